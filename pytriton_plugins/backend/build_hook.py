@@ -1,0 +1,161 @@
+"""Compiles the Triton backend while the package is built; run by hatchling in pip's build process, by nobody else.
+
+A system C compiler is used where one works: `$CC`, else cc, gcc or clang. Where there is none, the `ziglang` wheel
+becomes a build requirement (`CC=zig` asks for it). `PYTRITON_TARGET=aarch64` cross-compiles with it.
+`python pytriton_plugins/backend/build_hook.py` compiles into the checkout, for work on the C code.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCES = Path("pytriton_plugins/backend")
+LIBRARY = SOURCES / "lib/pytriton/libtriton_pytriton.so"
+"""Where the library lies in the package: Triton looks for ``libtriton_NAME.so`` in a folder NAME."""
+
+FLAGS = ["-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wpedantic", "-pthread"]
+ZIG_GLIBC = "2.28"
+_PROBE = "#include <stdint.h>\n#include <sys/mman.h>\nint probe(void) { return MFD_CLOEXEC; }\n"
+
+
+class BuildError(Exception):
+    """The backend cannot be built; the message is one line that ends with the remedy."""
+
+
+class Compiler(NamedTuple):
+    """A command that compiles C for ``machine``; ``zig`` pins the glibc that the library needs."""
+
+    command: tuple[str, ...]
+    machine: str
+    zig: bool = False
+
+    @property
+    def wheel_tag(self) -> str:
+        """The tag of a wheel with this compiler's library: only a pinned glibc may promise manylinux."""
+        libc = f"manylinux_{ZIG_GLIBC.replace('.', '_')}" if self.zig else "linux"
+        return f"py3-none-{libc}_{self.machine}"
+
+
+def choose_compiler() -> Compiler:
+    """The compiler to build with; one that was asked for is never replaced by another in silence."""
+    here = platform.machine()
+    machine = os.environ.get("PYTRITON_TARGET") or here
+    asked = shlex.split(os.environ.get("CC", ""))
+    if machine != here or asked == ["zig"]:
+        return _zig(machine)
+    if asked:
+        if not _works(asked):
+            raise BuildError(f"CC={shlex.join(asked)} compiles no C program; correct CC, or set CC=zig to need none")
+        return Compiler(tuple(asked), machine)
+    for name in ("cc", "gcc", "clang"):
+        if _works([name]):
+            return Compiler((name,), machine)
+    return _zig(machine)
+
+
+def _zig(machine: str) -> Compiler:
+    target = f"{machine}-linux-gnu.{ZIG_GLIBC}"
+    return Compiler((sys.executable, "-m", "ziglang", "cc", "-target", target), machine, zig=True)
+
+
+def _works(command: list[str]) -> bool:
+    """Whether ``command`` finds the C library's headers: a compiler without them is as good as none."""
+    if shutil.which(command[0]) is None:
+        return False
+    probe = [*command, "-x", "c", "-fsyntax-only", "-D_GNU_SOURCE", "-"]
+    return subprocess.run(probe, input=_PROBE, text=True, capture_output=True).returncode == 0
+
+
+def compile_backend(root: Path, library: Path, compiler: Compiler) -> None:
+    """Compile all C files of the backend into ``library``, which appears complete or not at all."""
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=library.parent, prefix=".build-") as scratch:
+        unfinished = Path(scratch) / library.name
+        _run([*compiler.command, *_flags(), "-o", str(unfinished), *_sources(root), *_from_env("LDFLAGS")], scratch)
+        unfinished.replace(library)
+
+
+def _flags() -> list[str]:
+    strict = os.environ.get("PYTRITON_WERROR") == "1" or os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return [*FLAGS, *(["-Werror"] if strict else []), *_from_env("CFLAGS")]
+
+
+def _from_env(name: str) -> list[str]:
+    return shlex.split(os.environ.get(name, ""))
+
+
+def _sources(root: Path) -> list[str]:
+    found = sorted(str(path) for path in (root / SOURCES).glob("*.c"))
+    if not found:
+        raise BuildError(f"no C file in {root / SOURCES}; build from a complete checkout or source distribution")
+    return found
+
+
+def _run(command: list[str], scratch: str) -> None:
+    # zig's caches: inside the scratch folder, so that builds side by side share nothing and leave nothing.
+    caches = {"ZIG_GLOBAL_CACHE_DIR": f"{scratch}/zig", "ZIG_LOCAL_CACHE_DIR": f"{scratch}/zig"}
+    code = subprocess.run(command, env={**os.environ, **caches}).returncode
+    if code:
+        name = "zig (python -m ziglang cc)" if "ziglang" in command else command[0]
+        raise BuildError(
+            f"{name} could not compile the backend (exit {code}, its words stand above); "
+            "install another C11 compiler and name it in CC, or set CC=zig"
+        )
+
+
+class BackendBuildHook(BuildHookInterface[Any]):
+    """Puts the compiled backend and the platform's tag into the wheel."""
+
+    def dependencies(self) -> list[str]:
+        """The build requirements that this machine adds: ziglang where no C compiler works."""
+        return ["ziglang>=0.13"] if self._checked_compiler().zig else []
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile; an editable install finds the library in the checkout, a wheel carries it."""
+        compiler = self._checked_compiler()
+        root = Path(self.root)
+        if version == "editable":
+            library = root / LIBRARY
+        else:
+            self._scratch = tempfile.TemporaryDirectory(prefix="pytriton-backend-")
+            library = Path(self._scratch.name) / LIBRARY.name
+            build_data["force_include"][str(library)] = str(LIBRARY)
+        try:
+            compile_backend(root, library, compiler)
+        except BuildError as error:
+            self.app.abort(f"pytriton-plugins: {error}")
+        build_data["pure_python"] = False
+        build_data["tag"] = compiler.wheel_tag
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what the wheel has taken in."""
+        if version != "editable":
+            self._scratch.cleanup()
+
+    def _checked_compiler(self) -> Compiler:
+        if sys.platform != "linux":
+            self.app.abort(
+                f"pytriton-plugins: runs on Linux only, not on {sys.platform}; use a Linux machine or container"
+            )
+        try:
+            return choose_compiler()
+        except BuildError as error:
+            self.app.abort(f"pytriton-plugins: {error}")
+            raise
+
+
+if __name__ == "__main__":
+    try:
+        compile_backend(Path.cwd(), LIBRARY.absolute(), choose_compiler())
+    except BuildError as error:
+        sys.exit(f"pytriton-plugins: {error}")
