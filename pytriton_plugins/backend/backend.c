@@ -1,0 +1,136 @@
+/* The entry points that Triton calls, and the gate. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "execute.h"
+#include "link.h"
+
+/* A model without instances' work: while loading it fails, the server is not ready (docs/request-path.md). */
+static const char GATE[] = "pytriton_gate";
+
+static TritonError *as_error(const Failure *failure) {
+  return TRITONSERVER_ErrorNew(failure->code, failure->text);
+}
+
+/* Enumerations of the ABI changed once: compare ours with the names that this server gives them. */
+static const char *check_abi(void) {
+  static const struct {
+    int value;
+    const char *name;
+  } TYPES[] = {{TRITON_TYPE_BOOL, "BOOL"}, {TRITON_TYPE_FP64, "FP64"}, {TRITON_TYPE_BYTES, "BYTES"}, {TRITON_TYPE_BF16, "BF16"}};
+  for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
+    if (strcmp(TRITONSERVER_DataTypeString(TYPES[i].value), TYPES[i].name) != 0) return TYPES[i].name;
+  if (strcmp(TRITONSERVER_MemoryTypeString(TRITON_MEMORY_CPU), "CPU") != 0) return "CPU";
+  if (strcmp(TRITONSERVER_MemoryTypeString(TRITON_MEMORY_GPU), "GPU") != 0) return "GPU";
+  TritonError *probe = TRITONSERVER_ErrorNew(TRITON_ERROR_INVALID_ARG, "");
+  bool same = strcmp(TRITONSERVER_ErrorCodeString(probe), "Invalid argument") == 0;
+  TRITONSERVER_ErrorDelete(probe);
+  return same ? NULL : "Invalid argument";
+}
+
+static int link_descriptor(void) {
+  const char *text = getenv("PYTRITON_BACKEND_LINK");
+  char *end = NULL;
+  long descriptor = text == NULL ? -1 : strtol(text, &end, 10);
+  if (text == NULL || end == text || *end != '\0' || descriptor < 0 || descriptor > 1 << 20) return -1;
+  return fcntl((int)descriptor, F_SETFD, FD_CLOEXEC) == 0 ? (int)descriptor : -1;
+}
+
+TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
+  Failure failure = {.code = 0};
+  const char *unlike = check_abi();
+  if (unlike != NULL) {
+    failure_set(&failure, TRITON_ERROR_UNSUPPORTED, "this tritonserver numbers %s differently from the ABI this backend knows", unlike);
+    return as_error(&failure);
+  }
+  int descriptor = link_descriptor();
+  if (descriptor < 0) {
+    /* Nobody would ever stop this server or give it a worker. */
+    fprintf(stderr, "pytriton backend: no link to a host; start this server with pytriton-host\n");
+    _exit(1);
+  }
+  Link *link = link_start(descriptor, &failure);
+  return link == NULL ? as_error(&failure) : TRITONBACKEND_BackendSetState(backend, link);
+}
+
+TritonError *TRITONBACKEND_Finalize(TritonBackend *backend) {
+  void *link = NULL;
+  TritonError *error = TRITONBACKEND_BackendState(backend, &link);
+  if (error == NULL && link != NULL) link_finish(link);
+  return error;
+}
+
+static TritonError *link_of(TritonModel *model, Link **link) {
+  TritonBackend *backend;
+  TritonError *error = TRITONBACKEND_ModelBackend(model, &backend);
+  return error != NULL ? error : TRITONBACKEND_BackendState(backend, (void **)link);
+}
+
+TritonError *TRITONBACKEND_ModelInitialize(TritonModel *model) {
+  const char *name;
+  uint64_t version;
+  Link *link;
+  Failure failure = {.code = 0};
+  TritonError *error = TRITONBACKEND_ModelName(model, &name);
+  if (error == NULL) error = TRITONBACKEND_ModelVersion(model, &version);
+  if (error == NULL) error = link_of(model, &link);
+  if (error != NULL) return error;
+  if (strcmp(name, GATE) == 0) {
+    if (link_gate_is_open(link)) return NULL;
+    return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "the gate is closed: the host does not report ready");
+  }
+  Pool *pool = link_find_pool(link, name, version);
+  if (pool != NULL) return TRITONBACKEND_ModelSetState(model, pool);
+  failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "the host declared no model %s, version %llu", name, (unsigned long long)version);
+  return as_error(&failure);
+}
+
+TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model) {
+  return TRITONBACKEND_ModelSetState(model, NULL); /* the pool is the link's */
+}
+
+TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *triton_instance) {
+  TritonModel *model;
+  Link *link;
+  void *pool = NULL;
+  TritonError *error = TRITONBACKEND_ModelInstanceModel(triton_instance, &model);
+  if (error == NULL) error = TRITONBACKEND_ModelState(model, &pool);
+  if (error == NULL) error = link_of(model, &link);
+  if (error != NULL || pool == NULL) return error; /* no pool: the gate */
+  Instance *instance = calloc(1, sizeof *instance);
+  if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "no memory for an instance");
+  instance->link = link;
+  instance->pool = pool;
+  instance->batch.instance = triton_instance;
+  instance->batch.declaration = &instance->pool->declaration;
+  return TRITONBACKEND_ModelInstanceSetState(triton_instance, instance);
+}
+
+/* Also called after a failed Initialize, then without state. */
+TritonError *TRITONBACKEND_ModelInstanceFinalize(TritonInstance *triton_instance) {
+  void *state = NULL;
+  TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
+  Instance *instance = state;
+  if (error != NULL || instance == NULL) return error;
+  batch_free(&instance->batch);
+  free(instance);
+  return TRITONBACKEND_ModelInstanceSetState(triton_instance, NULL);
+}
+
+/* Returns no error: from here on every request is answered and released by us. */
+TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *triton_instance, TritonRequest **requests, uint32_t count) {
+  void *state = NULL;
+  TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
+  if (error != NULL) return error;
+  Instance *instance = state;
+  if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNSUPPORTED, "the gate is no model to send requests to");
+  if (instance->pool->declaration.loopback)
+    execute_loopback(instance, requests, count);
+  else
+    execute(instance, requests, count);
+  for (uint32_t i = 0; i < count; i++) failure_log(TRITONBACKEND_RequestRelease(requests[i], TRITON_RELEASE_ALL), "releasing a request");
+  return NULL;
+}

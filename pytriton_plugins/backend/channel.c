@@ -1,0 +1,101 @@
+/* Waiting for a worker: a short spin while it pays, then the kernel. */
+#define _GNU_SOURCE
+#include "channel.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "sockets.h"
+
+/* A worker answers a small batch in less time than it takes to put this thread to sleep and wake it. So look for the
+ * answer for a while first, as long as that was of use lately: the score rises with every answer found that way, falls
+ * with every one that was not, and now and then one more try finds out whether the callable became fast again. */
+enum { SPIN_NS = 60000, SPIN_PAUSES = 24, SCORE_MAX = 8, RETRY_EVERY = 64 };
+enum { SEND_MS = 1000, POLL_MS = 50 };
+
+static bool send_execute(Channel *channel, uint64_t length) {
+  WireChannelMessage message = {.kind = WIRE_EXECUTE, .segment = channel->request.number, .batch = ++channel->batch, .length = length};
+  if (channel->request.descriptor >= 0) message.flags = WIRE_NEW_SEGMENT;
+  if (!sockets_send(channel->socket, &message, sizeof message, channel->request.descriptor, SEND_MS)) return false;
+  if (channel->request.descriptor >= 0) close(channel->request.descriptor);
+  channel->request.descriptor = -1;
+  return true;
+}
+
+static void pause_a_moment(void) {
+  for (int i = 0; i < SPIN_PAUSES; i++) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+  }
+}
+
+static long spin(Channel *channel, WireChannelMessage *message, Descriptors *received) {
+  uint64_t end = clock_ns() + SPIN_NS;
+  long length;
+  while ((length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT)) == -1) {
+    if (clock_ns() >= end) break;
+    pause_a_moment();
+  }
+  if (length != -1) {
+    if (channel->spin_score < SCORE_MAX) channel->spin_score++;
+  } else if (channel->spin_score > 0) {
+    channel->spin_score--;
+  }
+  return length;
+}
+
+static long receive_done(Channel *channel, WireChannelMessage *message, Descriptors *received) {
+  long length = -1;
+  if (channel->spin_score > 0 || channel->batch % RETRY_EVERY == 1) length = spin(channel, message, received);
+  while (length == -1) {
+    struct pollfd wait = {.fd = channel->socket, .events = POLLIN};
+    poll(&wait, 1, POLL_MS);
+    length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT);
+  }
+  return length;
+}
+
+static const char *take_segment(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
+  if (!(message->flags & WIRE_NEW_SEGMENT)) {
+    if (received->count != 0) return "a descriptor that the message does not speak of";
+    return message->segment == channel->response.number ? NULL : "a segment that was never sent";
+  }
+  if (received->count != 1 || message->segment == 0) return "a new segment without its descriptor or number";
+  segment_close(&channel->response);
+  received->count = 0;
+  const char *refused = segment_open(&channel->response, message->segment, received->descriptors[0], false);
+  if (refused != NULL) return refused;
+  close(channel->response.descriptor);
+  channel->response.descriptor = -1;
+  return NULL;
+}
+
+static const char *check_done(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
+  if (message->kind != WIRE_DONE || message->slot != 0) return "a message that is not DONE";
+  if (message->batch != channel->batch) return "an answer to another batch";
+  const char *wrong = take_segment(channel, message, received);
+  if (wrong != NULL) return wrong;
+  uint64_t size = channel->response.size;
+  if (message->offset % 8 != 0 || message->offset > size || message->length > size - message->offset)
+    return "a response block outside its segment";
+  return NULL;
+}
+
+Exchange channel_exchange(Channel *channel, uint64_t length, Answer *answer, const char **wrong) {
+  WireChannelMessage message;
+  Descriptors received;
+  if (!send_execute(channel, length)) return EXCHANGE_NOT_SENT;
+  long got = receive_done(channel, &message, &received);
+  if (got == 0) return EXCHANGE_LOST;
+  *wrong = got == (long)sizeof message ? check_done(channel, &message, &received) : "a message of a wrong size";
+  if (got > 0) descriptors_close(&received);
+  if (*wrong != NULL) return EXCHANGE_BROKEN;
+  *answer = (Answer){channel->response.bytes + message.offset, message.length, (message.flags & WIRE_RETIRED) != 0};
+  if (answer->retired) segment_close(&channel->request);
+  return EXCHANGE_DONE;
+}

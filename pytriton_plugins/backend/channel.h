@@ -1,0 +1,27 @@
+/* One exchange with the worker: EXECUTE out, DONE back. */
+#ifndef PYTRITON_CHANNEL_H
+#define PYTRITON_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pool.h"
+
+typedef enum {
+  EXCHANGE_DONE,
+  EXCHANGE_NOT_SENT, /* the worker was gone before it got the batch: try another channel */
+  EXCHANGE_LOST,     /* the worker ended while the batch was with it */
+  EXCHANGE_BROKEN,   /* it sent something that docs/protocol.md does not allow */
+} Exchange;
+
+typedef struct {
+  const uint8_t *bytes; /* in the response segment: read once, then never again */
+  uint64_t length;
+  bool retired; /* the request segment must not be written again */
+} Answer;
+
+/* Hand the block of length bytes at the start of the request segment to the worker and wait for its answer. wrong
+ * says what was broken. */
+Exchange channel_exchange(Channel *channel, uint64_t length, Answer *answer, const char **wrong);
+
+#endif

@@ -1,0 +1,95 @@
+/* Reading a declaration with a cursor that never passes the end. */
+#include "declaration.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+  const uint8_t *at;
+  size_t left;
+} Cursor;
+
+static bool read_bytes(Cursor *cursor, void *into, size_t length) {
+  if (length > cursor->left) return false;
+  memcpy(into, cursor->at, length);
+  cursor->at += length;
+  cursor->left -= length;
+  return true;
+}
+
+static char *read_name(Cursor *cursor, uint32_t length) {
+  if (length == 0 || length > cursor->left) return NULL;
+  char *name = malloc((size_t)length + 1);
+  if (name == NULL) return NULL;
+  read_bytes(cursor, name, length);
+  name[length] = '\0';
+  return name;
+}
+
+static bool read_tensor(Cursor *cursor, DeclaredTensor *tensor, bool batched) {
+  WireDeclaredTensor wire;
+  if (!read_bytes(cursor, &wire, sizeof wire)) return false;
+  if (wire.rank == 0 || wire.rank + batched > WIRE_MAX_RANK) return false;
+  if (wire_item_size(wire.dtype) == 0 && wire.dtype != 13) return false;
+  tensor->dtype = wire.dtype;
+  tensor->rank = wire.rank;
+  tensor->optional = (wire.flags & DECLARED_OPTIONAL) != 0;
+  tensor->item_size = wire_item_size(wire.dtype);
+  if (!read_bytes(cursor, tensor->dims, wire.rank * sizeof(int64_t))) return false;
+  tensor->name = read_name(cursor, wire.name_length);
+  return tensor->name != NULL;
+}
+
+static bool read_all(Cursor *cursor, Declaration *declaration, uint32_t name_length) {
+  declaration->name = read_name(cursor, name_length);
+  declaration->inputs = calloc(declaration->input_count + 1u, sizeof(DeclaredTensor));
+  declaration->outputs = calloc(declaration->output_count + 1u, sizeof(DeclaredTensor));
+  if (declaration->name == NULL || declaration->inputs == NULL || declaration->outputs == NULL) return false;
+  for (uint32_t i = 0; i < declaration->input_count; i++)
+    if (!read_tensor(cursor, &declaration->inputs[i], declaration->batched)) return false;
+  for (uint32_t i = 0; i < declaration->output_count; i++)
+    if (!read_tensor(cursor, &declaration->outputs[i], declaration->batched)) return false;
+  return cursor->left == 0;
+}
+
+const char *declaration_read(Declaration *declaration, const uint8_t *payload, size_t length) {
+  Cursor cursor = {payload, length};
+  WireDeclaration wire;
+  *declaration = (Declaration){0};
+  if (!read_bytes(&cursor, &wire, sizeof wire)) return "a declaration is too short";
+  if (wire.output_count == 0 || wire.output_count > WIRE_MAX_OUTPUTS) return "a declaration has no output, or more than 64";
+  if (wire.input_count == 0 || wire.input_count > WIRE_MAX_MESSAGE / sizeof(WireDeclaredTensor))
+    return "a declaration has no input, or more than fit";
+  *declaration = (Declaration){
+      .version = wire.version,
+      .wait_ms = wire.wait_ms,
+      .batched = (wire.flags & DECLARED_BATCHED) != 0,
+      .loopback = (wire.flags & DECLARED_LOOPBACK) != 0,
+      .largest_response = wire.largest_response,
+      .input_count = wire.input_count,
+      .output_count = wire.output_count,
+  };
+  if (read_all(&cursor, declaration, wire.name_length)) return NULL;
+  declaration_free(declaration);
+  return "a declaration is cut, too long, or names an unknown data type";
+}
+
+static void free_tensors(DeclaredTensor *tensors, uint32_t count) {
+  if (tensors == NULL) return;
+  for (uint32_t i = 0; i < count; i++) free(tensors[i].name);
+  free(tensors);
+}
+
+void declaration_free(Declaration *declaration) {
+  free(declaration->name);
+  free_tensors(declaration->inputs, declaration->input_count);
+  free_tensors(declaration->outputs, declaration->output_count);
+  *declaration = (Declaration){0};
+}
+
+int declaration_find(const DeclaredTensor *tensors, uint32_t count, uint32_t guess, const char *name) {
+  if (guess < count && strcmp(tensors[guess].name, name) == 0) return (int)guess;
+  for (uint32_t i = 0; i < count; i++)
+    if (strcmp(tensors[i].name, name) == 0) return (int)i;
+  return -1;
+}

@@ -1,0 +1,36 @@
+/* What the host declares of a model: names, dtypes and shapes of its tensors. */
+#ifndef PYTRITON_DECLARATION_H
+#define PYTRITON_DECLARATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+typedef struct {
+  char *name;
+  uint8_t dtype, rank; /* rank and dims of the wire shape, batch axis left out */
+  bool optional;
+  uint32_t item_size; /* 0 for BYTES */
+  int64_t dims[WIRE_MAX_RANK];
+} DeclaredTensor;
+
+typedef struct {
+  char *name;
+  uint32_t version, wait_ms;
+  bool batched, loopback;
+  uint64_t largest_response;
+  uint32_t input_count, output_count;
+  DeclaredTensor *inputs, *outputs;
+} Declaration;
+
+/* Read the payload of MODEL. NULL, or what is wrong with it; then nothing is left to free. */
+const char *declaration_read(Declaration *declaration, const uint8_t *payload, size_t length);
+
+void declaration_free(Declaration *declaration);
+
+/* The input of that name, or -1; guess is looked at first. */
+int declaration_find(const DeclaredTensor *tensors, uint32_t count, uint32_t guess, const char *name);
+
+#endif

@@ -1,0 +1,28 @@
+/* Answering requests with an error. */
+#include "batch.h"
+
+/* The response cache keeps error responses too, and would answer the next such request with success and no outputs.
+ * An output without a buffer makes the insertion fail; the client gets the error all the same. */
+static void spoil_caching(TritonResponse *response, const DeclaredTensor *tensor) {
+  TritonOutput *output;
+  int64_t dims[WIRE_MAX_RANK + 1] = {0};
+  failure_log(TRITONBACKEND_ResponseOutput(response, &output, tensor->name, tensor->dtype, dims, tensor->rank), "marking an error response");
+}
+
+void batch_fail_item(Batch *batch, Item *item, const Failure *failure) {
+  TritonResponse *response;
+  item->failed = true;
+  TritonError *error = TRITONBACKEND_ResponseNew(&response, item->request);
+  if (error != NULL) {
+    failure_log(error, "no response object");
+    return;
+  }
+  spoil_caching(response, &batch->declaration->outputs[0]);
+  error = TRITONSERVER_ErrorNew(failure->code, failure->text);
+  failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending an error response");
+  TRITONSERVER_ErrorDelete(error);
+}
+
+void batch_fail(Batch *batch, const Failure *failure) {
+  for (uint32_t i = 0; i < batch->count; i++) batch_fail_item(batch, &batch->items[i], failure);
+}

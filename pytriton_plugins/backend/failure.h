@@ -1,0 +1,25 @@
+/* Errors on their way to a client or to the log. */
+#ifndef PYTRITON_FAILURE_H
+#define PYTRITON_FAILURE_H
+
+#include <stdbool.h>
+
+#include "triton_abi.h"
+#include "wire.h"
+
+typedef struct {
+  int code; /* Triton's error code; 0: no failure */
+  char text[WIRE_MAX_ERROR_TEXT + 1];
+} Failure;
+
+void failure_set(Failure *failure, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* False, with failure filled, when error is one; frees it. */
+bool failure_none(TritonError *error, Failure *failure);
+
+/* For calls whose failure changes nothing for anybody: log it and go on. */
+void failure_log(TritonError *error, const char *what);
+
+void log_line(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

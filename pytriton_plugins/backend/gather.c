@@ -1,0 +1,116 @@
+/* From Triton's buffers into the request segment: one copy, every input of the batch in one piece. */
+#include <string.h>
+
+#include "batch.h"
+
+typedef struct {
+  uint64_t length, elements, text_bytes; /* text_bytes: BYTES without the lengths between them */
+} Size;
+
+static Size size_of_input(const Batch *batch, uint32_t input) {
+  Size size = {0};
+  for (uint32_t i = 0; i < batch->count; i++) {
+    const Part *part = batch_part(batch, i, input);
+    size.length += part->bytes;
+    size.elements += part->elements;
+  }
+  if (batch->declaration->inputs[input].item_size == 0) {
+    size.text_bytes = size.length - size.elements * sizeof(uint32_t);
+    size.length = (size.elements + 1) * sizeof(uint64_t) + size.text_bytes;
+  }
+  return size;
+}
+
+static uint32_t present_inputs(const Batch *batch) {
+  uint32_t present = 0;
+  for (uint32_t i = 0; i < batch->declaration->input_count; i++) present += batch_part(batch, 0, i)->input != NULL;
+  return present;
+}
+
+static uint64_t block_length(const Batch *batch) {
+  return sizeof(WireRequestHeader) + batch->count * sizeof(WireRequest) + present_inputs(batch) * sizeof(WireTensor);
+}
+
+uint64_t batch_request_bytes(const Batch *batch) {
+  uint64_t at = wire_aligned(block_length(batch));
+  for (uint32_t i = 0; i < batch->declaration->input_count; i++)
+    if (batch_part(batch, 0, i)->input != NULL) at = wire_aligned(at + size_of_input(batch, i).length);
+  return at;
+}
+
+static bool copy_fixed(const Batch *batch, uint32_t input, uint8_t *to, Failure *failure) {
+  for (uint32_t i = 0; i < batch->count; i++) {
+    const Part *part = batch_part(batch, i, input);
+    uint64_t left = part->bytes;
+    for (uint32_t b = 0; b < part->buffers && left > 0; b++) {
+      const void *buffer;
+      uint64_t bytes;
+      int memory_type = TRITON_MEMORY_CPU;
+      int64_t memory_id = 0;
+      if (!failure_none(TRITONBACKEND_InputBuffer(part->input, b, &buffer, &bytes, &memory_type, &memory_id), failure)) return false;
+      if (memory_type == TRITON_MEMORY_GPU) {
+        failure_set(failure, TRITON_ERROR_UNSUPPORTED, "an input lies in GPU memory; send it in CPU memory");
+        return false;
+      }
+      if (bytes > left) bytes = left;
+      memcpy(to, buffer, bytes);
+      to += bytes;
+      left -= bytes;
+    }
+    if (left == 0) continue;
+    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s is shorter than its shape", batch->declaration->inputs[input].name);
+    return false;
+  }
+  return true;
+}
+
+/* The lengths were checked when the batch was collected, and Triton's buffers do not change. */
+static void copy_text(const Batch *batch, uint32_t input, uint8_t *to, uint64_t elements) {
+  uint64_t *offsets = (uint64_t *)(void *)to;
+  uint8_t *text = to + (elements + 1) * sizeof(uint64_t);
+  uint64_t at = 0;
+  *offsets++ = 0;
+  for (uint32_t i = 0; i < batch->count; i++) {
+    const Part *part = batch_part(batch, i, input);
+    const uint8_t *from = part->text;
+    for (uint64_t e = 0; e < part->elements; e++) {
+      uint32_t length;
+      memcpy(&length, from, sizeof length);
+      memcpy(text + at, from + sizeof length, length);
+      from += sizeof length + length;
+      *offsets++ = at += length;
+    }
+  }
+}
+
+static bool write_input(const Batch *batch, uint32_t input, uint8_t *segment, uint64_t at, WireTensor *entry, Failure *failure) {
+  const DeclaredTensor *tensor = &batch->declaration->inputs[input];
+  const Part *part = batch_part(batch, 0, input);
+  Size size = size_of_input(batch, input);
+  *entry = (WireTensor){.index = input, .dtype = tensor->dtype, .rank = (uint8_t)part->rank, .count = batch->count, .offset = at,
+                        .length = size.length};
+  memcpy(entry->dims, part->shape, part->rank * sizeof(int64_t));
+  if (batch->declaration->batched) entry->dims[0] = batch->rows;
+  if (tensor->item_size != 0) return copy_fixed(batch, input, segment + at, failure);
+  copy_text(batch, input, segment + at, size.elements);
+  return true;
+}
+
+bool batch_write(const Batch *batch, uint8_t *segment, uint64_t number, uint64_t *length, Failure *failure) {
+  uint32_t present = present_inputs(batch);
+  *length = block_length(batch);
+  *(WireRequestHeader *)(void *)segment = (WireRequestHeader){
+      .magic = {'P', 'T', 'R', 'Q'}, .version = WIRE_VERSION, .length = (uint32_t)*length, .request_count = batch->count,
+      .input_count = present, .rows = batch->rows, .batch = number};
+  WireRequest *request = (WireRequest *)(void *)(segment + sizeof(WireRequestHeader));
+  for (uint32_t i = 0; i < batch->count; i++)
+    *request++ = (WireRequest){.rows = batch->items[i].rows, .requested = batch->items[i].requested};
+  WireTensor *entry = (WireTensor *)(void *)request;
+  uint64_t at = wire_aligned(*length);
+  for (uint32_t i = 0; i < batch->declaration->input_count; i++) {
+    if (batch_part(batch, 0, i)->input == NULL) continue;
+    if (!write_input(batch, i, segment, at, entry, failure)) return false;
+    at = wire_aligned(at + entry++->length);
+  }
+  return true;
+}

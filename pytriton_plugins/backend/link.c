@@ -1,0 +1,287 @@
+/* One thread reads the link; threads that execute batches send NEED over it and wait for the answer. */
+#define _GNU_SOURCE
+#include "link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "sockets.h"
+
+enum { SEND_MS = 2000, ANSWER_MS = 5000 };
+
+/* A thread that waits for SEGMENT or REFUSED. Lives on that thread's stack. */
+typedef struct Waiter {
+  uint64_t token;
+  bool answered;
+  uint32_t segment;
+  int descriptor; /* -1: refused */
+  char refusal[WIRE_MAX_ERROR_TEXT + 1];
+  struct Waiter *next;
+} Waiter;
+
+struct Link {
+  int socket;
+  pthread_t reader;
+  pthread_mutex_t send_lock;
+  pthread_mutex_t lock; /* guards everything below */
+  pthread_cond_t answered;
+  Pool *pools; /* newest first */
+  Waiter *waiters;
+  uint64_t last_token;
+  bool gate_open;
+  bool finishing;
+};
+
+static bool send_message(Link *link, const WireLink *message) {
+  pthread_mutex_lock(&link->send_lock);
+  bool sent = sockets_send(link->socket, message, sizeof *message, -1, SEND_MS);
+  pthread_mutex_unlock(&link->send_lock);
+  return sent;
+}
+
+static void acknowledge(Link *link, uint64_t token) {
+  send_message(link, &(WireLink){.kind = LINK_ACK, .token = token});
+}
+
+static Pool *find_number(Link *link, uint32_t number) {
+  pthread_mutex_lock(&link->lock);
+  Pool *pool = link->pools;
+  while (pool != NULL && pool->number != number) pool = pool->next;
+  pthread_mutex_unlock(&link->lock);
+  return pool;
+}
+
+static const char *on_model(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
+  Declaration declaration;
+  const char *wrong = declaration_read(&declaration, payload, length);
+  if (wrong != NULL) return wrong;
+  Pool *pool = pool_new(message->model, &declaration);
+  if (pool == NULL) return "no memory for a model";
+  pthread_mutex_lock(&link->lock);
+  pool->next = link->pools;
+  link->pools = pool;
+  pthread_mutex_unlock(&link->lock);
+  acknowledge(link, message->token);
+  return NULL;
+}
+
+static const char *on_channel(Link *link, const WireLink *message, Descriptors *received) {
+  Pool *pool = find_number(link, message->model);
+  if (pool == NULL) return "a channel for an unknown model";
+  if (received->count != 2) return "a channel without its two descriptors";
+  received->count = 0; /* the pool's from now on */
+  return pool_add_channel(pool, message->channel, received->descriptors[0], message->segment, received->descriptors[1]);
+}
+
+static void on_channel_gone(Link *link, uint32_t number) {
+  pthread_mutex_lock(&link->lock);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
+    if (pool_drop_channel(pool, number)) break;
+  pthread_mutex_unlock(&link->lock);
+}
+
+static const char *on_answer(Link *link, const WireLink *message, const char *refusal, Descriptors *received) {
+  if (refusal == NULL && received->count != 1) return "a segment without its descriptor";
+  pthread_mutex_lock(&link->lock);
+  Waiter *waiter = link->waiters;
+  while (waiter != NULL && waiter->token != message->token) waiter = waiter->next;
+  if (waiter != NULL) { /* else its thread gave up waiting, and the descriptor is closed with the message */
+    waiter->answered = true;
+    waiter->segment = message->segment;
+    waiter->descriptor = -1;
+    if (refusal == NULL) {
+      waiter->descriptor = received->descriptors[0];
+      received->count = 0;
+    } else {
+      snprintf(waiter->refusal, sizeof waiter->refusal, "%s", refusal);
+    }
+    pthread_cond_broadcast(&link->answered);
+  }
+  pthread_mutex_unlock(&link->lock);
+  return NULL;
+}
+
+static void on_stop(Link *link) {
+  pthread_mutex_lock(&link->lock);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) pool_stop(pool);
+  pthread_mutex_unlock(&link->lock);
+}
+
+static const char *on_hello(Link *link, const WireLink *message) {
+  if (message->value != WIRE_VERSION) return "the host speaks another protocol version";
+  send_message(link, &(WireLink){.kind = LINK_BACKEND_HELLO, .token = message->token, .value = WIRE_VERSION});
+  return NULL;
+}
+
+static const char *on_gate(Link *link, const WireLink *message) {
+  pthread_mutex_lock(&link->lock);
+  link->gate_open = message->value == 1;
+  pthread_mutex_unlock(&link->lock);
+  acknowledge(link, message->token);
+  return NULL;
+}
+
+static const char *on_give_up(Link *link, const WireLink *message, const char *text) {
+  Pool *pool = find_number(link, message->model);
+  if (pool != NULL) pool_give_up(pool, message->value == 1, text);
+  return NULL;
+}
+
+/* NULL, or what was wrong with the message. payload is followed by a zero byte. */
+static const char *dispatch(Link *link, const WireLink *message, const uint8_t *payload, size_t length, Descriptors *received) {
+  switch (message->kind) {
+    case LINK_HELLO: return on_hello(link, message);
+    case LINK_MODEL: return on_model(link, message, payload, length);
+    case LINK_CHANNEL: return on_channel(link, message, received);
+    case LINK_CHANNEL_GONE: on_channel_gone(link, message->channel); return NULL;
+    case LINK_SEGMENT: return on_answer(link, message, NULL, received);
+    case LINK_REFUSED: return on_answer(link, message, (const char *)payload, received);
+    case LINK_GATE: return on_gate(link, message);
+    case LINK_STOP: on_stop(link); return NULL;
+    case LINK_GIVE_UP: return on_give_up(link, message, (const char *)payload);
+    default: return "a message of an unknown kind";
+  }
+}
+
+/* Without its host this server must not go on: it would hold the ports and answer for workers that are gone. */
+static void end_process(Link *link, const char *why) {
+  pthread_mutex_lock(&link->lock);
+  bool finishing = link->finishing;
+  pthread_mutex_unlock(&link->lock);
+  if (finishing) return;
+  fprintf(stderr, "pytriton backend: %s; ending tritonserver\n", why);
+  _exit(1);
+}
+
+static void *read_link(void *argument) {
+  Link *link = argument;
+  static const size_t ROOM = WIRE_MAX_MESSAGE;
+  uint8_t *buffer = malloc(ROOM + 1);
+  if (buffer == NULL) end_process(link, "no memory for the link's buffer");
+  while (buffer != NULL) {
+    Descriptors received;
+    WireLink message;
+    long length = sockets_receive(link->socket, buffer, ROOM, &received, 0);
+    if (length <= 0) {
+      end_process(link, length == 0 ? "the host is gone" : "a broken message from the host");
+      break;
+    }
+    const char *wrong = "a message from the host is too short";
+    if ((size_t)length >= sizeof message) {
+      buffer[length] = 0;
+      memcpy(&message, buffer, sizeof message);
+      wrong = dispatch(link, &message, buffer + sizeof message, (size_t)length - sizeof message, &received);
+    }
+    descriptors_close(&received);
+    if (wrong != NULL) end_process(link, wrong);
+  }
+  free(buffer);
+  return NULL;
+}
+
+Link *link_start(int descriptor, Failure *failure) {
+  Link *link = calloc(1, sizeof *link);
+  if (link == NULL) {
+    failure_set(failure, TRITON_ERROR_INTERNAL, "no memory for the link");
+    return NULL;
+  }
+  link->socket = descriptor;
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&link->answered, &attributes);
+  pthread_condattr_destroy(&attributes);
+  pthread_mutex_init(&link->lock, NULL);
+  pthread_mutex_init(&link->send_lock, NULL);
+  if (pthread_create(&link->reader, NULL, read_link, link) != 0) {
+    failure_set(failure, TRITON_ERROR_INTERNAL, "no thread for the link");
+    free(link);
+    return NULL;
+  }
+  return link;
+}
+
+void link_finish(Link *link) {
+  pthread_mutex_lock(&link->lock);
+  link->finishing = true;
+  pthread_mutex_unlock(&link->lock);
+  shutdown(link->socket, SHUT_RDWR);
+  pthread_join(link->reader, NULL);
+  while (link->pools != NULL) {
+    Pool *pool = link->pools;
+    link->pools = pool->next;
+    while (pool->channels != NULL) pool_drop_channel(pool, pool->channels->number);
+    declaration_free(&pool->declaration);
+    free(pool);
+  }
+  close(link->socket);
+  free(link);
+}
+
+bool link_gate_is_open(Link *link) {
+  pthread_mutex_lock(&link->lock);
+  bool open = link->gate_open;
+  pthread_mutex_unlock(&link->lock);
+  return open;
+}
+
+Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
+  pthread_mutex_lock(&link->lock);
+  Pool *pool = link->pools;
+  while (pool != NULL && (pool->declaration.version != version || strcmp(pool->declaration.name, name) != 0)) pool = pool->next;
+  pthread_mutex_unlock(&link->lock);
+  return pool;
+}
+
+static void enlist(Link *link, Waiter *waiter) {
+  pthread_mutex_lock(&link->lock);
+  waiter->token = ++link->last_token;
+  waiter->next = link->waiters;
+  link->waiters = waiter;
+  pthread_mutex_unlock(&link->lock);
+}
+
+/* Wait until the waiter is answered or the time is over, and take it off the list. */
+static void await_answer(Link *link, Waiter *waiter) {
+  uint64_t until = clock_ns() + ANSWER_MS * 1000000ull;
+  struct timespec time = {(time_t)(until / 1000000000ull), (long)(until % 1000000000ull)};
+  pthread_mutex_lock(&link->lock);
+  while (!waiter->answered && pthread_cond_timedwait(&link->answered, &link->lock, &time) != ETIMEDOUT) continue;
+  Waiter **place = &link->waiters;
+  while (*place != waiter) place = &(*place)->next;
+  *place = waiter->next;
+  pthread_mutex_unlock(&link->lock);
+}
+
+bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {
+  Waiter waiter = {.descriptor = -1, .refusal = "the host did not answer"};
+  const char *name = channel->pool->declaration.name;
+  enlist(link, &waiter);
+  WireLink need = {.kind = LINK_NEED,
+                   .model = channel->pool->number,
+                   .channel = channel->number,
+                   .segment = channel->request.number,
+                   .token = waiter.token,
+                   .value = bytes};
+  if (!send_message(link, &need)) waiter.answered = true;
+  await_answer(link, &waiter);
+  if (waiter.descriptor < 0) {
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: %s", name, waiter.refusal);
+    return false;
+  }
+  segment_close(&channel->request);
+  const char *refused = segment_open(&channel->request, waiter.segment, waiter.descriptor, true);
+  if (refused == NULL && channel->request.size >= bytes) return true;
+  failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: %s", name, refused ? refused : "the host sent too small a segment");
+  return false;
+}
+
+void link_report_lost(Link *link, const Channel *channel) {
+  send_message(link, &(WireLink){.kind = LINK_CHANNEL_LOST, .model = channel->pool->number, .channel = channel->number});
+}

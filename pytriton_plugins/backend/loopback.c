@@ -1,0 +1,59 @@
+/* The floor: copy every input to the output of the same position, inside tritonserver. */
+#include <string.h>
+
+#include "clock.h"
+#include "execute.h"
+
+static bool copy_input(const Part *part, const DeclaredTensor *output, TritonResponse *response, Failure *failure) {
+  TritonOutput *made;
+  uint8_t *to = NULL;
+  int memory_type = TRITON_MEMORY_CPU;
+  int64_t memory_id = 0;
+  if (!failure_none(TRITONBACKEND_ResponseOutput(response, &made, output->name, output->dtype, part->shape, part->rank), failure))
+    return false;
+  if (!failure_none(TRITONBACKEND_OutputBuffer(made, (void **)&to, part->bytes, &memory_type, &memory_id), failure)) return false;
+  uint64_t left = part->bytes;
+  for (uint32_t b = 0; b < part->buffers && left > 0; b++) {
+    const void *from;
+    uint64_t bytes;
+    if (!failure_none(TRITONBACKEND_InputBuffer(part->input, b, &from, &bytes, &memory_type, &memory_id), failure)) return false;
+    if (bytes > left) bytes = left;
+    memcpy(to, from, bytes);
+    to += bytes;
+    left -= bytes;
+  }
+  return true;
+}
+
+static void loop_back(Batch *batch, uint32_t item) {
+  const Declaration *declaration = batch->declaration;
+  Failure failure = {.code = 0};
+  TritonResponse *response;
+  TritonError *error = TRITONBACKEND_ResponseNew(&response, batch->items[item].request);
+  if (error != NULL) {
+    failure_log(error, "no response object");
+    return;
+  }
+  bool copied = true;
+  for (uint32_t o = 0; copied && o < declaration->output_count && o < declaration->input_count; o++)
+    if (batch->items[item].requested >> o & 1) copied = copy_input(batch_part(batch, item, o), &declaration->outputs[o], response, &failure);
+  error = copied ? NULL : TRITONSERVER_ErrorNew(failure.code, failure.text);
+  failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending a response");
+  if (error != NULL) TRITONSERVER_ErrorDelete(error);
+}
+
+void execute_loopback(Instance *instance, TritonRequest **requests, uint32_t count) {
+  Batch *batch = &instance->batch;
+  Failure failure = {.code = 0};
+  uint64_t start = clock_ns();
+  if (!batch_collect(batch, requests, count, &failure)) log_line(TRITON_LOG_ERROR, "%s", failure.text);
+  uint64_t middle = clock_ns();
+  for (uint32_t i = 0; i < batch->count; i++) loop_back(batch, i);
+  uint64_t end = clock_ns();
+  for (uint32_t i = 0; i < batch->count; i++)
+    failure_log(TRITONBACKEND_ModelInstanceReportStatistics(batch->instance, batch->items[i].request, true, start, middle, end, end),
+                "reporting statistics");
+  failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(batch->instance, batch->rows, start, middle, end, end),
+              "reporting batch statistics");
+  batch_free_parts(batch);
+}

@@ -1,0 +1,209 @@
+/* From the response segment into Triton's response buffers: check our copy of the block, then copy each request's
+ * part of every output. Nothing that the worker wrote is believed, and nothing is read twice from shared memory. */
+#include <string.h>
+
+#include "batch.h"
+
+typedef struct {
+  const Batch *batch;
+  const WireOutcome *outcomes;
+  const WireTensor *entries;
+  uint32_t entry_count;
+  const uint8_t *segment;
+  uint64_t size;
+} Answered;
+
+static uint32_t rows_of(const Batch *batch, uint32_t first, uint32_t count) {
+  const Item *last = &batch->items[first + count - 1];
+  return last->first_row + last->rows - batch->items[first].first_row;
+}
+
+static const char *check_shape(const Batch *batch, const WireTensor *entry, const DeclaredTensor *tensor) {
+  uint32_t axis = batch->declaration->batched;
+  if (entry->rank != tensor->rank + axis) return "an output of another rank than declared";
+  if (axis && entry->dims[0] != rows_of(batch, entry->first, entry->count)) return "an output with another number of rows";
+  for (uint32_t d = 0; d < tensor->rank; d++)
+    if (tensor->dims[d] >= 0 && entry->dims[d + axis] != tensor->dims[d]) return "an output of another shape than declared";
+  return NULL;
+}
+
+static const char *check_data(const WireTensor *entry, const DeclaredTensor *tensor, uint64_t size) {
+  uint64_t elements, bytes;
+  if (!wire_element_count(entry->dims, entry->rank, &elements)) return "an output with a shape that cannot be";
+  if (entry->offset % WIRE_ALIGNMENT != 0 || entry->offset > size || entry->length > size - entry->offset)
+    return "an output outside its segment";
+  if (tensor->item_size != 0) {
+    if (__builtin_mul_overflow(elements, (uint64_t)tensor->item_size, &bytes) || bytes != entry->length)
+      return "an output whose length does not fit its shape";
+    return NULL;
+  }
+  if (elements > UINT32_MAX || entry->length < (elements + 1) * sizeof(uint64_t)) return "an output without its table of offsets";
+  return NULL;
+}
+
+static const char *check_entry(Batch *batch, const WireTensor *entry, uint32_t position, uint64_t size) {
+  const Declaration *declaration = batch->declaration;
+  if (entry->index >= declaration->output_count) return "an output that is not declared";
+  const DeclaredTensor *tensor = &declaration->outputs[entry->index];
+  if (entry->dtype != tensor->dtype) return "an output of another data type than declared";
+  if (entry->count == 0 || entry->first >= batch->count || entry->count > batch->count - entry->first)
+    return "an output for requests that are not in the batch";
+  const char *wrong = check_shape(batch, entry, tensor);
+  if (wrong == NULL) wrong = check_data(entry, tensor, size);
+  for (uint32_t i = entry->first; wrong == NULL && i < entry->first + entry->count; i++) {
+    uint16_t *cover = &batch->cover[(size_t)i * declaration->output_count + entry->index];
+    if (*cover != 0) return "an output that comes twice";
+    *cover = (uint16_t)(position + 1);
+  }
+  return wrong;
+}
+
+static const char *check_outcome(const Batch *batch, const WireOutcome *outcome, uint32_t item, uint64_t length) {
+  if (outcome->code > TRITON_ERROR_CANCELLED) return "an unknown outcome";
+  if (outcome->length > WIRE_MAX_ERROR_TEXT || outcome->offset > length || outcome->length > length - outcome->offset)
+    return "an error text outside its block";
+  if (outcome->code != 0) return NULL;
+  for (uint32_t o = 0; o < batch->declaration->output_count; o++) {
+    bool wanted = batch->items[item].requested >> o & 1;
+    if (wanted && batch->cover[(size_t)item * batch->declaration->output_count + o] == 0) return "no output where one is wanted";
+  }
+  return NULL;
+}
+
+/* Find the parts of the block, whose length is checked, and check each of them. */
+static const char *check_block(Batch *batch, uint64_t length, uint64_t size, Answered *answered) {
+  const WireResponseHeader *header = (const void *)batch->block;
+  if (memcmp(header->magic, "PTRS", 4) != 0 || header->version != WIRE_VERSION) return "no response block of this version";
+  if (header->length != length || header->request_count != batch->count) return "a response block for another batch";
+  uint64_t most = (uint64_t)batch->count * batch->declaration->output_count;
+  uint64_t texts = sizeof *header + batch->count * sizeof(WireOutcome) + header->output_count * (uint64_t)sizeof(WireTensor);
+  if (header->output_count > most || header->output_count >= UINT16_MAX || texts > length) return "a response block that is cut";
+  answered->outcomes = (const void *)(batch->block + sizeof *header);
+  answered->entries = (const void *)(answered->outcomes + batch->count);
+  answered->entry_count = header->output_count;
+  uint64_t total = 0;
+  const char *wrong = NULL;
+  for (uint32_t i = 0; wrong == NULL && i < answered->entry_count; i++) {
+    wrong = check_entry(batch, &answered->entries[i], i, size);
+    total += answered->entries[i].length;
+    if (wrong == NULL && total > batch->declaration->largest_response) wrong = "more output than the model's limit allows";
+  }
+  for (uint32_t i = 0; wrong == NULL && i < batch->count; i++) wrong = check_outcome(batch, &answered->outcomes[i], i, length);
+  return wrong;
+}
+
+/* A Triton buffer for an output of a response. NULL is right for zero bytes. */
+static bool output_buffer(TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank, uint64_t bytes,
+                          uint8_t **buffer, Failure *failure) {
+  TritonOutput *output;
+  int memory_type = TRITON_MEMORY_CPU;
+  int64_t memory_id = 0;
+  if (!failure_none(TRITONBACKEND_ResponseOutput(response, &output, tensor->name, tensor->dtype, dims, rank), failure)) return false;
+  /* Also for zero bytes: without this call the HTTP front end crashes on the output. */
+  if (!failure_none(TRITONBACKEND_OutputBuffer(output, (void **)buffer, bytes, &memory_type, &memory_id), failure)) return false;
+  if (memory_type != TRITON_MEMORY_GPU && (*buffer != NULL || bytes == 0)) return true;
+  failure_set(failure, TRITON_ERROR_UNSUPPORTED, "output %s: its buffer is not in CPU memory", tensor->name);
+  return false;
+}
+
+static uint64_t offset_at(const uint64_t *offsets, uint64_t index) {
+  return *(const volatile uint64_t *)&offsets[index];
+}
+
+/* Elements first..first+count of a BYTES entry. The table stays under the worker's hand, so each offset is read once
+ * and checked against the ends that sized the buffer. */
+static bool scatter_text(TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank, const uint8_t *data,
+                         uint64_t length, uint64_t elements, uint64_t first, uint64_t count, Failure *failure) {
+  const uint64_t *offsets = (const void *)data;
+  const uint8_t *text = data + (elements + 1) * sizeof(uint64_t);
+  uint64_t limit = length - (elements + 1) * sizeof(uint64_t);
+  uint64_t at = offset_at(offsets, first), end = offset_at(offsets, first + count);
+  uint8_t *to = NULL;
+  bool whole = at <= end && end <= limit;
+  if (whole && !output_buffer(response, tensor, dims, rank, count * sizeof(uint32_t) + (end - at), &to, failure)) return false;
+  for (uint64_t i = first + 1; whole && i <= first + count; i++) {
+    uint64_t next = i == first + count ? end : offset_at(offsets, i);
+    whole = at <= next && next <= end && next - at <= UINT32_MAX;
+    if (!whole) break;
+    uint32_t size = (uint32_t)(next - at);
+    memcpy(to, &size, sizeof size);
+    memcpy(to + sizeof size, text + at, size);
+    to += sizeof size + size;
+    at = next;
+  }
+  if (!whole) failure_set(failure, TRITON_ERROR_INTERNAL, "output %s: the worker sent a broken table of offsets", tensor->name);
+  return whole;
+}
+
+static bool scatter_output(const Answered *answered, uint32_t item, uint32_t output, TritonResponse *response, Failure *failure) {
+  const Batch *batch = answered->batch;
+  const DeclaredTensor *tensor = &batch->declaration->outputs[output];
+  const WireTensor *entry = &answered->entries[batch->cover[(size_t)item * batch->declaration->output_count + output] - 1];
+  int64_t dims[WIRE_MAX_RANK];
+  uint64_t elements, rows = 1, first = 0;
+  memcpy(dims, entry->dims, sizeof dims);
+  wire_element_count(dims, entry->rank, &elements);
+  if (batch->declaration->batched) {
+    rows = (uint64_t)entry->dims[0];
+    first = batch->items[item].first_row - batch->items[entry->first].first_row;
+    dims[0] = batch->items[item].rows;
+  }
+  uint64_t count = rows == 0 ? 0 : elements / rows; /* elements in one row */
+  uint64_t wanted = batch->declaration->batched ? batch->items[item].rows : 1;
+  const uint8_t *data = answered->segment + entry->offset;
+  if (tensor->item_size == 0)
+    return scatter_text(response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
+  uint64_t row_bytes = count * tensor->item_size;
+  uint8_t *buffer = NULL;
+  if (!output_buffer(response, tensor, dims, entry->rank, wanted * row_bytes, &buffer, failure)) return false;
+  if (wanted * row_bytes > 0) memcpy(buffer, data + first * row_bytes, wanted * row_bytes);
+  return true;
+}
+
+static bool scatter_item(const Answered *answered, uint32_t item, TritonResponse *response, Failure *failure) {
+  const Batch *batch = answered->batch;
+  for (uint32_t o = 0; o < batch->declaration->output_count; o++)
+    if ((batch->items[item].requested >> o & 1) && !scatter_output(answered, item, o, response, failure)) return false;
+  return true;
+}
+
+static void respond_item(Batch *batch, const Answered *answered, uint32_t i) {
+  const WireOutcome *outcome = &answered->outcomes[i];
+  Item *item = &batch->items[i];
+  Failure failure = {.code = 0};
+  TritonResponse *response;
+  if (outcome->code != 0) {
+    failure_set(&failure, (int)outcome->code, "%.*s", (int)outcome->length, (const char *)batch->block + outcome->offset);
+    batch_fail_item(batch, item, &failure);
+    return;
+  }
+  if (!failure_none(TRITONBACKEND_ResponseNew(&response, item->request), &failure)) {
+    log_line(TRITON_LOG_ERROR, "no response object: %s", failure.text);
+    item->failed = true;
+    return;
+  }
+  TritonError *error = NULL;
+  if (!scatter_item(answered, i, response, &failure)) error = TRITONSERVER_ErrorNew(failure.code, failure.text);
+  item->failed = error != NULL;
+  failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending a response");
+  if (error != NULL) TRITONSERVER_ErrorDelete(error);
+}
+
+bool batch_respond(Batch *batch, const uint8_t *answer, uint64_t length, const uint8_t *segment, uint64_t size, const char **wrong) {
+  const Declaration *declaration = batch->declaration;
+  uint64_t covers = (uint64_t)batch->count * declaration->output_count;
+  uint64_t longest = sizeof(WireResponseHeader) + covers * sizeof(WireTensor) +
+                     batch->count * (uint64_t)(sizeof(WireOutcome) + WIRE_MAX_ERROR_TEXT);
+  *wrong = "a response block of an impossible length";
+  if (length < sizeof(WireResponseHeader) || length > longest) return false;
+  *wrong = "no memory for the response block";
+  if (!batch_reserve((void **)&batch->block, &batch->block_room, length, 1)) return false;
+  if (!batch_reserve((void **)&batch->cover, &batch->cover_room, covers, sizeof *batch->cover)) return false;
+  memcpy(batch->block, answer, length);
+  memset(batch->cover, 0, covers * sizeof *batch->cover);
+  Answered answered = {.batch = batch, .segment = segment, .size = size};
+  *wrong = check_block(batch, length, size, &answered);
+  if (*wrong != NULL) return false;
+  for (uint32_t i = 0; i < batch->count; i++) respond_item(batch, &answered, i);
+  return true;
+}

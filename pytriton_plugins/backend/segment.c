@@ -1,0 +1,41 @@
+/* Mapping and checking of segments. */
+#define _GNU_SOURCE
+#include "segment.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Without these seals the peer could shrink the file and raise SIGBUS in tritonserver. */
+static const int NEEDED_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+
+static const char *check(int descriptor, struct stat *status) {
+  int seals = fcntl(descriptor, F_GET_SEALS);
+  if (seals < 0 || (seals & NEEDED_SEALS) != NEEDED_SEALS) return "the descriptor of a segment lacks its seals";
+  if (fstat(descriptor, status) != 0 || !S_ISREG(status->st_mode) || status->st_size <= 0)
+    return "the descriptor of a segment is no memory file";
+  return NULL;
+}
+
+const char *segment_open(Segment *segment, uint32_t number, int descriptor, bool writable) {
+  struct stat status;
+  const char *refused = check(descriptor, &status);
+  void *bytes = MAP_FAILED;
+  if (refused == NULL) {
+    bytes = mmap(NULL, (size_t)status.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, descriptor, 0);
+    if (bytes == MAP_FAILED) refused = "a segment cannot be mapped: no address space or memory left";
+  }
+  if (refused != NULL) {
+    close(descriptor);
+    return refused;
+  }
+  *segment = (Segment){number, descriptor, bytes, (uint64_t)status.st_size};
+  return NULL;
+}
+
+void segment_close(Segment *segment) {
+  if (segment->bytes != NULL) munmap(segment->bytes, segment->size);
+  if (segment->descriptor >= 0) close(segment->descriptor);
+  *segment = (Segment){0, -1, NULL, 0};
+}

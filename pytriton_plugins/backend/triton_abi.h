@@ -1,0 +1,92 @@
+/* The part of Triton's C ABI that this backend uses, declared in our own words.
+ *
+ * Every function returns NULL for success or an error object that the caller must free. All objects
+ * are opaque. backend.c checks the enumeration values below against the running server's own names. */
+#ifndef PYTRITON_TRITON_ABI_H
+#define PYTRITON_TRITON_ABI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct TRITONSERVER_Error TritonError;
+typedef struct TRITONBACKEND_Backend TritonBackend;
+typedef struct TRITONBACKEND_Model TritonModel;
+typedef struct TRITONBACKEND_ModelInstance TritonInstance;
+typedef struct TRITONBACKEND_Request TritonRequest;
+typedef struct TRITONBACKEND_Input TritonInput;
+typedef struct TRITONBACKEND_Response TritonResponse;
+typedef struct TRITONBACKEND_Output TritonOutput;
+
+/* Enumerations cross the ABI as int. */
+enum { TRITON_ERROR_INTERNAL = 1, TRITON_ERROR_INVALID_ARG = 3, TRITON_ERROR_UNAVAILABLE = 4, TRITON_ERROR_UNSUPPORTED = 5, TRITON_ERROR_CANCELLED = 7 };
+enum { TRITON_TYPE_BOOL = 1, TRITON_TYPE_FP64 = 12, TRITON_TYPE_BYTES = 13, TRITON_TYPE_BF16 = 14 };
+enum { TRITON_MEMORY_CPU = 0, TRITON_MEMORY_CPU_PINNED = 1, TRITON_MEMORY_GPU = 2 };
+enum { TRITON_LOG_INFO = 0, TRITON_LOG_WARN = 1, TRITON_LOG_ERROR = 2 };
+enum { TRITON_RELEASE_ALL = 1, TRITON_RESPONSE_FINAL = 1 };
+
+#define ENTRY __attribute__((visibility("default")))
+
+/* What the server calls. */
+ENTRY TritonError *TRITONBACKEND_Initialize(TritonBackend *backend);
+ENTRY TritonError *TRITONBACKEND_Finalize(TritonBackend *backend);
+ENTRY TritonError *TRITONBACKEND_ModelInitialize(TritonModel *model);
+ENTRY TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model);
+ENTRY TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *instance);
+ENTRY TritonError *TRITONBACKEND_ModelInstanceFinalize(TritonInstance *instance);
+ENTRY TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *instance, TritonRequest **requests, uint32_t count);
+
+/* What the server offers: errors, names, log. */
+extern TritonError *TRITONSERVER_ErrorNew(int code, const char *message);
+extern void TRITONSERVER_ErrorDelete(TritonError *error);
+extern const char *TRITONSERVER_ErrorMessage(TritonError *error);
+extern const char *TRITONSERVER_ErrorCodeString(TritonError *error);
+extern const char *TRITONSERVER_DataTypeString(int data_type);
+extern const char *TRITONSERVER_MemoryTypeString(int memory_type);
+extern TritonError *TRITONSERVER_LogMessage(int level, const char *file, int line, const char *message);
+
+/* Objects' properties and our state in them. */
+extern TritonError *TRITONBACKEND_BackendState(TritonBackend *backend, void **state);
+extern TritonError *TRITONBACKEND_BackendSetState(TritonBackend *backend, void *state);
+extern TritonError *TRITONBACKEND_ModelBackend(TritonModel *model, TritonBackend **backend);
+extern TritonError *TRITONBACKEND_ModelName(TritonModel *model, const char **name);
+extern TritonError *TRITONBACKEND_ModelVersion(TritonModel *model, uint64_t *version);
+extern TritonError *TRITONBACKEND_ModelState(TritonModel *model, void **state);
+extern TritonError *TRITONBACKEND_ModelSetState(TritonModel *model, void *state);
+extern TritonError *TRITONBACKEND_ModelInstanceModel(TritonInstance *instance, TritonModel **model);
+extern TritonError *TRITONBACKEND_ModelInstanceState(TritonInstance *instance, void **state);
+extern TritonError *TRITONBACKEND_ModelInstanceSetState(TritonInstance *instance, void *state);
+
+/* Requests. */
+extern TritonError *TRITONBACKEND_RequestInputCount(TritonRequest *request, uint32_t *count);
+extern TritonError *TRITONBACKEND_RequestInputByIndex(TritonRequest *request, uint32_t index, TritonInput **input);
+extern TritonError *TRITONBACKEND_RequestOutputCount(TritonRequest *request, uint32_t *count);
+extern TritonError *TRITONBACKEND_RequestOutputName(TritonRequest *request, uint32_t index, const char **name);
+extern TritonError *TRITONBACKEND_RequestRelease(TritonRequest *request, uint32_t flags);
+extern TritonError *TRITONBACKEND_RequestIsCancelled(TritonRequest *request, bool *cancelled) __attribute__((weak));
+extern TritonError *TRITONBACKEND_InputProperties(
+    TritonInput *input, const char **name, int *data_type, const int64_t **shape, uint32_t *rank, uint64_t *bytes,
+    uint32_t *buffers);
+/* memory_type goes in as what we ask for and comes back as where the buffer is. */
+extern TritonError *TRITONBACKEND_InputBuffer(
+    TritonInput *input, uint32_t index, const void **buffer, uint64_t *bytes, int *memory_type, int64_t *memory_id);
+
+/* Responses. */
+extern TritonError *TRITONBACKEND_ResponseNew(TritonResponse **response, TritonRequest *request);
+extern TritonError *TRITONBACKEND_ResponseDelete(TritonResponse *response);
+extern TritonError *TRITONBACKEND_ResponseOutput(
+    TritonResponse *response, TritonOutput **output, const char *name, int data_type, const int64_t *shape,
+    uint32_t rank);
+extern TritonError *TRITONBACKEND_OutputBuffer(
+    TritonOutput *output, void **buffer, uint64_t bytes, int *memory_type, int64_t *memory_id);
+extern TritonError *TRITONBACKEND_ResponseSend(TritonResponse *response, uint32_t flags, TritonError *error);
+
+/* Statistics; times in nanoseconds of CLOCK_MONOTONIC. */
+extern TritonError *TRITONBACKEND_ModelInstanceReportStatistics(
+    TritonInstance *instance, TritonRequest *request, bool success, uint64_t start, uint64_t compute_start,
+    uint64_t compute_end, uint64_t end);
+extern TritonError *TRITONBACKEND_ModelInstanceReportBatchStatistics(
+    TritonInstance *instance, uint64_t rows, uint64_t start, uint64_t compute_start, uint64_t compute_end,
+    uint64_t end);
+
+#endif

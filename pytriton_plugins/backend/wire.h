@@ -1,0 +1,108 @@
+/* Every binary layout of docs/protocol.md. The host runs on the same machine: both ends are little-endian. */
+#ifndef PYTRITON_WIRE_H
+#define PYTRITON_WIRE_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "docs/protocol.md is little-endian"
+#endif
+
+enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096, WIRE_MAX_OUTPUTS = 64 };
+enum { WIRE_ALIGNMENT = 64 };
+enum { WIRE_EXECUTE = 1, WIRE_DONE = 2 };
+enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2 };
+enum {
+  LINK_HELLO = 1,
+  LINK_MODEL,
+  LINK_CHANNEL,
+  LINK_CHANNEL_GONE,
+  LINK_SEGMENT,
+  LINK_REFUSED,
+  LINK_GATE,
+  LINK_STOP,
+  LINK_GIVE_UP,
+  LINK_BACKEND_HELLO = 101,
+  LINK_ACK,
+  LINK_NEED,
+  LINK_CHANNEL_LOST
+};
+enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_OPTIONAL = 1 };
+
+typedef struct {
+  uint32_t kind, flags, slot, segment;
+  uint64_t batch, offset, length;
+} WireChannelMessage;
+
+typedef struct {
+  char magic[4];
+  uint16_t version, flags;
+  uint32_t length, request_count, input_count, rows;
+  uint64_t batch;
+  uint8_t reserved[32];
+} WireRequestHeader;
+
+typedef struct {
+  uint32_t rows, flags;
+  uint64_t requested;
+} WireRequest;
+
+typedef struct {
+  uint32_t index;
+  uint8_t dtype, rank;
+  uint16_t flags;
+  uint32_t first, count;
+  uint64_t offset, length;
+  int64_t dims[WIRE_MAX_RANK];
+} WireTensor;
+
+typedef struct {
+  char magic[4];
+  uint16_t version, flags;
+  uint32_t length, request_count, output_count, reserved;
+  uint64_t batch;
+} WireResponseHeader;
+
+typedef struct {
+  uint32_t code, length;
+  uint64_t offset;
+} WireOutcome;
+
+typedef struct {
+  uint32_t kind, model, channel, segment;
+  uint64_t token, value;
+} WireLink;
+
+typedef struct {
+  uint32_t flags, version, wait_ms, name_length, input_count, output_count;
+  uint64_t largest_response;
+} WireDeclaration;
+
+typedef struct {
+  uint8_t dtype, rank;
+  uint16_t flags;
+  uint32_t name_length;
+} WireDeclaredTensor;
+
+static_assert(sizeof(WireChannelMessage) == 40, "docs/protocol.md");
+static_assert(sizeof(WireRequestHeader) == 64, "docs/protocol.md");
+static_assert(sizeof(WireRequest) == 16, "docs/protocol.md");
+static_assert(sizeof(WireTensor) == 96, "docs/protocol.md");
+static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
+static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
+static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
+static_assert(sizeof(WireDeclaration) == 32, "docs/protocol.md");
+static_assert(sizeof(WireDeclaredTensor) == 8, "docs/protocol.md");
+
+/* Bytes of one element, or 0 for BYTES and unknown types. */
+uint32_t wire_item_size(uint32_t dtype);
+
+/* Number of elements of a shape; false on a negative dimension or overflow. */
+int wire_element_count(const int64_t *dims, uint32_t rank, uint64_t *count);
+
+static inline uint64_t wire_aligned(uint64_t position) {
+  return (position + WIRE_ALIGNMENT - 1) & ~(uint64_t)(WIRE_ALIGNMENT - 1);
+}
+
+#endif

@@ -1,0 +1,55 @@
+"""Every error that this package raises on purpose; imported by the host, the workers and author modules alike."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ErrorCode = Literal["INTERNAL", "NOT_FOUND", "INVALID_ARG", "UNAVAILABLE", "UNSUPPORTED", "ALREADY_EXISTS", "CANCELLED"]
+
+
+class PytritonPluginsError(Exception):
+    """A mistake or a condition that the message explains in one line: what, where, what to do."""
+
+
+class DeclarationError(PytritonPluginsError):
+    """A callable is marked in a way that cannot be served; raised where the mistake is written."""
+
+
+class ResultError(PytritonPluginsError):
+    """A callable returned what its declaration does not allow; the client gets this text."""
+
+
+class DiscoveryError(PytritonPluginsError):
+    """A target or an entry point does not lead to a marked callable."""
+
+
+class ConfigError(PytritonPluginsError):
+    """An option, a variable or a key of the configuration file cannot be used."""
+
+
+class HookError(PytritonPluginsError):
+    """A hook plugin is broken or answered with something that its hook does not allow."""
+
+
+class ServerError(PytritonPluginsError):
+    """No tritonserver was found, or it did not start or answer as it must."""
+
+
+class ShmError(PytritonPluginsError):
+    """A segment cannot be had: over the model's limit or over the machine's memory headroom."""
+
+
+class ProtocolError(PytritonPluginsError):
+    """The other end of a link sent bytes that docs/protocol.md does not allow."""
+
+
+class RequestError(PytritonPluginsError):
+    """Raised by a callable to answer one request with ``message`` and Triton's error ``code``.
+
+    ``INVALID_ARG`` reaches an HTTP client as status 400; the message is shown as it stands.
+    """
+
+    def __init__(self, message: str, code: ErrorCode = "INVALID_ARG") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code

@@ -1,0 +1,61 @@
+"""What a marked callable declares, as data: made in author modules, sent by the worker, read by the host."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pytriton_plugins.tensors import Tensor, dtype_by_triton_name
+
+Kind = Literal["function", "class"]
+
+
+@dataclass(frozen=True)
+class ModelDeclaration:
+    """One model: its name and version, tensors in declared order, and how its callable is to be run.
+
+    ``max_batch_size`` 0 means no batch axis. ``object_name`` is the callable's name in its module.
+    """
+
+    name: str
+    version: int
+    kind: Kind
+    object_name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    max_batch_size: int = 64
+    workers: int = 1
+    retry_alone: bool = True
+    triton_config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def batched(self) -> bool:
+        return self.max_batch_size > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value that `from_json` turns back into an equal declaration."""
+        plain = asdict(self)
+        plain["inputs"] = [tensor_to_json(tensor) for tensor in self.inputs]
+        plain["outputs"] = [tensor_to_json(tensor) for tensor in self.outputs]
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> ModelDeclaration:
+        tensors = {side: tuple(tensor_from_json(item) for item in plain[side]) for side in ("inputs", "outputs")}
+        return cls(**{**plain, **tensors})
+
+
+def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "dtype": tensor.dtype.triton,
+        "text": tensor.dtype.python is str,
+        "shape": list(tensor.shape),
+        "optional": tensor.optional,
+        "arg": tensor.arg,
+    }
+
+
+def tensor_from_json(plain: dict[str, Any]) -> Tensor:
+    dtype = dtype_by_triton_name(plain["dtype"], str if plain["text"] else bytes)
+    return Tensor(plain["name"], dtype, plain["shape"], optional=plain["optional"], arg=plain["arg"])

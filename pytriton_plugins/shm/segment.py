@@ -1,0 +1,48 @@
+"""Segments: sealed memfds of a fixed size; made by the host, mapped by workers (and, in C, by the backend)."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytriton_plugins.errors import ProtocolError
+
+_F_ADD_SEALS, _F_GET_SEALS = 1033, 1034
+_SEALS = 0x1 | 0x2 | 0x4
+"""SEAL, SHRINK and GROW: a peer that cannot truncate the file cannot raise SIGBUS in the other."""
+
+
+def create_segment_file(size: int) -> int:
+    """A sealed memfd of ``size`` bytes that no name leads to; pages cost memory only once touched. The caller closes it."""
+    descriptor = os.memfd_create("pytriton-segment", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(descriptor, size)
+        fcntl.fcntl(descriptor, _F_ADD_SEALS, _SEALS)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def touched_bytes(descriptor: int) -> int:
+    """How much memory the segment holds by now."""
+    return os.fstat(descriptor).st_blocks * 512
+
+
+class Segment:
+    """One mapped segment. ``bytes`` is the array that every view of this segment has as its base."""
+
+    def __init__(self, number: int, descriptor: int, *, writable: bool) -> None:
+        """Map ``descriptor``, which stays open and the caller's; raises ProtocolError without the seals."""
+        if fcntl.fcntl(descriptor, _F_GET_SEALS) & _SEALS != _SEALS:
+            raise ProtocolError(f"segment {number}: its descriptor lacks the seals SHRINK, GROW and SEAL")
+        self.number = number
+        self.size = os.fstat(descriptor).st_size
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+        mapping = mmap.mmap(descriptor, self.size, access=access)
+        self.view = memoryview(mapping)
+        self.bytes: NDArray[np.uint8] = np.frombuffer(mapping, np.uint8)

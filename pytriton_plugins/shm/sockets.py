@@ -1,0 +1,61 @@
+"""Messages with descriptors over SOCK_SEQPACKET sockets; used by host and workers."""
+
+from __future__ import annotations
+
+import array
+import os
+import select
+import socket
+import time
+
+from pytriton_plugins.errors import ProtocolError
+from pytriton_plugins.shm.wire import MAX_MESSAGE
+
+_FD_SIZE = array.array("i").itemsize
+_MAX_DESCRIPTORS = 4
+_ANCILLARY = socket.CMSG_SPACE(_MAX_DESCRIPTORS * _FD_SIZE)
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends; neither is inherited by a child unless it is passed on."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send(sock: socket.socket, data: bytes, descriptors: tuple[int, ...] = (), *, deadline: float = 5.0) -> None:
+    """Send one message within ``deadline`` seconds; raises OSError when the peer is gone or does not read."""
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+    give_up = time.monotonic() + deadline
+    while True:
+        try:
+            sock.sendmsg([data], ancillary, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            return
+        except BlockingIOError:
+            left = give_up - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the other end of the link does not read") from None
+            poller = select.poll()
+            poller.register(sock, select.POLLOUT)
+            poller.poll(left * 1000)
+
+
+def receive(sock: socket.socket, size: int = MAX_MESSAGE, flags: int = 0) -> tuple[bytes, list[int]]:
+    """The next message and its descriptors, which the caller owns; ``(b"", [])`` at the end of the link.
+
+    Raises ProtocolError when the message or its descriptors were cut.
+    """
+    try:
+        data, ancillary, seen, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC | flags)
+    except ConnectionResetError:
+        # The peer closed with messages of ours unread; its own last messages may still be queued.
+        data, ancillary, seen, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC | flags)
+    if not ancillary and not seen & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+        return data, []
+    descriptors = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(content[: len(content) - len(content) % _FD_SIZE])
+    if seen & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise ProtocolError("a message on a link was cut")
+    return data, list(descriptors)

@@ -1,0 +1,189 @@
+"""Every binary layout of docs/protocol.md as struct formats and small records; used by host and workers."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pytriton_plugins.errors import ProtocolError
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.tensors import Tensor
+
+VERSION = 1
+ALIGNMENT = 64
+MAX_MESSAGE = 65536
+MAX_ERROR_TEXT = 4096
+
+EXECUTE, DONE = 1, 2
+NEW_SEGMENT, RETIRED = 1, 2
+
+REQUEST_MAGIC, RESPONSE_MAGIC = b"PTRQ", b"PTRS"
+CHANNEL_MESSAGE = struct.Struct("<IIIIQQQ")
+REQUEST_HEADER = struct.Struct("<4sHHIIIIQ32x")
+REQUEST_ENTRY = struct.Struct("<IIQ")
+TENSOR_ENTRY = struct.Struct("<IBBHIIQQ8q")
+RESPONSE_HEADER = struct.Struct("<4sHHIIIIQ")
+OUTCOME = struct.Struct("<IIQ")
+LINK_HEADER = struct.Struct("<IIIIQQ")
+DECLARATION = struct.Struct("<IIIIIIQ")
+DECLARED_TENSOR = struct.Struct("<BBHI")
+
+OUTCOME_CODES = {
+    "INTERNAL": 1,
+    "NOT_FOUND": 2,
+    "INVALID_ARG": 3,
+    "UNAVAILABLE": 4,
+    "UNSUPPORTED": 5,
+    "ALREADY_EXISTS": 6,
+    "CANCELLED": 7,
+}
+
+
+class LinkKind:
+    """Kinds of the messages on the backend link."""
+
+    HELLO = 1
+    MODEL = 2
+    CHANNEL = 3
+    CHANNEL_GONE = 4
+    SEGMENT = 5
+    REFUSED = 6
+    GATE = 7
+    STOP = 8
+    GIVE_UP = 9
+    BACKEND_HELLO = 101
+    ACK = 102
+    NEED = 103
+    CHANNEL_LOST = 104
+
+
+class ChannelMessage(NamedTuple):
+    """What travels over a channel's socket; ``length`` in bytes."""
+
+    kind: int
+    flags: int
+    slot: int
+    segment: int
+    batch: int
+    offset: int
+    length: int
+
+
+class LinkMessage(NamedTuple):
+    """What travels over the backend link, its descriptors left out."""
+
+    kind: int
+    model: int = 0
+    channel: int = 0
+    segment: int = 0
+    token: int = 0
+    value: int = 0
+    payload: bytes = b""
+
+    def pack(self) -> bytes:
+        return LINK_HEADER.pack(*self[:6]) + self.payload
+
+    @classmethod
+    def unpack(cls, data: bytes) -> LinkMessage:
+        if len(data) < LINK_HEADER.size:
+            raise ProtocolError(f"backend link: a message of {len(data)} bytes; at least {LINK_HEADER.size} are needed")
+        return cls(*LINK_HEADER.unpack_from(data), data[LINK_HEADER.size :])
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """One tensor of a batch: which declared one, which requests it covers, and where its bytes lie."""
+
+    index: int
+    dtype: int
+    first: int
+    count: int
+    offset: int
+    length: int
+    dims: tuple[int, ...]
+
+    def pack_into(self, buffer: memoryview, position: int) -> None:
+        rank = len(self.dims)
+        TENSOR_ENTRY.pack_into(
+            buffer, position, self.index, self.dtype, rank, 0, self.first, self.count, self.offset, self.length,
+            *self.dims, *(0,) * (8 - rank),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RequestBlock:
+    """The metadata of one batch as the backend wrote it."""
+
+    batch: int
+    rows: tuple[int, ...]
+    requested: tuple[int, ...]
+    inputs: tuple[TensorEntry, ...]
+
+
+def unpack_request_block(buffer: memoryview, offset: int, length: int) -> RequestBlock:
+    """The request block at ``offset``; raises ProtocolError if it is not one of this version."""
+    header = REQUEST_HEADER.unpack_from(buffer, offset)
+    magic, version, _, block_length, request_count, input_count, _, batch = header
+    if magic != REQUEST_MAGIC or version != VERSION or block_length != length:
+        raise ProtocolError(f"no request block of version {VERSION} at offset {offset}: {header!r}")
+    position = offset + REQUEST_HEADER.size
+    rows, requested = [], []
+    for _ in range(request_count):
+        row_count, _, mask = REQUEST_ENTRY.unpack_from(buffer, position)
+        rows.append(row_count)
+        requested.append(mask)
+        position += REQUEST_ENTRY.size
+    inputs = []
+    for _ in range(input_count):
+        index, dtype, rank, _, first, count, start, size, *dims = TENSOR_ENTRY.unpack_from(buffer, position)
+        inputs.append(TensorEntry(index, dtype, first, count, start, size, tuple(dims[:rank])))
+        position += TENSOR_ENTRY.size
+    return RequestBlock(batch, tuple(rows), tuple(requested), tuple(inputs))
+
+
+def response_block(batch: int, outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry]) -> bytearray:
+    """The response block for ``outcomes``, one ``(code, message)`` per request, and the tensors' entries."""
+    texts_at = RESPONSE_HEADER.size + OUTCOME.size * len(outcomes) + TENSOR_ENTRY.size * len(outputs)
+    length = texts_at + sum(len(text) for _, text in outcomes)
+    block = bytearray(length)
+    view = memoryview(block)
+    RESPONSE_HEADER.pack_into(view, 0, RESPONSE_MAGIC, VERSION, 0, length, len(outcomes), len(outputs), 0, batch)
+    position = RESPONSE_HEADER.size
+    for code, text in outcomes:
+        OUTCOME.pack_into(view, position, code, len(text), texts_at if text else 0)
+        view[texts_at : texts_at + len(text)] = text
+        texts_at += len(text)
+        position += OUTCOME.size
+    for entry in outputs:
+        entry.pack_into(view, position)
+        position += TENSOR_ENTRY.size
+    return block
+
+
+def pack_declaration(model: ModelDeclaration, *, wait: float, largest_response: int, loopback: bool = False) -> bytes:
+    """The payload of MODEL: what the backend must know of ``model``; ``wait`` in seconds.
+
+    Raises ProtocolError when names and shapes do not fit into one message.
+    """
+    flags = (1 if model.batched else 0) | (2 if loopback else 0)
+    name = model.name.encode()
+    head = DECLARATION.pack(
+        flags, model.version, round(wait * 1000), len(name), len(model.inputs), len(model.outputs), largest_response
+    )
+    payload = head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
+    if len(payload) + LINK_HEADER.size > MAX_MESSAGE:
+        raise ProtocolError(f"model {model.name}: its tensors' names and shapes need {len(payload)} bytes; use fewer or shorter")
+    return payload
+
+
+def _pack_tensor(tensor: Tensor) -> bytes:
+    name = tensor.name.encode()
+    shape = tensor.wire_shape
+    head = DECLARED_TENSOR.pack(tensor.dtype.code, len(shape), int(tensor.optional), len(name))
+    return head + struct.pack(f"<{len(shape)}q", *shape) + name
+
+
+def aligned(position: int) -> int:
+    """The next multiple of 64 that is not below ``position``."""
+    return (position + ALIGNMENT - 1) & -ALIGNMENT

@@ -1,0 +1,178 @@
+"""Tensor declarations and the dtypes that Triton knows; used by author modules, workers and the host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+
+from pytriton_plugins.errors import DeclarationError
+
+MAX_RANK = 8
+"""Highest number of dimensions of a tensor on the wire, the batch axis included (docs/protocol.md)."""
+
+
+@dataclass(frozen=True)
+class DType:
+    """One of Triton's data types.
+
+    ``code`` is its number on the wire and in Triton's C API, ``item_size`` its bytes per element (0 for
+    BYTES), ``python`` is ``bytes`` or ``str`` for BYTES tensors and None for all others.
+    """
+
+    code: int
+    triton: str
+    numpy: np.dtype[Any]
+    item_size: int
+    python: type | None = None
+
+    @property
+    def config(self) -> str:
+        """The name in a model configuration, such as ``TYPE_FP32``."""
+        return "TYPE_STRING" if self.python else f"TYPE_{self.triton}"
+
+    @property
+    def written(self) -> str:
+        """What an author writes for this dtype, such as ``np.float32`` or ``str``."""
+        return self.python.__name__ if self.python else ("bool" if self.triton == "BOOL" else f"np.{self.numpy.name}")
+
+
+def _fixed(code: int, triton: str, numpy: type) -> DType:
+    dtype: np.dtype[Any] = np.dtype(numpy)
+    return DType(code, triton, dtype, dtype.itemsize)
+
+
+BOOL = _fixed(1, "BOOL", np.bool_)
+BYTES = DType(13, "BYTES", np.dtype(object), 0, bytes)
+STR = DType(13, "BYTES", np.dtype(object), 0, str)
+NUMERIC = (
+    BOOL,
+    _fixed(2, "UINT8", np.uint8),
+    _fixed(3, "UINT16", np.uint16),
+    _fixed(4, "UINT32", np.uint32),
+    _fixed(5, "UINT64", np.uint64),
+    _fixed(6, "INT8", np.int8),
+    _fixed(7, "INT16", np.int16),
+    _fixed(8, "INT32", np.int32),
+    _fixed(9, "INT64", np.int64),
+    _fixed(10, "FP16", np.float16),
+    _fixed(11, "FP32", np.float32),
+    _fixed(12, "FP64", np.float64),
+)
+_BY_NUMPY = {dtype.numpy: dtype for dtype in NUMERIC}
+_BY_NAME = {dtype.triton: dtype for dtype in NUMERIC}
+
+DTypeLike = Union[str, type, "np.dtype[Any]", DType]
+
+
+def as_dtype(value: Any) -> DType:
+    """The data type that ``value`` names: a numpy dtype, class or string, or ``bytes``, ``str``, ``bool``.
+
+    Raises DeclarationError for Python's ``int`` and ``float`` (32 or 64 bits?) and for what Triton cannot carry.
+    """
+    if isinstance(value, DType):
+        return value
+    if value in (bytes, str):
+        return BYTES if value is bytes else STR
+    if value in (int, float):
+        kind = value.__name__
+        raise DeclarationError(f"dtype {kind} may mean 32 or 64 bits; write np.{kind}32 or np.{kind}64")
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        raise DeclarationError(f"{value!r} is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool") from None
+    if dtype.kind == "S":
+        return BYTES
+    if dtype.kind == "U":
+        return STR
+    found = _BY_NUMPY.get(dtype.newbyteorder("="))
+    if found is None:
+        names = ", ".join(known.written for known in NUMERIC)
+        raise DeclarationError(f"dtype {dtype} is none that Triton carries; write one of {names}, bytes or str")
+    return found
+
+
+def dtype_by_triton_name(name: str, python: type | None = None) -> DType:
+    """The data type of KServe's ``name`` (``FP32``, ``BYTES``, …); ``python`` tells ``str`` from ``bytes``."""
+    if name == "BYTES":
+        return STR if python is str else BYTES
+    return _BY_NAME[name]
+
+
+@dataclass(frozen=True, init=False)
+class Tensor:
+    """One input or output of a model.
+
+    ``shape`` leaves out the batch axis; -1 is a dimension of any length, ``()`` a scalar per request row.
+    ``optional`` inputs may be left out by a client; ``arg`` is the keyword of the callable when ``name`` is
+    no Python identifier. Inside ``Annotated`` the name is left out: ``Tensor(dtype=np.float32, shape=(-1,))``.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    optional: bool
+    arg: str
+
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
+        shape: Any = None,
+        *,
+        optional: bool = False,
+        arg: str | None = None,
+    ) -> None:
+        text = _checked_name(name)
+        where = f"Tensor {text!r}" if text else "Tensor"
+        if dtype is None:
+            raise DeclarationError(f"{where}: the dtype is missing; write for example dtype=np.float32")
+        if shape is None:
+            raise DeclarationError(f"{where}: the shape is missing; write for example shape=(-1,), without the batch axis")
+        try:
+            checked_dtype = as_dtype(dtype)
+        except DeclarationError as error:
+            raise DeclarationError(f"{where}: {error}") from None
+        object.__setattr__(self, "name", text)
+        object.__setattr__(self, "dtype", checked_dtype)
+        object.__setattr__(self, "shape", _checked_shape(where, shape))
+        object.__setattr__(self, "optional", bool(optional))
+        object.__setattr__(self, "arg", arg or text)
+
+    def named(self, name: str) -> Tensor:
+        """This tensor under ``name``, for a declaration that took its name from a parameter."""
+        return Tensor(name, self.dtype, self.shape, optional=self.optional, arg=self.arg or name)
+
+    @property
+    def wire_shape(self) -> tuple[int, ...]:
+        """The shape as Triton sees it: a scalar travels as ``[1]``, for Triton refuses empty dims."""
+        return self.shape or (1,)
+
+
+def _checked_name(name: Any) -> str:
+    if name is None:
+        return ""
+    if isinstance(name, str) and name:
+        return name
+    if isinstance(name, str):
+        raise DeclarationError("Tensor: the name is empty; write for example Tensor(\"image\", np.uint8, (-1, -1, 3))")
+    raise DeclarationError(
+        f"Tensor: the first positional argument is the name, not {name!r}; "
+        "write Tensor(\"image\", np.uint8, (-1, -1, 3)), or keywords inside Annotated: Tensor(dtype=…, shape=…)"
+    )
+
+
+def _checked_shape(where: str, shape: Any) -> tuple[int, ...]:
+    if isinstance(shape, (int, np.integer)):
+        raise DeclarationError(f"{where}: shape {shape} is no tuple; write shape=({shape},)")
+    try:
+        dims = tuple(int(dim) for dim in shape)
+    except (TypeError, ValueError):
+        raise DeclarationError(f"{where}: shape {shape!r} is no tuple of whole numbers; write for example shape=(-1, 3)") from None
+    if len(dims) >= MAX_RANK:
+        raise DeclarationError(f"{where}: {len(dims)} dimensions; at most {MAX_RANK - 1} are carried besides the batch axis")
+    wrong = [dim for dim in dims if dim == 0 or dim < -1]
+    if wrong:
+        raise DeclarationError(f"{where}: dimension {wrong[0]} in shape {dims}; write -1 for any length, or a positive number")
+    return dims
