@@ -1,0 +1,1 @@
+"""One process per instance that runs a marked callable; standard library and numpy only."""
