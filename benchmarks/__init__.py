@@ -1,0 +1,1 @@
+"""What this project measures and how (README.md). Runs in a process of its own, which starts the servers."""

@@ -1,0 +1,139 @@
+"""The command line: the table, `setup` and `start`. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from attrs import asdict
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmarks import report, start, table
+from benchmarks.cache import DEFAULT_FOLDER, Cache
+from benchmarks.errors import BenchmarkError
+from benchmarks.loads import LOADS, Load, loads_named
+from benchmarks.measure import Plan, Run
+from benchmarks.perf_analyzer import Window
+from benchmarks.servers import STARTERS, TITLES
+from benchmarks.setup import LOAD_GENERATOR, Setup
+
+GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
+QUICK = Window(milliseconds=500)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of the table, and those of the two other commands."""
+    top = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this checkout beside its peers.")
+    top.add_argument("command", nargs="?", choices=["table", "setup", "start"], default="table")
+    top.add_argument("--dir", type=Path, default=DEFAULT_FOLDER, help="load generator and peers (default: %(default)s)")
+    top.add_argument("--tritonserver", type=Path, help="server for ours and the floor (default: the peers' own)")
+    top.add_argument("--without", action="append", default=[], choices=[*STARTERS], help="leave a server out")
+    top.add_argument("--rounds", type=int, help="alternated rounds (default: 5; start: 3)")
+    top.add_argument("--quick", action="store_true", help="one round, short windows: for a look, never for a report")
+    top.add_argument("--json", type=Path, metavar="FILE", help="raw figures (default: results/DAY.json; --quick: none)")
+    top.add_argument("--loads", metavar="NAME,…", help=f"table: {', '.join(load.name for load in LOADS)}")
+    top.add_argument("--window", type=int, default=2500, metavar="MS", help="table: perf_analyzer -p (default: 2500)")
+    top.add_argument("--models", default="1,10,50", metavar="N,…", help="start: numbers of models (default: 1,10,50)")
+    return top
+
+
+def run_table(options: argparse.Namespace) -> None:
+    """Print MEASURE's table and write the raw figures."""
+    loads = loads_named(options.loads)
+    window = QUICK if options.quick else Window(options.window)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+        task = bar.add_task("", total=None)
+        run = Plan(
+            Cache(options.dir),
+            Path(folder),
+            loads,
+            options.rounds or (1 if options.quick else 5),
+            window,
+            frozenset(options.without),
+            options.tritonserver,
+            lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+        ).run()
+    print_table(run, loads, window)
+    facts: dict[str, object] = {
+        "load_generator": GENERATOR,
+        "window": asdict(window),
+        "servers": run.servers,
+        "skipped": sorted(run.skipped),
+        "objections": table.objections(run, loads),
+        "summary": table.summary(run, loads),
+        "measurements": [asdict(each) for each in run.measurements],
+    }
+    write(options, facts, "")
+
+
+def print_table(run: Run, loads: tuple[Load, ...], window: Window) -> None:
+    """Fractions, rates, and whether they count."""
+    print(table.fractions_table(run, loads), table.rates_table(run, loads), sep="\n\n", end="\n\n")
+    print(f"load generator: {GENERATOR} {' '.join(window.arguments())}; checkout {report.checkout()}")
+    for name, server in run.servers.items():
+        print(f"{TITLES[name]}: Triton {server['triton']}, {server['binary']} {server['sha256'][:12]}")
+    for each in run.measurements:
+        if each.error:
+            print(f"failed: round {each.round}, {each.load}, {TITLES[each.server]}: {each.error}")
+    objections = table.objections(run, loads)
+    print(*(f"does not count: {each}" for each in objections), sep="\n") if objections else print("this table counts")
+
+
+def run_start(options: argparse.Namespace) -> None:
+    """Print the times to ready and the memory, and write them."""
+    counts = [int(each) for each in options.models.split(",")]
+    rounds = options.rounds or (1 if options.quick else 3)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+        task = bar.add_task("", total=None)
+        study = start.Study(
+            Cache(options.dir),
+            Path(folder),
+            rounds,
+            frozenset({"floor", *options.without}),
+            options.tritonserver,
+            lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+        )
+        study.run(counts)
+    print(start.starts_table(study.starts, counts))
+    print(*(f"skipped: {TITLES[name]}: {reason}" for name, reason in study.skipped.items()), sep="\n")
+    write(options, {"starts": [asdict(each) for each in study.starts], "skipped": sorted(study.skipped)}, "-start")
+
+
+def write(options: argparse.Namespace, facts: dict[str, object], suffix: str) -> None:
+    """To the file asked for, else to results/ unless it was only a look."""
+    file = options.json or (None if options.quick else report.default_file(suffix))
+    if file:
+        report.write(file, facts)
+        print(f"raw figures: {file}")
+
+
+def progress() -> Progress:
+    """A bar on a terminal, nothing elsewhere; what is printed goes to standard output."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def main() -> int:
+    """Exit 1 with one line when something failed."""
+    options = parser().parse_args()
+    try:
+        if options.command == "setup":
+            Setup(Cache(options.dir)).run()
+        elif options.command == "start":
+            run_start(options)
+        else:
+            run_table(options)
+    except BenchmarkError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

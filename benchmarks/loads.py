@@ -1,0 +1,63 @@
+"""The loads of the table: what perf_analyzer is asked to send. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from attrs import frozen
+
+from benchmarks.errors import BenchmarkError
+
+Protocol = Literal["grpc", "http"]
+
+FLOAT_BYTES = 4
+
+
+@frozen
+class Load:
+    """One row of the table: FP32 tensors of `elements` values sent to and returned by the model `identity`."""
+
+    name: str
+    title: str
+    protocol: Protocol
+    clients: int
+    elements: int
+    floor_over_python_backend: float
+    """The floor must be at least this many times as fast as the python backend, or it is no floor."""
+    client_shared_memory: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """Size of the input, and of the output."""
+        return self.elements * FLOAT_BYTES
+
+    def arguments(self) -> list[str]:
+        """The part of perf_analyzer's command line that makes this load."""
+        shared_memory = ["--shared-memory", "system", "--output-shared-memory-size", str(self.bytes)]
+        return [
+            *("-m", "identity", "-i", self.protocol, "--shape", f"x:{self.elements}"),
+            *("--concurrency-range", str(self.clients)),
+            *(shared_memory if self.client_shared_memory else []),
+        ]
+
+
+LOADS = (
+    Load("grpc-1", "64 B gRPC, 1 client", "grpc", 1, 16, 1.5),
+    Load("grpc-8", "64 B gRPC, 8 clients", "grpc", 8, 16, 1.5),
+    Load("grpc-32", "64 B gRPC, 32 clients", "grpc", 32, 16, 1.25),
+    Load("http-1", "64 B HTTP, 1 client", "http", 1, 16, 1.5),
+    Load("shm-600k", "600 KB client shm, 1 client", "grpc", 1, 150_000, 1.4, client_shared_memory=True),
+    Load("shm-16m", "16 MB client shm, 1 client", "grpc", 1, 4_000_000, 3.0, client_shared_memory=True),
+)
+
+
+def loads_named(names: str | None) -> tuple[Load, ...]:
+    """The loads of a comma list, in the table's order; all of them for None."""
+    if names is None:
+        return LOADS
+    wanted = {name for name in re.split(r"[,\s]+", names) if name}
+    known = {load.name for load in LOADS}
+    if unknown := sorted(wanted - known):
+        raise BenchmarkError(f"--loads: no load is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return tuple(load for load in LOADS if load.name in wanted)

@@ -1,0 +1,99 @@
+"""The rounds: every load to every server, one after the other, as often as asked. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from attrs import Factory, define, field, frozen
+
+from benchmarks.cache import Cache
+from benchmarks.errors import BenchmarkError
+from benchmarks.loads import Load
+from benchmarks.perf_analyzer import Figure, Window
+from benchmarks.servers import PEERS, STARTERS, TITLES, Models, Server
+from benchmarks.servers.server import free_place
+
+ATTEMPTS = 2
+
+
+@frozen
+class Measurement:
+    """One run of the load generator; either a figure or an error."""
+
+    round: int
+    load: str
+    server: str
+    figure: Figure | None
+    error: str = ""
+
+
+@define
+class Run:
+    """Everything that one call of the command measured."""
+
+    measurements: list[Measurement] = Factory(list)
+    skipped: dict[str, str] = Factory(dict)
+    """Server → why it was left out."""
+    servers: dict[str, dict[str, str]] = Factory(dict)
+    """Server → version, binary and hash."""
+
+
+@frozen
+class Plan:
+    """What to measure."""
+
+    cache: Cache
+    folder: Path
+    loads: tuple[Load, ...]
+    rounds: int
+    window: Window
+    without: frozenset[str] = frozenset()
+    tritonserver: Path | None = None
+    progress: Callable[[str, int, int], None] = field(default=lambda text, done, total: None)
+
+    def run(self) -> Run:
+        """Start every server, measure, end them. A peer that is missing or does not start is skipped."""
+        run = Run()
+        self.cache.load_generator()
+        with contextlib.ExitStack() as stack:
+            servers = dict(self._start_all(run, stack))
+            self._measure(run, servers)
+        return run
+
+    def _start_all(self, run: Run, stack: contextlib.ExitStack) -> Iterator[tuple[str, Server]]:
+        for name, start in STARTERS.items():
+            if name in self.without:
+                run.skipped[name] = "left out by --without"
+                continue
+            self.progress(f"starting {TITLES[name]}", 0, 1)
+            try:
+                place = free_place(self.folder / name, self.tritonserver)
+                server = stack.enter_context(start(self.cache, Models("identity"), place))
+            except BenchmarkError as error:
+                if name not in PEERS:
+                    raise
+                run.skipped[name] = str(error)
+                continue
+            run.servers[name] = server.describe()
+            yield name, server
+
+    def _measure(self, run: Run, servers: dict[str, Server]) -> None:
+        total = self.rounds * len(self.loads) * len(servers)
+        for round_ in range(1, self.rounds + 1):
+            for load in self.loads:
+                for name, server in servers.items():
+                    text = f"round {round_} of {self.rounds}: {load.title}: {TITLES[name]}"
+                    self.progress(text, len(run.measurements), total)
+                    run.measurements.append(self._one(round_, load, name, server))
+
+    def _one(self, round_: int, load: Load, name: str, server: Server) -> Measurement:
+        error = ""
+        for _ in range(ATTEMPTS):
+            try:
+                figure = self.cache.load_generator().measure(load, server.place.http, server.place.grpc, self.window)
+                return Measurement(round_, load.name, name, figure)
+            except BenchmarkError as failure:
+                error = str(failure)
+        return Measurement(round_, load.name, name, None, error)

@@ -1,0 +1,14 @@
+"""The identity model as an author of this project writes it. Runs in a worker."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytriton_plugins import Tensor, infer_func
+
+
+@infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("y", np.float32, (-1,))])
+def identity(x: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """y = x."""
+    return {"y": x}

@@ -1,0 +1,79 @@
+"""What /proc tells of a tree of processes: its members and their memory. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from attrs import frozen
+
+PROC = Path("/proc")
+END_SECONDS = 5.0
+
+
+@frozen
+class Process:
+    """A process; the start time tells it from a later one with the same number."""
+
+    pid: int
+    parent: int
+    started: int
+
+    @property
+    def command_line(self) -> list[str]:
+        """Empty when the process is gone."""
+        return _read(PROC / str(self.pid) / "cmdline").rstrip("\0").split("\0")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs (a zombie does not)."""
+        return process(self.pid) == self
+
+    @property
+    def proportional_bytes(self) -> int:
+        """Resident memory, each shared page divided by the number of processes that map it (PSS)."""
+        lines = _read(PROC / str(self.pid) / "smaps_rollup").splitlines()
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+    def kill(self) -> None:
+        """SIGKILL, if it is still the same process."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def process(pid: int) -> Process | None:
+    """The running process with this number, or None."""
+    # The name in brackets may hold spaces and brackets: the fields begin after the last one.
+    fields = _read(PROC / str(pid) / "stat").rpartition(")")[2].split()
+    if not fields or fields[0] in "ZX":
+        return None
+    return Process(pid, parent=int(fields[1]), started=int(fields[19]))
+
+
+def tree(root: int) -> list[Process]:
+    """The process `root` and all below it, parents first."""
+    everyone = [found for name in os.listdir(PROC) if name.isdigit() and (found := process(int(name)))]
+    members = [found for found in everyone if found.pid == root]
+    for member in members:
+        members.extend(found for found in everyone if found.parent == member.pid)
+    return members
+
+
+def end(members: set[Process]) -> None:
+    """SIGKILL to each, and wait until they are gone."""
+    for member in members:
+        member.kill()
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline and any(member.alive for member in members):
+        time.sleep(0.01)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

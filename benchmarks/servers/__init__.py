@@ -1,0 +1,27 @@
+"""The servers that are compared: one module for each. Runs in the benchmark process; each server is a child of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.cache import Cache
+from benchmarks.servers.floor import start_floor
+from benchmarks.servers.models import Models
+from benchmarks.servers.ours import start_ours
+from benchmarks.servers.python_backend import start_python_backend
+from benchmarks.servers.pytriton import start_pytriton
+from benchmarks.servers.server import Place, Server
+
+__all__ = ["PEERS", "STARTERS", "TITLES", "Models", "Place", "Server"]
+
+STARTERS: dict[str, Callable[[Cache, Models, Place], Server]] = {
+    "floor": start_floor,
+    "ours": start_ours,
+    "python-backend": start_python_backend,
+    "pytriton": start_pytriton,
+}
+"""In the order in which each round measures them."""
+
+PEERS = ("python-backend", "pytriton")
+
+TITLES = {"floor": "floor", "ours": "ours", "python-backend": "python backend", "pytriton": "PyTriton"}

@@ -1,0 +1,29 @@
+"""This project: `pytriton-host serve`, as a user would start it. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import benchmarks
+from benchmarks.cache import Cache
+from benchmarks.servers.models import Models
+from benchmarks.servers.server import Place, Server, plain_environment
+
+CHECKOUT = Path(benchmarks.__file__).parent.parent
+# The console script's own body: it needs no installation, so that the checkout is what is measured.
+HOST = "import sys; from pytriton_plugins.cli.entry import main; sys.exit(main())"
+
+
+def start_ours(cache: Cache, models: Models, place: Place) -> Server:
+    """The host with one plain file for each model; the server is `place.tritonserver`, else the peers' own binary."""
+    binary = cache.needs(place.tritonserver or cache.tritonserver)
+    targets = [place.folder / f"{name}.py" for name in models.names]
+    for target in targets:
+        shutil.copyfile(models.source("ours"), target)
+    ports = [f"--http-port={place.http}", f"--grpc-port={place.grpc}", f"--metrics-port={place.metrics}"]
+    options = [*ports, f"--tritonserver={binary}", "--allow=shared-memory", f"--run-dir={place.folder / 'run'}"]
+    command = [sys.executable, "-c", HOST, "serve", *map(str, targets), *options]
+    environment = plain_environment(PYTHONPATH=str(CHECKOUT))
+    return Server("ours", command, environment, place, models.names, binary)

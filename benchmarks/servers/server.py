@@ -1,0 +1,159 @@
+"""A server under test: started on free ports, waited for, ended with its children. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+from attrs import frozen
+
+from benchmarks import processes
+from benchmarks.errors import BenchmarkError
+
+STOP_SECONDS = 10.0
+POLL_SECONDS = 0.01
+
+
+@frozen
+class Place:
+    """Where a server may listen and write, and the server binary to use in place of the cache's."""
+
+    http: int
+    grpc: int
+    metrics: int
+    folder: Path
+    tritonserver: Path | None = None
+
+
+def free_place(folder: Path, tritonserver: Path | None = None) -> Place:
+    """A place with three ports that nobody holds now, and `folder`, which is made."""
+    folder.mkdir(parents=True)
+    sockets = [socket.socket() for _ in range(3)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    http_port, grpc_port, metrics_port = (int(each.getsockname()[1]) for each in sockets)
+    for each in sockets:
+        each.close()
+    return Place(http_port, grpc_port, metrics_port, folder, tritonserver)
+
+
+class Server:
+    """A context manager: inside it the server runs and each of its models is ready."""
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str],
+        place: Place,
+        models: list[str],
+        binary: Path,
+        leaves: str = "",
+        ready_seconds: float = 300.0,
+    ) -> None:
+        """`leaves`: pattern of what it leaves in /dev/shm, with `{pid}` for the process that was started."""
+        self.name = name
+        self.place = place
+        self.binary = binary
+        self.seconds_to_ready = 0.0
+        self._command = command
+        self._environment = environment
+        self._models = models
+        self._leaves = leaves
+        self._ready_seconds = ready_seconds
+        self._log = place.folder / "log.txt"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; the others are below it."""
+        if self._process is None:
+            raise BenchmarkError(f"{self.name} is not running")
+        return self._process.pid
+
+    def __enter__(self) -> Server:
+        started = time.monotonic()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                cwd=self.place.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait(self._process, started + self._ready_seconds)
+        except BaseException:
+            self._stop()
+            raise
+        self.seconds_to_ready = time.monotonic() - started
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def describe(self) -> dict[str, str]:
+        """Triton's version as it says itself, the binary's name and hash (no path: this is committed)."""
+        version = json.loads(_get(self.place.http, "/v2")[1])["version"]
+        digest = hashlib.sha256(self.binary.read_bytes()).hexdigest() if self.binary.is_file() else "unknown"
+        return {"triton": str(version), "binary": self.binary.name, "sha256": digest}
+
+    def _wait(self, process: subprocess.Popen[bytes], deadline: float) -> None:
+        paths = ["/v2/health/ready", *(f"/v2/models/{model}/ready" for model in self._models)]
+        while paths:
+            if process.poll() is not None:
+                raise BenchmarkError(f"{self.name} ended with exit {process.returncode}: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise BenchmarkError(f"{self.name} was not ready in {self._ready_seconds:g} s: {self._last_words()}")
+            if _get(self.place.http, paths[0])[0] == 200:
+                paths.pop(0)
+            else:
+                time.sleep(POLL_SECONDS)
+
+    def _last_words(self) -> str:
+        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        return " | ".join(lines[-3:])[-600:] or "it said nothing"
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        members = processes.tree(self._process.pid)
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        processes.end({*members, *processes.tree(self._process.pid)})
+        self._process.wait()
+        for left in Path("/dev/shm").glob(self._leaves.format(pid=self._process.pid)) if self._leaves else ():
+            left.unlink()
+        self._process = None
+
+
+def plain_environment(**changes: str) -> dict[str, str]:
+    """This process's variables without those that steer a host or a Python, and with `changes`."""
+    steering = ("PYTRITON_", "PYTHON", "VIRTUAL_ENV", "TRITON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    return {**kept, **changes}
+
+
+def _get(port: int, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException):
+        return 0, b""
+    finally:
+        connection.close()
