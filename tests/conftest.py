@@ -1,0 +1,30 @@
+"""Settings of the whole test run; runs in pytest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from allowed_skips import forbidden, read_allowed
+
+
+def _forbidden_skips(config: pytest.Config) -> list[str]:
+    if os.environ.get("CI") != "true":
+        return []
+    # The terminal's own list, for it has the skips of every folder, and those of whole modules.
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [report.nodeid for report in reporter.stats.get("skipped", [])] if reporter else []
+    return forbidden(skipped, read_allowed(Path(__file__).parent / "allowed_skips.txt"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.exitstatus == pytest.ExitCode.OK and _forbidden_skips(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for test_id in _forbidden_skips(config):
+        terminalreporter.write_line(
+            f"SKIPPED IN CI {test_id}: run it, or allow it in tests/allowed_skips.txt", red=True
+        )
