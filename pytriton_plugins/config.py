@@ -1,0 +1,114 @@
+"""The daemon's settings from flags, variables, a TOML file and defaults, in that order; runs in the host process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from pytriton_plugins.config_file import ConfigFile, find_config_file
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.settings import MIB, PREFIX, SETTINGS, Setting, suggestion
+from pytriton_plugins.text import one_line
+
+OTHER_VARIABLES = frozenset({"PYTRITON_HOST_CONFIG", "PYTRITON_HOST_URL", "PYTRITON_HOST_PROTOCOL"})
+"""Variables of options that are no settings of the daemon."""
+
+# Kubernetes gives every container such variables for a Service that is called pytriton-host.
+_KUBERNETES = re.compile(r"PYTRITON_HOST_(SERVICE_.*|PORT|PORT_\d+_.*)")
+
+
+@attrs.frozen
+class HostConfig:
+    """Every setting of the daemon; sizes are bytes, times seconds, a port of 0 means any free one.
+
+    ``fixed`` names the settings that a flag, a variable or the file set: hooks may not change those.
+    """
+
+    targets: tuple[str, ...] = ()
+    address: str = "127.0.0.1"
+    http_port: int = 8000
+    grpc_port: int = 8001
+    metrics_port: int = 8002
+    tritonserver: Path | None = None
+    server_options: tuple[tuple[str, str], ...] = ()
+    optional: tuple[str, ...] = ()
+    workers: int | None = None
+    shm_initial: int = 16 * MIB
+    shm_max: int = 2048 * MIB
+    import_timeout: float = 60.0
+    load_timeout: float = 60.0
+    drain_timeout: float = 20.0
+    allow: tuple[str, ...] = ()
+    run_dir: Path | None = None
+    log_level: str = "info"
+    fixed: frozenset[str] = frozenset()
+
+
+def load_config(
+    targets: tuple[str, ...], flags: Mapping[str, object], environ: Mapping[str, str], directory: Path
+) -> HostConfig:
+    """The settings as ``flags`` (by name, and ``config``), ``environ`` and the file found in ``directory`` give them.
+
+    ConfigError says which flag, variable or key is wrong and what to write instead.
+    """
+    chosen = flags.get("config") or environ.get(f"{PREFIX}CONFIG")
+    file = find_config_file(Path(str(chosen)) if chosen else None, directory)
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        given = _given(setting, flags, environ, file)
+        if given is not None:
+            where, value, base = given
+            values[setting.name] = _parsed(setting, where, value, base or directory)
+    config = HostConfig(targets=targets, fixed=frozenset(values), **values)
+    _check_together(config)
+    return config
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """One line for each ``PYTRITON_HOST_…`` variable that is no option, those of Kubernetes aside."""
+    known = {setting.variable for setting in SETTINGS} | OTHER_VARIABLES
+    names = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    return [
+        f"the variable {one_line(name)} is no option and is ignored{suggestion(name, known)}"
+        for name in names
+        if not _KUBERNETES.fullmatch(name)
+    ]
+
+
+def _given(
+    setting: Setting, flags: Mapping[str, object], environ: Mapping[str, str], file: ConfigFile
+) -> tuple[str, object, Path | None] | None:
+    """Where a setting is set first, the value as written there, and the folder that its relative paths start from."""
+    if setting.name in flags:
+        return f"--{setting.option}", flags[setting.name], None
+    if setting.variable in environ:
+        return setting.variable, setting.from_variable(environ[setting.variable]), None
+    if setting.name in file.values:
+        return f"{file.path}: {setting.key}", file.values[setting.name], file.path.parent
+    return None
+
+
+def _parsed(setting: Setting, where: str, value: object, base: Path) -> object:
+    try:
+        parsed = setting.parse(value)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return base.absolute() / parsed.expanduser() if isinstance(parsed, Path) else parsed
+
+
+def _check_together(config: HostConfig) -> None:
+    ports = [port for port in (config.http_port, config.grpc_port, config.metrics_port) if port]
+    if len(set(ports)) < len(ports):
+        raise ConfigError(
+            f"the ports {config.http_port} (HTTP), {config.grpc_port} (gRPC) and {config.metrics_port} (metrics) "
+            "must differ; change one, or write 0 for any free port"
+        )
+    if config.shm_max < config.shm_initial:
+        raise ConfigError(
+            f"shm-max ({config.shm_max // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
+            "raise --shm-max"
+        )

@@ -1,0 +1,87 @@
+"""Finds and reads pytriton-host.toml or [tool.pytriton-host] in pyproject.toml; runs in the host process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.settings import SETTINGS, suggestion
+from pytriton_plugins.text import one_line
+
+FILE_NAME = "pytriton-host.toml"
+_BY_KEY = {setting.key: setting for setting in SETTINGS}
+_TABLES = {key.partition(".")[0] for key in _BY_KEY if "." in key}
+
+
+@attrs.frozen
+class ConfigFile:
+    """What a file sets, by the setting's name, the values as TOML gives them."""
+
+    path: Path
+    values: dict[str, object]
+
+
+def find_config_file(chosen: Path | None, directory: Path) -> ConfigFile:
+    """The file ``chosen``, else pytriton-host.toml, else pyproject.toml of ``directory``; empty when there is none."""
+    if chosen is not None:
+        path = directory / chosen.expanduser()
+        return _read(path, chosen.name == "pyproject.toml")
+    for name in (FILE_NAME, "pyproject.toml"):
+        if (directory / name).is_file():
+            return _read(directory / name, name == "pyproject.toml")
+    return ConfigFile(directory / FILE_NAME, {})
+
+
+def _read(path: Path, pyproject: bool) -> ConfigFile:
+    table = _toml(path)
+    if pyproject:
+        tool = table.get("tool")
+        table = tool.get("pytriton-host", {}) if isinstance(tool, dict) else {}
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: tool.pytriton-host is no table; write [tool.pytriton-host]")
+    return ConfigFile(path, {_BY_KEY[key].name: value for key, value in _flat(path, table)})
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    # Not every start has a file to read, and the parser costs milliseconds.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"the configuration file {path} cannot be read: {error.strerror}; name another with --config"
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is no valid TOML: {one_line(error)}") from None
+
+
+def _flat(path: Path, table: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """Each key that is a setting, ``[shm] initial`` as ``shm.initial``; ConfigError for any other."""
+    for key, value in table.items():
+        if key in _TABLES:
+            if not isinstance(value, dict):
+                raise ConfigError(f"{path}: {key} is no table; write [{key}] and its keys below it")
+            yield from ((_known(path, f"{key}.{inner}"), item) for inner, item in value.items())
+        else:
+            yield _known(path, key), value
+
+
+def _known(path: Path, key: str) -> str:
+    if key in _BY_KEY:
+        return key
+    moved = next((setting.key for setting in SETTINGS if key.replace("-", "_") in (setting.name, setting.key)), None)
+    hint = f"; write {_written(moved)}" if moved else suggestion(key, _BY_KEY) or f"; the keys are {', '.join(_BY_KEY)}"
+    raise ConfigError(f"{path}: {one_line(key)} is no key of this file{hint}")
+
+
+def _written(key: str) -> str:
+    table, _, inner = key.rpartition(".")
+    return f"{inner} under [{table}]" if table else key

@@ -1,0 +1,90 @@
+"""The installed plugins, from entry-point metadata alone: nothing is imported here; runs in the host process.
+
+The only module that imports `importlib_metadata`, which patches the standard library's finder.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import attrs
+import importlib_metadata
+
+from pytriton_plugins.text import one_line
+
+MODELS_GROUP = "pytriton_plugins.models"
+HOOKS_GROUP = "pytriton_plugins.hooks"
+
+log = logging.getLogger("pytriton.discovery")
+
+
+@attrs.frozen
+class Reference:
+    """One entry point: the plugin's name, the reference that it stands for, and who installed it.
+
+    ``distribution`` and ``version`` are empty for a target of the command line.
+    """
+
+    plugin: str
+    value: str
+    distribution: str = ""
+    version: str = ""
+
+    @property
+    def label(self) -> str:
+        """The plugin with its distribution, as messages name it: ``memory-guard (acme-hooks 1.2)``."""
+        return f"{self.plugin} ({self.distribution} {self.version})" if self.distribution else self.plugin
+
+
+@attrs.frozen
+class ModelReference(Reference):
+    """A plugin that provides models: ``value`` is ``pkg.mod``, ``pkg.mod:attr``, ``model.py`` or ``model.py:attr``."""
+
+
+@attrs.frozen
+class HookReference(Reference):
+    """A plugin that provides hooks: ``value`` leads to a module or an object."""
+
+
+R = TypeVar("R", bound=Reference)
+
+
+def find_models() -> list[ModelReference]:
+    """The installed model plugins, sorted by plugin, then distribution: the same order on every machine."""
+    return _find(MODELS_GROUP, ModelReference)
+
+
+def find_hooks() -> list[HookReference]:
+    """The installed hook plugins, sorted by plugin, then distribution: the same order on every machine."""
+    return _find(HOOKS_GROUP, HookReference)
+
+
+def _find(group: str, kind: type[R]) -> list[R]:
+    found = {reference for distribution in _providers(group) for reference in _references(distribution, group, kind)}
+    return sorted(found, key=lambda reference: (reference.plugin, reference.distribution, reference.value))
+
+
+def _providers(group: str) -> Iterator[Any]:
+    """The distributions that name ``group``; only of these are name and version read, which is slow."""
+    for distribution in importlib_metadata.distributions():
+        if group in (distribution.read_text("entry_points.txt") or ""):
+            try:
+                # Of several with one name Python imports the first on the path, so that one counts.
+                yield importlib_metadata.distribution(distribution.metadata["Name"])
+            except Exception as error:
+                # A broken folder in site-packages hides nothing but itself.
+                log.warning("a distribution with %s entry points cannot be read: %s", group, one_line(error))
+
+
+def _references(distribution: Any, group: str, kind: type[R]) -> Iterator[R]:
+    name = distribution.metadata["Name"]
+    try:
+        selected = list(distribution.entry_points.select(group=group))
+    except Exception as error:
+        log.warning("the entry points of %s cannot be read: %s; install it again", name, one_line(error))
+        return
+    for point in selected:
+        value = point.value.partition("[")[0].strip()
+        yield kind(one_line(point.name), one_line(value), name, distribution.version)

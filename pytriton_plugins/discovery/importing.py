@@ -1,0 +1,110 @@
+"""Imports what a reference names and says what is missing; workers import models with it, the host hook plugins.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pytriton_plugins.errors import DiscoveryError
+from pytriton_plugins.text import one_line
+
+FORMS = "write pkg.module, pkg.module:name, path/to/model.py or path/to/model.py:name"
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """``reference`` as module or path, and the attribute after the colon ("" for none)."""
+    module, colon, attribute = reference.rpartition(":") if ":" in reference else (reference, "", "")
+    dotted = attribute.split(".")
+    if not module.strip() or (colon and not all(part.isidentifier() for part in dotted)):
+        raise DiscoveryError(f"{one_line(reference)!r} names no module; {FORMS}")
+    if not is_path(module) and not all(part.isidentifier() for part in module.split(".")):
+        raise DiscoveryError(f"{one_line(reference)!r} is neither a module nor a Python file; {FORMS}")
+    return module, attribute
+
+
+def is_path(module: str) -> bool:
+    """Whether a reference's first half is a file's path rather than a module's name."""
+    return module.endswith(".py") or "/" in module
+
+
+def import_reference(reference: str) -> tuple[ModuleType, Any]:
+    """The module that ``reference`` names, and its attribute (None without one).
+
+    DiscoveryError tells a missing module from a missing dependency of it, and where an import raised.
+    """
+    name, attribute = split_reference(reference)
+    module = _import_file(Path(name)) if is_path(name) else _import_module(name)
+    found: Any = module if attribute else None
+    for part in attribute.split(".") if attribute else ():
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise DiscoveryError(f"{name} has no {attribute!r}; write one of its names after the colon") from None
+    return module, found
+
+
+def _import_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except BaseException as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name is not None
+        if missing and f"{name}.".startswith(f"{error.name}."):  # type: ignore[attr-defined]
+            raise DiscoveryError(
+                f"module {name} is not installed in {sys.executable}; install it there, or {FORMS}"
+            ) from error
+        raise _import_failed(name, error) from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    """A file is imported under its stem with its folder first on the path, as Python runs a script."""
+    path = path.absolute()
+    if not path.is_file():
+        raise DiscoveryError(f"{path} is no file; {FORMS}")
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None:
+        if getattr(loaded, "__file__", None) == str(path):
+            return loaded
+        raise DiscoveryError(f"{path}: a module named {path.stem} is imported already; give the file another name")
+    return _execute(path)
+
+
+def _execute(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise DiscoveryError(f"{path} is no Python file; {FORMS}")
+    module = importlib.util.module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[path.stem]
+        raise _import_failed(str(path), error) from error
+    return module
+
+
+def _import_failed(name: str, error: BaseException) -> BaseException:
+    if isinstance(error, KeyboardInterrupt):
+        return error
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return DiscoveryError(
+            f"{name} needs the module {error.name}, which is not installed in {sys.executable}; install it there"
+        )
+    return DiscoveryError(f"{name} cannot be imported: {type(error).__name__}: {one_line(error)}{_place(error)}")
+
+
+def _place(error: BaseException) -> str:
+    """File and line that raised, left out where the message of a SyntaxError says it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SyntaxError) or not frames:
+        return ""
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"

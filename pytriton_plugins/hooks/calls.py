@@ -1,0 +1,156 @@
+"""The five calling rules (choose, edit, add, check, on), each answer with its plugin's name; runs in the host process.
+
+Each rule walks pluggy's public list of implementations instead of calling the hook: pluggy drops results
+that are None, so results of a hook call cannot be told apart by plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+import attrs
+import pluggy
+
+from pytriton_plugins.errors import HookError
+from pytriton_plugins.text import one_line
+from pytriton_plugins.values import Verdict
+
+T = TypeVar("T")
+Arguments = Mapping[str, object]
+OnFailure = Callable[["Failure"], None]
+"""Takes each exception of a plugin: raises HookError while the host starts, logs and counts it later."""
+
+
+@attrs.frozen
+class Answer(Generic[T]):
+    """What a plugin answered; ``plugin`` reads like ``memory-guard (acme-hooks 1.2)``."""
+
+    value: T
+    plugin: str
+
+
+@attrs.frozen
+class Failure:
+    """One implementation that raised or answered with the wrong type; ``message`` is one line."""
+
+    hook: str
+    plugin: str
+    message: str
+    error: Exception | None = None
+
+    def __str__(self) -> str:
+        return f"hook plugin {self.plugin}: {self.hook} {self.message}"
+
+
+@attrs.frozen
+class Gathered(Generic[T]):
+    """What an ``add_`` hook yielded: items in calling order, and the plugins that are broken."""
+
+    answers: tuple[Answer[T], ...]
+    broken: tuple[Failure, ...]
+
+
+def choose(caller: pluggy.HookCaller, arguments: Arguments, expected: type[T], fail: OnFailure) -> Answer[T] | None:
+    """The first answer that is not None; a plugin that fails is passed over when ``fail`` returns."""
+    for impl in implementations(caller):
+        answer = _ask(caller, impl, arguments, expected)
+        if isinstance(answer, Failure):
+            fail(answer)
+        elif answer is not None:
+            return Answer(answer, impl.plugin_name)
+    return None
+
+
+def edit(caller: pluggy.HookCaller, name: str, value: T, arguments: Arguments, fail: OnFailure) -> Answer[T]:
+    """``value`` as changed by each plugin in turn, who gets it as argument ``name``; the last to change it is named."""
+    edited = Answer(value, "")
+    for impl in implementations(caller):
+        answer = _ask(caller, impl, {**arguments, name: edited.value}, type(value))
+        if isinstance(answer, Failure):
+            fail(answer)
+        elif answer is not None:
+            edited = Answer(answer, impl.plugin_name)
+    return edited
+
+
+def add(caller: pluggy.HookCaller, arguments: Arguments, expected: type[T], name_of: Callable[[T], str]) -> Gathered[T]:
+    """What all plugins yield; HookError when two of them yield the same name."""
+    answers: dict[str, Answer[T]] = {}
+    broken: list[Failure] = []
+    for impl in implementations(caller):
+        items = _items(caller, impl, arguments, expected)
+        if isinstance(items, Failure):
+            broken.append(items)
+            continue
+        for item in items:
+            _add_one(caller.name, answers, name_of(item), Answer(item, impl.plugin_name))
+    return Gathered(tuple(answers.values()), tuple(broken))
+
+
+def check(caller: pluggy.HookCaller, arguments: Arguments) -> list[tuple[str, Verdict]]:
+    """The verdict of each plugin that gave one; an exception is a failed verdict with its message."""
+    verdicts = []
+    for impl in implementations(caller):
+        answer = _ask(caller, impl, arguments, Verdict)
+        if isinstance(answer, Failure):
+            answer = Verdict(False, f"{caller.name} {answer.message}")
+        if answer is not None:
+            verdicts.append((impl.plugin_name, answer))
+    return verdicts
+
+
+def tell(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure) -> None:
+    """Tell every plugin (rule ``on_``); results are ignored, and ``fail`` must not raise."""
+    for impl in implementations(caller):
+        answer = _ask(caller, impl, arguments, object)
+        if isinstance(answer, Failure):
+            fail(answer)
+
+
+def implementations(caller: pluggy.HookCaller) -> Iterator[pluggy.HookImpl]:
+    """The hook's implementations in calling order; pluggy lists them in the reverse order."""
+    return reversed(caller.get_hookimpls())
+
+
+def _ask(
+    caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments, expected: type[T]
+) -> T | Failure | None:
+    answer = _call(caller, impl, arguments)
+    if answer is None or isinstance(answer, (expected, Failure)):
+        return answer
+    return _wrong_type(caller, impl, expected, answer)
+
+
+def _items(
+    caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments, expected: type[T]
+) -> list[T] | Failure:
+    answer = _call(caller, impl, arguments, collect=True)
+    if isinstance(answer, Failure):
+        return answer
+    wrong = [item for item in answer or () if not isinstance(item, expected)]
+    return _wrong_type(caller, impl, expected, wrong[0]) if wrong else answer or []
+
+
+def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments, *, collect: bool = False) -> Any:
+    try:
+        answer = impl.function(*(arguments[name] for name in impl.argnames))
+        # A generator runs only here, so its exceptions belong to this call.
+        return list(answer) if collect and answer is not None else answer  # type: ignore[call-overload]
+    except Exception as error:
+        message = f"raised {type(error).__name__}: {one_line(error)}"
+        return Failure(caller.name, impl.plugin_name, message, error)
+
+
+def _wrong_type(caller: pluggy.HookCaller, impl: pluggy.HookImpl, expected: type, answer: object) -> Failure:
+    message = f"answered {one_line(repr(answer), 80)}; it must return {expected.__name__} or None"
+    return Failure(caller.name, impl.plugin_name, message)
+
+
+def _add_one(hook: str, answers: dict[str, Answer[T]], name: str, answer: Answer[T]) -> None:
+    other = answers.setdefault(name, answer)
+    if other is not answer:
+        raise HookError(
+            f"{hook}: {name!r} comes from hook plugin {other.plugin} and from {answer.plugin}; "
+            "uninstall one of them or rename what it adds"
+        )

@@ -1,0 +1,61 @@
+"""What pluggy would let pass in silence in a hook plugin, refused before registration; runs in the host process."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from pytriton_plugins.errors import HookError
+from pytriton_plugins.hooks.markers import PREFIX, PROJECT
+
+_MARK = f"{PROJECT}_impl"
+
+
+def check_plugin(plugin: object, label: str, known: frozenset[str]) -> None:
+    """HookError unless ``plugin`` is a module or object whose ``pytriton_…`` functions are all marked, known hooks."""
+    if inspect.isclass(plugin):
+        raise HookError(
+            f"hook plugin {label}: {plugin.__qualname__} is a class; write an instance in its module, "
+            f"such as plugin = {plugin.__qualname__}(), and name that in the entry point"
+        )
+    marked = list(_marked(plugin))
+    _refuse_unmarked(plugin, label, {name for name, _ in marked})
+    if not marked:
+        raise HookError(f"hook plugin {label}: has no hooks; mark its pytriton_… functions with @hookimpl")
+    for name, options in marked:
+        _check_options(label, name, options, known)
+
+
+def _refuse_unmarked(plugin: object, label: str, marked: set[str]) -> None:
+    """A decorator that was forgotten, or one around a partial, is a hook that nobody would ever call."""
+    for name in dir(plugin):
+        if not name.startswith(PREFIX) or name in marked:
+            continue
+        member = inspect.getattr_static(plugin, name)
+        if isinstance(member, functools.partial):
+            raise HookError(f"hook plugin {label}: {name} is a functools.partial; write a function with @hookimpl")
+        if inspect.isroutine(member):
+            raise HookError(f"hook plugin {label}: {name} is not marked; write @hookimpl above it")
+
+
+def _marked(plugin: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in dir(plugin):
+        member = inspect.getattr_static(plugin, name)
+        if inspect.isroutine(member) or isinstance(member, (staticmethod, classmethod)):
+            options = getattr(member, _MARK, None) or getattr(getattr(member, "__func__", None), _MARK, None)
+            if isinstance(options, dict):
+                yield name, options
+
+
+def _check_options(label: str, name: str, options: dict[str, Any], known: frozenset[str]) -> None:
+    hook = options.get("specname") or name
+    if hook not in known:
+        close = difflib.get_close_matches(hook, known, 1)
+        hint = f"did you mean {close[0]}?" if close else f"the hooks are {', '.join(sorted(known))}"
+        raise HookError(f"hook plugin {label}: {hook} is no hook; {hint}")
+    if options.get("wrapper") or options.get("hookwrapper"):
+        # The calling rules ask the implementations one by one; a wrapper would never run.
+        raise HookError(f"hook plugin {label}: {name} is a wrapper, which no hook supports; write a plain @hookimpl")

@@ -1,0 +1,186 @@
+"""The table of the daemon's settings and how each is read, for config.py and the command line; in the host process."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import attrs
+
+from pytriton_plugins.text import one_line
+
+MIB = 1 << 20
+PREFIX = "PYTRITON_HOST_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
+"""What Triton serves besides inference and that is closed unless allowed."""
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|[KMGT]i?B?)", re.IGNORECASE)
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(|ms|s|m|min|h)")
+_SECONDS_PER = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+@attrs.frozen
+class Setting:
+    """One setting: ``name`` in HostConfig, ``option`` as typed, ``key`` in the file (``shm.initial`` is in a table).
+
+    ``parse`` takes text or a TOML value and raises ValueError with what to write; a ``repeated`` one gets a list.
+    """
+
+    name: str
+    option: str
+    key: str
+    parse: Callable[[object], object]
+    repeated: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable, such as ``PYTRITON_HOST_HTTP_PORT``; no command's name in it."""
+        return PREFIX + self.option.upper().replace("-", "_")
+
+    def from_variable(self, text: str) -> object:
+        """A variable's text as ``parse`` takes it: a repeated setting is a comma list."""
+        return [part.strip() for part in text.split(",") if part.strip()] if self.repeated else text
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``; did you mean …?``, or nothing when no known name is close."""
+    close = difflib.get_close_matches(name, sorted(known), 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def parse_address(value: object) -> str:
+    """A host name or IP address."""
+    text = _text(value).strip()
+    if not re.fullmatch(r"[0-9A-Za-z_.:%-]+", text):
+        raise ValueError(f"{one_line(repr(text))} is no address; write for example 127.0.0.1 or 0.0.0.0")
+    return text
+
+
+def parse_port(value: object) -> int:
+    """A port number; 0 means any free one."""
+    if not _is_whole(value) or int(str(value)) > 65535:
+        raise ValueError(f"{one_line(repr(value))} is no port; write a whole number from 0 (any free port) to 65535")
+    return int(str(value))
+
+
+def parse_workers(value: object) -> int:
+    """The number of worker processes of each model."""
+    if not _is_whole(value) or not 1 <= int(str(value)) <= 1024:
+        raise ValueError(f"{one_line(repr(value))} is no number of workers; write a whole number from 1 to 1024")
+    return int(str(value))
+
+
+def parse_size(value: object) -> int:
+    """Bytes, from a whole number or text such as ``16MiB``; K, M, G, T with or without ``i`` count by 1024 and 1000."""
+    match = _SIZE.fullmatch(str(value).strip()) if isinstance(value, (str, int)) and value is not True else None
+    if not match:
+        raise ValueError(f"{one_line(repr(value))} is no size; write for example 16MiB, 2GiB or a number of bytes")
+    unit = match[2].upper()
+    power = "BKMGT".index(unit[:1] or "B")
+    size = int(float(match[1]) * (1000 if unit.endswith("B") and len(unit) == 2 else 1024) ** power)
+    if size < 4096:
+        raise ValueError(f"{one_line(repr(value))} is less than one page (4KiB); write for example 16MiB")
+    return size
+
+
+def parse_seconds(value: object) -> float:
+    """Seconds, from a number or text such as ``20``, ``500ms`` or ``2m``."""
+    number = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    match = _SECONDS.fullmatch(str(value).strip()) if number else None
+    if not match or not math.isfinite(float(match[1])):
+        raise ValueError(f"{one_line(repr(value))} is no time; write seconds such as 20, or 500ms, 2m")
+    return float(match[1]) * _SECONDS_PER[match[2]]
+
+
+def parse_path(value: object) -> Path:
+    """A path; a relative one counts from the folder of the file that names it."""
+    text = _text(value)
+    if not text.strip():
+        raise ValueError("the path is empty; leave it out or write one")
+    return Path(text)
+
+
+def parse_log_level(value: object) -> str:
+    """One of LOG_LEVELS, in any case."""
+    return _one_of(_text(value).lower(), LOG_LEVELS, "log level")
+
+
+def parse_categories(value: object) -> tuple[str, ...]:
+    """Closed categories of Triton's protocols that are to be opened."""
+    return tuple(dict.fromkeys(_one_of(text, CLOSED_CATEGORIES, "closed category") for text in _texts(value)))
+
+
+def parse_names(value: object) -> tuple[str, ...]:
+    """Model names."""
+    return tuple(dict.fromkeys(_texts(value)))
+
+
+def parse_server_options(value: object) -> tuple[tuple[str, str], ...]:
+    """Options of tritonserver: a TOML table, or a list of NAME=VALUE."""
+    if isinstance(value, dict):
+        return tuple((str(name), text) for name, item in value.items() for text in _option_texts(item))
+    pairs = []
+    for text in _texts(value):
+        name, equals, rest = text.partition("=")
+        name = name.strip().removeprefix("--")
+        if not equals or not name:
+            raise ValueError(f"{one_line(repr(text))} is not NAME=VALUE; write for example log-verbose=1")
+        pairs.append((name, rest))
+    return tuple(pairs)
+
+
+def _option_texts(value: object) -> list[str]:
+    if isinstance(value, bool):
+        return [str(value).lower()]
+    return [text for item in value for text in _option_texts(item)] if isinstance(value, list) else [str(value)]
+
+
+def _one_of(text: str, known: tuple[str, ...], kind: str) -> str:
+    if text not in known:
+        raise ValueError(f"{one_line(repr(text))} is no {kind}; write one of {', '.join(known)}")
+    return text
+
+
+def _is_whole(value: object) -> bool:
+    number = isinstance(value, (int, str)) and not isinstance(value, bool)
+    return number and re.fullmatch(r"[0-9]{1,9}", str(value)) is not None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{one_line(repr(value))} is no text; write it in quotes")
+    return value
+
+
+def _texts(value: object) -> list[str]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{one_line(repr(value))} is no list; write it in brackets")
+    return [_text(item) for item in value]
+
+
+def _setting(name: str, parse: Callable[[object], object], key: str = "", *, repeated: bool = False) -> Setting:
+    return Setting(name, name.replace("_", "-"), key or name, parse, repeated)
+
+
+SETTINGS = (
+    _setting("address", parse_address),
+    _setting("http_port", parse_port),
+    _setting("grpc_port", parse_port),
+    _setting("metrics_port", parse_port),
+    _setting("tritonserver", parse_path),
+    Setting("server_options", "server-option", "server_options", parse_server_options, repeated=True),
+    _setting("optional", parse_names, repeated=True),
+    _setting("workers", parse_workers),
+    _setting("shm_initial", parse_size, "shm.initial"),
+    _setting("shm_max", parse_size, "shm.max"),
+    _setting("import_timeout", parse_seconds),
+    _setting("load_timeout", parse_seconds),
+    _setting("drain_timeout", parse_seconds),
+    _setting("allow", parse_categories, repeated=True),
+    _setting("run_dir", parse_path),
+    _setting("log_level", parse_log_level),
+)

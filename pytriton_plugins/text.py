@@ -1,0 +1,16 @@
+"""Text from elsewhere (plugins, servers, files, exceptions) made safe to show on one line; any process."""
+
+from __future__ import annotations
+
+
+def one_line(value: object, limit: int = 400) -> str:
+    """``str(value)`` on one line: white space runs become a blank, control characters are escaped, the rest is cut."""
+    text = printable(" ".join(str(value).split()))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """``text`` with every character that could move the cursor or hide others written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
