@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -120,6 +121,8 @@ def progress() -> Progress:
 def main() -> int:
     """Exit 1 with one line when something failed."""
     options = parser().parse_args()
+    # The servers are ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if options.command == "setup":
             Setup(Cache(options.dir)).run()

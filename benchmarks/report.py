@@ -13,11 +13,11 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def default_file(suffix: str = "") -> Path:
-    """A new file in results/, named for the day."""
+def default_file(suffix: str = "", folder: Path = RESULTS) -> Path:
+    """A new file in `folder`, named for the day."""
     day = datetime.date.today().isoformat()
     names = (f"{day}{suffix}{'' if number == 1 else f'-{number}'}.json" for number in range(1, 1000))
-    return next(RESULTS / name for name in names if not (RESULTS / name).exists())
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def write(file: Path, facts: dict[str, Any]) -> None:
