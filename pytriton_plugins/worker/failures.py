@@ -24,8 +24,12 @@ class RequestFailure:
 def failure_of(error: Exception, model: str) -> RequestFailure:
     """What ``error``, raised while ``model`` ran, means for the client: no traceback, no control characters."""
     if isinstance(error, RequestError):
-        code = error.code if error.code in _CODES else "INTERNAL"
-        return RequestFailure(code, one_line(_text(error) or f"model {model!r} refused the request and gave no reason"))
+        # A subclass may have set any code, or none.
+        code = getattr(error, "code", None)
+        known = code if isinstance(code, str) and code in _CODES else "INTERNAL"
+        return RequestFailure(
+            known, one_line(_text(error) or f"model {model!r} refused the request and gave no reason")
+        )
     if isinstance(error, ResultError):
         return RequestFailure("INTERNAL", one_line(_text(error)))
     return RequestFailure("INTERNAL", one_line(_described(error, model)))

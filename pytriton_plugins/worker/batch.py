@@ -1,0 +1,93 @@
+"""From the arrays of a batch to the keywords of the callable; runs in the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytriton_plugins.errors import RequestError
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.tensors import Tensor
+
+Array = NDArray[Any]
+Step = Callable[[Array], Array]
+
+
+class ArgumentPlan:
+    """What to do with each input of one declaration, worked out once for all its batches."""
+
+    def __init__(self, declaration: ModelDeclaration) -> None:
+        self._steps = [(tensor.name, tensor.arg, _step(declaration, tensor)) for tensor in declaration.inputs]
+        self._as_they_are = all(step is None and name == arg for name, arg, step in self._steps)
+
+    def arguments(self, arrays: dict[str, Array]) -> dict[str, Array]:
+        """The keywords for ``arrays`` (by tensor name, wire shape); optional inputs that are absent stay absent.
+
+        Raises RequestError for text that is not UTF-8: the client sent it.
+        """
+        if self._as_they_are:
+            return arrays
+        keywords = {}
+        for name, arg, step in self._steps:
+            array = arrays.get(name)
+            if array is not None:
+                keywords[arg] = array if step is None else step(array)
+        return keywords
+
+
+def arguments(declaration: ModelDeclaration, arrays: dict[str, Array]) -> dict[str, Array]:
+    """`ArgumentPlan.arguments` for a single use."""
+    return ArgumentPlan(declaration).arguments(arrays)
+
+
+def _step(declaration: ModelDeclaration, tensor: Tensor) -> Step | None:
+    steps: list[Step] = []
+    if tensor.shape == ():
+        shape = (-1,) if declaration.batched else ()
+        steps.append(lambda array: array.reshape(shape))
+    if tensor.dtype.python is str:
+        place = f"model {declaration.name!r}: input {tensor.name!r}"
+        steps.append(lambda array: _decoded(place, array))
+    if tensor.dtype.python:
+        steps.append(_read_only)
+    return _chained(steps)
+
+
+def _chained(steps: list[Step]) -> Step | None:
+    if len(steps) < 2:
+        return steps[0] if steps else None
+
+    def run(array: Array) -> Array:
+        for step in steps:
+            array = step(array)
+        return array
+
+    return run
+
+
+def _read_only(array: Array) -> Array:
+    # Numbers are views of a read-only mapping; strings are made here and must not differ when called once more.
+    array.flags.writeable = False
+    return array
+
+
+def _decoded(place: str, array: Array) -> Array:
+    items: list[bytes] = array.ravel().tolist()
+    texts = np.empty(len(items), object)
+    try:
+        texts[:] = [item.decode() for item in items]
+    except UnicodeDecodeError:
+        raise RequestError(_undecodable(place, items), code="INVALID_ARG") from None
+    return texts.reshape(array.shape)
+
+
+def _undecodable(place: str, items: list[bytes]) -> str:
+    for index, item in enumerate(items):
+        try:
+            item.decode()
+        except UnicodeDecodeError as error:
+            return f"{place}: string {index} is not UTF-8 ({error.reason} at byte {error.start}); send UTF-8"
+    raise AssertionError("every item decodes")
