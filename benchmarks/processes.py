@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 PROC = Path("/proc")
 END_SECONDS = 5.0
@@ -19,8 +19,9 @@ class Process:
     """A process; the start time tells it from a later one with the same number."""
 
     pid: int
-    parent: int
     started: int
+    # Changes when the parent ends, so it is no part of what a process is.
+    parent: int = field(eq=False)
 
     @property
     def command_line(self) -> list[str]:
