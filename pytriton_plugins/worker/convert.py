@@ -30,7 +30,7 @@ def as_array(place: str, value: Any, dtype: DType) -> Array:
     array = _array_of(place, value)
     if array.dtype != dtype.numpy:
         raise ResultError(
-            f"{place} is an array of {array.dtype}, declared is {dtype.written}; return it with .astype({dtype.written})"
+            f"{place} is an array of {array.dtype}, declared is {dtype.written}; write .astype({dtype.written})"
         )
     return array
 
@@ -44,7 +44,7 @@ def _array_of(place: str, value: Any) -> Array:
     except Exception as error:
         device = str(getattr(value, "device", "cpu"))
         if hasattr(value, "cpu") and not device.startswith("cpu"):
-            raise ResultError(f"{place} lies on {device}; return it with .cpu()") from None
+            raise ResultError(f"{place} lies on {device}; write .cpu()") from None
         raise ResultError(f"{place}: a {kind} cannot become an array ({type(error).__name__}: {error})") from error
     if array.dtype == object and not hasattr(value, "__array__"):
         raise ResultError(f"{place} is a {kind}; return an array, a list or a number")
@@ -57,7 +57,7 @@ def _converted(place: str, value: Any, dtype: DType) -> Array:
         return np.empty(natural.shape, dtype.numpy)
     if natural.dtype.kind not in _KINDS[dtype.numpy.kind]:
         raise ResultError(
-            f"{place} holds values of {natural.dtype}, declared is {dtype.written}; convert them, or declare another dtype"
+            f"{place} holds values of {natural.dtype}, declared is {dtype.written}; convert them or declare another"
         )
     with np.errstate(all="ignore"):
         array = natural.astype(dtype.numpy)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import get_args
 
 from pytriton_plugins.errors import ErrorCode, RequestError, ResultError
+from pytriton_plugins.text import printable
 
 MAX_TEXT = 4000
 """Most bytes of UTF-8 in an error text: gRPC turns much longer ones into RESOURCE_EXHAUSTED."""
 
-_CODES = frozenset(get_args(ErrorCode))
+_CODES: dict[str, ErrorCode] = {code: code for code in get_args(ErrorCode)}
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,8 @@ def failure_of(error: Exception, model: str) -> RequestFailure:
     """What ``error``, raised while ``model`` ran, means for the client: no traceback, no control characters."""
     if isinstance(error, RequestError):
         # A subclass may have set any code, or none.
-        code = getattr(error, "code", None)
-        known = code if isinstance(code, str) and code in _CODES else "INTERNAL"
-        return RequestFailure(
-            known, one_line(_text(error) or f"model {model!r} refused the request and gave no reason")
-        )
+        code = _CODES.get(str(getattr(error, "code", None)), "INTERNAL")
+        return RequestFailure(code, one_line(_text(error) or f"model {model!r} refused the request and gave no reason"))
     if isinstance(error, ResultError):
         return RequestFailure("INTERNAL", one_line(_text(error)))
     return RequestFailure("INTERNAL", one_line(_described(error, model)))
@@ -37,9 +35,7 @@ def failure_of(error: Exception, model: str) -> RequestFailure:
 
 def one_line(text: str) -> str:
     """``text`` with unprintable characters escaped, cut to `MAX_TEXT` bytes of UTF-8."""
-    shown = text[: MAX_TEXT + 1]
-    if not shown.isprintable():
-        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    shown = printable(text[: MAX_TEXT + 1])
     encoded = shown.encode()
     if len(encoded) <= MAX_TEXT:
         return shown
