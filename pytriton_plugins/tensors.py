@@ -12,6 +12,8 @@ from pytriton_plugins.errors import DeclarationError
 MAX_RANK = 8
 """Highest number of dimensions of a tensor on the wire, the batch axis included (docs/protocol.md)."""
 
+_MAX_DIM = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class DType:
@@ -73,15 +75,18 @@ def as_dtype(value: Any) -> DType:
     """
     if isinstance(value, DType):
         return value
-    if value in (bytes, str):
+    # By identity: np.dtype("float64") == float, and the author of the former has said how many bits.
+    if value is bytes or value is str:
         return BYTES if value is bytes else STR
-    if value in (int, float):
+    if value is int or value is float:
         kind = value.__name__
         raise DeclarationError(f"dtype {kind} may mean 32 or 64 bits; write np.{kind}32 or np.{kind}64")
     try:
-        dtype = np.dtype(value)
-    except TypeError:
-        raise DeclarationError(f"{value!r} is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool") from None
+        dtype = np.dtype(_named_dtype(value))
+    except (TypeError, ValueError, SyntaxError):
+        raise DeclarationError(
+            f"{value!r} is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool"
+        ) from None
     if dtype.kind == "S":
         return BYTES
     if dtype.kind == "U":
@@ -91,6 +96,13 @@ def as_dtype(value: Any) -> DType:
         names = ", ".join(known.written for known in NUMERIC)
         raise DeclarationError(f"dtype {dtype} is none that Triton carries; write one of {names}, bytes or str")
     return found
+
+
+def _named_dtype(value: Any) -> Any:
+    # numpy would also take None (float64), and any object that has a dtype.
+    if isinstance(value, (str, type, np.dtype)):
+        return value
+    raise TypeError
 
 
 def dtype_by_triton_name(name: str, python: type | None = None) -> DType:
@@ -129,11 +141,15 @@ class Tensor:
         if dtype is None:
             raise DeclarationError(f"{where}: the dtype is missing; write for example dtype=np.float32")
         if shape is None:
-            raise DeclarationError(f"{where}: the shape is missing; write for example shape=(-1,), without the batch axis")
+            raise DeclarationError(
+                f"{where}: the shape is missing; write for example shape=(-1,), without the batch axis"
+            )
         try:
             checked_dtype = as_dtype(dtype)
         except DeclarationError as error:
             raise DeclarationError(f"{where}: {error}") from None
+        if arg is not None and not (isinstance(arg, str) and arg):
+            raise DeclarationError(f'{where}: arg={arg!r} is no parameter\'s name; write for example arg="image"')
         object.__setattr__(self, "name", text)
         object.__setattr__(self, "dtype", checked_dtype)
         object.__setattr__(self, "shape", _checked_shape(where, shape))
@@ -156,23 +172,32 @@ def _checked_name(name: Any) -> str:
     if isinstance(name, str) and name:
         return name
     if isinstance(name, str):
-        raise DeclarationError("Tensor: the name is empty; write for example Tensor(\"image\", np.uint8, (-1, -1, 3))")
+        raise DeclarationError('Tensor: the name is empty; write for example Tensor("image", np.uint8, (-1, -1, 3))')
     raise DeclarationError(
         f"Tensor: the first positional argument is the name, not {name!r}; "
-        "write Tensor(\"image\", np.uint8, (-1, -1, 3)), or keywords inside Annotated: Tensor(dtype=…, shape=…)"
+        'write Tensor("image", np.uint8, (-1, -1, 3)), or keywords inside Annotated: Tensor(dtype=…, shape=…)'
     )
 
 
 def _checked_shape(where: str, shape: Any) -> tuple[int, ...]:
     if isinstance(shape, (int, np.integer)):
         raise DeclarationError(f"{where}: shape {shape} is no tuple; write shape=({shape},)")
-    try:
-        dims = tuple(int(dim) for dim in shape)
-    except (TypeError, ValueError):
-        raise DeclarationError(f"{where}: shape {shape!r} is no tuple of whole numbers; write for example shape=(-1, 3)") from None
+    if not isinstance(shape, (list, tuple)) or not all(_is_whole(dim) for dim in shape):
+        raise DeclarationError(
+            f"{where}: shape {shape!r} is no tuple of whole numbers; write for example shape=(-1, 3)"
+        )
+    dims = tuple(int(dim) for dim in shape)
     if len(dims) >= MAX_RANK:
-        raise DeclarationError(f"{where}: {len(dims)} dimensions; at most {MAX_RANK - 1} are carried besides the batch axis")
-    wrong = [dim for dim in dims if dim == 0 or dim < -1]
+        raise DeclarationError(
+            f"{where}: {len(dims)} dimensions; at most {MAX_RANK - 1} are carried besides the batch axis"
+        )
+    wrong = [dim for dim in dims if dim == 0 or not -1 <= dim <= _MAX_DIM]
     if wrong:
-        raise DeclarationError(f"{where}: dimension {wrong[0]} in shape {dims}; write -1 for any length, or a positive number")
+        raise DeclarationError(
+            f"{where}: dimension {wrong[0]} in shape {dims}; write -1 for any length, or a positive number"
+        )
     return dims
+
+
+def _is_whole(dim: Any) -> bool:
+    return isinstance(dim, (int, np.integer)) and not isinstance(dim, bool)

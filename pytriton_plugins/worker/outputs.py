@@ -53,7 +53,7 @@ class OutputPlan:
         if isinstance(result, tuple):
             if len(result) != count:
                 self._refuse(
-                    f"the callable returned a tuple of {len(result)}, outputs declared: {count}; return {self._expected()}"
+                    f"the callable returned a tuple of {len(result)} for {count} declared; return {self._expected()}"
                 )
             return dict(zip(self._names, result, strict=True))
         if count > 1:
