@@ -29,8 +29,10 @@ def parser() -> argparse.ArgumentParser:
     """Options of the table, and those of the two other commands."""
     top = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this checkout beside its peers.")
     top.add_argument("command", nargs="?", choices=["table", "setup", "start"], default="table")
-    top.add_argument("--dir", type=Path, default=DEFAULT_FOLDER, help="load generator and peers (default: %(default)s)")
-    top.add_argument("--tritonserver", type=Path, help="server for ours and the floor (default: the peers' own)")
+    top.add_argument(
+        "--dir", type=full_path, default=DEFAULT_FOLDER, help="load generator and peers (default: %(default)s)"
+    )
+    top.add_argument("--tritonserver", type=full_path, help="server for ours and the floor (default: the peers' own)")
     top.add_argument("--without", action="append", default=[], choices=[*STARTERS], help="leave a server out")
     top.add_argument("--rounds", type=int, help="alternated rounds (default: 5; start: 3)")
     top.add_argument("--quick", action="store_true", help="one round, short windows: for a look, never for a report")
@@ -39,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--window", type=int, default=2500, metavar="MS", help="table: perf_analyzer -p (default: 2500)")
     top.add_argument("--models", default="1,10,50", metavar="N,…", help="start: numbers of models (default: 1,10,50)")
     return top
+
+
+def full_path(text: str) -> Path:
+    """The servers run in folders of their own, where a relative path would mean another file."""
+    return Path(text).expanduser().resolve()
 
 
 def run_table(options: argparse.Namespace) -> None:
