@@ -61,6 +61,14 @@ def find_hooks() -> list[HookReference]:
     return _find(HOOKS_GROUP, HookReference)
 
 
+def framework_version() -> str:
+    """The installed version of this package; "unknown" when it runs from files that were never installed."""
+    try:
+        return str(importlib_metadata.version("pytriton-plugins"))
+    except importlib_metadata.PackageNotFoundError:
+        return "unknown"
+
+
 def _find(group: str, kind: type[R]) -> list[R]:
     found = {reference for distribution in _providers(group) for reference in _references(distribution, group, kind)}
     return sorted(found, key=lambda reference: (reference.plugin, reference.distribution, reference.value))

@@ -84,7 +84,7 @@ class HookManager:
         self._serving = True
 
     def choose_server(self, candidates: Sequence[Path]) -> Answer[Path] | None:
-        """The tritonserver to take; None when there are no candidates and no plugin names one."""
+        """The tritonserver to take; None when there is no candidate and no plugin names one."""
         return self._choose("pytriton_choose_server", Path, candidates=tuple(candidates))
 
     def choose_ports(self, ports: Ports, attempt: int = 0, taken: Sequence[int] = ()) -> Answer[Ports] | None:

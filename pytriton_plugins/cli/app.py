@@ -1,0 +1,104 @@
+"""The command `pytriton-host` with its commands and exit codes; runs in the process that was called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from pytriton_plugins.errors import ConfigError, PytritonPluginsError
+from pytriton_plugins.text import printable
+
+PROGRAM = "pytriton-host"
+EPILOG = f"""\b
+Shell completion, for bash (zsh_source and fish_source likewise):
+  eval "$(_PYTRITON_HOST_COMPLETE=bash_source {PROGRAM})"
+"""
+COMMANDS = {
+    "serve": "pytriton_plugins.cli.serve",
+    "list": "pytriton_plugins.cli.list",
+    "infer": "pytriton_plugins.cli.infer",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is called or shown."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+def _show_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from pytriton_plugins.cli.version import version_lines
+
+        click.echo("\n".join(version_lines()))
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the versions of this program and Python, and the tritonserver that would be taken.",
+)
+def app() -> None:
+    """Serve pip-installed Python models through a real Triton Inference Server."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; each mistake ends in one line on standard error and an exit code."""
+    try:
+        result = app.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.UsageError as error:
+        return _fail(f"{error.format_message().rstrip('.')}; see '{_called(error)} --help'", 2)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except click.Abort:
+        return _fail("interrupted", 1)
+    except ConfigError as error:
+        return _fail(str(error), 2)
+    except PytritonPluginsError as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:
+        # Whoever read the output has gone; Python's own flush at exit must not fail on it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def explain(message: str) -> None:
+    """One line on standard error, under the program's name."""
+    lines = "\n".join(printable(line) for line in message.splitlines())
+    click.echo(f"{PROGRAM}: {lines}", err=True)
+
+
+def here() -> Path:
+    """The folder that relative paths and the configuration file are looked up in."""
+    return Path.cwd()
+
+
+def _called(error: click.UsageError) -> str:
+    return error.ctx.command_path if error.ctx else PROGRAM
+
+
+def _fail(message: str, code: int) -> int:
+    explain(message)
+    return code

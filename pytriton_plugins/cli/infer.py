@@ -1,0 +1,75 @@
+"""`pytriton-host infer`: one request to a running server, built from what it says about its model; a client."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.text import one_line
+
+_EPILOG = """\b
+VALUE is one of
+  1,2,3         numbers, true and false; text for a BYTES input is taken as it stands
+  '[[1, 2]]'    JSON, for several dimensions or several texts
+  @file, @-     a file or standard input: its bytes for a BYTES input, an array in .npy format for any other
+"""
+
+
+@click.command("infer", epilog=_EPILOG)
+@click.argument("model")
+@click.argument("inputs", metavar="[NAME=VALUE]...", nargs=-1)
+@click.option(
+    "--url",
+    metavar="HOST:PORT",
+    envvar="PYTRITON_HOST_URL",
+    show_envvar=True,
+    help="The server. Default: localhost:8001 for gRPC, localhost:8000 for HTTP.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["grpc", "http"]),
+    envvar="PYTRITON_HOST_PROTOCOL",
+    show_envvar=True,
+    help="Default: grpc, or http for a URL that begins with http://.",
+)
+@click.option("--model-version", metavar="N", default="", help="Default: the server's choice, the newest.")
+@click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
+def command(
+    model: str, inputs: tuple[str, ...], url: str | None, protocol: str | None, model_version: str, as_json: bool
+) -> None:
+    """Send one request to MODEL on a running server and show what it answers.
+
+    The server tells names, dtypes and shapes of the model's inputs; the batch axis is added where it is missing.
+
+    \b
+      pytriton-host infer add_sub a=1,2,3 b=4,5,6
+      pytriton-host infer file_type content=@photo.jpg --json
+    """
+    given = split_inputs(inputs)
+    from pytriton_plugins.cli.infer_client import connect
+    from pytriton_plugins.cli.infer_request import build_inputs
+    from pytriton_plugins.cli.infer_result import print_result, to_json
+
+    if model_version and not model_version.isdigit():
+        raise ConfigError(f"--model-version: {one_line(repr(model_version))} is no version; write a whole number")
+    with connect(url, protocol) as client:
+        result = client.infer(model, model_version, build_inputs(client.model(model, model_version), given))
+    if as_json:
+        click.echo(json.dumps(to_json(result), indent=2))
+    else:
+        print_result(result)
+
+
+def split_inputs(texts: tuple[str, ...]) -> dict[str, str]:
+    """``NAME=VALUE`` texts by name; ConfigError for one without ``=`` and for a name given twice."""
+    given: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"{one_line(repr(text), 80)} is not NAME=VALUE; write for example a=1,2,3")
+        if name in given:
+            raise ConfigError(f"input {one_line(name)} is given twice; write several values as {one_line(name)}=1,2,3")
+        given[name] = value
+    return given

@@ -1,0 +1,156 @@
+"""The connection of `pytriton-host infer` to a running server, over gRPC or HTTP; a client of Triton's protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import attrs
+import numpy as np
+
+from pytriton_plugins.cli.infer_request import Model, model_of
+from pytriton_plugins.errors import ConfigError, PytritonPluginsError, ServerError
+from pytriton_plugins.text import one_line
+
+Array = np.ndarray[Any, Any]
+_PORTS = {"grpc": 8001, "http": 8000}
+_NAMES = {"grpc": "gRPC", "http": "HTTP"}
+_SECONDS = 10.0
+"""How long a server may take to say that it lives and what its model looks like."""
+
+
+@attrs.frozen
+class Output:
+    """One output as it came; ``array`` is None for a datatype that numpy cannot hold."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    array: Array | None
+
+
+@attrs.frozen
+class Result:
+    """The answer to one request."""
+
+    model: str
+    version: str
+    outputs: tuple[Output, ...]
+
+
+@contextmanager
+def connect(url: str | None, protocol: str | None) -> Iterator[Client]:
+    """A client of the server at ``url``; ServerError when no Triton answers there."""
+    protocol, address = _address(url, protocol)
+    module = _library(protocol)
+    try:
+        connection = module.InferenceServerClient(address, **_limits(protocol))
+    except Exception as error:
+        raise ConfigError(
+            f"--url: {one_line(repr(address))} is no address ({one_line(error)}); write HOST:PORT"
+        ) from error
+    client = Client(module, connection, protocol, address)
+    try:
+        client.greet()
+        yield client
+    finally:
+        connection.close()
+
+
+class Client:
+    """The calls that `infer` makes, the same over both protocols."""
+
+    def __init__(self, module: ModuleType, connection: Any, protocol: str, address: str) -> None:
+        self._module = module
+        self._connection = connection
+        self._protocol = protocol
+        self._where = f"{address} ({_NAMES[protocol]})"
+        self._json = {"as_json": True, "client_timeout": _SECONDS} if protocol == "grpc" else {}
+
+    def greet(self) -> None:
+        """ServerError unless a Triton answers at the address."""
+        limit = {"client_timeout": _SECONDS} if self._protocol == "grpc" else {}
+        try:
+            live = self._connection.is_server_live(**limit)
+        except Exception as error:
+            raise ServerError(
+                f"no server answers at {self._where}; start one with 'pytriton-host serve', "
+                "or name its address with --url HOST:PORT and --protocol grpc or http"
+            ) from error
+        if not live:
+            raise ServerError(f"what answers at {self._where} is no live Triton; correct --url or --protocol")
+
+    def model(self, name: str, version: str) -> Model:
+        """What the server says about a model; ServerError when it has none of that name and version."""
+        with self._explained():
+            metadata = self._connection.get_model_metadata(name, version, **self._json)
+            config = self._connection.get_model_config(name, version, **self._json)
+        return model_of(metadata, config.get("config", config))
+
+    def infer(self, name: str, version: str, arrays: dict[str, Array]) -> Result:
+        """Send one request and wait for its answer."""
+        inputs = [self._input(key, array) for key, array in arrays.items()]
+        with self._explained():
+            answer = self._connection.infer(name, inputs, version)
+            response = answer.get_response(as_json=True) if self._protocol == "grpc" else answer.get_response()
+            outputs = tuple(_output(item, answer) for item in response.get("outputs", []))
+        return Result(str(response.get("model_name", name)), str(response.get("model_version", "")), outputs)
+
+    def _input(self, name: str, array: Array) -> Any:
+        from tritonclient.utils import np_to_triton_dtype
+
+        item = self._module.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+        item.set_data_from_numpy(array)
+        return item
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from tritonclient.utils import InferenceServerException
+
+        try:
+            yield
+        except InferenceServerException as error:
+            raise ServerError(f"the server at {self._where} answers: {one_line(error.message(), 4000)}") from error
+        except OSError as error:
+            raise ServerError(f"the connection to {self._where} broke: {one_line(error)}; try again") from error
+
+
+def _address(url: str | None, protocol: str | None) -> tuple[str, str]:
+    scheme, separator, address = (url or "").rpartition("://")
+    if separator and scheme not in _PORTS:
+        raise ConfigError(f"--url: {one_line(scheme)}:// cannot be used; write HOST:PORT, http://… or grpc://…")
+    if scheme and protocol and scheme != protocol:
+        raise ConfigError(f"--url begins with {scheme}:// and --protocol is {protocol}; leave one of them out")
+    chosen = protocol or scheme or "grpc"
+    address = address.rstrip("/") or f"localhost:{_PORTS[chosen]}"
+    return chosen, address if ":" in address else f"{address}:{_PORTS[chosen]}"
+
+
+def _library(protocol: str) -> ModuleType:
+    # gRPC's own lines about a refused connection would stand before our one.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        if protocol == "grpc":
+            import tritonclient.grpc as module
+        else:
+            import tritonclient.http as module
+    except (ImportError, RuntimeError) as error:
+        raise PytritonPluginsError(
+            "the HTTP client is not installed; run: pip install 'pytriton-plugins[http]', or leave out --protocol http"
+            if protocol == "http"
+            else f"tritonclient cannot be imported: {one_line(error)}; run: pip install 'tritonclient[grpc]'"
+        ) from error
+    return module  # type: ignore[no-any-return]
+
+
+def _limits(protocol: str) -> dict[str, float]:
+    # The answer itself may take as long as the model needs; Ctrl-C ends the wait.
+    return {"connection_timeout": _SECONDS, "network_timeout": 3600.0} if protocol == "http" else {}
+
+
+def _output(item: dict[str, Any], answer: Any) -> Output:
+    shape = tuple(int(dim) for dim in item.get("shape", []))
+    return Output(str(item["name"]), str(item["datatype"]), shape, answer.as_numpy(item["name"]))

@@ -1,0 +1,119 @@
+"""From NAME=VALUE texts to the arrays of one request, by the model's metadata; for `pytriton-host infer`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import attrs
+import numpy as np
+
+from pytriton_plugins.cli.infer_value import mistake, parse_value
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.settings import suggestion
+from pytriton_plugins.tensors import NUMERIC, DType, dtype_by_triton_name
+from pytriton_plugins.text import one_line
+
+Array = np.ndarray[Any, Any]
+_KNOWN = {dtype.triton for dtype in NUMERIC} | {"BYTES"}
+
+
+@attrs.frozen
+class Input:
+    """One input as the server describes it; ``shape`` leaves out the batch axis, -1 is any length."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    optional: bool = False
+
+
+@attrs.frozen
+class Model:
+    """What the server says about a model; ``batched`` tells whether its tensors have a batch axis."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    batched: bool
+
+
+def model_of(metadata: dict[str, Any], config: dict[str, Any]) -> Model:
+    """The model that Triton's metadata and configuration, as JSON, describe."""
+    batched = int(config.get("max_batch_size", 0)) > 0
+    optional = {item["name"] for item in config.get("input", []) if item.get("optional")}
+    inputs = [
+        Input(
+            item["name"], item["datatype"], tuple(int(dim) for dim in item["shape"])[batched:], item["name"] in optional
+        )
+        for item in metadata.get("inputs", [])
+    ]
+    return Model(str(metadata["name"]), tuple(inputs), batched)
+
+
+def build_inputs(model: Model, given: dict[str, str]) -> dict[str, Array]:
+    """The request's arrays by input, batch axis included; ConfigError names the input and what to write."""
+    known = {item.name: item for item in model.inputs}
+    for name in given:
+        if name not in known:
+            raise ConfigError(
+                f"model {one_line(model.name)} has no input {one_line(name)}{suggestion(name, known)}; "
+                f"its inputs are {_described(model)}"
+            )
+    missing = [item for item in model.inputs if item.name not in given and not item.optional]
+    if missing:
+        names = " ".join(f"{one_line(item.name)}=VALUE" for item in missing)
+        raise ConfigError(f"model {one_line(model.name)} also needs {names}; its inputs are {_described(model)}")
+    arrays = {name: _array(known[name], text, model.batched) for name, text in given.items()}
+    _check_rows(model, arrays)
+    return arrays
+
+
+def _array(item: Input, text: str, batched: bool) -> Array:
+    if item.datatype not in _KNOWN:
+        raise ConfigError(
+            f"input {one_line(item.name)} is {one_line(item.datatype)}, which infer cannot send; use tritonclient"
+        )
+    dtype: DType = dtype_by_triton_name(item.datatype)
+    try:
+        return _shaped(parse_value(text, dtype), item.shape, batched, plain=text[:1] not in ("@", "[", '"'))
+    except ValueError as error:
+        raise mistake(item.name, error) from None
+
+
+def _shaped(array: Array, shape: tuple[int, ...], batched: bool, *, plain: bool) -> Array:
+    """``array`` with the batch axis where the model has one and ``array`` has none."""
+    if batched and array.ndim == len(shape) + 1 and _fits(array.shape[1:], shape):
+        return array
+    if not _fits(array.shape, shape):
+        array = _reshaped(array, shape, batched, plain=plain)
+    return array[np.newaxis] if batched else array
+
+
+def _reshaped(array: Array, shape: tuple[int, ...], batched: bool, *, plain: bool) -> Array:
+    """A flat list, or one value, fills a shape that leaves only one way to do so."""
+    fixed = math.prod(dim for dim in shape if dim > 0)
+    free = sum(dim < 0 for dim in shape)
+    fills = array.size == fixed if free == 0 else free == 1 and array.size and array.size % fixed == 0
+    if (plain or array.size == 1) and fills:
+        return array.reshape(shape)
+    batch = "; with the batch axis one dimension more" if batched else ""
+    nested = " (several dimensions are written as JSON, such as [[1, 2], [3, 4]])" if plain and len(shape) > 1 else ""
+    raise ValueError(f"its shape is {list(array.shape)}, the model takes {list(shape)}{batch}{nested}")
+
+
+def _fits(actual: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(actual) == len(shape) and all(dim in (-1, size) for size, dim in zip(actual, shape, strict=True))
+
+
+def _check_rows(model: Model, arrays: dict[str, Array]) -> None:
+    rows = {name: array.shape[0] for name, array in arrays.items()}
+    if model.batched and len(set(rows.values())) > 1:
+        counts = ", ".join(f"{one_line(name)} {count}" for name, count in rows.items())
+        raise ConfigError(f"the inputs differ in their number of rows ({counts}); give each the same number")
+
+
+def _described(model: Model) -> str:
+    return ", ".join(
+        f"{one_line(item.name)} ({one_line(item.datatype)} {list(item.shape)}{', optional' if item.optional else ''})"
+        for item in model.inputs
+    )

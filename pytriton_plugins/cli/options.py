@@ -1,0 +1,73 @@
+"""The options of `serve`, made from the table of settings; runs in the process that was called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from pytriton_plugins.settings import PREFIX, SETTINGS, Setting
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+HELP = {
+    "address": ("ADDRESS", "Where to listen; 0.0.0.0 is every interface, as a container needs. Default: 127.0.0.1."),
+    "http_port": ("PORT", "Port of HTTP inference and health; 0 = any free. Default: 8000."),
+    "grpc_port": ("PORT", "Port of gRPC inference; 0 = any free. Default: 8001."),
+    "metrics_port": ("PORT", "Port of Prometheus metrics; 0 = any free. Default: 8002."),
+    "tritonserver": ("PATH", "The tritonserver to run. Default: what a hook plugin, PATH or /opt/tritonserver offers."),
+    "server_options": ("NAME=VALUE", "Handed to tritonserver as --NAME=VALUE. Repeatable."),
+    "optional": ("MODEL", "A model that may fail without holding readiness at 400. Repeatable."),
+    "workers": ("N", "Worker processes of each model. Default: what the model declares, or 1."),
+    "shm_initial": ("SIZE", "Shared memory of each model at start. Default: 16MiB."),
+    "shm_max": ("SIZE", "Shared memory that one model may grow to. Default: 2GiB."),
+    "import_timeout": ("SECONDS", "How long importing a plugin may take. Default: 60."),
+    "load_timeout": ("SECONDS", "How long tritonserver may take to load a model. Default: 60."),
+    "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 20."),
+    "allow": ("CATEGORY", "Opens shared-memory, model-repository, trace or logging to clients. Repeatable."),
+    "run_dir": ("DIR", "Where files that live as long as the daemon stand. Default: a folder of its own in /tmp."),
+    "log_level": ("LEVEL", "debug, info, warning or error. Default: info."),
+}
+_PATHS = {"tritonserver", "run_dir"}
+_ALIASES = {"address": ["--host"]}
+
+
+def host_options(function: F) -> F:
+    """Adds an option for each setting, and ``-c/--config``; each one's help names its variable."""
+    for setting in reversed(SETTINGS):
+        function = _option(setting)(function)
+    return click.option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        type=click.Path(),
+        envvar=f"{PREFIX}CONFIG",
+        show_envvar=True,
+        help="A TOML file. Default: ./pytriton-host.toml, else [tool.pytriton-host] in ./pyproject.toml.",
+    )(function)
+
+
+def flags_of(ctx: click.Context) -> dict[str, object]:
+    """The options that stand on the command line, by name; config.py itself reads the variables."""
+    return {
+        name: value
+        for name, value in ctx.params.items()
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _option(setting: Setting) -> Callable[[F], F]:
+    metavar, text = HELP[setting.name]
+    return click.option(
+        f"--{setting.option}",
+        *_ALIASES.get(setting.name, []),
+        setting.name,
+        metavar=metavar,
+        type=click.Path() if setting.name in _PATHS else str,
+        multiple=setting.repeated,
+        envvar=setting.variable,
+        show_envvar=True,
+        help=text,
+    )

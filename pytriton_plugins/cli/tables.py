@@ -1,0 +1,23 @@
+"""Tables on the terminal, with text from elsewhere shown as it stands, never as markup; any command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytriton_plugins.text import printable
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print ``rows`` under ``headings`` on standard output; control characters are escaped, long cells folded."""
+    # rich costs 60 ms, which commands without a table need not pay.
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(highlight=False).print(table)
