@@ -127,10 +127,12 @@ TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *triton_instance,
   if (error != NULL) return error;
   Instance *instance = state;
   if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNSUPPORTED, "the gate is no model to send requests to");
+  link_count(instance->link, (int)count);
   if (instance->pool->declaration.loopback)
     execute_loopback(instance, requests, count);
   else
     execute(instance, requests, count);
+  link_count(instance->link, -(int)count);
   for (uint32_t i = 0; i < count; i++) failure_log(TRITONBACKEND_RequestRelease(requests[i], TRITON_RELEASE_ALL), "releasing a request");
   return NULL;
 }

@@ -1,6 +1,8 @@
 /* Collect, borrow a channel, write, exchange, respond, report. */
 #include "execute.h"
 
+#include <stdlib.h>
+
 #include "channel.h"
 #include "clock.h"
 
@@ -30,11 +32,15 @@ static void report(const Batch *batch, const Times *times) {
               "reporting batch statistics");
 }
 
-/* The request segment of the channel holds the batch. */
-static bool write_request(Instance *instance, Channel *channel, uint64_t *length, Failure *failure) {
+typedef enum {
+  TRY_ANSWERED,  /* every request has its response */
+  TRY_NEXT,      /* the batch did not reach the worker: another channel may serve it */
+  TRY_TOO_LARGE, /* no segment is to be had for all of it: its requests may fit one by one */
+} Try;
+
+static bool has_room(Instance *instance, Channel *channel, Failure *failure) {
   uint64_t bytes = batch_request_bytes(&instance->batch);
-  if (channel->request.size < bytes && !link_need_segment(instance->link, channel, bytes, failure)) return false;
-  return batch_write(&instance->batch, channel->request.bytes, channel->batch + 1, length, failure);
+  return channel->request.size >= bytes || link_need_segment(instance->link, channel, bytes, failure);
 }
 
 static void explain_loss(const Instance *instance, Exchange exchange, const char *wrong, Failure *failure) {
@@ -49,17 +55,18 @@ static void explain_loss(const Instance *instance, Exchange exchange, const char
   }
 }
 
-/* One try with one channel. False when the batch did not reach the worker and another channel may serve it. */
-static bool try_channel(Instance *instance, Channel *channel, Times *times) {
+static Try try_channel(Instance *instance, Channel *channel, Times *times) {
   Batch *batch = &instance->batch;
   Failure failure = {.code = 0};
   Answer answer;
   const char *wrong = NULL;
   uint64_t length;
-  if (!write_request(instance, channel, &length, &failure)) {
+  bool room = has_room(instance, channel, &failure);
+  if (!room || !batch_write(batch, channel->request.bytes, channel->batch + 1, &length, &failure)) {
     pool_give_back(channel, false);
+    if (!room && batch->count > 1) return TRY_TOO_LARGE;
     batch_fail(batch, &failure);
-    return true;
+    return TRY_ANSWERED;
   }
   times->compute_start = clock_ns();
   Exchange exchange = channel_exchange(channel, length, &answer, &wrong);
@@ -73,8 +80,10 @@ static bool try_channel(Instance *instance, Channel *channel, Times *times) {
   }
   if (exchange != EXCHANGE_DONE) link_report_lost(instance->link, channel);
   pool_give_back(channel, exchange != EXCHANGE_DONE);
-  return exchange != EXCHANGE_NOT_SENT;
+  return exchange == EXCHANGE_NOT_SENT ? TRY_NEXT : TRY_ANSWERED;
 }
+
+static void execute_alone(Instance *instance);
 
 static void execute_batch(Instance *instance, TritonRequest **requests, uint32_t count) {
   Batch *batch = &instance->batch;
@@ -83,17 +92,33 @@ static void execute_batch(Instance *instance, TritonRequest **requests, uint32_t
   if (!batch_collect(batch, requests, count, &failure)) log_line(TRITON_LOG_ERROR, "%s", failure.text);
   if (batch->count == 0) return;
   uint64_t deadline = times.start + instance->pool->declaration.wait_ms * 1000000ull;
-  for (;;) {
+  Try outcome = TRY_NEXT;
+  while (outcome == TRY_NEXT) {
     Channel *channel = pool_borrow(instance->pool, deadline, all_cancelled, batch, &failure);
     if (channel == NULL) {
       times.compute_start = times.compute_end = clock_ns();
       batch_fail(batch, &failure);
       break;
     }
-    if (try_channel(instance, channel, &times)) break;
+    outcome = try_channel(instance, channel, &times);
   }
-  report(batch, &times);
   batch_free_parts(batch);
+  if (outcome == TRY_TOO_LARGE)
+    execute_alone(instance);
+  else
+    report(batch, &times);
+}
+
+static void execute_alone(Instance *instance) {
+  uint32_t count = instance->batch.count;
+  TritonRequest **requests = malloc(count * sizeof *requests);
+  if (requests == NULL) {
+    batch_fail(&instance->batch, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});
+    return;
+  }
+  for (uint32_t i = 0; i < count; i++) requests[i] = instance->batch.items[i].request;
+  for (uint32_t i = 0; i < count; i++) execute_batch(instance, &requests[i], 1);
+  free(requests);
 }
 
 void execute(Instance *instance, TritonRequest **requests, uint32_t count) {

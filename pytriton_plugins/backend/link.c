@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct Link {
   uint64_t last_token;
   bool gate_open;
   bool finishing;
+  atomic_int held; /* requests that are not answered yet */
 };
 
 static bool send_message(Link *link, const WireLink *message) {
@@ -45,8 +47,8 @@ static bool send_message(Link *link, const WireLink *message) {
   return sent;
 }
 
-static void acknowledge(Link *link, uint64_t token) {
-  send_message(link, &(WireLink){.kind = LINK_ACK, .token = token});
+static void acknowledge(Link *link, uint64_t token, uint64_t value) {
+  send_message(link, &(WireLink){.kind = LINK_ACK, .token = token, .value = value});
 }
 
 static Pool *find_number(Link *link, uint32_t number) {
@@ -67,7 +69,7 @@ static const char *on_model(Link *link, const WireLink *message, const uint8_t *
   pool->next = link->pools;
   link->pools = pool;
   pthread_mutex_unlock(&link->lock);
-  acknowledge(link, message->token);
+  acknowledge(link, message->token, 0);
   return NULL;
 }
 
@@ -123,7 +125,7 @@ static const char *on_gate(Link *link, const WireLink *message) {
   pthread_mutex_lock(&link->lock);
   link->gate_open = message->value == 1;
   pthread_mutex_unlock(&link->lock);
-  acknowledge(link, message->token);
+  acknowledge(link, message->token, 0);
   return NULL;
 }
 
@@ -144,6 +146,7 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
     case LINK_REFUSED: return on_answer(link, message, (const char *)payload, received);
     case LINK_GATE: return on_gate(link, message);
     case LINK_STOP: on_stop(link); return NULL;
+    case LINK_COUNT: acknowledge(link, message->token, (uint64_t)atomic_load(&link->held)); return NULL;
     case LINK_GIVE_UP: return on_give_up(link, message, (const char *)payload);
     default: return "a message of an unknown kind";
   }
@@ -237,6 +240,10 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
   while (pool != NULL && (pool->declaration.version != version || strcmp(pool->declaration.name, name) != 0)) pool = pool->next;
   pthread_mutex_unlock(&link->lock);
   return pool;
+}
+
+void link_count(Link *link, int requests) {
+  atomic_fetch_add(&link->held, requests);
 }
 
 static void enlist(Link *link, Waiter *waiter) {

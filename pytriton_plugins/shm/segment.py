@@ -41,6 +41,8 @@ class Segment:
         if fcntl.fcntl(descriptor, _F_GET_SEALS) & _SEALS != _SEALS:
             raise ProtocolError(f"segment {number}: its descriptor lacks the seals SHRINK, GROW and SEAL")
         self.number = number
+        self.unsent = -1
+        """The descriptor, as long as the peer of the channel still has to get it."""
         self.size = os.fstat(descriptor).st_size
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         mapping = mmap.mmap(descriptor, self.size, access=access)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytriton_plugins.errors import ProtocolError
@@ -52,6 +51,7 @@ class LinkKind:
     GATE = 7
     STOP = 8
     GIVE_UP = 9
+    COUNT = 10
     BACKEND_HELLO = 101
     ACK = 102
     NEED = 103
@@ -91,14 +91,13 @@ class LinkMessage(NamedTuple):
         return cls(*LINK_HEADER.unpack_from(data), data[LINK_HEADER.size :])
 
 
-@dataclass(frozen=True)
-class TensorEntry:
+class TensorEntry(NamedTuple):
     """One tensor of a batch: which declared one, which requests it covers, and where its bytes lie."""
 
     index: int
     dtype: int
     first: int
-    count: int
+    requests: int
     offset: int
     length: int
     dims: tuple[int, ...]
@@ -106,13 +105,12 @@ class TensorEntry:
     def pack_into(self, buffer: memoryview, position: int) -> None:
         rank = len(self.dims)
         TENSOR_ENTRY.pack_into(
-            buffer, position, self.index, self.dtype, rank, 0, self.first, self.count, self.offset, self.length,
+            buffer, position, self.index, self.dtype, rank, 0, self.first, self.requests, self.offset, self.length,
             *self.dims, *(0,) * (8 - rank),
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class RequestBlock:
+class RequestBlock(NamedTuple):
     """The metadata of one batch as the backend wrote it."""
 
     batch: int

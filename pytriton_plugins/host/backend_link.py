@@ -1,0 +1,97 @@
+"""The host's end of the backend link: one tritonserver process; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+from collections.abc import Callable
+
+from pytriton_plugins.errors import ProtocolError, ServerError
+from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage
+
+ANSWER_TIMEOUT = 10.0
+
+
+class BackendLink:
+    """Messages to and from the backend. ``peer`` is the end that tritonserver inherits."""
+
+    def __init__(self, on_need: Callable[[LinkMessage], None], on_lost: Callable[[LinkMessage], None]) -> None:
+        self._sock, self.peer = socket_pair()
+        self._on_need = on_need
+        self._on_lost = on_lost
+        self._tokens = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[int]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._sock, self._on_readable)
+
+    async def hello(self, generation: int) -> None:
+        """Agree on the protocol; raises ServerError when the backend does not answer."""
+        answer = self._expect(generation)
+        self.send(LinkMessage(LinkKind.HELLO, token=generation, value=wire.VERSION))
+        await self._answered(answer, "did not load our backend")
+
+    async def ask(self, message: LinkMessage) -> int:
+        """Send ``message`` under a new token and wait for its ACK; the value that came with it."""
+        token = next(self._tokens) + (1 << 32)
+        answer = self._expect(token)
+        self.send(message._replace(token=token))
+        return await self._answered(answer, "did not answer")
+
+    def send(self, message: LinkMessage, *descriptors: int) -> None:
+        """Send one message; raises ServerError when tritonserver is gone."""
+        try:
+            send(self._sock, message.pack(), descriptors)
+        except OSError as error:
+            raise ServerError(f"tritonserver does not take messages any more: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """End the link, and tritonserver with it unless it is ending already."""
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(ServerError("tritonserver ended"))
+
+    def _expect(self, token: int) -> asyncio.Future[int]:
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._asked[token] = answer
+        return answer
+
+    async def _answered(self, answer: asyncio.Future[int], else_what: str) -> int:
+        try:
+            return await asyncio.wait_for(answer, ANSWER_TIMEOUT)
+        except asyncio.TimeoutError:
+            raise ServerError(f"tritonserver {else_what} within {ANSWER_TIMEOUT:.0f} s") from None
+
+    def _on_readable(self) -> None:
+        try:
+            data, descriptors = receive(self._sock)
+            if data:
+                self._dispatch(LinkMessage.unpack(data), descriptors)
+                return
+        except (OSError, ProtocolError):
+            pass  # the server is gone or out of its mind; its process's end tells the rest
+        self._loop.remove_reader(self._sock)
+
+    def _dispatch(self, message: LinkMessage, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)  # the backend has none to send
+        if message.kind in (LinkKind.BACKEND_HELLO, LinkKind.ACK):
+            answer = self._asked.pop(message.token, None)
+            if answer is not None and not answer.done():
+                answer.set_result(message.value)
+        elif message.kind == LinkKind.NEED:
+            self._on_need(message)
+        elif message.kind == LinkKind.CHANNEL_LOST:
+            self._on_lost(message)
+        else:
+            raise ProtocolError(f"backend link: a message of kind {message.kind}")
+
+
+def inherited_by(link: BackendLink) -> tuple[socket.socket, dict[str, str]]:
+    """The end that tritonserver inherits, and the variable that tells it so."""
+    return link.peer, {"PYTRITON_BACKEND_LINK": str(link.peer.fileno())}

@@ -1,0 +1,83 @@
+"""Keeps Triton's own readiness equal to the host's verdict, by the gate; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from pytriton_plugins.errors import ServerError
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.values import HostStatus, Verdict
+
+_LOG = logging.getLogger("pytriton.health")
+PERIOD = 0.25
+"""Seconds between two looks when nothing changes."""
+
+CHECK_TIMEOUT = 0.5
+"""Seconds after which a hook that has not answered counts as one that says no."""
+
+
+class Health:
+    """Asks the hooks and the host's own state, and opens or closes the gate when the verdict changes."""
+
+    def __init__(self, server: TritonServer, hooks: HookManager, status: Callable[[], HostStatus], own: Callable[[], list[str]]) -> None:
+        """``own``: the host's reasons for not being ready, none if it is."""
+        self._server = server
+        self._hooks = hooks
+        self._status = status
+        self._own = own
+        self._changed = asyncio.Event()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="pytriton-health")
+        self._asked: asyncio.Future[list[tuple[str, Verdict]]] | None = None
+        self.ready = False
+        self.first_ready = asyncio.Event()
+
+    def changed(self) -> None:
+        """Look now instead of at the end of the period."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Keep the gate as it must be until cancelled."""
+        reasons_before: list[str] = []
+        while True:
+            self._changed.clear()
+            reasons = self._own() or await self._objections()
+            if reasons != reasons_before and self.first_ready.is_set():
+                _LOG.warning("not ready: %s", "; ".join(reasons)) if reasons else _LOG.info("ready again")
+            reasons_before = reasons
+            await self._set(not reasons)
+            try:
+                await asyncio.wait_for(self._changed.wait(), PERIOD)
+            except asyncio.TimeoutError:
+                pass
+
+    async def close_gate(self) -> None:
+        """Not ready from now on; the caller has ended `run`."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._set(False)
+
+    async def _set(self, ready: bool) -> None:
+        if ready == self.ready:
+            return
+        try:
+            await self._server.set_gate(ready)
+        except ServerError as error:
+            _LOG.error("readiness cannot be changed: %s", error)
+            return
+        self.ready = ready
+        if ready:
+            self.first_ready.set()
+
+    async def _objections(self) -> list[str]:
+        """Why plugins hold readiness back. A check that hangs is asked again only once it has returned."""
+        loop = asyncio.get_running_loop()
+        if self._asked is None:
+            self._asked = loop.run_in_executor(self._threads, self._hooks.check_readiness, self._status())
+        done, _ = await asyncio.wait([self._asked], timeout=CHECK_TIMEOUT)
+        if not done:
+            return [f"a plugin's readiness check takes longer than {CHECK_TIMEOUT} s"]
+        verdicts, self._asked = self._asked.result(), None
+        return [f"{plugin}: {verdict.reason or 'no reason given'}" for plugin, verdict in verdicts if not verdict.ok]

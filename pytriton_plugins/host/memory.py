@@ -1,0 +1,109 @@
+"""Who has how much shared memory: every segment is made, counted and refused here; runs in the host."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+
+import attrs
+
+from pytriton_plugins.errors import ShmError
+from pytriton_plugins.host.headroom import memory_headroom
+from pytriton_plugins.shm.segment import create_segment_file, touched_bytes
+from pytriton_plugins.values import MIB, ShmPolicy
+
+_LOG = logging.getLogger("pytriton.host")
+_SMALLEST = 1 << 16
+_numbers = itertools.count(1)
+
+
+def in_mib(size: int) -> str:
+    return f"{size / MIB:.1f} MiB"
+
+
+@attrs.frozen
+class Grant:
+    """One live segment: ``descriptor`` is the host's own, ``owner`` the worker that it serves."""
+
+    number: int
+    descriptor: int
+    size: int
+    owner: int
+
+
+class Ledger:
+    """The segments of one model under its policy. Only the host makes segments, so this is the truth about them."""
+
+    def __init__(self, model: str, policy: ShmPolicy, segments: int) -> None:
+        """``segments``: among how many the initial memory is shared."""
+        self._model = model
+        self.policy = policy
+        self._initial = max(_SMALLEST, policy.initial // segments // 4096 * 4096)
+        self._grants: dict[int, Grant] = {}
+
+    @property
+    def total(self) -> int:
+        """Bytes of all live segments."""
+        return sum(grant.size for grant in self._grants.values())
+
+    @property
+    def untouched(self) -> int:
+        """Bytes promised that no page stands behind yet."""
+        return sum(max(0, grant.size - touched_bytes(grant.descriptor)) for grant in self._grants.values())
+
+    def open_first(self, owner: int) -> Grant:
+        """The first segment of one direction for ``owner``; raises ShmError when there is no memory for it."""
+        return self._make(self._initial, owner)
+
+    def replace(self, number: int, needed: int, owner: int, untouched: int) -> Grant:
+        """A segment of ``needed`` bytes or more in place of ``number``; raises ShmError that says what to raise.
+
+        ``untouched``: bytes that were promised on the whole machine and are not used yet.
+        """
+        old = self._grants.get(number)
+        kept = self.total - (old.size if old else 0)
+        if kept + needed > self.policy.max:
+            raise ShmError(
+                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(kept)} in use, and the "
+                f"limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once"
+            )
+        left = memory_headroom() - untouched
+        if needed > left:
+            raise ShmError(
+                f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on this "
+                "machine or in this container; raise its memory limit or send less at once"
+            )
+        wished = max(needed, round((old.size if old else self._initial) * self.policy.growth))
+        size = min(_rounded(wished), self.policy.max - kept) if wished <= left else _rounded(needed)
+        before = self.total
+        grant = self._make(max(size, needed), owner)
+        if old:
+            self._close(old)
+        _LOG.info(
+            "model %s: shared memory grows from %s to %s for a batch of %s",
+            self._model, in_mib(before), in_mib(self.total), in_mib(needed),
+        )  # fmt: skip
+        return grant
+
+    def release(self, owner: int) -> None:
+        """Forget the segments of a worker that is gone."""
+        for grant in [grant for grant in self._grants.values() if grant.owner == owner]:
+            self._close(grant)
+
+    def _make(self, size: int, owner: int) -> Grant:
+        try:
+            descriptor = create_segment_file(size)
+        except OSError as error:
+            raise ShmError(f"a segment of {in_mib(size)} cannot be made: {error.strerror}") from error
+        grant = Grant(next(_numbers), descriptor, size, owner)
+        self._grants[grant.number] = grant
+        return grant
+
+    def _close(self, grant: Grant) -> None:
+        del self._grants[grant.number]
+        os.close(grant.descriptor)
+
+
+def _rounded(size: int) -> int:
+    return -(-size // MIB) * MIB

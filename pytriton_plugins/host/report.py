@@ -1,0 +1,127 @@
+"""What the operator sees: progress while the models start, then a table and a line to paste for each model; runs in the host."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pytriton_plugins.host.served_model import ServedModel
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.text import printable
+from pytriton_plugins.values import Ports
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.daemon import Host
+
+_REFRESH = 0.1
+_SAMPLE_LENGTH = 3
+
+
+class Report:
+    """Prints to standard output; the log goes to standard error."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def show_progress(self) -> None:
+        """On a terminal, one line that says what is still awaited; nothing elsewhere, where the log tells it."""
+        if not sys.stdout.isatty():
+            return
+        from rich.console import Console
+
+        with Console().status("starting") as status:
+            while True:
+                status.update(_awaited(self._host))
+                await asyncio.sleep(_REFRESH)
+
+    def show_models(self, ports: Ports) -> None:
+        """The table of plugins and models, and below it how to call each model."""
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("MODEL", "VERSION", "PLUGIN", "WORKERS", "STATE", box=None, pad_edge=False)
+        for model in self._host.models.values():
+            status = model.status()
+            state = Text("ready", "green") if status.ready else Text(printable(status.reason), "red")
+            table.add_row(model.name, str(status.version), printable(model.reference.label), str(status.workers), state)
+        for record in self._host.records:
+            if record.error:
+                table.add_row("-", "-", printable(record.reference.label), "0", Text(printable(record.error), "red"))
+        console = Console(soft_wrap=True)
+        console.print(table)
+        address = _reachable(self._host.config.address)
+        console.print(
+            f"\nHTTP http://{address}:{ports.http}   gRPC {address}:{ports.grpc}   "
+            f"metrics http://{address}:{ports.metrics}/metrics", highlight=False,
+        )  # fmt: skip
+        for model in self._host.models.values():
+            if model.loaded:
+                console.print("\n" + "\n".join(calls(model, address, ports)), highlight=False, markup=False)
+        sys.stdout.flush()
+
+
+def _awaited(host: Host) -> str:
+    waiting = [model.name for model in host.models.values() if not model.loaded and not model.error]
+    importing = [record.reference.plugin for record in host.records if not record.models and not record.error]
+    parts = [f"importing {', '.join(importing)}"] if importing else []
+    parts += [f"loading {', '.join(waiting)}"] if waiting else []
+    return printable("; ".join(parts) or "opening") + " …"
+
+
+def _reachable(address: str) -> str:
+    if address in ("0.0.0.0", ""):
+        return "127.0.0.1"
+    return f"[{'::1' if address == '::' else address}]" if ":" in address else address
+
+
+def calls(model: ServedModel, address: str, ports: Ports) -> list[str]:
+    """The two lines that call ``model``: our own command, and curl."""
+    declaration = model.declaration
+    values = [shlex.quote(f"{tensor.name}={_sample_text(tensor)}") for tensor in declaration.inputs if not tensor.optional]
+    url = "" if ports.grpc == 8001 and address == "127.0.0.1" else f" --url {address}:{ports.grpc}"
+    body = json.dumps({"inputs": [_sample_input(declaration, tensor) for tensor in declaration.inputs if not tensor.optional]})
+    target = f"http://{address}:{ports.http}/v2/models/{model.name}/infer"
+    return [f"pytriton-host infer {model.name} {' '.join(values)}{url}", f"curl -s {target} -d {shlex.quote(body)}"]
+
+
+def _sample_input(declaration: ModelDeclaration, tensor: Tensor) -> dict[str, Any]:
+    shape = [_SAMPLE_LENGTH if dim < 0 else dim for dim in tensor.wire_shape]
+    count = 1
+    for dim in shape:
+        count *= dim
+    batch = [1] if declaration.batched else []
+    return {"name": tensor.name, "datatype": tensor.dtype.triton, "shape": batch + shape, "data": _sample_items(tensor, count)}
+
+
+def _sample_items(tensor: Tensor, count: int) -> list[Any]:
+    if tensor.dtype.python:
+        return ["hello"] * count
+    if tensor.dtype.triton == "BOOL":
+        return [True] * count
+    return [number % 100 + 1 for number in range(count)]
+
+
+def _sample_text(tensor: Tensor) -> str:
+    """VALUE of ``pytriton-host infer`` for a small tensor of this kind."""
+    shape = [_SAMPLE_LENGTH if dim < 0 else dim for dim in tensor.shape]
+    count = 1
+    for dim in shape:
+        count *= dim
+    items = _sample_items(tensor, count)
+    if not shape:
+        return items[0] if tensor.dtype.python else json.dumps(items[0])
+    if len(shape) == 1 and not tensor.dtype.python:
+        return ",".join(json.dumps(item) for item in items)
+    return json.dumps(_nested(items, shape))
+
+
+def _nested(items: list[Any], shape: list[int]) -> list[Any]:
+    if len(shape) == 1:
+        return items
+    step = len(items) // shape[0]
+    return [_nested(items[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]

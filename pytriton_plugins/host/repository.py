@@ -1,0 +1,71 @@
+"""The model repository on disk and each model's configuration; runs in the host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.tensors import Tensor
+
+BACKEND = "pytriton"
+GATE = "pytriton_gate"
+"""A model of our backend that fails to load while the host is not ready: Triton's own readiness follows it."""
+
+QUEUE_SIZE = 8192
+QUEUE_TIMEOUT = 600.0
+"""Seconds that a request may wait in Triton's queue. Zero would make Triton ignore the time limits of requests."""
+
+_GATE_CONFIG = f"""name: "{GATE}"
+backend: "{BACKEND}"
+max_batch_size: 0
+input {{ name: "none" data_type: TYPE_UINT8 dims: 1 }}
+output {{ name: "none" data_type: TYPE_UINT8 dims: 1 }}
+instance_group {{ count: 1 kind: KIND_CPU }}
+"""
+
+
+def create_repository(folder: Path) -> None:
+    """A repository that holds the gate only; models come by the control API, with their configuration in the call."""
+    (folder / GATE / "1").mkdir(parents=True)
+    (folder / GATE / "config.pbtxt").write_text(_GATE_CONFIG)
+
+
+def add_model(folder: Path, model: ModelDeclaration) -> None:
+    """The empty folders that Triton wants to see of a model and its version."""
+    (folder / model.name / str(model.version)).mkdir(parents=True, exist_ok=True)
+
+
+def model_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
+    """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` goes over ours."""
+    config: dict[str, Any] = {
+        "name": model.name,
+        "backend": BACKEND,
+        "max_batch_size": model.max_batch_size,
+        "version_policy": {"specific": {"versions": list(versions)}},
+        "input": [_tensor(tensor) for tensor in model.inputs],
+        "output": [_tensor(tensor) for tensor in model.outputs],
+        "instance_group": [{"count": workers, "kind": "KIND_CPU"}],
+    }
+    if model.batched:
+        config["dynamic_batching"] = {
+            "default_queue_policy": {
+                "max_queue_size": QUEUE_SIZE,
+                "default_timeout_microseconds": round(QUEUE_TIMEOUT * 1e6),
+                "allow_timeout_override": True,
+            }
+        }
+    return _merged(config, model.triton_config)
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": tensor.name, "data_type": tensor.dtype.config, "dims": list(tensor.wire_shape)}
+    return {**described, "optional": True} if tensor.optional else described
+
+
+def _merged(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    result = dict(ours)
+    for key, value in theirs.items():
+        below = result.get(key)
+        result[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result

@@ -1,0 +1,184 @@
+"""One tritonserver process: its command line, its links, the models and the gate in it; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytriton_plugins.backend
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.backend_link import BackendLink, inherited_by
+from pytriton_plugins.host.control import Control
+from pytriton_plugins.host.locate import FoundServer, knows_option
+from pytriton_plugins.host.processes import Child, describe_exit
+from pytriton_plugins.host.repository import GATE, create_repository
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage
+from pytriton_plugins.values import Ports
+
+_LOG = logging.getLogger("pytriton.tritonserver")
+CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
+"""Parts of Triton's API that only the host may use, unless ``--allow`` opens them."""
+
+_SECRET_HEADER = "pytriton-host"
+_LOAD_THREADS = 16
+BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
+
+
+def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:
+    """How this tritonserver is started; options that it does not know are left out."""
+    address = config.address
+    options = {
+        "model-repository": str(repository),
+        "model-control-mode": "explicit",
+        "load-model": GATE,
+        "exit-on-error": "false",
+        "strict-readiness": "true",
+        "disable-auto-complete-config": "",
+        "model-load-thread-count": str(_LOAD_THREADS),
+        "backend-directory": str(BACKENDS),
+        "exit-timeout-secs": "1",
+        "http-address": address,
+        "http-port": str(ports.http),
+        "grpc-address": address,
+        "grpc-port": str(ports.grpc),
+        "metrics-address": address,
+        "metrics-port": str(ports.metrics),
+        "allow-vertex-ai": "false",
+        "allow-sagemaker": "false",
+        "allow-client-shm": "true" if "shared-memory" in config.allow else None,
+    }
+    closed = ",".join(category for category in CLOSED_CATEGORIES if category not in config.allow)
+    if closed:
+        options["http-restricted-api"] = f"{closed}:{_SECRET_HEADER}={secret}"
+        options["grpc-restricted-protocol"] = f"{closed}:{_SECRET_HEADER}={secret}"
+    options |= dict(config.server_options)
+    always = {name for name, _ in config.server_options}
+    flags = [
+        f"--{name}={value}" if value else f"--{name}"
+        for name, value in options.items()
+        if value is not None and (name in always or knows_option(found.path, name))
+    ]
+    return [str(found.path), *flags]
+
+
+class TritonServer:
+    """A running tritonserver. It is ready only while the gate is open, and ends with the host."""
+
+    def __init__(self, link: BackendLink, child: Child, ports: Ports, address: str, secret: str) -> None:
+        self.link = link
+        self.child = child
+        self.ports = ports
+        host = "127.0.0.1" if address in ("0.0.0.0", "") else "[::1]" if address == "::" else address
+        self.url = f"{host}:{ports.grpc}"
+        self._secret = secret
+        self._control: Control | None = None
+        self._gate_lock = asyncio.Lock()
+
+    @classmethod
+    async def start(
+        cls,
+        found: FoundServer,
+        config: HostConfig,
+        ports: Ports,
+        run_dir: Path,
+        on_need: Callable[[LinkMessage], None],
+        on_lost: Callable[[LinkMessage], None],
+    ) -> TritonServer:
+        """Start ``found`` with a closed gate; raises ServerError with the server's last lines when it ends at once."""
+        create_repository(run_dir / "repository")
+        secret = secrets.token_hex(16)
+        link = BackendLink(on_need, on_lost)
+        peer, variables = inherited_by(link)
+        child = Child(
+            command_line(found, config, ports, run_dir / "repository", secret),
+            inherit=[peer.fileno()],
+            env={**os.environ, **variables},
+            on_line=_log_line,
+        )
+        peer.close()
+        server = cls(link, child, ports, config.address, secret)
+        try:
+            await server._first_answer()
+        except BaseException:
+            child.kill()
+            raise
+        return server
+
+    async def _first_answer(self) -> None:
+        hello = asyncio.ensure_future(self.link.hello(1))
+        ended = asyncio.ensure_future(self.child.wait())
+        await asyncio.wait([hello, ended], return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            ended.cancel()
+            await hello
+            return
+        hello.cancel()
+        raise ServerError(f"tritonserver ended at its start with {describe_exit(ended.result())}; {self.said()}")
+
+    def said(self) -> str:
+        """Its last lines, or what it said against its options, which its whole help follows."""
+        if self.child.first_lines[1:2] == ["Usage: tritonserver [options]"]:
+            return f"it said: {self.child.first_lines[0]}"
+        return "its last lines: " + (" / ".join(list(self.child.last_lines)[-4:]) or "none")
+
+    @property
+    def control(self) -> Control:
+        if self._control is None:
+            self._control = Control(self.url, (_SECRET_HEADER, self._secret))
+        return self._control
+
+    async def declare(self, model: int, declaration: bytes) -> None:
+        """Tell the backend of a model before it is loaded."""
+        await self.link.ask(LinkMessage(LinkKind.MODEL, model=model, payload=declaration))
+
+    async def load(self, name: str, config: dict[str, Any], timeout: float) -> None:
+        """Load or reload a model; raises ServerError with Triton's reason."""
+        await self.control.load(name, config, timeout=timeout)
+
+    async def set_gate(self, is_open: bool) -> None:
+        """Let Triton's readiness be what its models say, or hold it at not ready."""
+        async with self._gate_lock:
+            await self.link.ask(LinkMessage(LinkKind.GATE, value=int(is_open)))
+            if is_open:
+                await self.control.load(GATE)
+                await self.control.unload(GATE)
+                return
+            try:
+                await self.control.load(GATE)
+            except ServerError:
+                return  # as it must: the failed load is what makes the server not ready
+
+    async def held_requests(self) -> int:
+        """How many requests the backend has not answered yet."""
+        return await self.link.ask(LinkMessage(LinkKind.COUNT))
+
+    async def stop(self, patience: float) -> None:
+        """Fail what still waits, then end the process, by force after ``patience`` seconds."""
+        try:
+            self.link.send(LinkMessage(LinkKind.STOP))
+        except ServerError:
+            pass
+        if self._control is not None:
+            await self._control.close()
+        self.child.signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.child.wait(), patience)
+        except asyncio.TimeoutError:
+            self.child.kill()
+            await self.child.wait()
+        self.link.close()
+
+
+def _log_line(line: str) -> None:
+    """Triton's own lines begin with their level; what it says of the gate is ours to say."""
+    if GATE in line:
+        return
+    level = {"E": logging.ERROR, "W": logging.WARNING}.get(line[:1]) if line[1:5].isdigit() else None
+    _LOG.log(level or logging.DEBUG, "%s", line)

@@ -1,0 +1,154 @@
+"""A worker process as its host sees it: spawned, asked for its models, set to serve one; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pytriton_plugins.discovery.entry_points import ModelReference
+from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.host.memory import Grant
+from pytriton_plugins.host.processes import Child, describe_exit
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm.sockets import receive, send, socket_pair
+
+_LOG = logging.getLogger("pytriton.worker")
+
+
+class WorkerFailed(PytritonPluginsError):
+    """The worker could not import its plugin or set up its model, or ended meanwhile."""
+
+
+class Worker:
+    """One worker process. `declared` and `serve` are its handshake; after that only its end is of interest."""
+
+    def __init__(self, number: int, reference: ModelReference, on_need: Callable[[Worker, dict[str, Any]], None]) -> None:
+        """Spawn it. ``on_need`` gets its wishes for a larger response segment."""
+        self.number = number
+        self.reference = reference
+        self.model: ModelDeclaration | None = None
+        self._on_need = on_need
+        self._loop = asyncio.get_running_loop()
+        self.started = self._loop.time()
+        self._sock, peer = socket_pair()
+        read_end, self._kill_pipe = os.pipe2(os.O_CLOEXEC)
+        self._said: dict[str, asyncio.Future[dict[str, Any]]] = {
+            kind: self._loop.create_future() for kind in ("models", "ready")
+        }
+        command = [sys.executable, "-m", "pytriton_plugins.worker", str(peer.fileno()), str(read_end), reference.value]
+        self.child = Child(command, inherit=[peer.fileno(), read_end], env=_environment(), on_line=self._log_line)
+        peer.close()
+        os.close(read_end)
+        self._loop.add_reader(self._sock, self._on_readable)
+        self._watch = self._loop.create_task(self._fail_with_exit())
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    async def declared(self, timeout: float) -> list[ModelDeclaration]:
+        """The models that the plugin holds; raises WorkerFailed with the reason in one line."""
+        message = await self._await("models", timeout, "import", "--import-timeout")
+        return [ModelDeclaration.from_json(plain) for plain in message["models"]]
+
+    async def serve(self, model: ModelDeclaration, timeout: float) -> None:
+        """Have it set up ``model``; raises WorkerFailed."""
+        self.model = model
+        self._send({"type": "serve", "model": model.name, "version": model.version})
+        await self._await("ready", timeout, "set-up", "--load-timeout")
+
+    def give_channel(self, sock: socket.socket, response: Grant) -> None:
+        """Hand over its end of a channel and the first response segment."""
+        self._send({"type": "channel", "segment": response.number}, sock.fileno(), response.descriptor)
+
+    def answer_need(self, token: int, grant: Grant | str) -> None:
+        """Answer a wish with a segment, or with the reason why there is none."""
+        if isinstance(grant, str):
+            self._send({"type": "refused", "token": token, "message": grant})
+        else:
+            self._send({"type": "segment", "token": token, "segment": grant.number}, grant.descriptor)
+
+    async def stop(self, patience: float) -> None:
+        """Let it close its model, and end it by force after ``patience`` seconds."""
+        self._send({"type": "stop"})
+        try:
+            await asyncio.wait_for(self.child.wait(), patience)
+        except asyncio.TimeoutError:
+            self.child.signal(signal.SIGKILL, group=True)
+            await self.child.wait()
+
+    def kill(self) -> None:
+        self.child.kill()
+
+    async def _await(self, kind: str, timeout: float, stage: str, option: str) -> dict[str, Any]:
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._said[kind]), timeout)
+        except asyncio.TimeoutError:
+            self.kill()
+            raise WorkerFailed(f"its {stage} took longer than {timeout:g} s; raise {option} if it needs more") from None
+
+    def _send(self, message: dict[str, Any], *descriptors: int) -> None:
+        try:
+            send(self._sock, json.dumps(message).encode(), descriptors)
+        except OSError:
+            pass  # it is gone, and its end is being dealt with
+
+    def _on_readable(self) -> None:
+        try:
+            data, descriptors = receive(self._sock)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if data:
+                self._dispatch(json.loads(data))
+                return
+        except (OSError, ValueError, KeyError, PytritonPluginsError) as error:
+            _LOG.debug("%s: its link broke: %s", self.reference.plugin, error)
+        self._loop.remove_reader(self._sock)
+
+    def _dispatch(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "need":
+            self._on_need(self, message)
+        elif kind == "failed":
+            self._fail(f"{message['stage']}: {message['message']}")
+        elif kind in self._said and not self._said[kind].done():
+            self._said[kind].set_result(message)
+
+    def _fail(self, reason: str) -> None:
+        for said in self._said.values():
+            if not said.done():
+                said.set_exception(WorkerFailed(reason))
+                said.exception()  # nobody may be waiting for this one
+
+    async def _fail_with_exit(self) -> None:
+        status = await self.child.wait()
+        self._on_readable_rest()
+        self._fail(f"its worker ended with {describe_exit(status)}" + _last(self.child))
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+        os.close(self._kill_pipe)
+
+    def _on_readable_rest(self) -> None:
+        """What it said last may still be in the socket when its end is already known."""
+        self._sock.setblocking(False)
+        if not self._said["ready"].done():
+            self._on_readable()
+
+    def _log_line(self, line: str) -> None:
+        name = self.model.name if self.model else self.reference.plugin
+        _LOG.info("%s[%d]: %s", name, self.child.pid if hasattr(self, "child") else 0, line)
+
+
+def _last(child: Child) -> str:
+    return f"; its last line: {child.last_lines[-1]}" if child.last_lines else ""
+
+
+def _environment() -> dict[str, str]:
+    return {"PYTHONUNBUFFERED": "1", **os.environ}

@@ -1,0 +1,71 @@
+"""Tensors in a segment as numpy arrays, read by the worker, and arrays written as tensors; docs/protocol.md."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytriton_plugins.shm.segment import Segment
+from pytriton_plugins.shm.wire import TensorEntry
+from pytriton_plugins.tensors import DType
+
+Array = NDArray[Any]
+
+_OFFSET = 8
+
+
+def read_array(segment: Segment, entry: TensorEntry, dtype: DType) -> Array:
+    """The tensor that ``entry`` describes: a read-only view of the segment, or an object array of ``bytes``."""
+    if dtype.item_size:
+        return np.ndarray(entry.dims, dtype.numpy, segment.bytes, entry.offset)  # type: ignore[arg-type]
+    return _read_text(segment, entry)
+
+
+def _read_text(segment: Segment, entry: TensorEntry) -> Array:
+    table: list[int] = np.frombuffer(segment.view, np.uint64, _elements(entry), entry.offset).tolist()
+    text_at = entry.offset + _OFFSET * len(table)
+    text = bytes(segment.view[text_at : text_at + table[-1]])
+    array = np.empty(len(table) - 1, object)
+    array[:] = [text[start:end] for start, end in pairwise(table)]
+    return array.reshape(entry.dims)
+
+
+def _elements(entry: TensorEntry) -> int:
+    count = 1
+    for dim in entry.dims:
+        count *= dim
+    return count + 1
+
+
+class Encoded(NamedTuple):
+    """An array on its way into a segment: ``size`` bytes, written by `write`."""
+
+    array: Array
+    size: int
+    offsets: NDArray[np.uint64] | None = None
+    text: bytes = b""
+
+
+def encode(array: Array, dtype: DType) -> Encoded:
+    """Measure ``array``; an object array of ``bytes`` is joined into one piece with its table of offsets."""
+    if dtype.item_size:
+        return Encoded(array, array.nbytes)
+    items = array.ravel().tolist()
+    offsets = np.zeros(len(items) + 1, np.uint64)
+    np.cumsum(np.fromiter(map(len, items), np.uint64, len(items)), out=offsets[1:])
+    text = b"".join(items)
+    return Encoded(array, offsets.nbytes + len(text), offsets, text)
+
+
+def write(encoded: Encoded, segment: Segment, offset: int) -> None:
+    """Copy the tensor to ``offset``, a multiple of 64, where ``encoded.size`` bytes are free."""
+    array = encoded.array
+    if encoded.offsets is None:
+        np.ndarray(array.shape, array.dtype, segment.bytes, offset)[...] = array  # type: ignore[arg-type]
+        return
+    text_at = offset + encoded.offsets.nbytes
+    segment.view[offset:text_at] = encoded.offsets.view(np.uint8).data
+    segment.view[text_at : text_at + len(encoded.text)] = encoded.text

@@ -1,0 +1,9 @@
+"""``python -m pytriton_plugins.worker``: started by the host, by nobody else."""
+
+from __future__ import annotations
+
+import sys
+
+from pytriton_plugins.worker.main import main
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""The worker's end of the worker link: one thread reads it, any thread may send; runs in the worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import socket
+import threading
+from typing import Any, NamedTuple
+
+from pytriton_plugins.errors import ProtocolError, ShmError
+from pytriton_plugins.shm.segment import Segment
+from pytriton_plugins.shm.sockets import receive, send
+
+ANSWER_TIMEOUT = 5.0
+
+
+class Offer(NamedTuple):
+    """A channel that the host gives to this worker: its socket and the first response segment."""
+
+    sock: socket.socket
+    segment: Segment
+
+
+class WorkerLink:
+    """Messages from and to the host; the end of the link ends the process."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._send_lock = threading.Lock()
+        self._orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._offers: queue.SimpleQueue[Offer | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[int, Segment | str]] = queue.SimpleQueue()
+        self._token = 0
+        self._current: socket.socket | None = None
+        self.stopping = False
+        threading.Thread(target=self._read, name="pytriton-link", daemon=True).start()
+
+    def tell(self, kind: str, **content: Any) -> None:
+        """Send one message to the host."""
+        data = json.dumps({"type": kind, **content}).encode()
+        with self._send_lock:
+            send(self._sock, data)
+
+    def next_order(self) -> dict[str, Any]:
+        """Wait for ``serve``."""
+        return self._orders.get()
+
+    def next_offer(self) -> Offer | None:
+        """Wait for a channel; None when the host says stop."""
+        offer = self._offers.get()
+        self._current = offer.sock if offer else None
+        if offer and self.stopping:
+            self._wake()
+        return offer
+
+    def need_segment(self, size: int, replaced: int) -> Segment:
+        """A response segment of at least ``size`` bytes in place of ``replaced``; raises ShmError with the host's reason."""
+        self._token += 1
+        self.tell("need", token=self._token, bytes=size, segment=replaced)
+        while True:
+            try:
+                token, answer = self._answers.get(timeout=ANSWER_TIMEOUT)
+            except queue.Empty:
+                raise ShmError(f"{size} bytes of shared memory were not granted in time") from None
+            if token != self._token:
+                continue  # the late answer to a question that was given up
+            if isinstance(answer, str):
+                raise ShmError(answer)
+            return answer
+
+    def _read(self) -> None:
+        try:
+            while True:
+                data, descriptors = receive(self._sock)
+                if not data:
+                    break
+                self._dispatch(json.loads(data), descriptors)
+        finally:
+            os._exit(1)  # without its host a worker serves nobody; a callable may never return
+
+    def _dispatch(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        kind = message["type"]
+        if kind == "serve":
+            self._orders.put(message)
+        elif kind == "channel":
+            channel, segment = descriptors
+            self._offers.put(Offer(socket.socket(fileno=channel), _mapped(message["segment"], segment)))
+        elif kind == "segment":
+            self._answers.put((message["token"], _mapped(message["segment"], descriptors[0])))
+        elif kind == "refused":
+            self._answers.put((message["token"], message["message"]))
+        elif kind == "stop":
+            self.stopping = True
+            self._offers.put(None)
+            self._wake()
+        else:
+            raise ProtocolError(f"worker link: a message of type {kind!r}")
+
+    def _wake(self) -> None:
+        if self._current is not None:
+            try:
+                self._current.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # the channel ended by itself
+
+
+def _mapped(number: int, descriptor: int) -> Segment:
+    # The descriptor is kept: the backend gets it with the message that first names the segment.
+    segment = Segment(number, descriptor, writable=True)
+    segment.unsent = descriptor
+    return segment

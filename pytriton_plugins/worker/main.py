@@ -1,0 +1,85 @@
+"""A worker's life: import the plugin, report its models, set one up, serve it; runs in the worker process."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import platform
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pytriton_plugins.discovery.resolve import resolve
+from pytriton_plugins.errors import DeclarationError, DiscoveryError
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm.wire import VERSION
+from pytriton_plugins.worker.call import caller
+from pytriton_plugins.worker.failures import one_line
+from pytriton_plugins.worker.link import WorkerLink
+from pytriton_plugins.worker.orphan import die_with_host
+from pytriton_plugins.worker.serve import ChannelServer
+
+_FAILED = 3
+
+
+def main(arguments: list[str]) -> int:
+    """Run a worker for ``LINK KILL_PIPE REFERENCE``: two inherited descriptors and what to resolve."""
+    link_fd, kill_pipe, reference = int(arguments[0]), int(arguments[1]), arguments[2]
+    die_with_host(kill_pipe)
+    for descriptor in (link_fd, kill_pipe):
+        os.set_inheritable(descriptor, False)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # A child that the callable forks must not hold the link: its end is how the host learns that this worker is gone.
+    os.register_at_fork(after_in_child=lambda: os.close(link_fd))
+    link = WorkerLink(socket.socket(fileno=link_fd))
+    link.tell("hello", protocol=VERSION, pid=os.getpid(), python=platform.python_version(), numpy=np.__version__)
+    found = _attempt(link, "import", lambda: resolve(reference))
+    if found is None:
+        return _FAILED
+    link.tell("models", models=[declaration.to_json() for _, declaration in found])
+    order = link.next_order()
+    wanted = (order["model"], order["version"])
+    marked, declaration = next(item for item in found if (item[1].name, item[1].version) == wanted)
+    return _serve(link, marked, declaration)
+
+
+def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration) -> int:
+    callable_ = marked
+    if declaration.kind == "class":
+        callable_ = _attempt(link, "set-up", marked)
+        if callable_ is None:
+            return _FAILED
+    run = caller(declaration, callable_)
+    gc.collect()
+    gc.freeze()  # what was imported lives as long as the worker: no need to walk it again
+    link.tell("ready")
+    while (offer := link.next_offer()) is not None:
+        closing = [offer.sock]
+        os.register_at_fork(after_in_child=lambda socks=closing: [sock.close() for sock in socks])
+        try:
+            ChannelServer(offer.sock, offer.segment, declaration, run, link.need_segment).serve()
+        finally:
+            offer.sock.close()
+            closing.clear()
+    close = getattr(callable_, "close", None) if declaration.kind == "class" else None
+    if close is not None:
+        close()
+    return 0
+
+
+def _attempt(link: WorkerLink, stage: str, action: Callable[[], Any]) -> Any:
+    """The result of ``action``, or None after the failure was logged in full and told to the host in one line."""
+    try:
+        return action()
+    except (DeclarationError, DiscoveryError) as error:
+        message = str(error)
+    except Exception as error:
+        traceback.print_exc()
+        message = f"{type(error).__name__}: {error}"
+    link.tell("failed", stage=stage, message=one_line(message))
+    return None
