@@ -93,7 +93,13 @@ def machine_environment() -> dict[str, str]:
 
 def machine_paths(environment: dict[str, str]) -> list[Path]:
     """Files and folders of this machine that ``environment`` points at, and those by which names are resolved."""
-    named = [Path(word.removeprefix("file://")) for value in environment.values() for word in value.split()]
+    named = [_named_path(word) for value in environment.values() for word in value.split()]
     wanted = [Path("/etc/ssl/certs"), Path("/etc/resolv.conf"), Path("/etc/hosts"), *named]
     found = [path for path in dict.fromkeys(wanted) if path.is_absolute() and path.exists()]
     return [path for path in found if not any(other in path.parents for other in found)]
+
+
+def _named_path(word: str) -> Path:
+    """The path that ``word`` names; of an index on disk the folder around it, for its pages link to files beside it."""
+    path = Path(word.removeprefix("file://"))
+    return path.parent if word.startswith("file://") and path.parent != Path("/") else path
