@@ -82,10 +82,11 @@ def _named(place: str, tensor: Tensor, name: str, arg: str) -> Tensor:
 def _resolved(place: str, function: Any, annotation: Any) -> Any:
     if annotation is inspect.Signature.empty:
         return None
-    if isinstance(annotation, Tensor):
-        raise DeclarationError(f"{place} is a Tensor itself; write Annotated[np.ndarray, Tensor(…)]")
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
-    return _get_type_hints(place, holder, getattr(inspect.unwrap(function), "__globals__", {}))["it"]
+    hint = _get_type_hints(place, holder, getattr(inspect.unwrap(function), "__globals__", {}))["it"]
+    if isinstance(hint, Tensor):
+        raise DeclarationError(f"{place} is a Tensor itself; write Annotated[np.ndarray, Tensor(…)]")
+    return hint
 
 
 def _get_type_hints(place: str, holder: Any, names: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,0 +1,480 @@
+"""What `@infer_func` stores, and the sentence for each mistake in a declaration."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable
+from types import FunctionType
+from typing import Annotated, Any, TypedDict
+
+import numpy as np
+import pytest
+
+from pytriton_plugins import Tensor, infer_func
+from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.marking import declaration_of
+from pytriton_plugins.models import ModelDeclaration
+
+Vector = Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]
+Maybe = Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,), optional=True)]
+Sum = Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]
+BadAlias = "Annotated[np.ndarray, Tensor(np.float32, (-1,))]"
+
+A = Tensor("a", np.float32, (-1,))
+B = Tensor("b", np.float32, (-1,))
+S = Tensor("s", np.float32, (-1,))
+
+
+class Both(TypedDict):
+    total: Vector
+    difference: Vector
+
+
+class NoTensor(TypedDict):
+    total: float
+
+
+class OtherName(TypedDict):
+    total: Sum
+
+
+def declared(marked: object) -> ModelDeclaration:
+    declaration = declaration_of(marked)
+    assert declaration is not None
+    return declaration
+
+
+def test_lists_give_the_declaration_and_the_function_stays_a_function() -> None:
+    @infer_func(inputs=[A, B], outputs=[S], max_batch_size=8, workers=2, version=3, retry_alone=False)
+    def add(a: Any, b: Any) -> Any:
+        return a + b
+
+    assert add(1, b=2) == 3
+    assert declared(add) == ModelDeclaration(
+        name="add",
+        version=3,
+        kind="function",
+        object_name="add",
+        inputs=(A, B),
+        outputs=(S,),
+        max_batch_size=8,
+        workers=2,
+        retry_alone=False,
+    )
+
+
+def test_annotations_name_inputs_by_parameter_and_outputs_by_field() -> None:
+    @infer_func
+    def combine(a: Vector, b: Maybe = None) -> Both:  # type: ignore[assignment]
+        return {"total": a + b, "difference": a - b}
+
+    declaration = declared(combine)
+    assert declaration.inputs == (A, Tensor("b", np.float32, (-1,), optional=True))
+    assert [tensor.name for tensor in declaration.outputs] == ["total", "difference"]
+    assert combine(np.float32(3), np.float32(1))["difference"] == 2
+
+
+def test_one_annotated_return_value_is_the_output() -> None:
+    @infer_func(max_batch_size=0)
+    def add(a: Vector, b: Vector) -> Sum:
+        return np.add(a, b)
+
+    assert declared(add).outputs == (Tensor("sum", np.float32, (-1,)),)
+    assert not declared(add).batched
+
+
+def test_an_annotation_with_a_name_reaches_the_parameter_under_its_own() -> None:
+    @infer_func(outputs=[S])
+    def classify(images: Annotated[np.ndarray, Tensor("images:0", np.uint8, (-1,))]) -> Any:
+        return images
+
+    assert declared(classify).inputs == (Tensor("images:0", np.uint8, (-1,), arg="images"),)
+
+
+@pytest.mark.parametrize("hint", ["Vector | None", "Optional[Vector]", "Annotated[np.ndarray | None, VECTOR]"])
+@pytest.mark.parametrize("future", [True, False])
+def test_annotations_are_found_inside_optional_with_and_without_strings(hint: str, future: bool) -> None:
+    names: dict[str, Any] = {"__name__": "made", "np": np, "infer_func": infer_func, "Tensor": Tensor}
+    source = f"""{"from __future__ import annotations" if future else ""}
+from typing import Annotated, Optional
+VECTOR = Tensor(dtype=np.float32, shape=(-1,), optional=True)
+Vector = Annotated[np.ndarray, VECTOR]
+@infer_func(outputs=[Tensor("s", np.float32, (-1,))])
+def f(a: {hint} = None): return a
+"""
+    exec(compile(source, "made.py", "exec", dont_inherit=True), names)
+    assert declared(names["f"]).inputs == (Tensor("a", np.float32, (-1,), optional=True),)
+
+
+def test_a_typed_dict_may_leave_fields_out_in_its_type() -> None:
+    names: dict[str, Any] = {"Vector": Vector, "__name__": "made", "infer_func": infer_func, "A": A}
+    source = """
+import sys
+if sys.version_info >= (3, 11):
+    from typing import NotRequired, TypedDict
+    class Out(TypedDict):
+        s: NotRequired[Vector]
+else:
+    from typing import TypedDict
+    class Out(TypedDict, total=False):
+        s: Vector
+@infer_func(inputs=[A])
+def f(a) -> Out: return {"s": a}
+"""
+    exec(compile(source, "made.py", "exec", dont_inherit=True), names)
+    assert declared(names["f"]).outputs == (S,)
+
+
+def test_a_class_is_declared_by_its_call_and_made_with_settings() -> None:
+    @infer_func(name="scaled")
+    class Scale:
+        def __init__(self, *, factor: float = 2.0) -> None:
+            self.factor = factor
+
+        def __call__(self, a: Vector) -> Sum:
+            return np.multiply(a, np.float32(self.factor))
+
+        def close(self) -> None:
+            self.factor = 0.0
+
+        def is_ready(self) -> bool:
+            return self.factor != 0.0
+
+    declaration = declared(Scale)
+    assert (declaration.name, declaration.kind, declaration.object_name) == ("scaled", "class", "Scale")
+    assert declaration.inputs == (A,)
+    assert Scale(factor=3.0)(a=np.float32(2)) == 6
+
+
+def test_only_the_marked_class_itself_is_marked() -> None:
+    @infer_func(inputs=[A], outputs=[S])
+    class Base:
+        def __call__(self, a: Any) -> Any:
+            return a
+
+    class Child(Base):
+        pass
+
+    assert declaration_of(Child) is None
+    assert declaration_of(len) is None
+    infer_func(inputs=[A], outputs=[S], name="child")(Child)
+    assert (declared(Child).name, declared(Base).name) == ("child", "Base")
+
+
+def test_a_decorator_between_keeps_the_parameters_and_above_keeps_the_mark() -> None:
+    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    @infer_func
+    @logged
+    def below(a: Vector) -> Sum:
+        return a
+
+    @logged
+    @infer_func
+    def above(a: Vector) -> Sum:
+        return a
+
+    assert declared(below).inputs == declared(above).inputs == (A,)
+
+
+def test_double_star_takes_all_and_arg_renames() -> None:
+    strange = Tensor("images:0", np.uint8, (-1,))
+
+    @infer_func(inputs=[strange, A], outputs=[S])
+    def collect(a: Any, **inputs: Any) -> Any:
+        return a
+
+    @infer_func(inputs=[Tensor("class", np.uint8, (-1,), arg="kind")], outputs=[S])
+    def renamed(kind: Any) -> Any:
+        return kind
+
+    assert declared(collect).inputs == (strange, A)
+    assert declared(renamed).inputs[0].arg == "kind"
+
+
+def test_annotations_that_do_not_matter_need_not_resolve() -> None:
+    @infer_func(inputs=[A], outputs=[S])
+    def add(a: OnlyForTypeCheckers) -> OnlyForTypeCheckers:  # type: ignore[name-defined]  # noqa: F821
+        return a
+
+    assert declared(add).inputs == (A,)
+
+
+@pytest.mark.parametrize("name", ["a", "A-1_b", "_x", "9", "x" * 64])
+def test_model_names(name: str) -> None:
+    assert declared(infer_func(inputs=[A], outputs=[S], name=name)(lambda a: a)).name == name
+
+
+def test_a_configuration_is_kept_as_it_stands() -> None:
+    config = {"response_cache": {"enable": True}}
+    marked = infer_func(inputs=[A], outputs=[S], name="m", triton_config=config)(lambda a: a)
+    assert declared(marked).triton_config == config
+
+
+def f_a(a: Any) -> Any:
+    return a
+
+
+class Method:
+    def __call__(self, a: Any) -> Any:
+        return a
+
+    def method(self, a: Any) -> Any:
+        return a
+
+
+def mark(function: Any, **arguments: Any) -> Any:
+    """Marks a fresh copy, so that the same function serves several cases."""
+    if isinstance(function, FunctionType):
+        copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+        copy.__annotations__ = function.__annotations__
+        copy.__kwdefaults__ = function.__kwdefaults__
+        copy.__qualname__ = function.__name__
+        function = copy
+    return infer_func(**arguments)(function) if arguments else infer_func(function)
+
+
+def plain(a: Any, b: Any) -> Any: ...
+def positional_only(a: Any, /) -> Any: ...
+def starred(*arrays: Any) -> Any: ...
+def everything(**inputs: Any) -> Any: ...
+def with_default(a: Any, temperature: float = 1.0) -> Any: ...
+def with_context(a: Vector, ctx: Context) -> Sum: ...  # type: ignore[name-defined, empty-body]  # noqa: F821
+def with_requests(requests: list[Request]) -> Any: ...  # type: ignore[name-defined]  # noqa: F821
+def annotated(a: Vector) -> Sum: ...  # type: ignore[empty-body]
+def unresolved(a: Missing) -> Sum: ...  # type: ignore[name-defined, empty-body]  # noqa: F821
+def unresolved_return(a: Vector) -> Missing: ...  # type: ignore[name-defined]  # noqa: F821
+def bad_tensor(a: BadAlias) -> Sum: ...  # type: ignore[valid-type, empty-body]
+def tensor_itself(a: A) -> Sum: ...  # type: ignore[valid-type, empty-body]
+def no_annotations(a, b): ...  # type: ignore[no-untyped-def]
+def half_annotated(a: Vector, b: int) -> Sum: ...  # type: ignore[empty-body]
+def no_parameters() -> Sum: ...  # type: ignore[empty-body]
+def unnamed_return(a: Vector) -> Vector: ...  # type: ignore[empty-body]
+def pair_return(a: Vector) -> tuple[Sum, Sum]: ...  # type: ignore[empty-body]
+def field_without(a: Vector) -> NoTensor: ...  # type: ignore[empty-body]
+def field_renamed(a: Vector) -> OtherName: ...  # type: ignore[empty-body]
+def required(a: Maybe) -> Sum: ...  # type: ignore[empty-body]
+def two_tensors(a: Annotated[np.ndarray, A, B]) -> Sum: ...  # type: ignore[empty-body]
+def wrong_arg(a: Annotated[np.ndarray, Tensor("x", np.uint8, (1,), arg="y")]) -> Sum: ...  # type: ignore[empty-body]
+async def asynchronous(a: Vector) -> Sum: ...  # type: ignore[empty-body]
+def generator(a: Vector) -> Any:
+    yield a
+
+
+async def async_generator(a: Vector) -> Any:
+    yield a
+
+
+def größe(a: Vector) -> Sum: ...  # type: ignore[empty-body]
+
+
+class NoCall: ...
+
+
+class StaticCall:
+    @staticmethod
+    def __call__(a: Any) -> Any: ...
+
+
+class BadClose(Method):
+    close = 3
+
+
+class AsyncReady(Method):
+    async def is_ready(self) -> bool:
+        return True
+
+
+class PositionalSettings(Method):
+    def __init__(self, path: str, /) -> None: ...
+
+
+LISTS: dict[str, Any] = {"inputs": [A], "outputs": [S]}
+ON = "@infer_func on "
+MISTAKES: list[tuple[Callable[[], Any], str]] = [
+    (lambda: mark(annotated, inputs=[A]),
+     "annotated: parameter 'a' is annotated with a Tensor beside inputs=; keep one of the two"),
+    (lambda: mark(annotated, outputs=[S]),
+     "annotated: the return value is annotated with a Tensor beside outputs=; keep one of the two"),
+    (lambda: mark(unresolved),
+     "unresolved: parameter 'a' cannot be resolved (name 'Missing' is not defined); "
+     "move that name to module level, out of functions and TYPE_CHECKING"),
+    (lambda: mark(unresolved_return),
+     "unresolved_return: the return annotation cannot be resolved (name 'Missing' is not defined); "
+     "move that name to module level, out of functions and TYPE_CHECKING"),
+    (lambda: mark(bad_tensor),
+     "bad_tensor: parameter 'a': Tensor: the first positional argument is the name, not <class 'numpy.float32'>; "
+     'write Tensor("image", np.uint8, (-1, -1, 3)), or keywords inside Annotated: Tensor(dtype=…, shape=…)'),
+    (lambda: mark(tensor_itself, outputs=[S]), "tensor_itself: parameter 'a' "),
+    (lambda: mark(plain, **LISTS), "plain: parameter 'b' is no input (inputs: a); declare it as one or remove it"),
+    (lambda: mark(with_default, **LISTS),
+     "with_default: parameter 'temperature' is no input (inputs: a); declare it as one or remove it"),
+    (lambda: mark(half_annotated),
+     "half_annotated: parameter 'b' is no input (inputs: a); declare it as one or remove it"),
+    (lambda: mark(f_a, inputs=[A, B], outputs=[S]),
+     "f_a: no parameter takes input 'b'; add a parameter b, or **inputs"),
+    (lambda: mark(positional_only, **LISTS),
+     "positional_only: parameter 'a' is positional-only; inputs come by name, remove the /"),
+    (lambda: mark(starred, **LISTS),
+     "starred: parameter 'arrays' with * gets nothing, for inputs come by name; write **inputs to take them all"),
+    (lambda: mark(everything, outputs=[S]), "everything: **inputs says no names; write inputs=[Tensor("),
+    (lambda: mark(with_context), "with_context: parameter 'ctx': Context is not supported yet; take arrays by name"),
+    (lambda: mark(with_requests, outputs=[S]),
+     "with_requests: parameter 'requests': Request is not supported yet; take arrays by name"),
+    (lambda: mark(f_a, inputs=[Tensor("images:0", np.uint8, (-1,))], outputs=[S]),
+     "f_a: the name 'images:0' of input 'images:0' cannot be a parameter; "
+     "write Tensor('images:0', …, arg=\"images_0\"), or take **inputs"),
+    (lambda: mark(f_a, inputs=[Tensor("class", np.uint8, (-1,))], outputs=[S]),
+     "f_a: the name 'class' of input 'class' cannot be a parameter; "
+     "write Tensor('class', …, arg=\"x_class\"), or take **inputs"),
+    (lambda: mark(f_a, inputs=[Tensor("in", np.uint8, (-1,), arg="1st")], outputs=[S]),
+     "f_a: the arg '1st' of input 'in' cannot be a parameter; write Tensor('in', …, arg=\"x_1st\"), or take **inputs"),
+    (lambda: mark(f_a, inputs=[A, A], outputs=[S]), "f_a: two inputs are named 'a'; rename one of them"),
+    (lambda: mark(f_a, inputs=[A], outputs=[S, S]), "f_a: two outputs are named 's'; rename one of them"),
+    (lambda: mark(f_a, inputs=[A, Tensor("x", np.uint8, (1,), arg="a")], outputs=[S]),
+     "f_a: inputs 'a' and 'x' both go to parameter 'a'; give one of them another arg="),
+    (lambda: mark(no_annotations, outputs=[S]),
+     'no_annotations: it has no inputs; write inputs=[Tensor("a", np.float32, (-1,)), …], '
+     "or a: Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]"),
+    (lambda: mark(no_parameters), 'no_parameters: it has no inputs; write inputs=[Tensor("input", np.float32, (-1,))]'),
+    (lambda: mark(f_a, inputs=[], outputs=[S]), "f_a: it has no inputs; write inputs=["),
+    (lambda: mark(f_a, inputs=[A]),
+     'f_a: it has no outputs; write outputs=[Tensor("output", np.float32, (-1,))], or annotate the return value: '
+     '-> Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]'),
+    (lambda: mark(pair_return), "pair_return: it has no outputs; write outputs=["),
+    (lambda: mark(unnamed_return),
+     "unnamed_return: the return annotation has no output name; "
+     'write Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]'),
+    (lambda: mark(field_without),
+     "field_without: TypedDict NoTensor, field 'total' declares no tensor; "
+     "write total: Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]"),
+    (lambda: mark(field_renamed),
+     "field_renamed: TypedDict OtherName, field 'total' names its tensor 'sum'; "
+     "leave the name out, the field's is taken"),
+    (lambda: mark(two_tensors), "two_tensors: parameter 'a' has 2 tensors; write one"),
+    (lambda: mark(wrong_arg),
+     "wrong_arg: parameter 'a' is annotated with arg='y'; leave arg= out, it goes by its own name"),
+    (lambda: mark(required),
+     "required: input 'a' is optional and its parameter has no default; write a=None"),
+    (lambda: mark(f_a, inputs=[A], outputs=[Tensor("s", np.uint8, (1,), optional=True)]),
+     "f_a: output 's' is optional; only inputs can be, remove optional=True"),
+    (lambda: mark(f_a, inputs=[A], outputs=[Tensor(f"o{i}", np.uint8, (1,)) for i in range(65)]),
+     "f_a: 65 outputs; at most 64 are carried, put some of them in one tensor"),
+    (lambda: mark(f_a, inputs=A, outputs=[S]), "f_a: inputs= is a Tensor; write a list: inputs=[Tensor(…), …]"),
+    (lambda: mark(f_a, inputs={"a": A}, outputs=[S]), "f_a: inputs= is a dict; write a list"),
+    (lambda: mark(f_a, inputs=[A], outputs=["s"]),
+     "f_a: outputs= holds 's'; write Tensor(\"image\", np.uint8, (-1, -1, 3))"),
+    (lambda: mark(f_a, inputs=[Tensor(dtype=np.uint8, shape=(1,))], outputs=[S]),
+     'f_a: a Tensor in inputs= has no name; write it first: Tensor("image", …)'),
+    (lambda: mark(f_a, inputs=[Tensor("a\n", np.uint8, (1,), arg="a")], outputs=[S]),
+     "f_a: input 'a\\n' has control characters in its name; remove them"),
+    *(
+        (lambda name=name: mark(f_a, name=name, **LISTS),
+         f'f_a: {name!r} is no model name; write name="…" of 1 to 64 of A-Z a-z 0-9 _ -, the first one no -')
+        for name in ("", "-x", "a b", "a/b", "../x", "a\n", "ä", "x" * 65, 3, b"x")
+    ),
+    (lambda: mark(größe), "größe: 'größe' is no model name; write name="),
+    (lambda: infer_func(**LISTS)(lambda a: a),
+     'a lambda has no name; write @infer_func(name="my_model", …) or use def'),
+    *(
+        (lambda name=name, value=value: mark(f_a, **{name: value}, **LISTS),
+         f"f_a: {name}={value!r}; write a whole number from {least} up{more}")
+        for name, least, more, values in (
+            ("version", 1, "", (0, -1, True, 1.0, "1", None, 2**31)),
+            ("max_batch_size", 0, " (0: no batch axis)", (-1, False, 8.0, None)),
+            ("workers", 1, "", (0, True, np.int64(2))),
+        )
+        for value in values
+    ),
+    (lambda: mark(f_a, retry_alone=1, **LISTS), "f_a: retry_alone=1; write True or False"),
+    (lambda: mark(f_a, triton_config="x", **LISTS),
+     'f_a: triton_config is a str; write a dict such as {"response_cache": {"enable": True}}'),
+    (lambda: mark(f_a, triton_config={"x": np.float32(1)}, **LISTS),
+     "f_a: triton_config cannot be carried (Object of type float32 is not JSON serializable); use str, numbers"),
+    (lambda: mark(asynchronous), "asynchronous: async def is not supported yet; write a plain def"),
+    (lambda: mark(generator, outputs=[S]),
+     "generator: a generator is not supported yet; return the outputs instead of yielding them"),
+    (lambda: mark(async_generator, outputs=[S]), "async_generator: a generator is not supported yet"),
+    (lambda: infer_func(**LISTS)(Method()), "it is an instance of Method; mark a function or a class"),
+    (lambda: infer_func(**LISTS)(functools.partial(f_a)), "it is an instance of partial; mark a function or a class"),
+    (lambda: infer_func(**LISTS)(np.add), "it is an instance of ufunc; mark a function or a class"),
+    (lambda: infer_func(**LISTS)(Method().method),
+     "Method.method: it is a method; mark its class and name the method __call__, or mark a function"),
+    (lambda: infer_func(**LISTS)(Method.method), "Method.method: it is a method; mark its class"),
+    (lambda: infer_func(**LISTS)(staticmethod(f_a)), "f_a: it is a method; mark its class"),
+    (lambda: mark(NoCall, **LISTS),
+     "NoCall: the class has no __call__; write def __call__(self, …) that takes the inputs"),
+    (lambda: mark(StaticCall, **LISTS),
+     "StaticCall: its __call__ is a staticmethod; write it as a plain def __call__(self, …)"),
+    (lambda: mark(BadClose, **LISTS),
+     "BadClose: close is no method; write def close(self), or give it another name"),
+    (lambda: mark(AsyncReady, **LISTS),
+     "AsyncReady: an async is_ready() is not supported yet; write a plain def is_ready(self)"),
+    (lambda: mark(PositionalSettings, **LISTS),
+     "PositionalSettings: parameter 'path' of __init__ is positional-only; settings come by name, remove the /"),
+    (lambda: infer_func(**LISTS)(mark(f_a, **LISTS)),
+     "f_a: it is already marked; mark each callable once, and write a second function for a second model"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "message"), MISTAKES, ids=[f"{n}-{m[:40]}" for n, (_, m) in enumerate(MISTAKES)])
+def test_a_mistake_is_one_sentence_where_it_is_made(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        make()
+    said = str(caught.value)
+    assert said.startswith(ON)
+    assert message in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("given", ["add", [A], A, (A,)])
+def test_positional_arguments_are_told_to_go_by_keyword(given: Any) -> None:
+    with pytest.raises(DeclarationError, match="arguments go by keyword; write @infer_func"):
+        infer_func(given)
+
+
+def test_a_tensor_in_an_annotation_without_strings_is_refused() -> None:
+    def function(a: Any) -> Any: ...
+
+    function.__annotations__["a"] = A
+    # 3.10 refuses the annotation itself, before it can be seen that it is a Tensor.
+    with pytest.raises(DeclarationError, match=r"parameter 'a' .*; write Annotated\[np.ndarray, Tensor\("):
+        infer_func(outputs=[S])(function)
+
+
+def test_an_alias_inside_a_function_is_told_to_move() -> None:
+    Local = Annotated[np.ndarray, A]
+
+    def function(a: Local) -> Sum: ...  # type: ignore[empty-body]
+
+    with pytest.raises(DeclarationError, match=r"name 'Local' is not defined.*move that name to module level"):
+        infer_func(function)
+
+
+def test_nothing_heavy_is_imported_for_an_author() -> None:
+    heavy = ("pluggy", "tritonclient", "grpc", "attrs", "attr", "importlib_metadata", "click", "rich")
+    code = f"""
+import sys, numpy as np
+from pytriton_plugins import RequestError, Tensor, infer_func
+@infer_func(inputs=[Tensor("a", np.float32, (-1,))], outputs=[Tensor("s", np.float32, (-1,))])
+def f(a): return a
+print([name for name in {heavy} if name in sys.modules])
+from pytriton_plugins import hookimpl
+print(hookimpl.project_name, "pluggy" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "pytriton_plugins True"]
+
+
+def test_other_names_are_not_in_the_package() -> None:
+    import pytriton_plugins
+
+    with pytest.raises(AttributeError, match="has no attribute 'Contxt'"):
+        pytriton_plugins.Contxt  # type: ignore[attr-defined]  # noqa: B018

@@ -1,0 +1,55 @@
+"""A declaration is the same after its way through JSON, from the worker to the host."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pytriton_plugins import Tensor
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.tensors import NUMERIC
+
+FULL = ModelDeclaration(
+    name="images",
+    version=3,
+    kind="class",
+    object_name="Images",
+    inputs=(
+        Tensor("images:0", np.uint8, (-1, -1, 3), arg="images"),
+        Tensor("caption", str, (), optional=True),
+        Tensor("raw", bytes, (2,)),
+    ),
+    outputs=tuple(Tensor(f"out{dtype.code}", dtype, (-1,)) for dtype in NUMERIC),
+    max_batch_size=0,
+    workers=2,
+    retry_alone=False,
+    triton_config={"response_cache": {"enable": True}},
+)
+SMALL = ModelDeclaration("a", 1, "function", "a", (Tensor("x", bool, ()),), (Tensor("y", np.float16, (1,)),))
+
+
+@pytest.mark.parametrize("declaration", [FULL, SMALL], ids=["full", "small"])
+def test_a_declaration_survives_json(declaration: ModelDeclaration) -> None:
+    assert ModelDeclaration.from_json(json.loads(json.dumps(declaration.to_json()))) == declaration
+
+
+def test_the_json_form() -> None:
+    assert SMALL.to_json() == {
+        "name": "a",
+        "version": 1,
+        "kind": "function",
+        "object_name": "a",
+        "inputs": [{"name": "x", "dtype": "BOOL", "text": False, "shape": [], "optional": False, "arg": "x"}],
+        "outputs": [{"name": "y", "dtype": "FP16", "text": False, "shape": [1], "optional": False, "arg": "y"}],
+        "max_batch_size": 64,
+        "workers": 1,
+        "retry_alone": True,
+        "triton_config": {},
+    }
+
+
+def test_a_batch_axis_is_there_unless_the_size_is_zero() -> None:
+    assert SMALL.batched
+    assert not FULL.batched

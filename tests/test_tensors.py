@@ -1,0 +1,143 @@
+"""Which dtypes and shapes a Tensor takes, and the sentence for each that it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytriton_plugins import Tensor
+from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.tensors import BYTES, STR, as_dtype, dtype_by_triton_name
+
+CODES = {
+    "BOOL": (1, np.bool_, "TYPE_BOOL", "bool"),
+    "UINT8": (2, np.uint8, "TYPE_UINT8", "np.uint8"),
+    "UINT16": (3, np.uint16, "TYPE_UINT16", "np.uint16"),
+    "UINT32": (4, np.uint32, "TYPE_UINT32", "np.uint32"),
+    "UINT64": (5, np.uint64, "TYPE_UINT64", "np.uint64"),
+    "INT8": (6, np.int8, "TYPE_INT8", "np.int8"),
+    "INT16": (7, np.int16, "TYPE_INT16", "np.int16"),
+    "INT32": (8, np.int32, "TYPE_INT32", "np.int32"),
+    "INT64": (9, np.int64, "TYPE_INT64", "np.int64"),
+    "FP16": (10, np.float16, "TYPE_FP16", "np.float16"),
+    "FP32": (11, np.float32, "TYPE_FP32", "np.float32"),
+    "FP64": (12, np.float64, "TYPE_FP64", "np.float64"),
+}
+
+
+@pytest.mark.parametrize("triton", CODES)
+def test_a_number_type_has_triton_code_and_names(triton: str) -> None:
+    code, numpy, config, written = CODES[triton]
+    for way in (numpy, np.dtype(numpy), np.dtype(numpy).name, np.dtype(numpy).newbyteorder(">")):
+        dtype = as_dtype(way)
+        assert (dtype.code, dtype.triton, dtype.config, dtype.written) == (code, triton, config, written)
+        assert dtype.item_size == np.dtype(numpy).itemsize
+    assert dtype_by_triton_name(triton) is as_dtype(numpy)
+
+
+@pytest.mark.parametrize("way", [bytes, np.bytes_, "S", "S7", np.dtype("S"), np.dtype("S7"), BYTES])
+def test_ways_to_write_bytes(way: Any) -> None:
+    assert as_dtype(way) is BYTES
+    assert (BYTES.code, BYTES.triton, BYTES.config, BYTES.written) == (13, "BYTES", "TYPE_STRING", "bytes")
+
+
+@pytest.mark.parametrize("way", [str, np.str_, "U", "U7", np.dtype("U7"), STR])
+def test_ways_to_write_text(way: Any) -> None:
+    assert as_dtype(way) is STR
+    assert (STR.code, STR.triton, STR.config, STR.written) == (13, "BYTES", "TYPE_STRING", "str")
+
+
+def test_bytes_on_the_wire_are_text_or_not() -> None:
+    assert dtype_by_triton_name("BYTES") is BYTES
+    assert dtype_by_triton_name("BYTES", str) is STR
+
+
+def test_python_bool_is_a_bool() -> None:
+    assert as_dtype(bool).triton == "BOOL"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (int, "dtype int may mean 32 or 64 bits; write np.int32 or np.int64"),
+        (float, "dtype float may mean 32 or 64 bits; write np.float32 or np.float64"),
+        (np.complex64, "dtype complex64 is none that Triton carries; write one of bool, np.uint8"),
+        (object, "dtype object is none that Triton carries"),
+        ("datetime64[s]", r"dtype datetime64\[s\] is none that Triton carries"),
+        ("FP32", "'FP32' is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool"),
+        ("f4,,", "'f4,,' is no dtype"),
+        (5, "5 is no dtype"),
+        (None, "None is no dtype"),
+        (np.float32(3), "is no dtype"),
+        ([("a", "f4")], "is no dtype"),
+    ],
+)
+def test_other_dtypes_are_refused(value: Any, message: str) -> None:
+    with pytest.raises(DeclarationError, match=message):
+        as_dtype(value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "stored"),
+    [((), ()), ((-1,), (-1,)), ([2, -1], (2, -1)), ((np.int64(3),), (3,)), ((1,) * 7, (1,) * 7)],
+)
+def test_shapes(shape: Any, stored: tuple[int, ...]) -> None:
+    tensor = Tensor("x", np.float32, shape)
+    assert tensor.shape == stored
+    assert all(type(dim) is int for dim in tensor.shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (3, r"Tensor 'x': shape 3 is no tuple; write shape=\(3,\)"),
+        (-1, r"Tensor 'x': shape -1 is no tuple; write shape=\(-1,\)"),
+        ((1.5,), r"Tensor 'x': shape \(1.5,\) is no tuple of whole numbers; write for example shape=\(-1, 3\)"),
+        ("33", "Tensor 'x': shape '33' is no tuple of whole numbers"),
+        ((True,), r"Tensor 'x': shape \(True,\) is no tuple of whole numbers"),
+        ({1, 2}, "is no tuple of whole numbers"),
+        ((None, 3), r"Tensor 'x': shape \(None, 3\) is no tuple of whole numbers"),
+        ((0,), r"Tensor 'x': dimension 0 in shape \(0,\); write -1 for any length, or a positive number"),
+        ((3, -2), r"Tensor 'x': dimension -2 in shape \(3, -2\); write -1 for any length"),
+        ((2**63,), "Tensor 'x': dimension 9223372036854775808 in shape"),
+        ((1,) * 8, "Tensor 'x': 8 dimensions; at most 7 are carried besides the batch axis"),
+    ],
+)
+def test_other_shapes_are_refused(shape: Any, message: str) -> None:
+    with pytest.raises(DeclarationError, match=message):
+        Tensor("x", np.float32, shape)
+
+
+def test_a_scalar_travels_as_one_element() -> None:
+    assert Tensor("x", np.float32, ()).wire_shape == (1,)
+    assert Tensor("x", np.float32, (-1, 3)).wire_shape == (-1, 3)
+
+
+def test_a_name_may_be_given_later() -> None:
+    bare = Tensor(dtype=np.float32, shape=(-1,), optional=True)
+    assert bare.named("a") == Tensor("a", np.float32, (-1,), optional=True)
+    assert Tensor("images:0", np.uint8, (-1,), arg="images").arg == "images"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.float32, (-1,)), "Tensor: the first positional argument is the name, not <class 'numpy.float32'>; write"),
+        (((-1,), np.float32), r"Tensor: the first positional argument is the name, not \(-1,\); write"),
+        (("", np.float32, (-1,)), "Tensor: the name is empty; write for example Tensor"),
+        (("x",), "Tensor 'x': the dtype is missing; write for example dtype=np.float32"),
+        (("x", np.float32), r"Tensor 'x': the shape is missing; write for example shape=\(-1,\)"),
+        (("x", float, (-1,)), "Tensor 'x': dtype float may mean 32 or 64 bits; write np.float32 or np.float64"),
+    ],
+)
+def test_what_is_wrong_or_missing_is_named(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(DeclarationError, match=message):
+        Tensor(*arguments)
+
+
+@pytest.mark.parametrize("arg", ["", 5])
+def test_arg_is_a_name(arg: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"Tensor 'x': arg=.* is no parameter's name"):
+        Tensor("x", np.float32, (-1,), arg=arg)
