@@ -79,7 +79,7 @@ def test_annotations_name_inputs_by_parameter_and_outputs_by_field() -> None:
 def test_one_annotated_return_value_is_the_output() -> None:
     @infer_func(max_batch_size=0)
     def add(a: Vector, b: Vector) -> Sum:
-        return np.add(a, b)
+        return np.asarray(a + b)
 
     assert declared(add).outputs == (Tensor("sum", np.float32, (-1,)),)
     assert not declared(add).batched
@@ -134,7 +134,7 @@ def test_a_class_is_declared_by_its_call_and_made_with_settings() -> None:
             self.factor = factor
 
         def __call__(self, a: Vector) -> Sum:
-            return np.multiply(a, np.float32(self.factor))
+            return np.asarray(a * np.float32(self.factor))
 
         def close(self) -> None:
             self.factor = 0.0

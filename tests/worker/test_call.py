@@ -1,0 +1,249 @@
+"""How a batch becomes outcomes: one call, and each request alone after a failure."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytriton_plugins import RequestError, Tensor
+from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.worker.call import Batch, Outcome, RequestFailure, caller, run_batch
+from pytriton_plugins.worker.failures import MAX_TEXT, failure_of, one_line
+
+A = Tensor("a", np.float32, (-1,))
+S = Tensor("s", np.float32, (-1,))
+WANTED = frozenset({"s"})
+
+
+def model(retry_alone: bool = True, inputs: tuple[Tensor, ...] = (A,), max_batch_size: int = 64) -> ModelDeclaration:
+    return ModelDeclaration(
+        "m", 1, "function", "m", inputs, (S,), retry_alone=retry_alone, max_batch_size=max_batch_size
+    )
+
+
+def batch_of(*requests: list[float]) -> Batch:
+    """A batch of requests, each a list with one number for each of its rows."""
+    rows = [[number] for request in requests for number in request]
+    return Batch({"a": np.array(rows, np.float32)}, tuple(map(len, requests)), (WANTED,) * len(requests))
+
+
+def values(outcome: Outcome) -> list[Any]:
+    assert outcome.error is None
+    assert outcome.outputs is not None
+    return list(outcome.outputs["s"].ravel().tolist())
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def function(a: Any) -> Any:
+        raise error
+
+    return function
+
+
+class Recorder:
+    """Doubles its input, keeps what it was called with, and raises for batches that hold a negative number."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[float]] = []
+
+    def __call__(self, a: Any) -> Any:
+        self.calls.append(a.ravel().tolist())
+        if (a < 0).any():
+            raise ValueError("negative")
+        return a * 2
+
+
+def failed(error: Exception) -> RequestFailure:
+    (outcome,) = run_batch(model(), raising(error), batch_of([1]))
+    assert (outcome.first, outcome.count, outcome.outputs) == (0, 1, None)
+    assert outcome.error is not None
+    return outcome.error
+
+
+def test_a_batch_is_one_call_and_one_outcome() -> None:
+    recorder = Recorder()
+    (outcome,) = run_batch(model(), recorder, batch_of([1], [2, 3], [4]))
+    assert (outcome.first, outcome.count) == (0, 3)
+    assert values(outcome) == [2, 4, 6, 8]
+    assert recorder.calls == [[1, 2, 3, 4]]
+
+
+def test_only_the_request_that_raises_again_fails() -> None:
+    recorder = Recorder()
+    outcomes = run_batch(model(), recorder, batch_of([1], [2, -3], [4, 5], [6]))
+    assert [(outcome.first, outcome.count) for outcome in outcomes] == [(0, 1), (1, 1), (2, 1), (3, 1)]
+    assert outcomes[1].error == RequestFailure("INTERNAL", "ValueError: negative")
+    assert [values(outcomes[index]) for index in (0, 2, 3)] == [[2], [8, 10], [12]]
+    assert recorder.calls == [[1, 2, -3, 4, 5, 6], [1], [2, -3], [4, 5], [6]]
+
+
+def test_without_retry_the_whole_batch_fails_and_is_called_once() -> None:
+    recorder = Recorder()
+    (outcome,) = run_batch(model(retry_alone=False), recorder, batch_of([1], [-2]))
+    assert outcome == Outcome(0, 2, None, RequestFailure("INTERNAL", "ValueError: negative"))
+    assert recorder.calls == [[1, -2]]
+
+
+def test_a_request_alone_is_not_called_again() -> None:
+    recorder = Recorder()
+    (outcome,) = run_batch(model(), recorder, batch_of([1, -2]))
+    assert outcome.error is not None
+    assert recorder.calls == [[1, -2]]
+
+
+def test_a_wrong_result_costs_only_its_request() -> None:
+    def wide_for_negative(a: Any) -> Any:
+        return None if (a < 0).any() else a
+
+    outcomes = run_batch(model(), wide_for_negative, batch_of([1], [-2]))
+    assert values(outcomes[0]) == [1]
+    message = "model 'm': the callable returned None; return an array for 's'"
+    assert outcomes[1].error == RequestFailure("INTERNAL", message)
+
+
+@pytest.mark.parametrize("retry_alone", [True, False])
+def test_text_that_does_not_decode_costs_only_its_request(retry_alone: bool) -> None:
+    calls: list[list[str]] = []
+
+    def lengths(text: Any) -> Any:
+        calls.append(text.tolist())
+        return np.array([[len(item)] for item in text], np.float32)
+
+    raw = np.array([[b"one"], [b"\xff"], [b"three"]], object)
+    declaration = model(retry_alone, inputs=(Tensor("text", str, ()),))
+    outcomes = run_batch(declaration, lengths, Batch({"text": raw}, (1, 1, 1), (WANTED,) * 3))
+    assert [values(outcomes[0]), values(outcomes[2])] == [[3], [5]]
+    assert outcomes[1].error is not None
+    assert outcomes[1].error.code == "INVALID_ARG"
+    assert calls == [["one"], ["three"]]
+
+
+def test_each_request_alone_is_asked_for_what_it_wants() -> None:
+    def partial(a: Any) -> Any:
+        if len(a) > 1:
+            raise ValueError
+        return {}
+
+    batch = Batch({"a": np.ones((2, 1), np.float32)}, (1, 1), (frozenset(), WANTED))
+    outcomes = run_batch(model(), partial, batch)
+    assert outcomes[0].outputs == {}
+    assert outcomes[1].error is not None
+    assert "output 's' is missing" in outcomes[1].error.message
+
+
+def test_without_a_batch_axis_the_arrays_are_the_requests() -> None:
+    batch = Batch({"a": np.array([1, 2, 3], np.float32)}, (1,), (WANTED,))
+    (outcome,) = run_batch(model(max_batch_size=0), lambda a: a, batch)
+    assert values(outcome) == [1, 2, 3]
+
+
+def test_a_request_error_keeps_its_text_and_code() -> None:
+    assert failed(RequestError("no such file type", code="NOT_FOUND")) == RequestFailure(
+        "NOT_FOUND", "no such file type"
+    )
+    assert failed(RequestError("too long")) == RequestFailure("INVALID_ARG", "too long")
+
+
+def test_a_request_error_made_wrongly_is_still_an_answer() -> None:
+    class Own(RequestError):
+        def __init__(self) -> None:
+            Exception.__init__(self, "own")
+
+    assert failed(Own()) == RequestFailure("INTERNAL", "own")
+    assert failed(RequestError("x", code="TEAPOT")) == RequestFailure("INTERNAL", "x")  # type: ignore[arg-type]
+    assert failed(RequestError("")) == RequestFailure("INVALID_ARG", "model 'm' refused the request and gave no reason")
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("x"), "KeyError: 'x'"),
+        (ValueError(), "ValueError"),
+        (UnprintableError(), "UnprintableError"),
+        (StopIteration(3), "StopIteration: 3"),
+        (PytritonPluginsError("x"), "PytritonPluginsError: x"),
+        (ValueError("two\nlines\x1b[2J\x00"), "ValueError: two\\nlines\\x1b[2J\\x00"),
+        (MemoryError(), "MemoryError: model 'm' ran out of memory in its worker"),
+        (MemoryError("5 GiB"), "MemoryError: model 'm' ran out of memory in its worker: 5 GiB"),
+    ],
+)
+def test_any_other_exception_is_internal_with_type_and_text(error: Exception, message: str) -> None:
+    assert failed(error) == RequestFailure("INTERNAL", message)
+
+
+def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
+    def deeper(a: Any) -> Any:
+        return deeper(a)
+
+    def larger(a: Any) -> Any:
+        return np.empty(2**60, np.float32)
+
+    for function, beginning in (
+        (deeper, "RecursionError: model 'm' called itself too deeply: maximum recursion depth exceeded"),
+        (larger, "MemoryError: model 'm' ran out of memory in its worker: Unable to allocate 4.00 EiB"),
+    ):
+        (outcome,) = run_batch(model(), function, batch_of([1]))
+        assert outcome.error is not None
+        assert outcome.error.message.startswith(beginning)
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt()])
+def test_what_ends_a_process_is_logged_and_ends_it(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(type(error)):
+        run_batch(model(), raising(error), batch_of([1], [2]))
+    assert caplog.messages == [f"model m: the callable raised {type(error).__name__}; this worker ends"]
+
+
+def test_the_traceback_goes_to_the_log_and_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
+    message = failed(ValueError("x")).message
+    assert "Traceback" not in message
+    assert __file__ not in message
+    assert [(record.name, record.levelno) for record in caplog.records] == [("pytriton.worker", logging.ERROR)]
+    assert "Traceback" in caplog.text
+    assert __file__ in caplog.text
+
+
+def test_a_request_error_is_no_fault_to_log(caplog: pytest.LogCaptureFixture) -> None:
+    failed(RequestError("x"))
+    assert caplog.records == []
+
+
+def test_nothing_refers_to_the_inputs_once_the_outcomes_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest keeps log records, and with them the traceback and its frames.
+    monkeypatch.setattr(logging.getLogger("pytriton.worker"), "disabled", True)
+    batch = batch_of([1], [-2])
+    run = caller(model(), Recorder())
+    before = sys.getrefcount(batch.arrays["a"])
+    outcomes = run(batch)
+    assert [outcome.error is None for outcome in outcomes] == [True, False]
+    del outcomes
+    after = sys.getrefcount(batch.arrays["a"])
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x" * MAX_TEXT, "x" * MAX_TEXT),
+        ("x" * (MAX_TEXT + 1), "x" * (MAX_TEXT - 3) + "…"),
+        ("ü" * MAX_TEXT, "ü" * ((MAX_TEXT - 3) // 2) + "…"),
+        ("\n" * MAX_TEXT, "\\n" * ((MAX_TEXT - 3) // 2) + "\\…"),
+        ("\ud800", "\\ud800"),
+        ("größe 🦉", "größe 🦉"),
+    ],
+)
+def test_texts_are_one_line_of_at_most_4000_bytes(text: str, shown: str) -> None:
+    assert one_line(text) == shown
+    assert len(one_line(text).encode()) <= MAX_TEXT
+    assert failure_of(RequestError(text), "m").message == shown
