@@ -69,10 +69,14 @@ class HookManager:
         for name, other in self._pluggy.list_name_plugin():
             if other is plugin:
                 raise HookError(f"hook plugins {name} and {label} are the same object; remove one of the entry points")
+        # Of several trylast implementations pluggy asks the one registered last after all others.
+        self._pluggy.unregister(name=BUILT_IN)
         try:
             self._pluggy.register(plugin, label)
         except (ValueError, pluggy.PluginValidationError) as error:
             raise HookError(f"hook plugin {label}: {one_line(error)}; see pytriton_plugins/hooks/specs.py") from error
+        finally:
+            self._pluggy.register(defaults, BUILT_IN)
 
     def plugins(self) -> list[str]:
         """The labels of the plugins in calling order, the built-in one last."""

@@ -1,0 +1,82 @@
+"""A KServe v2 peer over real gRPC, so that `infer` is tested without a tritonserver; and a way to call the program."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import attrs
+import grpc
+import pytest
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
+
+from pytriton_plugins.cli.app import run
+
+Called = Callable[..., "Ran"]
+
+
+@attrs.frozen
+class Ran:
+    """What one call of `pytriton-host` gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def called(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Called:
+    """Calls `pytriton-host` with arguments, in an empty folder and without variables of ours."""
+    for name in [name for name in os.environ if name.startswith("PYTRITON_HOST_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Ran:
+        code = run(arguments)
+        return Ran(code, *capfd.readouterr())
+
+    return call
+
+
+class Echo(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """Answers with its inputs, each output named like its input; ``evil`` is what it calls a model it lacks."""
+
+    inputs = (("numbers", "FP32", [-1]), ("grid", "UINT8", [2, 3]), ("text", "BYTES", [1]), ("maybe", "INT64", [1]))
+
+    def ServerLive(self, request: Any, context: Any) -> Any:
+        return service_pb2.ServerLiveResponse(live=True)
+
+    def ModelMetadata(self, request: Any, context: Any) -> Any:
+        if request.name not in ("echo", "flat"):
+            context.abort(grpc.StatusCode.NOT_FOUND, f"unknown model \x1b[31m'{request.name}'\nis not found")
+        batch = [-1] if request.name == "echo" else []
+        tensors = [{"name": name, "datatype": kind, "shape": batch + shape} for name, kind, shape in self.inputs]
+        return service_pb2.ModelMetadataResponse(name=request.name, versions=["1"], inputs=tensors, outputs=tensors)
+
+    def ModelConfig(self, request: Any, context: Any) -> Any:
+        inputs = [model_config_pb2.ModelInput(name=name, optional=name != "text") for name, _, _ in self.inputs]
+        size = 8 if request.name == "echo" else 0
+        return service_pb2.ModelConfigResponse(config={"name": request.name, "max_batch_size": size, "input": inputs})
+
+    def ModelInfer(self, request: Any, context: Any) -> Any:
+        outputs = [{"name": item.name, "datatype": item.datatype, "shape": item.shape} for item in request.inputs]
+        return service_pb2.ModelInferResponse(
+            model_name=request.model_name,
+            model_version="1",
+            outputs=outputs,
+            raw_output_contents=request.raw_input_contents,
+        )
+
+
+@pytest.fixture(scope="module")
+def echo_url() -> Iterator[str]:
+    """The address of a running Echo."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Echo(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0).wait()

@@ -1,0 +1,115 @@
+"""Exit codes, help, versions and wrong usage of `pytriton-host`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_distributions import install
+
+from pytriton_plugins.cli.options import HELP
+from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
+from pytriton_plugins.settings import SETTINGS
+
+from .conftest import Called
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["serv"], "No such command 'serv'"),
+        (["serve", "--http-prt", "1"], "No such option '--http-prt'"),
+        (["serve", "--http-port"], "requires an argument"),
+        (["serve", "--http-port", "x"], "--http-port: 'x' is no port"),
+        (["serve", "-c", "nothing.toml"], "nothing.toml cannot be read"),
+        (["list", "extra"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_code_2(called: Called, arguments: list[str], expected: str) -> None:
+    ran = called(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("pytriton-host: ")
+    assert expected in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_without_a_command_the_help(called: Called) -> None:
+    ran = called()
+    assert ran.code == 2
+    assert all(command in ran.err for command in ("serve", "list", "infer"))
+
+
+def test_help_of_serve_shows_every_option_with_its_variable(called: Called) -> None:
+    ran = called("serve", "--help")
+    assert ran.code == 0
+    text = re.sub(r"\s+", " ", ran.out)
+    assert set(HELP) == {setting.name for setting in SETTINGS}
+    for setting in SETTINGS:
+        assert f"--{setting.option}" in text
+        assert f"[env var: {setting.variable}]" in text
+    assert "--address, --host ADDRESS" in text
+    assert "-c, --config FILE" in text
+
+
+def test_a_hook_plugin_names_the_server_that_version_shows(
+    called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tmp_path / "tritonserver"
+    server.write_text("#!/bin/sh\n")
+    server.chmod(0o755)
+    source = f"""
+        from pathlib import Path
+        from pytriton_plugins import hookimpl
+
+        @hookimpl
+        def pytriton_choose_server():
+            return Path({str(server)!r})
+    """
+    install(tmp_path, "acme-server", {HOOKS_GROUP: {"bundle": "acme_server"}}, acme_server=source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ran = called("--version")
+    assert (ran.code, ran.err) == (0, "")
+    ours, python, triton = ran.out.splitlines()
+    assert ours.startswith("pytriton-host ")
+    assert python.startswith("Python 3.")
+    assert triton.startswith(f"tritonserver {server} (")
+    assert "bundle (acme-server 1.0)" in triton
+
+
+def test_version_says_why_there_is_no_server(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTRITON_HOST_TRITONSERVER", "/nothing/here")
+    ran = called("--version")
+    assert ran.code == 0
+    assert ran.out.splitlines()[2].startswith("tritonserver none: ")
+
+
+def test_completion_is_click_s_own(tmp_path: Path) -> None:
+    code = "from pytriton_plugins.cli.entry import main; main()"
+    environ = {
+        "_PYTRITON_HOST_COMPLETE": "bash_complete",
+        "COMP_WORDS": "pytriton-host serve --grpc",
+        "COMP_CWORD": "2",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**environ, "PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "plain,--grpc-port"
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    code = "import sys; from pytriton_plugins.cli.entry import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "list", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PYTHONPATH": ":".join(sys.path), "PYTHONUNBUFFERED": ""},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr as stream:
+        assert stream.read() == b""
+    assert process.wait(30) == 1

@@ -1,0 +1,118 @@
+"""VALUE to array: what is read, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytriton_plugins.cli.infer_request import Input, Model, build_inputs
+from pytriton_plugins.cli.infer_value import parse_value
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.tensors import NUMERIC, as_dtype
+
+
+@pytest.mark.parametrize("dtype", NUMERIC, ids=lambda dtype: dtype.triton)
+def test_numbers_of_each_dtype(dtype: object) -> None:
+    known = as_dtype(dtype)
+    array = parse_value("1, 0,1", known)
+    assert array.dtype == known.numpy
+    assert array.tolist() == [1, 0, 1]
+
+
+def test_what_numbers_may_look_like() -> None:
+    assert parse_value("0x10,-3,007", as_dtype(np.int64)).tolist() == [16, -3, 7]
+    assert parse_value("1e3,inf,-0.5", as_dtype(np.float64)).tolist() == [1000, float("inf"), -0.5]
+    assert parse_value("true,FALSE,1", as_dtype(bool)).tolist() == [True, False, True]
+    assert parse_value("18446744073709551615", as_dtype(np.uint64)).tolist() == [2**64 - 1]
+    assert parse_value("[]", as_dtype(np.int8)).shape == (0,)
+
+
+def test_text_is_taken_as_it_stands_and_json_for_more() -> None:
+    assert parse_value("a,b=c", as_dtype(bytes)).tolist() == [b"a,b=c"]
+    assert parse_value("", as_dtype(bytes)).tolist() == [b""]
+    assert parse_value('"@é"', as_dtype(str)).tolist() == ["@é".encode()]
+    assert parse_value('["a","b"]', as_dtype(bytes)).tolist() == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "dtype", "expected"),
+    [
+        ("1.5", np.int32, "1.5 is no whole number"),
+        ("300", np.uint8, "300 is outside of UINT8: 0 to 255"),
+        ("-1", np.uint64, "-1 is outside of UINT64"),
+        ("70000", np.float16, "outside of FP16"),
+        ("1e39", np.float32, "outside of FP32"),
+        ("2", bool, "2 is neither true nor false"),
+        ("true", np.float32, "True is no number"),
+        ("[null]", np.float32, "None is no number"),
+        ("[1]", bytes, "1 is no text"),
+        ("[1,", np.float32, "is no JSON"),
+        ("[" * 100_000, np.float32, "is no JSON"),
+        ("1,,2", np.float32, "'' is no number"),
+        ("@nothing", np.float32, "cannot be read: No such file"),
+        ("@/", bytes, "cannot be read: Is a directory"),
+    ],
+)
+def test_what_cannot_be_read(text: str, dtype: type, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected) as caught:
+        parse_value(text, as_dtype(dtype))
+    assert len(str(caught.value)) < 300
+
+
+def test_files(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((2, 3), np.float32))
+    np.savez(tmp_path / "a.npz", a=np.ones(2))
+    np.save(tmp_path / "object.npy", np.array([{}], object), allow_pickle=True)
+    (tmp_path / "text").write_text("no array")
+    assert parse_value(f"@{tmp_path / 'a.npy'}", as_dtype(np.float32)).shape == (2, 3)
+    assert parse_value(f"@{tmp_path / 'text'}", as_dtype(bytes)).tolist() == [b"no array"]
+    for name, expected in (
+        ("a.npz", "is a .npz archive"),
+        ("object.npy", "is no array in .npy format"),
+        ("text", "is no array in .npy format"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            parse_value(f"@{tmp_path / name}", as_dtype(np.float32))
+    with pytest.raises(ValueError, match=r"holds float32, not float64; save array.astype\(np.float64\)"):
+        parse_value(f"@{tmp_path / 'a.npy'}", as_dtype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "batched", "expected"),
+    [
+        ("1,2,3", (-1,), True, (1, 3)),
+        ("1,2,3", (-1,), False, (3,)),
+        ("5", (1,), True, (1, 1)),
+        ("1,2,3,4", (2, 2), True, (1, 2, 2)),
+        ("1,2,3,4", (-1, 2), False, (2, 2)),
+        ("[[1,2],[3,4]]", (-1,), True, (2, 2)),
+        ("[[1,2],[3,4]]", (2, 2), True, (1, 2, 2)),
+        ("[[[1,2],[3,4]]]", (2, 2), True, (1, 2, 2)),
+        ("[[1],[2]]", (1,), True, (2, 1)),
+    ],
+)
+def test_shapes(text: str, shape: tuple[int, ...], batched: bool, expected: tuple[int, ...]) -> None:
+    model = Model("m", (Input("a", "FP32", shape),), batched)
+    assert build_inputs(model, {"a": text})["a"].shape == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "batched"),
+    [
+        ("1,2", (3,), True),
+        ("1,2,3", (2, -1), True),
+        ("[[1,2]]", (-1,), False),
+        ("1,2", (1,), True),
+        ("1,2", (-1, -1), True),
+    ],
+)
+def test_shapes_that_do_not_fit(text: str, shape: tuple[int, ...], batched: bool) -> None:
+    with pytest.raises(ConfigError, match=r"input a: its shape is \[.*\], the model takes"):
+        build_inputs(Model("m", (Input("a", "FP32", shape),), batched), {"a": text})
+
+
+def test_an_input_that_cannot_be_sent() -> None:
+    with pytest.raises(ConfigError, match="input a is BF16, which infer cannot send"):
+        build_inputs(Model("m", (Input("a", "BF16", (1,)),), False), {"a": "1"})

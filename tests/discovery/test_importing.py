@@ -1,0 +1,88 @@
+"""References that lead somewhere and all that do not; each mistake is told apart from the others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytriton_plugins.discovery.importing import import_reference, split_reference
+from pytriton_plugins.errors import DiscoveryError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the path; what is imported from it is forgotten after the test."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_a_module_and_its_attribute(folder: Path) -> None:
+    (folder / "acme_one.py").write_text("class Outer:\n    inner = 3\n")
+    module, attribute = import_reference("acme_one")
+    assert (module.__name__, attribute) == ("acme_one", None)
+    assert import_reference("acme_one:Outer.inner")[1] == 3
+
+
+def test_a_file_and_its_neighbour(folder: Path) -> None:
+    other = folder / "elsewhere"
+    other.mkdir()
+    (other / "neighbour_of_it.py").write_text("value = 5\n")
+    (other / "acme_file.py").write_text("from neighbour_of_it import value\n")
+    module, attribute = import_reference(f"{other / 'acme_file.py'}:value")
+    assert (module.__name__, attribute) == ("acme_file", 5)
+    assert import_reference(str(other / "acme_file.py"))[0] is module
+
+
+@pytest.mark.parametrize("reference", ["", ":name", "pkg..mod", "pkg.mod:", "pkg.mod:1a", "a-b", "pkg mod", "x.py:"])
+def test_what_is_no_reference(reference: str) -> None:
+    with pytest.raises(DiscoveryError, match=r"write pkg\.module"):
+        split_reference(reference)
+
+
+def test_a_missing_module_is_told_from_its_missing_dependency(folder: Path) -> None:
+    (folder / "acme_needs.py").write_text("import absent_library\n")
+    with pytest.raises(DiscoveryError, match="module absent_module is not installed in"):
+        import_reference("absent_module")
+    with pytest.raises(DiscoveryError, match=r"module acme_needs\.sub is not installed in|needs the module"):
+        import_reference("acme_needs.sub")
+    with pytest.raises(DiscoveryError, match="acme_needs needs the module absent_library, which is not installed in"):
+        import_reference("acme_needs")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x = 1\n1 / 0\n", r"ZeroDivisionError: division by zero \(acme_raises.py, line 2\)"),
+        ("def (:\n", r"SyntaxError: .*acme_raises.py, line 1"),
+        ("import sys\nsys.exit('bye')\n", "SystemExit: bye"),
+        ("raise RuntimeError('two\\nlines')\n", "RuntimeError: two lines"),
+        ("from os import no_such_name\n", "ImportError: cannot import name"),
+    ],
+)
+def test_an_import_that_raises_says_what_and_where(folder: Path, source: str, expected: str) -> None:
+    (folder / "acme_raises.py").write_text(source)
+    for reference in ("acme_raises", str(folder / "acme_raises.py")):
+        with pytest.raises(DiscoveryError, match=f"cannot be imported: {expected}"):
+            import_reference(reference)
+    assert "acme_raises" not in sys.modules
+
+
+def test_a_missing_file_and_a_missing_attribute(folder: Path) -> None:
+    with pytest.raises(DiscoveryError, match=r"nothing.py is no file"):
+        import_reference("nothing.py")
+    (folder / "acme_empty.py").write_text("")
+    with pytest.raises(DiscoveryError, match="acme_empty has no 'add'"):
+        import_reference("acme_empty:add")
+
+
+def test_a_file_that_would_hide_an_imported_module(folder: Path) -> None:
+    (folder / "json.py").write_text("")
+    with pytest.raises(DiscoveryError, match="a module named json is imported already; give the file another name"):
+        import_reference(str(folder / "json.py"))

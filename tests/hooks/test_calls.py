@@ -1,0 +1,148 @@
+"""The five calling rules, each with plugins that answer, abstain, raise and answer nonsense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pluggy
+import pytest
+
+from pytriton_plugins.errors import HookError
+from pytriton_plugins.hooks import calls
+from pytriton_plugins.hooks.calls import Answer, Failure
+from pytriton_plugins.values import Verdict
+
+spec = pluggy.HookspecMarker("rules")
+impl = pluggy.HookimplMarker("rules")
+
+
+class Specs:
+    @spec
+    def ask(self, value: int, other: str) -> object: ...
+
+
+class Returns:
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    @impl
+    def ask(self) -> object:
+        return self.answer
+
+
+class Raises:
+    @impl
+    def ask(self, other: str) -> object:
+        raise RuntimeError(f"no\n{other}\x1b[31m")
+
+
+class Adds:
+    def __init__(self, more: int) -> None:
+        self.more = more
+
+    @impl
+    def ask(self, value: int) -> int:
+        return value + self.more
+
+
+class Yields:
+    def __init__(self, *items: str, broken: bool = False) -> None:
+        self.items = items
+        self.broken = broken
+
+    @impl
+    def ask(self) -> Iterator[str]:
+        yield from self.items
+        if self.broken:
+            raise RuntimeError("half way")
+
+
+ARGUMENTS = {"value": 1, "other": "way"}
+
+
+def caller_of(**plugins: object) -> pluggy.HookCaller:
+    """The caller of ``ask``, whose plugins are asked in the order given."""
+    manager = pluggy.PluginManager("rules")
+    manager.add_hookspecs(Specs)
+    for name, plugin in reversed(plugins.items()):
+        manager.register(plugin, name)
+    caller: pluggy.HookCaller = manager.hook.ask
+    return caller
+
+
+def stop(failure: Failure) -> None:
+    raise HookError(str(failure))
+
+
+def test_choose_takes_the_first_answer_with_its_plugin() -> None:
+    caller = caller_of(silent=Returns(None), first=Returns(7), second=Returns(8))
+    assert calls.choose(caller, ARGUMENTS, int, stop) == Answer(7, "first")
+
+
+def test_choose_keeps_a_false_answer() -> None:
+    assert calls.choose(caller_of(zero=Returns(0), one=Returns(1)), ARGUMENTS, int, stop) == Answer(0, "zero")
+
+
+def test_choose_without_an_answer_is_none() -> None:
+    assert calls.choose(caller_of(silent=Returns(None)), ARGUMENTS, int, stop) is None
+
+
+def test_choose_stops_at_a_plugin_that_raises_and_names_it_on_one_line() -> None:
+    with pytest.raises(HookError) as caught:
+        calls.choose(caller_of(bad=Raises(), good=Returns(1)), ARGUMENTS, int, stop)
+    assert str(caught.value) == r"hook plugin bad: ask raised RuntimeError: no way\x1b[31m"
+
+
+def test_choose_passes_over_a_failure_when_told_to() -> None:
+    failures: list[Failure] = []
+    caller = caller_of(bad=Raises(), wrong=Returns("text"), good=Returns(1))
+    assert calls.choose(caller, ARGUMENTS, int, failures.append) == Answer(1, "good")
+    assert [failure.plugin for failure in failures] == ["bad", "wrong"]
+    assert failures[1].message == "answered 'text'; it must return int or None"
+
+
+def test_edit_hands_each_plugin_the_value_of_the_one_before() -> None:
+    caller = caller_of(two=Adds(2), silent=Returns(None), ten=Adds(10))
+    assert calls.edit(caller, "value", 1, {"other": ""}, stop) == Answer(13, "ten")
+
+
+def test_edit_keeps_the_value_that_a_failing_plugin_was_given() -> None:
+    failures: list[Failure] = []
+    caller = caller_of(two=Adds(2), bad=Raises(), wrong=Returns("text"))
+    assert calls.edit(caller, "value", 1, {"other": ""}, failures.append) == Answer(3, "two")
+    assert [failure.plugin for failure in failures] == ["bad", "wrong"]
+
+
+def test_add_gathers_items_with_their_plugin() -> None:
+    gathered = calls.add(caller_of(a=Yields("x", "y"), silent=Returns(None), b=Yields("z")), ARGUMENTS, str, str)
+    assert gathered.answers == (Answer("x", "a"), Answer("y", "a"), Answer("z", "b"))
+    assert gathered.broken == ()
+
+
+def test_add_marks_a_failing_plugin_broken_and_takes_nothing_of_it() -> None:
+    gathered = calls.add(caller_of(a=Yields("x", broken=True), b=Yields("z"), c=Returns([1])), ARGUMENTS, str, str)
+    assert gathered.answers == (Answer("z", "b"),)
+    assert [(failure.plugin, failure.message) for failure in gathered.broken] == [
+        ("a", "raised RuntimeError: half way"),
+        ("c", "answered 1; it must return str or None"),
+    ]
+
+
+def test_add_names_both_plugins_of_a_conflict() -> None:
+    with pytest.raises(HookError, match="'x' comes from hook plugin a and from b; uninstall"):
+        calls.add(caller_of(a=Yields("x"), b=Yields("x")), ARGUMENTS, str, str)
+
+
+def test_check_asks_all_and_takes_an_exception_as_a_failed_verdict() -> None:
+    caller = caller_of(a=Returns(Verdict(True)), silent=Returns(None), bad=Raises(), wrong=Returns(True))
+    assert calls.check(caller, ARGUMENTS) == [
+        ("a", Verdict(True)),
+        ("bad", Verdict(False, r"ask raised RuntimeError: no way\x1b[31m")),
+        ("wrong", Verdict(False, "ask answered True; it must return Verdict or None")),
+    ]
+
+
+def test_tell_reaches_everyone_whatever_they_do() -> None:
+    failures: list[Failure] = []
+    calls.tell(caller_of(a=Returns(1), bad=Raises(), c=Returns(None)), ARGUMENTS, failures.append)
+    assert [failure.plugin for failure in failures] == ["bad"]

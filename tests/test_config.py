@@ -1,0 +1,183 @@
+"""Flags, variables, file and defaults: which wins, what is refused and with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from pytriton_plugins.config import HostConfig, load_config, unknown_variables
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.settings import MIB, SETTINGS
+
+Flags = dict[str, object]
+
+
+def load(
+    directory: Path, flags: Flags | None = None, environ: dict[str, str] | None = None, file: str | None = None
+) -> HostConfig:
+    if file is not None:
+        (directory / "pytriton-host.toml").write_text(file)
+    return load_config((), flags or {}, environ or {}, directory)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    config = load(tmp_path)
+    assert config == HostConfig()
+    assert (config.address, config.http_port, config.grpc_port, config.metrics_port) == ("127.0.0.1", 8000, 8001, 8002)
+    assert config.shm_initial == 16 * MIB
+    assert config.fixed == frozenset()
+
+
+def test_flag_over_variable_over_file_over_default(tmp_path: Path) -> None:
+    file = "http_port = 1003\ngrpc_port = 1004\nlog_level = 'debug'\n"
+    environ = {"PYTRITON_HOST_HTTP_PORT": "1002", "PYTRITON_HOST_LOG_LEVEL": "WARNING"}
+    config = load(tmp_path, {"log_level": "error"}, environ, file)
+    assert (config.log_level, config.http_port, config.grpc_port, config.metrics_port) == ("error", 1002, 1004, 8002)
+    assert config.fixed == {"log_level", "http_port", "grpc_port"}
+
+
+def test_every_setting_from_a_variable(tmp_path: Path) -> None:
+    texts = {
+        "address": ("0.0.0.0", "0.0.0.0"),
+        "http_port": ("0", 0),
+        "grpc_port": ("9001", 9001),
+        "metrics_port": ("9002", 9002),
+        "tritonserver": ("bin/ts", tmp_path / "bin/ts"),
+        "server_options": ("log-verbose=1, --exit-on-error=", (("log-verbose", "1"), ("exit-on-error", ""))),
+        "optional": ("a, b,a", ("a", "b")),
+        "workers": ("3", 3),
+        "shm_initial": ("1.5MiB", 3 * MIB // 2),
+        "shm_max": ("1GB", 10**9),
+        "import_timeout": ("500ms", 0.5),
+        "load_timeout": ("2m", 120.0),
+        "drain_timeout": ("0", 0.0),
+        "allow": ("trace,shared-memory", ("trace", "shared-memory")),
+        "run_dir": ("/run/x", Path("/run/x")),
+        "log_level": ("debug", "debug"),
+    }
+    assert set(texts) == {setting.name for setting in SETTINGS}
+    config = load(tmp_path, environ={setting.variable: texts[setting.name][0] for setting in SETTINGS})
+    assert {name: getattr(config, name) for name in texts} == {name: value for name, (_, value) in texts.items()}
+
+
+def test_every_setting_of_the_config_is_in_the_table() -> None:
+    assert {field.name for field in attrs.fields(HostConfig)} == {s.name for s in SETTINGS} | {"targets", "fixed"}
+
+
+def test_a_file_with_tables_and_lists(tmp_path: Path) -> None:
+    file = """
+        optional = ["resnet"]
+        tritonserver = "bin/tritonserver"
+        import_timeout = 2.5
+        [shm]
+        initial = "32MiB"
+        max = 67108864
+        [server_options]
+        log-verbose = 1
+        strict-readiness = true
+        load-model = ["a", "b"]
+    """
+    config = load(tmp_path, file=file)
+    assert (config.shm_initial, config.shm_max, config.import_timeout) == (32 * MIB, 64 * MIB, 2.5)
+    assert config.tritonserver == tmp_path / "bin/tritonserver"
+    assert config.server_options == (
+        ("log-verbose", "1"),
+        ("strict-readiness", "true"),
+        ("load-model", "a"),
+        ("load-model", "b"),
+    )
+
+
+def test_the_file_is_looked_for_in_order(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.pytriton-host]\nworkers = 2\n[project]\nname = 'x'\n")
+    assert load(tmp_path).workers == 2
+    assert load(tmp_path, file="workers = 3").workers == 3
+    (tmp_path / "other.toml").write_text("workers = 4")
+    assert load(tmp_path, environ={"PYTRITON_HOST_CONFIG": "other.toml"}).workers == 4
+    assert load(tmp_path, {"config": "pyproject.toml"}, {"PYTRITON_HOST_CONFIG": "other.toml"}).workers == 2
+
+
+def test_a_pyproject_without_our_table_is_no_file_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert load(tmp_path) == HostConfig()
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("http_prt = 1", "http_prt is no key of this file; did you mean http_port?"),
+        ("http-port = 1", "http-port is no key of this file; write http_port"),
+        ("shm_max = '1GiB'", r"shm_max is no key of this file; write max under \[shm\]"),
+        ("zzz = 1", "zzz is no key of this file; the keys are address"),
+        ("[shm]\nmaximum = 1", r"shm.maximum is no key of this file; did you mean shm.max\?"),
+        ("shm = 3", r"shm is no table; write \[shm\]"),
+        ("http_port = true", "http_port: True is no port"),
+        ("http_port = -1", "http_port: -1 is no port"),
+        ("log_level = 1", "log_level: 1 is no text"),
+        ("optional = 'a'", "optional: 'a' is no list; write it in brackets"),
+        ("workers = 0", "workers: 0 is no number of workers; write a whole number from 1"),
+        ("http_port = ", "is no valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=rf"pytriton-host\.toml.*{expected}") as caught:
+        load(tmp_path, file=file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("http_port", "70000", "--http-port: '70000' is no port; write a whole number from 0"),
+        ("http_port", "٣", "--http-port: '٣' is no port"),
+        ("address", "", "--address: '' is no address"),
+        ("shm_initial", "16 bananas", "--shm-initial: '16 bananas' is no size; write for example 16MiB"),
+        ("shm_initial", "12", "--shm-initial: '12' is less than one page"),
+        ("import_timeout", "-1", "--import-timeout: '-1' is no time; write seconds such as 20"),
+        ("import_timeout", "nan", "--import-timeout: 'nan' is no time"),
+        ("log_level", "loud", "--log-level: 'loud' is no log level; write one of debug, info, warning, error"),
+        ("allow", ("inference",), "--allow: 'inference' is no closed category; write one of shared-memory"),
+        ("server_options", ("verbose",), "--server-option: 'verbose' is not NAME=VALUE"),
+        ("tritonserver", "", "--tritonserver: the path is empty"),
+    ],
+)
+def test_a_mistake_in_a_flag_names_flag_and_remedy(tmp_path: Path, name: str, value: object, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, {name: value})
+    assert str(caught.value).startswith(expected)
+
+
+def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^PYTRITON_HOST_WORKERS: 'many' is no number of workers"):
+        load(tmp_path, environ={"PYTRITON_HOST_WORKERS": "many"})
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing.toml cannot be read: No such file or directory; name another"):
+        load(tmp_path, {"config": "nothing.toml"})
+
+
+def test_settings_that_do_not_go_together(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"8001 \(gRPC\).* must differ"):
+        load(tmp_path, {"http_port": "8001"})
+    with pytest.raises(ConfigError, match=r"shm-max \(8MiB\) is less than shm-initial \(16MiB\)"):
+        load(tmp_path, {"shm_max": "8MiB"})
+    assert load(tmp_path, {"http_port": "0", "grpc_port": "0", "metrics_port": "0"}).http_port == 0
+
+
+def test_unknown_variables_are_named_and_those_of_kubernetes_are_not() -> None:
+    environ = {
+        "PYTRITON_HOST_HTTPPORT": "1",
+        "PYTRITON_HOST_SERVICE_HOST": "10.0.0.1",
+        "PYTRITON_HOST_SERVICE_PORT_HTTP": "8000",
+        "PYTRITON_HOST_PORT": "tcp://10.0.0.1:8000",
+        "PYTRITON_HOST_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "PYTRITON_HOST_URL": "localhost:1",
+        "PYTRITON_HOST_WORKERS": "1",
+        "PATH": "/bin",
+    }
+    assert unknown_variables(environ) == [
+        "the variable PYTRITON_HOST_HTTPPORT is no option and is ignored; did you mean PYTRITON_HOST_HTTP_PORT?"
+    ]

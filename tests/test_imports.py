@@ -1,0 +1,143 @@
+"""The layering rules: who may import what, read from the sources, and what a start imports, seen in a fresh Python."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pytriton_plugins
+
+PACKAGE = Path(pytriton_plugins.__file__).parent
+WORKER_SIDE = (
+    "__init__.py",
+    "errors.py",
+    "text.py",
+    "tensors.py",
+    "models.py",
+    "marking.py",
+    "annotations.py",
+    "parameters.py",
+    "shm",
+    "worker",
+    "discovery/importing.py",
+    "discovery/resolve.py",
+)
+WORKER_SIDE_HEAVY = ("pytriton_plugins.hooks",)
+"""Imported by ``__init__`` when a hook plugin asks for ``hookimpl``, never otherwise."""
+
+NEVER_IN_THE_HOST = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker", "importlib", "runpy")
+"""What could import a model plugin."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports at run time, also inside functions; those for type checking are left out."""
+    pending: list[ast.AST] = [ast.parse(path.read_text())]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write the module's whole name"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            pending += node.orelse
+            continue
+        pending += ast.iter_child_nodes(node)
+
+
+def files(*parts: str) -> list[Path]:
+    found = [
+        path
+        for part in parts
+        for path in ([PACKAGE / part] if part.endswith(".py") else (PACKAGE / part).rglob("*.py"))
+    ]
+    return [path for path in found if path.exists()]
+
+
+def within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def show(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+ALL = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", files(*WORKER_SIDE), ids=show)
+def test_the_worker_side_needs_the_standard_library_and_numpy_only(path: Path) -> None:
+    own = tuple(module_name(file) for file in files(*WORKER_SIDE) if file.name != "__init__.py")
+    own += ("pytriton_plugins.shm", "pytriton_plugins.worker", *(WORKER_SIDE_HEAVY if path.parent == PACKAGE else ()))
+    # annotationlib is the standard library's from 3.14 on.
+    allowed = {*sys.stdlib_module_names, "numpy", "annotationlib"}
+    for name in imports(path):
+        if name.startswith("pytriton_plugins."):
+            assert within(name, own), f"{path} imports {name}, which is no part of the worker side"
+        else:
+            assert name.partition(".")[0] in {*allowed, "pytriton_plugins"}, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", files("shm"), ids=show)
+def test_shm_rests_on_plain_values_and_itself(path: Path) -> None:
+    own = tuple(f"pytriton_plugins.{name}" for name in ("errors", "text", "tensors", "models", "shm"))
+    assert [name for name in imports(path) if name.startswith("pytriton_plugins.") and not within(name, own)] == []
+
+
+@pytest.mark.parametrize("path", files("host"), ids=show)
+def test_the_host_cannot_import_a_model_plugin(path: Path) -> None:
+    assert [name for name in imports(path) if within(name, NEVER_IN_THE_HOST)] == []
+
+
+@pytest.mark.parametrize("path", files("cli", "hooks", "values.py", "config.py"), ids=show)
+def test_the_command_line_and_hooks_cannot_import_a_model_plugin(path: Path) -> None:
+    resolvers = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker")
+    assert [name for name in imports(path) if within(name, resolvers)] == []
+
+
+@pytest.mark.parametrize("path", ALL, ids=show)
+def test_only_entry_points_reads_metadata(path: Path) -> None:
+    readers = [
+        name for name in imports(path) if within(name, ("importlib_metadata", "importlib.metadata", "pkg_resources"))
+    ]
+    assert readers == [] or show(path) == "discovery/entry_points.py"
+
+
+@pytest.mark.parametrize("path", ALL, ids=show)
+def test_each_module_says_what_lives_in_it(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The packages that a fresh Python has loaded after ``statement``."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent, timeout=60
+    )
+    return set(done.stdout.split())
+
+
+def test_an_author_module_costs_no_host_library() -> None:
+    loaded = loaded_after("from pytriton_plugins import Tensor, infer_func, RequestError")
+    assert loaded & {"pluggy", "attrs", "attr", "tritonclient", "grpc", "click", "rich", "importlib_metadata"} == set()
+
+
+def test_the_init_is_forked_before_heavy_imports() -> None:
+    loaded = loaded_after("import pytriton_plugins.cli.entry")
+    assert loaded & {"numpy", "click", "attr", "attrs", "pluggy", "grpc", "asyncio"} == set()
+
+
+def test_serve_imports_only_what_it_uses() -> None:
+    loaded = loaded_after("import pytriton_plugins.cli.serve, pytriton_plugins.config, pytriton_plugins.hooks.manager")
+    assert loaded & {"rich", "tritonclient", "grpc", "asyncio", "tomllib", "importlib_metadata"} == set()
