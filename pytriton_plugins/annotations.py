@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import types
 import typing
 from typing import Annotated, Any, get_args, get_origin
@@ -13,15 +12,6 @@ from pytriton_plugins.tensors import Tensor
 
 EXAMPLE = "Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]"
 OUTPUT_EXAMPLE = 'Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]'
-
-
-def signature_of(function: Any) -> inspect.Signature:
-    """The signature of ``function``, with names that cannot be resolved yet left as they are written."""
-    if sys.version_info >= (3, 14):
-        from annotationlib import Format
-
-        return inspect.signature(function, annotation_format=Format.FORWARDREF)
-    return inspect.signature(function)
 
 
 def parameter_tensor(where: str, function: Any, parameter: inspect.Parameter) -> Tensor | None:

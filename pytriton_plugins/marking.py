@@ -14,7 +14,6 @@ from pytriton_plugins.annotations import (
     mentions_tensor,
     parameter_tensor,
     return_tensors,
-    signature_of,
 )
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.models import Kind, ModelDeclaration
@@ -148,7 +147,7 @@ def _class_form(where: str, marked: type) -> _Form:
         _refuse(where, f"its __call__ is a {type(call).__name__}; write it as a plain def __call__(self, …)")
     constructor = vars(marked).get("__init__")
     if isinstance(constructor, types.FunctionType):
-        for parameter in list(signature_of(constructor).parameters.values())[1:]:
+        for parameter in list(inspect.signature(constructor).parameters.values())[1:]:
             if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
                 _refuse(
                     where,
@@ -174,7 +173,7 @@ def _function_form(where: str, kind: Kind, function: Any, skip: int) -> _Form:
         _refuse(where, "async def is not supported yet; write a plain def")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         _refuse(where, "a generator is not supported yet; return the outputs instead of yielding them")
-    signature = signature_of(function)
+    signature = inspect.signature(function)
     return _Form(kind, function, list(signature.parameters.values())[skip:], signature.return_annotation)
 
 
