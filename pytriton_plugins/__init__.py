@@ -1,23 +1,33 @@
-"""What plugin authors import; it runs in author modules, workers and the host, so nothing heavy is imported here."""
+"""What plugin authors import; any process imports it first, so each name is fetched on its first use."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytriton_plugins.errors import RequestError
-from pytriton_plugins.marking import infer_func
-from pytriton_plugins.tensors import Tensor
-
 __all__ = ["RequestError", "Tensor", "hookimpl", "infer_func"]
 
 if TYPE_CHECKING:
+    from pytriton_plugins.errors import RequestError
     from pytriton_plugins.hooks import hookimpl
+    from pytriton_plugins.marking import infer_func
+    from pytriton_plugins.tensors import Tensor
 else:
 
     def __getattr__(name: str) -> object:
-        """`hookimpl` on first use: only hook plugins need pluggy, and workers run without it."""
-        if name != "hookimpl":
+        """Authors need no pluggy, hook plugins no numpy, and the init process and `health` neither."""
+        if name == "RequestError":
+            from pytriton_plugins.errors import RequestError as found
+        elif name == "Tensor":
+            from pytriton_plugins.tensors import Tensor as found
+        elif name == "infer_func":
+            from pytriton_plugins.marking import infer_func as found
+        elif name == "hookimpl":
+            from pytriton_plugins.hooks import hookimpl as found
+        else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from pytriton_plugins.hooks import hookimpl
+        globals()[name] = found
+        return found
 
-        return hookimpl
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 from benchmarks.cache import Cache
 from benchmarks.errors import NotInstalled
 from benchmarks.servers.models import Models
-from benchmarks.servers.server import Place, Server
+from benchmarks.servers.ours import CHECKOUT
+from benchmarks.servers.server import Place, Server, plain_environment
 
 
 def start_floor(cache: Cache, models: Models, place: Place) -> Server:
     """A tritonserver whose model copies inputs to outputs inside our backend."""
-    raise NotInstalled(
-        f"the floor cannot serve {', '.join(models.names)} on port {place.grpc} yet: "
-        f"leave it out with `--without floor` (cache: {cache.folder})"
-    )
+    if len(models.names) != 1:
+        raise NotInstalled("the floor serves one model; leave it out with `--without floor`")
+    binary = cache.needs(place.tritonserver or cache.tritonserver)
+    ports = [str(place.http), str(place.grpc), str(place.metrics)]
+    command = [sys.executable, "-m", "benchmarks.floor_host", models.names[0], *ports, str(binary), str(place.folder / "run")]
+    return Server("floor", command, plain_environment(PYTHONPATH=str(CHECKOUT)), place, models.names, binary)

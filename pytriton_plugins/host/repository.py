@@ -12,10 +12,6 @@ BACKEND = "pytriton"
 GATE = "pytriton_gate"
 """A model of our backend that fails to load while the host is not ready: Triton's own readiness follows it."""
 
-QUEUE_SIZE = 8192
-QUEUE_TIMEOUT = 600.0
-"""Seconds that a request may wait in Triton's queue. Zero would make Triton ignore the time limits of requests."""
-
 _GATE_CONFIG = f"""name: "{GATE}"
 backend: "{BACKEND}"
 max_batch_size: 0
@@ -48,13 +44,9 @@ def model_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...
         "instance_group": [{"count": workers, "kind": "KIND_CPU"}],
     }
     if model.batched:
-        config["dynamic_batching"] = {
-            "default_queue_policy": {
-                "max_queue_size": QUEUE_SIZE,
-                "default_timeout_microseconds": round(QUEUE_TIMEOUT * 1e6),
-                "allow_timeout_override": True,
-            }
-        }
+        # No queue policy: any turns off Triton's prefetching, and then a request that arrives between an answer and the
+        # end of its Execute may wait 500 ms for the batcher (docs/request-path.md).
+        config["dynamic_batching"] = {}
     return _merged(config, model.triton_config)
 
 

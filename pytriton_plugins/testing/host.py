@@ -1,0 +1,110 @@
+"""A real pytriton-host in a process of its own, on free ports of the loopback address; runs in the test process."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pytriton_plugins.testing.waiting import wait_until
+
+ADDRESS = "127.0.0.1"
+
+
+class RunningHost:
+    """A host that was started by `run_host`. ``http``, ``grpc`` and ``metrics`` are ``ADDRESS:PORT``."""
+
+    def __init__(self, process: subprocess.Popen[bytes], ports: tuple[int, int, int], folder: Path) -> None:
+        self.process = process
+        self.ports = ports
+        self.http, self.grpc, self.metrics = (f"{ADDRESS}:{port}" for port in ports)
+        self._folder = folder
+
+    @property
+    def output(self) -> str:
+        """Its standard output until now: the table and the lines to paste."""
+        return (self._folder / "output").read_text(errors="replace")
+
+    @property
+    def log(self) -> str:
+        """Its standard error until now."""
+        return (self._folder / "log").read_text(errors="replace")
+
+    def status(self, path: str) -> int:
+        """The HTTP status of a GET of ``path``, such as ``/v2/health/ready``; 0 when nobody answers."""
+        connection = http.client.HTTPConnection(self.http, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def wait_ready(self, timeout: float = 60.0) -> None:
+        """Wait for ``/v2/health/ready``; raises AssertionError with the log when the host ends or does not get ready."""
+        try:
+            wait_until(self._ended_or_ready, timeout, "/v2/health/ready answers 200")
+        except TimeoutError as error:
+            raise AssertionError(f"{error}; its log:\n{self.log}") from None
+        assert self.process.poll() is None, f"the host ended with {self.process.returncode}; its log:\n{self.log}"
+
+    def wait_settled(self, timeout: float = 60.0) -> None:
+        """Wait until every plugin serves or has failed: then the table is printed."""
+        wait_until(lambda: "HTTP http://" in self.output or self.process.poll() is not None, timeout, "the table is printed")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+    def _ended_or_ready(self) -> bool:
+        return self.process.poll() is not None or self.status("/v2/health/ready") == 200
+
+
+@contextlib.contextmanager
+def run_host(
+    *targets: str | Path,
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    ready: bool = True,
+    prefix: Sequence[str] = (),
+) -> Iterator[RunningHost]:
+    """A host that serves ``targets`` (none: every installed plugin), ready unless ``ready`` is false, and killed at the end.
+
+    ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix`` is put
+    before the command (``unshare …``).
+    """
+    ports = _free_ports()
+    names = ("--http-port", "--grpc-port", "--metrics-port")
+    flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
+    with tempfile.TemporaryDirectory(prefix="pytriton-test-") as name:
+        folder = Path(name)
+        command = [*prefix, sys.executable, "-m", "pytriton_plugins", "serve", *map(str, targets), *flags, *options]
+        with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=output, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+        host = RunningHost(process, ports, folder)
+        try:
+            if ready:
+                host.wait_ready()
+            yield host
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def _free_ports() -> tuple[int, int, int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for sock in sockets:
+            sock.bind((ADDRESS, 0))
+        first, second, third = (sock.getsockname()[1] for sock in sockets)
+        return first, second, third

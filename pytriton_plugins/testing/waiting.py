@@ -1,0 +1,22 @@
+"""Waiting for a condition with a deadline, in place of sleeping; runs in the test process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+_PAUSE = 0.01
+
+
+def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+    """The first true value of ``condition()``; raises TimeoutError that names ``what`` after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"not within {timeout:g} s: {what or getattr(condition, '__name__', condition)}")
+        time.sleep(_PAUSE)
