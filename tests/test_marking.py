@@ -478,3 +478,19 @@ def test_other_names_are_not_in_the_package() -> None:
 
     with pytest.raises(AttributeError, match="has no attribute 'Contxt'"):
         pytriton_plugins.Contxt  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_package_alone_imports_not_even_numpy() -> None:
+    code = """
+import sys, pytriton_plugins
+print("numpy" in sys.modules)
+print(sorted(set(pytriton_plugins.__all__) - set(dir(pytriton_plugins))))
+from pytriton_plugins import *
+print(Tensor.__module__, infer_func.__module__, RequestError.__module__, type(hookimpl).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "False",
+        "[]",
+        "pytriton_plugins.tensors pytriton_plugins.marking pytriton_plugins.errors HookimplMarker",
+    ]
