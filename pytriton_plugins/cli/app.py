@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,7 +61,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; each mistake ends in one line on standard error and an exit code."""
     try:
         result = app.main(arguments, prog_name=PROGRAM, standalone_mode=False)
-        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -78,10 +75,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except PytritonPluginsError as error:
         return _fail(str(error), 1)
-    except BrokenPipeError:
-        # Whoever read the output has gone; Python's own flush at exit must not fail on it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def explain(message: str) -> None:
