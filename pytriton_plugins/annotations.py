@@ -106,9 +106,8 @@ def _tensor_in(place: str, hint: Any) -> Tensor | None:
 
 def _members(hint: Any) -> tuple[Any, ...]:
     origin = get_origin(hint)
-    union = origin is typing.Union or origin is types.UnionType
     required = getattr(origin, "_name", None) in ("NotRequired", "Required", "ReadOnly")
-    return get_args(hint) if union or required else ()
+    return get_args(hint) if origin is typing.Union or required else ()
 
 
 def _is_typed_dict(hint: Any) -> bool:

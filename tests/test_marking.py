@@ -184,6 +184,19 @@ def test_a_decorator_between_keeps_the_parameters_and_above_keeps_the_mark() -> 
     assert declared(below).inputs == declared(above).inputs == (A,)
 
 
+def test_names_in_annotations_are_those_of_the_wrapped_functions_module() -> None:
+    elsewhere: dict[str, Any] = {}
+    exec(
+        "from functools import wraps\ndef plain(f): return wraps(f)(lambda *args, **named: f(*args, **named))",
+        elsewhere,
+    )
+
+    def function(a: Vector) -> Sum:
+        return a
+
+    assert declared(infer_func(elsewhere["plain"](function))).inputs == (A,)
+
+
 def test_double_star_takes_all_and_arg_renames() -> None:
     strange = Tensor("images:0", np.uint8, (-1,))
 
