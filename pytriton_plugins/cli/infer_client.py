@@ -113,7 +113,9 @@ class Client:
         try:
             yield
         except InferenceServerException as error:
-            raise ServerError(f"the server at {self._where} answers: {one_line(error.message(), 4000)}") from error
+            answer = one_line(error.message(), 4000)
+            hint = "; the table that 'pytriton-host serve' prints names its models" if "unknown model" in answer else ""
+            raise ServerError(f"the server at {self._where} answers: {answer}{hint}") from error
         except OSError as error:
             raise ServerError(f"the connection to {self._where} broke: {one_line(error)}; try again") from error
 

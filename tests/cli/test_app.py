@@ -11,6 +11,7 @@ import pytest
 from fake_distributions import install
 
 from pytriton_plugins.cli.options import HELP
+from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.settings import SETTINGS
 
@@ -52,6 +53,14 @@ def test_help_of_serve_shows_every_option_with_its_variable(called: Called) -> N
         assert f"[env var: {setting.variable}]" in text
     assert "--address, --host ADDRESS" in text
     assert "-c, --config FILE" in text
+
+
+def test_help_of_serve_tells_the_defaults_that_hold() -> None:
+    told = {s.name: match[1] for s in SETTINGS if (match := re.search(r"Default: ([\w.]+)\.$", HELP[s.name][1]))}
+    assert len(told) == 10
+    config = HostConfig()
+    parsed = {s.name: s.parse(told[s.name]) for s in SETTINGS if s.name in told}
+    assert parsed == {name: getattr(config, name) for name in told}
 
 
 def test_a_hook_plugin_names_the_server_that_version_shows(
