@@ -41,7 +41,7 @@ class HostConfig:
     shm_max: int = 2048 * MIB
     import_timeout: float = 60.0
     load_timeout: float = 60.0
-    drain_timeout: float = 20.0
+    drain_timeout: float = 1.0
     allow: tuple[str, ...] = ()
     run_dir: Path | None = None
     log_level: str = "info"

@@ -17,5 +17,13 @@ def start_floor(cache: Cache, models: Models, place: Place) -> Server:
         raise NotInstalled("the floor serves one model; leave it out with `--without floor`")
     binary = cache.needs(place.tritonserver or cache.tritonserver)
     ports = [str(place.http), str(place.grpc), str(place.metrics)]
-    command = [sys.executable, "-m", "benchmarks.floor_host", models.names[0], *ports, str(binary), str(place.folder / "run")]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.floor_host",
+        models.names[0],
+        *ports,
+        str(binary),
+        str(place.folder / "run"),
+    ]
     return Server("floor", command, plain_environment(PYTHONPATH=str(CHECKOUT)), place, models.names, binary)

@@ -25,7 +25,7 @@ HELP = {
     "shm_max": ("SIZE", "Shared memory that one model may grow to. Default: 2GiB."),
     "import_timeout": ("SECONDS", "How long importing a plugin may take. Default: 60."),
     "load_timeout": ("SECONDS", "How long tritonserver may take to load a model. Default: 60."),
-    "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 20."),
+    "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 1."),
     "allow": ("CATEGORY", "Opens shared-memory, model-repository, trace or logging to clients. Repeatable."),
     "run_dir": ("DIR", "Where files that live as long as the daemon stand. Default: a folder of its own in /tmp."),
     "log_level": ("LEVEL", "debug, info, warning or error. Default: info."),

@@ -16,15 +16,14 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.catalogue import catalogue
 from pytriton_plugins.discovery.entry_points import ModelReference
-from pytriton_plugins.errors import ConfigError, ServerError
+from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
-from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.plugins import PluginRecord, start_plugin
+from pytriton_plugins.host.ports import choose_ports
 from pytriton_plugins.host.processes import describe_exit
-from pytriton_plugins.host.ports import PortTaken, settle_ports
 from pytriton_plugins.host.reaper import Reaper
 from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.repository import add_model, model_config
@@ -33,11 +32,10 @@ from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.stopping import STOP_PATIENCE, drain
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Worker
-from pytriton_plugins.shm.wire import LinkKind, LinkMessage
+from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import HostStatus, Ports, ShmPolicy
 
 _LOG = logging.getLogger("pytriton.host")
-_MOST_PORT_ATTEMPTS = 5
 
 
 def run(config: HostConfig) -> int:
@@ -46,7 +44,10 @@ def run(config: HostConfig) -> int:
     os.umask(0o077)
     references = catalogue(config.targets)
     if not references:
-        raise ConfigError("there is nothing to serve: no model plugin is installed; install one, or name a file: pytriton-host serve model.py")
+        raise ConfigError(
+            "there is nothing to serve: no model plugin is installed; install one, or name a file: "
+            "pytriton-host serve model.py"
+        )
     hooks = HookManager.installed()
     found = find_tritonserver(config.tritonserver, hooks)
     ports = choose_ports(config, hooks)
@@ -57,26 +58,12 @@ def run(config: HostConfig) -> int:
         run_dir.remove()
 
 
-def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
-    """The ports to listen on, all of them free now; raises PortTaken when no hook has an answer to a taken one."""
-    configured = Ports(config.http_port, config.grpc_port, config.metrics_port)
-    fixed = {name: getattr(configured, name) for name in ("http", "grpc", "metrics") if f"{name}_port" in config.fixed}
-    taken: list[int] = []
-    for attempt in itertools.count():
-        answer = hooks.choose_ports(configured, attempt, taken)
-        try:
-            return settle_ports(config.address, attrs.evolve(answer.value if answer else configured, **fixed))
-        except PortTaken as error:
-            taken.append(error.port)
-            if answer is None or error.port in fixed.values() or attempt >= _MOST_PORT_ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
-
-
 class Host:
     """Everything that runs, and how it hangs together. One event loop, no threads but the health checks' one."""
 
-    def __init__(self, config: HostConfig, hooks: HookManager, found: FoundServer, ports: Ports, run_dir: RunDir) -> None:
+    def __init__(
+        self, config: HostConfig, hooks: HookManager, found: FoundServer, ports: Ports, run_dir: RunDir
+    ) -> None:
         self.config = config
         self.hooks = hooks
         self.models: dict[tuple[str, int], ServedModel] = {}
@@ -114,7 +101,7 @@ class Host:
         try:
             server = await self._until_stop(self._start_server())
             if server is not None:
-                ended = await self._until_stop(self._watch(server, plugins, report))
+                ended: int | None = await self._until_stop(self._watch(server, plugins, report))
                 if ended is not None:
                     return ended
             _LOG.info("stopping")
@@ -213,7 +200,11 @@ class Host:
         """Why the host itself is not ready; empty when it is."""
         if self._state != "serving":
             return [self._state]
-        broken = [f"plugin {record.reference.plugin}: {record.error}" for record in self.records if record.error and record.required]
+        broken = [
+            f"plugin {record.reference.plugin}: {record.error}"
+            for record in self.records
+            if record.error and record.required
+        ]
         models = [
             f"model {model.name}: {status.reason}"
             for model in self.models.values()
@@ -243,7 +234,9 @@ class Host:
     async def load(self, model: ServedModel) -> None:
         """Load the model into Triton, with every version of its name that has a worker."""
         async with self._load_locks.setdefault(model.name, asyncio.Lock()):
-            versions = {other.declaration.version for other in self.models.values() if other.name == model.name and other.loaded}
+            versions = {
+                other.declaration.version for other in self.models.values() if other.name == model.name and other.loaded
+            }
             versions.add(model.declaration.version)
             add_model(self._run_dir.path / "repository", model.declaration)
             config = model_config(model.declaration, model.worker_count, tuple(sorted(versions)))
@@ -257,23 +250,16 @@ class Host:
 
     def _on_backend_need(self, message: LinkMessage) -> None:
         model = next((model for model in self.models.values() if model.number == message.model), None)
-        grant: Grant | str = model.on_need(message.channel, message.segment, message.value) if model else "there is no such model"
-        link = self._started.result().link
-        try:
-            if isinstance(grant, str):
-                link.send(LinkMessage(LinkKind.REFUSED, token=message.token, payload=grant.encode()))
-            else:
-                link.send(LinkMessage(LinkKind.SEGMENT, segment=grant.number, token=message.token), grant.descriptor)
-        except ServerError as error:
-            _LOG.error("%s", error)
+        if model is not None:
+            self._started.result().answer_need(
+                message.token, model.on_need(message.channel, message.segment, message.value)
+            )
 
     def _on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
-        model = next((model for model in self.models.values() if model.channel_of(worker)), None)
-        if model is None:
-            worker.answer_need(message["token"], "the worker serves no model")
-            return
-        channel = model.channel_of(worker)
-        worker.answer_need(message["token"], model.on_need(channel, message["segment"], message["bytes"]))
+        for model in self.models.values():
+            channel = model.channel_of(worker)
+            if channel:
+                worker.answer_need(message["token"], model.on_need(channel, message["segment"], message["bytes"]))
 
     def _on_channel_lost(self, message: LinkMessage) -> None:
         """A worker that broke the protocol is replaced; one that ended is seen by its end as well."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,9 @@ CHECK_TIMEOUT = 0.5
 class Health:
     """Asks the hooks and the host's own state, and opens or closes the gate when the verdict changes."""
 
-    def __init__(self, server: TritonServer, hooks: HookManager, status: Callable[[], HostStatus], own: Callable[[], list[str]]) -> None:
+    def __init__(
+        self, server: TritonServer, hooks: HookManager, status: Callable[[], HostStatus], own: Callable[[], list[str]]
+    ) -> None:
         """``own``: the host's reasons for not being ready, none if it is."""
         self._server = server
         self._hooks = hooks
@@ -49,10 +52,8 @@ class Health:
                 _LOG.warning("not ready: %s", "; ".join(reasons)) if reasons else _LOG.info("ready again")
             reasons_before = reasons
             await self._set(not reasons)
-            try:
+            with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), PERIOD)
-            except asyncio.TimeoutError:
-                pass
 
     async def close_gate(self) -> None:
         """Not ready from now on; the caller has ended `run`."""

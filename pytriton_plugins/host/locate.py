@@ -31,7 +31,7 @@ class FoundServer:
 def find_tritonserver(explicit: Path | None, hooks: HookManager) -> FoundServer:
     """The tritonserver to run; raises ServerError that says what to install or correct."""
     if explicit is not None:
-        return _checked(explicit, "option --tritonserver")
+        return _checked(explicit, "named by --tritonserver, its variable or the file")
     candidates = tuple(path for path in (_on_path(), _USUAL_PLACE) if path and os.access(path, os.X_OK))
     answer = hooks.choose_server(candidates)
     if answer is None:
@@ -49,13 +49,15 @@ def _on_path() -> Path | None:
 
 def _checked(path: Path, source: str) -> FoundServer:
     if not path.is_file() or not os.access(path, os.X_OK):
-        raise ServerError(f"tritonserver {path} ({source}) is no program that can be run; name another with --tritonserver")
+        raise ServerError(
+            f"tritonserver {path} ({source}) is no program that can be run; name another with --tritonserver"
+        )
     return FoundServer(path.resolve(), source)
 
 
 @functools.cache
 def server_help(path: Path) -> str:
-    """What ``tritonserver --help`` prints: servers refuse options that they do not know. Empty when it cannot be run."""
+    """What ``tritonserver --help`` prints: servers refuse options that they do not know. Empty if it cannot run."""
     try:
         done = subprocess.run([path, "--help"], capture_output=True, text=True, timeout=20, errors="replace")
     except (OSError, subprocess.TimeoutExpired):

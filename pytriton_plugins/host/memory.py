@@ -65,14 +65,14 @@ class Ledger:
         kept = self.total - (old.size if old else 0)
         if kept + needed > self.policy.max:
             raise ShmError(
-                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(kept)} in use, and the "
-                f"limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once"
+                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(kept)} in use, and "
+                f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once"
             )
         left = memory_headroom() - untouched
         if needed > left:
             raise ShmError(
-                f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on this "
-                "machine or in this container; raise its memory limit or send less at once"
+                f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
+                "this machine or in this container; raise its memory limit or send less at once"
             )
         wished = max(needed, round((old.size if old else self._initial) * self.policy.growth))
         size = min(_rounded(wished), self.policy.max - kept) if wished <= left else _rounded(needed)

@@ -1,4 +1,4 @@
-"""What became of each plugin: a record with its models, or with the reason why there are none; runs in the host's event loop."""
+"""What became of each plugin: its models, or the reason why there are none; runs in the host's event loop."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ def _refuse_conflicts(host: Host, reference: ModelReference, declarations: list[
         other = host.models.get((declaration.name, declaration.version))
         if other is not None:
             raise WorkerFailed(
-                f"model {declaration.name} version {declaration.version} is already served from {other.reference.label}, "
-                f"so {reference.label} is not; uninstall one of them or name only one on the command line"
+                f"model {declaration.name} version {declaration.version} is already served from "
+                f"{other.reference.label}, so {reference.label} is not; uninstall one of them or name only one "
+                "on the command line"
             )

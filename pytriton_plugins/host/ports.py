@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.values import Ports
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.hooks.manager import HookManager
+
+_MOST_ATTEMPTS = 5
 
 
 def settle_ports(address: str, ports: Ports) -> Ports:
@@ -25,6 +35,22 @@ def settle_ports(address: str, ports: Ports) -> Ports:
         for sock in held:
             sock.close()
     return Ports(**settled)
+
+
+def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
+    """The ports to listen on, all of them free now; raises PortTaken when no hook has an answer to a taken one."""
+    configured = Ports(config.http_port, config.grpc_port, config.metrics_port)
+    fixed = {name: getattr(configured, name) for name in ("http", "grpc", "metrics") if f"{name}_port" in config.fixed}
+    taken: list[int] = []
+    for attempt in itertools.count():
+        answer = hooks.choose_ports(configured, attempt, taken)
+        try:
+            return settle_ports(config.address, attrs.evolve(answer.value if answer else configured, **fixed))
+        except PortTaken as error:
+            taken.append(error.port)
+            if answer is None or error.port in fixed.values() or attempt >= _MOST_ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
 
 
 class PortTaken(ServerError):
@@ -45,9 +71,15 @@ def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
         sock.bind((address, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message = f"{name} port {port} on {address} is in use{_by_whom(port)}; stop that program or choose another with --{name}-port"
-            raise PortTaken(message, port) from None
-        raise ServerError(f"{name} port {port} on {address} cannot be used: {error.strerror}; correct --address or --{name}-port") from None
+            holder = _by_whom(port)
+            raise PortTaken(
+                f"{name} port {port} on {address} is in use{holder}; stop that program or choose another "
+                f"with --{name}-port",
+                port,
+            ) from None
+        raise ServerError(
+            f"{name} port {port} on {address} cannot be used: {error.strerror}; correct --address or --{name}-port"
+        ) from None
     return int(sock.getsockname()[1])
 
 

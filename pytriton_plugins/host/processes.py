@@ -86,7 +86,7 @@ class Child:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._read_output()
-        # What the child forked may hold its ports and memory. Before the reaping, so that the group's number is still its own.
+        # What the child forked may hold its ports and memory. Before the reaping: the group's number is still its own.
         self.kill()
         status = self._process.wait()
         self._ended.set_result(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -30,10 +31,8 @@ class Reaper:
     def reap(self) -> None:
         """Reap those adopted processes that have ended."""
         for pid in self.adopted():
-            try:
+            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
 
     def kill_adopted(self) -> None:
         """End every adopted process: nothing that a plugin started outlives the host."""

@@ -1,4 +1,4 @@
-"""What the operator sees: progress while the models start, then a table and a line to paste for each model; runs in the host."""
+"""What the operator sees: progress, then a table and lines to paste for each model; runs in the host."""
 
 from __future__ import annotations
 
@@ -82,9 +82,13 @@ def _reachable(address: str) -> str:
 def calls(model: ServedModel, address: str, ports: Ports) -> list[str]:
     """The two lines that call ``model``: our own command, and curl."""
     declaration = model.declaration
-    values = [shlex.quote(f"{tensor.name}={_sample_text(tensor)}") for tensor in declaration.inputs if not tensor.optional]
+    values = [
+        shlex.quote(f"{tensor.name}={_sample_text(tensor)}") for tensor in declaration.inputs if not tensor.optional
+    ]
     url = "" if ports.grpc == 8001 and address == "127.0.0.1" else f" --url {address}:{ports.grpc}"
-    body = json.dumps({"inputs": [_sample_input(declaration, tensor) for tensor in declaration.inputs if not tensor.optional]})
+    body = json.dumps(
+        {"inputs": [_sample_input(declaration, tensor) for tensor in declaration.inputs if not tensor.optional]}
+    )
     target = f"http://{address}:{ports.http}/v2/models/{model.name}/infer"
     return [f"pytriton-host infer {model.name} {' '.join(values)}{url}", f"curl -s {target} -d {shlex.quote(body)}"]
 
@@ -95,7 +99,12 @@ def _sample_input(declaration: ModelDeclaration, tensor: Tensor) -> dict[str, An
     for dim in shape:
         count *= dim
     batch = [1] if declaration.batched else []
-    return {"name": tensor.name, "datatype": tensor.dtype.triton, "shape": batch + shape, "data": _sample_items(tensor, count)}
+    return {
+        "name": tensor.name,
+        "datatype": tensor.dtype.triton,
+        "shape": batch + shape,
+        "data": _sample_items(tensor, count),
+    }
 
 
 def _sample_items(tensor: Tensor, count: int) -> list[Any]:

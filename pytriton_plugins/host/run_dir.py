@@ -17,7 +17,7 @@ class RunDir:
     """A folder that only this user may enter. A lock held for life tells the living from what was left behind."""
 
     def __init__(self, wanted: Path | None) -> None:
-        """``wanted`` as configured, or a new folder among the temporary files; raises ConfigError when it cannot be used."""
+        """``wanted`` as configured, else a new temporary folder; raises ConfigError when it cannot be used."""
         if wanted is None:
             _sweep(Path(tempfile.gettempdir()))
         try:
@@ -29,7 +29,9 @@ class RunDir:
             raise ConfigError(f"run directory {place}: {error.strerror}; name another with --run-dir") from None
         if not _locked(self._lock):
             os.close(self._lock)
-            raise ConfigError(f"run directory {self.path} is used by another pytriton-host; name another with --run-dir")
+            raise ConfigError(
+                f"run directory {self.path} is used by another pytriton-host; name another with --run-dir"
+            )
         self._temporary = wanted is None
         self._empty()
 

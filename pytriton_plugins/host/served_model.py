@@ -1,16 +1,17 @@
-"""One model while it is served: its workers, their channels and memory, and its place in Triton; runs in the host's event loop."""
+"""One model while it is served: its workers, channels and memory; runs in the host's event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import socket
-from typing import Any, Protocol
+from typing import Protocol
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.entry_points import ModelReference
-from pytriton_plugins.errors import PytritonPluginsError, ServerError, ShmError
+from pytriton_plugins.errors import ServerError, ShmError
 from pytriton_plugins.host.memory import Grant, Ledger, in_mib
 from pytriton_plugins.host.processes import describe_exit
 from pytriton_plugins.host.triton import TritonServer
@@ -49,7 +50,9 @@ class ServedModel:
     _numbers = itertools.count(1)
     _channels = itertools.count(1)
 
-    def __init__(self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration, policy: ShmPolicy) -> None:
+    def __init__(
+        self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration, policy: ShmPolicy
+    ) -> None:
         self.number = next(self._numbers)
         self.reference = reference
         self.declaration = declaration
@@ -72,13 +75,15 @@ class ServedModel:
     def name(self) -> str:
         return self.declaration.name
 
-    def start(self, first: Worker) -> None:
-        """Have ``first``, which has imported the plugin, and as many others as are wanted serve the model."""
+    def start(self, first: Worker | None) -> None:
+        """Have as many workers as are wanted serve the model, ``first`` among them if it has imported the plugin."""
         workers: list[Worker | None] = [first, *[None] * (self.worker_count - 1)]
         self._slots = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
 
     def status(self) -> ModelStatus:
-        return ModelStatus(self.name, self.declaration.version, not self._why_not_ready(), len(self.live), self._why_not_ready())
+        return ModelStatus(
+            self.name, self.declaration.version, not self._why_not_ready(), len(self.live), self._why_not_ready()
+        )
 
     def _why_not_ready(self) -> str:
         if self.error:
@@ -138,7 +143,9 @@ class ServedModel:
             await self._connect(worker, channel)
             await self._loaded()
             status = await worker.child.wait()
-            _LOG.warning("model %s: its worker %d ended with %s; starting another", self.name, worker.pid, describe_exit(status))
+            _LOG.warning(
+                "model %s: its worker %d ended with %s; starting another", self.name, worker.pid, describe_exit(status)
+            )
             return True
         except (WorkerFailed, ShmError) as error:
             worker.kill()
@@ -169,7 +176,9 @@ class ServedModel:
         async with self._declared:
             if not self._is_declared:
                 largest = self.ledger.policy.max
-                await server.declare(self.number, pack_declaration(self.declaration, wait=WAIT_FOR_WORKER, largest_response=largest))
+                await server.declare(
+                    self.number, pack_declaration(self.declaration, wait=WAIT_FOR_WORKER, largest_response=largest)
+                )
                 self._is_declared = True
 
     def _introduce(self, server: TritonServer, channel: int, sock: socket.socket, request: Grant) -> None:
@@ -183,10 +192,15 @@ class ServedModel:
             await self._host.load(self)
             self.loaded = True
             self._settled.set()
+        workers = f"{self.worker_count} worker{'s' if self.worker_count > 1 else ''}"
+        memory = in_mib(self.ledger.total)
         _LOG.info(
-            "model %s version %d: serving; shared memory %s for %d worker%s",
-            self.name, self.declaration.version, in_mib(self.ledger.total), self.worker_count, "s"[: self.worker_count > 1],
-        )  # fmt: skip
+            "model %s version %d: serving; shared memory %s for %s",
+            self.name,
+            self.declaration.version,
+            memory,
+            workers,
+        )
         self._host.changed()
 
     async def _disconnect(self, channel: int) -> None:
@@ -196,10 +210,8 @@ class ServedModel:
         if not self.live:
             self._last_live = self._loop.time()
         self._host.changed()
-        try:
+        with contextlib.suppress(ServerError):  # the server is gone too
             (await self._host.server()).link.send(LinkMessage(LinkKind.CHANNEL_GONE, channel=channel))
-        except ServerError:
-            pass  # the server is gone too
 
     def _give_up(self, reason: str) -> None:
         self.error = reason

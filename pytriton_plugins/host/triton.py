@@ -1,8 +1,9 @@
-"""One tritonserver process: its command line, its links, the models and the gate in it; runs in the host's event loop."""
+"""One tritonserver process: its command line, links, models and gate; runs in the host's event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -17,6 +18,7 @@ from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.backend_link import BackendLink, inherited_by
 from pytriton_plugins.host.control import Control
 from pytriton_plugins.host.locate import FoundServer, knows_option
+from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.repository import GATE, create_repository
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
@@ -58,12 +60,12 @@ def command_line(found: FoundServer, config: HostConfig, ports: Ports, repositor
     if closed:
         options["http-restricted-api"] = f"{closed}:{_SECRET_HEADER}={secret}"
         options["grpc-restricted-protocol"] = f"{closed}:{_SECRET_HEADER}={secret}"
-    options |= dict(config.server_options)
-    always = {name for name, _ in config.server_options}
+    asked = {name for name, _ in config.server_options}
+    ours = [(name, value) for name, value in options.items() if name not in asked and knows_option(found.path, name)]
     flags = [
         f"--{name}={value}" if value else f"--{name}"
-        for name, value in options.items()
-        if value is not None and (name in always or knows_option(found.path, name))
+        for name, value in (*ours, *config.server_options)
+        if value is not None
     ]
     return [str(found.path), *flags]
 
@@ -155,16 +157,24 @@ class TritonServer:
             except ServerError:
                 return  # as it must: the failed load is what makes the server not ready
 
+    def answer_need(self, token: int, grant: Grant | str) -> None:
+        """Answer the backend's wish with a segment, or with the reason why there is none."""
+        try:
+            if isinstance(grant, str):
+                self.link.send(LinkMessage(LinkKind.REFUSED, token=token, payload=grant.encode()))
+            else:
+                self.link.send(LinkMessage(LinkKind.SEGMENT, segment=grant.number, token=token), grant.descriptor)
+        except ServerError as error:
+            _LOG.error("%s", error)
+
     async def held_requests(self) -> int:
         """How many requests the backend has not answered yet."""
         return await self.link.ask(LinkMessage(LinkKind.COUNT))
 
     async def stop(self, patience: float) -> None:
         """Fail what still waits, then end the process, by force after ``patience`` seconds."""
-        try:
+        with contextlib.suppress(ServerError):
             self.link.send(LinkMessage(LinkKind.STOP))
-        except ServerError:
-            pass
         if self._control is not None:
             await self._control.close()
         self.child.signal(signal.SIGTERM)
@@ -176,9 +186,20 @@ class TritonServer:
         self.link.close()
 
 
+_NOISE = (
+    GATE,  # ours to say
+    "Unable to allocate pinned system memory",  # these four: no GPU, and none is needed
+    "CudaDriverHelper has not been initialized",
+    "DCGM unable to start",
+    "CUDA memory pool disabled",
+    "Failed to set config modification time",  # the configuration came in the call that loads
+)
+
+
 def _log_line(line: str) -> None:
-    """Triton's own lines begin with their level; what it says of the gate is ours to say."""
-    if GATE in line:
+    """Triton's own lines begin with their level; what is no news stays out of the log unless it is verbose."""
+    if any(text in line for text in _NOISE):
+        _LOG.debug("%s", line)
         return
     level = {"E": logging.ERROR, "W": logging.WARNING}.get(line[:1]) if line[1:5].isdigit() else None
     _LOG.log(level or logging.DEBUG, "%s", line)

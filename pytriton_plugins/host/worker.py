@@ -1,8 +1,9 @@
-"""A worker process as its host sees it: spawned, asked for its models, set to serve one; runs in the host's event loop."""
+"""A worker process as its host sees it: spawned, asked, set to serve; runs in the host's event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -29,7 +30,9 @@ class WorkerFailed(PytritonPluginsError):
 class Worker:
     """One worker process. `declared` and `serve` are its handshake; after that only its end is of interest."""
 
-    def __init__(self, number: int, reference: ModelReference, on_need: Callable[[Worker, dict[str, Any]], None]) -> None:
+    def __init__(
+        self, number: int, reference: ModelReference, on_need: Callable[[Worker, dict[str, Any]], None]
+    ) -> None:
         """Spawn it. ``on_need`` gets its wishes for a larger response segment."""
         self.number = number
         self.reference = reference
@@ -95,10 +98,8 @@ class Worker:
             raise WorkerFailed(f"its {stage} took longer than {timeout:g} s; raise {option} if it needs more") from None
 
     def _send(self, message: dict[str, Any], *descriptors: int) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it is gone, and its end is being dealt with
             send(self._sock, json.dumps(message).encode(), descriptors)
-        except OSError:
-            pass  # it is gone, and its end is being dealt with
 
     def _on_readable(self) -> None:
         try:

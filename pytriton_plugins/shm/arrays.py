@@ -20,7 +20,8 @@ _OFFSET = 8
 def read_array(segment: Segment, entry: TensorEntry, dtype: DType) -> Array:
     """The tensor that ``entry`` describes: a read-only view of the segment, or an object array of ``bytes``."""
     if dtype.item_size:
-        return np.ndarray(entry.dims, dtype.numpy, segment.bytes, entry.offset)  # type: ignore[arg-type]
+        array: Array = np.ndarray(entry.dims, dtype.numpy, segment.bytes, entry.offset)
+        return array
     return _read_text(segment, entry)
 
 
@@ -64,7 +65,7 @@ def write(encoded: Encoded, segment: Segment, offset: int) -> None:
     """Copy the tensor to ``offset``, a multiple of 64, where ``encoded.size`` bytes are free."""
     array = encoded.array
     if encoded.offsets is None:
-        np.ndarray(array.shape, array.dtype, segment.bytes, offset)[...] = array  # type: ignore[arg-type]
+        np.ndarray(array.shape, array.dtype, segment.bytes, offset)[...] = array
         return
     text_at = offset + encoded.offsets.nbytes
     segment.view[offset:text_at] = encoded.offsets.view(np.uint8).data

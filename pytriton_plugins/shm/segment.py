@@ -17,7 +17,10 @@ _SEALS = 0x1 | 0x2 | 0x4
 
 
 def create_segment_file(size: int) -> int:
-    """A sealed memfd of ``size`` bytes that no name leads to; pages cost memory only once touched. The caller closes it."""
+    """A sealed memfd of ``size`` bytes that no name leads to; the caller closes it.
+
+    Its pages cost memory only once they are touched.
+    """
     descriptor = os.memfd_create("pytriton-segment", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.ftruncate(descriptor, size)

@@ -14,6 +14,11 @@ from pytriton_plugins.shm.wire import MAX_MESSAGE
 _FD_SIZE = array.array("i").itemsize
 _MAX_DESCRIPTORS = 4
 _ANCILLARY = socket.CMSG_SPACE(_MAX_DESCRIPTORS * _FD_SIZE)
+# Plain numbers: operations on `enum` flags take longer than the system call, and this runs for every request.
+_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
+_CUT = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
+NO_SIGNAL = int(socket.MSG_NOSIGNAL)
+_SEND = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
@@ -27,7 +32,7 @@ def send(sock: socket.socket, data: bytes, descriptors: tuple[int, ...] = (), *,
     give_up = time.monotonic() + deadline
     while True:
         try:
-            sock.sendmsg([data], ancillary, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            sock.sendmsg([data], ancillary, _SEND)
             return
         except BlockingIOError:
             left = give_up - time.monotonic()
@@ -44,17 +49,17 @@ def receive(sock: socket.socket, size: int = MAX_MESSAGE, flags: int = 0) -> tup
     Raises ProtocolError when the message or its descriptors were cut.
     """
     try:
-        data, ancillary, seen, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC | flags)
+        data, ancillary, seen, _ = sock.recvmsg(size, _ANCILLARY, _CLOEXEC | flags)
     except ConnectionResetError:
         # The peer closed with messages of ours unread; its own last messages may still be queued.
-        data, ancillary, seen, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC | flags)
-    if not ancillary and not seen & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+        data, ancillary, seen, _ = sock.recvmsg(size, _ANCILLARY, _CLOEXEC | flags)
+    if not ancillary and not seen & _CUT:
         return data, []
     descriptors = array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             descriptors.frombytes(content[: len(content) - len(content) % _FD_SIZE])
-    if seen & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+    if seen & _CUT:
         for descriptor in descriptors:
             os.close(descriptor)
         raise ProtocolError("a message on a link was cut")

@@ -88,13 +88,13 @@ class LinkMessage(NamedTuple):
     def unpack(cls, data: bytes) -> LinkMessage:
         if len(data) < LINK_HEADER.size:
             raise ProtocolError(f"backend link: a message of {len(data)} bytes; at least {LINK_HEADER.size} are needed")
-        return cls(*LINK_HEADER.unpack_from(data), data[LINK_HEADER.size :])
+        return cls(*LINK_HEADER.unpack_from(data))._replace(payload=data[LINK_HEADER.size :])
 
 
 class TensorEntry(NamedTuple):
     """One tensor of a batch: which declared one, which requests it covers, and where its bytes lie."""
 
-    index: int
+    tensor: int
     dtype: int
     first: int
     requests: int
@@ -105,7 +105,7 @@ class TensorEntry(NamedTuple):
     def pack_into(self, buffer: memoryview, position: int) -> None:
         rank = len(self.dims)
         TENSOR_ENTRY.pack_into(
-            buffer, position, self.index, self.dtype, rank, 0, self.first, self.requests, self.offset, self.length,
+            buffer, position, self.tensor, self.dtype, rank, 0, self.first, self.requests, self.offset, self.length,
             *self.dims, *(0,) * (8 - rank),
         )  # fmt: skip
 
@@ -134,8 +134,8 @@ def unpack_request_block(buffer: memoryview, offset: int, length: int) -> Reques
         position += REQUEST_ENTRY.size
     inputs = []
     for _ in range(input_count):
-        index, dtype, rank, _, first, count, start, size, *dims = TENSOR_ENTRY.unpack_from(buffer, position)
-        inputs.append(TensorEntry(index, dtype, first, count, start, size, tuple(dims[:rank])))
+        tensor, dtype, rank, _, first, count, start, size, *dims = TENSOR_ENTRY.unpack_from(buffer, position)
+        inputs.append(TensorEntry(tensor, dtype, first, count, start, size, tuple(dims[:rank])))
         position += TENSOR_ENTRY.size
     return RequestBlock(batch, tuple(rows), tuple(requested), tuple(inputs))
 
@@ -171,7 +171,9 @@ def pack_declaration(model: ModelDeclaration, *, wait: float, largest_response: 
     )
     payload = head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
     if len(payload) + LINK_HEADER.size > MAX_MESSAGE:
-        raise ProtocolError(f"model {model.name}: its tensors' names and shapes need {len(payload)} bytes; use fewer or shorter")
+        raise ProtocolError(
+            f"model {model.name}: its tensors' names and shapes need {len(payload)} bytes; use fewer or shorter"
+        )
     return payload
 
 

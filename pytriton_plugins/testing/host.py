@@ -49,7 +49,7 @@ class RunningHost:
             connection.close()
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait for ``/v2/health/ready``; raises AssertionError with the log when the host ends or does not get ready."""
+        """Wait for ``/v2/health/ready``; raises AssertionError with the log when it does not come."""
         try:
             wait_until(self._ended_or_ready, timeout, "/v2/health/ready answers 200")
         except TimeoutError as error:
@@ -58,7 +58,9 @@ class RunningHost:
 
     def wait_settled(self, timeout: float = 60.0) -> None:
         """Wait until every plugin serves or has failed: then the table is printed."""
-        wait_until(lambda: "HTTP http://" in self.output or self.process.poll() is not None, timeout, "the table is printed")
+        wait_until(
+            lambda: "HTTP http://" in self.output or self.process.poll() is not None, timeout, "the table is printed"
+        )
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
         """Send a signal and wait for the end; the exit code."""
@@ -77,10 +79,10 @@ def run_host(
     ready: bool = True,
     prefix: Sequence[str] = (),
 ) -> Iterator[RunningHost]:
-    """A host that serves ``targets`` (none: every installed plugin), ready unless ``ready`` is false, and killed at the end.
+    """A host that serves ``targets`` (none: every installed plugin), ready unless told otherwise, killed at the end.
 
-    ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix`` is put
-    before the command (``unshare …``).
+    ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix``
+    is put before the command (``unshare …``).
     """
     ports = _free_ports()
     names = ("--http-port", "--grpc-port", "--metrics-port")
@@ -89,7 +91,9 @@ def run_host(
         folder = Path(name)
         command = [*prefix, sys.executable, "-m", "pytriton_plugins", "serve", *map(str, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=output, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+            process = subprocess.Popen(
+                command, stdout=output, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
+            )
         host = RunningHost(process, ports, folder)
         try:
             if ready:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -56,7 +57,7 @@ class WorkerLink:
         return offer
 
     def need_segment(self, size: int, replaced: int) -> Segment:
-        """A response segment of at least ``size`` bytes in place of ``replaced``; raises ShmError with the host's reason."""
+        """A response segment of ``size`` bytes or more in place of ``replaced``; raises ShmError with the reason."""
         self._token += 1
         self.tell("need", token=self._token, bytes=size, segment=replaced)
         while True:
@@ -100,10 +101,8 @@ class WorkerLink:
 
     def _wake(self) -> None:
         if self._current is not None:
-            try:
+            with contextlib.suppress(OSError):  # the channel ended by itself
                 self._current.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # the channel ended by itself
 
 
 def _mapped(number: int, descriptor: int) -> Segment:

@@ -15,7 +15,7 @@ def die_with_host(kill_pipe: int) -> None:
     """Have the kernel kill this process and its children when the host's end of ``kill_pipe`` is closed.
 
     Nothing is ever written to the pipe. The signal goes to the whole process group, so that children which the
-    callable forked end too. The parent-death signal is a second way, for the case that a child of the host holds the pipe.
+    callable forked end too. The parent-death signal is a second way, for a pipe that a child of the host holds.
     """
     fcntl.fcntl(kill_pipe, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(kill_pipe, fcntl.F_SETSIG, signal.SIGKILL)

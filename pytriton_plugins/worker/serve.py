@@ -13,7 +13,7 @@ from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Encoded, encode, read_array, write
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.shm.sockets import receive, send
+from pytriton_plugins.shm.sockets import NO_SIGNAL, receive, send
 from pytriton_plugins.worker.call import Batch, Outcome
 from pytriton_plugins.worker.failures import one_line
 
@@ -69,7 +69,7 @@ class ChannelServer:
         segment = self._response
         done = wire.CHANNEL_MESSAGE.pack(wire.DONE, flags, 0, segment.number, block.batch, offset, length)
         if segment.unsent < 0:
-            self._sock.send(done, socket.MSG_NOSIGNAL)
+            self._sock.send(done, NO_SIGNAL)
             return
         send(self._sock, done, (segment.unsent,))
         os.close(segment.unsent)
@@ -90,7 +90,7 @@ class ChannelServer:
     def _batch(self, request: Segment, block: wire.RequestBlock) -> Batch:
         arrays = {}
         for entry in block.inputs:
-            tensor = self._declaration.inputs[entry.index]
+            tensor = self._declaration.inputs[entry.tensor]
             array = read_array(request, entry, tensor.dtype)
             arrays[tensor.name] = array.copy() if self._kept >= _COPY_AFTER else array
         return Batch(arrays, block.rows, tuple(self._requested(mask) for mask in block.requested))
