@@ -1,0 +1,145 @@
+"""One request to a running host as a client sends it, over gRPC or HTTP, never twice; runs in pytest."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import tritonclient.grpc
+import tritonclient.http
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from pytriton_plugins.testing import RunningHost
+
+Arrays = dict[str, NDArray[Any]]
+PROTOCOLS = ("grpc", "http")
+_MODULES = {"grpc": tritonclient.grpc, "http": tritonclient.http}
+
+
+@attrs.frozen
+class Answered:
+    """What became of one request: ``outputs``, or ``error`` with ``status``; and when, by the monotonic clock."""
+
+    outputs: Arrays
+    error: str
+    status: str
+    at: float
+
+
+def infer(
+    host: RunningHost,
+    protocol: str,
+    model: str,
+    inputs: Mapping[str, NDArray[Any]],
+    outputs: Sequence[str] | None = None,
+    timeout: float = 60.0,
+) -> Arrays:
+    """The outputs of one request by name; ``outputs`` None asks for all. Raises InferenceServerException."""
+    module: Any = _MODULES[protocol]
+    asked = [module.InferInput(name, list(array.shape), _triton(array)) for name, array in inputs.items()]
+    for item, array in zip(asked, inputs.values(), strict=True):
+        item.set_data_from_numpy(array)
+    wanted = None if outputs is None else [module.InferRequestedOutput(name) for name in outputs]
+    if protocol == "grpc":
+        with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
+            result = client.infer(model, asked, outputs=wanted, client_timeout=timeout)
+            names = [output.name for output in result.get_response().outputs]
+            return {name: result.as_numpy(name) for name in names}
+    with tritonclient.http.InferenceServerClient(host.http, network_timeout=timeout) as client:
+        result = client.infer(model, asked, outputs=wanted)
+        return {output["name"]: result.as_numpy(output["name"]) for output in result.get_response()["outputs"]}
+
+
+def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, NDArray[Any]], **more: Any) -> Answered:
+    """What became of one request; a refusal is an answer too."""
+    try:
+        outputs = infer(host, protocol, model, inputs, **more)
+    except InferenceServerException as error:
+        return Answered({}, error.message(), error.status() or "", time.monotonic())
+    return Answered(outputs, "", "", time.monotonic())
+
+
+class Crowd:
+    """Requests from several clients at once, each in a thread with a connection of its own."""
+
+    def __init__(self, host: RunningHost, size: int) -> None:
+        self._host = host
+        self._pool = ThreadPoolExecutor(size)
+
+    def __enter__(self) -> Crowd:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def send(self, model: str, inputs: Mapping[str, NDArray[Any]], protocol: str = "grpc") -> Future[Answered]:
+        return self._pool.submit(attempt, self._host, protocol, model, inputs)
+
+
+def post(host: RunningHost, path: str, body: object) -> tuple[int, dict[str, Any]]:
+    """HTTP status and JSON answer of a POST of ``body`` as JSON, as curl sends it."""
+    connection = http.client.HTTPConnection(host.http, timeout=60)
+    try:
+        connection.request("POST", path, json.dumps(body))
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or b"{}")
+    finally:
+        connection.close()
+
+
+def queued(host: RunningHost, model: str) -> int:
+    """How many requests wait in Triton's queue for ``model``."""
+    connection = http.client.HTTPConnection(host.metrics, timeout=60)
+    try:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    finally:
+        connection.close()
+    wanted = f'nv_inference_pending_request_count{{model="{model}",'
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(wanted))
+
+
+class Gate:
+    """A FIFO at which the callable of a model waits for a writer, so that requests stay in flight or gather behind it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer = -1
+        os.mkfifo(path)
+
+    @property
+    def tensor(self) -> NDArray[np.object_]:
+        """The path, as the model takes it."""
+        return texts(os.fsencode(self._path))
+
+    def is_reached(self) -> bool:
+        """Whether the callable has come to the FIFO."""
+        try:
+            self._writer = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return False  # nobody reads yet
+        return True
+
+    def open(self) -> None:
+        """Let the callable go on."""
+        os.close(self._writer)
+
+
+def texts(*items: bytes | str) -> NDArray[np.object_]:
+    """Strings as the client takes them: an object array of bytes in one row."""
+    array = np.empty((1, len(items)), object)
+    array[0, :] = [item.encode() if isinstance(item, str) else item for item in items]
+    return array
+
+
+def _triton(array: NDArray[Any]) -> str:
+    return str(np_to_triton_dtype(array.dtype))

@@ -1,0 +1,19 @@
+"""One host for all tests that leave it as it was; runs in pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+MODELS = Path(__file__).parents[1] / "models"
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[RunningHost]:
+    """Serves the models of kinds.py and misbehaving.py."""
+    with run_host(MODELS / "kinds.py", MODELS / "results.py") as running:
+        yield running
