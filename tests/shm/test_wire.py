@@ -1,0 +1,130 @@
+"""The Python side of docs/protocol.md against the vectors written by hand; runs in pytest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from golden import golden, sections
+
+from pytriton_plugins.errors import ProtocolError
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry
+from pytriton_plugins.tensors import NUMERIC, Tensor
+
+TOKEN = 0x1122334455667788
+REQUEST = wire.RequestBlock(
+    1,
+    (1, 2),
+    (0b11, 0b01),
+    (TensorEntry(0, 11, 0, 2, 320, 24, (3, 2)), TensorEntry(1, 13, 0, 2, 384, 35, (3, 1))),
+)
+OUTCOMES = [(0, b""), (3, "2 rows: é!".encode())]
+OUTPUTS = [TensorEntry(0, 11, 0, 1, 0, 8, (1, 2)), TensorEntry(1, 13, 0, 1, 64, 18, (1, 1))]
+DECLARATION = ModelDeclaration(
+    "golden",
+    3,
+    "function",
+    "golden",
+    (Tensor("x", np.float32, (-1,)), Tensor("text", bytes, (1,), optional=True)),
+    (Tensor("y", np.float32, (-1,)), Tensor("label", str, ())),
+)
+LOOPBACK = ModelDeclaration(
+    "l", 1, "function", "l", (Tensor("a", np.uint32, (-1, 2)),), (Tensor("b", np.uint32, (-1, 2)),), max_batch_size=0
+)
+CHANNEL_MESSAGES = {
+    "execute": ChannelMessage(wire.EXECUTE, wire.NEW_SEGMENT, 0, 7, 1, 0, 288),
+    "done": ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 8, 1, 128, 267),
+    "done_retired": ChannelMessage(wire.DONE, wire.RETIRED, 0, 8, 2, 64, 298),
+}
+LINK_MESSAGES = {
+    "hello": LinkMessage(LinkKind.HELLO, token=2, value=1),
+    "model": LinkMessage(LinkKind.MODEL, model=5, token=TOKEN),
+    "channel": LinkMessage(LinkKind.CHANNEL, model=5, channel=6, segment=7),
+    "channel_gone": LinkMessage(LinkKind.CHANNEL_GONE, channel=6),
+    "segment": LinkMessage(LinkKind.SEGMENT, segment=9, token=1),
+    "refused": LinkMessage(LinkKind.REFUSED, token=2, payload=b"too much"),
+    "gate_open": LinkMessage(LinkKind.GATE, token=TOKEN, value=1),
+    "gate_closed": LinkMessage(LinkKind.GATE, token=TOKEN),
+    "stop": LinkMessage(LinkKind.STOP),
+    "give_up": LinkMessage(LinkKind.GIVE_UP, model=5, value=1, payload=b"no luck"),
+    "take_back": LinkMessage(LinkKind.GIVE_UP, model=5),
+    "count": LinkMessage(LinkKind.COUNT, token=TOKEN),
+    "backend_hello": LinkMessage(LinkKind.BACKEND_HELLO, token=2, value=1),
+    "ack": LinkMessage(LinkKind.ACK, token=TOKEN),
+    "ack_count": LinkMessage(LinkKind.ACK, token=TOKEN, value=1),
+    "need": LinkMessage(LinkKind.NEED, model=5, channel=6, segment=7, token=1, value=69952),
+    "channel_lost": LinkMessage(LinkKind.CHANNEL_LOST, model=5, channel=6),
+}
+
+
+@pytest.mark.parametrize("name", CHANNEL_MESSAGES)
+def test_channel_messages(name: str) -> None:
+    assert wire.CHANNEL_MESSAGE.pack(*CHANNEL_MESSAGES[name]) == golden("channel", name)
+    assert ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(golden("channel", name))) == CHANNEL_MESSAGES[name]
+
+
+@pytest.mark.parametrize("name", LINK_MESSAGES)
+def test_messages_of_the_backend_link(name: str) -> None:
+    assert LINK_MESSAGES[name].pack() == golden("backend_link", name)
+    assert LinkMessage.unpack(golden("backend_link", name)) == LINK_MESSAGES[name]
+
+
+def test_every_kind_of_link_message_has_its_vector() -> None:
+    kinds = {value for name, value in vars(LinkKind).items() if name.isupper()}
+    assert {message.kind for message in LINK_MESSAGES.values()} == kinds
+    assert set(sections("backend_link")) == set(LINK_MESSAGES)
+    assert set(sections("channel")) == set(CHANNEL_MESSAGES)
+
+
+def test_a_short_link_message_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="a message of 31 bytes; at least 32 are needed"):
+        LinkMessage.unpack(golden("backend_link", "ack")[:31])
+
+
+def test_a_request_block_is_read() -> None:
+    padded = b"\xff" * 64 + golden("request", "block")
+    assert wire.unpack_request_block(memoryview(padded), 64, 288) == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "length"),
+    [(0, b"PTRS", 288), (4, b"\x02\x00", 288), (8, b"\x21", 288), (0, b"", 287)],
+    ids=["magic", "version", "length in the block", "length in the message"],
+)
+def test_a_request_block_of_another_form_is_refused(position: int, value: bytes, length: int) -> None:
+    block = bytearray(golden("request", "block"))
+    block[position : position + len(value)] = value
+    with pytest.raises(ProtocolError, match="no request block of version 1 at offset 0"):
+        wire.unpack_request_block(memoryview(block), 0, length)
+
+
+def test_a_response_block_is_written() -> None:
+    assert wire.response_block(1, OUTCOMES, OUTPUTS) == golden("response", "block")
+
+
+def test_declarations() -> None:
+    assert wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20) == golden(
+        "declaration", "declaration"
+    )
+    packed = wire.pack_declaration(LOOPBACK, wait=1.0, largest_response=4096, loopback=True)
+    assert packed == golden("declaration", "loopback")
+
+
+def test_a_declaration_that_fits_into_no_message_is_refused() -> None:
+    inputs = tuple(Tensor(f"{'x' * 1000}{number}", np.float32, (-1,)) for number in range(70))
+    large = ModelDeclaration("large", 1, "function", "large", inputs, LOOPBACK.outputs)
+    with pytest.raises(ProtocolError, match=r"model large: its tensors' names and shapes need .* bytes; use fewer"):
+        wire.pack_declaration(large, wait=1.0, largest_response=1)
+
+
+def test_data_types_have_the_documents_numbers_and_sizes() -> None:
+    names = ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"]
+    sizes = [1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8]
+    documented = list(zip(range(1, 13), names, sizes, strict=True))
+    assert [(dtype.code, dtype.triton, dtype.item_size) for dtype in NUMERIC] == documented
+
+
+@pytest.mark.parametrize(("position", "next_multiple"), [(0, 0), (1, 64), (63, 64), (64, 64), (65, 128)])
+def test_alignment(position: int, next_multiple: int) -> None:
+    assert wire.aligned(position) == next_multiple
