@@ -46,6 +46,7 @@ class Encoded(NamedTuple):
 
     array: Array
     size: int
+    dtype: np.dtype[Any]
     offsets: NDArray[np.uint64] | None = None
     text: bytes = b""
 
@@ -53,19 +54,19 @@ class Encoded(NamedTuple):
 def encode(array: Array, dtype: DType) -> Encoded:
     """Measure ``array``; an object array of ``bytes`` is joined into one piece with its table of offsets."""
     if dtype.item_size:
-        return Encoded(array, array.nbytes)
+        return Encoded(array, array.nbytes, dtype.numpy)
     items = array.ravel().tolist()
     offsets = np.zeros(len(items) + 1, np.uint64)
     np.cumsum(np.fromiter(map(len, items), np.uint64, len(items)), out=offsets[1:])
     text = b"".join(items)
-    return Encoded(array, offsets.nbytes + len(text), offsets, text)
+    return Encoded(array, offsets.nbytes + len(text), dtype.numpy, offsets, text)
 
 
 def write(encoded: Encoded, segment: Segment, offset: int) -> None:
     """Copy the tensor to ``offset``, a multiple of 64, where ``encoded.size`` bytes are free."""
     array = encoded.array
     if encoded.offsets is None:
-        np.ndarray(array.shape, array.dtype, segment.bytes, offset)[...] = array
+        np.ndarray(array.shape, encoded.dtype, segment.bytes, offset)[...] = array
         return
     text_at = offset + encoded.offsets.nbytes
     segment.view[offset:text_at] = encoded.offsets.view(np.uint8).data

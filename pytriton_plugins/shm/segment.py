@@ -36,12 +36,19 @@ def touched_bytes(descriptor: int) -> int:
     return os.fstat(descriptor).st_blocks * 512
 
 
+def _seals(descriptor: int) -> int:
+    try:
+        return fcntl.fcntl(descriptor, _F_GET_SEALS)
+    except OSError:
+        return 0  # no memory file at all
+
+
 class Segment:
     """One mapped segment. ``bytes`` is the array that every view of this segment has as its base."""
 
     def __init__(self, number: int, descriptor: int, *, writable: bool) -> None:
         """Map ``descriptor``, which stays open and the caller's; raises ProtocolError without the seals."""
-        if fcntl.fcntl(descriptor, _F_GET_SEALS) & _SEALS != _SEALS:
+        if _seals(descriptor) & _SEALS != _SEALS:
             raise ProtocolError(f"segment {number}: its descriptor lacks the seals SHRINK, GROW and SEAL")
         self.number = number
         self.unsent = -1
