@@ -169,11 +169,12 @@ class Host:
     async def _shut_down(self, server: TritonServer | None) -> None:
         """Not ready, drain, then end tritonserver and the workers side by side."""
         self._state = "draining"
-        for model in self.models.values():
-            model.cancel()
         if server is not None and self._health is not None:
             await self._health.close_gate()
             await drain(server, self.config.drain_timeout, self._kill)
+        # Only now: a model that lets go of its workers fails what they still run.
+        for model in self.models.values():
+            model.cancel()
         patience = 0.0 if self._kill.is_set() else STOP_PATIENCE
         ends = [worker.stop(patience) for worker in self._workers.values() if worker.child.running]
         await asyncio.gather(*ends, *([server.stop(patience)] if server else []))

@@ -65,6 +65,8 @@ def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, N
         outputs = infer(host, protocol, model, inputs, **more)
     except InferenceServerException as error:
         return Answered({}, error.message(), error.status() or "", time.monotonic())
+    except (OSError, http.client.HTTPException) as error:
+        return Answered({}, f"{type(error).__name__}: {error}", "", time.monotonic())
     return Answered(outputs, "", "", time.monotonic())
 
 
@@ -109,7 +111,7 @@ def queued(host: RunningHost, model: str) -> int:
 
 
 class Gate:
-    """A FIFO at which the callable of a model waits for a writer, so that requests stay in flight or gather behind it."""
+    """A FIFO at which a callable waits for a writer, so that requests stay in flight or gather behind it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

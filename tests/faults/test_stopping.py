@@ -1,0 +1,146 @@
+"""The host is stopped or killed in every state: nothing of it is left two seconds later."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from clients import Arrays, Crowd, Gate, attempt, texts
+from leftovers import Mark, ports_taken, shared_memory
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
+PATIENCE = 2.0
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGKILL]
+
+
+def request(what: str = "", gate: Path = Path("/-")) -> Arrays:
+    return {"what": texts(what), "gate": texts(str(gate))}
+
+
+@contextlib.contextmanager
+def idle(host: RunningHost, folder: Path) -> Iterator[None]:
+    host.wait_ready()
+    yield
+
+
+@contextlib.contextmanager
+def with_clients(host: RunningHost, folder: Path) -> Iterator[None]:
+    """Eight clients send until they are refused."""
+    host.wait_ready()
+    answered = [0] * 8
+
+    def client(number: int) -> None:
+        while not attempt(host, "grpc" if number % 2 else "http", "life", request()).error:
+            answered[number] += 1
+
+    threads = [threading.Thread(target=client, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: min(answered) > 2, what="every client was answered")
+    yield
+    for thread in threads:
+        thread.join()
+
+
+@contextlib.contextmanager
+def stuck(host: RunningHost, folder: Path) -> Iterator[None]:
+    """A callable sleeps for a minute and lets no other thread of its worker run."""
+    host.wait_ready()
+    with Crowd(host, 1) as crowd:
+        failed = crowd.send("life", request("stuck", folder / "stuck"))
+        wait_until((folder / "stuck.pid").exists, what="the callable runs")
+        yield
+        assert failed.result(10).error
+
+
+@contextlib.contextmanager
+def starting(host: RunningHost, folder: Path) -> Iterator[None]:
+    """The import of the plugin does not end."""
+    wait_until(lambda: host.status("/v2/health/live") == 200, 30, "tritonserver answers")
+    assert host.status("/v2/health/ready") == 400
+    yield
+
+
+State = Callable[[RunningHost, Path], AbstractContextManager[None]]
+STATES: dict[State, str] = {
+    idle: "",
+    with_clients: "",
+    stuck: "fork",
+    starting: "fork block",
+}
+"""What the plugin does when it is imported in this state."""
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_nothing_is_left(tmp_path: Path, state: State, number: signal.Signals) -> None:
+    os.mkfifo(tmp_path / "import")
+    mark = Mark()
+    env = {**mark.env, "LIFE_AT_IMPORT": STATES[state], "LIFE_GATE": str(tmp_path / "import"), "TMPDIR": str(tmp_path)}
+    names = shared_memory()
+    with run_host(LIFE, env=env, ready=False) as host, state(host, tmp_path):
+        wait_until(lambda: len(mark.workers()) == (2 if STATES[state] else 1), what="the worker, and what it forks")
+        wait_until(lambda: ports_taken(host) == list(host.ports), what="all three ports are in use")
+        sent = time.monotonic()
+        host.process.send_signal(number)
+        code = host.process.wait(30)
+        wait_until(lambda: not mark.processes(), 30, "every process ends")
+        wait_until(lambda: not ports_taken(host), 30, "the ports are free")
+        took = time.monotonic() - sent
+        assert shared_memory() <= names
+    print(f'took {took:.2f} s')
+    assert took < PATIENCE
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    assert left_in(tmp_path) == [] or number == signal.SIGKILL
+
+
+def left_in(folder: Path) -> list[Path]:
+    """Run directories of hosts."""
+    return list(folder.glob("pytriton-host-*"))
+
+
+def test_the_next_start_sweeps_what_a_killed_host_left(tmp_path: Path) -> None:
+    with run_host(LIFE, env={"TMPDIR": str(tmp_path)}) as host:
+        host.stop(signal.SIGKILL)
+    (left,) = left_in(tmp_path)
+    with run_host(LIFE, env={"TMPDIR": str(tmp_path)}) as host:
+        (own,) = left_in(tmp_path)
+        assert own != left
+        assert host.stop() == 0
+    assert left_in(tmp_path) == []
+
+
+def test_what_a_plugin_hid_from_its_worker_ends_too() -> None:
+    mark = Mark()
+    with run_host(LIFE, env={**mark.env, "LIFE_AT_IMPORT": "daemon"}) as host:
+        assert len(mark.workers()) == 2
+        assert host.stop() == 0
+        assert mark.processes() == {}
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    with run_host(LIFE, options=["--drain-timeout=60"]) as host, stuck(host, tmp_path):
+        host.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "stopping" in host.log, what="the first signal is seen")
+        assert host.stop(signal.SIGTERM, timeout=5) == 0
+
+
+def test_requests_in_flight_are_answered_before_the_end(tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    with run_host(LIFE, options=["--drain-timeout=30"]) as host, Crowd(host, 1) as crowd:
+        held = crowd.send("life", request("wait", tmp_path / "gate"))
+        wait_until(gate.is_reached, what="the callable runs")
+        host.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: host.status("/v2/health/ready") == 400, what="not ready while draining")
+        gate.open()
+        assert held.result().error == ""
+        assert host.process.wait(10) == 0

@@ -1,0 +1,59 @@
+"""What a host has left behind: processes, shared memory, ports; runs in pytest."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from pathlib import Path
+
+from pytriton_plugins.testing import RunningHost
+
+_VARIABLE = "PYTRITON_TEST_MARK"
+
+
+class Mark:
+    """A variable that every descendant of a host inherits, so that none can hide."""
+
+    def __init__(self) -> None:
+        self._value = uuid.uuid4().hex
+        self.env = {_VARIABLE: self._value}
+
+    def processes(self) -> dict[int, str]:
+        """The command lines of the living processes that carry the mark, by process id."""
+        wanted = f"{_VARIABLE}={self._value}".encode()
+        found = {}
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue  # it ended meanwhile
+        return found
+
+    def workers(self) -> dict[int, str]:
+        """The workers among the processes, and what they forked."""
+        return {pid: line for pid, line in self.processes().items() if "pytriton_plugins.worker" in line}
+
+
+def shared_memory() -> set[str]:
+    """The names in /dev/shm."""
+    return set(os.listdir("/dev/shm"))
+
+
+def ports_taken(host: RunningHost) -> list[int]:
+    """Those of the host's ports that nobody else could listen on now."""
+    return [port for port in host.ports if not _can_listen(port)]
+
+
+def _can_listen(port: int) -> bool:
+    with socket.socket() as sock:
+        # As every server does: connections that are still closing are no obstacle, a listener is.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

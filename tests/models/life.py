@@ -1,0 +1,76 @@
+"""A model that does to its own process what its input says; for the tests of faults.
+
+The file ``gate`` + ".pid" tells who runs the request before anything happens.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytriton_plugins import Tensor, infer_func
+
+Array = NDArray[Any]
+
+
+def _wait(gate: Path) -> None:
+    gate.read_bytes()
+
+
+def _exit(gate: Path) -> None:
+    os._exit(3)
+
+
+def _segfault(gate: Path) -> None:
+    ctypes.string_at(0)
+
+
+def _hold_the_interpreter(gate: Path) -> None:
+    ctypes.PyDLL(None).sleep(60)
+
+
+def _nothing(gate: Path) -> None:
+    pass
+
+
+ACTIONS = {"": _nothing, "wait": _wait, "exit": _exit, "segfault": _segfault, "stuck": _hold_the_interpreter}
+
+
+@infer_func(
+    inputs=[Tensor("what", str, (1,)), Tensor("gate", str, (1,))],
+    outputs=[Tensor("pid", np.int64, (1,))],
+    max_batch_size=8,
+)
+def life(what: Array, gate: Array) -> Array:
+    """Does what the first row says; answers with the process id."""
+    path = Path(gate[0, 0])
+    if what[0, 0]:
+        path.with_suffix(".pid.new").write_text(str(os.getpid()))
+        path.with_suffix(".pid.new").rename(path.with_suffix(".pid"))
+    ACTIONS[what[0, 0]](path)
+    return np.full(what.shape, os.getpid(), np.int64)
+
+
+def _fork_one_that_stays() -> None:
+    if os.fork() == 0:
+        while True:
+            signal.pause()
+
+
+def _fork_one_that_hides() -> None:
+    if os.fork() == 0:
+        os.setsid()
+        _fork_one_that_stays()
+        os._exit(0)
+
+
+for _action in os.environ.get("LIFE_AT_IMPORT", "").split():
+    {"fork": _fork_one_that_stays, "daemon": _fork_one_that_hides, "block": lambda: _wait(Path(os.environ["LIFE_GATE"]))}[
+        _action
+    ]()
