@@ -30,6 +30,8 @@ CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
 
 _SECRET_HEADER = "pytriton-host"
 _LOAD_THREADS = 16
+_END_FOLLOWS = 1.0
+"""Seconds within which the end of a process is seen whose link broke: its end says more than the link's."""
 BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
 
 
@@ -117,11 +119,14 @@ class TritonServer:
         hello = asyncio.ensure_future(self.link.hello(1))
         ended = asyncio.ensure_future(self.child.wait())
         await asyncio.wait([hello, ended], return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done() and hello.exception() is not None:
+            await asyncio.wait([ended], timeout=_END_FOLLOWS)
         if not ended.done():
             ended.cancel()
             await hello
             return
         hello.cancel()
+        await asyncio.gather(hello, return_exceptions=True)
         raise ServerError(f"tritonserver ended at its start with {describe_exit(ended.result())}; {self.said()}")
 
     def said(self) -> str:
