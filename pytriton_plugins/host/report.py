@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _REFRESH = 0.1
 _SAMPLE_LENGTH = 3
+_WIDTH_OF_A_FILE = 10_000
+"""Where nobody's terminal has an edge, each row of the table is one line that can be searched for."""
 
 
 class Report:
@@ -44,7 +46,9 @@ class Report:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("MODEL", "VERSION", "PLUGIN", "WORKERS", "STATE", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for heading in ("MODEL", "VERSION", "PLUGIN", "WORKERS", "STATE"):
+            table.add_column(heading, overflow="fold")
         for model in self._host.models.values():
             status = model.status()
             state = Text("ready", "green") if status.ready else Text(printable(status.reason), "red")
@@ -52,7 +56,7 @@ class Report:
         for record in self._host.records:
             if record.error:
                 table.add_row("-", "-", printable(record.reference.label), "0", Text(printable(record.error), "red"))
-        console = Console(soft_wrap=True)
+        console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
         console.print(table)
         address = _reachable(self._host.config.address)
         console.print(
