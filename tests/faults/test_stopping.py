@@ -97,7 +97,7 @@ def test_nothing_is_left(tmp_path: Path, state: State, number: signal.Signals) -
         wait_until(lambda: not ports_taken(host), 30, "the ports are free")
         took = time.monotonic() - sent
         assert shared_memory() <= names
-    print(f'took {took:.2f} s')
+    print(f"took {took:.2f} s")
     assert took < PATIENCE
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
     assert left_in(tmp_path) == [] or number == signal.SIGKILL

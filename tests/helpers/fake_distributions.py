@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 
@@ -23,3 +24,8 @@ def install(
     (info / "entry_points.txt").write_text("\n".join(sections))
     for module, source in modules.items():
         (folder / f"{module}.py").write_text(textwrap.dedent(source))
+
+
+def path_with(folder: Path) -> str:
+    """PYTHONPATH by which a child finds ``folder`` first."""
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -70,7 +70,11 @@ def _fork_one_that_hides() -> None:
         os._exit(0)
 
 
+def _block() -> None:
+    _wait(Path(os.environ["LIFE_GATE"]))
+
+
+AT_IMPORT = {"fork": _fork_one_that_stays, "daemon": _fork_one_that_hides, "block": _block}
+
 for _action in os.environ.get("LIFE_AT_IMPORT", "").split():
-    {"fork": _fork_one_that_stays, "daemon": _fork_one_that_hides, "block": lambda: _wait(Path(os.environ["LIFE_GATE"]))}[
-        _action
-    ]()
+    AT_IMPORT[_action]()

@@ -1,0 +1,107 @@
+"""Starts that are impossible: one line that says what to do, an exit code, and nothing left running."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from fake_distributions import install, path_with
+from leftovers import Mark
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+
+
+def ended(host: RunningHost) -> tuple[int, list[str]]:
+    """Exit code and what was said on standard error, of a host that ends by itself."""
+    code = host.process.wait(30)
+    return code, host.log.splitlines()
+
+
+def test_no_tritonserver(tmp_path: Path) -> None:
+    # A distribution of the bundle's name that comes first on the path hides the real one.
+    install(tmp_path, "pytriton-plugins-tritonserver", {})
+    env = {"PATH": str(tmp_path), "PYTHONPATH": path_with(tmp_path)}
+    prefix = ["/usr/bin/env", "--unset=PYTRITON_HOST_TRITONSERVER"]
+    with run_host(SCALARS, env=env, prefix=prefix, ready=False) as host:
+        code, (line,) = ended(host)
+    assert code == 1
+    assert line.startswith("pytriton-host: no tritonserver was found on PATH or in /opt/tritonserver")
+    assert "pip install pytriton-plugins-tritonserver" in line
+
+
+def test_a_tritonserver_that_is_not_there(tmp_path: Path) -> None:
+    with run_host(SCALARS, options=["--tritonserver", str(tmp_path / "none")], ready=False) as host:
+        code, (line,) = ended(host)
+    assert code == 1
+    assert f"tritonserver {tmp_path}/none (named by --tritonserver, its variable or the file)" in line
+    assert line.endswith("is no program that can be run; name another with --tritonserver")
+
+
+def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
+    server = tmp_path / "tritonserver"
+    server.write_text("#!/bin/sh\necho first\necho 'cannot load libmissing.so.7'\necho bye\nexit 4\n")
+    server.chmod(0o755)
+    mark = Mark()
+    with run_host(SCALARS, options=["--tritonserver", str(server)], env=mark.env, ready=False) as host:
+        code, lines = ended(host)
+        assert mark.processes() == {}
+    assert code == 1
+    said = [line for line in lines if line.startswith("pytriton-host: ")]
+    assert said == [
+        "pytriton-host: tritonserver ended at its start with exit code 4; "
+        "its last lines: first / cannot load libmissing.so.7 / bye"
+    ]
+
+
+def test_a_tritonserver_killed_at_its_start(tmp_path: Path) -> None:
+    server = tmp_path / "tritonserver"
+    server.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    server.chmod(0o755)
+    with run_host(SCALARS, options=["--tritonserver", str(server)], ready=False) as host:
+        code, lines = ended(host)
+    assert code == 1
+    assert any("tritonserver ended at its start with killed by SIGSEGV; its last lines: none" in line for line in lines)
+
+
+@pytest.mark.parametrize(("index", "name"), [(0, "http"), (1, "grpc"), (2, "metrics")])
+def test_a_port_in_use(index: int, name: str) -> None:
+    mark = Mark()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        options = [f"--{name}-port={port}"]
+        with run_host(SCALARS, options=options, env=mark.env, ready=False) as host:
+            code, (line,) = ended(host)
+    who = Path("/proc/self/comm").read_text().strip()
+    assert code == 1
+    assert line == (
+        f"pytriton-host: {name} port {port} on 127.0.0.1 is in use by {who} (process {os.getpid()}); "
+        f"stop that program or choose another with --{name}-port"
+    )
+    assert "pytriton.host" not in line
+
+
+def test_two_hosts_on_the_same_ports() -> None:
+    with run_host(SCALARS) as first:
+        options = [f"--http-port={first.ports[0]}"]
+        with run_host(SCALARS, options=options, ready=False) as second:
+            code, (line,) = ended(second)
+        assert code == 1
+        assert f"http port {first.ports[0]} on 127.0.0.1 is in use by tritonserver (process " in line
+        assert first.status("/v2/health/ready") == 200
+
+
+def test_a_tritonserver_that_dies_later_ends_the_host() -> None:
+    mark = Mark()
+    with run_host(SCALARS, env=mark.env) as host:
+        (server,) = [pid for pid, line in mark.processes().items() if "--model-repository" in line]
+        os.kill(server, 11)
+        code, lines = ended(host)
+        assert mark.processes() == {}
+    assert code == 1
+    assert any("tritonserver ended with killed by SIGSEGV" in line for line in lines)
