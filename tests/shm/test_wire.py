@@ -54,6 +54,7 @@ LINK_MESSAGES = {
     "ack": LinkMessage(LinkKind.ACK, token=TOKEN),
     "ack_count": LinkMessage(LinkKind.ACK, token=TOKEN, value=1),
     "need": LinkMessage(LinkKind.NEED, model=5, channel=6, segment=7, token=1, value=69952),
+    "need_again": LinkMessage(LinkKind.NEED, model=5, channel=6, segment=7, token=2, value=69952),
     "channel_lost": LinkMessage(LinkKind.CHANNEL_LOST, model=5, channel=6),
 }
 

@@ -1,0 +1,16 @@
+"""One real tritonserver for the tests of a module, driven by the test as its host; runs in pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from backend import Backend, run_backend
+
+
+@pytest.fixture(scope="module")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    folder: Path = tmp_path_factory.mktemp("backend")
+    with run_backend(folder) as running:
+        yield running

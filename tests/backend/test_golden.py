@@ -1,0 +1,213 @@
+"""The C side of docs/protocol.md in a real tritonserver, held to the vectors written by hand; runs in pytest."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+from backend import (
+    GOLDEN,
+    TIMEOUT,
+    Arrays,
+    Backend,
+    WorkerEnd,
+    error_of,
+    found_server,
+    free_ports,
+    infer,
+    sealed,
+    wait_listening,
+)
+from golden import golden
+from google.protobuf import json_format, text_format
+from numpy.typing import NDArray
+from tritonclient.grpc import model_config_pb2
+from tritonclient.utils import InferenceServerException
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.host.repository import add_model, create_repository, model_config
+from pytriton_plugins.host.triton import command_line
+from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.testing import wait_until
+
+TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
+"""Triton waits for three rows and hands them over as one batch."""
+
+
+def texts(*items: bytes) -> NDArray[Any]:
+    array = np.empty((len(items), 1), object)
+    array[:, 0] = items
+    return array
+
+
+def pending(backend: Backend) -> float:
+    with urlopen(f"http://127.0.0.1:{backend.ports.metrics}/metrics") as response:
+        lines = response.read().decode().splitlines()
+    (line,) = [line for line in lines if line.startswith("nv_inference_pending_request_count{")]
+    return float(line.split()[-1])
+
+
+def test_two_requests_become_the_golden_request_and_get_the_golden_response(backend: Backend) -> None:
+    backend.serve(5, replace(GOLDEN, triton_config=TOGETHER), golden("declaration", "declaration"))
+    worker = backend.connect(5, segment=7)
+    first = backend.infer("golden", {"x": np.array([[1, 2]], np.float32), "text": texts(b"a")})
+    wait_until(lambda: pending(backend) == 1, TIMEOUT, "the first request waits in Triton's queue")
+    x = np.array([[3, 4], [5, 6]], np.float32)
+    second = backend.infer("golden", {"x": x, "text": texts(b"bc", b"")}, ("y",))
+
+    message = worker.sock.recvmsg(64, socket.CMSG_SPACE(4), socket.MSG_PEEK)[0]
+    assert message == golden("channel", "execute")
+    worker.receive()
+    assert worker.request is not None
+    expected = golden("request", "block") + golden("request", "tensors")
+    assert bytes(worker.request.view[: len(expected)]) == expected
+
+    response = sealed(1 << 16, golden("response", "tensors") + golden("response", "block"))
+    worker.send(golden("channel", "done"), response)
+    os.close(response)
+    outputs = first.result(TIMEOUT)
+    np.testing.assert_array_equal(outputs["y"], np.array([[10, 20]], np.float32))
+    assert outputs["label"].tolist() == [[b"ok"]]
+    error = error_of(second)
+    assert (error.message(), error.status()) == ("2 rows: é!", "StatusCode.INVALID_ARGUMENT")
+    backend.disconnect(worker)
+
+
+class Conversation:
+    """A tritonserver whose backend link is a bare socket: what goes over it are the vectors, byte for byte."""
+
+    def __init__(self, folder: Path) -> None:
+        create_repository(folder / "repository")
+        add_model(folder / "repository", GOLDEN)
+        (folder / "repository/golden/config.pbtxt").write_text(config_text())
+        ports = free_ports()
+        config = HostConfig(allow=("shared-memory", "model-repository", "trace", "logging"))
+        command = command_line(found_server(), config, ports, folder / "repository", "")
+        self.link, theirs = socket_pair()
+        self.link.settimeout(TIMEOUT)
+        self.log = folder / "log"
+        env = {**os.environ, "PYTRITON_BACKEND_LINK": str(theirs.fileno())}
+        with theirs, self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, pass_fds=[theirs.fileno()], env=env)
+        self.grpc = f"127.0.0.1:{ports.grpc}"
+        self.clients = ThreadPoolExecutor(4)
+        wait_listening(ports)
+
+    def say(self, name: str, *descriptors: int, payload: bytes = b"") -> None:
+        send(self.link, golden("backend_link", name) + payload, descriptors)
+
+    def hear(self, name: str) -> None:
+        assert receive(self.link) == (golden("backend_link", name), [])
+
+    def connect(self) -> WorkerEnd:
+        ours, theirs = socket_pair()
+        segment = sealed(4096)
+        self.say("channel", theirs.fileno(), segment)
+        theirs.close()
+        os.close(segment)
+        return WorkerEnd(6, ours)
+
+    def request(self, width: int) -> Future[Arrays]:
+        return self.clients.submit(infer, self.grpc, "golden", {"x": np.ones((1, width), np.float32)})
+
+    def holds_one(self) -> bool:
+        self.say("count")
+        return receive(self.link)[0] == golden("backend_link", "ack_count")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.link.close()
+        self.clients.shutdown()
+
+
+def config_text() -> str:
+    message = json_format.ParseDict(model_config(GOLDEN, 1, (3,)), model_config_pb2.ModelConfig())
+    return str(text_format.MessageToString(message))
+
+
+@pytest.fixture
+def conversation(tmp_path: Path) -> Iterator[Conversation]:
+    made = Conversation(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_whole_conversation_over_the_backend_link(conversation: Conversation) -> None:
+    conversation.say("hello")
+    conversation.hear("backend_hello")
+    conversation.say("model", payload=golden("declaration", "declaration"))
+    conversation.hear("ack")
+    with tritonclient.grpc.InferenceServerClient(conversation.grpc) as client:
+        client.load_model("golden")
+        the_gate(conversation, client)
+    a_larger_segment(conversation)
+    giving_up(conversation)
+    a_refusal_and_the_end(conversation)
+    conversation.link.close()
+    assert conversation.process.wait(1.0) == 1
+    assert "pytriton backend: the host is gone; ending tritonserver" in conversation.log.read_text()
+
+
+def the_gate(conversation: Conversation, client: tritonclient.grpc.InferenceServerClient) -> None:
+    conversation.say("gate_open")
+    conversation.hear("ack")
+    client.load_model("pytriton_gate")
+    client.unload_model("pytriton_gate")
+    assert client.is_server_ready()
+    conversation.say("gate_closed")
+    conversation.hear("ack")
+    with pytest.raises(InferenceServerException, match="the gate is closed"):
+        client.load_model("pytriton_gate")
+    assert not client.is_server_ready()
+
+
+def a_larger_segment(conversation: Conversation) -> None:
+    worker = conversation.connect()
+    answer = conversation.request(17440)
+    conversation.hear("need")
+    segment = sealed(1 << 17)
+    conversation.say("segment", segment)
+    os.close(segment)
+    message = worker.receive()
+    assert (message.segment, message.flags, message.batch) == (9, 1, 1)
+    assert worker.block(message).inputs[0].dims == (1, 17440)
+    conversation.say("count")
+    conversation.hear("ack_count")
+    worker.close()
+    conversation.hear("channel_lost")
+    assert "its worker ended while it ran this request" in error_of(answer).message()
+
+
+def giving_up(conversation: Conversation) -> None:
+    waiting = conversation.request(1)
+    wait_until(conversation.holds_one, TIMEOUT, "the backend holds the request")
+    conversation.say("give_up")
+    for answer in (waiting, conversation.request(1)):
+        assert error_of(answer).message() == "model golden is out of service: no luck"
+    conversation.say("take_back")
+
+
+def a_refusal_and_the_end(conversation: Conversation) -> None:
+    worker = conversation.connect()
+    answer = conversation.request(17440)
+    conversation.hear("need_again")
+    conversation.say("refused")
+    assert error_of(answer).message() == "model golden: too much"
+    conversation.say("channel_gone")
+    assert worker.ended()
+    worker.close()
+    waiting = conversation.request(1)
+    wait_until(conversation.holds_one, TIMEOUT, "the backend holds the request")
+    conversation.say("stop")
+    assert error_of(waiting).message() == "model golden: the server is stopping"

@@ -1,0 +1,251 @@
+"""A real tritonserver with our backend whose host and workers are the test itself; runs in the test process.
+
+Everything that the backend reads is in the test's hand: what a worker answers, which segments it sends, when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import tritonclient.grpc
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.locate import FoundServer, find_tritonserver
+from pytriton_plugins.host.repository import add_model, model_config
+from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.segment import Segment, create_segment_file
+from pytriton_plugins.shm.sockets import receive, socket_pair
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage
+from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.testing import wait_until
+from pytriton_plugins.values import Ports
+
+T = TypeVar("T")
+Arrays = dict[str, NDArray[Any]]
+TIMEOUT = 10.0
+"""Seconds after which a wait of these tests has failed."""
+
+GOLDEN = ModelDeclaration(
+    "golden",
+    3,
+    "function",
+    "golden",
+    (Tensor("x", np.float32, (-1,)), Tensor("text", bytes, (1,), optional=True)),
+    (Tensor("y", np.float32, (-1,)), Tensor("label", str, ())),
+)
+"""The model of tests/golden/declaration.txt."""
+
+
+def found_server() -> FoundServer:
+    """The tritonserver that a host of this environment would take."""
+    named = os.environ.get("PYTRITON_HOST_TRITONSERVER")
+    return find_tritonserver(Path(named) if named else None, HookManager.installed())
+
+
+def free_ports() -> Ports:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return Ports(*(sock.getsockname()[1] for sock in sockets))
+
+
+def listening(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+        return True
+    return False
+
+
+def wait_listening(ports: Ports) -> None:
+    """The backend answers the host before the server listens: wait for all three ports."""
+    wait_until(lambda: all(map(listening, (ports.http, ports.grpc, ports.metrics))), TIMEOUT, "the server listens")
+
+
+def sealed(size: int, content: bytes = b"") -> int:
+    """A segment's descriptor; the caller closes it."""
+    descriptor = create_segment_file(size)
+    os.pwrite(descriptor, content, 0)
+    return descriptor
+
+
+class WorkerEnd:
+    """The worker's end of one channel, and its first request segment as the worker sees it."""
+
+    def __init__(self, number: int, sock: socket.socket) -> None:
+        self.number = number
+        self.sock = sock
+        self.sock.settimeout(TIMEOUT)
+        self.request: Segment | None = None
+
+    def receive(self) -> ChannelMessage:
+        """The next EXECUTE; its segment is mapped when one comes with it."""
+        data, descriptors = receive(self.sock, 64)
+        message = ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
+        for descriptor in descriptors:
+            self.request = Segment(message.segment, descriptor, writable=False)
+            os.close(descriptor)
+        return message
+
+    def block(self, message: ChannelMessage) -> wire.RequestBlock:
+        assert self.request is not None
+        return wire.unpack_request_block(self.request.view, message.offset, message.length)
+
+    def send(self, data: bytes, *descriptors: int) -> None:
+        """Send whatever the test wants the backend to see."""
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))]
+        self.sock.sendmsg([data], ancillary if descriptors else [])
+
+    def ended(self) -> bool:
+        """Wait for the end of the channel; False when there is a message instead."""
+        return self.sock.recv(64) == b""
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Backend:
+    """One tritonserver. Channels are numbered from 1, their first request segments like them."""
+
+    def __init__(self, folder: Path, config: HostConfig) -> None:
+        self.folder = folder
+        self.ports = free_ports()
+        self.http, self.grpc = f"127.0.0.1:{self.ports.http}", f"127.0.0.1:{self.ports.grpc}"
+        self.needs: queue.Queue[LinkMessage] = queue.Queue()
+        self.lost: queue.Queue[int] = queue.Queue()
+        self._channels = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._clients = ThreadPoolExecutor(8)
+        start = TritonServer.start(
+            found_server(), config, self.ports, folder, self.needs.put, lambda message: self.lost.put(message.channel)
+        )
+        try:
+            self.server = self.call(start)
+            wait_listening(self.ports)
+        except BaseException:
+            self._end_loop()
+            raise
+
+    def call(self, coroutine: Coroutine[Any, Any, T], timeout: float = 30.0) -> T:
+        """Run ``coroutine`` in the loop of the host's classes."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
+
+    @property
+    def pid(self) -> int:
+        return self.server.child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.server.child.running
+
+    def serve(self, number: int, model: ModelDeclaration, declaration: bytes, instances: int = 1) -> None:
+        """Declare ``model`` under ``number`` and load it."""
+        self.call(self.server.declare(number, declaration))
+        add_model(self.folder / "repository", model)
+        self.call(self.server.load(model.name, model_config(model, instances, (model.version,)), 30.0))
+
+    def connect(self, model: int, size: int = 1 << 16, segment: int = 0) -> WorkerEnd:
+        """Give the model a new channel whose worker is the caller; ``segment`` numbers its request segment."""
+        self._channels += 1
+        ours, theirs = socket_pair()
+        descriptor = sealed(size)
+        message = LinkMessage(LinkKind.CHANNEL, model=model, channel=self._channels, segment=segment or self._channels)
+        self.send(message, theirs.fileno(), descriptor)
+        theirs.close()
+        os.close(descriptor)
+        return WorkerEnd(self._channels, ours)
+
+    def disconnect(self, worker: WorkerEnd) -> None:
+        """Take a channel away as the host does when its worker has ended."""
+        self.send(LinkMessage(LinkKind.CHANNEL_GONE, channel=worker.number))
+        worker.close()
+
+    def send(self, message: LinkMessage, *descriptors: int) -> None:
+        async def in_the_loop() -> None:
+            self.server.link.send(message, *descriptors)
+
+        self.call(in_the_loop())
+
+    def infer(self, model: str, inputs: Arrays, outputs: tuple[str, ...] = ()) -> Future[Arrays]:
+        """Send a request in the background; the future holds its outputs or an InferenceServerException."""
+        return self._clients.submit(infer, self.grpc, model, inputs, outputs)
+
+    def descriptors(self, kind: str) -> list[str]:
+        """The server's open descriptors and mappings whose target contains ``kind``."""
+        folder = Path(f"/proc/{self.pid}")
+        found = [line.split()[-1] for line in (folder / "maps").read_text().splitlines() if kind in line]
+        for entry in (folder / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                target = os.readlink(entry)
+                if kind in target:
+                    found.append(target)
+        return found
+
+    def stop(self) -> None:
+        """End the server and the loop."""
+        try:
+            if self.alive:
+                self.call(self.server.stop(2.0))
+        finally:
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        self._clients.shutdown()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@contextlib.contextmanager
+def run_backend(folder: Path, **settings: Any) -> Iterator[Backend]:
+    """A tritonserver with a closed gate and no model, ended at the end; ``settings`` are those of HostConfig."""
+    backend = Backend(folder, HostConfig(**settings))
+    try:
+        yield backend
+    finally:
+        backend.stop()
+
+
+def infer(
+    url: str, model: str, inputs: Arrays, outputs: tuple[str, ...] = (), protocol: Any = tritonclient.grpc
+) -> Arrays:
+    """One request as a client sends it; raises InferenceServerException, also after a few seconds without an answer."""
+    sent = []
+    for name, array in inputs.items():
+        tensor = protocol.InferInput(name, array.shape, np_to_triton_dtype(array.dtype))
+        tensor.set_data_from_numpy(array)
+        sent.append(tensor)
+    wanted = [protocol.InferRequestedOutput(name) for name in outputs] or None
+    if protocol is tritonclient.grpc:
+        with protocol.InferenceServerClient(url) as client:
+            result = client.infer(model, sent, outputs=wanted, client_timeout=TIMEOUT / 2)
+            names = [output.name for output in result.get_response().outputs]
+    else:
+        with protocol.InferenceServerClient(url, network_timeout=TIMEOUT / 2) as client:
+            result = client.infer(model, sent, outputs=wanted)
+            names = [output["name"] for output in result.get_response()["outputs"]]
+    return {name: result.as_numpy(name) for name in names}
+
+
+def error_of(answer: Future[Arrays]) -> InferenceServerException:
+    """The error that the client got."""
+    error = answer.exception(TIMEOUT)
+    assert isinstance(error, InferenceServerException), error or f"answered {answer.result()}"
+    return error
