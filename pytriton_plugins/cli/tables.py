@@ -20,4 +20,6 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    # Into a pipe a row stays on one line: there rich would fold at 80 columns, in the middle of names.
+    console.print(table, width=None if console.is_terminal else max(80, console.measure(table).maximum))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,14 +70,14 @@ class Child:
         return await asyncio.shield(self._ended)
 
     def signal(self, number: signal.Signals, *, group: bool = False) -> None:
-        """Send a signal to the child or to its whole process group; nothing happens if it is gone."""
-        try:
+        """Send a signal to the child or to its whole process group; nothing happens once it is reaped."""
+        if not self.running:
+            return  # its number may be another's by now
+        with contextlib.suppress(ProcessLookupError):
             if group:
                 os.killpg(self.pid, number)
-            elif self.running:
+            else:
                 signal.pidfd_send_signal(self._pidfd, number)
-        except ProcessLookupError:
-            pass
 
     def kill(self) -> None:
         """End the child and what it forked into its group."""

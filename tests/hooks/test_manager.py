@@ -121,7 +121,9 @@ def test_installed_plugins_are_asked_in_sorted_order(tmp_path: Path, monkeypatch
     install(tmp_path, "beta", {HOOKS_GROUP: {"a-object": "beta_hooks:plugin"}}, beta_hooks=source)
     monkeypatch.syspath_prepend(str(tmp_path))
     manager = HookManager.installed()
-    assert manager.plugins() == ["a-object (beta 1.0)", "b-module (zeta 1.0)", "c-object (acme 2.1)", BUILT_IN]
+    ours = ["a-object (beta 1.0)", "b-module (zeta 1.0)", "c-object (acme 2.1)", BUILT_IN]
+    # Other hook plugins may be installed beside the tests: the bundled tritonserver is one.
+    assert [plugin for plugin in manager.plugins() if plugin in ours] == ours
     assert manager.choose_server(()) == Answer(Path("/object"), "a-object (beta 1.0)")
     assert manager.choose_server([Path("/x")]) == Answer(Path("/module"), "b-module (zeta 1.0)")
 
@@ -137,7 +139,8 @@ def test_two_distributions_may_use_one_name(tmp_path: Path, monkeypatch: pytest.
     install(tmp_path, "one", {HOOKS_GROUP: {"guard": "one_guard"}}, one_guard=source)
     install(tmp_path, "two", {HOOKS_GROUP: {"guard": "two_guard"}}, two_guard=source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert HookManager.installed().plugins() == ["guard (one 1.0)", "guard (two 1.0)", BUILT_IN]
+    ours = ["guard (one 1.0)", "guard (two 1.0)", BUILT_IN]
+    assert [plugin for plugin in HookManager.installed().plugins() if plugin in ours] == ours
 
 
 @pytest.mark.parametrize(
