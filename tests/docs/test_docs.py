@@ -1,0 +1,276 @@
+"""The examples of README.md and docs/ are run: models on a real host, clients against it, commands; runs in pytest."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+from doc_blocks import Block, Command, blocks, commands
+
+from pytriton_plugins.cli.options import flags_of
+from pytriton_plugins.cli.serve import command as serve_command
+from pytriton_plugins.config import load_config
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+OTHER_PROGRAMS = {"python3", "pip", ".", "docker"}
+"""Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging)."""
+
+_DEFAULTS = re.compile(r"(?:127\.0\.0\.1|localhost):(800[01])")
+
+
+def kind(block: Block) -> str:
+    """What is done with a Python block."""
+    stem = Path(block.name).stem
+    if stem.startswith("test_"):
+        return "test"
+    if stem.startswith("client"):
+        return "client"
+    return "hooks" if "@hookimpl" in block.text else "model" if "@infer_func" in block.text else "unknown"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The files of all pages, each page's in a folder of its own, and the packages among them, installed."""
+
+    folder: Path
+    installed: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join(filter(None, [str(self.installed), os.environ.get("PYTHONPATH", "")]))
+        return {"PYTHONPATH": path, "MAINTENANCE_FLAG": str(self.flag)}
+
+    @property
+    def flag(self) -> Path:
+        return self.folder / "flag"
+
+    def file(self, block: Block) -> Path:
+        return self.folder / block.page / (block.name or "model.py")
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    found = Examples(tmp_path_factory.mktemp("examples"), tmp_path_factory.mktemp("installed"))
+    for block in blocks("python"):
+        path = found.file(block)
+        assert not path.exists(), f"{block}: two blocks of the page are called {block.name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text)
+    for block in blocks("text"):
+        for name in re.findall(r"(\S+\.py) +empty$", block.text, re.MULTILINE):
+            (found.folder / block.page / name).touch()
+    for block in blocks("toml"):
+        if "build-system" in block.text:
+            found.file(block).write_text(block.text)
+            install(found.file(block).parent, found.installed)
+    return found
+
+
+def install(project: Path, target: Path) -> None:
+    """Build a wheel with hatchling, which is here for it, and unpack it: no index is asked."""
+    build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", build, str(target)], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(target / done.stdout.split()[-1]) as wheel:
+        wheel.extractall(target)
+
+
+@pytest.fixture(scope="module")
+def host(examples: Examples) -> Iterator[RunningHost]:
+    """One host for the models of all pages; the plugin that pages install is served from its package."""
+    loose = [block for block in blocks("python") if kind(block) == "model" and "/" not in block.name]
+    targets = [examples.file(block) for block in loose]
+    with run_host(*targets, "acme_mean.model", env=examples.environment) as running:
+        running.wait_settled()
+        yield running
+
+
+def at(host: RunningHost, text: str) -> str:
+    """``text`` with the default addresses replaced by those of ``host``."""
+    return _DEFAULTS.sub(lambda match: {"8000": host.http, "8001": host.grpc}[match[1]], text)
+
+
+def words(text: str) -> list[str]:
+    """What a command prints without its layout."""
+    return re.sub(r"[─━]+", " ", text).split()
+
+
+def test_every_python_block_is_run() -> None:
+    assert [str(block) for block in blocks("python") if kind(block) == "unknown"] == []
+
+
+def test_every_model_is_ready(host: RunningHost) -> None:
+    table = host.output.partition("\nHTTP ")[0].splitlines()
+    models = re.findall(r"^(?:@infer_func|@infer_func\(.*?\n?\))\n(?:def|class) ", "".join(texts("model")), re.M | re.S)
+    assert len(table) - 1 == len(models)
+    assert all(line.rstrip().endswith("ready") for line in table[1:])
+
+
+def texts(wanted: str) -> list[str]:
+    return [block.text for block in blocks("python") if kind(block) == wanted]
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("python") if kind(block) == "client"], ids=str)
+def test_clients_get_what_they_expect(block: Block, host: RunningHost) -> None:
+    exec(compile(at(host, block.text), block.name, "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("python") if kind(block) == "hooks"], ids=str)
+def test_hook_plugins_are_accepted(block: Block) -> None:
+    plugin: dict[str, object] = {}
+    exec(compile(block.text, block.name, "exec"), plugin)
+    HookManager().register(
+        type(
+            "Plugin", (), {name: staticmethod(item) for name, item in plugin.items() if name.startswith("pytriton_")}
+        )(),
+        block.name,
+    )
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks("python") if kind(block) == "test"}))
+def test_tests_pass(page: str, examples: Examples) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(examples.folder / page)]
+    done = subprocess.run(
+        command, cwd=examples.folder / page, env={**os.environ, **examples.environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_hook_of_the_pages_closes_the_gate(host: RunningHost, examples: Examples) -> None:
+    examples.flag.touch()
+    wait_until(lambda: host.status("/v2/health/ready") == 400, 1.0, "ready is 400 within a second")
+    wait_until(lambda: f"{examples.flag} exists" in host.log, 1.0, "the reason is in the log")
+    examples.flag.unlink()
+    wait_until(lambda: host.status("/v2/health/ready") == 200, 1.0, "ready is 200 again")
+
+
+def test_nothing_of_the_host_lies_in_dev_shm(host: RunningHost) -> None:
+    mapped = [path for path in Path("/proc").glob("[0-9]*") if descends(path, host.process.pid)]
+    assert len(mapped) > 2
+    assert [path for path in mapped if "/dev/shm/" in (path / "maps").read_text()] == []
+
+
+def descends(process: Path, ancestor: int) -> bool:
+    try:
+        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return False
+    return int(process.name) == ancestor or (parent > 1 and descends(Path("/proc", str(parent)), ancestor))
+
+
+def program(command: Command) -> list[str]:
+    """The command's words without the variables before it."""
+    parts = shlex.split(command.line)
+    while "=" in parts[0]:
+        parts = parts[1:]
+    return parts
+
+
+def described(command: Command) -> str:
+    return f"{command.block}-{'-'.join(program(command)[:2])}"
+
+
+def those(*starts: tuple[str, ...]) -> list[Command]:
+    return [
+        command for command in commands() if any(tuple(program(command)[: len(start)]) == start for start in starts)
+    ]
+
+
+def test_every_command_is_known() -> None:
+    run = those(("pytriton-host",), ("curl",))
+    assert {program(command)[0] for command in commands() if command not in run} <= OTHER_PROGRAMS
+
+
+@pytest.mark.parametrize("command", those(("pytriton-host", "infer"), ("pytriton-host", "list")), ids=described)
+def test_commands_print_what_the_page_shows(command: Command, host: RunningHost, examples: Examples) -> None:
+    arguments = program(command)[1:]
+    url = ["--url", host.grpc] if arguments[0] == "infer" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "pytriton_plugins", *arguments, *url],
+        env={**os.environ, **examples.environment, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for line in command.output.splitlines() if arguments[0] == "list" else [command.output]:
+        assert " ".join(words(line)) in " ".join(words(done.stdout))
+
+
+@pytest.mark.parametrize("command", those(("pytriton-host", "serve")), ids=described)
+def test_options_of_serve_are_right(command: Command, tmp_path: Path) -> None:
+    before = dict(part.split("=", 1) for part in shlex.split(command.line) if re.match(r"PYTRITON_\w+=", part))
+    (tmp_path / "other.toml").touch()
+    load_serve(program(command)[2:], before, tmp_path)
+
+
+@pytest.mark.parametrize("command", those(("docker", "run")), ids=described)
+def test_what_docker_hands_on_is_right(command: Command, tmp_path: Path) -> None:
+    arguments = program(command)
+    variables = [arguments[index + 1] for index, part in enumerate(arguments) if part == "-e"]
+    if "serve" in arguments:
+        load_serve(arguments[arguments.index("serve") + 1 :], {}, tmp_path)
+    load_serve([], dict(part.split("=", 1) for part in variables), tmp_path)
+
+
+def load_serve(arguments: list[str], environ: dict[str, str], folder: Path) -> None:
+    context: click.Context = serve_command.make_context("serve", arguments)
+    flags = flags_of(context)
+    load_config(tuple(flags.pop("targets", ())), flags, environ, folder)  # type: ignore[call-overload]
+
+
+def test_serve_prints_what_the_quick_start_shows(host: RunningHost) -> None:
+    (command,) = [command for command in those(("pytriton-host", "serve")) if command.output]
+    lines = [line for line in command.output.splitlines() if line]
+    assert words(lines[0]) == words(host.output.splitlines()[0])
+    assert lines[1].split()[0] in host.output
+    for line in lines[-2:]:
+        assert at(host, line) in re.sub(r" --url \S+", "", host.output)
+
+
+@pytest.mark.parametrize("command", those(("curl",)), ids=described)
+def test_curl_gets_what_the_page_shows(command: Command, host: RunningHost) -> None:
+    parts = program(command)
+    (url,) = [part for part in parts if part.startswith("http://")]
+    body = parts[parts.index("-d") + 1] if "-d" in parts else None
+    status, answer = ask(host, url.partition("8000")[2], body)
+    if "%{http_code}" in parts:
+        assert str(status) == command.output
+    else:
+        assert json.loads(answer) == json.loads(command.output)
+
+
+def ask(host: RunningHost, path: str, body: str | None) -> tuple[int, bytes]:
+    """What curl would get: GET without a body, else POST."""
+    connection = http.client.HTTPConnection(host.http, timeout=10)
+    try:
+        connection.request("POST" if body else "GET", path, body)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"path: (/v2\S+),", "".join(block.text for block in blocks("yaml")))))
+)
+def test_probes_are_answered(path: str, host: RunningHost) -> None:
+    assert host.status(path) == 200
+
+
+def test_the_health_check_of_the_containerfile_runs(host: RunningHost) -> None:
+    (block,) = blocks("dockerfile")
+    (line,) = [line for line in block.text.splitlines() if line.startswith("HEALTHCHECK")]
+    check = json.loads(line.partition("CMD ")[2])[2]
+    subprocess.run([sys.executable, "-c", at(host, check)], check=True)

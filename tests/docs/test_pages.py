@@ -1,0 +1,171 @@
+"""The pages against the code: every setting, command, hook, dependency, link and file; runs in pytest."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from doc_blocks import PAGES, ROOT, blocks
+
+from pytriton_plugins.cli.app import COMMANDS
+from pytriton_plugins.config import OTHER_VARIABLES, HostConfig, load_config
+from pytriton_plugins.hooks import specs
+from pytriton_plugins.settings import SETTINGS, Setting
+from pytriton_plugins.values import ShmPolicy
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DOCS = ROOT / "docs"
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|c|h|md|toml))`")
+_OTHER_REPOSITORY = "src/"
+
+
+def page(name: str) -> str:
+    """The text of a page of docs/."""
+    return (DOCS / name).read_text()
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def row_of(text: str, first: str) -> list[str]:
+    """The cells of the table row whose first cell begins with ``first``."""
+    found = [line for line in text.splitlines() if line.startswith(f"| {first}")]
+    assert len(found) == 1, f"{len(found)} rows begin with {first}"
+    return [cell.strip() for cell in found[0].strip("|").split(" | ")]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in _LINK.findall(path.read_text()):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), f"{path.name} links to {link}"
+        if anchor:
+            assert anchor in anchors(file.read_text()), f"{path.name} links to {link}"
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.stem != "protocol"], ids=lambda path: path.name)
+def test_the_first_screen_has_code(path: Path) -> None:
+    assert "\n```" in "\n".join(path.read_text().splitlines()[:12])
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_named_files_exist(path: Path) -> None:
+    for name in _FILE.findall(path.read_text()):
+        if not name.startswith(_OTHER_REPOSITORY):
+            assert (ROOT / name).is_file(), f"{path.name} names {name}"
+
+
+def test_the_request_path_names_every_file_of_the_way() -> None:
+    """A file that comes to these folders is on the way of a request or a start, so the page has to say where."""
+    text = page("request-path.md")
+    passed_by = {"__init__.py", "__main__.py", "build_hook.py", "loopback.c", "failure.c", "wire.c", "app.py"}
+    for folder, pattern in (("backend", "*.c"), ("worker", "*.py"), ("shm", "*.py"), ("host", "*.py")):
+        for file in (ROOT / "pytriton_plugins" / folder).glob(pattern):
+            if file.name not in passed_by | {"logs.py", "processes.py"}:
+                assert f"`pytriton_plugins/{folder}/{file.name}`" in text
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_each_setting_stands_in_the_table_with_its_default(setting: Setting) -> None:
+    _, variable, key, default, _ = row_of(page("configuration.md"), f"`--{setting.option}`")
+    assert (variable, key) == (f"`{setting.variable}`", f"`{setting.key}`")
+    built_in = attrs.fields_dict(HostConfig)[setting.name].default
+    if default == "none":
+        assert built_in in (None, ())
+    else:
+        assert setting.parse(default.strip("`")) == built_in
+
+
+def test_every_command_and_option_stands_in_the_configuration() -> None:
+    text = page("configuration.md")
+    for name, module in COMMANDS.items():
+        assert f"`pytriton-host {name}" in text
+        command = importlib.import_module(module).command
+        for parameter in command.params:
+            for option in parameter.opts if parameter.param_type_name == "option" else ():
+                assert re.search(rf"`{option}\b", text) or f"[{option}]" in text, f"{name} {option}"
+    for variable in OTHER_VARIABLES:
+        assert f"`{variable}`" in text
+
+
+def hooks() -> list[tuple[str, Any]]:
+    return [item for item in vars(specs).items() if item[0].startswith("pytriton_") and inspect.isfunction(item[1])]
+
+
+@pytest.mark.parametrize(("name", "spec"), hooks())
+def test_each_hook_has_a_section_with_its_arguments(name: str, spec: Any) -> None:
+    assert f"\n### `{name}({', '.join(inspect.signature(spec).parameters)})`\n" in page("hooks.md")
+
+
+def test_no_hook_is_described_that_does_not_exist() -> None:
+    described = re.findall(r"^### `(pytriton_\w+)", page("hooks.md"), re.MULTILINE)
+    assert sorted(described) == sorted(name for name, _ in hooks())
+
+
+def test_the_shm_policy_is_described_with_its_fields() -> None:
+    for field in attrs.fields(ShmPolicy):
+        assert f"`{field.name}`" in page("hooks.md")
+
+
+def test_each_dependency_has_a_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = [re.split(r"[><=;]", line)[0] for line in project["project"]["dependencies"]]
+    for name in [*needed, *(re.split(r"[><=;]", line)[0] for line in project["build-system"]["requires"]), "ziglang"]:
+        assert len(row_of(page("dependencies.md"), f"`{name}`")) >= 2
+    run_time = page("dependencies.md").partition("## To build")[0]
+    assert re.findall(r"^\| `([^`]+)`", run_time, re.MULTILINE) == sorted(needed, key=run_time.index)
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+def test_toml_blocks_are_valid(block: Any, tmp_path: Path) -> None:
+    document = tomllib.loads(block.text)
+    if block.name == "pytriton-host.toml":
+        (tmp_path / block.name).write_text(block.text)
+        assert load_config((), {}, {}, tmp_path).fixed
+    else:
+        assert {"pytriton_plugins.models", "pytriton_plugins.hooks"} & set(document["project"]["entry-points"])
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_yaml_blocks_are_indented_by_two(block: Any) -> None:
+    depth = 0
+    for line in block.text.splitlines():
+        indent = len(line) - len(line.lstrip(" "))
+        assert "\t" not in line
+        assert indent % 2 == 0
+        assert indent <= depth + 4
+        assert line.count("{") == line.count("}")
+        depth = indent
+
+
+def test_the_containerfile_is_short_and_copies_what_exists() -> None:
+    (block,) = blocks("dockerfile")
+    lines = block.text.splitlines()
+    assert len(lines) <= 15
+    for name in re.findall(r"\./plugins/[\w-]+", block.text):
+        assert (ROOT / name / "pyproject.toml").is_file()
+
+
+def test_every_block_says_what_it_is() -> None:
+    known = {"python", "toml", "console", "yaml", "dockerfile", "text"}
+    every = blocks(*known, "", "sh", "bash", "json", "ini")
+    assert {block.language for block in every} <= known
+    fences = sum(len(re.findall(r"^ *```", path.read_text(), re.MULTILINE)) for path in PAGES)
+    assert fences == 2 * len(every)
