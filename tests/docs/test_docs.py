@@ -2,99 +2,29 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
-import click
 import pytest
 from doc_blocks import Block, Command, blocks, commands
+from doc_examples import Examples, ask, kind
 
 from pytriton_plugins.cli.options import flags_of
 from pytriton_plugins.cli.serve import command as serve_command
 from pytriton_plugins.config import load_config
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from pytriton_plugins.testing import RunningHost, wait_until
 
 OTHER_PROGRAMS = {"python3", "pip", ".", "docker"}
 """Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging)."""
 
 _DEFAULTS = re.compile(r"(?:127\.0\.0\.1|localhost):(800[01])")
-
-
-def kind(block: Block) -> str:
-    """What is done with a Python block."""
-    stem = Path(block.name).stem
-    if stem.startswith("test_"):
-        return "test"
-    if stem.startswith("client"):
-        return "client"
-    return "hooks" if "@hookimpl" in block.text else "model" if "@infer_func" in block.text else "unknown"
-
-
-@dataclass(frozen=True)
-class Examples:
-    """The files of all pages, each page's in a folder of its own, and the packages among them, installed."""
-
-    folder: Path
-    installed: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        path = os.pathsep.join(filter(None, [str(self.installed), os.environ.get("PYTHONPATH", "")]))
-        return {"PYTHONPATH": path, "MAINTENANCE_FLAG": str(self.flag)}
-
-    @property
-    def flag(self) -> Path:
-        return self.folder / "flag"
-
-    def file(self, block: Block) -> Path:
-        return self.folder / block.page / (block.name or "model.py")
-
-
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
-    found = Examples(tmp_path_factory.mktemp("examples"), tmp_path_factory.mktemp("installed"))
-    for block in blocks("python"):
-        path = found.file(block)
-        assert not path.exists(), f"{block}: two blocks of the page are called {block.name}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(block.text)
-    for block in blocks("text"):
-        for name in re.findall(r"(\S+\.py) +empty$", block.text, re.MULTILINE):
-            (found.folder / block.page / name).touch()
-    for block in blocks("toml"):
-        if "build-system" in block.text:
-            found.file(block).write_text(block.text)
-            install(found.file(block).parent, found.installed)
-    return found
-
-
-def install(project: Path, target: Path) -> None:
-    """Build a wheel with hatchling, which is here for it, and unpack it: no index is asked."""
-    build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-    done = subprocess.run([sys.executable, "-c", build, str(target)], cwd=project, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    with zipfile.ZipFile(target / done.stdout.split()[-1]) as wheel:
-        wheel.extractall(target)
-
-
-@pytest.fixture(scope="module")
-def host(examples: Examples) -> Iterator[RunningHost]:
-    """One host for the models of all pages; the plugin that pages install is served from its package."""
-    loose = [block for block in blocks("python") if kind(block) == "model" and "/" not in block.name]
-    targets = [examples.file(block) for block in loose]
-    with run_host(*targets, "acme_mean.model", env=examples.environment) as running:
-        running.wait_settled()
-        yield running
 
 
 def at(host: RunningHost, text: str) -> str:
@@ -111,17 +41,6 @@ def test_every_python_block_is_run() -> None:
     assert [str(block) for block in blocks("python") if kind(block) == "unknown"] == []
 
 
-def test_every_model_is_ready(host: RunningHost) -> None:
-    table = host.output.partition("\nHTTP ")[0].splitlines()
-    models = re.findall(r"^(?:@infer_func|@infer_func\(.*?\n?\))\n(?:def|class) ", "".join(texts("model")), re.M | re.S)
-    assert len(table) - 1 == len(models)
-    assert all(line.rstrip().endswith("ready") for line in table[1:])
-
-
-def texts(wanted: str) -> list[str]:
-    return [block.text for block in blocks("python") if kind(block) == wanted]
-
-
 @pytest.mark.parametrize("block", [block for block in blocks("python") if kind(block) == "client"], ids=str)
 def test_clients_get_what_they_expect(block: Block, host: RunningHost) -> None:
     exec(compile(at(host, block.text), block.name, "exec"), {"__name__": "__main__"})
@@ -129,14 +48,9 @@ def test_clients_get_what_they_expect(block: Block, host: RunningHost) -> None:
 
 @pytest.mark.parametrize("block", [block for block in blocks("python") if kind(block) == "hooks"], ids=str)
 def test_hook_plugins_are_accepted(block: Block) -> None:
-    plugin: dict[str, object] = {}
-    exec(compile(block.text, block.name, "exec"), plugin)
-    HookManager().register(
-        type(
-            "Plugin", (), {name: staticmethod(item) for name, item in plugin.items() if name.startswith("pytriton_")}
-        )(),
-        block.name,
-    )
+    plugin = ModuleType(block.name)
+    exec(compile(block.text, block.name, "exec"), plugin.__dict__)
+    HookManager().register(plugin, block.name)
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in blocks("python") if kind(block) == "test"}))
@@ -225,9 +139,8 @@ def test_what_docker_hands_on_is_right(command: Command, tmp_path: Path) -> None
 
 
 def load_serve(arguments: list[str], environ: dict[str, str], folder: Path) -> None:
-    context: click.Context = serve_command.make_context("serve", arguments)
-    flags = flags_of(context)
-    load_config(tuple(flags.pop("targets", ())), flags, environ, folder)  # type: ignore[call-overload]
+    context = serve_command.make_context("serve", arguments)
+    load_config((), flags_of(context), environ, folder)
 
 
 def test_serve_prints_what_the_quick_start_shows(host: RunningHost) -> None:
@@ -249,17 +162,6 @@ def test_curl_gets_what_the_page_shows(command: Command, host: RunningHost) -> N
         assert str(status) == command.output
     else:
         assert json.loads(answer) == json.loads(command.output)
-
-
-def ask(host: RunningHost, path: str, body: str | None) -> tuple[int, bytes]:
-    """What curl would get: GET without a body, else POST."""
-    connection = http.client.HTTPConnection(host.http, timeout=10)
-    try:
-        connection.request("POST" if body else "GET", path, body)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ _NAME = re.compile(r"# (\S+\.(?:py|toml))\n")
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: the page's stem, the language, the text, and the file that its first line names ("" for none)."""
+    """One fenced block of the page with that stem; ``name`` is the file that its first line names, "" for none."""
 
     page: str
     line: int

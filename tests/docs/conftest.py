@@ -1,0 +1,42 @@
+"""One host that serves every model of README.md and docs/, with the hook plugin that a page installs; runs in pytest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from doc_blocks import blocks
+from doc_examples import RAISE_CODE, Examples, install, kind
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    found = Examples(tmp_path_factory.mktemp("examples"), tmp_path_factory.mktemp("installed"))
+    for block in blocks("python"):
+        path = found.file(block)
+        assert not path.exists(), f"{block}: two blocks of the page are called {block.name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text)
+    for block in blocks("text"):
+        for name in re.findall(r"(\S+\.py) +empty$", block.text, re.MULTILINE):
+            (found.folder / block.page / name).touch()
+    for block in blocks("toml"):
+        if "build-system" in block.text:
+            found.file(block).write_text(block.text)
+            install(found.file(block).parent, found.installed)
+    return found
+
+
+@pytest.fixture(scope="session")
+def host(examples: Examples) -> Iterator[RunningHost]:
+    """One host for the models of all pages; the plugin that pages install is served from its package."""
+    loose = [block for block in blocks("python") if kind(block) == "model" and "/" not in block.name]
+    targets = [examples.file(block) for block in loose]
+    codes = examples.folder / "codes.py"
+    codes.write_text(RAISE_CODE)
+    with run_host(*targets, codes, "acme_mean.model", env=examples.environment) as running:
+        running.wait_settled()
+        yield running

@@ -1,0 +1,80 @@
+"""The examples of README.md and docs/ as files and installed packages, and questions to a host that serves them; in pytest."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from doc_blocks import Block
+
+from pytriton_plugins.testing import RunningHost
+
+RAISE_CODE = """
+import os
+import numpy as np
+from pytriton_plugins import RequestError, Tensor, infer_func
+
+@infer_func(inputs=[Tensor("code", str, ())], outputs=[Tensor("never", np.int8, ())])
+def raise_code(code):
+    if code[0] == "exit":
+        os._exit(4)
+    if code[0] == "ValueError":
+        raise ValueError("asked for it")
+    raise RequestError(f"asked for {code[0]}", code=code[0])
+"""
+"""What the tables about errors say is asked of this model."""
+
+
+def kind(block: Block) -> str:
+    """What is done with a Python block."""
+    stem = Path(block.name).stem
+    if stem.startswith("test_"):
+        return "test"
+    if stem.startswith("client"):
+        return "client"
+    return "hooks" if "@hookimpl" in block.text else "model" if "@infer_func" in block.text else "unknown"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The files of all pages, each page's in a folder of its own, and the packages among them, installed."""
+
+    folder: Path
+    installed: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join(filter(None, [str(self.installed), os.environ.get("PYTHONPATH", "")]))
+        return {"PYTHONPATH": path, "MAINTENANCE_FLAG": str(self.flag)}
+
+    @property
+    def flag(self) -> Path:
+        return self.folder / "flag"
+
+    def file(self, block: Block) -> Path:
+        return self.folder / block.page / (block.name or "model.py")
+
+
+def install(project: Path, target: Path) -> None:
+    """Build a wheel with hatchling, which is here for it, and unpack it: no index is asked."""
+    build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", build, str(target)], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(target / done.stdout.split()[-1]) as wheel:
+        wheel.extractall(target)
+
+
+def ask(host: RunningHost, path: str, body: str | None) -> tuple[int, bytes]:
+    """What curl would get: GET without a body, else POST."""
+    connection = http.client.HTTPConnection(host.http, timeout=10)
+    try:
+        connection.request("POST" if body else "GET", path, body)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
