@@ -96,6 +96,10 @@ Exchange channel_exchange(Channel *channel, uint64_t length, Answer *answer, con
   if (got > 0) descriptors_close(&received);
   if (*wrong != NULL) return EXCHANGE_BROKEN;
   *answer = (Answer){channel->response.bytes + message.offset, message.length, (message.flags & WIRE_RETIRED) != 0};
-  if (answer->retired) segment_close(&channel->request);
+  if (answer->retired) {
+    uint32_t number = channel->request.number;
+    segment_close(&channel->request);
+    channel->request.number = number; /* the host must learn which one the next one replaces */
+  }
   return EXCHANGE_DONE;
 }

@@ -40,6 +40,8 @@ class Ledger:
         self._model = model
         self.policy = policy
         self._initial = max(_SMALLEST, policy.initial // segments // 4096 * 4096)
+        self.at_start = self._initial * segments
+        """Bytes of the first segments of all workers, some of which may still be starting."""
         self._grants: dict[int, Grant] = {}
 
     @property
@@ -74,16 +76,19 @@ class Ledger:
                 f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
                 "this machine or in this container; raise its memory limit or send less at once"
             )
-        wished = max(needed, round((old.size if old else self._initial) * self.policy.growth))
+        size_before = old.size if old else self._initial
+        # A segment that was large enough is asked for again when the callable keeps arrays that lie in the old one.
+        wished = size_before if needed <= size_before else max(needed, round(size_before * self.policy.growth))
         size = min(_rounded(wished), self.policy.max - kept) if wished <= left else _rounded(needed)
         before = self.total
         grant = self._make(max(size, needed), owner)
         if old:
             self._close(old)
-        _LOG.info(
-            "model %s: shared memory grows from %s to %s for a batch of %s",
-            self._model, in_mib(before), in_mib(self.total), in_mib(needed),
-        )  # fmt: skip
+        if self.total != before:
+            _LOG.info(
+                "model %s: shared memory grows from %s to %s for a batch of %s",
+                self._model, in_mib(before), in_mib(self.total), in_mib(needed),
+            )  # fmt: skip
         return grant
 
     def release(self, owner: int) -> None:
