@@ -193,7 +193,7 @@ class ServedModel:
             self.loaded = True
             self._settled.set()
         workers = f"{self.worker_count} worker{'s' if self.worker_count > 1 else ''}"
-        memory = in_mib(self.ledger.total)
+        memory = in_mib(self.ledger.at_start)
         _LOG.info(
             "model %s version %d: serving; shared memory %s for %s",
             self.name,
