@@ -92,7 +92,10 @@ class ChannelServer:
         for entry in block.inputs:
             tensor = self._declaration.inputs[entry.tensor]
             array = read_array(request, entry, tensor.dtype)
-            arrays[tensor.name] = array.copy() if self._kept >= _COPY_AFTER else array
+            if self._kept >= _COPY_AFTER:
+                array = array.copy()
+                array.flags.writeable = False
+            arrays[tensor.name] = array
         return Batch(arrays, block.rows, tuple(self._requested(mask) for mask in block.requested))
 
     def _requested(self, mask: int) -> frozenset[str]:
