@@ -1,0 +1,150 @@
+"""What /v2/health/live and /v2/health/ready say from the first answer on."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clients import infer, texts
+from fake_distributions import install, path_with
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+MODELS = Path(__file__).parents[1] / "models"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
+HOOK = """
+    import os
+    from pathlib import Path
+
+    from pytriton_plugins import hookimpl
+    from pytriton_plugins.values import Verdict
+
+    @hookimpl
+    def pytriton_check_readiness(host):
+        said = Path(os.environ["VERDICT"]).read_text()
+        if said == "hang":
+            Path(os.environ["VERDICT"] + ".fifo").read_bytes()
+        if said == "raise":
+            raise OSError("the disk is gone")
+        return None if said == "ok" else Verdict(said == "yes", "the file says " + said)
+"""
+
+
+def polled(host: RunningHost, until: Callable[[], bool]) -> Iterator[tuple[int, int]]:
+    """Live and ready, asked again and again."""
+    while not until():
+        yield host.status("/v2/health/live"), host.status("/v2/health/ready")
+
+
+def changes(seen: list[int]) -> list[int]:
+    """The statuses without repetition; 0, which stands for no answer, only counts after the first one."""
+    return [status for status, _ in itertools.groupby(itertools.dropwhile(lambda status: status == 0, seen))]
+
+
+def test_live_at_once_and_ready_when_every_model_serves(tmp_path: Path) -> None:
+    gate = tmp_path / "import"
+    os.mkfifo(gate)
+    env = {"LIFE_AT_IMPORT": "block", "LIFE_GATE": str(gate)}
+    with run_host(SCALARS, MODELS / "life.py", env=env, ready=False) as host:
+        seen = list(polled(host, lambda: host.status("/v2/models/scalars/ready") == 200))
+        seen += itertools.islice(polled(host, lambda: False), 100)
+        assert host.status("/v2/models/life/ready") == 400
+        gate.write_bytes(b"")
+        seen += polled(host, lambda: seen[-1][1] == 200)
+        # Ready now, so both models answer now.
+        assert infer(host, "http", "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]
+        assert infer(host, "grpc", "life", {"what": texts(""), "gate": texts("/-")})["pid"].item() > 1
+        seen += itertools.islice(polled(host, lambda: False), 100)
+    assert changes([live for live, _ in seen]) == [200]
+    assert changes([ready for _, ready in seen]) == [400, 200]
+
+
+@pytest.fixture(scope="module")
+def verdict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningHost, Path]]:
+    """A host with a hook plugin, and the file that holds what the plugin answers."""
+    folder = tmp_path_factory.mktemp("hook")
+    install(folder, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
+    file = folder / "verdict"
+    file.write_text("ok")
+    os.mkfifo(folder / "verdict.fifo")
+    with run_host(SCALARS, env={"PYTHONPATH": path_with(folder), "VERDICT": str(file)}) as host:
+        yield host, file
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "limit"),
+    [
+        ("no", "guard (acme-guard 1.0): the file says no", 1.0),
+        ("raise", "guard (acme-guard 1.0): pytriton_check_readiness raised OSError: the disk is gone", 1.0),
+        ("hang", "a plugin's readiness check takes longer than 0.5 s", 1.0),
+    ],
+)
+def test_a_hook_holds_readiness_back(verdict: tuple[RunningHost, Path], said: str, reason: str, limit: float) -> None:
+    host, file = verdict
+    assert host.status("/v2/health/ready") == 200
+    replace(file, said)
+    wait_until(lambda: host.status("/v2/health/ready") == 400, limit, "not ready")
+    assert host.status("/v2/health/live") == 200
+    wait_until(lambda: f"not ready: {reason}" in host.log, what="the log says why")
+    assert infer(host, "grpc", "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]
+    replace(file, "yes")
+    if said == "hang":
+        file.with_suffix(".fifo").write_bytes(b"")
+    wait_until(lambda: host.status("/v2/health/ready") == 200, limit, "ready again")
+    assert "ready again" in host.log
+
+
+def replace(file: Path, content: str) -> None:
+    new = file.with_suffix(".new")
+    new.write_text(content)
+    new.rename(file)
+
+
+def test_a_hook_that_says_no_from_the_start(tmp_path: Path) -> None:
+    install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
+    file = tmp_path / "verdict"
+    file.write_text("no")
+    with run_host(SCALARS, env={"PYTHONPATH": path_with(tmp_path), "VERDICT": str(file)}, ready=False) as host:
+        wait_until(lambda: host.status("/v2/models/scalars/ready") == 200, 30, "the model serves")
+        assert {ready for _, ready in itertools.islice(polled(host, lambda: False), 100)} == {400}
+        replace(file, "yes")
+        host.wait_ready(5)
+
+
+def test_without_a_live_worker_for_half_a_second_not_ready(tmp_path: Path) -> None:
+    """The worker dies, and the next one's import takes as long as the test wants."""
+    gate = tmp_path / "import"
+    os.mkfifo(gate)
+    model = tmp_path / "dies_once.py"
+    model.write_text(DIES_ONCE)
+    with run_host(model, env={"GATE": str(gate), "FIRST": str(tmp_path / "first")}) as host:
+        died = time.monotonic()
+        assert host.status("/v2/health/ready") == 200
+        os.kill(int((tmp_path / "first").read_text()), 9)
+        wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "not ready")
+        assert time.monotonic() - died > 0.5, "a worker that comes back at once is no reason"
+        assert "model dies_once: it has no live worker" in host.log
+        gate.write_bytes(b"")
+        wait_until(lambda: host.status("/v2/health/ready") == 200, 5, "ready again")
+
+
+DIES_ONCE = """
+import os
+from pathlib import Path
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+first = Path(os.environ["FIRST"])
+if first.exists():
+    Path(os.environ["GATE"]).read_bytes()
+first.write_text(str(os.getpid()))
+
+@infer_func(inputs=[Tensor("x", np.int32, (1,))], outputs=[Tensor("y", np.int32, (1,))])
+def dies_once(x):
+    return x
+"""

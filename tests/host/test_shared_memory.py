@@ -1,0 +1,97 @@
+"""Shared memory while a host serves: what it starts with, how it grows, where it ends, what a callable may keep."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clients import PROTOCOLS, attempt, infer, texts
+from numpy.typing import NDArray
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+MEMORY = Path(__file__).parents[1] / "models" / "memory.py"
+MIB = 1 << 20
+SMALL_SHM = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"', "sh"]
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[RunningHost]:
+    with run_host(f"{MEMORY}:echo", options=["--shm-max=32MiB"]) as running:
+        yield running
+
+
+def numbers(size: int) -> NDArray[np.uint8]:
+    """``size`` bytes that repeat late and never at a page's edge."""
+    return np.resize(np.arange(251, dtype=np.uint8), (1, size))
+
+
+def segments(host: RunningHost) -> int:
+    """Bytes of all segments, as the kernel shows them among the host's descriptors."""
+    return sum(map(segment_bytes, Path(f"/proc/{host.process.pid}/fd").iterdir()))
+
+
+def segment_bytes(descriptor: Path) -> int:
+    try:
+        return descriptor.stat().st_size if "memfd:pytriton-segment" in os.readlink(descriptor) else 0
+    except FileNotFoundError:
+        return 0  # closed meanwhile
+
+
+def test_16_mib_at_ready_and_growth_by_one_large_request() -> None:
+    with run_host(f"{MEMORY}:echo") as host:
+        assert segments(host) == 16 * MIB
+        assert "model echo version 1: serving; shared memory 16.0 MiB for 1 worker" in host.log
+        assert infer(host, "grpc", "echo", {"x": numbers(48 * MIB)})["y"].tobytes() == numbers(48 * MIB).tobytes()
+        grown = re.findall(
+            r"model echo: shared memory grows from ([\d.]+) MiB to ([\d.]+) MiB for a batch of (.*)", host.log
+        )
+        assert [(start, needed) for start, _, needed in grown] == [("16.0", "48.0 MiB"), (grown[0][1], "48.0 MiB")]
+        assert segments(host) == round(float(grown[-1][1]) * MIB)
+        before = host.log
+        assert infer(host, "http", "echo", {"x": numbers(48 * MIB)})["y"].tobytes() == numbers(48 * MIB).tobytes()
+        assert host.log == before
+
+
+def test_16_mib_are_shared_by_four_workers() -> None:
+    with run_host(f"{MEMORY}:echo", options=["--workers=4"]) as host:
+        assert "shared memory 16.0 MiB for 4 workers" in host.log
+        wait_until(lambda: segments(host) == 16 * MIB, what="all four workers have their share")
+
+
+def test_48_mb_tensors_with_a_small_dev_shm() -> None:
+    with run_host(f"{MEMORY}:echo", prefix=SMALL_SHM) as host:
+        mounts = Path(f"/proc/{host.process.pid}/mounts").read_text()
+        assert re.search(r"^tmpfs /dev/shm tmpfs \S*\bsize=65536k", mounts, re.MULTILINE)
+        for protocol in PROTOCOLS:
+            answer = infer(host, protocol, "echo", {"x": numbers(48 * MIB)})
+            assert answer["y"].tobytes() == numbers(48 * MIB).tobytes()
+        assert os.listdir(f"/proc/{host.process.pid}/root/dev/shm") == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_past_the_maximum_that_request_fails_and_the_next_works(limited: RunningHost, protocol: str) -> None:
+    refused = attempt(limited, protocol, "echo", {"x": numbers(64 * MIB)})
+    assert refused.status in ("503", "StatusCode.UNAVAILABLE")
+    assert re.search(
+        r"model echo: a batch needs 64\.0 MiB of shared memory .* beside the \d+\.\d MiB in use", refused.error
+    )
+    assert "the limit of the model is 32.0 MiB; raise --shm-max or send less at once" in refused.error
+    assert refused.error in limited.log
+    assert infer(limited, protocol, "echo", {"x": numbers(1000)})["y"].tobytes() == numbers(1000).tobytes()
+    assert segments(limited) <= 32 * MIB
+
+
+def test_arrays_that_a_callable_keeps_stay_as_they_were() -> None:
+    with run_host(f"{MEMORY}:keeper") as host:
+        for turn in range(40):
+            x = np.full((1, 1000), turn, np.int64)
+            answer = infer(host, "grpc", "keeper", {"x": x, "names": texts(str(turn) * 9, "end")})
+            assert answer["kept"].item() == 2 * (turn + 1)
+            assert answer["changed"].item() == 0
+            assert not answer["writeable"].item()
+        assert segments(host) == 16 * MIB
