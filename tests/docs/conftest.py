@@ -1,4 +1,4 @@
-"""One host that serves every model of README.md and docs/, with the hook plugin that a page installs; runs in pytest."""
+"""One host that serves every model of README.md and docs/, with the hook plugin of a page; runs in pytest."""
 
 from __future__ import annotations
 
