@@ -140,6 +140,23 @@ def unpack_request_block(buffer: memoryview, offset: int, length: int) -> Reques
     return RequestBlock(batch, tuple(rows), tuple(requested), tuple(inputs))
 
 
+_REQUEST_COUNTS, _REQUEST_BATCH, _AFTER_BATCH = 8, 24, 32
+
+
+def block_identity(buffer: memoryview, offset: int, length: int) -> tuple[bytes, bytes]:
+    """Everything in a request block that differs between two blocks of this version, but the number of the batch."""
+    counts = bytes(buffer[offset + _REQUEST_COUNTS : offset + _REQUEST_BATCH])
+    return counts, bytes(buffer[offset + _AFTER_BATCH : offset + length])
+
+
+_RESPONSE_BATCH = struct.Struct("<Q")
+
+
+def set_response_batch(buffer: memoryview, offset: int, batch: int) -> None:
+    """Put the number of the batch into the response block at ``offset``."""
+    _RESPONSE_BATCH.pack_into(buffer, offset + RESPONSE_HEADER.size - _RESPONSE_BATCH.size, batch)
+
+
 def response_block(batch: int, outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry]) -> bytearray:
     """The response block for ``outcomes``, one ``(code, message)`` per request, and the tensors' entries."""
     texts_at = RESPONSE_HEADER.size + OUTCOME.size * len(outcomes) + TENSOR_ENTRY.size * len(outputs)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,7 @@ __all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "caller", "run_batc
 _LOG = logging.getLogger("pytriton.worker")
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """One batch as it came from the backend.
 
     ``arrays``: by tensor name, wire shape, read-only; batched inputs have ``sum(rows)`` rows. ``rows`` and
@@ -33,12 +31,11 @@ class Batch:
     requested: tuple[frozenset[str], ...]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of the requests ``[first, first + count)``: ``outputs`` of all their rows, or one ``error``."""
+class Outcome(NamedTuple):
+    """What became of the requests ``[first, first + requests)``: ``outputs`` of all their rows, or one ``error``."""
 
     first: int
-    count: int
+    requests: int
     outputs: dict[str, np.ndarray[Any, Any]] | None
     error: RequestFailure | None
 

@@ -61,7 +61,7 @@ class Recorder:
 
 def failed(error: Exception) -> RequestFailure:
     (outcome,) = run_batch(model(), raising(error), batch_of([1]))
-    assert (outcome.first, outcome.count, outcome.outputs) == (0, 1, None)
+    assert (outcome.first, outcome.requests, outcome.outputs) == (0, 1, None)
     assert outcome.error is not None
     return outcome.error
 
@@ -69,7 +69,7 @@ def failed(error: Exception) -> RequestFailure:
 def test_a_batch_is_one_call_and_one_outcome() -> None:
     recorder = Recorder()
     (outcome,) = run_batch(model(), recorder, batch_of([1], [2, 3], [4]))
-    assert (outcome.first, outcome.count) == (0, 3)
+    assert (outcome.first, outcome.requests) == (0, 3)
     assert values(outcome) == [2, 4, 6, 8]
     assert recorder.calls == [[1, 2, 3, 4]]
 
@@ -77,7 +77,7 @@ def test_a_batch_is_one_call_and_one_outcome() -> None:
 def test_only_the_request_that_raises_again_fails() -> None:
     recorder = Recorder()
     outcomes = run_batch(model(), recorder, batch_of([1], [2, -3], [4, 5], [6]))
-    assert [(outcome.first, outcome.count) for outcome in outcomes] == [(0, 1), (1, 1), (2, 1), (3, 1)]
+    assert [(outcome.first, outcome.requests) for outcome in outcomes] == [(0, 1), (1, 1), (2, 1), (3, 1)]
     assert outcomes[1].error == RequestFailure("INTERNAL", "ValueError: negative")
     assert [values(outcomes[index]) for index in (0, 2, 3)] == [[2], [8, 10], [12]]
     assert recorder.calls == [[1, 2, -3, 4, 5, 6], [1], [2, -3], [4, 5], [6]]
