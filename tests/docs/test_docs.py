@@ -67,7 +67,7 @@ def test_a_hook_of_the_pages_closes_the_gate(host: RunningHost, examples: Exampl
     wait_until(lambda: host.status("/v2/health/ready") == 400, 1.0, "ready is 400 within a second")
     wait_until(lambda: f"{examples.flag} exists" in host.log, 1.0, "the reason is in the log")
     examples.flag.unlink()
-    wait_until(lambda: host.status("/v2/health/ready") == 200, 1.0, "ready is 200 again")
+    wait_until(lambda: host.status("/v2/health/ready") == 200, 5.0, "ready is 200 again")
 
 
 def test_nothing_of_the_host_lies_in_dev_shm(host: RunningHost) -> None:
