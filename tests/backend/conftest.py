@@ -14,3 +14,11 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     folder: Path = tmp_path_factory.mktemp("backend")
     with run_backend(folder) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _forget(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What one test leaves behind fails no other."""
+    yield
+    if "backend" in request.fixturenames:
+        request.getfixturevalue("backend").forget()

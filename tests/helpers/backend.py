@@ -124,17 +124,19 @@ class Backend:
 
     def __init__(self, folder: Path, config: HostConfig) -> None:
         self.folder = folder
+        found = found_server()
         self.ports = free_ports()
         self.http, self.grpc = f"127.0.0.1:{self.ports.http}", f"127.0.0.1:{self.ports.grpc}"
         self.needs: queue.Queue[LinkMessage] = queue.Queue()
         self.lost: queue.Queue[int] = queue.Queue()
         self._channels = 0
+        self._workers: list[WorkerEnd] = []
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._clients = ThreadPoolExecutor(8)
         start = TritonServer.start(
-            found_server(), config, self.ports, folder, self.needs.put, lambda message: self.lost.put(message.channel)
+            found, config, self.ports, folder, self.needs.put, lambda message: self.lost.put(message.channel)
         )
         try:
             self.server = self.call(start)
@@ -170,12 +172,23 @@ class Backend:
         self.send(message, theirs.fileno(), descriptor)
         theirs.close()
         os.close(descriptor)
-        return WorkerEnd(self._channels, ours)
+        worker = WorkerEnd(self._channels, ours)
+        self._workers.append(worker)
+        return worker
 
     def disconnect(self, worker: WorkerEnd) -> None:
         """Take a channel away as the host does when its worker has ended."""
         self.send(LinkMessage(LinkKind.CHANNEL_GONE, channel=worker.number))
         worker.close()
+
+    def forget(self) -> None:
+        """Take every channel away and forget what the backend said: the next test starts anew."""
+        while self._workers:
+            self.disconnect(self._workers.pop())
+        wait_until(lambda: not self.descriptors("memfd:"), TIMEOUT, "no segment is left open or mapped")
+        for heard in (self.needs, self.lost):
+            while not heard.empty():
+                heard.get_nowait()
 
     def send(self, message: LinkMessage, *descriptors: int) -> None:
         async def in_the_loop() -> None:
