@@ -169,6 +169,7 @@ bool batch_collect(Batch *batch, TritonRequest **requests, uint32_t count, Failu
   if (!batch_reserve((void **)&batch->items, &batch->item_room, count, sizeof(Item)) ||
       !batch_reserve((void **)&batch->parts, &batch->part_room, count * inputs, sizeof(Part))) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for a batch of %u requests", count);
+    for (uint32_t i = 0; i < count; i++) batch_fail_item(batch, &(Item){.request = requests[i]}, failure);
     return false;
   }
   for (uint32_t i = 0; i < count; i++) {

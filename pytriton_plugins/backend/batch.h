@@ -60,7 +60,7 @@ uint64_t batch_request_bytes(const Batch *batch);
 bool batch_write(const Batch *batch, uint8_t *segment, uint64_t number, uint64_t *length, Failure *failure);
 
 /* Check the worker's answer and send every request of the batch its response. False, with wrong filled and nothing
- * sent, when the answer breaks the protocol. */
+ * sent, when the answer breaks the protocol; true with wrong filled when that only showed while some had been sent. */
 bool batch_respond(Batch *batch, const uint8_t *answer, uint64_t length, const uint8_t *segment, uint64_t size, const char **wrong);
 
 /* Answer one request, or all of the batch, with a failure. */

@@ -46,8 +46,7 @@ static bool has_room(Instance *instance, Channel *channel, Failure *failure) {
 static void explain_loss(const Instance *instance, Exchange exchange, const char *wrong, Failure *failure) {
   const char *name = instance->pool->declaration.name;
   if (exchange == EXCHANGE_BROKEN) {
-    failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: its worker broke the protocol: %s", name, wrong);
-    log_line(TRITON_LOG_ERROR, "%s", failure->text);
+    failure_broken(failure, name, wrong);
   } else if (pool_is_stopping(instance->pool)) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the server is stopping", name);
   } else {
@@ -63,6 +62,7 @@ static Try try_channel(Instance *instance, Channel *channel, Times *times) {
   uint64_t length;
   bool room = has_room(instance, channel, &failure);
   if (!room || !batch_write(batch, channel->request.bytes, channel->batch + 1, &length, &failure)) {
+    times->compute_start = times->compute_end = clock_ns();
     pool_give_back(channel, false);
     if (!room && batch->count > 1) return TRY_TOO_LARGE;
     batch_fail(batch, &failure);
@@ -78,8 +78,9 @@ static Try try_channel(Instance *instance, Channel *channel, Times *times) {
     explain_loss(instance, exchange, wrong, &failure);
     batch_fail(batch, &failure);
   }
-  if (exchange != EXCHANGE_DONE) link_report_lost(instance->link, channel);
-  pool_give_back(channel, exchange != EXCHANGE_DONE);
+  bool broken = exchange != EXCHANGE_DONE || wrong != NULL;
+  if (broken) link_report_lost(instance->link, channel);
+  pool_give_back(channel, broken);
   return exchange == EXCHANGE_NOT_SENT ? TRY_NEXT : TRY_ANSWERED;
 }
 

@@ -12,6 +12,11 @@ void failure_set(Failure *failure, int code, const char *format, ...) {
   va_end(arguments);
 }
 
+void failure_broken(Failure *failure, const char *model, const char *wrong) {
+  failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: its worker broke the protocol: %s", model, wrong);
+  log_line(TRITON_LOG_ERROR, "%s", failure->text);
+}
+
 bool failure_none(TritonError *error, Failure *failure) {
   if (error == NULL) return true;
   failure_set(failure, TRITON_ERROR_INTERNAL, "%s", TRITONSERVER_ErrorMessage(error));

@@ -14,6 +14,9 @@ typedef struct {
 
 void failure_set(Failure *failure, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* The failure of a request whose worker broke the protocol, which is logged too. */
+void failure_broken(Failure *failure, const char *model, const char *wrong);
+
 /* False, with failure filled, when error is one; frees it. */
 bool failure_none(TritonError *error, Failure *failure);
 

@@ -64,8 +64,9 @@ static bool copy_fixed(const Batch *batch, uint32_t input, uint8_t *to, Failure 
   return true;
 }
 
-/* The lengths were checked when the batch was collected, and Triton's buffers do not change. */
-static void copy_text(const Batch *batch, uint32_t input, uint8_t *to, uint64_t elements) {
+/* The lengths were checked when the batch was collected, but a buffer may be a client's own shared memory, and the
+ * client may have changed it since: no more is copied than was measured then. */
+static bool copy_text(const Batch *batch, uint32_t input, uint8_t *to, uint64_t elements, Failure *failure) {
   uint64_t *offsets = (uint64_t *)(void *)to;
   uint8_t *text = to + (elements + 1) * sizeof(uint64_t);
   uint64_t at = 0;
@@ -73,14 +74,21 @@ static void copy_text(const Batch *batch, uint32_t input, uint8_t *to, uint64_t 
   for (uint32_t i = 0; i < batch->count; i++) {
     const Part *part = batch_part(batch, i, input);
     const uint8_t *from = part->text;
+    uint64_t left = part->bytes - part->elements * sizeof(uint32_t);
     for (uint64_t e = 0; e < part->elements; e++) {
       uint32_t length;
       memcpy(&length, from, sizeof length);
+      if (length > left) {
+        failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s changed while it was read", batch->declaration->inputs[input].name);
+        return false;
+      }
+      left -= length;
       memcpy(text + at, from + sizeof length, length);
       from += sizeof length + length;
       *offsets++ = at += length;
     }
   }
+  return true;
 }
 
 static bool write_input(const Batch *batch, uint32_t input, uint8_t *segment, uint64_t at, WireTensor *entry, Failure *failure) {
@@ -92,8 +100,7 @@ static bool write_input(const Batch *batch, uint32_t input, uint8_t *segment, ui
   memcpy(entry->dims, part->shape, part->rank * sizeof(int64_t));
   if (batch->declaration->batched) entry->dims[0] = batch->rows;
   if (tensor->item_size != 0) return copy_fixed(batch, input, segment + at, failure);
-  copy_text(batch, input, segment + at, size.elements);
-  return true;
+  return copy_text(batch, input, segment + at, size.elements, failure);
 }
 
 bool batch_write(const Batch *batch, uint8_t *segment, uint64_t number, uint64_t *length, Failure *failure) {

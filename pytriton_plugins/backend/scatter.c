@@ -11,6 +11,7 @@ typedef struct {
   uint32_t entry_count;
   const uint8_t *segment;
   uint64_t size;
+  const char *wrong; /* what only showed when the tensors were read */
 } Answered;
 
 static uint32_t rows_of(const Batch *batch, uint32_t first, uint32_t count) {
@@ -112,7 +113,7 @@ static uint64_t offset_at(const uint64_t *offsets, uint64_t index) {
 
 /* Elements first..first+count of a BYTES entry. The table stays under the worker's hand, so each offset is read once
  * and checked against the ends that sized the buffer. */
-static bool scatter_text(TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank, const uint8_t *data,
+static bool scatter_text(Answered *answered, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank, const uint8_t *data,
                          uint64_t length, uint64_t elements, uint64_t first, uint64_t count, Failure *failure) {
   const uint64_t *offsets = (const void *)data;
   const uint8_t *text = data + (elements + 1) * sizeof(uint64_t);
@@ -131,11 +132,11 @@ static bool scatter_text(TritonResponse *response, const DeclaredTensor *tensor,
     to += sizeof size + size;
     at = next;
   }
-  if (!whole) failure_set(failure, TRITON_ERROR_INTERNAL, "output %s: the worker sent a broken table of offsets", tensor->name);
+  if (!whole) answered->wrong = "a broken table of offsets";
   return whole;
 }
 
-static bool scatter_output(const Answered *answered, uint32_t item, uint32_t output, TritonResponse *response, Failure *failure) {
+static bool scatter_output(Answered *answered, uint32_t item, uint32_t output, TritonResponse *response, Failure *failure) {
   const Batch *batch = answered->batch;
   const DeclaredTensor *tensor = &batch->declaration->outputs[output];
   const WireTensor *entry = &answered->entries[batch->cover[(size_t)item * batch->declaration->output_count + output] - 1];
@@ -152,7 +153,7 @@ static bool scatter_output(const Answered *answered, uint32_t item, uint32_t out
   uint64_t wanted = batch->declaration->batched ? batch->items[item].rows : 1;
   const uint8_t *data = answered->segment + entry->offset;
   if (tensor->item_size == 0)
-    return scatter_text(response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
+    return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
   uint64_t row_bytes = count * tensor->item_size;
   uint8_t *buffer = NULL;
   if (!output_buffer(response, tensor, dims, entry->rank, wanted * row_bytes, &buffer, failure)) return false;
@@ -160,14 +161,14 @@ static bool scatter_output(const Answered *answered, uint32_t item, uint32_t out
   return true;
 }
 
-static bool scatter_item(const Answered *answered, uint32_t item, TritonResponse *response, Failure *failure) {
+static bool scatter_item(Answered *answered, uint32_t item, TritonResponse *response, Failure *failure) {
   const Batch *batch = answered->batch;
   for (uint32_t o = 0; o < batch->declaration->output_count; o++)
     if ((batch->items[item].requested >> o & 1) && !scatter_output(answered, item, o, response, failure)) return false;
   return true;
 }
 
-static void respond_item(Batch *batch, const Answered *answered, uint32_t i) {
+static void respond_item(Batch *batch, Answered *answered, uint32_t i) {
   const WireOutcome *outcome = &answered->outcomes[i];
   Item *item = &batch->items[i];
   Failure failure = {.code = 0};
@@ -182,11 +183,14 @@ static void respond_item(Batch *batch, const Answered *answered, uint32_t i) {
     item->failed = true;
     return;
   }
-  TritonError *error = NULL;
-  if (!scatter_item(answered, i, response, &failure)) error = TRITONSERVER_ErrorNew(failure.code, failure.text);
-  item->failed = error != NULL;
-  failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending a response");
-  if (error != NULL) TRITONSERVER_ErrorDelete(error);
+  if (scatter_item(answered, i, response, &failure)) {
+    failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, NULL), "sending a response");
+    return;
+  }
+  /* A new response: this one has outputs with buffers, and the response cache would keep them. */
+  failure_log(TRITONBACKEND_ResponseDelete(response), "deleting a response");
+  if (answered->wrong != NULL) failure_broken(&failure, batch->declaration->name, answered->wrong);
+  batch_fail_item(batch, item, &failure);
 }
 
 bool batch_respond(Batch *batch, const uint8_t *answer, uint64_t length, const uint8_t *segment, uint64_t size, const char **wrong) {
@@ -205,5 +209,6 @@ bool batch_respond(Batch *batch, const uint8_t *answer, uint64_t length, const u
   *wrong = check_block(batch, length, size, &answered);
   if (*wrong != NULL) return false;
   for (uint32_t i = 0; i < batch->count; i++) respond_item(batch, &answered, i);
+  *wrong = answered.wrong;
   return true;
 }
