@@ -37,11 +37,11 @@ static void pause_a_moment(void) {
 static long spin(Channel *channel, WireChannelMessage *message, Descriptors *received) {
   uint64_t end = clock_ns() + SPIN_NS;
   long length;
-  while ((length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT)) == -1) {
+  while ((length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT)) == SOCKETS_NOTHING) {
     if (clock_ns() >= end) break;
     pause_a_moment();
   }
-  if (length != -1) {
+  if (length != SOCKETS_NOTHING) {
     if (channel->spin_score < SCORE_MAX) channel->spin_score++;
   } else if (channel->spin_score > 0) {
     channel->spin_score--;
@@ -50,9 +50,9 @@ static long spin(Channel *channel, WireChannelMessage *message, Descriptors *rec
 }
 
 static long receive_done(Channel *channel, WireChannelMessage *message, Descriptors *received) {
-  long length = -1;
+  long length = SOCKETS_NOTHING;
   if (channel->spin_score > 0 || channel->batch % RETRY_EVERY == 1) length = spin(channel, message, received);
-  while (length == -1) {
+  while (length == SOCKETS_NOTHING) {
     struct pollfd wait = {.fd = channel->socket, .events = POLLIN};
     poll(&wait, 1, POLL_MS);
     length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT);
@@ -91,7 +91,9 @@ Exchange channel_exchange(Channel *channel, uint64_t length, Answer *answer, con
   Descriptors received;
   if (!send_execute(channel, length)) return EXCHANGE_NOT_SENT;
   long got = receive_done(channel, &message, &received);
-  if (got == 0) return EXCHANGE_LOST;
+  /* At most one message of ours is under way, so the one left unread is this batch. */
+  if (got == SOCKETS_END_UNREAD) return EXCHANGE_NOT_SENT;
+  if (got == SOCKETS_END) return EXCHANGE_LOST;
   *wrong = got == (long)sizeof message ? check_done(channel, &message, &received) : "a message of a wrong size";
   if (got > 0) descriptors_close(&received);
   if (*wrong != NULL) return EXCHANGE_BROKEN;

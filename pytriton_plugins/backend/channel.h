@@ -9,7 +9,7 @@
 
 typedef enum {
   EXCHANGE_DONE,
-  EXCHANGE_NOT_SENT, /* the worker was gone before it got the batch: try another channel */
+  EXCHANGE_NOT_SENT, /* the worker was gone before it took the batch: try another channel */
   EXCHANGE_LOST,     /* the worker ended while the batch was with it */
   EXCHANGE_BROKEN,   /* it sent something that docs/protocol.md does not allow */
 } Exchange;

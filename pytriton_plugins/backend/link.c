@@ -172,7 +172,7 @@ static void *read_link(void *argument) {
     WireLink message;
     long length = sockets_receive(link->socket, buffer, ROOM, &received, 0);
     if (length <= 0) {
-      end_process(link, length == 0 ? "the host is gone" : "a broken message from the host");
+      end_process(link, length == SOCKETS_BROKEN ? "a broken message from the host" : "the host is gone");
       break;
     }
     const char *wrong = "a message from the host is too short";

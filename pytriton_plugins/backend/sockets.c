@@ -65,14 +65,16 @@ long sockets_receive(int socket, void *data, size_t room, Descriptors *received,
     ssize_t length = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     if (length >= 0) {
       take(&message, received);
+      if (length == 0) descriptors_close(received); /* an empty message is taken for the end */
+      if (length == 0 && was_reset) return SOCKETS_END_UNREAD;
       if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) return (long)length;
       descriptors_close(received);
-      return -2;
+      return SOCKETS_BROKEN;
     }
     if (errno == EINTR) continue;
-    if (errno == EAGAIN) return -1;
+    if (errno == EAGAIN) return SOCKETS_NOTHING;
     /* The peer closed with a message of ours unread; its own last messages may still be queued. */
-    if (errno != ECONNRESET || was_reset) return errno == ECONNRESET ? 0 : -2;
+    if (errno != ECONNRESET || was_reset) return errno == ECONNRESET ? SOCKETS_END_UNREAD : SOCKETS_BROKEN;
     was_reset = true;
   }
 }
