@@ -16,8 +16,9 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.catalogue import catalogue
 from pytriton_plugins.discovery.entry_points import ModelReference
-from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.errors import ConfigError, DiscoveryError, ServerError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
@@ -26,11 +27,11 @@ from pytriton_plugins.host.ports import choose_ports
 from pytriton_plugins.host.processes import describe_exit
 from pytriton_plugins.host.reaper import Reaper
 from pytriton_plugins.host.report import Report
-from pytriton_plugins.host.repository import add_model, model_config
+from pytriton_plugins.host.repository import add_model, model_config, plain_config
 from pytriton_plugins.host.run_dir import RunDir
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.stopping import STOP_PATIENCE, drain
-from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.triton import TritonServer, check_server_options
 from pytriton_plugins.host.worker import Worker
 from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import HostStatus, Ports, ShmPolicy
@@ -42,7 +43,8 @@ def run(config: HostConfig) -> int:
     """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible."""
     set_up_logging(config.log_level)
     os.umask(0o077)
-    references = catalogue(config.targets)
+    check_server_options(config)
+    references = _references(config.targets)
     if not references:
         raise ConfigError(
             "there is nothing to serve: no model plugin is installed; install one, or name a file: "
@@ -50,12 +52,23 @@ def run(config: HostConfig) -> int:
         )
     hooks = HookManager.installed()
     found = find_tritonserver(config.tritonserver, hooks)
+    if config.address in LOOPBACK and in_container():
+        _LOG.warning(
+            "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
+        )
     ports = choose_ports(config, hooks)
     run_dir = RunDir(config.run_dir)
     try:
         return asyncio.run(Host(config, hooks, found, ports, run_dir).live(references))
     finally:
         run_dir.remove()
+
+
+def _references(targets: tuple[str, ...]) -> list[ModelReference]:
+    try:
+        return catalogue(targets)
+    except DiscoveryError as error:
+        raise ConfigError(str(error)) from error
 
 
 class Host:
@@ -121,30 +134,32 @@ class Host:
         return server
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
-        """Serve until tritonserver ends; then 1."""
+        """Serve until tritonserver ends; then 1. Raises what made the start impossible."""
         assert self._health is not None
         health = asyncio.create_task(self._health.run())
         settled = asyncio.create_task(self._announce(plugins, report))
+        ended = asyncio.create_task(server.child.wait())
         try:
-            status = await server.child.wait()
+            await asyncio.wait([settled, ended], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await settled
+            status = await ended
         finally:
-            health.cancel()
-            settled.cancel()
+            for task in (health, settled, ended):
+                task.cancel()
         _LOG.error("tritonserver ended with %s; %s", describe_exit(status), server.said())
         return 1
 
     async def _announce(self, plugins: list[asyncio.Task[None]], report: Report) -> None:
-        """Say what is served once every plugin serves or has failed."""
+        """Say what is served once every plugin serves or has failed, and what holds readiness back if anything does."""
         assert self._health is not None
         await asyncio.gather(*plugins)
         await asyncio.gather(*[model.settled() for model in self.models.values()])
         self._state = "serving"
         self.hooks.now_serving()
-        self._health.changed()
-        if not self.reasons():
-            await self._health.first_ready.wait()
+        reasons = await self._health.next_reasons()
         self._write_addresses()
-        report.show_models(self._ports)
+        report.show_models(self._ports, reasons)
 
     def _write_addresses(self) -> None:
         """For programs that started this host on free ports: where it listens."""
@@ -169,13 +184,13 @@ class Host:
     async def _shut_down(self, server: TritonServer | None) -> None:
         """Not ready, drain, then end tritonserver and the workers side by side."""
         self._state = "draining"
+        patience = STOP_PATIENCE
         if server is not None and self._health is not None:
             await self._health.close_gate()
-            await drain(server, self.config.drain_timeout, self._kill)
+            patience = await drain(server, self.config.drain_timeout, self._kill)
         # Only now: a model that lets go of its workers fails what they still run.
         for model in self.models.values():
             model.cancel()
-        patience = 0.0 if self._kill.is_set() else STOP_PATIENCE
         ends = [worker.stop(patience) for worker in self._workers.values() if worker.child.running]
         await asyncio.gather(*ends, *([server.stop(patience)] if server else []))
 
@@ -241,7 +256,13 @@ class Host:
             versions.add(model.declaration.version)
             add_model(self._run_dir.path / "repository", model.declaration)
             config = model_config(model.declaration, model.worker_count, tuple(sorted(versions)))
-            await (await self.server()).load(model.name, config, self.config.load_timeout)
+            server = await self.server()
+            try:
+                await server.load(model.name, config, self.config.load_timeout)
+            except ServerError:
+                if versions == {model.declaration.version}:
+                    await server.forget(model.name, plain_config(model.declaration), self.config.load_timeout)
+                raise
 
     def changed(self) -> None:
         if self._health is not None:
