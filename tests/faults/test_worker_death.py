@@ -81,6 +81,17 @@ def test_killed_with_eight_requests_in_flight(host: RunningHost, tmp_path: Path)
     assert {answer.outputs["pid"].item() for answer in rest}.isdisjoint({pid})
 
 
+def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) -> None:
+    pid = infer(host, "grpc", "life", request())["pid"].item()
+    with Crowd(host, 2) as crowd:
+        os.kill(pid, signal.SIGSTOP)
+        answers = [crowd.send("life", request()) for _ in range(2)]
+        wait_until(lambda: queued(host, "life") == 1, what="one is sent to the worker, the other waits behind it")
+        os.kill(pid, signal.SIGKILL)
+        assert [answer.result().error for answer in answers] == ["", ""]
+    assert pid not in pids([answer.result() for answer in answers])
+
+
 def test_one_of_four_killed_costs_only_what_it_ran(four: RunningHost, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)

@@ -57,3 +57,27 @@ def _can_listen(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def descendants(root: int) -> dict[int, str]:
+    """The state letters of all processes below ``root``, by process id; Z is a zombie."""
+    below: dict[int, list[tuple[int, str]]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            except OSError:
+                continue  # it ended meanwhile
+            below.setdefault(int(parent), []).append((int(folder.name), state))
+    found: dict[int, str] = {}
+    waiting = [root]
+    while waiting:
+        for pid, state in below.get(waiting.pop(), []):
+            found[pid] = state
+            waiting.append(pid)
+    return found
+
+
+def zombies(root: int) -> int:
+    """How many processes below ``root`` have ended and wait for a parent to notice."""
+    return list(descendants(root).values()).count("Z")

@@ -39,7 +39,29 @@ def _nothing(gate: Path) -> None:
     pass
 
 
-ACTIONS = {"": _nothing, "wait": _wait, "exit": _exit, "segfault": _segfault, "stuck": _hold_the_interpreter}
+def double_fork(times: int) -> None:
+    """Leave ``times`` children of a dead parent behind, each of which ends at once."""
+    for _ in range(times):
+        parent = os.fork()
+        if parent == 0:
+            if os.fork() == 0:
+                os._exit(0)
+            os._exit(0)
+        os.waitpid(parent, 0)
+
+
+def _leave_a_hundred(gate: Path) -> None:
+    double_fork(100)
+
+
+ACTIONS = {
+    "": _nothing,
+    "wait": _wait,
+    "exit": _exit,
+    "segfault": _segfault,
+    "stuck": _hold_the_interpreter,
+    "orphans": _leave_a_hundred,
+}
 
 
 @infer_func(

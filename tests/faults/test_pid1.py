@@ -1,0 +1,86 @@
+"""The host as process 1 of a container, and what plugins leave to be reaped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clients import infer, texts
+from leftovers import Mark, descendants, ports_taken, zombies
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
+AS_PID_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+CONTROL = f"""
+import sys
+sys.path.insert(0, {str(LIFE.parent)!r})
+from life import double_fork
+double_fork(100)
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+def pid_1_of(host: RunningHost) -> int:
+    """The process id, as seen from here, of process 1 inside."""
+    children = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
+    (pid,) = map(int, children)
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert f"NSpid:\t{pid}\t1\n" in status
+    return pid
+
+
+def leave_orphans(host: RunningHost, folder: Path) -> None:
+    what = {"what": texts("orphans"), "gate": texts(str(folder / "gate"))}
+    assert infer(host, "grpc", "life", what)["pid"].item() > 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_signals_are_honoured_and_nobody_stays_a_zombie(tmp_path: Path, number: signal.Signals) -> None:
+    mark = Mark()
+    with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
+        init = pid_1_of(host)
+        leave_orphans(host, tmp_path)
+        wait_until(lambda: zombies(init) == 0, 5, "every orphan is reaped")
+        os.kill(init, number)
+        assert host.process.wait(10) == 0
+        assert mark.processes() == {}
+        assert ports_taken(host) == []
+
+
+def test_a_bare_python_as_process_1_keeps_a_hundred_zombies() -> None:
+    """What the tests here would see without an init."""
+    command = [*AS_PID_1, sys.executable, "-c", CONTROL]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as control:
+        assert control.stdout is not None
+        assert control.stdout.readline() == b"done\n"
+        wait_until(lambda: zombies(control.pid) == 100, 5, "a hundred zombies")
+        control.communicate()
+    assert control.returncode == 0
+
+
+def test_the_host_reaps_orphans_without_being_process_1(tmp_path: Path) -> None:
+    with run_host(LIFE) as host:
+        leave_orphans(host, tmp_path)
+        wait_until(lambda: zombies(host.process.pid) == 0, 5, "every orphan is reaped")
+        assert len(descendants(host.process.pid)) == 2, "tritonserver and the worker"
+
+
+def test_the_exit_code_of_a_failed_start_is_passed_on() -> None:
+    with run_host(LIFE, options=["--tritonserver=/none"], prefix=AS_PID_1, ready=False) as host:
+        assert host.process.wait(10) == 1
+
+
+def test_a_killed_host_ends_process_1_with_its_signal() -> None:
+    mark = Mark()
+    with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
+        init = pid_1_of(host)
+        (daemon,) = map(int, Path(f"/proc/{init}/task/{init}/children").read_text().split())
+        os.kill(daemon, signal.SIGKILL)
+        assert host.process.wait(10) == 128 + signal.SIGKILL
+        wait_until(lambda: mark.processes() == {}, 2, "the namespace is empty")
