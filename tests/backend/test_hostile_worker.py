@@ -17,7 +17,7 @@ from queue import Empty
 
 import numpy as np
 import pytest
-from backend import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, run_backend, sealed
+from backend import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
 from golden import golden
 
 from pytriton_plugins.models import ModelDeclaration
@@ -119,7 +119,11 @@ def done(**fields: int) -> Change:
 
 
 def block(**fields: object) -> Change:
-    return lambda answer: [setattr(answer, name, value) for name, value in fields.items()]
+    def change(answer: Answer) -> None:
+        for name, value in fields.items():
+            setattr(answer, name, value)
+
+    return change
 
 
 def outcome(code: int, length: int, offset: int, messages: bytes = b"") -> Change:
@@ -235,7 +239,10 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
         yield running
 
 
-INPUTS = {"golden": {"x": np.array([[1, 2]], np.float32)}, "shaped": {"a": np.array([1, 2], np.uint8)}}
+INPUTS: dict[str, Arrays] = {
+    "golden": {"x": np.array([[1, 2]], np.float32)},
+    "shaped": {"a": np.array([1, 2], np.uint8)},
+}
 
 
 def provoke(backend: Backend, act: Callable[[WorkerEnd], object], expected: str, model: str = "golden") -> None:

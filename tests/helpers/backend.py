@@ -134,7 +134,7 @@ class Backend:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._clients = ThreadPoolExecutor(8)
+        self.clients = ThreadPoolExecutor(8)
         start = TritonServer.start(
             found, config, self.ports, folder, self.needs.put, lambda message: self.lost.put(message.channel)
         )
@@ -198,7 +198,7 @@ class Backend:
 
     def infer(self, model: str, inputs: Arrays, outputs: tuple[str, ...] = ()) -> Future[Arrays]:
         """Send a request in the background; the future holds its outputs or an InferenceServerException."""
-        return self._clients.submit(infer, self.grpc, model, inputs, outputs)
+        return self.clients.submit(infer, self.grpc, model, inputs, outputs)
 
     def descriptors(self, kind: str) -> list[str]:
         """The server's open descriptors and mappings whose target contains ``kind``."""
@@ -211,6 +211,14 @@ class Backend:
                     found.append(target)
         return found
 
+    def close_link(self) -> None:
+        """Let the host's end of the backend link end."""
+
+        async def in_the_loop() -> None:
+            self.server.link.close()
+
+        self.call(in_the_loop())
+
     def stop(self) -> None:
         """End the server and the loop."""
         try:
@@ -220,7 +228,7 @@ class Backend:
             self._end_loop()
 
     def _end_loop(self) -> None:
-        self._clients.shutdown()
+        self.clients.shutdown()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

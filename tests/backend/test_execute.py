@@ -1,0 +1,219 @@
+"""What a real tritonserver makes of batches: loopback, statistics, response cache, sizes of zero; runs in pytest."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from backend import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, found_server, infer, run_backend, sealed
+
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.arrays import encode, write
+from pytriton_plugins.shm.segment import Segment
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry, pack_declaration
+from pytriton_plugins.tensors import BYTES, NUMERIC, Tensor
+from pytriton_plugins.testing import wait_until
+
+LIMIT = 1 << 20
+ECHO = ModelDeclaration("echo", 1, "function", "echo", (Tensor("x", bytes, (-1,)),), (Tensor("y", bytes, (-1,)),))
+CACHED = replace(ECHO, name="cached", triton_config={"response_cache": {"enable": True}})
+LOOPBACK = ModelDeclaration(
+    "loopback",
+    1,
+    "function",
+    "loopback",
+    tuple(Tensor(f"in_{dtype.triton}", dtype, (-1, 2)) for dtype in (*NUMERIC, BYTES)),
+    tuple(Tensor(f"out_{dtype.triton}", dtype, (-1, 2)) for dtype in (*NUMERIC, BYTES)),
+    max_batch_size=0,
+)
+REFUSED = (3, b"not this one")
+
+
+@pytest.fixture(scope="module")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    folder: Path = tmp_path_factory.mktemp("execute")
+    caches = found_server().path.parent.parent / "caches"
+    options = (("cache-config", "local,size=1048576"), ("cache-directory", str(caches)))
+    with run_backend(folder, server_options=options) as running:
+        for number, model in enumerate((ECHO, CACHED, GOLDEN), 1):
+            running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=LIMIT))
+        running.serve(4, LOOPBACK, pack_declaration(LOOPBACK, wait=1.0, largest_response=LIMIT, loopback=True))
+        yield running
+
+
+def strings(*items: bytes) -> Arrays:
+    array = np.empty((1, len(items)), object)
+    array[0] = items
+    return {"x": array}
+
+
+def answer(worker: WorkerEnd, outcome: tuple[int, bytes], *outputs: Any) -> wire.RequestBlock:
+    """Take one batch of one request and answer it; ``outputs`` are arrays with their data types."""
+    message = worker.receive()
+    descriptor = sealed(1 << 16)
+    segment = Segment(900, descriptor, writable=True)
+    entries, position = [], 0
+    for number, (array, dtype) in enumerate(outputs):
+        encoded = encode(array, dtype)
+        write(encoded, segment, position)
+        entries.append(TensorEntry(number, dtype.code, 0, 1, position, encoded.size, array.shape))
+        position = wire.aligned(position + encoded.size)
+    block = wire.response_block(message.batch, [outcome], entries)
+    segment.view[position : position + len(block)] = block
+    done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, message.batch, position, len(block))
+    worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
+    os.close(descriptor)
+    return worker.block(message)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1000])
+def test_loopback_returns_its_inputs(backend: Backend, rows: int) -> None:
+    random = np.random.default_rng(rows)
+    inputs: Arrays = {}
+    for tensor in LOOPBACK.inputs:
+        values = random.integers(0, 2, (rows, 2))
+        inputs[tensor.name] = values.astype(tensor.dtype.numpy)
+    inputs["in_BYTES"] = np.array([b"x" * number for number in range(2 * rows)] or [], object).reshape(rows, 2)
+    outputs = backend.infer("loopback", inputs).result(TIMEOUT)
+    assert len(outputs) == 13
+    for name, array in inputs.items():
+        output = outputs[name.replace("in_", "out_")]
+        assert (output.dtype, output.shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(output, array)
+
+
+def statistics(backend: Backend, model: str) -> dict[str, Any]:
+    with urlopen(f"http://{backend.http}/v2/models/{model}/stats") as response:
+        (found,) = json.load(response)["model_stats"]
+    return dict(found)
+
+
+def test_statistics_count_successes_failures_and_batches(backend: Backend) -> None:
+    before = statistics(backend, "echo")
+    worker = backend.connect(1)
+    for outcome in ((0, b""), REFUSED, (0, b"")):
+        waiting = backend.infer("echo", strings(b"a"))
+        answer(worker, outcome, *[(strings(b"b")["x"], BYTES)] * (outcome[0] == 0))
+        waiting.exception(TIMEOUT)
+    after = statistics(backend, "echo")
+
+    def grown(*keys: str) -> int:
+        old: Any = before
+        new: Any = after
+        for key in keys:
+            old, new = old.get(key, 0), new[key]
+        return int(new) - int(old)
+
+    assert grown("inference_stats", "success", "count") == 2
+    assert grown("inference_stats", "fail", "count") == 1
+    assert grown("execution_count") == 3
+    assert grown("inference_count") == 2
+    assert [batch["batch_size"] for batch in after["batch_stats"]] == [1]
+    for part in ("compute_input", "compute_infer", "compute_output"):
+        assert 0 < after["inference_stats"][part]["ns"] < TIMEOUT * 1e9
+        assert 0 < after["batch_stats"][0][part]["ns"] < TIMEOUT * 1e9
+
+
+def test_statistics_stay_right_when_no_memory_is_to_be_had(backend: Backend) -> None:
+    backend.connect(1, size=4096)
+    waiting = backend.infer("echo", strings(b"x" * 10_000))
+    token = backend.needs.get(timeout=TIMEOUT).token
+    backend.send(LinkMessage(LinkKind.REFUSED, token=token, payload="kein Speicher für 10 kB".encode()))
+    assert error_of(waiting).message() == "model echo: kein Speicher für 10 kB"
+    for batch in statistics(backend, "echo")["batch_stats"]:
+        for part in ("compute_input", "compute_infer", "compute_output"):
+            assert 0 <= batch[part]["ns"] < TIMEOUT * 1e9
+
+
+def test_the_response_cache_keeps_answers_and_never_errors(backend: Backend) -> None:
+    worker = backend.connect(2)
+    for _ in range(2):
+        refused = backend.infer("cached", strings(b"question"))
+        answer(worker, REFUSED)
+        assert error_of(refused).message() == "not this one"
+    answered = backend.infer("cached", strings(b"question"))
+    answer(worker, (0, b""), (strings(b"answer")["x"], BYTES))
+    assert answered.result(TIMEOUT)["y"].tolist() == [[b"answer"]]
+    backend.disconnect(worker)
+    again = backend.infer("cached", strings(b"question"))  # nobody is there to answer but the cache
+    assert again.result(TIMEOUT)["y"].tolist() == [[b"answer"]]
+
+
+def test_the_response_cache_keeps_no_error_that_shows_while_an_output_is_read(backend: Backend) -> None:
+    worker = backend.connect(2)
+    refused = backend.infer("cached", strings(b"two"))
+    message = worker.receive()
+    table = np.array([0, 9, 1], np.uint64).tobytes() + b"x"  # its ends are right, what lies between is not
+    block = wire.response_block(message.batch, [(0, b"")], [TensorEntry(0, 13, 0, 1, 0, len(table), (1, 2))])
+    descriptor = sealed(4096, table.ljust(64, b"\0") + block)
+    done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 901, message.batch, 64, len(block))
+    worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
+    os.close(descriptor)
+    assert "a broken table of offsets" in error_of(refused).message()
+    worker = backend.connect(2)
+    again = backend.infer("cached", strings(b"two"))
+    answer(worker, (0, b""), (strings(b"answer")["x"], BYTES))
+    assert again.result(TIMEOUT)["y"].tolist() == [[b"answer"]]
+
+
+@pytest.mark.parametrize("protocol", [tritonclient.grpc, tritonclient.http], ids=["grpc", "http"])
+def test_outputs_of_no_size(backend: Backend, protocol: Any) -> None:
+    worker = backend.connect(3)
+    url = backend.grpc if protocol is tritonclient.grpc else backend.http
+    inputs = {"x": np.ones((2, 0), np.float32)}
+    waiting = backend.clients.submit(infer, url, "golden", inputs, ("y",), protocol)
+    block = answer(worker, (0, b""), (np.empty((2, 0), np.float32), NUMERIC[-2]))
+    assert (block.rows, block.requested) == ((2,), (1,))
+    assert (block.inputs[0].length, block.inputs[0].dims) == (0, (2, 0))
+    assert waiting.result(TIMEOUT)["y"].shape == (2, 0)
+
+
+def test_strings_of_every_kind_go_through(backend: Backend) -> None:
+    worker = backend.connect(1)
+    items = [b"", b"\0", "é".encode(), b"\xff", b"x" * 20_000, b""]
+    waiting = backend.infer("echo", strings(*items))
+    answer(worker, (0, b""), (strings(*reversed(items))["x"], BYTES))
+    assert waiting.result(TIMEOUT)["y"].tolist() == [items[::-1]]
+
+
+def test_an_optional_input_that_is_left_out_has_no_entry(backend: Backend) -> None:
+    worker = backend.connect(3)
+    waiting = backend.infer("golden", {"x": np.ones((1, 2), np.float32)}, ("y",))
+    block = answer(worker, (0, b""), (np.ones((1, 1), np.float32), NUMERIC[-2]))
+    assert [entry.tensor for entry in block.inputs] == [0]
+    assert waiting.result(TIMEOUT)["y"].tolist() == [[1]]
+
+
+def test_a_batch_waits_no_longer_than_declared_for_a_worker(backend: Backend) -> None:
+    model = replace(ECHO, name="hurried")
+    backend.serve(9, model, pack_declaration(model, wait=0.3, largest_response=LIMIT))
+    started = time.monotonic()
+    error = error_of(backend.infer("hurried", strings(b"x")))
+    assert error.message() == "model hurried: no worker became free within 300 ms"
+    assert error.status() == "StatusCode.UNAVAILABLE"
+    assert 0.3 <= time.monotonic() - started < 3
+
+
+def held(backend: Backend) -> int:
+    return backend.call(backend.server.held_requests())
+
+
+def test_a_client_that_left_is_waited_for_no_more(backend: Backend) -> None:
+    with tritonclient.grpc.InferenceServerClient(backend.grpc) as client:
+        tensor = tritonclient.grpc.InferInput("x", (1, 1), "BYTES")
+        tensor.set_data_from_numpy(strings(b"x")["x"])
+        call = client.async_infer("echo", [tensor], lambda result, error: None)
+        wait_until(lambda: held(backend) == 1, TIMEOUT, "the backend holds the request")
+        call.cancel()
+        wait_until(lambda: held(backend) == 0, 1.0, "the backend lets it go")

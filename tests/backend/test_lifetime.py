@@ -1,0 +1,52 @@
+"""A tritonserver with our backend lives exactly as long as its link to the host; runs in pytest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+from backend import GOLDEN, TIMEOUT, error_of, found_server, free_ports, run_backend
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.host.repository import create_repository
+from pytriton_plugins.host.triton import command_line
+from pytriton_plugins.shm.wire import LinkMessage, pack_declaration
+from pytriton_plugins.testing import wait_until
+
+
+def test_the_end_of_the_link_ends_the_server_even_while_it_works(tmp_path: Path) -> None:
+    with run_backend(tmp_path) as backend:
+        backend.serve(1, GOLDEN, pack_declaration(GOLDEN, wait=30.0, largest_response=1 << 20))
+        worker = backend.connect(1)
+        waiting = backend.infer("golden", {"x": np.ones((1, 1), np.float32)})
+        worker.receive()
+        started = time.monotonic()
+        backend.close_link()
+        wait_until(lambda: not backend.alive, TIMEOUT, "tritonserver ends")
+        assert time.monotonic() - started < 1
+        assert worker.ended()
+        assert "the host is gone" in " ".join(backend.server.child.last_lines)
+        error_of(waiting)
+        worker.close()
+
+
+def test_a_message_that_cannot_be_ends_the_server(tmp_path: Path) -> None:
+    with run_backend(tmp_path) as backend:
+        backend.send(LinkMessage(99))
+        wait_until(lambda: not backend.alive, TIMEOUT, "tritonserver ends")
+        assert "a message of an unknown kind; ending tritonserver" in " ".join(backend.server.child.last_lines)
+
+
+def test_without_a_link_the_server_says_what_to_start_instead(tmp_path: Path) -> None:
+    create_repository(tmp_path / "repository")
+    command = command_line(found_server(), HostConfig(), free_ports(), tmp_path / "repository", "secret")
+    env = {name: value for name, value in os.environ.items() if name != "PYTRITON_BACKEND_LINK"}
+    for link in (None, "", "x", "-1", "999", "1 "):
+        given = env if link is None else {**env, "PYTRITON_BACKEND_LINK": link}
+        ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=20)
+        assert ended.returncode == 1, link
+        line = "pytriton backend: no link to a host; start this server with pytriton-host"
+        assert line in ended.stderr.splitlines(), link
