@@ -64,6 +64,8 @@ class Ledger:
         ``untouched``: bytes that were promised on the whole machine and are not used yet.
         """
         old = self._grants.get(number)
+        if old and old.owner != owner:
+            old = None
         kept = self.total - (old.size if old else 0)
         if kept + needed > self.policy.max:
             raise ShmError(
