@@ -18,7 +18,8 @@ SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
 def ended(host: RunningHost) -> tuple[int, list[str]]:
     """Exit code and what was said on standard error, of a host that ends by itself."""
     code = host.process.wait(30)
-    return code, host.log.splitlines()
+    # In a container a host on the loopback address says so first, which is no part of why it ends.
+    return code, [line for line in host.log.splitlines() if "listening on 127.0.0.1 only" not in line]
 
 
 def test_no_tritonserver(tmp_path: Path) -> None:
@@ -83,7 +84,6 @@ def test_a_port_in_use(index: int, name: str) -> None:
         f"pytriton-host: {name} port {port} on 127.0.0.1 is in use by {who} (process {os.getpid()}); "
         f"stop that program or choose another with --{name}-port"
     )
-    assert "pytriton.host" not in line
 
 
 def test_two_hosts_on_the_same_ports() -> None:
