@@ -99,26 +99,26 @@ def statistics(backend: Backend, model: str) -> dict[str, Any]:
     return dict(found)
 
 
+def executions(backend: Backend) -> int:
+    return int(statistics(backend, "echo").get("execution_count", 0))
+
+
 def test_statistics_count_successes_failures_and_batches(backend: Backend) -> None:
     before = statistics(backend, "echo")
+    ran = executions(backend)
     worker = backend.connect(1)
     for outcome in ((0, b""), REFUSED, (0, b"")):
         waiting = backend.infer("echo", strings(b"a"))
         answer(worker, outcome, *[(strings(b"b")["x"], BYTES)] * (outcome[0] == 0))
         waiting.exception(TIMEOUT)
+    # They are reported after the answer, the batch last.
+    wait_until(lambda: executions(backend) == ran + 3, TIMEOUT, "three executions are counted")
     after = statistics(backend, "echo")
 
-    def grown(*keys: str) -> int:
-        old: Any = before
-        new: Any = after
-        for key in keys:
-            old, new = old.get(key, 0), new[key]
-        return int(new) - int(old)
+    def grown(kind: str) -> int:
+        return int(after["inference_stats"][kind]["count"]) - int(before["inference_stats"][kind].get("count", 0))
 
-    assert grown("inference_stats", "success", "count") == 2
-    assert grown("inference_stats", "fail", "count") == 1
-    assert grown("execution_count") == 3
-    assert grown("inference_count") == 2
+    assert (grown("success"), grown("fail")) == (2, 1)
     assert [batch["batch_size"] for batch in after["batch_stats"]] == [1]
     for part in ("compute_input", "compute_infer", "compute_output"):
         assert 0 < after["inference_stats"][part]["ns"] < TIMEOUT * 1e9
@@ -127,10 +127,12 @@ def test_statistics_count_successes_failures_and_batches(backend: Backend) -> No
 
 def test_statistics_stay_right_when_no_memory_is_to_be_had(backend: Backend) -> None:
     backend.connect(1, size=4096)
+    ran = executions(backend)
     waiting = backend.infer("echo", strings(b"x" * 10_000))
     token = backend.needs.get(timeout=TIMEOUT).token
     backend.send(LinkMessage(LinkKind.REFUSED, token=token, payload="kein Speicher für 10 kB".encode()))
     assert error_of(waiting).message() == "model echo: kein Speicher für 10 kB"
+    wait_until(lambda: executions(backend) == ran + 1, TIMEOUT, "the execution is counted")
     for batch in statistics(backend, "echo")["batch_stats"]:
         for part in ("compute_input", "compute_infer", "compute_output"):
             assert 0 <= batch[part]["ns"] < TIMEOUT * 1e9

@@ -164,7 +164,7 @@ def the_gate(conversation: Conversation, client: tritonclient.grpc.InferenceServ
     conversation.hear("ack")
     client.load_model("pytriton_gate")
     client.unload_model("pytriton_gate")
-    assert client.is_server_ready()
+    wait_until(client.is_server_ready, TIMEOUT, "the server is ready")
     conversation.say("gate_closed")
     conversation.hear("ack")
     with pytest.raises(InferenceServerException, match="the gate is closed"):
