@@ -180,6 +180,7 @@ BLOCKS: dict[str, tuple[Change, str]] = {
     "negative rows": (y(dims=(-1, 2)), "another number of rows"),
     "a negative dimension": (y(dims=(1, -2)), "a shape that cannot be"),
     "elements that overflow": (y(dims=(1, 2**62)), "length does not fit"),
+    "elements that overflow to nothing": (y(dims=(1, 2**62), length=0), "length does not fit"),
     "another fixed dimension": (label(dims=(1, 2)), "another shape"),
     "too short": (y(length=4), "length does not fit"),
     "too long": (y(length=12), "length does not fit"),

@@ -130,6 +130,7 @@ class Backend:
         self.needs: queue.Queue[LinkMessage] = queue.Queue()
         self.lost: queue.Queue[int] = queue.Queue()
         self._channels = 0
+        self._link_closed = False
         self._workers: list[WorkerEnd] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -217,13 +218,17 @@ class Backend:
         async def in_the_loop() -> None:
             self.server.link.close()
 
-        self.call(in_the_loop())
+        if not self._link_closed:
+            self._link_closed = True
+            self.call(in_the_loop())
 
     def stop(self) -> None:
         """End the server and the loop."""
         try:
             if self.alive:
                 self.call(self.server.stop(2.0))
+            else:
+                self.close_link()
         finally:
             self._end_loop()
 
