@@ -49,7 +49,7 @@ def pytriton_choose_shm_policy(model: ModelDeclaration, default: ShmPolicy) -> S
 
 @hookspec
 def pytriton_check_readiness(host: HostStatus) -> Verdict | None:
-    """Every half second while the host runs, in its health thread: may the daemon be ready?
+    """Every quarter of a second while the host runs, in its health thread: may the daemon be ready?
 
     All plugins are asked and all must agree; an exception counts as a failed verdict with its message.
 

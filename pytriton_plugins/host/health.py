@@ -17,6 +17,9 @@ _LOG = logging.getLogger("pytriton.health")
 PERIOD = 0.25
 """Seconds between two looks when nothing changes."""
 
+STARTING = ["starting"]
+"""The host's own reason before every plugin serves or has failed: nothing to log."""
+
 CHECK_TIMEOUT = 0.5
 """Seconds after which a hook that has not answered counts as one that says no."""
 
@@ -35,8 +38,8 @@ class Health:
         self._changed = asyncio.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="pytriton-health")
         self._asked: asyncio.Future[list[tuple[str, Verdict]]] | None = None
+        self._looks: list[asyncio.Future[list[str]]] = []
         self.ready = False
-        self.first_ready = asyncio.Event()
 
     def changed(self) -> None:
         """Look now instead of at the end of the period."""
@@ -44,16 +47,31 @@ class Health:
 
     async def run(self) -> None:
         """Keep the gate as it must be until cancelled."""
-        reasons_before: list[str] = []
+        before = STARTING
         while True:
             self._changed.clear()
+            looks, self._looks = self._looks, []
             reasons = self._own() or await self._objections()
-            if reasons != reasons_before and self.first_ready.is_set():
-                _LOG.warning("not ready: %s", "; ".join(reasons)) if reasons else _LOG.info("ready again")
-            reasons_before = reasons
+            if reasons != before:
+                if reasons != STARTING:
+                    _LOG.warning("not ready: %s", "; ".join(reasons)) if reasons else _LOG.info("ready")
+                before = reasons
             await self._set(not reasons)
+            self._tell(looks, reasons)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), PERIOD)
+
+    async def next_reasons(self) -> list[str]:
+        """Why the host is not ready, none if it is, by a look that begins after this call."""
+        look: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self._looks.append(look)
+        self.changed()
+        return await look
+
+    def _tell(self, looks: list[asyncio.Future[list[str]]], reasons: list[str]) -> None:
+        for look in looks:
+            if not look.done():
+                look.set_result(reasons)
 
     async def close_gate(self) -> None:
         """Not ready from now on; the caller has ended `run`."""
@@ -69,8 +87,6 @@ class Health:
             _LOG.error("readiness cannot be changed: %s", error)
             return
         self.ready = ready
-        if ready:
-            self.first_ready.set()
 
     async def _objections(self) -> list[str]:
         """Why plugins hold readiness back. A check that hangs is asked again only once it has returned."""

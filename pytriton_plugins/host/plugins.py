@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from pytriton_plugins.discovery.entry_points import ModelReference
-from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -30,9 +29,18 @@ class PluginRecord:
 
 
 async def start_plugin(host: Host, record: PluginRecord) -> None:
-    """Import the plugin in a worker and have its models served; a failure is written into ``record``."""
+    """Import the plugin in a worker and have its models served; a failure is written into ``record``.
+
+    Raises HookError when a hook plugin that is asked for the model's policy is broken.
+    """
     record.required = record.reference.plugin not in host.config.optional
-    worker = host.new_worker(record.reference)
+    try:
+        worker = host.new_worker(record.reference)
+    except OSError as error:
+        record.error = f"no worker can be started: {error.strerror}"
+        _LOG.error("plugin %s: %s", record.reference.plugin, record.error)
+        host.changed()
+        return
     try:
         declarations = await worker.declared(host.config.import_timeout)
         _refuse_conflicts(host, record.reference, declarations)
@@ -48,22 +56,32 @@ async def start_plugin(host: Host, record: PluginRecord) -> None:
 
 
 def _start_model(host: Host, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None) -> None:
-    try:
-        policy = host.policy_of(declaration)
-    except PytritonPluginsError as error:
-        raise WorkerFailed(str(error)) from error
-    model = ServedModel(host, reference, declaration, policy)
+    model = ServedModel(host, reference, declaration, host.policy_of(declaration))
     host.models[declaration.name, declaration.version] = model
     model.start(first)
 
 
 def _refuse_conflicts(host: Host, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:
-    """Neither of two models of one name and version may win in silence: the later one is refused, by name of both."""
+    """Neither of two models of one name and version may win in silence: the later one is refused, by name of both.
+
+    Versions of one name share Triton's configuration, so they must declare the same tensors.
+    """
     for declaration in declarations:
-        other = host.models.get((declaration.name, declaration.version))
-        if other is not None:
-            raise WorkerFailed(
-                f"model {declaration.name} version {declaration.version} is already served from "
-                f"{other.reference.label}, so {reference.label} is not; uninstall one of them or name only one "
-                "on the command line"
-            )
+        here = f"model {declaration.name} version {declaration.version} of {reference.label}"
+        for other in host.models.values():
+            if other.name != declaration.name:
+                continue
+            there = f"version {other.declaration.version} of {other.reference.label}"
+            if other.declaration.version == declaration.version:
+                raise WorkerFailed(
+                    f"{here} is not served: {there} is already; uninstall one of them or name only one on the "
+                    "command line"
+                )
+            if not _alike(other.declaration, declaration):
+                raise WorkerFailed(
+                    f"{here} has other inputs, outputs or another max_batch_size than {there}; give it another name"
+                )
+
+
+def _alike(one: ModelDeclaration, other: ModelDeclaration) -> bool:
+    return (one.inputs, one.outputs, one.max_batch_size) == (other.inputs, other.outputs, other.max_batch_size)

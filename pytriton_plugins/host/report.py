@@ -40,8 +40,8 @@ class Report:
                 status.update(_awaited(self._host))
                 await asyncio.sleep(_REFRESH)
 
-    def show_models(self, ports: Ports) -> None:
-        """The table of plugins and models, and below it how to call each model."""
+    def show_models(self, ports: Ports, reasons: list[str]) -> None:
+        """The table of plugins and models, why the host is not ready, and how to call each model."""
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
@@ -63,6 +63,8 @@ class Report:
             f"\nHTTP http://{address}:{ports.http}   gRPC {address}:{ports.grpc}   "
             f"metrics http://{address}:{ports.metrics}/metrics", highlight=False,
         )  # fmt: skip
+        for reason in reasons:
+            console.print(Text(f"not ready: {printable(reason)}", "red"))
         for model in self._host.models.values():
             if model.loaded:
                 console.print("\n" + "\n".join(calls(model, address, ports)), highlight=False, markup=False)

@@ -34,6 +34,15 @@ def add_model(folder: Path, model: ModelDeclaration) -> None:
 
 def model_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
     """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` goes over ours."""
+    return _merged(_our_config(model, workers, versions), model.triton_config)
+
+
+def plain_config(model: ModelDeclaration) -> dict[str, Any]:
+    """A configuration of ``model`` that Triton does not refuse, whatever its author wrote into ``triton_config``."""
+    return _our_config(model, 1, (model.version,))
+
+
+def _our_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
     config: dict[str, Any] = {
         "name": model.name,
         "backend": BACKEND,
@@ -47,7 +56,7 @@ def model_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...
         # No queue policy: any turns off Triton's prefetching, and then a request that arrives between an answer and the
         # end of its Execute may wait 500 ms for the batcher (docs/request-path.md).
         config["dynamic_batching"] = {}
-    return _merged(config, model.triton_config)
+    return config
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

@@ -149,9 +149,10 @@ class ServedModel:
             return True
         except (WorkerFailed, ShmError) as error:
             worker.kill()
-            if not self.loaded:
+            if self.loaded:
+                _LOG.error("model %s: %s", self.name, error)
+            else:
                 self._give_up(str(error))
-            _LOG.error("model %s: %s", self.name, error)
             return False
         finally:
             await self._disconnect(channel)
@@ -214,6 +215,7 @@ class ServedModel:
             (await self._host.server()).link.send(LinkMessage(LinkKind.CHANNEL_GONE, channel=channel))
 
     def _give_up(self, reason: str) -> None:
+        _LOG.error("model %s: %s", self.name, reason)
         self.error = reason
         self._settled.set()
         self._cancel_others()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytriton_plugins.backend
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.errors import ServerError
+from pytriton_plugins.errors import ConfigError, ServerError
 from pytriton_plugins.host.backend_link import BackendLink, inherited_by
 from pytriton_plugins.host.control import Control
 from pytriton_plugins.host.locate import FoundServer, knows_option
@@ -35,8 +35,33 @@ _END_FOLLOWS = 1.0
 BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
 
 
+_ADDED = frozenset({"model-repository", "load-model"})
+"""Options that Triton takes several times: what the operator gives stands beside ours."""
+
+_FREE = frozenset({"model-load-thread-count", "disable-auto-complete-config", "exit-timeout-secs", "allow-client-shm"})
+"""Options of ours that the operator may replace; all others are how the daemon reaches its own server."""
+
+
+def check_server_options(config: HostConfig) -> None:
+    """Raises ConfigError for a ``--server-option`` that would cut the daemon off from its tritonserver."""
+    ours = _our_options(config, Ports(0, 0, 0), Path(), "")
+    for name, _ in config.server_options:
+        if name in ours and name not in _ADDED | _FREE:
+            raise ConfigError(
+                f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'"
+            )
+
+
 def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:
     """How this tritonserver is started; options that it does not know are left out."""
+    asked = {name for name, _ in config.server_options} - _ADDED
+    options = _our_options(config, ports, repository, secret).items()
+    ours = [(name, value) for name, value in options if name not in asked and knows_option(found.path, name)]
+    flags = [f"--{name}={value}" if value else f"--{name}" for name, value in (*ours, *config.server_options)]
+    return [str(found.path), *flags]
+
+
+def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str) -> dict[str, str]:
     address = config.address
     options = {
         "model-repository": str(repository),
@@ -56,20 +81,14 @@ def command_line(found: FoundServer, config: HostConfig, ports: Ports, repositor
         "metrics-port": str(ports.metrics),
         "allow-vertex-ai": "false",
         "allow-sagemaker": "false",
-        "allow-client-shm": "true" if "shared-memory" in config.allow else None,
     }
+    if "shared-memory" in config.allow:
+        options["allow-client-shm"] = "true"
     closed = ",".join(category for category in CLOSED_CATEGORIES if category not in config.allow)
     if closed:
         options["http-restricted-api"] = f"{closed}:{_SECRET_HEADER}={secret}"
         options["grpc-restricted-protocol"] = f"{closed}:{_SECRET_HEADER}={secret}"
-    asked = {name for name, _ in config.server_options}
-    ours = [(name, value) for name, value in options.items() if name not in asked and knows_option(found.path, name)]
-    flags = [
-        f"--{name}={value}" if value else f"--{name}"
-        for name, value in (*ours, *config.server_options)
-        if value is not None
-    ]
-    return [str(found.path), *flags]
+    return options
 
 
 class TritonServer:
@@ -148,6 +167,12 @@ class TritonServer:
     async def load(self, name: str, config: dict[str, Any], timeout: float) -> None:
         """Load or reload a model; raises ServerError with Triton's reason."""
         await self.control.load(name, config, timeout=timeout)
+
+    async def forget(self, name: str, config: dict[str, Any], timeout: float) -> None:
+        """Undo a failed first load, which would hold readiness at 400 for ever: load with ``config``, then unload."""
+        with contextlib.suppress(ServerError):
+            await self.control.load(name, config, timeout=timeout)
+            await self.control.unload(name)
 
     async def set_gate(self, is_open: bool) -> None:
         """Let Triton's readiness be what its models say, or hold it at not ready."""

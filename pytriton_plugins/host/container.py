@@ -1,0 +1,16 @@
+"""Whether this host runs in a container; runs in the host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+
+
+def in_container() -> bool:
+    """Whether a container engine or Kubernetes left its mark, or this host is the child of its own init."""
+    if "KUBERNETES_SERVICE_HOST" in os.environ or any(mark.exists() for mark in _MARKS):
+        return True
+    return os.getppid() == 1 and b"pytriton" in Path("/proc/1/cmdline").read_bytes()
