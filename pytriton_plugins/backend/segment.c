@@ -5,16 +5,22 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Without these seals the peer could shrink the file and raise SIGBUS in tritonserver. */
 static const int NEEDED_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+
+/* Sealed or not, a file of huge pages raises SIGBUS when a hole is read and the pool of such pages is empty. */
+static const uint64_t HUGE_PAGES = 0x958458f6; /* HUGETLBFS_MAGIC */
 
 static const char *check(int descriptor, struct stat *status) {
   int seals = fcntl(descriptor, F_GET_SEALS);
   if (seals < 0 || (seals & NEEDED_SEALS) != NEEDED_SEALS) return "the descriptor of a segment lacks its seals";
   if (fstat(descriptor, status) != 0 || !S_ISREG(status->st_mode) || status->st_size <= 0)
     return "the descriptor of a segment is no memory file";
+  struct statfs system;
+  if (fstatfs(descriptor, &system) != 0 || (uint64_t)system.f_type == HUGE_PAGES) return "the descriptor of a segment has huge pages";
   return NULL;
 }
 

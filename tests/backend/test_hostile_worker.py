@@ -353,6 +353,14 @@ def unsealed(seals: int) -> int:
     return descriptor
 
 
+def huge_pages() -> int:
+    """None need to be free: the file alone is enough to be refused."""
+    descriptor = os.memfd_create("huge", os.MFD_ALLOW_SEALING | os.MFD_HUGETLB)
+    os.ftruncate(descriptor, 1 << 30)
+    fcntl.fcntl(descriptor, F_ADD_SEALS, 0x1 | 0x2 | 0x4)
+    return descriptor
+
+
 NO_SEGMENTS: dict[str, tuple[Callable[[], int], str]] = {
     "no seals": (lambda: unsealed(0), "lacks its seals"),
     "can shrink": (lambda: unsealed(0x1 | 0x4), "lacks its seals"),
@@ -363,6 +371,7 @@ NO_SEGMENTS: dict[str, tuple[Callable[[], int], str]] = {
     "a device": (lambda: os.open("/dev/zero", os.O_RDONLY), "lacks its seals"),
     "a file": (lambda: os.open(__file__, os.O_RDONLY), "lacks its seals"),
     "a socket": (lambda: socket.socket().detach(), "lacks its seals"),
+    "huge pages": (huge_pages, "has huge pages"),
     "no bytes": (lambda: sealed(0), "no memory file"),
 }
 
