@@ -19,10 +19,10 @@ from backend import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, found
 
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.arrays import encode, write
+from pytriton_plugins.shm.arrays import encode, read_array, write
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry, pack_declaration
-from pytriton_plugins.tensors import BYTES, NUMERIC, Tensor
+from pytriton_plugins.tensors import BYTES, NUMERIC, DType, Tensor
 from pytriton_plugins.testing import wait_until
 
 LIMIT = 1 << 20
@@ -37,6 +37,13 @@ LOOPBACK = ModelDeclaration(
     tuple(Tensor(f"out_{dtype.triton}", dtype, (-1, 2)) for dtype in (*NUMERIC, BYTES)),
     max_batch_size=0,
 )
+TOGETHER = replace(
+    GOLDEN,
+    name="together",
+    triton_config={"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}},
+)
+"""Triton waits for three rows and hands them over as one batch."""
+
 REFUSED = (3, b"not this one")
 
 
@@ -48,6 +55,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     with run_backend(folder, server_options=options) as running:
         for number, model in enumerate((ECHO, CACHED, GOLDEN), 1):
             running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=LIMIT))
+        running.serve(5, TOGETHER, pack_declaration(TOGETHER, wait=5.0, largest_response=LIMIT))
         running.serve(4, LOOPBACK, pack_declaration(LOOPBACK, wait=1.0, largest_response=LIMIT, loopback=True))
         yield running
 
@@ -58,23 +66,44 @@ def strings(*items: bytes) -> Arrays:
     return {"x": array}
 
 
-def answer(worker: WorkerEnd, outcome: tuple[int, bytes], *outputs: Any) -> wire.RequestBlock:
-    """Take one batch of one request and answer it; ``outputs`` are arrays with their data types."""
+Output = tuple[Any, DType]
+"""An array and its data type."""
+
+
+def answer(worker: WorkerEnd, outcome: tuple[int, bytes], *outputs: Output) -> wire.RequestBlock:
+    """Take one batch of one request and answer it."""
     message = worker.receive()
+    block = worker.block(message)
+    reply(worker, message, [outcome], (1,), block.rows, outputs)
+    return block
+
+
+def reply(
+    worker: WorkerEnd,
+    message: ChannelMessage,
+    outcomes: list[tuple[int, bytes]],
+    covered: tuple[int, ...],
+    rows: tuple[int, ...],
+    outputs: tuple[Output, ...],
+) -> None:
+    """Answer a batch: each output in as many entries as ``covered`` has numbers of requests."""
     descriptor = sealed(1 << 16)
     segment = Segment(900, descriptor, writable=True)
-    entries, position = [], 0
-    for number, (array, dtype) in enumerate(outputs):
-        encoded = encode(array, dtype)
-        write(encoded, segment, position)
-        entries.append(TensorEntry(number, dtype.code, 0, 1, position, encoded.size, array.shape))
-        position = wire.aligned(position + encoded.size)
-    block = wire.response_block(message.batch, [outcome], entries)
+    entries, position, first, row = [], 0, 0, 0
+    for requests in covered:
+        end = row + sum(rows[first : first + requests])
+        for number, (array, dtype) in enumerate(outputs):
+            encoded = encode(array[row:end], dtype)
+            write(encoded, segment, position)
+            entry = TensorEntry(number, dtype.code, first, requests, position, encoded.size, encoded.array.shape)
+            entries.append(entry)
+            position = wire.aligned(position + encoded.size)
+        first, row = first + requests, end
+    block = wire.response_block(message.batch, outcomes, entries)
     segment.view[position : position + len(block)] = block
     done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, message.batch, position, len(block))
     worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
     os.close(descriptor)
-    return worker.block(message)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
@@ -156,7 +185,7 @@ def test_the_response_cache_keeps_no_error_that_shows_while_an_output_is_read(ba
     worker = backend.connect(2)
     refused = backend.infer("cached", strings(b"two"))
     message = worker.receive()
-    table = np.array([0, 9, 1], np.uint64).tobytes() + b"x"  # its ends are right, what lies between is not
+    table = np.array([0, 3 << 30, 1], np.uint64).tobytes() + b"x"  # its ends are right, what lies between is not
     block = wire.response_block(message.batch, [(0, b"")], [TensorEntry(0, 13, 0, 1, 0, len(table), (1, 2))])
     descriptor = sealed(4096, table.ljust(64, b"\0") + block)
     done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 901, message.batch, 64, len(block))
@@ -179,6 +208,23 @@ def test_outputs_of_no_size(backend: Backend, protocol: Any) -> None:
     assert (block.rows, block.requested) == ((2,), (1,))
     assert (block.inputs[0].length, block.inputs[0].dims) == (0, (2, 0))
     assert waiting.result(TIMEOUT)["y"].shape == (2, 0)
+
+
+@pytest.mark.parametrize("covered", [(2,), (1, 1)], ids=["one entry for both", "one entry each"])
+def test_each_request_of_a_batch_gets_its_own_rows(backend: Backend, covered: tuple[int, ...]) -> None:
+    worker = backend.connect(5)
+    short = backend.infer("together", {"x": np.array([[1]], np.float32)})
+    long = backend.infer("together", {"x": np.array([[2], [3]], np.float32)})
+    message = worker.receive()
+    block = worker.block(message)
+    assert sorted(block.rows) == [1, 2]
+    assert worker.request is not None
+    x = read_array(worker.request, block.inputs[0], NUMERIC[-2])
+    outputs = ((x * 10, NUMERIC[-2]), (np.array([[b"%d" % row[0] * int(row[0])] for row in x], object), BYTES))
+    reply(worker, message, [(0, b"")] * 2, covered, block.rows, outputs)
+    assert {name: array.tolist() for name, array in short.result(TIMEOUT).items()} == {"y": [[10]], "label": [[b"1"]]}
+    expected = {"y": [[20], [30]], "label": [[b"22"], [b"333"]]}
+    assert {name: array.tolist() for name, array in long.result(TIMEOUT).items()} == expected
 
 
 def test_strings_of_every_kind_go_through(backend: Backend) -> None:
