@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from backend import GOLDEN, TIMEOUT, error_of, found_server, free_ports, run_backend
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.host.repository import create_repository
 from pytriton_plugins.host.triton import command_line
-from pytriton_plugins.shm.wire import LinkMessage, pack_declaration
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.testing import wait_until
 
 
@@ -33,11 +34,21 @@ def test_the_end_of_the_link_ends_the_server_even_while_it_works(tmp_path: Path)
         worker.close()
 
 
-def test_a_message_that_cannot_be_ends_the_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (LinkMessage(99), "a message of an unknown kind"),
+        (LinkMessage(LinkKind.HELLO, value=2), "the host speaks another protocol version"),
+        (LinkMessage(LinkKind.MODEL, model=1), "a declaration is too short"),
+        (LinkMessage(LinkKind.CHANNEL, model=7), "a channel for an unknown model"),
+        (LinkMessage(LinkKind.SEGMENT, token=1), "a segment without its descriptor"),
+    ],
+)
+def test_a_message_that_cannot_be_ends_the_server(tmp_path: Path, message: LinkMessage, reason: str) -> None:
     with run_backend(tmp_path) as backend:
-        backend.send(LinkMessage(99))
+        backend.send(message)
         wait_until(lambda: not backend.alive, TIMEOUT, "tritonserver ends")
-        assert "a message of an unknown kind; ending tritonserver" in " ".join(backend.server.child.last_lines)
+        assert f"pytriton backend: {reason}; ending tritonserver" in " ".join(backend.server.child.last_lines)
 
 
 def test_without_a_link_the_server_says_what_to_start_instead(tmp_path: Path) -> None:
