@@ -6,12 +6,14 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from backend import TIMEOUT, Backend, WorkerEnd, error_of, sealed
 from hostile import BLOCK_AT, DONE, INPUTS, SIZE, Answer, Change, done, message_of, provoke, run_hostile, serve_one
 
 from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 
 F_ADD_SEALS = 1033
 MESSAGES: dict[str, tuple[Change, str]] = {
@@ -175,3 +177,16 @@ def test_a_worker_that_answers_and_ends_at_once_has_answered(backend: Backend) -
     after.receive()
     Answer().send(after)
     assert again.result(TIMEOUT)["y"].tolist() == [[10, 20]]
+
+
+@pytest.mark.parametrize("kind", [LinkKind.CHANNEL_GONE, LinkKind.STOP])
+def test_a_worker_that_never_answers_holds_nobody_once_the_host_says_so(tmp_path: Path, kind: int) -> None:
+    with run_hostile(tmp_path) as backend:
+        worker = backend.connect(1)
+        answer = backend.infer("golden", INPUTS["golden"])
+        worker.receive()
+        backend.send(LinkMessage(kind, channel=worker.number))
+        expected = "the server is stopping" if kind == LinkKind.STOP else "its worker ended while it ran this request"
+        assert error_of(answer).message() == f"model golden: {expected}"
+        assert worker.ended()
+        worker.close()
