@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import logging
 import os
 import signal
@@ -164,9 +163,7 @@ class Host:
     def _write_addresses(self) -> None:
         """For programs that started this host on free ports: where it listens."""
         content = {"schema": 1, "pid": os.getpid(), "address": self.config.address, **attrs.asdict(self._ports)}
-        temporary = self._run_dir.path / "host.json.new"
-        temporary.write_text(json.dumps(content))
-        temporary.rename(self._run_dir.path / "host.json")
+        self._run_dir.write_addresses(content)
 
     async def _until_stop(self, work: Coroutine[Any, Any, Any]) -> Any:
         """The result of ``work``, or None when a signal came first."""
