@@ -9,7 +9,7 @@
 #include "link.h"
 
 /* A model without instances' work: while loading it fails, the server is not ready (docs/request-path.md). */
-static const char GATE[] = "pytriton_gate";
+static const char *const GATES[] = {"pytriton_gate", "pytriton_gate_2"};
 
 static TritonError *as_error(const Failure *failure) {
   return TRITONSERVER_ErrorNew(failure->code, failure->text);
@@ -78,7 +78,7 @@ TritonError *TRITONBACKEND_ModelInitialize(TritonModel *model) {
   if (error == NULL) error = TRITONBACKEND_ModelVersion(model, &version);
   if (error == NULL) error = link_of(model, &link);
   if (error != NULL) return error;
-  if (strcmp(name, GATE) == 0) {
+  if (strcmp(name, GATES[0]) == 0 || strcmp(name, GATES[1]) == 0) {
     if (link_gate_is_open(link)) return NULL;
     return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "the gate is closed: the host does not report ready");
   }

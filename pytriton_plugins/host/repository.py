@@ -9,11 +9,10 @@ from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.tensors import Tensor
 
 BACKEND = "pytriton"
-GATE = "pytriton_gate"
-"""A model of our backend that fails to load while the host is not ready: Triton's own readiness follows it."""
+GATES = ("pytriton_gate", "pytriton_gate_2")
+"""Models of our backend that fail to load while the host is not ready: Triton's own readiness follows them."""
 
-_GATE_CONFIG = f"""name: "{GATE}"
-backend: "{BACKEND}"
+_GATE_CONFIG = f"""backend: "{BACKEND}"
 max_batch_size: 0
 input {{ name: "none" data_type: TYPE_UINT8 dims: 1 }}
 output {{ name: "none" data_type: TYPE_UINT8 dims: 1 }}
@@ -22,9 +21,10 @@ instance_group {{ count: 1 kind: KIND_CPU }}
 
 
 def create_repository(folder: Path) -> None:
-    """A repository that holds the gate only; models come by the control API, with their configuration in the call."""
-    (folder / GATE / "1").mkdir(parents=True)
-    (folder / GATE / "config.pbtxt").write_text(_GATE_CONFIG)
+    """A repository that holds the gates only; models come by the control API, with their configuration in the call."""
+    for gate in GATES:
+        (folder / gate / "1").mkdir(parents=True)
+        (folder / gate / "config.pbtxt").write_text(f'name: "{gate}"\n{_GATE_CONFIG}')
 
 
 def add_model(folder: Path, model: ModelDeclaration) -> None:

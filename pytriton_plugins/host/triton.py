@@ -20,7 +20,7 @@ from pytriton_plugins.host.control import Control
 from pytriton_plugins.host.locate import FoundServer, knows_option
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
-from pytriton_plugins.host.repository import GATE, create_repository
+from pytriton_plugins.host.repository import GATES, create_repository
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.values import Ports
 
@@ -66,7 +66,7 @@ def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str
     options = {
         "model-repository": str(repository),
         "model-control-mode": "explicit",
-        "load-model": GATE,
+        "load-model": GATES[0],
         "exit-on-error": "false",
         "strict-readiness": "true",
         "disable-auto-complete-config": "",
@@ -103,6 +103,7 @@ class TritonServer:
         self._secret = secret
         self._control: Control | None = None
         self._gate_lock = asyncio.Lock()
+        self._gate, self._other_gate = GATES
 
     @classmethod
     async def start(
@@ -179,13 +180,13 @@ class TritonServer:
         async with self._gate_lock:
             await self.link.ask(LinkMessage(LinkKind.GATE, value=int(is_open)))
             if is_open:
-                await self.control.load(GATE)
-                await self.control.unload(GATE)
+                await self.control.load(self._gate)
                 return
-            try:
-                await self.control.load(GATE)
-            except ServerError:
-                return  # as it must: the failed load is what makes the server not ready
+            with contextlib.suppress(ServerError):  # the failed load is what makes the server not ready
+                await self.control.load(self._other_gate)
+            # A model that is being unloaded counts against ready, so it is done only now, when nothing is ready anyway.
+            await self.control.unload(self._gate)
+            self._gate, self._other_gate = self._other_gate, self._gate
 
     def answer_need(self, token: int, grant: Grant | str) -> None:
         """Answer the backend's wish with a segment, or with the reason why there is none."""
@@ -217,7 +218,7 @@ class TritonServer:
 
 
 _NOISE = (
-    GATE,  # ours to say
+    GATES[0],  # ours to say; the other's name begins like it
     "Unable to allocate pinned system memory",  # these four: no GPU, and none is needed
     "CudaDriverHelper has not been initialized",
     "DCGM unable to start",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import itertools
+import json
+import threading
 import time
 
 import tritonclient.grpc
@@ -11,6 +14,7 @@ from backend import Backend
 from pytriton_plugins.testing import wait_until
 
 CYCLES = 50
+NOTHING = {"name": "none", "datatype": "UINT8", "shape": [1], "data": [0]}
 WITHIN = 0.1
 """Seconds in which nine of ten changes show; the tenth may meet a busy machine."""
 
@@ -45,6 +49,34 @@ def test_readiness_follows_the_gate(backend: Backend) -> None:
 def test_the_gate_is_no_model_to_send_requests_to(backend: Backend) -> None:
     backend.call(backend.server.set_gate(True))
     connection = http.client.HTTPConnection("127.0.0.1", backend.ports.http, timeout=5)
-    assert status(connection, "/v2/models/pytriton_gate/ready") == 400
+    connection.request("POST", "/v2/models/pytriton_gate/infer", json.dumps({"inputs": [NOTHING]}))
+    with connection.getresponse() as response:
+        answer = json.load(response)
+    assert response.status == 501
+    assert answer == {"error": "the gate is no model to send requests to"}
     connection.close()
     backend.call(backend.server.set_gate(False))
+
+
+def test_readiness_changes_once_each_time(backend: Backend) -> None:
+    """Seen red with a gate that is unloaded once it is open: 400 for a moment after the first 200."""
+    seen: list[int] = []
+    enough = threading.Event()
+
+    def poll() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", backend.ports.http, timeout=5)
+        while not enough.is_set():
+            seen.append(status(connection, "/v2/health/ready"))
+        connection.close()
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    try:
+        for is_open in [True, False] * 10:
+            backend.call(backend.server.set_gate(is_open))
+            answered = len(seen)
+            wait_until(lambda: len(seen) > answered + 20)  # noqa: B023
+    finally:
+        enough.set()
+        poller.join()
+    assert [status for status, _ in itertools.groupby(seen)] == [400, 200] * 10 + [400]
