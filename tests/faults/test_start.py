@@ -23,6 +23,7 @@ def ended(host: RunningHost) -> tuple[int, list[str]]:
 
 
 def test_no_tritonserver(tmp_path: Path) -> None:
+    """Seen red with no check for an answer of nobody (host/locate.py)."""
     # A distribution of the bundle's name that comes first on the path hides the real one.
     install(tmp_path, "pytriton-plugins-tritonserver", {})
     env = {"PATH": str(tmp_path), "PYTHONPATH": path_with(tmp_path)}
@@ -35,6 +36,7 @@ def test_no_tritonserver(tmp_path: Path) -> None:
 
 
 def test_a_tritonserver_that_is_not_there(tmp_path: Path) -> None:
+    """Seen red with no check of the path (`_checked`, host/locate.py)."""
     with run_host(SCALARS, options=["--tritonserver", str(tmp_path / "none")], ready=False) as host:
         code, (line,) = ended(host)
     assert code == 1
@@ -43,6 +45,9 @@ def test_a_tritonserver_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
+    """Seen red with no waiting for the end of a process whose link broke (`_first_answer`, host/triton.py), in one run
+    of three.
+    """
     server = tmp_path / "tritonserver"
     server.write_text("#!/bin/sh\necho first\necho 'cannot load libmissing.so.7'\necho bye\nexit 4\n")
     server.chmod(0o755)
@@ -59,6 +64,7 @@ def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
 
 
 def test_a_tritonserver_killed_at_its_start(tmp_path: Path) -> None:
+    """Seen red with signals not named (`describe_exit`, host/processes.py)."""
     server = tmp_path / "tritonserver"
     server.write_text("#!/bin/sh\nkill -SEGV $$\n")
     server.chmod(0o755)
@@ -70,6 +76,7 @@ def test_a_tritonserver_killed_at_its_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("index", "name"), [(0, "http"), (1, "grpc"), (2, "metrics")])
 def test_a_port_in_use(index: int, name: str) -> None:
+    """Seen red with no search for the program (`_by_whom`, host/ports.py)."""
     mark = Mark()
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -87,6 +94,7 @@ def test_a_port_in_use(index: int, name: str) -> None:
 
 
 def test_two_hosts_on_the_same_ports() -> None:
+    """Seen red with no search for the program (`_by_whom`, host/ports.py)."""
     with run_host(SCALARS) as first:
         options = [f"--http-port={first.ports[0]}"]
         with run_host(SCALARS, options=options, ready=False) as second:
@@ -97,6 +105,7 @@ def test_two_hosts_on_the_same_ports() -> None:
 
 
 def test_a_tritonserver_that_dies_later_ends_the_host() -> None:
+    """Seen red with exit code 0 (`_watch`, host/daemon.py)."""
     mark = Mark()
     with run_host(SCALARS, env=mark.env) as host:
         (server,) = [pid for pid, line in mark.processes().items() if "--model-repository" in line]

@@ -83,6 +83,9 @@ STATES: dict[State, str] = {
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_nothing_is_left(tmp_path: Path, state: State, number: signal.Signals) -> None:
+    """Seen red with no O_ASYNC or the worker as its owner instead of the group (worker/orphan.py), no handler for
+    SIGINT (host/daemon.py), a backend that outlives its link (backend/link.c).
+    """
     os.mkfifo(tmp_path / "import")
     mark = Mark()
     env = {**mark.env, "LIFE_AT_IMPORT": STATES[state], "LIFE_GATE": str(tmp_path / "import"), "TMPDIR": str(tmp_path)}
@@ -109,6 +112,7 @@ def left_in(folder: Path) -> list[Path]:
 
 
 def test_the_next_start_sweeps_what_a_killed_host_left(tmp_path: Path) -> None:
+    """Seen red with no call of `_sweep` (host/run_dir.py)."""
     with run_host(LIFE, env={"TMPDIR": str(tmp_path)}) as host:
         host.stop(signal.SIGKILL)
     (left,) = left_in(tmp_path)
@@ -120,6 +124,7 @@ def test_the_next_start_sweeps_what_a_killed_host_left(tmp_path: Path) -> None:
 
 
 def test_what_a_plugin_hid_from_its_worker_ends_too() -> None:
+    """Seen red with no call of `kill_adopted` (host/daemon.py)."""
     mark = Mark()
     with run_host(LIFE, env={**mark.env, "LIFE_AT_IMPORT": "daemon"}) as host:
         assert len(mark.workers()) == 2
@@ -128,6 +133,7 @@ def test_what_a_plugin_hid_from_its_worker_ends_too() -> None:
 
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    """Seen red with the second signal not noted (`_on_signal`, host/daemon.py)."""
     with run_host(LIFE, options=["--drain-timeout=60"]) as host, stuck(host, tmp_path):
         host.process.send_signal(signal.SIGTERM)
         wait_until(lambda: "stopping" in host.log, what="the first signal is seen")
@@ -135,6 +141,7 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
 
 
 def test_requests_in_flight_are_answered_before_the_end(tmp_path: Path) -> None:
+    """Seen red with no drain, or models that let go of their workers before it (`_shut_down`, host/daemon.py)."""
     gate = Gate(tmp_path / "gate")
     with run_host(LIFE, options=["--drain-timeout=30"]) as host, Crowd(host, 1) as crowd:
         held = crowd.send("life", request("wait", tmp_path / "gate"))
