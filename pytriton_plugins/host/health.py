@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.hooks.manager import HookManager
@@ -16,6 +16,9 @@ from pytriton_plugins.values import HostStatus, Verdict
 _LOG = logging.getLogger("pytriton.health")
 PERIOD = 0.25
 """Seconds between two looks when nothing changes."""
+
+Verdicts = list[tuple[str, Verdict]]
+"""What each plugin that was asked said."""
 
 STARTING = ["starting"]
 """The host's own reason before every plugin serves or has failed: nothing to log."""
@@ -36,8 +39,7 @@ class Health:
         self._status = status
         self._own = own
         self._changed = asyncio.Event()
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="pytriton-health")
-        self._asked: asyncio.Future[list[tuple[str, Verdict]]] | None = None
+        self._asked: asyncio.Future[Verdicts] | None = None
         self._looks: list[asyncio.Future[list[str]]] = []
         self.ready = False
 
@@ -74,15 +76,17 @@ class Health:
                 look.set_result(reasons)
 
     async def close_gate(self) -> None:
-        """Not ready from now on; the caller has ended `run`."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Not ready from now on; the caller has ended `run`, perhaps while it was opening the gate."""
+        self.ready = True
         await self._set(False)
 
     async def _set(self, ready: bool) -> None:
         if ready == self.ready:
             return
+        # Shielded: an opening that was begun must come to its end before a closing, or the gate's model stays loaded.
+        change = asyncio.ensure_future(self._server.set_gate(ready))
         try:
-            await self._server.set_gate(ready)
+            await asyncio.shield(change)
         except ServerError as error:
             _LOG.error("readiness cannot be changed: %s", error)
             return
@@ -90,11 +94,35 @@ class Health:
 
     async def _objections(self) -> list[str]:
         """Why plugins hold readiness back. A check that hangs is asked again only once it has returned."""
-        loop = asyncio.get_running_loop()
         if self._asked is None:
-            self._asked = loop.run_in_executor(self._threads, self._hooks.check_readiness, self._status())
+            self._asked = self._ask(self._status())
         done, _ = await asyncio.wait([self._asked], timeout=CHECK_TIMEOUT)
         if not done:
             return [f"a plugin's readiness check takes longer than {CHECK_TIMEOUT} s"]
         verdicts, self._asked = self._asked.result(), None
         return [f"{plugin}: {verdict.reason or 'no reason given'}" for plugin, verdict in verdicts if not verdict.ok]
+
+    def _ask(self, status: HostStatus) -> asyncio.Future[Verdicts]:
+        """Have a thread ask the hooks. A daemon thread: one that hangs must not hold up the end of the process."""
+        loop = asyncio.get_running_loop()
+        asked: asyncio.Future[Verdicts] = loop.create_future()
+
+        def settle(verdicts: Verdicts | None, error: BaseException | None) -> None:
+            if asked.done():
+                return
+            if error is not None:
+                asked.set_exception(error)
+            else:
+                asked.set_result(verdicts or [])
+
+        def ask() -> None:
+            verdicts, failed = None, None
+            try:
+                verdicts = self._hooks.check_readiness(status)
+            except BaseException as error:
+                failed = error
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(settle, verdicts, failed)
+
+        threading.Thread(target=ask, name="pytriton-health", daemon=True).start()
+        return asked
