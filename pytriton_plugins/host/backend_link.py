@@ -14,6 +14,7 @@ from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 
 ANSWER_TIMEOUT = 10.0
+"""Seconds that a running tritonserver gets for an answer."""
 
 
 class BackendLink:
@@ -28,18 +29,18 @@ class BackendLink:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._sock, self._on_readable)
 
-    async def hello(self, generation: int) -> None:
+    async def hello(self, generation: int, timeout: float = ANSWER_TIMEOUT) -> None:
         """Agree on the protocol; raises ServerError when the backend does not answer."""
         answer = self._expect(generation)
         self.send(LinkMessage(LinkKind.HELLO, token=generation, value=wire.VERSION))
-        await self._answered(answer, "did not load our backend")
+        await self._answered(generation, answer, timeout, "did not load our backend")
 
-    async def ask(self, message: LinkMessage) -> int:
+    async def ask(self, message: LinkMessage, timeout: float = ANSWER_TIMEOUT) -> int:
         """Send ``message`` under a new token and wait for its ACK; the value that came with it."""
         token = next(self._tokens) + (1 << 32)
         answer = self._expect(token)
         self.send(message._replace(token=token))
-        return await self._answered(answer, "did not answer")
+        return await self._answered(token, answer, timeout, "did not answer")
 
     def send(self, message: LinkMessage, *descriptors: int) -> None:
         """Send one message; raises ServerError when tritonserver is gone."""
@@ -61,11 +62,13 @@ class BackendLink:
         self._asked[token] = answer
         return answer
 
-    async def _answered(self, answer: asyncio.Future[int], else_what: str) -> int:
+    async def _answered(self, token: int, answer: asyncio.Future[int], timeout: float, else_what: str) -> int:
         try:
-            return await asyncio.wait_for(answer, ANSWER_TIMEOUT)
+            return await asyncio.wait_for(answer, timeout)
         except asyncio.TimeoutError:
-            raise ServerError(f"tritonserver {else_what} within {ANSWER_TIMEOUT:.0f} s") from None
+            raise ServerError(f"tritonserver {else_what} within {timeout:g} s") from None
+        finally:
+            self._asked.pop(token, None)
 
     def _on_readable(self) -> None:
         try:

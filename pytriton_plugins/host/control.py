@@ -29,9 +29,9 @@ class Control:
         text = None if config is None else json.dumps(config)
         await self._call(self._client.load_model(name, headers=self._headers, config=text, client_timeout=timeout))
 
-    async def unload(self, name: str) -> None:
+    async def unload(self, name: str, *, timeout: float | None = None) -> None:
         """Unload ``name``; raises ServerError with Triton's reason."""
-        await self._call(self._client.unload_model(name, headers=self._headers))
+        await self._call(self._client.unload_model(name, headers=self._headers, client_timeout=timeout))
 
     async def close(self) -> None:
         await self._client.close()

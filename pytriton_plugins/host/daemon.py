@@ -23,19 +23,21 @@ from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
 from pytriton_plugins.host.plugins import PluginRecord, start_plugin
 from pytriton_plugins.host.ports import choose_ports
-from pytriton_plugins.host.processes import describe_exit
+from pytriton_plugins.host.processes import describe_exit, kill_children
 from pytriton_plugins.host.reaper import Reaper
 from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.repository import add_model, model_config, plain_config
 from pytriton_plugins.host.run_dir import RunDir
 from pytriton_plugins.host.served_model import ServedModel
-from pytriton_plugins.host.stopping import STOP_PATIENCE, drain
+from pytriton_plugins.host.stopping import STOP_PATIENCE, stop_taking_work
 from pytriton_plugins.host.triton import TritonServer, check_server_options
 from pytriton_plugins.host.worker import Worker
 from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import HostStatus, Ports, ShmPolicy
 
 _LOG = logging.getLogger("pytriton.host")
+_END_PATIENCE = 0.5
+"""Seconds for the end of killed processes, twice: our own, then those that they leave."""
 
 
 def run(config: HostConfig) -> int:
@@ -96,12 +98,12 @@ class Host:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
-        self._reaper = Reaper(self._own_children)
+        self._reaper = Reaper()
         self._started: asyncio.Future[TritonServer] = loop.create_future()
         try:
             return await self._serve(references)
         finally:
-            self._end_everything()
+            await self._end_everything()
 
     async def _serve(self, references: list[ModelReference]) -> int:
         report = Report(self)
@@ -138,11 +140,13 @@ class Host:
         health = asyncio.create_task(self._health.run())
         settled = asyncio.create_task(self._announce(plugins, report))
         ended = asyncio.create_task(server.child.wait())
+        waiting = {health, settled, ended}
         try:
-            await asyncio.wait([settled, ended], return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done():
-                await settled
-            status = await ended
+            while not ended.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done - {ended}:
+                    task.result()
+            status = ended.result()
         finally:
             for task in (health, settled, ended):
                 task.cancel()
@@ -183,20 +187,17 @@ class Host:
         self._state = "draining"
         patience = STOP_PATIENCE
         if server is not None and self._health is not None:
-            await self._health.close_gate()
-            patience = await drain(server, self.config.drain_timeout, self._kill)
+            patience = await stop_taking_work(server, self._health, self.config.drain_timeout, self._kill)
         # Only now: a model that lets go of its workers fails what they still run.
         for model in self.models.values():
             model.cancel()
         ends = [worker.stop(patience) for worker in self._workers.values() if worker.child.running]
         await asyncio.gather(*ends, *([server.stop(patience)] if server else []))
 
-    def _end_everything(self) -> None:
-        for worker in self._workers.values():
-            worker.kill()
-        if self._started.done() and not self._started.cancelled() and self._started.exception() is None:
-            self._started.result().child.kill()
-        self._reaper.kill_adopted()
+    async def _end_everything(self) -> None:
+        """Whatever happened, nothing that the host or a plugin started outlives it."""
+        await kill_children(_END_PATIENCE)
+        await self._reaper.kill_adopted(_END_PATIENCE)
 
     def _on_signal(self, number: int) -> None:
         if self._stop.is_set():
@@ -286,9 +287,3 @@ class Host:
             worker = model.live.get(message.channel)
             if worker is not None:
                 worker.kill()
-
-    def _own_children(self) -> set[int]:
-        own = {worker.pid for worker in self._workers.values() if worker.child.running}
-        if self._started.done() and not self._started.cancelled() and self._started.exception() is None:
-            own.add(self._started.result().child.pid)
-        return own

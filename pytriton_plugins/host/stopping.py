@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from typing import Any
 
 from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.waiting_requests import waiting_requests
 
 STOP_PATIENCE = 0.6
 """Seconds that tritonserver and the workers get to end by themselves once nothing is in flight any more."""
@@ -13,23 +17,58 @@ STOP_PATIENCE = 0.6
 STUCK_PATIENCE = 0.2
 """The same when something is in flight even after the drain: who has not answered by now will not go by itself."""
 
+_GATE_PATIENCE = 0.3
+"""Seconds after which the drain begins although the gate is not closed yet."""
+
+_ANSWER_PATIENCE = 1.0
+"""Seconds that tritonserver gets for saying what is in flight; it answers within milliseconds unless it hangs."""
+
 _SAMPLE = 0.02
 
 
-async def drain(server: TritonServer, timeout: float, hurry: asyncio.Event) -> float:
-    """Wait until no request was in flight twice in a row, at most ``timeout`` seconds, or until ``hurry``.
+async def stop_taking_work(server: TritonServer, health: Health, timeout: float, hurry: asyncio.Event) -> float:
+    """Close the gate, then drain for ``timeout`` seconds at most, or until ``hurry``.
 
     Returns the seconds that the processes should get for ending by themselves.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
+    closing = asyncio.ensure_future(health.close_gate())
+    hurried = asyncio.ensure_future(hurry.wait())
+    try:
+        await asyncio.wait([closing, hurried], timeout=_GATE_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        return await _drain(server, timeout, hurried)
+    finally:
+        for task in (closing, hurried):
+            task.cancel()
+
+
+async def _drain(server: TritonServer, timeout: float, hurried: asyncio.Future[Any]) -> float:
+    idle = asyncio.ensure_future(_idle(server))
+    try:
+        await asyncio.wait([idle, hurried], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if hurried.done():
+            return 0.0
+        return STOP_PATIENCE if idle.done() and idle.result() else STUCK_PATIENCE
+    finally:
+        idle.cancel()
+
+
+async def _idle(server: TritonServer) -> bool:
+    """Wait until nothing was in flight twice in a row; False when tritonserver ends or hangs."""
     idle = 0
-    while idle < 2 and loop.time() < deadline and not hurry.is_set() and server.child.running:
+    while idle < 2:
+        if not server.child.running:
+            return False
         try:
-            idle = idle + 1 if await server.held_requests() == 0 else 0
+            held = await server.held_requests(_ANSWER_PATIENCE)
         except ServerError:
-            break
+            return False
+        idle = idle + 1 if held + await _waiting(server) == 0 else 0
         await asyncio.sleep(_SAMPLE)
-    if hurry.is_set():
-        return 0.0
-    return STOP_PATIENCE if idle == 2 else STUCK_PATIENCE
+    return True
+
+
+async def _waiting(server: TritonServer) -> int:
+    """The requests that Triton has not handed to our backend yet; 0 where its metrics are switched off."""
+    with contextlib.suppress(OSError, ValueError, asyncio.TimeoutError):
+        return await asyncio.wait_for(waiting_requests(server.host, server.ports.metrics), _ANSWER_PATIENCE)
+    return 0

@@ -15,7 +15,7 @@ from typing import Any
 import pytriton_plugins.backend
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError, ServerError
-from pytriton_plugins.host.backend_link import BackendLink, inherited_by
+from pytriton_plugins.host.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
 from pytriton_plugins.host.control import Control
 from pytriton_plugins.host.locate import FoundServer, knows_option
 from pytriton_plugins.host.memory import Grant
@@ -98,8 +98,8 @@ class TritonServer:
         self.link = link
         self.child = child
         self.ports = ports
-        host = "127.0.0.1" if address in ("0.0.0.0", "") else "[::1]" if address == "::" else address
-        self.url = f"{host}:{ports.grpc}"
+        self.host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(address, address)
+        self.url = f"{f'[{self.host}]' if ':' in self.host else self.host}:{ports.grpc}"
         self._secret = secret
         self._control: Control | None = None
         self._gate_lock = asyncio.Lock()
@@ -173,19 +173,19 @@ class TritonServer:
         """Undo a failed first load, which would hold readiness at 400 for ever: load with ``config``, then unload."""
         with contextlib.suppress(ServerError):
             await self.control.load(name, config, timeout=timeout)
-            await self.control.unload(name)
+            await self.control.unload(name, timeout=timeout)
 
     async def set_gate(self, is_open: bool) -> None:
         """Let Triton's readiness be what its models say, or hold it at not ready."""
         async with self._gate_lock:
             await self.link.ask(LinkMessage(LinkKind.GATE, value=int(is_open)))
             if is_open:
-                await self.control.load(self._gate)
+                await self.control.load(self._gate, timeout=ANSWER_TIMEOUT)
                 return
             with contextlib.suppress(ServerError):  # the failed load is what makes the server not ready
-                await self.control.load(self._other_gate)
+                await self.control.load(self._other_gate, timeout=ANSWER_TIMEOUT)
             # A model that is being unloaded counts against ready, so it is done only now, when nothing is ready anyway.
-            await self.control.unload(self._gate)
+            await self.control.unload(self._gate, timeout=ANSWER_TIMEOUT)
             self._gate, self._other_gate = self._other_gate, self._gate
 
     def answer_need(self, token: int, grant: Grant | str) -> None:
@@ -198,9 +198,9 @@ class TritonServer:
         except ServerError as error:
             _LOG.error("%s", error)
 
-    async def held_requests(self) -> int:
-        """How many requests the backend has not answered yet."""
-        return await self.link.ask(LinkMessage(LinkKind.COUNT))
+    async def held_requests(self, timeout: float = ANSWER_TIMEOUT) -> int:
+        """How many requests the backend has not answered yet; ServerError when it does not say so in time."""
+        return await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)
 
     async def stop(self, patience: float) -> None:
         """Fail what still waits, then end the process, by force after ``patience`` seconds."""

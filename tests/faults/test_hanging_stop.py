@@ -1,0 +1,84 @@
+"""The host is stopped while something hangs or waits: it ends in time, and what can be answered is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clients import Crowd, queued
+from fake_distributions import install, path_with
+from leftovers import descendants
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
+PATIENCE = 2.0
+
+HANGS = """
+    import threading
+    from pytriton_plugins import hookimpl
+
+    @hookimpl
+    def pytriton_check_readiness(host):
+        threading.Event().wait()
+"""
+
+
+def test_a_readiness_check_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
+    """Seen red with a check in a thread that the interpreter waits for (host/health.py)."""
+    install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HANGS)
+    with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
+        wait_until(lambda: "readiness check takes longer" in host.log, 30, "the check hangs")
+        assert host.stop(timeout=PATIENCE) == 0
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_tritonserver_that_does_not_answer_is_not_waited_for(signals: int) -> None:
+    """Seen red with a gate and a count that are waited for as long as a load (host/stopping.py)."""
+    with run_host(LIFE, options=["--drain-timeout=1"]) as host:
+        os.kill(tritonserver(host), signal.SIGSTOP)
+        sent = time.monotonic()
+        if signals == 2:
+            host.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: "stopping" in host.log, what="the first signal is seen")
+        assert host.stop(timeout=20) == 0
+        assert time.monotonic() - sent < (PATIENCE if signals == 1 else 1.0)
+
+
+def tritonserver(host: RunningHost) -> int:
+    (found,) = [
+        pid
+        for pid in descendants(host.process.pid)
+        if b"tritonserver" in Path(f"/proc/{pid}/cmdline").read_bytes()[:300].split(b"\0")[0]
+    ]
+    return found
+
+
+LATE = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+@infer_func(
+    inputs=[Tensor("x", np.int32, (1,))],
+    outputs=[Tensor("y", np.int32, (1,))],
+    max_batch_size=8,
+    triton_config={"dynamic_batching": {"preferred_batch_size": [8], "max_queue_delay_microseconds": 700000}},
+)
+def late(x):
+    return x
+"""
+
+
+def test_requests_that_wait_for_their_batch_are_answered_before_the_end(tmp_path: Path) -> None:
+    """Seen red with a drain that looks only at what the backend holds (host/stopping.py)."""
+    (tmp_path / "late.py").write_text(LATE)
+    with run_host(tmp_path / "late.py") as host, Crowd(host, 1) as crowd:
+        held = crowd.send("late", {"x": np.array([[7]], np.int32)})
+        wait_until(lambda: queued(host, "late") == 1, what="the request waits in Triton's queue")
+        host.process.send_signal(signal.SIGTERM)
+        assert held.result().error == ""
+        assert host.process.wait(10) == 0
