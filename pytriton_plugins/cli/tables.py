@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from pytriton_plugins.text import printable
 
 
+_UNFOLDED = 10_000
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print ``rows`` under ``headings`` on standard output; control characters are escaped, long cells folded."""
     # rich costs 60 ms, which commands without a table need not pay.
@@ -21,5 +24,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console(highlight=False)
-    # Into a pipe a row stays on one line: there rich would fold at 80 columns, in the middle of names.
-    console.print(table, width=None if console.is_terminal else max(80, console.measure(table).maximum))
+    if not console.is_terminal:
+        # Into a pipe a row stays on one line: there rich would fold at 80 columns, in the middle of names.
+        console = Console(highlight=False, width=_UNFOLDED)
+        console.width = max(1, console.measure(table).maximum)
+    console.print(table)
