@@ -14,6 +14,26 @@ from pytriton_plugins.text import printable
 
 MAX_LINE = 8192
 KEPT_LINES = 20
+_READ_SIZE = 65536
+_LAST_READS = 16
+"""Reads at a child's end: more than a pipe holds, and an end for what its own children go on writing."""
+
+_running: set[Child] = set()
+"""The children of this process that were started here and are not reaped yet."""
+
+
+def running_children() -> set[int]:
+    """The process ids of all children that `Child` started and has not reaped."""
+    return {child.pid for child in _running}
+
+
+async def kill_children(patience: float) -> None:
+    """End every running child, and wait at most ``patience`` seconds until all are reaped."""
+    children = list(_running)
+    for child in children:
+        child.kill()
+    if children:
+        await asyncio.wait([asyncio.ensure_future(child.wait()) for child in children], timeout=patience)
 
 
 def describe_exit(status: int) -> str:
@@ -48,6 +68,7 @@ class Child:
             start_new_session=True,
         )
         self.pid = self._process.pid
+        _running.add(self)
         self.first_lines: list[str] = []
         self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._on_line = on_line
@@ -86,30 +107,34 @@ class Child:
     def _on_exit(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        self._read_output()
+        for _ in range(_LAST_READS):
+            if not self._read_output():
+                break
         # What the child forked may hold its ports and memory. Before the reaping: the group's number is still its own.
         self.kill()
         status = self._process.wait()
+        _running.discard(self)
         self._ended.set_result(status)
 
     def _on_output(self) -> None:
-        if not self._read_output():
-            self._loop.remove_reader(self._output)
+        # One read at a time, and the loop calls again: who prints without end must not keep everyone else waiting.
+        self._read_output()
 
     def _read_output(self) -> bool:
-        """Hand on what can be read now; False at the end."""
-        while self._process.stdout and not self._process.stdout.closed:
-            try:
-                data = os.read(self._output, 65536)
-            except BlockingIOError:
-                return True
-            except OSError:
-                return False
-            self._split(data)
-            if not data:
-                self._loop.remove_reader(self._output)
-                self._process.stdout.close()
-        return False
+        """Hand on what one read gives; False when there is nothing more for now."""
+        if self._process.stdout is None or self._process.stdout.closed:
+            return False
+        try:
+            data = os.read(self._output, _READ_SIZE)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        self._split(data)
+        if not data:
+            self._loop.remove_reader(self._output)
+            self._process.stdout.close()
+        return bool(data)
 
     def _split(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")

@@ -7,26 +7,28 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
+from pytriton_plugins.host.processes import running_children
+
 _PR_SET_CHILD_SUBREAPER = 36
+_AGAIN = 0.01
 
 
 class Reaper:
-    """Reaps adopted processes only, never the host's own children, whose exit status their owners want."""
+    """Reaps adopted processes only, never a child that the host or a hook plugin started: they want its exit status."""
 
-    def __init__(self, own: Callable[[], set[int]]) -> None:
-        """``own``: the process ids of the children that the host started itself."""
-        self._own = own
+    def __init__(self) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.reap)
 
     def adopted(self) -> set[int]:
-        """Processes that became children of the host because their parent ended."""
-        tasks = Path("/proc/self/task").iterdir()
-        children = {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
-        return children - self._own()
+        """Processes that became children of the host because their parent ended.
+
+        tritonserver and the workers lead sessions of their own, so what they leave is never in the host's session,
+        where a hook plugin's children are.
+        """
+        return {pid for pid in _children() - running_children() if _session(pid) != os.getsid(0)}
 
     def reap(self) -> None:
         """Reap those adopted processes that have ended."""
@@ -34,11 +36,33 @@ class Reaper:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 
-    def kill_adopted(self) -> None:
-        """End every adopted process: nothing that a plugin started outlives the host."""
-        for pid in self.adopted():
-            try:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            except (ProcessLookupError, ChildProcessError):
-                pass
+    async def kill_adopted(self, patience: float) -> None:
+        """End every adopted process, and those that are adopted when it ends: nothing outlives the host.
+
+        Gives up after ``patience`` seconds: a process may be beyond any signal, waiting for a device.
+        """
+        deadline = asyncio.get_running_loop().time() + patience
+        while pids := self.adopted():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.reap()
+            if asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(_AGAIN if pids & self.adopted() else 0)
+
+
+def _children() -> set[int]:
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def _session(pid: int) -> int:
+    """The session of a child; the host's own for one that is gone."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return os.getsid(0)

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_nothing_of_the_users_is_removed(folder: Path) -> None:
-    """Seen red with the repository at DIR/repository and the lock at DIR/lock, both removed at the start and the end."""
+    """Seen red with the repository at DIR/repository and the lock at DIR/lock, both removed."""
     (folder / "repository" / "resnet").mkdir(parents=True)
     (folder / "pytriton-host-notes").mkdir()
     (folder / "lock").write_text("mine")

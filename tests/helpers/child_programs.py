@@ -1,0 +1,24 @@
+"""Programs that start children as the host does, each in a process of its own, since some starve their loop."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+HEAD = """
+    import asyncio, os, signal, subprocess, sys
+    from pytriton_plugins.host.processes import Child, kill_children
+    from pytriton_plugins.host.reaper import Reaper
+
+    def start(command, on_line=lambda line: None):
+        return Child(["sh", "-c", command], inherit=[], env=os.environ, on_line=on_line)
+"""
+
+
+def run(body: str) -> str:
+    """What ``async def main()`` of ``body`` prints."""
+    program = textwrap.dedent(HEAD) + textwrap.dedent(body) + "\nasyncio.run(main())\n"
+    done = subprocess.run([sys.executable, "-c", program], timeout=10, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
