@@ -62,9 +62,9 @@ def encode(array: Array, dtype: DType) -> Encoded:
     return Encoded(array, offsets.nbytes + len(text), dtype.numpy, offsets, text)
 
 
-def write_fixed(array: Array, dtype: DType, segment: Segment, offset: int) -> None:
-    """Copy an array of a fixed-size ``dtype`` to ``offset``, a multiple of 64, where ``array.nbytes`` are free."""
-    np.ndarray(array.shape, dtype.numpy, segment.bytes, offset)[...] = array
+def write_fixed(array: Array, dtype: np.dtype[Any], segment: Segment, offset: int) -> None:
+    """Copy an array of numbers of ``dtype`` to ``offset``, a multiple of 64, where ``array.nbytes`` are free."""
+    np.ndarray(array.shape, dtype, segment.bytes, offset)[...] = array
 
 
 def write(encoded: Encoded, segment: Segment, offset: int) -> None:

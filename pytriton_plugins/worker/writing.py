@@ -35,6 +35,7 @@ class _Plan(NamedTuple):
     offsets: tuple[int, ...]
     end: int
     block: bytes
+    written: Written
 
 
 class ResponseWriter:
@@ -45,19 +46,23 @@ class ResponseWriter:
         self.segment = segment
         self._name = declaration.name
         self._outputs = declaration.outputs
-        self._fixed = all(tensor.dtype.item_size for tensor in declaration.outputs)
+        fixed = all(tensor.dtype.item_size for tensor in declaration.outputs)
+        self._dtypes = [tensor.dtype.numpy for tensor in declaration.outputs] if fixed else []
+        self._standing: _Plan | None = None
+        """The plan whose block stands in the segment, all but the number of its batch."""
         self._need = need
         self._plans: dict[tuple[object, ...], _Plan] = {}
 
     def write(self, batch: int, requests: int, outcomes: list[Outcome]) -> Written:
         """Write tensors and block."""
-        if self._fixed and len(outcomes) == 1 and outcomes[0].outputs is not None:
+        if self._dtypes and len(outcomes) == 1:
             outputs = outcomes[0].outputs
-            arrays = [outputs[tensor.name] for tensor in self._outputs if tensor.name in outputs]
-            if len(arrays) == len(self._outputs):
-                written = self._write_like_before(batch, requests, arrays)
+            if outputs is not None and len(outputs) == len(self._dtypes):
+                # The checks put the outputs into declared order.
+                written = self._write_like_before(batch, requests, list(outputs.values()))
                 if written is not None:
                     return written
+        self._standing = None
         return self._write(batch, requests, outcomes)
 
     def _write_like_before(self, batch: int, requests: int, arrays: list[Array]) -> Written | None:
@@ -68,11 +73,13 @@ class ResponseWriter:
         end = plan.end + len(plan.block)
         if end > segment.size:
             return None
-        for tensor, array, offset in zip(self._outputs, arrays, plan.offsets, strict=True):
-            write_fixed(array, tensor.dtype, segment, offset)
-        segment.view[plan.end : end] = plan.block
+        for dtype, array, offset in zip(self._dtypes, arrays, plan.offsets, strict=True):
+            write_fixed(array, dtype, segment, offset)
+        if plan is not self._standing:
+            segment.view[plan.end : end] = plan.block
+            self._standing = plan
         wire.set_response_batch(segment.view, plan.end, batch)
-        return Written(plan.end, len(plan.block))
+        return plan.written
 
     def _new_plan(self, key: tuple[object, ...], requests: int, arrays: list[Array]) -> _Plan:
         outputs = {tensor.name: array for tensor, array in zip(self._outputs, arrays, strict=True)}
@@ -80,9 +87,8 @@ class ResponseWriter:
         entries = [entry for entry, _ in tensors]
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
-        plan = _Plan(
-            tuple(entry.offset for entry in entries), end, bytes(wire.response_block(0, [_OK] * requests, entries))
-        )
+        block = bytes(wire.response_block(0, [_OK] * requests, entries))
+        plan = _Plan(tuple(entry.offset for entry in entries), end, block, Written(end, len(block)))
         self._plans[key] = plan
         return plan
 
