@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.processes import describe_exit
+from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
     from pytriton_plugins.hooks.manager import HookManager
 
 _USUAL_PLACE = Path("/opt/tritonserver/bin/tritonserver")
+_HELP_TIMEOUT = 20
+_ANOTHER = "name another with --tritonserver"
 
 
 @attrs.frozen
@@ -49,20 +53,39 @@ def _on_path() -> Path | None:
 
 def _checked(path: Path, source: str) -> FoundServer:
     if not path.is_file() or not os.access(path, os.X_OK):
-        raise ServerError(
-            f"tritonserver {path} ({source}) is no program that can be run; name another with --tritonserver"
-        )
+        raise ServerError(f"tritonserver {path} ({source}) is no program that can be run; {_ANOTHER}")
     return FoundServer(path.resolve(), source)
 
 
 @functools.cache
 def server_help(path: Path) -> str:
-    """What ``tritonserver --help`` prints: servers refuse options that they do not know. Empty if it cannot run."""
+    """What ``tritonserver --help`` prints: servers refuse options that they do not know. Raises ServerError."""
     try:
-        done = subprocess.run([path, "--help"], capture_output=True, text=True, timeout=20, errors="replace")
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout + done.stderr
+        done = subprocess.run(
+            [path, "--help"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_HELP_TIMEOUT,
+            errors="replace",
+        )
+    except OSError as error:
+        raise cannot_be_run(path, error) from None
+    except subprocess.TimeoutExpired:
+        raise ServerError(f"tritonserver {path} --help did not end within {_HELP_TIMEOUT} s; {_ANOTHER}") from None
+    said = done.stdout + done.stderr
+    if not re.search(r"^\s*--\w", said, re.MULTILINE):
+        # Servers whose libraries are missing say so here.
+        last = " / ".join(said.splitlines()[-4:]) or "none"
+        raise ServerError(
+            f"tritonserver {path} --help shows no options and ended with {describe_exit(done.returncode)}; "
+            f"its last lines: {one_line(last)}; {_ANOTHER}"
+        )
+    return said
+
+
+def cannot_be_run(path: Path, error: OSError) -> ServerError:
+    return ServerError(f"tritonserver {path} cannot be run: {error.strerror}; {_ANOTHER}")
 
 
 def knows_option(path: Path, name: str) -> bool:

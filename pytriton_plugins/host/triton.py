@@ -17,7 +17,7 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError, ServerError
 from pytriton_plugins.host.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
 from pytriton_plugins.host.control import Control
-from pytriton_plugins.host.locate import FoundServer, knows_option
+from pytriton_plugins.host.locate import FoundServer, cannot_be_run, knows_option
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.repository import GATES, create_repository
@@ -42,6 +42,10 @@ _FREE = frozenset({"model-load-thread-count", "disable-auto-complete-config", "e
 """Options of ours that the operator may replace; all others are how the daemon reaches its own server."""
 
 
+_DISPENSABLE = _FREE | {"allow-vertex-ai", "allow-sagemaker"}
+"""Options of ours that a server may lack: without the others clients could reach what is closed to them."""
+
+
 def check_server_options(config: HostConfig) -> None:
     """Raises ConfigError for a ``--server-option`` that would cut the daemon off from its tritonserver."""
     ours = _our_options(config, Ports(0, 0, 0), Path(), "")
@@ -53,12 +57,22 @@ def check_server_options(config: HostConfig) -> None:
 
 
 def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:
-    """How this tritonserver is started; options that it does not know are left out."""
+    """How this tritonserver is started; raises ServerError when it lacks an option that keeps clients out."""
     asked = {name for name, _ in config.server_options} - _ADDED
     options = _our_options(config, ports, repository, secret).items()
-    ours = [(name, value) for name, value in options if name not in asked and knows_option(found.path, name)]
+    ours = [(name, value) for name, value in options if name not in asked and _has_option(found.path, name)]
     flags = [f"--{name}={value}" if value else f"--{name}" for name, value in (*ours, *config.server_options)]
     return [str(found.path), *flags]
+
+
+def _has_option(path: Path, name: str) -> bool:
+    known = knows_option(path, name)
+    if not known and name not in _DISPENSABLE:
+        raise ServerError(
+            f"tritonserver {path} has no option --{name}, which pytriton-host needs; install a newer one, "
+            "or name another with --tritonserver"
+        )
+    return known
 
 
 def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str) -> dict[str, str]:
@@ -118,15 +132,17 @@ class TritonServer:
         """Start ``found`` with a closed gate; raises ServerError with the server's last lines when it ends at once."""
         create_repository(run_dir / "repository")
         secret = secrets.token_hex(16)
+        command = command_line(found, config, ports, run_dir / "repository", secret)
+        _LOG.info("starting %s, %s", found.path, found.source)
         link = BackendLink(on_need, on_lost)
         peer, variables = inherited_by(link)
-        child = Child(
-            command_line(found, config, ports, run_dir / "repository", secret),
-            inherit=[peer.fileno()],
-            env={**os.environ, **variables},
-            on_line=_log_line,
-        )
-        peer.close()
+        try:
+            child = Child(command, inherit=[peer.fileno()], env={**os.environ, **variables}, on_line=_log_line)
+        except OSError as error:
+            link.close()
+            raise cannot_be_run(found.path, error) from None
+        finally:
+            peer.close()
         server = cls(link, child, ports, config.address, secret)
         try:
             await server._first_answer()

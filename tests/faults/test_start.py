@@ -7,12 +7,14 @@ import socket
 from pathlib import Path
 
 import pytest
+from backend import found_server
 from fake_distributions import install, path_with
 from leftovers import Mark
 
 from pytriton_plugins.testing import RunningHost, run_host
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+TELLS_OPTIONS = f"#!/bin/sh\n[ $1 = --help ] && exec '{found_server().path}' --help\n"
 
 
 def ended(host: RunningHost) -> tuple[int, list[str]]:
@@ -44,12 +46,33 @@ def test_a_tritonserver_that_is_not_there(tmp_path: Path) -> None:
     assert line.endswith("is no program that can be run; name another with --tritonserver")
 
 
+def test_a_tritonserver_of_another_machine(tmp_path: Path) -> None:
+    """Seen red with OSError let through (host/locate.py)."""
+    server = tmp_path / "tritonserver"
+    server.write_bytes(b"\x7fELF of another machine")
+    server.chmod(0o755)
+    with run_host(SCALARS, options=["--tritonserver", str(server)], ready=False) as host:
+        code, (line,) = ended(host)
+    assert code == 1
+    assert line == (
+        f"pytriton-host: tritonserver {server} cannot be run: Exec format error; name another with --tritonserver"
+    )
+
+
+def test_the_log_says_which_tritonserver_is_taken() -> None:
+    """Seen red with no such line (`TritonServer.start`, host/triton.py)."""
+    found = found_server()
+    with run_host(SCALARS, ready=False) as host:
+        host.wait_settled()
+        assert f"INFO    pytriton.tritonserver: starting {found.path}, {found.source}" in host.log
+
+
 def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
     """Seen red with no waiting for the end of a process whose link broke (`_first_answer`, host/triton.py), in one run
     of three.
     """
     server = tmp_path / "tritonserver"
-    server.write_text("#!/bin/sh\necho first\necho 'cannot load libmissing.so.7'\necho bye\nexit 4\n")
+    server.write_text(TELLS_OPTIONS + "echo first\necho 'cannot load libmissing.so.7'\necho bye\nexit 4\n")
     server.chmod(0o755)
     mark = Mark()
     with run_host(SCALARS, options=["--tritonserver", str(server)], env=mark.env, ready=False) as host:
@@ -66,7 +89,7 @@ def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
 def test_a_tritonserver_killed_at_its_start(tmp_path: Path) -> None:
     """Seen red with signals not named (`describe_exit`, host/processes.py)."""
     server = tmp_path / "tritonserver"
-    server.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    server.write_text(TELLS_OPTIONS + "kill -SEGV $$\n")
     server.chmod(0o755)
     with run_host(SCALARS, options=["--tritonserver", str(server)], ready=False) as host:
         code, lines = ended(host)

@@ -1,0 +1,99 @@
+"""How tritonserver is started, and which programs are refused before they could serve anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.locate import FoundServer
+from pytriton_plugins.host.triton import TritonServer, command_line
+from pytriton_plugins.shm.wire import LinkMessage
+from pytriton_plugins.values import Ports
+
+PORTS = Ports(1, 2, 3)
+NEEDED = [
+    "model-repository",
+    "model-control-mode",
+    "load-model",
+    "exit-on-error",
+    "strict-readiness",
+    "backend-directory",
+    "http-address",
+    "http-port",
+    "grpc-address",
+    "grpc-port",
+    "metrics-address",
+    "metrics-port",
+    "http-restricted-api",
+    "grpc-restricted-protocol",
+]
+
+
+def server_that_knows(folder: Path, options: list[str]) -> FoundServer:
+    program = folder / "tritonserver"
+    program.write_text("#!/bin/sh\necho 'Usage'\n" + "".join(f"echo '  --{name} <string>'\n" for name in options))
+    program.chmod(0o755)
+    return FoundServer(program, "a test")
+
+
+def command(found: FoundServer, config: HostConfig) -> list[str]:
+    return command_line(found, config, PORTS, Path("/repository"), "secret")
+
+
+def test_what_a_server_may_lack_is_left_out(tmp_path: Path) -> None:
+    """Seen red with every option needed (`_DISPENSABLE`, host/triton.py)."""
+    _, *flags = command(server_that_knows(tmp_path, NEEDED), HostConfig())
+    assert [flag.removeprefix("--").partition("=")[0] for flag in flags] == NEEDED
+
+
+@pytest.mark.parametrize("lacking", NEEDED)
+def test_a_server_that_lacks_what_keeps_clients_out_is_refused(tmp_path: Path, lacking: str) -> None:
+    """Seen red with unknown options left out."""
+    found = server_that_knows(tmp_path, [name for name in NEEDED if name != lacking])
+    with pytest.raises(ServerError, match=f"has no option --{lacking}, which pytriton-host needs; install a newer"):
+        command(found, HostConfig())
+
+
+def test_restrictions_that_nothing_needs_may_be_lacking(tmp_path: Path) -> None:
+    """Seen red with restrictions needed even when every category is open."""
+    found = server_that_knows(tmp_path, NEEDED[:-2])
+    flags = command(found, HostConfig(allow=("shared-memory", "model-repository", "trace", "logging")))
+    assert not any("restricted" in flag for flag in flags)
+
+
+@pytest.mark.parametrize("text", ["#!/bin/sh\n", "#!/bin/sh\necho 'cannot load libmissing.so.7'\nexit 127\n"])
+def test_a_server_that_does_not_tell_its_options_is_refused(tmp_path: Path, text: str) -> None:
+    """Seen red with an empty help taken for a server without options."""
+    program = tmp_path / "tritonserver"
+    program.write_text(text)
+    program.chmod(0o755)
+    with pytest.raises(ServerError, match="--help shows no options and ended with exit code") as refused:
+        command(FoundServer(program, "a test"), HostConfig())
+    assert "\n" not in str(refused.value)
+    assert ("libmissing" in str(refused.value)) == ("libmissing" in text)
+
+
+def test_a_file_that_is_no_program(tmp_path: Path) -> None:
+    """Seen red with OSError let through."""
+    program = tmp_path / "tritonserver"
+    program.write_bytes(b"\x7fELF of another machine")
+    program.chmod(0o755)
+    with pytest.raises(ServerError, match="cannot be run: Exec format error; name another with --tritonserver"):
+        command(FoundServer(program, "a test"), HostConfig())
+
+
+def test_a_program_that_goes_before_it_is_started(tmp_path: Path) -> None:
+    """Seen red with OSError let through (`TritonServer.start`)."""
+    found = server_that_knows(tmp_path, NEEDED)
+    command(found, HostConfig())
+    found.path.unlink()
+
+    def nothing(message: LinkMessage) -> None:
+        raise AssertionError(message)
+
+    with pytest.raises(ServerError, match="cannot be run: No such file or directory"):
+        asyncio.run(TritonServer.start(found, HostConfig(), PORTS, tmp_path, nothing, nothing))
