@@ -13,4 +13,11 @@ def in_container() -> bool:
     """Whether a container engine or Kubernetes left its mark, or this host is the child of its own init."""
     if "KUBERNETES_SERVICE_HOST" in os.environ or any(mark.exists() for mark in _MARKS):
         return True
-    return os.getppid() == 1 and b"pytriton" in Path("/proc/1/cmdline").read_bytes()
+    return os.getppid() == 1 and _is_ours(Path("/proc/1/cmdline"))
+
+
+def _is_ours(command: Path) -> bool:
+    try:
+        return b"pytriton" in command.read_bytes()
+    except OSError:
+        return False  # another user's, in a /proc that hides those

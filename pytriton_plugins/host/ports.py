@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -83,23 +84,24 @@ def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
     return int(sock.getsockname()[1])
 
 
-def _by_whom(port: int) -> str:
+def _by_whom(port: int, proc: Path = Path("/proc")) -> str:
     """`` by NAME (process PID)``, if this user may see that."""
-    inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
-    for process in Path("/proc").iterdir():
+    inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port, proc)}
+    for process in proc.iterdir():
         if inodes and process.name.isdigit() and _holds(process, inodes):
-            name = (process / "comm").read_text().strip()
-            return f" by {name} (process {process.name})"
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                return f" by {(process / 'comm').read_text().strip()} (process {process.name})"
     return ""
 
 
-def _listening_inodes(port: int) -> list[str]:
+def _listening_inodes(port: int, proc: Path) -> list[str]:
     found = []
     for table in ("tcp", "tcp6"):
-        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
-                found.append(fields[9])
+        with contextlib.suppress(OSError):  # a machine without IPv6 has one table only
+            for line in (proc / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    found.append(fields[9])
     return found
 
 

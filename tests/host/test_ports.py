@@ -1,0 +1,36 @@
+"""Who holds a port, as far as /proc tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytriton_plugins.host.ports import _by_whom
+
+HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+LISTENS = "   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1\n"
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """A /proc where process 17 listens on port 8000, of a machine without IPv6."""
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text(HEADER + LISTENS)
+    (tmp_path / "17" / "fd").mkdir(parents=True)
+    (tmp_path / "17" / "fd" / "3").symlink_to("socket:[4711]")
+    (tmp_path / "17" / "comm").write_text("nginx\n")
+    return tmp_path
+
+
+def test_the_holder_without_ipv6(proc: Path) -> None:
+    """Seen red with a table of TCP over IPv6 expected."""
+    assert _by_whom(8000, proc) == " by nginx (process 17)"
+    assert _by_whom(8001, proc) == ""
+
+
+def test_a_holder_that_ends_meanwhile(proc: Path) -> None:
+    """Seen red with the name of a process expected."""
+    (proc / "net" / "tcp6").write_text(HEADER)
+    (proc / "17" / "comm").unlink()
+    assert _by_whom(8000, proc) == ""
