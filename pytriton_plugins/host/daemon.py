@@ -232,7 +232,10 @@ class Host:
         return await asyncio.shield(self._started)
 
     def new_worker(self, reference: ModelReference) -> Worker:
-        worker = Worker(next(self._numbers), reference, self._on_worker_need)
+        def forget(ended: Worker) -> None:
+            self._workers.pop(ended.number, None)
+
+        worker = Worker(next(self._numbers), reference, self._on_worker_need, forget)
         self._workers[worker.number] = worker
         return worker
 

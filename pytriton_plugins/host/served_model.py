@@ -11,14 +11,14 @@ from typing import Protocol
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.entry_points import ModelReference
-from pytriton_plugins.errors import ServerError, ShmError
+from pytriton_plugins.errors import PytritonPluginsError, ServerError, ShmError
 from pytriton_plugins.host.memory import Grant, Ledger, in_mib
 from pytriton_plugins.host.processes import describe_exit
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.sockets import socket_pair
-from pytriton_plugins.shm.wire import LinkKind, LinkMessage, pack_declaration
+from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.values import ModelStatus, ShmPolicy
 
 _LOG = logging.getLogger("pytriton.host")
@@ -69,7 +69,7 @@ class ServedModel:
         self._slots: list[asyncio.Task[None]] = []
         self._settled = asyncio.Event()
         self._declared = asyncio.Lock()
-        self._is_declared = False
+        self._server: TritonServer | None = None
 
     @property
     def name(self) -> str:
@@ -104,7 +104,7 @@ class ServedModel:
             return "the worker is gone"
         try:
             return self.ledger.replace(replaced, needed, channel, self._host.untouched_memory())
-        except ShmError as error:
+        except (ShmError, OSError) as error:
             _LOG.warning("model %s: %s", self.name, error)
             return str(error)
 
@@ -118,23 +118,32 @@ class ServedModel:
 
     async def _keep_alive(self, worker: Worker | None) -> None:
         try:
-            while True:
-                started = worker or self._host.new_worker(self.reference)
-                was_live = await self._serve_with(started, fresh=worker is None)
-                worker = None
-                if not was_live and not self.loaded:
-                    return
-                await asyncio.sleep(max(0.0, started.started + RESTART_AFTER - self._loop.time()))
-        except asyncio.CancelledError:
-            raise
-        except ServerError as error:
-            self._give_up(str(error))
+            while not self.error:
+                started, fresh, worker = worker or self._new_worker(), worker is None, None
+                if started is not None:
+                    await self._serve_with(started, fresh=fresh)
+                since = started.started if started else self._loop.time()
+                await asyncio.sleep(max(0.0, since + RESTART_AFTER - self._loop.time()))
         except Exception:
             _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
             self._give_up("the host failed; its log says how")
 
-    async def _serve_with(self, worker: Worker, *, fresh: bool) -> bool:
-        """One worker's life; whether it came as far as serving."""
+    def _new_worker(self) -> Worker | None:
+        try:
+            return self._host.new_worker(self.reference)
+        except OSError as error:  # a moment without memory, processes or descriptors
+            self._failed(f"no worker can be started: {error.strerror}")
+            return None
+
+    def _failed(self, reason: str) -> None:
+        """A loaded model gets another worker; one that never served is given up."""
+        if self.loaded:
+            _LOG.error("model %s: %s", self.name, reason)
+        else:
+            self._give_up(reason)
+
+    async def _serve_with(self, worker: Worker, *, fresh: bool) -> None:
+        """One worker's life."""
         channel = next(self._channels)
         try:
             if fresh:
@@ -146,15 +155,12 @@ class ServedModel:
             _LOG.warning(
                 "model %s: its worker %d ended with %s; starting another", self.name, worker.pid, describe_exit(status)
             )
-            return True
-        except (WorkerFailed, ShmError) as error:
+        except (PytritonPluginsError, OSError) as error:
             worker.kill()
-            if self.loaded:
-                _LOG.error("model %s: %s", self.name, error)
-            else:
-                self._give_up(str(error))
-            return False
+            self._failed(str(error))
         finally:
+            if self.error:
+                worker.kill()
             await self._disconnect(channel)
 
     def _compare(self, declarations: list[ModelDeclaration]) -> None:
@@ -175,12 +181,12 @@ class ServedModel:
 
     async def _declare(self, server: TritonServer) -> None:
         async with self._declared:
-            if not self._is_declared:
+            if self._server is None:
                 largest = self.ledger.policy.max
                 await server.declare(
                     self.number, pack_declaration(self.declaration, wait=WAIT_FOR_WORKER, largest_response=largest)
                 )
-                self._is_declared = True
+                self._server = server
 
     def _introduce(self, server: TritonServer, channel: int, sock: socket.socket, request: Grant) -> None:
         message = LinkMessage(LinkKind.CHANNEL, model=self.number, channel=channel, segment=request.number)
@@ -218,8 +224,17 @@ class ServedModel:
         _LOG.error("model %s: %s", self.name, reason)
         self.error = reason
         self._settled.set()
+        self._tell_backend(reason)
         self._cancel_others()
         self._host.changed()
+
+    def _tell_backend(self, reason: str) -> None:
+        """Requests that wait for a worker, and those still to come, fail at once."""
+        if self._server is None:
+            return
+        message = LinkMessage(LinkKind.GIVE_UP, model=self.number, value=1, payload=reason.encode()[:MAX_ERROR_TEXT])
+        with contextlib.suppress(ServerError):  # the server is gone, and its requests with it
+            self._server.link.send(message)
 
     def _cancel_others(self) -> None:
         for slot in self._slots:

@@ -31,26 +31,38 @@ class Worker:
     """One worker process. `declared` and `serve` are its handshake; after that only its end is of interest."""
 
     def __init__(
-        self, number: int, reference: ModelReference, on_need: Callable[[Worker, dict[str, Any]], None]
+        self,
+        number: int,
+        reference: ModelReference,
+        on_need: Callable[[Worker, dict[str, Any]], None],
+        on_end: Callable[[Worker], object],
     ) -> None:
-        """Spawn it. ``on_need`` gets its wishes for a larger response segment."""
+        """Spawn it; raises OSError. ``on_need`` gets its wishes for a larger response segment."""
         self.number = number
         self.reference = reference
         self.model: ModelDeclaration | None = None
         self._on_need = on_need
         self._loop = asyncio.get_running_loop()
         self.started = self._loop.time()
-        self._sock, peer = socket_pair()
-        read_end, self._kill_pipe = os.pipe2(os.O_CLOEXEC)
         self._said: dict[str, asyncio.Future[dict[str, Any]]] = {
             kind: self._loop.create_future() for kind in ("models", "ready")
         }
-        command = [sys.executable, "-m", "pytriton_plugins.worker", str(peer.fileno()), str(read_end), reference.value]
-        self.child = Child(command, inherit=[peer.fileno(), read_end], env=_environment(), on_line=self._log_line)
-        peer.close()
-        os.close(read_end)
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            self._sock, peer = socket_pair()
+            theirs.enter_context(peer)
+            ours.enter_context(self._sock)
+            read_end, self._kill_pipe = os.pipe2(os.O_CLOEXEC)
+            theirs.callback(os.close, read_end)
+            ours.callback(os.close, self._kill_pipe)
+            self.child = self._start(peer.fileno(), read_end)
+            ours.pop_all()
         self._loop.add_reader(self._sock, self._on_readable)
         self._watch = self._loop.create_task(self._fail_with_exit())
+        self._watch.add_done_callback(lambda _: on_end(self))
+
+    def _start(self, link: int, kill_pipe: int) -> Child:
+        command = [sys.executable, "-m", "pytriton_plugins.worker", str(link), str(kill_pipe), self.reference.value]
+        return Child(command, inherit=[link, kill_pipe], env=_environment(), on_line=self._log_line)
 
     @property
     def pid(self) -> int:
@@ -109,8 +121,12 @@ class Worker:
             if data:
                 self._dispatch(json.loads(data))
                 return
-        except (OSError, ValueError, KeyError, PytritonPluginsError) as error:
-            _LOG.debug("%s: its link broke: %s", self.reference.plugin, error)
+        except OSError:
+            pass  # it ended, and its exit status tells the rest
+        except (ValueError, KeyError, TypeError, PytritonPluginsError) as error:
+            _LOG.error("%s: the link of worker %d broke: %s", self.reference.plugin, self.pid, error)
+            self._fail(f"its link broke: {error}")
+            self.kill()
         self._loop.remove_reader(self._sock)
 
     def _dispatch(self, message: dict[str, Any]) -> None:
