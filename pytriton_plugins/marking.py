@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar, overload
@@ -16,7 +15,7 @@ from pytriton_plugins.annotations import (
     return_tensors,
 )
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.models import Kind, ModelDeclaration
+from pytriton_plugins.models import Kind, ModelDeclaration, wrong_name
 from pytriton_plugins.parameters import Parameters, check_inputs, check_kinds
 from pytriton_plugins.tensors import Tensor
 
@@ -24,7 +23,6 @@ MAX_OUTPUTS = 64
 """A request says which outputs it wants with one bit for each (docs/protocol.md)."""
 
 _ATTRIBUTE = "__pytriton_declaration__"
-_MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _INT32 = 2**31 - 1
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])
@@ -247,9 +245,10 @@ def _model_name(where: str, given: Any, default: str) -> str:
     name = default if given is None else given
     if given is None and name == "<lambda>":
         _refuse(where, 'a lambda has no name; write @infer_func(name="my_model", …) or use def')
-    if not isinstance(name, str) or not _MODEL_NAME.fullmatch(name):
-        _refuse(where, f'{name!r} is no model name; write name="…" of 1 to 64 of A-Z a-z 0-9 _ -, the first one no -')
-    return name
+    problem = wrong_name(name)
+    if problem:
+        _refuse(where, problem)
+    return str(name)
 
 
 def _check_settings(where: str, settings: _Settings) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pytriton_plugins.tensors import Tensor, dtype_by_triton_name
 
 Kind = Literal["function", "class"]
+RESERVED = "pytriton_gate"
+"""Models whose names begin like this are the daemon's own."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,15 @@ class ModelDeclaration:
     def from_json(cls, plain: dict[str, Any]) -> ModelDeclaration:
         tensors = {side: tuple(tensor_from_json(item) for item in plain[side]) for side in ("inputs", "outputs")}
         return cls(**{**plain, **tensors})
+
+
+def wrong_name(name: object) -> str:
+    """What is wrong with a model's name, which becomes a folder and part of a URL; empty when nothing is."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return f'{name!r} is no model name; write name="…" of 1 to 64 of A-Z a-z 0-9 _ -, the first one no -'
+    if name.startswith(RESERVED):
+        return f'{name!r} begins like the daemon\'s own models; write name="…" that does not begin with {RESERVED}'
+    return ""
 
 
 def tensor_to_json(tensor: Tensor) -> dict[str, Any]:

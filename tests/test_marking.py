@@ -393,6 +393,11 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
          f'f_a: {name!r} is no model name; write name="…" of 1 to 64 of A-Z a-z 0-9 _ -, the first one no -')
         for name in ("", "-x", "a b", "a/b", "../x", "a\n", "ä", "x" * 65, 3, b"x")
     ),
+    (
+        lambda: mark(f_a, name="pytriton_gate", **LISTS),
+        "f_a: 'pytriton_gate' begins like the daemon's own models; "
+        'write name="…" that does not begin with pytriton_gate',
+    ),
     (lambda: mark(größe), "größe: 'größe' is no model name; write name="),
     (lambda: infer_func(**LISTS)(lambda a: a),
      'a lambda has no name; write @infer_func(name="my_model", …) or use def'),

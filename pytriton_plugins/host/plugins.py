@@ -10,7 +10,7 @@ import attrs
 from pytriton_plugins.discovery.entry_points import ModelReference
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.worker import Worker, WorkerFailed
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.models import ModelDeclaration, wrong_name
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.daemon import Host
@@ -43,6 +43,7 @@ async def start_plugin(host: Host, record: PluginRecord) -> None:
         return
     try:
         declarations = await worker.declared(host.config.import_timeout)
+        _check_names(declarations)
         _refuse_conflicts(host, record.reference, declarations)
     except WorkerFailed as error:
         worker.kill()
@@ -59,6 +60,16 @@ def _start_model(host: Host, reference: ModelReference, declaration: ModelDeclar
     model = ServedModel(host, reference, declaration, host.policy_of(declaration))
     host.models[declaration.name, declaration.version] = model
     model.start(first)
+
+
+def _check_names(declarations: list[ModelDeclaration]) -> None:
+    """Names and versions become paths here, whatever the worker's side thought of them."""
+    for declaration in declarations:
+        problem = wrong_name(declaration.name)
+        if not problem and (type(declaration.version) is not int or declaration.version < 1):
+            problem = f"{declaration.name} has the version {declaration.version!r}; write a whole number from 1 up"
+        if problem:
+            raise WorkerFailed(f"model {problem}")
 
 
 def _refuse_conflicts(host: Host, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:
