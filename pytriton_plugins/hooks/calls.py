@@ -37,7 +37,7 @@ class Failure:
     hook: str
     plugin: str
     message: str
-    error: Exception | None = None
+    error: BaseException | None = None
 
     def __str__(self) -> str:
         return f"hook plugin {self.plugin}: {self.hook} {self.message}"
@@ -137,7 +137,9 @@ def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments
         answer = impl.function(*(arguments[name] for name in impl.argnames))
         # A generator runs only here, so its exceptions belong to this call.
         return list(answer) if collect and answer is not None else answer  # type: ignore[call-overload]
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit: a plugin does not end the host
         message = f"raised {type(error).__name__}: {one_line(error)}"
         return Failure(caller.name, impl.plugin_name, message, error)
 

@@ -146,3 +146,17 @@ def test_tell_reaches_everyone_whatever_they_do() -> None:
     failures: list[Failure] = []
     calls.tell(caller_of(a=Returns(1), bad=Raises(), c=Returns(None)), ARGUMENTS, failures.append)
     assert [failure.plugin for failure in failures] == ["bad"]
+
+
+def test_check_takes_a_plugin_that_wants_to_exit_as_a_failed_verdict() -> None:
+    """Seen red with only Exception caught: the answer of the other plugins, and of all later checks, was lost."""
+
+    class Exits:
+        @impl
+        def ask(self) -> object:
+            raise SystemExit("enough")
+
+    assert calls.check(caller_of(bad=Exits(), a=Returns(Verdict(True))), ARGUMENTS) == [
+        ("bad", Verdict(False, "ask raised SystemExit: enough")),
+        ("a", Verdict(True)),
+    ]
