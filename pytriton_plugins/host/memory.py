@@ -24,12 +24,16 @@ def in_mib(size: int) -> str:
 
 @attrs.frozen
 class Grant:
-    """One live segment: ``descriptor`` is the host's own, ``owner`` the worker that it serves."""
+    """One live segment: ``descriptor`` is the host's own, ``owner`` the worker that it serves.
+
+    ``replaces`` is the number of the segment in whose place it came, 0 for a first one.
+    """
 
     number: int
     descriptor: int
     size: int
     owner: int
+    replaces: int = 0
 
 
 class Ledger:
@@ -63,9 +67,7 @@ class Ledger:
 
         ``untouched``: bytes that were promised on the whole machine and are not used yet.
         """
-        old = self._grants.get(number)
-        if old and old.owner != owner:
-            old = None
+        old = self._in_use(number, owner)
         kept = self.total - (old.size if old else 0)
         if kept + needed > self.policy.max:
             raise ShmError(
@@ -81,9 +83,9 @@ class Ledger:
         size_before = old.size if old else self._initial
         # A segment that was large enough is asked for again when the callable keeps arrays that lie in the old one.
         wished = size_before if needed <= size_before else max(needed, round(size_before * self.policy.growth))
-        size = min(_rounded(wished), self.policy.max - kept) if wished <= left else _rounded(needed)
+        size = min(_rounded(wished if wished <= left else needed), self.policy.max - kept)
         before = self.total
-        grant = self._make(max(size, needed), owner)
+        grant = self._make(max(size, needed), owner, number)
         if old:
             self._close(old)
         if self.total != before:
@@ -93,17 +95,22 @@ class Ledger:
             )  # fmt: skip
         return grant
 
+    def _in_use(self, number: int, owner: int) -> Grant | None:
+        """What ``owner`` has in the place of ``number``: a grant that came too late was dropped, so it asks again."""
+        mine = [grant for grant in self._grants.values() if grant.owner == owner and number]
+        return next((grant for grant in mine if number in (grant.number, grant.replaces)), None)
+
     def release(self, owner: int) -> None:
         """Forget the segments of a worker that is gone."""
         for grant in [grant for grant in self._grants.values() if grant.owner == owner]:
             self._close(grant)
 
-    def _make(self, size: int, owner: int) -> Grant:
+    def _make(self, size: int, owner: int, replaces: int = 0) -> Grant:
         try:
             descriptor = create_segment_file(size)
         except OSError as error:
             raise ShmError(f"a segment of {in_mib(size)} cannot be made: {error.strerror}") from error
-        grant = Grant(next(_numbers), descriptor, size, owner)
+        grant = Grant(next(_numbers), descriptor, size, owner, replaces)
         self._grants[grant.number] = grant
         return grant
 

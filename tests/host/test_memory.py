@@ -165,3 +165,23 @@ def test_the_headroom_is_what_the_machine_has_at_most() -> None:
     with open("/proc/meminfo") as file:
         total = int(next(line for line in file if line.startswith("MemTotal")).split()[1]) * 1024
     assert 0 < memory_headroom() < total
+
+
+def test_a_grant_that_came_too_late_is_replaced_when_its_worker_asks_again(ledgers: list[Ledger]) -> None:
+    """The worker gave up waiting, so it names its old segment again. Seen red with the late grant kept for ever."""
+    ledger = new_ledger(ledgers)
+    first = ledger.open_first(1)
+    late = ledger.replace(first.number, 9 * MIB, 1, 0)
+    again = ledger.replace(first.number, 9 * MIB, 1, 0)
+    assert ledger.total == again.size
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(late.descriptor)
+    ledger.replace(again.number, 17 * MIB, 1, 0)
+    assert ledger.total == 32 * MIB
+
+
+def test_what_is_rounded_up_stays_within_the_limit_also_when_memory_is_short(ledgers: list[Ledger]) -> None:
+    """Seen red with the limit looked at only where the segment grows as wished."""
+    ledger = new_ledger(ledgers, max=8 * MIB + 5000, initial=8 * MIB, growth=4.0)
+    first = ledger.open_first(1)
+    assert ledger.replace(first.number, 8 * MIB + 1, 1, promised_but_for(9 * MIB)).size <= 8 * MIB + 5000
