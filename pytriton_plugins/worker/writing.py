@@ -114,7 +114,13 @@ class ResponseWriter:
                     position = end
             results.extend([result] * outcome.requests)
         block = wire.response_block(batch, results, entries)
-        self._reserve(position + len(block), position)
+        try:
+            self._reserve(position + len(block), position)
+        except ShmError as error:
+            _LOG.error("model %s: %s", self._name, error)
+            texts = sum(len(text) for _, text in results)
+            room = self.segment.size - position - (len(block) - texts)
+            block = wire.response_block(batch, _cut(results, room // len(results)), entries)
         self.segment.view[position : position + len(block)] = block
         return Written(position, len(block))
 
@@ -148,3 +154,8 @@ class ResponseWriter:
         if old.unsent >= 0:
             os.close(old.unsent)
         self.segment = new
+
+
+def _cut(results: list[tuple[int, bytes]], most: int) -> list[tuple[int, bytes]]:
+    """The same outcomes with texts of at most ``most`` bytes each."""
+    return [(code, text[: max(0, most)].decode(errors="ignore").encode()) for code, text in results]
