@@ -34,10 +34,11 @@ class Report:
         if not sys.stdout.isatty():
             return
         from rich.console import Console
+        from rich.text import Text
 
         with Console().status("starting") as status:
             while True:
-                status.update(_awaited(self._host))
+                status.update(Text(_awaited(self._host)))
                 await asyncio.sleep(_REFRESH)
 
     def show_models(self, ports: Ports, reasons: list[str]) -> None:
@@ -52,16 +53,18 @@ class Report:
         for model in self._host.models.values():
             status = model.status()
             state = Text("ready", "green") if status.ready else Text(printable(status.reason), "red")
-            table.add_row(model.name, str(status.version), printable(model.reference.label), str(status.workers), state)
+            plugin = Text(printable(model.reference.label))
+            table.add_row(model.name, str(status.version), plugin, str(status.workers), state)
         for record in self._host.records:
             if record.error:
-                table.add_row("-", "-", printable(record.reference.label), "0", Text(printable(record.error), "red"))
+                plugin = Text(printable(record.reference.label))
+                table.add_row("-", "-", plugin, "0", Text(printable(record.error), "red"))
         console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
         console.print(table)
         address = _reachable(self._host.config.address)
         console.print(
             f"\nHTTP http://{address}:{ports.http}   gRPC {address}:{ports.grpc}   "
-            f"metrics http://{address}:{ports.metrics}/metrics", highlight=False,
+            f"metrics http://{address}:{ports.metrics}/metrics", highlight=False, markup=False,
         )  # fmt: skip
         for reason in reasons:
             console.print(Text(f"not ready: {printable(reason)}", "red"))
