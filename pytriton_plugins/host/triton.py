@@ -145,14 +145,14 @@ class TritonServer:
             peer.close()
         server = cls(link, child, ports, config.address, secret)
         try:
-            await server._first_answer()
+            await server._first_answer(config.load_timeout)
         except BaseException:
             child.kill()
             raise
         return server
 
-    async def _first_answer(self) -> None:
-        hello = asyncio.ensure_future(self.link.hello(1))
+    async def _first_answer(self, timeout: float) -> None:
+        hello = asyncio.ensure_future(self.link.hello(1, timeout))
         ended = asyncio.ensure_future(self.child.wait())
         await asyncio.wait([hello, ended], return_when=asyncio.FIRST_COMPLETED)
         if not ended.done() and hello.exception() is not None:

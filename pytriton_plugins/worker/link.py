@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pytriton_plugins.errors import ProtocolError, ShmError
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.sockets import receive, send
+from pytriton_plugins.shm.wire import MAX_MESSAGE
 
 ANSWER_TIMEOUT = 5.0
 
@@ -39,8 +40,13 @@ class WorkerLink:
         threading.Thread(target=self._read, name="pytriton-link", daemon=True).start()
 
     def tell(self, kind: str, **content: Any) -> None:
-        """Send one message to the host."""
+        """Send one message to the host; raises ProtocolError when it is too long for one."""
         data = json.dumps({"type": kind, **content}).encode()
+        if len(data) > MAX_MESSAGE:
+            raise ProtocolError(
+                f"what the host must know of its {kind} needs {len(data)} bytes and {MAX_MESSAGE} are the most; "
+                "use shorter names or spread them over several plugins"
+            )
         with self._send_lock:
             send(self._sock, data)
 
@@ -65,8 +71,10 @@ class WorkerLink:
                 token, answer = self._answers.get(timeout=ANSWER_TIMEOUT)
             except queue.Empty:
                 raise ShmError(f"{size} bytes of shared memory were not granted in time") from None
-            if token != self._token:
-                continue  # the late answer to a question that was given up
+            if token != self._token:  # the late answer to a question that was given up
+                if isinstance(answer, Segment):
+                    os.close(answer.unsent)
+                continue
             if isinstance(answer, str):
                 raise ShmError(answer)
             return answer

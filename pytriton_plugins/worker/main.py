@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pytriton_plugins.discovery.resolve import resolve
-from pytriton_plugins.errors import DeclarationError, DiscoveryError
+from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
 from pytriton_plugins.worker.call import caller
@@ -41,11 +41,17 @@ def main(arguments: list[str]) -> int:
     found = _attempt(link, "import", lambda: resolve(reference))
     if found is None:
         return _FAILED
-    link.tell("models", models=[declaration.to_json() for _, declaration in found])
+    if not _attempt(link, "import", lambda: _report(link, [declaration for _, declaration in found])):
+        return _FAILED
     order = link.next_order()
     wanted = (order["model"], order["version"])
     marked, declaration = next(item for item in found if (item[1].name, item[1].version) == wanted)
     return _serve(link, marked, declaration)
+
+
+def _report(link: WorkerLink, declarations: list[ModelDeclaration]) -> bool:
+    link.tell("models", models=[declaration.to_json() for declaration in declarations])
+    return True
 
 
 def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration) -> int:
@@ -76,7 +82,7 @@ def _attempt(link: WorkerLink, stage: str, action: Callable[[], Any]) -> Any:
     """The result of ``action``, or None after the failure was logged in full and told to the host in one line."""
     try:
         return action()
-    except (DeclarationError, DiscoveryError) as error:
+    except (DeclarationError, DiscoveryError, ProtocolError) as error:
         message = str(error)
     except Exception as error:
         traceback.print_exc()
