@@ -29,9 +29,8 @@ class ShmPolicy:
     """How much shared memory one model may have and how it grows; asked once per model, before its first segment.
 
     ``initial`` and ``max`` are bytes in all: shared by the model's channels and both directions. A new segment
-    is ``growth`` times the largest one, or as large as the batch that asks for it. At ``max`` a batch is
-    refused (``on_full="reject"``) or waits for memory up to ``wait`` seconds (``"wait"``). A segment that stood
-    idle for ``trim_after`` seconds gives its pages back.
+    is ``growth`` times the one that it replaces, or as large as the batch that asks for it. At ``max`` a batch is
+    refused; ``on_full="wait"``, ``wait`` and ``trim_after`` (seconds) are checked but not acted on yet.
     """
 
     initial: int = 16 * MIB

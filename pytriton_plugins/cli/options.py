@@ -19,15 +19,15 @@ HELP = {
     "metrics_port": ("PORT", "Port of Prometheus metrics; 0 = any free. Default: 8002."),
     "tritonserver": ("PATH", "The tritonserver to run. Default: what a hook plugin, PATH or /opt/tritonserver offers."),
     "server_options": ("NAME=VALUE", "Handed to tritonserver as --NAME=VALUE. Repeatable."),
-    "optional": ("MODEL", "A model that may fail without holding readiness at 400. Repeatable."),
+    "optional": ("NAME", "A model, or a plugin, that may fail without holding readiness at 400. Repeatable."),
     "workers": ("N", "Worker processes of each model. Default: what the model declares, or 1."),
     "shm_initial": ("SIZE", "Shared memory of each model at start. Default: 16MiB."),
     "shm_max": ("SIZE", "Shared memory that one model may grow to. Default: 2GiB."),
     "import_timeout": ("SECONDS", "How long importing a plugin may take. Default: 60."),
-    "load_timeout": ("SECONDS", "How long tritonserver may take to load a model. Default: 60."),
+    "load_timeout": ("SECONDS", "How long a model's set-up may take, and again its load into Triton. Default: 60."),
     "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 1."),
     "allow": ("CATEGORY", "Opens shared-memory, model-repository, trace or logging to clients. Repeatable."),
-    "run_dir": ("DIR", "Where files that live as long as the daemon stand. Default: a folder of its own in /tmp."),
+    "run_dir": ("DIR", "Where the daemon's own folder and host.json are made. Default: among the temporary files."),
     "log_level": ("LEVEL", "debug, info, warning or error. Default: info."),
 }
 _PATHS = {"tritonserver", "run_dir"}

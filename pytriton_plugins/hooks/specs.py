@@ -26,10 +26,12 @@ def pytriton_choose_server(candidates: tuple[Path, ...]) -> Path | None:
 
 @hookspec
 def pytriton_choose_ports(ports: Ports, attempt: int, taken: tuple[int, ...]) -> Ports | None:
-    """Before each launch of tritonserver, and again after "address in use": which ports to listen on.
+    """Before tritonserver is launched, and again for each answer with a port that is in use: where to listen.
+
+    Whether a port is free is checked by binding it; tritonserver is launched once, when all three are.
 
     :param ports: the ports as configured
-    :param attempt: 0 before the first launch; above 0 the number of launches that found a port taken
+    :param attempt: 0 at first; above 0 the number of checks that found a port taken
     :param taken: the ports found taken so far
     :return: the ports to use, or None to leave the choice to the next plugin. What an option, a variable or the
         configuration file sets stays as it is set; without an answer the default ports are used on attempt 0,
