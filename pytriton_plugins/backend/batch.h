@@ -36,7 +36,7 @@ typedef struct {
   size_t item_room, part_room;
   uint8_t *block; /* our copy of the response block */
   size_t block_room;
-  uint16_t *cover; /* output_count for each item: 1 + position of the entry that covers it, or 0 */
+  uint32_t *cover; /* output_count for each item: 1 + position of the entry that covers it, or 0 */
   size_t cover_room;
 } Batch;
 

@@ -52,9 +52,9 @@ static const char *check_entry(Batch *batch, const WireTensor *entry, uint32_t p
   const char *wrong = check_shape(batch, entry, tensor);
   if (wrong == NULL) wrong = check_data(entry, tensor, size);
   for (uint32_t i = entry->first; wrong == NULL && i < entry->first + entry->count; i++) {
-    uint16_t *cover = &batch->cover[(size_t)i * declaration->output_count + entry->index];
+    uint32_t *cover = &batch->cover[(size_t)i * declaration->output_count + entry->index];
     if (*cover != 0) return "an output that comes twice";
-    *cover = (uint16_t)(position + 1);
+    *cover = position + 1;
   }
   return wrong;
 }
@@ -78,7 +78,7 @@ static const char *check_block(Batch *batch, uint64_t length, uint64_t size, Ans
   if (header->length != length || header->request_count != batch->count) return "a response block for another batch";
   uint64_t most = (uint64_t)batch->count * batch->declaration->output_count;
   uint64_t texts = sizeof *header + batch->count * sizeof(WireOutcome) + header->output_count * (uint64_t)sizeof(WireTensor);
-  if (header->output_count > most || header->output_count >= UINT16_MAX || texts > length) return "a response block that is cut";
+  if (header->output_count > most || header->output_count == UINT32_MAX || texts > length) return "a response block that is cut";
   answered->outcomes = (const void *)(batch->block + sizeof *header);
   answered->entries = (const void *)(answered->outcomes + batch->count);
   answered->entry_count = header->output_count;
