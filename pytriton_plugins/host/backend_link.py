@@ -33,7 +33,9 @@ class BackendLink:
         """Agree on the protocol; raises ServerError when the backend does not answer."""
         answer = self._expect(generation)
         self.send(LinkMessage(LinkKind.HELLO, token=generation, value=wire.VERSION))
-        await self._answered(generation, answer, timeout, "did not load our backend", "; raise --load-timeout if it needs more")
+        await self._answered(
+            generation, answer, timeout, "did not load our backend", "; raise --load-timeout if it needs more"
+        )
 
     async def ask(self, message: LinkMessage, timeout: float = ANSWER_TIMEOUT) -> int:
         """Send ``message`` under a new token and wait for its ACK; the value that came with it."""
@@ -62,7 +64,9 @@ class BackendLink:
         self._asked[token] = answer
         return answer
 
-    async def _answered(self, token: int, answer: asyncio.Future[int], timeout: float, else_what: str, remedy: str = "") -> int:
+    async def _answered(
+        self, token: int, answer: asyncio.Future[int], timeout: float, else_what: str, remedy: str = ""
+    ) -> int:
         try:
             return await asyncio.wait_for(answer, timeout)
         except asyncio.TimeoutError:
