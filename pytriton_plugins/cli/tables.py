@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from pytriton_plugins.text import printable
 
-
 _UNFOLDED = 10_000
 
 
