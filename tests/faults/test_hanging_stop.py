@@ -82,3 +82,32 @@ def test_requests_that_wait_for_their_batch_are_answered_before_the_end(tmp_path
         host.process.send_signal(signal.SIGTERM)
         assert held.result().error == ""
         assert host.process.wait(10) == 0
+
+
+BREAKS = """
+    from pytriton_plugins import hookimpl
+    from pytriton_plugins.values import Verdict
+
+    class Odd(Verdict):
+        made = False
+
+        def __getattribute__(self, name):
+            if Odd.made:
+                raise RuntimeError("an answer that cannot be read")
+            return super().__getattribute__(name)
+
+    @hookimpl
+    def pytriton_check_readiness(host):
+        Odd.made = False
+        verdict = Odd(True)
+        Odd.made = True
+        return verdict
+"""
+
+
+def test_a_host_whose_readiness_is_kept_by_nobody_ends(tmp_path: Path) -> None:
+    """Seen red with the end of that task not awaited (`_watch`, host/daemon.py): never ready, and no word why."""
+    install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=BREAKS)
+    with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
+        assert host.process.wait(8) == 1
+        assert "an answer that cannot be read" in host.log
