@@ -51,13 +51,17 @@ class BackendLink:
         except OSError as error:
             raise ServerError(f"tritonserver does not take messages any more: {error.strerror or error}") from error
 
+    def fail(self, error: ServerError) -> None:
+        """Answer every question that is still open with ``error``."""
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(error)
+
     def close(self) -> None:
         """End the link, and tritonserver with it unless it is ending already."""
         self._loop.remove_reader(self._sock)
         self._sock.close()
-        for answer in self._asked.values():
-            if not answer.done():
-                answer.set_exception(ServerError("tritonserver ended"))
+        self.fail(ServerError("tritonserver ended"))
 
     def _expect(self, token: int) -> asyncio.Future[int]:
         answer: asyncio.Future[int] = self._loop.create_future()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import secrets
 import signal
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from pytriton_plugins.host.control import Control
 from pytriton_plugins.host.locate import FoundServer, cannot_be_run, knows_option
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
-from pytriton_plugins.host.repository import GATES, create_repository
+from pytriton_plugins.host.repository import BACKEND, GATES, create_repository
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.values import Ports
 
@@ -32,6 +33,7 @@ _SECRET_HEADER = "pytriton-host"
 _LOAD_THREADS = 16
 _END_FOLLOWS = 1.0
 """Seconds within which the end of a process is seen whose link broke: its end says more than the link's."""
+LIBRARY = Path(pytriton_plugins.backend.__file__).parent / "lib" / BACKEND / f"libtriton_{BACKEND}.so"
 BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
 
 
@@ -130,14 +132,25 @@ class TritonServer:
         on_lost: Callable[[LinkMessage], None],
     ) -> TritonServer:
         """Start ``found`` with a closed gate; raises ServerError with the server's last lines when it ends at once."""
+        if not LIBRARY.is_file():
+            raise ServerError(
+                f"the compiled backend is missing at {LIBRARY}; install the package with pip, or compile it "
+                "with 'python pytriton_plugins/backend/build_hook.py'"
+            )
         create_repository(run_dir / "repository")
         secret = secrets.token_hex(16)
         command = command_line(found, config, ports, run_dir / "repository", secret)
         _LOG.info("starting %s, %s", found.path, found.source)
         link = BackendLink(on_need, on_lost)
         peer, variables = inherited_by(link)
+
+        def on_line(line: str) -> None:
+            _log_line(line)
+            if (reason := _refusal(line)) is not None:
+                link.fail(ServerError(f"tritonserver cannot use our backend: {reason}"))
+
         try:
-            child = Child(command, inherit=[peer.fileno()], env={**os.environ, **variables}, on_line=_log_line)
+            child = Child(command, inherit=[peer.fileno()], env={**os.environ, **variables}, on_line=on_line)
         except OSError as error:
             link.close()
             raise cannot_be_run(found.path, error) from None
@@ -241,6 +254,15 @@ _NOISE = (
     "CUDA memory pool disabled",
     "Failed to set config modification time",  # the configuration came in the call that loads
 )
+
+
+_REFUSED = re.compile(rf"load failed for model '{GATES[0]}': version 1 is at UNAVAILABLE state: (.*)")
+
+
+def _refusal(line: str) -> str | None:
+    """Why Triton could not load our backend at all: then the gate fails for another reason than being closed."""
+    found = _REFUSED.search(line)
+    return found[1].rstrip('";\\n') if found and "the gate is closed" not in found[1] else None
 
 
 def _log_line(line: str) -> None:

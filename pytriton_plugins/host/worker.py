@@ -23,6 +23,14 @@ from pytriton_plugins.shm.sockets import receive, send, socket_pair
 _LOG = logging.getLogger("pytriton.worker")
 
 
+# `python -m` would look into the current folder before the installed packages, and find a checkout or a json.py there.
+_NAME = "pytriton_plugins.worker"
+_START = (
+    "import sys; sys.path[:1] = [] if sys.path[0] == '' else sys.path[:1]; "
+    "from pytriton_plugins.worker.main import main; sys.exit(main(sys.argv[2:]))"
+)
+
+
 class WorkerFailed(PytritonPluginsError):
     """The worker could not import its plugin or set up its model, or ended meanwhile."""
 
@@ -61,7 +69,7 @@ class Worker:
         self._watch.add_done_callback(lambda _: on_end(self))
 
     def _start(self, link: int, kill_pipe: int) -> Child:
-        command = [sys.executable, "-m", "pytriton_plugins.worker", str(link), str(kill_pipe), self.reference.value]
+        command = [sys.executable, "-c", _START, _NAME, str(link), str(kill_pipe), self.reference.value]
         return Child(command, inherit=[link, kill_pipe], env=_environment(), on_line=self._log_line)
 
     @property

@@ -29,6 +29,8 @@ _FAILED = 3
 
 def main(arguments: list[str]) -> int:
     """Run a worker for ``LINK KILL_PIPE REFERENCE``: two inherited descriptors and what to resolve."""
+    # Modules of the current folder may be served, but never stand in for installed ones.
+    sys.path.append(os.getcwd())
     link_fd, kill_pipe, reference = int(arguments[0]), int(arguments[1]), arguments[2]
     die_with_host(kill_pipe)
     for descriptor in (link_fd, kill_pipe):

@@ -137,3 +137,20 @@ def test_a_tritonserver_that_dies_later_ends_the_host() -> None:
         assert mark.processes() == {}
     assert code == 1
     assert any("tritonserver ended with killed by SIGSEGV" in line for line in lines)
+
+
+def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
+    # Seen red without `_refusal` in host/triton.py: the host waits a minute for an answer.
+    library = tmp_path / "pytriton" / "libtriton_pytriton.so"
+    library.parent.mkdir()
+    library.write_text("no library")
+    broken = tmp_path / "sitecustomize.py"
+    broken.write_text(
+        f"import pytriton_plugins.host.triton as t, pathlib\nt.BACKENDS = pathlib.Path({str(tmp_path)!r})\n"
+    )
+    with run_host(
+        Path(__file__).parent.parent / "models/kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}
+    ) as host:
+        assert host.process.wait(20) == 1
+        last = host.log.splitlines()[-1]
+    assert last.startswith("pytriton-host: tritonserver cannot use our backend: ")
