@@ -65,6 +65,8 @@ class BareRoot:
     def _mounts(self, environment: dict[str, str]) -> list[str]:
         dev = self.path / "dev"
         shell = [
+            # A root that is a mount of its own: commands in it may unshare their mounts in turn.
+            f"mount --bind {self.path} {self.path}",
             f"mount -t proc proc {self.path}/proc",
             f"mount -t tmpfs tmpfs {dev}",
             f"mkdir {dev}/shm {dev}/pts",
