@@ -53,11 +53,11 @@ def run(config: HostConfig) -> int:
         )
     hooks = HookManager.installed()
     found = find_tritonserver(config.tritonserver, hooks)
+    ports = choose_ports(config, hooks)
     if config.address in LOOPBACK and in_container():
         _LOG.warning(
             "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
         )
-    ports = choose_ports(config, hooks)
     run_dir = RunDir(config.run_dir)
     try:
         return asyncio.run(Host(config, hooks, found, ports, run_dir).live(references))
