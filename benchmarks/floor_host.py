@@ -21,10 +21,14 @@ from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.values import Ports
 
 
+SCHEDULING = {"dynamic_batching": {}, "instance_group": [{"count": 1, "kind": "KIND_CPU"}]}
+"""As the peers are configured; our own models are batched by our backend instead."""
+
+
 async def serve(name: str, ports: Ports, tritonserver: Path, folder: Path) -> None:
     """Open the gate once the model is loaded, then wait for the server's end."""
     x, y = Tensor("x", np.float32, (-1,)), Tensor("y", np.float32, (-1,))
-    model = ModelDeclaration(name, 1, "function", "loopback", (x,), (y,))
+    model = ModelDeclaration(name, 1, "function", "loopback", (x,), (y,), triton_config=SCHEDULING)
     config = HostConfig(allow=("shared-memory",))
     found = FoundServer(tritonserver, "the benchmark")
     server = await TritonServer.start(found, config, ports, folder, lambda _: None, lambda _: None)

@@ -92,6 +92,12 @@ TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model) {
   return TRITONBACKEND_ModelSetState(model, NULL); /* the pool is the link's */
 }
 
+static void free_instance(Instance *instance) {
+  batch_free(&instance->batch);
+  batch_free(&instance->answered);
+  free(instance);
+}
+
 TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *triton_instance) {
   TritonModel *model;
   Link *link;
@@ -104,8 +110,12 @@ TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *triton_instan
   if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "no memory for an instance");
   instance->link = link;
   instance->pool = pool;
-  instance->batch.instance = triton_instance;
-  instance->batch.declaration = &instance->pool->declaration;
+  instance->triton = triton_instance;
+  instance->batch.declaration = instance->answered.declaration = &instance->pool->declaration;
+  if (!batch_has_room(&instance->batch) || !batch_has_room(&instance->answered)) {
+    free_instance(instance);
+    return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "no memory for an instance");
+  }
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, instance);
 }
 
@@ -115,24 +125,20 @@ TritonError *TRITONBACKEND_ModelInstanceFinalize(TritonInstance *triton_instance
   TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
   Instance *instance = state;
   if (error != NULL || instance == NULL) return error;
-  batch_free(&instance->batch);
-  free(instance);
+  free_instance(instance);
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, NULL);
 }
 
-/* Returns no error: from here on every request is answered and released by us. */
+/* Once this returns NULL, every request is answered and released by us, perhaps later and in another thread. */
 TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *triton_instance, TritonRequest **requests, uint32_t count) {
   void *state = NULL;
   TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
   if (error != NULL) return error;
   Instance *instance = state;
   if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNSUPPORTED, "the gate is no model to send requests to");
-  link_count(instance->link, (int)count);
   if (instance->pool->declaration.loopback)
     execute_loopback(instance, requests, count);
   else
     execute(instance, requests, count);
-  link_count(instance->link, -(int)count);
-  for (uint32_t i = 0; i < count; i++) failure_log(TRITONBACKEND_RequestRelease(requests[i], TRITON_RELEASE_ALL), "releasing a request");
   return NULL;
 }

@@ -15,7 +15,7 @@
 enum { SPIN_NS = 60000, SPIN_PAUSES = 24, SCORE_MAX = 8, RETRY_EVERY = 64 };
 enum { SEND_MS = 1000, POLL_MS = 50 };
 
-static bool send_execute(Channel *channel, uint64_t length) {
+bool channel_send(Channel *channel, uint64_t length) {
   WireChannelMessage message = {.kind = WIRE_EXECUTE, .segment = channel->request.number, .batch = ++channel->batch, .length = length};
   if (channel->request.descriptor >= 0) message.flags = WIRE_NEW_SEGMENT;
   if (!sockets_send(channel->socket, &message, sizeof message, channel->request.descriptor, SEND_MS)) return false;
@@ -86,10 +86,9 @@ static const char *check_done(Channel *channel, const WireChannelMessage *messag
   return NULL;
 }
 
-Exchange channel_exchange(Channel *channel, uint64_t length, Answer *answer, const char **wrong) {
+Exchange channel_receive(Channel *channel, Answer *answer, const char **wrong) {
   WireChannelMessage message;
   Descriptors received;
-  if (!send_execute(channel, length)) return EXCHANGE_NOT_SENT;
   long got = receive_done(channel, &message, &received);
   /* At most one message of ours is under way, so the one left unread is this batch. */
   if (got == SOCKETS_END_UNREAD) return EXCHANGE_NOT_SENT;

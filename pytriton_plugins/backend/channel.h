@@ -20,8 +20,10 @@ typedef struct {
   bool retired; /* the request segment must not be written again */
 } Answer;
 
-/* Hand the block of length bytes at the start of the request segment to the worker and wait for its answer. wrong
- * says what was broken. */
-Exchange channel_exchange(Channel *channel, uint64_t length, Answer *answer, const char **wrong);
+/* Hand the block of length bytes at the start of the request segment to the worker. False: it is gone. */
+bool channel_send(Channel *channel, uint64_t length);
+
+/* Wait for its answer. wrong says what was broken. */
+Exchange channel_receive(Channel *channel, Answer *answer, const char **wrong);
 
 #endif

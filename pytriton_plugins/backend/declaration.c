@@ -63,6 +63,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   *declaration = (Declaration){
       .version = wire.version,
       .wait_ms = wire.wait_ms,
+      .max_rows = wire.max_rows,
       .batched = (wire.flags & DECLARED_BATCHED) != 0,
       .loopback = (wire.flags & DECLARED_LOOPBACK) != 0,
       .largest_response = wire.largest_response,

@@ -18,7 +18,7 @@ typedef struct {
 
 typedef struct {
   char *name;
-  uint32_t version, wait_ms;
+  uint32_t version, wait_ms, max_rows; /* max_rows: of one batch */
   bool batched, loopback;
   uint64_t largest_response;
   uint32_t input_count, output_count;

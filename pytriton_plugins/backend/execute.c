@@ -1,4 +1,4 @@
-/* Collect, borrow a channel, write, exchange, respond, report. */
+/* Take requests in, then: batch, write, exchange, respond, report, release. */
 #include "execute.h"
 
 #include <stdlib.h>
@@ -6,41 +6,60 @@
 #include "channel.h"
 #include "clock.h"
 
-typedef struct {
-  uint64_t start, compute_start, compute_end;
-} Times;
-
-static bool all_cancelled(void *argument) {
-  const Batch *batch = argument;
-  if (TRITONBACKEND_RequestIsCancelled == NULL) return false;
-  for (uint32_t i = 0; i < batch->count; i++) {
-    bool cancelled = false;
-    failure_log(TRITONBACKEND_RequestIsCancelled(batch->items[i].request, &cancelled), "asking for cancellation");
-    if (!cancelled) return false;
-  }
-  return true;
+static void report(const Instance *instance, TritonRequest *request, bool success, const Times *times, uint64_t end) {
+  failure_log(TRITONBACKEND_ModelInstanceReportStatistics(instance->triton, request, success, times->start, times->compute_start,
+                                                          times->compute_end, end),
+              "reporting statistics");
 }
 
-static void report(const Batch *batch, const Times *times) {
+static void release(const Instance *instance, TritonRequest *request) {
+  link_count(instance->link, -1);
+  failure_log(TRITONBACKEND_RequestRelease(request, TRITON_RELEASE_ALL), "releasing a request");
+}
+
+void finish_answered(Instance *instance) {
+  Batch *batch = &instance->answered;
+  const Times *times = &instance->answered_times;
+  if (batch->count == 0) return;
   uint64_t end = clock_ns();
-  for (uint32_t i = 0; i < batch->count; i++)
-    failure_log(TRITONBACKEND_ModelInstanceReportStatistics(batch->instance, batch->items[i].request, !batch->items[i].failed,
-                                                            times->start, times->compute_start, times->compute_end, end),
-                "reporting statistics");
-  failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(batch->instance, batch->rows, times->start, times->compute_start,
+  failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(instance->triton, batch->rows, times->start, times->compute_start,
                                                                times->compute_end, end),
               "reporting batch statistics");
+  for (uint32_t i = 0; i < batch->count; i++) {
+    Request *request = batch->requests[i];
+    report(instance, request->triton, !request->failed, times, end);
+    release(instance, request->triton);
+    request_free(batch->declaration, request);
+  }
+  batch_clear(batch);
 }
 
-typedef enum {
-  TRY_ANSWERED,  /* every request has its response */
-  TRY_NEXT,      /* the batch did not reach the worker: another channel may serve it */
-  TRY_TOO_LARGE, /* no segment is to be had for all of it: its requests may fit one by one */
-} Try;
+void mark_answered(Instance *instance, const Times *times) {
+  finish_answered(instance);
+  Batch emptied = instance->answered;
+  instance->answered = instance->batch;
+  instance->answered_times = *times;
+  instance->batch = emptied;
+}
 
-static bool has_room(Instance *instance, Channel *channel, Failure *failure) {
-  uint64_t bytes = batch_request_bytes(&instance->batch);
-  return channel->request.size >= bytes || link_need_segment(instance->link, channel, bytes, failure);
+Request *take_in(Instance *instance, TritonRequest *triton) {
+  Failure failure = {.code = 0};
+  const Declaration *declaration = &instance->pool->declaration;
+  uint64_t now = clock_ns();
+  Request *request = request_new(declaration, triton, now, &failure);
+  link_count(instance->link, 1);
+  if (request != NULL) return request;
+  request_refuse(declaration, triton, &failure);
+  report(instance, triton, false, &(Times){now, now, now}, clock_ns());
+  release(instance, triton);
+  return NULL;
+}
+
+/* Answer the whole batch, which no worker has seen, with the failure. */
+static void refuse(Instance *instance, const Failure *failure) {
+  uint64_t now = clock_ns();
+  batch_fail(&instance->batch, failure);
+  mark_answered(instance, &(Times){now, now, now});
 }
 
 static void explain_loss(const Instance *instance, Exchange exchange, const char *wrong, Failure *failure) {
@@ -54,78 +73,100 @@ static void explain_loss(const Instance *instance, Exchange exchange, const char
   }
 }
 
-static Try try_channel(Instance *instance, Channel *channel, Times *times) {
+typedef enum {
+  TRY_ANSWERED, /* every request has its response */
+  TRY_NEXT,     /* the batch did not reach the worker: another channel may serve it */
+  TRY_ALONE,    /* not to be had as one batch: its requests may be, one by one */
+} Try;
+
+static bool has_room(Instance *instance, Channel *channel, Failure *failure) {
+  uint64_t bytes = batch_request_bytes(&instance->batch);
+  return channel->request.size >= bytes || link_need_segment(instance->link, channel, bytes, failure);
+}
+
+static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, Times *times, const char **wrong) {
+  Batch *batch = &instance->batch;
+  Answer answer;
+  times->compute_start = clock_ns();
+  if (!channel_send(channel, length)) return EXCHANGE_NOT_SENT;
+  finish_answered(instance);
+  Exchange result = channel_receive(channel, &answer, wrong);
+  times->compute_end = clock_ns();
+  if (result == EXCHANGE_DONE && !batch_respond(batch, answer.bytes, answer.length, channel->response.bytes, channel->response.size, wrong))
+    return EXCHANGE_BROKEN;
+  return result;
+}
+
+/* broken: the channel is of no more use. */
+static Try try_batch(Instance *instance, Channel *channel, bool *broken) {
   Batch *batch = &instance->batch;
   Failure failure = {.code = 0};
-  Answer answer;
+  Times times = {.start = clock_ns()};
   const char *wrong = NULL;
   uint64_t length;
-  bool room = has_room(instance, channel, &failure);
-  if (!room || !batch_write(batch, channel->request.bytes, channel->batch + 1, &length, &failure)) {
-    times->compute_start = times->compute_end = clock_ns();
-    pool_give_back(channel, false);
-    if (!room && batch->count > 1) return TRY_TOO_LARGE;
-    batch_fail(batch, &failure);
+  if (!has_room(instance, channel, &failure) || !batch_write(batch, channel->request.bytes, channel->batch + 1, &length, &failure)) {
+    if (batch->count > 1) return TRY_ALONE;
+    refuse(instance, &failure);
     return TRY_ANSWERED;
   }
-  times->compute_start = clock_ns();
-  Exchange exchange = channel_exchange(channel, length, &answer, &wrong);
-  times->compute_end = clock_ns();
-  if (exchange == EXCHANGE_DONE &&
-      !batch_respond(batch, answer.bytes, answer.length, channel->response.bytes, channel->response.size, &wrong))
-    exchange = EXCHANGE_BROKEN;
-  if (exchange == EXCHANGE_LOST || exchange == EXCHANGE_BROKEN) {
-    explain_loss(instance, exchange, wrong, &failure);
+  Exchange result = exchange(instance, channel, length, &times, &wrong);
+  *broken = result != EXCHANGE_DONE || wrong != NULL;
+  if (result == EXCHANGE_NOT_SENT) return TRY_NEXT;
+  if (result != EXCHANGE_DONE) {
+    explain_loss(instance, result, wrong, &failure);
     batch_fail(batch, &failure);
   }
-  bool broken = exchange != EXCHANGE_DONE || wrong != NULL;
+  mark_answered(instance, &times);
+  return TRY_ANSWERED;
+}
+
+/* Each request of the batch as a batch of its own; those that do not reach the worker stay in the batch. */
+static void try_alone(Instance *instance, Channel *channel, bool *broken) {
+  Batch *batch = &instance->batch, rest = {.declaration = batch->declaration};
+  while (rest.count < batch->count && batch_has_room(&rest)) batch_add(&rest, batch->requests[rest.count]);
+  if (rest.count < batch->count) {
+    rest.count = 0;
+    refuse(instance, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});
+  }
+  uint32_t done = 0;
+  Try outcome = TRY_ANSWERED;
+  while (done < rest.count && outcome == TRY_ANSWERED && !*broken) {
+    batch_clear(batch);
+    batch_add(batch, rest.requests[done]);
+    outcome = try_batch(instance, channel, broken);
+    if (outcome == TRY_ANSWERED) done++;
+  }
+  batch_clear(batch);
+  while (done < rest.count) batch_add(batch, rest.requests[done++]);
+  batch_free(&rest);
+}
+
+static void run(Instance *instance, Channel *channel) {
+  bool broken = false;
+  Try outcome = try_batch(instance, channel, &broken);
+  if (outcome == TRY_ALONE) try_alone(instance, channel, &broken);
+  if (outcome != TRY_ANSWERED) queue_prepend(instance->pool, &instance->batch);
   if (broken) link_report_lost(instance->link, channel);
   pool_give_back(channel, broken);
-  return exchange == EXCHANGE_NOT_SENT ? TRY_NEXT : TRY_ANSWERED;
-}
-
-static void execute_alone(Instance *instance);
-
-static void execute_batch(Instance *instance, TritonRequest **requests, uint32_t count) {
-  Batch *batch = &instance->batch;
-  Times times = {.start = clock_ns()};
-  Failure failure = {.code = 0};
-  if (!batch_collect(batch, requests, count, &failure)) log_line(TRITON_LOG_ERROR, "%s", failure.text);
-  if (batch->count == 0) return;
-  uint64_t deadline = times.start + instance->pool->declaration.wait_ms * 1000000ull;
-  Try outcome = TRY_NEXT;
-  while (outcome == TRY_NEXT) {
-    Channel *channel = pool_borrow(instance->pool, deadline, all_cancelled, batch, &failure);
-    if (channel == NULL) {
-      times.compute_start = times.compute_end = clock_ns();
-      batch_fail(batch, &failure);
-      break;
-    }
-    outcome = try_channel(instance, channel, &times);
-  }
-  batch_free_parts(batch);
-  if (outcome == TRY_TOO_LARGE)
-    execute_alone(instance);
-  else
-    report(batch, &times);
-}
-
-static void execute_alone(Instance *instance) {
-  uint32_t count = instance->batch.count;
-  TritonRequest **requests = malloc(count * sizeof *requests);
-  if (requests == NULL) {
-    batch_fail(&instance->batch, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});
-    return;
-  }
-  for (uint32_t i = 0; i < count; i++) requests[i] = instance->batch.items[i].request;
-  for (uint32_t i = 0; i < count; i++) execute_batch(instance, &requests[i], 1);
-  free(requests);
 }
 
 void execute(Instance *instance, TritonRequest **requests, uint32_t count) {
-  if (instance->pool->declaration.batched) {
-    execute_batch(instance, requests, count);
-    return;
+  Pool *pool = instance->pool;
+  Request *chain = NULL, **end = &chain;
+  for (uint32_t i = 0; i < count; i++)
+    if ((*end = take_in(instance, requests[i])) != NULL) end = &(*end)->next;
+  if (chain == NULL) return;
+  queue_append(pool, chain);
+  for (;;) {
+    Channel *channel;
+    Failure failure = {.code = 0};
+    bool may_wait = instance->answered.count == 0;
+    switch (queue_next(pool, &instance->batch, &channel, &failure, may_wait)) {
+      case WORK_RUN: run(instance, channel); break;
+      case WORK_FAIL: refuse(instance, &failure); break;
+      case WORK_NONE:
+        if (may_wait) return;
+        finish_answered(instance);
+    }
   }
-  for (uint32_t i = 0; i < count; i++) execute_batch(instance, &requests[i], 1);
 }

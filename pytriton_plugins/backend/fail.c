@@ -9,20 +9,24 @@ static void spoil_caching(TritonResponse *response, const DeclaredTensor *tensor
   failure_log(TRITONBACKEND_ResponseOutput(response, &output, tensor->name, tensor->dtype, dims, tensor->rank), "marking an error response");
 }
 
-void batch_fail_item(Batch *batch, Item *item, const Failure *failure) {
+void request_refuse(const Declaration *declaration, TritonRequest *triton, const Failure *failure) {
   TritonResponse *response;
-  item->failed = true;
-  TritonError *error = TRITONBACKEND_ResponseNew(&response, item->request);
+  TritonError *error = TRITONBACKEND_ResponseNew(&response, triton);
   if (error != NULL) {
     failure_log(error, "no response object");
     return;
   }
-  spoil_caching(response, &batch->declaration->outputs[0]);
+  spoil_caching(response, &declaration->outputs[0]);
   error = TRITONSERVER_ErrorNew(failure->code, failure->text);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending an error response");
   TRITONSERVER_ErrorDelete(error);
 }
 
+void batch_fail_request(const Batch *batch, Request *request, const Failure *failure) {
+  request->failed = true;
+  request_refuse(batch->declaration, request->triton, failure);
+}
+
 void batch_fail(Batch *batch, const Failure *failure) {
-  for (uint32_t i = 0; i < batch->count; i++) batch_fail_item(batch, &batch->items[i], failure);
+  for (uint32_t i = 0; i < batch->count; i++) batch_fail_request(batch, batch->requests[i], failure);
 }

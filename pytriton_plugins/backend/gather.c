@@ -64,7 +64,7 @@ static bool copy_fixed(const Batch *batch, uint32_t input, uint8_t *to, Failure 
   return true;
 }
 
-/* The lengths were checked when the batch was collected, but a buffer may be a client's own shared memory, and the
+/* The lengths were checked when the request was read, but a buffer may be a client's own shared memory, and the
  * client may have changed it since: no more is copied than was measured then. */
 static bool copy_text(const Batch *batch, uint32_t input, uint8_t *to, uint64_t elements, Failure *failure) {
   uint64_t *offsets = (uint64_t *)(void *)to;
@@ -111,7 +111,7 @@ bool batch_write(const Batch *batch, uint8_t *segment, uint64_t number, uint64_t
       .input_count = present, .rows = batch->rows, .batch = number};
   WireRequest *request = (WireRequest *)(void *)(segment + sizeof(WireRequestHeader));
   for (uint32_t i = 0; i < batch->count; i++)
-    *request++ = (WireRequest){.rows = batch->items[i].rows, .requested = batch->items[i].requested};
+    *request++ = (WireRequest){.rows = batch->requests[i]->rows, .requested = batch->requests[i]->requested};
   WireTensor *entry = (WireTensor *)(void *)request;
   uint64_t at = wire_aligned(*length);
   for (uint32_t i = 0; i < batch->declaration->input_count; i++) {

@@ -219,9 +219,7 @@ void link_finish(Link *link) {
   while (link->pools != NULL) {
     Pool *pool = link->pools;
     link->pools = pool->next;
-    while (pool->channels != NULL) pool_drop_channel(pool, pool->channels->number);
-    declaration_free(&pool->declaration);
-    free(pool);
+    pool_free(pool);
   }
   close(link->socket);
   free(link);

@@ -25,18 +25,18 @@ static bool copy_input(const Part *part, const DeclaredTensor *output, TritonRes
   return true;
 }
 
-static void loop_back(Batch *batch, uint32_t item) {
+static void loop_back(const Batch *batch, const Request *request) {
   const Declaration *declaration = batch->declaration;
   Failure failure = {.code = 0};
   TritonResponse *response;
-  TritonError *error = TRITONBACKEND_ResponseNew(&response, batch->items[item].request);
+  TritonError *error = TRITONBACKEND_ResponseNew(&response, request->triton);
   if (error != NULL) {
     failure_log(error, "no response object");
     return;
   }
   bool copied = true;
   for (uint32_t o = 0; copied && o < declaration->output_count && o < declaration->input_count; o++)
-    if (batch->items[item].requested >> o & 1) copied = copy_input(batch_part(batch, item, o), &declaration->outputs[o], response, &failure);
+    if (request->requested >> o & 1) copied = copy_input(&request->parts[o], &declaration->outputs[o], response, &failure);
   error = copied ? NULL : TRITONSERVER_ErrorNew(failure.code, failure.text);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending a response");
   if (error != NULL) TRITONSERVER_ErrorDelete(error);
@@ -44,16 +44,14 @@ static void loop_back(Batch *batch, uint32_t item) {
 
 void execute_loopback(Instance *instance, TritonRequest **requests, uint32_t count) {
   Batch *batch = &instance->batch;
-  Failure failure = {.code = 0};
-  uint64_t start = clock_ns();
-  if (!batch_collect(batch, requests, count, &failure)) log_line(TRITON_LOG_ERROR, "%s", failure.text);
-  uint64_t middle = clock_ns();
-  for (uint32_t i = 0; i < batch->count; i++) loop_back(batch, i);
-  uint64_t end = clock_ns();
-  for (uint32_t i = 0; i < batch->count; i++)
-    failure_log(TRITONBACKEND_ModelInstanceReportStatistics(batch->instance, batch->items[i].request, true, start, middle, end, end),
-                "reporting statistics");
-  failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(batch->instance, batch->rows, start, middle, end, end),
-              "reporting batch statistics");
-  batch_free_parts(batch);
+  Times times = {.start = clock_ns()};
+  for (uint32_t i = 0; i < count; i++) {
+    Request *request = take_in(instance, requests[i]);
+    if (request != NULL && batch_has_room(batch)) batch_add(batch, request);
+  }
+  times.compute_start = clock_ns();
+  for (uint32_t i = 0; i < batch->count; i++) loop_back(batch, batch->requests[i]);
+  times.compute_end = clock_ns();
+  mark_answered(instance, &times);
+  finish_answered(instance);
 }

@@ -1,4 +1,4 @@
-/* Borrowing and giving back channels under one lock per model. */
+/* Channels come, go and are given back, under one lock per model. */
 #define _GNU_SOURCE
 #include "pool.h"
 
@@ -6,12 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
-
-enum { LOOK_UP_MS = 20 }; /* how often a waiting batch looks whether its clients are still there */
 
 Pool *pool_new(uint32_t number, const Declaration *declaration) {
   Pool *pool = calloc(1, sizeof *pool);
@@ -24,7 +21,15 @@ Pool *pool_new(uint32_t number, const Declaration *declaration) {
   pthread_mutex_init(&pool->lock, NULL);
   pool->number = number;
   pool->declaration = *declaration;
+  pool->end = &pool->first;
+  pool->without_worker = clock_ns();
   return pool;
+}
+
+void pool_free(Pool *pool) {
+  while (pool->channels != NULL) pool_drop_channel(pool, pool->channels->number);
+  declaration_free(&pool->declaration);
+  free(pool);
 }
 
 static void channel_free(Channel *channel) {
@@ -34,10 +39,19 @@ static void channel_free(Channel *channel) {
   free(channel);
 }
 
-static void unlink_channel(Channel *channel) {
+/* With the lock held. */
+static void note_loss(Pool *pool) {
+  for (const Channel *channel = pool->channels; channel != NULL; channel = channel->next)
+    if (!channel->gone) return;
+  pool->without_worker = clock_ns();
+}
+
+static void remove_channel(Channel *channel) {
   Channel **link = &channel->pool->channels;
   while (*link != channel) link = &(*link)->next;
   *link = channel->next;
+  if (!channel->gone) note_loss(channel->pool);
+  channel_free(channel);
 }
 
 const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t segment, int descriptor) {
@@ -68,11 +82,13 @@ bool pool_drop_channel(Pool *pool, uint32_t number) {
   Channel *channel = pool->channels;
   while (channel != NULL && channel->number != number) channel = channel->next;
   if (channel != NULL && channel->busy) {
-    channel->gone = true;
+    if (!channel->gone) {
+      channel->gone = true;
+      note_loss(pool);
+    }
     shutdown(channel->socket, SHUT_RDWR);
   } else if (channel != NULL) {
-    unlink_channel(channel);
-    channel_free(channel);
+    remove_channel(channel);
   }
   pthread_mutex_unlock(&pool->lock);
   return channel != NULL;
@@ -94,58 +110,11 @@ void pool_give_up(Pool *pool, bool given_up, const char *reason) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-/* With the lock held: a channel, or NULL with failure filled when waiting has no use, or NULL without. */
-static Channel *try_borrow(Pool *pool, Failure *failure) {
-  const char *name = pool->declaration.name;
-  if (pool->stopping) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the server is stopping", name);
-    return NULL;
-  }
-  for (Channel *channel = pool->channels; channel != NULL; channel = channel->next) {
-    if (channel->busy || channel->gone) continue;
-    channel->busy = true;
-    return channel;
-  }
-  if (pool->given_up) failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
-  return NULL;
-}
-
-static void wait_a_little(Pool *pool) {
-  uint64_t until = clock_ns() + LOOK_UP_MS * 1000000ull;
-  struct timespec time = {(time_t)(until / 1000000000ull), (long)(until % 1000000000ull)};
-  pthread_cond_timedwait(&pool->changed, &pool->lock, &time);
-}
-
-Channel *pool_borrow(Pool *pool, uint64_t deadline_ns, bool (*abandoned)(void *), void *argument, Failure *failure) {
-  Channel *channel;
-  pthread_mutex_lock(&pool->lock);
-  while ((channel = try_borrow(pool, failure)) == NULL && failure->code == 0) {
-    wait_a_little(pool);
-    pthread_mutex_unlock(&pool->lock);
-    bool nobody_waits = abandoned(argument);
-    pthread_mutex_lock(&pool->lock);
-    if (nobody_waits) {
-      failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
-    } else if (clock_ns() >= deadline_ns) {
-      failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker became free within %u ms", pool->declaration.name,
-                  pool->declaration.wait_ms);
-    }
-    if (failure->code != 0) break;
-  }
-  pthread_mutex_unlock(&pool->lock);
-  return channel;
-}
-
 void pool_give_back(Channel *channel, bool broken) {
   Pool *pool = channel->pool;
   pthread_mutex_lock(&pool->lock);
   channel->busy = false;
-  if (broken || channel->gone) {
-    unlink_channel(channel);
-    channel_free(channel);
-  } else {
-    pthread_cond_signal(&pool->changed);
-  }
+  if (broken || channel->gone) remove_channel(channel);
   pthread_mutex_unlock(&pool->lock);
 }
 

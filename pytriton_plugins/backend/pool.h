@@ -1,4 +1,4 @@
-/* A model's channels. Each batch borrows one with a live worker and gives it back. */
+/* A model's channels, and the requests that wait for one. */
 #ifndef PYTRITON_POOL_H
 #define PYTRITON_POOL_H
 
@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "batch.h"
 #include "declaration.h"
 #include "failure.h"
 #include "segment.h"
@@ -32,12 +33,18 @@ struct Pool {
   pthread_mutex_t lock; /* guards everything below, and busy, gone and next of the channels */
   pthread_cond_t changed;
   Channel *channels;
+  uint64_t without_worker; /* since when there has been no live channel, while there is none */
+  Request *first, **end;   /* the queue */
+  uint64_t queued_rows;
+  bool attended; /* a thread waits for a channel on behalf of all that is queued */
+  uint32_t held_back; /* threads that wait until the queue is shorter */
   bool stopping;
   bool given_up;
   char reason[512];
 };
 
 Pool *pool_new(uint32_t number, const Declaration *declaration);
+void pool_free(Pool *pool);
 
 /* Take socket and segment, which are the pool's from now on, as a free channel. NULL, or why they were refused. */
 const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t segment, int descriptor);
@@ -48,14 +55,26 @@ bool pool_drop_channel(Pool *pool, uint32_t number);
 void pool_stop(Pool *pool);
 void pool_give_up(Pool *pool, bool given_up, const char *reason);
 
-/* A free channel before deadline_ns (CLOCK_MONOTONIC), or NULL with failure filled. abandoned is asked every few
- * milliseconds whether anybody still waits for the batch. */
-Channel *pool_borrow(Pool *pool, uint64_t deadline_ns, bool (*abandoned)(void *), void *argument, Failure *failure);
-
 /* broken: the channel is of no more use. */
 void pool_give_back(Channel *channel, bool broken);
 
 /* Whether the pool is being stopped. */
 bool pool_is_stopping(Pool *pool);
+
+/* queue.c */
+
+/* Queue the chain of requests behind all others, or, those that a lost worker gave back, before them. */
+void queue_append(Pool *pool, Request *chain);
+void queue_prepend(Pool *pool, const Batch *batch);
+
+typedef enum {
+  WORK_NONE, /* other threads see to all that is queued */
+  WORK_RUN,  /* run the batch on the channel, then give the channel back */
+  WORK_FAIL, /* answer the batch with the failure */
+} Work;
+
+/* What the calling thread is to do next, with the empty batch filled for it. With may_wait it waits where it must: for a
+ * channel, if no other thread does, or until the queue is short enough to fetch more. */
+Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, bool may_wait);
 
 #endif

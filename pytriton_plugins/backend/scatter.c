@@ -15,8 +15,8 @@ typedef struct {
 } Answered;
 
 static uint32_t rows_of(const Batch *batch, uint32_t first, uint32_t count) {
-  const Item *last = &batch->items[first + count - 1];
-  return last->first_row + last->rows - batch->items[first].first_row;
+  const Request *last = batch->requests[first + count - 1];
+  return last->first_row + last->rows - batch->requests[first]->first_row;
 }
 
 static const char *check_shape(const Batch *batch, const WireTensor *entry, const DeclaredTensor *tensor) {
@@ -59,14 +59,14 @@ static const char *check_entry(Batch *batch, const WireTensor *entry, uint32_t p
   return wrong;
 }
 
-static const char *check_outcome(const Batch *batch, const WireOutcome *outcome, uint32_t item, uint64_t length) {
+static const char *check_outcome(const Batch *batch, const WireOutcome *outcome, uint32_t index, uint64_t length) {
   if (outcome->code > TRITON_ERROR_CANCELLED) return "an unknown outcome";
   if (outcome->length > WIRE_MAX_ERROR_TEXT || outcome->offset > length || outcome->length > length - outcome->offset)
     return "an error text outside its block";
   if (outcome->code != 0) return NULL;
   for (uint32_t o = 0; o < batch->declaration->output_count; o++) {
-    bool wanted = batch->items[item].requested >> o & 1;
-    if (wanted && batch->cover[(size_t)item * batch->declaration->output_count + o] == 0) return "no output where one is wanted";
+    bool wanted = batch->requests[index]->requested >> o & 1;
+    if (wanted && batch->cover[(size_t)index * batch->declaration->output_count + o] == 0) return "no output where one is wanted";
   }
   return NULL;
 }
@@ -136,21 +136,21 @@ static bool scatter_text(Answered *answered, TritonResponse *response, const Dec
   return whole;
 }
 
-static bool scatter_output(Answered *answered, uint32_t item, uint32_t output, TritonResponse *response, Failure *failure) {
+static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, TritonResponse *response, Failure *failure) {
   const Batch *batch = answered->batch;
   const DeclaredTensor *tensor = &batch->declaration->outputs[output];
-  const WireTensor *entry = &answered->entries[batch->cover[(size_t)item * batch->declaration->output_count + output] - 1];
+  const WireTensor *entry = &answered->entries[batch->cover[(size_t)index * batch->declaration->output_count + output] - 1];
   int64_t dims[WIRE_MAX_RANK];
   uint64_t elements, rows = 1, first = 0;
   memcpy(dims, entry->dims, sizeof dims);
   wire_element_count(dims, entry->rank, &elements);
   if (batch->declaration->batched) {
     rows = (uint64_t)entry->dims[0];
-    first = batch->items[item].first_row - batch->items[entry->first].first_row;
-    dims[0] = batch->items[item].rows;
+    first = batch->requests[index]->first_row - batch->requests[entry->first]->first_row;
+    dims[0] = batch->requests[index]->rows;
   }
   uint64_t count = rows == 0 ? 0 : elements / rows; /* elements in one row */
-  uint64_t wanted = batch->declaration->batched ? batch->items[item].rows : 1;
+  uint64_t wanted = batch->declaration->batched ? batch->requests[index]->rows : 1;
   const uint8_t *data = answered->segment + entry->offset;
   if (tensor->item_size == 0)
     return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
@@ -161,36 +161,36 @@ static bool scatter_output(Answered *answered, uint32_t item, uint32_t output, T
   return true;
 }
 
-static bool scatter_item(Answered *answered, uint32_t item, TritonResponse *response, Failure *failure) {
+static bool scatter_request(Answered *answered, uint32_t index, TritonResponse *response, Failure *failure) {
   const Batch *batch = answered->batch;
   for (uint32_t o = 0; o < batch->declaration->output_count; o++)
-    if ((batch->items[item].requested >> o & 1) && !scatter_output(answered, item, o, response, failure)) return false;
+    if ((batch->requests[index]->requested >> o & 1) && !scatter_output(answered, index, o, response, failure)) return false;
   return true;
 }
 
-static void respond_item(Batch *batch, Answered *answered, uint32_t i) {
+static void respond_request(Batch *batch, Answered *answered, uint32_t i) {
   const WireOutcome *outcome = &answered->outcomes[i];
-  Item *item = &batch->items[i];
+  Request *request = batch->requests[i];
   Failure failure = {.code = 0};
   TritonResponse *response;
   if (outcome->code != 0) {
     failure_set(&failure, (int)outcome->code, "%.*s", (int)outcome->length, (const char *)batch->block + outcome->offset);
-    batch_fail_item(batch, item, &failure);
+    batch_fail_request(batch, request, &failure);
     return;
   }
-  if (!failure_none(TRITONBACKEND_ResponseNew(&response, item->request), &failure)) {
+  if (!failure_none(TRITONBACKEND_ResponseNew(&response, request->triton), &failure)) {
     log_line(TRITON_LOG_ERROR, "no response object: %s", failure.text);
-    item->failed = true;
+    request->failed = true;
     return;
   }
-  if (scatter_item(answered, i, response, &failure)) {
+  if (scatter_request(answered, i, response, &failure)) {
     failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, NULL), "sending a response");
     return;
   }
   /* A new response: this one has outputs with buffers, and the response cache would keep them. */
   failure_log(TRITONBACKEND_ResponseDelete(response), "deleting a response");
   if (answered->wrong != NULL) failure_broken(&failure, batch->declaration->name, answered->wrong);
-  batch_fail_item(batch, item, &failure);
+  batch_fail_request(batch, request, &failure);
 }
 
 bool batch_respond(Batch *batch, const uint8_t *answer, uint64_t length, const uint8_t *segment, uint64_t size, const char **wrong) {
@@ -208,7 +208,7 @@ bool batch_respond(Batch *batch, const uint8_t *answer, uint64_t length, const u
   Answered answered = {.batch = batch, .segment = segment, .size = size};
   *wrong = check_block(batch, length, size, &answered);
   if (*wrong != NULL) return false;
-  for (uint32_t i = 0; i < batch->count; i++) respond_item(batch, &answered, i);
+  for (uint32_t i = 0; i < batch->count; i++) respond_request(batch, &answered, i);
   *wrong = answered.wrong;
   return true;
 }

@@ -78,6 +78,7 @@ typedef struct {
 typedef struct {
   uint32_t flags, version, wait_ms, name_length, input_count, output_count;
   uint64_t largest_response;
+  uint32_t max_rows, reserved;
 } WireDeclaration;
 
 typedef struct {
@@ -93,7 +94,7 @@ static_assert(sizeof(WireTensor) == 96, "docs/protocol.md");
 static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
 static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
 static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
-static_assert(sizeof(WireDeclaration) == 32, "docs/protocol.md");
+static_assert(sizeof(WireDeclaration) == 40, "docs/protocol.md");
 static_assert(sizeof(WireDeclaredTensor) == 8, "docs/protocol.md");
 
 /* Bytes of one element, or 0 for BYTES and unknown types. */

@@ -12,6 +12,9 @@ BACKEND = "pytriton"
 GATES = ("pytriton_gate", "pytriton_gate_2")
 """Models of our backend that fail to load while the host is not ready: Triton's own readiness follows them."""
 
+SPARE_INSTANCES = 2
+"""Beside one for each worker: one waits for a worker, one fetches the next requests (backend/queue.c)."""
+
 _GATE_CONFIG = f"""backend: "{BACKEND}"
 max_batch_size: 0
 input {{ name: "none" data_type: TYPE_UINT8 dims: 1 }}
@@ -43,20 +46,15 @@ def plain_config(model: ModelDeclaration) -> dict[str, Any]:
 
 
 def _our_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
-    config: dict[str, Any] = {
+    return {
         "name": model.name,
         "backend": BACKEND,
         "max_batch_size": model.max_batch_size,
         "version_policy": {"specific": {"versions": list(versions)}},
         "input": [_tensor(tensor) for tensor in model.inputs],
         "output": [_tensor(tensor) for tensor in model.outputs],
-        "instance_group": [{"count": workers, "kind": "KIND_CPU"}],
+        "instance_group": [{"count": workers + SPARE_INSTANCES, "kind": "KIND_CPU"}],
     }
-    if model.batched:
-        # No queue policy: any turns off Triton's prefetching, and then a request that arrives between an answer and the
-        # end of its Execute may wait 500 ms for the batcher (docs/request-path.md).
-        config["dynamic_batching"] = {}
-    return config
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

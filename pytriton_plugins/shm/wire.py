@@ -25,7 +25,7 @@ TENSOR_ENTRY = struct.Struct("<IBBHIIQQ8q")
 RESPONSE_HEADER = struct.Struct("<4sHHIIIIQ")
 OUTCOME = struct.Struct("<IIQ")
 LINK_HEADER = struct.Struct("<IIIIQQ")
-DECLARATION = struct.Struct("<IIIIIIQ")
+DECLARATION = struct.Struct("<IIIIIIQI4x")
 DECLARED_TENSOR = struct.Struct("<BBHI")
 
 OUTCOME_CODES = {
@@ -184,7 +184,14 @@ def pack_declaration(model: ModelDeclaration, *, wait: float, largest_response: 
     flags = (1 if model.batched else 0) | (2 if loopback else 0)
     name = model.name.encode()
     head = DECLARATION.pack(
-        flags, model.version, round(wait * 1000), len(name), len(model.inputs), len(model.outputs), largest_response
+        flags,
+        model.version,
+        round(wait * 1000),
+        len(name),
+        len(model.inputs),
+        len(model.outputs),
+        largest_response,
+        model.max_batch_size,
     )
     payload = head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
     if len(payload) + LINK_HEADER.size > MAX_MESSAGE:

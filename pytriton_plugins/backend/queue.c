@@ -1,0 +1,175 @@
+/* Requests that wait for a worker, and which thread sees to them.
+ *
+ * Triton hands requests over one by one, each to an idle instance's thread. The thread that finds a free channel takes
+ * all alike requests that wait as one batch, answers them, and then looks for more. One thread waits for a channel
+ * while there is none, for all that is queued, and every other returns to Triton to fetch the next request: so
+ * the next batch grows while the last one runs. Whenever a request is queued, a thread of one of these two kinds is
+ * there. What does not fit into the next batch stays with Triton, which counts it as pending. */
+#include <stddef.h>
+#include <time.h>
+
+#include "clock.h"
+#include "pool.h"
+
+enum { LOOK_UP_MS = 20 };  /* how often the waiting thread looks whether the clients are still there */
+enum { LOOK_AHEAD = 128 }; /* how many requests are compared with the first one at most */
+
+static uint32_t most_rows(const Pool *pool) {
+  return pool->declaration.batched && pool->declaration.max_rows > 0 ? pool->declaration.max_rows : 1;
+}
+
+static Request *unlink_request(Pool *pool, Request **place) {
+  Request *request = *place;
+  *place = request->next;
+  if (request->next == NULL) pool->end = place;
+  request->next = NULL;
+  pool->queued_rows -= request->rows;
+  return request;
+}
+
+void queue_append(Pool *pool, Request *chain) {
+  pthread_mutex_lock(&pool->lock);
+  *pool->end = chain;
+  for (Request *request = chain; request != NULL; request = request->next) {
+    pool->queued_rows += request->rows;
+    pool->end = &request->next;
+  }
+  pthread_mutex_unlock(&pool->lock);
+}
+
+void queue_prepend(Pool *pool, const Batch *batch) {
+  pthread_mutex_lock(&pool->lock);
+  for (uint32_t i = batch->count; i-- > 0;) {
+    Request *request = batch->requests[i];
+    request->next = pool->first;
+    if (pool->first == NULL) pool->end = &request->next;
+    pool->first = request;
+    pool->queued_rows += request->rows;
+  }
+  pthread_mutex_unlock(&pool->lock);
+}
+
+static bool is_full(const Pool *pool, const Batch *batch) {
+  return batch->count > 0 && (!pool->declaration.batched || batch->rows >= most_rows(pool));
+}
+
+static bool fits(const Pool *pool, const Batch *batch, const Request *request) {
+  if (batch->count == 0) return true;
+  return batch->rows + (uint64_t)request->rows <= most_rows(pool) && request_alike(&pool->declaration, batch->requests[0], request);
+}
+
+/* The first request and those like it behind it, as far as there is room. */
+static void form_batch(Pool *pool, Batch *batch) {
+  Request **place = &pool->first;
+  for (int looked = 0; *place != NULL && looked < LOOK_AHEAD && !is_full(pool, batch) && batch_has_room(batch); looked++) {
+    if (fits(pool, batch, *place))
+      batch_add(batch, unlink_request(pool, place));
+    else
+      place = &(*place)->next;
+  }
+}
+
+static void take_all(Pool *pool, Batch *batch) {
+  while (pool->first != NULL && batch_has_room(batch)) batch_add(batch, unlink_request(pool, &pool->first));
+}
+
+static void take_cancelled(Pool *pool, Batch *batch) {
+  Request **place = &pool->first;
+  while (*place != NULL && batch_has_room(batch)) {
+    if (request_is_cancelled(*place))
+      batch_add(batch, unlink_request(pool, place));
+    else
+      place = &(*place)->next;
+  }
+}
+
+static void take_overdue(Pool *pool, Batch *batch) {
+  for (const Channel *channel = pool->channels; channel != NULL; channel = channel->next)
+    if (!channel->gone) return; /* there is a worker, busy with others */
+  uint64_t now = clock_ns(), wait = pool->declaration.wait_ms * 1000000ull;
+  while (pool->first != NULL && batch_has_room(batch)) {
+    uint64_t since = pool->first->arrived > pool->without_worker ? pool->first->arrived : pool->without_worker;
+    if (now < since + wait) return;
+    batch_add(batch, unlink_request(pool, &pool->first));
+  }
+}
+
+/* With the lock held: whether there are requests to answer with a failure. */
+static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
+  const char *name = pool->declaration.name;
+  if (pool->stopping) {
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the server is stopping", name);
+    take_all(pool, batch);
+  } else if (pool->given_up && pool->channels == NULL) {
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
+    take_all(pool, batch);
+  } else {
+    failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
+    take_cancelled(pool, batch);
+  }
+  return batch->count > 0;
+}
+
+static bool is_overdue(Pool *pool, Batch *batch, Failure *failure) {
+  take_overdue(pool, batch);
+  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker became free within %u ms", pool->declaration.name,
+              pool->declaration.wait_ms);
+  return batch->count > 0;
+}
+
+static Channel *free_channel(Pool *pool) {
+  Channel *channel = pool->channels;
+  while (channel != NULL && (channel->busy || channel->gone)) channel = channel->next;
+  return channel;
+}
+
+static void wait_a_little(Pool *pool) {
+  uint64_t until = clock_ns() + LOOK_UP_MS * 1000000ull;
+  struct timespec time = {(time_t)(until / 1000000000ull), (long)(until % 1000000000ull)};
+  pthread_cond_timedwait(&pool->changed, &pool->lock, &time);
+}
+
+static bool is_long(const Pool *pool) {
+  return pool->queued_rows >= most_rows(pool);
+}
+
+/* With the lock held. */
+static Work next_work(Pool *pool, Batch *batch, Channel **channel, Failure *failure) {
+  if (pool->first == NULL) return WORK_NONE;
+  if (must_fail(pool, batch, failure)) return WORK_FAIL;
+  if ((*channel = free_channel(pool)) == NULL) return WORK_NONE;
+  (*channel)->busy = true;
+  form_batch(pool, batch);
+  if (pool->held_back > 0 && !is_long(pool)) pthread_cond_broadcast(&pool->changed);
+  return WORK_RUN;
+}
+
+/* Wait for a channel on behalf of all that is queued. */
+static Work attend(Pool *pool, Batch *batch, Channel **channel, Failure *failure) {
+  Work work = WORK_NONE;
+  pool->attended = true;
+  while (work == WORK_NONE && pool->first != NULL) {
+    wait_a_little(pool);
+    work = next_work(pool, batch, channel, failure);
+    if (work == WORK_NONE && is_overdue(pool, batch, failure)) work = WORK_FAIL;
+  }
+  pool->attended = false;
+  return work;
+}
+
+Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, bool may_wait) {
+  pthread_mutex_lock(&pool->lock);
+  Work work = next_work(pool, batch, channel, failure);
+  while (may_wait && work == WORK_NONE && pool->first != NULL && (!pool->attended || is_long(pool))) {
+    if (!pool->attended) {
+      work = attend(pool, batch, channel, failure);
+    } else {
+      pool->held_back++;
+      wait_a_little(pool);
+      pool->held_back--;
+      work = next_work(pool, batch, channel, failure);
+    }
+  }
+  pthread_mutex_unlock(&pool->lock);
+  return work;
+}

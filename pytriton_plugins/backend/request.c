@@ -1,0 +1,161 @@
+/* Reading the properties of a request. */
+#include "request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One buffer of an input, in CPU memory. */
+static bool cpu_buffer(TritonInput *input, uint32_t index, const void **buffer, uint64_t *bytes, Failure *failure) {
+  int memory_type = TRITON_MEMORY_CPU;
+  int64_t memory_id = 0;
+  if (!failure_none(TRITONBACKEND_InputBuffer(input, index, buffer, bytes, &memory_type, &memory_id), failure)) return false;
+  if (memory_type != TRITON_MEMORY_GPU) return true;
+  failure_set(failure, TRITON_ERROR_UNSUPPORTED, "an input lies in GPU memory; send it in CPU memory");
+  return false;
+}
+
+static bool join_buffers(Part *part, Failure *failure) {
+  uint64_t at = 0, bytes = 0;
+  const void *buffer = NULL;
+  if (part->buffers == 1) {
+    if (!cpu_buffer(part->input, 0, &buffer, &bytes, failure)) return false;
+    part->text = buffer;
+    return bytes >= part->bytes;
+  }
+  part->text = part->owned = malloc(part->bytes + 1);
+  if (part->owned == NULL) failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an input");
+  for (uint32_t i = 0; part->owned != NULL && i < part->buffers; i++) {
+    if (!cpu_buffer(part->input, i, &buffer, &bytes, failure)) return false;
+    if (bytes > part->bytes - at) bytes = part->bytes - at;
+    if (bytes > 0) memcpy(part->owned + at, buffer, bytes);
+    at += bytes;
+  }
+  return part->owned != NULL && at == part->bytes;
+}
+
+/* Whether the bytes are exactly the elements that the shape promises, each with its four-byte length before it. */
+static bool elements_fit(const Part *part) {
+  uint64_t at = 0;
+  for (uint64_t i = 0; i < part->elements; i++) {
+    uint32_t length;
+    if (part->bytes - at < sizeof length) return false;
+    memcpy(&length, part->text + at, sizeof length);
+    at += sizeof length;
+    if (length > part->bytes - at) return false;
+    at += length;
+  }
+  return at == part->bytes;
+}
+
+static bool check_content(const DeclaredTensor *tensor, Part *part, Failure *failure) {
+  if (!wire_element_count(part->shape, part->rank, &part->elements)) {
+    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: a shape that cannot be", tensor->name);
+    return false;
+  }
+  bool fits;
+  if (tensor->item_size == 0) {
+    fits = join_buffers(part, failure) && elements_fit(part);
+  } else {
+    fits = part->elements <= UINT64_MAX / tensor->item_size && part->bytes == part->elements * tensor->item_size;
+  }
+  if (!fits && failure->code == 0)
+    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: %llu bytes do not fit its shape", tensor->name,
+                (unsigned long long)part->bytes);
+  return fits;
+}
+
+static bool read_input(const Declaration *declaration, Request *request, uint32_t index, Failure *failure) {
+  TritonInput *input;
+  const char *name;
+  int dtype;
+  Part part = {0};
+  if (!failure_none(TRITONBACKEND_RequestInputByIndex(request->triton, index, &input), failure)) return false;
+  if (!failure_none(TRITONBACKEND_InputProperties(input, &name, &dtype, &part.shape, &part.rank, &part.bytes, &part.buffers), failure))
+    return false;
+  int found = declaration_find(declaration->inputs, declaration->input_count, index, name);
+  if (found < 0 || declaration->inputs[found].dtype != dtype) {
+    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s is not declared with this data type", name);
+    return false;
+  }
+  const DeclaredTensor *tensor = &declaration->inputs[found];
+  if (part.rank != tensor->rank + (uint32_t)declaration->batched) {
+    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s has %u dimensions, %u are declared", name, part.rank,
+                tensor->rank + (uint32_t)declaration->batched);
+    return false;
+  }
+  part.input = input;
+  request->parts[found] = part;
+  return check_content(tensor, &request->parts[found], failure);
+}
+
+static bool read_outputs(const Declaration *declaration, Request *request, Failure *failure) {
+  uint32_t count;
+  if (!failure_none(TRITONBACKEND_RequestOutputCount(request->triton, &count), failure)) return false;
+  request->requested = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const char *name;
+    if (!failure_none(TRITONBACKEND_RequestOutputName(request->triton, i, &name), failure)) return false;
+    int found = declaration_find(declaration->outputs, declaration->output_count, i, name);
+    if (found >= 0) request->requested |= (uint64_t)1 << found;
+  }
+  return true;
+}
+
+/* The rows of a request: the first dimension of all its inputs. */
+static bool read_rows(const Declaration *declaration, Request *request, Failure *failure) {
+  const Part *parts = request->parts;
+  int64_t rows = declaration->batched ? 0 : 1;
+  for (uint32_t i = 0; declaration->batched && i < declaration->input_count; i++) {
+    if (parts[i].input == NULL) continue;
+    if (rows == 0) rows = parts[i].shape[0];
+    if (rows != parts[i].shape[0] || rows < 1 || rows > INT32_MAX) {
+      failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: batch sizes differ", declaration->inputs[i].name);
+      return false;
+    }
+  }
+  request->rows = rows > 0 ? (uint32_t)rows : 1;
+  return true;
+}
+
+static bool read_all(const Declaration *declaration, Request *request, Failure *failure) {
+  uint32_t inputs;
+  if (!failure_none(TRITONBACKEND_RequestInputCount(request->triton, &inputs), failure)) return false;
+  for (uint32_t i = 0; i < inputs; i++)
+    if (!read_input(declaration, request, i, failure)) return false;
+  return read_outputs(declaration, request, failure) && read_rows(declaration, request, failure);
+}
+
+Request *request_new(const Declaration *declaration, TritonRequest *triton, uint64_t now, Failure *failure) {
+  Request *request = calloc(1, sizeof *request + declaration->input_count * sizeof(Part));
+  if (request == NULL) {
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for a request");
+    return NULL;
+  }
+  request->triton = triton;
+  request->arrived = now;
+  if (read_all(declaration, request, failure)) return request;
+  request_free(declaration, request);
+  return NULL;
+}
+
+void request_free(const Declaration *declaration, Request *request) {
+  for (uint32_t i = 0; i < declaration->input_count; i++) free(request->parts[i].owned);
+  free(request);
+}
+
+bool request_alike(const Declaration *declaration, const Request *one, const Request *other) {
+  for (uint32_t i = 0; i < declaration->input_count; i++) {
+    const Part *a = &one->parts[i], *b = &other->parts[i];
+    if ((a->input == NULL) != (b->input == NULL)) return false;
+    for (uint32_t d = 1; a->input != NULL && d < a->rank; d++)
+      if (a->shape[d] != b->shape[d]) return false;
+  }
+  return true;
+}
+
+bool request_is_cancelled(const Request *request) {
+  bool cancelled = false;
+  if (TRITONBACKEND_RequestIsCancelled == NULL) return false;
+  failure_log(TRITONBACKEND_RequestIsCancelled(request->triton, &cancelled), "asking for cancellation");
+  return cancelled;
+}

@@ -1,0 +1,46 @@
+/* One request that Triton handed to us, and what we know of it until it is answered and released. */
+#ifndef PYTRITON_REQUEST_H
+#define PYTRITON_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "declaration.h"
+#include "failure.h"
+#include "triton_abi.h"
+
+/* One input of one request. */
+typedef struct {
+  TritonInput *input; /* NULL: the request leaves this optional input out */
+  const int64_t *shape;
+  uint64_t bytes, elements;
+  uint32_t rank, buffers;
+  const uint8_t *text; /* BYTES only: the elements in one piece, as Triton writes them */
+  uint8_t *owned;      /* BYTES only: to free, when the elements came in several pieces */
+} Part;
+
+typedef struct Request {
+  TritonRequest *triton;
+  struct Request *next; /* behind it in the queue */
+  uint64_t arrived;     /* nanoseconds of CLOCK_MONOTONIC */
+  uint64_t requested;   /* bit i: output i */
+  uint32_t rows;
+  uint32_t first_row; /* in its batch */
+  bool failed;
+  Part parts[]; /* one for each declared input */
+} Request;
+
+/* Read the properties of a request; NULL, with failure filled, when it cannot be executed. */
+Request *request_new(const Declaration *declaration, TritonRequest *triton, uint64_t now, Failure *failure);
+
+void request_free(const Declaration *declaration, Request *request);
+
+/* Whether the two may stand in one batch: the same inputs, and like shapes but for the rows. */
+bool request_alike(const Declaration *declaration, const Request *one, const Request *other);
+
+bool request_is_cancelled(const Request *request);
+
+/* Answer a request with a failure. */
+void request_refuse(const Declaration *declaration, TritonRequest *triton, const Failure *failure);
+
+#endif
