@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "execute.h"
+#include "gauge.h"
 #include "link.h"
 
 /* A model without instances' work: while loading it fails, the server is not ready (docs/request-path.md). */
@@ -52,6 +53,7 @@ TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
     fprintf(stderr, "pytriton backend: no link to a host; start this server with pytriton-host\n");
     _exit(1);
   }
+  gauges_open();
   Link *link = link_start(descriptor, &failure);
   return link == NULL ? as_error(&failure) : TRITONBACKEND_BackendSetState(backend, link);
 }
@@ -60,6 +62,7 @@ TritonError *TRITONBACKEND_Finalize(TritonBackend *backend) {
   void *link = NULL;
   TritonError *error = TRITONBACKEND_BackendState(backend, &link);
   if (error == NULL && link != NULL) link_finish(link);
+  gauges_close();
   return error;
 }
 
@@ -83,12 +86,19 @@ TritonError *TRITONBACKEND_ModelInitialize(TritonModel *model) {
     return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "the gate is closed: the host does not report ready");
   }
   Pool *pool = link_find_pool(link, name, version);
-  if (pool != NULL) return TRITONBACKEND_ModelSetState(model, pool);
+  if (pool != NULL) {
+    queue_measure(pool, gauge_new(name, version));
+    return TRITONBACKEND_ModelSetState(model, pool);
+  }
   failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "the host declared no model %s, version %llu", name, (unsigned long long)version);
   return as_error(&failure);
 }
 
 TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model) {
+  void *pool = NULL;
+  TritonError *error = TRITONBACKEND_ModelState(model, &pool);
+  if (error != NULL || pool == NULL) return error; /* no pool: the gate */
+  queue_measure(pool, NULL);
   return TRITONBACKEND_ModelSetState(model, NULL); /* the pool is the link's */
 }
 

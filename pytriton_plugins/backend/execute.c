@@ -145,7 +145,10 @@ static void run(Instance *instance, Channel *channel) {
   bool broken = false;
   Try outcome = try_batch(instance, channel, &broken);
   if (outcome == TRY_ALONE) try_alone(instance, channel, &broken);
-  if (outcome != TRY_ANSWERED) queue_prepend(instance->pool, &instance->batch);
+  if (outcome != TRY_ANSWERED) {
+    queue_prepend(instance->pool, &instance->batch);
+    batch_clear(&instance->batch);
+  }
   if (broken) link_report_lost(instance->link, channel);
   pool_give_back(channel, broken);
 }

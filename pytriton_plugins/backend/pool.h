@@ -35,7 +35,9 @@ struct Pool {
   Channel *channels;
   uint64_t without_worker; /* since when there has been no live channel, while there is none */
   Request *first, **end;   /* the queue */
+  uint32_t queued;
   uint64_t queued_rows;
+  TritonMetric *gauge; /* shows queued; NULL: nothing does */
   bool attended; /* a thread waits for a channel on behalf of all that is queued */
   uint32_t held_back; /* threads that wait until the queue is shorter */
   bool stopping;
@@ -66,6 +68,9 @@ bool pool_is_stopping(Pool *pool);
 /* Queue the chain of requests behind all others, or, those that a lost worker gave back, before them. */
 void queue_append(Pool *pool, Request *chain);
 void queue_prepend(Pool *pool, const Batch *batch);
+
+/* Show the length of the queue in the gauge, which is the pool's from now on. NULL: show it no more. */
+void queue_measure(Pool *pool, TritonMetric *gauge);
 
 typedef enum {
   WORK_NONE, /* other threads see to all that is queued */

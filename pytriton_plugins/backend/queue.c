@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "gauge.h"
 #include "pool.h"
 
 enum { LOOK_UP_MS = 20 };  /* how often the waiting thread looks whether the clients are still there */
@@ -23,17 +24,28 @@ static Request *unlink_request(Pool *pool, Request **place) {
   *place = request->next;
   if (request->next == NULL) pool->end = place;
   request->next = NULL;
+  pool->queued--;
   pool->queued_rows -= request->rows;
   return request;
+}
+
+void queue_measure(Pool *pool, TritonMetric *gauge) {
+  pthread_mutex_lock(&pool->lock);
+  gauge_free(pool->gauge);
+  pool->gauge = gauge;
+  gauge_set(gauge, pool->queued);
+  pthread_mutex_unlock(&pool->lock);
 }
 
 void queue_append(Pool *pool, Request *chain) {
   pthread_mutex_lock(&pool->lock);
   *pool->end = chain;
   for (Request *request = chain; request != NULL; request = request->next) {
+    pool->queued++;
     pool->queued_rows += request->rows;
     pool->end = &request->next;
   }
+  gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
 }
 
@@ -44,8 +56,10 @@ void queue_prepend(Pool *pool, const Batch *batch) {
     request->next = pool->first;
     if (pool->first == NULL) pool->end = &request->next;
     pool->first = request;
+    pool->queued++;
     pool->queued_rows += request->rows;
   }
+  gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
 }
 
@@ -170,6 +184,7 @@ Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, b
       work = next_work(pool, batch, channel, failure);
     }
   }
+  gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
   return work;
 }

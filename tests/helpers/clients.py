@@ -99,14 +99,16 @@ def post(host: RunningHost, path: str, body: object) -> tuple[int, dict[str, Any
 
 
 def queued(host: RunningHost, model: str) -> int:
-    """How many requests wait in Triton's queue for ``model``."""
+    """How many requests wait for ``model``: in Triton's queue and in the backend's."""
     connection = http.client.HTTPConnection(host.metrics, timeout=60)
     try:
         connection.request("GET", "/metrics")
         lines = connection.getresponse().read().decode().splitlines()
     finally:
         connection.close()
-    wanted = f'nv_inference_pending_request_count{{model="{model}",'
+    wanted = tuple(
+        f'{family}{{model="{model}",' for family in ("nv_inference_pending_request_count", "pytriton_queued_requests")
+    )
     return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(wanted))
 
 
