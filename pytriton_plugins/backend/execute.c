@@ -141,6 +141,14 @@ static void try_alone(Instance *instance, Channel *channel, bool *broken) {
   batch_free(&rest);
 }
 
+/* The clients of a batch of several have their answers: let them send again. */
+static void gather(Instance *instance) {
+  const Times *times = &instance->answered_times;
+  uint32_t answered = instance->answered.count;
+  finish_answered(instance);
+  queue_gather(instance->pool, answered, times->compute_end - times->compute_start);
+}
+
 static void run(Instance *instance, Channel *channel) {
   bool broken = false;
   Try outcome = try_batch(instance, channel, &broken);
@@ -149,7 +157,10 @@ static void run(Instance *instance, Channel *channel) {
     queue_prepend(instance->pool, &instance->batch);
     batch_clear(&instance->batch);
   }
-  if (broken) link_report_lost(instance->link, channel);
+  if (broken)
+    link_report_lost(instance->link, channel);
+  else if (instance->answered.count > 1)
+    gather(instance);
   pool_give_back(channel, broken);
 }
 

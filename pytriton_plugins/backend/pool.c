@@ -17,6 +17,7 @@ Pool *pool_new(uint32_t number, const Declaration *declaration) {
   pthread_condattr_init(&attributes);
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&pool->changed, &attributes);
+  pthread_cond_init(&pool->gathered, &attributes);
   pthread_condattr_destroy(&attributes);
   pthread_mutex_init(&pool->lock, NULL);
   pool->number = number;

@@ -38,6 +38,8 @@ struct Pool {
   uint32_t queued;
   uint64_t queued_rows;
   TritonMetric *gauge; /* shows queued; NULL: nothing does */
+  uint32_t expected; /* a thread waits until so many requests are queued (queue_gather); 0: none does */
+  pthread_cond_t gathered;
   bool attended; /* a thread waits for a channel on behalf of all that is queued */
   uint32_t held_back; /* threads that wait until the queue is shorter */
   bool stopping;
@@ -71,6 +73,10 @@ void queue_prepend(Pool *pool, const Batch *batch);
 
 /* Show the length of the queue in the gauge, which is the pool's from now on. NULL: show it no more. */
 void queue_measure(Pool *pool, TritonMetric *gauge);
+
+/* Before a channel is given back: wait a moment, never longer than ran_ns, until as many requests are queued as were
+ * answered just now. */
+void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns);
 
 typedef enum {
   WORK_NONE, /* other threads see to all that is queued */

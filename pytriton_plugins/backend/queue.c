@@ -13,6 +13,9 @@
 #include "pool.h"
 
 enum { LOOK_UP_MS = 20 };  /* how often the waiting thread looks whether the clients are still there */
+/* Clients that wait for each answer before they send the next request send it at about the same time. Without this
+ * wait the first of them makes a small batch. The kernel may add up to 50 us. */
+enum { GATHER_NS = 20000 };
 enum { LOOK_AHEAD = 128 }; /* how many requests are compared with the first one at most */
 
 static uint32_t most_rows(const Pool *pool) {
@@ -45,6 +48,7 @@ void queue_append(Pool *pool, Request *chain) {
     pool->queued_rows += request->rows;
     pool->end = &request->next;
   }
+  if (pool->expected > 0 && pool->queued >= pool->expected) pthread_cond_broadcast(&pool->gathered);
   gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
 }
@@ -137,10 +141,25 @@ static Channel *free_channel(Pool *pool) {
   return channel;
 }
 
-static void wait_a_little(Pool *pool) {
-  uint64_t until = clock_ns() + LOOK_UP_MS * 1000000ull;
+/* Whether the condition came before the time. */
+static bool wait_for(Pool *pool, pthread_cond_t *condition, uint64_t until) {
   struct timespec time = {(time_t)(until / 1000000000ull), (long)(until % 1000000000ull)};
-  pthread_cond_timedwait(&pool->changed, &pool->lock, &time);
+  return pthread_cond_timedwait(condition, &pool->lock, &time) == 0;
+}
+
+static void wait_a_little(Pool *pool) {
+  wait_for(pool, &pool->changed, clock_ns() + LOOK_UP_MS * 1000000ull);
+}
+
+void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns) {
+  uint64_t until = clock_ns() + (ran_ns < GATHER_NS ? ran_ns : GATHER_NS);
+  pthread_mutex_lock(&pool->lock);
+  if (free_channel(pool) == NULL) {
+    pool->expected = answered;
+    while (pool->queued < answered && wait_for(pool, &pool->gathered, until)) continue;
+    pool->expected = 0;
+  }
+  pthread_mutex_unlock(&pool->lock);
 }
 
 static bool is_long(const Pool *pool) {
