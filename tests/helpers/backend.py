@@ -127,6 +127,7 @@ class Backend:
         found = found_server()
         self.ports = free_ports()
         self.http, self.grpc = f"127.0.0.1:{self.ports.http}", f"127.0.0.1:{self.ports.grpc}"
+        self.metrics = f"127.0.0.1:{self.ports.metrics}"
         self.needs: queue.Queue[LinkMessage] = queue.Queue()
         self.lost: queue.Queue[int] = queue.Queue()
         self._channels = 0

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -98,18 +98,32 @@ def post(host: RunningHost, path: str, body: object) -> tuple[int, dict[str, Any
         connection.close()
 
 
-def queued(host: RunningHost, model: str) -> int:
-    """How many requests wait for ``model``: in Triton's queue and in the backend's."""
-    connection = http.client.HTTPConnection(host.metrics, timeout=60)
+class Queues(NamedTuple):
+    """How many requests wait for a model."""
+
+    triton: int
+    backend: int
+
+
+def queues(metrics: str, model: str) -> Queues:
+    """The two queues of ``model`` as the metrics at this address show them."""
+    connection = http.client.HTTPConnection(metrics, timeout=60)
     try:
         connection.request("GET", "/metrics")
         lines = connection.getresponse().read().decode().splitlines()
     finally:
         connection.close()
-    wanted = tuple(
-        f'{family}{{model="{model}",' for family in ("nv_inference_pending_request_count", "pytriton_queued_requests")
-    )
-    return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(wanted))
+
+    def total(family: str) -> int:
+        wanted = f'{family}{{model="{model}",'
+        return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(wanted))
+
+    return Queues(total("nv_inference_pending_request_count"), total("pytriton_queued_requests"))
+
+
+def queued(host: RunningHost, model: str) -> int:
+    """How many requests wait for ``model``, in either queue."""
+    return sum(queues(host.metrics, model))
 
 
 class Gate:

@@ -174,7 +174,7 @@ def rows(numbers: list[int]) -> dict[str, NDArray[Any]]:
 
 
 def test_requests_of_different_sizes_run_as_one_batch(host: RunningHost, protocol: str, tmp_path: Path) -> None:
-    """Seen red with no dynamic_batching in the configuration (host/repository.py)."""
+    """Seen red with a batch of the first request alone (`form_batch`, backend/queue.c)."""
     requests = [[5], [6, 7], [8, 9, 10], [11, 12, 13, 14]]
     for request, answer in zip(requests, gathered(host, protocol, tmp_path, requests), strict=True):
         assert answer.error == ""

@@ -1,0 +1,185 @@
+"""Which requests go to a worker together, and what becomes of those that wait; runs in pytest.
+
+The worker is the test itself, so that it is busy for as long as the test wants. A request is sent when the one before
+it is seen to wait, so their order is known.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+from backend import TIMEOUT, Arrays, Backend, error_of, run_backend, sealed
+from clients import Queues, queues
+
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, pack_declaration
+from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.testing import wait_until
+
+ROWS = ModelDeclaration(
+    "rows", 1, "function", "rows", (Tensor("x", np.int32, (-1,)),), (Tensor("y", np.int32, (-1,)),), max_batch_size=8
+)
+MODELS = (
+    ROWS,
+    replace(ROWS, name="pairs", max_batch_size=2),
+    replace(ROWS, name="single", max_batch_size=0),
+    replace(ROWS, name="text", inputs=(Tensor("x", bytes, (1,)),)),
+)
+REFUSED = (3, b"seen")
+"""How each batch is answered: what a batch holds is what these tests look at."""
+
+
+@pytest.fixture(scope="module")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    folder: Path = tmp_path_factory.mktemp("queue")
+    with run_backend(folder) as running:
+        for number, model in enumerate(MODELS, 1):
+            running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=1 << 15))
+        yield running
+
+
+class Busy:
+    """A worker of a model that holds one request, while others gather behind it."""
+
+    def __init__(self, backend: Backend, name: str) -> None:
+        self.name = name
+        self._backend = backend
+        self._worker = backend.connect([model.name for model in MODELS].index(name) + 1)
+        self.first = backend.infer(name, self.numbers(1))
+        self._held = self._worker.receive()
+
+    def numbers(self, rows: int, columns: int = 1) -> Arrays:
+        shape = (columns,) if self.name == "single" else (rows, columns)
+        return {"x": np.zeros(shape, np.int32)}
+
+    def waiting(self) -> Queues:
+        return queues(self._backend.metrics, self.name)
+
+    def send(self, rows: int, columns: int = 1) -> Future[Arrays]:
+        """Send a request and wait until it waits."""
+        before = sum(self.waiting())
+        answer = self._backend.infer(self.name, self.numbers(rows, columns))
+        wait_until(lambda: sum(self.waiting()) == before + 1, TIMEOUT, "the request waits")
+        return answer
+
+    def let_go(self) -> None:
+        """Answer the request that is held."""
+        self._answer(self._held)
+
+    def batch(self) -> list[int]:
+        """Take the next batch and answer it; the rows of its requests."""
+        return self._answer(self._worker.receive())
+
+    def _answer(self, message: ChannelMessage) -> list[int]:
+        rows = list(self._worker.block(message).rows)
+        block = wire.response_block(message.batch, [REFUSED] * len(rows), [])
+        descriptor = sealed(4096, bytes(block))
+        done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, message.batch, 0, len(block))
+        self._worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
+        os.close(descriptor)
+        return rows
+
+
+def seen(answers: list[Future[Arrays]]) -> bool:
+    return {error_of(answer).message() for answer in answers} == {"seen"}
+
+
+def test_what_waits_for_a_busy_worker_becomes_one_batch(backend: Backend) -> None:
+    """Seen red with a batch of the first request alone (`form_batch`, backend/queue.c)."""
+    busy = Busy(backend, "rows")
+    answers = [busy.send(rows) for rows in (1, 3, 2)]
+    busy.let_go()
+    assert busy.batch() == [1, 3, 2]
+    assert seen([busy.first, *answers])
+
+
+def test_no_batch_has_more_rows_than_the_model_takes(backend: Backend) -> None:
+    """Seen red with the rows of a batch not counted (`fits`, backend/queue.c)."""
+    busy = Busy(backend, "rows")
+    answers = [busy.send(rows) for rows in (4, 3, 2)]
+    busy.let_go()
+    assert [busy.batch() for _ in range(2)] == [[4, 3], [2]]
+    assert seen([busy.first, *answers])
+
+
+def test_only_requests_of_like_shapes_share_a_batch_and_the_oldest_is_next(backend: Backend) -> None:
+    """Seen red with shapes not compared (`request_alike`, backend/request.c)."""
+    busy = Busy(backend, "rows")
+    answers = [busy.send(rows, columns) for rows, columns in ((1, 7), (2, 9), (1, 7), (1, 9), (3, 1))]
+    busy.let_go()
+    assert [busy.batch() for _ in range(3)] == [[1, 1], [2, 1], [3]]
+    assert seen([busy.first, *answers])
+
+
+def test_a_model_without_a_batch_axis_gets_one_request_at_a_time(backend: Backend) -> None:
+    busy = Busy(backend, "single")
+    answers = [busy.send(1) for _ in range(3)]
+    busy.let_go()
+    assert [busy.batch() for _ in range(3)] == [[1], [1], [1]]
+    assert seen([busy.first, *answers])
+
+
+def test_what_does_not_fit_the_next_batch_stays_with_triton(backend: Backend) -> None:
+    """Triton's pending count stays true to within one batch. Seen red with no thread held back (`queue_next`)."""
+    busy = Busy(backend, "pairs")
+    answers = [busy.send(1) for _ in range(7)]
+    assert busy.waiting() == Queues(triton=5, backend=2)
+    busy.let_go()
+    assert [sum(busy.batch()) for _ in range(4)] == [2, 2, 2, 1]
+    assert seen([busy.first, *answers])
+    assert busy.waiting() == Queues(0, 0)
+
+
+def test_a_client_that_leaves_the_queue_gets_no_row_in_a_batch(backend: Backend) -> None:
+    """Seen red with cancelled requests not taken out (`take_cancelled`, backend/queue.c)."""
+    busy = Busy(backend, "rows")
+    stays = busy.send(2)
+    with tritonclient.grpc.InferenceServerClient(backend.grpc) as client:
+        tensor = tritonclient.grpc.InferInput("x", (1, 1), "INT32")
+        tensor.set_data_from_numpy(np.zeros((1, 1), np.int32))
+        call = client.async_infer("rows", [tensor], lambda result, error: None)
+        wait_until(lambda: sum(busy.waiting()) == 2, TIMEOUT, "the second request waits")
+        call.cancel()
+        wait_until(lambda: sum(busy.waiting()) == 1, 1.0, "it waits no more, though the worker is still busy")
+    busy.let_go()
+    assert busy.batch() == [2]
+    assert seen([busy.first, stays])
+
+
+def test_stop_fails_what_waits(tmp_path: Path) -> None:
+    """Seen red with the stop not looked at (`must_fail`, backend/queue.c)."""
+    with run_backend(tmp_path) as stopped:
+        stopped.serve(1, ROWS, pack_declaration(ROWS, wait=5.0, largest_response=1 << 15))
+        busy = Busy(stopped, "rows")
+        answers = [busy.first, *(busy.send(1) for _ in range(3))]
+        stopped.send(LinkMessage(LinkKind.STOP))
+        assert {error_of(answer).message() for answer in answers} == {"model rows: the server is stopping"}
+        stopped.forget()
+
+
+def statistics(backend: Backend, name: str) -> dict[str, Any]:
+    with urlopen(f"http://{backend.http}/v2/models/{name}/stats", timeout=5) as answer:
+        stats: dict[str, Any] = json.load(answer)["model_stats"][0]["inference_stats"]
+        return stats
+
+
+def test_a_request_that_no_worker_can_take_counts_as_failed(backend: Backend) -> None:
+    """Seen red with no statistics for what is refused at once (`take_in`, backend/execute.c)."""
+    before = statistics(backend, "text")["fail"]["count"]
+    with tritonclient.grpc.InferenceServerClient(backend.grpc) as client:
+        tensor = tritonclient.grpc.InferInput("x", (1, 1), "BYTES")
+        tensor._raw_content = b"\x05\0\0\0four"
+        with pytest.raises(tritonclient.utils.InferenceServerException):
+            client.infer("text", [tensor])
+    wait_until(lambda: statistics(backend, "text")["fail"]["count"] == before + 1, TIMEOUT, "the failure is counted")
