@@ -20,7 +20,6 @@ from pytriton_plugins.shm.wire import pack_declaration
 from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.values import Ports
 
-
 SCHEDULING = {"dynamic_batching": {}, "instance_group": [{"count": 1, "kind": "KIND_CPU"}]}
 """As the peers are configured; our own models are batched by our backend instead."""
 
