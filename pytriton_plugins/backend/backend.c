@@ -87,7 +87,7 @@ TritonError *TRITONBACKEND_ModelInitialize(TritonModel *model) {
   }
   Pool *pool = link_find_pool(link, name, version);
   if (pool != NULL) {
-    queue_measure(pool, gauge_new(name, version));
+    queue_show(pool);
     return TRITONBACKEND_ModelSetState(model, pool);
   }
   failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "the host declared no model %s, version %llu", name, (unsigned long long)version);
@@ -98,7 +98,7 @@ TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model) {
   void *pool = NULL;
   TritonError *error = TRITONBACKEND_ModelState(model, &pool);
   if (error != NULL || pool == NULL) return error; /* no pool: the gate */
-  queue_measure(pool, NULL);
+  queue_hide(pool);
   return TRITONBACKEND_ModelSetState(model, NULL); /* the pool is the link's */
 }
 
@@ -126,6 +126,7 @@ TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *triton_instan
     free_instance(instance);
     return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "no memory for an instance");
   }
+  queue_count_instances(pool, 1);
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, instance);
 }
 
@@ -135,6 +136,7 @@ TritonError *TRITONBACKEND_ModelInstanceFinalize(TritonInstance *triton_instance
   TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
   Instance *instance = state;
   if (error != NULL || instance == NULL) return error;
+  queue_count_instances(instance->pool, -1);
   free_instance(instance);
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, NULL);
 }

@@ -6,9 +6,11 @@
 #include "channel.h"
 #include "clock.h"
 
-static void report(const Instance *instance, TritonRequest *request, bool success, const Times *times, uint64_t end) {
+enum { LEAD_BATCHES = 256 }; /* after so many, another thread may go on: Triton may want this one's instance back */
+
+static void report(const Instance *instance, TritonRequest *request, bool success, const Times *times) {
   failure_log(TRITONBACKEND_ModelInstanceReportStatistics(instance->triton, request, success, times->start, times->compute_start,
-                                                          times->compute_end, end),
+                                                          times->compute_end, times->end),
               "reporting statistics");
 }
 
@@ -20,46 +22,46 @@ static void release(const Instance *instance, TritonRequest *request) {
 void finish_answered(Instance *instance) {
   Batch *batch = &instance->answered;
   const Times *times = &instance->answered_times;
-  if (batch->count == 0) return;
-  uint64_t end = clock_ns();
-  failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(instance->triton, batch->rows, times->start, times->compute_start,
-                                                               times->compute_end, end),
-              "reporting batch statistics");
+  for (uint32_t i = 0; i < batch->count; i++) report(instance, batch->requests[i]->triton, !batch->requests[i]->failed, times);
+  if (batch->count > 0 && times->ran)
+    failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(instance->triton, batch->rows, times->start, times->compute_start,
+                                                                 times->compute_end, times->end),
+                "reporting batch statistics");
   for (uint32_t i = 0; i < batch->count; i++) {
-    Request *request = batch->requests[i];
-    report(instance, request->triton, !request->failed, times, end);
-    release(instance, request->triton);
-    request_free(batch->declaration, request);
+    release(instance, batch->requests[i]->triton);
+    request_free(batch->declaration, batch->requests[i]);
   }
   batch_clear(batch);
 }
 
-void mark_answered(Instance *instance, const Times *times) {
+void mark_answered(Instance *instance, Times times) {
+  times.end = clock_ns();
   finish_answered(instance);
   Batch emptied = instance->answered;
   instance->answered = instance->batch;
-  instance->answered_times = *times;
+  instance->answered_times = times;
   instance->batch = emptied;
+}
+
+void turn_away(Instance *instance, TritonRequest *triton, const Failure *failure) {
+  uint64_t now = clock_ns();
+  request_refuse(&instance->pool->declaration, triton, failure);
+  report(instance, triton, false, &(Times){now, now, now, clock_ns(), false});
+  release(instance, triton);
 }
 
 Request *take_in(Instance *instance, TritonRequest *triton) {
   Failure failure = {.code = 0};
-  const Declaration *declaration = &instance->pool->declaration;
-  uint64_t now = clock_ns();
-  Request *request = request_new(declaration, triton, now, &failure);
-  link_count(instance->link, 1);
-  if (request != NULL) return request;
-  request_refuse(declaration, triton, &failure);
-  report(instance, triton, false, &(Times){now, now, now}, clock_ns());
-  release(instance, triton);
-  return NULL;
+  Request *request = request_new(&instance->pool->declaration, triton, clock_ns(), &failure);
+  if (request == NULL) turn_away(instance, triton, &failure);
+  return request;
 }
 
 /* Answer the whole batch, which no worker has seen, with the failure. */
 static void refuse(Instance *instance, const Failure *failure) {
   uint64_t now = clock_ns();
   batch_fail(&instance->batch, failure);
-  mark_answered(instance, &(Times){now, now, now});
+  mark_answered(instance, (Times){now, now, now, now, false});
 }
 
 static void explain_loss(const Instance *instance, Exchange exchange, const char *wrong, Failure *failure) {
@@ -81,7 +83,9 @@ typedef enum {
 
 static bool has_room(Instance *instance, Channel *channel, Failure *failure) {
   uint64_t bytes = batch_request_bytes(&instance->batch);
-  return channel->request.size >= bytes || link_need_segment(instance->link, channel, bytes, failure);
+  if (channel->request.size >= bytes) return true;
+  finish_answered(instance); /* the host may take its time */
+  return link_need_segment(instance->link, channel, bytes, failure);
 }
 
 static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, Times *times, const char **wrong) {
@@ -101,7 +105,7 @@ static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, 
 static Try try_batch(Instance *instance, Channel *channel, bool *broken) {
   Batch *batch = &instance->batch;
   Failure failure = {.code = 0};
-  Times times = {.start = clock_ns()};
+  Times times = {.start = clock_ns(), .ran = true};
   const char *wrong = NULL;
   uint64_t length;
   if (!has_room(instance, channel, &failure) || !batch_write(batch, channel->request.bytes, channel->batch + 1, &length, &failure)) {
@@ -116,11 +120,11 @@ static Try try_batch(Instance *instance, Channel *channel, bool *broken) {
     explain_loss(instance, result, wrong, &failure);
     batch_fail(batch, &failure);
   }
-  mark_answered(instance, &times);
+  mark_answered(instance, times);
   return TRY_ANSWERED;
 }
 
-/* Each request of the batch as a batch of its own; those that do not reach the worker stay in the batch. */
+/* Each request of the batch as a batch of its own; those that do not reach the worker are queued again. */
 static void try_alone(Instance *instance, Channel *channel, bool *broken) {
   Batch *batch = &instance->batch, rest = {.declaration = batch->declaration};
   while (rest.count < batch->count && batch_has_room(&rest)) batch_add(&rest, batch->requests[rest.count]);
@@ -136,8 +140,8 @@ static void try_alone(Instance *instance, Channel *channel, bool *broken) {
     outcome = try_batch(instance, channel, broken);
     if (outcome == TRY_ANSWERED) done++;
   }
+  if (done < rest.count) queue_prepend(instance->pool, &(Batch){.requests = rest.requests + done, .count = rest.count - done});
   batch_clear(batch);
-  while (done < rest.count) batch_add(batch, rest.requests[done++]);
   batch_free(&rest);
 }
 
@@ -153,7 +157,7 @@ static void run(Instance *instance, Channel *channel) {
   bool broken = false;
   Try outcome = try_batch(instance, channel, &broken);
   if (outcome == TRY_ALONE) try_alone(instance, channel, &broken);
-  if (outcome != TRY_ANSWERED) {
+  if (outcome == TRY_NEXT) {
     queue_prepend(instance->pool, &instance->batch);
     batch_clear(&instance->batch);
   }
@@ -164,17 +168,14 @@ static void run(Instance *instance, Channel *channel) {
   pool_give_back(channel, broken);
 }
 
-void execute(Instance *instance, TritonRequest **requests, uint32_t count) {
+/* Run what is queued for as long as this thread is the one to do it. */
+static void see_to_queue(Instance *instance) {
   Pool *pool = instance->pool;
-  Request *chain = NULL, **end = &chain;
-  for (uint32_t i = 0; i < count; i++)
-    if ((*end = take_in(instance, requests[i])) != NULL) end = &(*end)->next;
-  if (chain == NULL) return;
-  queue_append(pool, chain);
-  for (;;) {
-    Channel *channel;
-    Failure failure = {.code = 0};
+  Channel *channel;
+  Failure failure;
+  for (uint32_t batches = 0;;) {
     bool may_wait = instance->answered.count == 0;
+    failure.code = 0;
     switch (queue_next(pool, &instance->batch, &channel, &failure, may_wait)) {
       case WORK_RUN: run(instance, channel); break;
       case WORK_FAIL: refuse(instance, &failure); break;
@@ -182,5 +183,19 @@ void execute(Instance *instance, TritonRequest **requests, uint32_t count) {
         if (may_wait) return;
         finish_answered(instance);
     }
+    if (++batches >= LEAD_BATCHES && queue_hand_over(pool)) {
+      finish_answered(instance);
+      return;
+    }
   }
+}
+
+void execute(Instance *instance, TritonRequest **requests, uint32_t count) {
+  Request *chain = NULL, **end = &chain;
+  link_count(instance->link, (int)count);
+  for (uint32_t i = 0; i < count; i++)
+    if ((*end = take_in(instance, requests[i])) != NULL) end = &(*end)->next;
+  if (chain == NULL) return;
+  queue_append(instance->pool, chain);
+  see_to_queue(instance);
 }

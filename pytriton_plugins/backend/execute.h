@@ -6,7 +6,8 @@
 #include "link.h"
 
 typedef struct {
-  uint64_t start, compute_start, compute_end; /* nanoseconds of CLOCK_MONOTONIC */
+  uint64_t start, compute_start, compute_end, end; /* nanoseconds of CLOCK_MONOTONIC */
+  bool ran;                                        /* it was a batch that the worker had */
 } Times;
 
 /* One per instance; Triton gives each instance a thread of its own, so nothing here is shared. */
@@ -29,8 +30,12 @@ void execute_loopback(Instance *instance, TritonRequest **requests, uint32_t cou
 /* Read a request. One that cannot be executed is answered, reported and released, and NULL is returned. */
 Request *take_in(Instance *instance, TritonRequest *triton);
 
-/* Every request of the batch has its response: report and release them, now or while the next batch runs. */
-void mark_answered(Instance *instance, const Times *times);
+/* Answer a request that is in no batch with the failure, report and release it. */
+void turn_away(Instance *instance, TritonRequest *triton, const Failure *failure);
+
+/* Every request of the batch has its response: report and release them, now or while the next batch runs. times->end is
+ * filled in here. */
+void mark_answered(Instance *instance, Times times);
 void finish_answered(Instance *instance);
 
 #endif

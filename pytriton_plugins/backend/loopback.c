@@ -44,14 +44,19 @@ static void loop_back(const Batch *batch, const Request *request) {
 
 void execute_loopback(Instance *instance, TritonRequest **requests, uint32_t count) {
   Batch *batch = &instance->batch;
-  Times times = {.start = clock_ns()};
+  Times times = {.start = clock_ns(), .ran = true};
+  link_count(instance->link, (int)count);
   for (uint32_t i = 0; i < count; i++) {
+    if (!batch_has_room(batch)) {
+      turn_away(instance, requests[i], &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});
+      continue;
+    }
     Request *request = take_in(instance, requests[i]);
-    if (request != NULL && batch_has_room(batch)) batch_add(batch, request);
+    if (request != NULL) batch_add(batch, request);
   }
   times.compute_start = clock_ns();
   for (uint32_t i = 0; i < batch->count; i++) loop_back(batch, batch->requests[i]);
   times.compute_end = clock_ns();
-  mark_answered(instance, &times);
+  mark_answered(instance, times);
   finish_answered(instance);
 }

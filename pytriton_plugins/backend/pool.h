@@ -40,8 +40,9 @@ struct Pool {
   TritonMetric *gauge; /* shows queued; NULL: nothing does */
   uint32_t expected; /* a thread waits until so many requests are queued (queue_gather); 0: none does */
   pthread_cond_t gathered;
-  bool attended; /* a thread waits for a channel on behalf of all that is queued */
-  uint32_t held_back; /* threads that wait until the queue is shorter */
+  int waiting;   /* threads in queue_next */
+  int instances; /* of all models that share the pool */
+  int models;
   bool stopping;
   bool given_up;
   char reason[512];
@@ -71,8 +72,12 @@ bool pool_is_stopping(Pool *pool);
 void queue_append(Pool *pool, Request *chain);
 void queue_prepend(Pool *pool, const Batch *batch);
 
-/* Show the length of the queue in the gauge, which is the pool's from now on. NULL: show it no more. */
-void queue_measure(Pool *pool, TritonMetric *gauge);
+/* A model shows the length of the queue on the metrics port, or no more. */
+void queue_show(Pool *pool);
+void queue_hide(Pool *pool);
+
+/* Instances came, or with a negative number went. */
+void queue_count_instances(Pool *pool, int more);
 
 /* Before a channel is given back: wait a moment, never longer than ran_ns, until as many requests are queued as were
  * answered just now. */
@@ -85,7 +90,10 @@ typedef enum {
 } Work;
 
 /* What the calling thread is to do next, with the empty batch filled for it. With may_wait it waits where it must: for a
- * channel, if no other thread does, or until the queue is short enough to fetch more. */
+ * channel, if too few others do, or until the queue is short enough to fetch more. */
 Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, bool may_wait);
+
+/* Whether another thread waits, and now sees to the queue instead of the caller. */
+bool queue_hand_over(Pool *pool);
 
 #endif

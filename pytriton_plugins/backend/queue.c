@@ -1,10 +1,9 @@
 /* Requests that wait for a worker, and which thread sees to them.
  *
  * Triton hands requests over one by one, each to an idle instance's thread. The thread that finds a free channel takes
- * all alike requests that wait as one batch, answers them, and then looks for more. One thread waits for a channel
- * while there is none, for all that is queued, and every other returns to Triton to fetch the next request: so
- * the next batch grows while the last one runs. Whenever a request is queued, a thread of one of these two kinds is
- * there. What does not fit into the next batch stays with Triton, which counts it as pending. */
+ * all alike requests that wait as one batch, answers them, and then looks for more. Others wait for a channel, on behalf
+ * of all that is queued, but one always goes back to Triton to fetch the next request: so the next batch grows while the
+ * last one runs. What goes beyond a full batch for every worker stays with Triton, which counts it as pending. */
 #include <stddef.h>
 #include <time.h>
 
@@ -16,7 +15,7 @@ enum { LOOK_UP_MS = 20 };  /* how often the waiting thread looks whether the cli
 /* Clients that wait for each answer before they send the next request send it at about the same time. Without this
  * wait the first of them makes a small batch. The kernel may add up to 50 us. */
 enum { GATHER_NS = 20000 };
-enum { LOOK_AHEAD = 128 }; /* how many requests are compared with the first one at most */
+enum { LOOK_AHEAD = 128 }; /* how many requests that do not fit are passed over at most */
 
 static uint32_t most_rows(const Pool *pool) {
   return pool->declaration.batched && pool->declaration.max_rows > 0 ? pool->declaration.max_rows : 1;
@@ -32,11 +31,25 @@ static Request *unlink_request(Pool *pool, Request **place) {
   return request;
 }
 
-void queue_measure(Pool *pool, TritonMetric *gauge) {
+void queue_show(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
-  gauge_free(pool->gauge);
-  pool->gauge = gauge;
-  gauge_set(gauge, pool->queued);
+  if (pool->models++ == 0) pool->gauge = gauge_new(pool->declaration.name, pool->declaration.version);
+  gauge_set(pool->gauge, pool->queued);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+void queue_hide(Pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  if (--pool->models == 0) {
+    gauge_free(pool->gauge);
+    pool->gauge = NULL;
+  }
+  pthread_mutex_unlock(&pool->lock);
+}
+
+void queue_count_instances(Pool *pool, int more) {
+  pthread_mutex_lock(&pool->lock);
+  pool->instances += more;
   pthread_mutex_unlock(&pool->lock);
 }
 
@@ -68,7 +81,7 @@ void queue_prepend(Pool *pool, const Batch *batch) {
 }
 
 static bool is_full(const Pool *pool, const Batch *batch) {
-  return batch->count > 0 && (!pool->declaration.batched || batch->rows >= most_rows(pool));
+  return batch->rows >= most_rows(pool);
 }
 
 static bool fits(const Pool *pool, const Batch *batch, const Request *request) {
@@ -79,11 +92,14 @@ static bool fits(const Pool *pool, const Batch *batch, const Request *request) {
 /* The first request and those like it behind it, as far as there is room. */
 static void form_batch(Pool *pool, Batch *batch) {
   Request **place = &pool->first;
-  for (int looked = 0; *place != NULL && looked < LOOK_AHEAD && !is_full(pool, batch) && batch_has_room(batch); looked++) {
-    if (fits(pool, batch, *place))
+  int passed = 0;
+  while (*place != NULL && passed < LOOK_AHEAD && !is_full(pool, batch) && batch_has_room(batch)) {
+    if (fits(pool, batch, *place)) {
       batch_add(batch, unlink_request(pool, place));
-    else
+    } else {
       place = &(*place)->next;
+      passed++;
+    }
   }
 }
 
@@ -122,17 +138,18 @@ static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
     take_all(pool, batch);
   } else {
-    failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
     take_cancelled(pool, batch);
+    if (batch->count > 0) failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
   }
   return batch->count > 0;
 }
 
 static bool is_overdue(Pool *pool, Batch *batch, Failure *failure) {
   take_overdue(pool, batch);
+  if (batch->count == 0) return false;
   failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker became free within %u ms", pool->declaration.name,
               pool->declaration.wait_ms);
-  return batch->count > 0;
+  return true;
 }
 
 static Channel *free_channel(Pool *pool) {
@@ -162,8 +179,19 @@ void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns) {
   pthread_mutex_unlock(&pool->lock);
 }
 
+/* Whether a full batch waits for every worker. */
 static bool is_long(const Pool *pool) {
-  return pool->queued_rows >= most_rows(pool);
+  uint64_t rows = 0;
+  for (const Channel *channel = pool->channels; channel != NULL; channel = channel->next) rows += most_rows(pool);
+  return pool->queued_rows >= (rows > 0 ? rows : most_rows(pool));
+}
+
+/* How many threads wait for a channel while the queue is short. One is left to fetch what the next batch is made of, and
+ * with a worker that is lost, its thread waits for the next one: so no channel that comes is overlooked. */
+static int places(const Pool *pool) {
+  int places = pool->instances - 1;
+  for (const Channel *channel = pool->channels; channel != NULL; channel = channel->next) places -= channel->busy;
+  return places > 1 ? places : 1;
 }
 
 /* With the lock held. */
@@ -173,37 +201,29 @@ static Work next_work(Pool *pool, Batch *batch, Channel **channel, Failure *fail
   if ((*channel = free_channel(pool)) == NULL) return WORK_NONE;
   (*channel)->busy = true;
   form_batch(pool, batch);
-  if (pool->held_back > 0 && !is_long(pool)) pthread_cond_broadcast(&pool->changed);
+  if (pool->waiting > places(pool)) pthread_cond_broadcast(&pool->changed);
   return WORK_RUN;
-}
-
-/* Wait for a channel on behalf of all that is queued. */
-static Work attend(Pool *pool, Batch *batch, Channel **channel, Failure *failure) {
-  Work work = WORK_NONE;
-  pool->attended = true;
-  while (work == WORK_NONE && pool->first != NULL) {
-    wait_a_little(pool);
-    work = next_work(pool, batch, channel, failure);
-    if (work == WORK_NONE && is_overdue(pool, batch, failure)) work = WORK_FAIL;
-  }
-  pool->attended = false;
-  return work;
 }
 
 Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, bool may_wait) {
   pthread_mutex_lock(&pool->lock);
   Work work = next_work(pool, batch, channel, failure);
-  while (may_wait && work == WORK_NONE && pool->first != NULL && (!pool->attended || is_long(pool))) {
-    if (!pool->attended) {
-      work = attend(pool, batch, channel, failure);
-    } else {
-      pool->held_back++;
-      wait_a_little(pool);
-      pool->held_back--;
-      work = next_work(pool, batch, channel, failure);
-    }
+  while (may_wait && work == WORK_NONE && pool->first != NULL && (pool->waiting < places(pool) || is_long(pool))) {
+    pool->waiting++;
+    wait_a_little(pool);
+    pool->waiting--;
+    work = next_work(pool, batch, channel, failure);
+    if (work == WORK_NONE && is_overdue(pool, batch, failure)) work = WORK_FAIL;
   }
   gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
   return work;
+}
+
+bool queue_hand_over(Pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  bool waiting = pool->waiting > 0;
+  if (waiting) pthread_cond_signal(&pool->changed);
+  pthread_mutex_unlock(&pool->lock);
+  return waiting;
 }

@@ -251,12 +251,11 @@ class Host:
     async def load(self, model: ServedModel) -> None:
         """Load the model into Triton, with every version of its name that has a worker."""
         async with self._load_locks.setdefault(model.name, asyncio.Lock()):
-            versions = {
-                other.declaration.version for other in self.models.values() if other.name == model.name and other.loaded
-            }
-            versions.add(model.declaration.version)
+            loaded = [other for other in self.models.values() if other.name == model.name and other.loaded]
+            versions = {other.declaration.version for other in (*loaded, model)}
+            workers = max(other.worker_count for other in (*loaded, model))
             add_model(self._run_dir.path / "repository", model.declaration)
-            config = model_config(model.declaration, model.worker_count, tuple(sorted(versions)))
+            config = model_config(model.declaration, workers, tuple(sorted(versions)))
             server = await self.server()
             try:
                 await server.load(model.name, config, self.config.load_timeout)

@@ -154,14 +154,20 @@ def test_statistics_count_successes_failures_and_batches(backend: Backend) -> No
         assert 0 < after["batch_stats"][0][part]["ns"] < TIMEOUT * 1e9
 
 
-def test_statistics_stay_right_when_no_memory_is_to_be_had(backend: Backend) -> None:
+def failures(backend: Backend) -> int:
+    return int(statistics(backend, "echo")["inference_stats"]["fail"]["count"])
+
+
+def test_what_no_memory_is_to_be_had_for_is_a_failure_and_no_execution(backend: Backend) -> None:
+    """Seen red with statistics of a batch for every failure (`finish_answered`, backend/execute.c)."""
     backend.connect(1, size=4096)
-    ran = executions(backend)
+    ran, failed = executions(backend), failures(backend)
     waiting = backend.infer("echo", strings(b"x" * 10_000))
     token = backend.needs.get(timeout=TIMEOUT).token
     backend.send(LinkMessage(LinkKind.REFUSED, token=token, payload="kein Speicher für 10 kB".encode()))
     assert error_of(waiting).message() == "model echo: kein Speicher für 10 kB"
-    wait_until(lambda: executions(backend) == ran + 1, TIMEOUT, "the execution is counted")
+    wait_until(lambda: failures(backend) == failed + 1, TIMEOUT, "the failure is counted")
+    assert executions(backend) == ran
     for batch in statistics(backend, "echo")["batch_stats"]:
         for part in ("compute_input", "compute_infer", "compute_output"):
             assert 0 <= batch[part]["ns"] < TIMEOUT * 1e9

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import queue
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -18,7 +20,7 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 import tritonclient.grpc
-from backend import TIMEOUT, Arrays, Backend, error_of, run_backend, sealed
+from backend import TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
 from clients import Queues, queues
 
 from pytriton_plugins.models import ModelDeclaration
@@ -58,6 +60,7 @@ class Busy:
         self._worker = backend.connect([model.name for model in MODELS].index(name) + 1)
         self.first = backend.infer(name, self.numbers(1))
         self._held = self._worker.receive()
+        self._sent = 0
 
     def numbers(self, rows: int, columns: int = 1) -> Arrays:
         shape = (columns,) if self.name == "single" else (rows, columns)
@@ -67,28 +70,39 @@ class Busy:
         return queues(self._backend.metrics, self.name)
 
     def send(self, rows: int, columns: int = 1) -> Future[Arrays]:
-        """Send a request and wait until it waits."""
-        before = sum(self.waiting())
+        """Send a request and wait until it waits too."""
+        self._sent += 1
         answer = self._backend.infer(self.name, self.numbers(rows, columns))
-        wait_until(lambda: sum(self.waiting()) == before + 1, TIMEOUT, "the request waits")
+        wait_until(lambda: sum(self.waiting()) == self._sent, TIMEOUT, "the request waits")
         return answer
+
+    def wait_for(self, waiting: Queues) -> None:
+        wait_until(lambda: self.waiting() == waiting, TIMEOUT, f"{waiting}")
 
     def let_go(self) -> None:
         """Answer the request that is held."""
-        self._answer(self._held)
+        self.answer(self._held)
 
     def batch(self) -> list[int]:
         """Take the next batch and answer it; the rows of its requests."""
-        return self._answer(self._worker.receive())
+        return self.answer(self.take())
 
-    def _answer(self, message: ChannelMessage) -> list[int]:
-        rows = list(self._worker.block(message).rows)
-        block = wire.response_block(message.batch, [REFUSED] * len(rows), [])
-        descriptor = sealed(4096, bytes(block))
-        done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, message.batch, 0, len(block))
-        self._worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
-        os.close(descriptor)
-        return rows
+    def take(self) -> ChannelMessage:
+        return self._worker.receive()
+
+    def answer(self, message: ChannelMessage) -> list[int]:
+        return refuse(self._worker, message)
+
+
+def refuse(worker: WorkerEnd, message: ChannelMessage) -> list[int]:
+    """Answer a batch; the rows of its requests."""
+    rows = list(worker.block(message).rows)
+    block = wire.response_block(message.batch, [REFUSED] * len(rows), [])
+    descriptor = sealed(4096, bytes(block))
+    done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, message.batch, 0, len(block))
+    worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
+    os.close(descriptor)
+    return rows
 
 
 def seen(answers: list[Future[Arrays]]) -> bool:
@@ -99,6 +113,7 @@ def test_what_waits_for_a_busy_worker_becomes_one_batch(backend: Backend) -> Non
     """Seen red with a batch of the first request alone (`form_batch`, backend/queue.c)."""
     busy = Busy(backend, "rows")
     answers = [busy.send(rows) for rows in (1, 3, 2)]
+    busy.wait_for(Queues(0, 3))
     busy.let_go()
     assert busy.batch() == [1, 3, 2]
     assert seen([busy.first, *answers])
@@ -108,6 +123,7 @@ def test_no_batch_has_more_rows_than_the_model_takes(backend: Backend) -> None:
     """Seen red with the rows of a batch not counted (`fits`, backend/queue.c)."""
     busy = Busy(backend, "rows")
     answers = [busy.send(rows) for rows in (4, 3, 2)]
+    busy.wait_for(Queues(0, 3))
     busy.let_go()
     assert [busy.batch() for _ in range(2)] == [[4, 3], [2]]
     assert seen([busy.first, *answers])
@@ -117,6 +133,7 @@ def test_only_requests_of_like_shapes_share_a_batch_and_the_oldest_is_next(backe
     """Seen red with shapes not compared (`request_alike`, backend/request.c)."""
     busy = Busy(backend, "rows")
     answers = [busy.send(rows, columns) for rows, columns in ((1, 7), (2, 9), (1, 7), (1, 9), (3, 1))]
+    busy.wait_for(Queues(0, 5))
     busy.let_go()
     assert [busy.batch() for _ in range(3)] == [[1, 1], [2, 1], [3]]
     assert seen([busy.first, *answers])
@@ -133,12 +150,14 @@ def test_a_model_without_a_batch_axis_gets_one_request_at_a_time(backend: Backen
 def test_what_does_not_fit_the_next_batch_stays_with_triton(backend: Backend) -> None:
     """Triton's pending count stays true to within one batch. Seen red with no thread held back (`queue_next`)."""
     busy = Busy(backend, "pairs")
-    answers = [busy.send(1) for _ in range(7)]
-    assert busy.waiting() == Queues(triton=5, backend=2)
+    answers = [busy.send(1) for _ in range(6)]
+    busy.wait_for(Queues(triton=4, backend=2))
     busy.let_go()
-    assert [sum(busy.batch()) for _ in range(4)] == [2, 2, 2, 1]
+    for left in (Queues(2, 2), Queues(0, 2), Queues(0, 0)):
+        message = busy.take()
+        busy.wait_for(left)
+        assert busy.answer(message) == [1, 1]
     assert seen([busy.first, *answers])
-    assert busy.waiting() == Queues(0, 0)
 
 
 def test_a_client_that_leaves_the_queue_gets_no_row_in_a_batch(backend: Backend) -> None:
@@ -155,6 +174,53 @@ def test_a_client_that_leaves_the_queue_gets_no_row_in_a_batch(backend: Backend)
     busy.let_go()
     assert busy.batch() == [2]
     assert seen([busy.first, stays])
+
+
+def test_a_worker_that_comes_takes_what_another_kind_of_request_left(backend: Backend) -> None:
+    """Seen red with one thread at most that waits for a channel (`places`, backend/queue.c)."""
+    model = replace(ROWS, name="two")
+    backend.serve(9, model, pack_declaration(model, wait=5.0, largest_response=1 << 15), instances=2)
+    answers = [backend.infer("two", {"x": np.zeros((1, columns), np.int32)}) for columns in (7, 9)]
+    wait_until(lambda: queues(backend.metrics, "two") == Queues(0, 2), TIMEOUT, "both wait, for there is no worker")
+    first = backend.connect(9)
+    held = first.receive()
+    second = backend.connect(9)
+    assert refuse(second, second.receive()) == [1]
+    wait_until(lambda: any(answer.done() for answer in answers), TIMEOUT, "the second worker's answer")
+    assert refuse(first, held) == [1]
+    assert seen(answers)
+
+
+MANY = 1000
+"""More requests than a batch has room for at first."""
+
+
+def test_many_requests_that_must_run_alone_and_whose_worker_ends(backend: Backend) -> None:
+    """Seen red with the rest of such a batch put back into an array that is shorter by now (backend/execute.c)."""
+    model = replace(ROWS, name="many", max_batch_size=1024)
+    backend.serve(8, model, pack_declaration(model, wait=0.3, largest_response=1 << 15))
+    answers: queue.Queue[str] = queue.Queue()
+    with tritonclient.grpc.InferenceServerClient(backend.grpc) as client:
+        tensor = tritonclient.grpc.InferInput("x", (1, 256), "INT32")
+        tensor.set_data_from_numpy(np.zeros((1, 256), np.int32))
+        worker = backend.connect(8, size=4096)
+        client.async_infer("many", [tensor], lambda result, error: answers.put(error.message()))
+        held = worker.receive()
+        for _ in range(MANY):
+            client.async_infer("many", [tensor], lambda result, error: answers.put(error.message()))
+        wait_until(lambda: queues(backend.metrics, "many") == Queues(0, MANY), TIMEOUT, "all wait")
+        refuse(worker, held)
+        token = backend.needs.get(timeout=TIMEOUT).token
+        backend.send(LinkMessage(LinkKind.REFUSED, token=token, payload=b"no"))
+        worker.receive()
+        worker.close()
+        messages = [answers.get(timeout=TIMEOUT) for _ in range(MANY + 1)]
+    assert Counter(messages) == {
+        "seen": 1,
+        "model many: its worker ended while it ran this request": 1,
+        "model many: no worker became free within 300 ms": MANY - 1,
+    }
+    assert backend.alive
 
 
 def test_stop_fails_what_waits(tmp_path: Path) -> None:

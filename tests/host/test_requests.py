@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients import Answered, Crowd, Gate, attempt, infer, post, queued, texts
+from clients import Answered, Crowd, Gate, attempt, infer, post, queues, texts
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, wait_until
@@ -161,7 +161,9 @@ def gathered(host: RunningHost, protocol: str, folder: Path, requests: list[list
         first = crowd.send("gathered", {"x": np.array([[0]], np.int32), "gate": gate.tensor}, protocol)
         wait_until(gate.is_reached, what="the first request runs")
         others = [crowd.send("gathered", rows(request), protocol) for request in requests]
-        wait_until(lambda: queued(host, "gathered") == len(requests), what="the others wait in Triton's queue")
+        wait_until(
+            lambda: queues(host.metrics, "gathered") == (0, len(requests)), what="the others wait in the backend"
+        )
         gate.open()
         assert first.result().outputs["batch"].tolist() == [[1]]
         return [other.result() for other in others]
