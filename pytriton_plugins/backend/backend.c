@@ -8,6 +8,7 @@
 #include "execute.h"
 #include "gauge.h"
 #include "link.h"
+#include "queue.h"
 
 /* A model without instances' work: while loading it fails, the server is not ready (docs/request-path.md). */
 static const char *const GATES[] = {"pytriton_gate", "pytriton_gate_2"};

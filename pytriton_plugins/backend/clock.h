@@ -1,7 +1,9 @@
-/* The one clock of this backend: CLOCK_MONOTONIC in nanoseconds, as Triton's statistics want it. */
+/* The one clock of this backend: CLOCK_MONOTONIC in nanoseconds, as Triton's statistics want it, and waiting by it. */
 #ifndef PYTRITON_CLOCK_H
 #define PYTRITON_CLOCK_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -10,5 +12,11 @@ static inline uint64_t clock_ns(void) {
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
+
+/* A condition whose waits end by this clock. */
+void clock_condition_init(pthread_cond_t *condition);
+
+/* Whether the condition came before the time. */
+bool clock_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t until);
 
 #endif

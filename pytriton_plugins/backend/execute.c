@@ -5,6 +5,7 @@
 
 #include "channel.h"
 #include "clock.h"
+#include "queue.h"
 
 enum { LEAD_BATCHES = 256 }; /* after so many, another thread may go on: Triton may want this one's instance back */
 

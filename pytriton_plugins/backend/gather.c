@@ -45,13 +45,7 @@ static bool copy_fixed(const Batch *batch, uint32_t input, uint8_t *to, Failure 
     for (uint32_t b = 0; b < part->buffers && left > 0; b++) {
       const void *buffer;
       uint64_t bytes;
-      int memory_type = TRITON_MEMORY_CPU;
-      int64_t memory_id = 0;
-      if (!failure_none(TRITONBACKEND_InputBuffer(part->input, b, &buffer, &bytes, &memory_type, &memory_id), failure)) return false;
-      if (memory_type == TRITON_MEMORY_GPU) {
-        failure_set(failure, TRITON_ERROR_UNSUPPORTED, "an input lies in GPU memory; send it in CPU memory");
-        return false;
-      }
+      if (!part_buffer(part, b, &buffer, &bytes, failure)) return false;
       if (bytes > left) bytes = left;
       memcpy(to, buffer, bytes);
       to += bytes;

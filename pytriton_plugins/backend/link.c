@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "link.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -195,11 +194,7 @@ Link *link_start(int descriptor, Failure *failure) {
     return NULL;
   }
   link->socket = descriptor;
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&link->answered, &attributes);
-  pthread_condattr_destroy(&attributes);
+  clock_condition_init(&link->answered);
   pthread_mutex_init(&link->lock, NULL);
   pthread_mutex_init(&link->send_lock, NULL);
   if (pthread_create(&link->reader, NULL, read_link, link) != 0) {
@@ -255,9 +250,8 @@ static void enlist(Link *link, Waiter *waiter) {
 /* Wait until the waiter is answered or the time is over, and take it off the list. */
 static void await_answer(Link *link, Waiter *waiter) {
   uint64_t until = clock_ns() + ANSWER_MS * 1000000ull;
-  struct timespec time = {(time_t)(until / 1000000000ull), (long)(until % 1000000000ull)};
   pthread_mutex_lock(&link->lock);
-  while (!waiter->answered && pthread_cond_timedwait(&link->answered, &link->lock, &time) != ETIMEDOUT) continue;
+  while (!waiter->answered && clock_wait(&link->answered, &link->lock, until)) continue;
   Waiter **place = &link->waiters;
   while (*place != waiter) place = &(*place)->next;
   *place = waiter->next;

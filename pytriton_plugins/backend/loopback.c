@@ -16,7 +16,7 @@ static bool copy_input(const Part *part, const DeclaredTensor *output, TritonRes
   for (uint32_t b = 0; b < part->buffers && left > 0; b++) {
     const void *from;
     uint64_t bytes;
-    if (!failure_none(TRITONBACKEND_InputBuffer(part->input, b, &from, &bytes, &memory_type, &memory_id), failure)) return false;
+    if (!part_buffer(part, b, &from, &bytes, failure)) return false;
     if (bytes > left) bytes = left;
     memcpy(to, from, bytes);
     to += bytes;

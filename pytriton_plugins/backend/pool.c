@@ -13,12 +13,8 @@
 Pool *pool_new(uint32_t number, const Declaration *declaration) {
   Pool *pool = calloc(1, sizeof *pool);
   if (pool == NULL) return NULL;
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&pool->changed, &attributes);
-  pthread_cond_init(&pool->gathered, &attributes);
-  pthread_condattr_destroy(&attributes);
+  clock_condition_init(&pool->changed);
+  clock_condition_init(&pool->gathered);
   pthread_mutex_init(&pool->lock, NULL);
   pool->number = number;
   pool->declaration = *declaration;

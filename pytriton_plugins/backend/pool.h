@@ -66,34 +66,4 @@ void pool_give_back(Channel *channel, bool broken);
 /* Whether the pool is being stopped. */
 bool pool_is_stopping(Pool *pool);
 
-/* queue.c */
-
-/* Queue the chain of requests behind all others, or, those that a lost worker gave back, before them. */
-void queue_append(Pool *pool, Request *chain);
-void queue_prepend(Pool *pool, const Batch *batch);
-
-/* A model shows the length of the queue on the metrics port, or no more. */
-void queue_show(Pool *pool);
-void queue_hide(Pool *pool);
-
-/* Instances came, or with a negative number went. */
-void queue_count_instances(Pool *pool, int more);
-
-/* Before a channel is given back: wait a moment, never longer than ran_ns, until as many requests are queued as were
- * answered just now. */
-void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns);
-
-typedef enum {
-  WORK_NONE, /* other threads see to all that is queued */
-  WORK_RUN,  /* run the batch on the channel, then give the channel back */
-  WORK_FAIL, /* answer the batch with the failure */
-} Work;
-
-/* What the calling thread is to do next, with the empty batch filled for it. With may_wait it waits where it must: for a
- * channel, if too few others do, or until the queue is short enough to fetch more. */
-Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, bool may_wait);
-
-/* Whether another thread waits, and now sees to the queue instead of the caller. */
-bool queue_hand_over(Pool *pool);
-
 #endif

@@ -4,21 +4,26 @@
  * all alike requests that wait as one batch, answers them, and then looks for more. Others wait for a channel, on behalf
  * of all that is queued, but one always goes back to Triton to fetch the next request: so the next batch grows while the
  * last one runs. What goes beyond a full batch for every worker stays with Triton, which counts it as pending. */
+#include "queue.h"
+
 #include <stddef.h>
-#include <time.h>
 
 #include "clock.h"
 #include "gauge.h"
-#include "pool.h"
 
 enum { LOOK_UP_MS = 20 };  /* how often the waiting thread looks whether the clients are still there */
+enum { LOOK_AHEAD = 128 }; /* how many requests that do not fit are passed over at most */
 /* Clients that wait for each answer before they send the next request send it at about the same time. Without this
  * wait the first of them makes a small batch. The kernel may add up to 50 us. */
 enum { GATHER_NS = 20000 };
-enum { LOOK_AHEAD = 128 }; /* how many requests that do not fit are passed over at most */
 
 static uint32_t most_rows(const Pool *pool) {
   return pool->declaration.batched && pool->declaration.max_rows > 0 ? pool->declaration.max_rows : 1;
+}
+
+static void count_in(Pool *pool, const Request *request) {
+  pool->queued++;
+  pool->queued_rows += request->rows;
 }
 
 static Request *unlink_request(Pool *pool, Request **place) {
@@ -57,8 +62,7 @@ void queue_append(Pool *pool, Request *chain) {
   pthread_mutex_lock(&pool->lock);
   *pool->end = chain;
   for (Request *request = chain; request != NULL; request = request->next) {
-    pool->queued++;
-    pool->queued_rows += request->rows;
+    count_in(pool, request);
     pool->end = &request->next;
   }
   if (pool->expected > 0 && pool->queued >= pool->expected) pthread_cond_broadcast(&pool->gathered);
@@ -73,8 +77,7 @@ void queue_prepend(Pool *pool, const Batch *batch) {
     request->next = pool->first;
     if (pool->first == NULL) pool->end = &request->next;
     pool->first = request;
-    pool->queued++;
-    pool->queued_rows += request->rows;
+    count_in(pool, request);
   }
   gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
@@ -158,14 +161,8 @@ static Channel *free_channel(Pool *pool) {
   return channel;
 }
 
-/* Whether the condition came before the time. */
-static bool wait_for(Pool *pool, pthread_cond_t *condition, uint64_t until) {
-  struct timespec time = {(time_t)(until / 1000000000ull), (long)(until % 1000000000ull)};
-  return pthread_cond_timedwait(condition, &pool->lock, &time) == 0;
-}
-
 static void wait_a_little(Pool *pool) {
-  wait_for(pool, &pool->changed, clock_ns() + LOOK_UP_MS * 1000000ull);
+  clock_wait(&pool->changed, &pool->lock, clock_ns() + LOOK_UP_MS * 1000000ull);
 }
 
 void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns) {
@@ -173,7 +170,7 @@ void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns) {
   pthread_mutex_lock(&pool->lock);
   if (free_channel(pool) == NULL) {
     pool->expected = answered;
-    while (pool->queued < answered && wait_for(pool, &pool->gathered, until)) continue;
+    while (pool->queued < answered && clock_wait(&pool->gathered, &pool->lock, until)) continue;
     pool->expected = 0;
   }
   pthread_mutex_unlock(&pool->lock);

@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One buffer of an input, in CPU memory. */
-static bool cpu_buffer(TritonInput *input, uint32_t index, const void **buffer, uint64_t *bytes, Failure *failure) {
+bool part_buffer(const Part *part, uint32_t index, const void **buffer, uint64_t *bytes, Failure *failure) {
   int memory_type = TRITON_MEMORY_CPU;
   int64_t memory_id = 0;
-  if (!failure_none(TRITONBACKEND_InputBuffer(input, index, buffer, bytes, &memory_type, &memory_id), failure)) return false;
+  if (!failure_none(TRITONBACKEND_InputBuffer(part->input, index, buffer, bytes, &memory_type, &memory_id), failure)) return false;
   if (memory_type != TRITON_MEMORY_GPU) return true;
   failure_set(failure, TRITON_ERROR_UNSUPPORTED, "an input lies in GPU memory; send it in CPU memory");
   return false;
@@ -18,14 +17,14 @@ static bool join_buffers(Part *part, Failure *failure) {
   uint64_t at = 0, bytes = 0;
   const void *buffer = NULL;
   if (part->buffers == 1) {
-    if (!cpu_buffer(part->input, 0, &buffer, &bytes, failure)) return false;
+    if (!part_buffer(part, 0, &buffer, &bytes, failure)) return false;
     part->text = buffer;
     return bytes >= part->bytes;
   }
   part->text = part->owned = malloc(part->bytes + 1);
   if (part->owned == NULL) failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an input");
   for (uint32_t i = 0; part->owned != NULL && i < part->buffers; i++) {
-    if (!cpu_buffer(part->input, i, &buffer, &bytes, failure)) return false;
+    if (!part_buffer(part, i, &buffer, &bytes, failure)) return false;
     if (bytes > part->bytes - at) bytes = part->bytes - at;
     if (bytes > 0) memcpy(part->owned + at, buffer, bytes);
     at += bytes;

@@ -13,7 +13,7 @@ GATES = ("pytriton_gate", "pytriton_gate_2")
 """Models of our backend that fail to load while the host is not ready: Triton's own readiness follows them."""
 
 SPARE_INSTANCES = 2
-"""Beside one for each worker: one waits for a worker, one fetches the next requests (backend/queue.c)."""
+"""Beside one for each worker, whose threads run batches: threads that wait for a worker or fetch (backend/queue.c)."""
 
 _GATE_CONFIG = f"""backend: "{BACKEND}"
 max_batch_size: 0
