@@ -41,19 +41,8 @@ uint64_t batch_request_bytes(const Batch *batch) {
 static bool copy_fixed(const Batch *batch, uint32_t input, uint8_t *to, Failure *failure) {
   for (uint32_t i = 0; i < batch->count; i++) {
     const Part *part = batch_part(batch, i, input);
-    uint64_t left = part->bytes;
-    for (uint32_t b = 0; b < part->buffers && left > 0; b++) {
-      const void *buffer;
-      uint64_t bytes;
-      if (!part_buffer(part, b, &buffer, &bytes, failure)) return false;
-      if (bytes > left) bytes = left;
-      memcpy(to, buffer, bytes);
-      to += bytes;
-      left -= bytes;
-    }
-    if (left == 0) continue;
-    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s is shorter than its shape", batch->declaration->inputs[input].name);
-    return false;
+    if (!part_copy(part, batch->declaration->inputs[input].name, to, failure)) return false;
+    to += part->bytes;
   }
   return true;
 }

@@ -1,10 +1,8 @@
 /* The floor: copy every input to the output of the same position, inside tritonserver. */
-#include <string.h>
-
 #include "clock.h"
 #include "execute.h"
 
-static bool copy_input(const Part *part, const DeclaredTensor *output, TritonResponse *response, Failure *failure) {
+static bool copy_input(const Part *part, const char *input, const DeclaredTensor *output, TritonResponse *response, Failure *failure) {
   TritonOutput *made;
   uint8_t *to = NULL;
   int memory_type = TRITON_MEMORY_CPU;
@@ -12,17 +10,7 @@ static bool copy_input(const Part *part, const DeclaredTensor *output, TritonRes
   if (!failure_none(TRITONBACKEND_ResponseOutput(response, &made, output->name, output->dtype, part->shape, part->rank), failure))
     return false;
   if (!failure_none(TRITONBACKEND_OutputBuffer(made, (void **)&to, part->bytes, &memory_type, &memory_id), failure)) return false;
-  uint64_t left = part->bytes;
-  for (uint32_t b = 0; b < part->buffers && left > 0; b++) {
-    const void *from;
-    uint64_t bytes;
-    if (!part_buffer(part, b, &from, &bytes, failure)) return false;
-    if (bytes > left) bytes = left;
-    memcpy(to, from, bytes);
-    to += bytes;
-    left -= bytes;
-  }
-  return true;
+  return part_copy(part, input, to, failure);
 }
 
 static void loop_back(const Batch *batch, const Request *request) {
@@ -36,7 +24,8 @@ static void loop_back(const Batch *batch, const Request *request) {
   }
   bool copied = true;
   for (uint32_t o = 0; copied && o < declaration->output_count && o < declaration->input_count; o++)
-    if (request->requested >> o & 1) copied = copy_input(&request->parts[o], &declaration->outputs[o], response, &failure);
+    if (request->requested >> o & 1)
+      copied = copy_input(&request->parts[o], declaration->inputs[o].name, &declaration->outputs[o], response, &failure);
   error = copied ? NULL : TRITONSERVER_ErrorNew(failure.code, failure.text);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending a response");
   if (error != NULL) TRITONSERVER_ErrorDelete(error);

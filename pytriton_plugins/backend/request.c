@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool part_buffer(const Part *part, uint32_t index, const void **buffer, uint64_t *bytes, Failure *failure) {
+/* One buffer of an input, in CPU memory. */
+static bool part_buffer(const Part *part, uint32_t index, const void **buffer, uint64_t *bytes, Failure *failure) {
   int memory_type = TRITON_MEMORY_CPU;
   int64_t memory_id = 0;
   if (!failure_none(TRITONBACKEND_InputBuffer(part->input, index, buffer, bytes, &memory_type, &memory_id), failure)) return false;
@@ -13,8 +14,23 @@ bool part_buffer(const Part *part, uint32_t index, const void **buffer, uint64_t
   return false;
 }
 
-static bool join_buffers(Part *part, Failure *failure) {
-  uint64_t at = 0, bytes = 0;
+bool part_copy(const Part *part, const char *name, uint8_t *to, Failure *failure) {
+  uint64_t left = part->bytes;
+  for (uint32_t i = 0; i < part->buffers && left > 0; i++) {
+    const void *buffer;
+    uint64_t bytes;
+    if (!part_buffer(part, i, &buffer, &bytes, failure)) return false;
+    if (bytes > left) bytes = left;
+    if (bytes > 0) memcpy(to, buffer, bytes);
+    to += bytes;
+    left -= bytes;
+  }
+  if (left > 0) failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s is shorter than its shape", name);
+  return left == 0;
+}
+
+static bool join_buffers(const char *name, Part *part, Failure *failure) {
+  uint64_t bytes = 0;
   const void *buffer = NULL;
   if (part->buffers == 1) {
     if (!part_buffer(part, 0, &buffer, &bytes, failure)) return false;
@@ -22,14 +38,9 @@ static bool join_buffers(Part *part, Failure *failure) {
     return bytes >= part->bytes;
   }
   part->text = part->owned = malloc(part->bytes + 1);
-  if (part->owned == NULL) failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an input");
-  for (uint32_t i = 0; part->owned != NULL && i < part->buffers; i++) {
-    if (!part_buffer(part, i, &buffer, &bytes, failure)) return false;
-    if (bytes > part->bytes - at) bytes = part->bytes - at;
-    if (bytes > 0) memcpy(part->owned + at, buffer, bytes);
-    at += bytes;
-  }
-  return part->owned != NULL && at == part->bytes;
+  if (part->owned != NULL) return part_copy(part, name, part->owned, failure);
+  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an input");
+  return false;
 }
 
 /* Whether the bytes are exactly the elements that the shape promises, each with its four-byte length before it. */
@@ -53,7 +64,7 @@ static bool check_content(const DeclaredTensor *tensor, Part *part, Failure *fai
   }
   bool fits;
   if (tensor->item_size == 0) {
-    fits = join_buffers(part, failure) && elements_fit(part);
+    fits = join_buffers(tensor->name, part, failure) && elements_fit(part);
   } else {
     fits = part->elements <= UINT64_MAX / tensor->item_size && part->bytes == part->elements * tensor->item_size;
   }

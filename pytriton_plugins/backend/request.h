@@ -38,8 +38,8 @@ void request_free(const Declaration *declaration, Request *request);
 /* Whether the two may stand in one batch: the same inputs, and like shapes but for the rows. */
 bool request_alike(const Declaration *declaration, const Request *one, const Request *other);
 
-/* One of the part's buffers, which lies in CPU memory. */
-bool part_buffer(const Part *part, uint32_t index, const void **buffer, uint64_t *bytes, Failure *failure);
+/* Copy the part's bytes, in however many buffers they came. name: the input's, for the failure. */
+bool part_copy(const Part *part, const char *name, uint8_t *to, Failure *failure);
 
 bool request_is_cancelled(const Request *request);
 
