@@ -42,7 +42,7 @@ static inline Part *batch_part(const Batch *batch, uint32_t request, uint32_t in
 uint64_t batch_request_bytes(const Batch *batch);
 
 /* Write block and tensors; returns the length of the block. segment has room for batch_request_bytes. */
-bool batch_write(const Batch *batch, uint8_t *segment, uint64_t number, uint64_t *length, Failure *failure);
+bool batch_write(const Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
 
 /* Check the worker's answer and send every request of the batch its response. False, with wrong filled and nothing
  * sent, when the answer breaks the protocol; true with wrong filled when that only showed while some had been sent. */

@@ -15,13 +15,20 @@
 enum { SPIN_NS = 60000, SPIN_PAUSES = 24, SCORE_MAX = 8, RETRY_EVERY = 64 };
 enum { SEND_MS = 1000, POLL_MS = 50 };
 
-bool channel_send(Channel *channel, uint64_t length) {
-  WireChannelMessage message = {.kind = WIRE_EXECUTE, .segment = channel->request.number, .batch = ++channel->batch, .length = length};
-  if (channel->request.descriptor >= 0) message.flags = WIRE_NEW_SEGMENT;
+/* A worker that looks for a descriptor in every message takes longer over each of them. */
+static bool send_segment(Channel *channel) {
+  WireChannelMessage message = {.kind = WIRE_SEGMENT, .segment = channel->request.number, .batch = channel->batch};
   if (!sockets_send(channel->socket, &message, sizeof message, channel->request.descriptor, SEND_MS)) return false;
-  if (channel->request.descriptor >= 0) close(channel->request.descriptor);
+  close(channel->request.descriptor);
   channel->request.descriptor = -1;
   return true;
+}
+
+bool channel_send(Channel *channel, uint64_t length) {
+  bool is_new = channel->request.descriptor >= 0;
+  WireChannelMessage message = {.kind = WIRE_EXECUTE, .flags = is_new ? WIRE_NEW_SEGMENT : 0, .segment = channel->request.number,
+                                .batch = ++channel->batch, .length = length};
+  return sockets_send(channel->socket, &message, sizeof message, -1, SEND_MS) && (!is_new || send_segment(channel));
 }
 
 static void pause_a_moment(void) {
@@ -90,7 +97,7 @@ Exchange channel_receive(Channel *channel, Answer *answer, const char **wrong) {
   WireChannelMessage message;
   Descriptors received;
   long got = receive_done(channel, &message, &received);
-  /* At most one message of ours is under way, so the one left unread is this batch. */
+  /* What is left unread is this batch or its segment, without which no worker runs it. */
   if (got == SOCKETS_END_UNREAD) return EXCHANGE_NOT_SENT;
   if (got == SOCKETS_END) return EXCHANGE_LOST;
   *wrong = got == (long)sizeof message ? check_done(channel, &message, &received) : "a message of a wrong size";

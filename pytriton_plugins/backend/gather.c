@@ -86,12 +86,12 @@ static bool write_input(const Batch *batch, uint32_t input, uint8_t *segment, ui
   return copy_text(batch, input, segment + at, size.elements, failure);
 }
 
-bool batch_write(const Batch *batch, uint8_t *segment, uint64_t number, uint64_t *length, Failure *failure) {
+bool batch_write(const Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
   uint32_t present = present_inputs(batch);
   *length = block_length(batch);
   *(WireRequestHeader *)(void *)segment = (WireRequestHeader){
       .magic = {'P', 'T', 'R', 'Q'}, .version = WIRE_VERSION, .length = (uint32_t)*length, .request_count = batch->count,
-      .input_count = present, .rows = batch->rows, .batch = number};
+      .input_count = present, .rows = batch->rows};
   WireRequest *request = (WireRequest *)(void *)(segment + sizeof(WireRequestHeader));
   for (uint32_t i = 0; i < batch->count; i++)
     *request++ = (WireRequest){.rows = batch->requests[i]->rows, .requested = batch->requests[i]->requested};

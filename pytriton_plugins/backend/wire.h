@@ -11,7 +11,7 @@
 
 enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096, WIRE_MAX_OUTPUTS = 64 };
 enum { WIRE_ALIGNMENT = 64 };
-enum { WIRE_EXECUTE = 1, WIRE_DONE = 2 };
+enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3 };
 enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2 };
 enum {
   LINK_HELLO = 1,
@@ -40,8 +40,7 @@ typedef struct {
   char magic[4];
   uint16_t version, flags;
   uint32_t length, request_count, input_count, rows;
-  uint64_t batch;
-  uint8_t reserved[32];
+  uint8_t reserved[40];
 } WireRequestHeader;
 
 typedef struct {
@@ -61,8 +60,8 @@ typedef struct {
 typedef struct {
   char magic[4];
   uint16_t version, flags;
-  uint32_t length, request_count, output_count, reserved;
-  uint64_t batch;
+  uint32_t length, request_count, output_count;
+  uint8_t reserved[12];
 } WireResponseHeader;
 
 typedef struct {

@@ -55,6 +55,6 @@ class Segment:
         """The descriptor, as long as the peer of the channel still has to get it."""
         self.size = os.fstat(descriptor).st_size
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-        mapping = mmap.mmap(descriptor, self.size, access=access)
-        self.view = memoryview(mapping)
-        self.bytes: NDArray[np.uint8] = np.frombuffer(mapping, np.uint8)
+        self.mapping = mmap.mmap(descriptor, self.size, access=access)
+        self.view = memoryview(self.mapping)
+        self.bytes: NDArray[np.uint8] = np.frombuffer(self.mapping, np.uint8)

@@ -14,15 +14,15 @@ ALIGNMENT = 64
 MAX_MESSAGE = 65536
 MAX_ERROR_TEXT = 4096
 
-EXECUTE, DONE = 1, 2
+EXECUTE, DONE, SEGMENT = 1, 2, 3
 NEW_SEGMENT, RETIRED = 1, 2
 
 REQUEST_MAGIC, RESPONSE_MAGIC = b"PTRQ", b"PTRS"
 CHANNEL_MESSAGE = struct.Struct("<IIIIQQQ")
-REQUEST_HEADER = struct.Struct("<4sHHIIIIQ32x")
+REQUEST_HEADER = struct.Struct("<4sHHIIII40x")
 REQUEST_ENTRY = struct.Struct("<IIQ")
 TENSOR_ENTRY = struct.Struct("<IBBHIIQQ8q")
-RESPONSE_HEADER = struct.Struct("<4sHHIIIIQ")
+RESPONSE_HEADER = struct.Struct("<4sHHIII12x")
 OUTCOME = struct.Struct("<IIQ")
 LINK_HEADER = struct.Struct("<IIIIQQ")
 DECLARATION = struct.Struct("<IIIIIIQI4x")
@@ -113,7 +113,6 @@ class TensorEntry(NamedTuple):
 class RequestBlock(NamedTuple):
     """The metadata of one batch as the backend wrote it."""
 
-    batch: int
     rows: tuple[int, ...]
     requested: tuple[int, ...]
     inputs: tuple[TensorEntry, ...]
@@ -122,7 +121,7 @@ class RequestBlock(NamedTuple):
 def unpack_request_block(buffer: memoryview, offset: int, length: int) -> RequestBlock:
     """The request block at ``offset``; raises ProtocolError if it is not one of this version."""
     header = REQUEST_HEADER.unpack_from(buffer, offset)
-    magic, version, _, block_length, request_count, input_count, _, batch = header
+    magic, version, _, block_length, request_count, input_count, _ = header
     if magic != REQUEST_MAGIC or version != VERSION or block_length != length:
         raise ProtocolError(f"no request block of version {VERSION} at offset {offset}: {header!r}")
     position = offset + REQUEST_HEADER.size
@@ -137,33 +136,16 @@ def unpack_request_block(buffer: memoryview, offset: int, length: int) -> Reques
         tensor, dtype, rank, _, first, count, start, size, *dims = TENSOR_ENTRY.unpack_from(buffer, position)
         inputs.append(TensorEntry(tensor, dtype, first, count, start, size, tuple(dims[:rank])))
         position += TENSOR_ENTRY.size
-    return RequestBlock(batch, tuple(rows), tuple(requested), tuple(inputs))
+    return RequestBlock(tuple(rows), tuple(requested), tuple(inputs))
 
 
-_REQUEST_COUNTS, _REQUEST_BATCH, _AFTER_BATCH = 8, 24, 32
-
-
-def block_identity(buffer: memoryview, offset: int, length: int) -> tuple[bytes, bytes]:
-    """Everything in a request block that differs between two blocks of this version, but the number of the batch."""
-    counts = bytes(buffer[offset + _REQUEST_COUNTS : offset + _REQUEST_BATCH])
-    return counts, bytes(buffer[offset + _AFTER_BATCH : offset + length])
-
-
-_RESPONSE_BATCH = struct.Struct("<Q")
-
-
-def set_response_batch(buffer: memoryview, offset: int, batch: int) -> None:
-    """Put the number of the batch into the response block at ``offset``."""
-    _RESPONSE_BATCH.pack_into(buffer, offset + RESPONSE_HEADER.size - _RESPONSE_BATCH.size, batch)
-
-
-def response_block(batch: int, outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry]) -> bytearray:
+def response_block(outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry]) -> bytearray:
     """The response block for ``outcomes``, one ``(code, message)`` per request, and the tensors' entries."""
     texts_at = RESPONSE_HEADER.size + OUTCOME.size * len(outcomes) + TENSOR_ENTRY.size * len(outputs)
     length = texts_at + sum(len(text) for _, text in outcomes)
     block = bytearray(length)
     view = memoryview(block)
-    RESPONSE_HEADER.pack_into(view, 0, RESPONSE_MAGIC, VERSION, 0, length, len(outcomes), len(outputs), 0, batch)
+    RESPONSE_HEADER.pack_into(view, 0, RESPONSE_MAGIC, VERSION, 0, length, len(outcomes), len(outputs))
     position = RESPONSE_HEADER.size
     for code, text in outcomes:
         OUTCOME.pack_into(view, position, code, len(text), texts_at if text else 0)

@@ -14,7 +14,7 @@ from pytriton_plugins.worker.batch import ArgumentPlan
 from pytriton_plugins.worker.failures import RequestFailure, failure_of
 from pytriton_plugins.worker.outputs import OutputPlan
 
-__all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "caller", "run_batch"]
+__all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "run_batch"]
 
 _LOG = logging.getLogger("pytriton.worker")
 
@@ -47,8 +47,8 @@ class CallPlan:
         self._model = declaration.name
         self._batched = declaration.batched
         self._retry_alone = declaration.retry_alone
-        self._callable = callable_
-        self._arguments = ArgumentPlan(declaration).arguments
+        self.callable = callable_
+        self.arguments = ArgumentPlan(declaration).arguments
         self._checked = OutputPlan(declaration).checked
 
     def run(self, batch: Batch) -> list[Outcome]:
@@ -56,27 +56,36 @@ class CallPlan:
 
         Only exceptions derived from Exception are answers. Others (SystemExit) are logged and end the worker.
         """
-        rows = batch.rows
-        count = len(rows)
         called = False
         try:
-            arguments = self._arguments(batch.arrays)
+            arguments = self.arguments(batch.arrays)
             called = True
-            result = self._callable(**arguments)
-            outputs = self._checked(result, sum(rows) if self._batched else None, batch.requested)
-        except Exception as error:
-            # What failed before the call was never seen by the callable, so calling alone repeats nothing.
-            if count > 1 and (self._retry_alone or not called):
-                self._log(logging.WARNING, f"a batch of {count} requests failed, each is called alone", error)
-            else:
-                self._log(logging.ERROR, f"{count} requests failed" if count > 1 else "a request failed", error)
-                return [Outcome(0, count, None, failure_of(error, self._model))]
+            result = self.callable(**arguments)
         except BaseException as error:
+            return self.failed(batch, error, called=called)
+        return self.finished(batch, result)
+
+    def finished(self, batch: Batch, result: Any) -> list[Outcome]:
+        """What `run` returns when the callable has returned ``result`` for the batch."""
+        rows = batch.rows
+        try:
+            outputs = self._checked(result, sum(rows) if self._batched else None, batch.requested)
+        except BaseException as error:
+            return self.failed(batch, error)
+        return [Outcome(0, len(rows), outputs, None)]
+
+    def failed(self, batch: Batch, error: BaseException, *, called: bool = True) -> list[Outcome]:
+        """What `run` returns, or raises, when the call for the batch, or what comes before it, has failed."""
+        count = len(batch.rows)
+        if not isinstance(error, Exception):
             _LOG.critical("model %s: the callable raised %s; this worker ends", self._model, type(error).__name__)
-            raise
-        else:
-            return [Outcome(0, count, outputs, None)]
-        return self._alone(batch)
+            raise error
+        # What failed before the call was never seen by the callable, so calling alone repeats nothing.
+        if count > 1 and (self._retry_alone or not called):
+            self._log(logging.WARNING, f"a batch of {count} requests failed, each is called alone", error)
+            return self._alone(batch)
+        self._log(logging.ERROR, f"{count} requests failed" if count > 1 else "a request failed", error)
+        return [Outcome(0, count, None, failure_of(error, self._model))]
 
     def _alone(self, batch: Batch) -> list[Outcome]:
         outcomes = []
@@ -92,11 +101,6 @@ class CallPlan:
         # A RequestError is an answer, not a fault of the callable: nothing to trace.
         if not isinstance(error, RequestError):
             _LOG.log(level, "model %s: %s", self._model, what, exc_info=error)
-
-
-def caller(declaration: ModelDeclaration, callable_: Callable[..., Any]) -> Callable[[Batch], list[Outcome]]:
-    """What runs each batch of one worker through ``callable_``."""
-    return CallPlan(declaration, callable_).run
 
 
 def run_batch(declaration: ModelDeclaration, callable_: Callable[..., Any], batch: Batch) -> list[Outcome]:

@@ -18,7 +18,7 @@ from pytriton_plugins.discovery.resolve import resolve
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
-from pytriton_plugins.worker.call import caller
+from pytriton_plugins.worker.call import CallPlan
 from pytriton_plugins.worker.failures import one_line
 from pytriton_plugins.worker.link import WorkerLink
 from pytriton_plugins.worker.orphan import die_with_host
@@ -62,7 +62,7 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration) -> int:
         callable_ = _attempt(link, "set-up", marked)
         if callable_ is None:
             return _FAILED
-    run = caller(declaration, callable_)
+    calls = CallPlan(declaration, callable_)
     gc.collect()
     gc.freeze()  # what was imported lives as long as the worker: no need to walk it again
     link.tell("ready")
@@ -70,7 +70,7 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration) -> int:
         closing = [offer.sock]
         os.register_at_fork(after_in_child=lambda socks=closing: [sock.close() for sock in socks])
         try:
-            ChannelServer(offer.sock, offer.segment, declaration, run, link.need_segment).serve()
+            ChannelServer(offer.sock, offer.segment, declaration, calls, link.need_segment).serve()
         finally:
             offer.sock.close()
             closing.clear()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.models import ModelDeclaration
@@ -16,7 +18,9 @@ from pytriton_plugins.worker.call import Outcome
 from pytriton_plugins.worker.failures import one_line
 
 _LOG = logging.getLogger("pytriton.worker")
-_MOST_PLANS = 64
+_MOST_ANSWERS = 64
+_SMALL = 1 << 14
+"""Bytes up to which it is cheaper to copy an array twice than to have numpy prepare a copy."""
 _OK = (0, b"")
 
 _Tensors = list[tuple[wire.TensorEntry, Encoded]]
@@ -29,13 +33,24 @@ class Written(NamedTuple):
     length: int
 
 
-class _Plan(NamedTuple):
-    """Where the outputs of a wholly successful batch and its block go: the same for all outputs of like shapes."""
+Shapes = tuple[tuple[int, ...], ...]
 
-    offsets: tuple[int, ...]
-    end: int
-    block: bytes
-    written: Written
+
+class Answer:
+    """Where the outputs of a wholly successful batch go, begin and end of each, and its block."""
+
+    __slots__ = ("block", "end", "offset", "places", "written")
+
+    def __init__(self, places: list[tuple[int, int]], block: bytes, offset: int, end: int) -> None:
+        self.places = places
+        self.block = block
+        self.offset = offset
+        self.end = end
+        self.written = Written(offset, len(block))
+
+
+Answers = dict[Shapes, Answer]
+"""What was answered to batches of one form, by the shapes of what the callable returned."""
 
 
 class ResponseWriter:
@@ -46,53 +61,65 @@ class ResponseWriter:
         self.segment = segment
         self._name = declaration.name
         self._outputs = declaration.outputs
+        self._first = declaration.outputs[0].name
         fixed = all(tensor.dtype.item_size for tensor in declaration.outputs)
-        self._dtypes = [tensor.dtype.numpy for tensor in declaration.outputs] if fixed else []
-        self._standing: _Plan | None = None
-        """The plan whose block stands in the segment, all but the number of its batch."""
+        self._numbers = [(tensor.name, tensor.dtype.numpy) for tensor in declaration.outputs] if fixed else []
+        self._standing: Answer | None = None
+        """The answer whose block stands in the segment."""
         self._need = need
-        self._plans: dict[tuple[object, ...], _Plan] = {}
 
-    def write(self, batch: int, requests: int, outcomes: list[Outcome]) -> Written:
-        """Write tensors and block."""
-        if self._dtypes and len(outcomes) == 1:
-            outputs = outcomes[0].outputs
-            if outputs is not None and len(outputs) == len(self._dtypes):
-                # The checks put the outputs into declared order.
-                written = self._write_like_before(batch, requests, list(outputs.values()))
-                if written is not None:
-                    return written
-        self._standing = None
-        return self._write(batch, requests, outcomes)
-
-    def _write_like_before(self, batch: int, requests: int, arrays: list[Array]) -> Written | None:
-        """The short way for outputs whose places are known, or None when the segment has no room for them."""
-        key = (requests, *[array.shape for array in arrays])
-        plan = self._plans.get(key) or self._new_plan(key, requests, arrays)
-        segment = self.segment
-        end = plan.end + len(plan.block)
-        if end > segment.size:
+    def write_again(self, answers: Answers, result: Any) -> Written | None:
+        """Write what the callable returned if it is like an answer that was learned, else None."""
+        arrays, shapes = self._arrays(result)
+        answer = answers.get(shapes)
+        if answer is None:
             return None
-        for dtype, array, offset in zip(self._dtypes, arrays, plan.offsets, strict=True):
-            write_fixed(array, dtype, segment, offset)
-        if plan is not self._standing:
-            segment.view[plan.end : end] = plan.block
-            self._standing = plan
-        wire.set_response_batch(segment.view, plan.end, batch)
-        return plan.written
+        segment = self.segment
+        for index, array in enumerate(arrays):
+            start, end = answer.places[index]
+            if end - start > _SMALL:
+                write_fixed(array, array.dtype, segment, start)
+            else:
+                segment.mapping[start:end] = array.tobytes()
+        if answer is not self._standing:
+            segment.mapping[answer.offset : answer.end] = answer.block
+            self._standing = answer
+        return answer.written
 
-    def _new_plan(self, key: tuple[object, ...], requests: int, arrays: list[Array]) -> _Plan:
-        outputs = {tensor.name: array for tensor, array in zip(self._outputs, arrays, strict=True)}
-        tensors, end = self._place(Outcome(0, requests, outputs, None), 0)
+    def learn(self, answers: Answers, result: Any, outcomes: list[Outcome]) -> None:
+        """Have `write_again` write results like this one, which was found right and written."""
+        arrays, shapes = self._arrays(result)
+        if not arrays or len(outcomes) != 1 or outcomes[0].error:
+            return
+        tensors, offset = self._place(outcomes[0], 0)
         entries = [entry for entry, _ in tensors]
-        if len(self._plans) >= _MOST_PLANS:
-            self._plans.clear()
-        block = bytes(wire.response_block(0, [_OK] * requests, entries))
-        plan = _Plan(tuple(entry.offset for entry in entries), end, block, Written(end, len(block)))
-        self._plans[key] = plan
-        return plan
+        block = bytes(wire.response_block([_OK] * outcomes[0].requests, entries))
+        end = offset + len(block)
+        if end > self.segment.size:
+            return
+        if len(answers) >= _MOST_ANSWERS:
+            answers.clear()
+        places = [(entry.offset, entry.offset + entry.length) for entry in entries]
+        answers[shapes] = Answer(places, block, offset, end)
 
-    def _write(self, batch: int, requests: int, outcomes: list[Outcome]) -> Written:
+    def _arrays(self, result: Any) -> tuple[list[Array], Shapes]:
+        """The arrays of ``result`` in declared order and their shapes, if it is just what is declared; else nothing."""
+        if type(result) is not dict:
+            result = {self._first: result}
+        arrays = []
+        shapes = []
+        for name, dtype in self._numbers:
+            array = result.get(name)
+            if type(array) is not np.ndarray or array.dtype is not dtype:
+                return [], ()
+            arrays.append(array)
+            shapes.append(array.shape)
+        return (arrays, tuple(shapes)) if len(arrays) == len(result) else ([], ())
+
+    def write(self, outcomes: list[Outcome]) -> Written:
+        """Write tensors and block."""
+        self._standing = None
+        requests = sum(outcome.requests for outcome in outcomes)
         results: list[tuple[int, bytes]] = []
         entries: list[wire.TensorEntry] = []
         position = 0
@@ -113,14 +140,14 @@ class ResponseWriter:
                         entries.append(entry)
                     position = end
             results.extend([result] * outcome.requests)
-        block = wire.response_block(batch, results, entries)
+        block = wire.response_block(results, entries)
         try:
             self._reserve(position + len(block), position)
         except ShmError as error:
             _LOG.error("model %s: %s", self._name, error)
             texts = sum(len(text) for _, text in results)
             room = self.segment.size - position - (len(block) - texts)
-            block = wire.response_block(batch, _cut(results, room // len(results)), entries)
+            block = wire.response_block(_cut(results, room // len(results)), entries)
         self.segment.view[position : position + len(block)] = block
         return Written(position, len(block))
 
@@ -154,6 +181,7 @@ class ResponseWriter:
         if old.unsent >= 0:
             os.close(old.unsent)
         self.segment = new
+        self._standing = None
 
 
 def _cut(results: list[tuple[int, bytes]], most: int) -> list[tuple[int, bytes]]:

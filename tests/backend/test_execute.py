@@ -99,7 +99,7 @@ def reply(
             entries.append(entry)
             position = wire.aligned(position + encoded.size)
         first, row = first + requests, end
-    block = wire.response_block(message.batch, outcomes, entries)
+    block = wire.response_block(outcomes, entries)
     segment.view[position : position + len(block)] = block
     done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, message.batch, position, len(block))
     worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
@@ -192,7 +192,7 @@ def test_the_response_cache_keeps_no_error_that_shows_while_an_output_is_read(ba
     refused = backend.infer("cached", strings(b"two"))
     message = worker.receive()
     table = np.array([0, 3 << 30, 1], np.uint64).tobytes() + b"x"  # its ends are right, what lies between is not
-    block = wire.response_block(message.batch, [(0, b"")], [TensorEntry(0, 13, 0, 1, 0, len(table), (1, 2))])
+    block = wire.response_block([(0, b"")], [TensorEntry(0, 13, 0, 1, 0, len(table), (1, 2))])
     descriptor = sealed(4096, table.ljust(64, b"\0") + block)
     done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 901, message.batch, 64, len(block))
     worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)

@@ -97,7 +97,7 @@ class Busy:
 def refuse(worker: WorkerEnd, message: ChannelMessage) -> list[int]:
     """Answer a batch; the rows of its requests."""
     rows = list(worker.block(message).rows)
-    block = wire.response_block(message.batch, [REFUSED] * len(rows), [])
+    block = wire.response_block([REFUSED] * len(rows), [])
     descriptor = sealed(4096, bytes(block))
     done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, message.batch, 0, len(block))
     worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)

@@ -92,12 +92,18 @@ class WorkerEnd:
         self.sock = sock
         self.sock.settimeout(TIMEOUT)
         self.request: Segment | None = None
+        self.heard: list[bytes] = []
+        """The messages of the last `receive`."""
 
     def receive(self) -> ChannelMessage:
-        """The next EXECUTE; its segment is mapped when one comes with it."""
+        """The next EXECUTE; a segment that follows it is mapped."""
         data, descriptors = receive(self.sock, 64)
+        assert descriptors == []
+        self.heard = [data]
         message = ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
-        for descriptor in descriptors:
+        if message.flags & wire.NEW_SEGMENT:
+            data, (descriptor,) = receive(self.sock, 64)
+            self.heard.append(data)
             self.request = Segment(message.segment, descriptor, writable=False)
             os.close(descriptor)
         return message

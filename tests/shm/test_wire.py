@@ -14,7 +14,6 @@ from pytriton_plugins.tensors import NUMERIC, Tensor
 
 TOKEN = 0x1122334455667788
 REQUEST = wire.RequestBlock(
-    1,
     (1, 2),
     (0b11, 0b01),
     (TensorEntry(0, 11, 0, 2, 320, 24, (3, 2)), TensorEntry(1, 13, 0, 2, 384, 35, (3, 1))),
@@ -34,6 +33,7 @@ LOOPBACK = ModelDeclaration(
 )
 CHANNEL_MESSAGES = {
     "execute": ChannelMessage(wire.EXECUTE, wire.NEW_SEGMENT, 0, 7, 1, 0, 288),
+    "segment": ChannelMessage(wire.SEGMENT, 0, 0, 7, 1, 0, 0),
     "done": ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 8, 1, 128, 267),
     "done_retired": ChannelMessage(wire.DONE, wire.RETIRED, 0, 8, 2, 64, 298),
 }
@@ -101,7 +101,7 @@ def test_a_request_block_of_another_form_is_refused(position: int, value: bytes,
 
 
 def test_a_response_block_is_written() -> None:
-    assert wire.response_block(1, OUTCOMES, OUTPUTS) == golden("response", "block")
+    assert wire.response_block(OUTCOMES, OUTPUTS) == golden("response", "block")
 
 
 def test_declarations() -> None:

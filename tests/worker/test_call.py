@@ -13,7 +13,7 @@ import pytest
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.worker.call import Batch, Outcome, RequestFailure, caller, run_batch
+from pytriton_plugins.worker.call import Batch, CallPlan, Outcome, RequestFailure, run_batch
 from pytriton_plugins.worker.failures import MAX_TEXT, failure_of, one_line
 
 A = Tensor("a", np.float32, (-1,))
@@ -223,7 +223,7 @@ def test_nothing_refers_to_the_inputs_once_the_outcomes_are_gone(monkeypatch: py
     # pytest keeps log records, and with them the traceback and its frames.
     monkeypatch.setattr(logging.getLogger("pytriton.worker"), "disabled", True)
     batch = batch_of([1], [-2])
-    run = caller(model(), Recorder())
+    run = CallPlan(model(), Recorder()).run
     before = sys.getrefcount(batch.arrays["a"])
     outcomes = run(batch)
     assert [outcome.error is None for outcome in outcomes] == [True, False]

@@ -31,7 +31,7 @@ def test_error_texts_without_room_are_cut() -> None:
     writer = ResponseWriter(MODEL, segment, refuse)
     text = "a long \N{EURO SIGN} story " * 200
     outcomes = [Outcome(i, 1, None, RequestFailure("INTERNAL", text[:1300])) for i in range(64)]
-    written = writer.write(7, 64, outcomes)
+    written = writer.write(outcomes)
     block = bytes(segment.view[written.offset : written.offset + written.length])
     assert written.offset == 0
     assert written.length <= 1 << 16
