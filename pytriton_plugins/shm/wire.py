@@ -109,6 +109,11 @@ class TensorEntry(NamedTuple):
             *self.dims, *(0,) * (8 - rank),
         )  # fmt: skip
 
+    @classmethod
+    def unpack_from(cls, buffer: memoryview | bytes, position: int) -> TensorEntry:
+        tensor, dtype, rank, _, first, requests, offset, length, *dims = TENSOR_ENTRY.unpack_from(buffer, position)
+        return cls(tensor, dtype, first, requests, offset, length, tuple(dims[:rank]))
+
 
 class RequestBlock(NamedTuple):
     """The metadata of one batch as the backend wrote it."""
@@ -133,8 +138,7 @@ def unpack_request_block(buffer: memoryview, offset: int, length: int) -> Reques
         position += REQUEST_ENTRY.size
     inputs = []
     for _ in range(input_count):
-        tensor, dtype, rank, _, first, count, start, size, *dims = TENSOR_ENTRY.unpack_from(buffer, position)
-        inputs.append(TensorEntry(tensor, dtype, first, count, start, size, tuple(dims[:rank])))
+        inputs.append(TensorEntry.unpack_from(buffer, position))
         position += TENSOR_ENTRY.size
     return RequestBlock(tuple(rows), tuple(requested), tuple(inputs))
 

@@ -181,7 +181,6 @@ class ResponseWriter:
         if old.unsent >= 0:
             os.close(old.unsent)
         self.segment = new
-        self._standing = None
 
 
 def _cut(results: list[tuple[int, bytes]], most: int) -> list[tuple[int, bytes]]:

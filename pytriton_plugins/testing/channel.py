@@ -1,0 +1,200 @@
+"""A callable in this process behind a real channel, whose other end sends batches as the backend does.
+
+Runs in the test process: the worker's loop in a thread, sealed segments, the same blocks and messages; no Triton.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.arrays import encode, read_array, write
+from pytriton_plugins.shm.segment import Segment, create_segment_file
+from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.worker.call import CallPlan
+from pytriton_plugins.worker.failures import RequestFailure
+from pytriton_plugins.worker.serve import ChannelServer
+
+TIMEOUT = 60.0
+"""Seconds that one batch may take."""
+
+Arrays = dict[str, NDArray[Any]]
+_CODES = {number: code for code, number in wire.OUTCOME_CODES.items()}
+
+
+class Answered(NamedTuple):
+    """What came back for one batch: outputs by name or a failure for each request; whether inputs were kept."""
+
+    outcomes: list[Arrays | RequestFailure]
+    retired: bool
+
+
+class ChannelEnd:
+    """The end of a channel that sends batches and reads the answers; arrays have their wire shapes."""
+
+    def __init__(self, declaration: ModelDeclaration, callable_: Callable[..., Any], size: int) -> None:
+        self._declaration = declaration
+        self._size = size
+        self._segments = 0
+        self._batch = 0
+        self._request: Segment | None = None
+        self._sock, theirs = socket_pair()
+        self._sock.settimeout(TIMEOUT)
+        response = self._new_segment(size)
+        response.unsent = os.dup(response.unsent)
+        self._response = response
+        server = ChannelServer(theirs, response, declaration, CallPlan(declaration, callable_), self._need)
+        self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)
+        self._thread.start()
+
+    def send(self, *requests: Arrays) -> Answered:
+        """Run the requests, which have the same inputs, as one batch in which all outputs are wanted."""
+        rows = [self._rows(request) for request in requests]
+        entries, tensors = self._inputs(requests, rows)
+        block = request_block(rows, (1 << len(self._declaration.outputs)) - 1, entries)
+        self._batch += 1
+        flags = self._write(block, tensors)
+        assert self._request is not None
+        number = self._request.number
+        send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.EXECUTE, flags, 0, number, self._batch, 0, len(block)))
+        if flags:
+            message = wire.CHANNEL_MESSAGE.pack(wire.SEGMENT, 0, 0, number, self._batch, 0, 0)
+            send(self._sock, message, (self._request.unsent,))
+            os.close(self._request.unsent)
+        return self._receive(rows)
+
+    def close(self) -> None:
+        """End the channel and wait for the worker's loop."""
+        self._sock.close()
+        self._thread.join(TIMEOUT)
+
+    def _serve(self, server: ChannelServer, sock: Any) -> None:
+        with sock:
+            server.serve()
+
+    def _need(self, size: int, replaced: int) -> Segment:
+        return self._new_segment(size)
+
+    def _new_segment(self, size: int) -> Segment:
+        descriptor = create_segment_file(size)
+        self._segments += 1
+        segment = Segment(self._segments, descriptor, writable=True)
+        segment.unsent = descriptor
+        return segment
+
+    def _rows(self, request: Arrays) -> int:
+        return len(next(iter(request.values()))) if self._declaration.batched else 1
+
+    def _inputs(self, requests: tuple[Arrays, ...], rows: list[int]) -> tuple[list[wire.TensorEntry], list[Any]]:
+        entries, tensors = [], []
+        present = [index for index, tensor in enumerate(self._declaration.inputs) if tensor.name in requests[0]]
+        head = wire.REQUEST_HEADER.size + len(rows) * wire.REQUEST_ENTRY.size + len(present) * wire.TENSOR_ENTRY.size
+        position = wire.aligned(head)
+        for index in present:
+            tensor = self._declaration.inputs[index]
+            parts = [request[tensor.name] for request in requests]
+            array = np.concatenate(parts) if len(parts) > 1 else parts[0]
+            encoded = encode(array, tensor.dtype)
+            shape = array.shape
+            entry = wire.TensorEntry(index, tensor.dtype.code, 0, len(rows), position, encoded.size, shape)
+            entries.append(entry)
+            tensors.append((encoded, position))
+            position = wire.aligned(position + encoded.size)
+        return entries, tensors
+
+    def _write(self, block: bytes, tensors: list[Any]) -> int:
+        end = max((position + encoded.size for encoded, position in tensors), default=len(block))
+        flags = 0
+        if self._request is None or self._request.size < end:
+            self._request = self._new_segment(max(end, self._size))
+            flags = wire.NEW_SEGMENT
+        self._request.view[: len(block)] = block
+        for encoded, position in tensors:
+            write(encoded, self._request, position)
+        return flags
+
+    def _receive(self, rows: list[int]) -> Answered:
+        data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
+        if not data:
+            raise AssertionError("the worker's loop ended without an answer")
+        done = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
+        assert (done.kind, done.batch) == (wire.DONE, self._batch)
+        for descriptor in descriptors:
+            self._response = Segment(done.segment, descriptor, writable=False)
+            os.close(descriptor)
+        retired = bool(done.flags & wire.RETIRED)
+        if retired:
+            self._request = None
+        return Answered(self._outcomes(done, rows), retired)
+
+    def _outcomes(self, done: wire.ChannelMessage, rows: list[int]) -> list[Arrays | RequestFailure]:
+        results, entries = unpack_response_block(self._response.view, done.offset, done.length)
+        assert len(results) == len(rows)
+        outcomes: list[Arrays | RequestFailure] = []
+        for index, (code, text) in enumerate(results):
+            outcomes.append(RequestFailure(_CODES[code], text) if code else self._outputs(index, rows, entries))  # type: ignore[arg-type]
+        return outcomes
+
+    def _outputs(self, index: int, rows: list[int], entries: list[wire.TensorEntry]) -> Arrays:
+        outputs = {}
+        for entry in entries:
+            if not entry.first <= index < entry.first + entry.requests:
+                continue
+            tensor = self._declaration.outputs[entry.tensor]
+            array = read_array(self._response, entry, tensor.dtype)
+            start = sum(rows[entry.first : index])
+            outputs[tensor.name] = (
+                array[start : start + rows[index]].copy() if self._declaration.batched else array.copy()
+            )
+        return outputs
+
+
+def request_block(rows: list[int], requested: int, inputs: list[wire.TensorEntry]) -> bytes:
+    """A request block as docs/protocol.md has it."""
+    tensors = bytearray(wire.TENSOR_ENTRY.size * len(inputs))
+    for index, entry in enumerate(inputs):
+        entry.pack_into(memoryview(tensors), index * wire.TENSOR_ENTRY.size)
+    length = wire.REQUEST_HEADER.size + wire.REQUEST_ENTRY.size * len(rows) + len(tensors)
+    counts = (length, len(rows), len(inputs), sum(rows))
+    head = wire.REQUEST_HEADER.pack(wire.REQUEST_MAGIC, wire.VERSION, 0, *counts)
+    return head + b"".join(wire.REQUEST_ENTRY.pack(count, 0, requested) for count in rows) + tensors
+
+
+def unpack_response_block(
+    buffer: memoryview, offset: int, length: int
+) -> tuple[list[tuple[int, str]], list[wire.TensorEntry]]:
+    """Code and text for each request, and the tensors' entries."""
+    block = bytes(buffer[offset : offset + length])
+    magic, version, _, size, requests, outputs = wire.RESPONSE_HEADER.unpack_from(block)
+    assert (magic, version, size) == (wire.RESPONSE_MAGIC, wire.VERSION, length)
+    results = []
+    position = wire.RESPONSE_HEADER.size
+    for _ in range(requests):
+        code, text_length, text_at = wire.OUTCOME.unpack_from(block, position)
+        results.append((code, block[text_at : text_at + text_length].decode()))
+        position += wire.OUTCOME.size
+    entries = []
+    for _ in range(outputs):
+        entries.append(wire.TensorEntry.unpack_from(block, position))
+        position += wire.TENSOR_ENTRY.size
+    return results, entries
+
+
+@contextlib.contextmanager
+def open_channel(
+    declaration: ModelDeclaration, callable_: Callable[..., Any], size: int = 1 << 16
+) -> Iterator[ChannelEnd]:
+    """A channel to ``callable_``; ``size`` is that of the first segments in bytes."""
+    end = ChannelEnd(declaration, callable_, size)
+    try:
+        yield end
+    finally:
+        end.close()
