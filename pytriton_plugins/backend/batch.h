@@ -38,15 +38,22 @@ static inline Part *batch_part(const Batch *batch, uint32_t request, uint32_t in
   return &batch->requests[request]->parts[input];
 }
 
+/* Memory that others may write at any time. */
+typedef struct {
+  const uint8_t *bytes;
+  uint64_t size;
+} Area;
+
 /* Bytes of the request segment that the batch needs. */
 uint64_t batch_request_bytes(const Batch *batch);
 
 /* Write block and tensors; returns the length of the block. segment has room for batch_request_bytes. */
 bool batch_write(const Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
 
-/* Check the worker's answer and send every request of the batch its response. False, with wrong filled and nothing
- * sent, when the answer breaks the protocol; true with wrong filled when that only showed while some had been sent. */
-bool batch_respond(Batch *batch, const uint8_t *answer, uint64_t length, const uint8_t *segment, uint64_t size, const char **wrong);
+/* Check the worker's block and send every request of the batch its response, from the response segment, or from the
+ * request segment what the callable gave back as it came. False, with wrong filled and nothing sent, when the block
+ * breaks the protocol; true with wrong filled when that only showed while some had been sent. */
+bool batch_respond(Batch *batch, Area block, Area response, Area request, const char **wrong);
 
 /* Answer one request, or all of the batch, with a failure. */
 void batch_fail_request(const Batch *batch, Request *request, const Failure *failure);

@@ -103,11 +103,12 @@ Exchange channel_receive(Channel *channel, Answer *answer, const char **wrong) {
   *wrong = got == (long)sizeof message ? check_done(channel, &message, &received) : "a message of a wrong size";
   if (got > 0) descriptors_close(&received);
   if (*wrong != NULL) return EXCHANGE_BROKEN;
-  *answer = (Answer){channel->response.bytes + message.offset, message.length, (message.flags & WIRE_RETIRED) != 0};
-  if (answer->retired) {
-    uint32_t number = channel->request.number;
-    segment_close(&channel->request);
-    channel->request.number = number; /* the host must learn which one the next one replaces */
-  }
+  *answer = (Answer){{channel->response.bytes + message.offset, message.length}, (message.flags & WIRE_RETIRED) != 0};
   return EXCHANGE_DONE;
+}
+
+void channel_retire_request(Channel *channel) {
+  uint32_t number = channel->request.number;
+  segment_close(&channel->request);
+  channel->request.number = number; /* the host must learn which one the next one replaces */
 }

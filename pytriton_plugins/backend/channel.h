@@ -15,8 +15,7 @@ typedef enum {
 } Exchange;
 
 typedef struct {
-  const uint8_t *bytes; /* in the response segment: read once, then never again */
-  uint64_t length;
+  Area block;   /* in the response segment: read once, then never again */
   bool retired; /* the request segment must not be written again */
 } Answer;
 
@@ -25,5 +24,8 @@ bool channel_send(Channel *channel, uint64_t length);
 
 /* Wait for its answer. wrong says what was broken. */
 Exchange channel_receive(Channel *channel, Answer *answer, const char **wrong);
+
+/* Give up the request segment, to which the callable still refers; the next batch gets another one. */
+void channel_retire_request(Channel *channel);
 
 #endif

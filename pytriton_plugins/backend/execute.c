@@ -97,9 +97,11 @@ static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, 
   finish_answered(instance);
   Exchange result = channel_receive(channel, &answer, wrong);
   times->compute_end = clock_ns();
-  if (result == EXCHANGE_DONE && !batch_respond(batch, answer.bytes, answer.length, channel->response.bytes, channel->response.size, wrong))
-    return EXCHANGE_BROKEN;
-  return result;
+  if (result != EXCHANGE_DONE) return result;
+  Area response = {channel->response.bytes, channel->response.size}, request = {channel->request.bytes, channel->request.size};
+  bool responded = batch_respond(batch, answer.block, response, request, wrong);
+  if (answer.retired) channel_retire_request(channel); /* only now: what was given back lies there */
+  return responded ? EXCHANGE_DONE : EXCHANGE_BROKEN;
 }
 
 /* broken: the channel is of no more use. */

@@ -1,5 +1,5 @@
-/* From the response segment into Triton's response buffers: check our copy of the block, then copy each request's
- * part of every output. Nothing that the worker wrote is believed, and nothing is read twice from shared memory. */
+/* From the segments into Triton's response buffers: check our copy of the block, then copy each request's part of every
+ * output. Nothing that the worker wrote is believed, and nothing is read twice from shared memory. */
 #include <string.h>
 
 #include "batch.h"
@@ -9,8 +9,7 @@ typedef struct {
   const WireOutcome *outcomes;
   const WireTensor *entries;
   uint32_t entry_count;
-  const uint8_t *segment;
-  uint64_t size;
+  Area response, request;
   const char *wrong; /* what only showed when the tensors were read */
 } Answered;
 
@@ -28,8 +27,15 @@ static const char *check_shape(const Batch *batch, const WireTensor *entry, cons
   return NULL;
 }
 
-static const char *check_data(const WireTensor *entry, const DeclaredTensor *tensor, uint64_t size) {
-  uint64_t elements, bytes;
+/* Where the data of an entry, whose flags are checked, lie. */
+static const Area *area_of(const Answered *answered, const WireTensor *entry) {
+  return entry->flags == WIRE_IN_REQUEST ? &answered->request : &answered->response;
+}
+
+static const char *check_data(const Answered *answered, const WireTensor *entry, const DeclaredTensor *tensor) {
+  uint64_t elements, bytes, size;
+  if (entry->flags > WIRE_IN_REQUEST || (entry->flags == WIRE_IN_REQUEST && tensor->item_size == 0)) return "an output with unknown flags";
+  size = area_of(answered, entry)->size;
   if (!wire_element_count(entry->dims, entry->rank, &elements)) return "an output with a shape that cannot be";
   if (entry->offset % WIRE_ALIGNMENT != 0 || entry->offset > size || entry->length > size - entry->offset)
     return "an output outside its segment";
@@ -42,7 +48,7 @@ static const char *check_data(const WireTensor *entry, const DeclaredTensor *ten
   return NULL;
 }
 
-static const char *check_entry(Batch *batch, const WireTensor *entry, uint32_t position, uint64_t size) {
+static const char *check_entry(Batch *batch, const Answered *answered, const WireTensor *entry, uint32_t position) {
   const Declaration *declaration = batch->declaration;
   if (entry->index >= declaration->output_count) return "an output that is not declared";
   const DeclaredTensor *tensor = &declaration->outputs[entry->index];
@@ -50,7 +56,7 @@ static const char *check_entry(Batch *batch, const WireTensor *entry, uint32_t p
   if (entry->count == 0 || entry->first >= batch->count || entry->count > batch->count - entry->first)
     return "an output for requests that are not in the batch";
   const char *wrong = check_shape(batch, entry, tensor);
-  if (wrong == NULL) wrong = check_data(entry, tensor, size);
+  if (wrong == NULL) wrong = check_data(answered, entry, tensor);
   for (uint32_t i = entry->first; wrong == NULL && i < entry->first + entry->count; i++) {
     uint32_t *cover = &batch->cover[(size_t)i * declaration->output_count + entry->index];
     if (*cover != 0) return "an output that comes twice";
@@ -72,7 +78,7 @@ static const char *check_outcome(const Batch *batch, const WireOutcome *outcome,
 }
 
 /* Find the parts of the block, whose length is checked, and check each of them. */
-static const char *check_block(Batch *batch, uint64_t length, uint64_t size, Answered *answered) {
+static const char *check_block(Batch *batch, uint64_t length, Answered *answered) {
   const WireResponseHeader *header = (const void *)batch->block;
   if (memcmp(header->magic, "PTRS", 4) != 0 || header->version != WIRE_VERSION) return "no response block of this version";
   if (header->length != length || header->request_count != batch->count) return "a response block for another batch";
@@ -85,7 +91,7 @@ static const char *check_block(Batch *batch, uint64_t length, uint64_t size, Ans
   uint64_t total = 0;
   const char *wrong = NULL;
   for (uint32_t i = 0; wrong == NULL && i < answered->entry_count; i++) {
-    wrong = check_entry(batch, &answered->entries[i], i, size);
+    wrong = check_entry(batch, answered, &answered->entries[i], i);
     total += answered->entries[i].length;
     if (wrong == NULL && total > batch->declaration->largest_response) wrong = "more output than the model's limit allows";
   }
@@ -151,7 +157,7 @@ static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, 
   }
   uint64_t count = rows == 0 ? 0 : elements / rows; /* elements in one row */
   uint64_t wanted = batch->declaration->batched ? batch->requests[index]->rows : 1;
-  const uint8_t *data = answered->segment + entry->offset;
+  const uint8_t *data = area_of(answered, entry)->bytes + entry->offset;
   if (tensor->item_size == 0)
     return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
   uint64_t row_bytes = count * tensor->item_size;
@@ -193,20 +199,20 @@ static void respond_request(Batch *batch, Answered *answered, uint32_t i) {
   batch_fail_request(batch, request, &failure);
 }
 
-bool batch_respond(Batch *batch, const uint8_t *answer, uint64_t length, const uint8_t *segment, uint64_t size, const char **wrong) {
+bool batch_respond(Batch *batch, Area block, Area response, Area request, const char **wrong) {
   const Declaration *declaration = batch->declaration;
   uint64_t covers = (uint64_t)batch->count * declaration->output_count;
   uint64_t longest = sizeof(WireResponseHeader) + covers * sizeof(WireTensor) +
                      batch->count * (uint64_t)(sizeof(WireOutcome) + WIRE_MAX_ERROR_TEXT);
   *wrong = "a response block of an impossible length";
-  if (length < sizeof(WireResponseHeader) || length > longest) return false;
+  if (block.size < sizeof(WireResponseHeader) || block.size > longest) return false;
   *wrong = "no memory for the response block";
-  if (!batch_reserve((void **)&batch->block, &batch->block_room, length, 1)) return false;
+  if (!batch_reserve((void **)&batch->block, &batch->block_room, block.size, 1)) return false;
   if (!batch_reserve((void **)&batch->cover, &batch->cover_room, covers, sizeof *batch->cover)) return false;
-  memcpy(batch->block, answer, length);
+  memcpy(batch->block, block.bytes, block.size);
   memset(batch->cover, 0, covers * sizeof *batch->cover);
-  Answered answered = {.batch = batch, .segment = segment, .size = size};
-  *wrong = check_block(batch, length, size, &answered);
+  Answered answered = {.batch = batch, .response = response, .request = request};
+  *wrong = check_block(batch, block.size, &answered);
   if (*wrong != NULL) return false;
   for (uint32_t i = 0; i < batch->count; i++) respond_request(batch, &answered, i);
   *wrong = answered.wrong;

@@ -16,6 +16,7 @@ MAX_ERROR_TEXT = 4096
 
 EXECUTE, DONE, SEGMENT = 1, 2, 3
 NEW_SEGMENT, RETIRED = 1, 2
+IN_REQUEST = 1
 
 REQUEST_MAGIC, RESPONSE_MAGIC = b"PTRQ", b"PTRS"
 CHANNEL_MESSAGE = struct.Struct("<IIIIQQQ")
@@ -101,18 +102,18 @@ class TensorEntry(NamedTuple):
     offset: int
     length: int
     dims: tuple[int, ...]
+    flags: int = 0
 
     def pack_into(self, buffer: memoryview, position: int) -> None:
         rank = len(self.dims)
-        TENSOR_ENTRY.pack_into(
-            buffer, position, self.tensor, self.dtype, rank, 0, self.first, self.requests, self.offset, self.length,
-            *self.dims, *(0,) * (8 - rank),
-        )  # fmt: skip
+        padding = (0,) * (8 - rank)
+        head = (self.tensor, self.dtype, rank, self.flags, self.first, self.requests, self.offset, self.length)
+        TENSOR_ENTRY.pack_into(buffer, position, *head, *self.dims, *padding)
 
     @classmethod
     def unpack_from(cls, buffer: memoryview | bytes, position: int) -> TensorEntry:
-        tensor, dtype, rank, _, first, requests, offset, length, *dims = TENSOR_ENTRY.unpack_from(buffer, position)
-        return cls(tensor, dtype, first, requests, offset, length, tuple(dims[:rank]))
+        tensor, dtype, rank, flags, first, requests, offset, length, *dims = TENSOR_ENTRY.unpack_from(buffer, position)
+        return cls(tensor, dtype, first, requests, offset, length, tuple(dims[:rank]), flags)
 
 
 class RequestBlock(NamedTuple):

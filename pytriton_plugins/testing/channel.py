@@ -46,6 +46,9 @@ class ChannelEnd:
         self._segments = 0
         self._batch = 0
         self._request: Segment | None = None
+        self._answered_request: Segment | None = None
+        self.given_back = 0
+        """How many outputs of the last batch were left in the request segment."""
         self._sock, theirs = socket_pair()
         self._sock.settimeout(TIMEOUT)
         response = self._new_segment(size)
@@ -130,6 +133,7 @@ class ChannelEnd:
         for descriptor in descriptors:
             self._response = Segment(done.segment, descriptor, writable=False)
             os.close(descriptor)
+        self._answered_request = self._request
         retired = bool(done.flags & wire.RETIRED)
         if retired:
             self._request = None
@@ -137,6 +141,7 @@ class ChannelEnd:
 
     def _outcomes(self, done: wire.ChannelMessage, rows: list[int]) -> list[Arrays | RequestFailure]:
         results, entries = unpack_response_block(self._response.view, done.offset, done.length)
+        self.given_back = sum(entry.flags == wire.IN_REQUEST for entry in entries)
         assert len(results) == len(rows)
         outcomes: list[Arrays | RequestFailure] = []
         for index, (code, text) in enumerate(results):
@@ -149,7 +154,9 @@ class ChannelEnd:
             if not entry.first <= index < entry.first + entry.requests:
                 continue
             tensor = self._declaration.outputs[entry.tensor]
-            array = read_array(self._response, entry, tensor.dtype)
+            segment = self._answered_request if entry.flags == wire.IN_REQUEST else self._response
+            assert segment is not None
+            array = read_array(segment, entry, tensor.dtype)
             start = sum(rows[entry.first : index])
             outputs[tensor.name] = (
                 array[start : start + rows[index]].copy() if self._declaration.batched else array.copy()

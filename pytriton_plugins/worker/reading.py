@@ -59,14 +59,15 @@ class RequestReader:
         """Whether the callable gets copies because it keeps its inputs."""
         self._plans: dict[bytes, Plan] = {}
 
-    def take_segment(self, number: int, descriptors: list[int]) -> None:
-        """Use a new segment from now on."""
+    def take_segment(self, number: int, descriptors: list[int]) -> Segment:
+        """Use a new segment from now on, and return it."""
         (descriptor,) = descriptors
         self._plans.clear()
         self._segment = Segment(number, descriptor, writable=False)
         os.close(descriptor)
         self._bytes = self._segment.bytes
         self._unreferenced = sys.getrefcount(self._bytes)
+        return self._segment
 
     def plan(self, number: int, offset: int, length: int) -> Plan:
         """What the block at ``offset`` of segment ``number`` says; raises ProtocolError if there is none."""

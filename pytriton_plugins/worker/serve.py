@@ -78,7 +78,7 @@ class ChannelServer:
         message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
         if message.kind != wire.SEGMENT:
             raise ProtocolError(f"channel: a message of kind {message.kind} where a segment should come")
-        self._reader.take_segment(message.segment, descriptors)
+        self._writer.take_request(self._reader.take_segment(message.segment, descriptors))
         return True
 
     def _answer(self, number: int, offset: int, length: int) -> Written:

@@ -20,7 +20,7 @@ from pytriton_plugins.worker.failures import one_line
 _LOG = logging.getLogger("pytriton.worker")
 _MOST_ANSWERS = 64
 _SMALL = 1 << 14
-"""Bytes up to which it is cheaper to copy an array twice than to have numpy prepare a copy."""
+"""Bytes up to which it is cheaper to copy an array twice than to have numpy prepare a copy, or to ask where it lies."""
 _OK = (0, b"")
 
 _Tensors = list[tuple[wire.TensorEntry, Encoded]]
@@ -33,11 +33,15 @@ class Written(NamedTuple):
     length: int
 
 
-Shapes = tuple[tuple[int, ...], ...]
+Form = tuple[tuple[int, ...] | int, ...]
+"""The shape of each output, and behind that of a large one where in the request segment it lies, or -1."""
 
 
 class Answer:
-    """Where the outputs of a wholly successful batch go, begin and end of each, and its block."""
+    """Where the outputs of a wholly successful batch go, begin and end of each, and its block.
+
+    The end of an output that lies in the request segment is 0: it stays where it is.
+    """
 
     __slots__ = ("block", "end", "offset", "places", "written")
 
@@ -49,8 +53,8 @@ class Answer:
         self.written = Written(offset, len(block))
 
 
-Answers = dict[Shapes, Answer]
-"""What was answered to batches of one form, by the shapes of what the callable returned."""
+Answers = dict[Form, Answer]
+"""What was answered to batches whose requests were alike, by the form of what the callable returned."""
 
 
 class ResponseWriter:
@@ -61,17 +65,23 @@ class ResponseWriter:
         self.segment = segment
         self._name = declaration.name
         self._outputs = declaration.outputs
-        self._first = declaration.outputs[0].name
+        self._names = [tensor.name for tensor in declaration.outputs]
         fixed = all(tensor.dtype.item_size for tensor in declaration.outputs)
         self._numbers = [(tensor.name, tensor.dtype.numpy) for tensor in declaration.outputs] if fixed else []
         self._standing: Answer | None = None
         """The answer whose block stands in the segment."""
+        self._request_at = self._request_size = 0
         self._need = need
+
+    def take_request(self, segment: Segment) -> None:
+        """Batches stand in ``segment`` from now on: what the callable gives back of it need not be copied."""
+        self._request_at = int(segment.bytes.__array_interface__["data"][0])
+        self._request_size = segment.size
 
     def write_again(self, answers: Answers, result: Any) -> Written | None:
         """Write what the callable returned if it is like an answer that was learned, else None."""
-        arrays, shapes = self._arrays(result)
-        answer = answers.get(shapes)
+        arrays, form = self._arrays(result)
+        answer = answers.get(form)
         if answer is None:
             return None
         segment = self.segment
@@ -79,7 +89,7 @@ class ResponseWriter:
             start, end = answer.places[index]
             if end - start > _SMALL:
                 write_fixed(array, array.dtype, segment, start)
-            else:
+            elif end:
                 segment.mapping[start:end] = array.tobytes()
         if answer is not self._standing:
             segment.mapping[answer.offset : answer.end] = answer.block
@@ -88,33 +98,51 @@ class ResponseWriter:
 
     def learn(self, answers: Answers, result: Any, outcomes: list[Outcome]) -> None:
         """Have `write_again` write results like this one, which was found right and written."""
-        arrays, shapes = self._arrays(result)
+        arrays, form = self._arrays(result)
         if not arrays or len(outcomes) != 1 or outcomes[0].error:
             return
-        tensors, offset = self._place(outcomes[0], 0)
-        entries = [entry for entry, _ in tensors]
+        entries, places, offset = [], [], 0
+        for (entry, _), array in zip(self._place(outcomes[0], 0)[0], arrays, strict=True):
+            there = self._in_request(array) if array.nbytes > _SMALL else -1
+            if there >= 0:
+                entries.append(entry._replace(offset=there, flags=wire.IN_REQUEST))
+                places.append((there, 0))
+            else:
+                entries.append(entry._replace(offset=offset))
+                places.append((offset, offset + entry.length))
+                offset = wire.aligned(offset + entry.length)
         block = bytes(wire.response_block([_OK] * outcomes[0].requests, entries))
         end = offset + len(block)
         if end > self.segment.size:
             return
         if len(answers) >= _MOST_ANSWERS:
             answers.clear()
-        places = [(entry.offset, entry.offset + entry.length) for entry in entries]
-        answers[shapes] = Answer(places, block, offset, end)
+        answers[form] = Answer(places, block, offset, end)
 
-    def _arrays(self, result: Any) -> tuple[list[Array], Shapes]:
-        """The arrays of ``result`` in declared order and their shapes, if it is just what is declared; else nothing."""
+    def _arrays(self, result: Any) -> tuple[list[Array], Form]:
+        """The arrays of ``result`` in declared order and their form, if it is just what is declared; else nothing."""
         if type(result) is not dict:
-            result = {self._first: result}
+            values = result if type(result) is tuple else (result,)
+            if len(values) != len(self._names):
+                return [], ()
+            result = dict(zip(self._names, values, strict=True))
         arrays = []
-        shapes = []
+        form: list[tuple[int, ...] | int] = []
         for name, dtype in self._numbers:
             array = result.get(name)
             if type(array) is not np.ndarray or array.dtype is not dtype:
                 return [], ()
             arrays.append(array)
-            shapes.append(array.shape)
-        return (arrays, tuple(shapes)) if len(arrays) == len(result) else ([], ())
+            form.append(array.shape)
+            if array.nbytes > _SMALL:
+                form.append(self._in_request(array))
+        return (arrays, tuple(form)) if len(arrays) == len(result) else ([], ())
+
+    def _in_request(self, array: Array) -> int:
+        """Where in the request segment an array begins that lies there as it would be written; -1 for any other."""
+        at = int(array.__array_interface__["data"][0]) - self._request_at
+        inside = at >= 0 and at + array.nbytes <= self._request_size
+        return at if inside and at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
 
     def write(self, outcomes: list[Outcome]) -> Written:
         """Write tensors and block."""

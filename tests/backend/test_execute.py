@@ -233,6 +233,22 @@ def test_each_request_of_a_batch_gets_its_own_rows(backend: Backend, covered: tu
     assert {name: array.tolist() for name, array in long.result(TIMEOUT).items()} == expected
 
 
+@pytest.mark.parametrize("flags", [0, wire.RETIRED], ids=["", "and is kept"])
+def test_an_input_that_is_given_back_is_taken_from_the_request_segment(backend: Backend, flags: int) -> None:
+    """Seen red with the response segment read for it (`area_of`), and with the request segment given up before."""
+    worker = backend.connect(3)
+    x = np.array([[3, 4], [5, 6]], np.float32)
+    waiting = backend.infer("golden", {"x": x}, ("y",))
+    message = worker.receive()
+    (given,) = worker.block(message).inputs
+    block = wire.response_block([(0, b"")], [given._replace(flags=wire.IN_REQUEST)])
+    descriptor = sealed(4096, bytes(block))
+    done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT | flags, 0, 900, message.batch, 0, len(block))
+    worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
+    os.close(descriptor)
+    assert waiting.result(TIMEOUT)["y"].tolist() == x.tolist()
+
+
 def test_strings_of_every_kind_go_through(backend: Backend) -> None:
     worker = backend.connect(1)
     items = [b"", b"\0", "é".encode(), b"\xff", b"x" * 20_000, b""]

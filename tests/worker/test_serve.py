@@ -231,6 +231,70 @@ def test_larger_and_smaller_answers_in_turn() -> None:
             np.testing.assert_array_equal(outcome["y"], np.full((1, size), size + 1, np.float32))
 
 
+LARGE = 10_000
+"""Floats: enough that it is asked where an output lies."""
+
+
+def large(*rows: int) -> dict[str, Array]:
+    return {"x": np.array([np.arange(row, row + LARGE) for row in rows], np.float32)}
+
+
+GIVEN_BACK: dict[str, tuple[Callable[[Array], Array], int]] = {
+    "the input": (lambda x: x, 1),
+    "a view of it": (lambda x: x.reshape(-1).reshape(x.shape), 1),
+    "its first half": (lambda x: x[:, : LARGE // 2], 0),
+    "turned around": (lambda x: x[:, ::-1], 0),
+    "a new array": (lambda x: x + 1, 0),
+    "a copy": (lambda x: x.copy(), 0),
+}
+
+
+@pytest.mark.parametrize("what", GIVEN_BACK)
+def test_an_input_that_is_given_back_is_not_copied(what: str) -> None:
+    """Seen red with any array taken for one that lies in the segment (`ResponseWriter._in_request`)."""
+    function, given_back = GIVEN_BACK[what]
+    with open_channel(model(), function) as channel:
+        for start in range(4):
+            requests = large(start), large(start + 1, start + 2)
+            outcomes = channel.send(*requests).outcomes
+            assert channel.given_back == (given_back if start else 0)
+            for request, outcome in zip(requests, outcomes, strict=True):
+                assert not isinstance(outcome, RequestFailure)
+                np.testing.assert_array_equal(outcome["y"], function(request["x"]))
+
+
+def test_the_input_or_a_new_array_in_turn() -> None:
+    """Seen red with the answers told apart by shapes alone (`ResponseWriter._arrays`): old bytes were sent."""
+
+    def function(x: Array) -> tuple[Array, Array]:
+        return (x, x * 2) if x[0, 0] % 2 else (x * 3, x)
+
+    with open_channel(model(Y, S), function) as channel:
+        for start in range(8):
+            (outcome,) = channel.send(large(start)).outcomes
+            assert not isinstance(outcome, RequestFailure)
+            first, second = function(large(start)["x"])
+            np.testing.assert_array_equal(outcome["y"], first)
+            np.testing.assert_array_equal(outcome["s"], second)
+    assert channel.given_back == 1
+
+
+def test_an_input_that_is_given_back_and_kept() -> None:
+    kept: list[Array] = []
+
+    def function(x: Array) -> Array:
+        kept.append(x)
+        return x
+
+    with open_channel(model(), function) as channel:
+        for start in range(6):
+            (outcome,) = channel.send(large(start)).outcomes
+            assert not isinstance(outcome, RequestFailure)
+            np.testing.assert_array_equal(outcome["y"], large(start)["x"])
+    for start, array in enumerate(kept):
+        np.testing.assert_array_equal(array, large(start)["x"])
+
+
 def test_text_in_and_out() -> None:
     declaration = model(Tensor("t", str, (1,)), inputs=(Tensor("s", bytes, (1,)),))
 
