@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from pytriton_plugins.config_file import ConfigFile, find_config_file
+from pytriton_plugins.config_tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.settings import MIB, PREFIX, SETTINGS, Setting, suggestion
 from pytriton_plugins.text import one_line
@@ -25,7 +26,7 @@ _KUBERNETES = re.compile(r"PYTRITON_HOST_(SERVICE_.*|PORT|PORT_\d+_.*)")
 class HostConfig:
     """Every setting of the daemon; sizes are bytes, times seconds, a port of 0 means any free one.
 
-    ``fixed`` names the settings that a flag, a variable or the file set: hooks may not change those.
+    ``sources`` tells where a flag, a variable or the file set a setting: hooks may not change those.
     """
 
     targets: tuple[str, ...] = ()
@@ -36,6 +37,11 @@ class HostConfig:
     tritonserver: Path | None = None
     server_options: tuple[tuple[str, str], ...] = ()
     optional: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
+    plugins_dir: Path | None = None
+    skip_broken_hooks: bool = False
     workers: int | None = None
     shm_initial: int = 16 * MIB
     shm_max: int = 2048 * MIB
@@ -45,7 +51,18 @@ class HostConfig:
     allow: tuple[str, ...] = ()
     run_dir: Path | None = None
     log_level: str = "info"
-    fixed: frozenset[str] = frozenset()
+    reload: bool = False
+    sources: Mapping[str, str] = attrs.field(factory=dict, eq=False)
+    tables: Tables = attrs.Factory(Tables)
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The settings that are set."""
+        return frozenset(self.sources)
+
+    def model(self, name: str) -> ModelSettings:
+        """What the file says about one model."""
+        return self.tables.models.get(name) or ModelSettings()
 
 
 def load_config(
@@ -58,12 +75,14 @@ def load_config(
     chosen = flags.get("config") or environ.get(f"{PREFIX}CONFIG")
     file = find_config_file(Path(str(chosen)) if chosen else None, directory)
     values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for setting in SETTINGS:
         given = _given(setting, flags, environ, file)
         if given is not None:
             where, value, base = given
             values[setting.name] = _parsed(setting, where, value, base or directory)
-    config = HostConfig(targets=targets, fixed=frozenset(values), **values)
+            sources[setting.name] = where
+    config = HostConfig(targets=targets, sources=sources, tables=file.tables, **values)
     _check_together(config)
     return config
 

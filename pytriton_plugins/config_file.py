@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from pytriton_plugins.config_tables import TABLES, Tables, read_tables
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.settings import SETTINGS, suggestion
 from pytriton_plugins.text import one_line
@@ -20,10 +21,11 @@ _TABLES = {key.partition(".")[0] for key in _BY_KEY if "." in key}
 
 @attrs.frozen
 class ConfigFile:
-    """What a file sets, by the setting's name, the values as TOML gives them."""
+    """What a file sets: single settings by name, as TOML gives them, and the tables of models and the like."""
 
     path: Path
     values: dict[str, object]
+    tables: Tables = attrs.Factory(Tables)
 
 
 def find_config_file(chosen: Path | None, directory: Path) -> ConfigFile:
@@ -44,7 +46,13 @@ def _read(path: Path, pyproject: bool) -> ConfigFile:
         table = tool.get("pytriton-host", {}) if isinstance(tool, dict) else {}
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: tool.pytriton-host is no table; write [tool.pytriton-host]")
-    return ConfigFile(path, {_BY_KEY[key].name: value for key, value in _flat(path, table)})
+    # TOML lets `plugins` be a list or a table, not both; the list is the short form of `enable`.
+    if isinstance(table.get("plugins"), list):
+        table = {**table, "enable": table["plugins"]}
+        del table["plugins"]
+    settings = {key: value for key, value in table.items() if key not in TABLES}
+    values = {_BY_KEY[key].name: value for key, value in _flat(path, settings)}
+    return ConfigFile(path, values, read_tables(path, table))
 
 
 def _toml(path: Path) -> dict[str, Any]:

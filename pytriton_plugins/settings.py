@@ -18,6 +18,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
 """What Triton serves besides inference and that is closed unless allowed."""
 
+_FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|[KMGT]i?B?)", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(|ms|s|m|min|h)")
 _SECONDS_PER = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -35,6 +36,7 @@ class Setting:
     key: str
     parse: Callable[[object], object]
     repeated: bool = False
+    flag: bool = False
 
     @property
     def variable(self) -> str:
@@ -119,6 +121,31 @@ def parse_names(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_texts(value)))
 
 
+def parse_requirements(value: object) -> tuple[str, ...]:
+    """Requirements as pip takes them, such as ``acme-resnet>=1.2``."""
+    # Few starts have any, and the import takes milliseconds.
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in _texts(value):
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            raise ValueError(
+                f"{one_line(repr(text))} is no requirement ({one_line(error)}); write acme-resnet>=1.2"
+            ) from None
+    return tuple(dict.fromkeys(_texts(value)))
+
+
+def parse_flag(value: object) -> bool:
+    """Yes or no."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text not in _FLAGS:
+        raise ValueError(f"{one_line(repr(value))} is neither yes nor no; write true or false")
+    return _FLAGS[text]
+
+
 def parse_server_options(value: object) -> tuple[tuple[str, str], ...]:
     """Options of tritonserver: a TOML table, or a list of NAME=VALUE."""
     if isinstance(value, dict):
@@ -174,6 +201,11 @@ SETTINGS = (
     _setting("tritonserver", parse_path),
     Setting("server_options", "server-option", "server_options", parse_server_options, repeated=True),
     _setting("optional", parse_names, repeated=True),
+    Setting("plugins", "plugin", "enable", parse_names, repeated=True),
+    Setting("disable", "no-plugin", "disable", parse_names, repeated=True),
+    _setting("require", parse_requirements, repeated=True),
+    _setting("plugins_dir", parse_path),
+    Setting("skip_broken_hooks", "skip-broken-hooks", "skip_broken_hooks", parse_flag, flag=True),
     _setting("workers", parse_workers),
     _setting("shm_initial", parse_size, "shm.initial"),
     _setting("shm_max", parse_size, "shm.max"),
@@ -183,4 +215,5 @@ SETTINGS = (
     _setting("allow", parse_categories, repeated=True),
     _setting("run_dir", parse_path),
     _setting("log_level", parse_log_level),
+    Setting("reload", "reload", "reload", parse_flag, flag=True),
 )

@@ -56,6 +56,12 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "allow": ("trace,shared-memory", ("trace", "shared-memory")),
         "run_dir": ("/run/x", Path("/run/x")),
         "log_level": ("debug", "debug"),
+        "plugins": ("resnet,acme/bert", ("resnet", "acme/bert")),
+        "disable": ("guard", ("guard",)),
+        "require": ("acme-resnet>=1.2, numpy", ("acme-resnet>=1.2", "numpy")),
+        "plugins_dir": ("more", tmp_path / "more"),
+        "skip_broken_hooks": ("yes", True),
+        "reload": ("1", True),
     }
     assert set(texts) == {setting.name for setting in SETTINGS}
     config = load(tmp_path, environ={setting.variable: texts[setting.name][0] for setting in SETTINGS})
@@ -63,7 +69,8 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
 
 
 def test_every_setting_of_the_config_is_in_the_table() -> None:
-    assert {field.name for field in attrs.fields(HostConfig)} == {s.name for s in SETTINGS} | {"targets", "fixed"}
+    others = {"targets", "sources", "tables"}
+    assert {field.name for field in attrs.fields(HostConfig)} == {s.name for s in SETTINGS} | others
 
 
 def test_a_file_with_tables_and_lists(tmp_path: Path) -> None:

@@ -30,6 +30,11 @@ WORKER_SIDE = (
 WORKER_SIDE_HEAVY = ("pytriton_plugins.hooks",)
 """Imported by ``__init__`` when a hook plugin asks for ``hookimpl``, never otherwise."""
 
+OBSERVE = "worker/observe.py"
+"""Imported in a worker only where a hook plugin asks for it: it may have the hooks and what they need."""
+
+FOR_OBSERVE = ("pytriton_plugins.hooks", "pytriton_plugins.values", "pytriton_plugins.discovery.references")
+
 NEVER_IN_THE_HOST = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker", "importlib", "runpy")
 """What could import a model plugin."""
 
@@ -80,6 +85,7 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 def test_the_worker_side_needs_the_standard_library_and_numpy_only(path: Path) -> None:
     own = tuple(module_name(file) for file in files(*WORKER_SIDE) if file.name != "__init__.py")
     own += ("pytriton_plugins.shm", "pytriton_plugins.worker", *(WORKER_SIDE_HEAVY if path.parent == PACKAGE else ()))
+    own += FOR_OBSERVE if show(path) == OBSERVE else ()
     # annotationlib is the standard library's from 3.14 on.
     allowed = {*sys.stdlib_module_names, "numpy", "annotationlib"}
     for name in imports(path):

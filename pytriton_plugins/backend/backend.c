@@ -99,7 +99,11 @@ TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model) {
   void *pool = NULL;
   TritonError *error = TRITONBACKEND_ModelState(model, &pool);
   if (error != NULL || pool == NULL) return error; /* no pool: the gate */
-  queue_hide(pool);
+  Link *link;
+  bool last = queue_hide(pool);
+  error = link_of(model, &link);
+  if (error != NULL) return error;
+  if (last) link_report_model_gone(link, pool);
   return TRITONBACKEND_ModelSetState(model, NULL); /* the pool is the link's */
 }
 

@@ -80,10 +80,10 @@ static const char *on_channel(Link *link, const WireLink *message, Descriptors *
   return pool_add_channel(pool, message->channel, received->descriptors[0], message->segment, received->descriptors[1]);
 }
 
-static void on_channel_gone(Link *link, uint32_t number) {
+static void on_channel_gone(Link *link, uint32_t number, bool (*take_away)(Pool *, uint32_t)) {
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    if (pool_drop_channel(pool, number)) break;
+    if (take_away(pool, number)) break;
   pthread_mutex_unlock(&link->lock);
 }
 
@@ -140,7 +140,8 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
     case LINK_HELLO: return on_hello(link, message);
     case LINK_MODEL: return on_model(link, message, payload, length);
     case LINK_CHANNEL: return on_channel(link, message, received);
-    case LINK_CHANNEL_GONE: on_channel_gone(link, message->channel); return NULL;
+    case LINK_CHANNEL_GONE: on_channel_gone(link, message->channel, pool_drop_channel); return NULL;
+    case LINK_RETIRE: on_channel_gone(link, message->channel, pool_retire_channel); return NULL;
     case LINK_SEGMENT: return on_answer(link, message, NULL, received);
     case LINK_REFUSED: return on_answer(link, message, (const char *)payload, received);
     case LINK_GATE: return on_gate(link, message);
@@ -283,4 +284,8 @@ bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *fa
 
 void link_report_lost(Link *link, const Channel *channel) {
   send_message(link, &(WireLink){.kind = LINK_CHANNEL_LOST, .model = channel->pool->number, .channel = channel->number});
+}
+
+void link_report_model_gone(Link *link, const Pool *pool) {
+  send_message(link, &(WireLink){.kind = LINK_MODEL_GONE, .model = pool->number});
 }

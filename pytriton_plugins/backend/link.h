@@ -30,4 +30,7 @@ bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *fa
 /* Tell the host that the channel is of no more use. */
 void link_report_lost(Link *link, const Channel *channel);
 
+/* Tell the host that no model of Triton uses the pool any more. */
+void link_report_model_gone(Link *link, const Pool *pool);
+
 #endif

@@ -74,7 +74,7 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
   return NULL;
 }
 
-bool pool_drop_channel(Pool *pool, uint32_t number) {
+static bool take_away(Pool *pool, uint32_t number, bool at_once) {
   pthread_mutex_lock(&pool->lock);
   Channel *channel = pool->channels;
   while (channel != NULL && channel->number != number) channel = channel->next;
@@ -83,12 +83,20 @@ bool pool_drop_channel(Pool *pool, uint32_t number) {
       channel->gone = true;
       note_loss(pool);
     }
-    shutdown(channel->socket, SHUT_RDWR);
+    if (at_once) shutdown(channel->socket, SHUT_RDWR);
   } else if (channel != NULL) {
     remove_channel(channel);
   }
   pthread_mutex_unlock(&pool->lock);
   return channel != NULL;
+}
+
+bool pool_drop_channel(Pool *pool, uint32_t number) {
+  return take_away(pool, number, true);
+}
+
+bool pool_retire_channel(Pool *pool, uint32_t number) {
+  return take_away(pool, number, false);
 }
 
 void pool_stop(Pool *pool) {

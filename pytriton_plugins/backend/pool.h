@@ -57,6 +57,9 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
 /* The worker behind the channel is gone: whoever waits for its answer is woken by the end of the socket. */
 bool pool_drop_channel(Pool *pool, uint32_t number);
 
+/* The channel gets no new batch; its end comes once it is idle. */
+bool pool_retire_channel(Pool *pool, uint32_t number);
+
 void pool_stop(Pool *pool);
 void pool_give_up(Pool *pool, bool given_up, const char *reason);
 

@@ -43,13 +43,15 @@ void queue_show(Pool *pool) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-void queue_hide(Pool *pool) {
+bool queue_hide(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
-  if (--pool->models == 0) {
+  bool last = --pool->models == 0;
+  if (last) {
     gauge_free(pool->gauge);
     pool->gauge = NULL;
   }
   pthread_mutex_unlock(&pool->lock);
+  return last;
 }
 
 void queue_count_instances(Pool *pool, int more) {

@@ -8,9 +8,9 @@
 void queue_append(Pool *pool, Request *chain);
 void queue_prepend(Pool *pool, const Batch *batch);
 
-/* A model shows the length of the queue on the metrics port, or no more. */
+/* A model shows the length of the queue on the metrics port, or no more: true if it was the last one to. */
 void queue_show(Pool *pool);
-void queue_hide(Pool *pool);
+bool queue_hide(Pool *pool);
 
 /* Instances came, or with a negative number went. */
 void queue_count_instances(Pool *pool, int more);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,21 +20,48 @@ Shell completion, for bash (zsh_source and fish_source likewise):
 COMMANDS = {
     "serve": "pytriton_plugins.cli.serve",
     "list": "pytriton_plugins.cli.list",
+    "check": "pytriton_plugins.cli.check",
+    "hooks": "pytriton_plugins.cli.hooks",
+    "config": "pytriton_plugins.cli.config",
+    "new": "pytriton_plugins.cli.new",
     "infer": "pytriton_plugins.cli.infer",
 }
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when the command is called or shown."""
+    """Imports a command's module when the command is called or shown, and hook plugins when theirs are."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *sorted(_added_commands())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            return _added_commands().get(cmd_name)
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return command
+
+
+@functools.cache
+def _added_commands() -> dict[str, click.Command]:
+    """What hook plugins add. A broken plugin costs its commands and one line, never the other commands."""
+    from pytriton_plugins.cli.loading import loaded_config, loaded_hooks
+
+    broken: dict[str, str] = {}
+    try:
+        gathered = loaded_hooks(loaded_config(), broken).add_commands()
+    except PytritonPluginsError as error:
+        explain(f"no commands of plugins: {error}")
+        return {}
+    for message in (*broken.values(), *map(str, gathered.broken)):
+        explain(message)
+    commands = {}
+    for answer in gathered.answers:
+        name = str(answer.value.name)
+        if name in COMMANDS:
+            explain(f"hook plugin {answer.plugin}: the command {name} is {PROGRAM}'s own; rename it")
+        else:
+            commands[name] = answer.value
+    return commands
 
 
 def _show_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:

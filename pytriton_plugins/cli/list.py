@@ -1,31 +1,42 @@
-"""`pytriton-host list`: the installed plugins from their metadata; nothing of theirs is imported."""
+"""`pytriton-host list`: the installed plugins from their metadata; model plugins are imported only with --models."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pytriton_plugins.cli.loading import config_option, loaded_config
+
 if TYPE_CHECKING:
-    from pytriton_plugins.discovery.entry_points import Reference
+    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.discovery.references import ModelReference, Reference
+    from pytriton_plugins.host.inspecting import Inspected
 
 
 @click.command("list")
+@click.option("--models", "show_models", is_flag=True, help="Import each model plugin, in a process of its own.")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
-def command(as_json: bool) -> None:
-    """Show the installed model and hook plugins; none of them is imported."""
-    from pytriton_plugins.discovery.entry_points import find_hooks, find_models
+@config_option
+def command(show_models: bool, as_json: bool, config_file: str | None) -> None:
+    """Show the installed model and hook plugins, those of other environments too; none of them is imported.
 
-    models, hooks = find_models(), find_hooks()
+    With --models each model plugin is imported in a process of its own, and its models or what is wrong is shown.
+    """
+    from pytriton_plugins.discovery.entry_points import find_hooks
+
+    config = loaded_config(config_file)
+    models, hooks = _found_models(config), find_hooks()
+    inspected = _inspected(config) if show_models else {}
     if as_json:
-        document = {"schema": 1, "models": _plain(models), "hooks": _plain(hooks)}
-        click.echo(json.dumps(document, indent=2))
+        plain = [_plain(item) | _models(inspected.get(item.place)) for item in models]
+        click.echo(json.dumps({"schema": 1, "models": plain, "hooks": list(map(_plain, hooks))}, indent=2))
         return
     if models or hooks:
-        _print_table(models, hooks)
+        _print_table(models, hooks, inspected)
     if not models:
         click.echo(
             f"no model plugin is installed in {sys.executable}; "
@@ -33,19 +44,62 @@ def command(as_json: bool) -> None:
         )
 
 
-def _plain(references: Sequence[Reference]) -> list[dict[str, str]]:
-    return [
-        {"plugin": item.plugin, "reference": item.value, "distribution": item.distribution, "version": item.version}
-        for item in references
-    ]
+def _found_models(config: HostConfig) -> list[ModelReference]:
+    from pytriton_plugins.discovery.entry_points import find_models
+    from pytriton_plugins.discovery.environments import find_models_of
+
+    if config.plugins_dir and str(config.plugins_dir) not in sys.path:
+        sys.path.append(str(config.plugins_dir))
+    found = find_models()
+    for environment in config.tables.environments:
+        found += find_models_of(environment.python, found)
+    return found
 
 
-def _print_table(models: Sequence[Reference], hooks: Sequence[Reference]) -> None:
+def _inspected(config: HostConfig) -> dict[str, Inspected]:
+    from pytriton_plugins.cli.loading import loaded_hooks
+    from pytriton_plugins.host.inspecting import inspect
+    from pytriton_plugins.host.preparing import plugin_records
+
+    hooks = loaded_hooks(config, {})
+    return {each.reference.place: each for each in inspect(config, hooks, plugin_records(config, hooks))}
+
+
+def _models(inspected: Inspected | None) -> dict[str, Any]:
+    if inspected is None:
+        return {}
+    models = [{"model": model.name, "version": model.version} for model in inspected.models]
+    return {"declares": models, "error": inspected.error}
+
+
+def _plain(item: Reference) -> dict[str, Any]:
+    plain = {"plugin": item.plugin, "reference": item.value, "distribution": item.distribution, "version": item.version}
+    python = getattr(item, "python", "")
+    return plain | ({"python": python} if python else {})
+
+
+def _print_table(models: Sequence[ModelReference], hooks: Sequence[Reference], inspected: dict[str, Inspected]) -> None:
     from pytriton_plugins.cli.tables import print_table
 
+    headings = ["plugin", "provides", "reference", "distribution", "version"]
     rows = [
-        (item.plugin, kind, item.value, item.distribution, item.version)
+        [item.plugin, kind, item.value, item.distribution, item.version]
         for kind, references in (("models", models), ("hooks", hooks))
         for item in references
     ]
-    print_table(("plugin", "provides", "reference", "distribution", "version"), rows)
+    pythons = [item.python for item in models] + [""] * len(hooks)
+    if any(pythons):
+        headings.append("python")
+        rows = [[*row, python] for row, python in zip(rows, pythons, strict=True)]
+    if inspected:
+        headings.append("models")
+        texts = [_text(inspected.get(item.place)) for item in models] + [""] * len(hooks)
+        rows = [[*row, text] for row, text in zip(rows, texts, strict=True)]
+    print_table(headings, rows)
+
+
+def _text(inspected: Inspected | None) -> str:
+    if inspected is None:
+        return "not served: the configuration leaves it out"
+    names = ", ".join(f"{model.name} {model.version}" for model in inspected.models)
+    return f"broken: {inspected.error}" if inspected.error else names

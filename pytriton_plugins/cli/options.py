@@ -20,6 +20,11 @@ HELP = {
     "tritonserver": ("PATH", "The tritonserver to run. Default: what a hook plugin, PATH or /opt/tritonserver offers."),
     "server_options": ("NAME=VALUE", "Handed to tritonserver as --NAME=VALUE. Repeatable."),
     "optional": ("NAME", "A model, or a plugin, that may fail without holding readiness at 400. Repeatable."),
+    "plugins": ("NAME", "Serve only this installed model plugin; also a distribution's name. Repeatable."),
+    "disable": ("NAME", "Leave this plugin out, whether it provides models or hooks. Repeatable."),
+    "require": ("REQUIREMENT", "Refuse to start unless this distribution is installed (acme-resnet>=1.2). Repeatable."),
+    "plugins_dir": ("DIR", "Also take the plugins that 'pip install --target DIR' put there."),
+    "skip_broken_hooks": ("", "Start without hook plugins that are broken, instead of not at all."),
     "workers": ("N", "Worker processes of each model. Default: what the model declares, or 1."),
     "shm_initial": ("SIZE", "Shared memory of each model at start. Default: 16MiB."),
     "shm_max": ("SIZE", "Shared memory that one model may grow to. Default: 2GiB."),
@@ -28,9 +33,10 @@ HELP = {
     "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 1."),
     "allow": ("CATEGORY", "Opens shared-memory, model-repository, trace or logging to clients. Repeatable."),
     "run_dir": ("DIR", "Where the daemon's own folder and host.json are made. Default: among the temporary files."),
+    "reload": ("", "Serve a plugin anew when its files change, without losing a request: for development."),
     "log_level": ("LEVEL", "debug, info, warning or error. Default: info."),
 }
-_PATHS = {"tritonserver", "run_dir"}
+_PATHS = {"tritonserver", "run_dir", "plugins_dir"}
 _ALIASES = {"address": ["--host"]}
 
 
@@ -60,6 +66,11 @@ def flags_of(ctx: click.Context) -> dict[str, object]:
 
 def _option(setting: Setting) -> Callable[[F], F]:
     metavar, text = HELP[setting.name]
+    if setting.flag:
+        names = f"--{setting.option}"
+        return click.option(
+            names, setting.name, is_flag=True, default=None, envvar=setting.variable, show_envvar=True, help=text
+        )
     return click.option(
         f"--{setting.option}",
         *_ALIASES.get(setting.name, []),

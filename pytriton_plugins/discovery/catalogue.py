@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytriton_plugins.discovery.entry_points import ModelReference, find_models
+from pytriton_plugins.discovery.entry_points import find_models
 from pytriton_plugins.discovery.importing import is_path, split_reference
+from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import DiscoveryError
 
 

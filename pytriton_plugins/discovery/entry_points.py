@@ -9,43 +9,15 @@ import logging
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-import attrs
 import importlib_metadata
 
+from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference
 from pytriton_plugins.text import one_line
 
 MODELS_GROUP = "pytriton_plugins.models"
 HOOKS_GROUP = "pytriton_plugins.hooks"
 
 log = logging.getLogger("pytriton.discovery")
-
-
-@attrs.frozen
-class Reference:
-    """One entry point: the plugin's name, the reference that it stands for, and who installed it.
-
-    ``distribution`` and ``version`` are empty for a target of the command line.
-    """
-
-    plugin: str
-    value: str
-    distribution: str = ""
-    version: str = ""
-
-    @property
-    def label(self) -> str:
-        """The plugin with its distribution, as messages name it: ``memory-guard (acme-hooks 1.2)``."""
-        return f"{self.plugin} ({self.distribution} {self.version})" if self.distribution else self.plugin
-
-
-@attrs.frozen
-class ModelReference(Reference):
-    """A plugin that provides models: ``value`` is ``pkg.mod``, ``pkg.mod:attr``, ``model.py`` or ``model.py:attr``."""
-
-
-@attrs.frozen
-class HookReference(Reference):
-    """A plugin that provides hooks: ``value`` leads to a module or an object."""
 
 
 R = TypeVar("R", bound=Reference)
@@ -61,12 +33,17 @@ def find_hooks() -> list[HookReference]:
     return _find(HOOKS_GROUP, HookReference)
 
 
+def installed_version(distribution: str) -> str | None:
+    """The version of an installed distribution, None if there is none of that name."""
+    try:
+        return str(importlib_metadata.version(distribution))
+    except importlib_metadata.PackageNotFoundError:
+        return None
+
+
 def framework_version() -> str:
     """The installed version of this package; "unknown" when it runs from files that were never installed."""
-    try:
-        return str(importlib_metadata.version("pytriton-plugins"))
-    except importlib_metadata.PackageNotFoundError:
-        return "unknown"
+    return installed_version("pytriton-plugins") or "unknown"
 
 
 def _find(group: str, kind: type[R]) -> list[R]:

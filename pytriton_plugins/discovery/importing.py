@@ -51,6 +51,18 @@ def import_reference(reference: str) -> tuple[ModuleType, Any]:
     return module, found
 
 
+_MOST_FILES = 200
+
+
+def imported_files(reference: str) -> list[str]:
+    """The files of the module that ``reference`` names and of its package, as far as they are imported."""
+    name, _ = split_reference(reference)
+    top = Path(name).stem if is_path(name) else name.partition(".")[0]
+    modules = [module for key, module in list(sys.modules.items()) if key == top or key.startswith(f"{top}.")]
+    files = {file for module in modules if isinstance(file := getattr(module, "__file__", None), str)}
+    return sorted(files)[:_MOST_FILES]
+
+
 def _import_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)

@@ -17,7 +17,10 @@ from pytriton_plugins.text import one_line
 from pytriton_plugins.values import Verdict
 
 T = TypeVar("T")
-Arguments = Mapping[str, object]
+Arguments = Mapping[str, Any]
+"""What implementations may take, by name; ``settings`` holds each plugin's own table by the plugin's label."""
+
+Expected = type | tuple[type, ...]
 OnFailure = Callable[["Failure"], None]
 """Takes each exception of a plugin: raises HookError while the host starts, logs and counts it later."""
 
@@ -51,7 +54,7 @@ class Gathered(Generic[T]):
     broken: tuple[Failure, ...]
 
 
-def choose(caller: pluggy.HookCaller, arguments: Arguments, expected: type[T], fail: OnFailure) -> Answer[T] | None:
+def choose(caller: pluggy.HookCaller, arguments: Arguments, expected: Expected, fail: OnFailure) -> Answer[Any] | None:
     """The first answer that is not None; a plugin that fails is passed over when ``fail`` returns."""
     for impl in implementations(caller):
         answer = _ask(caller, impl, arguments, expected)
@@ -62,11 +65,13 @@ def choose(caller: pluggy.HookCaller, arguments: Arguments, expected: type[T], f
     return None
 
 
-def edit(caller: pluggy.HookCaller, name: str, value: T, arguments: Arguments, fail: OnFailure) -> Answer[T]:
+def edit(
+    caller: pluggy.HookCaller, name: str, value: T, arguments: Arguments, expected: Expected, fail: OnFailure
+) -> Answer[T]:
     """``value`` as changed by each plugin in turn, who gets it as argument ``name``; the last to change it is named."""
     edited = Answer(value, "")
     for impl in implementations(caller):
-        answer = _ask(caller, impl, {**arguments, name: edited.value}, type(value))
+        answer = _ask(caller, impl, {**arguments, name: edited.value}, expected)
         if isinstance(answer, Failure):
             fail(answer)
         elif answer is not None:
@@ -88,11 +93,14 @@ def add(caller: pluggy.HookCaller, arguments: Arguments, expected: type[T], name
     return Gathered(tuple(answers.values()), tuple(broken))
 
 
-def check(caller: pluggy.HookCaller, arguments: Arguments) -> list[tuple[str, Verdict]]:
-    """The verdict of each plugin that gave one; an exception is a failed verdict with its message."""
+def check(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure | None = None) -> list[tuple[str, Verdict]]:
+    """The verdict of each plugin that gave one; an exception goes to ``fail``, or is a failed verdict without one."""
     verdicts = []
     for impl in implementations(caller):
         answer = _ask(caller, impl, arguments, Verdict)
+        if isinstance(answer, Failure) and fail is not None:
+            fail(answer)
+            continue
         if isinstance(answer, Failure):
             answer = Verdict(False, f"{caller.name} {answer.message}")
         if answer is not None:
@@ -113,11 +121,11 @@ def implementations(caller: pluggy.HookCaller) -> Iterator[pluggy.HookImpl]:
     return reversed(caller.get_hookimpls())
 
 
-def _ask(
-    caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments, expected: type[T]
-) -> T | Failure | None:
+def _ask(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments, expected: Expected) -> Any:
     answer = _call(caller, impl, arguments)
-    if answer is None or isinstance(answer, (expected, Failure)):
+    if answer is None or isinstance(answer, Failure):
+        return answer
+    if isinstance(answer, expected):
         return answer
     return _wrong_type(caller, impl, expected, answer)
 
@@ -134,7 +142,8 @@ def _items(
 
 def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments, *, collect: bool = False) -> Any:
     try:
-        answer = impl.function(*(arguments[name] for name in impl.argnames))
+        given = {**arguments, "settings": arguments["settings"].get(impl.plugin_name, {})}
+        answer = impl.function(*(given[name] for name in impl.argnames))
         # A generator runs only here, so its exceptions belong to this call.
         return list(answer) if collect and answer is not None else answer  # type: ignore[call-overload]
     except KeyboardInterrupt:
@@ -144,8 +153,9 @@ def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments
         return Failure(caller.name, impl.plugin_name, message, error)
 
 
-def _wrong_type(caller: pluggy.HookCaller, impl: pluggy.HookImpl, expected: type, answer: object) -> Failure:
-    message = f"answered {one_line(repr(answer), 80)}; it must return {expected.__name__} or None"
+def _wrong_type(caller: pluggy.HookCaller, impl: pluggy.HookImpl, expected: Expected, answer: object) -> Failure:
+    names = ", ".join(each.__name__ for each in (expected if isinstance(expected, tuple) else (expected,)))
+    message = f"answered {one_line(repr(answer), 80)}; it must return {names} or None"
     return Failure(caller.name, impl.plugin_name, message)
 
 

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.hooks.markers import hookimpl
-from pytriton_plugins.values import Ports, ShmPolicy
+from pytriton_plugins.values import (
+    FullAction,
+    GiveUp,
+    NamedVerdict,
+    Ports,
+    Reject,
+    Restart,
+    RestartAction,
+    ShmPolicy,
+    Shortage,
+    Verdict,
+    Wait,
+    WorkerExit,
+)
 
 if TYPE_CHECKING:
+    from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.models import ModelDeclaration
+
+FIRST_RESTART = 0.5
+LONGEST_RESTART = 30.0
+CRASH_WINDOW = 60.0
+MOST_CRASHES = 5
+
+
+@hookimpl(trylast=True)
+def pytriton_add_models() -> list[ModelReference]:
+    """Every installed entry point."""
+    from pytriton_plugins.discovery.entry_points import find_models
+
+    return find_models()
 
 
 @hookimpl(trylast=True)
@@ -28,3 +56,28 @@ def pytriton_choose_ports(ports: Ports, attempt: int) -> Ports | None:
 def pytriton_choose_shm_policy(model: ModelDeclaration, default: ShmPolicy) -> ShmPolicy:
     """The configured policy, the same for every model."""
     return default
+
+
+@hookimpl(trylast=True)
+def pytriton_choose_shm_full_action(shortage: Shortage) -> FullAction:
+    """What the model's policy says."""
+    policy = shortage.policy
+    return Wait(min(policy.wait, 4.0)) if policy.on_full == "wait" and policy.wait > 0 else Reject()
+
+
+@hookimpl(trylast=True)
+def pytriton_choose_restart(exit: WorkerExit, history: Sequence[WorkerExit]) -> RestartAction:
+    """A back-off that doubles while ends follow each other, and an end to it."""
+    recent = [earlier for earlier in history if exit.at - earlier.at < CRASH_WINDOW]
+    if len(recent) + 1 >= MOST_CRASHES:
+        return GiveUp(f"its worker ended {MOST_CRASHES} times within {CRASH_WINDOW:g} s, last with {exit.description}")
+    if not recent:
+        return Restart(max(0.0, FIRST_RESTART - exit.uptime))
+    return Restart(min(FIRST_RESTART * 2 ** (len(recent) - 1), LONGEST_RESTART))
+
+
+@hookimpl(trylast=True)
+def pytriton_choose_readiness(verdicts: tuple[NamedVerdict, ...]) -> Verdict:
+    """Ready if all are ok."""
+    wrong = [f"{each.source}: {each.verdict.reason or 'no reason given'}" for each in verdicts if not each.verdict.ok]
+    return Verdict(not wrong, "; ".join(wrong))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytriton_plugins.discovery.entry_points import HookReference
 from pytriton_plugins.discovery.importing import import_reference
+from pytriton_plugins.discovery.references import HookReference
 from pytriton_plugins.errors import DiscoveryError, HookError
 
 

@@ -20,10 +20,16 @@ ANSWER_TIMEOUT = 10.0
 class BackendLink:
     """Messages to and from the backend. ``peer`` is the end that tritonserver inherits."""
 
-    def __init__(self, on_need: Callable[[LinkMessage], None], on_lost: Callable[[LinkMessage], None]) -> None:
+    def __init__(
+        self,
+        on_need: Callable[[LinkMessage], None],
+        on_lost: Callable[[LinkMessage], None],
+        on_model_gone: Callable[[LinkMessage], None] = lambda message: None,
+    ) -> None:
         self._sock, self.peer = socket_pair()
         self._on_need = on_need
         self._on_lost = on_lost
+        self._on_model_gone = on_model_gone
         self._tokens = itertools.count(1)
         self._asked: dict[int, asyncio.Future[int]] = {}
         self._loop = asyncio.get_running_loop()
@@ -99,6 +105,8 @@ class BackendLink:
             self._on_need(message)
         elif message.kind == LinkKind.CHANNEL_LOST:
             self._on_lost(message)
+        elif message.kind == LinkKind.MODEL_GONE:
+            self._on_model_gone(message)
         else:
             raise ProtocolError(f"backend link: a message of kind {message.kind}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import os
 import signal
@@ -13,9 +12,7 @@ from typing import Any
 import attrs
 
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.discovery.catalogue import catalogue
-from pytriton_plugins.discovery.entry_points import ModelReference
-from pytriton_plugins.errors import ConfigError, DiscoveryError, ServerError
+from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.health import Health
@@ -23,19 +20,29 @@ from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
 from pytriton_plugins.host.plugins import PluginRecord, start_plugin
 from pytriton_plugins.host.ports import choose_ports
+from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_server_options
 from pytriton_plugins.host.processes import describe_exit, kill_children
 from pytriton_plugins.host.reaper import Reaper
+from pytriton_plugins.host.reloading import Reloader
 from pytriton_plugins.host.report import Report
-from pytriton_plugins.host.repository import add_model, model_config, plain_config
+from pytriton_plugins.host.roster import Roster
 from pytriton_plugins.host.run_dir import RunDir
-from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.stopping import STOP_PATIENCE, stop_taking_work
+from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer, check_server_options
-from pytriton_plugins.host.worker import Worker
-from pytriton_plugins.shm.wire import LinkMessage
-from pytriton_plugins.values import HostStatus, Ports, ShmPolicy
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.values import (
+    HostState,
+    HostStatus,
+    ModelStatus,
+    NamedVerdict,
+    Ports,
+)
 
 _LOG = logging.getLogger("pytriton.host")
+_TELL_PATIENCE = 0.3
+"""Seconds that hook plugins get for what they were told before the host ends without them."""
+
 _END_PATIENCE = 0.5
 """Seconds for the end of killed processes, twice: our own, then those that they leave."""
 
@@ -45,14 +52,15 @@ def run(config: HostConfig) -> int:
     set_up_logging(config.log_level)
     os.umask(0o077)
     check_server_options(config)
-    references = _references(config.targets)
-    if not references:
+    hooks = hooks_of(config)
+    records = plugin_records(config, hooks)
+    if not records:
         raise ConfigError(
             "there is nothing to serve: no model plugin is installed; install one, or name a file: "
             "pytriton-host serve model.py"
         )
-    hooks = HookManager.installed()
     found = find_tritonserver(config.tritonserver, hooks)
+    config = with_server_options(config, hooks)
     ports = choose_ports(config, hooks)
     if config.address in LOOPBACK and in_container():
         _LOG.warning(
@@ -60,16 +68,9 @@ def run(config: HostConfig) -> int:
         )
     run_dir = RunDir(config.run_dir)
     try:
-        return asyncio.run(Host(config, hooks, found, ports, run_dir).live(references))
+        return asyncio.run(Host(config, hooks, found, ports, run_dir).live(records))
     finally:
         run_dir.remove()
-
-
-def _references(targets: tuple[str, ...]) -> list[ModelReference]:
-    try:
-        return catalogue(targets)
-    except DiscoveryError as error:
-        raise ConfigError(str(error)) from error
 
 
 class Host:
@@ -80,18 +81,17 @@ class Host:
     ) -> None:
         self.config = config
         self.hooks = hooks
-        self.models: dict[tuple[str, int], ServedModel] = {}
-        self.records: list[PluginRecord] = []
         self._found = found
         self._ports = ports
         self._run_dir = run_dir
-        self._workers: dict[int, Worker] = {}
-        self._numbers = itertools.count(1)
-        self._state: Any = "starting"
+        self._state: HostState = "starting"
         self._health: Health | None = None
-        self._load_locks: dict[str, asyncio.Lock] = {}
+        self._teller = Teller()
+        self._exit_code = 0
+        repository = run_dir.path / "repository"
+        self.roster = Roster(config, hooks, repository, self._teller, self.stop, self.abort, self.changed)
 
-    async def live(self, references: list[ModelReference]) -> int:
+    async def live(self, records: list[PluginRecord]) -> int:
         """Start, serve, stop; the exit code."""
         self._stop = asyncio.Event()
         self._kill = asyncio.Event()
@@ -99,17 +99,18 @@ class Host:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
         self._reaper = Reaper()
-        self._started: asyncio.Future[TritonServer] = loop.create_future()
+        self._aborted: asyncio.Future[None] = loop.create_future()
+        self._teller.tell(self.hooks.on_host_start, self.status())
         try:
-            return await self._serve(references)
+            return await self._serve(records)
         finally:
             await self._end_everything()
 
-    async def _serve(self, references: list[ModelReference]) -> int:
-        report = Report(self)
-        self.records = [PluginRecord(reference) for reference in references]
+    async def _serve(self, records: list[PluginRecord]) -> int:
+        report = Report(self.roster)
+        self.roster.records = records
         # Workers first: importing a plugin takes longer than anything else here.
-        plugins = [asyncio.create_task(start_plugin(self, record)) for record in self.records]
+        plugins = [asyncio.create_task(start_plugin(self.roster, record)) for record in records]
         progress = asyncio.create_task(report.show_progress())
         server: TritonServer | None = None
         try:
@@ -124,14 +125,20 @@ class Host:
             for task in plugins:
                 task.cancel()
         await self._shut_down(server)
-        return 0
+        return self._exit_code
 
     async def _start_server(self) -> TritonServer:
         server = await TritonServer.start(
-            self._found, self.config, self._ports, self._run_dir.path, self._on_backend_need, self._on_channel_lost
+            self._found,
+            self.config,
+            self._ports,
+            self._run_dir.path,
+            self.roster.on_backend_need,
+            self.roster.on_channel_lost,
+            self.roster.on_model_gone,
         )
-        self._started.set_result(server)
-        self._health = Health(server, self.hooks, self.status, self.reasons)
+        self.roster.started.set_result(server)
+        self._health = Health(server, self)
         return server
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
@@ -139,8 +146,11 @@ class Host:
         assert self._health is not None
         health = asyncio.create_task(self._health.run())
         settled = asyncio.create_task(self._announce(plugins, report))
+        reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
         ended = asyncio.create_task(server.child.wait())
-        waiting = {health, settled, ended}
+        waiting: set[asyncio.Future[Any]] = {health, settled, ended, self._aborted}
+        if reloading is not None:
+            waiting.add(reloading)
         try:
             while not ended.done():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -148,7 +158,7 @@ class Host:
                     task.result()
             status = ended.result()
         finally:
-            for task in (health, settled, ended):
+            for task in (health, settled, ended, *([reloading] if reloading else [])):
                 task.cancel()
         _LOG.error("tritonserver ended with %s; %s", describe_exit(status), server.said())
         return 1
@@ -157,7 +167,7 @@ class Host:
         """Say what is served once every plugin serves or has failed, and what holds readiness back if anything does."""
         assert self._health is not None
         await asyncio.gather(*plugins)
-        await asyncio.gather(*[model.settled() for model in self.models.values()])
+        await asyncio.gather(*[model.settled() for model in self.roster.models.values()])
         self._state = "serving"
         self.hooks.now_serving()
         reasons = await self._health.next_reasons()
@@ -185,19 +195,24 @@ class Host:
     async def _shut_down(self, server: TritonServer | None) -> None:
         """Not ready, drain, then end tritonserver and the workers side by side."""
         self._state = "draining"
+        self._teller.tell(self.hooks.on_host_drain, self.status())
         patience = STOP_PATIENCE
         if server is not None and self._health is not None:
             patience = await stop_taking_work(server, self._health, self.config.drain_timeout, self._kill)
         # Only now: a model that lets go of its workers fails what they still run.
-        for model in self.models.values():
+        for model in self.roster.all_models():
             model.cancel()
-        ends = [worker.stop(patience) for worker in self._workers.values() if worker.child.running]
+        ends = [worker.stop(patience) for worker in self.roster.workers.values() if worker.child.running]
         await asyncio.gather(*ends, *([server.stop(patience)] if server else []))
 
     async def _end_everything(self) -> None:
         """Whatever happened, nothing that the host or a plugin started outlives it."""
         await kill_children(_END_PATIENCE)
         await self._reaper.kill_adopted(_END_PATIENCE)
+        self._state = "stopped"
+        self._teller.tell(self.hooks.on_host_stop, self.status())
+        if not self._teller.close(_TELL_PATIENCE):
+            _LOG.warning("a hook plugin had not returned after %g s and was not waited for", _TELL_PATIENCE)
 
     def _on_signal(self, number: int) -> None:
         if self._stop.is_set():
@@ -207,85 +222,39 @@ class Host:
 
     def status(self) -> HostStatus:
         """What hooks see."""
-        models = sorted(self.models.values(), key=lambda model: (model.name, model.declaration.version))
-        return HostStatus(tuple(model.status() for model in models), self._state)
+        models = sorted(self.roster.models.values(), key=lambda model: (model.name, model.declaration.version))
+        statuses = tuple(model.status() for model in models)
+        return HostStatus(statuses, self._state, self.config.address, self._ports, self._run_dir.path)
 
-    def reasons(self) -> list[str]:
-        """Why the host itself is not ready; empty when it is."""
-        if self._state != "serving":
-            return [self._state]
-        broken = [
-            f"plugin {record.reference.plugin}: {record.error}"
-            for record in self.records
-            if record.error and record.required
-        ]
-        models = [
-            f"model {model.name}: {status.reason}"
-            for model in self.models.values()
-            if model.required and not (status := model.status()).ready
-        ]
-        return broken + models
+    # What the health checks need of their host.
 
-    # What models need of their host.
+    def verdicts(self) -> list[NamedVerdict]:
+        return self.roster.verdicts()
 
-    async def server(self) -> TritonServer:
-        return await asyncio.shield(self._started)
+    def required_models(self) -> list[tuple[ModelDeclaration, ModelStatus]]:
+        return self.roster.required_models()
 
-    def new_worker(self, reference: ModelReference) -> Worker:
-        def forget(ended: Worker) -> None:
-            self._workers.pop(ended.number, None)
+    def became_ready(self) -> None:
+        self._teller.tell(self.hooks.on_host_ready, self.status())
 
-        worker = Worker(next(self._numbers), reference, self._on_worker_need, forget)
-        self._workers[worker.number] = worker
-        return worker
+    def is_dead(self, reason: str) -> None:
+        self.stop(f"not alive: {reason}")
 
-    def untouched_memory(self) -> int:
-        return sum(model.ledger.untouched for model in self.models.values())
+    # What the roster needs.
 
-    def policy_of(self, model: Any) -> ShmPolicy:
-        default = ShmPolicy(initial=self.config.shm_initial, max=self.config.shm_max)
-        chosen = self.hooks.choose_shm_policy(model, default).value
-        fixed = {name: getattr(default, name) for name in ("initial", "max") if f"shm_{name}" in self.config.fixed}
-        return attrs.evolve(chosen, **fixed)
+    def stop(self, reason: str) -> None:
+        """Stop in order, with exit code 1."""
+        if not self._stop.is_set():
+            _LOG.error("%s", reason)
+            self._exit_code = 1
+            self._stop.set()
 
-    async def load(self, model: ServedModel) -> None:
-        """Load the model into Triton, with every version of its name that has a worker."""
-        async with self._load_locks.setdefault(model.name, asyncio.Lock()):
-            loaded = [other for other in self.models.values() if other.name == model.name and other.loaded]
-            versions = {other.declaration.version for other in (*loaded, model)}
-            workers = max(other.worker_count for other in (*loaded, model))
-            add_model(self._run_dir.path / "repository", model.declaration)
-            config = model_config(model.declaration, workers, tuple(sorted(versions)))
-            server = await self.server()
-            try:
-                await server.load(model.name, config, self.config.load_timeout)
-            except ServerError:
-                if versions == {model.declaration.version}:
-                    await server.forget(model.name, plain_config(model.declaration), self.config.load_timeout)
-                raise
+    def abort(self, error: BaseException) -> None:
+        """End the start with ``error``."""
+        if not self._aborted.done():
+            self._aborted.set_exception(error)
 
     def changed(self) -> None:
+        """Have the health checks look now."""
         if self._health is not None:
             self._health.changed()
-
-    # What the links ask for.
-
-    def _on_backend_need(self, message: LinkMessage) -> None:
-        model = next((model for model in self.models.values() if model.number == message.model), None)
-        if model is not None:
-            self._started.result().answer_need(
-                message.token, model.on_need(message.channel, message.segment, message.value)
-            )
-
-    def _on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
-        for model in self.models.values():
-            channel = model.channel_of(worker)
-            if channel:
-                worker.answer_need(message["token"], model.on_need(channel, message["segment"], message["bytes"]))
-
-    def _on_channel_lost(self, message: LinkMessage) -> None:
-        """A worker that broke the protocol is replaced; one that ended is seen by its end as well."""
-        for model in self.models.values():
-            worker = model.live.get(message.channel)
-            if worker is not None:
-                worker.kill()

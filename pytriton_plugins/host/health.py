@@ -6,40 +6,55 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.triton import TritonServer
-from pytriton_plugins.values import HostStatus, Verdict
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.values import HostStatus, ModelStatus, NamedVerdict, Verdict
 
 _LOG = logging.getLogger("pytriton.health")
 PERIOD = 0.25
 """Seconds between two looks when nothing changes."""
 
-Verdicts = list[tuple[str, Verdict]]
-"""What each plugin that was asked said."""
-
-STARTING = ["starting"]
-"""The host's own reason before every plugin serves or has failed: nothing to log."""
-
 CHECK_TIMEOUT = 0.5
 """Seconds after which a hook that has not answered counts as one that says no."""
+
+
+class Subject(Protocol):
+    """Whose health it is: what the host knows of itself, and what it does about a change."""
+
+    hooks: HookManager
+
+    def status(self) -> HostStatus: ...
+    def verdicts(self) -> list[NamedVerdict]:
+        """The host's own verdicts, failed ones and others."""
+
+    def required_models(self) -> list[tuple[ModelDeclaration, ModelStatus]]: ...
+    def became_ready(self) -> None: ...
+    def is_dead(self, reason: str) -> None: ...
+
+
+@attrs.frozen
+class Look:
+    """One look at everything: why the host is not ready (nothing if it is) and why it counts as dead."""
+
+    reasons: list[str]
+    dead: str = ""
 
 
 class Health:
     """Asks the hooks and the host's own state, and opens or closes the gate when the verdict changes."""
 
-    def __init__(
-        self, server: TritonServer, hooks: HookManager, status: Callable[[], HostStatus], own: Callable[[], list[str]]
-    ) -> None:
-        """``own``: the host's reasons for not being ready, none if it is."""
+    def __init__(self, server: TritonServer, subject: Subject) -> None:
         self._server = server
-        self._hooks = hooks
-        self._status = status
-        self._own = own
+        self._subject = subject
         self._changed = asyncio.Event()
-        self._asked: asyncio.Future[Verdicts] | None = None
+        self._asked: asyncio.Future[Look] | None = None
         self._looks: list[asyncio.Future[list[str]]] = []
         self.ready = False
 
@@ -49,17 +64,19 @@ class Health:
 
     async def run(self) -> None:
         """Keep the gate as it must be until cancelled."""
-        before = STARTING
+        before: list[str] | None = None
         while True:
             self._changed.clear()
             looks, self._looks = self._looks, []
-            reasons = self._own() or await self._objections()
-            if reasons != before:
-                if reasons != STARTING:
-                    _LOG.warning("not ready: %s", "; ".join(reasons)) if reasons else _LOG.info("ready")
-                before = reasons
-            await self._set(not reasons)
-            self._tell(looks, reasons)
+            status = self._subject.status()
+            look = await self._look(status) if status.state == "serving" else Look([status.state])
+            if look.reasons != before and status.state == "serving":
+                _LOG.warning("not ready: %s", "; ".join(look.reasons)) if look.reasons else _LOG.info("ready")
+                before = look.reasons
+            await self._set(not look.reasons)
+            self._tell(looks, look.reasons)
+            if look.dead:
+                self._subject.is_dead(look.dead)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), PERIOD)
 
@@ -91,38 +108,71 @@ class Health:
             _LOG.error("readiness cannot be changed: %s", error)
             return
         self.ready = ready
+        if ready:
+            self._subject.became_ready()
 
-    async def _objections(self) -> list[str]:
-        """Why plugins hold readiness back. A check that hangs is asked again only once it has returned."""
+    async def _look(self, status: HostStatus) -> Look:
+        """Everybody's verdict. A check that hangs is asked again only once it has returned."""
+        own = self._subject.verdicts()
         if self._asked is None:
-            self._asked = self._ask(self._status())
+            self._asked = self._ask(status, own)
         done, _ = await asyncio.wait([self._asked], timeout=CHECK_TIMEOUT)
         if not done:
-            return [f"a plugin's readiness check takes longer than {CHECK_TIMEOUT} s"]
-        verdicts, self._asked = self._asked.result(), None
-        return [f"{plugin}: {verdict.reason or 'no reason given'}" for plugin, verdict in verdicts if not verdict.ok]
+            return Look([*_failed(own), f"a plugin's health check takes longer than {CHECK_TIMEOUT} s"])
+        look, self._asked = self._asked.result(), None
+        return look
 
-    def _ask(self, status: HostStatus) -> asyncio.Future[Verdicts]:
+    def _ask(self, status: HostStatus, own: list[NamedVerdict]) -> asyncio.Future[Look]:
         """Have a thread ask the hooks. A daemon thread: one that hangs must not hold up the end of the process."""
         loop = asyncio.get_running_loop()
-        asked: asyncio.Future[Verdicts] = loop.create_future()
+        asked: asyncio.Future[Look] = loop.create_future()
+        models = self._subject.required_models()
 
-        def settle(verdicts: Verdicts | None, error: BaseException | None) -> None:
+        def settle(look: Look | None, error: BaseException | None) -> None:
             if asked.done():
                 return
             if error is not None:
                 asked.set_exception(error)
             else:
-                asked.set_result(verdicts or [])
+                asked.set_result(look or Look([]))
 
         def ask() -> None:
-            verdicts, failed = None, None
+            look, failed = None, None
             try:
-                verdicts = self._hooks.check_readiness(status)
+                look = _ask_all(self._subject.hooks, status, own, models)
             except BaseException as error:
                 failed = error
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(settle, verdicts, failed)
+                loop.call_soon_threadsafe(settle, look, failed)
 
         threading.Thread(target=ask, name="pytriton-health", daemon=True).start()
         return asked
+
+
+def _ask_all(
+    hooks: HookManager,
+    status: HostStatus,
+    own: Sequence[NamedVerdict],
+    models: Sequence[tuple[ModelDeclaration, ModelStatus]],
+) -> Look:
+    """Runs in the health thread."""
+    dead = [
+        f"{plugin}: {said.reason or 'no reason given'}" for plugin, said in hooks.check_liveness(status) if not said.ok
+    ]
+    asked = hooks.check_readiness(status)
+    for model, model_status in models:
+        for plugin, verdict in hooks.check_model_readiness(model, model_status):
+            asked.append((plugin, Verdict(verdict.ok, f"model {model.name}: {verdict.reason or 'no reason given'}")))
+    verdicts = [*own, *(NamedVerdict(plugin, verdict) for plugin, verdict in asked)]
+    chosen = hooks.choose_readiness(status, verdicts)
+    if chosen.value.ok:
+        reasons = []
+    elif chosen.plugin == BUILT_IN:
+        reasons = _failed(verdicts)
+    else:
+        reasons = [f"{chosen.plugin}: {chosen.value.reason or 'no reason given'}"]
+    return Look(reasons, "; ".join(dead))
+
+
+def _failed(verdicts: Sequence[NamedVerdict]) -> list[str]:
+    return [f"{each.source}: {each.verdict.reason or 'no reason given'}" for each in verdicts if not each.verdict.ok]

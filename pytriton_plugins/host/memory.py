@@ -11,7 +11,7 @@ import attrs
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.host.headroom import memory_headroom
 from pytriton_plugins.shm.segment import create_segment_file, touched_bytes
-from pytriton_plugins.values import MIB, ShmPolicy
+from pytriton_plugins.values import MIB, ShmPolicy, Shortage
 
 _LOG = logging.getLogger("pytriton.host")
 _SMALLEST = 1 << 16
@@ -34,6 +34,14 @@ class Grant:
     size: int
     owner: int
     replaces: int = 0
+
+
+class Shortfall(ShmError):
+    """There is not enough: ``shortage`` says of what."""
+
+    def __init__(self, message: str, shortage: Shortage) -> None:
+        super().__init__(message)
+        self.shortage = shortage
 
 
 class Ledger:
@@ -63,22 +71,25 @@ class Ledger:
         return self._make(self._initial, owner)
 
     def replace(self, number: int, needed: int, owner: int, untouched: int) -> Grant:
-        """A segment of ``needed`` bytes or more in place of ``number``; raises ShmError that says what to raise.
+        """A segment of ``needed`` bytes or more in place of ``number``; raises Shortfall that says what to raise.
 
         ``untouched``: bytes that were promised on the whole machine and are not used yet.
         """
         old = self._in_use(number, owner)
         kept = self.total - (old.size if old else 0)
-        if kept + needed > self.policy.max:
-            raise ShmError(
-                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(kept)} in use, and "
-                f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once"
-            )
         left = memory_headroom() - untouched
+        shortage = Shortage(needed, kept, max(0, left), self.policy)
+        if shortage.over_limit:
+            raise Shortfall(
+                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(kept)} in use, and "
+                f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once",
+                shortage,
+            )
         if needed > left:
-            raise ShmError(
+            raise Shortfall(
                 f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
-                "this machine or in this container; raise its memory limit or send less at once"
+                "this machine or in this container; raise its memory limit or send less at once",
+                shortage,
             )
         size_before = old.size if old else self._initial
         # A segment that was large enough is asked for again when the callable keeps arrays that lie in the old one.
@@ -99,6 +110,12 @@ class Ledger:
         """What ``owner`` has in the place of ``number``: a grant that came too late was dropped, so it asks again."""
         mine = [grant for grant in self._grants.values() if grant.owner == owner and number]
         return next((grant for grant in mine if number in (grant.number, grant.replaces)), None)
+
+    def raise_limit(self, size: int) -> None:
+        """Have the model's limit be ``size`` bytes; it never becomes less than it is."""
+        if size > self.policy.max:
+            self.policy = attrs.evolve(self.policy, max=size)
+            _LOG.info("model %s: its limit of shared memory is %s now", self._model, in_mib(size))
 
     def release(self, owner: int) -> None:
         """Forget the segments of a worker that is gone."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from pytriton_plugins.discovery.entry_points import ModelReference
-from pytriton_plugins.host.served_model import ServedModel
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.host.served_model import ServedModel, configured
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration, wrong_name
 
 if TYPE_CHECKING:
-    from pytriton_plugins.host.daemon import Host
+    from pytriton_plugins.host.roster import Roster
 
 _LOG = logging.getLogger("pytriton.host")
 
@@ -26,43 +27,61 @@ class PluginRecord:
     models: list[str] = attrs.field(factory=list)
     error: str = ""
     required: bool = True
+    files: tuple[str, ...] = ()
+    """What it was imported from, for `--reload`."""
 
 
-async def start_plugin(host: Host, record: PluginRecord) -> None:
+async def start_plugin(roster: Roster, record: PluginRecord) -> None:
     """Import the plugin in a worker and have its models served; a failure is written into ``record``.
 
     Raises HookError when a hook plugin that is asked for the model's policy is broken.
     """
-    record.required = record.reference.plugin not in host.config.optional
-    try:
-        worker = host.new_worker(record.reference)
-    except OSError as error:
-        record.error = f"no worker can be started: {error.strerror}"
-        _LOG.error("plugin %s: %s", record.reference.plugin, record.error)
-        host.changed()
+    record.required = not record.reference.names & set(roster.config.optional)
+    if record.error:
+        _LOG.error("plugin %s: %s", record.reference.label, record.error)
         return
+    worker: Worker | None = None
     try:
-        declarations = await worker.declared(host.config.import_timeout)
-        _check_names(declarations)
-        _refuse_conflicts(host, record.reference, declarations)
-    except WorkerFailed as error:
-        worker.kill()
-        record.error = str(error)
-        _LOG.error("plugin %s: %s", record.reference.plugin, error)
-        host.changed()
+        worker = roster.new_worker(record.reference)
+        declared = await worker.declared(roster.config.import_timeout)
+        record.files = worker.files
+        check_names(declared)
+        declarations = [configured(roster.config, each) for each in declared if roster.config.model(each.name).enabled]
+        _refuse_conflicts(roster, record.reference, declarations)
+    except (WorkerFailed, ConfigError, OSError) as error:
+        if worker is not None:
+            worker.kill()
+        _failed(roster, record, error)
         return
+    _start_models(roster, record, declarations, worker)
+
+
+def _failed(roster: Roster, record: PluginRecord, error: Exception) -> None:
+    reason = f"no worker can be started: {error.strerror}" if isinstance(error, OSError) else str(error)
+    record.error = reason
+    _LOG.error("plugin %s: %s", record.reference.plugin, reason)
+    roster.changed()
+
+
+def _start_models(roster: Roster, record: PluginRecord, declarations: list[ModelDeclaration], first: Worker) -> None:
+    """The worker that has imported the plugin serves its first model, unless that one needs other variables."""
+    if not declarations:
+        _LOG.info("plugin %s: none of its models is enabled", record.reference.plugin)
+        first.expected_to_end = True
+        first.kill()
     for position, declaration in enumerate(declarations):
         record.models.append(declaration.name)
-        _start_model(host, record.reference, declaration, worker if position == 0 else None)
+        mine = first if position == 0 else None
+        if mine is not None and roster.launch_of(record.reference, declaration, mine.number) != mine.launch:
+            mine.expected_to_end = True
+            mine.kill()
+            mine = None
+        model = ServedModel(roster, record.reference, declaration, roster.policy_of(declaration))
+        roster.models[declaration.name, declaration.version] = model
+        model.start(mine)
 
 
-def _start_model(host: Host, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None) -> None:
-    model = ServedModel(host, reference, declaration, host.policy_of(declaration))
-    host.models[declaration.name, declaration.version] = model
-    model.start(first)
-
-
-def _check_names(declarations: list[ModelDeclaration]) -> None:
+def check_names(declarations: list[ModelDeclaration]) -> None:
     """Names and versions become paths here, whatever the worker's side thought of them."""
     for declaration in declarations:
         problem = wrong_name(declaration.name)
@@ -72,14 +91,14 @@ def _check_names(declarations: list[ModelDeclaration]) -> None:
             raise WorkerFailed(f"model {problem}")
 
 
-def _refuse_conflicts(host: Host, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:
+def _refuse_conflicts(roster: Roster, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:
     """Neither of two models of one name and version may win in silence: the later one is refused, by name of both.
 
     Versions of one name share Triton's configuration, so they must declare the same tensors.
     """
     for declaration in declarations:
         here = f"model {declaration.name} version {declaration.version} of {reference.label}"
-        for other in host.models.values():
+        for other in roster.models.values():
             if other.name != declaration.name:
                 continue
             there = f"version {other.declaration.version} of {other.reference.label}"

@@ -15,7 +15,7 @@ from pytriton_plugins.text import printable
 from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
-    from pytriton_plugins.host.daemon import Host
+    from pytriton_plugins.host.roster import Roster
 
 _REFRESH = 0.1
 _SAMPLE_LENGTH = 3
@@ -26,8 +26,8 @@ _WIDTH_OF_A_FILE = 10_000
 class Report:
     """Prints to standard output; the log goes to standard error."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
 
     async def show_progress(self) -> None:
         """On a terminal, one line that says what is still awaited; nothing elsewhere, where the log tells it."""
@@ -38,7 +38,7 @@ class Report:
 
         with Console().status("starting") as status:
             while True:
-                status.update(Text(_awaited(self._host)))
+                status.update(Text(_awaited(self._roster)))
                 await asyncio.sleep(_REFRESH)
 
     def show_models(self, ports: Ports, reasons: list[str]) -> None:
@@ -50,33 +50,33 @@ class Report:
         table = Table(box=None, pad_edge=False)
         for heading in ("MODEL", "VERSION", "PLUGIN", "WORKERS", "STATE"):
             table.add_column(heading, overflow="fold")
-        for model in self._host.models.values():
+        for model in self._roster.models.values():
             status = model.status()
             state = Text("ready", "green") if status.ready else Text(printable(status.reason), "red")
             plugin = Text(printable(model.reference.label))
             table.add_row(model.name, str(status.version), plugin, str(status.workers), state)
-        for record in self._host.records:
+        for record in self._roster.records:
             if record.error:
                 plugin = Text(printable(record.reference.label))
                 table.add_row("-", "-", plugin, "0", Text(printable(record.error), "red"))
         console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
         console.print(table)
-        address = _reachable(self._host.config.address)
+        address = _reachable(self._roster.config.address)
         console.print(
             f"\nHTTP http://{address}:{ports.http}   gRPC {address}:{ports.grpc}   "
             f"metrics http://{address}:{ports.metrics}/metrics", highlight=False, markup=False,
         )  # fmt: skip
         for reason in reasons:
             console.print(Text(f"not ready: {printable(reason)}", "red"))
-        for model in self._host.models.values():
+        for model in self._roster.models.values():
             if model.loaded:
                 console.print("\n" + "\n".join(calls(model, address, ports)), highlight=False, markup=False)
         sys.stdout.flush()
 
 
-def _awaited(host: Host) -> str:
-    waiting = [model.name for model in host.models.values() if not model.loaded and not model.error]
-    importing = [record.reference.plugin for record in host.records if not record.models and not record.error]
+def _awaited(roster: Roster) -> str:
+    waiting = [model.name for model in roster.models.values() if not model.loaded and not model.error]
+    importing = [record.reference.plugin for record in roster.records if not record.models and not record.error]
     parts = [f"importing {', '.join(importing)}"] if importing else []
     parts += [f"loading {', '.join(waiting)}"] if waiting else []
     return printable("; ".join(parts) or "opening") + " …"

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.values import merge
 
 BACKEND = "pytriton"
 GATES = ("pytriton_gate", "pytriton_gate_2")
@@ -14,6 +15,9 @@ GATES = ("pytriton_gate", "pytriton_gate_2")
 
 SPARE_INSTANCES = 2
 """Beside one for each worker, whose threads run batches: threads that wait for a worker or fetch (backend/queue.c)."""
+
+OURS = ("name", "backend", "version_policy", "input", "output", "instance_group")
+"""Keys of a model's configuration that no hook plugin changes: the daemon relies on them."""
 
 _GATE_CONFIG = f"""backend: "{BACKEND}"
 max_batch_size: 0
@@ -37,7 +41,7 @@ def add_model(folder: Path, model: ModelDeclaration) -> None:
 
 def model_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
     """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` goes over ours."""
-    return _merged(_our_config(model, workers, versions), model.triton_config)
+    return merge(_our_config(model, workers, versions), model.triton_config)
 
 
 def plain_config(model: ModelDeclaration) -> dict[str, Any]:
@@ -60,11 +64,3 @@ def _our_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]
 def _tensor(tensor: Tensor) -> dict[str, Any]:
     described: dict[str, Any] = {"name": tensor.name, "data_type": tensor.dtype.config, "dims": list(tensor.wire_shape)}
     return {**described, "optional": True} if tensor.optional else described
-
-
-def _merged(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    result = dict(ours)
-    for key, value in theirs.items():
-        below = result.get(key)
-        result[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return result

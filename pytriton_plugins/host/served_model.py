@@ -7,11 +7,15 @@ import contextlib
 import itertools
 import logging
 import socket
-from typing import Protocol
+from collections import deque
+from dataclasses import replace
+from typing import Any, Protocol
 
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.discovery.entry_points import ModelReference
-from pytriton_plugins.errors import PytritonPluginsError, ServerError, ShmError
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.errors import ConfigError, HookError, PytritonPluginsError, ServerError
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish
 from pytriton_plugins.host.memory import Grant, Ledger, in_mib
 from pytriton_plugins.host.processes import describe_exit
 from pytriton_plugins.host.triton import TritonServer
@@ -19,14 +23,17 @@ from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
-from pytriton_plugins.values import ModelStatus, ShmPolicy
+from pytriton_plugins.values import GiveUp, ModelStatus, Restart, ShmPolicy, WorkerExit, merge
 
 _LOG = logging.getLogger("pytriton.host")
 WAIT_FOR_WORKER = 30.0
 """Seconds that a batch waits for a worker before it fails with UNAVAILABLE."""
 
-RESTART_AFTER = 0.5
-"""A worker is started again when this many seconds have passed since its last start."""
+SPAWN_AGAIN_AFTER = 0.5
+"""Seconds until a worker that could not be started is tried again."""
+
+MOST_HISTORY = 16
+"""Ends of workers that are remembered for each place."""
 
 NOT_READY_AFTER = 0.5
 """A model without a live worker for this many seconds is not ready."""
@@ -36,12 +43,39 @@ class Surroundings(Protocol):
     """What a model needs of its host."""
 
     config: HostConfig
+    hooks: HookManager
 
     async def server(self) -> TritonServer: ...
-    def new_worker(self, reference: ModelReference) -> Worker: ...
+    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...
+    def worker_hooks(self) -> list[dict[str, Any]]: ...
+    def worker_is_ready(self, worker: Worker) -> None: ...
+    def stop(self, reason: str) -> None: ...
+    def abort(self, error: BaseException) -> None: ...
     def untouched_memory(self) -> int: ...
     async def load(self, model: ServedModel) -> None: ...
     def changed(self) -> None: ...
+
+
+def is_required(config: HostConfig, name: str) -> bool:
+    """Whether the daemon is not ready without this model."""
+    said = config.model(name).required
+    return name not in config.optional and (said is None or said)
+
+
+def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclaration:
+    """The declaration with what the configuration file says over it; ConfigError for what does not go together."""
+    said = config.model(declaration.name)
+    changes: dict[str, Any] = {}
+    if said.max_batch_size is not None:
+        if not declaration.batched:
+            raise ConfigError(
+                f"[models.{declaration.name}] max_batch_size: the model has no batch axis (max_batch_size=0 in its "
+                "code); remove the key"
+            )
+        changes["max_batch_size"] = said.max_batch_size
+    if said.triton_config:
+        changes["triton_config"] = merge(declaration.triton_config, said.triton_config)
+    return replace(declaration, **changes)
 
 
 class ServedModel:
@@ -56,8 +90,9 @@ class ServedModel:
         self.number = next(self._numbers)
         self.reference = reference
         self.declaration = declaration
-        self.worker_count = host.config.workers or declaration.workers
-        self.required = declaration.name not in host.config.optional
+        self.settings = host.config.model(declaration.name)
+        self.worker_count = self.settings.workers or host.config.workers or declaration.workers
+        self.required = is_required(host.config, declaration.name)
         self.loaded = False
         self.error = ""
         self.live: dict[int, Worker] = {}
@@ -67,6 +102,10 @@ class ServedModel:
         self._loop = asyncio.get_running_loop()
         self._last_live = self._loop.time()
         self._slots: list[asyncio.Task[None]] = []
+        may_grow = "shm_max" not in host.config.fixed and self.settings.shm_max is None
+        self._granting = Granting(
+            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, may_grow
+        )
         self._settled = asyncio.Event()
         self._declared = asyncio.Lock()
         self._server: TritonServer | None = None
@@ -94,43 +133,90 @@ class ServedModel:
             return "it has no live worker"
         return ""
 
+    async def swap(self, first: Worker | None) -> bool:
+        """Have fresh workers in place of all that are live, ``first`` among them; False if one of them did not come.
+
+        Each old one goes when its successor is connected, and finishes what it has.
+        """
+        for channel, worker in list(self.live.items()):
+            before = set(self.live)
+            slot = self._loop.create_task(self._keep_alive(first, on_trial=True))
+            first = None
+            until = self._loop.time() + self._host.config.import_timeout + self._host.config.load_timeout
+            while not set(self.live) - before and not slot.done() and self._loop.time() < until:
+                await asyncio.sleep(LOOK_AGAIN)
+            if not set(self.live) - before:
+                slot.cancel()
+                return False
+            self._slots.append(slot)
+            await self._retire(channel, worker)
+        return True
+
+    async def retire(self) -> None:
+        """Let every worker finish what it has; no other comes."""
+        for slot_channel, worker in list(self.live.items()):
+            await self._retire(slot_channel, worker)
+
+    async def _retire(self, channel: int, worker: Worker) -> None:
+        worker.finish()
+        with contextlib.suppress(ServerError):  # the server is gone too
+            (await self._host.server()).link.send(LinkMessage(LinkKind.RETIRE, channel=channel))
+
     async def settled(self) -> None:
         """Return when the model serves or has failed."""
         await self._settled.wait()
 
-    def on_need(self, channel: int, replaced: int, needed: int) -> Grant | str:
-        """A larger segment for a channel's worker, or why there is none."""
-        if channel not in self.live:
-            return "the worker is gone"
-        try:
-            return self.ledger.replace(replaced, needed, channel, self._host.untouched_memory())
-        except (ShmError, OSError) as error:
-            _LOG.warning("model %s: %s", self.name, error)
-            return str(error)
+    def on_need(self, wish: Wish, answer: Answer) -> None:
+        """Give ``answer`` a larger segment for a channel's worker, or why there is none, perhaps after a while."""
+        self._granting.on_need(wish, answer)
 
     def channel_of(self, worker: Worker) -> int:
         return next((channel for channel, live in self.live.items() if live is worker), 0)
 
     def cancel(self) -> None:
         """Start no worker any more."""
+        self._granting.cancel()
         for slot in self._slots:
             slot.cancel()
 
-    async def _keep_alive(self, worker: Worker | None) -> None:
+    async def _keep_alive(self, worker: Worker | None, *, on_trial: bool = False) -> None:
+        """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
+        history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
         try:
             while not self.error:
                 started, fresh, worker = worker or self._new_worker(), worker is None, None
-                if started is not None:
-                    await self._serve_with(started, fresh=fresh)
-                since = started.started if started else self._loop.time()
-                await asyncio.sleep(max(0.0, since + RESTART_AFTER - self._loop.time()))
+                if started is None:
+                    await asyncio.sleep(SPAWN_AGAIN_AFTER)
+                    continue
+                on_trial = not await self._serve_with(started, fresh=fresh) and on_trial
+                if started.expected_to_end or on_trial:
+                    return  # another has taken its place, or keeps it
+                if not self.error:
+                    await self._after(started, history)
+        except HookError as error:
+            self._host.abort(error)
         except Exception:
             _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
             self._give_up("the host failed; its log says how")
 
+    async def _after(self, worker: Worker, history: deque[WorkerExit]) -> None:
+        """Do what hooks choose for the place of a worker that has ended."""
+        await worker.ended()
+        assert worker.exit is not None
+        chosen = self._host.hooks.choose_restart(worker.info, worker.exit, history)
+        history.append(worker.exit)
+        action = chosen.value
+        if isinstance(action, Restart):
+            await asyncio.sleep(action.after)
+        elif isinstance(action, GiveUp):
+            self._give_up(action.reason)
+        else:
+            self._host.stop(f"model {self.name}: {action.reason} ({chosen.plugin})")
+            await asyncio.Event().wait()
+
     def _new_worker(self) -> Worker | None:
         try:
-            return self._host.new_worker(self.reference)
+            return self._host.new_worker(self.reference, self.declaration)
         except OSError as error:  # a moment without memory, processes or descriptors
             self._failed(f"no worker can be started: {error.strerror}")
             return None
@@ -142,19 +228,22 @@ class ServedModel:
         else:
             self._give_up(reason)
 
-    async def _serve_with(self, worker: Worker, *, fresh: bool) -> None:
-        """One worker's life."""
+    async def _serve_with(self, worker: Worker, *, fresh: bool) -> bool:
+        """One worker's life; whether it has served."""
         channel = next(self._channels)
+        served = False
         try:
             if fresh:
                 self._compare(await worker.declared(self._host.config.import_timeout))
-            await worker.serve(self.declaration, self._host.config.load_timeout)
+            hooks = self._host.worker_hooks()
+            await worker.serve(self.declaration, self._host.config.load_timeout, self.settings.settings, hooks)
             await self._connect(worker, channel)
             await self._loaded()
+            served = True
+            self._host.worker_is_ready(worker)
             status = await worker.child.wait()
-            _LOG.warning(
-                "model %s: its worker %d ended with %s; starting another", self.name, worker.pid, describe_exit(status)
-            )
+            if not worker.expected_to_end:
+                _LOG.warning("model %s: its worker %d ended with %s", self.name, worker.pid, describe_exit(status))
         except (PytritonPluginsError, OSError) as error:
             worker.kill()
             self._failed(str(error))
@@ -162,9 +251,10 @@ class ServedModel:
             if self.error:
                 worker.kill()
             await self._disconnect(channel)
+        return served
 
     def _compare(self, declarations: list[ModelDeclaration]) -> None:
-        if self.declaration not in declarations:
+        if self.declaration not in [configured(self._host.config, each) for each in declarations]:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
     async def _connect(self, worker: Worker, channel: int) -> None:

@@ -130,6 +130,7 @@ class TritonServer:
         run_dir: Path,
         on_need: Callable[[LinkMessage], None],
         on_lost: Callable[[LinkMessage], None],
+        on_model_gone: Callable[[LinkMessage], None] = lambda message: None,
     ) -> TritonServer:
         """Start ``found`` with a closed gate; raises ServerError with the server's last lines when it ends at once."""
         if not LIBRARY.is_file():
@@ -141,7 +142,7 @@ class TritonServer:
         secret = secrets.token_hex(16)
         command = command_line(found, config, ports, run_dir / "repository", secret)
         _LOG.info("starting %s, %s", found.path, found.source)
-        link = BackendLink(on_need, on_lost)
+        link = BackendLink(on_need, on_lost, on_model_gone)
         peer, variables = inherited_by(link)
 
         def on_line(line: str) -> None:

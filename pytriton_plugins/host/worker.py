@@ -10,15 +10,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pytriton_plugins.discovery.entry_points import ModelReference
+import attrs
+
+from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.values import WorkerExit, WorkerInfo
 
 _LOG = logging.getLogger("pytriton.worker")
 
@@ -35,6 +38,15 @@ class WorkerFailed(PytritonPluginsError):
     """The worker could not import its plugin or set up its model, or ended meanwhile."""
 
 
+@attrs.frozen
+class Launch:
+    """How a worker is started: with which interpreter and variables, and which folders stand last on its path."""
+
+    python: str = sys.executable
+    env: Mapping[str, str] = attrs.Factory(lambda: dict(os.environ))
+    path: Sequence[str] = ()
+
+
 class Worker:
     """One worker process. `declared` and `serve` are its handshake; after that only its end is of interest."""
 
@@ -42,13 +54,21 @@ class Worker:
         self,
         number: int,
         reference: ModelReference,
+        launch: Launch,
         on_need: Callable[[Worker, dict[str, Any]], None],
         on_end: Callable[[Worker], object],
     ) -> None:
         """Spawn it; raises OSError. ``on_need`` gets its wishes for a larger response segment."""
         self.number = number
         self.reference = reference
+        self.launch = launch
         self.model: ModelDeclaration | None = None
+        self.files: tuple[str, ...] = ()
+        """What its plugin was imported from."""
+        self.exit: WorkerExit | None = None
+        """How it ended, once it has."""
+        self.expected_to_end = False
+        """The daemon ends it."""
         self._on_need = on_need
         self._loop = asyncio.get_running_loop()
         self.started = self._loop.time()
@@ -69,22 +89,43 @@ class Worker:
         self._watch.add_done_callback(lambda _: on_end(self))
 
     def _start(self, link: int, kill_pipe: int) -> Child:
-        command = [sys.executable, "-c", _START, _NAME, str(link), str(kill_pipe), self.reference.value]
-        return Child(command, inherit=[link, kill_pipe], env=_environment(), on_line=self._log_line)
+        launch = self.launch
+        arguments = [str(link), str(kill_pipe), self.reference.value, *launch.path]
+        command = [launch.python, "-c", _START, _NAME, *arguments]
+        env = {"PYTHONUNBUFFERED": "1", **launch.env}
+        return Child(command, inherit=[link, kill_pipe], env=env, on_line=self._log_line)
 
     @property
     def pid(self) -> int:
         return self.child.pid
 
+    @property
+    def info(self) -> WorkerInfo:
+        """What hooks see of it."""
+        model = self.model
+        name, version = (model.name, model.version) if model else (None, None)
+        return WorkerInfo(self.number, self.pid, self.reference.plugin, name, version)
+
     async def declared(self, timeout: float) -> list[ModelDeclaration]:
         """The models that the plugin holds; raises WorkerFailed with the reason in one line."""
         message = await self._await("models", timeout, "import", "--import-timeout")
+        self.files = tuple(map(str, message.get("files", ())))
         return [ModelDeclaration.from_json(plain) for plain in message["models"]]
 
-    async def serve(self, model: ModelDeclaration, timeout: float) -> None:
-        """Have it set up ``model``; raises WorkerFailed."""
+    async def serve(
+        self,
+        model: ModelDeclaration,
+        timeout: float,
+        settings: Mapping[str, Any] | None = None,
+        hooks: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Have it set up ``model``, a class with ``settings``; raises WorkerFailed.
+
+        ``hooks``: the hook plugins that it needs (worker/observe.py).
+        """
         self.model = model
-        self._send({"type": "serve", "model": model.name, "version": model.version})
+        order = {"model": model.name, "version": model.version, "settings": settings or {}, "hooks": list(hooks)}
+        self._send({"type": "serve", **order})
         await self._await("ready", timeout, "set-up", "--load-timeout")
 
     def give_channel(self, sock: socket.socket, response: Grant) -> None:
@@ -100,15 +141,26 @@ class Worker:
 
     async def stop(self, patience: float) -> None:
         """Let it close its model, and end it by force after ``patience`` seconds."""
+        self.expected_to_end = True
         self._send({"type": "stop"})
         try:
             await asyncio.wait_for(self.child.wait(), patience)
         except asyncio.TimeoutError:
             self.child.signal(signal.SIGKILL, group=True)
             await self.child.wait()
+        await self.ended()
+
+    def finish(self) -> None:
+        """Let it end by itself once its channel has ended; the daemon wants it so."""
+        self.expected_to_end = True
+        self._send({"type": "finish"})
 
     def kill(self) -> None:
         self.child.kill()
+
+    async def ended(self) -> None:
+        """Wait until it has ended, and `exit` tells how."""
+        await asyncio.wait([self._watch])
 
     async def _await(self, kind: str, timeout: float, stage: str, option: str) -> dict[str, Any]:
         try:
@@ -154,6 +206,9 @@ class Worker:
 
     async def _fail_with_exit(self) -> None:
         status = await self.child.wait()
+        now = self._loop.time()
+        uptime = now - self.started
+        self.exit = WorkerExit(status, describe_exit(status), uptime, self.expected_to_end, now)
         self._on_readable_rest()
         self._fail(f"its worker ended with {describe_exit(status)}" + _last(self.child))
         self._loop.remove_reader(self._sock)
@@ -173,7 +228,3 @@ class Worker:
 
 def _last(child: Child) -> str:
     return f"; its last line: {child.last_lines[-1]}" if child.last_lines else ""
-
-
-def _environment() -> dict[str, str]:
-    return {"PYTHONUNBUFFERED": "1", **os.environ}

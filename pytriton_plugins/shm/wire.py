@@ -53,10 +53,12 @@ class LinkKind:
     STOP = 8
     GIVE_UP = 9
     COUNT = 10
+    RETIRE = 11
     BACKEND_HELLO = 101
     ACK = 102
     NEED = 103
     CHANNEL_LOST = 104
+    MODEL_GONE = 105
 
 
 class ChannelMessage(NamedTuple):

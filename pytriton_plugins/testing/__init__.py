@@ -1,8 +1,13 @@
-"""For tests of plugins: a whole host on free ports; runs in the test process."""
+"""For tests of plugins: a model called as its worker calls it, hooks asked as the daemon asks them, a whole host.
+
+The fixture `pytriton_host` (pytest_plugin.py) is there in every pytest run.
+"""
 
 from __future__ import annotations
 
+from pytriton_plugins.testing.calling import call_batch, call_model
+from pytriton_plugins.testing.hooks import hook_manager
 from pytriton_plugins.testing.host import RunningHost, run_host
 from pytriton_plugins.testing.waiting import wait_until
 
-__all__ = ["RunningHost", "run_host", "wait_until"]
+__all__ = ["RunningHost", "call_batch", "call_model", "hook_manager", "run_host", "wait_until"]

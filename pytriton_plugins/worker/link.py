@@ -100,6 +100,8 @@ class WorkerLink:
             self._answers.put((message["token"], _mapped(message["segment"], descriptors[0])))
         elif kind == "refused":
             self._answers.put((message["token"], message["message"]))
+        elif kind == "finish":
+            self._offers.put(None)
         elif kind == "stop":
             self.stopping = True
             self._offers.put(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import logging
 import os
 import platform
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pytriton_plugins.discovery.importing import imported_files
 from pytriton_plugins.discovery.resolve import resolve
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.models import ModelDeclaration
@@ -28,9 +30,9 @@ _FAILED = 3
 
 
 def main(arguments: list[str]) -> int:
-    """Run a worker for ``LINK KILL_PIPE REFERENCE``: two inherited descriptors and what to resolve."""
-    # Modules of the current folder may be served, but never stand in for installed ones.
-    sys.path.append(os.getcwd())
+    """Run a worker for ``LINK KILL_PIPE REFERENCE FOLDER…``: two inherited descriptors, what to resolve, and where."""
+    # What lies in these folders may be served, but never stands in for installed modules.
+    sys.path += [*arguments[3:], os.getcwd()]
     link_fd, kill_pipe, reference = int(arguments[0]), int(arguments[1]), arguments[2]
     die_with_host(kill_pipe)
     for descriptor in (link_fd, kill_pipe):
@@ -43,26 +45,31 @@ def main(arguments: list[str]) -> int:
     found = _attempt(link, "import", lambda: resolve(reference))
     if found is None:
         return _FAILED
-    if not _attempt(link, "import", lambda: _report(link, [declaration for _, declaration in found])):
+    declarations = [declaration for _, declaration in found]
+    if not _attempt(link, "import", lambda: _report(link, declarations, imported_files(reference))):
         return _FAILED
     order = link.next_order()
     wanted = (order["model"], order["version"])
     marked, declaration = next(item for item in found if (item[1].name, item[1].version) == wanted)
-    return _serve(link, marked, declaration)
+    return _serve(link, marked, declaration, order)
 
 
-def _report(link: WorkerLink, declarations: list[ModelDeclaration]) -> bool:
-    link.tell("models", models=[declaration.to_json() for declaration in declarations])
+def _report(link: WorkerLink, declarations: list[ModelDeclaration], files: list[str]) -> bool:
+    link.tell("models", models=[declaration.to_json() for declaration in declarations], files=files)
     return True
 
 
-def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration) -> int:
-    callable_ = marked
-    if declaration.kind == "class":
-        callable_ = _attempt(link, "set-up", marked)
-        if callable_ is None:
-            return _FAILED
-    calls = CallPlan(declaration, callable_)
+def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> int:
+    settings = order.get("settings") or {}
+    callable_ = _attempt(link, "set-up", lambda: _set_up(marked, declaration, settings))
+    if callable_ is None:
+        return _FAILED
+    calls: CallPlan = CallPlan(declaration, callable_)
+    if order.get("hooks"):
+        # pluggy is imported only where a plugin asks for it.
+        from pytriton_plugins.worker.observe import observed
+
+        calls = observed(calls, declaration, order["hooks"])
     gc.collect()
     gc.freeze()  # what was imported lives as long as the worker: no need to walk it again
     link.tell("ready")
@@ -78,6 +85,22 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration) -> int:
     if close is not None:
         close()
     return 0
+
+
+def _set_up(marked: Any, declaration: ModelDeclaration, settings: dict[str, Any]) -> Any:
+    """The callable itself: a class is made with its settings. Raises DeclarationError for settings it does not take."""
+    where = f"[models.{declaration.name}.settings]"
+    if declaration.kind != "class":
+        if settings:
+            raise DeclarationError(
+                f"{where}: the model is a function, which takes none; remove the table or mark a class"
+            )
+        return marked
+    try:
+        inspect.signature(marked).bind(**settings)
+    except TypeError as error:
+        raise DeclarationError(f"{where} does not fit __init__ of {declaration.object_name}: {error}") from None
+    return marked(**settings)
 
 
 def _attempt(link: WorkerLink, stage: str, action: Callable[[], Any]) -> Any:

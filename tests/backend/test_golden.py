@@ -37,6 +37,7 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.host.repository import add_model, create_repository, model_config
 from pytriton_plugins.host.triton import command_line
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.shm.wire import CHANNEL_MESSAGE, DONE, NEW_SEGMENT, response_block
 from pytriton_plugins.testing import wait_until
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
@@ -149,6 +150,10 @@ def test_a_whole_conversation_over_the_backend_link(conversation: Conversation) 
     with tritonclient.grpc.InferenceServerClient(conversation.grpc) as client:
         client.load_model("golden")
         the_gate(conversation, client)
+        client.unload_model("golden")
+        conversation.hear("model_gone")
+        client.load_model("golden")
+    retiring(conversation)
     a_larger_segment(conversation)
     giving_up(conversation)
     a_refusal_and_the_end(conversation)
@@ -168,6 +173,23 @@ def the_gate(conversation: Conversation, client: tritonclient.grpc.InferenceServ
     with pytest.raises(InferenceServerException, match="the gate is closed"):
         client.load_model("pytriton_gate")
     assert not client.is_server_ready()
+
+
+def retiring(conversation: Conversation) -> None:
+    """A retired channel ends when it is idle: at once, or after the batch that it has."""
+    idle = conversation.connect()
+    conversation.say("retire")
+    assert idle.ended()
+    busy = conversation.connect()
+    answer = conversation.request(1)
+    busy.receive()
+    conversation.say("retire")
+    block = response_block([(3, b"no, thanks")], [])
+    segment = sealed(4096, bytes(block))
+    busy.send(CHANNEL_MESSAGE.pack(DONE, NEW_SEGMENT, 0, 8, 1, 0, len(block)), segment)
+    os.close(segment)
+    assert error_of(answer).message() == "no, thanks"
+    assert busy.ended()
 
 
 def a_larger_segment(conversation: Conversation) -> None:

@@ -9,7 +9,8 @@ import pytest
 from fake_distributions import install
 
 from pytriton_plugins.discovery.catalogue import catalogue
-from pytriton_plugins.discovery.entry_points import MODELS_GROUP, ModelReference
+from pytriton_plugins.discovery.entry_points import MODELS_GROUP
+from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import DiscoveryError
 
 

@@ -89,6 +89,8 @@ def test_each_setting_stands_in_the_table_with_its_default(setting: Setting) -> 
     built_in = attrs.fields_dict(HostConfig)[setting.name].default
     if default == "none":
         assert built_in in (None, ())
+    elif setting.flag:
+        assert built_in is False
     else:
         assert setting.parse(default.strip("`")) == built_in
 
@@ -109,14 +111,25 @@ def hooks() -> list[tuple[str, Any]]:
     return [item for item in vars(specs).items() if item[0].startswith("pytriton_") and inspect.isfunction(item[1])]
 
 
+def reference() -> str:
+    """The pages that are written from the code (test_reference.py)."""
+    return "\n".join(path.read_text() for path in sorted((DOCS / "reference").glob("hooks-*.md")))
+
+
 @pytest.mark.parametrize(("name", "spec"), hooks())
 def test_each_hook_has_a_section_with_its_arguments(name: str, spec: Any) -> None:
-    assert f"\n### `{name}({', '.join(inspect.signature(spec).parameters)})`\n" in page("hooks.md")
+    assert f"\n## `{name}({', '.join(inspect.signature(spec).parameters)})`\n" in reference()
 
 
 def test_no_hook_is_described_that_does_not_exist() -> None:
-    described = re.findall(r"^### `(pytriton_\w+)", page("hooks.md"), re.MULTILINE)
+    described = re.findall(r"^## `(pytriton_\w+)", reference(), re.MULTILINE)
     assert sorted(described) == sorted(name for name, _ in hooks())
+
+
+def test_every_page_of_the_reference_is_linked() -> None:
+    text = page("hooks.md") + page("configuration.md")
+    for path in (DOCS / "reference").glob("*.md"):
+        assert f"(reference/{path.name})" in text
 
 
 def test_the_shm_policy_is_described_with_its_fields() -> None:
@@ -138,7 +151,8 @@ def test_toml_blocks_are_valid(block: Any, tmp_path: Path) -> None:
     document = tomllib.loads(block.text)
     if block.name == "pytriton-host.toml":
         (tmp_path / block.name).write_text(block.text)
-        assert load_config((), {}, {}, tmp_path).fixed
+        config = load_config((), {}, {}, tmp_path)
+        assert config.fixed or config.tables.plugins
     else:
         assert {"pytriton_plugins.models", "pytriton_plugins.hooks"} & set(document["project"]["entry-points"])
 

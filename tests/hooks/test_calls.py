@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pluggy
 import pytest
@@ -57,7 +58,7 @@ class Yields:
             raise RuntimeError("half way")
 
 
-ARGUMENTS = {"value": 1, "other": "way"}
+ARGUMENTS: dict[str, Any] = {"value": 1, "other": "way", "settings": {}}
 
 
 def caller_of(**plugins: object) -> pluggy.HookCaller:
@@ -103,13 +104,13 @@ def test_choose_passes_over_a_failure_when_told_to() -> None:
 
 def test_edit_hands_each_plugin_the_value_of_the_one_before() -> None:
     caller = caller_of(two=Adds(2), silent=Returns(None), ten=Adds(10))
-    assert calls.edit(caller, "value", 1, {"other": ""}, stop) == Answer(13, "ten")
+    assert calls.edit(caller, "value", 1, {"other": "", "settings": {}}, int, stop) == Answer(13, "ten")
 
 
 def test_edit_keeps_the_value_that_a_failing_plugin_was_given() -> None:
     failures: list[Failure] = []
     caller = caller_of(two=Adds(2), bad=Raises(), wrong=Returns("text"))
-    assert calls.edit(caller, "value", 1, {"other": ""}, failures.append) == Answer(3, "two")
+    assert calls.edit(caller, "value", 1, {"other": "", "settings": {}}, int, failures.append) == Answer(3, "two")
     assert [failure.plugin for failure in failures] == ["bad", "wrong"]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pytriton_plugins import Tensor
-from pytriton_plugins.host.plugins import _check_names
+from pytriton_plugins.host.plugins import check_names
 from pytriton_plugins.host.repository import GATES
 from pytriton_plugins.host.worker import WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -20,19 +20,19 @@ GOOD = ModelDeclaration("good", 1, "function", "good", (Tensor("x", np.int32, ()
 
 def test_good_names_pass() -> None:
     """Seen red with every name refused."""
-    _check_names([GOOD, replace(GOOD, name="x" * 64, version=7)])
+    check_names([GOOD, replace(GOOD, name="x" * 64, version=7)])
 
 
 @pytest.mark.parametrize("name", ["", "../../evil", "a/b", ".", "-x", "x" * 65, "a\n", *GATES, 7, None])
 def test_names_that_are_no_folder_of_their_own(name: Any) -> None:
-    """Seen red with no check (`_check_names`, host/plugins.py)."""
+    """Seen red with no check (`check_names`, host/plugins.py)."""
     with pytest.raises(WorkerFailed, match=rf"^model {re.escape(repr(name))} .*; write name=") as refused:
-        _check_names([GOOD, replace(GOOD, name=name)])
+        check_names([GOOD, replace(GOOD, name=name)])
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("version", ["1", "../1", 0, -1, True, None])
 def test_versions_that_are_no_numbers(version: Any) -> None:
-    """Seen red with no check of the version (`_check_names`, host/plugins.py)."""
+    """Seen red with no check of the version (`check_names`, host/plugins.py)."""
     with pytest.raises(WorkerFailed, match=r"^model good has the version .*; write a whole number from 1 up$"):
-        _check_names([replace(GOOD, version=version)])
+        check_names([replace(GOOD, version=version)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.discovery.entry_points import ModelReference
+from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.locate import FoundServer
@@ -27,9 +27,9 @@ def test_what_stands_in_brackets_is_shown(tmp_path: Path, capsys: pytest.Capture
     """Seen red with rich's markup on for the address, and for the plugin."""
     run_dir = RunDir(tmp_path)
     config = HostConfig(address="fe80::1")
-    host = Host(config, HookManager.installed(), FoundServer(Path("/none"), "a test"), PORTS, run_dir)
-    host.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
-    Report(host).show_models(PORTS, ["plugin [red]: no module [x]"])
+    host = Host(config, HookManager(), FoundServer(Path("/none"), "a test"), PORTS, run_dir)
+    host.roster.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
+    Report(host.roster).show_models(PORTS, ["plugin [red]: no module [x]"])
     run_dir.remove()
     said = capsys.readouterr().out
     for text in (

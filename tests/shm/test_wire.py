@@ -50,12 +50,14 @@ LINK_MESSAGES = {
     "give_up": LinkMessage(LinkKind.GIVE_UP, model=5, value=1, payload=b"no luck"),
     "take_back": LinkMessage(LinkKind.GIVE_UP, model=5),
     "count": LinkMessage(LinkKind.COUNT, token=TOKEN),
+    "retire": LinkMessage(LinkKind.RETIRE, channel=6),
     "backend_hello": LinkMessage(LinkKind.BACKEND_HELLO, token=2, value=1),
     "ack": LinkMessage(LinkKind.ACK, token=TOKEN),
     "ack_count": LinkMessage(LinkKind.ACK, token=TOKEN, value=1),
     "need": LinkMessage(LinkKind.NEED, model=5, channel=6, segment=7, token=1, value=69952),
     "need_again": LinkMessage(LinkKind.NEED, model=5, channel=6, segment=7, token=2, value=69952),
     "channel_lost": LinkMessage(LinkKind.CHANNEL_LOST, model=5, channel=6),
+    "model_gone": LinkMessage(LinkKind.MODEL_GONE, model=5),
 }
 
 

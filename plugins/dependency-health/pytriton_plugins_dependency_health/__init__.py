@@ -1,0 +1,51 @@
+"""Not ready while a dependency does not answer; runs in the daemon's health thread."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from typing import Any
+
+from pytriton_plugins import hookimpl
+from pytriton_plugins.values import Verdict
+
+_WORKERS = ThreadPoolExecutor(8, thread_name_prefix="dependency-health")
+
+
+@hookimpl
+def pytriton_check_readiness(settings: Mapping[str, Any]) -> Verdict | None:
+    """All dependencies at once, each within the time limit."""
+    timeout = float(settings.get("timeout", 0.3))
+    asked = [(url, _WORKERS.submit(_ask_url, url, timeout)) for url in settings.get("urls", ())]
+    asked += [(each, _WORKERS.submit(_ask_address, each, timeout)) for each in settings.get("addresses", ())]
+    wrong = [reason for name, answer in asked if (reason := _reason(name, answer.result, timeout))]
+    return Verdict(False, "; ".join(wrong)) if wrong else None
+
+
+def _reason(name: str, result: Callable[[float], None], timeout: float) -> str:
+    """What is wrong with one dependency, or nothing."""
+    try:
+        result(timeout)
+    except urllib.error.HTTPError as error:
+        with error:  # it holds the connection
+            return f"{name} answers {error.code}"
+    except (TooLate, TimeoutError):
+        return f"{name} does not answer within {timeout:g} s"
+    except (OSError, ValueError) as error:
+        return f"{name}: {getattr(error, 'reason', error)}"
+    return ""
+
+
+def _ask_url(url: str, timeout: float) -> None:
+    with urllib.request.urlopen(url, timeout=timeout):
+        pass
+
+
+def _ask_address(address: str, timeout: float) -> None:
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout):
+        pass

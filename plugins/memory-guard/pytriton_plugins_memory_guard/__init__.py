@@ -1,0 +1,48 @@
+"""Shared memory within a share of the container's limit; runs in the daemon's process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from pytriton_plugins import hookimpl
+from pytriton_plugins.values import FullAction, Reject, ShmPolicy, Shortage, Wait
+
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where a container sees its own limit, with version 2 of cgroups and with version 1."""
+
+MEMORY = Path("/proc/meminfo")
+
+
+@hookimpl
+def pytriton_choose_shm_policy(default: ShmPolicy, settings: Mapping[str, Any]) -> ShmPolicy:
+    """A part of the limit for each model."""
+    share, models = settings.get("share", 0.5), settings.get("models", 1)
+    if not 0 < share <= 1 or models < 1:
+        raise ValueError(
+            f"[plugins.memory-guard]: share is {share} and models {models}; write 0 < share <= 1, models >= 1"
+        )
+    part = int(limit() * share / models)
+    return attrs.evolve(default, max=max(default.initial, min(default.max, part)))
+
+
+@hookimpl
+def pytriton_choose_shm_full_action(shortage: Shortage, settings: Mapping[str, Any]) -> FullAction:
+    """Wait for room if there ever can be, else say so at once."""
+    wait = settings.get("wait", 0.0)
+    if wait > 0 and shortage.needed <= shortage.policy.max:
+        return Wait(min(wait, 4.0))
+    return Reject("memory-guard keeps the model's shared memory within its part of the container's limit")
+
+
+def limit() -> int:
+    """Bytes that this container may use; those of the machine where nothing limits it."""
+    total = int(MEMORY.read_text().split("MemTotal:")[1].split()[0]) * 1024
+    for file in LIMITS:
+        text = file.read_text().strip() if file.exists() else ""
+        if text.isdecimal():
+            return min(int(text), total)
+    return total

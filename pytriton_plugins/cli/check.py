@@ -1,0 +1,141 @@
+"""`pytriton-host check`: would `serve` work? One verdict a line; imports every plugin in a child of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from pytriton_plugins.cli.app import explain, here
+from pytriton_plugins.cli.options import flags_of, host_options
+from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.text import printable
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.plugins import PluginRecord
+
+
+class Line(NamedTuple):
+    """One thing that was looked at."""
+
+    ok: bool
+    subject: str
+    detail: str
+
+
+@click.command("check")
+@click.argument("targets", metavar="[TARGET]...", nargs=-1, type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
+@host_options
+@click.pass_context
+def command(ctx: click.Context, /, targets: tuple[str, ...], as_json: bool, **options: object) -> int:
+    """See whether 'serve' with the same targets and options would work, without serving.
+
+    Looks at the configuration, the interpreter, hook plugins, tritonserver, ports and memory, and imports every model
+    plugin in a process of its own. One verdict a line; exit code 1 if one of them is bad.
+    """
+    from pytriton_plugins.config import load_config, unknown_variables
+
+    flags = flags_of(ctx)
+    for name in ("targets", "as_json"):
+        flags.pop(name, None)
+    config = load_config(targets, flags, os.environ, here())
+    for line in unknown_variables(os.environ):
+        explain(f"warning: {line}")
+    lines = []
+    for verdict in verdicts(config):
+        lines.append(verdict)
+        if not as_json:
+            word = click.style("ok ", "green") if verdict.ok else click.style("bad", "red")
+            click.echo(f"{word}  {verdict.subject}: {printable(verdict.detail)}")
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "checks": [line._asdict() for line in lines]}, indent=2))
+    return 0 if all(line.ok for line in lines) else 1
+
+
+def verdicts(config: HostConfig) -> Iterator[Line]:
+    """Each as soon as it is known."""
+    from pytriton_plugins.cli.loading import loaded_hooks
+    from pytriton_plugins.host.preparing import plugin_records
+
+    yield _interpreter()
+    broken: dict[str, str] = {}
+    hooks = loaded_hooks(config, broken)
+    for label in hooks.plugins()[:-1]:
+        yield Line(True, f"hook plugin {label}", "usable")
+    for label, error in broken.items():
+        yield Line(False, f"hook plugin {label}", error)
+    yield _attempt("requirements", lambda: _requirements(config))
+    yield _attempt("tritonserver", lambda: _server(config, hooks))
+    yield _attempt("ports", lambda: _ports(config, hooks))
+    records: list[PluginRecord] = []
+    try:
+        records = plugin_records(config, hooks)
+    except PytritonPluginsError as error:
+        yield Line(False, "plugins", str(error))
+    if not records:
+        yield Line(False, "plugins", "there is nothing to serve; install a model plugin, or name a file")
+    yield from _models(config, hooks, records)
+
+
+def _interpreter() -> Line:
+    import numpy
+
+    return Line(
+        True, "interpreter", f"Python {platform.python_version()}, numpy {numpy.__version__} ({sys.executable})"
+    )
+
+
+def _attempt(subject: str, look: object) -> Line:
+    try:
+        return Line(True, subject, look())  # type: ignore[operator]
+    except PytritonPluginsError as error:
+        return Line(False, subject, str(error))
+
+
+def _requirements(config: HostConfig) -> str:
+    from pytriton_plugins.discovery.selection import check_requirements
+
+    check_requirements(config.require)
+    return ", ".join(config.require) or "none"
+
+
+def _server(config: HostConfig, hooks: HookManager) -> str:
+    from pytriton_plugins.host.locate import find_tritonserver, server_help
+    from pytriton_plugins.host.preparing import with_server_options
+
+    found = find_tritonserver(config.tritonserver, hooks)
+    server_help(found.path)
+    with_server_options(config, hooks)
+    return f"{found.path} ({found.source})"
+
+
+def _ports(config: HostConfig, hooks: HookManager) -> str:
+    from pytriton_plugins.host.ports import choose_ports
+
+    ports = choose_ports(config, hooks)
+    return f"HTTP {ports.http}, gRPC {ports.grpc}, metrics {ports.metrics} on {config.address} are free"
+
+
+def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord]) -> Iterator[Line]:
+    from pytriton_plugins.host.headroom import memory_headroom
+    from pytriton_plugins.host.inspecting import inspect
+    from pytriton_plugins.host.memory import in_mib
+
+    count = 0
+    for each in inspect(config, hooks, records):
+        count += len(each.models)
+        names = ", ".join(f"{model.name} version {model.version}" for model in each.models)
+        yield Line(
+            not each.error, f"plugin {each.reference.label}", each.error or names or "none of its models is enabled"
+        )
+    needed, left = count * config.shm_initial, memory_headroom()
+    what = f"{in_mib(needed)} of shared memory for {count} models at start, {in_mib(left)} are left"
+    yield Line(needed <= left, "memory", what if needed <= left else f"{what}; lower --shm-initial")

@@ -1,0 +1,138 @@
+"""`pytriton-host config`: every effective value and who set it; imports the hook plugins."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pytriton_plugins.cli.app import here
+from pytriton_plugins.cli.options import flags_of, host_options
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config import HostConfig
+
+
+@click.command("config")
+@click.option(
+    "--models", "show_models", is_flag=True, help="Import each plugin in a process of its own, for its models."
+)
+@click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
+@host_options
+@click.pass_context
+def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: object) -> None:
+    """Show every setting that 'serve' would have with the same options, and where it was set.
+
+    Each value comes from an option, a variable, the configuration file, a hook plugin or the default. The tables of
+    models, plugins and environments follow, and with --models what each model comes to.
+    """
+    from pytriton_plugins.config import load_config
+
+    flags = flags_of(ctx)
+    for name in ("as_json", "show_models"):
+        flags.pop(name, None)
+    config = load_config((), flags, os.environ, here())
+    rows = list(effective(config))
+    if show_models:
+        rows += effective_models(config)
+    if as_json:
+        settings = [{"setting": name, "value": value, "source": source} for name, value, source in rows]
+        click.echo(json.dumps({"schema": 1, "settings": settings}, indent=2, default=str))
+        return
+    from pytriton_plugins.cli.tables import print_table
+
+    print_table(("setting", "value", "set by"), [(name, _text(value), source) for name, value, source in rows])
+
+
+def effective(config: HostConfig) -> Iterator[tuple[str, Any, str]]:
+    """Name as in the file, value, and who set it: first the settings, then the tables."""
+    from pytriton_plugins.settings import SETTINGS
+
+    chosen = _chosen_by_hooks(config)
+    for setting in SETTINGS:
+        value, source = getattr(config, setting.name), config.sources.get(setting.name, "default")
+        if setting.name in chosen:
+            value, source = chosen[setting.name]
+        yield setting.key, value, source
+    file = "file"
+    for name, model in config.tables.models.items():
+        for key, value in _said(model).items():
+            yield f"models.{name}.{key}", value, file
+    for name, table in config.tables.plugins.items():
+        for key, value in table.items():
+            yield f"plugins.{name}.{key}", value, file
+    for number, environment in enumerate(config.tables.environments):
+        yield f"environments[{number}].python", environment.python, file
+
+
+def effective_models(config: HostConfig) -> Iterator[tuple[str, Any, str]]:
+    """What the models of every plugin come to: the file over an option over hooks over what the author declared."""
+    from pytriton_plugins.cli.loading import loaded_hooks
+    from pytriton_plugins.hooks.manager import BUILT_IN
+    from pytriton_plugins.host.granting import policy_of
+    from pytriton_plugins.host.inspecting import inspect
+    from pytriton_plugins.host.preparing import plugin_records
+    from pytriton_plugins.host.served_model import is_required
+
+    hooks = loaded_hooks(config, {})
+    for each in inspect(config, hooks, plugin_records(config, hooks)):
+        if each.error:
+            yield f"plugin {each.reference.label}", each.error, "broken"
+        for model in each.models:
+            said, where = config.model(model.name), f"{model.name} {model.version}"
+            option = config.sources.get("workers", "default")
+            workers = said.workers or config.workers or model.workers
+            yield f"{where}: workers", workers, "file" if said.workers else option if config.workers else "@infer_func"
+            yield f"{where}: max_batch_size", model.max_batch_size, "file" if said.max_batch_size else "@infer_func"
+            required = config.sources["optional"] if model.name in config.optional else "file"
+            is_said = said.required is not None or model.name in config.optional
+            yield f"{where}: required", is_required(config, model.name), required if is_said else "default"
+            policy = policy_of(config, hooks, model)
+            for name in ("initial", "max"):
+                source = config.sources.get(f"shm_{name}", "default")
+                if getattr(said, f"shm_{name}") is not None:
+                    source = "file"
+                elif source == "default" and policy.plugin != BUILT_IN:
+                    source = f"hook plugin {policy.plugin}"
+                yield f"{where}: shm.{name}", getattr(policy.value, name), source
+
+
+def _chosen_by_hooks(config: HostConfig) -> dict[str, tuple[Any, str]]:
+    """What hook plugins would make of settings that nobody else set."""
+    from pytriton_plugins.cli.loading import loaded_hooks
+    from pytriton_plugins.hooks.manager import BUILT_IN
+    from pytriton_plugins.values import Ports, ServerOptions
+
+    hooks = loaded_hooks(config, {})
+    chosen: dict[str, tuple[Any, str]] = {}
+    ports = hooks.choose_ports(Ports(config.http_port, config.grpc_port, config.metrics_port))
+    if ports is not None and ports.plugin != BUILT_IN:
+        for name in ("http", "grpc", "metrics"):
+            if f"{name}_port" not in config.fixed:
+                chosen[f"{name}_port"] = getattr(ports.value, name), f"hook plugin {ports.plugin}"
+    options = hooks.edit_server_options(ServerOptions(config.server_options))
+    if options.plugin:
+        chosen["server_options"] = options.value.items, f"hook plugin {options.plugin}"
+    return chosen
+
+
+def _said(model: object) -> Mapping[str, Any]:
+    """What a table of a model says, without what it leaves open."""
+    import attrs
+
+    values = attrs.asdict(model)  # type: ignore[arg-type]
+    return {key: value for key, value in values.items() if value not in (None, {}) and not (key == "enabled" and value)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value) or "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, default=str)
+    return "-" if value is None else str(value) if isinstance(value, Path) else f"{value}"

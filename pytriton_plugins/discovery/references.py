@@ -1,0 +1,58 @@
+"""What names a plugin, as data: entry point, distribution, reference; in the host and in observed workers."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+
+@attrs.frozen
+class Reference:
+    """One entry point: the plugin's name, the reference that it stands for, and who installed it.
+
+    ``distribution`` and ``version`` are empty for a target of the command line.
+    """
+
+    plugin: str
+    value: str
+    distribution: str = ""
+    version: str = ""
+
+    @property
+    def label(self) -> str:
+        """The plugin with its distribution, as messages name it: ``memory-guard (acme-hooks 1.2)``."""
+        return f"{self.plugin} ({self.distribution} {self.version})" if self.distribution else self.plugin
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What the configuration may call it: the plugin, its distribution, or ``distribution/plugin``."""
+        if not self.distribution:
+            return frozenset({self.plugin})
+        distribution = canonical(self.distribution)
+        return frozenset({self.plugin, distribution, f"{distribution}/{self.plugin}"})
+
+    @property
+    def place(self) -> str:
+        """What tells it from every other one."""
+        return f"{self.plugin} = {self.value} of {self.distribution or 'the command line'}"
+
+
+@attrs.frozen
+class ModelReference(Reference):
+    """A plugin that provides models: ``value`` is ``pkg.mod``, ``pkg.mod:attr``, ``model.py`` or ``model.py:attr``.
+
+    ``python`` is the interpreter that runs it, "" for the host's own.
+    """
+
+    python: str = ""
+
+
+@attrs.frozen
+class HookReference(Reference):
+    """A plugin that provides hooks: ``value`` leads to a module or an object."""
+
+
+def canonical(distribution: str) -> str:
+    """A distribution's name as packaging compares it: lower case, one hyphen between its parts."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -1,0 +1,90 @@
+"""Which of the found plugins are used: the switches of the configuration, before anything is imported; in the host."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TypeVar
+
+from pytriton_plugins.discovery.entry_points import installed_version
+from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference, canonical
+from pytriton_plugins.errors import ConfigError, HookError
+from pytriton_plugins.settings import suggestion
+from pytriton_plugins.text import one_line
+
+R = TypeVar("R", bound=Reference)
+
+log = logging.getLogger("pytriton.discovery")
+
+
+def select_models(
+    found: Sequence[ModelReference], wanted: Sequence[str] = (), disabled: Sequence[str] = ()
+) -> list[ModelReference]:
+    """Those that ``wanted`` names (none: all) less those that ``disabled`` names; ConfigError for an unknown one."""
+    for name in wanted:
+        if not any(_is_called(reference, name) for reference in found):
+            known = sorted({reference.plugin for reference in found})
+            hint = suggestion(name, known) or f"; installed are {', '.join(known) or 'none'}"
+            raise ConfigError(f"no model plugin is called {one_line(name)}{hint}; see 'pytriton-host list'")
+    return [each for each in without(found, disabled) if not wanted or any(_is_called(each, name) for name in wanted)]
+
+
+def select_hooks(found: Sequence[HookReference], disabled: Sequence[str] = ()) -> list[HookReference]:
+    """Those that are not disabled; HookError when two have one name."""
+    left = without(found, disabled)
+    for label, others in conflicts(left).items():
+        raise HookError(f"hook plugin {label}: {others}")
+    return left
+
+
+def warn_of_unknown(disabled: Sequence[str], found: Sequence[Reference]) -> None:
+    """One line for each name that is disabled and is no plugin: it may be another machine's."""
+    for name in disabled:
+        if not any(_is_called(reference, name) for reference in found):
+            hint = suggestion(name, {reference.plugin for reference in found})
+            log.warning("disabled is %s, and no plugin is called so%s", one_line(name), hint)
+
+
+def conflicts(references: Sequence[R]) -> dict[str, str]:
+    """What is said of each plugin, by its label, whose name another distribution's plugin has as well.
+
+    Neither wins in silence: both are named, with distribution, version and reference, and what settles it.
+    """
+    by_name: dict[str, list[R]] = {}
+    for reference in references:
+        by_name.setdefault(reference.plugin, []).append(reference)
+    said = {}
+    for name, same in by_name.items():
+        if len(same) > 1:
+            places = " and ".join(f"{each.distribution} {each.version} ({each.value})" for each in same)
+            example = canonical(same[-1].distribution)
+            for each in same:
+                said[each.label] = (
+                    f'{name!r} comes from {places}; write disable = ["{example}"] in pytriton-host.toml or '
+                    f"--no-plugin {example}, or uninstall one of them"
+                )
+    return said
+
+
+def check_requirements(required: Sequence[str]) -> None:
+    """ConfigError for the first of ``required`` (such as ``acme-resnet>=1.2``) that is not installed as it asks."""
+    if not required:
+        return
+    from packaging.requirements import Requirement
+
+    for text in required:
+        requirement = Requirement(text)
+        version = installed_version(requirement.name)
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            there = f"{requirement.name} {version} is installed" if version else "it is not installed"
+            raise ConfigError(f"required is {text}, and {there}; run: pip install '{text}'")
+
+
+def without(found: Sequence[R], disabled: Sequence[str]) -> list[R]:
+    """Those that no name in ``disabled`` is of."""
+    return [reference for reference in found if not any(_is_called(reference, name) for name in disabled)]
+
+
+def _is_called(reference: Reference, name: str) -> bool:
+    head, slash, tail = name.rpartition("/")
+    return bool({name, canonical(name), f"{canonical(head)}{slash}{tail}"} & reference.names)

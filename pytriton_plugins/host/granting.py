@@ -1,0 +1,117 @@
+"""What a batch gets that needs more shared memory: a segment, a refusal, or either after a wait; runs in the host."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+import attrs
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.errors import ShmError
+from pytriton_plugins.hooks.calls import Answer as Chosen
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.memory import Grant, Ledger, Shortfall
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.values import Grow, Reject, ShmPolicy, Wait
+
+_LOG = logging.getLogger("pytriton.host")
+LOOK_AGAIN = 0.02
+"""Seconds between two looks whether memory that a batch waits for is there."""
+
+Answer = Callable[[Grant | str], None]
+
+
+def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Chosen[ShmPolicy]:
+    """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice."""
+    said = config.model(model.name)
+    own = {name: size for name in ("initial", "max") if (size := getattr(said, f"shm_{name}")) is not None}
+    default = ShmPolicy(**{"initial": config.shm_initial, "max": config.shm_max, **own})
+    chosen = hooks.choose_shm_policy(model, default)
+    names = [name for name in ("initial", "max") if name in own or f"shm_{name}" in config.fixed]
+    fixed = {name: getattr(default, name) for name in names}
+    return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
+
+
+class Wish(NamedTuple):
+    """A segment of ``needed`` bytes for a channel, in the place of the segment numbered ``replaced``."""
+
+    channel: int
+    replaced: int
+    needed: int
+
+
+class Granting:
+    """Grants one model's wishes from its ledger, and asks the hooks what to do where there is not enough."""
+
+    def __init__(
+        self,
+        model: ModelDeclaration,
+        ledger: Ledger,
+        hooks: HookManager,
+        untouched: Callable[[], int],
+        is_live: Callable[[int], bool],
+        may_grow: bool,
+    ) -> None:
+        """``untouched``: bytes promised on the whole machine and not used yet; ``is_live``: whether a channel is.
+
+        ``may_grow``: whether hooks may raise the limit, which they may not where the configuration sets it.
+        """
+        self._model = model
+        self._ledger = ledger
+        self._hooks = hooks
+        self._untouched = untouched
+        self._is_live = is_live
+        self._may_grow = may_grow
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    def cancel(self) -> None:
+        """Let nobody wait any longer."""
+        for waiting in self._waiting:
+            waiting.cancel()
+
+    def on_need(self, wish: Wish, answer: Answer) -> None:
+        """Give ``answer`` a segment, or why there is none, perhaps after a while."""
+        grant = self._grant(wish)
+        if not isinstance(grant, Shortfall):
+            answer(grant)
+            return
+        chosen = self._hooks.choose_shm_full_action(self._model, grant.shortage)
+        action = chosen.value if chosen else Reject()
+        if isinstance(action, Grow) and self._may_grow:
+            self._ledger.raise_limit(action.max)
+            answer(self._granted(self._grant(wish)))
+        elif isinstance(action, Wait):
+            waiting = asyncio.get_running_loop().create_task(self._wait(wish, action.seconds, answer))
+            self._waiting.add(waiting)
+            waiting.add_done_callback(self._waiting.discard)
+        else:
+            answer(self._granted(grant, action.reason if isinstance(action, Reject) else ""))
+
+    def _grant(self, wish: Wish) -> Grant | str | Shortfall:
+        if not self._is_live(wish.channel):
+            return "the worker is gone"
+        try:
+            return self._ledger.replace(wish.replaced, wish.needed, wish.channel, self._untouched())
+        except Shortfall as short:
+            return short
+        except (ShmError, OSError) as error:
+            return str(error)
+
+    def _granted(self, grant: Grant | str | Shortfall, reason: str = "") -> Grant | str:
+        if isinstance(grant, Grant):
+            return grant
+        said = f"{grant}; {reason}" if reason else str(grant)
+        _LOG.warning("model %s: %s", self._model.name, said)
+        return said
+
+    async def _wait(self, wish: Wish, seconds: float, answer: Answer) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        grant = self._grant(wish)
+        while isinstance(grant, Shortfall) and loop.time() < until:
+            await asyncio.sleep(LOOK_AGAIN)
+            grant = self._grant(wish)
+        answer(self._granted(grant, f"waited {seconds:g} s for room"))

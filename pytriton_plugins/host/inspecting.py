@@ -1,0 +1,102 @@
+"""Imports model plugins in children to see what they hold, and serves nothing; for `check` and `list --models`."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.launching import launch_of
+from pytriton_plugins.host.plugins import PluginRecord, check_names
+from pytriton_plugins.host.processes import kill_children
+from pytriton_plugins.host.served_model import configured
+from pytriton_plugins.host.worker import Worker, WorkerFailed
+from pytriton_plugins.models import ModelDeclaration
+
+_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
+"""Imports beside each other: a plugin that hangs must not hold up the others."""
+
+_END_PATIENCE = 0.5
+
+
+@attrs.frozen
+class Inspected:
+    """A plugin and the models that it declares, as configured, or the reason why there are none."""
+
+    reference: ModelReference
+    models: tuple[ModelDeclaration, ...] = ()
+    error: str = ""
+
+
+def inspect(
+    config: HostConfig,
+    hooks: HookManager,
+    records: Sequence[PluginRecord],
+    on_done: Callable[[Inspected], object] = lambda done: None,
+) -> list[Inspected]:
+    """Import every plugin in a child of its own and return what came of it, in the order of ``records``."""
+    return asyncio.run(_inspect(config, hooks, records, on_done))
+
+
+async def _inspect(
+    config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], on_done: Callable[[Inspected], object]
+) -> list[Inspected]:
+    numbers = itertools.count(1)
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(record: PluginRecord) -> Inspected:
+        if record.error:
+            return Inspected(record.reference, error=record.error)
+        async with room:
+            try:
+                done = Inspected(record.reference, await _declared(config, hooks, record.reference, next(numbers)))
+            except (WorkerFailed, ConfigError) as error:
+                done = Inspected(record.reference, error=str(error))
+            except OSError as error:
+                done = Inspected(record.reference, error=f"no worker can be started: {error.strerror}")
+        on_done(done)
+        return done
+
+    try:
+        inspected = await asyncio.gather(*map(one, records))
+    finally:
+        await kill_children(_END_PATIENCE)
+    return _with_conflicts(inspected)
+
+
+async def _declared(
+    config: HostConfig, hooks: HookManager, reference: ModelReference, number: int
+) -> tuple[ModelDeclaration, ...]:
+    launch = launch_of(config, hooks, reference, None, number)
+    worker = Worker(number, reference, launch, lambda worker, message: None, lambda worker: None)
+    try:
+        declared = await worker.declared(config.import_timeout)
+        check_names(declared)
+        return tuple(configured(config, each) for each in declared)
+    finally:
+        worker.kill()
+
+
+def _with_conflicts(inspected: Sequence[Inspected]) -> list[Inspected]:
+    """A model that two plugins declare is reported for both."""
+    places: dict[tuple[str, int], list[Inspected]] = {}
+    for each in inspected:
+        for model in each.models:
+            places.setdefault((model.name, model.version), []).append(each)
+    said: dict[str, str] = {}
+    for (name, version), several in places.items():
+        if len(several) > 1:
+            labels = " and ".join(each.reference.label for each in several)
+            for each in several:
+                said[each.reference.place] = f"model {name} version {version} comes from {labels}; disable one of them"
+    return [
+        attrs.evolve(each, error=said[each.reference.place]) if each.reference.place in said else each
+        for each in inspected
+    ]

@@ -1,0 +1,26 @@
+"""How a worker is started: interpreter, variables and path; runs in the host."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.worker import Launch
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.values import WorkerInfo
+
+
+def launch_of(
+    config: HostConfig, hooks: HookManager, reference: ModelReference, model: ModelDeclaration | None, number: int
+) -> Launch:
+    """For worker ``number`` of the plugin, or of one model of it; raises HookError while the host starts."""
+    name, version = (model.name, model.version) if model else (None, None)
+    info = WorkerInfo(number, 0, reference.plugin, name, version)
+    # Bytecode is told from its source by whole seconds and size: a quick change of one digit would be missed.
+    ours = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} if config.reload else dict(os.environ)
+    env = hooks.edit_worker_env(ours, reference.plugin, model, info)
+    path = [str(config.plugins_dir)] if config.plugins_dir and not reference.python else []
+    return Launch(reference.python or sys.executable, env, path)

@@ -1,0 +1,80 @@
+"""What is found before anything is started: hook plugins, model plugins, options; in the host, and in `check`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import attrs
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.discovery.catalogue import catalogue
+from pytriton_plugins.discovery.entry_points import find_hooks
+from pytriton_plugins.discovery.environments import find_models_of
+from pytriton_plugins.discovery.references import HookReference, ModelReference
+from pytriton_plugins.discovery.selection import (
+    check_requirements,
+    conflicts,
+    select_hooks,
+    select_models,
+    warn_of_unknown,
+)
+from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.plugins import PluginRecord
+from pytriton_plugins.host.triton import check_server_options
+from pytriton_plugins.values import HostStatus, ServerOptions
+
+_LOG = logging.getLogger("pytriton.host")
+
+
+def hooks_of(config: HostConfig) -> HookManager:
+    """The hook plugins that the configuration leaves; HookError for a broken one unless those are to be skipped."""
+    if config.plugins_dir is not None:
+        if not config.plugins_dir.is_dir():
+            raise ConfigError(f"--plugins-dir {config.plugins_dir} is no folder; correct it or make one")
+        if str(config.plugins_dir) not in sys.path:
+            sys.path.append(str(config.plugins_dir))
+    check_requirements(config.require)
+
+    def skip(reference: HookReference, error: HookError) -> None:
+        _LOG.error("%s; skipped, as --skip-broken-hooks asks", error)
+
+    references = select_hooks(find_hooks(), config.disable)
+    return HookManager.of_references(references, config.tables.plugins, skip if config.skip_broken_hooks else None)
+
+
+def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
+    """A record for each target, or for each model plugin that the configuration leaves; conflicts have their error."""
+    if config.targets:
+        try:
+            return [PluginRecord(reference) for reference in catalogue(config.targets)]
+        except DiscoveryError as error:
+            raise ConfigError(str(error)) from error
+    gathered = hooks.add_models(HostStatus(address=config.address))
+    for failure in gathered.broken:
+        if not config.skip_broken_hooks:
+            raise HookError(f"{failure}; fix or uninstall it")
+        _LOG.error("%s; skipped, as --skip-broken-hooks asks", failure)
+    found: list[ModelReference] = [answer.value for answer in gathered.answers]
+    for environment in config.tables.environments:
+        found += find_models_of(environment.python, found)
+    warn_of_unknown(config.disable, [*found, *find_hooks()])
+    selected = select_models(found, config.plugins, config.disable)
+    said = conflicts(selected)
+    return [PluginRecord(reference, error=said.get(reference.label, "")) for reference in selected]
+
+
+def with_server_options(config: HostConfig, hooks: HookManager) -> HostConfig:
+    """``config`` with the options of tritonserver as hook plugins edit them; what is configured stays as it is."""
+    answer = hooks.edit_server_options(ServerOptions(config.server_options))
+    if answer.value.items == config.server_options:
+        return config
+    configured = {name for name, _ in config.server_options}
+    added = tuple(item for item in answer.value.items if item[0] not in configured)
+    edited = attrs.evolve(config, server_options=(*config.server_options, *added))
+    try:
+        check_server_options(edited)
+    except ConfigError as error:
+        raise HookError(f"hook plugin {answer.plugin}: pytriton_edit_server_options: {error}") from None
+    return edited

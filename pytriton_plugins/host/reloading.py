@@ -1,0 +1,100 @@
+"""Swaps plugins whose files have changed, for `serve --reload`; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.host.plugins import PluginRecord, check_names
+from pytriton_plugins.host.served_model import configured
+from pytriton_plugins.host.worker import Worker, WorkerFailed
+from pytriton_plugins.models import ModelDeclaration
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.roster import Roster
+
+_LOG = logging.getLogger("pytriton.host")
+PERIOD = 0.25
+"""Seconds between two looks at the files; a change counts once nothing has changed for one more."""
+
+Stamps = dict[str, tuple[int, int] | None]
+
+
+class Reloader:
+    """Looks at the files of every plugin. A fresh worker imports a changed one, which is served only if that works."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self._seen: dict[str, Stamps] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            for record in self._roster.records:
+                now = _stamps(record.files)
+                before = self._seen.setdefault(record.reference.place, now)
+                if now != before and await self._is_quiet(record, now):
+                    self._seen[record.reference.place] = now
+                    await self._reload(record)
+                    self._seen[record.reference.place] = _stamps(record.files)
+            await asyncio.sleep(PERIOD)
+
+    async def _is_quiet(self, record: PluginRecord, now: Stamps) -> bool:
+        """An editor may be halfway through."""
+        await asyncio.sleep(PERIOD)
+        return _stamps(record.files) == now
+
+    async def _reload(self, record: PluginRecord) -> None:
+        name = record.reference.plugin
+        worker: Worker | None = None
+        try:
+            worker = self._roster.new_worker(record.reference)
+            declared = await worker.declared(self._roster.config.import_timeout)
+            check_names(declared)
+            declarations = [configured(self._roster.config, each) for each in declared]
+        except (WorkerFailed, ConfigError, OSError) as error:
+            if worker is not None:
+                worker.expected_to_end = True
+                worker.kill()
+            _LOG.error("plugin %s has changed and cannot be served as it is: %s; the old one serves on", name, error)
+            return
+        record.files = worker.files
+        _LOG.info("plugin %s has changed", name)
+        await self._serve(record, declarations, worker)
+
+    async def _serve(self, record: PluginRecord, declarations: list[ModelDeclaration], first: Worker | None) -> None:
+        served = {model.name: model for model in self._roster.models.values() if model.reference == record.reference}
+        for declaration in declarations:
+            model = served.pop(declaration.name, None)
+            if model is None or model.declaration.version != declaration.version:
+                _LOG.warning("model %s is new in %s; restart to serve it", declaration.name, record.reference.plugin)
+                continue
+            worker, first = first, None
+            if model.declaration == declaration:
+                swapped = await model.swap(worker)
+            else:
+                swapped = await self._roster.replace(model, declaration, worker)
+            _LOG.info("model %s: %s", declaration.name, "the change is served" if swapped else "the old one serves on")
+        if first is not None:
+            first.expected_to_end = True
+            first.kill()
+        for model in served.values():
+            _LOG.warning(
+                "model %s is gone from %s and is served as it was; restart", model.name, model.reference.plugin
+            )
+
+
+def _stamps(files: Iterable[str]) -> Stamps:
+    return {file: _stamp(file) for file in files}
+
+
+def _stamp(file: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

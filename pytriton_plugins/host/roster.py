@@ -1,0 +1,187 @@
+"""The plugins, models and workers of one host, and what they and the links ask of it; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.errors import ServerError
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.granting import Wish, policy_of
+from pytriton_plugins.host.launching import launch_of
+from pytriton_plugins.host.plugins import PluginRecord
+from pytriton_plugins.host.repository import OURS, add_model, model_config, plain_config
+from pytriton_plugins.host.served_model import ServedModel
+from pytriton_plugins.host.telling import Teller
+from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.worker import Launch, Worker
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm.wire import LinkMessage
+from pytriton_plugins.values import ModelConfig, ModelStatus, NamedVerdict, ShmPolicy, Verdict
+
+
+class Roster:
+    """Everything that is served. ``stop`` ends the host in order with a reason, ``abort`` its start with an error."""
+
+    def __init__(
+        self,
+        config: HostConfig,
+        hooks: HookManager,
+        repository: Path,
+        teller: Teller,
+        stop: Callable[[str], None],
+        abort: Callable[[BaseException], None],
+        changed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called when something may be ready that was not, or the other way round."""
+        self.config = config
+        self.hooks = hooks
+        self.models: dict[tuple[str, int], ServedModel] = {}
+        self.records: list[PluginRecord] = []
+        self.workers: dict[int, Worker] = {}
+        self.stop = stop
+        self.abort = abort
+        self.changed = changed
+        self._repository = repository
+        self._teller = teller
+        self._numbers = itertools.count(1)
+        self._load_locks: dict[str, asyncio.Lock] = {}
+        self._passing: set[ServedModel] = set()
+        """Models that come in the place of one in ``models``, and those that were replaced and finish."""
+        self._going: set[asyncio.Future[None]] = set()
+        self._started: asyncio.Future[TritonServer] | None = None
+
+    @property
+    def started(self) -> asyncio.Future[TritonServer]:
+        """The server, once it runs."""
+        if self._started is None:
+            self._started = asyncio.get_running_loop().create_future()
+        return self._started
+
+    # What the health checks need.
+
+    def verdicts(self) -> list[NamedVerdict]:
+        """Of each required plugin that is broken, and of each required model."""
+        broken = [
+            NamedVerdict(f"plugin {record.reference.plugin}", Verdict(False, record.error))
+            for record in self.records
+            if record.error and record.required
+        ]
+        return broken + [
+            NamedVerdict(f"model {status.name}", Verdict(status.ready, status.reason))
+            for _, status in self.required_models()
+        ]
+
+    def required_models(self) -> list[tuple[ModelDeclaration, ModelStatus]]:
+        return [(model.declaration, model.status()) for model in self.models.values() if model.required]
+
+    # What models need of their host.
+
+    async def server(self) -> TritonServer:
+        return await asyncio.shield(self.started)
+
+    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker:
+        number = next(self._numbers)
+        launch = self.launch_of(reference, model, number)
+        worker = Worker(number, reference, launch, self._on_worker_need, self._on_worker_end)
+        self.workers[number] = worker
+        self._teller.tell(self.hooks.on_worker_start, worker.info)
+        return worker
+
+    def launch_of(self, reference: ModelReference, model: ModelDeclaration | None, number: int) -> Launch:
+        """How a worker for the plugin, or for one model of it, is started; raises HookError while the host starts."""
+        return launch_of(self.config, self.hooks, reference, model, number)
+
+    def worker_hooks(self) -> list[dict[str, Any]]:
+        """The hook plugins that workers import, as they are told of them."""
+        return [
+            {**attrs.asdict(reference), "settings": self.config.tables.plugins.get(reference.plugin, {})}
+            for reference in self.hooks.worker_references()
+        ]
+
+    def worker_is_ready(self, worker: Worker) -> None:
+        self._teller.tell(self.hooks.on_worker_ready, worker.info)
+
+    def _on_worker_end(self, worker: Worker) -> None:
+        self.workers.pop(worker.number, None)
+        if worker.exit is not None:
+            self._teller.tell(self.hooks.on_worker_exit, worker.info, worker.exit)
+
+    def untouched_memory(self) -> int:
+        return sum(model.ledger.untouched for model in self.all_models())
+
+    def all_models(self) -> list[ServedModel]:
+        """Those that are replaced, and their successors, too."""
+        return list({*self.models.values(), *self._passing})
+
+    async def replace(self, old: ServedModel, declaration: ModelDeclaration, first: Worker | None) -> bool:
+        """Serve a changed declaration in the place of ``old``, which finishes what Triton has given it."""
+        new = ServedModel(self, old.reference, declaration, self.policy_of(declaration))
+        self._passing |= {new, old}
+        new.start(first)
+        await new.settled()
+        if new.error:
+            self._passing -= {new, old}
+            new.cancel()
+            return False
+        self.models[declaration.name, declaration.version] = new
+        self._passing.discard(new)
+        return True
+
+    def policy_of(self, model: ModelDeclaration) -> ShmPolicy:
+        return policy_of(self.config, self.hooks, model).value
+
+    async def load(self, model: ServedModel) -> None:
+        """Load the model into Triton, with every version of its name that has a worker."""
+        async with self._load_locks.setdefault(model.name, asyncio.Lock()):
+            loaded = [other for other in self.models.values() if other.name == model.name and other.loaded]
+            versions = {other.declaration.version for other in (*loaded, model)}
+            workers = max(other.worker_count for other in (*loaded, model))
+            add_model(self._repository, model.declaration)
+            made = model_config(model.declaration, workers, tuple(sorted(versions)))
+            edited = self.hooks.edit_model_config(model.declaration, ModelConfig(made)).value.values
+            config = {**edited, **{key: made[key] for key in OURS if key in made}}
+            server = await self.server()
+            try:
+                await server.load(model.name, config, self.config.load_timeout)
+            except ServerError:
+                if not loaded:
+                    await server.forget(model.name, plain_config(model.declaration), self.config.load_timeout)
+                raise
+
+    # What the links ask for.
+
+    def on_backend_need(self, message: LinkMessage) -> None:
+        model = next((model for model in self.all_models() if model.number == message.model), None)
+        if model is not None:
+            server = self.started.result()
+            wish = Wish(message.channel, message.segment, message.value)
+            model.on_need(wish, partial(server.answer_need, message.token))
+
+    def _on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
+        for model in self.all_models():
+            channel = model.channel_of(worker)
+            if channel:
+                answer = partial(worker.answer_need, message["token"])
+                model.on_need(Wish(channel, message["segment"], message["bytes"]), answer)
+
+    def on_model_gone(self, message: LinkMessage) -> None:
+        """Triton has let go of a declaration: the workers of one that was replaced have nothing to do any more."""
+        for model in [model for model in self._passing if model.number == message.model and model.loaded]:
+            self._passing.discard(model)
+            self._going.add(asyncio.ensure_future(model.retire()))
+
+    def on_channel_lost(self, message: LinkMessage) -> None:
+        """A worker that broke the protocol is replaced; one that ended is seen by its end as well."""
+        for model in self.all_models():
+            worker = model.live.get(message.channel)
+            if worker is not None:
+                worker.kill()

@@ -1,0 +1,104 @@
+"""Calls a model as its worker would, through shared memory and without Triton; runs in the test process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytriton_plugins.errors import DeclarationError, RequestError
+from pytriton_plugins.marking import declaration_of
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.testing.channel import open_channel
+from pytriton_plugins.worker.failures import RequestFailure
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def call_model(marked: Any, /, **inputs: Any) -> Arrays:
+    """The outputs of one request, by name, from the worker's own code.
+
+    ``marked`` is a marked function, a marked class (made without settings) or an instance of one. ``inputs`` go by the
+    tensors' names, with the batch axis in front unless the model has none; lists and scalars are converted. A name
+    that is no identifier is passed as ``**{"images:0": …}``. Raises RequestError with what a client would be told.
+    """
+    (answer,) = call_batch(marked, [inputs])
+    if isinstance(answer, RequestError):
+        raise answer
+    return answer
+
+
+def call_batch(marked: Any, requests: Sequence[Mapping[str, Any]]) -> list[Arrays | RequestError]:
+    """The outputs, or the error, of each of several requests that reach the callable as one batch."""
+    declaration, callable_ = _callable(marked)
+    wire = [_on_the_wire(declaration, request) for request in requests]
+    with open_channel(declaration, callable_) as channel:
+        outcomes = channel.send(*wire).outcomes
+    return [
+        RequestError(outcome.message, outcome.code)
+        if isinstance(outcome, RequestFailure)
+        else {tensor.name: _as_returned(declaration, tensor, outcome[tensor.name]) for tensor in declaration.outputs}
+        for outcome in outcomes
+    ]
+
+
+def _callable(marked: Any) -> tuple[ModelDeclaration, Any]:
+    declaration = declaration_of(marked)
+    if declaration is not None:
+        return declaration, marked() if declaration.kind == "class" else marked
+    declaration = declaration_of(type(marked))
+    if declaration is None:
+        raise DeclarationError(f"{marked!r} is not marked; write @infer_func above it")
+    return declaration, marked
+
+
+def _on_the_wire(declaration: ModelDeclaration, request: Mapping[str, Any]) -> Arrays:
+    known = {tensor.name: tensor for tensor in declaration.inputs}
+    for name in request:
+        if name not in known:
+            raise DeclarationError(f"model {declaration.name!r} has no input {name!r}; it has {', '.join(known)}")
+    arrays = {}
+    for name, tensor in known.items():
+        if name in request:
+            arrays[name] = _input(declaration, tensor, request[name])
+        elif not tensor.optional:
+            raise DeclarationError(f"model {declaration.name!r}: input {name!r} is missing; pass {name}=…")
+    return arrays
+
+
+def _input(declaration: ModelDeclaration, tensor: Tensor, value: Any) -> NDArray[Any]:
+    if tensor.dtype.python:
+        array = np.array(value, dtype=object)
+        flat = [item.encode() if isinstance(item, str) else bytes(item) for item in array.ravel().tolist()]
+        encoded = np.empty(len(flat), object)
+        encoded[:] = flat
+        array = encoded.reshape(array.shape)
+    else:
+        array = np.asarray(value) if isinstance(value, np.ndarray) else np.asarray(value, tensor.dtype.numpy)
+        if array.dtype != tensor.dtype.numpy:
+            raise DeclarationError(
+                f"model {declaration.name!r}: input {tensor.name!r} is an array of {array.dtype}, declared is "
+                f"{tensor.dtype.written}; a client's request would be refused"
+            )
+    rank = len(tensor.shape) + declaration.batched
+    fits = array.ndim == rank and all(
+        want in (-1, got) for want, got in zip(tensor.shape, array.shape[int(declaration.batched) :], strict=True)
+    )
+    if not fits or (declaration.batched and not 1 <= len(array) <= declaration.max_batch_size):
+        batch = f"1 to {declaration.max_batch_size} rows of " if declaration.batched else ""
+        raise DeclarationError(
+            f"model {declaration.name!r}: input {tensor.name!r} has shape {array.shape}, declared is {batch}"
+            f"{tensor.shape}; a client's request would be refused"
+        )
+    return array if tensor.shape else array.reshape((*array.shape, 1))
+
+
+def _as_returned(declaration: ModelDeclaration, tensor: Tensor, array: NDArray[Any]) -> NDArray[Any]:
+    if tensor.dtype.python is str:
+        texts = np.empty(array.size, object)
+        texts[:] = [item.decode() for item in array.ravel().tolist()]
+        array = texts.reshape(array.shape)
+    return array if tensor.shape else array.reshape(array.shape[:-1])

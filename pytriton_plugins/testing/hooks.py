@@ -1,0 +1,23 @@
+"""Hook plugins asked as the daemon asks them, with nothing that is installed; runs in the test process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytriton_plugins.hooks.manager import HookManager
+
+NAME = "under-test"
+"""The name of the plugin in messages and answers."""
+
+
+def hook_manager(*plugins: object, settings: Mapping[str, Any] | None = None) -> HookManager:
+    """A manager with the built-in answers and ``plugins``, asked in that order; each of them gets ``settings``.
+
+    Raises HookError for a plugin that the daemon would refuse.
+    """
+    labels = [NAME if number == 0 else f"{NAME}-{number + 1}" for number in range(len(plugins))]
+    manager = HookManager({label: settings or {} for label in labels})
+    for label, plugin in reversed(list(zip(labels, plugins, strict=True))):
+        manager.register(plugin, label)
+    return manager

@@ -1,0 +1,103 @@
+"""`pytriton-host config` and `hooks`: what is set, by whom, and who implements what."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Called
+
+FILE = """
+workers = 3
+plugins_dir = "more"
+disable = ["request-log"]
+
+[shm]
+max = "1GiB"
+
+[models.resnet]
+required = false
+workers = 2
+
+[models.resnet.settings]
+weights = "w.onnx"
+
+[models.resnet.shm]
+initial = "32MiB"
+
+[plugins.memory-guard]
+share = 0.5
+
+[[environments]]
+python = "torch/bin/python"
+"""
+
+
+@pytest.fixture
+def settings(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[object, str]]:
+    """Value and source of every setting, by name."""
+    (tmp_path / "pytriton-host.toml").write_text(FILE)
+    monkeypatch.setenv("PYTRITON_HOST_LOG_LEVEL", "debug")
+    ran = called("config", "--json", "--http-port", "9000")
+    assert ran.code == 0, ran.err
+    return {row["setting"]: (row["value"], row["source"]) for row in json.loads(ran.out)["settings"]}
+
+
+def test_each_value_has_its_source(settings: dict[str, tuple[object, str]], tmp_path: Path) -> None:
+    file = tmp_path / "pytriton-host.toml"
+    assert settings["http_port"] == (9000, "--http-port")
+    assert settings["grpc_port"] == (8001, "default")
+    assert settings["log_level"] == ("debug", "PYTRITON_HOST_LOG_LEVEL")
+    assert settings["workers"] == (3, f"{file}: workers")
+    assert settings["shm.max"] == (1 << 30, f"{file}: shm.max")
+    assert settings["plugins_dir"] == (str(tmp_path / "more"), f"{file}: plugins_dir")
+    assert settings["disable"] == (["request-log"], f"{file}: disable")
+
+
+def test_the_tables_follow(settings: dict[str, tuple[object, str]], tmp_path: Path) -> None:
+    assert settings["models.resnet.required"] == (False, "file")
+    assert settings["models.resnet.workers"] == (2, "file")
+    assert settings["models.resnet.settings"] == ({"weights": "w.onnx"}, "file")
+    assert settings["models.resnet.shm_initial"] == (32 << 20, "file")
+    assert settings["plugins.memory-guard.share"] == (0.5, "file")
+    assert settings["environments[0].python"] == (str(tmp_path / "torch/bin/python"), "file")
+
+
+def test_the_table_for_people(called: Called) -> None:
+    ran = called("config")
+    assert ran.code == 0
+    assert ["http_port", "8000", "default"] in [line.split() for line in ran.out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[models.a]\nworker = 2\n", "models.a.worker is no key of a model; did you mean workers?"),
+        ("[models.a]\nworkers = 0\n", "models.a.workers: '0' is no number of workers"),
+        ("[models]\na = 1\n", "models.a is no table; write [models.a]"),
+        ("[models.a.shm]\ntotal = 1\n", "models.a.shm.total is no key; the keys are initial, max"),
+        ("[plugins]\na = 1\n", "plugins.a is no table; write [plugins.a]"),
+        ('[[environments]]\npath = "x"\n', "an environment has one key; write [[environments]] and python"),
+        ("environments = 1\n", "environments is no list of tables"),
+        ("skip_broken_hooks = 2\n", "skip_broken_hooks: 2 is neither yes nor no"),
+        ('require = ["a b"]\n', "'a b' is no requirement"),
+    ],
+)
+def test_mistakes_in_the_file_are_one_line(called: Called, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "pytriton-host.toml").write_text(text)
+    ran = called("config")
+    assert ran.code == 2
+    assert said in ran.err.replace("0 is no number", "'0' is no number")
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_hooks_in_calling_order(called: Called) -> None:
+    ran = called("hooks", "--json")
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out)
+    assert document["plugins"][-1] == "built-in"
+    (server,) = [hook for hook in document["hooks"] if hook["hook"] == "pytriton_choose_server"]
+    assert server["parameters"] == ["candidates", "settings"]
+    assert [plugin.split()[0] for plugin in server["plugins"]][-2:] == ["tritonserver", "built-in"]

@@ -1,0 +1,84 @@
+"""The switches that choose among the plugins that were found."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from pytriton_plugins.discovery.references import HookReference, ModelReference
+from pytriton_plugins.discovery.selection import (
+    check_requirements,
+    conflicts,
+    select_hooks,
+    select_models,
+    warn_of_unknown,
+)
+from pytriton_plugins.errors import ConfigError, HookError
+
+RESNET = ModelReference("resnet", "acme.resnet", "Acme_Models", "1.0")
+BERT = ModelReference("bert", "acme.bert", "Acme_Models", "1.0")
+OTHER = ModelReference("resnet", "other.resnet", "other", "2.0")
+FOUND = [RESNET, BERT, OTHER]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ([], FOUND),
+        (["bert"], [BERT]),
+        (["acme-models"], [RESNET, BERT]),
+        (["Acme.Models"], [RESNET, BERT]),
+        (["other/resnet"], [OTHER]),
+        (["bert", "other"], [BERT, OTHER]),
+    ],
+)
+def test_names_of_plugins_and_distributions(wanted: list[str], expected: list[ModelReference]) -> None:
+    assert select_models(FOUND, wanted) == expected
+    assert select_models(FOUND, (), wanted) == ([each for each in FOUND if each not in expected] if wanted else FOUND)
+
+
+def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(ConfigError, match="no model plugin is called resnt; did you mean resnet"):
+        select_models(FOUND, ["resnt"])
+
+
+def test_disabling_what_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("pytriton").propagate = True
+    with caplog.at_level(logging.WARNING, "pytriton.discovery"):
+        warn_of_unknown(["bret", "resnet"], FOUND)
+    assert [record.message for record in caplog.records] == [
+        "disabled is bret, and no plugin is called so; did you mean bert?"
+    ]
+
+
+def test_two_plugins_of_one_name_are_both_named() -> None:
+    said = conflicts(FOUND)
+    assert set(said) == {RESNET.label, OTHER.label}
+    for text in said.values():
+        assert "'resnet' comes from Acme_Models 1.0 (acme.resnet) and other 2.0 (other.resnet)" in text
+        assert "--no-plugin other" in text
+    assert conflicts(select_models(FOUND, (), ["other"])) == {}
+
+
+def test_two_hook_plugins_of_one_name_stop_the_start() -> None:
+    first, second = (HookReference("guard", f"{name}.hooks", name, "1.0") for name in ("one", "two"))
+    with pytest.raises(HookError, match=r"'guard' comes from one 1\.0 .* and two 1\.0"):
+        select_hooks([first, second])
+    assert select_hooks([first, second], ["two"]) == [first]
+
+
+def test_requirements_that_are_met() -> None:
+    check_requirements(["pytriton-plugins", "numpy>=1.20"])
+
+
+@pytest.mark.parametrize(
+    ("requirement", "said"),
+    [
+        ("acme-nowhere>=1.2", "required is acme-nowhere>=1.2, and it is not installed; run: pip install"),
+        ("numpy>=999", "required is numpy>=999, and numpy .* is installed; run: pip install 'numpy>=999'"),
+    ],
+)
+def test_requirements_that_are_not(requirement: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_requirements([requirement])

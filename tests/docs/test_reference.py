@@ -1,0 +1,52 @@
+"""The reference pages are those that the code gives, byte for byte; runs in pytest."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from doc_blocks import ROOT
+
+from pytriton_plugins.hooks import specs
+
+
+def loaded(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_are_up_to_date() -> None:
+    """`python docs/generate.py` writes them."""
+    written = {path.name: path.read_text() for path in (ROOT / "docs/reference").glob("*.md")}
+    assert written == loaded(ROOT / "docs/generate.py", "docs_generate").pages()
+
+
+def test_a_hook_that_is_added_appears(tmp_path: Path) -> None:
+    source = (
+        Path(specs.__file__).read_text()
+        + '''
+
+# A new family
+
+
+@hookspec
+def pytriton_choose_colour(shades: int, settings: Settings) -> str | None:
+    """Before anything is painted: in which colour.
+
+    :param shades: how many there are
+    :return: its name
+    """
+'''
+    )
+    copy = tmp_path / "copied_specs.py"
+    copy.write_text(source)
+    sys.modules.pop("copied_specs", None)
+    pages = loaded(ROOT / "docs/generate.py", "docs_generate").hook_pages(loaded(copy, "copied_specs"), source)
+    assert "## `pytriton_choose_colour(shades, settings)`" in pages["hooks-a-new-family.md"]
+    assert "| `shades` | `int` | how many there are |" in pages["hooks-a-new-family.md"]

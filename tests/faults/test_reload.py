@@ -1,0 +1,159 @@
+"""`serve --reload` under load: a changed plugin comes without a failed request, and readiness does not flap."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from clients import infer
+from leftovers import Mark
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+CLIENTS = 16
+SAME = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+@infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())])
+def plus(x):
+    return x + {number}
+"""
+MORE = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+@infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ()), Tensor("z", np.int64, ())])
+def plus(x):
+    return {{"y": x + {number}, "z": x * 2}}
+"""
+CLASS = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+@infer_func(name="plus", inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())])
+class Plus:
+    def __init__(self):
+        {setup}
+
+    def __call__(self, x):
+        return x + {number}
+"""
+
+
+@attrs.define
+class Load:
+    """Sixteen clients that send without a pause and never again what failed; and one that looks at readiness."""
+
+    host: RunningHost
+    answers: Counter[Any] = attrs.Factory(Counter)
+    failures: list[str] = attrs.Factory(list)
+    ready: Counter[int] = attrs.Factory(Counter)
+    done: threading.Event = attrs.Factory(threading.Event)
+
+    def client(self, number: int) -> None:
+        module: Any = tritonclient.grpc if number % 2 else tritonclient.http
+        x = module.InferInput("x", [1, 1], "INT64")
+        x.set_data_from_numpy(np.zeros((1, 1), np.int64))
+        with module.InferenceServerClient(self.host.grpc if number % 2 else self.host.http) as client:
+            while not self.done.is_set():
+                try:
+                    self.answers[client.infer("plus", [x]).as_numpy("y").item()] += 1
+                except Exception as error:
+                    self.failures.append(f"{type(error).__name__}: {error}")
+
+    def look(self) -> None:
+        while not self.done.is_set():
+            self.ready[self.host.status("/v2/health/ready")] += 1
+
+    def sees(self, answer: int) -> None:
+        wait_until(lambda: self.answers[answer] > 0 or bool(self.failures), 20, f"an answer is {answer}")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "plus.py"
+    path.write_text(SAME.format(number=1))
+    return path
+
+
+@pytest.fixture
+def load(file: Path) -> Iterator[Load]:
+    with run_host(file, options=["--reload", "--workers=2"]) as host, ThreadPoolExecutor(CLIENTS + 1) as pool:
+        load = Load(host)
+        running = [pool.submit(load.client, number) for number in range(CLIENTS)] + [pool.submit(load.look)]
+        try:
+            load.sees(1)
+            yield load
+        finally:
+            load.done.set()
+        for each in running:
+            each.result()
+
+
+def test_a_changed_callable_is_swapped_in(load: Load, file: Path) -> None:
+    """Seen red with the old channel dropped instead of retired (`ServedModel._retire`)."""
+    for number in (2, 3, 4):
+        file.write_text(SAME.format(number=number))
+        load.sees(number)
+    load.done.set()
+    assert load.failures == []
+    assert set(load.ready) == {200}
+
+
+def test_a_changed_declaration_reloads_the_model(load: Load, file: Path) -> None:
+    """Seen red with the old workers ended before Triton had let go of the old model (`Host._on_model_gone`)."""
+    file.write_text(MORE.format(number=5))
+    load.sees(5)
+    assert infer(load.host, "grpc", "plus", {"x": np.array([[4]])})["z"].item() == 8
+    file.write_text(SAME.format(number=6))
+    load.sees(6)
+    load.done.set()
+    assert load.failures == []
+    assert set(load.ready) == {200}
+
+
+def test_a_broken_change_leaves_the_old_one(load: Load, file: Path) -> None:
+    file.write_text("this is no Python\n")
+    wait_until(lambda: "has changed and cannot be served as it is" in load.host.log, 20, "the log says so")
+    before = load.answers[1]
+    wait_until(lambda: load.answers[1] > before, 5, "the old one answers")
+    file.write_text(SAME.format(number=7))
+    load.sees(7)
+    load.done.set()
+    assert load.failures == []
+    assert set(load.ready) == {200}
+
+
+def test_old_workers_are_gone_after_a_while(file: Path) -> None:
+    mark = Mark()
+    with run_host(file, options=["--reload"], env=mark.env) as host:
+        (old,) = mark.workers()
+        file.write_text(MORE.format(number=8))
+        wait_until(lambda: old not in mark.workers(), 20, "the old worker has ended")
+        assert len(mark.workers()) == 1
+        assert infer(host, "grpc", "plus", {"x": np.array([[0]])})["y"].item() == 8
+        assert host.stop() == 0
+
+
+@pytest.mark.parametrize("before", [CLASS.format(setup="pass", number=1), SAME.format(number=1)], ids=["same", "other"])
+def test_a_change_that_cannot_be_set_up_leaves_the_old_one(file: Path, before: str) -> None:
+    """With the same declaration and with another. Seen red with a failed successor's place kept like any other's."""
+    file.write_text(before)
+    x = {"x": np.array([[0]])}
+    with run_host(file, options=["--reload"]) as host:
+        file.write_text(CLASS.format(setup="raise OSError('no weights')", number=2))
+        wait_until(lambda: "model plus: the old one serves on" in host.log, 20, "the log says so")
+        assert infer(host, "grpc", "plus", x)["y"].item() == 1
+        assert host.status("/v2/health/ready") == 200
+        file.write_text(CLASS.format(setup="pass", number=3))
+        wait_until(lambda: infer(host, "grpc", "plus", x)["y"].item() == 3, 20, "the next change is served")

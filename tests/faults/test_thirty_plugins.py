@@ -1,0 +1,116 @@
+"""Thirty installed model plugins, three of them broken: the others answer, and everyone says which three and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from clients import attempt
+from fake_distributions import install, path_with
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+GOOD = [f"good-{number:02}" for number in range(27)]
+MODEL = """
+    import numpy as np
+    from pytriton_plugins import Tensor, infer_func
+
+    @infer_func(name="{name}", inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())])
+    def model(x):
+        return x + {number}
+"""
+BROKEN = {
+    "broken-import": ("import no_such_library", "needs the module no_such_library, which is not installed"),
+    "endless-import": ("import signal\nwhile True: signal.pause()", "its import took longer than 3 s"),
+    "segfault": ("import ctypes\nctypes.string_at(0)", "its worker ended with killed by SIGSEGV"),
+}
+LIMIT = 3.0
+"""Seconds that an import may take."""
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables with which all thirty are installed, and none of the others of this environment is served."""
+    folder = tmp_path_factory.mktemp("thirty")
+    sources = {name: MODEL.format(name=name, number=number) for number, name in enumerate(GOOD)}
+    sources |= {name: source for name, (source, _) in BROKEN.items()}
+    for name, source in sources.items():
+        module = name.replace("-", "_")
+        install(folder, f"acme-{name}", {"pytriton_plugins.models": {name: module}}, **{module: source})
+    wanted = ",".join([*GOOD, *BROKEN])
+    return {
+        "PYTHONPATH": path_with(folder),
+        "PYTRITON_HOST_PLUGIN": wanted,
+        "PYTRITON_HOST_IMPORT_TIMEOUT": str(LIMIT),
+        "PYTRITON_HOST_OPTIONAL": ",".join(BROKEN),
+    }
+
+
+@pytest.fixture(scope="module")
+def started(env: dict[str, str]) -> Iterator[tuple[RunningHost, float]]:
+    """The host, and the seconds until everything served or had failed."""
+    began = time.monotonic()
+    with run_host(env=env, ready=False) as host:
+        host.wait_settled(120)
+        yield host, time.monotonic() - began
+
+
+def called(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytriton_plugins", *arguments]
+    return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=120)
+
+
+def test_the_others_answer(started: tuple[RunningHost, float]) -> None:
+    host, _ = started
+    host.wait_ready()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(attempt, host, "grpc", name, {"x": np.array([[100]])}) for name in GOOD]
+    assert [answer.result().outputs["y"].item() for answer in asked] == [100 + number for number in range(27)]
+
+
+def test_the_table_names_the_three(started: tuple[RunningHost, float]) -> None:
+    rows = {line.split()[2]: line for line in started[0].output.splitlines() if line.startswith("-")}
+    assert set(rows) == set(BROKEN)
+    for name, (_, reason) in BROKEN.items():
+        assert reason in rows[name]
+
+
+def test_the_start_takes_no_longer_than_the_import_limit_more(
+    started: tuple[RunningHost, float], env: dict[str, str]
+) -> None:
+    """Beside a start of the good ones alone. Seen red with the plugins imported one after the other."""
+    began = time.monotonic()
+    with run_host(env={**env, "PYTRITON_HOST_PLUGIN": ",".join(GOOD)}, ready=False) as host:
+        host.wait_settled(120)
+        alone = time.monotonic() - began
+    assert started[1] <= alone + LIMIT + 1.0
+
+
+def test_list_names_the_three(env: dict[str, str]) -> None:
+    done = called(env, "list", "--models", "--json")
+    assert done.returncode == 0, done.stderr
+    mine = [item for item in json.loads(done.stdout)["models"] if item["plugin"] in {*GOOD, *BROKEN}]
+    errors = {item["plugin"]: item["error"] for item in mine if item["error"]}
+    assert len(mine) == 30
+    assert set(errors) == set(BROKEN)
+    for name, (_, reason) in BROKEN.items():
+        assert reason in errors[name]
+    assert [item["declares"] for item in mine if not item["error"]] == [
+        [{"model": name, "version": 1}] for name in GOOD
+    ]
+
+
+def test_check_exits_with_1_and_names_the_three(env: dict[str, str]) -> None:
+    done = called(env, "check", "--http-port=0", "--grpc-port=0", "--metrics-port=0")
+    bad = [line for line in done.stdout.splitlines() if line.startswith("bad")]
+    assert done.returncode == 1, done.stderr
+    assert len(bad) == 3
+    for name, (_, reason) in BROKEN.items():
+        assert any(f"plugin {name} (acme-{name} 1.0): " in line and reason in line for line in bad)

@@ -1,0 +1,81 @@
+"""call_model and call_batch: what a model's own tests use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pytriton_plugins import RequestError, Tensor, infer_func
+from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.testing import call_batch, call_model
+
+Array = NDArray[Any]
+
+
+@infer_func(
+    inputs=[Tensor("x", np.float32, (-1,)), Tensor("factor", np.float32, (), optional=True)],
+    outputs=[Tensor("y", np.float32, (-1,)), Tensor("total", np.float64, ())],
+)
+def scaled(x: Array, factor: Array | None = None) -> dict[str, Array]:
+    if (x < 0).any():
+        raise RequestError("negative", code="UNSUPPORTED")
+    y = x if factor is None else x * factor[:, None]
+    return {"y": y, "total": y.sum(axis=1, dtype=np.float64)}
+
+
+@infer_func(inputs=[Tensor("text", str, (1,))], outputs=[Tensor("shout", str, ())], max_batch_size=0)
+class Shout:
+    def __init__(self, mark: str = "!") -> None:
+        self._mark = mark
+
+    def __call__(self, text: Array) -> str:
+        return str(text[0]).upper() + self._mark
+
+
+def test_arrays_lists_and_scalars() -> None:
+    result = call_model(scaled, x=np.array([[1, 2]], np.float32))
+    assert (result["y"].tolist(), result["total"].tolist()) == ([[1, 2]], [3])
+    assert call_model(scaled, x=[[1, 2], [3, 4]], factor=[10, 100])["total"].tolist() == [30, 700]
+
+
+def test_a_class_and_an_instance() -> None:
+    assert call_model(Shout, text=["straße"])["shout"].item() == "STRASSE!"
+    assert call_model(Shout(mark="?"), text=[b"who"])["shout"].item() == "WHO?"
+
+
+def test_each_request_of_a_batch_has_its_answer() -> None:
+    good, bad, last = call_batch(scaled, [{"x": [[1, 1]]}, {"x": [[-1, 1]]}, {"x": [[2, 2], [3, 3]]}])
+    assert isinstance(good, dict)
+    assert isinstance(bad, RequestError)
+    assert isinstance(last, dict)
+    assert good["total"].tolist() == [2]
+    assert (bad.message, bad.code) == ("negative", "UNSUPPORTED")
+    assert last["total"].tolist() == [4, 6]
+
+
+def test_the_error_of_a_single_request_is_raised() -> None:
+    with pytest.raises(RequestError, match="negative"):
+        call_model(scaled, x=[[-1]])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({}, "input 'x' is missing; pass x="),
+        ({"x": [[1]], "z": 1}, "has no input 'z'; it has x, factor"),
+        ({"x": np.zeros((1, 2))}, "is an array of float64, declared is np.float32"),
+        ({"x": [1, 2]}, r"has shape \(2,\), declared is 1 to 64 rows of \(-1,\)"),
+        ({"x": np.zeros((65, 2), np.float32)}, r"has shape \(65, 2\)"),
+    ],
+)
+def test_what_a_client_could_not_send_is_told(inputs: dict[str, Any], said: str) -> None:
+    with pytest.raises(DeclarationError, match=said):
+        call_model(scaled, **inputs)
+
+
+def test_what_is_not_marked_is_told() -> None:
+    with pytest.raises(DeclarationError, match="is not marked; write @infer_func"):
+        call_model(lambda x: x, x=1)
