@@ -15,9 +15,12 @@ from pytriton_plugins.text import one_line
 TIMEOUT = 20.0
 """Seconds that an interpreter gets to say what is installed for it."""
 
-# Standard library only: nothing of ours need be found for it to answer, so that what is missing can be said.
+# Standard library only: nothing of ours need be found for it to answer, so that what is missing can be said. As for
+# workers, what lies in the current folder stands in for nothing that is installed.
 _ASK = """
-import importlib.metadata, importlib.util, json, sys
+import sys
+sys.path[:1] = [] if sys.path[0] == "" else sys.path[:1]
+import importlib.metadata, importlib.util, json
 found = []
 for point in importlib.metadata.entry_points(group="pytriton_plugins.models"):
     dist = point.dist

@@ -180,6 +180,7 @@ def retiring(conversation: Conversation) -> None:
     idle = conversation.connect()
     conversation.say("retire")
     assert idle.ended()
+    idle.close()
     busy = conversation.connect()
     answer = conversation.request(1)
     busy.receive()
@@ -190,6 +191,7 @@ def retiring(conversation: Conversation) -> None:
     os.close(segment)
     assert error_of(answer).message() == "no, thanks"
     assert busy.ended()
+    busy.close()
 
 
 def a_larger_segment(conversation: Conversation) -> None:
