@@ -27,6 +27,9 @@ from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import ModelConfig, ModelStatus, NamedVerdict, ShmPolicy, Verdict
 
+RELOADED = "pytriton_reloaded"
+"""Parameter in the configuration of a model that came in the place of another."""
+
 
 class Roster:
     """Everything that is served. ``stop`` ends the host in order with a reason, ``abort`` its start with an error."""
@@ -149,6 +152,9 @@ class Roster:
             made = model_config(model.declaration, workers, tuple(sorted(versions)))
             edited = self.hooks.edit_model_config(model.declaration, ModelConfig(made)).value.values
             config = {**edited, **{key: made[key] for key in OURS if key in made}}
+            if model in self._passing:
+                # Triton passes over a load whose configuration is the one that it has.
+                config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(model.number)}}
             server = await self.server()
             try:
                 await server.load(model.name, config, self.config.load_timeout)

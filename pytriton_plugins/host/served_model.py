@@ -17,7 +17,6 @@ from pytriton_plugins.errors import ConfigError, HookError, PytritonPluginsError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish
 from pytriton_plugins.host.memory import Grant, Ledger, in_mib
-from pytriton_plugins.host.processes import describe_exit
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -188,18 +187,19 @@ class ServedModel:
                 if started is None:
                     await asyncio.sleep(SPAWN_AGAIN_AFTER)
                     continue
-                on_trial = not await self._serve_with(started, fresh=fresh) and on_trial
+                served = await self._serve_with(started, fresh=fresh)
+                on_trial = on_trial and not served
                 if started.expected_to_end or on_trial:
                     return  # another has taken its place, or keeps it
                 if not self.error:
-                    await self._after(started, history)
+                    await self._after(started, history, served=served)
         except HookError as error:
             self._host.abort(error)
         except Exception:
             _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
             self._give_up("the host failed; its log says how")
 
-    async def _after(self, worker: Worker, history: deque[WorkerExit]) -> None:
+    async def _after(self, worker: Worker, history: deque[WorkerExit], *, served: bool) -> None:
         """Do what hooks choose for the place of a worker that has ended."""
         await worker.ended()
         assert worker.exit is not None
@@ -207,6 +207,9 @@ class ServedModel:
         history.append(worker.exit)
         action = chosen.value
         if isinstance(action, Restart):
+            if served:  # what kept it from serving was logged
+                ended = f"its worker {worker.pid} ended with {worker.exit.description}"
+                _LOG.warning("model %s: %s; starting another", self.name, ended)
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp):
             self._give_up(action.reason)
@@ -241,9 +244,7 @@ class ServedModel:
             await self._loaded()
             served = True
             self._host.worker_is_ready(worker)
-            status = await worker.child.wait()
-            if not worker.expected_to_end:
-                _LOG.warning("model %s: its worker %d ended with %s", self.name, worker.pid, describe_exit(status))
+            await worker.child.wait()
         except (PytritonPluginsError, OSError) as error:
             worker.kill()
             self._failed(str(error))

@@ -84,7 +84,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningH
     [
         ("no", "guard (acme-guard 1.0): the file says no", 1.0),
         ("raise", "guard (acme-guard 1.0): pytriton_check_readiness raised OSError: the disk is gone", 1.0),
-        ("hang", "a plugin's readiness check takes longer than 0.5 s", 1.0),
+        ("hang", "a plugin's health check takes longer than 0.5 s", 1.0),
     ],
 )
 def test_a_hook_holds_readiness_back(verdict: tuple[RunningHost, Path], said: str, reason: str, limit: float) -> None:

@@ -111,7 +111,7 @@ def test_a_changed_callable_is_swapped_in(load: Load, file: Path) -> None:
 
 
 def test_a_changed_declaration_reloads_the_model(load: Load, file: Path) -> None:
-    """Seen red with the old workers ended before Triton had let go of the old model (`Host._on_model_gone`)."""
+    """Seen red with the old workers ended before Triton had let go of the old model (`Roster.on_model_gone`)."""
     file.write_text(MORE.format(number=5))
     load.sees(5)
     assert infer(load.host, "grpc", "plus", {"x": np.array([[4]])})["z"].item() == 8

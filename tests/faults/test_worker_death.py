@@ -20,8 +20,9 @@ LIFE = Path(__file__).parents[1] / "models" / "life.py"
 IN_FLIGHT = "model life: its worker ended while it ran this request"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def host() -> Iterator[RunningHost]:
+    """One for each test: a model whose worker ends often is given up."""
     with run_host(LIFE) as running:
         yield running
 
@@ -105,7 +106,7 @@ def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) 
 
 
 def test_one_of_four_killed_costs_only_what_it_ran(four: RunningHost, tmp_path: Path) -> None:
-    """Seen red with no new worker within 20 s (RESTART_AFTER, host/served_model.py)."""
+    """Seen red with no new worker within 20 s (`FIRST_RESTART`, hooks/defaults.py)."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     answers: list[Answered] = []
