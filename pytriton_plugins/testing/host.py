@@ -19,7 +19,7 @@ ADDRESS = "127.0.0.1"
 
 
 # As the console script does: `python -m` would prefer a checkout in the current folder to what is installed.
-_HOST = (
+PROGRAM = (
     "import sys; sys.path[:1] = [] if sys.path[0] == '' else sys.path[:1]; "
     "from pytriton_plugins.cli.entry import main; sys.exit(main())"
 )
@@ -96,7 +96,7 @@ def run_host(
     flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
     with tempfile.TemporaryDirectory(prefix="pytriton-test-") as name:
         folder = Path(name)
-        command = [*prefix, sys.executable, "-c", _HOST, "serve", *map(str, targets), *flags, *options]
+        command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(str, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 command, stdout=output, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}

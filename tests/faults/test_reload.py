@@ -26,6 +26,7 @@ from pytriton_plugins import Tensor, infer_func
 
 @infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())])
 def plus(x):
+    sum(range(50_000))  # it is in the middle of a batch most of the time
     return x + {number}
 """
 MORE = """
@@ -34,6 +35,7 @@ from pytriton_plugins import Tensor, infer_func
 
 @infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ()), Tensor("z", np.int64, ())])
 def plus(x):
+    sum(range(50_000))
     return {{"y": x + {number}, "z": x * 2}}
 """
 CLASS = """

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from clients import attempt
+from command import call_host
 from fake_distributions import install, path_with
 
 from pytriton_plugins.testing import RunningHost, run_host
@@ -62,11 +60,6 @@ def started(env: dict[str, str]) -> Iterator[tuple[RunningHost, float]]:
         yield host, time.monotonic() - began
 
 
-def called(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytriton_plugins", *arguments]
-    return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=120)
-
-
 def test_the_others_answer(started: tuple[RunningHost, float]) -> None:
     host, _ = started
     host.wait_ready()
@@ -85,16 +78,16 @@ def test_the_table_names_the_three(started: tuple[RunningHost, float]) -> None:
 def test_the_start_takes_no_longer_than_the_import_limit_more(
     started: tuple[RunningHost, float], env: dict[str, str]
 ) -> None:
-    """Beside a start of the good ones alone. Seen red with the plugins imported one after the other."""
+    """The good ones start while the limit runs. Seen red with the plugins imported one after the other."""
     began = time.monotonic()
     with run_host(env={**env, "PYTRITON_HOST_PLUGIN": ",".join(GOOD)}, ready=False) as host:
         host.wait_settled(120)
         alone = time.monotonic() - began
-    assert started[1] <= alone + LIMIT + 1.0
+    assert started[1] <= max(alone, LIMIT) + 1.5
 
 
 def test_list_names_the_three(env: dict[str, str]) -> None:
-    done = called(env, "list", "--models", "--json")
+    done = call_host("list", "--models", "--json", env=env)
     assert done.returncode == 0, done.stderr
     mine = [item for item in json.loads(done.stdout)["models"] if item["plugin"] in {*GOOD, *BROKEN}]
     errors = {item["plugin"]: item["error"] for item in mine if item["error"]}
@@ -108,7 +101,7 @@ def test_list_names_the_three(env: dict[str, str]) -> None:
 
 
 def test_check_exits_with_1_and_names_the_three(env: dict[str, str]) -> None:
-    done = called(env, "check", "--http-port=0", "--grpc-port=0", "--metrics-port=0")
+    done = call_host("check", "--http-port=0", "--grpc-port=0", "--metrics-port=0", env=env)
     bad = [line for line in done.stdout.splitlines() if line.startswith("bad")]
     assert done.returncode == 1, done.stderr
     assert len(bad) == 3

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 from clients import attempt, infer
+from command import call_host
 from fake_distributions import install, path_with
 from leftovers import Mark
 
@@ -111,15 +110,9 @@ def test_every_hook_has_its_test() -> None:
 
 
 def command(effects: Effects, *arguments: str) -> str:
-    env = {
-        **os.environ,
-        "PYTHONPATH": path_with(effects.folder),
-        "EFFECTS": str(effects.folder),
-        "EFFECTS_PORTS": "0,0,0",
-    }
-    call = [sys.executable, "-m", "pytriton_plugins", *arguments]
+    env = {"PYTHONPATH": path_with(effects.folder), "EFFECTS": str(effects.folder), "EFFECTS_PORTS": "0,0,0"}
     config = {"PYTRITON_HOST_CONFIG": str(effects.folder / "host.toml")}
-    done = subprocess.run(call, env=env | config, capture_output=True, text=True)
+    done = call_host(*arguments, env=env | config)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -145,8 +138,7 @@ def test_choose_ports(effects: Effects) -> None:
         ports = [sock.getsockname()[1] for sock in sockets]
     env = {"PYTHONPATH": path_with(effects.folder), "EFFECTS": str(effects.folder)}
     chosen = env | {"EFFECTS_PORTS": ",".join(map(str, ports))}
-    call = [sys.executable, "-m", "pytriton_plugins", "check", "--plugin=added"]
-    done = subprocess.run(call, env={**os.environ, **chosen}, capture_output=True, text=True)
+    done = call_host("check", "--plugin=added", env=chosen)
     assert f"HTTP {ports[0]}, gRPC {ports[1]}, metrics {ports[2]} on 127.0.0.1 are free" in done.stdout
 
 

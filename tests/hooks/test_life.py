@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import attrs
 import numpy as np
 import pytest
 from clients import attempt, infer
+from command import call_host
 from fake_distributions import install, path_with
 from leftovers import Mark
 
@@ -100,7 +99,6 @@ def test_a_life(environment: dict[str, str]) -> None:
 
 
 def test_a_command_line(environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "pytriton_plugins", "--help"]
-    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    done = call_host("--help", env=environment)
     assert done.returncode == 0, done.stderr
     assert Log(Path(environment["EVERY_HOOK"])).calls("MainThread") == COMMAND_LINE

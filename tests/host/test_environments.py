@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clients import infer
+from command import call_host
 from fake_distributions import install
 
 import pytriton_plugins
@@ -75,13 +73,8 @@ def test_the_hosts_own_plugins_run_beside_it(host: RunningHost) -> None:
     assert infer(host, "http", "add_sub", {"a": x, "b": x})["sum"].tolist() == [[2, 2]]
 
 
-def called(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytriton_plugins", *arguments]
-    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=60)
-
-
 def test_list_shows_it_with_its_interpreter(config: Path, other: Path) -> None:
-    done = called("list", "--json", "--config", str(config))
+    done = call_host("list", "--json", "--config", str(config))
     (mine,) = [item for item in json.loads(done.stdout)["models"] if item["plugin"] == "other"]
     assert mine["python"] == f"{other}/bin/python"
     assert mine["distribution"] == "acme-other"
@@ -97,20 +90,19 @@ def test_list_shows_it_with_its_interpreter(config: Path, other: Path) -> None:
 def test_an_interpreter_that_is_none(python: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "host.toml"
     file.write_text(f'[[environments]]\npython = "{python}"\n')
-    done = called("serve", "--config", str(file))
+    done = call_host("serve", "--config", str(file))
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_an_environment_without_our_package(tmp_path: Path) -> None:
+def test_an_environment_without_our_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     (site,) = (tmp_path / "bare").glob("lib/python*/site-packages")
     install(site, "acme-bare", {"pytriton_plugins.models": {"bare": "acme_bare"}}, acme_bare="")
     file = tmp_path / "host.toml"
     file.write_text(f'[[environments]]\npython = "{tmp_path}/bare/bin/python"\n')
-    command = [sys.executable, "-m", "pytriton_plugins", "serve", "--config", str(file)]
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    done = call_host("serve", "--config", str(file))
     assert done.returncode == 2
     assert "it lacks pytriton_plugins and numpy; run: " in done.stderr

@@ -1,0 +1,20 @@
+"""One call of `pytriton-host` in a process of its own, from what is installed, never the checkout; runs in pytest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from pytriton_plugins.testing.host import PROGRAM
+
+
+def call_host(
+    *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """What it printed, and its exit code; ``env`` is added to this process's own variables."""
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    return subprocess.run(
+        command, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=timeout, check=False
+    )
