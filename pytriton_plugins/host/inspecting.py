@@ -14,9 +14,8 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.launching import launch_of
-from pytriton_plugins.host.plugins import PluginRecord, check_names
+from pytriton_plugins.host.plugins import PluginRecord, enabled
 from pytriton_plugins.host.processes import kill_children
-from pytriton_plugins.host.served_model import configured
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 
@@ -28,7 +27,7 @@ _END_PATIENCE = 0.5
 
 @attrs.frozen
 class Inspected:
-    """A plugin and the models that it declares, as configured, or the reason why there are none."""
+    """A plugin and the models that would be served of it, as configured, or the reason why there are none."""
 
     reference: ModelReference
     models: tuple[ModelDeclaration, ...] = ()
@@ -77,9 +76,7 @@ async def _declared(
     launch = launch_of(config, hooks, reference, None, number)
     worker = Worker(number, reference, launch, lambda worker, message: None, lambda worker: None)
     try:
-        declared = await worker.declared(config.import_timeout)
-        check_names(declared)
-        return tuple(configured(config, each) for each in declared)
+        return tuple(enabled(config, await worker.declared(config.import_timeout)))
     finally:
         worker.kill()
 

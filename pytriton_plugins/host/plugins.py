@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.served_model import ServedModel, configured
@@ -45,8 +46,7 @@ async def start_plugin(roster: Roster, record: PluginRecord) -> None:
         worker = roster.new_worker(record.reference)
         declared = await worker.declared(roster.config.import_timeout)
         record.files = worker.files
-        check_names(declared)
-        declarations = [configured(roster.config, each) for each in declared if roster.config.model(each.name).enabled]
+        declarations = enabled(roster.config, declared)
         _refuse_conflicts(roster, record.reference, declarations)
     except (WorkerFailed, ConfigError, OSError) as error:
         if worker is not None:
@@ -79,6 +79,12 @@ def _start_models(roster: Roster, record: PluginRecord, declarations: list[Model
         model = ServedModel(roster, record.reference, declaration, roster.policy_of(declaration))
         roster.models[declaration.name, declaration.version] = model
         model.start(mine)
+
+
+def enabled(config: HostConfig, declared: list[ModelDeclaration]) -> list[ModelDeclaration]:
+    """Those that are served, as configured; raises WorkerFailed or ConfigError for what cannot be."""
+    check_names(declared)
+    return [configured(config, each) for each in declared if config.model(each.name).enabled]
 
 
 def check_names(declarations: list[ModelDeclaration]) -> None:

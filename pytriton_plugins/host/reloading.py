@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.plugins import PluginRecord, check_names
-from pytriton_plugins.host.served_model import configured
+from pytriton_plugins.host.plugins import PluginRecord, enabled
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 
@@ -54,8 +53,7 @@ class Reloader:
         try:
             worker = self._roster.new_worker(record.reference)
             declared = await worker.declared(self._roster.config.import_timeout)
-            check_names(declared)
-            declarations = [configured(self._roster.config, each) for each in declared]
+            declarations = enabled(self._roster.config, declared)
         except (WorkerFailed, ConfigError, OSError) as error:
             if worker is not None:
                 worker.expected_to_end = True
