@@ -52,18 +52,28 @@ def run_table(options: argparse.Namespace) -> None:
     """Print MEASURE's table and write the raw figures."""
     loads = loads_named(options.loads)
     window = QUICK if options.quick else Window(options.window)
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
-        task = bar.add_task("", total=None)
-        run = Plan(
-            Cache(options.dir),
-            Path(folder),
-            loads,
-            options.rounds or (1 if options.quick else 5),
-            window,
-            frozenset(options.without),
-            options.tritonserver,
-            lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
-        ).run()
+    run = Run()
+    try:
+        with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+            task = bar.add_task("", total=None)
+            Plan(
+                Cache(options.dir),
+                Path(folder),
+                loads,
+                options.rounds or (1 if options.quick else 5),
+                window,
+                frozenset(options.without),
+                options.tritonserver,
+                lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+            ).run(run)
+    finally:
+        # Also when it was interrupted: half an hour of figures is not thrown away.
+        if run.measurements:
+            show_table(options, run, loads, window)
+
+
+def show_table(options: argparse.Namespace, run: Run, loads: tuple[Load, ...], window: Window) -> None:
+    """Print the table of what was measured, and write it."""
     print_table(run, loads, window)
     facts: dict[str, object] = {
         "load_generator": GENERATOR,

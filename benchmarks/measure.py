@@ -53,14 +53,12 @@ class Plan:
     tritonserver: Path | None = None
     progress: Callable[[str, int, int], None] = field(default=lambda text, done, total: None)
 
-    def run(self) -> Run:
-        """Start every server, measure, end them. A peer that is missing or does not start is skipped."""
-        run = Run()
+    def run(self, run: Run) -> None:
+        """Start every server, measure into ``run``, end them. A peer that is missing or does not start is skipped."""
         self.cache.load_generator()
         with contextlib.ExitStack() as stack:
             servers = dict(self._start_all(run, stack))
             self._measure(run, servers)
-        return run
 
     def _start_all(self, run: Run, stack: contextlib.ExitStack) -> Iterator[tuple[str, Server]]:
         for name, start in STARTERS.items():

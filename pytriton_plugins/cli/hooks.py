@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytriton_plugins.cli.loading import config_option, loaded_config
+from pytriton_plugins.cli.loading import loaded_config
+from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
     from pytriton_plugins.hooks.manager import HookManager
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("hooks")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
-@config_option
+@config_option("config_file")
 def command(as_json: bool, config_file: str | None) -> int:
     """Show every hook and the plugins that implement it, in the order in which they are asked.
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.loading import config_option, loaded_config
+from pytriton_plugins.cli.loading import loaded_config
+from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
     from pytriton_plugins.config import HostConfig
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("list")
 @click.option("--models", "show_models", is_flag=True, help="Import each model plugin, in a process of its own.")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
-@config_option
+@config_option("config_file")
 def command(show_models: bool, as_json: bool, config_file: str | None) -> None:
     """Show the installed model and hook plugins, those of other environments too; none of them is imported.
 

@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
-
-from pytriton_plugins.settings import PREFIX
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytriton_plugins.config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def config_option(function: F) -> F:
-    """Adds ``-c/--config``, as argument ``config_file``."""
-    return click.option(
-        "-c",
-        "--config",
-        "config_file",
-        metavar="FILE",
-        type=click.Path(),
-        envvar=f"{PREFIX}CONFIG",
-        show_envvar=True,
-        help="A TOML file. Default: ./pytriton-host.toml, else [tool.pytriton-host] in ./pyproject.toml.",
-    )(function)
 
 
 def loaded_config(config_file: str | None = None) -> HostConfig:

@@ -44,15 +44,21 @@ def host_options(function: F) -> F:
     """Adds an option for each setting, and ``-c/--config``; each one's help names its variable."""
     for setting in reversed(SETTINGS):
         function = _option(setting)(function)
+    return config_option("config")(function)
+
+
+def config_option(argument: str) -> Callable[[F], F]:
+    """Adds ``-c/--config`` under the name ``argument``."""
     return click.option(
         "-c",
         "--config",
+        argument,
         metavar="FILE",
         type=click.Path(),
         envvar=f"{PREFIX}CONFIG",
         show_envvar=True,
         help="A TOML file. Default: ./pytriton-host.toml, else [tool.pytriton-host] in ./pyproject.toml.",
-    )(function)
+    )
 
 
 def flags_of(ctx: click.Context) -> dict[str, object]:
