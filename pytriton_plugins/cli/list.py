@@ -46,11 +46,10 @@ def command(show_models: bool, as_json: bool, config_file: str | None) -> None:
 
 
 def _found_models(config: HostConfig) -> list[ModelReference]:
-    from pytriton_plugins.discovery.entry_points import find_models
+    from pytriton_plugins.discovery.entry_points import find_models, look_into
     from pytriton_plugins.discovery.environments import find_models_of
 
-    if config.plugins_dir and str(config.plugins_dir) not in sys.path:
-        sys.path.append(str(config.plugins_dir))
+    look_into(config.plugins_dir)
     found = find_models()
     for environment in config.tables.environments:
         found += find_models_of(environment.python, found)

@@ -21,14 +21,11 @@ def loaded_config(config_file: str | None = None) -> HostConfig:
 
 def loaded_hooks(config: HostConfig, broken: dict[str, str]) -> HookManager:
     """The hook plugins that work; those that do not go to ``broken``, by label, with what is wrong."""
-    import sys
-
-    from pytriton_plugins.discovery.entry_points import find_hooks
+    from pytriton_plugins.discovery.entry_points import find_hooks, look_into
     from pytriton_plugins.discovery.selection import conflicts, without
     from pytriton_plugins.hooks.manager import HookManager
 
-    if config.plugins_dir and str(config.plugins_dir) not in sys.path:
-        sys.path.append(str(config.plugins_dir))
+    look_into(config.plugins_dir)
     left = without(find_hooks(), config.disable)
     broken.update(conflicts(left))
     references = [reference for reference in left if reference.label not in broken]

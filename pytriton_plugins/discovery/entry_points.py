@@ -6,7 +6,9 @@ The only module that imports `importlib_metadata`, which patches the standard li
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import importlib_metadata
@@ -31,6 +33,12 @@ def find_models() -> list[ModelReference]:
 def find_hooks() -> list[HookReference]:
     """The installed hook plugins, sorted by plugin, then distribution: the same order on every machine."""
     return _find(HOOKS_GROUP, HookReference)
+
+
+def look_into(folder: Path | None) -> None:
+    """Have plugins that lie in ``folder`` found as well, after all others; None: nothing more."""
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def installed_version(distribution: str) -> str | None:

@@ -67,14 +67,12 @@ def _start_models(roster: Roster, record: PluginRecord, declarations: list[Model
     """The worker that has imported the plugin serves its first model, unless that one needs other variables."""
     if not declarations:
         _LOG.info("plugin %s: none of its models is enabled", record.reference.plugin)
-        first.expected_to_end = True
-        first.kill()
+        first.dismiss()
     for position, declaration in enumerate(declarations):
         record.models.append(declaration.name)
         mine = first if position == 0 else None
         if mine is not None and roster.launch_of(record.reference, declaration, mine.number) != mine.launch:
-            mine.expected_to_end = True
-            mine.kill()
+            mine.dismiss()
             mine = None
         model = ServedModel(roster, record.reference, declaration, roster.policy_of(declaration))
         roster.models[declaration.name, declaration.version] = model

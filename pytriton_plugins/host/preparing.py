@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 import attrs
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.catalogue import catalogue
-from pytriton_plugins.discovery.entry_points import find_hooks
+from pytriton_plugins.discovery.entry_points import find_hooks, look_into
 from pytriton_plugins.discovery.environments import find_models_of
 from pytriton_plugins.discovery.references import HookReference, ModelReference
 from pytriton_plugins.discovery.selection import (
@@ -30,11 +29,9 @@ _LOG = logging.getLogger("pytriton.host")
 
 def hooks_of(config: HostConfig) -> HookManager:
     """The hook plugins that the configuration leaves; HookError for a broken one unless those are to be skipped."""
-    if config.plugins_dir is not None:
-        if not config.plugins_dir.is_dir():
-            raise ConfigError(f"--plugins-dir {config.plugins_dir} is no folder; correct it or make one")
-        if str(config.plugins_dir) not in sys.path:
-            sys.path.append(str(config.plugins_dir))
+    if config.plugins_dir is not None and not config.plugins_dir.is_dir():
+        raise ConfigError(f"--plugins-dir {config.plugins_dir} is no folder; correct it or make one")
+    look_into(config.plugins_dir)
     check_requirements(config.require)
 
     def skip(reference: HookReference, error: HookError) -> None:

@@ -56,8 +56,7 @@ class Reloader:
             declarations = enabled(self._roster.config, declared)
         except (WorkerFailed, ConfigError, OSError) as error:
             if worker is not None:
-                worker.expected_to_end = True
-                worker.kill()
+                worker.dismiss()
             _LOG.error("plugin %s has changed and cannot be served as it is: %s; the old one serves on", name, error)
             return
         record.files = worker.files
@@ -78,8 +77,7 @@ class Reloader:
                 swapped = await self._roster.replace(model, declaration, worker)
             _LOG.info("model %s: %s", declaration.name, "the change is served" if swapped else "the old one serves on")
         if first is not None:
-            first.expected_to_end = True
-            first.kill()
+            first.dismiss()
         for model in served.values():
             _LOG.warning(
                 "model %s is gone from %s and is served as it was; restart", model.name, model.reference.plugin

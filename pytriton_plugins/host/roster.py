@@ -183,7 +183,9 @@ class Roster:
         """Triton has let go of a declaration: the workers of one that was replaced have nothing to do any more."""
         for model in [model for model in self._passing if model.number == message.model and model.loaded]:
             self._passing.discard(model)
-            self._going.add(asyncio.ensure_future(model.retire()))
+            going = asyncio.ensure_future(model.retire())
+            self._going.add(going)
+            going.add_done_callback(self._going.discard)
 
     def on_channel_lost(self, message: LinkMessage) -> None:
         """A worker that broke the protocol is replaced; one that ended is seen by its end as well."""

@@ -155,6 +155,11 @@ class Worker:
         self.expected_to_end = True
         self._send({"type": "finish"})
 
+    def dismiss(self) -> None:
+        """End it at once, as the daemon wants it: nothing comes in its place."""
+        self.expected_to_end = True
+        self.kill()
+
     def kill(self) -> None:
         self.child.kill()
 

@@ -49,7 +49,7 @@ def pid_at(gate: Path) -> int:
 def test_a_callable_that_ends_its_process(
     host: RunningHost, tmp_path: Path, protocol: str, what: str, end: str
 ) -> None:
-    """Seen red with the end of a channel not told from a broken message (`channel_exchange`, backend/channel.c)."""
+    """Seen red with the end of a channel not told from a broken message (`channel_receive`, backend/channel.c)."""
     before = infer(host, protocol, "life", request())["pid"].item()
     started = time.monotonic()
     failed = attempt(host, protocol, "life", request(what, tmp_path / "gate"))
@@ -61,7 +61,7 @@ def test_a_callable_that_ends_its_process(
 
 
 def test_killed_with_eight_requests_in_flight(host: RunningHost, tmp_path: Path) -> None:
-    """Seen red with the end of a channel not told from a broken message (`channel_exchange`, backend/channel.c)."""
+    """Seen red with the end of a channel not told from a broken message (`channel_receive`, backend/channel.c)."""
     first, eight = tmp_path / "first", tmp_path / "eight"
     os.mkfifo(first)
     os.mkfifo(eight)
@@ -86,7 +86,7 @@ def test_killed_with_eight_requests_in_flight(host: RunningHost, tmp_path: Path)
 
 
 def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) -> None:
-    """Seen red with END_UNREAD taken for a loss (`channel_exchange`, backend/channel.c)."""
+    """Seen red with END_UNREAD taken for a loss (`channel_receive`, backend/channel.c)."""
     pid = infer(host, "grpc", "life", request())["pid"].item()
     answers: list[Future[Answered]] = []
 
