@@ -16,6 +16,8 @@ TABLES = ("models", "plugins", "environments")
 
 Parse = Callable[[object], Any]
 
+_SHM: dict[str, Parse] = {"initial": parse_size, "max": parse_size, "lend": parse_flag}
+
 
 @attrs.frozen
 class ModelSettings:
@@ -32,6 +34,7 @@ class ModelSettings:
     settings: Mapping[str, Any] = attrs.Factory(dict)
     shm_initial: int | None = None
     shm_max: int | None = None
+    shm_lend: bool | None = None
 
 
 @attrs.frozen
@@ -88,9 +91,9 @@ def _model(path: Path, where: str, table: dict[str, Any]) -> ModelSettings:
     }
     shm = _table(path, table, "shm", f"{where}.")
     for name in shm:
-        if name not in ("initial", "max"):
-            raise ConfigError(f"{path}: {where}.shm.{one_line(name)} is no key; the keys are initial, max")
-        values[f"shm_{name}"] = _parsed(path, f"{where}.shm.{name}", parse_size, shm[name])
+        if name not in _SHM:
+            raise ConfigError(f"{path}: {where}.shm.{one_line(name)} is no key; the keys are {', '.join(_SHM)}")
+        values[f"shm_{name}"] = _parsed(path, f"{where}.shm.{name}", _SHM[name], shm[name])
     return ModelSettings(
         **values,
         triton_config=_table(path, table, "triton_config", f"{where}."),

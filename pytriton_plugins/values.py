@@ -80,6 +80,9 @@ class ShmPolicy:
     is ``growth`` times the one that it replaces, or as large as the batch that asks for it. At ``max`` a batch is
     refused, or with ``on_full="wait"`` waits up to ``wait`` seconds for room; ``trim_after`` (seconds) is checked but
     not acted on yet.
+
+    ``lend``: where clients may use their own shared memory (``--allow shared-memory``), a large input that lies there
+    is not copied: the callable reads the client's memory, and sees what the client changes there before the answer.
     """
 
     initial: int = 16 * MIB
@@ -88,6 +91,7 @@ class ShmPolicy:
     on_full: OnFull = "reject"
     wait: float = 1.0
     trim_after: float = 60.0
+    lend: bool = True
 
     def __attrs_post_init__(self) -> None:
         if self.initial <= 0 or self.max < self.initial:

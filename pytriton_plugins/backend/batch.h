@@ -38,6 +38,11 @@ static inline Part *batch_part(const Batch *batch, uint32_t request, uint32_t in
   return &batch->requests[request]->parts[input];
 }
 
+/* Whether the worker has this input by a loan. Only what comes alone is lent: a batch of several has to be put together. */
+static inline bool batch_is_lent(const Batch *batch, uint32_t input) {
+  return batch->count == 1 && batch_part(batch, 0, input)->loan != 0;
+}
+
 /* Memory that others may write at any time. */
 typedef struct {
   const uint8_t *bytes;
@@ -50,8 +55,8 @@ uint64_t batch_request_bytes(const Batch *batch);
 /* Write block and tensors; returns the length of the block. segment has room for batch_request_bytes. */
 bool batch_write(const Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
 
-/* Check the worker's block and send every request of the batch its response, from the response segment, or from the
- * request segment what the callable gave back as it came. False, with wrong filled and nothing sent, when the block
+/* Check the worker's block and send every request of the batch its response, from the response segment, or what the callable
+ * gave back as it came from where its input lies. False, with wrong filled and nothing sent, when the block
  * breaks the protocol; true with wrong filled when that only showed while some had been sent. */
 bool batch_respond(Batch *batch, Area block, Area response, Area request, const char **wrong);
 

@@ -24,11 +24,26 @@ static bool send_segment(Channel *channel) {
   return true;
 }
 
+static bool send_loans(Channel *channel) {
+  Loans *loans = &channel->loans;
+  for (uint32_t i = 0; loans->unsent > 0; i++) {
+    Loan *loan = &loans->loans[i];
+    if (loan->descriptor < 0) continue;
+    WireChannelMessage message = {.kind = WIRE_LOAN, .flags = loans->unsent > 1 ? WIRE_NEW_LOAN : 0, .segment = i + 1,
+                                  .batch = channel->batch, .offset = loan->window.offset, .length = loan->window.length};
+    if (!sockets_send(channel->socket, &message, sizeof message, loan->descriptor, SEND_MS)) return false;
+    loans_sent(loans, loan);
+  }
+  return true;
+}
+
 bool channel_send(Channel *channel, uint64_t length) {
-  bool is_new = channel->request.descriptor >= 0;
-  WireChannelMessage message = {.kind = WIRE_EXECUTE, .flags = is_new ? WIRE_NEW_SEGMENT : 0, .segment = channel->request.number,
+  bool is_new = channel->request.descriptor >= 0, lends = channel->loans.unsent > 0;
+  uint32_t flags = (is_new ? WIRE_NEW_SEGMENT : 0) | (lends ? WIRE_NEW_LOAN : 0);
+  WireChannelMessage message = {.kind = WIRE_EXECUTE, .flags = flags, .segment = channel->request.number,
                                 .batch = ++channel->batch, .length = length};
-  return sockets_send(channel->socket, &message, sizeof message, -1, SEND_MS) && (!is_new || send_segment(channel));
+  return sockets_send(channel->socket, &message, sizeof message, -1, SEND_MS) && (!is_new || send_segment(channel)) &&
+         (!lends || send_loans(channel));
 }
 
 static void pause_a_moment(void) {
@@ -111,4 +126,15 @@ void channel_retire_request(Channel *channel) {
   uint32_t number = channel->request.number;
   segment_close(&channel->request);
   channel->request.number = number; /* the host must learn which one the next one replaces */
+  loans_close(&channel->loans);
+}
+
+void channel_expire_loans(Channel *channel) {
+  uint64_t now = clock_ns();
+  uint32_t number;
+  channel->due = false;
+  while ((number = loans_expire(&channel->loans, now)) != 0) {
+    WireChannelMessage message = {.kind = WIRE_FORGET, .segment = number};
+    sockets_send(channel->socket, &message, sizeof message, -1, 0);
+  }
 }

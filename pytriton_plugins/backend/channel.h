@@ -16,7 +16,7 @@ typedef enum {
 
 typedef struct {
   Area block;   /* in the response segment: read once, then never again */
-  bool retired; /* the request segment must not be written again */
+  bool retired; /* the request segment must not be written again, and the worker has no loans any more */
 } Answer;
 
 /* Hand the block of length bytes at the start of the request segment to the worker. False: it is gone. */
@@ -25,7 +25,10 @@ bool channel_send(Channel *channel, uint64_t length);
 /* Wait for its answer. wrong says what was broken. */
 Exchange channel_receive(Channel *channel, Answer *answer, const char **wrong);
 
-/* Give up the request segment, to which the callable still refers; the next batch gets another one. */
+/* Give up the request segment and all loans, to some of which the callable still refers; the next batch gets others. */
 void channel_retire_request(Channel *channel);
+
+/* Call in the loans that nobody has used for a while. */
+void channel_expire_loans(Channel *channel);
 
 #endif

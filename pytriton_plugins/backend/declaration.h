@@ -19,7 +19,7 @@ typedef struct {
 typedef struct {
   char *name;
   uint32_t version, wait_ms, max_rows; /* max_rows: of one batch */
-  bool batched, loopback;
+  bool batched, loopback, lend; /* lend: inputs in a client's own shared memory need not be copied for the worker */
   uint64_t largest_response;
   uint32_t input_count, output_count;
   DeclaredTensor *inputs, *outputs;

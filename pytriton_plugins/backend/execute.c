@@ -111,6 +111,7 @@ static Try try_batch(Instance *instance, Channel *channel, bool *broken) {
   Times times = {.start = clock_ns(), .ran = true};
   const char *wrong = NULL;
   uint64_t length;
+  loans_make(&channel->loans, batch);
   if (!has_room(instance, channel, &failure) || !batch_write(batch, channel->request.bytes, &length, &failure)) {
     if (batch->count > 1) return TRY_ALONE;
     refuse(instance, &failure);

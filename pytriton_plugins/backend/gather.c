@@ -34,7 +34,7 @@ static uint64_t block_length(const Batch *batch) {
 uint64_t batch_request_bytes(const Batch *batch) {
   uint64_t at = wire_aligned(block_length(batch));
   for (uint32_t i = 0; i < batch->declaration->input_count; i++)
-    if (batch_part(batch, 0, i)->input != NULL) at = wire_aligned(at + size_of_input(batch, i).length);
+    if (batch_part(batch, 0, i)->input != NULL && !batch_is_lent(batch, i)) at = wire_aligned(at + size_of_input(batch, i).length);
   return at;
 }
 
@@ -82,6 +82,11 @@ static bool write_input(const Batch *batch, uint32_t input, uint8_t *segment, ui
                         .length = size.length};
   memcpy(entry->dims, part->shape, part->rank * sizeof(int64_t));
   if (batch->declaration->batched) entry->dims[0] = batch->rows;
+  if (batch_is_lent(batch, input)) {
+    entry->flags = (uint16_t)(part->loan << WIRE_LOAN_SHIFT);
+    entry->offset = part->loan_offset;
+    return true;
+  }
   if (tensor->item_size != 0) return copy_fixed(batch, input, segment + at, failure);
   return copy_text(batch, input, segment + at, size.elements, failure);
 }
@@ -100,7 +105,8 @@ bool batch_write(const Batch *batch, uint8_t *segment, uint64_t *length, Failure
   for (uint32_t i = 0; i < batch->declaration->input_count; i++) {
     if (batch_part(batch, 0, i)->input == NULL) continue;
     if (!write_input(batch, i, segment, at, entry, failure)) return false;
-    at = wire_aligned(at + entry++->length);
+    if (!batch_is_lent(batch, i)) at = wire_aligned(at + entry->length);
+    entry++;
   }
   return true;
 }

@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "sockets.h"
 
-enum { SEND_MS = 2000, ANSWER_MS = 5000 };
+enum { SEND_MS = 2000, ANSWER_MS = 5000, LOANS_MS = 1000 };
 
 /* A thread that waits for SEGMENT or REFUSED. Lives on that thread's stack. */
 typedef struct Waiter {
@@ -162,6 +162,17 @@ static void end_process(Link *link, const char *why) {
   _exit(1);
 }
 
+/* Wait for a message, and look after the loans meanwhile. */
+static void await_message(Link *link) {
+  struct pollfd wait = {.fd = link->socket, .events = POLLIN};
+  while (poll(&wait, 1, LOANS_MS) == 0) {
+    pthread_mutex_lock(&link->lock);
+    for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
+      if (pool->declaration.lend) pool_expire_loans(pool);
+    pthread_mutex_unlock(&link->lock);
+  }
+}
+
 static void *read_link(void *argument) {
   Link *link = argument;
   static const size_t ROOM = WIRE_MAX_MESSAGE;
@@ -170,6 +181,7 @@ static void *read_link(void *argument) {
   while (buffer != NULL) {
     Descriptors received;
     WireLink message;
+    await_message(link);
     long length = sockets_receive(link->socket, buffer, ROOM, &received, 0);
     if (length <= 0) {
       end_process(link, length == SOCKETS_BROKEN ? "a broken message from the host" : "the host is gone");

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "clock.h"
 
 Pool *pool_new(uint32_t number, const Declaration *declaration) {
@@ -32,6 +33,7 @@ void pool_free(Pool *pool) {
 static void channel_free(Channel *channel) {
   segment_close(&channel->request);
   segment_close(&channel->response);
+  loans_close(&channel->loans);
   close(channel->socket);
   free(channel);
 }
@@ -57,6 +59,7 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
   if (channel != NULL) {
     *channel = (Channel){.number = number, .socket = socket, .pool = pool};
     channel->response.descriptor = -1;
+    loans_init(&channel->loans);
     refused = segment_open(&channel->request, segment, descriptor, true);
   } else {
     close(descriptor);
@@ -119,7 +122,19 @@ void pool_give_back(Channel *channel, bool broken) {
   Pool *pool = channel->pool;
   pthread_mutex_lock(&pool->lock);
   channel->busy = false;
-  if (broken || channel->gone) remove_channel(channel);
+  if (broken || channel->gone)
+    remove_channel(channel);
+  else if (channel->due)
+    channel_expire_loans(channel);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_expire_loans(Pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  for (Channel *channel = pool->channels; channel != NULL; channel = channel->next) {
+    channel->due = channel->busy;
+    if (!channel->busy && !channel->gone) channel_expire_loans(channel);
+  }
   pthread_mutex_unlock(&pool->lock);
 }
 

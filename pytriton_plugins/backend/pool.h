@@ -9,6 +9,7 @@
 #include "batch.h"
 #include "declaration.h"
 #include "failure.h"
+#include "loan.h"
 #include "segment.h"
 
 typedef struct Pool Pool;
@@ -18,12 +19,14 @@ typedef struct Channel {
   int socket;
   bool busy; /* borrowed: only the borrower touches what stands below `next` */
   bool gone; /* no new batch; freed when it is given back */
+  bool due;  /* its loans are to be looked at when it is given back */
   struct Channel *next;
   Pool *pool;
   uint64_t batch;   /* number of the last batch */
   int spin_score;   /* how often spinning paid of late; see channel.c */
   Segment request;  /* written by us; number 0 while there is none */
   Segment response; /* written by the worker */
+  Loans loans;
 } Channel;
 
 struct Pool {
@@ -65,6 +68,9 @@ void pool_give_up(Pool *pool, bool given_up, const char *reason);
 
 /* broken: the channel is of no more use. */
 void pool_give_back(Channel *channel, bool broken);
+
+/* Call in the loans that nobody has used for a while. */
+void pool_expire_loans(Pool *pool);
 
 /* Whether the pool is being stopped. */
 bool pool_is_stopping(Pool *pool);

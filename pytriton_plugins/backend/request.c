@@ -14,6 +14,14 @@ static bool part_buffer(const Part *part, uint32_t index, const void **buffer, u
   return false;
 }
 
+const uint8_t *part_bytes(const Part *part) {
+  const void *buffer = NULL;
+  uint64_t bytes = 0;
+  Failure failure;
+  bool whole = part->buffers == 1 && part_buffer(part, 0, &buffer, &bytes, &failure) && bytes >= part->bytes;
+  return whole ? buffer : NULL;
+}
+
 bool part_copy(const Part *part, const char *name, uint8_t *to, Failure *failure) {
   uint64_t left = part->bytes;
   for (uint32_t i = 0; i < part->buffers && left > 0; i++) {

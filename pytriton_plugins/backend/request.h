@@ -17,6 +17,9 @@ typedef struct {
   uint32_t rank, buffers;
   const uint8_t *text; /* BYTES only: the elements in one piece, as Triton writes them */
   uint8_t *owned;      /* BYTES only: to free, when the elements came in several pieces */
+  const uint8_t *lent; /* the bytes, where the worker has them by a loan */
+  uint64_t loan_offset;
+  uint32_t loan; /* its number; 0: none */
 } Part;
 
 typedef struct Request {
@@ -37,6 +40,9 @@ void request_free(const Declaration *declaration, Request *request);
 
 /* Whether the two may stand in one batch: the same inputs, and like shapes but for the rows. */
 bool request_alike(const Declaration *declaration, const Request *one, const Request *other);
+
+/* The part's bytes, if they came in one piece in CPU memory, else NULL. */
+const uint8_t *part_bytes(const Part *part);
 
 /* Copy the part's bytes, in however many buffers they came. name: the input's, for the failure. */
 bool part_copy(const Part *part, const char *name, uint8_t *to, Failure *failure);

@@ -27,18 +27,35 @@ static const char *check_shape(const Batch *batch, const WireTensor *entry, cons
   return NULL;
 }
 
-/* Where the data of an entry, whose flags are checked, lie. */
-static const Area *area_of(const Answered *answered, const WireTensor *entry) {
-  return entry->flags == WIRE_IN_REQUEST ? &answered->request : &answered->response;
+static const uint8_t *inside(Area area, uint64_t offset, uint64_t length) {
+  return offset <= area.size && length <= area.size - offset ? area.bytes + offset : NULL;
+}
+
+/* What the callable gave back of an input that was lent to it: taken from where Triton has that. */
+static const uint8_t *lent_data(const Batch *batch, const WireTensor *entry) {
+  const uint8_t *data = NULL;
+  for (uint32_t i = 0; data == NULL && i < batch->declaration->input_count; i++) {
+    const Part *part = batch_part(batch, 0, i);
+    if (batch_is_lent(batch, i) && part->loan << WIRE_LOAN_SHIFT == entry->flags && entry->offset >= part->loan_offset)
+      data = inside((Area){part->lent, part->bytes}, entry->offset - part->loan_offset, entry->length);
+  }
+  return data;
+}
+
+/* Where the data of an entry lie, or NULL if that is nowhere. */
+static const uint8_t *data_of(const Answered *answered, const WireTensor *entry) {
+  switch (entry->flags) {
+    case 0: return inside(answered->response, entry->offset, entry->length);
+    case WIRE_IN_REQUEST: return inside(answered->request, entry->offset, entry->length);
+    default: return lent_data(answered->batch, entry);
+  }
 }
 
 static const char *check_data(const Answered *answered, const WireTensor *entry, const DeclaredTensor *tensor) {
-  uint64_t elements, bytes, size;
-  if (entry->flags > WIRE_IN_REQUEST || (entry->flags == WIRE_IN_REQUEST && tensor->item_size == 0)) return "an output with unknown flags";
-  size = area_of(answered, entry)->size;
+  uint64_t elements, bytes;
+  if (entry->flags != 0 && tensor->item_size == 0) return "strings that are not in the response segment";
   if (!wire_element_count(entry->dims, entry->rank, &elements)) return "an output with a shape that cannot be";
-  if (entry->offset % WIRE_ALIGNMENT != 0 || entry->offset > size || entry->length > size - entry->offset)
-    return "an output outside its segment";
+  if (entry->offset % WIRE_ALIGNMENT != 0 || data_of(answered, entry) == NULL) return "an output outside its segment";
   if (tensor->item_size != 0) {
     if (__builtin_mul_overflow(elements, (uint64_t)tensor->item_size, &bytes) || bytes != entry->length)
       return "an output whose length does not fit its shape";
@@ -157,7 +174,7 @@ static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, 
   }
   uint64_t count = rows == 0 ? 0 : elements / rows; /* elements in one row */
   uint64_t wanted = batch->declaration->batched ? batch->requests[index]->rows : 1;
-  const uint8_t *data = area_of(answered, entry)->bytes + entry->offset;
+  const uint8_t *data = data_of(answered, entry);
   if (tensor->item_size == 0)
     return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
   uint64_t row_bytes = count * tensor->item_size;

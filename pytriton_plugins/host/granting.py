@@ -27,10 +27,10 @@ Answer = Callable[[Grant | str], None]
 def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Chosen[ShmPolicy]:
     """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice."""
     said = config.model(model.name)
-    own = {name: size for name in ("initial", "max") if (size := getattr(said, f"shm_{name}")) is not None}
+    own = {name: value for name in ("initial", "max", "lend") if (value := getattr(said, f"shm_{name}")) is not None}
     default = ShmPolicy(**{"initial": config.shm_initial, "max": config.shm_max, **own})
     chosen = hooks.choose_shm_policy(model, default)
-    names = [name for name in ("initial", "max") if name in own or f"shm_{name}" in config.fixed]
+    names = [name for name in ("initial", "max", "lend") if name in own or f"shm_{name}" in config.fixed]
     fixed = {name: getattr(default, name) for name in names}
     return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
 

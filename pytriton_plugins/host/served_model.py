@@ -274,9 +274,11 @@ class ServedModel:
         async with self._declared:
             if self._server is None:
                 largest = self.ledger.policy.max
-                await server.declare(
-                    self.number, pack_declaration(self.declaration, wait=WAIT_FOR_WORKER, largest_response=largest)
+                lend = self.ledger.policy.lend and "shared-memory" in self._host.config.allow
+                declaration = pack_declaration(
+                    self.declaration, wait=WAIT_FOR_WORKER, largest_response=largest, lend=lend
                 )
+                await server.declare(self.number, declaration)
                 self._server = server
 
     def _introduce(self, server: TritonServer, channel: int, sock: socket.socket, request: Grant) -> None:

@@ -19,10 +19,13 @@ _OFFSET = 8
 
 def read_array(segment: Segment, entry: TensorEntry, dtype: DType) -> Array:
     """The tensor that ``entry`` describes: a read-only view of the segment, or an object array of ``bytes``."""
-    if dtype.item_size:
-        array: Array = np.ndarray(entry.dims, dtype.numpy, segment.bytes, entry.offset)
-        return array
-    return _read_text(segment, entry)
+    return view_array(segment.bytes, entry, dtype) if dtype.item_size else _read_text(segment, entry)
+
+
+def view_array(memory: NDArray[np.uint8], entry: TensorEntry, dtype: DType) -> Array:
+    """The numbers that ``entry`` describes as a view of ``memory``, from whose start its offset counts."""
+    array: Array = np.ndarray(entry.dims, dtype.numpy, memory, entry.offset)
+    return array
 
 
 def _read_text(segment: Segment, entry: TensorEntry) -> Array:

@@ -58,3 +58,4 @@ class Segment:
         self.mapping = mmap.mmap(descriptor, self.size, access=access)
         self.view = memoryview(self.mapping)
         self.bytes: NDArray[np.uint8] = np.frombuffer(self.mapping, np.uint8)
+        self.address = int(self.bytes.__array_interface__["data"][0])

@@ -14,9 +14,11 @@ ALIGNMENT = 64
 MAX_MESSAGE = 65536
 MAX_ERROR_TEXT = 4096
 
-EXECUTE, DONE, SEGMENT = 1, 2, 3
-NEW_SEGMENT, RETIRED = 1, 2
+EXECUTE, DONE, SEGMENT, LOAN, FORGET = 1, 2, 3, 4, 5
+NEW_SEGMENT, RETIRED, NEW_LOAN = 1, 2, 4
 IN_REQUEST = 1
+LOAN_SHIFT = 8
+"""A tensor entry's flags from this bit on are the number of the loan where its data lie."""
 
 REQUEST_MAGIC, RESPONSE_MAGIC = b"PTRQ", b"PTRS"
 CHANNEL_MESSAGE = struct.Struct("<IIIIQQQ")
@@ -165,12 +167,16 @@ def response_block(outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry]
     return block
 
 
-def pack_declaration(model: ModelDeclaration, *, wait: float, largest_response: int, loopback: bool = False) -> bytes:
+def pack_declaration(
+    model: ModelDeclaration, *, wait: float, largest_response: int, loopback: bool = False, lend: bool = False
+) -> bytes:
     """The payload of MODEL: what the backend must know of ``model``; ``wait`` in seconds.
+
+    ``lend``: whether inputs in a client's own shared memory may be lent to the worker.
 
     Raises ProtocolError when names and shapes do not fit into one message.
     """
-    flags = (1 if model.batched else 0) | (2 if loopback else 0)
+    flags = (1 if model.batched else 0) | (2 if loopback else 0) | (4 if lend else 0)
     name = model.name.encode()
     head = DECLARATION.pack(
         flags,

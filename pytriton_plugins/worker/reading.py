@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.arrays import Array, read_array
+from pytriton_plugins.shm.arrays import Array, read_array, view_array
+from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.tensors import DType
 from pytriton_plugins.worker.call import Batch
@@ -58,16 +59,34 @@ class RequestReader:
         self.copies = False
         """Whether the callable gets copies because it keeps its inputs."""
         self._plans: dict[bytes, Plan] = {}
+        self._plan: Plan | None = None
+        """The last batch's."""
+        self._loans: dict[int, Loan] = {}
 
-    def take_segment(self, number: int, descriptors: list[int]) -> Segment:
-        """Use a new segment from now on, and return it."""
+    def take_segment(self, number: int, descriptors: list[int]) -> None:
+        """Use a new segment from now on."""
         (descriptor,) = descriptors
-        self._plans.clear()
         self._segment = Segment(number, descriptor, writable=False)
         os.close(descriptor)
         self._bytes = self._segment.bytes
-        self._unreferenced = sys.getrefcount(self._bytes)
-        return self._segment
+        self._forget_plans()
+
+    def take_loan(self, message: wire.ChannelMessage, descriptors: list[int]) -> None:
+        """Use a client's memory from now on, by the number that ``message`` gives it."""
+        (descriptor,) = descriptors
+        self.forget_loan(message.segment)
+        self._loans[message.segment] = Loan(descriptor, message.offset, message.length)
+        os.close(descriptor)
+        self._forget_plans()
+
+    def inputs(self) -> dict[int, Segment | Loan]:
+        """Where inputs may lie: the request segment, by the number 0, and loans by theirs."""
+        return {0: self._segment, **self._loans} if self._segment is not None else {**self._loans}
+
+    def forget_loan(self, number: int) -> None:
+        """Let go of a client's memory."""
+        self._loans.pop(number, None)
+        self._forget_plans()
 
     def plan(self, number: int, offset: int, length: int) -> Plan:
         """What the block at ``offset`` of segment ``number`` says; raises ProtocolError if there is none."""
@@ -75,12 +94,13 @@ class RequestReader:
         if segment is None or segment.number != number:
             raise ProtocolError(f"channel: segment {number} was never sent")
         # Taking a block apart costs more than anything else here, and most batches are like one before.
-        return self._plans.get(segment.mapping[offset : offset + length]) or self._new_plan(segment, offset, length)
+        plan = self._plans.get(segment.mapping[offset : offset + length]) or self._new_plan(segment, offset, length)
+        self._plan = plan
+        return plan
 
     def batch(self, plan: Plan) -> Batch:
         """The batch that stands in the segment now."""
-        assert self._segment is not None
-        arrays = {name: read_array(self._segment, entry, dtype) for name, entry, dtype in plan.inputs}
+        arrays = {name: self._array(entry, dtype) for name, entry, dtype in plan.inputs}
         if self.copies:
             for name, array in arrays.items():
                 arrays[name] = array.copy()
@@ -89,11 +109,12 @@ class RequestReader:
 
     def is_kept(self) -> bool:
         """Whether arrays of the last batch are still referred to; then the segment is given up, and they stay valid."""
-        if sys.getrefcount(self._bytes) > self._unreferenced:
+        if sys.getrefcount(self._bytes) > self._unreferenced or (self._loans and self._keep_loans()):
             self._kept += 1
             self.copies = self._kept >= _COPY_AFTER
-            self._plans.clear()
+            self._loans.clear()
             self._segment = None
+            self._forget_plans()
             return True
         if not self.copies:
             self._kept = 0
@@ -102,11 +123,37 @@ class RequestReader:
     def _new_plan(self, segment: Segment, offset: int, length: int) -> Plan:
         plan = Plan(wire.unpack_request_block(segment.view, offset, length), self._declaration)
         if len(self._plans) >= _MOST_PLANS:
-            self._plans.clear()
-            self._unreferenced = sys.getrefcount(self._bytes)
+            self._forget_plans()
         if self._only_numbers:
-            arrays = {name: read_array(segment, entry, dtype) for name, entry, dtype in plan.inputs}
+            arrays = {name: self._array(entry, dtype) for name, entry, dtype in plan.inputs}
             plan.views = list(self._convert(arrays).items())
-            self._unreferenced += len(plan.views)
+            for _, entry, _ in plan.inputs:
+                if entry.flags:
+                    self._loans[entry.flags >> wire.LOAN_SHIFT].unreferenced += 1
+                else:
+                    self._unreferenced += 1
         self._plans[segment.mapping[offset : offset + length]] = plan
         return plan
+
+    def _array(self, entry: wire.TensorEntry, dtype: DType) -> Array:
+        if entry.flags:
+            return view_array(self._loans[entry.flags >> wire.LOAN_SHIFT].bytes, entry, dtype)
+        assert self._segment is not None
+        return read_array(self._segment, entry, dtype)
+
+    def _forget_plans(self) -> None:
+        self._plan = None
+        self._plans.clear()
+        self._unreferenced = sys.getrefcount(self._bytes)
+        for loan in self._loans.values():
+            loan.unreferenced = sys.getrefcount(loan.bytes)
+
+    def _keep_loans(self) -> bool:
+        """Whether arrays that lie in loans are still referred to; they are this process's own after this."""
+        kept = [number for number, loan in self._loans.items() if sys.getrefcount(loan.bytes) > loan.unreferenced]
+        assert self._plan is not None
+        entries = [entry for _, entry, _ in self._plan.inputs]
+        for number in kept:
+            lent = [entry for entry in entries if entry.flags >> wire.LOAN_SHIFT == number]
+            self._loans[number].keep([(entry.offset, entry.offset + entry.length) for entry in lent])
+        return bool(kept)

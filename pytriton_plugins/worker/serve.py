@@ -17,6 +17,7 @@ from pytriton_plugins.worker.writing import ResponseWriter, Written
 
 _ROOM = 64
 """More than a message has, so that one which is too long is noticed."""
+_NEW_MEMORY = wire.NEW_SEGMENT | wire.NEW_LOAN
 
 
 class ChannelServer:
@@ -55,8 +56,9 @@ class ChannelServer:
                 return
             kind, flags, _, number, batch, offset, length = layout.unpack(data)
             if kind != wire.EXECUTE:
-                raise ProtocolError(f"channel: a message of kind {kind}")
-            if flags & wire.NEW_SEGMENT and not self._take_segment():
+                self._forget_loan(kind, number)
+                continue
+            if flags & _NEW_MEMORY and not self._take_memory(flags):
                 return
             offset, length = self._answer(number, offset, length)
             flags = wire.RETIRED if self._reader.is_kept() else 0
@@ -71,16 +73,31 @@ class ChannelServer:
                 os.close(segment.unsent)
                 segment.unsent = -1
 
-    def _take_segment(self) -> bool:
-        """Take the segment that follows an EXECUTE; False at the end of the channel."""
-        data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
-        if not data:
-            return False
-        message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
-        if message.kind != wire.SEGMENT:
-            raise ProtocolError(f"channel: a message of kind {message.kind} where a segment should come")
-        self._writer.take_request(self._reader.take_segment(message.segment, descriptors))
+    def _take_memory(self, flags: int) -> bool:
+        """Take the segment and the loans that follow an EXECUTE; False at the end of the channel."""
+        expected = wire.SEGMENT if flags & wire.NEW_SEGMENT else wire.LOAN
+        lent = flags & wire.NEW_LOAN
+        while expected:
+            data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
+            if not data:
+                return False
+            message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
+            if message.kind != expected:
+                raise ProtocolError(f"channel: a message of kind {message.kind} where {expected} should come")
+            if expected == wire.SEGMENT:
+                self._reader.take_segment(message.segment, descriptors)
+            else:
+                self._reader.take_loan(message, descriptors)
+                lent = message.flags & wire.NEW_LOAN
+            expected = wire.LOAN if lent else 0
+        self._writer.take_inputs(self._reader.inputs())
         return True
+
+    def _forget_loan(self, kind: int, number: int) -> None:
+        if kind != wire.FORGET:
+            raise ProtocolError(f"channel: a message of kind {kind}")
+        self._reader.forget_loan(number)
+        self._writer.take_inputs(self._reader.inputs())
 
     def _answer(self, number: int, offset: int, length: int) -> Written:
         # A function of its own: when it returns, only the callable can still refer to the batch's arrays.

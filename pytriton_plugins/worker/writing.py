@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from pytriton_plugins.errors import ShmError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fixed
+from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.call import Outcome
 from pytriton_plugins.worker.failures import one_line
@@ -34,13 +35,16 @@ class Written(NamedTuple):
 
 
 Form = tuple[tuple[int, ...] | int, ...]
-"""The shape of each output, and behind that of a large one where in the request segment it lies, or -1."""
+"""The shape of each output, and behind that of a large one its place in what the inputs lie in, or -1."""
+
+_PLACE_BITS = 48
+"""A place is an offset in the request segment, or with the number of a loan above these bits an offset in that."""
 
 
 class Answer:
     """Where the outputs of a wholly successful batch go, begin and end of each, and its block.
 
-    The end of an output that lies in the request segment is 0: it stays where it is.
+    The end of an output that lies where an input does is 0: it stays there.
     """
 
     __slots__ = ("block", "end", "offset", "places", "written")
@@ -70,13 +74,13 @@ class ResponseWriter:
         self._numbers = [(tensor.name, tensor.dtype.numpy) for tensor in declaration.outputs] if fixed else []
         self._standing: Answer | None = None
         """The answer whose block stands in the segment."""
-        self._request_at = self._request_size = 0
+        self._inputs: list[tuple[int, int, int]] = []
+        """Where inputs may lie: the place of the first byte, its address, and how many bytes."""
         self._need = need
 
-    def take_request(self, segment: Segment) -> None:
-        """Batches stand in ``segment`` from now on: what the callable gives back of it need not be copied."""
-        self._request_at = int(segment.bytes.__array_interface__["data"][0])
-        self._request_size = segment.size
+    def take_inputs(self, inputs: Mapping[int, Segment | Loan]) -> None:
+        """Inputs lie in these from now on, the request segment being number 0: what is given back is not copied."""
+        self._inputs = [(number << _PLACE_BITS, memory.address, memory.size) for number, memory in inputs.items()]
 
     def write_again(self, answers: Answers, result: Any) -> Written | None:
         """Write what the callable returned if it is like an answer that was learned, else None."""
@@ -103,9 +107,11 @@ class ResponseWriter:
             return
         entries, places, offset = [], [], 0
         for (entry, _), array in zip(self._place(outcomes[0], 0)[0], arrays, strict=True):
-            there = self._in_request(array) if array.nbytes > _SMALL else -1
+            there = self._in_inputs(array) if array.nbytes > _SMALL else -1
             if there >= 0:
-                entries.append(entry._replace(offset=there, flags=wire.IN_REQUEST))
+                loan = there >> _PLACE_BITS
+                flags = loan << wire.LOAN_SHIFT if loan else wire.IN_REQUEST
+                entries.append(entry._replace(offset=there & ((1 << _PLACE_BITS) - 1), flags=flags))
                 places.append((there, 0))
             else:
                 entries.append(entry._replace(offset=offset))
@@ -135,14 +141,17 @@ class ResponseWriter:
             arrays.append(array)
             form.append(array.shape)
             if array.nbytes > _SMALL:
-                form.append(self._in_request(array))
+                form.append(self._in_inputs(array))
         return (arrays, tuple(form)) if len(arrays) == len(result) else ([], ())
 
-    def _in_request(self, array: Array) -> int:
-        """Where in the request segment an array begins that lies there as it would be written; -1 for any other."""
-        at = int(array.__array_interface__["data"][0]) - self._request_at
-        inside = at >= 0 and at + array.nbytes <= self._request_size
-        return at if inside and at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
+    def _in_inputs(self, array: Array) -> int:
+        """The place of an array that lies where inputs do, as it would be written; -1 for any other."""
+        address = int(array.__array_interface__["data"][0])
+        for place, start, size in self._inputs:
+            at = address - start
+            if at >= 0 and at + array.nbytes <= size:
+                return place + at if at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
+        return -1
 
     def write(self, outcomes: list[Outcome]) -> Written:
         """Write tensors and block."""

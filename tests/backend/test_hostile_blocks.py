@@ -78,9 +78,9 @@ BLOCKS: dict[str, tuple[Change, str]] = {
     "an offset that overflows": (y(offset=2**64 - 64, length=128, dims=(1, 32)), "outside its segment"),
     "a huge length": (y(length=2**64 - 1), "outside its segment"),
     "an offset that is not aligned": (y(offset=8), "outside its segment"),
-    "unknown flags": (y(flags=2), "unknown flags"),
-    "all flags": (y(flags=0xFFFF), "unknown flags"),
-    "text in the request segment": (label(flags=1), "unknown flags"),
+    "unknown flags": (y(flags=2), "outside its segment"),
+    "all flags": (y(flags=0xFFFF), "outside its segment"),
+    "text in the request segment": (label(flags=1), "strings that are not in the response segment"),
     "beyond the request segment": (y(flags=1, offset=SIZE), "outside its segment"),
     "across the end of the request segment": (
         y(flags=1, offset=SIZE - 64, length=128, dims=(1, 32)),

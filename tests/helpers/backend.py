@@ -92,11 +92,13 @@ class WorkerEnd:
         self.sock = sock
         self.sock.settimeout(TIMEOUT)
         self.request: Segment | None = None
+        self.loans: dict[int, bytes] = {}
+        """What the windows held when the loans came, by number."""
         self.heard: list[bytes] = []
         """The messages of the last `receive`."""
 
     def receive(self) -> ChannelMessage:
-        """The next EXECUTE; a segment that follows it is mapped."""
+        """The next EXECUTE; a segment that follows it is mapped, loans are read."""
         data, descriptors = receive(self.sock, 64)
         assert descriptors == []
         self.heard = [data]
@@ -105,6 +107,13 @@ class WorkerEnd:
             data, (descriptor,) = receive(self.sock, 64)
             self.heard.append(data)
             self.request = Segment(message.segment, descriptor, writable=False)
+            os.close(descriptor)
+        news = message
+        while news.flags & wire.NEW_LOAN:
+            data, (descriptor,) = receive(self.sock, 64)
+            self.heard.append(data)
+            news = ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
+            self.loans[news.segment] = os.pread(descriptor, news.length, news.offset)
             os.close(descriptor)
         return message
 

@@ -34,6 +34,9 @@ LOOPBACK = ModelDeclaration(
 CHANNEL_MESSAGES = {
     "execute": ChannelMessage(wire.EXECUTE, wire.NEW_SEGMENT, 0, 7, 1, 0, 288),
     "segment": ChannelMessage(wire.SEGMENT, 0, 0, 7, 1, 0, 0),
+    "execute_lent": ChannelMessage(wire.EXECUTE, wire.NEW_LOAN, 0, 7, 2, 0, 176),
+    "loan": ChannelMessage(wire.LOAN, 0, 0, 1, 2, 0, 73728),
+    "forget": ChannelMessage(wire.FORGET, 0, 0, 1, 0, 0, 0),
     "done": ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 8, 1, 128, 267),
     "done_retired": ChannelMessage(wire.DONE, wire.RETIRED, 0, 8, 2, 64, 298),
 }
@@ -106,10 +109,19 @@ def test_a_response_block_is_written() -> None:
     assert wire.response_block(OUTCOMES, OUTPUTS) == golden("response", "block")
 
 
+def test_blocks_of_what_was_lent() -> None:
+    entry = TensorEntry(0, 11, 0, 1, 5056, 65600, (2, 8200), 1 << wire.LOAN_SHIFT)
+    block = golden("request", "lent")
+    assert wire.unpack_request_block(memoryview(block), 0, 176) == wire.RequestBlock((2,), (1,), (entry,))
+    assert wire.response_block([(0, b"")], [entry]) == golden("response", "lent")
+
+
 def test_declarations() -> None:
     assert wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20) == golden(
         "declaration", "declaration"
     )
+    lending = wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20, lend=True)
+    assert lending == golden("declaration", "may_lend") + golden("declaration", "declaration")[4:]
     packed = wire.pack_declaration(LOOPBACK, wait=1.0, largest_response=4096, loopback=True)
     assert packed == golden("declaration", "loopback")
 

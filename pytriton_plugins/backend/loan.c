@@ -1,0 +1,144 @@
+/* Where a pointer of Triton's lies, asked of the kernel; and which files a channel's worker has. */
+#define _GNU_SOURCE
+#include "loan.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* Below this a copy costs less than to ask. */
+enum { LEND_FROM = 1 << 16 };
+/* A loan holds the client's memory, also when the client is gone. */
+static const uint64_t EXPIRES_NS = 5000000000;
+static const uint64_t MEMORY_FILES = 0x01021994; /* TMPFS_MAGIC */
+enum { MAX_PATH = 256 };
+
+/* The argument of the kernel's PROCMAP_QUERY (Linux 6.11), in our own words: the mapping that holds an address. */
+typedef struct {
+  uint64_t size, wanted, address, start, end, flags, page_size, offset, file;
+  uint32_t major, minor, name_size, build_id_size;
+  uint64_t name, build_id;
+} MappingQuery;
+
+static const unsigned long PROCMAP_QUERY = _IOWR('f', 17, MappingQuery);
+enum { MAPPING_SHARED = 8 };
+
+static int maps = -1;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void open_maps(void) {
+  maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+}
+
+static bool same(const Window *one, const Window *other) {
+  return one->device == other->device && one->file == other->file && one->offset == other->offset && one->length == other->length;
+}
+
+/* The window that holds the bytes, where they begin in it, and its path. False: no client's file, or an older kernel. */
+static bool find_window(const uint8_t *bytes, uint64_t length, Window *window, uint64_t *offset, char *path) {
+  MappingQuery query = {.size = sizeof query, .address = (uintptr_t)bytes, .name = (uintptr_t)path, .name_size = MAX_PATH};
+  pthread_once(&once, open_maps);
+  if (maps < 0 || ioctl(maps, PROCMAP_QUERY, &query) != 0) return false;
+  if (query.file == 0 || query.name_size == 0 || !(query.flags & MAPPING_SHARED)) return false;
+  *offset = query.address - query.start;
+  *window = (Window){makedev(query.major, query.minor), query.file, query.offset, query.end - query.start};
+  return *offset % WIRE_ALIGNMENT == 0 && length <= window->length - *offset;
+}
+
+static int open_file(const char *path, const Window *window) {
+  struct stat status;
+  struct statfs system;
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (descriptor < 0) return -1;
+  if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_dev == window->device && status.st_ino == window->file &&
+      fstatfs(descriptor, &system) == 0 && (uint64_t)system.f_type == MEMORY_FILES)
+    return descriptor;
+  close(descriptor); /* another file took the name */
+  return -1;
+}
+
+static bool was_seen(Loans *loans, const Window *window) {
+  enum { SEEN = sizeof loans->seen / sizeof *loans->seen };
+  for (uint32_t i = 0; i < SEEN; i++)
+    if (same(&loans->seen[i], window)) return true;
+  loans->seen[loans->next_seen++ % SEEN] = *window;
+  return false;
+}
+
+static Loan *free_place(Loans *loans) {
+  for (uint32_t i = 0; i < WIRE_MAX_LOANS; i++)
+    if (loans->loans[i].window.length == 0) return &loans->loans[i];
+  return NULL;
+}
+
+static Loan *find_loan(Loans *loans, const Window *window, const char *path) {
+  for (uint32_t i = 0; i < WIRE_MAX_LOANS; i++)
+    if (same(&loans->loans[i].window, window)) return &loans->loans[i];
+  Loan *loan = was_seen(loans, window) ? free_place(loans) : NULL;
+  int descriptor = loan == NULL ? -1 : open_file(path, window);
+  if (descriptor < 0) return NULL;
+  *loan = (Loan){.window = *window, .descriptor = descriptor};
+  loans->unsent++;
+  return loan;
+}
+
+static void lend(Loans *loans, Part *part, uint64_t now) {
+  char path[MAX_PATH];
+  Window window;
+  uint64_t offset;
+  const uint8_t *bytes = part_bytes(part);
+  if (bytes == NULL || !find_window(bytes, part->bytes, &window, &offset, path)) return;
+  Loan *loan = find_loan(loans, &window, path);
+  if (loan == NULL) return;
+  loan->used = now;
+  part->lent = bytes;
+  part->loan = (uint32_t)(loan - loans->loans) + 1;
+  part->loan_offset = offset;
+}
+
+void loans_init(Loans *loans) {
+  *loans = (Loans){0};
+  for (uint32_t i = 0; i < WIRE_MAX_LOANS; i++) loans->loans[i].descriptor = -1;
+}
+
+void loans_make(Loans *loans, Batch *batch) {
+  const Declaration *declaration = batch->declaration;
+  if (!declaration->lend || batch->count != 1) return;
+  for (uint32_t i = 0; i < declaration->input_count; i++) {
+    Part *part = batch_part(batch, 0, i);
+    part->loan = 0;
+    if (part->input != NULL && declaration->inputs[i].item_size != 0 && part->bytes >= LEND_FROM) lend(loans, part, clock_ns());
+  }
+}
+
+void loans_sent(Loans *loans, Loan *loan) {
+  close(loan->descriptor);
+  loan->descriptor = -1;
+  loans->unsent--;
+}
+
+static void call_in(Loans *loans, Loan *loan) {
+  if (loan->descriptor >= 0) loans_sent(loans, loan);
+  loan->window.length = 0;
+}
+
+void loans_close(Loans *loans) {
+  for (uint32_t i = 0; i < WIRE_MAX_LOANS; i++) call_in(loans, &loans->loans[i]);
+}
+
+uint32_t loans_expire(Loans *loans, uint64_t now) {
+  for (uint32_t i = 0; i < WIRE_MAX_LOANS; i++) {
+    Loan *loan = &loans->loans[i];
+    if (loan->window.length == 0 || now - loan->used < EXPIRES_NS) continue;
+    call_in(loans, loan);
+    return i + 1;
+  }
+  return 0;
+}

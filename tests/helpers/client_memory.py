@@ -1,0 +1,64 @@
+"""A client's own shared memory: a file in /dev/shm, registered with a tritonserver; runs in the test process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tritonclient.grpc
+from numpy.typing import NDArray
+
+TIMEOUT = 10.0
+Floats = NDArray[np.float32]
+
+
+class Region:
+    """One registered region with inputs and outputs of one client: the whole file."""
+
+    def __init__(self, url: str, size: int) -> None:
+        self.name = f"pytriton-test-{secrets.token_hex(4)}"
+        self.path = Path("/dev/shm", self.name)
+        self.path.touch(0o600)
+        os.truncate(self.path, size)
+        self.bytes: NDArray[np.uint8] = np.memmap(self.path, np.uint8, "r+")
+        self.client = tritonclient.grpc.InferenceServerClient(url)
+        self.client.register_system_shared_memory(self.name, f"/{self.name}", size)
+
+    def infer(
+        self, model: str, shape: tuple[int, ...], offset: int = 0, out: int | None = None, x: str = "x", y: str = "y"
+    ) -> Floats | None:
+        """Send the floats at ``offset`` as input x; output y into the region at ``out``, or as it came."""
+        size = 4 * int(np.prod(shape))
+        sent = tritonclient.grpc.InferInput(x, shape, "FP32")
+        sent.set_shared_memory(self.name, size, offset)
+        wanted = tritonclient.grpc.InferRequestedOutput(y)
+        if out is not None:
+            wanted.set_shared_memory(self.name, size, out)
+        result = self.client.infer(model, [sent], outputs=[wanted], client_timeout=TIMEOUT)
+        return None if out is not None else result.as_numpy(y)
+
+    def floats(self, shape: tuple[int, ...], offset: int = 0) -> Floats:
+        """What lies at ``offset``, to be read and written."""
+        size = 4 * int(np.prod(shape))
+        return self.bytes[offset : offset + size].view(np.float32).reshape(shape)
+
+    def leave(self) -> None:
+        """What a client does at its end."""
+        self.client.unregister_system_shared_memory(self.name)
+        self.client.close()
+        self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def region(url: str, size: int) -> Iterator[Region]:
+    """A region of ``size`` bytes."""
+    made = Region(url, size)
+    try:
+        yield made
+    finally:
+        with contextlib.suppress(Exception):
+            made.leave()
