@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.arrays import encode, read_array, write
+from pytriton_plugins.shm.arrays import encode, read_array, view_array, write
 from pytriton_plugins.shm.segment import Segment, create_segment_file
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.worker.call import CallPlan
@@ -48,7 +48,10 @@ class ChannelEnd:
         self._request: Segment | None = None
         self._answered_request: Segment | None = None
         self.given_back = 0
-        """How many outputs of the last batch were left in the request segment."""
+        """How many outputs of the last batch were left where their inputs lie."""
+        self._loans: dict[int, NDArray[np.uint8]] = {}
+        self._answered_loans: dict[int, NDArray[np.uint8]] = {}
+        self._unsent_loans: dict[int, int] = {}
         self._sock, theirs = socket_pair()
         self._sock.settimeout(TIMEOUT)
         response = self._new_segment(size)
@@ -67,17 +70,38 @@ class ChannelEnd:
         flags = self._write(block, tensors)
         assert self._request is not None
         number = self._request.number
-        send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.EXECUTE, flags, 0, number, self._batch, 0, len(block)))
+        more = wire.NEW_LOAN if self._unsent_loans else 0
+        send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.EXECUTE, flags | more, 0, number, self._batch, 0, len(block)))
         if flags:
             message = wire.CHANNEL_MESSAGE.pack(wire.SEGMENT, 0, 0, number, self._batch, 0, 0)
             send(self._sock, message, (self._request.unsent,))
             os.close(self._request.unsent)
+        self._send_loans()
         return self._receive(rows)
+
+    def lend(self, number: int, descriptor: int, memory: NDArray[np.uint8]) -> None:
+        """Lend ``memory``, which ``descriptor`` maps: requests of views of it, sent alone, are not copied."""
+        self._loans[number] = memory
+        self._unsent_loans[number] = os.dup(descriptor)
+
+    def call_in(self, number: int) -> None:
+        """End a loan."""
+        del self._loans[number]
+        send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.FORGET, 0, 0, number, 0, 0, 0))
 
     def close(self) -> None:
         """End the channel and wait for the worker's loop."""
         self._sock.close()
         self._thread.join(TIMEOUT)
+
+    def _send_loans(self) -> None:
+        while self._unsent_loans:
+            number, descriptor = self._unsent_loans.popitem()
+            more = wire.NEW_LOAN if self._unsent_loans else 0
+            size = self._loans[number].nbytes
+            message = wire.CHANNEL_MESSAGE.pack(wire.LOAN, more, 0, number, self._batch, 0, size)
+            send(self._sock, message, (descriptor,))
+            os.close(descriptor)
 
     def _serve(self, server: ChannelServer, sock: Any) -> None:
         with sock:
@@ -106,12 +130,22 @@ class ChannelEnd:
             parts = [request[tensor.name] for request in requests]
             array = np.concatenate(parts) if len(parts) > 1 else parts[0]
             encoded = encode(array, tensor.dtype)
-            shape = array.shape
-            entry = wire.TensorEntry(index, tensor.dtype.code, 0, len(rows), position, encoded.size, shape)
+            entry = wire.TensorEntry(index, tensor.dtype.code, 0, len(rows), position, encoded.size, array.shape)
+            if (place := self._lent(array)) is not None:
+                entries.append(entry._replace(offset=place[1], flags=place[0] << wire.LOAN_SHIFT))
+                continue
             entries.append(entry)
             tensors.append((encoded, position))
             position = wire.aligned(position + encoded.size)
         return entries, tensors
+
+    def _lent(self, array: NDArray[Any]) -> tuple[int, int] | None:
+        """The loan of which ``array`` is a view, and where it begins there."""
+        for number, memory in self._loans.items():
+            offset = array.ctypes.data - memory.ctypes.data
+            if offset >= 0 and offset + array.nbytes <= memory.nbytes:
+                return number, offset
+        return None
 
     def _write(self, block: bytes, tensors: list[Any]) -> int:
         end = max((position + encoded.size for encoded, position in tensors), default=len(block))
@@ -133,15 +167,16 @@ class ChannelEnd:
         for descriptor in descriptors:
             self._response = Segment(done.segment, descriptor, writable=False)
             os.close(descriptor)
-        self._answered_request = self._request
+        self._answered_request, self._answered_loans = self._request, dict(self._loans)
         retired = bool(done.flags & wire.RETIRED)
         if retired:
             self._request = None
+            self._loans.clear()
         return Answered(self._outcomes(done, rows), retired)
 
     def _outcomes(self, done: wire.ChannelMessage, rows: list[int]) -> list[Arrays | RequestFailure]:
         results, entries = unpack_response_block(self._response.view, done.offset, done.length)
-        self.given_back = sum(entry.flags == wire.IN_REQUEST for entry in entries)
+        self.given_back = sum(entry.flags != 0 for entry in entries)
         assert len(results) == len(rows)
         outcomes: list[Arrays | RequestFailure] = []
         for index, (code, text) in enumerate(results):
@@ -154,9 +189,12 @@ class ChannelEnd:
             if not entry.first <= index < entry.first + entry.requests:
                 continue
             tensor = self._declaration.outputs[entry.tensor]
-            segment = self._answered_request if entry.flags == wire.IN_REQUEST else self._response
-            assert segment is not None
-            array = read_array(segment, entry, tensor.dtype)
+            if entry.flags >> wire.LOAN_SHIFT:
+                array = view_array(self._answered_loans[entry.flags >> wire.LOAN_SHIFT], entry, tensor.dtype)
+            else:
+                segment = self._answered_request if entry.flags else self._response
+                assert segment is not None
+                array = read_array(segment, entry, tensor.dtype)
             start = sum(rows[entry.first : index])
             outputs[tensor.name] = (
                 array[start : start + rows[index]].copy() if self._declaration.batched else array.copy()

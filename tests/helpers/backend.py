@@ -286,7 +286,7 @@ def infer(
     return {name: result.as_numpy(name) for name in names}
 
 
-def error_of(answer: Future[Arrays]) -> InferenceServerException:
+def error_of(answer: Future[Any]) -> InferenceServerException:
     """The error that the client got."""
     error = answer.exception(TIMEOUT)
     assert isinstance(error, InferenceServerException), error or f"answered {answer.result()}"
