@@ -13,12 +13,14 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from backend import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, run_backend, sealed
-from client_memory import Floats, Region, region
+from client_memory import Floats, Region, needs_kernel, region
 from golden import golden
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
 from pytriton_plugins.testing import wait_until
+
+pytestmark = needs_kernel
 
 SHAPE = (2, 8200)
 BYTES = 65600

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tritonclient.grpc
 from numpy.typing import NDArray
 
 TIMEOUT = 10.0
+_KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+needs_kernel = pytest.mark.skipif(_KERNEL < (6, 11), reason="nothing is lent: Linux before 6.11 has no PROCMAP_QUERY")
 Floats = NDArray[np.float32]
 
 

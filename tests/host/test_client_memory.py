@@ -1,0 +1,118 @@
+"""Clients that send tensors in their own shared memory, through a whole host; runs in pytest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from client_memory import needs_kernel, region
+from tritonclient.utils import InferenceServerException
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+LENT = Path(__file__).parents[1] / "models" / "lent.py"
+SHAPE = (1, 50_000)
+BYTES = 200_000
+ALLOW = ["--allow=shared-memory"]
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[RunningHost]:
+    with run_host(LENT, options=ALLOW) as running:
+        yield running
+
+
+def lent(host: RunningHost, model: str = "where") -> list[bool]:
+    """Whether each of three requests found its input in the client's file."""
+    with region(host.grpc, BYTES) as client:
+        client.floats(SHAPE)[:] = 1
+        found = []
+        for _ in range(3):
+            y = client.infer(model, SHAPE)
+            assert y is not None
+            assert (y[0, 1:] == 2).all()
+            found.append(bool(y[0, 0]))
+    return found
+
+
+@needs_kernel
+def test_from_the_second_request_on_the_callable_reads_the_clients_memory(host: RunningHost) -> None:
+    assert lent(host) == [False, True, True]
+
+
+def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost) -> None:
+    with region(host.grpc, 2 * BYTES + 128) as client:
+        x, y = client.floats(SHAPE), client.floats(SHAPE, 200_064)
+        for value in range(10):
+            x[:] = np.arange(50_000) + value
+            client.infer("back", SHAPE, 0, 200_064)
+            np.testing.assert_array_equal(y, x)
+
+
+@pytest.mark.parametrize("table", ["", "[models.where.shm]\nlend = false\n"])
+def test_lending_can_be_switched_off(tmp_path: Path, table: str) -> None:
+    """Seen red with the table not looked at (`policy_of`)."""
+    (tmp_path / "host.toml").write_text(table)
+    with run_host(f"{LENT}:where", options=[*ALLOW, f"--config={tmp_path / 'host.toml'}"]) as host:
+        assert any(lent(host)) == (not table)
+
+
+def test_kept_inputs_do_not_change_with_the_clients_memory(host: RunningHost) -> None:
+    """Seen red without `Loan.keep`."""
+    with region(host.grpc, BYTES) as client:
+        total: list[float] = []
+        for value in range(6):
+            client.floats(SHAPE)[:] = value
+            total.append(value * 50_000.0)
+            y = client.infer("keeps", SHAPE)
+            assert y is not None
+            assert y.ravel().tolist() == total
+
+
+@needs_kernel
+def test_a_client_that_leaves_gets_its_memory_back(host: RunningHost) -> None:
+    """Seen red without FORGET (`channel_expire_loans`): the worker held the file for ever."""
+    with region(host.grpc, BYTES) as client:
+        client.floats(SHAPE)[:] = 1
+        for _ in range(2):
+            client.infer("where", SHAPE)
+        file = str(client.path)
+        assert holders(file) > 1
+        client.leave()
+        del client.bytes
+        wait_until(lambda: holders(file) == 0, 10.0, "nobody maps the client's file")
+
+
+def holders(file: str) -> int:
+    """How many processes map ``file``."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            count += file in process.read_text()
+        except OSError:
+            continue  # it ended meanwhile
+    return count
+
+
+@needs_kernel
+def test_a_client_that_shrinks_its_file_costs_its_own_request(host: RunningHost) -> None:
+    """The worker ends by SIGBUS; tritonserver and the other models go on."""
+    server = next(pid for pid in processes(host) if "tritonserver" in os.readlink(f"/proc/{pid}/exe"))
+    with region(host.grpc, BYTES) as client:
+        client.floats(SHAPE)[:] = 1
+        client.infer("shrinks", (1, 20))
+        client.infer("where", SHAPE)
+        client.infer("where", SHAPE)
+        with pytest.raises(InferenceServerException, match="model shrinks: its worker ended while it ran this request"):
+            for _ in range(2):
+                client.infer("shrinks", SHAPE)
+    assert server in processes(host)
+    assert lent(host) == [False, True, True]
+
+
+def processes(host: RunningHost) -> list[int]:
+    text = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text()
+    return [int(pid) for pid in text.split()]
