@@ -140,7 +140,7 @@ def test_what_is_not_lent(backend: Backend, worker: WorkerEnd, shape: tuple[int,
 
 
 def test_a_batch_of_several_is_put_together(backend: Backend, worker: WorkerEnd) -> None:
-    """Seen red with the first request's loan used for a batch of two (`batch_is_lent`)."""
+    """Seen red with the first request's loan used for a batch of two (`loans_make`, `batch_is_lent`)."""
     with region(backend.grpc, REGION) as lender:
         x = lender.floats(SHAPE, AT)
         x[:] = np.arange(16400).reshape(SHAPE)
@@ -237,12 +237,14 @@ def test_a_name_that_leads_to_another_file_is_not_lent(backend: Backend, worker:
     """Seen red without the comparison of device and file (`open_file`, loan.c)."""
     with region(backend.grpc, REGION) as lender:
         lender.path.unlink()
-        lender.path.write_bytes(b"another client's secret" * 10000)
+        other = lender.path.with_name(f"{lender.path.name} (deleted)")  # what the kernel calls it now
+        other.write_bytes(b"another client's secret" * 10000)
         for _ in range(3):
             sent = ask(backend, lender)
             assert give_back(worker).flags == 0
             sent.result(TIMEOUT)
         assert not worker.loans
+        other.unlink()
 
 
 def test_at_most_eight_are_lent(backend: Backend, worker: WorkerEnd) -> None:
