@@ -72,6 +72,7 @@ def test_readiness_changes_once_each_time(backend: Backend) -> None:
     poller = threading.Thread(target=poll)
     poller.start()
     try:
+        wait_until(lambda: len(seen) > 0)
         for is_open in [True, False] * 10:
             backend.call(backend.server.set_gate(is_open))
             answered = len(seen)
