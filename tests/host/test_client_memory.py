@@ -104,11 +104,9 @@ def test_a_client_that_shrinks_its_file_costs_its_own_request(host: RunningHost)
     with region(host.grpc, BYTES) as client:
         client.floats(SHAPE)[:] = 1
         client.infer("shrinks", (1, 20))
-        client.infer("where", SHAPE)
-        client.infer("where", SHAPE)
+        client.infer("shrinks", SHAPE)
         with pytest.raises(InferenceServerException, match="model shrinks: its worker ended while it ran this request"):
-            for _ in range(2):
-                client.infer("shrinks", SHAPE)
+            client.infer("shrinks", SHAPE)
     assert server in processes(host)
     assert lent(host) == [False, True, True]
 
