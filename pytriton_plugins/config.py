@@ -45,6 +45,7 @@ class HostConfig:
     workers: int | None = None
     shm_initial: int = 16 * MIB
     shm_max: int = 2048 * MIB
+    shm_lend: bool = False
     import_timeout: float = 60.0
     load_timeout: float = 60.0
     drain_timeout: float = 1.0
@@ -131,3 +132,5 @@ def _check_together(config: HostConfig) -> None:
             f"shm-max ({config.shm_max // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
             "raise --shm-max"
         )
+    if config.shm_lend and "shared-memory" not in config.allow:
+        raise ConfigError("shm-lend is for clients' own shared memory, which is closed; add --allow shared-memory")

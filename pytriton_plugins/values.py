@@ -91,7 +91,7 @@ class ShmPolicy:
     on_full: OnFull = "reject"
     wait: float = 1.0
     trim_after: float = 60.0
-    lend: bool = True
+    lend: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.initial <= 0 or self.max < self.initial:

@@ -28,7 +28,7 @@ def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -
     """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice."""
     said = config.model(model.name)
     own = {name: value for name in ("initial", "max", "lend") if (value := getattr(said, f"shm_{name}")) is not None}
-    default = ShmPolicy(**{"initial": config.shm_initial, "max": config.shm_max, **own})
+    default = ShmPolicy(**{"initial": config.shm_initial, "max": config.shm_max, "lend": config.shm_lend, **own})
     chosen = hooks.choose_shm_policy(model, default)
     names = [name for name in ("initial", "max", "lend") if name in own or f"shm_{name}" in config.fixed]
     fixed = {name: getattr(default, name) for name in names}

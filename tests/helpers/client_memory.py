@@ -51,9 +51,9 @@ class Region:
 
     def leave(self) -> None:
         """What a client does at its end."""
+        self.path.unlink(missing_ok=True)
         self.client.unregister_system_shared_memory(self.name)
         self.client.close()
-        self.path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -17,11 +17,12 @@ LENT = Path(__file__).parents[1] / "models" / "lent.py"
 SHAPE = (1, 50_000)
 BYTES = 200_000
 ALLOW = ["--allow=shared-memory"]
+LEND = [*ALLOW, "--shm-lend"]
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[RunningHost]:
-    with run_host(LENT, options=ALLOW) as running:
+    with run_host(LENT, options=LEND) as running:
         yield running
 
 
@@ -52,12 +53,21 @@ def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost) -> No
             np.testing.assert_array_equal(y, x)
 
 
-@pytest.mark.parametrize("table", ["", "[models.where.shm]\nlend = false\n"])
-def test_lending_can_be_switched_off(tmp_path: Path, table: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "table", "lends"),
+    [
+        (ALLOW, "", False),
+        (ALLOW, "lend = true", True),
+        (LEND, "lend = false", False),
+    ],
+    ids=["not asked for", "by the model's table", "but not of this model"],
+)
+@needs_kernel
+def test_who_lends(tmp_path: Path, options: list[str], table: str, lends: bool) -> None:
     """Seen red with the table not looked at (`policy_of`)."""
-    (tmp_path / "host.toml").write_text(table)
-    with run_host(f"{LENT}:where", options=[*ALLOW, f"--config={tmp_path / 'host.toml'}"]) as host:
-        assert any(lent(host)) == (not table)
+    (tmp_path / "host.toml").write_text(f"[models.where.shm]\n{table}\n")
+    with run_host(f"{LENT}:where", options=[*options, f"--config={tmp_path / 'host.toml'}"]) as host:
+        assert any(lent(host)) == lends
 
 
 def test_kept_inputs_do_not_change_with_the_clients_memory(host: RunningHost) -> None:
