@@ -6,7 +6,7 @@ that are None, so results of a hook call cannot be told apart by plugin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -116,6 +116,38 @@ def tell(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure) -> No
             fail(answer)
 
 
+def bound(
+    caller: pluggy.HookCaller, names: Sequence[str], settings: Mapping[str, Any], fail: OnFailure
+) -> Callable[..., None]:
+    """`tell` for the arguments ``names``, given by position, with its implementations as they are now.
+
+    For hooks that are called so often that to look for implementations takes longer than to call them.
+    """
+    given = (*names, "settings")
+    told = []
+    for impl in implementations(caller):
+        places = tuple(given.index(name) for name in impl.argnames)
+        told.append((impl.plugin_name, _taking(impl.function, places, len(names), settings.get(impl.plugin_name, {}))))
+
+    def tell_all(*values: object) -> None:
+        for plugin, call in told:
+            try:
+                call(*values)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                fail(_raised(caller.name, plugin, error))
+
+    return tell_all
+
+
+def _taking(function: Callable[..., Any], places: tuple[int, ...], count: int, settings: Any) -> Callable[..., Any]:
+    """``function`` as one that is given all ``count`` values and takes those at ``places`` of them and ``settings``."""
+    if places == tuple(range(count)):
+        return function
+    return lambda *values: function(*[(*values, settings)[place] for place in places])
+
+
 def implementations(caller: pluggy.HookCaller) -> Iterator[pluggy.HookImpl]:
     """The hook's implementations in calling order; pluggy lists them in the reverse order."""
     return reversed(caller.get_hookimpls())
@@ -149,8 +181,11 @@ def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # also SystemExit: a plugin does not end the host
-        message = f"raised {type(error).__name__}: {one_line(error)}"
-        return Failure(caller.name, impl.plugin_name, message, error)
+        return _raised(caller.name, impl.plugin_name, error)
+
+
+def _raised(hook: str, plugin: str, error: BaseException) -> Failure:
+    return Failure(hook, plugin, f"raised {type(error).__name__}: {one_line(error)}", error)
 
 
 def _wrong_type(caller: pluggy.HookCaller, impl: pluggy.HookImpl, expected: Expected, answer: object) -> Failure:

@@ -268,6 +268,14 @@ class HookManager:
         """Tell what became of a request."""
         self._tell("pytriton_on_response", request=request, outcome=outcome)
 
+    def bound_on_request(self) -> Callable[[RequestInfo], None] | None:
+        """`on_request` for the plugins registered now; None when nobody implements it."""
+        return self._bound("pytriton_on_request", "request")
+
+    def bound_on_response(self) -> Callable[[RequestInfo, ResponseInfo], None] | None:
+        """`on_response` for the plugins registered now; None when nobody implements it."""
+        return self._bound("pytriton_on_response", "request", "outcome")
+
     # The end of the host
 
     def on_host_drain(self, host: HostStatus) -> None:
@@ -289,6 +297,11 @@ class HookManager:
 
     def _tell(self, hook: str, **arguments: object) -> None:
         calls.tell(self._caller(hook), self._with_settings(**arguments), self._count)
+
+    def _bound(self, hook: str, *names: str) -> Callable[..., None] | None:
+        if not self.implementers(hook):
+            return None
+        return calls.bound(self._caller(hook), names, self._settings_by_label, self._count)
 
     def _with_settings(self, **arguments: object) -> dict[str, Any]:
         return {**arguments, "settings": self._settings_by_label}

@@ -30,6 +30,9 @@ Arrays = dict[str, NDArray[Any]]
 _CODES = {number: code for code, number in wire.OUTCOME_CODES.items()}
 
 
+NewServer = Callable[..., ChannelServer]
+
+
 class Answered(NamedTuple):
     """What came back for one batch: outputs by name or a failure for each request; whether inputs were kept."""
 
@@ -40,7 +43,9 @@ class Answered(NamedTuple):
 class ChannelEnd:
     """The end of a channel that sends batches and reads the answers; arrays have their wire shapes."""
 
-    def __init__(self, declaration: ModelDeclaration, callable_: Callable[..., Any], size: int) -> None:
+    def __init__(
+        self, declaration: ModelDeclaration, callable_: Callable[..., Any], size: int, new_server: NewServer
+    ) -> None:
         self._declaration = declaration
         self._size = size
         self._segments = 0
@@ -57,7 +62,7 @@ class ChannelEnd:
         response = self._new_segment(size)
         response.unsent = os.dup(response.unsent)
         self._response = response
-        server = ChannelServer(theirs, response, declaration, CallPlan(declaration, callable_), self._need)
+        server = new_server(theirs, response, declaration, CallPlan(declaration, callable_), self._need)
         self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)
         self._thread.start()
 
@@ -235,10 +240,13 @@ def unpack_response_block(
 
 @contextlib.contextmanager
 def open_channel(
-    declaration: ModelDeclaration, callable_: Callable[..., Any], size: int = 1 << 16
+    declaration: ModelDeclaration,
+    callable_: Callable[..., Any],
+    size: int = 1 << 16,
+    new_server: NewServer = ChannelServer,
 ) -> Iterator[ChannelEnd]:
-    """A channel to ``callable_``; ``size`` is that of the first segments in bytes."""
-    end = ChannelEnd(declaration, callable_, size)
+    """A channel to ``callable_``; ``size`` is that of the first segments in bytes; ``new_server`` makes its end."""
+    end = ChannelEnd(declaration, callable_, size, new_server)
     try:
         yield end
     finally:

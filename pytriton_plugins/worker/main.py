@@ -64,12 +64,13 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
     callable_ = _attempt(link, "set-up", lambda: _set_up(marked, declaration, settings))
     if callable_ is None:
         return _FAILED
-    calls: CallPlan = CallPlan(declaration, callable_)
+    calls = CallPlan(declaration, callable_)
+    new_server: Callable[..., ChannelServer] = ChannelServer
     if order.get("hooks"):
         # pluggy is imported only where a plugin asks for it.
-        from pytriton_plugins.worker.observe import observed
+        from pytriton_plugins.worker.observe import observing
 
-        calls = observed(calls, declaration, order["hooks"])
+        new_server = observing(declaration, order["hooks"])
     gc.collect()
     gc.freeze()  # what was imported lives as long as the worker: no need to walk it again
     link.tell("ready")
@@ -77,7 +78,7 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
         closing = [offer.sock]
         os.register_at_fork(after_in_child=lambda socks=closing: [sock.close() for sock in socks])
         try:
-            ChannelServer(offer.sock, offer.segment, declaration, calls, link.need_segment).serve()
+            new_server(offer.sock, offer.segment, declaration, calls, link.need_segment).serve()
         finally:
             offer.sock.close()
             closing.clear()

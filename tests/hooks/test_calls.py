@@ -19,7 +19,7 @@ impl = pluggy.HookimplMarker("rules")
 
 class Specs:
     @spec
-    def ask(self, value: int, other: str) -> object: ...
+    def ask(self, value: int, other: str, settings: object) -> object: ...
 
 
 class Returns:
@@ -147,6 +147,35 @@ def test_tell_reaches_everyone_whatever_they_do() -> None:
     failures: list[Failure] = []
     calls.tell(caller_of(a=Returns(1), bad=Raises(), c=Returns(None)), ARGUMENTS, failures.append)
     assert [failure.plugin for failure in failures] == ["bad"]
+
+
+class TakesAll:
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    @impl
+    def ask(self, settings: object, other: str, value: int) -> None:
+        self.seen.append((value, other, settings))
+
+
+def test_bound_is_tell_with_arguments_by_position() -> None:
+    """Each takes the parameters that it names, in its own order, and gets its own settings."""
+    failures: list[Failure] = []
+    alone, everything = Adds(1), TakesAll()
+    settings = {"all": {"word": "own"}, "bad": {}}
+    told = calls.bound(
+        caller_of(bad=Raises(), alone=alone, silent=Returns(1), all=everything),
+        ("value", "other"),
+        settings,
+        failures.append,
+    )
+    told(1, "way")
+    told(2, "there")
+    assert everything.seen == [(1, "way", {"word": "own"}), (2, "there", {"word": "own"})]
+    assert [str(failure) for failure in failures] == [
+        r"hook plugin bad: ask raised RuntimeError: no way\x1b[31m",
+        r"hook plugin bad: ask raised RuntimeError: no there\x1b[31m",
+    ]
 
 
 def test_check_takes_a_plugin_that_wants_to_exit_as_a_failed_verdict() -> None:
