@@ -1,4 +1,4 @@
-"""The command line: the table, `setup` and `start`. Runs in the benchmark process."""
+"""The command line: the table, `setup`, `start` and `observe`. Runs in the benchmark process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attrs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import report, start, table
+from benchmarks import observe, report, start
 from benchmarks.cache import DEFAULT_FOLDER, Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.loads import LOADS, Load, loads_named
@@ -20,15 +20,16 @@ from benchmarks.measure import Plan, Run
 from benchmarks.perf_analyzer import Window
 from benchmarks.servers import STARTERS, TITLES
 from benchmarks.setup import LOAD_GENERATOR, Setup
+from benchmarks.table import WITH_PEERS, Comparison
 
 GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
 QUICK = Window(milliseconds=500)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Options of the table, and those of the two other commands."""
+    """Options of the table, and those of the other commands."""
     top = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this checkout beside its peers.")
-    top.add_argument("command", nargs="?", choices=["table", "setup", "start"], default="table")
+    top.add_argument("command", nargs="?", choices=["table", "setup", "start", "observe"], default="table")
     top.add_argument(
         "--dir", type=full_path, default=DEFAULT_FOLDER, help="load generator and peers (default: %(default)s)"
     )
@@ -37,8 +38,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--rounds", type=int, help="alternated rounds (default: 5; start: 3)")
     top.add_argument("--quick", action="store_true", help="one round, short windows: for a look, never for a report")
     top.add_argument("--json", type=Path, metavar="FILE", help="raw figures (default: results/DAY.json; --quick: none)")
-    top.add_argument("--loads", metavar="NAME,…", help=f"table: {', '.join(load.name for load in LOADS)}")
-    top.add_argument("--window", type=int, default=2500, metavar="MS", help="table: perf_analyzer -p (default: 2500)")
+    top.add_argument(
+        "--loads",
+        metavar="NAME,…",
+        help=f"table: {', '.join(load.name for load in LOADS)} (default: all; observe: {observe.LOADS})",
+    )
+    top.add_argument("--window", type=int, default=2500, metavar="MS", help="perf_analyzer -p (default: 2500)")
     top.add_argument("--models", default="1,10,50", metavar="N,…", help="start: numbers of models (default: 1,10,50)")
     return top
 
@@ -48,9 +53,9 @@ def full_path(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
 
-def run_table(options: argparse.Namespace) -> None:
-    """Print MEASURE's table and write the raw figures."""
-    loads = loads_named(options.loads)
+def compare(options: argparse.Namespace, comparison: Comparison, default_loads: str | None, suffix: str) -> None:
+    """Measure the servers side by side, print the tables and write the raw figures."""
+    loads = loads_named(options.loads or default_loads)
     window = QUICK if options.quick else Window(options.window)
     run = Run()
     try:
@@ -64,39 +69,40 @@ def run_table(options: argparse.Namespace) -> None:
                 window,
                 frozenset(options.without),
                 options.tritonserver,
+                comparison.starters,
+                comparison.titles,
                 lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
             ).run(run)
     finally:
         # Also when it was interrupted: half an hour of figures is not thrown away.
         if run.measurements:
-            show_table(options, run, loads, window)
+            print_tables(comparison, run, loads, window)
+            write(options, facts(comparison, run, loads, window), suffix)
 
 
-def show_table(options: argparse.Namespace, run: Run, loads: tuple[Load, ...], window: Window) -> None:
-    """Print the table of what was measured, and write it."""
-    print_table(run, loads, window)
-    facts: dict[str, object] = {
+def facts(comparison: Comparison, run: Run, loads: tuple[Load, ...], window: Window) -> dict[str, object]:
+    """What is written of a run."""
+    return {
         "load_generator": GENERATOR,
         "window": asdict(window),
         "servers": run.servers,
         "skipped": sorted(run.skipped),
-        "objections": table.objections(run, loads),
-        "summary": table.summary(run, loads),
+        "objections": comparison.objections(run, loads),
+        "summary": comparison.summary(run, loads),
         "measurements": [asdict(each) for each in run.measurements],
     }
-    write(options, facts, "")
 
 
-def print_table(run: Run, loads: tuple[Load, ...], window: Window) -> None:
+def print_tables(comparison: Comparison, run: Run, loads: tuple[Load, ...], window: Window) -> None:
     """Fractions, rates, and whether they count."""
-    print(table.fractions_table(run, loads), table.rates_table(run, loads), sep="\n\n", end="\n\n")
+    print(comparison.fractions_table(run, loads), comparison.rates_table(run, loads), sep="\n\n", end="\n\n")
     print(f"load generator: {GENERATOR} {' '.join(window.arguments())}; checkout {report.checkout()}")
     for name, server in run.servers.items():
-        print(f"{TITLES[name]}: Triton {server['triton']}, {server['binary']} {server['sha256'][:12]}")
+        print(f"{comparison.titles[name]}: Triton {server['triton']}, {server['binary']} {server['sha256'][:12]}")
     for each in run.measurements:
         if each.error:
-            print(f"failed: round {each.round}, {each.load}, {TITLES[each.server]}: {each.error}")
-    objections = table.objections(run, loads)
+            print(f"failed: round {each.round}, {each.load}, {comparison.titles[each.server]}: {each.error}")
+    objections = comparison.objections(run, loads)
     print(*(f"does not count: {each}" for each in objections), sep="\n") if objections else print("this table counts")
 
 
@@ -145,8 +151,10 @@ def main() -> int:
             Setup(Cache(options.dir)).run()
         elif options.command == "start":
             run_start(options)
+        elif options.command == "observe":
+            compare(options, observe.COMPARISON, observe.LOADS, "-observe")
         else:
-            run_table(options)
+            compare(options, WITH_PEERS, None, "")
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1

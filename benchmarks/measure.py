@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import Factory, define, field, frozen
@@ -12,7 +12,7 @@ from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.loads import Load
 from benchmarks.perf_analyzer import Figure, Window
-from benchmarks.servers import PEERS, STARTERS, TITLES, Models, Server
+from benchmarks.servers import PEERS, STARTERS, TITLES, Models, Server, Starter
 from benchmarks.servers.server import free_place
 
 ATTEMPTS = 2
@@ -51,6 +51,8 @@ class Plan:
     window: Window
     without: frozenset[str] = frozenset()
     tritonserver: Path | None = None
+    starters: Mapping[str, Starter] = STARTERS
+    titles: Mapping[str, str] = TITLES
     progress: Callable[[str, int, int], None] = field(default=lambda text, done, total: None)
 
     def run(self, run: Run) -> None:
@@ -61,11 +63,11 @@ class Plan:
             self._measure(run, servers)
 
     def _start_all(self, run: Run, stack: contextlib.ExitStack) -> Iterator[tuple[str, Server]]:
-        for name, start in STARTERS.items():
+        for name, start in self.starters.items():
             if name in self.without:
                 run.skipped[name] = "left out by --without"
                 continue
-            self.progress(f"starting {TITLES[name]}", 0, 1)
+            self.progress(f"starting {self.titles[name]}", 0, 1)
             try:
                 place = free_place(self.folder / name, self.tritonserver)
                 server = stack.enter_context(start(self.cache, Models("identity"), place))
@@ -82,7 +84,7 @@ class Plan:
         for round_ in range(1, self.rounds + 1):
             for load in self.loads:
                 for name, server in servers.items():
-                    text = f"round {round_} of {self.rounds}: {load.title}: {TITLES[name]}"
+                    text = f"round {round_} of {self.rounds}: {load.title}: {self.titles[name]}"
                     self.progress(text, len(run.measurements), total)
                     run.measurements.append(self._one(round_, load, name, server))
 

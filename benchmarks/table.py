@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from statistics import median
+
+from attrs import frozen
 
 from benchmarks.loads import LOADS, Load
 from benchmarks.measure import Measurement, Run
-from benchmarks.servers import STARTERS, TITLES
+from benchmarks.servers import STARTERS, TITLES, Starter
 
 ROUNDS_THAT_COUNT = 5
-COLUMNS = (("ours", "floor"), ("python-backend", "floor"), ("pytriton", "floor"), ("ours", "pytriton"))
 
 
 def ratios(measurements: list[Measurement], load: str, above: str, below: str) -> list[float]:
@@ -25,17 +27,37 @@ def rate(measurements: list[Measurement], load: str, server: str) -> float | Non
     return _median([figure.per_second for figure in chosen if figure])
 
 
-def summary(run: Run, loads: tuple[Load, ...]) -> dict[str, dict[str, float | None]]:
-    """Load → the median of each ratio (`ours/floor` …), and of each server's rate."""
-    return {load.name: {**_fractions(run, load), **_rates(run, load)} for load in loads}
+@frozen
+class Comparison:
+    """Servers that are measured side by side, each with a title, and the ratios that are taken of them."""
 
+    starters: Mapping[str, Starter]
+    titles: Mapping[str, str]
+    columns: tuple[tuple[str, str], ...]
+    objections: Callable[[Run, tuple[Load, ...]], list[str]]
+    """Why a run does not count; empty if it does."""
 
-def _fractions(run: Run, load: Load) -> dict[str, float | None]:
-    return {f"{one}/{other}": _median(ratios(run.measurements, load.name, one, other)) for one, other in COLUMNS}
+    def summary(self, run: Run, loads: tuple[Load, ...]) -> dict[str, dict[str, float | None]]:
+        """Load → the median of each ratio (`ours/floor` …), and of each server's rate."""
+        return {load.name: {**self._fractions(run, load), **self._rates(run, load)} for load in loads}
 
+    def fractions_table(self, run: Run, loads: tuple[Load, ...]) -> str:
+        """The medians of the ratios, in Markdown."""
+        heads = [f"{self.titles[above]} ÷ {self.titles[below]}" for above, below in self.columns]
+        rows = [[load.title, *_texts(self._fractions(run, load), "{:.2f}")] for load in loads]
+        return _markdown(["load", *heads], rows)
 
-def _rates(run: Run, load: Load) -> dict[str, float | None]:
-    return {f"{server} per second": rate(run.measurements, load.name, server) for server in STARTERS}
+    def rates_table(self, run: Run, loads: tuple[Load, ...]) -> str:
+        """Inferences per second, medians, in Markdown."""
+        rows = [[load.title, *_texts(self._rates(run, load), "{:.0f}")] for load in loads]
+        return _markdown(["inferences/s", *self.titles.values()], rows)
+
+    def _fractions(self, run: Run, load: Load) -> dict[str, float | None]:
+        found = {pair: ratios(run.measurements, load.name, *pair) for pair in self.columns}
+        return {"/".join(pair): _median(values) for pair, values in found.items()}
+
+    def _rates(self, run: Run, load: Load) -> dict[str, float | None]:
+        return {f"{server} per second": rate(run.measurements, load.name, server) for server in self.titles}
 
 
 def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
@@ -53,11 +75,7 @@ def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
 
 
 def _objections_to_row(run: Run, load: Load) -> list[str]:
-    found = []
-    for server in run.servers:
-        pairs = len(ratios(run.measurements, load.name, server, "floor"))
-        if server != "floor" and pairs < ROUNDS_THAT_COUNT:
-            found.append(f"{load.title}: {pairs} pairs of {TITLES[server]} and floor, {ROUNDS_THAT_COUNT} are needed")
+    found = too_few_pairs(run, load, "floor", TITLES)
     floor = _median(ratios(run.measurements, load.name, "floor", "python-backend"))
     least = load.floor_over_python_backend
     if floor is not None and floor < least:
@@ -65,30 +83,32 @@ def _objections_to_row(run: Run, load: Load) -> list[str]:
     return found
 
 
-def fractions_table(run: Run, loads: tuple[Load, ...]) -> str:
-    """The table of MEASURE, in Markdown."""
-    heads = [f"{TITLES[above]} ÷ {TITLES[below]}" for above, below in COLUMNS]
-    rows = [
-        [_text(_median(ratios(run.measurements, load.name, *column)), "{:.2f}") for column in COLUMNS] for load in loads
+def too_few_pairs(run: Run, load: Load, base: str, titles: Mapping[str, str]) -> list[str]:
+    """A sentence for each server that has too few pairs with `base`."""
+    pairs = {name: len(ratios(run.measurements, load.name, name, base)) for name in run.servers if name != base}
+    return [
+        f"{load.title}: {count} pairs of {titles[name]} and {titles[base]}, {ROUNDS_THAT_COUNT} are needed"
+        for name, count in pairs.items()
+        if count < ROUNDS_THAT_COUNT
     ]
-    return _markdown(["load", *heads], [[load.title, *row] for load, row in zip(loads, rows, strict=True)])
-
-
-def rates_table(run: Run, loads: tuple[Load, ...]) -> str:
-    """Inferences per second, medians, in Markdown."""
-    rows = [[_text(rate(run.measurements, load.name, server), "{:.0f}") for server in STARTERS] for load in loads]
-    heads = [TITLES[server] for server in STARTERS]
-    return _markdown(["inferences/s", *heads], [[load.title, *row] for load, row in zip(loads, rows, strict=True)])
 
 
 def _median(values: list[float]) -> float | None:
     return median(values) if values else None
 
 
-def _text(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)
+def _texts(values: Mapping[str, float | None], form: str) -> list[str]:
+    return ["–" if value is None else form.format(value) for value in values.values()]
 
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+WITH_PEERS = Comparison(
+    STARTERS,
+    TITLES,
+    (("ours", "floor"), ("python-backend", "floor"), ("pytriton", "floor"), ("ours", "pytriton")),
+    objections,
+)

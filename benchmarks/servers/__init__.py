@@ -12,9 +12,11 @@ from benchmarks.servers.python_backend import start_python_backend
 from benchmarks.servers.pytriton import start_pytriton
 from benchmarks.servers.server import Place, Server
 
-__all__ = ["PEERS", "STARTERS", "TITLES", "Models", "Place", "Server"]
+__all__ = ["PEERS", "STARTERS", "TITLES", "Models", "Place", "Server", "Starter"]
 
-STARTERS: dict[str, Callable[[Cache, Models, Place], Server]] = {
+Starter = Callable[[Cache, Models, Place], Server]
+
+STARTERS: dict[str, Starter] = {
     "floor": start_floor,
     "ours": start_ours,
     "python-backend": start_python_backend,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import benchmarks
@@ -16,14 +17,17 @@ CHECKOUT = Path(benchmarks.__file__).parent.parent
 HOST = "import sys; from pytriton_plugins.cli.entry import main; sys.exit(main())"
 
 
-def start_ours(cache: Cache, models: Models, place: Place) -> Server:
-    """The host with one plain file for each model; the server is `place.tritonserver`, else the peers' own binary."""
+def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str] = ()) -> Server:
+    """The host with one plain file for each model and ``further`` options.
+
+    The server is `place.tritonserver`, else the peers' own binary.
+    """
     binary = cache.needs(place.tritonserver or cache.tritonserver)
     targets = [place.folder / f"{name}.py" for name in models.names]
     for target in targets:
         shutil.copyfile(models.source("ours"), target)
     ports = [f"--http-port={place.http}", f"--grpc-port={place.grpc}", f"--metrics-port={place.metrics}"]
     options = [*ports, f"--tritonserver={binary}", "--allow=shared-memory", f"--run-dir={place.folder / 'run'}"]
-    command = [sys.executable, "-c", HOST, "serve", *map(str, targets), *options]
+    command = [sys.executable, "-c", HOST, "serve", *map(str, targets), *options, *further]
     environment = plain_environment(PYTHONPATH=str(CHECKOUT))
     return Server("ours", command, environment, place, models.names, binary)

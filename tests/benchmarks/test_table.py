@@ -46,24 +46,25 @@ def test_a_round_without_one_of_the_two_is_no_pair() -> None:
 
 def test_fractions_and_rates() -> None:
     run = full_run()
-    assert table.fractions_table(run, (GRPC_1,)).splitlines() == [
+    assert table.WITH_PEERS.fractions_table(run, (GRPC_1,)).splitlines() == [
         "| load | ours ÷ floor | python backend ÷ floor | PyTriton ÷ floor | ours ÷ PyTriton |",
         "| --- | --- | --- | --- | --- |",
         "| 64 B gRPC, 1 client | 0.75 | 0.25 | 0.12 | 6.00 |",
     ]
-    assert table.rates_table(run, (GRPC_1,)).splitlines()[2] == "| 64 B gRPC, 1 client | 2000 | 1500 | 500 | 250 |"
+    rates = table.WITH_PEERS.rates_table(run, (GRPC_1,))
+    assert rates.splitlines()[2] == "| 64 B gRPC, 1 client | 2000 | 1500 | 500 | 250 |"
 
 
 def test_median_of_the_ratios_and_not_ratio_of_the_medians() -> None:
     rates = [(1000.0, 900.0), (2000.0, 1000.0), (4000.0, 2800.0)]
     run = Run([measured(n, "grpc-1", "floor", floor) for n, (floor, _) in enumerate(rates)])
     run.measurements += [measured(n, "grpc-1", "ours", ours) for n, (_, ours) in enumerate(rates)]
-    assert table.summary(run, (GRPC_1,))["grpc-1"]["ours/floor"] == 0.7
+    assert table.WITH_PEERS.summary(run, (GRPC_1,))["grpc-1"]["ours/floor"] == 0.7
 
 
 def test_missing_figures_are_dashes() -> None:
     run = Run([measured(1, "grpc-1", "ours", 100)])
-    assert table.fractions_table(run, (GRPC_1,)).splitlines()[2] == "| 64 B gRPC, 1 client | – | – | – | – |"
+    assert table.WITH_PEERS.fractions_table(run, (GRPC_1,)).splitlines()[2] == "| 64 B gRPC, 1 client | – | – | – | – |"
 
 
 def test_a_full_table_counts() -> None:

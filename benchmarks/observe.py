@@ -1,0 +1,47 @@
+"""`python -m benchmarks observe`: what hook plugins cost a request. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from pathlib import Path
+
+from benchmarks.cache import Cache
+from benchmarks.loads import Load
+from benchmarks.measure import Run
+from benchmarks.servers import Models, Place, Server, Starter
+from benchmarks.servers.ours import start_ours
+from benchmarks.table import Comparison, too_few_pairs
+from pytriton_plugins.discovery.entry_points import find_hooks
+
+PLUGINS = Path(__file__).parent / "hooks"
+DISTRIBUTION = "benchmark-hooks"
+TITLES = {"plain": "no hook plugin", "host_side": "hooks of the host only", "request": "a pytriton_on_request"}
+LOADS = "grpc-1,grpc-8"
+
+
+def start(plugin: str, cache: Cache, models: Models, place: Place) -> Server:
+    """Ours with one of the hook plugins in `hooks/` (`plain`: without), and none of those that are installed."""
+    options = [f"--no-plugin={each.distribution}" for each in find_hooks()]
+    if plugin != "plain":
+        options.append(f"--plugins-dir={install(plugin, place.folder / 'plugins')}")
+    return start_ours(cache, models, place, options)
+
+
+def install(plugin: str, folder: Path) -> Path:
+    """`folder`, filled as `pip install --target` would fill it."""
+    info = folder / f"{DISTRIBUTION.replace('-', '_')}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[pytriton_plugins.hooks]\n{plugin} = benchmark_{plugin}\n")
+    shutil.copyfile(PLUGINS / f"{plugin}.py", folder / f"benchmark_{plugin}.py")
+    return folder
+
+
+def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
+    """Why these figures do not count; empty if they do."""
+    return [text for load in loads for text in too_few_pairs(run, load, "plain", TITLES)]
+
+
+STARTERS: dict[str, Starter] = {plugin: functools.partial(start, plugin) for plugin in TITLES}
+COMPARISON = Comparison(STARTERS, TITLES, (("host_side", "plain"), ("request", "plain")), objections)
