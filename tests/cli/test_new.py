@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import venv
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +19,15 @@ from .conftest import Called
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
+def pip(*arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "pip", *map(str, arguments)]
+    done = subprocess.run(command, env={**os.environ, **OFFLINE}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def built(project: Path, folder: Path) -> Path:
     """The project's wheel, by the build backend of this environment."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(folder),
-        str(project),
-    ]
-    done = subprocess.run(command, env={**os.environ, **OFFLINE}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    pip("wheel", "--no-deps", "--no-build-isolation", "-w", folder, project)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -42,11 +35,13 @@ def built(project: Path, folder: Path) -> Path:
 def installed(wheel: Path, folder: Path) -> Path:
     """The python of a fresh environment that has the wheel, and sees what this one has."""
     venv.create(folder, with_pip=False, system_site_packages=False, symlinks=True)
+    python = folder / "bin" / "python"
+    pip("--python", python, "install", "--no-index", "--no-deps", wheel)
     (site,) = folder.glob("lib/python*/site-packages")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    (site / "everything-else.pth").write_text("\n".join(path for path in sys.path if "site-packages" in path) + "\n")
-    return folder / "bin" / "python"
+    # As a site folder and not as a path, for an editable installation is a .pth file in it.
+    there = [f"import site; site.addsitedir({path!r})" for path in sys.path if path.endswith("site-packages")]
+    (site / "everything-else.pth").write_text("\n".join(there) + "\n")
+    return python
 
 
 @pytest.mark.parametrize("kind", ["model", "hooks"])
@@ -67,10 +62,8 @@ def test_a_project_passes_its_own_tests_in_a_fresh_environment(called: Called, t
 def test_the_model_of_a_project_is_served(called: Called, tmp_path: Path) -> None:
     assert called("new", "acme-share").code == 0
     wheel = built(tmp_path / "acme-share", tmp_path / "dist")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])}
-    with run_host(options=["--plugin=acme-share"], env=env) as host:
+    pip("install", "--no-index", "--no-deps", "--target", tmp_path / "more", wheel)
+    with run_host(options=["--plugin=acme-share", f"--plugins-dir={tmp_path / 'more'}"]) as host:
         share = infer(host, "grpc", "acme_share", {"x": np.array([[1, 3]], np.float32)})["share"]
     assert share.tolist() == [[0.25, 0.75]]
 
