@@ -75,8 +75,8 @@ def effective_models(config: HostConfig) -> Iterator[tuple[str, Any, str]]:
     from pytriton_plugins.hooks.manager import BUILT_IN
     from pytriton_plugins.host.granting import policy_of
     from pytriton_plugins.host.inspecting import inspect
+    from pytriton_plugins.host.model_settings import is_required
     from pytriton_plugins.host.preparing import plugin_records
-    from pytriton_plugins.host.served_model import is_required
 
     hooks = loaded_hooks(config, {})
     for each in inspect(config, hooks, plugin_records(config, hooks)):

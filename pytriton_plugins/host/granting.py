@@ -14,6 +14,7 @@ from pytriton_plugins.errors import ShmError
 from pytriton_plugins.hooks.calls import Answer as Chosen
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory import Grant, Ledger, Shortfall
+from pytriton_plugins.host.model_settings import worker_count
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.values import Grow, Reject, ShmPolicy, Wait
 
@@ -33,6 +34,11 @@ def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -
     names = [name for name in ("initial", "max", "lend") if name in own or f"shm_{name}" in config.fixed]
     fixed = {name: getattr(default, name) for name in names}
     return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
+
+
+def ledger_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Ledger:
+    """The model's memory before its first worker: two segments for each, one in either direction."""
+    return Ledger(model.name, policy_of(config, hooks, model).value, segments=2 * worker_count(config, model))
 
 
 class Wish(NamedTuple):

@@ -10,7 +10,8 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.served_model import ServedModel, configured
+from pytriton_plugins.host.model_settings import configured
+from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration, wrong_name
 
@@ -74,7 +75,7 @@ def _start_models(roster: Roster, record: PluginRecord, declarations: list[Model
         if mine is not None and roster.launch_of(record.reference, declaration, mine.number) != mine.launch:
             mine.dismiss()
             mine = None
-        model = ServedModel(roster, record.reference, declaration, roster.policy_of(declaration))
+        model = ServedModel(roster, record.reference, declaration)
         roster.models[declaration.name, declaration.version] = model
         model.start(mine)
 

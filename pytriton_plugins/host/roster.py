@@ -15,7 +15,7 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.granting import Wish, policy_of
+from pytriton_plugins.host.granting import Wish
 from pytriton_plugins.host.launching import launch_of
 from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.host.repository import OURS, add_model, model_config, plain_config
@@ -25,7 +25,7 @@ from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Launch, Worker
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import LinkMessage
-from pytriton_plugins.values import ModelConfig, ModelStatus, NamedVerdict, ShmPolicy, Verdict
+from pytriton_plugins.values import ModelConfig, ModelStatus, NamedVerdict, Verdict
 
 RELOADED = "pytriton_reloaded"
 """Parameter in the configuration of a model that came in the place of another."""
@@ -59,7 +59,6 @@ class Roster:
         self._load_locks: dict[str, asyncio.Lock] = {}
         self._passing: set[ServedModel] = set()
         """Models that come in the place of one in ``models``, and those that were replaced and finish."""
-        self._going: set[asyncio.Future[None]] = set()
         self._started: asyncio.Future[TritonServer] | None = None
 
     @property
@@ -127,7 +126,7 @@ class Roster:
 
     async def replace(self, old: ServedModel, declaration: ModelDeclaration, first: Worker | None) -> bool:
         """Serve a changed declaration in the place of ``old``, which finishes what Triton has given it."""
-        new = ServedModel(self, old.reference, declaration, self.policy_of(declaration))
+        new = ServedModel(self, old.reference, declaration)
         self._passing |= {new, old}
         new.start(first)
         await new.settled()
@@ -138,9 +137,6 @@ class Roster:
         self.models[declaration.name, declaration.version] = new
         self._passing.discard(new)
         return True
-
-    def policy_of(self, model: ModelDeclaration) -> ShmPolicy:
-        return policy_of(self.config, self.hooks, model).value
 
     async def load(self, model: ServedModel) -> None:
         """Load the model into Triton, with every version of its name that has a worker."""
@@ -183,9 +179,7 @@ class Roster:
         """Triton has let go of a declaration: the workers of one that was replaced have nothing to do any more."""
         for model in [model for model in self._passing if model.number == message.model and model.loaded]:
             self._passing.discard(model)
-            going = asyncio.ensure_future(model.retire())
-            self._going.add(going)
-            going.add_done_callback(self._going.discard)
+            model.retire()
 
     def on_channel_lost(self, message: LinkMessage) -> None:
         """A worker that broke the protocol is replaced; one that ended is seen by its end as well."""

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
-import socket
 from collections import deque
-from dataclasses import replace
 from typing import Any, Protocol
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.errors import ConfigError, HookError, PytritonPluginsError, ServerError
+from pytriton_plugins.errors import HookError, PytritonPluginsError
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish
-from pytriton_plugins.host.memory import Grant, Ledger, in_mib
+from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, ledger_of
+from pytriton_plugins.host.memory import in_mib
+from pytriton_plugins.host.model_link import ModelLink
+from pytriton_plugins.host.model_settings import configured, is_required, worker_count
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.sockets import socket_pair
-from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
-from pytriton_plugins.values import GiveUp, ModelStatus, Restart, ShmPolicy, WorkerExit, merge
+from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
 
 _LOG = logging.getLogger("pytriton.host")
-WAIT_FOR_WORKER = 30.0
-"""Seconds that a batch waits for a worker before it fails with UNAVAILABLE."""
-
 SPAWN_AGAIN_AFTER = 0.5
 """Seconds until a worker that could not be started is tried again."""
 
@@ -55,48 +50,25 @@ class Surroundings(Protocol):
     def changed(self) -> None: ...
 
 
-def is_required(config: HostConfig, name: str) -> bool:
-    """Whether the daemon is not ready without this model."""
-    said = config.model(name).required
-    return name not in config.optional and (said is None or said)
-
-
-def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclaration:
-    """The declaration with what the configuration file says over it; ConfigError for what does not go together."""
-    said = config.model(declaration.name)
-    changes: dict[str, Any] = {}
-    if said.max_batch_size is not None:
-        if not declaration.batched:
-            raise ConfigError(
-                f"[models.{declaration.name}] max_batch_size: the model has no batch axis (max_batch_size=0 in its "
-                "code); remove the key"
-            )
-        changes["max_batch_size"] = said.max_batch_size
-    if said.triton_config:
-        changes["triton_config"] = merge(declaration.triton_config, said.triton_config)
-    return replace(declaration, **changes)
-
-
 class ServedModel:
     """Keeps ``workers`` workers of one model alive and connected. A dead one costs what was in flight with it only."""
 
     _numbers = itertools.count(1)
     _channels = itertools.count(1)
 
-    def __init__(
-        self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration, policy: ShmPolicy
-    ) -> None:
+    def __init__(self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration) -> None:
+        """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
         self.number = next(self._numbers)
         self.reference = reference
         self.declaration = declaration
         self.settings = host.config.model(declaration.name)
-        self.worker_count = self.settings.workers or host.config.workers or declaration.workers
+        self.worker_count = worker_count(host.config, declaration)
         self.required = is_required(host.config, declaration.name)
         self.loaded = False
         self.error = ""
         self.live: dict[int, Worker] = {}
         """Connected workers by the number of their channel."""
-        self.ledger = Ledger(declaration.name, policy, segments=2 * self.worker_count)
+        self.ledger = ledger_of(host.config, host.hooks, declaration)
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._last_live = self._loop.time()
@@ -106,8 +78,8 @@ class ServedModel:
             declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, may_grow
         )
         self._settled = asyncio.Event()
-        self._declared = asyncio.Lock()
-        self._server: TritonServer | None = None
+        self._loading = asyncio.Lock()
+        self._link = ModelLink(self.number, declaration, host.server)
 
     @property
     def name(self) -> str:
@@ -148,18 +120,17 @@ class ServedModel:
                 slot.cancel()
                 return False
             self._slots.append(slot)
-            await self._retire(channel, worker)
+            self._retire(channel, worker)
         return True
 
-    async def retire(self) -> None:
+    def retire(self) -> None:
         """Let every worker finish what it has; no other comes."""
         for slot_channel, worker in list(self.live.items()):
-            await self._retire(slot_channel, worker)
+            self._retire(slot_channel, worker)
 
-    async def _retire(self, channel: int, worker: Worker) -> None:
+    def _retire(self, channel: int, worker: Worker) -> None:
         worker.finish()
-        with contextlib.suppress(ServerError):  # the server is gone too
-            (await self._host.server()).link.send(LinkMessage(LinkKind.RETIRE, channel=channel))
+        self._link.retire(channel)
 
     async def settled(self) -> None:
         """Return when the model serves or has failed."""
@@ -251,7 +222,7 @@ class ServedModel:
         finally:
             if self.error:
                 worker.kill()
-            await self._disconnect(channel)
+            self._disconnect(channel)
         return served
 
     def _compare(self, declarations: list[ModelDeclaration]) -> None:
@@ -259,34 +230,19 @@ class ServedModel:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
     async def _connect(self, worker: Worker, channel: int) -> None:
-        server = await self._host.server()
-        await self._declare(server)
+        lend = self.ledger.policy.lend and "shared-memory" in self._host.config.allow
+        await self._link.declare(self.ledger.policy.max, lend=lend)
         request = self.ledger.open_first(channel)
         response = self.ledger.open_first(channel)
         ours, theirs = socket_pair()
         with ours, theirs:
             worker.give_channel(theirs, response)
             self.live[channel] = worker
-            self._introduce(server, channel, ours, request)
+            self._link.introduce(channel, ours, request)
         self._host.changed()
 
-    async def _declare(self, server: TritonServer) -> None:
-        async with self._declared:
-            if self._server is None:
-                largest = self.ledger.policy.max
-                lend = self.ledger.policy.lend and "shared-memory" in self._host.config.allow
-                declaration = pack_declaration(
-                    self.declaration, wait=WAIT_FOR_WORKER, largest_response=largest, lend=lend
-                )
-                await server.declare(self.number, declaration)
-                self._server = server
-
-    def _introduce(self, server: TritonServer, channel: int, sock: socket.socket, request: Grant) -> None:
-        message = LinkMessage(LinkKind.CHANNEL, model=self.number, channel=channel, segment=request.number)
-        server.link.send(message, sock.fileno(), request.descriptor)
-
     async def _loaded(self) -> None:
-        async with self._declared:
+        async with self._loading:
             if self.loaded:
                 return
             await self._host.load(self)
@@ -303,31 +259,22 @@ class ServedModel:
         )
         self._host.changed()
 
-    async def _disconnect(self, channel: int) -> None:
+    def _disconnect(self, channel: int) -> None:
         self.ledger.release(channel)
         if self.live.pop(channel, None) is None:
             return
         if not self.live:
             self._last_live = self._loop.time()
         self._host.changed()
-        with contextlib.suppress(ServerError):  # the server is gone too
-            (await self._host.server()).link.send(LinkMessage(LinkKind.CHANNEL_GONE, channel=channel))
+        self._link.gone(channel)
 
     def _give_up(self, reason: str) -> None:
         _LOG.error("model %s: %s", self.name, reason)
         self.error = reason
         self._settled.set()
-        self._tell_backend(reason)
+        self._link.give_up(reason)
         self._cancel_others()
         self._host.changed()
-
-    def _tell_backend(self, reason: str) -> None:
-        """Requests that wait for a worker, and those still to come, fail at once."""
-        if self._server is None:
-            return
-        message = LinkMessage(LinkKind.GIVE_UP, model=self.number, value=1, payload=reason.encode()[:MAX_ERROR_TEXT])
-        with contextlib.suppress(ServerError):  # the server is gone, and its requests with it
-            self._server.link.send(message)
 
     def _cancel_others(self) -> None:
         for slot in self._slots:

@@ -143,20 +143,11 @@ class TritonServer:
         command = command_line(found, config, ports, run_dir / "repository", secret)
         _LOG.info("starting %s, %s", found.path, found.source)
         link = BackendLink(on_need, on_lost, on_model_gone)
-        peer, variables = inherited_by(link)
-
-        def on_line(line: str) -> None:
-            _log_line(line)
-            if (reason := _refusal(line)) is not None:
-                link.fail(ServerError(f"tritonserver cannot use our backend: {reason}"))
-
         try:
-            child = Child(command, inherit=[peer.fileno()], env={**os.environ, **variables}, on_line=on_line)
+            child = _started(command, link)
         except OSError as error:
             link.close()
             raise cannot_be_run(found.path, error) from None
-        finally:
-            peer.close()
         server = cls(link, child, ports, config.address, secret)
         try:
             await server._first_answer(config.load_timeout)
@@ -245,6 +236,19 @@ class TritonServer:
             self.child.kill()
             await self.child.wait()
         self.link.close()
+
+
+def _started(command: list[str], link: BackendLink) -> Child:
+    """The process at the other end of ``link``; raises OSError."""
+
+    def on_line(line: str) -> None:
+        _log_line(line)
+        if (reason := _refusal(line)) is not None:
+            link.fail(ServerError(f"tritonserver cannot use our backend: {reason}"))
+
+    peer, variables = inherited_by(link)
+    with peer:
+        return Child(command, inherit=[peer.fileno()], env={**os.environ, **variables}, on_line=on_line)
 
 
 _NOISE = (

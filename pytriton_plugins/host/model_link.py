@@ -1,0 +1,65 @@
+"""What the backend is told of one model: its declaration, its channels and its end; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+
+from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.memory import Grant
+from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
+
+WAIT_FOR_WORKER = 30.0
+"""Seconds that a batch waits for a worker before it fails with UNAVAILABLE."""
+
+
+class ModelLink:
+    """Speaks of the model ``number``; before its first channel the backend has its declaration."""
+
+    def __init__(
+        self, number: int, declaration: ModelDeclaration, server: Callable[[], Awaitable[TritonServer]]
+    ) -> None:
+        self._number = number
+        self._declaration = declaration
+        self._running = server
+        self._declaring = asyncio.Lock()
+        self._server: TritonServer | None = None
+
+    async def declare(self, largest_response: int, *, lend: bool) -> None:
+        """Wait for the server and tell it of the model, if it has not been told."""
+        async with self._declaring:
+            if self._server is None:
+                server = await self._running()
+                declaration = pack_declaration(
+                    self._declaration, wait=WAIT_FOR_WORKER, largest_response=largest_response, lend=lend
+                )
+                await server.declare(self._number, declaration)
+                self._server = server
+
+    def introduce(self, channel: int, sock: socket.socket, request: Grant) -> None:
+        """A worker is there: its channel, and the first segment for what it is sent. Raises ServerError."""
+        assert self._server is not None
+        message = LinkMessage(LinkKind.CHANNEL, model=self._number, channel=channel, segment=request.number)
+        self._server.link.send(message, sock.fileno(), request.descriptor)
+
+    def retire(self, channel: int) -> None:
+        """Give the channel's worker nothing more."""
+        self._send(LinkMessage(LinkKind.RETIRE, channel=channel))
+
+    def gone(self, channel: int) -> None:
+        """The channel's worker has ended."""
+        self._send(LinkMessage(LinkKind.CHANNEL_GONE, channel=channel))
+
+    def give_up(self, reason: str) -> None:
+        """Requests that wait for a worker, and those still to come, fail at once."""
+        text = reason.encode()[:MAX_ERROR_TEXT]
+        self._send(LinkMessage(LinkKind.GIVE_UP, model=self._number, value=1, payload=text))
+
+    def _send(self, message: LinkMessage) -> None:
+        if self._server is not None:
+            with contextlib.suppress(ServerError):  # the server is gone, and its requests with it
+                self._server.link.send(message)

@@ -1,0 +1,38 @@
+"""What the configuration makes of a model that was declared; runs in the host, and in `check` and `config`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.values import merge
+
+
+def is_required(config: HostConfig, name: str) -> bool:
+    """Whether the daemon is not ready without this model."""
+    said = config.model(name).required
+    return name not in config.optional and (said is None or said)
+
+
+def worker_count(config: HostConfig, declaration: ModelDeclaration) -> int:
+    """How many workers serve the model: the file over the option over what the author declared."""
+    return config.model(declaration.name).workers or config.workers or declaration.workers
+
+
+def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclaration:
+    """The declaration with what the configuration file says over it; ConfigError for what does not go together."""
+    said = config.model(declaration.name)
+    changes: dict[str, Any] = {}
+    if said.max_batch_size is not None:
+        if not declaration.batched:
+            raise ConfigError(
+                f"[models.{declaration.name}] max_batch_size: the model has no batch axis (max_batch_size=0 in its "
+                "code); remove the key"
+            )
+        changes["max_batch_size"] = said.max_batch_size
+    if said.triton_config:
+        changes["triton_config"] = merge(declaration.triton_config, said.triton_config)
+    return replace(declaration, **changes)
