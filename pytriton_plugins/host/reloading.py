@@ -15,10 +15,14 @@ from pytriton_plugins.models import ModelDeclaration
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.roster import Roster
+    from pytriton_plugins.host.served_model import Swapped
 
 _LOG = logging.getLogger("pytriton.host")
 PERIOD = 0.25
 """Seconds between two looks at the files; a change counts once nothing has changed for one more."""
+
+_SERVED = "the change is served"
+_SERVES_ON = "the old one serves on"
 
 Stamps = dict[str, tuple[int, int] | None]
 
@@ -72,16 +76,25 @@ class Reloader:
                 continue
             worker, first = first, None
             if model.declaration == declaration:
-                swapped = await model.swap(worker)
+                said = _said(await model.swap(worker))
             else:
-                swapped = await self._roster.replace(model, declaration, worker)
-            _LOG.info("model %s: %s", declaration.name, "the change is served" if swapped else "the old one serves on")
+                said = _SERVED if await self._roster.replace(model, declaration, worker) else _SERVES_ON
+            _LOG.info("model %s: %s", declaration.name, said)
         if first is not None:
             first.dismiss()
         for model in served.values():
             _LOG.warning(
                 "model %s is gone from %s and is served as it was; restart", model.name, model.reference.plugin
             )
+
+
+def _said(swapped: Swapped) -> str:
+    done, live = swapped
+    if not live:
+        return "it has no worker now; its next one serves the change"
+    if done and done < live:
+        return f"{done} of its {live} workers serve the change, and the others serve on as they were"
+    return _SERVED if done else _SERVES_ON
 
 
 def _stamps(files: Iterable[str]) -> Stamps:

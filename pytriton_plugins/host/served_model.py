@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
@@ -48,6 +48,13 @@ class Surroundings(Protocol):
     def untouched_memory(self) -> int: ...
     async def load(self, model: ServedModel) -> None: ...
     def changed(self) -> None: ...
+
+
+class Swapped(NamedTuple):
+    """How many of a model's live workers have successors."""
+
+    done: int
+    live: int
 
 
 class ServedModel:
@@ -104,12 +111,16 @@ class ServedModel:
             return "it has no live worker"
         return ""
 
-    async def swap(self, first: Worker | None) -> bool:
-        """Have fresh workers in place of all that are live, ``first`` among them; False if one of them did not come.
+    async def swap(self, first: Worker | None) -> Swapped:
+        """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
 
-        Each old one goes when its successor is connected, and finishes what it has.
+        Each old one goes when its successor is connected, and finishes what it has. Without a live worker ``first`` is
+        dismissed: the next one imports the change anyway.
         """
-        for channel, worker in list(self.live.items()):
+        live = list(self.live.items())
+        if not live and first is not None:
+            first.dismiss()
+        for done, (channel, worker) in enumerate(live):
             before = set(self.live)
             slot = self._loop.create_task(self._keep_alive(first, on_trial=True))
             first = None
@@ -118,10 +129,10 @@ class ServedModel:
                 await asyncio.sleep(LOOK_AGAIN)
             if not set(self.live) - before:
                 slot.cancel()
-                return False
+                return Swapped(done, len(live))
             self._slots.append(slot)
             self._retire(channel, worker)
-        return True
+        return Swapped(len(live), len(live))
 
     def retire(self) -> None:
         """Let every worker finish what it has; no other comes."""

@@ -147,6 +147,23 @@ def test_old_workers_are_gone_after_a_while(file: Path) -> None:
         assert host.stop() == 0
 
 
+def test_a_change_that_not_every_worker_can_set_up(file: Path, tmp_path: Path) -> None:
+    """Both versions answer then, and the log says so. Seen red with the words for a change that nobody serves."""
+    file.write_text(CLASS.format(setup="import os; self.pid = os.getpid()", number="self.pid"))
+    with run_host(file, options=["--reload", "--workers=2"]) as host, ThreadPoolExecutor(CLIENTS) as pool:
+
+        def answers() -> set[int]:
+            x = {"x": np.array([[0]])}
+            return set(pool.map(lambda _: int(infer(host, "grpc", "plus", x)["y"].item()), range(2 * CLIENTS)))
+
+        wait_until(lambda: len(answers()) == 2, 20, "both workers answer")
+        file.write_text(CLASS.format(setup=f"open({str(tmp_path / 'only-once')!r}, 'x').close()", number=2))
+        said = "model plus: 1 of its 2 workers serve the change, and the others serve on as they were"
+        wait_until(lambda: said in host.log, 20, "the log says so")
+        wait_until(lambda: len(left := answers()) == 2 and 2 in left, 20, "both versions answer")
+        assert host.status("/v2/health/ready") == 200
+
+
 @pytest.mark.parametrize("before", [CLASS.format(setup="pass", number=1), SAME.format(number=1)], ids=["same", "other"])
 def test_a_change_that_cannot_be_set_up_leaves_the_old_one(file: Path, before: str) -> None:
     """With the same declaration and with another. Seen red with a failed successor's place kept like any other's."""
