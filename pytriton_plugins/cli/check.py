@@ -13,13 +13,14 @@ import click
 
 from pytriton_plugins.cli.app import explain, here
 from pytriton_plugins.cli.options import flags_of, host_options
-from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.errors import PytritonPluginsError, ShmError
 from pytriton_plugins.text import printable
 
 if TYPE_CHECKING:
     from pytriton_plugins.config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.plugins import PluginRecord
+    from pytriton_plugins.models import ModelDeclaration
 
 
 class Line(NamedTuple):
@@ -125,17 +126,26 @@ def _ports(config: HostConfig, hooks: HookManager) -> str:
 
 
 def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord]) -> Iterator[Line]:
-    from pytriton_plugins.host.headroom import memory_headroom
     from pytriton_plugins.host.inspecting import inspect
-    from pytriton_plugins.host.memory import in_mib
 
-    count = 0
+    models: list[ModelDeclaration] = []
     for each in inspect(config, hooks, records):
-        count += len(each.models)
+        models += each.models
         names = ", ".join(f"{model.name} version {model.version}" for model in each.models)
         yield Line(
             not each.error, f"plugin {each.reference.label}", each.error or names or "none of its models is enabled"
         )
-    needed, left = count * config.shm_initial, memory_headroom()
-    what = f"{in_mib(needed)} of shared memory for {count} models at start, {in_mib(left)} are left"
-    yield Line(needed <= left, "memory", what if needed <= left else f"{what}; lower --shm-initial")
+    yield _attempt("memory", lambda: _memory(config, hooks, models))
+
+
+def _memory(config: HostConfig, hooks: HookManager, models: list[ModelDeclaration]) -> str:
+    from pytriton_plugins.host.granting import ledger_of
+    from pytriton_plugins.host.headroom import memory_headroom
+    from pytriton_plugins.host.memory import in_mib
+
+    needed, left = sum(ledger_of(config, hooks, model).at_start for model in models), memory_headroom()
+    count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    what = f"{in_mib(needed)} of shared memory for {count} at start, {in_mib(left)} are left"
+    if needed > left:
+        raise ShmError(f"{what}; lower --shm-initial, or initial in the models' tables [models.NAME.shm]")
+    return what

@@ -1,0 +1,53 @@
+"""`check` on a file and a configuration: what its line on memory counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Called
+
+MODEL = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+@infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())])
+def small(x):
+    return x
+
+@infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())], workers=3)
+def large(x):
+    return x
+"""
+ANY_PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
+
+
+@pytest.fixture
+def memory(called: Called, tmp_path: Path) -> Callable[[str], str]:
+    """Calls `check` for two models with a configuration file; its line on memory."""
+
+    def check(configuration: str) -> str:
+        (tmp_path / "model.py").write_text(MODEL)
+        (tmp_path / "pytriton-host.toml").write_text(configuration)
+        (line,) = [line for line in called("check", "model.py", *ANY_PORTS).out.splitlines() if "memory: " in line]
+        return line
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        ("", "ok   memory: 32.0 MiB of shared memory for 2 models at start"),
+        ('[models.small.shm]\ninitial = "64MiB"\n', "ok   memory: 80.0 MiB of shared memory for 2 models at start"),
+        ("[models.large]\nenabled = false\n", "ok   memory: 16.0 MiB of shared memory for 1 model at start"),
+        # Each worker has at least 64 KiB in either direction.
+        ('[models.large.shm]\ninitial = "64KiB"\n', "ok   memory: 16.4 MiB of shared memory for 2 models at start"),
+        ('[models.small.shm]\ninitial = "9TiB"\nmax = "9TiB"\n', "bad  memory: 9437200.0 MiB of shared memory"),
+    ],
+)
+def test_memory_counts_what_each_model_gets(memory: Callable[[str], str], configuration: str, said: str) -> None:
+    """Seen red with the tables of the models, and what workers have at least, left out."""
+    assert memory(configuration).startswith(said)
