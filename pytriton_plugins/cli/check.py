@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from pytriton_plugins.cli.app import explain, here
-from pytriton_plugins.cli.options import flags_of, host_options
+from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, warn_of_variables
+from pytriton_plugins.cli.options import host_options
 from pytriton_plugins.errors import PytritonPluginsError, ShmError
 from pytriton_plugins.text import printable
 
@@ -42,14 +41,8 @@ def command(ctx: click.Context, /, targets: tuple[str, ...], as_json: bool, **op
     Looks at the configuration, the interpreter, hook plugins, tritonserver, ports and memory, and imports every model
     plugin in a process of its own. One verdict a line; exit code 1 if one of them is bad.
     """
-    from pytriton_plugins.config import load_config, unknown_variables
-
-    flags = flags_of(ctx)
-    for name in ("targets", "as_json"):
-        flags.pop(name, None)
-    config = load_config(targets, flags, os.environ, here())
-    for line in unknown_variables(os.environ):
-        explain(f"warning: {line}")
+    config = loaded_config(ctx, targets)
+    warn_of_variables()
     lines = []
     for verdict in verdicts(config):
         lines.append(verdict)
@@ -63,7 +56,6 @@ def command(ctx: click.Context, /, targets: tuple[str, ...], as_json: bool, **op
 
 def verdicts(config: HostConfig) -> Iterator[Line]:
     """Each as soon as it is known."""
-    from pytriton_plugins.cli.loading import loaded_hooks
     from pytriton_plugins.host.preparing import plugin_records
 
     yield _interpreter()

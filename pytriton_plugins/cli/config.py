@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.app import here
-from pytriton_plugins.cli.options import flags_of, host_options
+from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks
+from pytriton_plugins.cli.options import host_options
 
 if TYPE_CHECKING:
     from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.hooks.manager import HookManager
 
 
 @click.command("config")
@@ -30,15 +30,11 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
     Each value comes from an option, a variable, the configuration file, a hook plugin or the default. The tables of
     models, plugins and environments follow, and with --models what each model comes to.
     """
-    from pytriton_plugins.config import load_config
-
-    flags = flags_of(ctx)
-    for name in ("as_json", "show_models"):
-        flags.pop(name, None)
-    config = load_config((), flags, os.environ, here())
-    rows = list(effective(config))
+    config = loaded_config(ctx)
+    hooks = loaded_hooks(config, {})
+    rows = list(effective(config, hooks))
     if show_models:
-        rows += effective_models(config)
+        rows += effective_models(config, hooks)
     if as_json:
         settings = [{"setting": name, "value": value, "source": source} for name, value, source in rows]
         click.echo(json.dumps({"schema": 1, "settings": settings}, indent=2, default=str))
@@ -48,11 +44,11 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
     print_table(("setting", "value", "set by"), [(name, _text(value), source) for name, value, source in rows])
 
 
-def effective(config: HostConfig) -> Iterator[tuple[str, Any, str]]:
+def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
     """Name as in the file, value, and who set it: first the settings, then the tables."""
     from pytriton_plugins.settings import SETTINGS
 
-    chosen = _chosen_by_hooks(config)
+    chosen = _chosen_by_hooks(config, hooks)
     for setting in SETTINGS:
         value, source = getattr(config, setting.name), config.sources.get(setting.name, "default")
         if setting.name in chosen:
@@ -69,23 +65,19 @@ def effective(config: HostConfig) -> Iterator[tuple[str, Any, str]]:
         yield f"environments[{number}].python", environment.python, file
 
 
-def effective_models(config: HostConfig) -> Iterator[tuple[str, Any, str]]:
+def effective_models(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
     """What the models of every plugin come to: the file over an option over hooks over what the author declared."""
-    from pytriton_plugins.cli.loading import loaded_hooks
     from pytriton_plugins.hooks.manager import BUILT_IN
     from pytriton_plugins.host.granting import policy_of
-    from pytriton_plugins.host.inspecting import inspect
-    from pytriton_plugins.host.model_settings import is_required
-    from pytriton_plugins.host.preparing import plugin_records
+    from pytriton_plugins.host.model_settings import is_required, worker_count
 
-    hooks = loaded_hooks(config, {})
-    for each in inspect(config, hooks, plugin_records(config, hooks)):
+    for each in inspected(config, hooks):
         if each.error:
             yield f"plugin {each.reference.label}", each.error, "broken"
         for model in each.models:
             said, where = config.model(model.name), f"{model.name} {model.version}"
             option = config.sources.get("workers", "default")
-            workers = said.workers or config.workers or model.workers
+            workers = worker_count(config, model)
             yield f"{where}: workers", workers, "file" if said.workers else option if config.workers else "@infer_func"
             yield f"{where}: max_batch_size", model.max_batch_size, "file" if said.max_batch_size else "@infer_func"
             required = config.sources["optional"] if model.name in config.optional else "file"
@@ -101,13 +93,11 @@ def effective_models(config: HostConfig) -> Iterator[tuple[str, Any, str]]:
                 yield f"{where}: shm.{name}", getattr(policy.value, name), source
 
 
-def _chosen_by_hooks(config: HostConfig) -> dict[str, tuple[Any, str]]:
+def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
     """What hook plugins would make of settings that nobody else set."""
-    from pytriton_plugins.cli.loading import loaded_hooks
     from pytriton_plugins.hooks.manager import BUILT_IN
     from pytriton_plugins.values import Ports, ServerOptions
 
-    hooks = loaded_hooks(config, {})
     chosen: dict[str, tuple[Any, str]] = {}
     ports = hooks.choose_ports(Ports(config.http_port, config.grpc_port, config.metrics_port))
     if ports is not None and ports.plugin != BUILT_IN:

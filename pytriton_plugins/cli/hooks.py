@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytriton_plugins.cli.loading import loaded_config
+from pytriton_plugins.cli.loading import loaded_config, loaded_hooks
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 @click.command("hooks")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
-@config_option("config_file")
-def command(as_json: bool, config_file: str | None) -> int:
+@config_option("config")
+@click.pass_context
+def command(ctx: click.Context, /, as_json: bool, **options: object) -> int:
     """Show every hook and the plugins that implement it, in the order in which they are asked.
 
     The verb in a hook's name tells how its plugins are asked: choose_ takes the first answer, edit_ hands one plugin's
     value to the next, add_ gathers, check_ wants all to agree, on_ tells. A plugin that is broken is shown with what is
     wrong, and the exit code is 1.
     """
-    from pytriton_plugins.cli.loading import loaded_hooks
     from pytriton_plugins.hooks import specs
 
-    config = loaded_config(config_file)
+    config = loaded_config(ctx)
     broken: dict[str, str] = {}
     manager = loaded_hooks(config, broken)
     names = [name for name in vars(specs) if name.startswith("pytriton_")]

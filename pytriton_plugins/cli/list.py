@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.loading import loaded_config
+from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
@@ -21,23 +21,25 @@ if TYPE_CHECKING:
 @click.command("list")
 @click.option("--models", "show_models", is_flag=True, help="Import each model plugin, in a process of its own.")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
-@config_option("config_file")
-def command(show_models: bool, as_json: bool, config_file: str | None) -> None:
+@config_option("config")
+@click.pass_context
+def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: object) -> None:
     """Show the installed model and hook plugins, those of other environments too; none of them is imported.
 
     With --models each model plugin is imported in a process of its own, and its models or what is wrong is shown.
     """
     from pytriton_plugins.discovery.entry_points import find_hooks
 
-    config = loaded_config(config_file)
+    config = loaded_config(ctx)
     models, hooks = _found_models(config), find_hooks()
-    inspected = _inspected(config) if show_models else {}
+    looked_at = inspected(config, loaded_hooks(config, {})) if show_models else []
+    found = {each.reference.place: each for each in looked_at}
     if as_json:
-        plain = [_plain(item) | _models(inspected.get(item.place)) for item in models]
+        plain = [_plain(item) | _models(found.get(item.place)) for item in models]
         click.echo(json.dumps({"schema": 1, "models": plain, "hooks": list(map(_plain, hooks))}, indent=2))
         return
     if models or hooks:
-        _print_table(models, hooks, inspected)
+        _print_table(models, hooks, found)
     if not models:
         click.echo(
             f"no model plugin is installed in {sys.executable}; "
@@ -54,15 +56,6 @@ def _found_models(config: HostConfig) -> list[ModelReference]:
     for environment in config.tables.environments:
         found += find_models_of(environment.python, found)
     return found
-
-
-def _inspected(config: HostConfig) -> dict[str, Inspected]:
-    from pytriton_plugins.cli.loading import loaded_hooks
-    from pytriton_plugins.host.inspecting import inspect
-    from pytriton_plugins.host.preparing import plugin_records
-
-    hooks = loaded_hooks(config, {})
-    return {each.reference.place: each for each in inspect(config, hooks, plugin_records(config, hooks))}
 
 
 def _models(inspected: Inspected | None) -> dict[str, Any]:

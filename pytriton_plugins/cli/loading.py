@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytriton_plugins.cli.app import explain, here
+from pytriton_plugins.cli.options import flags_of
+
 if TYPE_CHECKING:
+    import click
+
     from pytriton_plugins.config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.inspecting import Inspected
 
 
-def loaded_config(config_file: str | None = None) -> HostConfig:
-    """The settings as variables and file give them."""
+def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = ()) -> HostConfig:
+    """The settings as the options of the command, if it has such, variables and file give them."""
     from pytriton_plugins.config import load_config
 
-    flags: dict[str, object] = {"config": config_file} if config_file else {}
-    return load_config((), flags, os.environ, Path.cwd())
+    return load_config(targets, flags_of(ctx) if ctx else {}, os.environ, here())
+
+
+def warn_of_variables() -> None:
+    """One line for each variable that looks like one of ours and is none."""
+    from pytriton_plugins.config import unknown_variables
+
+    for line in unknown_variables(os.environ):
+        explain(f"warning: {line}")
 
 
 def loaded_hooks(config: HostConfig, broken: dict[str, str]) -> HookManager:
@@ -32,3 +44,11 @@ def loaded_hooks(config: HostConfig, broken: dict[str, str]) -> HookManager:
     return HookManager.of_references(
         references, config.tables.plugins, lambda reference, error: broken.update({reference.label: str(error)})
     )
+
+
+def inspected(config: HostConfig, hooks: HookManager) -> list[Inspected]:
+    """What every model plugin that the configuration leaves holds; each is imported in a process of its own."""
+    from pytriton_plugins.host.inspecting import inspect
+    from pytriton_plugins.host.preparing import plugin_records
+
+    return inspect(config, hooks, plugin_records(config, hooks))

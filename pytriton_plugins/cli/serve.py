@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from pytriton_plugins.cli.app import explain, here
-from pytriton_plugins.cli.options import flags_of, host_options
+from pytriton_plugins.cli.loading import loaded_config, warn_of_variables
+from pytriton_plugins.cli.options import host_options
 
 
 @click.command(
@@ -31,13 +29,8 @@ def command(ctx: click.Context, /, targets: tuple[str, ...], **options: object) 
 
     Clients find Triton's own endpoints: HTTP on port 8000 (/v2/health/ready), gRPC on 8001, metrics on 8002.
     """
-    from pytriton_plugins.config import load_config, unknown_variables
-
-    flags = flags_of(ctx)
-    flags.pop("targets", None)
-    config = load_config(targets, flags, os.environ, here())
-    for line in unknown_variables(os.environ):
-        explain(f"warning: {line}")
+    config = loaded_config(ctx, targets)
+    warn_of_variables()
     from pytriton_plugins.host.daemon import run
 
     return run(config)
