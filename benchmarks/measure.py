@@ -12,7 +12,7 @@ from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.loads import Load
 from benchmarks.perf_analyzer import Figure, Window
-from benchmarks.servers import PEERS, STARTERS, TITLES, Models, Server, Starter
+from benchmarks.servers import ONLY_WITH_CLIENT_SHM, PEERS, STARTERS, TITLES, Models, Server, Starter
 from benchmarks.servers.server import free_place
 
 ATTEMPTS = 2
@@ -38,6 +38,11 @@ class Run:
     """Server → why it was left out."""
     servers: dict[str, dict[str, str]] = Factory(dict)
     """Server → version, binary and hash."""
+
+
+def measures(load: Load, server: str) -> bool:
+    """Whether the load is sent to the server."""
+    return load.client_shared_memory or server not in ONLY_WITH_CLIENT_SHM
 
 
 @frozen
@@ -80,10 +85,12 @@ class Plan:
             yield name, server
 
     def _measure(self, run: Run, servers: dict[str, Server]) -> None:
-        total = self.rounds * len(self.loads) * len(servers)
+        total = self.rounds * sum(measures(load, name) for load in self.loads for name in servers)
         for round_ in range(1, self.rounds + 1):
             for load in self.loads:
                 for name, server in servers.items():
+                    if not measures(load, name):
+                        continue
                     text = f"round {round_} of {self.rounds}: {load.title}: {self.titles[name]}"
                     self.progress(text, len(run.measurements), total)
                     run.measurements.append(self._one(round_, load, name, server))

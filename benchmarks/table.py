@@ -8,7 +8,7 @@ from statistics import median
 from attrs import frozen
 
 from benchmarks.loads import LOADS, Load
-from benchmarks.measure import Measurement, Run
+from benchmarks.measure import Measurement, Run, measures
 from benchmarks.servers import STARTERS, TITLES, Starter
 
 ROUNDS_THAT_COUNT = 5
@@ -85,7 +85,8 @@ def _objections_to_row(run: Run, load: Load) -> list[str]:
 
 def too_few_pairs(run: Run, load: Load, base: str, titles: Mapping[str, str]) -> list[str]:
     """A sentence for each server that has too few pairs with `base`."""
-    pairs = {name: len(ratios(run.measurements, load.name, name, base)) for name in run.servers if name != base}
+    named = [name for name in run.servers if name != base and measures(load, name)]
+    pairs = {name: len(ratios(run.measurements, load.name, name, base)) for name in named}
     return [
         f"{load.title}: {count} pairs of {titles[name]} and {titles[base]}, {ROUNDS_THAT_COUNT} are needed"
         for name, count in pairs.items()
@@ -109,6 +110,13 @@ def _markdown(head: list[str], rows: list[list[str]]) -> str:
 WITH_PEERS = Comparison(
     STARTERS,
     TITLES,
-    (("ours", "floor"), ("python-backend", "floor"), ("pytriton", "floor"), ("ours", "pytriton")),
+    (
+        ("ours", "floor"),
+        ("lending", "floor"),
+        ("python-backend", "floor"),
+        ("pytriton", "floor"),
+        ("ours", "pytriton"),
+        ("lending", "pytriton"),
+    ),
     objections,
 )

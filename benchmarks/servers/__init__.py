@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from benchmarks.cache import Cache
@@ -12,13 +13,14 @@ from benchmarks.servers.python_backend import start_python_backend
 from benchmarks.servers.pytriton import start_pytriton
 from benchmarks.servers.server import Place, Server
 
-__all__ = ["PEERS", "STARTERS", "TITLES", "Models", "Place", "Server", "Starter"]
+__all__ = ["ONLY_WITH_CLIENT_SHM", "PEERS", "STARTERS", "TITLES", "Models", "Place", "Server", "Starter"]
 
 Starter = Callable[[Cache, Models, Place], Server]
 
 STARTERS: dict[str, Starter] = {
     "floor": start_floor,
     "ours": start_ours,
+    "lending": functools.partial(start_ours, further=("--shm-lend",)),
     "python-backend": start_python_backend,
     "pytriton": start_pytriton,
 }
@@ -26,4 +28,12 @@ STARTERS: dict[str, Starter] = {
 
 PEERS = ("python-backend", "pytriton")
 
-TITLES = {"floor": "floor", "ours": "ours", "python-backend": "python backend", "pytriton": "PyTriton"}
+TITLES = {
+    "floor": "floor",
+    "ours": "ours",
+    "lending": "ours, lending",
+    "python-backend": "python backend",
+    "pytriton": "PyTriton",
+}
+ONLY_WITH_CLIENT_SHM = frozenset({"lending"})
+"""Elsewhere it is the same as ours."""

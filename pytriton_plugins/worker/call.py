@@ -44,8 +44,6 @@ class CallPlan:
     """One declaration and its callable, with all that can be worked out before the first batch."""
 
     def __init__(self, declaration: ModelDeclaration, callable_: Callable[..., Any]) -> None:
-        self.short_way = True
-        """Whether the callable may be called without `run` (worker/serve.py)."""
         self._model = declaration.name
         self._batched = declaration.batched
         self._retry_alone = declaration.retry_alone

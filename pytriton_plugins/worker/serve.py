@@ -39,7 +39,6 @@ class ChannelServer:
         self._sock = sock
         self._calls = calls
         self._callable = calls.callable
-        self._short_way = calls.short_way
         self._reader = RequestReader(declaration, calls.arguments)
         self._writer = ResponseWriter(declaration, response, need)
 
@@ -103,7 +102,7 @@ class ChannelServer:
         # A function of its own: when it returns, only the callable can still refer to the batch's arrays.
         reader, writer = self._reader, self._writer
         plan = reader.plan(number, offset, length)
-        if plan.views is None or reader.copies or not self._short_way:
+        if plan.views is None or reader.copies:
             return writer.write(self._calls.run(reader.batch(plan)))
         arguments = {}
         for name, view in plan.views:
