@@ -109,7 +109,8 @@ class RequestReader:
 
     def is_kept(self) -> bool:
         """Whether arrays of the last batch are still referred to; then the segment is given up, and they stay valid."""
-        if sys.getrefcount(self._bytes) > self._unreferenced or (self._loans and self._keep_loans()):
+        lent_is_kept = bool(self._loans) and self._keep_loans()
+        if lent_is_kept or sys.getrefcount(self._bytes) > self._unreferenced:
             self._kept += 1
             self.copies = self._kept >= _COPY_AFTER
             self._loans.clear()

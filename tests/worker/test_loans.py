@@ -200,3 +200,22 @@ def test_a_file_that_ends_inside_its_last_page(clients: Callable[[], Client]) ->
     assert loan.size == 904
     loan.keep([(0, 904)])
     assert len(loan.bytes) == 904
+
+
+def test_an_input_of_each_kind_is_kept(clients: Callable[[], Client]) -> None:
+    """One in the request segment, one lent. Seen red with loans not looked at once the segment is kept (`is_kept`)."""
+    kept: list[Array] = []
+
+    def function(x: Array, bias: Array) -> Array:
+        kept.extend((x, bias))
+        return x + bias
+
+    client = clients()
+    with open_channel(MODEL, function, size=1 << 18) as channel:
+        channel.lend(1, client.descriptor, client.memory)
+        client.array()[:] = 3
+        assert channel.send({"x": np.full((1, SIZE), 4, np.float32), "bias": client.array()}).retired
+        client.memory[:] = 0xFF
+        assert (kept[0] == 4).all()
+        assert (kept[1] == 3).all()
+        assert mapped(client) == 0
