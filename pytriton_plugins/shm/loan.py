@@ -10,40 +10,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 _OWN_MEMORY = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE: only what is written counts
+_IN_PLACE = mmap.MAP_SHARED | 0x10  # MAP_FIXED
 _MOVE_TO = 1 | 2  # MREMAP_MAYMOVE | MREMAP_FIXED
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_MMAP, _MREMAP = _LIBC.mmap, _LIBC.mremap
+_MMAP.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+_MREMAP.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p]
+_MMAP.restype = _MREMAP.restype = ctypes.c_void_p
 
 
 class Loan:
     """One window of a client's file, mapped read-only. ``bytes`` is the array that every view of it has as its base."""
 
-    def __init__(self, descriptor: int, offset: int, length: int) -> None:
-        """Map ``length`` bytes from ``offset`` on, or what the file has of them; ``descriptor`` stays the caller's."""
-        length = min(length, os.fstat(descriptor).st_size - offset)
-        self._mapping = mmap.mmap(descriptor, length, access=mmap.ACCESS_READ, offset=offset)
+    def __init__(self, descriptor: int, offset: int, size: int) -> None:
+        """Map ``size`` bytes, whole pages, from ``offset`` on; ``descriptor`` stays the caller's.
+
+        Raises OSError when that cannot be mapped.
+        """
+        # A mapping that Python makes of a file keeps a descriptor of it, and with that the client's memory, for as long
+        # as there are views. So Python owns the addresses only, and the file is mapped over them.
+        self._mapping = mmap.mmap(-1, size, _OWN_MEMORY, mmap.PROT_READ)
         self.bytes: NDArray[np.uint8] = np.frombuffer(self._mapping, np.uint8)
         self.address = int(self.bytes.__array_interface__["data"][0])
-        self.size = length
+        self.size = size
         self.unreferenced = 0
         """The count of references to ``bytes`` while no batch has any."""
+        _checked(_MMAP(self.address, size, mmap.PROT_READ, _IN_PLACE, descriptor, offset))
 
     def keep(self, spans: list[tuple[int, int]]) -> None:
         """Let go of the client's file, and have copies of ``spans`` (begin, end) at the same addresses instead.
 
         Raises OSError when there is no memory.
         """
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.mmap.restype = libc.mremap.restype = ctypes.c_void_p
-        size = ctypes.c_size_t(-(-self.size // mmap.PAGESIZE) * mmap.PAGESIZE)
-        access = mmap.PROT_READ | mmap.PROT_WRITE
-        own = _checked(libc.mmap(None, size, access, _OWN_MEMORY, -1, ctypes.c_long(0)))
+        own = _checked(_MMAP(None, self.size, mmap.PROT_READ | mmap.PROT_WRITE, _OWN_MEMORY, -1, 0))
         for start, end in spans:
             ctypes.memmove(own + start, self.address + start, end - start)
-        # In one step: whoever reads there meanwhile sees the same bytes before and after.
-        _checked(libc.mremap(ctypes.c_void_p(own), size, size, _MOVE_TO, ctypes.c_void_p(self.address)))
+        # In one step: whoever reads there meanwhile finds memory before and after.
+        _checked(_MREMAP(own, self.size, self.size, _MOVE_TO, self.address))
 
 
 def _checked(address: int | None) -> int:
     if address is None or address == ctypes.c_size_t(-1).value:
         error = ctypes.get_errno()
-        raise OSError(error, f"a client's memory cannot be kept: {os.strerror(error)}")
+        raise OSError(error, f"a client's memory cannot be mapped: {os.strerror(error)}")
     return address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,16 @@ def result(channel: ChannelEnd, **arrays: Array) -> Array:
 def mapped(client: Client) -> int:
     """How often this process maps the client's file, beside the client's own view of it."""
     return Path("/proc/self/maps").read_text().count(f"{client.path}\n") - 1
+
+
+def opened(client: Client) -> int:
+    """How many descriptors of the client's file this process has, beside the client's own two."""
+    file = os.fstat(client.descriptor)
+    count = 0
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            count += os.path.samestat(os.stat(f"/proc/self/fd/{descriptor}"), file)
+    return count - 2
 
 
 def test_the_callable_reads_the_clients_memory(clients: Callable[[], Client]) -> None:
@@ -144,7 +155,7 @@ def test_nothing_of_a_kept_loan_holds_the_clients_file(clients: Callable[[], Cli
         channel.lend(1, client.descriptor, client.memory)
         client.array()[:] = 3
         assert channel.send({"x": client.array()}).retired
-        assert mapped(client) == 0
+        assert (mapped(client), opened(client)) == (0, 0)
         assert (kept[0] == 3).all()
 
 
@@ -194,12 +205,15 @@ def test_only_what_is_kept_is_copied_and_no_memory_is_reserved(clients: Callable
 
 
 def test_a_file_that_ends_inside_its_last_page(clients: Callable[[], Client]) -> None:
+    """What is behind its end in that page are zeros, and a file may have become shorter than that, or nothing."""
     client = clients()
     os.ftruncate(client.descriptor, 5000)
+    os.pwrite(client.descriptor, b"end", 4997)
     loan = Loan(client.descriptor, 4096, 4096)
-    assert loan.size == 904
     loan.keep([(0, 904)])
-    assert len(loan.bytes) == 904
+    assert loan.bytes[900:908].tobytes() == b"\0end\0\0\0\0"
+    os.ftruncate(client.descriptor, 0)
+    Loan(client.descriptor, 4096, 4096)
 
 
 def test_an_input_of_each_kind_is_kept(clients: Callable[[], Client]) -> None:
