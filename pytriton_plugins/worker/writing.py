@@ -106,7 +106,8 @@ class ResponseWriter:
         if not arrays or len(outcomes) != 1 or outcomes[0].error:
             return
         entries, places, offset = [], [], 0
-        for (entry, _), array in zip(self._place(outcomes[0], 0)[0], arrays, strict=True):
+        tensors, whole = self._place(outcomes[0], 0)
+        for (entry, _), array in zip(tensors, arrays, strict=True):
             there = self._in_inputs(array) if array.nbytes > _SMALL else -1
             if there >= 0:
                 loan = there >> _PLACE_BITS
@@ -119,8 +120,8 @@ class ResponseWriter:
                 offset = wire.aligned(offset + entry.length)
         block = bytes(wire.response_block([_OK] * outcomes[0].requests, entries))
         end = offset + len(block)
-        if end > self.segment.size:
-            return
+        if whole + len(block) > self.segment.size:
+            return  # it was refused: also what stays where it is counts against the model's limit
         if len(answers) >= _MOST_ANSWERS:
             answers.clear()
         answers[form] = Answer(places, block, offset, end)

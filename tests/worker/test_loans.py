@@ -13,8 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins import RequestError, Tensor
+from pytriton_plugins.errors import ShmError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.loan import Loan
+from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.testing.channel import ChannelEnd, open_channel
 from pytriton_plugins.worker.failures import RequestFailure
 
@@ -233,3 +235,21 @@ def test_an_input_of_each_kind_is_kept(clients: Callable[[], Client]) -> None:
         assert (kept[0] == 4).all()
         assert (kept[1] == 3).all()
         assert mapped(client) == 0
+
+
+def test_what_is_more_than_may_be_answered_is_refused_each_time(
+    clients: Callable[[], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen red with a refused answer learned (`ResponseWriter.learn`): the second was given back, beyond the limit."""
+    client = clients()
+
+    def refuse(end: ChannelEnd, size: int, replaced: int) -> Segment:
+        raise ShmError("no more")
+
+    monkeypatch.setattr(ChannelEnd, "_need", refuse)
+    with open_channel(MODEL, lambda x: x, size=1 << 14) as channel:
+        channel.lend(1, client.descriptor, client.memory)
+        for _ in range(3):
+            (outcome,) = channel.send({"x": client.array()}).outcomes
+            assert isinstance(outcome, RequestFailure)
+            assert channel.given_back == 0
