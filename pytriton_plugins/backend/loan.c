@@ -64,11 +64,12 @@ static int open_file(const char *path, const Window *window) {
   return -1;
 }
 
-static bool was_seen(Loans *loans, const Window *window) {
+/* Whether the window came with an earlier batch than that of now. */
+static bool was_seen(Loans *loans, const Window *window, uint64_t now) {
   enum { SEEN = sizeof loans->seen / sizeof *loans->seen };
   for (uint32_t i = 0; i < SEEN; i++)
-    if (same(&loans->seen[i], window)) return true;
-  loans->seen[loans->next_seen++ % SEEN] = *window;
+    if (same(&loans->seen[i].window, window)) return loans->seen[i].at != now;
+  loans->seen[loans->next_seen++ % SEEN] = (Seen){*window, now};
   return false;
 }
 
@@ -78,10 +79,10 @@ static Loan *free_place(Loans *loans) {
   return NULL;
 }
 
-static Loan *find_loan(Loans *loans, const Window *window, const char *path) {
+static Loan *find_loan(Loans *loans, const Window *window, const char *path, uint64_t now) {
   for (uint32_t i = 0; i < WIRE_MAX_LOANS; i++)
     if (same(&loans->loans[i].window, window)) return &loans->loans[i];
-  Loan *loan = was_seen(loans, window) ? free_place(loans) : NULL;
+  Loan *loan = was_seen(loans, window, now) ? free_place(loans) : NULL;
   int descriptor = loan == NULL ? -1 : open_file(path, window);
   if (descriptor < 0) return NULL;
   *loan = (Loan){.window = *window, .descriptor = descriptor};
@@ -95,7 +96,7 @@ static void lend(Loans *loans, Part *part, uint64_t now) {
   uint64_t offset;
   const uint8_t *bytes = part_bytes(part);
   if (bytes == NULL || !find_window(bytes, part->bytes, &window, &offset, path)) return;
-  Loan *loan = find_loan(loans, &window, path);
+  Loan *loan = find_loan(loans, &window, path, now);
   if (loan == NULL) return;
   loan->used = now;
   part->lent = bytes;
@@ -111,10 +112,11 @@ void loans_init(Loans *loans) {
 void loans_make(Loans *loans, Batch *batch) {
   const Declaration *declaration = batch->declaration;
   if (!declaration->lend || batch->count != 1) return;
+  uint64_t now = clock_ns();
   for (uint32_t i = 0; i < declaration->input_count; i++) {
     Part *part = batch_part(batch, 0, i);
     part->loan = 0;
-    if (part->input != NULL && declaration->inputs[i].item_size != 0 && part->bytes >= LEND_FROM) lend(loans, part, clock_ns());
+    if (part->input != NULL && declaration->inputs[i].item_size != 0 && part->bytes >= LEND_FROM) lend(loans, part, now);
   }
 }
 

@@ -19,8 +19,13 @@ typedef struct {
 } Loan;
 
 typedef struct {
-  Loan loans[WIRE_MAX_LOANS];        /* by number, from 1 */
-  Window seen[WIRE_MAX_LOANS * 2];   /* of late, and not lent: what comes but once is cheaper copied */
+  Window window;
+  uint64_t at; /* nanoseconds of CLOCK_MONOTONIC: the batch it first came with */
+} Seen;
+
+typedef struct {
+  Loan loans[WIRE_MAX_LOANS];    /* by number, from 1 */
+  Seen seen[WIRE_MAX_LOANS * 2]; /* of late: what comes but once is cheaper copied */
   uint32_t next_seen;
   uint32_t unsent; /* how many loans the worker does not have yet */
 } Loans;
