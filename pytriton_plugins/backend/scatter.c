@@ -1,5 +1,6 @@
 /* From the segments into Triton's response buffers: check our copy of the block, then copy each request's part of every
  * output. Nothing that the worker wrote is believed, and nothing is read twice from shared memory. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "batch.h"
@@ -11,6 +12,7 @@ typedef struct {
   uint32_t entry_count;
   Area response, request;
   const char *wrong; /* what only showed when the tensors were read */
+  uint8_t *aside[WIRE_MAX_OUTPUTS]; /* by output: what was lent and is given back, where an output before it takes its place */
 } Answered;
 
 static uint32_t rows_of(const Batch *batch, uint32_t first, uint32_t count) {
@@ -116,8 +118,25 @@ static const char *check_block(Batch *batch, uint64_t length, Answered *answered
   return wrong;
 }
 
+/* A client may want its output where its input lies: what is given back of that later on is put aside before. */
+static bool put_aside(Answered *answered, uint32_t output, const uint8_t *buffer, uint64_t bytes, Failure *failure) {
+  const Batch *batch = answered->batch;
+  for (uint32_t o = output + 1; batch->count == 1 && o < batch->declaration->output_count; o++) {
+    if (batch->cover[o] == 0 || !(batch->requests[0]->requested >> o & 1) || answered->aside[o] != NULL) continue;
+    const WireTensor *entry = &answered->entries[batch->cover[o] - 1];
+    const uint8_t *data = entry->flags >> WIRE_LOAN_SHIFT == 0 ? NULL : lent_data(batch, entry);
+    if (data == NULL || data >= buffer + bytes || buffer >= data + entry->length) continue;
+    if ((answered->aside[o] = malloc(entry->length)) == NULL) {
+      failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an output");
+      return false;
+    }
+    memcpy(answered->aside[o], data, entry->length);
+  }
+  return true;
+}
+
 /* A Triton buffer for an output of a response. NULL is right for zero bytes. */
-static bool output_buffer(TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank, uint64_t bytes,
+static bool output_buffer(Answered *answered, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank, uint64_t bytes,
                           uint8_t **buffer, Failure *failure) {
   TritonOutput *output;
   int memory_type = TRITON_MEMORY_CPU;
@@ -125,7 +144,8 @@ static bool output_buffer(TritonResponse *response, const DeclaredTensor *tensor
   if (!failure_none(TRITONBACKEND_ResponseOutput(response, &output, tensor->name, tensor->dtype, dims, rank), failure)) return false;
   /* Also for zero bytes: without this call the HTTP front end crashes on the output. */
   if (!failure_none(TRITONBACKEND_OutputBuffer(output, (void **)buffer, bytes, &memory_type, &memory_id), failure)) return false;
-  if (memory_type != TRITON_MEMORY_GPU && (*buffer != NULL || bytes == 0)) return true;
+  if (memory_type != TRITON_MEMORY_GPU && (*buffer != NULL || bytes == 0))
+    return put_aside(answered, (uint32_t)(tensor - answered->batch->declaration->outputs), *buffer, bytes, failure);
   failure_set(failure, TRITON_ERROR_UNSUPPORTED, "output %s: its buffer is not in CPU memory", tensor->name);
   return false;
 }
@@ -144,7 +164,7 @@ static bool scatter_text(Answered *answered, TritonResponse *response, const Dec
   uint64_t at = offset_at(offsets, first), end = offset_at(offsets, first + count);
   uint8_t *to = NULL;
   bool whole = at <= end && end <= limit;
-  if (whole && !output_buffer(response, tensor, dims, rank, count * sizeof(uint32_t) + (end - at), &to, failure)) return false;
+  if (whole && !output_buffer(answered, response, tensor, dims, rank, count * sizeof(uint32_t) + (end - at), &to, failure)) return false;
   for (uint64_t i = first + 1; whole && i <= first + count; i++) {
     uint64_t next = i == first + count ? end : offset_at(offsets, i);
     whole = at <= next && next <= end && next - at <= UINT32_MAX;
@@ -174,13 +194,13 @@ static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, 
   }
   uint64_t count = rows == 0 ? 0 : elements / rows; /* elements in one row */
   uint64_t wanted = batch->declaration->batched ? batch->requests[index]->rows : 1;
-  const uint8_t *data = data_of(answered, entry);
+  const uint8_t *data = answered->aside[output] != NULL ? answered->aside[output] : data_of(answered, entry);
   if (tensor->item_size == 0)
     return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
   uint64_t row_bytes = count * tensor->item_size;
   uint8_t *buffer = NULL;
-  if (!output_buffer(response, tensor, dims, entry->rank, wanted * row_bytes, &buffer, failure)) return false;
-  if (wanted * row_bytes > 0) memcpy(buffer, data + first * row_bytes, wanted * row_bytes);
+  if (!output_buffer(answered, response, tensor, dims, entry->rank, wanted * row_bytes, &buffer, failure)) return false;
+  if (wanted * row_bytes > 0) memmove(buffer, data + first * row_bytes, wanted * row_bytes); /* a client may have both in one place */
   return true;
 }
 
@@ -232,6 +252,7 @@ bool batch_respond(Batch *batch, Area block, Area response, Area request, const 
   *wrong = check_block(batch, block.size, &answered);
   if (*wrong != NULL) return false;
   for (uint32_t i = 0; i < batch->count; i++) respond_request(batch, &answered, i);
+  for (uint32_t o = 0; o < declaration->output_count; o++) free(answered.aside[o]);
   *wrong = answered.wrong;
   return true;
 }
