@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "link.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -162,26 +163,37 @@ static void end_process(Link *link, const char *why) {
   _exit(1);
 }
 
-/* Wait for a message, and look after the loans meanwhile. */
-static void await_message(Link *link) {
+static void expire_loans(Link *link) {
+  pthread_mutex_lock(&link->lock);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
+    if (pool->declaration.lend) pool_expire_loans(pool);
+  pthread_mutex_unlock(&link->lock);
+}
+
+/* Wait for a message, and look after the loans once a second, however much the host has to say. */
+static void await_message(Link *link, uint64_t *looked) {
   struct pollfd wait = {.fd = link->socket, .events = POLLIN};
-  while (poll(&wait, 1, LOANS_MS) == 0) {
-    pthread_mutex_lock(&link->lock);
-    for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-      if (pool->declaration.lend) pool_expire_loans(pool);
-    pthread_mutex_unlock(&link->lock);
-  }
+  int ready;
+  do {
+    ready = poll(&wait, 1, LOANS_MS);
+    uint64_t now = clock_ns();
+    if (now - *looked >= LOANS_MS * 1000000ull) {
+      expire_loans(link);
+      *looked = now;
+    }
+  } while (ready == 0 || (ready < 0 && errno == EINTR));
 }
 
 static void *read_link(void *argument) {
   Link *link = argument;
   static const size_t ROOM = WIRE_MAX_MESSAGE;
   uint8_t *buffer = malloc(ROOM + 1);
+  uint64_t looked = clock_ns(); /* when after the loans */
   if (buffer == NULL) end_process(link, "no memory for the link's buffer");
   while (buffer != NULL) {
     Descriptors received;
     WireLink message;
-    await_message(link);
+    await_message(link, &looked);
     long length = sockets_receive(link->socket, buffer, ROOM, &received, 0);
     if (length <= 0) {
       end_process(link, length == SOCKETS_BROKEN ? "a broken message from the host" : "the host is gone");

@@ -33,7 +33,7 @@ struct Pool {
   uint32_t number;
   Declaration declaration;
   Pool *next;
-  pthread_mutex_t lock; /* guards everything below, and busy, gone and next of the channels */
+  pthread_mutex_t lock; /* guards everything below, and busy, gone, due and next of the channels */
   pthread_cond_t changed;
   Channel *channels;
   uint64_t without_worker; /* since when there has been no live channel, while there is none */

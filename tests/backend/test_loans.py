@@ -285,3 +285,19 @@ def test_nothing_is_lent_of_a_model_that_may_not(tmp_path: Path) -> None:
                 assert give_back(worker).flags == 0
                 sent.result(TIMEOUT)
         worker.close()
+
+
+def test_a_loan_is_called_in_also_while_the_host_talks(backend: Backend, worker: WorkerEnd) -> None:
+    """Seen red with loans looked at only when the link was quiet for a second (`await_message`, link.c)."""
+    with region(backend.grpc, REGION) as lender:
+        lend(backend, worker, lender)
+        worker.sock.setblocking(False)
+        until = time.monotonic() + 9.0
+        heard = b""
+        while not heard and time.monotonic() < until:
+            backend.send(wire.LinkMessage(wire.LinkKind.GATE, value=0))
+            time.sleep(0.3)
+            with contextlib.suppress(BlockingIOError):
+                heard = worker.sock.recv(64)
+        worker.sock.settimeout(TIMEOUT)
+        assert heard == golden("channel", "forget")
