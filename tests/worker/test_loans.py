@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -247,6 +248,8 @@ def test_what_is_more_than_may_be_answered_is_refused_each_time(
         raise ShmError("no more")
 
     monkeypatch.setattr(ChannelEnd, "_need", refuse)
+    # pytest keeps what is logged, and with the error its frames and the input.
+    monkeypatch.setattr(logging.getLogger("pytriton.worker"), "disabled", True)
     with open_channel(MODEL, lambda x: x, size=1 << 14) as channel:
         channel.lend(1, client.descriptor, client.memory)
         for _ in range(3):
