@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,8 @@ def swapped(worker: WorkerEnd) -> list[int]:
     """Give b back as y and a as z; the flags of a and b."""
     message = worker.receive()
     a, b = worker.block(message).inputs
-    back = [entry._replace(flags=entry.flags or wire.IN_REQUEST) for entry in (b._replace(tensor=0), a._replace(tensor=1))]
+    given = (b._replace(tensor=0), a._replace(tensor=1))
+    back = [entry._replace(flags=entry.flags or wire.IN_REQUEST) for entry in given]
     answer(worker, message, back)
     return [a.flags >> wire.LOAN_SHIFT, b.flags >> wire.LOAN_SHIFT]
 
