@@ -1,4 +1,4 @@
-"""Outputs that a client wants where its lent inputs lie; a real tritonserver, the test is the worker; runs in pytest."""
+"""Outputs that a client wants where its lent inputs lie: a real tritonserver, a worker that is the test."""
 
 from __future__ import annotations
 
