@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pytriton_plugins.errors import DiscoveryError
+from pytriton_plugins.errors import DiscoveryError, PytritonPluginsError
 from pytriton_plugins.text import one_line
 
 FORMS = "write pkg.module, pkg.module:name, path/to/model.py or path/to/model.py:name"
@@ -115,8 +115,14 @@ def _import_failed(name: str, error: BaseException) -> BaseException:
 
 
 def _place(error: BaseException) -> str:
-    """File and line that raised, left out where the message of a SyntaxError says it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, SyntaxError) or not frames:
+    """File and line that raised, or that made a mistake which this package tells of; a SyntaxError says it itself."""
+    if isinstance(error, SyntaxError):
         return ""
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, PytritonPluginsError):
+        frames = traceback.StackSummary(frame for frame in frames if not _is_ours(frame.filename))
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(Path(__file__).parents[1])

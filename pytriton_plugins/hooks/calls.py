@@ -175,7 +175,9 @@ def _items(
 def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments, *, collect: bool = False) -> Any:
     try:
         given = {**arguments, "settings": arguments["settings"].get(impl.plugin_name, {})}
-        answer = impl.function(*(given[name] for name in impl.argnames))
+        # pluggy itself never fills a parameter that has a default.
+        with_default = {name: given[name] for name in impl.kwargnames if name in given}
+        answer = impl.function(*(given[name] for name in impl.argnames), **with_default)
         # A generator runs only here, so its exceptions belong to this call.
         return list(answer) if collect and answer is not None else answer  # type: ignore[call-overload]
     except KeyboardInterrupt:

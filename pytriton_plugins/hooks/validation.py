@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytriton_plugins.errors import HookError
+from pytriton_plugins.hooks import specs
 from pytriton_plugins.hooks.markers import PREFIX, PROJECT
 
 _MARK = f"{PROJECT}_impl"
@@ -26,7 +27,8 @@ def check_plugin(plugin: object, label: str, known: frozenset[str]) -> None:
     if not marked:
         raise HookError(f"hook plugin {label}: has no hooks; mark its pytriton_… functions with @hookimpl")
     for name, options in marked:
-        _check_options(label, name, options, known)
+        hook = _check_options(label, name, options, known)
+        _check_parameters(f"hook plugin {label}: {name}", hook, getattr(plugin, name))
 
 
 def _refuse_unmarked(plugin: object, label: str, marked: set[str]) -> None:
@@ -50,7 +52,8 @@ def _marked(plugin: object) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield name, options
 
 
-def _check_options(label: str, name: str, options: dict[str, Any], known: frozenset[str]) -> None:
+def _check_options(label: str, name: str, options: dict[str, Any], known: frozenset[str]) -> str:
+    """The hook that the function implements."""
     hook = options.get("specname") or name
     if hook not in known:
         close = difflib.get_close_matches(hook, known, 1)
@@ -59,3 +62,18 @@ def _check_options(label: str, name: str, options: dict[str, Any], known: frozen
     if options.get("wrapper") or options.get("hookwrapper"):
         # The calling rules ask the implementations one by one; a wrapper would never run.
         raise HookError(f"hook plugin {label}: {name} is a wrapper, which no hook supports; write a plain @hookimpl")
+    return str(hook)
+
+
+def _check_parameters(where: str, hook: str, function: Any) -> None:
+    """Parameters go by name; one with a default may be unknown here, for another version of ours may have it."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise HookError(f"{where} is async, and nobody awaits it; write a plain function")
+    known = list(inspect.signature(getattr(specs, hook)).parameters)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise HookError(f"{where} takes {parameter}, which is never filled; write the parameters by their names")
+        if parameter.name not in known and parameter.default is parameter.empty:
+            close = difflib.get_close_matches(parameter.name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"it may take {', '.join(known)}"
+            raise HookError(f"{where} has the parameter {parameter.name}, which the hook does not; {hint}")

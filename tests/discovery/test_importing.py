@@ -64,6 +64,10 @@ def test_a_missing_module_is_told_from_its_missing_dependency(folder: Path) -> N
         ("import sys\nsys.exit('bye')\n", "SystemExit: bye"),
         ("raise RuntimeError('two\\nlines')\n", "RuntimeError: two lines"),
         ("from os import no_such_name\n", "ImportError: cannot import name"),
+        (
+            "from pytriton_plugins import Tensor\n\nX = Tensor('x', float, ())\n",
+            r"DeclarationError: Tensor 'x': dtype float may mean .* \(acme_raises.py, line 3\)",
+        ),
     ],
 )
 def test_an_import_that_raises_says_what_and_where(folder: Path, source: str, expected: str) -> None:

@@ -204,9 +204,29 @@ class Misspelt:
     def pytriton_choose_port(self) -> None: ...
 
 
-class WrongArgument:
+class MisspeltArgument:
     @hookimpl
     def pytriton_choose_ports(self, port: Ports) -> None: ...
+
+
+class UnknownArgument:
+    @hookimpl
+    def pytriton_choose_ports(self, colour: str) -> None: ...
+
+
+class TakesEverything:
+    @hookimpl
+    def pytriton_choose_ports(self, **everything: object) -> None: ...
+
+
+class KeywordOnly:
+    @hookimpl
+    def pytriton_choose_ports(self, *, ports: Ports) -> None: ...
+
+
+class Async:
+    @hookimpl
+    async def pytriton_choose_ports(self) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -216,7 +236,11 @@ class WrongArgument:
         (Partial(), "pytriton_choose_server is a functools.partial"),
         (Wrapper(), "is a wrapper"),
         (Misspelt(), "pytriton_choose_port is no hook; did you mean pytriton_choose_ports?"),
-        (WrongArgument(), "port"),
+        (MisspeltArgument(), "has the parameter port, which the hook does not; did you mean ports?"),
+        (UnknownArgument(), "has the parameter colour, which the hook does not; it may take ports, attempt, taken"),
+        (TakesEverything(), "takes **everything"),
+        (KeywordOnly(), "never filled"),
+        (Async(), "is async, and nobody awaits it"),
         (Objects, "Objects is a class; write an instance"),
         (object(), "has no hooks"),
     ],
@@ -235,3 +259,14 @@ def test_another_name_may_implement_a_hook() -> None:
             return Path("/named")
 
     assert manager_with(Named()).choose_server(()) == Answer(Path("/named"), "plugin-0")
+
+
+def test_a_parameter_with_a_default_is_filled_too_and_may_be_unknown() -> None:
+    """So that a plugin can work with versions of the framework that lack a parameter."""
+
+    class Careful:
+        @hookimpl
+        def pytriton_choose_ports(self, ports: Ports, attempt: int = -1, colour: str = "none") -> Ports | None:
+            return Ports(attempt, attempt, attempt) if colour == "none" else None
+
+    assert manager_with(Careful()).choose_ports(PORTS, 3, (8000,)) == Answer(Ports(3, 3, 3), "plugin-0")
