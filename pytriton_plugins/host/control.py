@@ -6,11 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ServerError
+from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
     from tritonclient.grpc.aio import InferenceServerClient
 
 _PREFIX = "triton-grpc-protocol-"
+_LONGEST = 1000
+"""Characters of a reason that are shown."""
 
 
 class Control:
@@ -42,4 +45,5 @@ class Control:
         try:
             await call
         except InferenceServerException as error:
-            raise ServerError(error.message() or str(error)) from None
+            # Triton ends the reason for each version of a model with a semicolon and a line end.
+            raise ServerError(one_line(error.message() or str(error), _LONGEST).rstrip("; ")) from None

@@ -33,6 +33,8 @@ _SECRET_HEADER = "pytriton-host"
 _LOAD_THREADS = 16
 _END_FOLLOWS = 1.0
 """Seconds within which the end of a process is seen whose link broke: its end says more than the link's."""
+_LINE_FOLLOWS = 0.2
+"""Seconds within which a line of the log is read that belongs to an answer."""
 LIBRARY = Path(pytriton_plugins.backend.__file__).parent / "lib" / BACKEND / f"libtriton_{BACKEND}.so"
 BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
 
@@ -188,7 +190,23 @@ class TritonServer:
 
     async def load(self, name: str, config: dict[str, Any], timeout: float) -> None:
         """Load or reload a model; raises ServerError with Triton's reason."""
-        await self.control.load(name, config, timeout=timeout)
+        try:
+            await self.control.load(name, config, timeout=timeout)
+        except ServerError as error:
+            if "failed to poll from model repository" not in str(error):
+                raise
+            raise ServerError(await self._why_no_poll(name) or str(error)) from None
+
+    async def _why_no_poll(self, name: str) -> str:
+        """What is wrong with a model's configuration: Triton writes that into its log, and not into its answer."""
+        said = re.compile(rf"Poll failed for model directory '{re.escape(name)}': (.*)\"$")
+        for patience in (0.0, _LINE_FOLLOWS):
+            await asyncio.sleep(patience)
+            for line in reversed(self.child.last_lines):
+                if found := said.search(line):
+                    reason = found[1].replace('\\"', '"').rstrip(".")
+                    return f"Triton refuses its configuration: {reason}; correct triton_config"
+        return ""
 
     async def forget(self, name: str, config: dict[str, Any], timeout: float) -> None:
         """Undo a failed first load, which would hold readiness at 400 for ever: load with ``config``, then unload."""

@@ -1,0 +1,48 @@
+"""A `triton_config` that Triton refuses: the table says on one line what is wrong, and the other models answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clients import infer
+
+from pytriton_plugins.testing import run_host
+
+SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+MODEL = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+X = [Tensor("x", np.int64, ())]
+Y = [Tensor("y", np.int64, ())]
+
+
+@infer_func(inputs=X, outputs=Y, triton_config={"%s": %r})
+def wrong(x):
+    return x
+"""
+
+
+REFUSED = "Triton refuses its configuration: Invalid config override: "
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("no_such_key", 3, f"{REFUSED}no_such_key: Cannot find field; correct triton_config"),
+        ("response_cache", {"enable": "maybe"}, f'{REFUSED}(response_cache.enable): invalid value "maybe" for type'),
+        ("runtime", "no.so", "load failed for model 'wrong': version 1 is at UNAVAILABLE state: Invalid argument: "),
+    ],
+)
+def test_the_reason_is_in_its_row(tmp_path: Path, key: str, value: object, reason: str) -> None:
+    """Seen red with Triton's answers as they come: "failed to poll from model repository", or with a line end."""
+    (tmp_path / "wrong.py").write_text(MODEL % (key, value))
+    with run_host(SCALARS, tmp_path / "wrong.py", ready=False) as host:
+        host.wait_settled()
+        (row,) = [line for line in host.output.splitlines() if line.startswith("wrong ")]
+        assert reason in row
+        assert "\\n" not in row
+        assert infer(host, "grpc", "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]
+        assert all(line[:4].isdigit() for line in host.log.splitlines())
