@@ -14,7 +14,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.launching import launch_of
-from pytriton_plugins.host.plugins import PluginRecord, enabled
+from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled
 from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -88,11 +88,11 @@ def _with_conflicts(inspected: Sequence[Inspected]) -> list[Inspected]:
         for model in each.models:
             places.setdefault((model.name, model.version), []).append(each)
     said: dict[str, str] = {}
-    for (name, version), several in places.items():
+    for several in places.values():
         if len(several) > 1:
-            labels = " and ".join(each.reference.label for each in several)
+            model = next(model for model in several[0].models if places[model.name, model.version] is several)
             for each in several:
-                said[each.reference.place] = f"model {name} version {version} comes from {labels}; disable one of them"
+                said[each.reference.place] = conflict(model, [one.reference for one in several])
     return [
         attrs.evolve(each, error=said[each.reference.place]) if each.reference.place in said else each
         for each in inspected

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -48,13 +50,13 @@ async def start_plugin(roster: Roster, record: PluginRecord) -> None:
         declared = await worker.declared(roster.config.import_timeout)
         record.files = worker.files
         declarations = enabled(roster.config, declared)
-        _refuse_conflicts(roster, record.reference, declarations)
+        _refuse_other_tensors(roster, record.reference, declarations)
     except (WorkerFailed, ConfigError, OSError) as error:
         if worker is not None:
             worker.kill()
         _failed(roster, record, error)
         return
-    _start_models(roster, record, declarations, worker)
+    _start_models(roster, record, _without_conflicts(roster, record, declarations), worker)
 
 
 def _failed(roster: Roster, record: PluginRecord, error: Exception) -> None:
@@ -67,7 +69,8 @@ def _failed(roster: Roster, record: PluginRecord, error: Exception) -> None:
 def _start_models(roster: Roster, record: PluginRecord, declarations: list[ModelDeclaration], first: Worker) -> None:
     """The worker that has imported the plugin serves its first model, unless that one needs other variables."""
     if not declarations:
-        _LOG.info("plugin %s: none of its models is enabled", record.reference.plugin)
+        if not record.error:
+            _LOG.info("plugin %s: none of its models is enabled", record.reference.plugin)
         first.dismiss()
     for position, declaration in enumerate(declarations):
         record.models.append(declaration.name)
@@ -96,25 +99,43 @@ def check_names(declarations: list[ModelDeclaration]) -> None:
             raise WorkerFailed(f"model {problem}")
 
 
-def _refuse_conflicts(roster: Roster, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:
-    """Neither of two models of one name and version may win in silence: the later one is refused, by name of both.
+def conflict(declaration: ModelDeclaration, references: Iterable[ModelReference]) -> str:
+    """What is said of a model that several plugins have: all of them by name, and what settles it."""
+    plugins = sorted({f"{each.label} ({each.value})" for each in references})
+    return (
+        f"model {declaration.name} version {declaration.version} comes from {' and '.join(plugins)}; disable one of "
+        "them in pytriton-host.toml or with --no-plugin, or give one of the models another name="
+    )
 
-    Versions of one name share Triton's configuration, so they must declare the same tensors.
-    """
+
+def _without_conflicts(
+    roster: Roster, record: PluginRecord, declarations: list[ModelDeclaration]
+) -> list[ModelDeclaration]:
+    """Of two models of one name and version neither is served: which plugin is imported first is chance."""
+    left = []
+    for declaration in declarations:
+        other = roster.models.get((declaration.name, declaration.version))
+        if other is None:
+            left.append(declaration)
+            continue
+        record.error = conflict(declaration, (other.reference, record.reference))
+        _LOG.error("plugin %s: %s", record.reference.label, record.error)
+        # Not at once: the task that holds its worker, and lets go of it, may not have begun.
+        asyncio.get_running_loop().call_soon(other.give_up, record.error)
+    return left
+
+
+def _refuse_other_tensors(roster: Roster, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:
+    """Versions of one name share Triton's configuration, so they must declare the same tensors."""
     for declaration in declarations:
         here = f"model {declaration.name} version {declaration.version} of {reference.label}"
         for other in roster.models.values():
-            if other.name != declaration.name:
+            if other.name != declaration.name or other.declaration.version == declaration.version:
                 continue
-            there = f"version {other.declaration.version} of {other.reference.label}"
-            if other.declaration.version == declaration.version:
-                raise WorkerFailed(
-                    f"{here} is not served: {there} is already; uninstall one of them or name only one on the "
-                    "command line"
-                )
             if not _alike(other.declaration, declaration):
                 raise WorkerFailed(
-                    f"{here} has other inputs, outputs or another max_batch_size than {there}; give it another name"
+                    f"{here} has other inputs, outputs or another max_batch_size than version "
+                    f"{other.declaration.version} of {other.reference.label}; give it another name"
                 )
 
 

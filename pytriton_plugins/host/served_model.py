@@ -179,7 +179,7 @@ class ServedModel:
             self._host.abort(error)
         except Exception:
             _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
-            self._give_up("the host failed; its log says how")
+            self.give_up("the host failed; its log says how")
 
     async def _after(self, worker: Worker, history: deque[WorkerExit], *, served: bool) -> None:
         """Do what hooks choose for the place of a worker that has ended."""
@@ -194,7 +194,7 @@ class ServedModel:
                 _LOG.warning("model %s: %s; starting another", self.name, ended)
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp):
-            self._give_up(action.reason)
+            self.give_up(action.reason)
         else:
             self._host.stop(f"model {self.name}: {action.reason} ({chosen.plugin})")
             await asyncio.Event().wait()
@@ -211,7 +211,7 @@ class ServedModel:
         if self.loaded:
             _LOG.error("model %s: %s", self.name, reason)
         else:
-            self._give_up(reason)
+            self.give_up(reason)
 
     async def _serve_with(self, worker: Worker, *, fresh: bool) -> bool:
         """One worker's life; whether it has served."""
@@ -279,7 +279,8 @@ class ServedModel:
         self._host.changed()
         self._link.gone(channel)
 
-    def _give_up(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """Serve the model no longer, and say why."""
         _LOG.error("model %s: %s", self.name, reason)
         self.error = reason
         self._settled.set()
