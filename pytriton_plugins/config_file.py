@@ -50,6 +50,8 @@ def _read(path: Path, pyproject: bool) -> ConfigFile:
     if isinstance(table.get("plugins"), list):
         table = {**table, "enable": table["plugins"]}
         del table["plugins"]
+    elif "plugins" in table and not isinstance(table["plugins"], dict):
+        raise ConfigError(f'{path}: plugins is no list; write plugins = ["acme"], or tables [plugins.NAME]')
     settings = {key: value for key, value in table.items() if key not in TABLES}
     values = {_BY_KEY[key].name: value for key, value in _flat(path, settings)}
     return ConfigFile(path, values, read_tables(path, table))

@@ -121,6 +121,7 @@ def test_a_pyproject_without_our_table_is_no_file_of_ours(tmp_path: Path) -> Non
         ("zzz = 1", "zzz is no key of this file; the keys are address"),
         ("[shm]\nmaximum = 1", r"shm.maximum is no key of this file; did you mean shm.max\?"),
         ("shm = 3", r"shm is no table; write \[shm\]"),
+        ('plugins = "acme"', r'plugins is no list; write plugins = \["acme"\], or tables \[plugins\.NAME\]'),
         ("http_port = true", "http_port: True is no port"),
         ("http_port = -1", "http_port: -1 is no port"),
         ("log_level = 1", "log_level: 1 is no text"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, warn_of_variables
+from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output, warn_of_variables
 from pytriton_plugins.cli.options import host_options
 from pytriton_plugins.errors import PytritonPluginsError, ShmError
 from pytriton_plugins.text import printable
@@ -43,8 +43,9 @@ def command(ctx: click.Context, /, targets: tuple[str, ...], as_json: bool, **op
     """
     config = loaded_config(ctx, targets)
     warn_of_variables()
-    lines = []
-    for verdict in verdicts(config):
+    lines: list[Line] = []
+    looking = verdicts(config)
+    while (verdict := _next(looking)) is not None:
         lines.append(verdict)
         if not as_json:
             word = click.style("ok ", "green") if verdict.ok else click.style("bad", "red")
@@ -54,17 +55,24 @@ def command(ctx: click.Context, /, targets: tuple[str, ...], as_json: bool, **op
     return 0 if all(line.ok for line in lines) else 1
 
 
+def _next(looking: Iterator[Line]) -> Line | None:
+    with only_our_output():
+        return next(looking, None)
+
+
 def verdicts(config: HostConfig) -> Iterator[Line]:
     """Each as soon as it is known."""
+    from pytriton_plugins.cli.trying import hanging_or_crashing
     from pytriton_plugins.host.preparing import plugin_records
 
     yield _interpreter()
-    broken: dict[str, str] = {}
+    broken = hanging_or_crashing(config)
     hooks = loaded_hooks(config, broken)
     for label in hooks.plugins()[:-1]:
         yield Line(True, f"hook plugin {label}", "usable")
     for label, error in broken.items():
-        yield Line(False, f"hook plugin {label}", error)
+        subject = f"hook plugin {label}"
+        yield Line(False, subject, error.removeprefix(f"{subject}: "))
     yield _attempt("requirements", lambda: _requirements(config))
     yield _attempt("tritonserver", lambda: _server(config, hooks))
     yield _attempt("ports", lambda: _ports(config, hooks))

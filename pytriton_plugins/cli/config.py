@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks
+from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import host_options
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
     models, plugins and environments follow, and with --models what each model comes to.
     """
     config = loaded_config(ctx)
-    hooks = loaded_hooks(config, {})
-    rows = list(effective(config, hooks))
-    if show_models:
-        rows += effective_models(config, hooks)
+    with only_our_output():
+        hooks = loaded_hooks(config, {})
+        rows = list(effective(config, hooks))
+        if show_models:
+            rows += effective_models(config, hooks)
     if as_json:
         settings = [{"setting": name, "value": value, "source": source} for name, value, source in rows]
         click.echo(json.dumps({"schema": 1, "settings": settings}, indent=2, default=str))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytriton_plugins.cli.loading import loaded_config, loaded_hooks
+from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def command(ctx: click.Context, /, as_json: bool, **options: object) -> int:
 
     config = loaded_config(ctx)
     broken: dict[str, str] = {}
-    manager = loaded_hooks(config, broken)
+    with only_our_output():
+        manager = loaded_hooks(config, broken)
     names = [name for name in vars(specs) if name.startswith("pytriton_")]
     if as_json:
         click.echo(json.dumps(_document(manager, names, broken), indent=2))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks
+from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
 
     config = loaded_config(ctx)
     models, hooks = _found_models(config), find_hooks()
-    looked_at = inspected(config, loaded_hooks(config, {})) if show_models else []
+    with only_our_output():
+        looked_at = inspected(config, loaded_hooks(config, {})) if show_models else []
     found = {each.reference.place: each for each in looked_at}
     if as_json:
         plain = [_plain(item) | _models(found.get(item.place)) for item in models]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, TextIO
 
 from pytriton_plugins.cli.app import explain, here
 from pytriton_plugins.cli.options import flags_of
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from pytriton_plugins.config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.inspecting import Inspected
+
+
+def only_our_output() -> contextlib.redirect_stdout[TextIO]:
+    """While hook plugins run: what they print goes to standard error, or JSON would be none."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = ()) -> HostConfig:

@@ -21,7 +21,8 @@ from .conftest import Called
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["serv"], "No such command 'serv'"),
+        (["serv"], "No such command 'serv'; did you mean serve?; see 'pytriton-host --help'"),
+        (["nothing-like-it"], "No such command 'nothing-like-it'; see 'pytriton-host --help'"),
         (["serve", "--http-prt", "1"], "No such option '--http-prt'"),
         (["serve", "--http-port"], "requires an argument"),
         (["serve", "--http-port", "x"], "--http-port: 'x' is no port"),

@@ -1,0 +1,71 @@
+"""`check` with hook plugins that hang, crash, print or are wrong: one verdict a line, and JSON stays JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command import call_host
+from fake_distributions import install, path_with
+
+PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
+ONLY = ("--plugin=add-sub", *PORTS)
+PRINTS = """
+    from pytriton_plugins import hookimpl
+
+    print("imported")
+
+
+    @hookimpl
+    def pytriton_choose_ports():
+        print("asked for ports")
+
+
+    @hookimpl
+    def pytriton_choose_shm_policy():
+        print("asked for a policy")
+"""
+
+
+def with_hooks(folder: Path, source: str) -> dict[str, str]:
+    install(folder, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=source)
+    return {"PYTHONPATH": path_with(folder)}
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict"),
+    [
+        ("import signal\nwhile True: signal.pause()", "its import takes longer than 3 s and would hold up the start"),
+        ("import os\nos._exit(0)", "its import ends the process with exit code 0; fix or uninstall it"),
+        ("import ctypes\nctypes.string_at(0)", "its import ends the process with killed by SIGSEGV"),
+        ("raise SystemExit(3)", "acme_guard cannot be imported: SystemExit: 3 (acme_guard.py, line 1)"),
+        ("import no_such_library", "acme_guard needs the module no_such_library, which is not installed in"),
+        ("def pytriton_choose_port(): ...", "pytriton_choose_port is not marked; write @hookimpl above it"),
+    ],
+    ids=["hangs", "exits", "segfaults", "raises", "lacks", "unmarked"],
+)
+def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdict: str) -> None:
+    """Seen red with hook plugins imported in the process of `check`, for those that do not come back."""
+    done = call_host("check", *ONLY, "--import-timeout=3", env=with_hooks(tmp_path, source), timeout=30)
+    (bad,) = [line for line in done.stdout.splitlines() if line.startswith("bad")]
+    assert bad.startswith(f"bad  hook plugin guard (acme-guard 1.0): {verdict}")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert any(line.startswith("ok   plugin add-sub ") for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "--json", *ONLY),
+        ("hooks", "--json"),
+        ("config", "--json", "--models", "--plugin=add-sub"),
+        ("list", "--json", "--models"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_a_hook_plugin_prints_is_no_part_of_the_json(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = call_host(*arguments, env=with_hooks(tmp_path, PRINTS))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["schema"] == 1
+    assert "imported" in done.stderr
