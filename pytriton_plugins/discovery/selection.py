@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TypeVar
 
 from pytriton_plugins.discovery.entry_points import installed_version
@@ -43,6 +43,28 @@ def warn_of_unknown(disabled: Sequence[str], found: Sequence[Reference]) -> None
         if not any(_is_called(reference, name) for reference in found):
             hint = suggestion(name, {reference.plugin for reference in found})
             log.warning("disabled is %s, and no plugin is called so%s", one_line(name), hint)
+
+
+def warn_of_unknown_tables(tables: Iterable[str], found: Sequence[HookReference]) -> None:
+    """One line for each ``[plugins.NAME]`` whose hook plugin is not installed: nobody reads it."""
+    names = {reference.plugin for reference in found}
+    for name in tables:
+        if name not in names:
+            log.warning(
+                "[plugins.%s] is read by nobody: no hook plugin is called so%s", one_line(name), suggestion(name, names)
+            )
+
+
+def warn_of_unknown_models(tables: Iterable[str], optional: Iterable[str], models: Set[str], plugins: Set[str]) -> None:
+    """One line for each ``[models.NAME]`` or optional name that is no model, and for the latter no plugin either."""
+    for name in tables:
+        if name not in models:
+            hint = suggestion(name, models)
+            log.warning("[models.%s] is read by nobody: no model is called so%s", one_line(name), hint)
+    for name in optional:
+        if name not in models | plugins:
+            hint = suggestion(name, models | plugins)
+            log.warning("optional is %s, and no model or plugin is called so%s", one_line(name), hint)
 
 
 def conflicts(references: Sequence[R]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
-from pytriton_plugins.host.plugins import PluginRecord, start_plugin
+from pytriton_plugins.host.plugins import PluginRecord, start_plugin, warn_of_unknown_names
 from pytriton_plugins.host.ports import choose_ports
 from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_server_options
 from pytriton_plugins.host.processes import describe_exit, kill_children
@@ -167,6 +167,7 @@ class Host:
         """Say what is served once every plugin serves or has failed, and what holds readiness back if anything does."""
         assert self._health is not None
         await asyncio.gather(*plugins)
+        warn_of_unknown_names(self.config, self.roster.records)
         await asyncio.gather(*[model.settled() for model in self.roster.models.values()])
         self._state = "serving"
         self.hooks.now_serving()

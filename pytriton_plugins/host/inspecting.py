@@ -14,7 +14,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.launching import launch_of
-from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled
+from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, warn_of_unknown_names
 from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -55,7 +55,7 @@ async def _inspect(
             return Inspected(record.reference, error=record.error)
         async with room:
             try:
-                done = Inspected(record.reference, await _declared(config, hooks, record.reference, next(numbers)))
+                done = Inspected(record.reference, await _declared(config, hooks, record, next(numbers)))
             except (WorkerFailed, ConfigError) as error:
                 done = Inspected(record.reference, error=str(error))
             except OSError as error:
@@ -67,16 +67,19 @@ async def _inspect(
         inspected = await asyncio.gather(*map(one, records))
     finally:
         await kill_children(_END_PATIENCE)
+    warn_of_unknown_names(config, records)
     return _with_conflicts(inspected)
 
 
 async def _declared(
-    config: HostConfig, hooks: HookManager, reference: ModelReference, number: int
+    config: HostConfig, hooks: HookManager, record: PluginRecord, number: int
 ) -> tuple[ModelDeclaration, ...]:
-    launch = launch_of(config, hooks, reference, None, number)
-    worker = Worker(number, reference, launch, lambda worker, message: None, lambda worker: None)
+    launch = launch_of(config, hooks, record.reference, None, number)
+    worker = Worker(number, record.reference, launch, lambda worker, message: None, lambda worker: None)
     try:
-        return tuple(enabled(config, await worker.declared(config.import_timeout)))
+        declared = await worker.declared(config.import_timeout)
+        record.declared = frozenset(declaration.name for declaration in declared)
+        return tuple(enabled(config, declared))
     finally:
         worker.kill()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.discovery.selection import warn_of_unknown_models
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.model_settings import configured
 from pytriton_plugins.host.served_model import ServedModel
@@ -31,6 +32,8 @@ class PluginRecord:
     models: list[str] = attrs.field(factory=list)
     error: str = ""
     required: bool = True
+    declared: frozenset[str] = frozenset()
+    """The models that it has, enabled or not."""
     files: tuple[str, ...] = ()
     """What it was imported from, for `--reload`."""
 
@@ -49,6 +52,7 @@ async def start_plugin(roster: Roster, record: PluginRecord) -> None:
         worker = roster.new_worker(record.reference)
         declared = await worker.declared(roster.config.import_timeout)
         record.files = worker.files
+        record.declared = frozenset(declaration.name for declaration in declared)
         declarations = enabled(roster.config, declared)
         _refuse_other_tensors(roster, record.reference, declarations)
     except (WorkerFailed, ConfigError, OSError) as error:
@@ -81,6 +85,14 @@ def _start_models(roster: Roster, record: PluginRecord, declarations: list[Model
         model = ServedModel(roster, record.reference, declaration)
         roster.models[declaration.name, declaration.version] = model
         model.start(mine)
+
+
+def warn_of_unknown_names(config: HostConfig, records: Sequence[PluginRecord]) -> None:
+    """Names in the configuration that no model has; a plugin without models may be the one that has them."""
+    if all(record.declared for record in records):
+        models = frozenset().union(*(record.declared for record in records))
+        plugins = frozenset().union(*(record.reference.names for record in records))
+        warn_of_unknown_models(config.tables.models, config.optional, models, plugins)
 
 
 def enabled(config: HostConfig, declared: list[ModelDeclaration]) -> list[ModelDeclaration]:

@@ -17,6 +17,7 @@ from pytriton_plugins.discovery.selection import (
     select_hooks,
     select_models,
     warn_of_unknown,
+    warn_of_unknown_tables,
 )
 from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
 from pytriton_plugins.hooks.manager import HookManager
@@ -43,6 +44,7 @@ def hooks_of(config: HostConfig) -> HookManager:
 
 def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
     """A record for each target, or for each model plugin that the configuration leaves; conflicts have their error."""
+    warn_of_unknown_tables(config.tables.plugins, find_hooks())
     if config.targets:
         try:
             return [PluginRecord(reference) for reference in catalogue(config.targets)]

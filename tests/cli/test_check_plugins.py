@@ -9,6 +9,8 @@ import pytest
 from command import call_host
 from fake_distributions import install, path_with
 
+from pytriton_plugins.testing import run_host
+
 PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
 ONLY = ("--plugin=add-sub", *PORTS)
 PRINTS = """
@@ -69,3 +71,41 @@ def test_what_a_hook_plugin_prints_is_no_part_of_the_json(tmp_path: Path, argume
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["schema"] == 1
     assert "imported" in done.stderr
+
+
+FILE = """
+enable = ["add-sub"]
+optional = ["add-sub", "ad_sub"]
+
+[models.add_sum]
+workers = 2
+
+[models.add_sub]
+enabled = {enabled}
+
+[plugins.memory-gaurd]
+share = 0.5
+"""
+
+
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_names_that_nobody_has_are_told(tmp_path: Path, enabled: str) -> None:
+    """A table for another machine's model is no mistake, so it is a warning."""
+    file = tmp_path / "host.toml"
+    file.write_text(FILE.format(enabled=enabled))
+    done = call_host("check", *PORTS, f"--config={file}")
+    assert done.returncode == 0, done.stdout
+    assert done.stderr.splitlines() == [
+        "[plugins.memory-gaurd] is read by nobody: no hook plugin is called so; did you mean memory-guard?",
+        "[models.add_sum] is read by nobody: no model is called so; did you mean add_sub?",
+        "optional is ad_sub, and no model or plugin is called so; did you mean add_sub?",
+    ]
+
+
+def test_serve_tells_them_too(tmp_path: Path) -> None:
+    file = tmp_path / "host.toml"
+    file.write_text(FILE.format(enabled="true"))
+    with run_host(options=[f"--config={file}"]) as host:
+        host.wait_settled()
+        assert "WARNING pytriton.discovery: [models.add_sum] is read by nobody" in host.log
+        assert "WARNING pytriton.discovery: [plugins.memory-gaurd] is read by nobody" in host.log
