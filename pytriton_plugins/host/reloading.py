@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pytriton_plugins.discovery.sources import source_files
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.plugins import PluginRecord, enabled
+from pytriton_plugins.host.plugins import PluginRecord, enabled, start_plugin
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 
@@ -38,21 +39,29 @@ class Reloader:
         """Until cancelled."""
         while True:
             for record in self._roster.records:
-                now = _stamps(record.files)
+                now = _stamps(files_of(record))
                 before = self._seen.setdefault(record.reference.place, now)
-                if now != before and await self._is_quiet(record, now):
+                if not (record.declared or record.error):
+                    continue  # it is imported for the first time
+                if not _differ(before, now):
                     self._seen[record.reference.place] = now
+                elif await self._is_quiet(record, now):
                     await self._reload(record)
-                    self._seen[record.reference.place] = _stamps(record.files)
+                    self._seen[record.reference.place] = {**_stamps(files_of(record)), **now}
             await asyncio.sleep(PERIOD)
 
     async def _is_quiet(self, record: PluginRecord, now: Stamps) -> bool:
         """An editor may be halfway through."""
         await asyncio.sleep(PERIOD)
-        return _stamps(record.files) == now
+        return _stamps(files_of(record)) == now
 
     async def _reload(self, record: PluginRecord) -> None:
         name = record.reference.plugin
+        if not record.models:
+            _LOG.info("plugin %s has changed", name)
+            record.error = ""
+            await start_plugin(self._roster, record)
+            return
         worker: Worker | None = None
         try:
             worker = self._roster.new_worker(record.reference)
@@ -68,17 +77,19 @@ class Reloader:
         await self._serve(record, declarations, worker)
 
     async def _serve(self, record: PluginRecord, declarations: list[ModelDeclaration], first: Worker | None) -> None:
-        served = {model.name: model for model in self._roster.models.values() if model.reference == record.reference}
+        served = {key: model for key, model in self._roster.models.items() if model.reference == record.reference}
         for declaration in declarations:
-            model = served.pop(declaration.name, None)
-            if model is None or model.declaration.version != declaration.version:
+            model = served.pop((declaration.name, declaration.version), None)
+            if model is None:
                 _LOG.warning("model %s is new in %s; restart to serve it", declaration.name, record.reference.plugin)
                 continue
             worker, first = first, None
-            if model.declaration == declaration:
+            if model.declaration == declaration and not model.error:
                 said = _said(await model.swap(worker))
+            elif await self._roster.replace(model, declaration, worker):
+                said = _SERVED
             else:
-                said = _SERVED if await self._roster.replace(model, declaration, worker) else _SERVES_ON
+                said = "the change is not served either" if model.error else _SERVES_ON
             _LOG.info("model %s: %s", declaration.name, said)
         if first is not None:
             first.dismiss()
@@ -95,6 +106,15 @@ def _said(swapped: Swapped) -> str:
     if done and done < live:
         return f"{done} of its {live} workers serve the change, and the others serve on as they were"
     return _SERVED if done else _SERVES_ON
+
+
+def files_of(record: PluginRecord) -> Sequence[str]:
+    """What the plugin was imported from; what it would be imported from if that failed, and nobody could say."""
+    return record.files or source_files(record.reference)
+
+
+def _differ(before: Stamps, now: Stamps) -> bool:
+    return any(before[file] != now[file] for file in before.keys() & now.keys())
 
 
 def _stamps(files: Iterable[str]) -> Stamps:

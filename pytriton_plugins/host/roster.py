@@ -136,6 +136,8 @@ class Roster:
             return False
         self.models[declaration.name, declaration.version] = new
         self._passing.discard(new)
+        if not old.loaded:
+            self._passing.discard(old)  # Triton has nothing to let go of
         return True
 
     async def load(self, model: ServedModel) -> None:

@@ -15,6 +15,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from clients import infer
+from fake_distributions import install, path_with
 from leftovers import Mark
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -176,3 +177,74 @@ def test_a_change_that_cannot_be_set_up_leaves_the_old_one(file: Path, before: s
         assert host.status("/v2/health/ready") == 200
         file.write_text(CLASS.format(setup="pass", number=3))
         wait_until(lambda: infer(host, "grpc", "plus", x)["y"].item() == 3, 20, "the next change is served")
+
+
+VERSIONS = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+X, Y = [Tensor("x", np.int64, ())], [Tensor("y", np.int64, ())]
+
+
+@infer_func(name="plus", inputs=X, outputs=Y)
+def first(x):
+    return x + {number}
+
+
+@infer_func(name="plus", version=2, inputs=X, outputs=Y)
+def second(x):
+    return x + {number} + 1
+"""
+
+
+def version(host: RunningHost, number: int) -> int:
+    x = tritonclient.grpc.InferInput("x", [1, 1], "INT64")
+    x.set_data_from_numpy(np.zeros((1, 1), np.int64))
+    with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
+        return int(client.infer("plus", [x], model_version=str(number)).as_numpy("y").item())
+
+
+def test_each_version_of_a_model_is_swapped(file: Path) -> None:
+    """Seen red with models told apart by name alone; and nothing is swapped that has not changed."""
+    file.write_text(VERSIONS.format(number=10))
+    with run_host(file, options=["--reload"]) as host:
+        assert (version(host, 1), version(host, 2)) == (10, 11)
+        assert "has changed" not in host.log
+        file.write_text(VERSIONS.format(number=20))
+        wait_until(lambda: (version(host, 1), version(host, 2)) == (20, 21), 20, "both versions are the new ones")
+
+
+@pytest.mark.parametrize(
+    ("broken", "what"),
+    [
+        ("this is no Python\n", "SyntaxError"),
+        (CLASS.format(setup="raise OSError('no weights')", number=1), "no weights"),
+        ("import os\nos._exit(4)\n", "exit code 4"),
+    ],
+    ids=["import", "set-up", "exit"],
+)
+def test_what_was_broken_from_the_start_is_served_once_it_is_mended(file: Path, broken: str, what: str) -> None:
+    """Seen red with only those files looked at that a plugin was imported from, and with a model given up for good."""
+    file.write_text(broken)
+    with run_host(file, options=["--reload"], ready=False) as host:
+        host.wait_settled()
+        assert what in host.output
+        file.write_text(CLASS.format(setup="raise OSError('nor here')", number=2))
+        wait_until(lambda: "nor here" in host.log, 20, "the change was tried")
+        file.write_text(CLASS.format(setup="pass", number=3))
+        host.wait_ready()
+        assert infer(host, "grpc", "plus", {"x": np.array([[0]])})["y"].item() == 3
+
+
+def test_a_package_that_was_broken_from_the_start(tmp_path: Path) -> None:
+    (tmp_path / "acme_plus").mkdir()
+    module = tmp_path / "acme_plus" / "model.py"
+    module.write_text("def (\n")
+    (tmp_path / "acme_plus" / "__init__.py").touch()
+    install(tmp_path, "acme-plus", {"pytriton_plugins.models": {"acme-plus": "acme_plus.model"}})
+    env = {"PYTHONPATH": path_with(tmp_path), "PYTRITON_HOST_PLUGIN": "acme-plus"}
+    with run_host(options=["--reload"], env=env, ready=False) as host:
+        host.wait_settled()
+        module.write_text(SAME.format(number=9))
+        host.wait_ready()
+        assert infer(host, "grpc", "plus", {"x": np.array([[0]])})["y"].item() == 9
