@@ -81,8 +81,9 @@ def verdicts(config: HostConfig) -> Iterator[Line]:
         records = plugin_records(config, hooks)
     except PytritonPluginsError as error:
         yield Line(False, "plugins", str(error))
-    if not records:
-        yield Line(False, "plugins", "there is nothing to serve; install a model plugin, or name a file")
+    else:
+        if not records:
+            yield Line(False, "plugins", "there is nothing to serve; install a model plugin, or name a file")
     yield from _models(config, hooks, records)
 
 

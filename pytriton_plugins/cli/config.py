@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import host_options
 
@@ -31,11 +32,14 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
     models, plugins and environments follow, and with --models what each model comes to.
     """
     config = loaded_config(ctx)
+    broken: dict[str, str] = {}
     with only_our_output():
-        hooks = loaded_hooks(config, {})
+        hooks = loaded_hooks(config, broken)
         rows = list(effective(config, hooks))
         if show_models:
             rows += effective_models(config, hooks)
+    for label, error in broken.items():
+        explain(error if label in error else f"hook plugin {label}: {error}")
     if as_json:
         settings = [{"setting": name, "value": value, "source": source} for name, value, source in rows]
         click.echo(json.dumps({"schema": 1, "settings": settings}, indent=2, default=str))
@@ -99,7 +103,7 @@ def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[
     from pytriton_plugins.hooks.manager import BUILT_IN
     from pytriton_plugins.values import Ports, ServerOptions
 
-    chosen: dict[str, tuple[Any, str]] = {}
+    chosen = _chosen_server(config, hooks)
     ports = hooks.choose_ports(Ports(config.http_port, config.grpc_port, config.metrics_port))
     if ports is not None and ports.plugin != BUILT_IN:
         for name in ("http", "grpc", "metrics"):
@@ -109,6 +113,21 @@ def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[
     if options.plugin:
         chosen["server_options"] = options.value.items, f"hook plugin {options.plugin}"
     return chosen
+
+
+def _chosen_server(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
+    from pytriton_plugins.errors import ServerError
+    from pytriton_plugins.hooks.manager import BUILT_IN
+    from pytriton_plugins.host.locate import find_tritonserver
+
+    if config.tritonserver is not None:
+        return {}
+    try:
+        found = find_tritonserver(None, hooks)
+    except ServerError:
+        return {}
+    by = found.source.removeprefix("named by ")
+    return {"tritonserver": (found.path, "default" if by == BUILT_IN else f"hook plugin {by}")}
 
 
 def _said(model: object) -> Mapping[str, Any]:

@@ -150,8 +150,8 @@ class HookRegistry:
     def _failed(self, failure: Failure) -> None:
         if not self._serving:
             raise HookError(f"{failure}; fix or uninstall it") from failure.error
-        self._count(failure)
+        self._count(failure, "; the next answer or the default is used")
 
-    def _count(self, failure: Failure) -> None:
+    def _count(self, failure: Failure, consequence: str = "") -> None:
         self.failures[failure.plugin] += 1
-        log.error("%s; the next answer or the default is used", failure, exc_info=failure.error)
+        log.error("%s%s", failure, consequence, exc_info=failure.error)

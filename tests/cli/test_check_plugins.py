@@ -57,6 +57,21 @@ def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdi
 
 
 @pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("nothing.py",), "nothing.py is no file"),
+        (("--plugin=ad-sub",), "no model plugin is called ad-sub; did you mean add-sub?"),
+        (("--no-plugin=add-sub", "--no-plugin=file-type"), "there is nothing to serve"),
+    ],
+)
+def test_one_mistake_is_one_bad_line(arguments: tuple[str, ...], reason: str) -> None:
+    """Seen red with "there is nothing to serve" after what was to be served could not be found."""
+    done = call_host("check", *PORTS, *arguments)
+    (bad,) = [line for line in done.stdout.splitlines() if line.startswith("bad")]
+    assert bad.startswith(f"bad  plugins: {reason}")
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("check", "--json", *ONLY),

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from command import call_host
+from fake_distributions import install, path_with
 
 from .conftest import Called
 
@@ -91,6 +93,51 @@ def test_mistakes_in_the_file_are_one_line(called: Called, tmp_path: Path, text:
     assert ran.code == 2
     assert said in ran.err.replace("0 is no number", "'0' is no number")
     assert len(ran.err.splitlines()) == 1
+
+
+HOOKS = """
+    from pytriton_plugins import hookimpl
+    from pytriton_plugins.values import Ports, ShmPolicy
+
+
+    @hookimpl
+    def pytriton_choose_ports(ports):
+        return Ports(18000, 18001, 18002)
+
+
+    @hookimpl
+    def pytriton_choose_shm_policy(default):
+        return ShmPolicy(max=1 << 26)
+
+
+    @hookimpl
+    def pytriton_edit_server_options(options):
+        return options.having("log-verbose", "1")
+"""
+
+
+def test_what_a_hook_plugin_chose_bears_its_name(tmp_path: Path) -> None:
+    install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOKS)
+    arguments = ("config", "--json", "--models", "--plugin=add-sub", "--grpc-port=9001")
+    done = call_host(*arguments, env={"PYTHONPATH": path_with(tmp_path)})
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = {row["setting"]: (row["value"], row["source"]) for row in json.loads(done.stdout)["settings"]}
+    guard = "hook plugin guard (acme-guard 1.0)"
+    assert rows["http_port"] == (18000, guard)
+    assert rows["grpc_port"] == (9001, "--grpc-port")
+    assert rows["server_options"] == ([["log-verbose", "1"]], guard)
+    assert rows["add_sub 1: shm.max"] == (1 << 26, guard)
+    assert str(rows["tritonserver"][0]).endswith("/tritonserver")
+    assert rows["tritonserver"][1].startswith("hook plugin tritonserver (pytriton-plugins-tritonserver ")
+
+
+def test_a_broken_hook_plugin_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
+    """Seen red with it passed over in silence."""
+    install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard="import no_such")
+    done = call_host("config", env={"PYTHONPATH": path_with(tmp_path)})
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("pytriton-host: hook plugin guard (acme-guard 1.0): acme_guard needs the module no_such")
+    assert "http_port" in done.stdout
 
 
 def test_hooks_in_calling_order(called: Called) -> None:

@@ -100,6 +100,18 @@ def test_a_failing_plugin_is_logged_and_counted_while_serving(caplog: pytest.Log
     assert "plugin-0" in caplog.text
 
 
+def test_what_is_only_told_has_no_next_answer(caplog: pytest.LogCaptureFixture) -> None:
+    class Raises:
+        @hookimpl
+        def pytriton_on_host_start(self) -> None:
+            raise KeyError("x")
+
+    manager = manager_with(Raises())
+    with caplog.at_level(logging.ERROR, "pytriton.hooks"):
+        manager.on_host_start(HostStatus())
+    assert caplog.messages == ["hook plugin plugin-0: pytriton_on_host_start raised KeyError: 'x'"]
+
+
 def test_installed_plugins_are_asked_in_sorted_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = """
         from pathlib import Path
