@@ -26,7 +26,8 @@ def pages() -> dict[str, str]:
     """The text of each page, by file name."""
     from pytriton_plugins.hooks import specs
 
-    return {**hook_pages(specs, Path(specs.__file__).read_text()), "configuration.md": configuration_page()}
+    hooks = hook_pages(specs, Path(specs.__file__).read_text())
+    return {**hooks, "values.md": values_page(), "configuration.md": configuration_page()}
 
 
 def hook_pages(specs: ModuleType, source: str) -> dict[str, str]:
@@ -101,21 +102,89 @@ def configuration_page() -> str:
         option = f"`--{setting.option}{f' {metavar}' if metavar else ''}`"
         lines.append(f"| {option} | `{setting.variable}` | `{setting.key}` | {text} |")
     lines += ["", "# `[models.NAME]`", "", "| key | type |", "|---|---|"]
-    lines += [f"| `{key}` | `{kind}` |" for key, kind in _fields("ModelSettings")]
+    lines += [f"| `{key}` | `{kind}` |" for key, kind in _keys("ModelSettings")]
     lines += ["", "# `[[environments]]`", "", "| key | type |", "|---|---|"]
-    lines += [f"| `{key}` | `{kind}` |" for key, kind in _fields("Environment")]
+    lines += [f"| `{key}` | `{kind}` |" for key, kind in _keys("Environment")]
     return "\n".join(lines) + "\n"
 
 
-def _fields(name: str) -> list[tuple[str, str]]:
-    """The fields of a class of config_tables.py as written there."""
+def _keys(name: str) -> list[tuple[str, str]]:
+    """The keys of a table of the configuration file, from the class of config_tables.py that holds it."""
     from pytriton_plugins import config_tables
 
-    tree = ast.parse(Path(config_tables.__file__).read_text())
-    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
-    fields = [node for node in found.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
-    named = [(node.target.id, ast.unparse(node.annotation)) for node in fields if isinstance(node.target, ast.Name)]
-    return [(re.sub(r"^shm_", "shm.", key), kind.replace("|", "\\|")) for key, kind in named]
+    (found,) = [node for node in _classes(config_tables) if node.name == name]
+    return [(re.sub(r"^shm_", "shm.", key), kind) for key, kind, _ in _fields(found)]
+
+
+def values_page() -> str:
+    """Every class that a hook is given or answers with: its fields, and what can be asked of it."""
+    from pytriton_plugins import models, tensors, values
+    from pytriton_plugins.discovery import references
+
+    nodes = _classes(values)
+    for module, name in ((models, "ModelDeclaration"), (tensors, "Tensor"), (references, "ModelReference")):
+        nodes += [node for node in _classes(module) if node.name == name]
+    lines = [
+        NOTE.format(source="pytriton_plugins/values.py and others").rstrip("\n"),
+        "",
+        "# Values of hooks",
+        "",
+        "All are frozen; `attrs.evolve(value, field=…)` makes another one of those in `values`. They are imported from",
+        "`pytriton_plugins.values`, but `ModelDeclaration` from `pytriton_plugins.models`, `Tensor` from",
+        "`pytriton_plugins` and `ModelReference` from `pytriton_plugins.discovery.references`.",
+        "",
+    ]
+    aliases = ["## Names for several\n", "| name | one of |", "|---|---|"]
+    aliases += [f"| `{name}` | {kinds} |" for name, kinds in _aliases(values)]
+    return "\n".join([*lines, *(_value(node) for node in nodes), *aliases]) + "\n"
+
+
+def _aliases(module: ModuleType) -> list[tuple[str, str]]:
+    """`FullAction = Grow | Wait | Reject` and the like, and the texts of a Literal."""
+    found = []
+    for node in ast.parse(Path(str(module.__file__)).read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            kinds = ast.unparse(node.value).removeprefix("Literal[").removesuffix("]")
+            if kinds[0].isalpha() or kinds[0] == "'":
+                found.append((node.targets[0].id, ", ".join(f"`{kind}`" for kind in re.split(r" \| |, ", kinds))))
+    return found
+
+
+def _value(node: ast.ClassDef) -> str:
+    text, _, _ = _docstring(ast.get_docstring(node) or "")
+    lines = [f"## `{node.name}`\n", *[f"{each}\n" for each in text], "| field | type | default |", "|---|---|---|"]
+    fields = _fields(node)
+    for base in node.bases:
+        fields = [*_fields(_base(ast.unparse(base))), *fields]
+    lines += [f"| `{name}` | `{kind}` | {f'`{default}`' if default else ''} |" for name, kind, default in fields]
+    for member in node.body:
+        said = ast.get_docstring(member) if isinstance(member, ast.FunctionDef) else None
+        if isinstance(member, ast.FunctionDef) and said and not member.name.startswith(("_", "to_", "from_")):
+            is_property = any(ast.unparse(each) == "property" for each in member.decorator_list)
+            arguments = "" if is_property else f"({', '.join(each.arg for each in member.args.args[1:])})"
+            lines.append(f"\n`{member.name}{arguments}`: {' '.join(_docstring(said)[0])}")
+    return "\n".join(lines) + "\n"
+
+
+def _base(name: str) -> ast.ClassDef:
+    from pytriton_plugins.discovery import references
+
+    return next(node for node in _classes(references) if node.name == name)
+
+
+def _classes(module: ModuleType) -> list[ast.ClassDef]:
+    tree = ast.parse(Path(str(module.__file__)).read_text())
+    return [node for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def _fields(node: ast.ClassDef) -> list[tuple[str, str, str]]:
+    """Name, type and default of each field as written in the class; "" for a field that must be given."""
+    found = []
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            default = "" if item.value is None or isinstance(item.value, ast.Call) else ast.unparse(item.value)
+            found.append((item.target.id, ast.unparse(item.annotation).replace("|", "\\|"), default))
+    return found
 
 
 def main() -> int:

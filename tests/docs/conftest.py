@@ -32,11 +32,12 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
 
 @pytest.fixture(scope="session")
 def host(examples: Examples) -> Iterator[RunningHost]:
-    """One host for the models of all pages; the plugin that pages install is served from its package."""
-    loose = [block for block in blocks("python") if kind(block) == "model" and "/" not in block.name]
-    targets = [examples.file(block) for block in loose]
+    """One host for the models of all pages; the plugins that pages install are served from their packages."""
+    models = [block for block in blocks("python") if kind(block) == "model"]
+    targets = [examples.file(block) for block in models if "/" not in block.name]
+    packaged = [block.name.removesuffix(".py").replace("/", ".") for block in models if "/" in block.name]
     codes = examples.folder / "codes.py"
     codes.write_text(RAISE_CODE)
-    with run_host(*targets, codes, "acme_mean.model", env=examples.environment) as running:
+    with run_host(*targets, codes, *packaged, env=examples.environment) as running:
         running.wait_settled()
         yield running

@@ -24,6 +24,7 @@ from pytriton_plugins.testing import RunningHost, wait_until
 OTHER_PROGRAMS = {"python3", "pip", ".", "docker"}
 """Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging)."""
 
+ANY_PORTS = {f"PYTRITON_HOST_{name}_PORT": "0" for name in ("HTTP", "GRPC", "METRICS")}
 _DEFAULTS = re.compile(r"(?:127\.0\.0\.1|localhost):(800[01])")
 
 
@@ -120,6 +121,31 @@ def test_commands_print_what_the_page_shows(command: Command, host: RunningHost,
     assert done.returncode == 0, done.stderr
     for line in command.output.splitlines() if arguments[0] == "list" else [command.output]:
         assert " ".join(words(line)) in " ".join(words(done.stdout))
+
+
+@pytest.mark.parametrize(
+    "command", those(*(("pytriton-host", name) for name in ("new", "hooks", "check", "config"))), ids=described
+)
+def test_commands_that_need_no_host(command: Command, tmp_path: Path, examples: Examples) -> None:
+    arguments = program(command)[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytriton_plugins", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, **examples.environment, **ANY_PORTS},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Other hook plugins may be installed beside those of the pages, and stand in the same lines.
+    said = [set(words(line)) for line in done.stdout.splitlines()]
+    for line in command.output.splitlines():
+        assert any(set(words(line)) <= each for each in said), line
+
+
+def test_every_command_of_ours_is_run() -> None:
+    """So that a page cannot show one that nobody looks at."""
+    run = ("new", "hooks", "check", "config", "list", "infer", "serve")
+    assert {program(command)[1] for command in those(("pytriton-host",))} <= set(run)
 
 
 @pytest.mark.parametrize("command", those(("pytriton-host", "serve")), ids=described)

@@ -24,6 +24,7 @@ IMAGE = [[[[30, 60, 90], [10, 20, 30]]]]
 CALLS: list[tuple[str, dict[str, tuple[str, Any]], dict[str, Any]]] = [
     ("add", {"a": ("FP32", [[1, 2]]), "b": ("FP32", [[10, 20]])}, {"sum": [11, 22]}),
     ("row_mean", {"x": ("FP32", [[1, 2, 6], [0, 0, 3]])}, {"mean": [3, 1]}),
+    ("share", {"x": ("FP32", [[1, 3]])}, {"share": [0.25, 0.75]}),
     ("grey", {"image:0": ("UINT8", IMAGE)}, {"grey:0": [60, 20]}),
     ("colours", {"image": ("UINT8", IMAGE)}, {"mean": [20, 40, 60], "darkest": [10, 20, 30]}),
     ("negative", {"image": ("UINT8", IMAGE)}, {"negative": [225, 195, 165, 245, 235, 225]}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,17 @@ def test_the_pages_are_up_to_date() -> None:
     """`python docs/generate.py` writes them."""
     written = {path.name: path.read_text() for path in (ROOT / "docs/reference").glob("*.md")}
     assert written == loaded(ROOT / "docs/generate.py", "docs_generate").pages()
+
+
+def test_every_type_of_a_hook_is_described() -> None:
+    """An author need not read the source to know the fields of what a hook gets."""
+    standard = {"Any", "Iterable", "Mapping", "None", "Path", "Sequence", "Settings", "int", "str", "tuple"}
+    standard |= {"click", "Command"}
+    hooks = [function for name, function in vars(specs).items() if name.startswith("pytriton_")]
+    annotations = " ".join(str(each) for function in hooks for each in function.__annotations__.values())
+    page = (ROOT / "docs/reference/values.md").read_text()
+    for name in set(re.findall(r"[A-Za-z]\w*", annotations)) - standard:
+        assert f"## `{name}`" in page or f"| `{name}` |" in page
 
 
 def test_a_hook_that_is_added_appears(tmp_path: Path) -> None:
