@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Union
 
 import numpy as np
@@ -37,7 +38,16 @@ class DType:
     @property
     def written(self) -> str:
         """What an author writes for this dtype, such as ``np.float32`` or ``str``."""
-        return self.python.__name__ if self.python else ("bool" if self.triton == "BOOL" else f"np.{self.numpy.name}")
+        if self.python:
+            return self.python.__name__
+        if self.numpy.name == _BFLOAT16:
+            return "ml_dtypes.bfloat16"
+        return "bool" if self.triton == "BOOL" else f"np.{self.numpy.name}"
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether arrays hold the bits of numbers for which numpy has no type here."""
+        return self.triton == "BF16" and self.numpy.name != _BFLOAT16
 
 
 def _fixed(code: int, triton: str, numpy: type) -> DType:
@@ -62,6 +72,20 @@ NUMERIC = (
     _fixed(11, "FP32", np.float32),
     _fixed(12, "FP64", np.float64),
 )
+_BFLOAT16 = "bfloat16"
+
+
+@cache
+def bfloat16() -> DType:
+    """BF16: arrays of ``ml_dtypes.bfloat16`` where that is installed, elsewhere the bits as ``np.uint16``."""
+    # Not at import: few models use it, and most environments have no ml_dtypes.
+    try:
+        import ml_dtypes
+    except ImportError:
+        return DType(14, "BF16", np.dtype(np.uint16), 2)
+    return DType(14, "BF16", np.dtype(ml_dtypes.bfloat16), 2)
+
+
 _BY_NUMPY = {dtype.numpy: dtype for dtype in NUMERIC}
 _BY_NAME = {dtype.triton: dtype for dtype in NUMERIC}
 
@@ -69,7 +93,7 @@ DTypeLike = Union[str, type, "np.dtype[Any]", DType]
 
 
 def as_dtype(value: Any) -> DType:
-    """The data type that ``value`` names: a numpy dtype, class or string, or ``bytes``, ``str``, ``bool``.
+    """The data type that ``value`` names: a numpy dtype, class or string, ``bytes``, ``str``, ``bool``, ``"bfloat16"``.
 
     Raises DeclarationError for Python's ``int`` and ``float`` (32 or 64 bits?) and for what Triton cannot carry.
     """
@@ -78,6 +102,8 @@ def as_dtype(value: Any) -> DType:
     # By identity: np.dtype("float64") == float, and the author of the former has said how many bits.
     if value is bytes or value is str:
         return BYTES if value is bytes else STR
+    if isinstance(value, str) and value == _BFLOAT16:
+        return bfloat16()
     if value is int or value is float:
         kind = value.__name__
         raise DeclarationError(f"dtype {kind} may mean 32 or 64 bits; write np.{kind}32 or np.{kind}64")
@@ -87,6 +113,8 @@ def as_dtype(value: Any) -> DType:
         raise DeclarationError(
             f"{value!r} is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool"
         ) from None
+    if dtype.name == _BFLOAT16:
+        return bfloat16()
     if dtype.kind == "S":
         return BYTES
     if dtype.kind == "U":
@@ -109,6 +137,8 @@ def dtype_by_triton_name(name: str, python: type | None = None) -> DType:
     """The data type of KServe's ``name`` (``FP32``, ``BYTES``, …); ``python`` tells ``str`` from ``bytes``."""
     if name == "BYTES":
         return STR if python is str else BYTES
+    if name == "BF16":
+        return bfloat16()
     return _BY_NAME[name]
 
 

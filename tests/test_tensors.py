@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.tensors import BYTES, STR, as_dtype, dtype_by_triton_name
+from pytriton_plugins.tensors import BYTES, STR, as_dtype, bfloat16, dtype_by_triton_name
 
 CODES = {
     "BOOL": (1, np.bool_, "TYPE_BOOL", "bool"),
@@ -35,6 +38,28 @@ def test_a_number_type_has_triton_code_and_names(triton: str) -> None:
         assert (dtype.code, dtype.triton, dtype.config, dtype.written) == (code, triton, config, written)
         assert dtype.item_size == np.dtype(numpy).itemsize
     assert dtype_by_triton_name(triton) is as_dtype(numpy)
+
+
+@pytest.mark.parametrize("way", ["bfloat16", ml_dtypes.bfloat16, np.dtype(ml_dtypes.bfloat16), bfloat16()])
+def test_ways_to_write_bfloat16(way: Any) -> None:
+    dtype = as_dtype(way)
+    assert dtype is bfloat16() is dtype_by_triton_name("BF16")
+    assert (dtype.code, dtype.triton, dtype.config, dtype.item_size) == (14, "BF16", "TYPE_BF16", 2)
+    assert (dtype.written, dtype.is_raw) == ("ml_dtypes.bfloat16", False)
+
+
+def test_bfloat16_without_ml_dtypes_is_its_bits() -> None:
+    """Nothing but the declaration of such a tensor imports ml_dtypes."""
+    program = """
+import sys
+from pytriton_plugins.tensors import Tensor
+assert "ml_dtypes" not in sys.modules
+sys.modules["ml_dtypes"] = None
+dtype = Tensor("x", "bfloat16", (1,)).dtype
+print(dtype.triton, dtype.numpy, dtype.written, dtype.is_raw)
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout == "BF16 uint16 np.uint16 True\n"
 
 
 @pytest.mark.parametrize("way", [bytes, np.bytes_, "S", "S7", np.dtype("S"), np.dtype("S7"), BYTES])

@@ -155,4 +155,7 @@ def _limits(protocol: str) -> dict[str, float]:
 
 def _output(item: dict[str, Any], answer: Any) -> Output:
     shape = tuple(int(dim) for dim in item.get("shape", []))
-    return Output(str(item["name"]), str(item["datatype"]), shape, answer.as_numpy(item["name"]))
+    array = answer.as_numpy(item["name"])
+    if array is not None and array.dtype.name == "bfloat16":
+        array = array.astype(np.float32)
+    return Output(str(item["name"]), str(item["datatype"]), shape, array)

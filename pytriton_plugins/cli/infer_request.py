@@ -15,7 +15,7 @@ from pytriton_plugins.tensors import NUMERIC, DType, dtype_by_triton_name
 from pytriton_plugins.text import one_line
 
 Array = np.ndarray[Any, Any]
-_KNOWN = {dtype.triton for dtype in NUMERIC} | {"BYTES"}
+_KNOWN = {dtype.triton for dtype in NUMERIC} | {"BYTES", "BF16"}
 
 
 @attrs.frozen
@@ -74,6 +74,8 @@ def _array(item: Input, text: str, batched: bool) -> Array:
             f"input {one_line(item.name)} is {one_line(item.datatype)}, which infer cannot send; use tritonclient"
         )
     dtype: DType = dtype_by_triton_name(item.datatype)
+    if dtype.is_raw:
+        raise ConfigError(f"input {one_line(item.name)} is BF16, which needs ml_dtypes; run: pip install ml_dtypes")
     try:
         return _shaped(parse_value(text, dtype), item.shape, batched, plain=text[:1] not in ("@", "[", '"'))
     except ValueError as error:

@@ -17,6 +17,8 @@ from pytriton_plugins.text import one_line
 
 Array = np.ndarray[Any, Any]
 
+_LARGEST_BF16 = float.fromhex("0x1.fep127")  # numpy itself knows nothing of the type
+
 
 def parse_value(text: str, dtype: DType) -> Array:
     """The array that ``text`` stands for: its own shape, ``dtype`` checked value by value.
@@ -126,7 +128,7 @@ def _whole(value: float, dtype: DType) -> int:
 
 
 def _real(value: float, dtype: DType) -> float:
-    largest = float(np.finfo(dtype.numpy).max)
+    largest = _LARGEST_BF16 if dtype.triton == "BF16" else float(np.finfo(dtype.numpy).max)
     if not (isinstance(value, float) and not math.isfinite(value)) and abs(value) > largest:
         raise ValueError(f"{one_line(value, 40)} is outside of {dtype.triton}: at most {largest:g}")
     return float(value)

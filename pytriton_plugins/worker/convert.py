@@ -14,8 +14,8 @@ Array = NDArray[Any]
 
 _PLAIN = (list, tuple, bool, int, float, complex, np.generic)
 _TEXT = (bytes, str, bytearray, memoryview)
-_KINDS = {"b": "b", "i": "biu", "u": "biu", "f": "biuf"}
-"""Kinds of Python values that an output of each kind takes: nothing that would lose a fraction or a sign."""
+_KINDS = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "V": "biuf"}
+"""Kinds of Python values that an output of each kind takes, V being bfloat16: no fraction and no sign is lost."""
 
 
 def as_array(place: str, value: Any, dtype: DType) -> Array:
@@ -61,7 +61,7 @@ def _converted(place: str, value: Any, dtype: DType) -> Array:
         )
     with np.errstate(all="ignore"):
         array = natural.astype(dtype.numpy)
-    overflown = np.isinf(array) & ~np.isinf(natural) if dtype.numpy.kind == "f" else array != natural
+    overflown = np.isinf(array) & ~np.isinf(natural) if dtype.numpy.kind in "fV" else array != natural
     if overflown.any():
         wrong = natural[overflown].ravel()[0]
         raise ResultError(f"{place} holds {wrong}, which {dtype.written} cannot; declare a wider dtype")

@@ -26,6 +26,7 @@ from pytriton_plugins.worker.link import WorkerLink
 from pytriton_plugins.worker.orphan import die_with_host
 from pytriton_plugins.worker.serve import ChannelServer
 
+_LOG = logging.getLogger("pytriton.worker")
 _FAILED = 3
 
 
@@ -64,6 +65,12 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
     callable_ = _attempt(link, "set-up", lambda: _set_up(marked, declaration, settings))
     if callable_ is None:
         return _FAILED
+    if any(tensor.dtype.is_raw for tensor in (*declaration.inputs, *declaration.outputs)):
+        _LOG.warning(
+            "model %s: bfloat16 tensors are np.uint16 here, the bits of each number, for ml_dtypes is not installed; "
+            "run: pip install ml_dtypes",
+            declaration.name,
+        )
     calls = CallPlan(declaration, callable_)
     new_server: Callable[..., ChannelServer] = ChannelServer
     if order.get("hooks"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -114,5 +115,14 @@ def test_shapes_that_do_not_fit(text: str, shape: tuple[int, ...], batched: bool
 
 
 def test_an_input_that_cannot_be_sent() -> None:
-    with pytest.raises(ConfigError, match="input a is BF16, which infer cannot send"):
-        build_inputs(Model("m", (Input("a", "BF16", (1,)),), False), {"a": "1"})
+    with pytest.raises(ConfigError, match="input a is FP8, which infer cannot send"):
+        build_inputs(Model("m", (Input("a", "FP8", (1,)),), False), {"a": "1"})
+
+
+def test_bfloat16() -> None:
+    model = Model("m", (Input("a", "BF16", (-1,)),), False)
+    array = build_inputs(model, {"a": "1.5,-2,3.3895313892515355e38"})["a"]
+    assert array.dtype == np.dtype(ml_dtypes.bfloat16)
+    assert array.view(np.uint16).tolist() == [0x3FC0, 0xC000, 0x7F7F]
+    with pytest.raises(ConfigError, match=r"input a: 3.39e\+38 is outside of BF16: at most 3.38953e\+38"):
+        build_inputs(model, {"a": "3.39e38"})

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from clients import Answered, Crowd, Gate, attempt, infer, post, queues, texts
@@ -57,6 +58,14 @@ def test_numbers_of_each_dtype_are_exact(host: RunningHost, protocol: str, kind:
     assert list(answer) == [kind]
     assert answer[kind].dtype == array.dtype
     assert answer[kind].tobytes() == array[:, ::-1].tobytes()
+
+
+def test_bfloat16_is_exact(host: RunningHost, protocol: str) -> None:
+    """Seen red with float32 written for BF16 (`bfloat16`, tensors.py)."""
+    x = np.array([[1.5, -0.0, 2.0**-133, np.inf, 1.6e38, 3.140625]], ml_dtypes.bfloat16)
+    y = infer(host, protocol, "doubled", {"x": x})["y"]
+    assert y.dtype == x.dtype
+    assert y.view(np.uint16).tolist() == [[0x4040, 0x8000, 0x0002, 0x7F80, 0x7F71, 0x40C9]]
 
 
 def test_several_inputs_and_outputs_in_any_order(host: RunningHost, protocol: str) -> None:
