@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.settings import parse_flag, parse_path, parse_size, parse_workers, suggestion
+from pytriton_plugins.models import MAX_TIMEOUT
+from pytriton_plugins.settings import parse_flag, parse_path, parse_seconds, parse_size, parse_workers, suggestion
 from pytriton_plugins.text import one_line
 
 TABLES = ("models", "plugins", "environments")
@@ -30,6 +31,7 @@ class ModelSettings:
     required: bool | None = None
     workers: int | None = None
     max_batch_size: int | None = None
+    timeout: float | None = None
     triton_config: Mapping[str, Any] = attrs.Factory(dict)
     settings: Mapping[str, Any] = attrs.Factory(dict)
     shm_initial: int | None = None
@@ -80,6 +82,7 @@ def _model(path: Path, where: str, table: dict[str, Any]) -> ModelSettings:
         "required": parse_flag,
         "workers": parse_workers,
         "max_batch_size": _parse_max_batch_size,
+        "timeout": _parse_timeout,
     }
     for name in table:
         if name not in (*scalars, "triton_config", "settings", "shm"):
@@ -113,6 +116,13 @@ def _parse_max_batch_size(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
         raise ValueError(f"{one_line(repr(value))} is no batch size; write a whole number from 1 up")
     return value
+
+
+def _parse_timeout(value: object) -> float:
+    seconds = parse_seconds(value)
+    if not 0.001 <= seconds <= MAX_TIMEOUT:
+        raise ValueError(f"{one_line(repr(value))} is no time-out; write seconds from 0.001 to {MAX_TIMEOUT}")
+    return seconds
 
 
 def _parsed(path: Path, where: str, parse: Parse, value: object) -> Any:

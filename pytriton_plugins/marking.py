@@ -15,7 +15,7 @@ from pytriton_plugins.annotations import (
     return_tensors,
 )
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.models import Kind, ModelDeclaration, wrong_name
+from pytriton_plugins.models import MAX_TIMEOUT, Kind, ModelDeclaration, wrong_name
 from pytriton_plugins.parameters import Parameters, check_inputs, check_kinds
 from pytriton_plugins.tensors import Tensor
 
@@ -42,6 +42,7 @@ def infer_func(
     max_batch_size: int = 64,
     workers: int = 1,
     retry_alone: bool = True,
+    timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
 ) -> Callable[[Marked], Marked]: ...
 
@@ -57,15 +58,17 @@ def infer_func(
     max_batch_size: int = 64,
     workers: int = 1,
     retry_alone: bool = True,
+    timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
 ) -> Any:
     """Marks a function or a class as a model; it stays directly callable.
 
     Tensors come from ``inputs`` and ``outputs``, or from ``Annotated`` parameters and return values. A batched
     callable gets arrays of shape ``(B, *shape)``; ``max_batch_size=0`` takes the batch axis away. A class is made
-    once in each worker and its ``__call__`` runs the batches. Raises DeclarationError for what cannot be served.
+    once in each worker and its ``__call__`` runs the batches. A call that takes longer than ``timeout`` seconds fails
+    its requests and ends its worker, and another takes its place. Raises DeclarationError for what cannot be served.
     """
-    settings = _Settings(name, version, max_batch_size, workers, retry_alone, triton_config)
+    settings = _Settings(name, version, max_batch_size, workers, retry_alone, timeout, triton_config)
 
     def mark(marked: Any) -> Any:
         declaration = _declared(marked, settings, inputs, outputs)
@@ -91,6 +94,7 @@ class _Settings(NamedTuple):
     max_batch_size: int
     workers: int
     retry_alone: bool
+    timeout: float | None
     triton_config: dict[str, Any] | None
 
 
@@ -123,6 +127,7 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
         max_batch_size=settings.max_batch_size,
         workers=settings.workers,
         retry_alone=settings.retry_alone,
+        timeout=settings.timeout or 0.0,
         triton_config=dict(settings.triton_config or {}),
     )
 
@@ -258,6 +263,9 @@ def _check_settings(where: str, settings: _Settings) -> None:
             _refuse(where, f"{name}={value!r}; write a whole number from {least} up{none}")
     if type(settings.retry_alone) is not bool:
         _refuse(where, f"retry_alone={settings.retry_alone!r}; write True or False")
+    timeout = settings.timeout
+    if timeout is not None and (type(timeout) not in (int, float) or not 0.001 <= timeout <= MAX_TIMEOUT):
+        _refuse(where, f"timeout={timeout!r}; write seconds from 0.001 to {MAX_TIMEOUT}, or leave it out")
     if settings.triton_config is not None:
         _check_triton_config(where, settings.triton_config)
 

@@ -12,6 +12,9 @@ Kind = Literal["function", "class"]
 RESERVED = "pytriton_gate"
 """Models whose names begin like this are the daemon's own."""
 
+MAX_TIMEOUT = 86400
+"""Seconds."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
@@ -19,7 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 class ModelDeclaration:
     """One model: its name and version, tensors in declared order, and how its callable is to be run.
 
-    ``max_batch_size`` 0 means no batch axis. ``object_name`` is the callable's name in its module.
+    ``max_batch_size`` 0 means no batch axis. ``timeout``: seconds that a batch may take in a worker, 0 for any time.
+    ``object_name`` is the callable's name in its module.
     """
 
     name: str
@@ -31,6 +35,7 @@ class ModelDeclaration:
     max_batch_size: int = 64
     workers: int = 1
     retry_alone: bool = True
+    timeout: float = 0.0
     triton_config: dict[str, Any] = field(default_factory=dict)
 
     @property

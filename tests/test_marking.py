@@ -47,7 +47,7 @@ def declared(marked: object) -> ModelDeclaration:
 
 
 def test_lists_give_the_declaration_and_the_function_stays_a_function() -> None:
-    @infer_func(inputs=[A, B], outputs=[S], max_batch_size=8, workers=2, version=3, retry_alone=False)
+    @infer_func(inputs=[A, B], outputs=[S], max_batch_size=8, workers=2, version=3, retry_alone=False, timeout=3)
     def add(a: Any, b: Any) -> Any:
         return a + b
 
@@ -62,6 +62,7 @@ def test_lists_give_the_declaration_and_the_function_stays_a_function() -> None:
         max_batch_size=8,
         workers=2,
         retry_alone=False,
+        timeout=3,
     )
 
 
@@ -410,6 +411,11 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
             ("workers", 1, "", (0, True, np.int64(2))),
         )
         for value in values
+    ),
+    *(
+        (lambda value=value: mark(f_a, timeout=value, **LISTS),
+         f"f_a: timeout={value!r}; write seconds from 0.001 to 86400, or leave it out")
+        for value in (0, -1, True, "3", 86401, float("nan"), float("inf"))
     ),
     (lambda: mark(f_a, retry_alone=1, **LISTS), "f_a: retry_alone=1; write True or False"),
     (lambda: mark(f_a, triton_config="x", **LISTS),

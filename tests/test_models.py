@@ -46,6 +46,7 @@ def test_the_json_form() -> None:
         "max_batch_size": 64,
         "workers": 1,
         "retry_alone": True,
+        "timeout": 0.0,
         "triton_config": {},
     }
 

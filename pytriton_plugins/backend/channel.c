@@ -71,12 +71,15 @@ static long spin(Channel *channel, WireChannelMessage *message, Descriptors *rec
   return length;
 }
 
-static long receive_done(Channel *channel, WireChannelMessage *message, Descriptors *received) {
+/* NOTHING when there is none in time. */
+static long receive_done(Channel *channel, uint64_t until, WireChannelMessage *message, Descriptors *received) {
   long length = SOCKETS_NOTHING;
   if (channel->spin_score > 0 || channel->batch % RETRY_EVERY == 1) length = spin(channel, message, received);
   while (length == SOCKETS_NOTHING) {
     struct pollfd wait = {.fd = channel->socket, .events = POLLIN};
-    poll(&wait, 1, POLL_MS);
+    uint64_t now = clock_ns(), left_ms = now < until ? (until - now) / 1000000 + 1 : 0;
+    int ready = poll(&wait, 1, left_ms < POLL_MS ? (int)left_ms : POLL_MS);
+    if (ready == 0 && left_ms == 0) return SOCKETS_NOTHING;
     length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT);
   }
   return length;
@@ -108,10 +111,11 @@ static const char *check_done(Channel *channel, const WireChannelMessage *messag
   return NULL;
 }
 
-Exchange channel_receive(Channel *channel, Answer *answer, const char **wrong) {
+Exchange channel_receive(Channel *channel, uint64_t until, Answer *answer, const char **wrong) {
   WireChannelMessage message;
   Descriptors received;
-  long got = receive_done(channel, &message, &received);
+  long got = receive_done(channel, until, &message, &received);
+  if (got == SOCKETS_NOTHING) return EXCHANGE_LATE;
   /* What is left unread is this batch or its segment, without which no worker runs it. */
   if (got == SOCKETS_END_UNREAD) return EXCHANGE_NOT_SENT;
   if (got == SOCKETS_END) return EXCHANGE_LOST;

@@ -12,6 +12,7 @@ typedef enum {
   EXCHANGE_NOT_SENT, /* the worker was gone before it took the batch: try another channel */
   EXCHANGE_LOST,     /* the worker ended while the batch was with it */
   EXCHANGE_BROKEN,   /* it sent something that docs/protocol.md does not allow */
+  EXCHANGE_LATE,     /* it did not answer in time */
 } Exchange;
 
 typedef struct {
@@ -22,8 +23,8 @@ typedef struct {
 /* Hand the block of length bytes at the start of the request segment to the worker. False: it is gone. */
 bool channel_send(Channel *channel, uint64_t length);
 
-/* Wait for its answer. wrong says what was broken. */
-Exchange channel_receive(Channel *channel, Answer *answer, const char **wrong);
+/* Wait for its answer until a time in nanoseconds of CLOCK_MONOTONIC. wrong says what was broken. */
+Exchange channel_receive(Channel *channel, uint64_t until, Answer *answer, const char **wrong);
 
 /* Give up the request segment and all loans, to some of which the callable still refers; the next batch gets others. */
 void channel_retire_request(Channel *channel);

@@ -18,7 +18,9 @@ typedef struct {
 
 typedef struct {
   char *name;
-  uint32_t version, wait_ms, max_rows; /* max_rows: of one batch */
+  uint32_t version, wait_ms;
+  uint32_t max_rows;   /* of one batch */
+  uint32_t timeout_ms; /* that one batch may take in its worker; 0: any */
   bool batched, loopback, lend; /* lend: inputs in a client's own shared memory need not be copied for the worker */
   uint64_t largest_response;
   uint32_t input_count, output_count;

@@ -69,6 +69,9 @@ static void explain_loss(const Instance *instance, Exchange exchange, const char
   const char *name = instance->pool->declaration.name;
   if (exchange == EXCHANGE_BROKEN) {
     failure_broken(failure, name, wrong);
+  } else if (exchange == EXCHANGE_LATE) {
+    double seconds = instance->pool->declaration.timeout_ms / 1000.0;
+    failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: the callable did not return within the model's timeout of %g s", name, seconds);
   } else if (pool_is_stopping(instance->pool)) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the server is stopping", name);
   } else {
@@ -95,7 +98,9 @@ static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, 
   times->compute_start = clock_ns();
   if (!channel_send(channel, length)) return EXCHANGE_NOT_SENT;
   finish_answered(instance);
-  Exchange result = channel_receive(channel, &answer, wrong);
+  uint32_t timeout_ms = batch->declaration->timeout_ms;
+  uint64_t until = timeout_ms == 0 ? UINT64_MAX : times->compute_start + timeout_ms * 1000000ull;
+  Exchange result = channel_receive(channel, until, &answer, wrong);
   times->compute_end = clock_ns();
   if (result != EXCHANGE_DONE) return result;
   Area response = {channel->response.bytes, channel->response.size}, request = {channel->request.bytes, channel->request.size};
@@ -119,6 +124,7 @@ static Try try_batch(Instance *instance, Channel *channel, bool *broken) {
   }
   Exchange result = exchange(instance, channel, length, &times, &wrong);
   *broken = result != EXCHANGE_DONE || wrong != NULL;
+  channel->late = result == EXCHANGE_LATE;
   if (result == EXCHANGE_NOT_SENT) return TRY_NEXT;
   if (result != EXCHANGE_DONE) {
     explain_loss(instance, result, wrong, &failure);

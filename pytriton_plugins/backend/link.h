@@ -27,7 +27,7 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version);
 /* Ask the host for a request segment of at least this many bytes in place of the channel's. False with failure filled. */
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure);
 
-/* Tell the host that the channel is of no more use. */
+/* Tell the host that the channel is of no more use, and whether its worker was late. */
 void link_report_lost(Link *link, const Channel *channel);
 
 /* Tell the host that no model of Triton uses the pool any more. */

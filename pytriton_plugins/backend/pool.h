@@ -23,6 +23,7 @@ typedef struct Channel {
   struct Channel *next;
   Pool *pool;
   uint64_t batch;   /* number of the last batch */
+  bool late;        /* its worker did not answer in time */
   int spin_score;   /* how often spinning paid of late; see channel.c */
   Segment request;  /* written by us; number 0 while there is none */
   Segment response; /* written by the worker */

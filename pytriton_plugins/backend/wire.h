@@ -80,7 +80,7 @@ typedef struct {
 typedef struct {
   uint32_t flags, version, wait_ms, name_length, input_count, output_count;
   uint64_t largest_response;
-  uint32_t max_rows, reserved;
+  uint32_t max_rows, timeout_ms;
 } WireDeclaration;
 
 typedef struct {

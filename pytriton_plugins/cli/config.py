@@ -84,12 +84,13 @@ def effective_models(config: HostConfig, hooks: HookManager) -> Iterator[tuple[s
             option = config.sources.get("workers", "default")
             workers = worker_count(config, model)
             yield f"{where}: workers", workers, "file" if said.workers else option if config.workers else "@infer_func"
+            yield f"{where}: timeout", model.timeout or None, "file" if said.timeout else "@infer_func"
             yield f"{where}: max_batch_size", model.max_batch_size, "file" if said.max_batch_size else "@infer_func"
             required = config.sources["optional"] if model.name in config.optional else "file"
             is_said = said.required is not None or model.name in config.optional
             yield f"{where}: required", is_required(config, model.name), required if is_said else "default"
             policy = policy_of(config, hooks, model)
-            for name in ("initial", "max"):
+            for name in ("initial", "max", "lend"):
                 source = config.sources.get(f"shm_{name}", "default")
                 if getattr(said, f"shm_{name}") is not None:
                     source = "file"

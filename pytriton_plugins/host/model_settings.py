@@ -33,6 +33,8 @@ def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclar
                 "code); remove the key"
             )
         changes["max_batch_size"] = said.max_batch_size
+    if said.timeout is not None:
+        changes["timeout"] = said.timeout
     if said.triton_config:
         changes["triton_config"] = merge(declaration.triton_config, said.triton_config)
     return replace(declaration, **changes)

@@ -184,8 +184,6 @@ class Roster:
             model.retire()
 
     def on_channel_lost(self, message: LinkMessage) -> None:
-        """A worker that broke the protocol is replaced; one that ended is seen by its end as well."""
+        """A worker that broke the protocol or was late is replaced; one that ended is seen by its end as well."""
         for model in self.all_models():
-            worker = model.live.get(message.channel)
-            if worker is not None:
-                worker.kill()
+            model.lose(message.channel, late=bool(message.value))

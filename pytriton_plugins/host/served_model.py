@@ -151,6 +151,16 @@ class ServedModel:
         """Give ``answer`` a larger segment for a channel's worker, or why there is none, perhaps after a while."""
         self._granting.on_need(wish, answer)
 
+    def lose(self, channel: int, *, late: bool) -> None:
+        """The backend has given up the worker behind a channel, or else it is another model's."""
+        worker = self.live.get(channel)
+        if worker is None:
+            return
+        if late:
+            timeout = f"within the timeout of {self.declaration.timeout:g} s"
+            _LOG.error("model %s: its callable did not return %s; worker %d is killed", self.name, timeout, worker.pid)
+        worker.kill()
+
     def channel_of(self, worker: Worker) -> int:
         return next((channel for channel, live in self.live.items() if live is worker), 0)
 

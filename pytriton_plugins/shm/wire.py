@@ -28,7 +28,7 @@ TENSOR_ENTRY = struct.Struct("<IBBHIIQQ8q")
 RESPONSE_HEADER = struct.Struct("<4sHHIII12x")
 OUTCOME = struct.Struct("<IIQ")
 LINK_HEADER = struct.Struct("<IIIIQQ")
-DECLARATION = struct.Struct("<IIIIIIQI4x")
+DECLARATION = struct.Struct("<IIIIIIQII")
 DECLARED_TENSOR = struct.Struct("<BBHI")
 
 OUTCOME_CODES = {
@@ -187,6 +187,7 @@ def pack_declaration(
         len(model.outputs),
         largest_response,
         model.max_batch_size,
+        round(model.timeout * 1000),
     )
     payload = head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
     if len(payload) + LINK_HEADER.size > MAX_MESSAGE:

@@ -60,6 +60,9 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
         yield running
 
 
+HURRIED = replace(GOLDEN, name="hurried", timeout=0.4)
+
+
 def strings(*items: bytes) -> Arrays:
     array = np.empty((1, len(items)), object)
     array[0] = items
@@ -287,3 +290,28 @@ def test_a_client_that_left_is_waited_for_no_more(backend: Backend) -> None:
         wait_until(lambda: held(backend) == 1, TIMEOUT, "the backend holds the request")
         call.cancel()
         wait_until(lambda: held(backend) == 0, 1.0, "the backend lets it go")
+
+
+def test_a_worker_that_does_not_answer_in_time(backend: Backend) -> None:
+    """Its client is freed at the time-out, the host is told why, and another worker's answers are not touched.
+
+    Seen red with every answer waited for without end (`receive_done`, channel.c), and with a late one reported like
+    one that broke the protocol (`link_report_lost`).
+    """
+    backend.serve(10, HURRIED, pack_declaration(HURRIED, wait=5.0, largest_response=LIMIT))
+    worker = backend.connect(10)
+    began = time.monotonic()
+    late = backend.infer("hurried", {"x": np.ones((1, 1), np.float32)})
+    worker.receive()
+    error = error_of(late)
+    assert 0.4 <= time.monotonic() - began < 0.9
+    assert error.message() == "model hurried: the callable did not return within the model's timeout of 0.4 s"
+    assert error.status() == "StatusCode.INTERNAL"
+    assert backend.lost.get(timeout=TIMEOUT) == worker.number
+    assert backend.lost_late == [worker.number]
+    assert worker.ended()
+    successor = backend.connect(10)
+    sent = backend.infer("hurried", {"x": np.ones((1, 1), np.float32)}, ("y",))
+    answer(successor, (0, b""), (np.full((1, 1), 7, np.float32), NUMERIC[-2]))
+    assert sent.result(TIMEOUT)["y"].tolist() == [[7]]
+    backend.disconnect(successor)

@@ -145,6 +145,8 @@ class Backend:
         self.metrics = f"127.0.0.1:{self.ports.metrics}"
         self.needs: queue.Queue[LinkMessage] = queue.Queue()
         self.lost: queue.Queue[int] = queue.Queue()
+        self.lost_late: list[int] = []
+        """Those channels whose worker did not answer in time."""
         self._channels = 0
         self._link_closed = False
         self._workers: list[WorkerEnd] = []
@@ -152,15 +154,18 @@ class Backend:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.clients = ThreadPoolExecutor(8)
-        start = TritonServer.start(
-            found, config, self.ports, folder, self.needs.put, lambda message: self.lost.put(message.channel)
-        )
+        start = TritonServer.start(found, config, self.ports, folder, self.needs.put, self._lose)
         try:
             self.server = self.call(start)
             wait_listening(self.ports)
         except BaseException:
             self._end_loop()
             raise
+
+    def _lose(self, message: LinkMessage) -> None:
+        if message.value:
+            self.lost_late.append(message.channel)
+        self.lost.put(message.channel)
 
     def call(self, coroutine: Coroutine[Any, Any, T], timeout: float = 30.0) -> T:
         """Run ``coroutine`` in the loop of the host's classes."""

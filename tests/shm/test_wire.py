@@ -27,6 +27,7 @@ DECLARATION = ModelDeclaration(
     "golden",
     (Tensor("x", np.float32, (-1,)), Tensor("text", bytes, (1,), optional=True)),
     (Tensor("y", np.float32, (-1,)), Tensor("label", str, ())),
+    timeout=60.0,
 )
 LOOPBACK = ModelDeclaration(
     "l", 1, "function", "l", (Tensor("a", np.uint32, (-1, 2)),), (Tensor("b", np.uint32, (-1, 2)),), max_batch_size=0
