@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from collections.abc import Callable
 
@@ -20,6 +21,9 @@ _COPY_AFTER = 3
 """Batches in a row whose inputs the callable kept, after which it gets copies: new segments would cost more."""
 
 _MOST_PLANS = 256
+
+_UNREADABLE = (struct.error, LookupError, TypeError, ValueError, OverflowError, MemoryError)
+"""What it raises to read a block that says what cannot be."""
 
 Convert = Callable[[dict[str, Array]], dict[str, Array]]
 
@@ -94,13 +98,16 @@ class RequestReader:
         if segment is None or segment.number != number:
             raise ProtocolError(f"channel: segment {number} was never sent")
         # Taking a block apart costs more than anything else here, and most batches are like one before.
-        plan = self._plans.get(segment.mapping[offset : offset + length]) or self._new_plan(segment, offset, length)
+        plan = self._plans.get(segment.mapping[offset : offset + length]) or self._read(segment, offset, length)
         self._plan = plan
         return plan
 
     def batch(self, plan: Plan) -> Batch:
         """The batch that stands in the segment now."""
-        arrays = {name: self._array(entry, dtype) for name, entry, dtype in plan.inputs}
+        try:
+            arrays = {name: self._array(entry, dtype) for name, entry, dtype in plan.inputs}
+        except _UNREADABLE as error:
+            raise ProtocolError(f"channel: tensors that are not as the request block says: {error}") from error
         if self.copies:
             for name, array in arrays.items():
                 arrays[name] = array.copy()
@@ -120,6 +127,12 @@ class RequestReader:
         if not self.copies:
             self._kept = 0
         return False
+
+    def _read(self, segment: Segment, offset: int, length: int) -> Plan:
+        try:
+            return self._new_plan(segment, offset, length)
+        except _UNREADABLE as error:
+            raise ProtocolError(f"channel: a request block that cannot be read: {error}") from error
 
     def _new_plan(self, segment: Segment, offset: int, length: int) -> Plan:
         plan = Plan(wire.unpack_request_block(segment.view, offset, length), self._declaration)

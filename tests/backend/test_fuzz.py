@@ -1,0 +1,98 @@
+"""Answers that are changed at random: each costs at most its request, and tritonserver goes on; runs in pytest.
+
+Most changes are found by a check. What a check lets through is answered, with whatever the segment holds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from backend import TIMEOUT, Backend, WorkerEnd, sealed
+from hostile import BLOCK_AT, INPUTS, SIZE, Answer, run_hostile, serve_one
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tritonclient.utils import InferenceServerException
+
+from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.wire import ChannelMessage
+
+LENGTH = len(Answer().block())
+TENSORS = 128
+
+extreme = st.sampled_from([0, 1, 2, 7, 8, 63, 64, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 64, 2**64 - 1])
+value = st.one_of(extreme, st.integers(0, 2**64 - 1), st.integers(0, 2 * SIZE))
+width = st.sampled_from([1, 2, 4, 8])
+change = st.tuples(st.sampled_from(["block", "tensors"]), st.integers(0, LENGTH - 1), width, value)
+fields = st.dictionaries(
+    st.sampled_from(["offset", "length", "flags", "kind", "slot", "segment", "batch"]), value, max_size=1
+)
+
+
+@pytest.fixture(scope="module")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    with run_hostile(tmp_path_factory.mktemp("fuzz")) as running:
+        yield running
+
+
+class Workers:
+    """The worker of the next request: a new one where the last has lost its channel."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._worker: WorkerEnd | None = None
+
+    def get(self) -> WorkerEnd:
+        if self._worker is None:
+            self._worker = self._backend.connect(1)
+        return self._worker
+
+    def lost(self) -> None:
+        assert self._worker is not None
+        assert self._backend.lost.get(timeout=TIMEOUT) == self._worker.number
+        self._worker.close()
+        self._worker = None
+
+    def end(self) -> None:
+        if self._worker is not None:
+            self._backend.disconnect(self._worker)
+
+
+def changed(changes: list[tuple[str, int, int, int]]) -> bytes:
+    """The right answer's segment with the changes made."""
+    content = bytearray(SIZE)
+    answer = Answer()
+    content[: len(answer.tensors)] = answer.tensors
+    content[BLOCK_AT : BLOCK_AT + LENGTH] = answer.block()
+    for where, at, size, number in changes:
+        start = BLOCK_AT + at if where == "block" else at % TENSORS
+        content[start : start + size] = (number % (1 << 8 * size)).to_bytes(size, "little")
+    return bytes(content)
+
+
+def test_answers_changed_at_random(backend: Backend) -> None:
+    """Seen red, by the server's end, without the check of where an output lies (`check_data`, scatter.c)."""
+    workers = Workers(backend)
+
+    @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.lists(change, min_size=1, max_size=4), fields)
+    def try_one(changes: list[tuple[str, int, int, int]], message: dict[str, int]) -> None:
+        worker = workers.get()
+        request = backend.infer("golden", INPUTS["golden"])
+        asked = worker.receive()
+        done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, asked.batch, BLOCK_AT, LENGTH)
+        limits = {"offset": 2**64, "length": 2**64, "batch": 2**64}
+        done = done._replace(**{name: number % limits.get(name, 2**32) for name, number in message.items()})
+        segment = sealed(SIZE, changed(changes))
+        worker.send(wire.CHANNEL_MESSAGE.pack(*done), segment)
+        os.close(segment)
+        error = request.exception(TIMEOUT)
+        assert error is None or isinstance(error, InferenceServerException)
+        assert backend.alive
+        if error is not None and "broke the protocol" in str(error):
+            workers.lost()
+
+    try_one()
+    workers.end()
+    serve_one(backend)

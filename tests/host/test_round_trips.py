@@ -1,0 +1,87 @@
+"""Random tensors of every dtype and shape, there and back through a whole host; runs in pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clients import PROTOCOLS, infer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+KINDS = Path(__file__).parents[1] / "models" / "kinds.py"
+NUMBERS = [
+    "bool",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+]
+RANDOM = settings(max_examples=120, deadline=None, derandomize=True)
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[RunningHost]:
+    with run_host(KINDS) as running:
+        yield running
+
+
+@st.composite
+def numbers(draw: st.DrawFn) -> NDArray[Any]:
+    """One to eight rows of pairs, any bits."""
+    dtype = np.dtype(draw(st.sampled_from(NUMBERS)))
+    shape = (draw(st.integers(1, 8)), draw(st.integers(0, 40) | st.sampled_from([1000, 20_000])), 2)
+    if dtype.kind == "b" or shape[1] > 40:
+        return np.resize(np.random.default_rng(shape[1]).integers(0, 2, 64), shape).astype(dtype)
+    return draw(arrays.arrays(dtype, shape, elements=arrays.from_dtype(dtype)))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_numbers(host: RunningHost, protocol: str) -> None:
+    """Seen red with float16 taken for int16 (`_BY_NUMPY`, tensors.py)."""
+
+    @RANDOM
+    @given(numbers())
+    def there_and_back(array: NDArray[Any]) -> None:
+        name = array.dtype.name
+        answer = infer(host, protocol, "mirror", {name: array}, outputs=[name])[name]
+        assert (answer.dtype, answer.shape) == (array.dtype, array.shape)
+        assert answer.tobytes() == array[:, ::-1].tobytes()
+
+    there_and_back()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_strings(host: RunningHost, protocol: str) -> None:
+    """Seen red with elements taken from one offset too far (`_read_text`, shm/arrays.py)."""
+
+    @RANDOM
+    @given(st.lists(st.binary(max_size=60), max_size=20), st.lists(st.text(max_size=30), max_size=20))
+    def there_and_back(raw: list[bytes], text: list[str]) -> None:
+        sent = {"raw": row(raw), "text": row([item.encode() for item in text])}
+        answer = infer(host, protocol, "strings", sent)
+        assert answer["raw"].tolist() == [[item[::-1] for item in raw]]
+        assert answer["text"].tolist() == [[item.upper().encode() for item in text]]
+        assert answer["lengths"].tolist() == [[len(item) for item in text]]
+
+    there_and_back()
+
+
+def row(items: list[bytes]) -> NDArray[Any]:
+    array = np.empty((1, len(items)), object)
+    array[0] = items
+    return array
