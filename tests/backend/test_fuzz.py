@@ -24,10 +24,17 @@ TENSORS = 128
 extreme = st.sampled_from([0, 1, 2, 7, 8, 63, 64, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 64, 2**64 - 1])
 value = st.one_of(extreme, st.integers(0, 2**64 - 1), st.integers(0, 2 * SIZE))
 width = st.sampled_from([1, 2, 4, 8])
-change = st.tuples(st.sampled_from(["block", "tensors"]), st.integers(0, LENGTH - 1), width, value)
-fields = st.dictionaries(
-    st.sampled_from(["offset", "length", "flags", "kind", "slot", "segment", "batch"]), value, max_size=1
-)
+HEADER = [(0, 4), (4, 2), (6, 2), (8, 4), (12, 4), (16, 4)]
+OUTCOME = [(0, 4), (4, 4), (8, 8)]
+ENTRY = [(0, 4), (4, 1), (5, 1), (6, 2), (8, 4), (12, 4), (16, 8), (24, 8), (32, 8), (40, 8)]
+FIELDS = [*HEADER, *((32 + at, size) for at, size in OUTCOME)]
+FIELDS += [(start + at, size) for start in (48, 144) for at, size in ENTRY]
+"""Of the block: where, and how many bytes."""
+field = st.sampled_from(FIELDS).map(lambda place: ("block", *place))
+anywhere = st.tuples(st.sampled_from(["block", "tensors"]), st.integers(0, LENGTH - 1), width)
+change = st.tuples(field | anywhere, value).map(lambda both: (*both[0], both[1]))
+fields = st.dictionaries(st.sampled_from(ChannelMessage._fields), value, max_size=1)
+"""Changes of the message."""
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +82,8 @@ def test_answers_changed_at_random(backend: Backend) -> None:
     """Seen red, by the server's end, without the check of where an output lies (`check_data`, scatter.c)."""
     workers = Workers(backend)
 
-    @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(st.lists(change, min_size=1, max_size=4), fields)
+    @settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.lists(change, min_size=1, max_size=3), fields)
     def try_one(changes: list[tuple[str, int, int, int]], message: dict[str, int]) -> None:
         worker = workers.get()
         request = backend.infer("golden", INPUTS["golden"])
