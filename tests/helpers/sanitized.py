@@ -1,0 +1,59 @@
+"""Runs pytest with a backend that was compiled with sanitizers; in tox's environment `sanitize`.
+
+The library wants the sanitizers' own loaded first, so tritonserver is started through a script that preloads them.
+Their reports go to files, and one report fails the run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from backend import found_server
+
+from pytriton_plugins.host.triton import LIBRARY
+
+
+def preloaded() -> str:
+    """The sanitizers' libraries as the compiler has them."""
+    names = ("libasan.so", "libubsan.so")
+    paths = [subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip() for name in names]
+    return " ".join(paths)
+
+
+def wrapper(folder: Path) -> Path:
+    """A tritonserver for `--tritonserver`, at the same place among its neighbours as the real one."""
+    real = found_server().path
+    (folder / "bin").mkdir()
+    (folder / "caches").symlink_to(real.parent.parent / "caches")
+    script = folder / "bin/tritonserver"
+    reports = folder / "report"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'export LD_PRELOAD="{preloaded()}" UBSAN_OPTIONS=print_stacktrace=1:log_path={reports}\n'
+        f"export ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1:log_path={reports}\n"
+        f'exec {real} "$@"\n'
+    )
+    script.chmod(0o755)
+    return script
+
+
+def main(arguments: list[str]) -> int:
+    if b"__asan_report" not in LIBRARY.read_bytes():
+        print(f"{LIBRARY} was compiled without sanitizers", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="sanitized-") as name:
+        folder = Path(name)
+        env = {**os.environ, "PYTRITON_HOST_TRITONSERVER": str(wrapper(folder))}
+        status = subprocess.run([sys.executable, "-m", "pytest", *arguments], env=env, check=False).returncode
+        reports = [path.read_text() for path in folder.glob("report*")]
+    print(*reports, sep="\n")
+    print(f"{len(reports)} reports of the sanitizers")
+    return status or bool(reports)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
