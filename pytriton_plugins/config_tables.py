@@ -53,6 +53,8 @@ class Tables:
     models: Mapping[str, ModelSettings] = attrs.Factory(dict)
     plugins: Mapping[str, Mapping[str, Any]] = attrs.Factory(dict)
     environments: tuple[Environment, ...] = ()
+    path: Path | None = None
+    """The file that they stand in."""
 
 
 def read_tables(path: Path, document: Mapping[str, Any]) -> Tables:
@@ -66,6 +68,7 @@ def read_tables(path: Path, document: Mapping[str, Any]) -> Tables:
         {name: _model(path, f"models.{name}", _table(path, models, name, "models.")) for name in models},
         {name: _table(path, plugins, name, "plugins.") for name in plugins},
         tuple(_environment(path, each) for each in environments),
+        path,
     )
 
 

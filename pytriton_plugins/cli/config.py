@@ -16,6 +16,7 @@ from pytriton_plugins.cli.options import host_options
 if TYPE_CHECKING:
     from pytriton_plugins.config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.models import ModelDeclaration
 
 
 @click.command("config")
@@ -59,44 +60,64 @@ def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any
         if setting.name in chosen:
             value, source = chosen[setting.name]
         yield setting.key, value, source
-    file = "file"
     for name, model in config.tables.models.items():
         for key, value in _said(model).items():
-            yield f"models.{name}.{key}", value, file
+            key = key.replace("shm_", "shm.")
+            yield f"models.{name}.{key}", value, _in_file(config, f"models.{name}.{key}")
     for name, table in config.tables.plugins.items():
         for key, value in table.items():
-            yield f"plugins.{name}.{key}", value, file
+            yield f"plugins.{name}.{key}", value, _in_file(config, f"plugins.{name}.{key}")
     for number, environment in enumerate(config.tables.environments):
-        yield f"environments[{number}].python", environment.python, file
+        yield f"environments[{number}].python", environment.python, _in_file(config, "environments")
 
 
 def effective_models(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
     """What the models of every plugin come to: the file over an option over hooks over what the author declared."""
-    from pytriton_plugins.hooks.manager import BUILT_IN
-    from pytriton_plugins.host.granting import policy_of
-    from pytriton_plugins.host.model_settings import is_required, worker_count
-
     for each in inspected(config, hooks):
         if each.error:
             yield f"plugin {each.reference.label}", each.error, "broken"
         for model in each.models:
-            said, where = config.model(model.name), f"{model.name} {model.version}"
-            option = config.sources.get("workers", "default")
-            workers = worker_count(config, model)
-            yield f"{where}: workers", workers, "file" if said.workers else option if config.workers else "@infer_func"
-            yield f"{where}: timeout", model.timeout or None, "file" if said.timeout else "@infer_func"
-            yield f"{where}: max_batch_size", model.max_batch_size, "file" if said.max_batch_size else "@infer_func"
-            required = config.sources["optional"] if model.name in config.optional else "file"
-            is_said = said.required is not None or model.name in config.optional
-            yield f"{where}: required", is_required(config, model.name), required if is_said else "default"
-            policy = policy_of(config, hooks, model)
-            for name in ("initial", "max", "lend"):
-                source = config.sources.get(f"shm_{name}", "default")
-                if getattr(said, f"shm_{name}") is not None:
-                    source = "file"
-                elif source == "default" and policy.plugin != BUILT_IN:
-                    source = f"hook plugin {policy.plugin}"
-                yield f"{where}: shm.{name}", getattr(policy.value, name), source
+            for name, value, source in _effective_model(config, hooks, model):
+                yield f"{model.name} {model.version}: {name}", value, source
+
+
+def _effective_model(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Iterator[tuple[str, Any, str]]:
+    from pytriton_plugins.host.model_settings import is_required, worker_count
+
+    said = config.model(model.name)
+    file = _in_file(config, f"models.{model.name}")
+    author = "@infer_func"
+    option = config.sources.get("workers", "default")
+    yield "workers", worker_count(config, model), file if said.workers else option if config.workers else author
+    yield "timeout", model.timeout or None, file if said.timeout else author
+    yield "max_batch_size", model.max_batch_size, file if said.max_batch_size else author
+    yield "triton_config", model.triton_config, file if said.triton_config else author
+    required = config.sources["optional"] if model.name in config.optional else file
+    is_said = said.required is not None or model.name in config.optional
+    yield "required", is_required(config, model.name), required if is_said else "default"
+    yield from _effective_policy(config, hooks, model, file)
+
+
+def _effective_policy(
+    config: HostConfig, hooks: HookManager, model: ModelDeclaration, file: str
+) -> Iterator[tuple[str, Any, str]]:
+    import attrs
+
+    from pytriton_plugins.hooks.manager import BUILT_IN
+    from pytriton_plugins.host.granting import policy_of
+
+    policy = policy_of(config, hooks, model)
+    for name, value in attrs.asdict(policy.value).items():
+        source = config.sources.get(f"shm_{name}", "default")
+        if getattr(config.model(model.name), f"shm_{name}", None) is not None:
+            source = file
+        elif source == "default" and policy.plugin != BUILT_IN:
+            source = f"hook plugin {policy.plugin}"
+        yield f"shm.{name}", value, source
+
+
+def _in_file(config: HostConfig, key: str) -> str:
+    return f"{config.tables.path}: {key}"
 
 
 def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:

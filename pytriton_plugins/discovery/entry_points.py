@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import importlib_metadata
 
 from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference
+from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
 MODELS_GROUP = "pytriton_plugins.models"
@@ -36,7 +37,12 @@ def find_hooks() -> list[HookReference]:
 
 
 def look_into(folder: Path | None) -> None:
-    """Have plugins that lie in ``folder`` found as well, after all others; None: nothing more."""
+    """Have plugins that lie in ``folder`` found as well, after all others; None: nothing more.
+
+    Raises ConfigError when there is no such folder.
+    """
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"--plugins-dir {one_line(folder)} is no folder; correct it or make one")
     if folder is not None and str(folder) not in sys.path:
         sys.path.append(str(folder))
 

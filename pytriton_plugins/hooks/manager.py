@@ -108,7 +108,7 @@ class HookManager(HookRegistry):
         """The variables of a worker that is to be started."""
         context = {"plugin": plugin, "model": model, "worker": worker}
         answer = self._edit("pytriton_edit_worker_env", "env", env, Mapping, **context)
-        return {str(name): str(value) for name, value in answer.value.items()}
+        return {str(name): str(value) for name, value in answer.value.items() if value is not None}
 
     def on_worker_start(self, worker: WorkerInfo) -> None:
         """Tell that a worker was started."""

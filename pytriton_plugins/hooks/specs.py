@@ -163,7 +163,7 @@ def pytriton_edit_worker_env(
     :param plugin: the name of the model plugin
     :param model: what the model's author declared, or None
     :param worker: the worker to be started
-    :return: the variables to use, or None to leave them as they are
+    :return: all variables to use (one whose value is None is taken away), or None to leave them as they are
     """
 
 

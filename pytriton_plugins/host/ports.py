@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from pytriton_plugins.errors import ServerError
+from pytriton_plugins.hooks.registry import BUILT_IN
 from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
 _MOST_ATTEMPTS = 5
 
 
-def settle_ports(address: str, ports: Ports) -> Ports:
-    """``ports`` with any free port in place of each 0; raises PortTaken for the first one that cannot be bound."""
+def settle_ports(address: str, ports: Ports, plugin: str = "") -> Ports:
+    """``ports`` with any free port in place of each 0; raises PortTaken for the first one that cannot be bound.
+
+    ``plugin``: the hook plugin that chose them.
+    """
     wanted = {"http": ports.http, "grpc": ports.grpc, "metrics": ports.metrics}
     fixed = [port for port in wanted.values() if port]
     twice = next((port for port in fixed if fixed.count(port) > 1), None)
     if twice is not None:
-        raise ServerError(f"port {twice} is asked for twice; give HTTP, gRPC and metrics a port each")
+        by = f", by hook plugin {plugin}" if plugin and plugin != BUILT_IN else ""
+        raise ServerError(f"port {twice} is asked for twice{by}; give HTTP, gRPC and metrics a port each")
     held: list[socket.socket] = []
     try:
         settled = {name: _bind(address, name, port, held) for name, port in wanted.items()}
@@ -46,7 +51,8 @@ def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
     for attempt in itertools.count():
         answer = hooks.choose_ports(configured, attempt, taken)
         try:
-            return settle_ports(config.address, attrs.evolve(answer.value if answer else configured, **fixed))
+            wanted = attrs.evolve(answer.value if answer else configured, **fixed)
+            return settle_ports(config.address, wanted, answer.plugin if answer else "")
         except PortTaken as error:
             taken.append(error.port)
             if answer is None or error.port in fixed.values() or attempt >= _MOST_ATTEMPTS:

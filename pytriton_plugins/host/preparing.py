@@ -30,8 +30,6 @@ _LOG = logging.getLogger("pytriton.host")
 
 def hooks_of(config: HostConfig) -> HookManager:
     """The hook plugins that the configuration leaves; HookError for a broken one unless those are to be skipped."""
-    if config.plugins_dir is not None and not config.plugins_dir.is_dir():
-        raise ConfigError(f"--plugins-dir {config.plugins_dir} is no folder; correct it or make one")
     look_into(config.plugins_dir)
     check_requirements(config.require)
 

@@ -41,6 +41,7 @@ python = "torch/bin/python"
 def settings(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[object, str]]:
     """Value and source of every setting, by name."""
     (tmp_path / "pytriton-host.toml").write_text(FILE)
+    (tmp_path / "more").mkdir()
     monkeypatch.setenv("PYTRITON_HOST_LOG_LEVEL", "debug")
     ran = called("config", "--json", "--http-port", "9000")
     assert ran.code == 0, ran.err
@@ -59,12 +60,13 @@ def test_each_value_has_its_source(settings: dict[str, tuple[object, str]], tmp_
 
 
 def test_the_tables_follow(settings: dict[str, tuple[object, str]], tmp_path: Path) -> None:
-    assert settings["models.resnet.required"] == (False, "file")
-    assert settings["models.resnet.workers"] == (2, "file")
-    assert settings["models.resnet.settings"] == ({"weights": "w.onnx"}, "file")
-    assert settings["models.resnet.shm_initial"] == (32 << 20, "file")
-    assert settings["plugins.memory-guard.share"] == (0.5, "file")
-    assert settings["environments[0].python"] == (str(tmp_path / "torch/bin/python"), "file")
+    file = tmp_path / "pytriton-host.toml"
+    assert settings["models.resnet.required"] == (False, f"{file}: models.resnet.required")
+    assert settings["models.resnet.workers"] == (2, f"{file}: models.resnet.workers")
+    assert settings["models.resnet.settings"] == ({"weights": "w.onnx"}, f"{file}: models.resnet.settings")
+    assert settings["models.resnet.shm.initial"] == (32 << 20, f"{file}: models.resnet.shm.initial")
+    assert settings["plugins.memory-guard.share"] == (0.5, f"{file}: plugins.memory-guard.share")
+    assert settings["environments[0].python"] == (str(tmp_path / "torch/bin/python"), f"{file}: environments")
 
 
 def test_the_table_for_people(called: Called) -> None:
@@ -127,6 +129,8 @@ def test_what_a_hook_plugin_chose_bears_its_name(tmp_path: Path) -> None:
     assert rows["grpc_port"] == (9001, "--grpc-port")
     assert rows["server_options"] == ([["log-verbose", "1"]], guard)
     assert rows["add_sub 1: shm.max"] == (1 << 26, guard)
+    assert rows["add_sub 1: shm.growth"] == (2.0, guard)
+    assert rows["add_sub 1: triton_config"] == ({}, "@infer_func")
     assert str(rows["tritonserver"][0]).endswith("/tritonserver")
     assert rows["tritonserver"][1].startswith("hook plugin tritonserver (pytriton-plugins-tritonserver ")
 
@@ -148,3 +152,14 @@ def test_hooks_in_calling_order(called: Called) -> None:
     (server,) = [hook for hook in document["hooks"] if hook["hook"] == "pytriton_choose_server"]
     assert server["parameters"] == ["candidates", "settings"]
     assert [plugin.split()[0] for plugin in server["plugins"]][-2:] == ["tritonserver", "built-in"]
+
+
+@pytest.mark.parametrize("command", [("check",), ("hooks",), ("config",), ("list",)])
+def test_a_folder_of_plugins_that_is_not_there(
+    called: Called, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Seen red with only `serve` looking (`look_into`)."""
+    monkeypatch.setenv("PYTRITON_HOST_PLUGINS_DIR", "/no/such")
+    ran = called(*command)
+    assert ran.code == 2
+    assert ran.err == "pytriton-host: --plugins-dir /no/such is no folder; correct it or make one\n"

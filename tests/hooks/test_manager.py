@@ -16,7 +16,7 @@ from pytriton_plugins.hooks import hookimpl
 from pytriton_plugins.hooks.calls import Answer
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.values import MIB, HostStatus, Ports, ShmPolicy, Verdict
+from pytriton_plugins.values import MIB, HostStatus, Ports, ShmPolicy, Verdict, WorkerInfo
 
 PORTS = Ports(8000, 8001, 8002)
 MODEL = ModelDeclaration("resnet", 1, "function", "resnet", (), ())
@@ -282,3 +282,16 @@ def test_a_parameter_with_a_default_is_filled_too_and_may_be_unknown() -> None:
             return Ports(attempt, attempt, attempt) if colour == "none" else None
 
     assert manager_with(Careful()).choose_ports(PORTS, 3, (8000,)) == Answer(Ports(3, 3, 3), "plugin-0")
+
+
+def test_a_variable_that_is_none_is_taken_away() -> None:
+    """Seen red with the text "None" as its value."""
+
+    class Edits:
+        @hookimpl
+        def pytriton_edit_worker_env(self, env: dict[str, str]) -> dict[str, object]:
+            return {**env, "HOME": None, "DEVICE": 3}
+
+    worker = WorkerInfo(1, 17, "acme", None, None)
+    edited = manager_with(Edits()).edit_worker_env({"HOME": "/root", "PATH": "/bin"}, "acme", None, worker)
+    assert edited == {"PATH": "/bin", "DEVICE": "3"}

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.host.ports import _by_whom
+from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.ports import _by_whom, settle_ports
+from pytriton_plugins.values import Ports
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 LISTENS = "   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1\n"
@@ -34,3 +36,13 @@ def test_a_holder_that_ends_meanwhile(proc: Path) -> None:
     (proc / "net" / "tcp6").write_text(HEADER)
     (proc / "17" / "comm").unlink()
     assert _by_whom(8000, proc) == ""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "by"), [("", ""), ("built-in", ""), ("acme (acme 1.0)", ", by hook plugin acme (acme 1.0)")]
+)
+def test_one_port_for_two(plugin: str, by: str) -> None:
+    """Seen red without the plugin's name."""
+    with pytest.raises(ServerError) as raised:
+        settle_ports("127.0.0.1", Ports(8000, 8001, 8000), plugin)
+    assert str(raised.value) == f"port 8000 is asked for twice{by}; give HTTP, gRPC and metrics a port each"
