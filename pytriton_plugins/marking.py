@@ -105,6 +105,7 @@ class _Form(NamedTuple):
     function: Any
     parameters: Parameters
     returned: Any
+    settings: dict[str, bool] | None
 
 
 def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> ModelDeclaration:
@@ -128,6 +129,7 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
         workers=settings.workers,
         retry_alone=settings.retry_alone,
         timeout=settings.timeout or 0.0,
+        settings=form.settings,
         triton_config=dict(settings.triton_config or {}),
     )
 
@@ -139,7 +141,7 @@ def _form(where: str, marked: Any) -> _Form:
         _refuse(where, "it is a method; mark its class and name the method __call__, or mark a function")
     if not isinstance(marked, types.FunctionType):
         _refuse(where, f"it is an instance of {type(marked).__name__}; mark a function or a class")
-    return _function_form(where, "function", marked, skip=0)
+    return _function_form(where, "function", marked, skip=0, settings={})
 
 
 def _class_form(where: str, marked: type) -> _Form:
@@ -158,7 +160,19 @@ def _class_form(where: str, marked: type) -> _Form:
                 )
     for optional in ("close", "is_ready"):
         _check_method(where, marked, optional)
-    return _function_form(where, "class", call, skip=1)
+    return _function_form(where, "class", call, skip=1, settings=_settings_of(marked))
+
+
+def _settings_of(marked: type) -> dict[str, bool] | None:
+    """What can be set when the class is made, and whether it must be; None where that cannot be told."""
+    try:
+        parameters = inspect.signature(marked).parameters.values()
+    except ValueError:
+        return None
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    named = [parameter for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_POSITIONAL]
+    return {parameter.name: parameter.default is inspect.Parameter.empty for parameter in named}
 
 
 def _check_method(where: str, marked: type, name: str) -> None:
@@ -171,13 +185,13 @@ def _check_method(where: str, marked: type, name: str) -> None:
         _refuse(where, f"an async {name}() is not supported yet; write a plain def {name}(self)")
 
 
-def _function_form(where: str, kind: Kind, function: Any, skip: int) -> _Form:
+def _function_form(where: str, kind: Kind, function: Any, skip: int, settings: dict[str, bool] | None) -> _Form:
     if inspect.iscoroutinefunction(function):
         _refuse(where, "async def is not supported yet; write a plain def")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         _refuse(where, "a generator is not supported yet; return the outputs instead of yielding them")
     signature = inspect.signature(function)
-    return _Form(kind, function, list(signature.parameters.values())[skip:], signature.return_annotation)
+    return _Form(kind, function, list(signature.parameters.values())[skip:], signature.return_annotation, settings)
 
 
 def _in_class_body(marked: Any) -> bool:

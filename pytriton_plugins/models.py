@@ -23,7 +23,8 @@ class ModelDeclaration:
     """One model: its name and version, tensors in declared order, and how its callable is to be run.
 
     ``max_batch_size`` 0 means no batch axis. ``timeout``: seconds that a batch may take in a worker, 0 for any time.
-    ``object_name`` is the callable's name in its module.
+    ``object_name`` is the callable's name in its module. ``settings``: what its ``__init__`` takes, and whether it must
+    be given; None: anything.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ModelDeclaration:
     workers: int = 1
     retry_alone: bool = True
     timeout: float = 0.0
+    settings: dict[str, bool] | None = None
     triton_config: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -63,7 +63,31 @@ def test_lists_give_the_declaration_and_the_function_stays_a_function() -> None:
         workers=2,
         retry_alone=False,
         timeout=3,
+        settings={},
     )
+
+
+class Anything:
+    def __init__(self, first: int, **more: int) -> None: ...
+
+    def __call__(self, a: Any) -> Any:
+        return a
+
+
+class Something(Anything):
+    def __init__(self, weights: str, *, scale: int = 1) -> None: ...
+
+
+class Nothing:
+    def __call__(self, a: Any) -> Any:
+        return a
+
+
+@pytest.mark.parametrize(
+    ("marked", "settings"), [(Anything, None), (Something, {"weights": True, "scale": False}), (Nothing, {})]
+)
+def test_what_a_class_takes_as_settings(marked: type, settings: dict[str, bool] | None) -> None:
+    assert declared(infer_func(inputs=[A], outputs=[S])(marked)).settings == settings
 
 
 def test_annotations_name_inputs_by_parameter_and_outputs_by_field() -> None:

@@ -47,6 +47,7 @@ def test_the_json_form() -> None:
         "workers": 1,
         "retry_alone": True,
         "timeout": 0.0,
+        "settings": None,
         "triton_config": {},
     }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.settings import suggestion
+from pytriton_plugins.text import one_line
 from pytriton_plugins.values import merge
 
 
@@ -25,6 +28,7 @@ def worker_count(config: HostConfig, declaration: ModelDeclaration) -> int:
 def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclaration:
     """The declaration with what the configuration file says over it; ConfigError for what does not go together."""
     said = config.model(declaration.name)
+    _check_settings(declaration, said.settings)
     changes: dict[str, Any] = {}
     if said.max_batch_size is not None:
         if not declaration.batched:
@@ -38,3 +42,18 @@ def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclar
     if said.triton_config:
         changes["triton_config"] = merge(declaration.triton_config, said.triton_config)
     return replace(declaration, **changes)
+
+
+def _check_settings(declaration: ModelDeclaration, given: Mapping[str, Any]) -> None:
+    where, takes = f"[models.{declaration.name}.settings]", declaration.settings
+    if takes is None:
+        return
+    if declaration.kind == "function" and given:
+        raise ConfigError(f"{where}: the model is a function, which takes none; remove the table or mark a class")
+    for name in given:
+        if name not in takes:
+            hint = suggestion(name, takes) or f"; it takes {', '.join(takes) or 'none'}"
+            raise ConfigError(f"{where}: __init__ of {declaration.object_name} takes no {one_line(name)}{hint}")
+    missing = [name for name, needed in takes.items() if needed and name not in given]
+    if missing:
+        raise ConfigError(f"{where}: __init__ of {declaration.object_name} needs {', '.join(missing)}; set it there")

@@ -51,3 +51,52 @@ def memory(called: Called, tmp_path: Path) -> Callable[[str], str]:
 def test_memory_counts_what_each_model_gets(memory: Callable[[str], str], configuration: str, said: str) -> None:
     """Seen red with the tables of the models, and what workers have at least, left out."""
     assert memory(configuration).startswith(said)
+
+
+CLASS = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+@infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())])
+class Scaled:
+    def __init__(self, weights, scale=1):
+        raise RuntimeError("not for check")
+
+    def __call__(self, x):
+        return x
+
+@infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())])
+def plain(x):
+    return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("[models.Scaled.settings]\nweights = 'w'\n", ""),
+        ("", "[models.Scaled.settings]: __init__ of Scaled needs weights; set it there"),
+        (
+            "[models.Scaled.settings]\nweights = 'w'\nscael = 2\n",
+            "[models.Scaled.settings]: __init__ of Scaled takes no scael; did you mean scale?",
+        ),
+        (
+            "[models.Scaled.settings]\nweights = 'w'\ndepth = 2\n",
+            "[models.Scaled.settings]: __init__ of Scaled takes no depth; it takes weights, scale",
+        ),
+        (
+            "[models.Scaled.settings]\nweights = 'w'\n[models.plain.settings]\na = 1\n",
+            "[models.plain.settings]: the model is a function, which takes none; remove the table or mark a class",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_are_found_before_anything_is_served(
+    called: Called, tmp_path: Path, settings: str, said: str
+) -> None:
+    """Seen red with settings looked at in the worker's set-up only (`configured`)."""
+    (tmp_path / "model.py").write_text(CLASS)
+    (tmp_path / "pytriton-host.toml").write_text(settings)
+    ran = called("check", "model.py", *ANY_PORTS)
+    (line,) = [line for line in ran.out.splitlines() if "model.py" in line]
+    assert (ran.code, line[:3]) == ((1, "bad") if said else (0, "ok "))
+    assert line.endswith(said)
