@@ -31,6 +31,8 @@ class PluginRecord:
     reference: ModelReference
     models: list[str] = attrs.field(factory=list)
     error: str = ""
+    refused: bool = False
+    """It has its error from the configuration, which its own files cannot mend."""
     required: bool = True
     declared: frozenset[str] = frozenset()
     """The models that it has, enabled or not."""
@@ -39,14 +41,20 @@ class PluginRecord:
 
 
 async def start_plugin(roster: Roster, record: PluginRecord) -> None:
-    """Import the plugin in a worker and have its models served; a failure is written into ``record``.
+    """Have the plugin's models served, unless it is refused already; a failure is written into ``record``.
 
     Raises HookError when a hook plugin that is asked for the model's policy is broken.
     """
     record.required = not record.reference.names & set(roster.config.optional)
     if record.error:
+        record.refused = True
         _LOG.error("plugin %s: %s", record.reference.label, record.error)
         return
+    await serve_plugin(roster, record)
+
+
+async def serve_plugin(roster: Roster, record: PluginRecord) -> None:
+    """Import the plugin in a worker and have its models served; an error that it had stands until it is."""
     worker: Worker | None = None
     try:
         worker = roster.new_worker(record.reference)
@@ -60,6 +68,7 @@ async def start_plugin(roster: Roster, record: PluginRecord) -> None:
             worker.kill()
         _failed(roster, record, error)
         return
+    record.error = ""
     _start_models(roster, record, _without_conflicts(roster, record, declarations), worker)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytriton_plugins.discovery.sources import source_files
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.plugins import PluginRecord, enabled, start_plugin
+from pytriton_plugins.host.plugins import PluginRecord, enabled, serve_plugin
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 
@@ -41,8 +41,8 @@ class Reloader:
             for record in self._roster.records:
                 now = _stamps(files_of(record))
                 before = self._seen.setdefault(record.reference.place, now)
-                if not (record.declared or record.error):
-                    continue  # it is imported for the first time
+                if record.refused or not (record.declared or record.error):
+                    continue  # the latter: it is imported for the first time
                 if not _differ(before, now):
                     self._seen[record.reference.place] = now
                 elif await self._is_quiet(record, now):
@@ -59,8 +59,7 @@ class Reloader:
         name = record.reference.plugin
         if not record.models:
             _LOG.info("plugin %s has changed", name)
-            record.error = ""
-            await start_plugin(self._roster, record)
+            await serve_plugin(self._roster, record)
             return
         worker: Worker | None = None
         try:

@@ -224,15 +224,17 @@ def test_each_version_of_a_model_is_swapped(file: Path) -> None:
     ids=["import", "set-up", "exit"],
 )
 def test_what_was_broken_from_the_start_is_served_once_it_is_mended(file: Path, broken: str, what: str) -> None:
-    """Seen red with only those files looked at that a plugin was imported from, and with a model given up for good."""
+    """Seen red with only those files looked at that a plugin was imported from, with a model given up for good,
+    and with the error forgotten before the plugin was imported again: ready was 200 meanwhile.
+    """
     file.write_text(broken)
     with run_host(file, options=["--reload"], ready=False) as host:
         host.wait_settled()
         assert what in host.output
         file.write_text(CLASS.format(setup="raise OSError('nor here')", number=2))
         wait_until(lambda: "nor here" in host.log, 20, "the change was tried")
-        file.write_text(CLASS.format(setup="pass", number=3))
-        host.wait_ready()
+        file.write_text("import time\ntime.sleep(0.6)\n" + CLASS.format(setup="pass", number=3))
+        host.wait_ready()  # not before it serves
         assert infer(host, "grpc", "plus", {"x": np.array([[0]])})["y"].item() == 3
 
 
@@ -245,6 +247,6 @@ def test_a_package_that_was_broken_from_the_start(tmp_path: Path) -> None:
     env = {"PYTHONPATH": path_with(tmp_path), "PYTRITON_HOST_PLUGIN": "acme-plus"}
     with run_host(options=["--reload"], env=env, ready=False) as host:
         host.wait_settled()
-        module.write_text(SAME.format(number=9))
+        module.write_text("import time\ntime.sleep(0.6)\n" + SAME.format(number=9))
         host.wait_ready()
         assert infer(host, "grpc", "plus", {"x": np.array([[0]])})["y"].item() == 9

@@ -48,7 +48,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="sanitized-") as name:
         folder = Path(name)
         env = {**os.environ, "PYTRITON_HOST_TRITONSERVER": str(wrapper(folder))}
-        status = subprocess.run([sys.executable, "-m", "pytest", *arguments], env=env, check=False).returncode
+        # Not `python -m pytest`, which finds the checkout before what is installed.
+        pytest = str(Path(sys.executable).with_name("pytest"))
+        status = subprocess.run([pytest, *arguments], env=env, check=False).returncode
         reports = [path.read_text() for path in folder.glob("report*")]
     print(*reports, sep="\n")
     print(f"{len(reports)} reports of the sanitizers")
