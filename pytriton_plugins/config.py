@@ -45,6 +45,7 @@ class HostConfig:
     workers: int | None = None
     shm_initial: int = 16 * MIB
     shm_max: int = 2048 * MIB
+    shm_total: int | None = None
     shm_lend: bool = False
     import_timeout: float = 60.0
     load_timeout: float = 60.0
@@ -131,6 +132,11 @@ def _check_together(config: HostConfig) -> None:
         raise ConfigError(
             f"shm-max ({config.shm_max // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
             "raise --shm-max"
+        )
+    if config.shm_total is not None and config.shm_total < config.shm_initial:
+        raise ConfigError(
+            f"shm-total ({config.shm_total // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
+            "raise --shm-total"
         )
     if config.shm_lend and "shared-memory" not in config.allow:
         raise ConfigError("shm-lend is for clients' own shared memory, which is closed; add --allow shared-memory")

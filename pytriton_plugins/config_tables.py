@@ -53,7 +53,7 @@ class Tables:
     models: Mapping[str, ModelSettings] = attrs.Factory(dict)
     plugins: Mapping[str, Mapping[str, Any]] = attrs.Factory(dict)
     environments: tuple[Environment, ...] = ()
-    path: Path | None = None
+    path: Path | None = attrs.field(default=None, eq=False)
     """The file that they stand in."""
 
 

@@ -209,6 +209,7 @@ SETTINGS = (
     _setting("workers", parse_workers),
     _setting("shm_initial", parse_size, "shm.initial"),
     _setting("shm_max", parse_size, "shm.max"),
+    _setting("shm_total", parse_size, "shm.total"),
     Setting("shm_lend", "shm-lend", "shm.lend", parse_flag, flag=True),
     _setting("import_timeout", parse_seconds),
     _setting("load_timeout", parse_seconds),

@@ -50,6 +50,7 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "workers": ("3", 3),
         "shm_initial": ("1.5MiB", 3 * MIB // 2),
         "shm_max": ("1GB", 10**9),
+        "shm_total": ("3GiB", 3 << 30),
         "shm_lend": ("true", True),
         "import_timeout": ("500ms", 0.5),
         "load_timeout": ("2m", 120.0),
@@ -171,6 +172,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_settings_that_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"8001 \(gRPC\).* must differ"):
         load(tmp_path, {"http_port": "8001"})
+    with pytest.raises(ConfigError, match=r"shm-total \(8MiB\) is less than shm-initial \(16MiB\); raise --shm-total"):
+        load(tmp_path, {"shm_total": "8MiB"})
     with pytest.raises(ConfigError, match="shm-lend is for clients' own shared memory, which is closed; add --allow"):
         load(tmp_path, {"shm_lend": True})
     with pytest.raises(ConfigError, match=r"shm-max \(8MiB\) is less than shm-initial \(16MiB\)"):

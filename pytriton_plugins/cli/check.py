@@ -147,6 +147,8 @@ def _memory(config: HostConfig, hooks: HookManager, models: list[ModelDeclaratio
     needed, left = sum(ledger_of(config, hooks, model).at_start for model in models), memory_headroom()
     count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
     what = f"{in_mib(needed)} of shared memory for {count} at start, {in_mib(left)} are left"
+    if config.shm_total is not None and needed > config.shm_total:
+        raise ShmError(f"{what}; shm-total is {in_mib(config.shm_total)}: raise --shm-total or lower --shm-initial")
     if needed > left:
         raise ShmError(f"{what}; lower --shm-initial, or initial in the models' tables [models.NAME.shm]")
     return what

@@ -28,6 +28,7 @@ HELP = {
     "workers": ("N", "Worker processes of each model. Default: what the model declares, or 1."),
     "shm_initial": ("SIZE", "Shared memory of each model at start. Default: 16MiB."),
     "shm_max": ("SIZE", "Shared memory that one model may grow to. Default: 2GiB."),
+    "shm_total": ("SIZE", "Shared memory that all models together may have. Default: what there is."),
     "shm_lend": ("", "Let callables read large inputs in clients' own shared memory, where clients may use that."),
     "import_timeout": ("SECONDS", "How long importing a plugin may take. Default: 60."),
     "load_timeout": ("SECONDS", "How long a model's set-up may take, and again its load into Triton. Default: 60."),

@@ -13,7 +13,7 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.hooks.calls import Answer as Chosen
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.memory import Grant, Ledger, Shortfall
+from pytriton_plugins.host.memory import Budget, Grant, Ledger, Shortfall
 from pytriton_plugins.host.model_settings import worker_count
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.values import Grow, Reject, ShmPolicy, Wait
@@ -36,9 +36,9 @@ def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -
     return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
 
 
-def ledger_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Ledger:
+def ledger_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration, budget: Budget | None = None) -> Ledger:
     """The model's memory before its first worker: two segments for each, one in either direction."""
-    return Ledger(model.name, policy_of(config, hooks, model).value, segments=2 * worker_count(config, model))
+    return Ledger(model.name, policy_of(config, hooks, model).value, 2 * worker_count(config, model), budget)
 
 
 class Wish(NamedTuple):

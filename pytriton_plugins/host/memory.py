@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import weakref
 
 import attrs
 
@@ -44,12 +45,33 @@ class Shortfall(ShmError):
         self.shortage = shortage
 
 
+class Budget:
+    """What all models together may have: ``total`` bytes, None for as much as there is."""
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+        self._ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+    def add(self, ledger: Ledger) -> None:
+        """Have a model count."""
+        self._ledgers.add(ledger)
+
+    @property
+    def left(self) -> int:
+        """Bytes that no segment has."""
+        if self.total is None:
+            return 1 << 62
+        return self.total - sum(ledger.total for ledger in self._ledgers)
+
+
 class Ledger:
     """The segments of one model under its policy. Only the host makes segments, so this is the truth about them."""
 
-    def __init__(self, model: str, policy: ShmPolicy, segments: int) -> None:
-        """``segments``: among how many the initial memory is shared."""
+    def __init__(self, model: str, policy: ShmPolicy, segments: int, budget: Budget | None = None) -> None:
+        """``segments``: among how many the initial memory is shared; ``budget``: that of all models."""
         self._model = model
+        self._budget = budget or Budget(None)
+        self._budget.add(self)
         self.policy = policy
         self._initial = max(_SMALLEST, policy.initial // segments // 4096 * 4096)
         self.at_start = self._initial * segments
@@ -68,6 +90,11 @@ class Ledger:
 
     def open_first(self, owner: int) -> Grant:
         """The first segment of one direction for ``owner``; raises ShmError when there is no memory for it."""
+        if self._initial > self._budget.left:
+            raise ShmError(
+                f"its first segments of {in_mib(self._initial)} each do not fit: {self._budget_left()}; raise "
+                "--shm-total or lower --shm-initial"
+            )
         return self._make(self._initial, owner)
 
     def replace(self, number: int, needed: int, owner: int, untouched: int) -> Grant:
@@ -85,6 +112,13 @@ class Ledger:
                 f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once",
                 shortage,
             )
+        budget = self._budget.left + (old.size if old else 0)
+        if needed > budget:
+            raise Shortfall(
+                f"a batch needs {in_mib(needed)} of shared memory and {self._budget_left(old)}; raise --shm-total or "
+                "send less at once",
+                attrs.evolve(shortage, left=max(0, min(left, budget))),
+            )
         if needed > left:
             raise Shortfall(
                 f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
@@ -94,7 +128,7 @@ class Ledger:
         size_before = old.size if old else self._initial
         # A segment that was large enough is asked for again when the callable keeps arrays that lie in the old one.
         wished = size_before if needed <= size_before else max(needed, round(size_before * self.policy.growth))
-        size = min(_rounded(wished if wished <= left else needed), self.policy.max - kept)
+        size = min(_rounded(wished if wished <= left else needed), self.policy.max - kept, budget)
         before = self.total
         grant = self._make(max(size, needed), owner, number)
         if old:
@@ -105,6 +139,10 @@ class Ledger:
                 self._model, in_mib(before), in_mib(self.total), in_mib(needed),
             )  # fmt: skip
         return grant
+
+    def _budget_left(self, old: Grant | None = None) -> str:
+        left = max(0, self._budget.left + (old.size if old else 0))
+        return f"{in_mib(left)} of the {in_mib(self._budget.total or 0)} for all models together are left"
 
     def _in_use(self, number: int, owner: int) -> Grant | None:
         """What ``owner`` has in the place of ``number``: a grant that came too late was dropped, so it asks again."""

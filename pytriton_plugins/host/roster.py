@@ -17,6 +17,7 @@ from pytriton_plugins.errors import ServerError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.granting import Wish
 from pytriton_plugins.host.launching import launch_of
+from pytriton_plugins.host.memory import Budget
 from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.host.repository import OURS, add_model, model_config, plain_config
 from pytriton_plugins.host.served_model import ServedModel
@@ -47,6 +48,7 @@ class Roster:
         """``changed`` is called when something may be ready that was not, or the other way round."""
         self.config = config
         self.hooks = hooks
+        self.budget = Budget(config.shm_total)
         self.models: dict[tuple[str, int], ServedModel] = {}
         self.records: list[PluginRecord] = []
         self.workers: dict[int, Worker] = {}

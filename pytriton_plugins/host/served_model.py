@@ -13,7 +13,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, ledger_of
-from pytriton_plugins.host.memory import in_mib
+from pytriton_plugins.host.memory import Budget, in_mib
 from pytriton_plugins.host.model_link import ModelLink
 from pytriton_plugins.host.model_settings import configured, is_required, worker_count
 from pytriton_plugins.host.triton import TritonServer
@@ -38,6 +38,7 @@ class Surroundings(Protocol):
 
     config: HostConfig
     hooks: HookManager
+    budget: Budget
 
     async def server(self) -> TritonServer: ...
     def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...
@@ -75,7 +76,7 @@ class ServedModel:
         self.error = ""
         self.live: dict[int, Worker] = {}
         """Connected workers by the number of their channel."""
-        self.ledger = ledger_of(host.config, host.hooks, declaration)
+        self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._last_live = self._loop.time()
@@ -270,14 +271,8 @@ class ServedModel:
             self.loaded = True
             self._settled.set()
         workers = f"{self.worker_count} worker{'s' if self.worker_count > 1 else ''}"
-        memory = in_mib(self.ledger.at_start)
-        _LOG.info(
-            "model %s version %d: serving; shared memory %s for %s",
-            self.name,
-            self.declaration.version,
-            memory,
-            workers,
-        )
+        memory = f"shared memory {in_mib(self.ledger.at_start)} for {workers}"
+        _LOG.info("model %s version %d: serving; %s", self.name, self.declaration.version, memory)
         self._host.changed()
 
     def _disconnect(self, channel: int) -> None:

@@ -45,6 +45,7 @@ def memory(called: Called, tmp_path: Path) -> Callable[[str], str]:
         ("[models.large]\nenabled = false\n", "ok   memory: 16.0 MiB of shared memory for 1 model at start"),
         # Each worker has at least 64 KiB in either direction.
         ('[models.large.shm]\ninitial = "64KiB"\n', "ok   memory: 16.4 MiB of shared memory for 2 models at start"),
+        ('[shm]\ntotal = "31MiB"\n', "bad  memory: 32.0 MiB of shared memory for 2 models at start"),
         ('[models.small.shm]\ninitial = "9TiB"\nmax = "9TiB"\n', "bad  memory: 9437200.0 MiB of shared memory"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.host.headroom import memory_headroom
-from pytriton_plugins.host.memory import Ledger
+from pytriton_plugins.host.memory import Budget, Ledger, Shortfall
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.values import MIB, ShmPolicy
 
@@ -103,6 +103,32 @@ def test_past_the_limit_the_message_says_how_much_and_what_to_raise(ledgers: lis
     )
     assert ledger.total == 16 * MIB
     assert ledger.replace(first.number, 12 * MIB, 1, 0).size == 12 * MIB
+
+
+def test_all_models_together_have_a_budget(ledgers: list[Ledger]) -> None:
+    """Seen red with each model's own limit alone (`Ledger.replace`), and with the old segment counted twice."""
+    budget = Budget(40 * MIB)
+    one, other = (Ledger(name, ShmPolicy(growth=4.0), 2, budget) for name in ("one", "other"))
+    ledgers += [one, other]
+    first, _ = one.open_first(1), one.open_first(1)
+    other.open_first(2)
+    assert budget.left == 16 * MIB
+    with pytest.raises(Shortfall) as refused:
+        one.replace(first.number, 24 * MIB + 1, 1, 0)
+    assert str(refused.value) == (
+        "a batch needs 24.0 MiB of shared memory and 24.0 MiB of the 40.0 MiB for all models together are left; "
+        "raise --shm-total or send less at once"
+    )
+    assert (refused.value.shortage.left, refused.value.shortage.over_limit) == (24 * MIB, False)
+    assert one.replace(first.number, 17 * MIB, 1, 0).size == 24 * MIB
+    with pytest.raises(ShmError) as refused_first:
+        other.open_first(2)
+    assert str(refused_first.value) == (
+        "its first segments of 8.0 MiB each do not fit: 0.0 MiB of the 40.0 MiB for all models together are left; "
+        "raise --shm-total or lower --shm-initial"
+    )
+    one.release(1)
+    assert budget.left == 32 * MIB
 
 
 def promised_but_for(size: int) -> int:
