@@ -133,6 +133,13 @@ def _check_together(config: HostConfig) -> None:
             f"shm-max ({config.shm_max // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
             "raise --shm-max"
         )
+    for name, model in config.tables.models.items():
+        initial, most = model.shm_initial or config.shm_initial, model.shm_max or config.shm_max
+        if most < initial:
+            raise ConfigError(
+                f"{config.tables.path}: models.{one_line(name)}.shm: max ({most // MIB}MiB) is less than initial "
+                f"({initial // MIB}MiB); raise max"
+            )
     if config.shm_total is not None and config.shm_total < config.shm_initial:
         raise ConfigError(
             f"shm-total ({config.shm_total // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "

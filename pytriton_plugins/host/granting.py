@@ -10,7 +10,7 @@ from typing import NamedTuple
 import attrs
 
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.errors import ShmError
+from pytriton_plugins.errors import HookError, ShmError
 from pytriton_plugins.hooks.calls import Answer as Chosen
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory import Budget, Grant, Ledger, Shortfall
@@ -26,14 +26,23 @@ Answer = Callable[[Grant | str], None]
 
 
 def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Chosen[ShmPolicy]:
-    """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice."""
+    """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice.
+
+    Raises HookError when the two do not go together.
+    """
     said = config.model(model.name)
     own = {name: value for name in ("initial", "max", "lend") if (value := getattr(said, f"shm_{name}")) is not None}
     default = ShmPolicy(**{"initial": config.shm_initial, "max": config.shm_max, "lend": config.shm_lend, **own})
     chosen = hooks.choose_shm_policy(model, default)
     names = [name for name in ("initial", "max", "lend") if name in own or f"shm_{name}" in config.fixed]
     fixed = {name: getattr(default, name) for name in names}
-    return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
+    try:
+        return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
+    except ValueError as error:
+        raise HookError(
+            f"hook plugin {chosen.plugin}: its policy for model {model.name} does not go with what the configuration "
+            f"sets ({error}); change either"
+        ) from None
 
 
 def ledger_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration, budget: Budget | None = None) -> Ledger:

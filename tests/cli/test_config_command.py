@@ -81,6 +81,10 @@ def test_the_table_for_people(called: Called) -> None:
         ("[models.a]\nworker = 2\n", "models.a.worker is no key of a model; did you mean workers?"),
         ("[models.a]\nworkers = 0\n", "models.a.workers: '0' is no number of workers"),
         ("[models]\na = 1\n", "models.a is no table; write [models.a]"),
+        (
+            "[models.a.shm]\ninitial = '9GiB'\n",
+            "models.a.shm: max (2048MiB) is less than initial (9216MiB); raise max",
+        ),
         ("[models.a.shm]\ntotal = 1\n", "models.a.shm.total is no key; the keys are initial, max, lend"),
         ("[plugins]\na = 1\n", "plugins.a is no table; write [plugins.a]"),
         ('[[environments]]\npath = "x"\n', "an environment has one key; write [[environments]] and python"),

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from fake_distributions import install
 
+from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import hookimpl
 from pytriton_plugins.hooks.calls import Answer
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
+from pytriton_plugins.host.granting import policy_of
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.values import MIB, HostStatus, Ports, ShmPolicy, Verdict, WorkerInfo
 
@@ -295,3 +297,20 @@ def test_a_variable_that_is_none_is_taken_away() -> None:
     worker = WorkerInfo(1, 17, "acme", None, None)
     edited = manager_with(Edits()).edit_worker_env({"HOME": "/root", "PATH": "/bin"}, "acme", None, worker)
     assert edited == {"PATH": "/bin", "DEVICE": "3"}
+
+
+def test_a_policy_that_does_not_go_with_what_is_configured() -> None:
+    """Seen red with the ValueError of the policy itself, which is a traceback."""
+
+    class Small:
+        @hookimpl
+        def pytriton_choose_shm_policy(self) -> ShmPolicy:
+            return ShmPolicy(initial=MIB, max=2 * MIB)
+
+    config = HostConfig(shm_initial=4 * MIB, sources={"shm_initial": "--shm-initial"})
+    with pytest.raises(HookError) as raised:
+        policy_of(config, manager_with(Small()), MODEL)
+    assert str(raised.value) == (
+        "hook plugin plugin-0: its policy for model resnet does not go with what the configuration sets "
+        "(ShmPolicy: initial is 4194304 and max 2097152 bytes; write 0 < initial <= max); change either"
+    )
