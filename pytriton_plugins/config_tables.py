@@ -17,7 +17,7 @@ TABLES = ("models", "plugins", "environments")
 
 Parse = Callable[[object], Any]
 
-_SHM: dict[str, Parse] = {"initial": parse_size, "max": parse_size, "lend": parse_flag}
+_SHM: dict[str, Parse] = {"initial": parse_size, "max": parse_size, "trim_after": parse_seconds, "lend": parse_flag}
 
 
 @attrs.frozen
@@ -36,6 +36,7 @@ class ModelSettings:
     settings: Mapping[str, Any] = attrs.Factory(dict)
     shm_initial: int | None = None
     shm_max: int | None = None
+    shm_trim_after: float | None = None
     shm_lend: bool | None = None
 
 

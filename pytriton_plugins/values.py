@@ -78,8 +78,8 @@ class ShmPolicy:
 
     ``initial`` and ``max`` are bytes in all: shared by the model's channels and both directions. A new segment
     is ``growth`` times the one that it replaces, or as large as the batch that asks for it. At ``max`` a batch is
-    refused, or with ``on_full="wait"`` waits up to ``wait`` seconds for room; ``trim_after`` (seconds) is checked but
-    not acted on yet.
+    refused, or with ``on_full="wait"`` waits up to ``wait`` seconds for room; after ``trim_after`` seconds without a
+    batch a worker's segments give their memory back and stay as large as they are (0: never).
 
     ``lend``: where clients may use their own shared memory (``--allow shared-memory``), a large input that lies there
     is not copied: the callable reads the client's memory, and sees what the client changes there before the answer.

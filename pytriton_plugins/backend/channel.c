@@ -133,12 +133,24 @@ void channel_retire_request(Channel *channel) {
   loans_close(&channel->loans);
 }
 
-void channel_expire_loans(Channel *channel) {
+static void tell(Channel *channel, uint32_t kind, uint32_t number) {
+  WireChannelMessage message = {.kind = kind, .segment = number};
+  sockets_send(channel->socket, &message, sizeof message, -1, 0);
+}
+
+/* Both directions; the segments stay as large as they are, and their pages come again as they are needed. */
+static void trim(Channel *channel, uint64_t now) {
+  uint32_t trim_ms = channel->pool->declaration.trim_ms;
+  if (trim_ms == 0 || channel->batch == channel->trimmed || now - channel->idle < trim_ms * 1000000ull) return;
+  segment_trim(&channel->request);
+  tell(channel, WIRE_TRIM, 0);
+  channel->trimmed = channel->batch;
+}
+
+void channel_tidy(Channel *channel) {
   uint64_t now = clock_ns();
   uint32_t number;
   channel->due = false;
-  while ((number = loans_expire(&channel->loans, now)) != 0) {
-    WireChannelMessage message = {.kind = WIRE_FORGET, .segment = number};
-    sockets_send(channel->socket, &message, sizeof message, -1, 0);
-  }
+  while ((number = loans_expire(&channel->loans, now)) != 0) tell(channel, WIRE_FORGET, number);
+  trim(channel, now);
 }

@@ -29,7 +29,7 @@ Exchange channel_receive(Channel *channel, uint64_t until, Answer *answer, const
 /* Give up the request segment and all loans, to some of which the callable still refers; the next batch gets others. */
 void channel_retire_request(Channel *channel);
 
-/* Call in the loans that nobody has used for a while. */
-void channel_expire_loans(Channel *channel);
+/* Call in the loans that nobody has used for a while, and give back the memory of a channel that has long been idle. */
+void channel_tidy(Channel *channel);
 
 #endif

@@ -67,6 +67,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .batched = (wire.flags & DECLARED_BATCHED) != 0,
       .loopback = (wire.flags & DECLARED_LOOPBACK) != 0,
       .timeout_ms = wire.timeout_ms,
+      .trim_ms = wire.trim_ms,
       .lend = (wire.flags & DECLARED_LEND) != 0,
       .largest_response = wire.largest_response,
       .input_count = wire.input_count,

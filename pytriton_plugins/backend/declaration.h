@@ -21,6 +21,7 @@ typedef struct {
   uint32_t version, wait_ms;
   uint32_t max_rows;   /* of one batch */
   uint32_t timeout_ms; /* that one batch may take in its worker; 0: any */
+  uint32_t trim_ms;    /* after so much idle time a channel's memory is given back; 0: never */
   bool batched, loopback, lend; /* lend: inputs in a client's own shared memory need not be copied for the worker */
   uint64_t largest_response;
   uint32_t input_count, output_count;

@@ -14,7 +14,7 @@
 #include "clock.h"
 #include "sockets.h"
 
-enum { SEND_MS = 2000, ANSWER_MS = 5000, LOANS_MS = 1000 };
+enum { SEND_MS = 2000, ANSWER_MS = 5000, TIDY_MS = 1000 };
 
 /* A thread that waits for SEGMENT or REFUSED. Lives on that thread's stack. */
 typedef struct Waiter {
@@ -163,23 +163,23 @@ static void end_process(Link *link, const char *why) {
   _exit(1);
 }
 
-static void expire_loans(Link *link) {
+static void tidy(Link *link) {
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    if (pool->declaration.lend) pool_expire_loans(pool);
+    pool_tidy(pool);
   pthread_mutex_unlock(&link->lock);
 }
 
-/* Wait for a message, and look after the loans once a second, however much the host has to say. */
-static void await_message(Link *link, uint64_t *looked) {
+/* Wait for a message, and have the pools tidied once a second, however much the host has to say. */
+static void await_message(Link *link, uint64_t *tidied) {
   struct pollfd wait = {.fd = link->socket, .events = POLLIN};
   int ready;
   do {
-    ready = poll(&wait, 1, LOANS_MS);
+    ready = poll(&wait, 1, TIDY_MS);
     uint64_t now = clock_ns();
-    if (now - *looked >= LOANS_MS * 1000000ull) {
-      expire_loans(link);
-      *looked = now;
+    if (now - *tidied >= TIDY_MS * 1000000ull) {
+      tidy(link);
+      *tidied = now;
     }
   } while (ready == 0 || (ready < 0 && errno == EINTR));
 }
@@ -188,12 +188,12 @@ static void *read_link(void *argument) {
   Link *link = argument;
   static const size_t ROOM = WIRE_MAX_MESSAGE;
   uint8_t *buffer = malloc(ROOM + 1);
-  uint64_t looked = clock_ns(); /* when after the loans */
+  uint64_t tidied = clock_ns(); /* when that was */
   if (buffer == NULL) end_process(link, "no memory for the link's buffer");
   while (buffer != NULL) {
     Descriptors received;
     WireLink message;
-    await_message(link, &looked);
+    await_message(link, &tidied);
     long length = sockets_receive(link->socket, buffer, ROOM, &received, 0);
     if (length <= 0) {
       end_process(link, length == SOCKETS_BROKEN ? "a broken message from the host" : "the host is gone");

@@ -122,18 +122,19 @@ void pool_give_back(Channel *channel, bool broken) {
   Pool *pool = channel->pool;
   pthread_mutex_lock(&pool->lock);
   channel->busy = false;
+  channel->idle = clock_ns();
   if (broken || channel->gone)
     remove_channel(channel);
   else if (channel->due)
-    channel_expire_loans(channel);
+    channel_tidy(channel);
   pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_expire_loans(Pool *pool) {
+void pool_tidy(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
   for (Channel *channel = pool->channels; channel != NULL; channel = channel->next) {
     channel->due = channel->busy;
-    if (!channel->busy && !channel->gone) channel_expire_loans(channel);
+    if (!channel->busy && !channel->gone) channel_tidy(channel);
   }
   pthread_mutex_unlock(&pool->lock);
 }

@@ -19,10 +19,12 @@ typedef struct Channel {
   int socket;
   bool busy; /* borrowed: only the borrower touches what stands below `next` */
   bool gone; /* no new batch; freed when it is given back */
-  bool due;  /* its loans are to be looked at when it is given back */
+  bool due;  /* it is to be tidied when it is given back */
   struct Channel *next;
   Pool *pool;
   uint64_t batch;   /* number of the last batch */
+  uint64_t trimmed; /* what that was when the channel was trimmed */
+  uint64_t idle;    /* since when it has been idle */
   bool late;        /* its worker did not answer in time */
   int spin_score;   /* how often spinning paid of late; see channel.c */
   Segment request;  /* written by us; number 0 while there is none */
@@ -70,8 +72,8 @@ void pool_give_up(Pool *pool, bool given_up, const char *reason);
 /* broken: the channel is of no more use. */
 void pool_give_back(Channel *channel, bool broken);
 
-/* Call in the loans that nobody has used for a while. */
-void pool_expire_loans(Pool *pool);
+/* Give back what idle channels hold: called once a second. */
+void pool_tidy(Pool *pool);
 
 /* Whether the pool is being stopped. */
 bool pool_is_stopping(Pool *pool);

@@ -40,6 +40,10 @@ const char *segment_open(Segment *segment, uint32_t number, int descriptor, bool
   return NULL;
 }
 
+void segment_trim(const Segment *segment) {
+  if (segment->bytes != NULL) madvise(segment->bytes, segment->size, MADV_REMOVE);
+}
+
 void segment_close(Segment *segment) {
   if (segment->bytes != NULL) munmap(segment->bytes, segment->size);
   if (segment->descriptor >= 0) close(segment->descriptor);

@@ -15,6 +15,9 @@ typedef struct {
 /* Map descriptor, which the segment owns from now on, also when this fails. NULL, or why it was refused. */
 const char *segment_open(Segment *segment, uint32_t number, int descriptor, bool writable);
 
+/* Give the memory back to the system; the segment stays, and reads as zeros. */
+void segment_trim(const Segment *segment);
+
 void segment_close(Segment *segment);
 
 #endif

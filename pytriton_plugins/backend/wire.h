@@ -11,7 +11,7 @@
 
 enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096, WIRE_MAX_OUTPUTS = 64 };
 enum { WIRE_ALIGNMENT = 64, WIRE_MAX_LOANS = 8 };
-enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3, WIRE_LOAN = 4, WIRE_FORGET = 5 };
+enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3, WIRE_LOAN = 4, WIRE_FORGET = 5, WIRE_TRIM = 6 };
 enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4 };
 enum { WIRE_IN_REQUEST = 1, WIRE_LOAN_SHIFT = 8 }; /* of a tensor entry's flags */
 enum {
@@ -80,7 +80,7 @@ typedef struct {
 typedef struct {
   uint32_t flags, version, wait_ms, name_length, input_count, output_count;
   uint64_t largest_response;
-  uint32_t max_rows, timeout_ms;
+  uint32_t max_rows, timeout_ms, trim_ms, reserved;
 } WireDeclaration;
 
 typedef struct {
@@ -96,7 +96,7 @@ static_assert(sizeof(WireTensor) == 96, "docs/protocol.md");
 static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
 static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
 static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
-static_assert(sizeof(WireDeclaration) == 40, "docs/protocol.md");
+static_assert(sizeof(WireDeclaration) == 48, "docs/protocol.md");
 static_assert(sizeof(WireDeclaredTensor) == 8, "docs/protocol.md");
 
 /* Bytes of one element, or 0 for BYTES and unknown types. */

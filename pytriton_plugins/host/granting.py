@@ -22,6 +22,9 @@ _LOG = logging.getLogger("pytriton.host")
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether memory that a batch waits for is there."""
 
+_SET = ("initial", "max", "trim_after", "lend")
+"""What the configuration can say of a policy."""
+
 Answer = Callable[[Grant | str], None]
 
 
@@ -31,10 +34,10 @@ def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -
     Raises HookError when the two do not go together.
     """
     said = config.model(model.name)
-    own = {name: value for name in ("initial", "max", "lend") if (value := getattr(said, f"shm_{name}")) is not None}
+    own = {name: value for name in _SET if (value := getattr(said, f"shm_{name}")) is not None}
     default = ShmPolicy(**{"initial": config.shm_initial, "max": config.shm_max, "lend": config.shm_lend, **own})
     chosen = hooks.choose_shm_policy(model, default)
-    names = [name for name in ("initial", "max", "lend") if name in own or f"shm_{name}" in config.fixed]
+    names = [name for name in _SET if name in own or f"shm_{name}" in config.fixed]
     fixed = {name: getattr(default, name) for name in names}
     try:
         return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)

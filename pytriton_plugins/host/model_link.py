@@ -12,6 +12,7 @@ from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
+from pytriton_plugins.values import ShmPolicy
 
 WAIT_FOR_WORKER = 30.0
 """Seconds that a batch waits for a worker before it fails with UNAVAILABLE."""
@@ -29,13 +30,17 @@ class ModelLink:
         self._declaring = asyncio.Lock()
         self._server: TritonServer | None = None
 
-    async def declare(self, largest_response: int, *, lend: bool) -> None:
-        """Wait for the server and tell it of the model, if it has not been told."""
+    async def declare(self, policy: ShmPolicy, *, lend: bool) -> None:
+        """Wait for the server and tell it of the model, if it has not been told. ``lend``: clients may lend memory."""
         async with self._declaring:
             if self._server is None:
                 server = await self._running()
                 declaration = pack_declaration(
-                    self._declaration, wait=WAIT_FOR_WORKER, largest_response=largest_response, lend=lend
+                    self._declaration,
+                    wait=WAIT_FOR_WORKER,
+                    largest_response=policy.max,
+                    lend=lend and policy.lend,
+                    trim_after=policy.trim_after,
                 )
                 await server.declare(self._number, declaration)
                 self._server = server

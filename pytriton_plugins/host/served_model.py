@@ -252,8 +252,7 @@ class ServedModel:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
     async def _connect(self, worker: Worker, channel: int) -> None:
-        lend = self.ledger.policy.lend and "shared-memory" in self._host.config.allow
-        await self._link.declare(self.ledger.policy.max, lend=lend)
+        await self._link.declare(self.ledger.policy, lend="shared-memory" in self._host.config.allow)
         request = self.ledger.open_first(channel)
         response = self.ledger.open_first(channel)
         ours, theirs = socket_pair()

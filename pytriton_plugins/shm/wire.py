@@ -14,7 +14,7 @@ ALIGNMENT = 64
 MAX_MESSAGE = 65536
 MAX_ERROR_TEXT = 4096
 
-EXECUTE, DONE, SEGMENT, LOAN, FORGET = 1, 2, 3, 4, 5
+EXECUTE, DONE, SEGMENT, LOAN, FORGET, TRIM = 1, 2, 3, 4, 5, 6
 NEW_SEGMENT, RETIRED, NEW_LOAN = 1, 2, 4
 IN_REQUEST = 1
 LOAN_SHIFT = 8
@@ -28,7 +28,7 @@ TENSOR_ENTRY = struct.Struct("<IBBHIIQQ8q")
 RESPONSE_HEADER = struct.Struct("<4sHHIII12x")
 OUTCOME = struct.Struct("<IIQ")
 LINK_HEADER = struct.Struct("<IIIIQQ")
-DECLARATION = struct.Struct("<IIIIIIQII")
+DECLARATION = struct.Struct("<IIIIIIQIII4x")
 DECLARED_TENSOR = struct.Struct("<BBHI")
 
 OUTCOME_CODES = {
@@ -168,11 +168,17 @@ def response_block(outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry]
 
 
 def pack_declaration(
-    model: ModelDeclaration, *, wait: float, largest_response: int, loopback: bool = False, lend: bool = False
+    model: ModelDeclaration,
+    *,
+    wait: float,
+    largest_response: int,
+    loopback: bool = False,
+    lend: bool = False,
+    trim_after: float = 0.0,
 ) -> bytes:
-    """The payload of MODEL: what the backend must know of ``model``; ``wait`` in seconds.
+    """The payload of MODEL: what the backend must know of ``model``; ``wait`` and ``trim_after`` in seconds.
 
-    ``lend``: whether inputs in a client's own shared memory may be lent to the worker.
+    ``lend``: whether inputs in a client's own shared memory may be lent to the worker. ``trim_after`` 0: never.
 
     Raises ProtocolError when names and shapes do not fit into one message.
     """
@@ -188,6 +194,7 @@ def pack_declaration(
         largest_response,
         model.max_batch_size,
         round(model.timeout * 1000),
+        min(round(trim_after * 1000), 2**32 - 1),
     )
     payload = head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
     if len(payload) + LINK_HEADER.size > MAX_MESSAGE:

@@ -55,7 +55,7 @@ class ChannelServer:
                 return
             kind, flags, _, number, batch, offset, length = layout.unpack(data)
             if kind != wire.EXECUTE:
-                self._forget_loan(kind, number)
+                self._tidy(kind, number)
                 continue
             if flags & _NEW_MEMORY and not self._take_memory(flags):
                 return
@@ -92,11 +92,14 @@ class ChannelServer:
         self._writer.take_inputs(self._reader.inputs())
         return True
 
-    def _forget_loan(self, kind: int, number: int) -> None:
-        if kind != wire.FORGET:
+    def _tidy(self, kind: int, number: int) -> None:
+        if kind == wire.FORGET:
+            self._reader.forget_loan(number)
+            self._writer.take_inputs(self._reader.inputs())
+        elif kind == wire.TRIM:
+            self._writer.trim()
+        else:
             raise ProtocolError(f"channel: a message of kind {kind}")
-        self._reader.forget_loan(number)
-        self._writer.take_inputs(self._reader.inputs())
 
     def _answer(self, number: int, offset: int, length: int) -> Written:
         # A function of its own: when it returns, only the callable can still refer to the batch's arrays.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -81,6 +82,11 @@ class ResponseWriter:
     def take_inputs(self, inputs: Mapping[int, Segment | Loan]) -> None:
         """Inputs lie in these from now on, the request segment being number 0: what is given back is not copied."""
         self._inputs = [(number << _PLACE_BITS, memory.address, memory.size) for number, memory in inputs.items()]
+
+    def trim(self) -> None:
+        """Give the segment's memory back to the system; nothing stands there any more."""
+        self.segment.mapping.madvise(mmap.MADV_REMOVE)
+        self._standing = None
 
     def write_again(self, answers: Answers, result: Any) -> Written | None:
         """Write what the callable returned if it is like an answer that was learned, else None."""

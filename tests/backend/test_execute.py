@@ -16,6 +16,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from backend import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, found_server, infer, run_backend, sealed
+from golden import golden
 
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
@@ -315,3 +316,21 @@ def test_a_worker_that_does_not_answer_in_time(backend: Backend) -> None:
     answer(successor, (0, b""), (np.full((1, 1), 7, np.float32), NUMERIC[-2]))
     assert sent.result(TIMEOUT)["y"].tolist() == [[7]]
     backend.disconnect(successor)
+
+
+def test_an_idle_channel_is_trimmed_once(backend: Backend) -> None:
+    """Seen red with a channel that is trimmed again and again (`trim`, channel.c)."""
+    model = replace(GOLDEN, name="trimmed")
+    backend.serve(11, model, pack_declaration(model, wait=5.0, largest_response=LIMIT, trim_after=0.5))
+    worker = backend.connect(11)
+    for value in (1, 2):
+        sent = backend.infer("trimmed", {"x": np.full((1, 1), value, np.float32)}, ("y",))
+        answer(worker, (0, b""), (np.full((1, 1), value, np.float32), NUMERIC[-2]))
+        assert sent.result(TIMEOUT)["y"].tolist() == [[value]]
+        assert worker.request is not None
+        assert worker.sock.recv(64) == golden("channel", "trim")
+        assert bytes(worker.request.view[:64]) == bytes(64)
+    worker.sock.settimeout(2.5)
+    with pytest.raises(TimeoutError):
+        worker.sock.recv(64)
+    backend.disconnect(worker)

@@ -108,3 +108,26 @@ def test_arrays_that_a_callable_keeps_stay_as_they_were() -> None:
             assert answer["changed"].item() == 0
             assert not answer["writeable"].item()
         assert segments(host) == 16 * MIB
+
+
+def touched(host: RunningHost) -> int:
+    """Bytes of memory that all segments hold."""
+    blocks = 0
+    for descriptor in Path(f"/proc/{host.process.pid}/fd").iterdir():
+        if segment_bytes(descriptor):
+            blocks += descriptor.stat().st_blocks
+    return blocks * 512
+
+
+@pytest.mark.parametrize("again", [1, 48], ids=["small", "large"])
+def test_an_idle_worker_gives_its_memory_back(tmp_path: Path, again: int) -> None:
+    """In both directions, and it serves on. Seen red without TRIM to the worker, and without `segment_trim`."""
+    (tmp_path / "host.toml").write_text("[models.echo.shm]\ntrim_after = 1\n")
+    with run_host(f"{MEMORY}:echo", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
+        for size in (48, again):
+            sent = numbers(size * MIB)
+            assert infer(host, "grpc", "echo", {"x": sent})["y"].tobytes() == sent.tobytes()
+            assert touched(host) >= size * MIB
+            large = segments(host)
+            wait_until(lambda: touched(host) < MIB // 4, 10.0, "the memory is given back")
+            assert segments(host) == large

@@ -38,6 +38,7 @@ CHANNEL_MESSAGES = {
     "execute_lent": ChannelMessage(wire.EXECUTE, wire.NEW_LOAN, 0, 7, 2, 0, 176),
     "loan": ChannelMessage(wire.LOAN, 0, 0, 1, 2, 0, 73728),
     "forget": ChannelMessage(wire.FORGET, 0, 0, 1, 0, 0, 0),
+    "trim": ChannelMessage(wire.TRIM, 0, 0, 0, 0, 0, 0),
     "done": ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 8, 1, 128, 267),
     "done_retired": ChannelMessage(wire.DONE, wire.RETIRED, 0, 8, 2, 64, 298),
 }
@@ -118,10 +119,10 @@ def test_blocks_of_what_was_lent() -> None:
 
 
 def test_declarations() -> None:
-    assert wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20) == golden(
+    assert wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20, trim_after=120) == golden(
         "declaration", "declaration"
     )
-    lending = wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20, lend=True)
+    lending = wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20, lend=True, trim_after=120)
     assert lending == golden("declaration", "may_lend") + golden("declaration", "declaration")[4:]
     packed = wire.pack_declaration(LOOPBACK, wait=1.0, largest_response=4096, loopback=True)
     assert packed == golden("declaration", "loopback")
