@@ -121,8 +121,11 @@ def touched(host: RunningHost) -> int:
 
 @pytest.mark.parametrize("again", [1, 48], ids=["small", "large"])
 def test_an_idle_worker_gives_its_memory_back(tmp_path: Path, again: int) -> None:
-    """In both directions, and it serves on. Seen red without TRIM to the worker, without `segment_trim`, and with the last
-    answer's block taken to stand there still (`ResponseWriter.trim`)."""
+    """In both directions, and it serves on.
+
+    Seen red without TRIM to the worker, without `segment_trim`, and with the last answer's block taken to stand there
+    still (`ResponseWriter.trim`).
+    """
     (tmp_path / "host.toml").write_text("[models.echo.shm]\ntrim_after = 1\n")
     with run_host(f"{MEMORY}:echo", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
         for size in (48, again):
