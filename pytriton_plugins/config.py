@@ -14,6 +14,7 @@ from pytriton_plugins.config_tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.settings import MIB, PREFIX, SETTINGS, Setting, suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.values import OnFull
 
 OTHER_VARIABLES = frozenset({"PYTRITON_HOST_CONFIG", "PYTRITON_HOST_URL", "PYTRITON_HOST_PROTOCOL"})
 """Variables of options that are no settings of the daemon."""
@@ -46,6 +47,10 @@ class HostConfig:
     shm_initial: int = 16 * MIB
     shm_max: int = 2048 * MIB
     shm_total: int | None = None
+    shm_growth: float = 2.0
+    shm_on_full: OnFull = "reject"
+    shm_wait: float = 1.0
+    shm_trim_after: float = 60.0
     shm_lend: bool = False
     import_timeout: float = 60.0
     load_timeout: float = 60.0

@@ -10,14 +10,32 @@ import attrs
 
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.models import MAX_TIMEOUT
-from pytriton_plugins.settings import parse_flag, parse_path, parse_seconds, parse_size, parse_workers, suggestion
+from pytriton_plugins.settings import (
+    parse_flag,
+    parse_growth,
+    parse_on_full,
+    parse_path,
+    parse_seconds,
+    parse_size,
+    parse_workers,
+    suggestion,
+)
 from pytriton_plugins.text import one_line
+from pytriton_plugins.values import OnFull
 
 TABLES = ("models", "plugins", "environments")
 
 Parse = Callable[[object], Any]
 
-_SHM: dict[str, Parse] = {"initial": parse_size, "max": parse_size, "trim_after": parse_seconds, "lend": parse_flag}
+_SHM: dict[str, Parse] = {
+    "initial": parse_size,
+    "max": parse_size,
+    "growth": parse_growth,
+    "on_full": parse_on_full,
+    "wait": parse_seconds,
+    "trim_after": parse_seconds,
+    "lend": parse_flag,
+}
 
 
 @attrs.frozen
@@ -36,6 +54,9 @@ class ModelSettings:
     settings: Mapping[str, Any] = attrs.Factory(dict)
     shm_initial: int | None = None
     shm_max: int | None = None
+    shm_growth: float | None = None
+    shm_on_full: OnFull | None = None
+    shm_wait: float | None = None
     shm_trim_after: float | None = None
     shm_lend: bool | None = None
 

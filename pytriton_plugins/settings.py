@@ -15,6 +15,7 @@ from pytriton_plugins.text import one_line
 MIB = 1 << 20
 PREFIX = "PYTRITON_HOST_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+ON_FULL = ("reject", "wait")
 CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
 """What Triton serves besides inference and that is closed unless allowed."""
 
@@ -96,6 +97,20 @@ def parse_seconds(value: object) -> float:
     if not match or not math.isfinite(float(match[1])):
         raise ValueError(f"{one_line(repr(value))} is no time; write seconds such as 20, or 500ms, 2m")
     return float(match[1]) * _SECONDS_PER[match[2]]
+
+
+def parse_growth(value: object) -> float:
+    """How many times as large a new segment is as the one that it replaces."""
+    number = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    match = re.fullmatch(r"\d+(\.\d+)?", str(value).strip()) if number else None
+    if not match or not 1 <= float(match[0]) <= 100:
+        raise ValueError(f"{one_line(repr(value))} is no growth; write a number from 1 to 100")
+    return float(match[0])
+
+
+def parse_on_full(value: object) -> str:
+    """What becomes of a batch at the limit."""
+    return _one_of(_text(value).lower(), ON_FULL, "answer to full memory")
 
 
 def parse_path(value: object) -> Path:
@@ -210,6 +225,10 @@ SETTINGS = (
     _setting("shm_initial", parse_size, "shm.initial"),
     _setting("shm_max", parse_size, "shm.max"),
     _setting("shm_total", parse_size, "shm.total"),
+    _setting("shm_growth", parse_growth, "shm.growth"),
+    _setting("shm_on_full", parse_on_full, "shm.on_full"),
+    _setting("shm_wait", parse_seconds, "shm.wait"),
+    _setting("shm_trim_after", parse_seconds, "shm.trim_after"),
     Setting("shm_lend", "shm-lend", "shm.lend", parse_flag, flag=True),
     _setting("import_timeout", parse_seconds),
     _setting("load_timeout", parse_seconds),

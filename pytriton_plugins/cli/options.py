@@ -29,6 +29,13 @@ HELP = {
     "shm_initial": ("SIZE", "Shared memory of each model at start. Default: 16MiB."),
     "shm_max": ("SIZE", "Shared memory that one model may grow to. Default: 2GiB."),
     "shm_total": ("SIZE", "Shared memory that all models together may have. Default: what there is."),
+    "shm_growth": ("N", "A new segment is N times as large as the one it replaces. Default: 2.0."),
+    "shm_on_full": ("ACTION", "At a model's limit: reject a batch, or wait for room. Default: reject."),
+    "shm_wait": ("SECONDS", "How long a batch waits for room, at most 4. Default: 1.0."),
+    "shm_trim_after": (
+        "SECONDS",
+        "When an idle worker gives its shared memory back; 0 = never. Default: 60.0.",
+    ),
     "shm_lend": ("", "Let callables read large inputs in clients' own shared memory, where clients may use that."),
     "import_timeout": ("SECONDS", "How long importing a plugin may take. Default: 60."),
     "load_timeout": ("SECONDS", "How long a model's set-up may take, and again its load into Triton. Default: 60."),

@@ -22,8 +22,8 @@ _LOG = logging.getLogger("pytriton.host")
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether memory that a batch waits for is there."""
 
-_SET = ("initial", "max", "trim_after", "lend")
-"""What the configuration can say of a policy."""
+_SET = tuple(field.name for field in attrs.fields(ShmPolicy))
+"""What the configuration can say of a policy: all of it."""
 
 Answer = Callable[[Grant | str], None]
 
@@ -34,11 +34,10 @@ def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -
     Raises HookError when the two do not go together.
     """
     said = config.model(model.name)
-    own = {name: value for name in _SET if (value := getattr(said, f"shm_{name}")) is not None}
-    default = ShmPolicy(**{"initial": config.shm_initial, "max": config.shm_max, "lend": config.shm_lend, **own})
+    own = {name for name in _SET if getattr(said, f"shm_{name}") is not None}
+    default = ShmPolicy(**{name: getattr(said if name in own else config, f"shm_{name}") for name in _SET})
     chosen = hooks.choose_shm_policy(model, default)
-    names = [name for name in _SET if name in own or f"shm_{name}" in config.fixed]
-    fixed = {name: getattr(default, name) for name in names}
+    fixed = {name: getattr(default, name) for name in _SET if name in own or f"shm_{name}" in config.fixed}
     try:
         return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
     except ValueError as error:

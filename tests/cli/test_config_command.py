@@ -85,7 +85,10 @@ def test_the_table_for_people(called: Called) -> None:
             "[models.a.shm]\ninitial = '9GiB'\n",
             "models.a.shm: max (2048MiB) is less than initial (9216MiB); raise max",
         ),
-        ("[models.a.shm]\ntotal = 1\n", "models.a.shm.total is no key; the keys are initial, max, trim_after, lend"),
+        (
+            "[models.a.shm]\ntotal = 1\n",
+            "models.a.shm.total is no key; the keys are initial, max, growth, on_full, wait, trim_after, lend",
+        ),
         ("[plugins]\na = 1\n", "plugins.a is no table; write [plugins.a]"),
         ('[[environments]]\npath = "x"\n', "an environment has one key; write [[environments]] and python"),
         ("environments = 1\n", "environments is no list of tables"),

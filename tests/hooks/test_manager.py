@@ -11,6 +11,7 @@ import pytest
 from fake_distributions import install
 
 from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config_tables import ModelSettings, Tables
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import hookimpl
@@ -314,3 +315,25 @@ def test_a_policy_that_does_not_go_with_what_is_configured() -> None:
         "hook plugin plugin-0: its policy for model resnet does not go with what the configuration sets "
         "(ShmPolicy: initial is 4194304 and max 2097152 bytes; write 0 < initial <= max); change either"
     )
+
+
+def test_the_configuration_may_say_all_of_a_policy() -> None:
+    """The model's table before the settings of all models; a hook plugin is asked, and what was set is put back."""
+
+    class Greedy:
+        @hookimpl
+        def pytriton_choose_shm_policy(self, default: ShmPolicy) -> ShmPolicy:
+            assert default == ShmPolicy(growth=3.0, on_full="wait", wait=0.5, trim_after=7.0)
+            return ShmPolicy(growth=9.0, on_full="reject", wait=9.0, trim_after=9.0, lend=True)
+
+    table = ModelSettings(shm_wait=0.5, shm_trim_after=7.0)
+    config = HostConfig(
+        shm_growth=3.0,
+        shm_on_full="wait",
+        shm_wait=2.0,
+        sources={"shm_growth": "--shm-growth", "shm_wait": "--shm-wait"},
+        tables=Tables({"resnet": table}),
+    )
+    chosen = policy_of(config, manager_with(Greedy()), MODEL)
+    assert chosen.value == ShmPolicy(growth=3.0, on_full="reject", wait=0.5, trim_after=7.0, lend=True)
+    assert chosen.plugin == "plugin-0"
