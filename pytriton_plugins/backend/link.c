@@ -13,28 +13,17 @@
 
 #include "clock.h"
 #include "sockets.h"
+#include "waiters.h"
 
 enum { SEND_MS = 2000, ANSWER_MS = 5000, TIDY_MS = 1000 };
-
-/* A thread that waits for SEGMENT or REFUSED. Lives on that thread's stack. */
-typedef struct Waiter {
-  uint64_t token;
-  bool answered;
-  uint32_t segment;
-  int descriptor; /* -1: refused */
-  char refusal[WIRE_MAX_ERROR_TEXT + 1];
-  struct Waiter *next;
-} Waiter;
 
 struct Link {
   int socket;
   pthread_t reader;
   pthread_mutex_t send_lock;
+  Waiters waiters;
   pthread_mutex_t lock; /* guards everything below */
-  pthread_cond_t answered;
   Pool *pools; /* newest first */
-  Waiter *waiters;
-  uint64_t last_token;
   bool gate_open;
   bool finishing;
   atomic_int held; /* requests that are not answered yet */
@@ -90,22 +79,7 @@ static void on_channel_gone(Link *link, uint32_t number, bool (*take_away)(Pool 
 
 static const char *on_answer(Link *link, const WireLink *message, const char *refusal, Descriptors *received) {
   if (refusal == NULL && received->count != 1) return "a segment without its descriptor";
-  pthread_mutex_lock(&link->lock);
-  Waiter *waiter = link->waiters;
-  while (waiter != NULL && waiter->token != message->token) waiter = waiter->next;
-  if (waiter != NULL) { /* else its thread gave up waiting, and the descriptor is closed with the message */
-    waiter->answered = true;
-    waiter->segment = message->segment;
-    waiter->descriptor = -1;
-    if (refusal == NULL) {
-      waiter->descriptor = received->descriptors[0];
-      received->count = 0;
-    } else {
-      snprintf(waiter->refusal, sizeof waiter->refusal, "%s", refusal);
-    }
-    pthread_cond_broadcast(&link->answered);
-  }
-  pthread_mutex_unlock(&link->lock);
+  waiters_answer(&link->waiters, message->token, message->segment, refusal, received);
   return NULL;
 }
 
@@ -219,7 +193,7 @@ Link *link_start(int descriptor, Failure *failure) {
     return NULL;
   }
   link->socket = descriptor;
-  clock_condition_init(&link->answered);
+  waiters_init(&link->waiters);
   pthread_mutex_init(&link->lock, NULL);
   pthread_mutex_init(&link->send_lock, NULL);
   if (pthread_create(&link->reader, NULL, read_link, link) != 0) {
@@ -264,29 +238,10 @@ void link_count(Link *link, int requests) {
   atomic_fetch_add(&link->held, requests);
 }
 
-static void enlist(Link *link, Waiter *waiter) {
-  pthread_mutex_lock(&link->lock);
-  waiter->token = ++link->last_token;
-  waiter->next = link->waiters;
-  link->waiters = waiter;
-  pthread_mutex_unlock(&link->lock);
-}
-
-/* Wait until the waiter is answered or the time is over, and take it off the list. */
-static void await_answer(Link *link, Waiter *waiter) {
-  uint64_t until = clock_ns() + ANSWER_MS * 1000000ull;
-  pthread_mutex_lock(&link->lock);
-  while (!waiter->answered && clock_wait(&link->answered, &link->lock, until)) continue;
-  Waiter **place = &link->waiters;
-  while (*place != waiter) place = &(*place)->next;
-  *place = waiter->next;
-  pthread_mutex_unlock(&link->lock);
-}
-
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {
   Waiter waiter = {.descriptor = -1, .refusal = "the host did not answer"};
   const char *name = channel->pool->declaration.name;
-  enlist(link, &waiter);
+  waiters_enlist(&link->waiters, &waiter);
   WireLink need = {.kind = LINK_NEED,
                    .model = channel->pool->number,
                    .channel = channel->number,
@@ -294,7 +249,7 @@ bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *fa
                    .token = waiter.token,
                    .value = bytes};
   if (!send_message(link, &need)) waiter.answered = true;
-  await_answer(link, &waiter);
+  waiters_await(&link->waiters, &waiter, ANSWER_MS);
   if (waiter.descriptor < 0) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: %s", name, waiter.refusal);
     return false;
