@@ -14,7 +14,9 @@ from pytriton_plugins.config_tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.settings import MIB, PREFIX, SETTINGS, Setting, suggestion
 from pytriton_plugins.text import one_line
-from pytriton_plugins.values import OnFull
+from pytriton_plugins.values import OnFull, ShmPolicy
+
+_POLICY = ShmPolicy()
 
 OTHER_VARIABLES = frozenset({"PYTRITON_HOST_CONFIG", "PYTRITON_HOST_URL", "PYTRITON_HOST_PROTOCOL"})
 """Variables of options that are no settings of the daemon."""
@@ -44,14 +46,14 @@ class HostConfig:
     plugins_dir: Path | None = None
     skip_broken_hooks: bool = False
     workers: int | None = None
-    shm_initial: int = 16 * MIB
-    shm_max: int = 2048 * MIB
+    shm_initial: int = _POLICY.initial
+    shm_max: int = _POLICY.max
     shm_total: int | None = None
-    shm_growth: float = 2.0
-    shm_on_full: OnFull = "reject"
-    shm_wait: float = 1.0
-    shm_trim_after: float = 60.0
-    shm_lend: bool = False
+    shm_growth: float = _POLICY.growth
+    shm_on_full: OnFull = _POLICY.on_full
+    shm_wait: float = _POLICY.wait
+    shm_trim_after: float = _POLICY.trim_after
+    shm_lend: bool = _POLICY.lend
     import_timeout: float = 60.0
     load_timeout: float = 60.0
     drain_timeout: float = 1.0

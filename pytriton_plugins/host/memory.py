@@ -91,9 +91,10 @@ class Ledger:
     def open_first(self, owner: int) -> Grant:
         """The first segment of one direction for ``owner``; raises ShmError when there is no memory for it."""
         if self._initial > self._budget.left:
+            left = self._budget_left(self._budget.left)
             raise ShmError(
-                f"its first segments of {in_mib(self._initial)} each do not fit: {self._budget_left()}; raise "
-                "--shm-total or lower --shm-initial"
+                f"its first segments of {in_mib(self._initial)} each do not fit: {left}; raise --shm-total or lower "
+                "--shm-initial"
             )
         return self._make(self._initial, owner)
 
@@ -103,29 +104,11 @@ class Ledger:
         ``untouched``: bytes that were promised on the whole machine and are not used yet.
         """
         old = self._in_use(number, owner)
-        kept = self.total - (old.size if old else 0)
+        old_size = old.size if old else 0
+        kept, budget = self.total - old_size, self._budget.left + old_size
         left = memory_headroom() - untouched
-        shortage = Shortage(needed, kept, max(0, left), self.policy)
-        if shortage.over_limit:
-            raise Shortfall(
-                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(kept)} in use, and "
-                f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once",
-                shortage,
-            )
-        budget = self._budget.left + (old.size if old else 0)
-        if needed > budget:
-            raise Shortfall(
-                f"a batch needs {in_mib(needed)} of shared memory and {self._budget_left(old)}; raise --shm-total or "
-                "send less at once",
-                attrs.evolve(shortage, left=max(0, min(left, budget))),
-            )
-        if needed > left:
-            raise Shortfall(
-                f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
-                "this machine or in this container; raise its memory limit or send less at once",
-                shortage,
-            )
-        size_before = old.size if old else self._initial
+        self._check_room(needed, kept, left, budget)
+        size_before = old_size or self._initial
         # A segment that was large enough is asked for again when the callable keeps arrays that lie in the old one.
         wished = size_before if needed <= size_before else max(needed, round(size_before * self.policy.growth))
         size = min(_rounded(wished if wished <= left else needed), self.policy.max - kept, budget)
@@ -140,9 +123,30 @@ class Ledger:
             )  # fmt: skip
         return grant
 
-    def _budget_left(self, old: Grant | None = None) -> str:
-        left = max(0, self._budget.left + (old.size if old else 0))
-        return f"{in_mib(left)} of the {in_mib(self._budget.total or 0)} for all models together are left"
+    def _check_room(self, needed: int, kept: int, left: int, budget: int) -> None:
+        """Raise Shortfall unless ``needed`` bytes fit beside those ``kept``, on the machine and in the budget."""
+        shortage = Shortage(needed, kept, max(0, left), self.policy)
+        if shortage.over_limit:
+            raise Shortfall(
+                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(kept)} in use, and "
+                f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once",
+                shortage,
+            )
+        if needed > budget:
+            raise Shortfall(
+                f"a batch needs {in_mib(needed)} of shared memory and {self._budget_left(budget)}; raise --shm-total "
+                "or send less at once",
+                attrs.evolve(shortage, left=max(0, min(left, budget))),
+            )
+        if needed > left:
+            raise Shortfall(
+                f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
+                "this machine or in this container; raise its memory limit or send less at once",
+                shortage,
+            )
+
+    def _budget_left(self, left: int) -> str:
+        return f"{in_mib(max(0, left))} of the {in_mib(self._budget.total or 0)} for all models together are left"
 
     def _in_use(self, number: int, owner: int) -> Grant | None:
         """What ``owner`` has in the place of ``number``: a grant that came too late was dropped, so it asks again."""

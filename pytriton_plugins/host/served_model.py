@@ -99,9 +99,8 @@ class ServedModel:
         self._slots = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
 
     def status(self) -> ModelStatus:
-        return ModelStatus(
-            self.name, self.declaration.version, not self._why_not_ready(), len(self.live), self._why_not_ready()
-        )
+        reason = self._why_not_ready()
+        return ModelStatus(self.name, self.declaration.version, not reason, len(self.live), reason)
 
     def _why_not_ready(self) -> str:
         if self.error:

@@ -78,7 +78,6 @@ class RequestReader:
     def take_loan(self, message: wire.ChannelMessage, descriptors: list[int]) -> None:
         """Use a client's memory from now on, by the number that ``message`` gives it."""
         (descriptor,) = descriptors
-        self.forget_loan(message.segment)
         self._loans[message.segment] = Loan(descriptor, message.offset, message.length)
         os.close(descriptor)
         self._forget_plans()
