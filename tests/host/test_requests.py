@@ -11,24 +11,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 from clients import Answered, Crowd, Gate, attempt, infer, post, queues, texts
+from number_kinds import KINDS
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, wait_until
-
-KINDS = (
-    "bool",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "float16",
-    "float32",
-    "float64",
-)
 
 
 @pytest.fixture(params=["grpc", "http"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,38 +10,18 @@ from clients import PROTOCOLS, infer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from number_kinds import KINDS
 from numpy.typing import NDArray
 
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost
 
-KINDS = Path(__file__).parents[1] / "models" / "kinds.py"
-NUMBERS = [
-    "bool",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "float16",
-    "float32",
-    "float64",
-]
 RANDOM = settings(max_examples=120, deadline=None, derandomize=True)
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[RunningHost]:
-    with run_host(KINDS) as running:
-        yield running
 
 
 @st.composite
 def numbers(draw: st.DrawFn) -> NDArray[Any]:
     """One to eight rows of pairs, any bits."""
-    dtype = np.dtype(draw(st.sampled_from(NUMBERS)))
+    dtype = np.dtype(draw(st.sampled_from(KINDS)))
     shape = (draw(st.integers(1, 8)), draw(st.integers(0, 40) | st.sampled_from([1000, 20_000])), 2)
     if dtype.kind == "b" or shape[1] > 40:
         return np.resize(np.random.default_rng(shape[1]).integers(0, 2, 64), shape).astype(dtype)
