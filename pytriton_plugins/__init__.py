@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["RequestError", "Tensor", "hookimpl", "infer_func"]
+__all__ = ["Context", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"]
 
 if TYPE_CHECKING:
+    from pytriton_plugins.context import Context, Request
     from pytriton_plugins.errors import RequestError
     from pytriton_plugins.hooks import hookimpl
     from pytriton_plugins.marking import infer_func
@@ -17,6 +18,10 @@ else:
         """Authors need no pluggy, hook plugins no numpy, and the init process and `health` neither."""
         if name == "RequestError":
             from pytriton_plugins.errors import RequestError as found
+        elif name == "Context":
+            from pytriton_plugins.context import Context as found
+        elif name == "Request":
+            from pytriton_plugins.context import Request as found
         elif name == "Tensor":
             from pytriton_plugins.tensors import Tensor as found
         elif name == "infer_func":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from typing import Annotated, Any, get_args, get_origin
@@ -11,6 +12,8 @@ from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.tensors import Tensor
 
 EXAMPLE = "Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]"
+_OURS = re.compile(r"\b(Context|Request)\b")
+
 OUTPUT_EXAMPLE = 'Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]'
 
 
@@ -48,6 +51,16 @@ def mentions_tensor(function: Any, annotation: Any) -> bool:
         return _tensor_in("", hint) is not None
     except Exception:
         return False
+
+
+def meaning_of(where: str, function: Any, parameter: inspect.Parameter) -> Any:
+    """What the annotation of ``parameter`` means; None where it cannot be resolved and is no business of ours."""
+    try:
+        return _resolved(f"{where}: parameter {parameter.name!r}", function, parameter.annotation)
+    except DeclarationError:
+        if isinstance(parameter.annotation, str) and _OURS.search(parameter.annotation):
+            raise
+        return None
 
 
 def _field_tensors(where: str, hint: type) -> list[Tensor]:

@@ -58,6 +58,7 @@ class HostConfig:
     load_timeout: float = 60.0
     drain_timeout: float = 1.0
     allow: tuple[str, ...] = ()
+    forward_headers: tuple[str, ...] = ()
     run_dir: Path | None = None
     log_level: str = "info"
     reload: bool = False

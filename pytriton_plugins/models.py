@@ -9,6 +9,9 @@ from typing import Any, Literal
 from pytriton_plugins.tensors import Tensor, dtype_by_triton_name
 
 Kind = Literal["function", "class"]
+Answers = Literal["plain", "async", "stream", "async_stream"]
+"""How the callable answers: once when it returns, awaited, or with as many responses as it yields."""
+
 RESERVED = "pytriton_gate"
 """Models whose names begin like this are the daemon's own."""
 
@@ -23,6 +26,8 @@ class ModelDeclaration:
     """One model: its name and version, tensors in declared order, and how its callable is to be run.
 
     ``max_batch_size`` 0 means no batch axis. ``timeout``: seconds that a batch may take in a worker, 0 for any time.
+    ``slots`` batches are in flight in each worker at most. ``context`` and ``requests`` are the parameters that get a
+    `Context` and the list of requests; empty where the callable takes none.
     ``object_name`` is the callable's name in its module. ``settings``: what its ``__init__`` takes, and whether it must
     be given; None: anything.
     """
@@ -37,12 +42,35 @@ class ModelDeclaration:
     workers: int = 1
     retry_alone: bool = True
     timeout: float = 0.0
+    answers: Answers = "plain"
+    slots: int = 1
+    context: str = ""
+    requests: str = ""
     settings: dict[str, bool] | None = None
     triton_config: dict[str, Any] = field(default_factory=dict)
 
     @property
     def batched(self) -> bool:
         return self.max_batch_size > 0
+
+    @property
+    def is_async(self) -> bool:
+        return self.answers in ("async", "async_stream")
+
+    @property
+    def streams(self) -> bool:
+        """Whether a request may have any number of responses (Triton: decoupled)."""
+        return self.answers in ("stream", "async_stream")
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether the callable gets requests one by one, in a list."""
+        return bool(self.requests)
+
+    @property
+    def has_details(self) -> bool:
+        """Whether the callable can see more of a request than its tensors."""
+        return bool(self.context or self.requests)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` turns back into an equal declaration."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import collections.abc
 import inspect
 import keyword
 import re
+import typing
 from collections.abc import Iterable
+from typing import Any
 
-from pytriton_plugins.annotations import EXAMPLE
+from pytriton_plugins.annotations import EXAMPLE, meaning_of
+from pytriton_plugins.context import Context, Request
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.tensors import Tensor
 
 Parameters = list[inspect.Parameter]
 
-_LATER = re.compile(r"\b(Context|Request)\b")
-
 
 def check_kinds(where: str, parameters: Parameters) -> None:
-    """Inputs are passed by name: no ``/``, no ``*args``, and nothing that a later release brings."""
+    """Inputs are passed by name: no ``/`` and no ``*args``."""
     for parameter in parameters:
         place = f"{where}: parameter {parameter.name!r}"
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
@@ -26,10 +28,24 @@ def check_kinds(where: str, parameters: Parameters) -> None:
             raise DeclarationError(
                 f"{place} with * gets nothing, for inputs come by name; write **inputs to take them all"
             )
-        written = _written(parameter.annotation)
-        later = _LATER.search(written)
-        if later and "Tensor" not in written:
-            raise DeclarationError(f"{place}: {later[0]} is not supported yet; take arrays by name")
+
+
+def special(where: str, function: Any, parameters: Parameters) -> tuple[str, str]:
+    """The names of the parameters that are annotated ``Context`` and ``list[Request]``; empty where there is none."""
+    meanings = {each.name: meaning_of(where, function, each) for each in parameters}
+    contexts = [name for name, meaning in meanings.items() if meaning is Context]
+    lists = [name for name, meaning in meanings.items() if _holds_requests(meaning)]
+    for found, kind in ((contexts, "Context"), (lists, "list[Request]")):
+        if len(found) > 1:
+            raise DeclarationError(f"{where}: parameters {' and '.join(found)} are both {kind}; keep one of them")
+    for name, meaning in meanings.items():
+        if meaning is Request:
+            raise DeclarationError(f"{where}: parameter {name!r} is one Request; write {name}: list[Request]")
+    return next(iter(contexts), ""), next(iter(lists), "")
+
+
+def _holds_requests(meaning: Any) -> bool:
+    return typing.get_origin(meaning) in (list, collections.abc.Sequence) and typing.get_args(meaning) == (Request,)
 
 
 def check_inputs(where: str, inputs: Iterable[Tensor], parameters: Parameters) -> None:
@@ -77,9 +93,3 @@ def _no_input(where: str, name: str, args: dict[str, Tensor]) -> str:
     if not args:
         return f"{where}: parameter {name!r} is no input; write {name}: {EXAMPLE}, or inputs=[Tensor({name!r}, …)]"
     return f"{where}: parameter {name!r} is no input (inputs: {', '.join(args)}); declare it as one or remove it"
-
-
-def _written(annotation: object) -> str:
-    if annotation is inspect.Parameter.empty:
-        return ""
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)

@@ -136,6 +136,14 @@ def parse_names(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_texts(value)))
 
 
+def parse_headers(value: object) -> tuple[str, ...]:
+    """Names of HTTP headers and gRPC metadata, in any case."""
+    for text in _texts(value):
+        if not re.fullmatch(r"[0-9A-Za-z-]{1,128}", text) or text.lower().startswith("triton"):
+            raise ValueError(f"{one_line(repr(text))} is no header to forward; write for example x-request-id")
+    return tuple(dict.fromkeys(text.lower() for text in _texts(value)))
+
+
 def parse_requirements(value: object) -> tuple[str, ...]:
     """Requirements as pip takes them, such as ``acme-resnet>=1.2``."""
     # Few starts have any, and the import takes milliseconds.
@@ -234,6 +242,7 @@ SETTINGS = (
     _setting("load_timeout", parse_seconds),
     _setting("drain_timeout", parse_seconds),
     _setting("allow", parse_categories, repeated=True),
+    Setting("forward_headers", "forward-header", "forward_headers", parse_headers, repeated=True),
     _setting("run_dir", parse_path),
     _setting("log_level", parse_log_level),
     Setting("reload", "reload", "reload", parse_flag, flag=True),

@@ -12,6 +12,8 @@ typedef struct {
   const Declaration *declaration;
   Request **requests;
   uint32_t count, rows;
+  uint64_t details;  /* where they begin in the request segment; 0: nowhere */
+  uint64_t streamed; /* bytes of the responses so far, where there are several */
   size_t request_room;
   uint8_t *block; /* our copy of the response block */
   size_t block_room;
@@ -24,6 +26,7 @@ bool batch_reserve(void **array, size_t *room, size_t count, size_t size);
 
 static inline void batch_clear(Batch *batch) {
   batch->count = batch->rows = 0;
+  batch->streamed = 0;
 }
 
 /* Whether there is room for one request more, or now is. */
@@ -53,12 +56,18 @@ typedef struct {
 uint64_t batch_request_bytes(const Batch *batch);
 
 /* Write block and tensors; returns the length of the block. segment has room for batch_request_bytes. */
-bool batch_write(const Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
+bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
+
+typedef struct {
+  Area block;   /* in the response segment: read once, then never again */
+  bool more;    /* one response of a stream, after which others come */
+  bool retired; /* the request segment must not be written again, and the worker has no loans any more */
+} Answer;
 
 /* Check the worker's block and send every request of the batch its response, from the response segment, or what the callable
  * gave back as it came from where its input lies. False, with wrong filled and nothing sent, when the block
  * breaks the protocol; true with wrong filled when that only showed while some had been sent. */
-bool batch_respond(Batch *batch, Area block, Area response, Area request, const char **wrong);
+bool batch_respond(Batch *batch, Answer answer, Area response, Area request, const char **wrong);
 
 /* Answer one request, or all of the batch, with a failure. */
 void batch_fail_request(const Batch *batch, Request *request, const Failure *failure);

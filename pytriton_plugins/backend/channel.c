@@ -7,13 +7,14 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "details.h"
 #include "sockets.h"
 
 /* A worker answers a small batch in less time than it takes to put this thread to sleep and wake it. So look for the
  * answer for a while first, as long as that was of use lately: the score rises with every answer found that way, falls
  * with every one that was not, and now and then one more try finds out whether the callable became fast again. */
 enum { SPIN_NS = 60000, SPIN_PAUSES = 24, SCORE_MAX = 8, RETRY_EVERY = 64 };
-enum { SEND_MS = 1000, POLL_MS = 50 };
+enum { SEND_MS = 1000, POLL_MS = 20 };
 
 /* A worker that looks for a descriptor in every message takes longer over each of them. */
 static bool send_segment(Channel *channel) {
@@ -42,6 +43,7 @@ bool channel_send(Channel *channel, uint64_t length) {
   uint32_t flags = (is_new ? WIRE_NEW_SEGMENT : 0) | (lends ? WIRE_NEW_LOAN : 0);
   WireChannelMessage message = {.kind = WIRE_EXECUTE, .flags = flags, .segment = channel->request.number,
                                 .batch = ++channel->batch, .length = length};
+  channel->begun = false;
   return sockets_send(channel->socket, &message, sizeof message, -1, SEND_MS) && (!is_new || send_segment(channel)) &&
          (!lends || send_loans(channel));
 }
@@ -71,15 +73,39 @@ static long spin(Channel *channel, WireChannelMessage *message, Descriptors *rec
   return length;
 }
 
+static void tell(Channel *channel, uint32_t kind, uint32_t number, uint64_t batch) {
+  WireChannelMessage message = {.kind = kind, .segment = number, .batch = batch};
+  sockets_send(channel->socket, &message, sizeof message, -1, 0);
+}
+
+/* Triton says so only when it is asked. */
+static void look_for_cancelled(Channel *channel, Batch *batch) {
+  uint32_t waiting = 0, news = 0;
+  for (uint32_t i = 0; i < batch->count; i++) {
+    Request *request = batch->requests[i];
+    if (!request->cancelled && request_is_cancelled(request)) {
+      request->cancelled = true;
+      news++;
+      if (batch->details != 0) details_cancel(channel->request.bytes + batch->details, i);
+    }
+    waiting += !request->cancelled;
+  }
+  if (news == 0 || waiting > 0 || !batch->declaration->awaits) return;
+  channel->begun = true;
+  tell(channel, WIRE_CANCEL, 0, channel->batch);
+}
+
 /* NOTHING when there is none in time. */
-static long receive_done(Channel *channel, uint64_t until, WireChannelMessage *message, Descriptors *received) {
+static long receive_answer(Channel *channel, Batch *batch, uint64_t until, WireChannelMessage *message, Descriptors *received) {
   long length = SOCKETS_NOTHING;
+  bool watched = batch->declaration->details || batch->declaration->stream || batch->declaration->awaits;
   if (channel->spin_score > 0 || channel->batch % RETRY_EVERY == 1) length = spin(channel, message, received);
   while (length == SOCKETS_NOTHING) {
     struct pollfd wait = {.fd = channel->socket, .events = POLLIN};
     uint64_t now = clock_ns(), left_ms = now < until ? (until - now) / 1000000 + 1 : 0;
     int ready = poll(&wait, 1, left_ms < POLL_MS ? (int)left_ms : POLL_MS);
     if (ready == 0 && left_ms == 0) return SOCKETS_NOTHING;
+    if (ready == 0 && watched) look_for_cancelled(channel, batch);
     length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT);
   }
   return length;
@@ -100,8 +126,9 @@ static const char *take_segment(Channel *channel, const WireChannelMessage *mess
   return NULL;
 }
 
-static const char *check_done(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
-  if (message->kind != WIRE_DONE || message->slot != 0) return "a message that is not DONE";
+static const char *check_answer(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
+  bool known = message->kind == WIRE_DONE || (message->kind == WIRE_PART && channel->pool->declaration.stream);
+  if (!known || message->slot != 0) return "a message that is not DONE";
   if (message->batch != channel->batch) return "an answer to another batch";
   const char *wrong = take_segment(channel, message, received);
   if (wrong != NULL) return wrong;
@@ -111,19 +138,28 @@ static const char *check_done(Channel *channel, const WireChannelMessage *messag
   return NULL;
 }
 
-Exchange channel_receive(Channel *channel, uint64_t until, Answer *answer, const char **wrong) {
+Exchange channel_receive(Channel *channel, Batch *batch, uint64_t until, Answer *answer, const char **wrong) {
   WireChannelMessage message;
   Descriptors received;
-  long got = receive_done(channel, until, &message, &received);
+  long got = receive_answer(channel, batch, until, &message, &received);
   if (got == SOCKETS_NOTHING) return EXCHANGE_LATE;
-  /* What is left unread is this batch or its segment, without which no worker runs it. */
-  if (got == SOCKETS_END_UNREAD) return EXCHANGE_NOT_SENT;
+  /* What is left unread is this batch or its segment, without which no worker runs it; or what was said after those. */
+  if (got == SOCKETS_END_UNREAD) return channel->begun ? EXCHANGE_LOST : EXCHANGE_NOT_SENT;
   if (got == SOCKETS_END) return EXCHANGE_LOST;
-  *wrong = got == (long)sizeof message ? check_done(channel, &message, &received) : "a message of a wrong size";
+  *wrong = got == (long)sizeof message ? check_answer(channel, &message, &received) : "a message of a wrong size";
   if (got > 0) descriptors_close(&received);
   if (*wrong != NULL) return EXCHANGE_BROKEN;
-  *answer = (Answer){{channel->response.bytes + message.offset, message.length}, (message.flags & WIRE_RETIRED) != 0};
-  return EXCHANGE_DONE;
+  bool more = message.kind == WIRE_PART;
+  *answer = (Answer){{channel->response.bytes + message.offset, message.length}, more, (message.flags & WIRE_RETIRED) != 0};
+  return more ? EXCHANGE_PART : EXCHANGE_DONE;
+}
+
+bool channel_taken(Channel *channel, Batch *batch) {
+  look_for_cancelled(channel, batch);
+  channel->begun = true;
+  bool unwanted = batch->requests[0]->cancelled || batch->requests[0]->failed;
+  WireChannelMessage message = {.kind = WIRE_TAKEN, .flags = unwanted ? WIRE_CANCELLED : 0, .batch = channel->batch};
+  return sockets_send(channel->socket, &message, sizeof message, -1, SEND_MS);
 }
 
 void channel_retire_request(Channel *channel) {
@@ -133,17 +169,12 @@ void channel_retire_request(Channel *channel) {
   loans_close(&channel->loans);
 }
 
-static void tell(Channel *channel, uint32_t kind, uint32_t number) {
-  WireChannelMessage message = {.kind = kind, .segment = number};
-  sockets_send(channel->socket, &message, sizeof message, -1, 0);
-}
-
 /* Both directions; the segments stay as large as they are, and their pages come again as they are needed. */
 static void trim(Channel *channel, uint64_t now) {
   uint32_t trim_ms = channel->pool->declaration.trim_ms;
   if (trim_ms == 0 || channel->batch == channel->trimmed || now - channel->idle < trim_ms * 1000000ull) return;
   segment_trim(&channel->request);
-  tell(channel, WIRE_TRIM, 0);
+  tell(channel, WIRE_TRIM, 0, 0);
   channel->trimmed = channel->batch;
 }
 
@@ -151,6 +182,6 @@ void channel_tidy(Channel *channel) {
   uint64_t now = clock_ns();
   uint32_t number;
   channel->due = false;
-  while ((number = loans_expire(&channel->loans, now)) != 0) tell(channel, WIRE_FORGET, number);
+  while ((number = loans_expire(&channel->loans, now)) != 0) tell(channel, WIRE_FORGET, number, 0);
   trim(channel, now);
 }

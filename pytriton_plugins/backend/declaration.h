@@ -22,7 +22,12 @@ typedef struct {
   uint32_t max_rows;   /* of one batch */
   uint32_t timeout_ms; /* that one batch may take in its worker; 0: any */
   uint32_t trim_ms;    /* after so much idle time a channel's memory is given back; 0: never */
-  bool batched, loopback, lend; /* lend: inputs in a client's own shared memory need not be copied for the worker */
+  bool batched, loopback;
+  bool lend;    /* inputs in a client's own shared memory need not be copied for the worker */
+  bool details; /* the callable wants to know more of a request than its tensors */
+  bool stream;  /* it answers one request at a time, with any number of responses */
+  bool apart;   /* each request's tensors stand by themselves: their shapes may differ */
+  bool awaits;  /* the worker can be told that nobody waits for the batch any more */
   uint64_t largest_response;
   uint32_t input_count, output_count;
   DeclaredTensor *inputs, *outputs;

@@ -92,19 +92,28 @@ static bool has_room(Instance *instance, Channel *channel, Failure *failure) {
   return link_need_segment(instance->link, channel, bytes, failure);
 }
 
+/* Answer the requests of the batch, or send them one more response. */
+static bool respond(Instance *instance, Channel *channel, Answer answer, const char **wrong) {
+  Area response = {channel->response.bytes, channel->response.size}, request = {channel->request.bytes, channel->request.size};
+  return batch_respond(&instance->batch, answer, response, request, wrong);
+}
+
 static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, Times *times, const char **wrong) {
   Batch *batch = &instance->batch;
   Answer answer;
+  Exchange result;
   times->compute_start = clock_ns();
   if (!channel_send(channel, length)) return EXCHANGE_NOT_SENT;
   finish_answered(instance);
   uint32_t timeout_ms = batch->declaration->timeout_ms;
   uint64_t until = timeout_ms == 0 ? UINT64_MAX : times->compute_start + timeout_ms * 1000000ull;
-  Exchange result = channel_receive(channel, until, &answer, wrong);
+  while ((result = channel_receive(channel, batch, until, &answer, wrong)) == EXCHANGE_PART) {
+    if (!respond(instance, channel, answer, wrong) || *wrong != NULL) return EXCHANGE_BROKEN;
+    if (!channel_taken(channel, batch)) return EXCHANGE_LOST;
+  }
   times->compute_end = clock_ns();
   if (result != EXCHANGE_DONE) return result;
-  Area response = {channel->response.bytes, channel->response.size}, request = {channel->request.bytes, channel->request.size};
-  bool responded = batch_respond(batch, answer.block, response, request, wrong);
+  bool responded = respond(instance, channel, answer, wrong);
   if (answer.retired) channel_retire_request(channel); /* only now: what was given back lies there */
   return responded ? EXCHANGE_DONE : EXCHANGE_BROKEN;
 }

@@ -28,5 +28,6 @@ void batch_fail_request(const Batch *batch, Request *request, const Failure *fai
 }
 
 void batch_fail(Batch *batch, const Failure *failure) {
-  for (uint32_t i = 0; i < batch->count; i++) batch_fail_request(batch, batch->requests[i], failure);
+  for (uint32_t i = 0; i < batch->count; i++)
+    if (!batch->requests[i]->failed) batch_fail_request(batch, batch->requests[i], failure);
 }

@@ -2,14 +2,24 @@
 #include <string.h>
 
 #include "batch.h"
+#include "details.h"
 
 typedef struct {
   uint64_t length, elements, text_bytes; /* text_bytes: BYTES without the lengths between them */
 } Size;
 
-static Size size_of_input(const Batch *batch, uint32_t input) {
+/* The requests that one tensor entry covers: all, or with tensors that stand apart a single one. */
+typedef struct {
+  uint32_t first, end;
+} Span;
+
+static Span span_of(const Batch *batch, uint32_t first) {
+  return (Span){first, batch->declaration->apart ? first + 1 : batch->count};
+}
+
+static Size size_of_input(const Batch *batch, Span span, uint32_t input) {
   Size size = {0};
-  for (uint32_t i = 0; i < batch->count; i++) {
+  for (uint32_t i = span.first; i < span.end; i++) {
     const Part *part = batch_part(batch, i, input);
     size.length += part->bytes;
     size.elements += part->elements;
@@ -21,25 +31,28 @@ static Size size_of_input(const Batch *batch, uint32_t input) {
   return size;
 }
 
-static uint32_t present_inputs(const Batch *batch) {
+static uint32_t entry_count(const Batch *batch) {
   uint32_t present = 0;
-  for (uint32_t i = 0; i < batch->declaration->input_count; i++) present += batch_part(batch, 0, i)->input != NULL;
+  for (Span span = span_of(batch, 0); span.first < batch->count; span = span_of(batch, span.end))
+    for (uint32_t i = 0; i < batch->declaration->input_count; i++) present += batch_part(batch, span.first, i)->input != NULL;
   return present;
 }
 
 static uint64_t block_length(const Batch *batch) {
-  return sizeof(WireRequestHeader) + batch->count * sizeof(WireRequest) + present_inputs(batch) * sizeof(WireTensor);
+  return sizeof(WireRequestHeader) + batch->count * sizeof(WireRequest) + entry_count(batch) * sizeof(WireTensor);
 }
 
 uint64_t batch_request_bytes(const Batch *batch) {
   uint64_t at = wire_aligned(block_length(batch));
-  for (uint32_t i = 0; i < batch->declaration->input_count; i++)
-    if (batch_part(batch, 0, i)->input != NULL && !batch_is_lent(batch, i)) at = wire_aligned(at + size_of_input(batch, i).length);
-  return at;
+  for (Span span = span_of(batch, 0); span.first < batch->count; span = span_of(batch, span.end))
+    for (uint32_t i = 0; i < batch->declaration->input_count; i++)
+      if (batch_part(batch, span.first, i)->input != NULL && !batch_is_lent(batch, i))
+        at = wire_aligned(at + size_of_input(batch, span, i).length);
+  return batch->declaration->details ? at + details_size(batch) : at;
 }
 
-static bool copy_fixed(const Batch *batch, uint32_t input, uint8_t *to, Failure *failure) {
-  for (uint32_t i = 0; i < batch->count; i++) {
+static bool copy_fixed(const Batch *batch, Span span, uint32_t input, uint8_t *to, Failure *failure) {
+  for (uint32_t i = span.first; i < span.end; i++) {
     const Part *part = batch_part(batch, i, input);
     if (!part_copy(part, batch->declaration->inputs[input].name, to, failure)) return false;
     to += part->bytes;
@@ -49,12 +62,12 @@ static bool copy_fixed(const Batch *batch, uint32_t input, uint8_t *to, Failure 
 
 /* The lengths were checked when the request was read, but a buffer may be a client's own shared memory, and the
  * client may have changed it since: no more is copied than was measured then. */
-static bool copy_text(const Batch *batch, uint32_t input, uint8_t *to, uint64_t elements, Failure *failure) {
+static bool copy_text(const Batch *batch, Span span, uint32_t input, uint8_t *to, uint64_t elements, Failure *failure) {
   uint64_t *offsets = (uint64_t *)(void *)to;
   uint8_t *text = to + (elements + 1) * sizeof(uint64_t);
   uint64_t at = 0;
   *offsets++ = 0;
-  for (uint32_t i = 0; i < batch->count; i++) {
+  for (uint32_t i = span.first; i < span.end; i++) {
     const Part *part = batch_part(batch, i, input);
     const uint8_t *from = part->text;
     uint64_t left = part->bytes - part->elements * sizeof(uint32_t);
@@ -74,39 +87,48 @@ static bool copy_text(const Batch *batch, uint32_t input, uint8_t *to, uint64_t 
   return true;
 }
 
-static bool write_input(const Batch *batch, uint32_t input, uint8_t *segment, uint64_t at, WireTensor *entry, Failure *failure) {
+static uint32_t rows_in(const Batch *batch, Span span) {
+  uint32_t rows = 0;
+  for (uint32_t i = span.first; i < span.end; i++) rows += batch->requests[i]->rows;
+  return rows;
+}
+
+static bool write_input(const Batch *batch, Span span, uint32_t input, uint8_t *segment, uint64_t at, WireTensor *entry, Failure *failure) {
   const DeclaredTensor *tensor = &batch->declaration->inputs[input];
-  const Part *part = batch_part(batch, 0, input);
-  Size size = size_of_input(batch, input);
-  *entry = (WireTensor){.index = input, .dtype = tensor->dtype, .rank = (uint8_t)part->rank, .count = batch->count, .offset = at,
-                        .length = size.length};
+  const Part *part = batch_part(batch, span.first, input);
+  Size size = size_of_input(batch, span, input);
+  *entry = (WireTensor){.index = input, .dtype = tensor->dtype, .rank = (uint8_t)part->rank, .first = span.first,
+                        .count = span.end - span.first, .offset = at, .length = size.length};
   memcpy(entry->dims, part->shape, part->rank * sizeof(int64_t));
-  if (batch->declaration->batched) entry->dims[0] = batch->rows;
+  if (batch->declaration->batched) entry->dims[0] = rows_in(batch, span);
   if (batch_is_lent(batch, input)) {
     entry->flags = (uint16_t)(part->loan << WIRE_LOAN_SHIFT);
     entry->offset = part->loan_offset;
     return true;
   }
-  if (tensor->item_size != 0) return copy_fixed(batch, input, segment + at, failure);
-  return copy_text(batch, input, segment + at, size.elements, failure);
+  if (tensor->item_size != 0) return copy_fixed(batch, span, input, segment + at, failure);
+  return copy_text(batch, span, input, segment + at, size.elements, failure);
 }
 
-bool batch_write(const Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
-  uint32_t present = present_inputs(batch);
+bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
   *length = block_length(batch);
-  *(WireRequestHeader *)(void *)segment = (WireRequestHeader){
-      .magic = {'P', 'T', 'R', 'Q'}, .version = WIRE_VERSION, .length = (uint32_t)*length, .request_count = batch->count,
-      .input_count = present, .rows = batch->rows};
+  WireRequestHeader *header = (WireRequestHeader *)(void *)segment;
+  *header = (WireRequestHeader){.magic = {'P', 'T', 'R', 'Q'}, .version = WIRE_VERSION, .length = (uint32_t)*length,
+                                .request_count = batch->count, .input_count = entry_count(batch), .rows = batch->rows};
   WireRequest *request = (WireRequest *)(void *)(segment + sizeof(WireRequestHeader));
   for (uint32_t i = 0; i < batch->count; i++)
     *request++ = (WireRequest){.rows = batch->requests[i]->rows, .requested = batch->requests[i]->requested};
   WireTensor *entry = (WireTensor *)(void *)request;
   uint64_t at = wire_aligned(*length);
-  for (uint32_t i = 0; i < batch->declaration->input_count; i++) {
-    if (batch_part(batch, 0, i)->input == NULL) continue;
-    if (!write_input(batch, i, segment, at, entry, failure)) return false;
-    if (!batch_is_lent(batch, i)) at = wire_aligned(at + entry->length);
-    entry++;
+  for (Span span = span_of(batch, 0); span.first < batch->count; span = span_of(batch, span.end)) {
+    for (uint32_t i = 0; i < batch->declaration->input_count; i++) {
+      if (batch_part(batch, span.first, i)->input == NULL) continue;
+      if (!write_input(batch, span, i, segment, at, entry, failure)) return false;
+      if (!batch_is_lent(batch, i)) at = wire_aligned(at + entry->length);
+      entry++;
+    }
   }
+  batch->details = header->details = batch->declaration->details ? at : 0;
+  if (batch->details != 0) details_write(batch, segment + at);
   return true;
 }

@@ -18,7 +18,8 @@ enum { LOOK_AHEAD = 128 }; /* how many requests that do not fit are passed over 
 enum { GATHER_NS = 20000 };
 
 static uint32_t most_rows(const Pool *pool) {
-  return pool->declaration.batched && pool->declaration.max_rows > 0 ? pool->declaration.max_rows : 1;
+  const Declaration *declaration = &pool->declaration;
+  return declaration->batched && !declaration->stream && declaration->max_rows > 0 ? declaration->max_rows : 1;
 }
 
 static void count_in(Pool *pool, const Request *request) {

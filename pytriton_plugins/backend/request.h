@@ -30,6 +30,7 @@ typedef struct Request {
   uint32_t rows;
   uint32_t first_row; /* in its batch */
   bool failed;
+  bool cancelled;
   Part parts[]; /* one for each declared input */
 } Request;
 
@@ -38,7 +39,7 @@ Request *request_new(const Declaration *declaration, TritonRequest *triton, uint
 
 void request_free(const Declaration *declaration, Request *request);
 
-/* Whether the two may stand in one batch: the same inputs, and like shapes but for the rows. */
+/* Whether the two may stand in one batch: the same inputs, and like shapes but for the rows, unless tensors stand apart. */
 bool request_alike(const Declaration *declaration, const Request *one, const Request *other);
 
 /* The part's bytes, if they came in one piece in CPU memory, else NULL. */

@@ -1,122 +1,8 @@
-/* From the segments into Triton's response buffers: check our copy of the block, then copy each request's part of every
- * output. Nothing that the worker wrote is believed, and nothing is read twice from shared memory. */
+/* From the segments into Triton's response buffers: each request's part of every output, and its parameters. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch.h"
-
-typedef struct {
-  const Batch *batch;
-  const WireOutcome *outcomes;
-  const WireTensor *entries;
-  uint32_t entry_count;
-  Area response, request;
-  const char *wrong; /* what only showed when the tensors were read */
-  uint8_t *aside[WIRE_MAX_OUTPUTS]; /* by output: what was lent and is given back, where an output before it takes its place */
-} Answered;
-
-static uint32_t rows_of(const Batch *batch, uint32_t first, uint32_t count) {
-  const Request *last = batch->requests[first + count - 1];
-  return last->first_row + last->rows - batch->requests[first]->first_row;
-}
-
-static const char *check_shape(const Batch *batch, const WireTensor *entry, const DeclaredTensor *tensor) {
-  uint32_t axis = batch->declaration->batched;
-  if (entry->rank != tensor->rank + axis) return "an output of another rank than declared";
-  if (axis && entry->dims[0] != rows_of(batch, entry->first, entry->count)) return "an output with another number of rows";
-  for (uint32_t d = 0; d < tensor->rank; d++)
-    if (tensor->dims[d] >= 0 && entry->dims[d + axis] != tensor->dims[d]) return "an output of another shape than declared";
-  return NULL;
-}
-
-static const uint8_t *inside(Area area, uint64_t offset, uint64_t length) {
-  return offset <= area.size && length <= area.size - offset ? area.bytes + offset : NULL;
-}
-
-/* What the callable gave back of an input that was lent to it: taken from where Triton has that. */
-static const uint8_t *lent_data(const Batch *batch, const WireTensor *entry) {
-  const uint8_t *data = NULL;
-  for (uint32_t i = 0; data == NULL && i < batch->declaration->input_count; i++) {
-    const Part *part = batch_part(batch, 0, i);
-    if (batch_is_lent(batch, i) && part->loan << WIRE_LOAN_SHIFT == entry->flags && entry->offset >= part->loan_offset)
-      data = inside((Area){part->lent, part->bytes}, entry->offset - part->loan_offset, entry->length);
-  }
-  return data;
-}
-
-/* Where the data of an entry lie, or NULL if that is nowhere. */
-static const uint8_t *data_of(const Answered *answered, const WireTensor *entry) {
-  switch (entry->flags) {
-    case 0: return inside(answered->response, entry->offset, entry->length);
-    case WIRE_IN_REQUEST: return inside(answered->request, entry->offset, entry->length);
-    default: return lent_data(answered->batch, entry);
-  }
-}
-
-static const char *check_data(const Answered *answered, const WireTensor *entry, const DeclaredTensor *tensor) {
-  uint64_t elements, bytes;
-  if (entry->flags != 0 && tensor->item_size == 0) return "strings that are not in the response segment";
-  if (!wire_element_count(entry->dims, entry->rank, &elements)) return "an output with a shape that cannot be";
-  if (entry->offset % WIRE_ALIGNMENT != 0 || data_of(answered, entry) == NULL) return "an output outside its segment";
-  if (tensor->item_size != 0) {
-    if (__builtin_mul_overflow(elements, (uint64_t)tensor->item_size, &bytes) || bytes != entry->length)
-      return "an output whose length does not fit its shape";
-    return NULL;
-  }
-  if (elements > UINT32_MAX || entry->length < (elements + 1) * sizeof(uint64_t)) return "an output without its table of offsets";
-  return NULL;
-}
-
-static const char *check_entry(Batch *batch, const Answered *answered, const WireTensor *entry, uint32_t position) {
-  const Declaration *declaration = batch->declaration;
-  if (entry->index >= declaration->output_count) return "an output that is not declared";
-  const DeclaredTensor *tensor = &declaration->outputs[entry->index];
-  if (entry->dtype != tensor->dtype) return "an output of another data type than declared";
-  if (entry->count == 0 || entry->first >= batch->count || entry->count > batch->count - entry->first)
-    return "an output for requests that are not in the batch";
-  const char *wrong = check_shape(batch, entry, tensor);
-  if (wrong == NULL) wrong = check_data(answered, entry, tensor);
-  for (uint32_t i = entry->first; wrong == NULL && i < entry->first + entry->count; i++) {
-    uint32_t *cover = &batch->cover[(size_t)i * declaration->output_count + entry->index];
-    if (*cover != 0) return "an output that comes twice";
-    *cover = position + 1;
-  }
-  return wrong;
-}
-
-static const char *check_outcome(const Batch *batch, const WireOutcome *outcome, uint32_t index, uint64_t length) {
-  if (outcome->code > TRITON_ERROR_CANCELLED) return "an unknown outcome";
-  if (outcome->length > WIRE_MAX_ERROR_TEXT || outcome->offset > length || outcome->length > length - outcome->offset)
-    return "an error text outside its block";
-  if (outcome->code != 0) return NULL;
-  for (uint32_t o = 0; o < batch->declaration->output_count; o++) {
-    bool wanted = batch->requests[index]->requested >> o & 1;
-    if (wanted && batch->cover[(size_t)index * batch->declaration->output_count + o] == 0) return "no output where one is wanted";
-  }
-  return NULL;
-}
-
-/* Find the parts of the block, whose length is checked, and check each of them. */
-static const char *check_block(Batch *batch, uint64_t length, Answered *answered) {
-  const WireResponseHeader *header = (const void *)batch->block;
-  if (memcmp(header->magic, "PTRS", 4) != 0 || header->version != WIRE_VERSION) return "no response block of this version";
-  if (header->length != length || header->request_count != batch->count) return "a response block for another batch";
-  uint64_t most = (uint64_t)batch->count * batch->declaration->output_count;
-  uint64_t texts = sizeof *header + batch->count * sizeof(WireOutcome) + header->output_count * (uint64_t)sizeof(WireTensor);
-  if (header->output_count > most || header->output_count == UINT32_MAX || texts > length) return "a response block that is cut";
-  answered->outcomes = (const void *)(batch->block + sizeof *header);
-  answered->entries = (const void *)(answered->outcomes + batch->count);
-  answered->entry_count = header->output_count;
-  uint64_t total = 0;
-  const char *wrong = NULL;
-  for (uint32_t i = 0; wrong == NULL && i < answered->entry_count; i++) {
-    wrong = check_entry(batch, answered, &answered->entries[i], i);
-    total += answered->entries[i].length;
-    if (wrong == NULL && total > batch->declaration->largest_response) wrong = "more output than the model's limit allows";
-  }
-  for (uint32_t i = 0; wrong == NULL && i < batch->count; i++) wrong = check_outcome(batch, &answered->outcomes[i], i, length);
-  return wrong;
-}
+#include "answered.h"
 
 /* A client may want its output where its input lies: what is given back of that later on is put aside before. */
 static bool put_aside(Answered *answered, uint32_t output, const uint8_t *buffer, uint64_t bytes, Failure *failure) {
@@ -124,7 +10,7 @@ static bool put_aside(Answered *answered, uint32_t output, const uint8_t *buffer
   for (uint32_t o = output + 1; batch->count == 1 && o < batch->declaration->output_count; o++) {
     if (batch->cover[o] == 0 || !(batch->requests[0]->requested >> o & 1) || answered->aside[o] != NULL) continue;
     const WireTensor *entry = &answered->entries[batch->cover[o] - 1];
-    const uint8_t *data = entry->flags >> WIRE_LOAN_SHIFT == 0 ? NULL : lent_data(batch, entry);
+    const uint8_t *data = entry->flags >> WIRE_LOAN_SHIFT == 0 ? NULL : answered_lent_data(batch, entry);
     if (data == NULL || data >= buffer + bytes || buffer >= data + entry->length) continue;
     if ((answered->aside[o] = malloc(entry->length)) == NULL) {
       failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an output");
@@ -194,7 +80,7 @@ static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, 
   }
   uint64_t count = rows == 0 ? 0 : elements / rows; /* elements in one row */
   uint64_t wanted = batch->declaration->batched ? batch->requests[index]->rows : 1;
-  const uint8_t *data = answered->aside[output] != NULL ? answered->aside[output] : data_of(answered, entry);
+  const uint8_t *data = answered->aside[output] != NULL ? answered->aside[output] : answered_data(answered, entry);
   if (tensor->item_size == 0)
     return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
   uint64_t row_bytes = count * tensor->item_size;
@@ -211,23 +97,58 @@ static bool scatter_request(Answered *answered, uint32_t index, TritonResponse *
   return true;
 }
 
-static void respond_request(Batch *batch, Answered *answered, uint32_t i) {
-  const WireOutcome *outcome = &answered->outcomes[i];
+static bool set_parameter(TritonResponse *response, const uint8_t *at, const WireResponseParameter *parameter, Failure *failure) {
+  char name[WIRE_MAX_PARAMETER_NAME + 1] = {0}, text[WIRE_MAX_PARAMETER_VALUE + 1];
+  int64_t number;
+  double fraction;
+  const uint8_t *value = at + parameter->name_length;
+  memcpy(name, at, parameter->name_length);
+  switch (parameter->type) {
+    case WIRE_INT:
+      memcpy(&number, value, sizeof number);
+      return failure_none(TRITONBACKEND_ResponseSetIntParameter(response, name, number), failure);
+    case WIRE_BOOL: return failure_none(TRITONBACKEND_ResponseSetBoolParameter(response, name, *value != 0), failure);
+    case WIRE_DOUBLE:
+      memcpy(&fraction, value, sizeof fraction);
+      if (TRITONBACKEND_ResponseSetDoubleParameter == NULL) return true; /* an older server has none */
+      return failure_none(TRITONBACKEND_ResponseSetDoubleParameter(response, name, fraction), failure);
+    default:
+      memcpy(text, value, parameter->value_length);
+      text[parameter->value_length] = '\0';
+      return failure_none(TRITONBACKEND_ResponseSetStringParameter(response, name, text), failure);
+  }
+}
+
+static bool set_parameters(const Answered *answered, uint32_t index, TritonResponse *response, Failure *failure) {
+  for (uint32_t i = 0; i < answered->parameter_count; i++) {
+    const WireResponseParameter *parameter = &answered->parameters[i];
+    if (parameter->request != index) continue;
+    if (!set_parameter(response, answered->batch->block + parameter->offset, parameter, failure)) return false;
+  }
+  return true;
+}
+
+/* The stream is over, and has no response of its own for that. */
+static void end_stream(Request *request) {
+  TritonResponseFactory *factory;
+  TritonError *error = TRITONBACKEND_ResponseFactoryNew(&factory, request->triton);
+  failure_log(error, "ending a stream");
+  if (error != NULL) return;
+  failure_log(TRITONBACKEND_ResponseFactorySendFlags(factory, TRITON_RESPONSE_FINAL), "ending a stream");
+  failure_log(TRITONBACKEND_ResponseFactoryDelete(factory), "ending a stream");
+}
+
+static void respond_with_outputs(Batch *batch, Answered *answered, uint32_t i) {
   Request *request = batch->requests[i];
   Failure failure = {.code = 0};
   TritonResponse *response;
-  if (outcome->code != 0) {
-    failure_set(&failure, (int)outcome->code, "%.*s", (int)outcome->length, (const char *)batch->block + outcome->offset);
-    batch_fail_request(batch, request, &failure);
-    return;
-  }
   if (!failure_none(TRITONBACKEND_ResponseNew(&response, request->triton), &failure)) {
     log_line(TRITON_LOG_ERROR, "no response object: %s", failure.text);
     request->failed = true;
     return;
   }
-  if (scatter_request(answered, i, response, &failure)) {
-    failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, NULL), "sending a response");
+  if (scatter_request(answered, i, response, &failure) && set_parameters(answered, i, response, &failure)) {
+    failure_log(TRITONBACKEND_ResponseSend(response, answered->ends ? TRITON_RESPONSE_FINAL : 0, NULL), "sending a response");
     return;
   }
   /* A new response: this one has outputs with buffers, and the response cache would keep them. */
@@ -236,21 +157,49 @@ static void respond_request(Batch *batch, Answered *answered, uint32_t i) {
   batch_fail_request(batch, request, &failure);
 }
 
-bool batch_respond(Batch *batch, Area block, Area response, Area request, const char **wrong) {
+static void respond_request(Batch *batch, Answered *answered, uint32_t i) {
+  const WireOutcome *outcome = &answered->outcomes[i];
+  Request *request = batch->requests[i];
+  if (request->failed) return; /* a stream that ended before its callable did */
+  if (outcome->code != 0) {
+    Failure failure;
+    failure_set(&failure, (int)outcome->code, "%.*s", (int)outcome->length, (const char *)batch->block + outcome->offset);
+    batch_fail_request(batch, request, &failure);
+  } else if (batch->declaration->stream && answered->ends) {
+    end_stream(request);
+  } else {
+    respond_with_outputs(batch, answered, i);
+  }
+}
+
+/* Triton keeps what a client has not read yet, and does not say how much that is: so a whole stream has a limit. */
+static void count_stream(Batch *batch, const Answered *answered) {
+  enum { EACH = 1024 }; /* what Triton itself needs for a response, roughly */
+  uint64_t limit = batch->declaration->largest_response;
+  batch->streamed += EACH;
+  for (uint32_t i = 0; i < answered->entry_count; i++) batch->streamed += answered->entries[i].length;
+  if (batch->requests[0]->failed || batch->streamed <= limit) return;
+  Failure failure;
+  failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "model %s: the stream is longer than %.1f MiB, the limit of the model; raise --shm-max or end it earlier",
+              batch->declaration->name, (double)limit / (1 << 20));
+  batch_fail_request(batch, batch->requests[0], &failure);
+}
+
+bool batch_respond(Batch *batch, Answer answer, Area response, Area request, const char **wrong) {
   const Declaration *declaration = batch->declaration;
+  Area block = answer.block;
   uint64_t covers = (uint64_t)batch->count * declaration->output_count;
-  uint64_t longest = sizeof(WireResponseHeader) + covers * sizeof(WireTensor) +
-                     batch->count * (uint64_t)(sizeof(WireOutcome) + WIRE_MAX_ERROR_TEXT);
   *wrong = "a response block of an impossible length";
-  if (block.size < sizeof(WireResponseHeader) || block.size > longest) return false;
+  if (block.size < sizeof(WireResponseHeader) || block.size > answered_longest(batch)) return false;
   *wrong = "no memory for the response block";
   if (!batch_reserve((void **)&batch->block, &batch->block_room, block.size, 1)) return false;
   if (!batch_reserve((void **)&batch->cover, &batch->cover_room, covers, sizeof *batch->cover)) return false;
   memcpy(batch->block, block.bytes, block.size);
   memset(batch->cover, 0, covers * sizeof *batch->cover);
-  Answered answered = {.batch = batch, .response = response, .request = request};
-  *wrong = check_block(batch, block.size, &answered);
+  Answered answered = {.batch = batch, .response = response, .request = request, .ends = !answer.more};
+  *wrong = answered_check(batch, block.size, &answered);
   if (*wrong != NULL) return false;
+  if (answer.more) count_stream(batch, &answered);
   for (uint32_t i = 0; i < batch->count; i++) respond_request(batch, &answered, i);
   for (uint32_t o = 0; o < declaration->output_count; o++) free(answered.aside[o]);
   *wrong = answered.wrong;

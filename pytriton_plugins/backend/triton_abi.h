@@ -17,6 +17,7 @@ typedef struct TRITONBACKEND_Request TritonRequest;
 typedef struct TRITONBACKEND_Input TritonInput;
 typedef struct TRITONBACKEND_Response TritonResponse;
 typedef struct TRITONBACKEND_Output TritonOutput;
+typedef struct TRITONBACKEND_ResponseFactory TritonResponseFactory;
 typedef struct TRITONSERVER_MetricFamily TritonMetricFamily;
 typedef struct TRITONSERVER_Metric TritonMetric;
 typedef struct TRITONSERVER_Parameter TritonParameter;
@@ -26,7 +27,7 @@ enum { TRITON_ERROR_INTERNAL = 1, TRITON_ERROR_INVALID_ARG = 3, TRITON_ERROR_UNA
 enum { TRITON_TYPE_BOOL = 1, TRITON_TYPE_FP64 = 12, TRITON_TYPE_BYTES = 13, TRITON_TYPE_BF16 = 14 };
 enum { TRITON_MEMORY_CPU = 0, TRITON_MEMORY_CPU_PINNED = 1, TRITON_MEMORY_GPU = 2 };
 enum { TRITON_LOG_INFO = 0, TRITON_LOG_WARN = 1, TRITON_LOG_ERROR = 2 };
-enum { TRITON_METRIC_GAUGE = 1, TRITON_PARAMETER_STRING = 0 };
+enum { TRITON_METRIC_GAUGE = 1, TRITON_PARAMETER_STRING = 0, TRITON_PARAMETER_INT = 1, TRITON_PARAMETER_BOOL = 2 };
 enum { TRITON_RELEASE_ALL = 1, TRITON_RESPONSE_FINAL = 1 };
 
 #define ENTRY __attribute__((visibility("default")))
@@ -68,6 +69,15 @@ extern TritonError *TRITONBACKEND_RequestOutputCount(TritonRequest *request, uin
 extern TritonError *TRITONBACKEND_RequestOutputName(TritonRequest *request, uint32_t index, const char **name);
 extern TritonError *TRITONBACKEND_RequestRelease(TritonRequest *request, uint32_t flags);
 extern TritonError *TRITONBACKEND_RequestIsCancelled(TritonRequest *request, bool *cancelled) __attribute__((weak));
+extern TritonError *TRITONBACKEND_RequestId(TritonRequest *request, const char **id);
+/* Fails when the correlation id is a string. */
+extern TritonError *TRITONBACKEND_RequestCorrelationId(TritonRequest *request, uint64_t *id);
+extern TritonError *TRITONBACKEND_RequestCorrelationIdString(TritonRequest *request, const char **id) __attribute__((weak));
+extern TritonError *TRITONBACKEND_RequestParameterCount(TritonRequest *request, uint32_t *count) __attribute__((weak));
+/* value points to a string, or to an int64_t, a bool or a double. */
+extern TritonError *TRITONBACKEND_RequestParameter(
+    TritonRequest *request, uint32_t index, const char **name, int *type, const void **value) __attribute__((weak));
+extern const char *TRITONSERVER_ParameterTypeString(int type);
 extern TritonError *TRITONBACKEND_InputProperties(
     TritonInput *input, const char **name, int *data_type, const int64_t **shape, uint32_t *rank, uint64_t *bytes,
     uint32_t *buffers);
@@ -84,6 +94,14 @@ extern TritonError *TRITONBACKEND_ResponseOutput(
 extern TritonError *TRITONBACKEND_OutputBuffer(
     TritonOutput *output, void **buffer, uint64_t bytes, int *memory_type, int64_t *memory_id);
 extern TritonError *TRITONBACKEND_ResponseSend(TritonResponse *response, uint32_t flags, TritonError *error);
+extern TritonError *TRITONBACKEND_ResponseSetStringParameter(TritonResponse *response, const char *name, const char *value);
+extern TritonError *TRITONBACKEND_ResponseSetIntParameter(TritonResponse *response, const char *name, int64_t value);
+extern TritonError *TRITONBACKEND_ResponseSetBoolParameter(TritonResponse *response, const char *name, bool value);
+extern TritonError *TRITONBACKEND_ResponseSetDoubleParameter(TritonResponse *response, const char *name, double value) __attribute__((weak));
+/* Several responses to one request. */
+extern TritonError *TRITONBACKEND_ResponseFactoryNew(TritonResponseFactory **factory, TritonRequest *request);
+extern TritonError *TRITONBACKEND_ResponseFactorySendFlags(TritonResponseFactory *factory, uint32_t flags);
+extern TritonError *TRITONBACKEND_ResponseFactoryDelete(TritonResponseFactory *factory);
 
 /* Statistics; times in nanoseconds of CLOCK_MONOTONIC. */
 extern TritonError *TRITONBACKEND_ModelInstanceReportStatistics(

@@ -12,8 +12,12 @@
 enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096, WIRE_MAX_OUTPUTS = 64 };
 enum { WIRE_ALIGNMENT = 64, WIRE_MAX_LOANS = 8 };
 enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3, WIRE_LOAN = 4, WIRE_FORGET = 5, WIRE_TRIM = 6 };
-enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4 };
+enum { WIRE_PART = 7, WIRE_TAKEN = 8, WIRE_CANCEL = 9 };
+enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4, WIRE_CANCELLED = 8 };
 enum { WIRE_IN_REQUEST = 1, WIRE_LOAN_SHIFT = 8 }; /* of a tensor entry's flags */
+enum { WIRE_STRING = 1, WIRE_INT = 2, WIRE_BOOL = 3, WIRE_DOUBLE = 4 };    /* types of parameters */
+enum { WIRE_NUMBER = 1, WIRE_TEXT = 2 };                                   /* kinds of correlation ids */
+enum { WIRE_MAX_PARAMETERS = 64, WIRE_MAX_PARAMETER_NAME = 256, WIRE_MAX_PARAMETER_VALUE = 4096 }; /* of a response */
 enum {
   LINK_HELLO = 1,
   LINK_MODEL,
@@ -32,7 +36,8 @@ enum {
   LINK_CHANNEL_LOST,
   LINK_MODEL_GONE
 };
-enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_LEND = 4, DECLARED_OPTIONAL = 1 };
+enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_LEND = 4, DECLARED_DETAILS = 8, DECLARED_STREAM = 16, DECLARED_APART = 32, DECLARED_AWAITS = 64 };
+enum { DECLARED_OPTIONAL = 1 };
 
 typedef struct {
   uint32_t kind, flags, slot, segment;
@@ -43,7 +48,8 @@ typedef struct {
   char magic[4];
   uint16_t version, flags;
   uint32_t length, request_count, input_count, rows;
-  uint8_t reserved[40];
+  uint64_t details;
+  uint8_t reserved[32];
 } WireRequestHeader;
 
 typedef struct {
@@ -61,11 +67,31 @@ typedef struct {
 } WireTensor;
 
 typedef struct {
+  uint64_t length;
+  uint32_t count, reserved;
+} WireDetails;
+
+typedef struct {
+  uint32_t length, correlation_kind;
+  uint64_t correlation;
+  uint32_t id_length, text_length, parameter_count, reserved;
+} WireDetail;
+
+typedef struct {
+  uint32_t type, name_length, value_length, reserved;
+} WireParameter;
+
+typedef struct {
   char magic[4];
   uint16_t version, flags;
-  uint32_t length, request_count, output_count;
-  uint8_t reserved[12];
+  uint32_t length, request_count, output_count, parameter_count;
+  uint8_t reserved[8];
 } WireResponseHeader;
+
+typedef struct {
+  uint32_t request, type, name_length, value_length;
+  uint64_t offset;
+} WireResponseParameter;
 
 typedef struct {
   uint32_t code, length;
@@ -93,7 +119,11 @@ static_assert(sizeof(WireChannelMessage) == 40, "docs/protocol.md");
 static_assert(sizeof(WireRequestHeader) == 64, "docs/protocol.md");
 static_assert(sizeof(WireRequest) == 16, "docs/protocol.md");
 static_assert(sizeof(WireTensor) == 96, "docs/protocol.md");
+static_assert(sizeof(WireDetails) == 16, "docs/protocol.md");
+static_assert(sizeof(WireDetail) == 32, "docs/protocol.md");
+static_assert(sizeof(WireParameter) == 16, "docs/protocol.md");
 static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
+static_assert(sizeof(WireResponseParameter) == 24, "docs/protocol.md");
 static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
 static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
 static_assert(sizeof(WireDeclaration) == 48, "docs/protocol.md");

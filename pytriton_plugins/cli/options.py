@@ -41,6 +41,7 @@ HELP = {
     "load_timeout": ("SECONDS", "How long a model's set-up may take, and again its load into Triton. Default: 60."),
     "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 1."),
     "allow": ("CATEGORY", "Opens shared-memory, model-repository, trace or logging to clients. Repeatable."),
+    "forward_headers": ("NAME", "An HTTP header or gRPC metadata that models may see. Repeatable."),
     "run_dir": ("DIR", "Where the daemon's own folder and host.json are made. Default: among the temporary files."),
     "reload": ("", "Serve a plugin anew when its files change, without losing a request: for development."),
     "log_level": ("LEVEL", "debug, info, warning or error. Default: info."),

@@ -48,14 +48,15 @@ def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -
 
 
 def ledger_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration, budget: Budget | None = None) -> Ledger:
-    """The model's memory before its first worker: two segments for each, one in either direction."""
-    return Ledger(model.name, policy_of(config, hooks, model).value, 2 * worker_count(config, model), budget)
+    """The model's memory before its first worker: two segments for each slot, one in either direction."""
+    slots = worker_count(config, model) * model.slots
+    return Ledger(model.name, policy_of(config, hooks, model).value, 2 * slots, budget)
 
 
 class Wish(NamedTuple):
-    """A segment of ``needed`` bytes for a channel, in the place of the segment numbered ``replaced``."""
+    """A segment of ``needed`` bytes for a worker, in the place of the segment numbered ``replaced``."""
 
-    channel: int
+    worker: int
     replaced: int
     needed: int
 
@@ -72,7 +73,7 @@ class Granting:
         is_live: Callable[[int], bool],
         may_grow: bool,
     ) -> None:
-        """``untouched``: bytes promised on the whole machine and not used yet; ``is_live``: whether a channel is.
+        """``untouched``: bytes promised on the whole machine and not used yet; ``is_live``: whether a worker is.
 
         ``may_grow``: whether hooks may raise the limit, which they may not where the configuration sets it.
         """
@@ -108,10 +109,10 @@ class Granting:
             answer(self._granted(grant, action.reason if isinstance(action, Reject) else ""))
 
     def _grant(self, wish: Wish) -> Grant | str | Shortfall:
-        if not self._is_live(wish.channel):
+        if not self._is_live(wish.worker):
             return "the worker is gone"
         try:
-            return self._ledger.replace(wish.replaced, wish.needed, wish.channel, self._untouched())
+            return self._ledger.replace(wish.replaced, wish.needed, wish.worker, self._untouched())
         except Shortfall as short:
             return short
         except (ShmError, OSError) as error:

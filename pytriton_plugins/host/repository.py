@@ -16,7 +16,7 @@ GATES = ("pytriton_gate", "pytriton_gate_2")
 SPARE_INSTANCES = 2
 """Beside one for each worker, whose threads run batches: threads that wait for a worker or fetch (backend/queue.c)."""
 
-OURS = ("name", "backend", "version_policy", "input", "output", "instance_group")
+OURS = ("name", "backend", "version_policy", "input", "output", "instance_group", "model_transaction_policy")
 """Keys of a model's configuration that no hook plugin changes: the daemon relies on them."""
 
 _GATE_CONFIG = f"""backend: "{BACKEND}"
@@ -39,9 +39,12 @@ def add_model(folder: Path, model: ModelDeclaration) -> None:
     (folder / model.name / str(model.version)).mkdir(parents=True, exist_ok=True)
 
 
-def model_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
-    """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` goes over ours."""
-    return merge(_our_config(model, workers, versions), model.triton_config)
+def model_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...]) -> dict[str, Any]:
+    """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` goes over ours.
+
+    ``batches``: how many its workers have in flight at most.
+    """
+    return merge(_our_config(model, batches, versions), model.triton_config)
 
 
 def plain_config(model: ModelDeclaration) -> dict[str, Any]:
@@ -49,16 +52,17 @@ def plain_config(model: ModelDeclaration) -> dict[str, Any]:
     return _our_config(model, 1, (model.version,))
 
 
-def _our_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
-    return {
+def _our_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...]) -> dict[str, Any]:
+    config = {
         "name": model.name,
         "backend": BACKEND,
         "max_batch_size": model.max_batch_size,
         "version_policy": {"specific": {"versions": list(versions)}},
         "input": [_tensor(tensor) for tensor in model.inputs],
         "output": [_tensor(tensor) for tensor in model.outputs],
-        "instance_group": [{"count": workers + SPARE_INSTANCES, "kind": "KIND_CPU"}],
+        "instance_group": [{"count": batches + SPARE_INSTANCES, "kind": "KIND_CPU"}],
     }
+    return {**config, "model_transaction_policy": {"decoupled": True}} if model.streams else config
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

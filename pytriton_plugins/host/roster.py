@@ -147,9 +147,9 @@ class Roster:
         async with self._load_locks.setdefault(model.name, asyncio.Lock()):
             loaded = [other for other in self.models.values() if other.name == model.name and other.loaded]
             versions = {other.declaration.version for other in (*loaded, model)}
-            workers = max(other.worker_count for other in (*loaded, model))
+            batches = max(other.worker_count * other.declaration.slots for other in (*loaded, model))
             add_model(self._repository, model.declaration)
-            made = model_config(model.declaration, workers, tuple(sorted(versions)))
+            made = model_config(model.declaration, batches, tuple(sorted(versions)))
             edited = self.hooks.edit_model_config(model.declaration, ModelConfig(made)).value.values
             config = {**edited, **{key: made[key] for key in OURS if key in made}}
             if model in self._passing:
@@ -169,15 +169,15 @@ class Roster:
         model = next((model for model in self.all_models() if model.number == message.model), None)
         if model is not None:
             server = self.started.result()
-            wish = Wish(message.channel, message.segment, message.value)
+            worker = model.live.worker_of(message.channel)
+            wish = Wish(worker.number if worker else 0, message.segment, message.value)
             model.on_need(wish, partial(server.answer_need, message.token))
 
     def _on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
         for model in self.all_models():
-            channel = model.channel_of(worker)
-            if channel:
+            if worker.number in model.live:
                 answer = partial(worker.answer_need, message["token"])
-                model.on_need(Wish(channel, message["segment"], message["bytes"]), answer)
+                model.on_need(Wish(worker.number, message["segment"], message["bytes"]), answer)
 
     def on_model_gone(self, message: LinkMessage) -> None:
         """Triton has let go of a declaration: the workers of one that was replaced have nothing to do any more."""

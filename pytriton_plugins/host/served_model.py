@@ -12,12 +12,13 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.connections import Connections
 from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, ledger_of
 from pytriton_plugins.host.memory import Budget, in_mib
 from pytriton_plugins.host.model_link import ModelLink
 from pytriton_plugins.host.model_settings import configured, is_required, worker_count
 from pytriton_plugins.host.triton import TritonServer
-from pytriton_plugins.host.worker import Worker, WorkerFailed
+from pytriton_plugins.host.worker import Order, Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
@@ -62,7 +63,6 @@ class ServedModel:
     """Keeps ``workers`` workers of one model alive and connected. A dead one costs what was in flight with it only."""
 
     _numbers = itertools.count(1)
-    _channels = itertools.count(1)
 
     def __init__(self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration) -> None:
         """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
@@ -74,13 +74,12 @@ class ServedModel:
         self.required = is_required(host.config, declaration.name)
         self.loaded = False
         self.error = ""
-        self.live: dict[int, Worker] = {}
-        """Connected workers by the number of their channel."""
+        self.live = Connections()
         self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._last_live = self._loop.time()
-        self._slots: list[asyncio.Task[None]] = []
+        self._places: list[asyncio.Task[None]] = []
         may_grow = "shm_max" not in host.config.fixed and self.settings.shm_max is None
         self._granting = Granting(
             declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, may_grow
@@ -96,7 +95,7 @@ class ServedModel:
     def start(self, first: Worker | None) -> None:
         """Have as many workers as are wanted serve the model, ``first`` among them if it has imported the plugin."""
         workers: list[Worker | None] = [first, *[None] * (self.worker_count - 1)]
-        self._slots = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
+        self._places = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
 
     def status(self) -> ModelStatus:
         reason = self._why_not_ready()
@@ -117,31 +116,32 @@ class ServedModel:
         Each old one goes when its successor is connected, and finishes what it has. Without a live worker ``first`` is
         dismissed: the next one imports the change anyway.
         """
-        live = list(self.live.items())
+        live = self.live.workers
         if not live and first is not None:
             first.dismiss()
-        for done, (channel, worker) in enumerate(live):
-            before = set(self.live)
-            slot = self._loop.create_task(self._keep_alive(first, on_trial=True))
+        for done, worker in enumerate(live):
+            before = set(self.live.workers)
+            place = self._loop.create_task(self._keep_alive(first, on_trial=True))
             first = None
             until = self._loop.time() + self._host.config.import_timeout + self._host.config.load_timeout
-            while not set(self.live) - before and not slot.done() and self._loop.time() < until:
+            while not set(self.live.workers) - before and not place.done() and self._loop.time() < until:
                 await asyncio.sleep(LOOK_AGAIN)
-            if not set(self.live) - before:
-                slot.cancel()
+            if not set(self.live.workers) - before:
+                place.cancel()
                 return Swapped(done, len(live))
-            self._slots.append(slot)
-            self._retire(channel, worker)
+            self._places.append(place)
+            self._retire(worker)
         return Swapped(len(live), len(live))
 
     def retire(self) -> None:
         """Let every worker finish what it has; no other comes."""
-        for slot_channel, worker in list(self.live.items()):
-            self._retire(slot_channel, worker)
+        for worker in self.live.workers:
+            self._retire(worker)
 
-    def _retire(self, channel: int, worker: Worker) -> None:
+    def _retire(self, worker: Worker) -> None:
         worker.finish()
-        self._link.retire(channel)
+        for channel in self.live.channels_of(worker):
+            self._link.retire(channel)
 
     async def settled(self) -> None:
         """Return when the model serves or has failed."""
@@ -153,7 +153,7 @@ class ServedModel:
 
     def lose(self, channel: int, *, late: bool) -> None:
         """The backend has given up the worker behind a channel, or else it is another model's."""
-        worker = self.live.get(channel)
+        worker = self.live.worker_of(channel)
         if worker is None:
             return
         if late:
@@ -161,14 +161,11 @@ class ServedModel:
             _LOG.error("model %s: its callable did not return %s; worker %d is killed", self.name, timeout, worker.pid)
         worker.kill()
 
-    def channel_of(self, worker: Worker) -> int:
-        return next((channel for channel, live in self.live.items() if live is worker), 0)
-
     def cancel(self) -> None:
         """Start no worker any more."""
         self._granting.cancel()
-        for slot in self._slots:
-            slot.cancel()
+        for place in self._places:
+            place.cancel()
 
     async def _keep_alive(self, worker: Worker | None, *, on_trial: bool = False) -> None:
         """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
@@ -225,14 +222,14 @@ class ServedModel:
 
     async def _serve_with(self, worker: Worker, *, fresh: bool) -> bool:
         """One worker's life; whether it has served."""
-        channel = next(self._channels)
         served = False
         try:
             if fresh:
                 self._compare(await worker.declared(self._host.config.import_timeout))
-            hooks = self._host.worker_hooks()
-            await worker.serve(self.declaration, self._host.config.load_timeout, self.settings.settings, hooks)
-            await self._connect(worker, channel)
+            config, hooks = self._host.config, self._host.worker_hooks()
+            order = Order(self.declaration, self.settings.settings, hooks, config.forward_headers)
+            await worker.serve(order, config.load_timeout)
+            await self._connect(worker)
             await self._loaded()
             served = True
             self._host.worker_is_ready(worker)
@@ -243,22 +240,23 @@ class ServedModel:
         finally:
             if self.error:
                 worker.kill()
-            self._disconnect(channel)
+            self._disconnect(worker)
         return served
 
     def _compare(self, declarations: list[ModelDeclaration]) -> None:
         if self.declaration not in [configured(self._host.config, each) for each in declarations]:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
-    async def _connect(self, worker: Worker, channel: int) -> None:
+    async def _connect(self, worker: Worker) -> None:
+        """A channel for each slot; the memory of all of them is the worker's."""
         await self._link.declare(self.ledger.policy, lend="shared-memory" in self._host.config.allow)
-        request = self.ledger.open_first(channel)
-        response = self.ledger.open_first(channel)
-        ours, theirs = socket_pair()
-        with ours, theirs:
-            worker.give_channel(theirs, response)
-            self.live[channel] = worker
-            self._link.introduce(channel, ours, request)
+        for _ in range(self.declaration.slots):
+            request = self.ledger.open_first(worker.number)
+            response = self.ledger.open_first(worker.number)
+            ours, theirs = socket_pair()
+            with ours, theirs:
+                worker.give_channel(theirs, response)
+                self._link.introduce(self.live.new_channel(worker), ours, request)
         self._host.changed()
 
     async def _loaded(self) -> None:
@@ -273,14 +271,16 @@ class ServedModel:
         _LOG.info("model %s version %d: serving; %s", self.name, self.declaration.version, memory)
         self._host.changed()
 
-    def _disconnect(self, channel: int) -> None:
-        self.ledger.release(channel)
-        if self.live.pop(channel, None) is None:
+    def _disconnect(self, worker: Worker) -> None:
+        self.ledger.release(worker.number)
+        channels = self.live.remove(worker)
+        if not channels:
             return
         if not self.live:
             self._last_live = self._loop.time()
         self._host.changed()
-        self._link.gone(channel)
+        for channel in channels:
+            self._link.gone(channel)
 
     def give_up(self, reason: str) -> None:
         """Serve the model no longer, and say why."""
@@ -292,6 +292,6 @@ class ServedModel:
         self._host.changed()
 
     def _cancel_others(self) -> None:
-        for slot in self._slots:
-            if slot is not asyncio.current_task():
-                slot.cancel()
+        for place in self._places:
+            if place is not asyncio.current_task():
+                place.cancel()

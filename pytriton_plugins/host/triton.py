@@ -102,6 +102,9 @@ def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str
     }
     if "shared-memory" in config.allow:
         options["allow-client-shm"] = "true"
+    if config.forward_headers:
+        pattern = f"(?i)^({'|'.join(config.forward_headers)})$"
+        options["http-header-forward-pattern"] = options["grpc-header-forward-pattern"] = pattern
     closed = ",".join(category for category in CLOSED_CATEGORIES if category not in config.allow)
     if closed:
         options["http-restricted-api"] = f"{closed}:{_SECRET_HEADER}={secret}"

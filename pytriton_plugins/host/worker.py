@@ -47,6 +47,21 @@ class Launch:
     path: Sequence[str] = ()
 
 
+@attrs.frozen
+class Order:
+    """What a worker is to serve: a model, a class with ``settings``; which hook plugins it needs (worker/observe.py),
+    and which parameters of requests are forwarded ``headers``."""
+
+    model: ModelDeclaration
+    settings: Mapping[str, Any] = attrs.Factory(dict)
+    hooks: Sequence[Mapping[str, Any]] = ()
+    headers: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        model = {"model": self.model.name, "version": self.model.version}
+        return {**model, "settings": self.settings, "hooks": list(self.hooks), "headers": list(self.headers)}
+
+
 class Worker:
     """One worker process. `declared` and `serve` are its handshake; after that only its end is of interest."""
 
@@ -112,20 +127,10 @@ class Worker:
         self.files = tuple(map(str, message.get("files", ())))
         return [ModelDeclaration.from_json(plain) for plain in message["models"]]
 
-    async def serve(
-        self,
-        model: ModelDeclaration,
-        timeout: float,
-        settings: Mapping[str, Any] | None = None,
-        hooks: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
-        """Have it set up ``model``, a class with ``settings``; raises WorkerFailed.
-
-        ``hooks``: the hook plugins that it needs (worker/observe.py).
-        """
-        self.model = model
-        order = {"model": model.name, "version": model.version, "settings": settings or {}, "hooks": list(hooks)}
-        self._send({"type": "serve", **order})
+    async def serve(self, order: Order, timeout: float) -> None:
+        """Have it set up a model; raises WorkerFailed."""
+        self.model = order.model
+        self._send({"type": "serve", **order.to_json()})
         await self._await("ready", timeout, "set-up", "--load-timeout")
 
     def give_channel(self, sock: socket.socket, response: Grant) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pytriton_plugins.errors import ProtocolError
@@ -14,19 +15,20 @@ ALIGNMENT = 64
 MAX_MESSAGE = 65536
 MAX_ERROR_TEXT = 4096
 
-EXECUTE, DONE, SEGMENT, LOAN, FORGET, TRIM = 1, 2, 3, 4, 5, 6
-NEW_SEGMENT, RETIRED, NEW_LOAN = 1, 2, 4
+EXECUTE, DONE, SEGMENT, LOAN, FORGET, TRIM, PART, TAKEN, CANCEL = 1, 2, 3, 4, 5, 6, 7, 8, 9
+NEW_SEGMENT, RETIRED, NEW_LOAN, CANCELLED = 1, 2, 4, 8
 IN_REQUEST = 1
 LOAN_SHIFT = 8
 """A tensor entry's flags from this bit on are the number of the loan where its data lie."""
 
 REQUEST_MAGIC, RESPONSE_MAGIC = b"PTRQ", b"PTRS"
 CHANNEL_MESSAGE = struct.Struct("<IIIIQQQ")
-REQUEST_HEADER = struct.Struct("<4sHHIIII40x")
+REQUEST_HEADER = struct.Struct("<4sHHIIIIQ32x")
 REQUEST_ENTRY = struct.Struct("<IIQ")
 TENSOR_ENTRY = struct.Struct("<IBBHIIQQ8q")
-RESPONSE_HEADER = struct.Struct("<4sHHIII12x")
+RESPONSE_HEADER = struct.Struct("<4sHHIIII8x")
 OUTCOME = struct.Struct("<IIQ")
+RESPONSE_PARAMETER = struct.Struct("<IIIIQ")
 LINK_HEADER = struct.Struct("<IIIIQQ")
 DECLARATION = struct.Struct("<IIIIIIQIII4x")
 DECLARED_TENSOR = struct.Struct("<BBHI")
@@ -120,18 +122,29 @@ class TensorEntry(NamedTuple):
         return cls(tensor, dtype, first, requests, offset, length, tuple(dims[:rank]), flags)
 
 
+class ResponseParameter(NamedTuple):
+    """One parameter of the response to ``request``, by its place in the batch; ``value`` as docs/protocol.md has it."""
+
+    request: int
+    kind: int
+    name: bytes
+    value: bytes
+
+
 class RequestBlock(NamedTuple):
     """The metadata of one batch as the backend wrote it."""
 
     rows: tuple[int, ...]
     requested: tuple[int, ...]
     inputs: tuple[TensorEntry, ...]
+    details: int = 0
+    """Where the details of the requests begin in the segment; 0: nowhere."""
 
 
 def unpack_request_block(buffer: memoryview, offset: int, length: int) -> RequestBlock:
     """The request block at ``offset``; raises ProtocolError if it is not one of this version."""
     header = REQUEST_HEADER.unpack_from(buffer, offset)
-    magic, version, _, block_length, request_count, input_count, _ = header
+    magic, version, _, block_length, request_count, input_count, _, details = header
     if magic != REQUEST_MAGIC or version != VERSION or block_length != length:
         raise ProtocolError(f"no request block of version {VERSION} at offset {offset}: {header!r}")
     position = offset + REQUEST_HEADER.size
@@ -145,16 +158,22 @@ def unpack_request_block(buffer: memoryview, offset: int, length: int) -> Reques
     for _ in range(input_count):
         inputs.append(TensorEntry.unpack_from(buffer, position))
         position += TENSOR_ENTRY.size
-    return RequestBlock(tuple(rows), tuple(requested), tuple(inputs))
+    return RequestBlock(tuple(rows), tuple(requested), tuple(inputs), details)
 
 
-def response_block(outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry]) -> bytearray:
+def response_block(
+    outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry], parameters: Sequence[ResponseParameter] = ()
+) -> bytearray:
     """The response block for ``outcomes``, one ``(code, message)`` per request, and the tensors' entries."""
-    texts_at = RESPONSE_HEADER.size + OUTCOME.size * len(outcomes) + TENSOR_ENTRY.size * len(outputs)
+    entries_at = RESPONSE_HEADER.size + OUTCOME.size * len(outcomes)
+    parameters_at = entries_at + TENSOR_ENTRY.size * len(outputs)
+    texts_at = parameters_at + RESPONSE_PARAMETER.size * len(parameters)
     length = texts_at + sum(len(text) for _, text in outcomes)
+    length += sum(len(each.name) + len(each.value) for each in parameters)
     block = bytearray(length)
     view = memoryview(block)
-    RESPONSE_HEADER.pack_into(view, 0, RESPONSE_MAGIC, VERSION, 0, length, len(outcomes), len(outputs))
+    counts = (length, len(outcomes), len(outputs), len(parameters))
+    RESPONSE_HEADER.pack_into(view, 0, RESPONSE_MAGIC, VERSION, 0, *counts)
     position = RESPONSE_HEADER.size
     for code, text in outcomes:
         OUTCOME.pack_into(view, position, code, len(text), texts_at if text else 0)
@@ -164,6 +183,11 @@ def response_block(outcomes: list[tuple[int, bytes]], outputs: list[TensorEntry]
     for entry in outputs:
         entry.pack_into(view, position)
         position += TENSOR_ENTRY.size
+    for request, kind, name, value in parameters:
+        RESPONSE_PARAMETER.pack_into(view, position, request, kind, len(name), len(value), texts_at)
+        view[texts_at : texts_at + len(name) + len(value)] = name + value
+        texts_at += len(name) + len(value)
+        position += RESPONSE_PARAMETER.size
     return block
 
 
@@ -182,7 +206,8 @@ def pack_declaration(
 
     Raises ProtocolError when names and shapes do not fit into one message.
     """
-    flags = (1 if model.batched else 0) | (2 if loopback else 0) | (4 if lend else 0)
+    said = (model.batched, loopback, lend, model.has_details, model.streams, model.takes_requests, model.is_async)
+    flags = sum(1 << bit for bit, is_so in enumerate(said) if is_so)
     name = model.name.encode()
     head = DECLARATION.pack(
         flags,

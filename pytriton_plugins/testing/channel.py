@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,27 +17,40 @@ from numpy.typing import NDArray
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import encode, read_array, view_array, write
+from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.shm.segment import Segment, create_segment_file
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
 from pytriton_plugins.worker.call import CallPlan
+from pytriton_plugins.worker.exchange import Surroundings
 from pytriton_plugins.worker.failures import RequestFailure
-from pytriton_plugins.worker.serve import ChannelServer
+from pytriton_plugins.worker.slots import server_class
 
 TIMEOUT = 60.0
 """Seconds that one batch may take."""
+
+HEADERS = frozenset({"x-request-id", "traceparent"})
+"""Parameters that arrive as headers."""
 
 Arrays = dict[str, NDArray[Any]]
 _CODES = {number: code for code, number in wire.OUTCOME_CODES.items()}
 
 
-NewServer = Callable[..., ChannelServer]
+NewServer = Callable[..., Any]
+Details = Sequence[Detail]
 
 
 class Answered(NamedTuple):
-    """What came back for one batch: outputs by name or a failure for each request; whether inputs were kept."""
+    """What came back for one batch: outputs by name or a failure for each request; whether inputs were kept.
+
+    ``said``: parameters of the responses, of a stream those of all of them. ``parts``: the responses of a stream, whose
+    outcome at the end is a failure or has no outputs.
+    """
 
     outcomes: list[Arrays | RequestFailure]
     retired: bool
+    said: list[wire.ResponseParameter]
+    parts: list[Arrays]
 
 
 class ChannelEnd:
@@ -62,17 +75,25 @@ class ChannelEnd:
         response = self._new_segment(size)
         response.unsent = os.dup(response.unsent)
         self._response = response
-        server = new_server(theirs, response, declaration, CallPlan(declaration, callable_), self._need)
+        self.surroundings = Surroundings(declaration.name, declaration.timeout, HEADERS)
+        calls = CallPlan(declaration, callable_)
+        server = new_server(theirs, response, declaration, calls, self._need, self.surroundings)
         self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)
         self._thread.start()
 
-    def send(self, *requests: Arrays) -> Answered:
-        """Run the requests, which have the same inputs, as one batch in which all outputs are wanted."""
+    def send(self, *requests: Arrays, details: Details = (), most: int | None = None) -> Answered:
+        """Run the requests, which have the same inputs, as one batch in which all outputs are wanted.
+
+        ``details`` of each, for a callable that looks at them. After ``most`` responses of a stream nobody wants more.
+        """
         rows = [self._rows(request) for request in requests]
         entries, tensors = self._inputs(requests, rows)
-        block = request_block(rows, (1 << len(self._declaration.outputs)) - 1, entries)
+        end = max((position + encoded.size for encoded, position in tensors), default=0)
+        packed = pack_details(details or [Detail()] * len(rows)) if self._declaration.has_details else b""
+        at = wire.aligned(max(end, _head_size(rows, entries))) if packed else 0
+        block = request_block(rows, (1 << len(self._declaration.outputs)) - 1, entries, at)
         self._batch += 1
-        flags = self._write(block, tensors)
+        flags = self._write(block, tensors, packed, at)
         assert self._request is not None
         number = self._request.number
         more = wire.NEW_LOAN if self._unsent_loans else 0
@@ -82,7 +103,7 @@ class ChannelEnd:
             send(self._sock, message, (self._request.unsent,))
             os.close(self._request.unsent)
         self._send_loans()
-        return self._receive(rows)
+        return self._receive(rows, most)
 
     def lend(self, number: int, descriptor: int, memory: NDArray[np.uint8]) -> None:
         """Lend ``memory``, which ``descriptor`` maps: requests of views of it, sent alone, are not copied."""
@@ -108,9 +129,13 @@ class ChannelEnd:
             send(self._sock, message, (descriptor,))
             os.close(descriptor)
 
-    def _serve(self, server: ChannelServer, sock: Any) -> None:
+    def _serve(self, server: Any, sock: Any) -> None:
         with sock:
-            server.serve()
+            served = server.serve()
+            if served is not None:
+                import asyncio
+
+                asyncio.run(served)
 
     def _need(self, size: int, replaced: int) -> Segment:
         return self._new_segment(size)
@@ -126,16 +151,22 @@ class ChannelEnd:
         return len(next(iter(request.values()))) if self._declaration.batched else 1
 
     def _inputs(self, requests: tuple[Arrays, ...], rows: list[int]) -> tuple[list[wire.TensorEntry], list[Any]]:
+        apart = self._declaration.takes_requests
+        spans = [(index, 1) for index in range(len(rows))] if apart else [(0, len(rows))]
+        present = [
+            (first, count, index)
+            for first, count in spans
+            for index, tensor in enumerate(self._declaration.inputs)
+            if tensor.name in requests[first]
+        ]
         entries, tensors = [], []
-        present = [index for index, tensor in enumerate(self._declaration.inputs) if tensor.name in requests[0]]
-        head = wire.REQUEST_HEADER.size + len(rows) * wire.REQUEST_ENTRY.size + len(present) * wire.TENSOR_ENTRY.size
-        position = wire.aligned(head)
-        for index in present:
+        position = wire.aligned(_head_size(rows, present))
+        for first, count, index in present:
             tensor = self._declaration.inputs[index]
-            parts = [request[tensor.name] for request in requests]
+            parts = [request[tensor.name] for request in requests[first : first + count]]
             array = np.concatenate(parts) if len(parts) > 1 else parts[0]
             encoded = encode(array, tensor.dtype)
-            entry = wire.TensorEntry(index, tensor.dtype.code, 0, len(rows), position, encoded.size, array.shape)
+            entry = wire.TensorEntry(index, tensor.dtype.code, first, count, position, encoded.size, array.shape)
             if (place := self._lent(array)) is not None:
                 entries.append(entry._replace(offset=place[1], flags=place[0] << wire.LOAN_SHIFT))
                 continue
@@ -152,41 +183,59 @@ class ChannelEnd:
                 return number, offset
         return None
 
-    def _write(self, block: bytes, tensors: list[Any]) -> int:
+    def _write(self, block: bytes, tensors: list[Any], details: bytes, at: int) -> int:
         end = max((position + encoded.size for encoded, position in tensors), default=len(block))
+        end = max(end, len(block), at + len(details))
         flags = 0
         if self._request is None or self._request.size < end:
             self._request = self._new_segment(max(end, self._size))
             flags = wire.NEW_SEGMENT
         self._request.view[: len(block)] = block
+        self._request.view[at : at + len(details)] = details
         for encoded, position in tensors:
             write(encoded, self._request, position)
         return flags
 
-    def _receive(self, rows: list[int]) -> Answered:
-        data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
-        if not data:
-            raise AssertionError("the worker's loop ended without an answer")
-        done = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
-        assert (done.kind, done.batch) == (wire.DONE, self._batch)
-        for descriptor in descriptors:
-            self._response = Segment(done.segment, descriptor, writable=False)
-            os.close(descriptor)
+    def _receive(self, rows: list[int], most: int | None) -> Answered:
+        parts: list[Arrays] = []
+        said: list[wire.ResponseParameter] = []
+        while (message := self._next()).kind == wire.PART:
+            ((part,), parameters) = self._outcomes(message, rows)
+            assert not isinstance(part, RequestFailure)
+            parts.append(part)
+            said += parameters
+            flags = wire.CANCELLED if most is not None and len(parts) >= most else 0
+            send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.TAKEN, flags, 0, 0, self._batch, 0, 0))
+        assert message.kind == wire.DONE
         self._answered_request, self._answered_loans = self._request, dict(self._loans)
-        retired = bool(done.flags & wire.RETIRED)
+        retired = bool(message.flags & wire.RETIRED)
         if retired:
             self._request = None
             self._loans.clear()
-        return Answered(self._outcomes(done, rows), retired)
+        outcomes, parameters = self._outcomes(message, rows)
+        return Answered(outcomes, retired, said + parameters, parts)
 
-    def _outcomes(self, done: wire.ChannelMessage, rows: list[int]) -> list[Arrays | RequestFailure]:
-        results, entries = unpack_response_block(self._response.view, done.offset, done.length)
+    def _next(self) -> wire.ChannelMessage:
+        data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
+        if not data:
+            raise AssertionError("the worker's loop ended without an answer")
+        message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
+        assert message.batch == self._batch
+        for descriptor in descriptors:
+            self._response = Segment(message.segment, descriptor, writable=False)
+            os.close(descriptor)
+        return message
+
+    def _outcomes(
+        self, done: wire.ChannelMessage, rows: list[int]
+    ) -> tuple[list[Arrays | RequestFailure], list[wire.ResponseParameter]]:
+        results, entries, said = unpack_response_block(self._response.view, done.offset, done.length)
         self.given_back = sum(entry.flags != 0 for entry in entries)
         assert len(results) == len(rows)
         outcomes: list[Arrays | RequestFailure] = []
         for index, (code, text) in enumerate(results):
             outcomes.append(RequestFailure(_CODES[code], text) if code else self._outputs(index, rows, entries))  # type: ignore[arg-type]
-        return outcomes
+        return outcomes, said
 
     def _outputs(self, index: int, rows: list[int], entries: list[wire.TensorEntry]) -> Arrays:
         outputs = {}
@@ -207,47 +256,20 @@ class ChannelEnd:
         return outputs
 
 
-def request_block(rows: list[int], requested: int, inputs: list[wire.TensorEntry]) -> bytes:
-    """A request block as docs/protocol.md has it."""
-    tensors = bytearray(wire.TENSOR_ENTRY.size * len(inputs))
-    for index, entry in enumerate(inputs):
-        entry.pack_into(memoryview(tensors), index * wire.TENSOR_ENTRY.size)
-    length = wire.REQUEST_HEADER.size + wire.REQUEST_ENTRY.size * len(rows) + len(tensors)
-    counts = (length, len(rows), len(inputs), sum(rows))
-    head = wire.REQUEST_HEADER.pack(wire.REQUEST_MAGIC, wire.VERSION, 0, *counts)
-    return head + b"".join(wire.REQUEST_ENTRY.pack(count, 0, requested) for count in rows) + tensors
-
-
-def unpack_response_block(
-    buffer: memoryview, offset: int, length: int
-) -> tuple[list[tuple[int, str]], list[wire.TensorEntry]]:
-    """Code and text for each request, and the tensors' entries."""
-    block = bytes(buffer[offset : offset + length])
-    magic, version, _, size, requests, outputs = wire.RESPONSE_HEADER.unpack_from(block)
-    assert (magic, version, size) == (wire.RESPONSE_MAGIC, wire.VERSION, length)
-    results = []
-    position = wire.RESPONSE_HEADER.size
-    for _ in range(requests):
-        code, text_length, text_at = wire.OUTCOME.unpack_from(block, position)
-        results.append((code, block[text_at : text_at + text_length].decode()))
-        position += wire.OUTCOME.size
-    entries = []
-    for _ in range(outputs):
-        entries.append(wire.TensorEntry.unpack_from(block, position))
-        position += wire.TENSOR_ENTRY.size
-    return results, entries
-
-
 @contextlib.contextmanager
 def open_channel(
     declaration: ModelDeclaration,
     callable_: Callable[..., Any],
     size: int = 1 << 16,
-    new_server: NewServer = ChannelServer,
+    new_server: NewServer | None = None,
 ) -> Iterator[ChannelEnd]:
     """A channel to ``callable_``; ``size`` is that of the first segments in bytes; ``new_server`` makes its end."""
-    end = ChannelEnd(declaration, callable_, size, new_server)
+    end = ChannelEnd(declaration, callable_, size, new_server or server_class(declaration, observed=False))
     try:
         yield end
     finally:
         end.close()
+
+
+def _head_size(rows: list[int], entries: Sequence[Any]) -> int:
+    return wire.REQUEST_HEADER.size + len(rows) * wire.REQUEST_ENTRY.size + len(entries) * wire.TENSOR_ENTRY.size

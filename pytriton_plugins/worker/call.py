@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from pytriton_plugins.errors import RequestError
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.worker.batch import ArgumentPlan
+from pytriton_plugins.worker.arguments import ArgumentPlan
+from pytriton_plugins.worker.exchange import Exchange
 from pytriton_plugins.worker.failures import RequestFailure, failure_of
 from pytriton_plugins.worker.outputs import OutputPlan
 
@@ -18,17 +19,32 @@ __all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "run_batch"]
 
 _LOG = logging.getLogger("pytriton.worker")
 
+T = TypeVar("T")
+Call = Generator[dict[str, Any], Any, T]
+"""Yields keywords of the callable, is sent what it returned or thrown what it raised, and returns what came of it."""
+
 
 class Batch(NamedTuple):
-    """One batch as it came from the backend.
+    """One batch as it came from the backend, or some of its requests, the first of which has ``place`` in it.
 
     ``arrays``: by tensor name, wire shape, read-only; batched inputs have ``sum(rows)`` rows. ``rows`` and
-    ``requested`` have one item per request; an unbatched batch is one request with ``rows == (1,)``.
+    ``requested`` have one item per request; an unbatched batch is one request with ``rows == (1,)``. Where the callable
+    takes requests one by one, ``apart`` has the arrays of each. ``exchange``: what it carries beside tensors.
     """
 
     arrays: dict[str, np.ndarray[Any, Any]]
     rows: tuple[int, ...]
     requested: tuple[frozenset[str], ...]
+    apart: tuple[dict[str, np.ndarray[Any, Any]], ...] = ()
+    exchange: Exchange | None = None
+    place: int = 0
+
+    def one(self, index: int, start: int) -> Batch:
+        """Request ``index``, whose rows begin at ``start``, as a batch of its own."""
+        rows = self.rows[index]
+        arrays = {name: array[start : start + rows] for name, array in self.arrays.items()}
+        alone = slice(index, index + 1)
+        return Batch(arrays, (rows,), self.requested[alone], self.apart[alone], self.exchange, self.place + index)
 
 
 class Outcome(NamedTuple):
@@ -40,6 +56,10 @@ class Outcome(NamedTuple):
     error: RequestFailure | None
 
 
+class Cancelled(BaseException):
+    """Nobody waits for the batch any more."""
+
+
 class CallPlan:
     """One declaration and its callable, with all that can be worked out before the first batch."""
 
@@ -48,7 +68,9 @@ class CallPlan:
         self._batched = declaration.batched
         self._retry_alone = declaration.retry_alone
         self.callable = callable_
-        self.arguments = ArgumentPlan(declaration).arguments
+        self.arguments = ArgumentPlan(declaration)
+        self.context = declaration.context
+        self._takes_requests = declaration.takes_requests
         self._checked = OutputPlan(declaration).checked
 
     def run(self, batch: Batch) -> list[Outcome]:
@@ -56,46 +78,120 @@ class CallPlan:
 
         Only exceptions derived from Exception are answers. Others (SystemExit) are logged and end the worker.
         """
-        called = False
-        try:
-            arguments = self.arguments(batch.arrays)
-            called = True
-            result = self.callable(**arguments)
-        except BaseException as error:
-            return self.failed(batch, error, called=called)
-        return self.finished(batch, result)
+        return self._driven(self._call(batch))
 
-    def finished(self, batch: Batch, result: Any) -> list[Outcome]:
-        """What `run` returns when the callable has returned ``result`` for the batch."""
-        rows = batch.rows
+    async def run_async(self, batch: Batch) -> list[Outcome]:
+        """The same for a callable whose results are awaited; when its task is cancelled, so are the requests."""
+        from asyncio import CancelledError  # loaded by now; other workers do without it
+
+        call = self._call(batch)
         try:
-            outputs = self._checked(result, sum(rows) if self._batched else None, batch.requested)
-        except BaseException as error:
-            return self.failed(batch, error)
-        return [Outcome(0, len(rows), outputs, None)]
+            arguments = next(call)
+            while True:
+                try:
+                    result = await self.callable(**arguments)
+                except CancelledError:
+                    arguments = call.throw(Cancelled())
+                except BaseException as error:
+                    arguments = call.throw(error)
+                else:
+                    arguments = call.send(result)
+        except StopIteration as end:
+            outcomes: list[Outcome] = end.value
+            return outcomes
 
     def failed(self, batch: Batch, error: BaseException, *, called: bool = True) -> list[Outcome]:
         """What `run` returns, or raises, when the call for the batch, or what comes before it, has failed."""
-        count = len(batch.rows)
-        if not isinstance(error, Exception):
-            _LOG.critical("model %s: the callable raised %s; this worker ends", self._model, type(error).__name__)
-            raise error
-        # What failed before the call was never seen by the callable, so calling alone repeats nothing.
-        if count > 1 and (self._retry_alone or not called):
-            self._log(logging.WARNING, f"a batch of {count} requests failed, each is called alone", error)
-            return self._alone(batch)
-        self._log(logging.ERROR, f"{count} requests failed" if count > 1 else "a request failed", error)
-        return [Outcome(0, count, None, failure_of(error, self._model))]
+        return self._driven(self._failed(batch, error, called=called))
 
-    def _alone(self, batch: Batch) -> list[Outcome]:
+    def finished(self, batch: Batch, result: Any) -> list[Outcome]:
+        """What `run` returns when the callable has returned ``result`` for the batch."""
+        return self._driven(self._finished(batch, result))
+
+    def outputs_of(self, batch: Batch, result: Any) -> dict[str, np.ndarray[Any, Any]]:
+        """The checked outputs in one ``result`` for all of the batch; raises ResultError."""
+        return self._checked(result, sum(batch.rows) if self._batched else None, batch.requested)
+
+    def failure(self, error: BaseException) -> RequestFailure:
+        """What one failed request is told, once it was logged; raises what no answer can be made of."""
+        return self._failure(error, 1)
+
+    def _driven(self, call: Call[list[Outcome]]) -> list[Outcome]:
+        try:
+            arguments = next(call)
+            while True:
+                try:
+                    result = self.callable(**arguments)
+                except BaseException as error:
+                    arguments = call.throw(error)
+                else:
+                    arguments = call.send(result)
+        except StopIteration as end:
+            outcomes: list[Outcome] = end.value
+            return outcomes
+
+    def _call(self, batch: Batch) -> Call[list[Outcome]]:
+        called = False
+        try:
+            arguments = self.arguments.of(batch)
+            called = True
+            result = yield arguments
+        except BaseException as error:
+            return (yield from self._failed(batch, error, called=called))
+        return (yield from self._finished(batch, result))
+
+    def _finished(self, batch: Batch, result: Any) -> Call[list[Outcome]]:
+        count = len(batch.rows)
+        exchange = batch.exchange
+        if exchange is not None and len(exchange.failures) == count:
+            return [Outcome(0, count, {}, None)]  # each of them is told something else
+        try:
+            if self._takes_requests:
+                return self._each(batch, result)
+            return [Outcome(0, count, self.outputs_of(batch, result), None)]
+        except BaseException as error:
+            return (yield from self._failed(batch, error, called=True))
+
+    def _each(self, batch: Batch, results: Any) -> list[Outcome]:
+        """The outcomes of a callable that takes requests one by one: one for each item of ``results``."""
+        outcomes = []
+        for index, result in enumerate(self.arguments.one_by_one(results, len(batch.rows))):
+            try:
+                if isinstance(result, Exception):
+                    raise result
+                outputs = self.outputs_of(batch.one(index, 0), result)
+                outcomes.append(Outcome(index, 1, outputs, None))
+            except Exception as error:
+                outcomes.append(Outcome(index, 1, None, self._failure(error, 1)))
+        return outcomes
+
+    def _failed(self, batch: Batch, error: BaseException, *, called: bool) -> Call[list[Outcome]]:
+        count = len(batch.rows)
+        # What failed before the call was never seen by the callable, so calling alone repeats nothing.
+        if isinstance(error, Exception) and count > 1 and (self._retry_alone or not called):
+            self._log(logging.WARNING, f"a batch of {count} requests failed, each is called alone", error)
+            return (yield from self._alone(batch))
+        return [Outcome(0, count, None, self._failure(error, count))]
+
+    def _alone(self, batch: Batch) -> Call[list[Outcome]]:
         outcomes = []
         start = 0
+        if batch.exchange is not None:
+            batch.exchange.forget(batch.place, batch.place + len(batch.rows))
         for index, rows in enumerate(batch.rows):
-            arrays = {name: array[start : start + rows] for name, array in batch.arrays.items()}
-            (outcome,) = self.run(Batch(arrays, (rows,), batch.requested[index : index + 1]))
+            (outcome,) = yield from self._call(batch.one(index, start))
             outcomes.append(Outcome(index, 1, outcome.outputs, outcome.error))
             start += rows
         return outcomes
+
+    def _failure(self, error: BaseException, count: int) -> RequestFailure:
+        if isinstance(error, Cancelled):
+            return RequestFailure("CANCELLED", f"model {self._model!r}: the request was cancelled")
+        if not isinstance(error, Exception):
+            _LOG.critical("model %s: the callable raised %s; this worker ends", self._model, type(error).__name__)
+            raise error
+        self._log(logging.ERROR, f"{count} requests failed" if count > 1 else "a request failed", error)
+        return failure_of(error, self._model)
 
     def _log(self, level: int, what: str, error: Exception) -> None:
         # A RequestError is an answer, not a fault of the callable: nothing to trace.

@@ -35,7 +35,10 @@ class WorkerLink:
         self._offers: queue.SimpleQueue[Offer | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[int, Segment | str]] = queue.SimpleQueue()
         self._token = 0
-        self._current: socket.socket | None = None
+        self._needing = threading.Lock()
+        self._open: set[socket.socket] = set()
+        """The channels that are served."""
+        self._open_lock = threading.Lock()
         self.stopping = False
         threading.Thread(target=self._read, name="pytriton-link", daemon=True).start()
 
@@ -55,15 +58,33 @@ class WorkerLink:
         return self._orders.get()
 
     def next_offer(self) -> Offer | None:
-        """Wait for a channel; None when the host says stop."""
+        """Wait for a channel; None, to every slot that waits, when the host says stop."""
         offer = self._offers.get()
-        self._current = offer.sock if offer else None
-        if offer and self.stopping:
+        if offer is None:
+            self._offers.put(None)
+            return None
+        with self._open_lock:
+            self._open.add(offer.sock)
+        if self.stopping:
             self._wake()
         return offer
 
+    def closed(self, sock: socket.socket) -> None:
+        """The channel is served no longer."""
+        with self._open_lock:
+            self._open.discard(sock)
+
+    def close_in_child(self) -> None:
+        """A child that the callable forks must hold no link and no channel: by their ends others learn of ours."""
+        for sock in (self._sock, *self._open):
+            sock.close()
+
     def need_segment(self, size: int, replaced: int) -> Segment:
         """A response segment of ``size`` bytes or more in place of ``replaced``; raises ShmError with the reason."""
+        with self._needing:  # one slot asks at a time
+            return self._answered(size, replaced)
+
+    def _answered(self, size: int, replaced: int) -> Segment:
         self._token += 1
         self.tell("need", token=self._token, bytes=size, segment=replaced)
         while True:
@@ -110,9 +131,10 @@ class WorkerLink:
             raise ProtocolError(f"worker link: a message of type {kind!r}")
 
     def _wake(self) -> None:
-        if self._current is not None:
-            with contextlib.suppress(OSError):  # the channel ended by itself
-                self._current.shutdown(socket.SHUT_RDWR)
+        with self._open_lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):  # the channel ended by itself
+                    sock.shutdown(socket.SHUT_RDWR)
 
 
 def _mapped(number: int, descriptor: int) -> Segment:

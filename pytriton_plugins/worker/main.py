@@ -21,10 +21,11 @@ from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolEr
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
 from pytriton_plugins.worker.call import CallPlan
+from pytriton_plugins.worker.exchange import Surroundings
 from pytriton_plugins.worker.failures import one_line
-from pytriton_plugins.worker.link import WorkerLink
+from pytriton_plugins.worker.link import Offer, WorkerLink
 from pytriton_plugins.worker.orphan import die_with_host
-from pytriton_plugins.worker.serve import ChannelServer
+from pytriton_plugins.worker.slots import serve_in_loop, serve_in_threads, server_class
 
 _LOG = logging.getLogger("pytriton.worker")
 _FAILED = 3
@@ -39,9 +40,8 @@ def main(arguments: list[str]) -> int:
     for descriptor in (link_fd, kill_pipe):
         os.set_inheritable(descriptor, False)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    # A child that the callable forks must not hold the link: its end is how the host learns that this worker is gone.
-    os.register_at_fork(after_in_child=lambda: os.close(link_fd))
     link = WorkerLink(socket.socket(fileno=link_fd))
+    os.register_at_fork(after_in_child=link.close_in_child)
     link.tell("hello", protocol=VERSION, pid=os.getpid(), python=platform.python_version(), numpy=np.__version__)
     found = _attempt(link, "import", lambda: resolve(reference))
     if found is None:
@@ -61,38 +61,65 @@ def _report(link: WorkerLink, declarations: list[ModelDeclaration], files: list[
 
 
 def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> int:
-    settings = order.get("settings") or {}
-    callable_ = _attempt(link, "set-up", lambda: _set_up(marked, declaration, settings))
+    if not declaration.is_async:
+        callable_ = _ready_to_serve(link, marked, declaration, order)
+        if callable_ is None:
+            return _FAILED
+        serve_in_threads(link, declaration.slots, _new_server(link, declaration, callable_, order))
+        _close(declaration, callable_)
+        return 0
+    import asyncio  # costs memory that other workers do without
+
+    return asyncio.run(_serve_async(link, marked, declaration, order))
+
+
+async def _serve_async(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> int:
+    """The same in an event loop, which is there already when a class is made."""
+    callable_ = _ready_to_serve(link, marked, declaration, order)
     if callable_ is None:
         return _FAILED
-    if any(tensor.dtype.is_raw for tensor in (*declaration.inputs, *declaration.outputs)):
+    await serve_in_loop(link, _new_server(link, declaration, callable_, order))
+    closed = _close(declaration, callable_)
+    if inspect.isawaitable(closed):
+        await closed
+    return 0
+
+
+def _ready_to_serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> Any:
+    """The callable, set up; None when that has failed, and the host was told."""
+    callable_ = _attempt(link, "set-up", lambda: _set_up(marked, declaration, order.get("settings") or {}))
+    if callable_ is not None and any(tensor.dtype.is_raw for tensor in (*declaration.inputs, *declaration.outputs)):
         _LOG.warning(
             "model %s: bfloat16 tensors are np.uint16 here, the bits of each number, for ml_dtypes is not installed; "
             "run: pip install ml_dtypes",
             declaration.name,
         )
-    calls = CallPlan(declaration, callable_)
-    new_server: Callable[..., ChannelServer] = ChannelServer
+    return callable_
+
+
+def _new_server(
+    link: WorkerLink, declaration: ModelDeclaration, callable_: Any, order: dict[str, Any]
+) -> Callable[[Offer], Any]:
+    """What makes the server of each channel; after this the worker is ready."""
+    observer = None
     if order.get("hooks"):
         # pluggy is imported only where a plugin asks for it.
-        from pytriton_plugins.worker.observe import observing
+        from pytriton_plugins.worker.observe import observer_of
 
-        new_server = observing(declaration, order["hooks"])
+        observer = observer_of(declaration, order["hooks"])
+    calls = CallPlan(declaration, callable_)
+    surroundings = Surroundings(declaration.name, declaration.timeout, frozenset(order.get("headers") or ()))
+    new = server_class(declaration, observed=observer is not None)
     gc.collect()
     gc.freeze()  # what was imported lives as long as the worker: no need to walk it again
     link.tell("ready")
-    while (offer := link.next_offer()) is not None:
-        closing = [offer.sock]
-        os.register_at_fork(after_in_child=lambda socks=closing: [sock.close() for sock in socks])
-        try:
-            new_server(offer.sock, offer.segment, declaration, calls, link.need_segment).serve()
-        finally:
-            offer.sock.close()
-            closing.clear()
+    return lambda offer: new(offer.sock, offer.segment, declaration, calls, link.need_segment, surroundings, observer)
+
+
+def _close(declaration: ModelDeclaration, callable_: Any) -> Any:
+    """Close a class that can be closed; something to await if that is what it gave."""
     close = getattr(callable_, "close", None) if declaration.kind == "class" else None
-    if close is not None:
-        close()
-    return 0
+    return close() if close is not None else None
 
 
 def _set_up(marked: Any, declaration: ModelDeclaration, settings: dict[str, Any]) -> Any:

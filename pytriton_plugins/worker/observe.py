@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
-import socket
-import time
-from collections.abc import Callable
 from typing import Any
 
 from pytriton_plugins.discovery.references import HookReference
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.values import RequestInfo, ResponseInfo
-from pytriton_plugins.worker.call import Batch, CallPlan, Outcome
 from pytriton_plugins.worker.failures import RequestFailure
-from pytriton_plugins.worker.serve import ChannelServer
-from pytriton_plugins.worker.writing import Written
 
 _LOG = logging.getLogger("pytriton.hooks")
 
 
-def observing(declaration: ModelDeclaration, plugins: list[dict[str, Any]]) -> Callable[..., ChannelServer]:
-    """What makes the server of a channel, observed by ``plugins``, whose references and ``settings`` the host sent.
+def observer_of(declaration: ModelDeclaration, plugins: list[dict[str, Any]]) -> Observer | None:
+    """What tells ``plugins``, whose references and ``settings`` the host sent; None if none of them wants to be told.
 
     A plugin that is not installed for this interpreter, or is broken here, is left out with a line in the log.
     """
@@ -42,7 +34,7 @@ def observing(declaration: ModelDeclaration, plugins: list[dict[str, Any]]) -> C
     manager.now_serving()
     manager.on_worker_setup(declaration)
     observer = Observer(declaration, manager)
-    return functools.partial(ObservedServer, observer) if observer.is_needed else ChannelServer
+    return observer if observer.is_needed else None
 
 
 class Observer:
@@ -78,55 +70,3 @@ class Observer:
             error = failures.get(place)
             outcome = ResponseInfo(False, seconds, error.code, error.message) if error else succeeded
             self._on_response(request, outcome)
-
-
-class FailuresKept(CallPlan):
-    """A `CallPlan` that keeps the failures of its last batch, by place in the batch, and nothing else of it."""
-
-    def __init__(self, declaration: ModelDeclaration, callable_: Callable[..., Any]) -> None:
-        super().__init__(declaration, callable_)
-        self.failures: dict[int, RequestFailure] = {}
-
-    def run(self, batch: Batch) -> list[Outcome]:
-        return self._kept(super().run(batch))
-
-    def finished(self, batch: Batch, result: Any) -> list[Outcome]:
-        return self._kept(super().finished(batch, result))
-
-    def failed(self, batch: Batch, error: BaseException, *, called: bool = True) -> list[Outcome]:
-        return self._kept(super().failed(batch, error, called=called))
-
-    def _kept(self, outcomes: list[Outcome]) -> list[Outcome]:
-        # These methods call each other; the one that returns last knows the whole batch.
-        self.failures = {
-            place: outcome.error
-            for outcome in outcomes
-            if outcome.error
-            for place in range(outcome.first, outcome.first + outcome.requests)
-        }
-        return outcomes
-
-
-class ObservedServer(ChannelServer):
-    """Answers as `ChannelServer` does, the short way too, and tells the observer before and after each batch."""
-
-    def __init__(
-        self,
-        observer: Observer,
-        sock: socket.socket,
-        response: Segment,
-        declaration: ModelDeclaration,
-        calls: CallPlan,
-        need: Callable[[int, int], Segment],
-    ) -> None:
-        self._observer = observer
-        self._observed = FailuresKept(declaration, calls.callable)
-        super().__init__(sock, response, declaration, self._observed, need)
-
-    def _answer(self, number: int, offset: int, length: int) -> Written:
-        requests = self._observer.before(self._reader.plan(number, offset, length).rows)
-        self._observed.failures = {}
-        began = time.monotonic()
-        written = super()._answer(number, offset, length)
-        self._observer.after(requests, self._observed.failures, time.monotonic() - began)
-        return written

@@ -15,6 +15,7 @@ from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.tensors import DType
 from pytriton_plugins.worker.call import Batch
+from pytriton_plugins.worker.exchange import Exchange
 from pytriton_plugins.worker.writing import Answers
 
 _COPY_AFTER = 3
@@ -31,10 +32,11 @@ Convert = Callable[[dict[str, Array]], dict[str, Array]]
 class Plan:
     """What a request block says, worked out once for all batches of a segment whose blocks are the same."""
 
-    __slots__ = ("answers", "inputs", "requested", "rows", "views")
+    __slots__ = ("answers", "details", "inputs", "requested", "rows", "views")
 
     def __init__(self, block: wire.RequestBlock, declaration: ModelDeclaration) -> None:
         self.rows = block.rows
+        self.details = block.details
         outputs = declaration.outputs
         self.requested = tuple(
             frozenset(tensor.name for bit, tensor in enumerate(outputs) if mask >> bit & 1) for mask in block.requested
@@ -55,7 +57,9 @@ class RequestReader:
         """``convert`` makes keywords of the callable from arrays by tensor name."""
         self._declaration = declaration
         self._convert = convert
-        self._only_numbers = all(tensor.dtype.item_size for tensor in declaration.inputs)
+        numbers = all(tensor.dtype.item_size for tensor in declaration.inputs)
+        self._only_numbers = numbers and not declaration.takes_requests
+        self._apart = declaration.takes_requests
         self._segment: Segment | None = None
         self._bytes: object = None
         self._unreferenced = 0
@@ -101,17 +105,27 @@ class RequestReader:
         self._plan = plan
         return plan
 
-    def batch(self, plan: Plan) -> Batch:
+    @property
+    def view(self) -> memoryview:
+        """The request segment."""
+        assert self._segment is not None
+        return self._segment.view
+
+    def batch(self, plan: Plan, exchange: Exchange | None = None) -> Batch:
         """The batch that stands in the segment now."""
         try:
-            arrays = {name: self._array(entry, dtype) for name, entry, dtype in plan.inputs}
+            arrays = [(name, entry.first, self._array(entry, dtype)) for name, entry, dtype in plan.inputs]
         except _UNREADABLE as error:
             raise ProtocolError(f"channel: tensors that are not as the request block says: {error}") from error
         if self.copies:
-            for name, array in arrays.items():
-                arrays[name] = array.copy()
-                arrays[name].flags.writeable = False
-        return Batch(arrays, plan.rows, plan.requested)
+            arrays = [(name, first, _copied(array)) for name, first, array in arrays]
+        if not self._apart:
+            joined = {name: array for name, _, array in arrays}
+            return Batch(joined, plan.rows, plan.requested, exchange=exchange)
+        apart: tuple[dict[str, Array], ...] = tuple({} for _ in plan.rows)
+        for name, first, array in arrays:
+            apart[first][name] = array
+        return Batch({}, plan.rows, plan.requested, apart, exchange)
 
     def is_kept(self) -> bool:
         """Whether arrays of the last batch are still referred to; then the segment is given up, and they stay valid."""
@@ -170,3 +184,9 @@ class RequestReader:
             lent = [entry for entry in entries if entry.flags >> wire.LOAN_SHIFT == number]
             self._loans[number].keep([(entry.offset, entry.offset + entry.length) for entry in lent])
         return bool(kept)
+
+
+def _copied(array: Array) -> Array:
+    own: Array = array.copy()
+    own.flags.writeable = False
+    return own

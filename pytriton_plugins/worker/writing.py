@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import mmap
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,8 @@ from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fix
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.call import Outcome
-from pytriton_plugins.worker.failures import one_line
+from pytriton_plugins.worker.failures import RequestFailure, one_line
+from pytriton_plugins.worker.room import ResponseRoom
 
 _LOG = logging.getLogger("pytriton.worker")
 _MOST_ANSWERS = 64
@@ -25,7 +25,10 @@ _SMALL = 1 << 14
 """Bytes up to which it is cheaper to copy an array twice than to have numpy prepare a copy, or to ask where it lies."""
 _OK = (0, b"")
 
-_Tensors = list[tuple[wire.TensorEntry, Encoded]]
+_NONE: Mapping[int, RequestFailure] = {}
+
+_Tensors = list[tuple[wire.TensorEntry, Encoded | None]]
+"""Entries, and what is to be written for them; None for what lies there already."""
 
 
 class Written(NamedTuple):
@@ -41,11 +44,14 @@ Form = tuple[tuple[int, ...] | int, ...]
 _PLACE_BITS = 48
 """A place is an offset in the request segment, or with the number of a loan above these bits an offset in that."""
 
+_RESPONSE = 1 << 62
+"""With this bit a place is an offset in the response segment."""
+
 
 class Answer:
     """Where the outputs of a wholly successful batch go, begin and end of each, and its block.
 
-    The end of an output that lies where an input does is 0: it stays there.
+    The end of an output that stays where it lies is 0: where an input does, or in the response already.
     """
 
     __slots__ = ("block", "end", "offset", "places", "written")
@@ -62,22 +68,20 @@ Answers = dict[Form, Answer]
 """What was answered to batches whose requests were alike, by the form of what the callable returned."""
 
 
-class ResponseWriter:
+class ResponseWriter(ResponseRoom):
     """Writes the answers of one slot into ``segment``, which grows as needed."""
 
     def __init__(self, declaration: ModelDeclaration, segment: Segment, need: Callable[[int, int], Segment]) -> None:
         """``need(size, replaced)`` gets a larger segment from the host, or raises ShmError."""
-        self.segment = segment
-        self._name = declaration.name
-        self._outputs = declaration.outputs
-        self._names = [tensor.name for tensor in declaration.outputs]
+        super().__init__(declaration, segment, need)
+        self.short: RequestFailure | None = None
+        """What requests of the last batch were told for lack of memory."""
         fixed = all(tensor.dtype.item_size for tensor in declaration.outputs)
         self._numbers = [(tensor.name, tensor.dtype.numpy) for tensor in declaration.outputs] if fixed else []
         self._standing: Answer | None = None
         """The answer whose block stands in the segment."""
         self._inputs: list[tuple[int, int, int]] = []
         """Where inputs may lie: the place of the first byte, its address, and how many bytes."""
-        self._need = need
 
     def take_inputs(self, inputs: Mapping[int, Segment | Loan]) -> None:
         """Inputs lie in these from now on, the request segment being number 0: what is given back is not copied."""
@@ -111,11 +115,14 @@ class ResponseWriter:
         arrays, form = self._arrays(result)
         if not arrays or len(outcomes) != 1 or outcomes[0].error:
             return
-        entries, places, offset = [], [], 0
-        tensors, whole = self._place(outcomes[0], 0)
+        entries, places, offset = [], [], wire.aligned(self.reserved)
+        tensors, whole = self._place(outcomes[0], offset)
         for (entry, _), array in zip(tensors, arrays, strict=True):
-            there = self._in_inputs(array) if array.nbytes > _SMALL else -1
-            if there >= 0:
+            there = self._lies(array) if array.nbytes > _SMALL or self.reserved else -1
+            if there & _RESPONSE and there >= 0:
+                entries.append(entry._replace(offset=there ^ _RESPONSE))
+                places.append((there, 0))
+            elif there >= 0:
                 loan = there >> _PLACE_BITS
                 flags = loan << wire.LOAN_SHIFT if loan else wire.IN_REQUEST
                 entries.append(entry._replace(offset=there & ((1 << _PLACE_BITS) - 1), flags=flags))
@@ -140,58 +147,74 @@ class ResponseWriter:
                 return [], ()
             result = dict(zip(self._names, values, strict=True))
         arrays = []
-        form: list[tuple[int, ...] | int] = []
+        form: list[tuple[int, ...] | int] = [self.reserved] if self.reserved else []
         for name, dtype in self._numbers:
             array = result.get(name)
             if type(array) is not np.ndarray or array.dtype is not dtype:
                 return [], ()
             arrays.append(array)
             form.append(array.shape)
-            if array.nbytes > _SMALL:
-                form.append(self._in_inputs(array))
+            if array.nbytes > _SMALL or self.reserved:
+                form.append(self._lies(array))
         return (arrays, tuple(form)) if len(arrays) == len(result) else ([], ())
 
-    def _in_inputs(self, array: Array) -> int:
-        """The place of an array that lies where inputs do, as it would be written; -1 for any other."""
+    def _lies(self, array: Array) -> int:
+        """The place of an array that lies where inputs do, or in the response, as it would be written; else -1."""
         address = int(array.__array_interface__["data"][0])
         for place, start, size in self._inputs:
             at = address - start
             if at >= 0 and at + array.nbytes <= size:
                 return place + at if at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
-        return -1
+        at = self._in_response(array)
+        return at | _RESPONSE if at >= 0 else -1
 
-    def write(self, outcomes: list[Outcome]) -> Written:
-        """Write tensors and block."""
+    def write(
+        self,
+        outcomes: list[Outcome],
+        failures: Mapping[int, RequestFailure] = _NONE,
+        parameters: Sequence[wire.ResponseParameter] = (),
+    ) -> Written:
+        """Write tensors and block.
+
+        ``failures``: what single requests, by place, are told instead; ``parameters`` of successful responses.
+        """
         self._standing = None
+        self.short = None
         requests = sum(outcome.requests for outcome in outcomes)
         results: list[tuple[int, bytes]] = []
         entries: list[wire.TensorEntry] = []
-        position = 0
+        position = wire.aligned(self.reserved)
+        said = sum(wire.RESPONSE_PARAMETER.size + len(each.name) + len(each.value) for each in parameters)
         for outcome in outcomes:
             result = _OK
             if outcome.error:
-                result = (wire.OUTCOME_CODES[outcome.error.code], outcome.error.message.encode())
+                result = _told(outcome.error)
             else:
                 tensors, end = self._place(outcome, position)
                 try:
-                    self._reserve(end + self._block_room(requests), position)
+                    self._reserve(end + self._block_room(requests) + said, position)
                 except ShmError as error:
                     _LOG.error("model %s: %s", self._name, error)
-                    result = (wire.OUTCOME_CODES["UNAVAILABLE"], one_line(str(error)).encode())
+                    self.short = RequestFailure("UNAVAILABLE", one_line(str(error)))
+                    result = _told(self.short)
                 else:
                     for entry, encoded in tensors:
-                        write(encoded, self.segment, entry.offset)
+                        if encoded is not None:
+                            write(encoded, self.segment, entry.offset)
                         entries.append(entry)
                     position = end
             results.extend([result] * outcome.requests)
-        block = wire.response_block(results, entries)
+        for place, failure in failures.items():
+            results[place] = _told(failure)
+        parameters = [each for each in parameters if not results[each.request][0]]
+        block = wire.response_block(results, entries, parameters)
         try:
             self._reserve(position + len(block), position)
         except ShmError as error:
             _LOG.error("model %s: %s", self._name, error)
             texts = sum(len(text) for _, text in results)
             room = self.segment.size - position - (len(block) - texts)
-            block = wire.response_block(_cut(results, room // len(results)), entries)
+            block = wire.response_block(_cut(results, max(0, room - said) // len(results)), entries, parameters)
         self.segment.view[position : position + len(block)] = block
         return Written(position, len(block))
 
@@ -203,28 +226,21 @@ class ResponseWriter:
             array = outcome.outputs.get(tensor.name)
             if array is None:
                 continue
-            encoded = encode(array, tensor.dtype)
             code = tensor.dtype.code
+            at = self._in_response(array) if tensor.dtype.item_size else -1
+            if at >= 0:
+                entry = wire.TensorEntry(index, code, outcome.first, outcome.requests, at, array.nbytes, array.shape)
+                tensors.append((entry, None))
+                continue
+            encoded = encode(array, tensor.dtype)
             entry = wire.TensorEntry(index, code, outcome.first, outcome.requests, position, encoded.size, array.shape)
             tensors.append((entry, encoded))
             position = wire.aligned(position + encoded.size)
         return tensors, position
 
-    def _block_room(self, requests: int) -> int:
-        """Enough for a block in which every request succeeds."""
-        tensors = requests * len(self._outputs) * wire.TENSOR_ENTRY.size
-        return wire.RESPONSE_HEADER.size + requests * wire.OUTCOME.size + tensors
 
-    def _reserve(self, size: int, written: int) -> None:
-        """Make the segment hold ``size`` bytes, the first ``written`` of which stay; raises ShmError."""
-        old = self.segment
-        if size <= old.size:
-            return
-        new = self._need(size, old.number)
-        new.bytes[:written] = old.bytes[:written]
-        if old.unsent >= 0:
-            os.close(old.unsent)
-        self.segment = new
+def _told(failure: RequestFailure) -> tuple[int, bytes]:
+    return wire.OUTCOME_CODES[failure.code], failure.message.encode()
 
 
 def _cut(results: list[tuple[int, bytes]], most: int) -> list[tuple[int, bytes]]:

@@ -85,7 +85,7 @@ def test_strings_without_elements(host: RunningHost, protocol: str) -> None:
 
 
 def test_bytes_and_text(host: RunningHost, protocol: str) -> None:
-    """Seen red with no decoding of str inputs (`_step`, worker/batch.py)."""
+    """Seen red with no decoding of str inputs (`_step`, worker/arguments.py)."""
     raw = texts(b"\x00\xff end\x00", b"", bytes(range(256)), b"x" * 100_000)
     text = texts("größer", "", "日本", "a\x00b")
     answer = infer(host, protocol, "strings", {"raw": raw, "text": text})
@@ -95,21 +95,21 @@ def test_bytes_and_text(host: RunningHost, protocol: str) -> None:
 
 
 def test_text_that_is_not_utf8_is_the_clients_error(host: RunningHost, protocol: str) -> None:
-    """Seen red with UnicodeDecodeError let through (`_decoded`, worker/batch.py)."""
+    """Seen red with UnicodeDecodeError let through (`_decoded`, worker/arguments.py)."""
     refused = attempt(host, protocol, "strings", {"raw": texts("a"), "text": texts(b"good", b"ab\xff")})
     assert refused.status in ("400", "StatusCode.INVALID_ARGUMENT")
     assert "input 'text': string 1 is not UTF-8" in refused.error
 
 
 def test_scalars_travel_as_one_element(host: RunningHost, protocol: str) -> None:
-    """Seen red with no reshaping of scalars (`_step`, worker/batch.py)."""
+    """Seen red with no reshaping of scalars (`_step`, worker/arguments.py)."""
     answer = infer(host, protocol, "scalars", {"x": np.array([[2.0], [0.5], [-1.0]])})
     assert answer["product"].tolist() == [[20.0], [5.0], [-10.0]]
     assert answer["had_factor"].tolist() == [[False]] * 3
 
 
 def test_an_optional_input_that_is_there(host: RunningHost, protocol: str) -> None:
-    """Seen red with an optional input left out (`ArgumentPlan.arguments`, worker/batch.py)."""
+    """Seen red with an optional input left out (`ArgumentPlan.keywords`, worker/arguments.py)."""
     answer = infer(host, protocol, "scalars", {"x": np.array([[2.0]]), "factor": np.array([[4.0]])})
     assert (answer["product"].tolist(), answer["had_factor"].tolist()) == ([[8.0]], [[True]])
 

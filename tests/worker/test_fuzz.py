@@ -14,7 +14,7 @@ from pytriton_plugins import Tensor
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.segment import create_segment_file
-from pytriton_plugins.worker.batch import ArgumentPlan
+from pytriton_plugins.worker.arguments import ArgumentPlan
 from pytriton_plugins.worker.reading import RequestReader
 
 MODELS = [
@@ -39,7 +39,7 @@ def test_blocks_changed_at_random(model: ModelDeclaration, changes: list[tuple[i
         content[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "little")
     descriptor = create_segment_file(4096)
     os.pwrite(descriptor, content, 0)
-    reader = RequestReader(model, ArgumentPlan(model).arguments)
+    reader = RequestReader(model, ArgumentPlan(model).keywords)
     reader.take_segment(7, [descriptor])
     with contextlib.suppress(ProtocolError):
         reader.batch(reader.plan(7, 0, LENGTH if cut > LENGTH // 2 else cut))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import itertools
 from collections.abc import Callable, Iterator
@@ -18,8 +19,9 @@ from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.testing.channel import open_channel
-from pytriton_plugins.worker.observe import observing
+from pytriton_plugins.worker.observe import observer_of
 from pytriton_plugins.worker.serve import ChannelServer
+from pytriton_plugins.worker.slots import server_class
 
 MODEL = """
     import sys
@@ -120,7 +122,9 @@ def observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Observed:
         for module, source in zip(modules, sources, strict=True):
             install(tmp_path, module, {"pytriton_plugins.hooks": {module: module}}, **{module: source})
         told = {"distribution": "acme", "version": "1.0", "settings": {"word": "request"}}
-        new_server = observing(MODEL_M, [{"plugin": module, "value": module, **told} for module in modules])
+        observer = observer_of(MODEL_M, [{"plugin": module, "value": module, **told} for module in modules])
+        served_by = server_class(MODEL_M, observed=observer is not None)
+        new_server = functools.partial(served_by, observer=observer)
         return new_server, getattr(importlib.import_module(modules[-1]), "LOG", [])
 
     return make
@@ -150,7 +154,7 @@ def test_each_request_of_batches_of_one_form_is_told_before_and_after(observed: 
 
 
 def test_what_became_of_each_request_of_a_batch_that_failed(observed: Observed) -> None:
-    """Seen red with the failures of the last request that was called alone (`FailuresKept.failed`)."""
+    """Seen red with the failures of the last request that was called alone (`_failures_in`, worker/slot.py)."""
     new_server, log = observed(KEEPS_A_LOG)
     with open_channel(MODEL_M, picky, new_server=new_server) as channel:
         for first in (1, 4):
@@ -187,5 +191,5 @@ def test_inputs_that_are_not_kept_are_not_kept_by_the_observer(observed: Observe
 def test_nobody_to_be_told_is_no_observer(observed: Observed) -> None:
     only_set_up, _ = observed(KEEPS_A_LOG.partition("    @hookimpl\n    def pytriton_on_request")[0])
     told, _ = observed(KEEPS_A_LOG)
-    assert only_set_up is ChannelServer
-    assert told is not ChannelServer
+    assert only_set_up.func is ChannelServer
+    assert told.func is not ChannelServer

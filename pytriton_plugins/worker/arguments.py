@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins.errors import RequestError
+from pytriton_plugins.context import Context, Request
+from pytriton_plugins.errors import RequestError, ResultError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.tensors import Tensor
+
+if TYPE_CHECKING:
+    from pytriton_plugins.worker.call import Batch
+    from pytriton_plugins.worker.exchange import Exchange
 
 Array = NDArray[Any]
 Step = Callable[[Array], Array]
@@ -22,11 +27,30 @@ class ArgumentPlan:
     def __init__(self, declaration: ModelDeclaration) -> None:
         self._steps = [(tensor.name, tensor.arg, _step(declaration, tensor)) for tensor in declaration.inputs]
         self._as_they_are = all(step is None and name == arg for name, arg, step in self._steps)
+        self._place = f"model {declaration.name!r}"
+        self._context = declaration.context
+        self._requests = declaration.requests
 
-    def arguments(self, arrays: dict[str, Array]) -> dict[str, Array]:
+    def of(self, batch: Batch) -> dict[str, Any]:
+        """All keywords for ``batch``. Raises RequestError for text that is not UTF-8: the client sent it."""
+        if not self._context and not self._requests:
+            return self.keywords(batch.arrays)
+        inputs = [self.keywords(arrays) for arrays in batch.apart] if self._requests else None
+        requests = requests_of(batch, inputs)
+        keywords: dict[str, Any] = {self._requests: requests} if self._requests else {**self.keywords(batch.arrays)}
+        if self._context:
+            keywords[self._context] = self.context(batch.exchange, requests)
+        return keywords
+
+    def context(self, exchange: Exchange | None, requests: list[Request]) -> Context:
+        """What the parameter for the context gets."""
+        assert exchange is not None
+        return Context(exchange, requests)
+
+    def keywords(self, arrays: dict[str, Array]) -> dict[str, Array]:
         """The keywords for ``arrays`` (by tensor name, wire shape); optional inputs that are absent stay absent.
 
-        Raises RequestError for text that is not UTF-8: the client sent it.
+        For a callable that takes requests they keep the tensors' names. Raises RequestError for text that is not UTF-8.
         """
         if self._as_they_are:
             return arrays
@@ -34,13 +58,34 @@ class ArgumentPlan:
         for name, arg, step in self._steps:
             array = arrays.get(name)
             if array is not None:
-                keywords[arg] = array if step is None else step(array)
+                keywords[name if self._requests else arg] = array if step is None else step(array)
         return keywords
+
+    def one_by_one(self, results: Any, count: int) -> list[Any]:
+        """What a callable that takes requests one by one returned; raises ResultError unless it is ``count`` items."""
+        if not isinstance(results, (list, tuple)):
+            kind = type(results).__name__
+            raise ResultError(f"{self._place}: the callable returned a {kind}; return a list with a result per request")
+        if len(results) != count:
+            raise ResultError(f"{self._place}: the callable returned {len(results)} results for {count} requests")
+        return list(results)
+
+
+def requests_of(batch: Batch, inputs: list[dict[str, Array]] | None = None) -> list[Request]:
+    """The requests of ``batch``, with ``inputs`` if the callable takes them one by one."""
+    assert batch.exchange is not None
+    requests, start = [], 0
+    for index, rows in enumerate(batch.rows):
+        held = inputs[index] if inputs is not None else {}
+        part = slice(start, start + rows)
+        requests.append(Request(batch.exchange, batch.place + index, part, batch.requested[index], held))
+        start += rows
+    return requests
 
 
 def arguments(declaration: ModelDeclaration, arrays: dict[str, Array]) -> dict[str, Array]:
-    """`ArgumentPlan.arguments` for a single use."""
-    return ArgumentPlan(declaration).arguments(arrays)
+    """`ArgumentPlan.keywords` for a single use."""
+    return ArgumentPlan(declaration).keywords(arrays)
 
 
 def _step(declaration: ModelDeclaration, tensor: Tensor) -> Step | None:

@@ -1,0 +1,31 @@
+/* What a worker answered to a batch, checked: our copy of the response block and where its tensors lie. */
+#ifndef PYTRITON_ANSWERED_H
+#define PYTRITON_ANSWERED_H
+
+#include "batch.h"
+
+typedef struct {
+  const Batch *batch;
+  const WireOutcome *outcomes;
+  const WireTensor *entries;
+  const WireResponseParameter *parameters;
+  uint32_t entry_count, parameter_count;
+  Area response, request;
+  bool ends;         /* nothing comes after this; only a stream has answers of which that is not true */
+  const char *wrong; /* what only showed when the tensors were read */
+  uint8_t *aside[WIRE_MAX_OUTPUTS]; /* by output: what was lent and is given back, where an output before it takes its place */
+} Answered;
+
+/* The longest block that a batch may be answered with. */
+uint64_t answered_longest(const Batch *batch);
+
+/* Find the parts of the block that batch->block holds, and check each of them. NULL, or what is wrong. */
+const char *answered_check(Batch *batch, uint64_t length, Answered *answered);
+
+/* Where the data of an entry lie, or NULL if that is nowhere. */
+const uint8_t *answered_data(const Answered *answered, const WireTensor *entry);
+
+/* What the callable gave back of an input that was lent to it: taken from where Triton has that; else NULL. */
+const uint8_t *answered_lent_data(const Batch *batch, const WireTensor *entry);
+
+#endif

@@ -1,0 +1,18 @@
+/* What the worker learns of requests beside their tensors: ids, parameters, and whether anybody still waits. */
+#ifndef PYTRITON_DETAILS_H
+#define PYTRITON_DETAILS_H
+
+#include <stdint.h>
+
+#include "batch.h"
+
+/* Bytes that the details of the batch need. */
+uint64_t details_size(const Batch *batch);
+
+/* Write them; there is room for details_size bytes. */
+void details_write(const Batch *batch, uint8_t *to);
+
+/* Let the worker see that the request, by its place in the batch, was cancelled. */
+void details_cancel(uint8_t *details, uint32_t request);
+
+#endif

@@ -1,0 +1,111 @@
+"""What a callable can see of its requests beside their tensors, and say of their responses; made in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytriton_plugins.errors import ErrorCode, RequestError
+
+if TYPE_CHECKING:
+    from pytriton_plugins.worker.exchange import Exchange
+
+Value = str | int | bool | float
+
+
+class Request:
+    """One request of a batch.
+
+    ``rows``: its part of the batch axis; without one ``slice(0, 1)``. ``inputs``: its tensors by name, in a callable
+    that takes ``list[Request]``; else none.
+    """
+
+    __slots__ = ("_exchange", "_place", "inputs", "requested_outputs", "rows")
+
+    def __init__(
+        self, exchange: Exchange, place: int, rows: slice, requested: frozenset[str], inputs: Mapping[str, Any]
+    ) -> None:
+        self._exchange = exchange
+        self._place = place
+        self.rows = rows
+        self.requested_outputs = requested
+        self.inputs = inputs
+
+    def __getitem__(self, name: str) -> Any:
+        return self.inputs[name]
+
+    @property
+    def id(self) -> str:
+        """What the client named it; empty for nothing."""
+        return self._exchange.detail(self._place).id
+
+    @property
+    def correlation_id(self) -> int | str:
+        """The sequence that it belongs to; 0 for none."""
+        return self._exchange.detail(self._place).correlation_id
+
+    @property
+    def parameters(self) -> dict[str, Value]:
+        """What the client sent beside the tensors, headers left out."""
+        return self._exchange.parameters(self._place)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers and gRPC metadata that the daemon forwards (``forward_headers``), by lower-case name."""
+        return self._exchange.headers(self._place)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the model's ``timeout`` for the batch is over, as a reading of `time.monotonic`; None without one."""
+        return self._exchange.deadline
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its client has cancelled it, or left (gRPC and streams; Triton does not see others leave)."""
+        return self._exchange.is_cancelled(self._place)
+
+    def fail(self, message: str, *, code: ErrorCode = "INVALID_ARG") -> None:
+        """Answer it, and it alone, with an error; whatever is returned for its rows is dropped."""
+        self._exchange.fail(self._place, RequestError(message, code))
+
+    def set(self, name: str, value: Value) -> None:
+        """Give its response a parameter; raises TypeError or ValueError for what cannot be carried."""
+        self._exchange.set(self._place, name, value)
+
+
+class Context:
+    """What a parameter that is annotated ``Context`` gets: one for each call."""
+
+    __slots__ = ("_exchange", "requests")
+
+    def __init__(self, exchange: Exchange, requests: Sequence[Request]) -> None:
+        self._exchange = exchange
+        self.requests = requests
+
+    @property
+    def requested_outputs(self) -> frozenset[str]:
+        """The outputs that at least one of the requests asks for."""
+        return frozenset().union(*(request.requested_outputs for request in self.requests))
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more: all requests are cancelled."""
+        return all(request.cancelled for request in self.requests)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the model's ``timeout`` for the batch is over, as a reading of `time.monotonic`; None without one."""
+        return self._exchange.deadline
+
+    @property
+    def metrics(self) -> Any:
+        """Counters, gauges and histograms on Triton's metrics port."""
+        return self._exchange.metrics
+
+    def empty(self, name: str, shape: tuple[int, ...]) -> Any:
+        """An array for output ``name`` that lies in the response: what is written there and returned is not copied.
+
+        ``shape`` with the batch axis; the dtype is the declared one, and the content is undefined. Raises ValueError
+        for an output that is not declared or that holds strings.
+        """
+        return self._exchange.empty(name, shape)

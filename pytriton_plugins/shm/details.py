@@ -1,0 +1,99 @@
+"""What the backend writes of requests beside their tensors, as Python values; read by workers, docs/protocol.md."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from pytriton_plugins.shm.wire import ResponseParameter
+
+Value = str | int | bool | float
+
+_HEAD = struct.Struct("<QIxxxx")
+_FLAG = struct.Struct("<I")
+_DETAIL = struct.Struct("<IIQIIIxxxx")
+_PARAMETER = struct.Struct("<IIIxxxx")
+_STRING, _INT, _BOOL, _DOUBLE = 1, 2, 3, 4
+_NUMBER = 1
+_FORMS = {_INT: struct.Struct("<q"), _BOOL: struct.Struct("<?"), _DOUBLE: struct.Struct("<d")}
+
+MOST_PARAMETERS, MOST_NAME, MOST_VALUE = 64, 256, 4096
+"""How many parameters a response may have, and bytes of a name and of a text."""
+
+
+class Detail(NamedTuple):
+    """One request: its id, its correlation id (0 for none) and its parameters in the order in which they came."""
+
+    id: str = ""
+    correlation_id: int | str = 0
+    parameters: tuple[tuple[str, Value], ...] = ()
+
+
+def read_details(view: memoryview, offset: int) -> list[Detail]:
+    """The details that begin at ``offset``, one for each request; raises struct.error where there are none."""
+    _, count = _HEAD.unpack_from(view, offset)
+    at = offset + _HEAD.size + (count * _FLAG.size + 7) // 8 * 8
+    details = []
+    for _ in range(count):
+        length, *_ = head = _DETAIL.unpack_from(view, at)
+        details.append(_detail(view, at + _DETAIL.size, *head[1:]))
+        at += length
+    return details
+
+
+def is_cancelled(view: memoryview, offset: int, request: int) -> bool:
+    """Whether the backend has said by now that nobody waits for the request, by its place in the batch."""
+    (flag,) = _FLAG.unpack_from(view, offset + _HEAD.size + request * _FLAG.size)
+    return bool(flag)
+
+
+def _detail(
+    view: memoryview, at: int, kind: int, number: int, id_length: int, text_length: int, parameters: int
+) -> Detail:
+    request_id = _text(view, at, id_length)
+    text = _text(view, at + id_length, text_length)
+    at += id_length + text_length
+    found = []
+    for _ in range(parameters):
+        form, name_length, value_length = _PARAMETER.unpack_from(view, at)
+        at += _PARAMETER.size
+        name = _text(view, at, name_length)
+        at += name_length
+        found.append((name, _value(view, at, form, value_length)))
+        at += value_length
+    return Detail(request_id, number if kind == _NUMBER else text or 0, tuple(found))
+
+
+def _text(view: memoryview, at: int, length: int) -> str:
+    return str(view[at : at + length], "utf-8", "replace")
+
+
+def _value(view: memoryview, at: int, form: int, length: int) -> Value:
+    if form == _STRING:
+        return _text(view, at, length)
+    (value,) = _FORMS[form].unpack_from(view, at)
+    found: int | bool | float = value
+    return found
+
+
+def response_parameter(request: int, name: str, value: Value) -> ResponseParameter:
+    """``value`` under ``name`` on its way to the client; raises TypeError or ValueError for what cannot be carried."""
+    encoded = name.encode() if isinstance(name, str) else b""
+    if not 0 < len(encoded) <= MOST_NAME or b"\0" in encoded:
+        raise ValueError(f"a response parameter's name is {name!r}; write a text of 1 to {MOST_NAME} bytes")
+    if isinstance(value, bool):
+        return ResponseParameter(request, _BOOL, encoded, _FORMS[_BOOL].pack(value))
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"response parameter {name!r} is {value}; write a whole number of 64 bits, or a text")
+        return ResponseParameter(request, _INT, encoded, _FORMS[_INT].pack(value))
+    if isinstance(value, float):
+        return ResponseParameter(request, _DOUBLE, encoded, _FORMS[_DOUBLE].pack(value))
+    if not isinstance(value, str):
+        raise TypeError(f"response parameter {name!r} is a {type(value).__name__}; write a str, int, float or bool")
+    text = value.encode()
+    if len(text) > MOST_VALUE or b"\0" in text:
+        raise ValueError(
+            f"response parameter {name!r} has {len(text)} bytes; write at most {MOST_VALUE}, none of them 0"
+        )
+    return ResponseParameter(request, _STRING, encoded, text)

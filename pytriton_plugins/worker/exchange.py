@@ -1,0 +1,87 @@
+"""What a batch carries beside tensors, in both directions: details of its requests, and what is said of responses.
+
+Runs in workers. A batch that is called again, request by request, keeps its exchange and forgets what was said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pytriton_plugins.errors import RequestError
+from pytriton_plugins.shm.details import MOST_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
+from pytriton_plugins.shm.wire import ResponseParameter
+from pytriton_plugins.worker.failures import RequestFailure, failure_of
+
+
+class Surroundings(NamedTuple):
+    """What all batches of a worker have in common: the model's name and timeout, forwarded headers, its metrics."""
+
+    model: str
+    timeout: float = 0.0
+    headers: frozenset[str] = frozenset()
+    metrics: Any = None
+
+
+class Exchange:
+    """One batch's details, which stay readable after it, and what the callable said of its responses."""
+
+    def __init__(
+        self, surroundings: Surroundings, view: memoryview, offset: int, empty: Callable[[str, tuple[int, ...]], Any]
+    ) -> None:
+        """``offset``: where the details begin in the request segment that ``view`` shows; 0: there are none."""
+        self._surroundings = surroundings
+        self._view = view
+        self._offset = offset
+        # The segment is written again with the next batch, and details are rarely looked at: so a copy, read later.
+        self._copy = (
+            bytes(view[offset : offset + int.from_bytes(view[offset : offset + 8], "little")]) if offset else b""
+        )
+        self._details: list[Detail] | None = None
+        self._is_over = False
+        self.empty = empty
+        self.deadline = time.monotonic() + surroundings.timeout if surroundings.timeout else None
+        self.failures: dict[int, RequestFailure] = {}
+        self.said: list[ResponseParameter] = []
+
+    @property
+    def metrics(self) -> Any:
+        return self._surroundings.metrics
+
+    def detail(self, place: int) -> Detail:
+        if self._details is None:
+            self._details = read_details(memoryview(self._copy), 0) if self._copy else []
+        return self._details[place] if place < len(self._details) else Detail()
+
+    def parameters(self, place: int) -> dict[str, Value]:
+        headers = self._surroundings.headers
+        return {name: value for name, value in self.detail(place).parameters if name.lower() not in headers}
+
+    def headers(self, place: int) -> dict[str, str]:
+        # A client can send a parameter of the same name; Triton appends headers, so the last one is the header.
+        headers = self._surroundings.headers
+        found = {name.lower(): value for name, value in self.detail(place).parameters}
+        return {name: str(value) for name, value in found.items() if name in headers}
+
+    def is_cancelled(self, place: int) -> bool:
+        return bool(self._offset) and not self._is_over and is_cancelled(self._view, self._offset, place)
+
+    def fail(self, place: int, error: RequestError) -> None:
+        self.failures[place] = failure_of(error, self._surroundings.model)
+
+    def set(self, place: int, name: str, value: Value) -> None:
+        parameter = response_parameter(place, name, value)
+        self.said = [said for said in self.said if (said.request, said.name) != (place, parameter.name)]
+        if sum(said.request == place for said in self.said) >= MOST_PARAMETERS:
+            raise ValueError(f"response parameter {name!r} is one too many; {MOST_PARAMETERS} are carried at most")
+        self.said.append(parameter)
+
+    def forget(self, first: int, end: int) -> None:
+        """Drop what was said of the requests from place ``first`` up to ``end``: they are called again."""
+        self.failures = {place: failure for place, failure in self.failures.items() if not first <= place < end}
+        self.said = [said for said in self.said if not first <= said.request < end]
+
+    def close(self) -> None:
+        """The batch is answered: what the backend writes from now on belongs to another."""
+        self._is_over = True

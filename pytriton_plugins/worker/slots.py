@@ -1,0 +1,103 @@
+"""Gives each channel that the host offers to one of the worker's slots; runs in the worker."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.worker.link import Offer, WorkerLink
+from pytriton_plugins.worker.slot import Slot
+
+_LOG = logging.getLogger("pytriton.worker")
+
+NewServer = Callable[..., Any]
+"""Makes the server of one channel, of what `Slot` takes."""
+
+
+def server_class(declaration: ModelDeclaration, *, observed: bool) -> type[Slot]:
+    """What serves a channel of this model."""
+    if declaration.is_async:
+        from pytriton_plugins.worker.asynchronous import AsyncServer, AsyncStreamServer
+
+        return AsyncStreamServer if declaration.streams else AsyncServer
+    if declaration.streams:
+        from pytriton_plugins.worker.stream import StreamServer
+
+        return StreamServer
+    from pytriton_plugins.worker.serve import ChannelServer, ObservedServer
+
+    return ObservedServer if observed else ChannelServer
+
+
+def serve_in_threads(link: WorkerLink, slots: int, new_server: Callable[[Offer], Any]) -> None:
+    """Serve ``slots`` channels at once, one in this thread and each other one in its own, until the host says stop."""
+    others = [threading.Thread(target=_serve_or_end, args=(link, new_server), daemon=True) for _ in range(slots - 1)]
+    for other in others:
+        other.start()
+    _serve_offers(link, new_server)
+    for other in others:
+        other.join()
+
+
+def _serve_offers(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:
+    while (offer := link.next_offer()) is not None:
+        with _open(link, offer):
+            new_server(offer).serve()
+
+
+def _serve_or_end(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:
+    """In the main thread what ends a slot ends the worker, so it must in others."""
+    try:
+        _serve_offers(link, new_server)
+    except SystemExit as error:
+        os._exit(error.code if isinstance(error.code, int) else 1)
+    except BaseException:
+        _LOG.critical("a slot failed; this worker ends", exc_info=True)
+        os._exit(1)
+
+
+class _open(contextlib.AbstractContextManager[None]):
+    """The channel while it is served: closed after that, and in children that the callable forks."""
+
+    def __init__(self, link: WorkerLink, offer: Offer) -> None:
+        self._link = link
+        self._sock = offer.sock
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        self._link.closed(self._sock)
+        self._sock.close()
+        # The server went while a batch was with us: the host offers a channel to the next one.
+        return isinstance(error, (BrokenPipeError, ConnectionResetError))
+
+
+async def serve_in_loop(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:
+    """Serve all channels in the running event loop until the host says stop."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    offers: asyncio.Queue[Offer | None] = asyncio.Queue()
+
+    def pump() -> None:
+        while (offer := link.next_offer()) is not None:
+            loop.call_soon_threadsafe(offers.put_nowait, offer)
+        loop.call_soon_threadsafe(offers.put_nowait, None)
+
+    async def serve(offer: Offer) -> None:
+        with _open(link, offer):
+            await new_server(offer).serve()
+
+    threading.Thread(target=pump, name="pytriton-offers", daemon=True).start()
+    wanted: asyncio.Task[Any] = loop.create_task(offers.get())
+    running: set[asyncio.Task[Any]] = {wanted}
+    while running:
+        done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            result = task.result()  # what ends a slot ends the worker
+            if task is wanted and result is not None:
+                wanted = loop.create_task(offers.get())
+                running |= {wanted, loop.create_task(serve(result))}
