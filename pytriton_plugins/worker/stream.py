@@ -70,9 +70,9 @@ class StreamServer(StreamSlot):
         try:
             with contextlib.closing(self._callable(**self._calls.arguments.of(batch))) as results:
                 for result in results:
-                    if sent and not self._is_wanted():
+                    wanted, sent = not sent or self._is_wanted(), False
+                    if not wanted:
                         raise Cancelled
-                    sent = False
                     self.answer(wire.PART, number, self.part(batch, result))
                     sent = True
         except EndOfChannel:

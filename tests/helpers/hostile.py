@@ -67,7 +67,7 @@ class Answer:
         body = b"".join(wire.OUTCOME.pack(*outcome) for outcome in self.outcomes)
         body += b"".join(self._entry(entry) for entry in self.entries) + self.messages
         length = wire.RESPONSE_HEADER.size + len(body) if self.length is None else self.length
-        return wire.RESPONSE_HEADER.pack(self.magic, self.version, 0, length, self.requests, count) + body
+        return wire.RESPONSE_HEADER.pack(self.magic, self.version, 0, length, self.requests, count, 0) + body
 
     def _entry(self, entry: TensorEntry) -> bytes:
         packed = bytearray(wire.TENSOR_ENTRY.size)

@@ -1,0 +1,175 @@
+"""Each form of callable through a whole host, over gRPC and HTTP; runs in pytest."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from clients import PROTOCOLS, infer
+from numpy.typing import NDArray
+from streams import count, grpc_stream, http_stream, open_grpc
+from tritonclient.utils import InferenceServerException
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+MODELS = Path(__file__).parents[1] / "models"
+TIMEOUT = 20.0
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[RunningHost]:
+    with run_host(MODELS / "forms.py", options=["--forward-header=x-user"]) as running:
+        yield running
+
+
+def row(*numbers: float) -> dict[str, NDArray[Any]]:
+    return {"x": np.array([numbers], np.float32)}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(("model", "factor"), [("doubled", 2), ("Scaled", 2), ("Awaited", 3), ("one_by_one", 1)])
+def test_each_form_that_answers_once(host: RunningHost, protocol: str, model: str, factor: int) -> None:
+    for numbers in ((1, 2), (3, 4, 5), (6, 7)):
+        y = infer(host, protocol, model, row(*numbers))["y"]
+        np.testing.assert_array_equal(y, np.array([numbers], np.float32) * factor)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(("model", "more"), [("three_at_once", 1), ("three_awaited", 2)])
+def test_calls_run_beside_each_other(host: RunningHost, protocol: str, model: str, more: int) -> None:
+    """Seen red with one slot for each worker (`ServedModel._connect`)."""
+    with ThreadPoolExecutor(3) as pool:
+        inputs = [{"x": np.array([number], np.float32)} for number in (1, 2, 3)]
+        answers = list(pool.map(lambda each: infer(host, protocol, model, each)["y"].tolist(), inputs))
+    assert answers == [[1 + more], [2 + more], [3 + more]]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("model", ["Awaited", "one_by_one"])
+def test_an_error_fails_its_request_only(host: RunningHost, protocol: str, model: str) -> None:
+    with pytest.raises(InferenceServerException, match="negative"):
+        infer(host, protocol, model, row(-1))
+    assert infer(host, protocol, model, row(1))["y"].shape == (1, 1)
+
+
+def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
+    """While one request runs, others gather: the answer says how many were in its batch.
+
+    Seen red with requests of other shapes left out of a batch (`request_alike`, backend/request.c).
+    """
+
+    def ask(length: int) -> float:
+        y = infer(host, "grpc", "one_by_one", row(*[1] * length))["y"]
+        assert y.shape == (1, length)
+        return float(y[0, 0])
+
+    with ThreadPoolExecutor(16) as pool:
+        together = max(max(pool.map(ask, range(1, 17))) for _ in range(20))
+    assert together > 1
+
+
+@pytest.mark.parametrize("model", ["counted", "counted_async"])
+class TestStreams:
+    def test_a_response_for_each_yield(self, host: RunningHost, model: str) -> None:
+        for number in (5, 0, 1, 12):
+            assert grpc_stream(host, model, count(number), "number") == ([[each] for each in range(number)], "")
+            events = http_stream(host, model, {"count": [number]})
+            assert [event["number"] for event in events] == list(range(number))
+
+    def test_an_error_ends_the_stream_behind_what_was_sent(self, host: RunningHost, model: str) -> None:
+        numbers, error = grpc_stream(host, model, count(20), "number")
+        assert len(numbers) == 13
+        assert "unlucky" in error
+        assert http_stream(host, model, {"count": [20]})[-1] == {"error": "unlucky"}
+        assert grpc_stream(host, model, count(1), "number") == ([[0]], "")
+
+
+@pytest.mark.parametrize("model", ["endless", "endless_async"])
+class TestLeavingStreams:
+    def test_a_client_that_cancels_closes_the_generator(self, host: RunningHost, model: str) -> None:
+        """Seen red without the flag of TAKEN, and without CANCEL (backend/channel.c)."""
+        closed = host.log.count(f"{model}: closed")
+        with open_grpc(host, model, count(0)) as receive:
+            assert receive().as_numpy("number").tolist() == [[0]]
+        wait_until(lambda: host.log.count(f"{model}: closed") > closed, TIMEOUT, "the generator is closed")
+        assert grpc_stream(host, "counted", count(1), "number") == ([[0]], "")
+
+    def test_an_http_client_that_leaves_closes_the_generator(self, host: RunningHost, model: str) -> None:
+        closed = host.log.count(f"{model}: closed")
+        assert len(http_stream(host, model, {"count": [0]}, most=3)) == 3
+        wait_until(lambda: host.log.count(f"{model}: closed") > closed, TIMEOUT, "the generator is closed")
+
+
+@pytest.mark.parametrize("model", ["until_cancelled", "awaited_until_cancelled"])
+def test_a_cancelled_request_reaches_the_callable(host: RunningHost, model: str) -> None:
+    """By the client's own hand, and by its deadline. Seen red with no look at cancellation (`look_for_cancelled`)."""
+    for how in ("cancel", "deadline"):
+        before, called = host.log.count(f"{model}: cancelled"), host.log.count(f"{model}: called")
+        x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
+        x.set_data_from_numpy(np.ones((1, 1), np.float32))
+        with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
+            deadline = 0.5 if how == "deadline" else None
+            call = client.async_infer(model, [x], callback=lambda result, error: None, client_timeout=deadline)
+            wait_until(lambda: host.log.count(f"{model}: called") > called, TIMEOUT, "the callable runs")
+            if how == "cancel":
+                call.cancel()
+            wait_until(lambda: host.log.count(f"{model}: cancelled") > before, TIMEOUT, f"the callable sees the {how}")
+
+
+class TestContext:
+    def test_over_grpc(self, host: RunningHost) -> None:
+        x = tritonclient.grpc.InferInput("x", [1, 2], "FP32")
+        x.set_data_from_numpy(np.array([[1, 2]], np.float32))
+        with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
+            result = client.infer(
+                "told",
+                [x],
+                request_id="r-1",
+                parameters={"text": "ä", "whole": -7, "yes": True},
+                headers={"x-user": "ada", "x-other": "no"},
+            )
+        response = result.get_response()
+        said = {name: getattr(value, value.WhichOneof("parameter_choice")) for name, value in response.parameters.items()}
+        assert result.as_numpy("y").tolist() == [[2, 4]]
+        assert response.id == "r-1"
+        expected = {"id": "r-1", "correlation_id": "0", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
+        assert said == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
+
+    def test_over_http(self, host: RunningHost) -> None:
+        body = {
+            "id": "r-2",
+            "parameters": {"text": "ä", "whole": 7, "yes": False, "x-user": "forged"},
+            "inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}],
+        }
+        connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
+        connection.request("POST", "/v2/models/told/infer", json.dumps(body), {"X-User": "grace", "X-Other": "no"})
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        assert answer["outputs"][0]["data"] == [2, 4]
+        expected = {"id": "r-2", "correlation_id": "0", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
+        assert answer["parameters"] == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
+
+    @pytest.mark.parametrize("protocol", PROTOCOLS)
+    def test_one_request_is_failed(self, host: RunningHost, protocol: str) -> None:
+        module: Any = tritonclient.grpc if protocol == "grpc" else tritonclient.http
+        x = module.InferInput("x", [1, 1], "FP32")
+        x.set_data_from_numpy(np.ones((1, 1), np.float32))
+        with (
+            module.InferenceServerClient(host.grpc if protocol == "grpc" else host.http) as client,
+            pytest.raises(InferenceServerException, match="as you wish"),
+        ):
+            client.infer("told", [x], parameters={"fail": True})
+
+    @pytest.mark.parametrize("protocol", PROTOCOLS)
+    def test_empty_arrays_of_many_sizes(self, host: RunningHost, protocol: str) -> None:
+        for length in (1, 100_000, 7, 3_000_000, 100_000):
+            x = np.arange(length, dtype=np.float32)[None]
+            np.testing.assert_array_equal(infer(host, protocol, "told", {"x": x})["y"], x * 2)
