@@ -20,6 +20,8 @@ WORKER_SIDE = (
     "tensors.py",
     "models.py",
     "marking.py",
+    "forms.py",
+    "context.py",
     "annotations.py",
     "parameters.py",
     "shm",

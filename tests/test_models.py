@@ -25,6 +25,10 @@ FULL = ModelDeclaration(
     max_batch_size=0,
     workers=2,
     retry_alone=False,
+    answers="async",
+    slots=8,
+    context="ctx",
+    requests="requests",
     triton_config={"response_cache": {"enable": True}},
 )
 SMALL = ModelDeclaration("a", 1, "function", "a", (Tensor("x", bool, ()),), (Tensor("y", np.float16, (1,)),))
@@ -47,6 +51,10 @@ def test_the_json_form() -> None:
         "workers": 1,
         "retry_alone": True,
         "timeout": 0.0,
+        "answers": "plain",
+        "slots": 1,
+        "context": "",
+        "requests": "",
         "settings": None,
         "triton_config": {},
     }

@@ -137,7 +137,9 @@ class TestContext:
                 headers={"x-user": "ada", "x-other": "no"},
             )
         response = result.get_response()
-        said = {name: getattr(value, value.WhichOneof("parameter_choice")) for name, value in response.parameters.items()}
+        said = {
+            name: getattr(value, value.WhichOneof("parameter_choice")) for name, value in response.parameters.items()
+        }
         assert result.as_numpy("y").tolist() == [[2, 4]]
         assert response.id == "r-1"
         expected = {"id": "r-1", "correlation_id": "0", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
