@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost
 
-_MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:def|class) ", re.MULTILINE | re.DOTALL)
+_MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:def|async def|class) ", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^\| `([A-Z_]+)`.* \| (\d+) \| ([A-Z_]+) \|$", re.MULTILINE)
 CODES = _CODE.findall((ROOT / "docs/write-a-model-plugin.md").read_text())
 
@@ -42,6 +42,10 @@ CALLS: list[tuple[str, dict[str, tuple[str, Any]], dict[str, Any]]] = [
     ("scale", {"x": ("FP32", [[1, 2]]), "factor": ("FP32", [[3]])}, {"y": [3, 6]}),
     ("nearest", {"point": ("FP32", [[3, 3], [0, 1]])}, {"index": [1, 0]}),
     ("doubled", {"x": ("FP32", [[4]])}, {"y": [8]}),
+    ("squared", {"x": ("FP32", [[1, 2, 3]])}, {"y": [1, 4, 9]}),
+    ("looked_up", {"x": ("FP32", [[1, 2]])}, {"y": [2, 3]}),
+    ("largest", {"x": ("FP32", [[1, 5, 2], [7, 0, 1]])}, {"largest": [5, 7]}),
+    ("refined", {"x": ("FP32", [[1, 2]])}, {"y": [2, 4], "steps": [1]}),
     ("doubled/versions/1", {"x": ("FP32", [[4]])}, {"y": [8]}),
 ]
 
