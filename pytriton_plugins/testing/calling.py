@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pytriton_plugins.errors import DeclarationError, RequestError
 from pytriton_plugins.marking import declaration_of
 from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing.channel import open_channel
 from pytriton_plugins.worker.failures import RequestFailure
@@ -31,18 +32,54 @@ def call_model(marked: Any, /, **inputs: Any) -> Arrays:
     return answer
 
 
-def call_batch(marked: Any, requests: Sequence[Mapping[str, Any]]) -> list[Arrays | RequestError]:
-    """The outputs, or the error, of each of several requests that reach the callable as one batch."""
+def call_batch(
+    marked: Any, requests: Sequence[Mapping[str, Any]], *, details: Sequence[Mapping[str, Any]] = ()
+) -> list[Arrays | RequestError]:
+    """The outputs, or the error, of each of several requests that reach the callable as one batch.
+
+    ``details``: what each carries beside its tensors (``id``, ``correlation_id``, ``parameters``, ``headers``), for a
+    callable that looks at them.
+    """
     declaration, callable_ = _callable(marked)
+    if declaration.streams:
+        raise DeclarationError(f"model {declaration.name!r} yields its responses; use call_stream")
     wire = [_on_the_wire(declaration, request) for request in requests]
-    with open_channel(declaration, callable_) as channel:
-        outcomes = channel.send(*wire).outcomes
+    headers = frozenset(name.lower() for each in details for name in each.get("headers", ()))
+    with open_channel(declaration, callable_, headers=headers) as channel:
+        outcomes = channel.send(*wire, details=[_detail(each) for each in details]).outcomes
     return [
         RequestError(outcome.message, outcome.code)
         if isinstance(outcome, RequestFailure)
-        else {tensor.name: _as_returned(declaration, tensor, outcome[tensor.name]) for tensor in declaration.outputs}
+        else _all_as_returned(declaration, outcome)
         for outcome in outcomes
     ]
+
+
+def call_stream(marked: Any, /, **inputs: Any) -> Iterator[Arrays]:
+    """The responses of one request to a callable that yields them; raises RequestError where the client gets an error.
+
+    ``marked`` and ``inputs`` are as in `call_model`. The callable has ended before the first response is given.
+    """
+    declaration, callable_ = _callable(marked)
+    if not declaration.streams:
+        raise DeclarationError(f"model {declaration.name!r} returns its response; use call_model")
+    with open_channel(declaration, callable_) as channel:
+        answered = channel.send(_on_the_wire(declaration, inputs))
+    for part in answered.parts:
+        yield _all_as_returned(declaration, part)
+    (end,) = answered.outcomes
+    if isinstance(end, RequestFailure):
+        raise RequestError(end.message, end.code)
+
+
+def _detail(said: Mapping[str, Any]) -> Detail:
+    unknown = set(said) - {"id", "correlation_id", "parameters", "headers"}
+    if unknown:
+        raise DeclarationError(
+            f"a request carries no {unknown.pop()!r}; write id, correlation_id, parameters or headers"
+        )
+    carried = (*dict(said.get("parameters", {})).items(), *dict(said.get("headers", {})).items())
+    return Detail(said.get("id", ""), said.get("correlation_id", 0), carried)
 
 
 def _callable(marked: Any) -> tuple[ModelDeclaration, Any]:
@@ -94,6 +131,11 @@ def _input(declaration: ModelDeclaration, tensor: Tensor, value: Any) -> NDArray
             f"{tensor.shape}; a client's request would be refused"
         )
     return array if tensor.shape else array.reshape((*array.shape, 1))
+
+
+def _all_as_returned(declaration: ModelDeclaration, outputs: Arrays) -> Arrays:
+    tensors = [tensor for tensor in declaration.outputs if tensor.name in outputs]
+    return {tensor.name: _as_returned(declaration, tensor, outputs[tensor.name]) for tensor in tensors}
 
 
 def _as_returned(declaration: ModelDeclaration, tensor: Tensor, array: NDArray[Any]) -> NDArray[Any]:

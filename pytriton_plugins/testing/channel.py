@@ -29,9 +29,6 @@ from pytriton_plugins.worker.slots import server_class
 TIMEOUT = 60.0
 """Seconds that one batch may take."""
 
-HEADERS = frozenset({"x-request-id", "traceparent"})
-"""Parameters that arrive as headers."""
-
 Arrays = dict[str, NDArray[Any]]
 _CODES = {number: code for code, number in wire.OUTCOME_CODES.items()}
 
@@ -57,7 +54,12 @@ class ChannelEnd:
     """The end of a channel that sends batches and reads the answers; arrays have their wire shapes."""
 
     def __init__(
-        self, declaration: ModelDeclaration, callable_: Callable[..., Any], size: int, new_server: NewServer
+        self,
+        declaration: ModelDeclaration,
+        callable_: Callable[..., Any],
+        size: int,
+        new_server: NewServer,
+        headers: frozenset[str],
     ) -> None:
         self._declaration = declaration
         self._size = size
@@ -75,9 +77,9 @@ class ChannelEnd:
         response = self._new_segment(size)
         response.unsent = os.dup(response.unsent)
         self._response = response
-        self.surroundings = Surroundings(declaration.name, declaration.timeout, HEADERS)
+        surroundings = Surroundings(declaration.name, declaration.timeout, headers)
         calls = CallPlan(declaration, callable_)
-        server = new_server(theirs, response, declaration, calls, self._need, self.surroundings)
+        server = new_server(theirs, response, declaration, calls, self._need, surroundings)
         self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)
         self._thread.start()
 
@@ -262,9 +264,14 @@ def open_channel(
     callable_: Callable[..., Any],
     size: int = 1 << 16,
     new_server: NewServer | None = None,
+    headers: frozenset[str] = frozenset(),
 ) -> Iterator[ChannelEnd]:
-    """A channel to ``callable_``; ``size`` is that of the first segments in bytes; ``new_server`` makes its end."""
-    end = ChannelEnd(declaration, callable_, size, new_server or server_class(declaration, observed=False))
+    """A channel to ``callable_``; ``size`` is that of the first segments in bytes; ``new_server`` makes its end.
+
+    ``headers``: which parameters arrive as headers, by lower-case name.
+    """
+    served_by = new_server or server_class(declaration, observed=False)
+    end = ChannelEnd(declaration, callable_, size, served_by, headers)
     try:
         yield end
     finally:

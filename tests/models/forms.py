@@ -30,8 +30,8 @@ class Scaled:
     def __init__(self, factor: float = 2.0) -> None:
         self._factor = np.float32(factor)
 
-    def __call__(self, x: Array) -> Array:
-        return x * self._factor
+    def __call__(self, x: Array) -> dict[str, Array]:
+        return {"y": x * self._factor}
 
 
 _INSIDE = threading.Barrier(3)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytriton_plugins import RequestError, Tensor, infer_func
+from pytriton_plugins import Context, RequestError, Tensor, infer_func
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.testing import call_batch, call_model
+from pytriton_plugins.testing import call_batch, call_model, call_stream
 
 Array = NDArray[Any]
 
@@ -79,3 +80,61 @@ def test_what_a_client_could_not_send_is_told(inputs: dict[str, Any], said: str)
 def test_what_is_not_marked_is_told() -> None:
     with pytest.raises(DeclarationError, match="is not marked; write @infer_func"):
         call_model(lambda x: x, x=1)
+
+
+COUNT, NUMBER = Tensor("count", np.int32, ()), Tensor("number", np.int32, ())
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
+def counted(count: Array) -> Iterator[list[int]]:
+    for number in range(count[0]):
+        if number == 3:
+            raise RequestError("enough", code="UNSUPPORTED")
+        yield [number]
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
+async def counted_async(count: Array) -> AsyncIterator[list[int]]:
+    for number in range(count[0]):
+        yield [number]
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
+async def awaited(count: Array) -> Array:
+    return count + 1
+
+
+@infer_func(inputs=[COUNT], outputs=[Tensor("said", str, ())])
+def said(count: Array, ctx: Context) -> list[str]:
+    return [f"{each.id} {each.correlation_id} {each.parameters} {each.headers}" for each in ctx.requests]
+
+
+def test_streams() -> None:
+    assert [part["number"].tolist() for part in call_stream(counted, count=[2])] == [[0], [1]]
+    assert [part["number"].tolist() for part in call_stream(counted_async, count=[3])] == [[0], [1], [2]]
+    stream = call_stream(counted, count=[5])
+    assert [next(stream)["number"].item() for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(RequestError, match="enough"):
+        next(stream)
+
+
+def test_what_is_awaited() -> None:
+    assert call_model(awaited, count=[4])["number"].tolist() == [5]
+
+
+def test_what_requests_carry() -> None:
+    first = {"id": "a", "correlation_id": 7, "parameters": {"deep": True}, "headers": {"x-request-id": "h"}}
+    answers = call_batch(said, [{"count": [1]}, {"count": [2]}], details=[first, {"correlation_id": "s"}])
+    assert [answer["said"].item() for answer in answers if isinstance(answer, dict)] == [
+        "a 7 {'deep': True} {'x-request-id': 'h'}",
+        " s {} {}",
+    ]
+    with pytest.raises(DeclarationError, match="carries no 'name'"):
+        call_batch(said, [{"count": [1]}], details=[{"name": "a"}])
+
+
+def test_the_wrong_way_to_call_is_told() -> None:
+    with pytest.raises(DeclarationError, match="yields its responses; use call_stream"):
+        call_model(counted, count=[1])
+    with pytest.raises(DeclarationError, match="returns its response; use call_model"):
+        list(call_stream(awaited, count=[1]))
