@@ -32,15 +32,22 @@ class Region:
         self.client.register_system_shared_memory(self.name, f"/{self.name}", size)
 
     def infer(
-        self, model: str, shape: tuple[int, ...], offset: int = 0, out: int | None = None, x: str = "x", y: str = "y"
+        self,
+        model: str,
+        shape: tuple[int, ...],
+        offset: int = 0,
+        out: int | None = None,
+        x: str = "x",
+        y: str = "y",
+        room: int | None = None,
     ) -> Floats | None:
-        """Send the floats at ``offset`` as input x; output y into the region at ``out``, or as it came."""
+        """Send the floats at ``offset`` as input x; output y into ``room`` bytes at ``out``, or as it came."""
         size = 4 * int(np.prod(shape))
         sent = tritonclient.grpc.InferInput(x, shape, "FP32")
         sent.set_shared_memory(self.name, size, offset)
         wanted = tritonclient.grpc.InferRequestedOutput(y)
         if out is not None:
-            wanted.set_shared_memory(self.name, size, out)
+            wanted.set_shared_memory(self.name, size if room is None else room, out)
         result = self.client.infer(model, [sent], outputs=[wanted], client_timeout=TIMEOUT)
         return None if out is not None else result.as_numpy(y)
 

@@ -14,6 +14,7 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 LENT = Path(__file__).parents[1] / "models" / "lent.py"
+TROUBLESHOOTING = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 SHAPE = (1, 50_000)
 BYTES = 200_000
 ALLOW = ["--allow=shared-memory"]
@@ -123,3 +124,17 @@ def test_a_client_that_shrinks_its_file_costs_its_own_request(host: RunningHost)
 def processes(host: RunningHost) -> list[int]:
     text = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text()
     return [int(pid) for pid in text.split()]
+
+
+def test_a_region_that_is_too_small_gets_tritons_error(host: RunningHost) -> None:
+    """And the page on troubleshooting says what to do about it."""
+    (row,) = [line for line in TROUBLESHOOTING.read_text().splitlines() if "Invalid offset + byte size" in line]
+    assert "`docker run --shm-size 1g`" in row
+    assert "`sizeLimit`" in row
+    with region(host.grpc, 2 * BYTES) as client:
+        with pytest.raises(InferenceServerException, match=r"Invalid offset \+ byte size for shared memory region"):
+            client.infer("back", (1, BYTES))
+        told = "shared memory size specified with the request for output 'y' .* should be at least 200000 bytes"
+        with pytest.raises(InferenceServerException, match=told):
+            client.infer("back", SHAPE, out=BYTES, room=BYTES // 2)
+        client.infer("back", SHAPE, out=BYTES)

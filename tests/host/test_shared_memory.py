@@ -71,15 +71,21 @@ def test_16_mib_are_shared_by_four_workers() -> None:
         assert segments(host) == 16 * MIB
 
 
-def test_48_mb_tensors_with_a_small_dev_shm() -> None:
-    """Seen red with segments made in /dev/shm instead of by memfd_create (shm/segment.py)."""
-    with run_host(f"{MEMORY}:echo", prefix=SMALL_SHM) as host:
-        mounts = Path(f"/proc/{host.process.pid}/mounts").read_text()
+@pytest.fixture(scope="module")
+def small() -> Iterator[RunningHost]:
+    with run_host(f"{MEMORY}:echo", prefix=SMALL_SHM) as running:
+        mounts = Path(f"/proc/{running.process.pid}/mounts").read_text()
         assert re.search(r"^tmpfs /dev/shm tmpfs \S*\bsize=65536k", mounts, re.MULTILINE)
-        for protocol in PROTOCOLS:
-            answer = infer(host, protocol, "echo", {"x": numbers(48 * MIB)})
-            assert answer["y"].tobytes() == numbers(48 * MIB).tobytes()
-        assert os.listdir(f"/proc/{host.process.pid}/root/dev/shm") == []
+        yield running
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("size", [1, 48, 64, 256])
+def test_large_tensors_with_a_small_dev_shm(small: RunningHost, protocol: str, size: int) -> None:
+    """Seen red with segments made in /dev/shm instead of by memfd_create (shm/segment.py)."""
+    sent = numbers(size * MIB)
+    assert np.array_equal(infer(small, protocol, "echo", {"x": sent})["y"], sent)
+    assert os.listdir(f"/proc/{small.process.pid}/root/dev/shm") == []
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
