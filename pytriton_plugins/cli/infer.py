@@ -41,7 +41,8 @@ def command(
 ) -> None:
     """Send one request to MODEL on a running server and show what it answers.
 
-    The server tells names, dtypes and shapes of the model's inputs; the batch axis is added where it is missing.
+    The server tells names, dtypes and shapes of the model's inputs; the batch axis is added where it is missing. A
+    model that streams is shown response by response (with --json one object a line).
 
     \b
       pytriton-host infer add_sub a=1,2,3 b=4,5,6
@@ -55,7 +56,13 @@ def command(
     if model_version and not model_version.isdigit():
         raise ConfigError(f"--model-version: {one_line(repr(model_version))} is no version; write a whole number")
     with connect(url, protocol) as client:
-        result = client.infer(model, model_version, build_inputs(client.model(model, model_version), given))
+        described = client.model(model, model_version)
+        arrays = build_inputs(described, given)
+        if described.streams:
+            for result in client.stream(model, model_version, arrays):
+                click.echo(json.dumps(to_json(result))) if as_json else print_result(result)
+            return
+        result = client.infer(model, model_version, arrays)
     if as_json:
         click.echo(json.dumps(to_json(result), indent=2))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -94,9 +95,35 @@ class Client:
         """Send one request and wait for its answer."""
         inputs = [self._input(key, array) for key, array in arrays.items()]
         with self._explained():
-            answer = self._connection.infer(name, inputs, version)
-            response = answer.get_response(as_json=True) if self._protocol == "grpc" else answer.get_response()
-            outputs = tuple(_output(item, answer) for item in response.get("outputs", []))
+            return self._result(name, self._connection.infer(name, inputs, version))
+
+    def stream(self, name: str, version: str, arrays: dict[str, Array]) -> Iterator[Result]:
+        """Send one request and give each of its responses as it comes; ConfigError over HTTP."""
+        if self._protocol == "http":
+            raise ConfigError(
+                f"model {one_line(name)} streams its responses; leave out --protocol http, or use curl -N with "
+                f"/v2/models/{one_line(name)}/generate_stream"
+            )
+        inputs = [self._input(key, array) for key, array in arrays.items()]
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._connection.start_stream(lambda result, error: answers.put(error or result))
+        try:
+            self._connection.async_stream_infer(name, inputs, version, enable_empty_final_response=True)
+            while True:
+                with self._explained():
+                    answer = answers.get()
+                    if isinstance(answer, Exception):
+                        raise answer
+                    if answer.get_response().parameters["triton_final_response"].bool_param:
+                        return
+                    result = self._result(name, answer)
+                yield result
+        finally:
+            self._connection.stop_stream(cancel_requests=True)
+
+    def _result(self, name: str, answer: Any) -> Result:
+        response = answer.get_response(as_json=True) if self._protocol == "grpc" else answer.get_response()
+        outputs = tuple(_output(item, answer) for item in response.get("outputs", []))
         return Result(str(response.get("model_name", name)), str(response.get("model_version", "")), outputs)
 
     def _input(self, name: str, array: Array) -> Any:

@@ -30,11 +30,15 @@ class Input:
 
 @attrs.frozen
 class Model:
-    """What the server says about a model; ``batched`` tells whether its tensors have a batch axis."""
+    """What the server says about a model.
+
+    ``batched``: its tensors have a batch axis; ``streams``: one request has any number of responses (decoupled).
+    """
 
     name: str
     inputs: tuple[Input, ...]
     batched: bool
+    streams: bool = False
 
 
 def model_of(metadata: dict[str, Any], config: dict[str, Any]) -> Model:
@@ -47,7 +51,8 @@ def model_of(metadata: dict[str, Any], config: dict[str, Any]) -> Model:
         )
         for item in metadata.get("inputs", [])
     ]
-    return Model(str(metadata["name"]), tuple(inputs), batched)
+    streams = bool(config.get("model_transaction_policy", {}).get("decoupled"))
+    return Model(str(metadata["name"]), tuple(inputs), batched, streams)
 
 
 def build_inputs(model: Model, given: dict[str, str]) -> dict[str, Array]:

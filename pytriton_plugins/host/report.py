@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -95,24 +96,30 @@ def calls(model: ServedModel, address: str, ports: Ports) -> list[str]:
         shlex.quote(f"{tensor.name}={_sample_text(tensor)}") for tensor in declaration.inputs if not tensor.optional
     ]
     url = "" if ports.grpc == 8001 and address == "127.0.0.1" else f" --url {address}:{ports.grpc}"
-    body = json.dumps(
-        {"inputs": [_sample_input(declaration, tensor) for tensor in declaration.inputs if not tensor.optional]}
-    )
-    target = f"http://{address}:{ports.http}/v2/models/{model.name}/infer"
-    return [f"pytriton-host infer {model.name} {' '.join(values)}{url}", f"curl -s {target} -d {shlex.quote(body)}"]
+    ours = f"pytriton-host infer {model.name} {' '.join(values)}{url}"
+    base = f"http://{address}:{ports.http}/v2/models/{model.name}"
+    needed = [tensor for tensor in declaration.inputs if not tensor.optional]
+    if declaration.streams:
+        # What Triton makes of this JSON has one dimension behind the batch axis.
+        simple = all(len(tensor.shape) <= 1 for tensor in needed)
+        body = json.dumps({tensor.name: _sample_items(tensor, _count(tensor.wire_shape)) for tensor in needed})
+        return [ours, f"curl -sN {base}/generate_stream -d {shlex.quote(body)}"] if simple else [ours]
+    body = json.dumps({"inputs": [_sample_input(declaration, tensor) for tensor in needed]})
+    return [ours, f"curl -s {base}/infer -d {shlex.quote(body)}"]
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    return math.prod(_SAMPLE_LENGTH if dim < 0 else dim for dim in shape)
 
 
 def _sample_input(declaration: ModelDeclaration, tensor: Tensor) -> dict[str, Any]:
     shape = [_SAMPLE_LENGTH if dim < 0 else dim for dim in tensor.wire_shape]
-    count = 1
-    for dim in shape:
-        count *= dim
     batch = [1] if declaration.batched else []
     return {
         "name": tensor.name,
         "datatype": tensor.dtype.triton,
         "shape": batch + shape,
-        "data": _sample_items(tensor, count),
+        "data": _sample_items(tensor, _count(tensor.wire_shape)),
     }
 
 
@@ -127,10 +134,7 @@ def _sample_items(tensor: Tensor, count: int) -> list[Any]:
 def _sample_text(tensor: Tensor) -> str:
     """VALUE of ``pytriton-host infer`` for a small tensor of this kind."""
     shape = [_SAMPLE_LENGTH if dim < 0 else dim for dim in tensor.shape]
-    count = 1
-    for dim in shape:
-        count *= dim
-    items = _sample_items(tensor, count)
+    items = _sample_items(tensor, _count(tensor.shape))
     if not shape:
         return items[0] if tensor.dtype.python else json.dumps(items[0])
     if len(shape) == 1 and not tensor.dtype.python:

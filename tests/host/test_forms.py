@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -175,3 +177,32 @@ class TestContext:
         for length in (1, 100_000, 7, 3_000_000, 100_000):
             x = np.arange(length, dtype=np.float32)[None]
             np.testing.assert_array_equal(infer(host, protocol, "told", {"x": x})["y"], x * 2)
+
+
+class TestInfer:
+    """`pytriton-host infer` and the lines under the table, for a model that streams."""
+
+    def run(self, host: RunningHost, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pytriton_plugins", "infer", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+
+    def test_each_response_is_shown(self, host: RunningHost) -> None:
+        done = self.run(host, "counted", "count=2", "--json", f"--url={host.grpc}")
+        values = [json.loads(line)["outputs"]["number"]["values"] for line in done.stdout.splitlines()]
+        assert (values, done.returncode) == ([[[0]], [[1]]], 0)
+
+    def test_what_ends_the_stream_is_one_line(self, host: RunningHost) -> None:
+        done = self.run(host, "counted_async", "count=14", f"--url={host.grpc}")
+        assert done.stdout.count("INT32") == 13
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert "unlucky" in done.stderr
+
+    def test_over_http_it_says_what_to_do(self, host: RunningHost) -> None:
+        done = self.run(host, "counted", "count=1", f"--url=http://{host.http}")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "leave out --protocol http" in done.stderr
+
+    def test_the_curl_line_reads_the_stream(self, host: RunningHost) -> None:
+        (line,) = [line for line in host.output.splitlines() if line.startswith("curl") and "/counted/" in line]
+        assert f"/v2/models/counted/generate_stream -d '{json.dumps({'count': [1]})}'" in line
+        assert http_stream(host, "counted", {"count": [1]})[0]["number"] == 0
