@@ -100,6 +100,7 @@ def configuration_page() -> str:
     for setting in SETTINGS:
         metavar, text = HELP[setting.name]
         option = f"`--{setting.option}{f' {metavar}' if metavar else ''}`"
+        option += f", `--no-{setting.option}`" if setting.on else ""
         lines.append(f"| {option} | `{setting.variable}` | `{setting.key}` | {text} |")
     lines += ["", "# `[models.NAME]`", "", "| key | type |", "|---|---|"]
     lines += [f"| `{key}` | `{kind}` |" for key, kind in _keys("ModelSettings")]

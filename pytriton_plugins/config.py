@@ -112,7 +112,7 @@ def _given(
 ) -> tuple[str, object, Path | None] | None:
     """Where a setting is set first, the value as written there, and the folder that its relative paths start from."""
     if setting.name in flags:
-        return f"--{setting.option}", flags[setting.name], None
+        return setting.typed(flags[setting.name]), flags[setting.name], None
     if setting.variable in environ:
         return setting.variable, setting.from_variable(environ[setting.variable]), None
     if setting.name in file.values:
@@ -152,5 +152,3 @@ def _check_together(config: HostConfig) -> None:
             f"shm-total ({config.shm_total // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
             "raise --shm-total"
         )
-    if config.shm_lend and "shared-memory" not in config.allow:
-        raise ConfigError("shm-lend is for clients' own shared memory, which is closed; add --allow shared-memory")

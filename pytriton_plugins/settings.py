@@ -30,6 +30,7 @@ class Setting:
     """One setting: ``name`` in HostConfig, ``option`` as typed, ``key`` in the file (``shm.initial`` is in a table).
 
     ``parse`` takes text or a TOML value and raises ValueError with what to write; a ``repeated`` one gets a list.
+    A ``flag`` is an option without a value; one that is ``on`` by default has a ``--no-`` form beside it.
     """
 
     name: str
@@ -38,11 +39,16 @@ class Setting:
     parse: Callable[[object], object]
     repeated: bool = False
     flag: bool = False
+    on: bool = False
 
     @property
     def variable(self) -> str:
         """The environment variable, such as ``PYTRITON_HOST_HTTP_PORT``; no command's name in it."""
         return PREFIX + self.option.upper().replace("-", "_")
+
+    def typed(self, value: object) -> str:
+        """The option as it stands on a command line that sets ``value``."""
+        return f"--no-{self.option}" if self.on and value is False else f"--{self.option}"
 
     def from_variable(self, text: str) -> object:
         """A variable's text as ``parse`` takes it: a repeated setting is a comma list."""
@@ -229,7 +235,7 @@ SETTINGS = (
     _setting("shm_on_full", parse_on_full, "shm.on_full"),
     _setting("shm_wait", parse_seconds, "shm.wait"),
     _setting("shm_trim_after", parse_seconds, "shm.trim_after"),
-    Setting("shm_lend", "shm-lend", "shm.lend", parse_flag, flag=True),
+    Setting("shm_lend", "shm-lend", "shm.lend", parse_flag, flag=True, on=True),
     _setting("import_timeout", parse_seconds),
     _setting("load_timeout", parse_seconds),
     _setting("drain_timeout", parse_seconds),

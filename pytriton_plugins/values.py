@@ -83,6 +83,7 @@ class ShmPolicy:
 
     ``lend``: where clients may use their own shared memory (``--allow shared-memory``), a large input that lies there
     is not copied: the callable reads the client's memory, and sees what the client changes there before the answer.
+    Without ``--allow shared-memory`` it has no effect.
     """
 
     initial: int = 16 * MIB
@@ -91,7 +92,7 @@ class ShmPolicy:
     on_full: OnFull = "reject"
     wait: float = 1.0
     trim_after: float = 60.0
-    lend: bool = False
+    lend: bool = True
 
     def __attrs_post_init__(self) -> None:
         if self.initial <= 0 or self.max < self.initial:

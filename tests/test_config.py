@@ -55,7 +55,7 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "shm_on_full": ("Wait", "wait"),
         "shm_wait": ("500ms", 0.5),
         "shm_trim_after": ("2m", 120.0),
-        "shm_lend": ("true", True),
+        "shm_lend": ("false", False),
         "import_timeout": ("500ms", 0.5),
         "load_timeout": ("2m", 120.0),
         "drain_timeout": ("0", 0.0),
@@ -180,8 +180,6 @@ def test_settings_that_do_not_go_together(tmp_path: Path) -> None:
         load(tmp_path, {"http_port": "8001"})
     with pytest.raises(ConfigError, match=r"shm-total \(8MiB\) is less than shm-initial \(16MiB\); raise --shm-total"):
         load(tmp_path, {"shm_total": "8MiB"})
-    with pytest.raises(ConfigError, match="shm-lend is for clients' own shared memory, which is closed; add --allow"):
-        load(tmp_path, {"shm_lend": True})
     with pytest.raises(ConfigError, match=r"shm-max \(8MiB\) is less than shm-initial \(16MiB\)"):
         load(tmp_path, {"shm_max": "8MiB"})
     assert load(tmp_path, {"http_port": "0", "grpc_port": "0", "metrics_port": "0"}).http_port == 0

@@ -36,7 +36,11 @@ HELP = {
         "SECONDS",
         "When an idle worker gives its shared memory back; 0 = never. Default: 60.0.",
     ),
-    "shm_lend": ("", "Let callables read large inputs in clients' own shared memory, where clients may use that."),
+    "shm_lend": (
+        "",
+        "Let callables read large inputs in clients' own shared memory, or copy them all. It has an effect only with "
+        "--allow shared-memory. Default: --shm-lend.",
+    ),
     "import_timeout": ("SECONDS", "How long importing a plugin may take. Default: 60."),
     "load_timeout": ("SECONDS", "How long a model's set-up may take, and again its load into Triton. Default: 60."),
     "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 1."),
@@ -82,7 +86,7 @@ def flags_of(ctx: click.Context) -> dict[str, object]:
 def _option(setting: Setting) -> Callable[[F], F]:
     metavar, text = HELP[setting.name]
     if setting.flag:
-        names = f"--{setting.option}"
+        names = f"--{setting.option}/--no-{setting.option}" if setting.on else f"--{setting.option}"
         return click.option(
             names, setting.name, is_flag=True, default=None, envvar=setting.variable, show_envvar=True, help=text
         )

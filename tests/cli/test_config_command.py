@@ -59,6 +59,12 @@ def test_each_value_has_its_source(settings: dict[str, tuple[object, str]], tmp_
     assert settings["disable"] == (["request-log"], f"{file}: disable")
 
 
+@pytest.mark.parametrize(("option", "value"), [("--shm-lend", True), ("--no-shm-lend", False)])
+def test_a_switch_in_either_form(called: Called, option: str, value: bool) -> None:
+    ran = called("config", "--json", option)
+    assert {"setting": "shm.lend", "value": value, "source": option} in json.loads(ran.out)["settings"]
+
+
 def test_the_tables_follow(settings: dict[str, tuple[object, str]], tmp_path: Path) -> None:
     file = tmp_path / "pytriton-host.toml"
     assert settings["models.resnet.required"] == (False, f"{file}: models.resnet.required")

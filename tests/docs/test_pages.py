@@ -90,7 +90,7 @@ def test_each_setting_stands_in_the_table_with_its_default(setting: Setting) -> 
     if default == "none":
         assert built_in in (None, ())
     elif setting.flag:
-        assert built_in is False
+        assert built_in is setting.on
     else:
         assert setting.parse(default.strip("`")) == built_in
 

@@ -17,12 +17,11 @@ LENT = Path(__file__).parents[1] / "models" / "lent.py"
 SHAPE = (1, 50_000)
 BYTES = 200_000
 ALLOW = ["--allow=shared-memory"]
-LEND = [*ALLOW, "--shm-lend"]
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[RunningHost]:
-    with run_host(LENT, options=LEND) as running:
+    with run_host(LENT, options=ALLOW) as running:
         yield running
 
 
@@ -56,11 +55,11 @@ def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost) -> No
 @pytest.mark.parametrize(
     ("options", "table", "lends"),
     [
-        (ALLOW, "", False),
-        (ALLOW, "lend = true", True),
-        (LEND, "lend = false", False),
+        ([*ALLOW, "--no-shm-lend"], "", False),
+        ([*ALLOW, "--no-shm-lend"], "lend = true", True),
+        (ALLOW, "lend = false", False),
     ],
-    ids=["not asked for", "by the model's table", "but not of this model"],
+    ids=["switched off", "but not of this model", "only of this model"],
 )
 @needs_kernel
 def test_who_lends(tmp_path: Path, options: list[str], table: str, lends: bool) -> None:
