@@ -112,11 +112,11 @@ WITH_PEERS = Comparison(
     TITLES,
     (
         ("ours", "floor"),
-        ("lending", "floor"),
+        ("copying", "floor"),
         ("python-backend", "floor"),
         ("pytriton", "floor"),
         ("ours", "pytriton"),
-        ("lending", "pytriton"),
+        ("copying", "pytriton"),
     ),
     objections,
 )

@@ -20,7 +20,7 @@ Starter = Callable[[Cache, Models, Place], Server]
 STARTERS: dict[str, Starter] = {
     "floor": start_floor,
     "ours": start_ours,
-    "lending": functools.partial(start_ours, further=("--shm-lend",)),
+    "copying": functools.partial(start_ours, further=("--no-shm-lend",)),
     "python-backend": start_python_backend,
     "pytriton": start_pytriton,
 }
@@ -31,9 +31,9 @@ PEERS = ("python-backend", "pytriton")
 TITLES = {
     "floor": "floor",
     "ours": "ours",
-    "lending": "ours, lending",
+    "copying": "ours, copying",
     "python-backend": "python backend",
     "pytriton": "PyTriton",
 }
-ONLY_WITH_CLIENT_SHM = frozenset({"lending"})
+ONLY_WITH_CLIENT_SHM = frozenset({"copying"})
 """Elsewhere it is the same as ours."""

@@ -9,7 +9,7 @@ from benchmarks.loads import LOADS
 from benchmarks.measure import Measurement, Run
 from benchmarks.perf_analyzer import Figure
 
-RATES = {"floor": 2000.0, "ours": 1500.0, "lending": 1600.0, "python-backend": 500.0, "pytriton": 250.0}
+RATES = {"floor": 2000.0, "ours": 1500.0, "copying": 1200.0, "python-backend": 500.0, "pytriton": 250.0}
 GRPC_1 = LOADS[0]
 
 
@@ -26,7 +26,7 @@ def full_run(rounds: int = 5, **rates: float) -> Run:
         for round_ in range(1, rounds + 1)
         for load in LOADS
         for server, rate in chosen.items()
-        if server != "lending" or load.name.startswith("shm")
+        if server != "copying" or load.name.startswith("shm")
     ]
     return Run(measurements, servers={name: {"triton": "2.51.0", "sha256": "aa"} for name in RATES})
 
@@ -48,13 +48,13 @@ def test_a_round_without_one_of_the_two_is_no_pair() -> None:
 def test_fractions_and_rates() -> None:
     run = full_run()
     assert table.WITH_PEERS.fractions_table(run, (GRPC_1,)).splitlines() == [
-        "| load | ours ÷ floor | ours, lending ÷ floor | python backend ÷ floor | PyTriton ÷ floor | ours ÷ PyTriton "
-        "| ours, lending ÷ PyTriton |",
+        "| load | ours ÷ floor | ours, copying ÷ floor | python backend ÷ floor | PyTriton ÷ floor | ours ÷ PyTriton "
+        "| ours, copying ÷ PyTriton |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         "| 64 B gRPC, 1 client | 0.75 | – | 0.25 | 0.12 | 6.00 | – |",
     ]
     (row,) = table.WITH_PEERS.fractions_table(run, LOADS[-1:]).splitlines()[2:]
-    assert row == "| 16 MB client shm, 1 client | 0.75 | 0.80 | 0.25 | 0.12 | 6.00 | 6.40 |"
+    assert row == "| 16 MB client shm, 1 client | 0.75 | 0.60 | 0.25 | 0.12 | 6.00 | 4.80 |"
     rates = table.WITH_PEERS.rates_table(run, (GRPC_1,))
     assert rates.splitlines()[2] == "| 64 B gRPC, 1 client | 2000 | 1500 | – | 500 | 250 |"
 
@@ -78,7 +78,7 @@ def test_a_full_table_counts() -> None:
 
 def test_four_rounds_do_not_count() -> None:
     found = table.objections(full_run(rounds=4), LOADS)
-    assert len(found) == 3 * len(LOADS) + 2  # lending: with client shm only
+    assert len(found) == 3 * len(LOADS) + 2  # copying: with client shm only
     assert found[0] == "64 B gRPC, 1 client: 4 pairs of ours and floor, 5 are needed"
 
 
