@@ -119,13 +119,13 @@ class Worker:
         settings: Mapping[str, Any] | None = None,
         hooks: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Have it set up ``model``, a class with ``settings``; raises WorkerFailed.
+        """Have it set up ``model``, a class with ``settings``, and warm it up; raises WorkerFailed.
 
         ``hooks``: the hook plugins that it needs (worker/observe.py).
         """
         self.model = model
         order = {"model": model.name, "version": model.version, "settings": settings or {}, "hooks": list(hooks)}
-        self._send({"type": "serve", **order})
+        self._send({"type": "serve", **order, "warmup": model.triton_config.get("model_warmup", [])})
         await self._await("ready", timeout, "set-up", "--load-timeout")
 
     def give_channel(self, sock: socket.socket, response: Grant) -> None:

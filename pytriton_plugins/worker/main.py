@@ -72,6 +72,8 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
             declaration.name,
         )
     calls = CallPlan(declaration, callable_)
+    if order.get("warmup") and not _warmed_up(link, declaration, calls, order["warmup"]):
+        return _FAILED
     new_server: Callable[..., ChannelServer] = ChannelServer
     if order.get("hooks"):
         # pluggy is imported only where a plugin asks for it.
@@ -93,6 +95,12 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
     if close is not None:
         close()
     return 0
+
+
+def _warmed_up(link: WorkerLink, declaration: ModelDeclaration, calls: CallPlan, samples: list[Any]) -> bool:
+    from pytriton_plugins.worker.warm_up import warm_up  # few models have samples
+
+    return bool(_attempt(link, "warm-up", lambda: warm_up(declaration, calls, samples)))
 
 
 def _set_up(marked: Any, declaration: ModelDeclaration, settings: dict[str, Any]) -> Any:
