@@ -118,7 +118,7 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
     gave = _outputs(where, form, outputs)
     check_inputs(where, took, form.parameters)
     _check_settings(where, settings)
-    return ModelDeclaration(
+    declaration = ModelDeclaration(
         name=_model_name(where, settings.name, marked.__name__),
         version=settings.version,
         kind=form.kind,
@@ -132,6 +132,17 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
         settings=form.settings,
         triton_config=dict(settings.triton_config or {}),
     )
+    if declaration.triton_config:
+        _check_together(where, declaration)
+    return declaration
+
+
+def _check_together(where: str, declaration: ModelDeclaration) -> None:
+    from pytriton_plugins.triton_config import config_problem  # only the few models with a configuration pay for it
+
+    problem = config_problem(declaration)
+    if problem:
+        _refuse(where, problem)
 
 
 def _form(where: str, marked: Any) -> _Form:

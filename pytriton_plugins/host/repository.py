@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ SPARE_INSTANCES = 2
 
 OURS = ("name", "backend", "version_policy", "input", "output", "instance_group")
 """Keys of a model's configuration that no hook plugin changes: the daemon relies on them."""
+
+NOT_FOR_TRITON = ("model_warmup",)
+"""Keys of a ``triton_config`` that workers see to (worker/warm_up.py)."""
 
 _GATE_CONFIG = f"""backend: "{BACKEND}"
 max_batch_size: 0
@@ -41,7 +45,8 @@ def add_model(folder: Path, model: ModelDeclaration) -> None:
 
 def model_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
     """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` goes over ours."""
-    return merge(_our_config(model, workers, versions), model.triton_config)
+    theirs = {key: value for key, value in model.triton_config.items() if key not in NOT_FOR_TRITON}
+    return merge(_our_config(model, workers, versions), theirs)
 
 
 def plain_config(model: ModelDeclaration) -> dict[str, Any]:
@@ -57,8 +62,13 @@ def _our_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]
         "version_policy": {"specific": {"versions": list(versions)}},
         "input": [_tensor(tensor) for tensor in model.inputs],
         "output": [_tensor(tensor) for tensor in model.outputs],
-        "instance_group": [{"count": workers + SPARE_INSTANCES, "kind": "KIND_CPU"}],
+        "instance_group": instance_group(workers, {}),
     }
+
+
+def instance_group(workers: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How many of Triton's instances serve ``workers`` workers under the rest of this configuration."""
+    return [{"count": workers + SPARE_INSTANCES, "kind": "KIND_CPU"}]
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:
