@@ -68,6 +68,8 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .loopback = (wire.flags & DECLARED_LOOPBACK) != 0,
       .timeout_ms = wire.timeout_ms,
       .trim_ms = wire.trim_ms,
+      .queue_ms = wire.queue_ms,
+      .queue_size = wire.queue_size,
       .lend = (wire.flags & DECLARED_LEND) != 0,
       .largest_response = wire.largest_response,
       .input_count = wire.input_count,

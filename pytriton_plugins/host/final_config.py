@@ -10,7 +10,7 @@ from typing import Any
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.repository import NOT_FOR_TRITON, OURS, instance_group, model_config
+from pytriton_plugins.host.repository import NOT_FOR_TRITON, OURS, model_config
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.triton import has_cache
 from pytriton_plugins.models import ModelDeclaration
@@ -34,7 +34,6 @@ def final_config(config: HostConfig, hooks: HookManager, models: Sequence[Served
     values = {**edited.value.values, **{key: made[key] for key in OURS if key in made}}
     if edited.plugin:
         _check(newest.declaration, values, made, edited.plugin)
-    values["instance_group"] = instance_group(workers, values)
     return _with_cache(config, newest, values)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytriton_plugins.host.queue_policy import for_triton
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.values import merge
@@ -46,7 +46,7 @@ def add_model(folder: Path, model: ModelDeclaration) -> None:
 def model_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]) -> dict[str, Any]:
     """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` goes over ours."""
     theirs = {key: value for key, value in model.triton_config.items() if key not in NOT_FOR_TRITON}
-    return merge(_our_config(model, workers, versions), theirs)
+    return merge(_our_config(model, workers, versions), for_triton(theirs))
 
 
 def plain_config(model: ModelDeclaration) -> dict[str, Any]:
@@ -62,13 +62,8 @@ def _our_config(model: ModelDeclaration, workers: int, versions: tuple[int, ...]
         "version_policy": {"specific": {"versions": list(versions)}},
         "input": [_tensor(tensor) for tensor in model.inputs],
         "output": [_tensor(tensor) for tensor in model.outputs],
-        "instance_group": instance_group(workers, {}),
+        "instance_group": [{"count": workers + SPARE_INSTANCES, "kind": "KIND_CPU"}],
     }
-
-
-def instance_group(workers: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """How many of Triton's instances serve ``workers`` workers under the rest of this configuration."""
-    return [{"count": workers + SPARE_INSTANCES, "kind": "KIND_CPU"}]
 
 
 def _tensor(tensor: Tensor) -> dict[str, Any]:

@@ -33,6 +33,11 @@ REFUSED = "Triton refuses its configuration: Invalid config override: "
     [
         ("no_such_key", 3, f"{REFUSED}no_such_key: Cannot find field; correct triton_config"),
         ("response_cache", {"enable": "maybe"}, f'{REFUSED}(response_cache.enable): invalid value "maybe" for type'),
+        (
+            "dynamic_batching",
+            {"default_queue_policy": {"max_queue_size": "many"}},
+            f"{REFUSED}(dynamic_batching.default_queue_policy.max_queue_size): invalid value",
+        ),
         ("runtime", "no.so", "load failed for model 'wrong': version 1 is at UNAVAILABLE state: Invalid argument: "),
     ],
 )
