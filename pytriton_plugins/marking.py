@@ -125,7 +125,7 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
     if not form.requests:
         check_inputs(where, took, form.parameters)
     _check_settings(where, settings)
-    return ModelDeclaration(
+    declaration = ModelDeclaration(
         name=_model_name(where, settings.name, marked.__name__),
         version=settings.version,
         kind=form.kind,
@@ -143,6 +143,17 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
         settings=form.settings,
         triton_config=dict(settings.triton_config or {}),
     )
+    if declaration.triton_config:
+        _check_together(where, declaration)
+    return declaration
+
+
+def _check_together(where: str, declaration: ModelDeclaration) -> None:
+    from pytriton_plugins.triton_config import config_problem  # only the few models with a configuration pay for it
+
+    problem = config_problem(declaration)
+    if problem:
+        refuse(where, problem)
 
 
 def _slots(where: str, answers: Answers, settings: _Settings) -> int:

@@ -19,6 +19,8 @@ WORKER_SIDE = (
     "text.py",
     "tensors.py",
     "models.py",
+    "triton_config.py",
+    "warmup.py",
     "marking.py",
     "forms.py",
     "context.py",

@@ -251,7 +251,7 @@ def test_model_names(name: str) -> None:
 
 
 def test_a_configuration_is_kept_as_it_stands() -> None:
-    config = {"response_cache": {"enable": True}}
+    config = {"dynamic_batching": {"max_queue_delay_microseconds": 500}}
     marked = infer_func(inputs=[A], outputs=[S], name="m", triton_config=config)(lambda a: a)
     assert declared(marked).triton_config == config
 
@@ -446,6 +446,10 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
      'f_a: triton_config is a str; write a dict such as {"response_cache": {"enable": True}}'),
     (lambda: mark(f_a, triton_config={"x": np.float32(1)}, **LISTS),
      "f_a: triton_config cannot be carried (Object of type float32 is not JSON serializable); use str, numbers"),
+    (lambda: mark(f_a, triton_config={"response_cache": {"enable": True}}, **LISTS),
+     "f_a: Triton's response cache compares the bytes of an input and not its shape, and input a can have the same"),
+    (lambda: mark(f_a, triton_config={"instance_group": []}, **LISTS),
+     "f_a: triton_config has 'instance_group', which the daemon writes itself; write workers=… instead"),
     (lambda: mark(asynchronous), "asynchronous: async def is not supported yet; write a plain def"),
     (lambda: mark(generator, outputs=[S]),
      "generator: a generator is not supported yet; return the outputs instead of yielding them"),

@@ -68,6 +68,8 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .loopback = (wire.flags & DECLARED_LOOPBACK) != 0,
       .timeout_ms = wire.timeout_ms,
       .trim_ms = wire.trim_ms,
+      .queue_ms = wire.queue_ms,
+      .queue_size = wire.queue_size,
       .lend = (wire.flags & DECLARED_LEND) != 0,
       .details = (wire.flags & DECLARED_DETAILS) != 0,
       .stream = (wire.flags & DECLARED_STREAM) != 0,

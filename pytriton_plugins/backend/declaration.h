@@ -22,6 +22,8 @@ typedef struct {
   uint32_t max_rows;   /* of one batch */
   uint32_t timeout_ms; /* that one batch may take in its worker; 0: any */
   uint32_t trim_ms;    /* after so much idle time a channel's memory is given back; 0: never */
+  uint32_t queue_ms;   /* that a request may wait for a worker; 0: any */
+  uint32_t queue_size; /* requests that may wait for a worker; 0: any */
   bool batched, loopback;
   bool lend;    /* inputs in a client's own shared memory need not be copied for the worker */
   bool details; /* the callable wants to know more of a request than its tensors */

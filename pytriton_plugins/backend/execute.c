@@ -209,12 +209,27 @@ static void see_to_queue(Instance *instance) {
   }
 }
 
+/* Answer requests that found the queue full. */
+static void refuse_chain(Instance *instance, Request *chain) {
+  const Declaration *declaration = &instance->pool->declaration;
+  Failure failure = {.code = 0};
+  if (chain != NULL)
+    failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "model %s: as many requests wait as may (max_queue_size %u)", declaration->name,
+                declaration->queue_size);
+  while (chain != NULL) {
+    Request *request = chain;
+    chain = request->next;
+    turn_away(instance, request->triton, &failure);
+    request_free(declaration, request);
+  }
+}
+
 void execute(Instance *instance, TritonRequest **requests, uint32_t count) {
   Request *chain = NULL, **end = &chain;
   link_count(instance->link, (int)count);
   for (uint32_t i = 0; i < count; i++)
     if ((*end = take_in(instance, requests[i])) != NULL) end = &(*end)->next;
   if (chain == NULL) return;
-  queue_append(instance->pool, chain);
+  refuse_chain(instance, queue_append(instance->pool, chain));
   see_to_queue(instance);
 }

@@ -22,6 +22,12 @@ static uint32_t most_rows(const Pool *pool) {
   return declaration->batched && !declaration->stream && declaration->max_rows > 0 ? declaration->max_rows : 1;
 }
 
+static Channel *free_channel(const Pool *pool) {
+  Channel *channel = pool->channels;
+  while (channel != NULL && (channel->busy || channel->gone)) channel = channel->next;
+  return channel;
+}
+
 static void count_in(Pool *pool, const Request *request) {
   pool->queued++;
   pool->queued_rows += request->rows;
@@ -61,16 +67,26 @@ void queue_count_instances(Pool *pool, int more) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-void queue_append(Pool *pool, Request *chain) {
+/* What comes while a worker is free does not wait. */
+static bool has_room(const Pool *pool) {
+  uint32_t most = pool->declaration.queue_size;
+  return most == 0 || pool->queued < most || free_channel(pool) != NULL;
+}
+
+Request *queue_append(Pool *pool, Request *chain) {
   pthread_mutex_lock(&pool->lock);
-  *pool->end = chain;
-  for (Request *request = chain; request != NULL; request = request->next) {
-    count_in(pool, request);
+  while (chain != NULL && has_room(pool)) {
+    Request *request = chain;
+    chain = request->next;
+    request->next = NULL;
+    *pool->end = request;
     pool->end = &request->next;
+    count_in(pool, request);
   }
   if (pool->expected > 0 && pool->queued >= pool->expected) pthread_cond_broadcast(&pool->gathered);
   gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
+  return chain;
 }
 
 void queue_prepend(Pool *pool, const Batch *batch) {
@@ -134,6 +150,13 @@ static void take_overdue(Pool *pool, Batch *batch) {
   }
 }
 
+/* Those at the front have waited longest. */
+static void take_expired(Pool *pool, Batch *batch) {
+  uint64_t now = clock_ns(), patience = pool->declaration.queue_ms * 1000000ull;
+  while (patience > 0 && pool->first != NULL && now > pool->first->arrived + patience && batch_has_room(batch))
+    batch_add(batch, unlink_request(pool, &pool->first));
+}
+
 /* With the lock held: whether there are requests to answer with a failure. */
 static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
   const char *name = pool->declaration.name;
@@ -145,7 +168,13 @@ static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
     take_all(pool, batch);
   } else {
     take_cancelled(pool, batch);
-    if (batch->count > 0) failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
+    if (batch->count > 0)
+      failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
+    else
+      take_expired(pool, batch);
+    if (batch->count > 0 && failure->code == 0)
+      failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker was free within %u ms (default_timeout_microseconds)", name,
+                  pool->declaration.queue_ms);
   }
   return batch->count > 0;
 }
@@ -156,12 +185,6 @@ static bool is_overdue(Pool *pool, Batch *batch, Failure *failure) {
   failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker became free within %u ms", pool->declaration.name,
               pool->declaration.wait_ms);
   return true;
-}
-
-static Channel *free_channel(Pool *pool) {
-  Channel *channel = pool->channels;
-  while (channel != NULL && (channel->busy || channel->gone)) channel = channel->next;
-  return channel;
 }
 
 static void wait_a_little(Pool *pool) {
@@ -179,8 +202,10 @@ void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-/* Whether a full batch waits for every worker. */
+/* Whether a full batch waits for every worker. Where the queue has limits, they count for all that wait: nothing is left
+ * to wait in Triton's. */
 static bool is_long(const Pool *pool) {
+  if (pool->declaration.queue_size > 0 || pool->declaration.queue_ms > 0) return false;
   uint64_t rows = 0;
   for (const Channel *channel = pool->channels; channel != NULL; channel = channel->next) rows += most_rows(pool);
   return pool->queued_rows >= (rows > 0 ? rows : most_rows(pool));

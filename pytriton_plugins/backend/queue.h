@@ -4,8 +4,9 @@
 
 #include "pool.h"
 
-/* Queue the chain of requests behind all others, or, those that a lost worker gave back, before them. */
-void queue_append(Pool *pool, Request *chain);
+/* Queue the chain of requests behind all others, or, those that a lost worker gave back, before them. What the model's
+ * limit leaves no room for is returned. */
+Request *queue_append(Pool *pool, Request *chain);
 void queue_prepend(Pool *pool, const Batch *batch);
 
 /* A model shows the length of the queue on the metrics port, or no more: true if it was the last one to. */

@@ -106,7 +106,7 @@ typedef struct {
 typedef struct {
   uint32_t flags, version, wait_ms, name_length, input_count, output_count;
   uint64_t largest_response;
-  uint32_t max_rows, timeout_ms, trim_ms, reserved;
+  uint32_t max_rows, timeout_ms, trim_ms, queue_ms, queue_size, reserved;
 } WireDeclaration;
 
 typedef struct {
@@ -126,7 +126,7 @@ static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
 static_assert(sizeof(WireResponseParameter) == 24, "docs/protocol.md");
 static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
 static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
-static_assert(sizeof(WireDeclaration) == 48, "docs/protocol.md");
+static_assert(sizeof(WireDeclaration) == 56, "docs/protocol.md");
 static_assert(sizeof(WireDeclaredTensor) == 8, "docs/protocol.md");
 
 /* Bytes of one element, or 0 for BYTES and unknown types. */

@@ -16,6 +16,9 @@ from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 ANSWER_TIMEOUT = 10.0
 """Seconds that a running tritonserver gets for an answer."""
 
+_FIRST_TOKEN = 1 << 32
+"""Of a question; those before it are the numbers of generations, which a hello goes by."""
+
 
 class BackendLink:
     """Messages to and from the backend. ``peer`` is the end that tritonserver inherits."""
@@ -45,7 +48,7 @@ class BackendLink:
 
     async def ask(self, message: LinkMessage, timeout: float = ANSWER_TIMEOUT) -> int:
         """Send ``message`` under a new token and wait for its ACK; the value that came with it."""
-        token = next(self._tokens) + (1 << 32)
+        token = next(self._tokens) + _FIRST_TOKEN
         answer = self._expect(token)
         self.send(message._replace(token=token))
         return await self._answered(token, answer, timeout, "did not answer")
@@ -61,6 +64,12 @@ class BackendLink:
         """Answer every question that is still open with ``error``."""
         for answer in self._asked.values():
             if not answer.done():
+                answer.set_exception(error)
+
+    def refuse(self, error: ServerError) -> None:
+        """Answer a hello that is still open with ``error``."""
+        for token, answer in self._asked.items():
+            if token < _FIRST_TOKEN and not answer.done():
                 answer.set_exception(error)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.memory import Grant
+from pytriton_plugins.host.queue_policy import own_policy
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
@@ -35,12 +36,15 @@ class ModelLink:
         async with self._declaring:
             if self._server is None:
                 server = await self._running()
+                queue = own_policy(self._declaration.triton_config)
                 declaration = pack_declaration(
                     self._declaration,
                     wait=WAIT_FOR_WORKER,
                     largest_response=policy.max,
                     lend=lend and policy.lend,
                     trim_after=policy.trim_after,
+                    queue_timeout=queue.timeout,
+                    queue_size=queue.size,
                 )
                 await server.declare(self._number, declaration)
                 self._server = server

@@ -11,6 +11,7 @@ from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.settings import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.triton_config import config_problem
 from pytriton_plugins.values import merge
 
 
@@ -41,7 +42,11 @@ def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclar
         changes["timeout"] = said.timeout
     if said.triton_config:
         changes["triton_config"] = merge(declaration.triton_config, said.triton_config)
-    return replace(declaration, **changes)
+    made = replace(declaration, **changes)
+    problem = config_problem(made)
+    if problem:
+        raise ConfigError(f"[models.{declaration.name}]: {problem}")
+    return made
 
 
 def _check_settings(declaration: ModelDeclaration, given: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pytriton_plugins.host.queue_policy import for_triton
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.values import merge
@@ -18,6 +19,9 @@ SPARE_INSTANCES = 2
 
 OURS = ("name", "backend", "version_policy", "input", "output", "instance_group", "model_transaction_policy")
 """Keys of a model's configuration that no hook plugin changes: the daemon relies on them."""
+
+NOT_FOR_TRITON = ("model_warmup",)
+"""Keys of a ``triton_config`` that workers see to (worker/warm_up.py)."""
 
 _GATE_CONFIG = f"""backend: "{BACKEND}"
 max_batch_size: 0
@@ -44,7 +48,8 @@ def model_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...
 
     ``batches``: how many its workers have in flight at most.
     """
-    return merge(_our_config(model, batches, versions), model.triton_config)
+    theirs = {key: value for key, value in model.triton_config.items() if key not in NOT_FOR_TRITON}
+    return merge(_our_config(model, batches, versions), for_triton(theirs))
 
 
 def plain_config(model: ModelDeclaration) -> dict[str, Any]:

@@ -15,18 +15,19 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.final_config import final_config
 from pytriton_plugins.host.granting import Wish
 from pytriton_plugins.host.launching import launch_of
 from pytriton_plugins.host.memory import Budget
 from pytriton_plugins.host.plugins import PluginRecord
-from pytriton_plugins.host.repository import OURS, add_model, model_config, plain_config
+from pytriton_plugins.host.repository import add_model, plain_config
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Launch, Worker
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import LinkMessage
-from pytriton_plugins.values import ModelConfig, ModelStatus, NamedVerdict, Verdict
+from pytriton_plugins.values import ModelStatus, NamedVerdict, Verdict
 
 RELOADED = "pytriton_reloaded"
 """Parameter in the configuration of a model that came in the place of another."""
@@ -146,22 +147,18 @@ class Roster:
         """Load the model into Triton, with every version of its name that has a worker."""
         async with self._load_locks.setdefault(model.name, asyncio.Lock()):
             loaded = [other for other in self.models.values() if other.name == model.name and other.loaded]
-            versions = {other.declaration.version for other in (*loaded, model)}
-            batches = max(other.worker_count * other.declaration.slots for other in (*loaded, model))
             add_model(self._repository, model.declaration)
-            made = model_config(model.declaration, batches, tuple(sorted(versions)))
-            edited = self.hooks.edit_model_config(model.declaration, ModelConfig(made)).value.values
-            config = {**edited, **{key: made[key] for key in OURS if key in made}}
+            config = final_config(self.config, self.hooks, [model, *loaded])
             if model in self._passing:
                 # Triton passes over a load whose configuration is the one that it has.
                 config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(model.number)}}
             server = await self.server()
             try:
                 await server.load(model.name, config, self.config.load_timeout)
-            except ServerError:
+            except ServerError as error:
                 if not loaded:
                     await server.forget(model.name, plain_config(model.declaration), self.config.load_timeout)
-                raise
+                raise ServerError(f"plugin {model.reference.label}: {error}") from None
 
     # What the links ask for.
 

@@ -46,7 +46,7 @@ _FREE = frozenset({"model-load-thread-count", "disable-auto-complete-config", "e
 """Options of ours that the operator may replace; all others are how the daemon reaches its own server."""
 
 
-_DISPENSABLE = _FREE | {"allow-vertex-ai", "allow-sagemaker"}
+_DISPENSABLE = _FREE | {"allow-vertex-ai", "allow-sagemaker", "cache-directory"}
 """Options of ours that a server may lack: without the others clients could reach what is closed to them."""
 
 
@@ -63,10 +63,21 @@ def check_server_options(config: HostConfig) -> None:
 def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:
     """How this tritonserver is started; raises ServerError when it lacks an option that keeps clients out."""
     asked = {name for name, _ in config.server_options} - _ADDED
-    options = _our_options(config, ports, repository, secret).items()
+    options = {**_our_options(config, ports, repository, secret), **_cache_options(found, config)}.items()
     ours = [(name, value) for name, value in options if name not in asked and _has_option(found.path, name)]
     flags = [f"--{name}={value}" if value else f"--{name}" for name, value in (*ours, *config.server_options)]
     return [str(found.path), *flags]
+
+
+def has_cache(config: HostConfig) -> bool:
+    """Whether tritonserver is started with a response cache, for the models that want one."""
+    return any(name in ("cache-config", "response-cache-byte-size") for name, _ in config.server_options)
+
+
+def _cache_options(found: FoundServer, config: HostConfig) -> dict[str, str]:
+    """Where this server's caches lie, if it is not in Triton's usual place."""
+    folder = found.path.parent.parent / "caches"
+    return {"cache-directory": str(folder)} if has_cache(config) and folder.is_dir() else {}
 
 
 def _has_option(path: Path, name: str) -> bool:
@@ -265,7 +276,7 @@ def _started(command: list[str], link: BackendLink) -> Child:
     def on_line(line: str) -> None:
         _log_line(line)
         if (reason := _refusal(line)) is not None:
-            link.fail(ServerError(f"tritonserver cannot use our backend: {reason}"))
+            link.refuse(ServerError(reason))
 
     peer, variables = inherited_by(link)
     with peer:
@@ -279,16 +290,27 @@ _NOISE = (
     "DCGM unable to start",
     "CUDA memory pool disabled",
     "Failed to set config modification time",  # the configuration came in the call that loads
+    "into response cache: Response buffer from output was nullptr",  # an error, which the backend keeps out of it
 )
 
 
 _REFUSED = re.compile(rf"load failed for model '{GATES[0]}': version 1 is at UNAVAILABLE state: (.*)")
+_NO_SERVER = re.compile(r'^E\d{4} .* tritonserver\.cc:\d+\] "?(.*)')
 
 
 def _refusal(line: str) -> str | None:
-    """Why Triton could not load our backend at all: then the gate fails for another reason than being closed."""
+    """Why there is no server to be: the gate fails for another reason than being closed, or it did not come so far."""
     found = _REFUSED.search(line)
-    return found[1].rstrip('";\\n') if found and "the gate is closed" not in found[1] else None
+    if found:
+        closed = "the gate is closed" in found[1]
+        return None if closed else f"tritonserver cannot use our backend: {_reason(found[1])}"
+    # With --exit-on-error=false, which the gate needs, the process stays, and would never answer.
+    found = None if GATES[0] in line else _NO_SERVER.match(line)
+    return f"tritonserver cannot start: {_reason(found[1])}; correct --server-option" if found else None
+
+
+def _reason(text: str) -> str:
+    return text.replace('\\"', '"').rstrip('";\\n')
 
 
 def _log_line(line: str) -> None:

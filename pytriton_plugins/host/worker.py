@@ -59,7 +59,9 @@ class Order:
 
     def to_json(self) -> dict[str, Any]:
         model = {"model": self.model.name, "version": self.model.version}
-        return {**model, "settings": self.settings, "hooks": list(self.hooks), "headers": list(self.headers)}
+        warmup = self.model.triton_config.get("model_warmup", [])
+        given = {"settings": self.settings, "hooks": list(self.hooks), "headers": list(self.headers)}
+        return {**model, **given, "warmup": warmup}
 
 
 class Worker:
@@ -128,7 +130,7 @@ class Worker:
         return [ModelDeclaration.from_json(plain) for plain in message["models"]]
 
     async def serve(self, order: Order, timeout: float) -> None:
-        """Have it set up a model; raises WorkerFailed."""
+        """Have it set up a model and warm it up; raises WorkerFailed."""
         self.model = order.model
         self._send({"type": "serve", **order.to_json()})
         await self._await("ready", timeout, "set-up", "--load-timeout")

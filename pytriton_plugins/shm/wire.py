@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 from pytriton_plugins.errors import ProtocolError
@@ -30,7 +31,7 @@ RESPONSE_HEADER = struct.Struct("<4sHHIIII8x")
 OUTCOME = struct.Struct("<IIQ")
 RESPONSE_PARAMETER = struct.Struct("<IIIIQ")
 LINK_HEADER = struct.Struct("<IIIIQQ")
-DECLARATION = struct.Struct("<IIIIIIQIII4x")
+DECLARATION = struct.Struct("<IIIIIIQIIIII4x")
 DECLARED_TENSOR = struct.Struct("<BBHI")
 
 OUTCOME_CODES = {
@@ -199,10 +200,13 @@ def pack_declaration(
     loopback: bool = False,
     lend: bool = False,
     trim_after: float = 0.0,
+    queue_timeout: float = 0.0,
+    queue_size: int = 0,
 ) -> bytes:
-    """The payload of MODEL: what the backend must know of ``model``; ``wait`` and ``trim_after`` in seconds.
+    """The payload of MODEL: what the backend must know of ``model``; all times in seconds.
 
     ``lend``: whether inputs in a client's own shared memory may be lent to the worker. ``trim_after`` 0: never.
+    ``queue_timeout``: how long a request may wait for a worker, ``queue_size``: how many may; 0: any.
 
     Raises ProtocolError when names and shapes do not fit into one message.
     """
@@ -220,6 +224,8 @@ def pack_declaration(
         model.max_batch_size,
         round(model.timeout * 1000),
         min(round(trim_after * 1000), 2**32 - 1),
+        min(ceil(queue_timeout * 1000), 2**32 - 1),
+        queue_size,
     )
     payload = head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
     if len(payload) + LINK_HEADER.size > MAX_MESSAGE:

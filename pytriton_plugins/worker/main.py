@@ -61,32 +61,34 @@ def _report(link: WorkerLink, declarations: list[ModelDeclaration], files: list[
 
 
 def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> int:
-    if not declaration.is_async:
-        callable_ = _ready_to_serve(link, marked, declaration, order)
-        if callable_ is None:
-            return _FAILED
-        serve_in_threads(link, declaration.slots, _new_server(link, declaration, callable_, order))
-        _close(declaration, callable_)
-        return 0
-    import asyncio  # costs memory that other workers do without
+    if declaration.is_async:
+        import asyncio  # costs memory that other workers do without
 
-    return asyncio.run(_serve_async(link, marked, declaration, order))
+        return asyncio.run(_serve_async(link, marked, declaration, order))
+    calls = _set_up_calls(link, marked, declaration, order)
+    if calls is None or not _warmed_up(link, declaration, calls, order):
+        return _FAILED
+    serve_in_threads(link, declaration.slots, _new_server(link, declaration, calls, order))
+    _close(declaration, calls.callable)
+    return 0
 
 
 async def _serve_async(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> int:
     """The same in an event loop, which is there already when a class is made."""
-    callable_ = _ready_to_serve(link, marked, declaration, order)
-    if callable_ is None:
+    calls = _set_up_calls(link, marked, declaration, order)
+    if calls is None or not await _warmed_up_async(link, declaration, calls, order):
         return _FAILED
-    await serve_in_loop(link, _new_server(link, declaration, callable_, order))
-    closed = _close(declaration, callable_)
+    await serve_in_loop(link, _new_server(link, declaration, calls, order))
+    closed = _close(declaration, calls.callable)
     if inspect.isawaitable(closed):
         await closed
     return 0
 
 
-def _ready_to_serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> Any:
-    """The callable, set up; None when that has failed, and the host was told."""
+def _set_up_calls(
+    link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]
+) -> CallPlan | None:
+    """The calls of the callable, which is set up; None when that has failed, and the host was told."""
     callable_ = _attempt(link, "set-up", lambda: _set_up(marked, declaration, order.get("settings") or {}))
     if callable_ is not None and any(tensor.dtype.is_raw for tensor in (*declaration.inputs, *declaration.outputs)):
         _LOG.warning(
@@ -94,11 +96,11 @@ def _ready_to_serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration
             "run: pip install ml_dtypes",
             declaration.name,
         )
-    return callable_
+    return None if callable_ is None else CallPlan(declaration, callable_)
 
 
 def _new_server(
-    link: WorkerLink, declaration: ModelDeclaration, callable_: Any, order: dict[str, Any]
+    link: WorkerLink, declaration: ModelDeclaration, calls: CallPlan, order: dict[str, Any]
 ) -> Callable[[Offer], Any]:
     """What makes the server of each channel; after this the worker is ready."""
     observer = None
@@ -107,7 +109,6 @@ def _new_server(
         from pytriton_plugins.worker.observe import observer_of
 
         observer = observer_of(declaration, order["hooks"])
-    calls = CallPlan(declaration, callable_)
     surroundings = Surroundings(declaration.name, declaration.timeout, frozenset(order.get("headers") or ()))
     new = server_class(declaration, observed=observer is not None)
     gc.collect()
@@ -120,6 +121,27 @@ def _close(declaration: ModelDeclaration, callable_: Any) -> Any:
     """Close a class that can be closed; something to await if that is what it gave."""
     close = getattr(callable_, "close", None) if declaration.kind == "class" else None
     return close() if close is not None else None
+
+
+def _warmed_up(link: WorkerLink, declaration: ModelDeclaration, calls: CallPlan, order: dict[str, Any]) -> bool:
+    samples = order.get("warmup")
+    if not samples:
+        return True
+    from pytriton_plugins.worker.warm_up import warm_up  # few models have samples
+
+    return bool(_attempt(link, "warm-up", lambda: warm_up(declaration, calls, samples)))
+
+
+async def _warmed_up_async(
+    link: WorkerLink, declaration: ModelDeclaration, calls: CallPlan, order: dict[str, Any]
+) -> bool:
+    samples = order.get("warmup")
+    if not samples:
+        return True
+    from pytriton_plugins.worker.warm_up import warm_up_async
+
+    failure = await warm_up_async(declaration, calls, samples)
+    return bool(_attempt(link, "warm-up", lambda: _nothing_but(failure)))
 
 
 def _set_up(marked: Any, declaration: ModelDeclaration, settings: dict[str, Any]) -> Any:
@@ -136,6 +158,12 @@ def _set_up(marked: Any, declaration: ModelDeclaration, settings: dict[str, Any]
     except TypeError as error:
         raise DeclarationError(f"{where} does not fit __init__ of {declaration.object_name}: {error}") from None
     return marked(**settings)
+
+
+def _nothing_but(failure: Exception | None) -> bool:
+    if failure is not None:
+        raise failure
+    return True
 
 
 def _attempt(link: WorkerLink, stage: str, action: Callable[[], Any]) -> Any:

@@ -33,6 +33,11 @@ REFUSED = "Triton refuses its configuration: Invalid config override: "
     [
         ("no_such_key", 3, f"{REFUSED}no_such_key: Cannot find field; correct triton_config"),
         ("response_cache", {"enable": "maybe"}, f'{REFUSED}(response_cache.enable): invalid value "maybe" for type'),
+        (
+            "dynamic_batching",
+            {"default_queue_policy": {"max_queue_size": "many"}},
+            f"{REFUSED}(dynamic_batching.default_queue_policy.max_queue_size): invalid value",
+        ),
         ("runtime", "no.so", "load failed for model 'wrong': version 1 is at UNAVAILABLE state: Invalid argument: "),
     ],
 )
@@ -43,6 +48,7 @@ def test_the_reason_is_in_its_row(tmp_path: Path, key: str, value: object, reaso
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("wrong ")]
         assert reason in row
+        assert f"model wrong: plugin {tmp_path / 'wrong.py'}: {reason[:60]}" in host.log
         assert "\\n" not in row
         assert infer(host, "grpc", "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]
         assert all(line[:4].isdigit() for line in host.log.splitlines())

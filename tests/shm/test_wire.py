@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from golden import golden, sections
@@ -119,10 +121,9 @@ def test_blocks_of_what_was_lent() -> None:
 
 
 def test_declarations() -> None:
-    assert wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20, trim_after=120) == golden(
-        "declaration", "declaration"
-    )
-    lending = wire.pack_declaration(DECLARATION, wait=1.5, largest_response=1 << 20, lend=True, trim_after=120)
+    pack = partial(wire.pack_declaration, DECLARATION, wait=1.5, trim_after=120, queue_timeout=0.25, queue_size=5)
+    assert pack(largest_response=1 << 20) == golden("declaration", "declaration")
+    lending = pack(largest_response=1 << 20, lend=True)
     assert lending == golden("declaration", "may_lend") + golden("declaration", "declaration")[4:]
     packed = wire.pack_declaration(LOOPBACK, wait=1.0, largest_response=4096, loopback=True)
     assert packed == golden("declaration", "loopback")

@@ -1,0 +1,108 @@
+"""What may stand in a `triton_config`, and what a response cache would get wrong; in author modules and in the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.warmup import warmup_problem
+
+_WRITTEN_BY_US = {
+    "name": "name=",
+    "max_batch_size": "max_batch_size=",
+    "version_policy": "version=",
+    "input": "inputs=",
+    "output": "outputs=",
+    "instance_group": "workers=",
+    "backend": "",
+    "platform": "",
+    "ensemble_scheduling": "",
+    "model_transaction_policy": "",
+}
+"""Top-level keys that follow from the declaration, and what an author writes instead."""
+
+_CACHE = "Triton's response cache"
+
+
+def config_problem(declaration: ModelDeclaration) -> str:
+    """What is wrong with the model's ``triton_config`` that Triton would not tell; empty when nothing is."""
+    config = declaration.triton_config
+    for key in config:
+        if key != key.lower():  # Triton takes responseCache for response_cache as well, and we would not
+            return f"triton_config has {key!r}; write {_in_snake_case(key)!r}"
+        if key in _WRITTEN_BY_US:
+            instead = _WRITTEN_BY_US[key]
+            return (
+                f"triton_config has {key!r}, which the daemon writes itself; "
+                f"{f'write {instead}… instead' if instead else 'leave it out'}"
+            )
+    if "sequence_batching" in config:
+        return (
+            "triton_config has sequence_batching, which is not supported: the requests of a sequence would reach any "
+            "worker, and the callable could not tell whose they are; leave it out"
+        )
+    if "model_warmup" in config:
+        problem = warmup_problem(declaration)
+        if problem:
+            return f"triton_config: {problem}"
+    return response_cache_problem(declaration) if caches_responses(config) else ""
+
+
+def caches_responses(config: Mapping[str, Any]) -> bool:
+    """Whether this configuration turns Triton's response cache on for the model."""
+    cache = config.get("response_cache")
+    return isinstance(cache, Mapping) and bool(cache.get("enable"))
+
+
+def response_cache_problem(declaration: ModelDeclaration) -> str:
+    """Why Triton's response cache would answer some requests to this model with what others got; empty if it would not.
+
+    Its key is made of the model's name and version and the bytes of each input. It leaves out the inputs' shapes, the
+    outputs that a request asks for, and the request's parameters.
+    """
+    if len(declaration.outputs) > 1:
+        return (
+            f"{_CACHE} does not look at which outputs a request asks for, and would answer with those that another "
+            "one got; a model that uses it has one output"
+        )
+    tensor = _ambiguous(declaration)
+    if tensor is None:
+        return ""
+    one, other = _two_shapes(tensor, batched=declaration.batched)
+    return (
+        f"{_CACHE} compares the bytes of an input and not its shape, and input {tensor.name} can have the same bytes "
+        f"as {one} and as {other}; give it a shape that its bytes determine (at most one dimension of -1, and none "
+        "beside a batch axis unless max_batch_size=1), or leave response_cache out"
+    )
+
+
+def _ambiguous(declaration: ModelDeclaration) -> Tensor | None:
+    """An input whose shape does not follow from how many elements it has."""
+    required = [tensor for tensor in declaration.inputs if not tensor.optional]
+    # The batch axis is the same for all inputs, so one that has no other axis of any length gives it away.
+    rows_are_known = declaration.max_batch_size <= 1 or any(_open_axes(tensor) == 0 for tensor in required)
+    most = 1 if rows_are_known else 0
+    return next((tensor for tensor in declaration.inputs if _open_axes(tensor) > most), None)
+
+
+def _open_axes(tensor: Tensor) -> int:
+    return tensor.wire_shape.count(-1)
+
+
+def _two_shapes(tensor: Tensor, *, batched: bool) -> tuple[list[int], list[int]]:
+    """Two shapes on the wire of one length."""
+    dims = list(tensor.wire_shape)
+    axes = [-1, *dims] if batched else dims
+    if batched and dims.count(-1) > 1:
+        axes = [1, *dims]
+    first, second = [position for position, dim in enumerate(axes) if dim == -1][:2]
+    one = [1 if dim == -1 else dim for dim in axes]
+    other = list(one)
+    one[second], other[first] = 2, 2
+    return one, other
+
+
+def _in_snake_case(key: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in key).lstrip("_")

@@ -1,0 +1,90 @@
+"""Workers, batch size and Triton's own settings of a model, from its code, from options and from the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clients import PROTOCOLS, attempt, infer
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+SOURCE = """
+import os
+
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+
+@infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("pid", np.int64, ())], max_batch_size=4, workers=2)
+def who(x):
+    return np.full(len(x), os.getpid())
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    (tmp_path / "who.py").write_text(SOURCE)
+    return tmp_path / "who.py"
+
+
+def options_of(folder: Path, table: str) -> list[str]:
+    (folder / "host.toml").write_text(f"[models.who]\n{table}\n")
+    return [f"--config={folder / 'host.toml'}"]
+
+
+def pids(host: RunningHost) -> set[int]:
+    """The workers that answer twenty requests; which one an idle model takes is not said."""
+    x = {"x": np.array([[1]])}
+    return {int(infer(host, protocol, "who", x)["pid"].item()) for protocol in PROTOCOLS * 10}
+
+
+@pytest.mark.parametrize(
+    ("options", "table", "workers"),
+    [
+        ([], "", 2),
+        (["--workers=1"], "", 1),
+        (["--workers=1"], "workers = 3", 3),
+    ],
+    ids=["the code", "an option before it", "the file before both"],
+)
+def test_workers(model: Path, options: list[str], table: str, workers: int) -> None:
+    with run_host(model, options=[*options, *options_of(model.parent, table)]) as host:
+        serving = f"model who version 1: serving; shared memory 16.0 MiB for {workers} worker"
+        wait_until(lambda: serving in host.log, what="it serves")
+        wait_until(lambda: count(host) == workers, what="its workers are there")
+        assert 1 <= len(pids(host)) <= workers
+
+
+def count(host: RunningHost) -> int:
+    """Its living workers: children of the host whose first thread runs our program."""
+    children = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
+    return sum("pytriton_plugins.worker" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
+
+
+def test_the_batch_size_of_the_file(model: Path) -> None:
+    with run_host(model, options=options_of(model.parent, "max_batch_size = 2")) as host:
+        for protocol in PROTOCOLS:
+            assert len(infer(host, protocol, "who", {"x": np.array([[1], [2]])})["pid"]) == 2
+            refused = attempt(host, protocol, "who", {"x": np.array([[1], [2], [3]])})
+            assert "batch-size must be <= 2 for 'who'" in refused.error
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("triton_config.sequence_batching = {}", "triton_config has sequence_batching, which is not supported: the re"),
+        (
+            "triton_config.instance_group = []",
+            "triton_config has 'instance_group', which the daemon writes itself; wr",
+        ),
+        ("triton_config.dynamicBatching = {}", "triton_config has 'dynamicBatching'; write 'dynamic_batching'"),
+    ],
+)
+def test_what_is_not_for_a_triton_config(model: Path, table: str, said: str) -> None:
+    with run_host(model, options=options_of(model.parent, table), ready=False) as host:
+        host.wait_settled()
+        (row,) = [line for line in host.output.splitlines() if line.startswith("-")]
+        assert row.split()[2] == str(model)
+        assert f"[models.who]: {said}" in row

@@ -1,0 +1,103 @@
+"""Several versions of one model, from one plugin and from two: each is served, and the newest is the default."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from clients import infer, post
+from fake_distributions import install, path_with
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+HEAD = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+X, Y = [Tensor("x", np.int64, ())], [Tensor("y", np.int64, ())]
+"""
+VERSION = """
+
+@infer_func(name="plus", version={version}, inputs=X, outputs=Y, triton_config={config})
+def plus_{version}(x):
+    return x + {version}
+"""
+
+
+def source(*versions: int, **configs: dict[str, Any]) -> str:
+    """A module with these versions of the model plus, each of which adds its number; ``v2={…}`` is that of one."""
+    return HEAD + "".join(
+        VERSION.format(version=version, config=configs.get(f"v{version}", {})) for version in versions
+    )
+
+
+def answered(host: RunningHost, protocol: str, version: str = "") -> int:
+    """What 10 becomes; "" asks for no version."""
+    module: Any = {"grpc": tritonclient.grpc, "http": tritonclient.http}[protocol]
+    asked = module.InferInput("x", [1, 1], "INT64")
+    asked.set_data_from_numpy(np.array([[10]]))
+    with module.InferenceServerClient(getattr(host, protocol)) as client:
+        return int(client.infer("plus", [asked], model_version=version).as_numpy("y").item())
+
+
+def config(host: RunningHost) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://{host.http}/v2/models/plus/config") as answer:
+        return dict(json.load(answer))
+
+
+def check(host: RunningHost, *versions: int) -> None:
+    for protocol in ("grpc", "http"):
+        assert [answered(host, protocol, str(version)) for version in versions] == [10 + each for each in versions]
+        assert answered(host, protocol) == 10 + max(versions)
+    status, answer = post(host, "/v2/models/plus/versions/9/infer", {})
+    assert (status, answer["error"]) == (404, "Request for unknown model: 'plus' version 9 is not found")
+
+
+@pytest.mark.parametrize("order", [(1, 2, 10), (10, 2, 1)])
+def test_of_one_module(tmp_path: Path, order: tuple[int, ...]) -> None:
+    (tmp_path / "plus.py").write_text(source(*order))
+    with run_host(tmp_path / "plus.py") as host:
+        check(host, 1, 2, 10)
+
+
+def test_of_two_plugins(tmp_path: Path) -> None:
+    for number in (1, 2):
+        groups = {"pytriton_plugins.models": {f"plug-{number}": f"acme_{number}"}}
+        install(tmp_path, f"acme-{number}", groups, **{f"acme_{number}": source(number)})
+    with run_host(env={"PYTHONPATH": path_with(tmp_path), "PYTRITON_HOST_PLUGIN": "plug-1,plug-2"}) as host:
+        check(host, 1, 2)
+
+
+DELAY = {"dynamic_batching": {"max_queue_delay_microseconds": 1000}}
+
+
+@pytest.mark.parametrize("slow", [1, 2])
+def test_the_configuration_of_the_newest_counts(tmp_path: Path, slow: int) -> None:
+    """Seen red with that of the version which was loaded last: which one that is, is chance."""
+    for version in (1, 2):
+        wait = "sum(range(20_000_000))\n" if version == slow else ""
+        own = {f"v{version}": DELAY} if version == 2 else {}
+        (tmp_path / f"plus_{version}.py").write_text(wait + source(version, **own))
+    with run_host(tmp_path / "plus_1.py", tmp_path / "plus_2.py") as host:
+        assert config(host)["dynamic_batching"]["max_queue_delay_microseconds"] == 1000
+        check(host, 1, 2)
+
+
+def test_a_version_that_triton_refuses_leaves_the_others(tmp_path: Path) -> None:
+    """Its reason stands in its row, and names its plugin wherever it is told."""
+    (tmp_path / "good.py").write_text(source(1))
+    (tmp_path / "bad.py").write_text("sum(range(20_000_000))\n" + source(2, v2={"no_such_key": 1}))
+    with run_host(tmp_path / "good.py", tmp_path / "bad.py", options=["--optional", "plus"]) as host:
+        host.wait_settled()
+        said = f"plugin {tmp_path / 'bad.py'}: Triton refuses its configuration: Invalid config override: no_such_key: "
+        (row,) = [line for line in host.output.splitlines() if line.split()[:2] == ["plus", "2"]]
+        assert said in row
+        assert f"model plus: {said}" in host.log
+        check(host, 1)
+        assert infer(host, "http", "plus", {"x": np.array([[10]])})["y"].item() == 11

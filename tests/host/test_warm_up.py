@@ -1,0 +1,80 @@
+"""`model_warmup` in a model's `triton_config`: every worker runs the callable with the samples before it serves."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clients import PROTOCOLS, Gate, attempt, infer
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+MODELS = Path(__file__).parents[1] / "models" / "warm.py"
+ONE = {"x": np.ones((1, 2), np.float32)}
+
+
+def asked(host: RunningHost, protocol: str = "grpc") -> tuple[int, int, int]:
+    """Process id, calls with zeros, and rows in the last of them."""
+    outputs = infer(host, protocol, "Warm", ONE)
+    return outputs["pid"].item(), outputs["zeros"].item(), outputs["rows"].item()
+
+
+def test_the_callable_runs_before_the_model_is_ready(tmp_path: Path) -> None:
+    """Seen red with no samples handed to the worker (`Worker.serve`, host/worker.py)."""
+    gate = Gate(tmp_path / "gate")
+    with run_host(f"{MODELS}:Warm", env={"WARM_GATE": str(tmp_path / "gate")}, ready=False) as host:
+        wait_until(gate.is_reached, 20, "the callable runs")
+        assert host.status("/v2/models/Warm/ready") != 200
+        assert host.status("/v2/health/ready") != 200
+        gate.open()
+        host.wait_ready()
+        for protocol in PROTOCOLS:
+            assert asked(host, protocol)[1:] == (3, 4)
+
+
+def test_every_worker_is_warm_and_so_is_its_successor() -> None:
+    with run_host(f"{MODELS}:Warm", options=["--workers=2"]) as host:
+        wait_until(lambda: len({asked(host)[0] for _ in range(20)}) == 2, 10, "both workers answer")
+        first = {asked(host) for _ in range(40)}
+        assert {said[1:] for said in first} == {(3, 4)}
+        for pid, _, _ in first:
+            os.kill(pid, signal.SIGKILL)
+        pids = {said[0] for said in first}
+        others = wait_until(lambda: [said for said in map(after_death, [host] * 20) if said and said[0] not in pids])
+        assert {said[1:] for said in others} == {(3, 4)}
+
+
+def after_death(host: RunningHost) -> tuple[int, int, int] | None:
+    answered = attempt(host, "grpc", "Warm", ONE)
+    values = [array.item() for array in answered.outputs.values()]
+    return (values[0], values[1], values[2]) if values else None
+
+
+def test_a_sample_that_fails_is_the_models_reason_and_the_others_serve() -> None:
+    """Seen red with the samples left to Triton, which most often ended by SIGSEGV."""
+    with run_host(f"{MODELS}:no_zeros", f"{MODELS}:Random", ready=False) as host:
+        host.wait_settled()
+        (row,) = [line for line in host.output.splitlines() if line.startswith("no_zeros")]
+        assert "warm-up: sample 'zero_data': only zeros" in row
+        assert "model no_zeros: warm-up: sample 'zero_data': only zeros" in host.log
+        assert 0 < infer(host, "grpc", "Random", ONE)["y"].max() < 1
+
+
+def test_samples_of_the_configuration_file(tmp_path: Path) -> None:
+    sample = "{ batch_size = 2, count = 7, inputs = { x = { dims = [1], zero_data = true } } }"
+    (tmp_path / "host.toml").write_text(f"[models.Warm]\ntriton_config = {{ model_warmup = [{sample}] }}\n")
+    with run_host(f"{MODELS}:Warm", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
+        assert asked(host)[1:] == (7, 2)
+
+
+@pytest.mark.parametrize("batch_size", [0, 65])
+def test_a_wrong_sample_is_one_line(tmp_path: Path, batch_size: int) -> None:
+    sample = f"{{ batch_size = {batch_size}, inputs = {{ x = {{ dims = [1], zero_data = true }} }} }}"
+    (tmp_path / "host.toml").write_text(f"[models.Warm]\ntriton_config = {{ model_warmup = [{sample}] }}\n")
+    with run_host(f"{MODELS}:Warm", options=[f"--config={tmp_path / 'host.toml'}"], ready=False) as host:
+        host.wait_settled()
+        said = f"[models.Warm]: triton_config: model_warmup: sample 1: batch_size is {batch_size}; write a whole number"
+        assert said in host.output
