@@ -62,6 +62,13 @@ def response_cache_problem(declaration: ModelDeclaration) -> str:
     Its key is made of the model's name and version and the bytes of each input. It leaves out the inputs' shapes, the
     outputs that a request asks for, and the request's parameters.
     """
+    if declaration.streams:
+        return f"{_CACHE} holds one response to a request, and this model yields any number; leave response_cache out"
+    if declaration.has_details:
+        return (
+            f"{_CACHE} does not look at a request's parameters, which this model can see (Context, list[Request]); take "
+            "arrays only, or leave response_cache out"
+        )
     if len(declaration.outputs) > 1:
         return (
             f"{_CACHE} does not look at which outputs a request asks for, and would answer with those that another "

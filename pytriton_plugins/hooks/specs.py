@@ -121,7 +121,8 @@ def pytriton_edit_model_config(model: ModelDeclaration, config: ModelConfig, set
     """For each model before it is registered with Triton: Triton's configuration of it.
 
     :param model: what the model's author declared
-    :param config: the configuration that the daemon made, the author's ``triton_config`` in it
+    :param config: the configuration that the daemon made, with the author's ``triton_config`` but for warm-up samples
+        and queue limits, which the workers and the backend see to
     :return: the configuration to use, or None to leave it as it is. Name, backend, versions, inputs, outputs and
         instances are the daemon's and stay as they are
     """

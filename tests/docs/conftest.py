@@ -38,6 +38,7 @@ def host(examples: Examples) -> Iterator[RunningHost]:
     packaged = [block.name.removesuffix(".py").replace("/", ".") for block in models if "/" in block.name]
     codes = examples.folder / "codes.py"
     codes.write_text(RAISE_CODE)
-    with run_host(*targets, codes, *packaged, env=examples.environment) as running:
+    cache = "--server-option=cache-config=local,size=1048576"
+    with run_host(*targets, codes, *packaged, options=[cache], env=examples.environment) as running:
         running.wait_settled()
         yield running

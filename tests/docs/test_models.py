@@ -5,16 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.grpc
 from doc_blocks import ROOT, blocks
-from doc_examples import RAISE_CODE, ask, kind
+from doc_examples import RAISE_CODE, Examples, ask, kind
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.testing import RunningHost
+from pytriton_plugins.testing import RunningHost, run_host
 
 _MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:def|async def|class) ", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^\| `([A-Z_]+)`.* \| (\d+) \| ([A-Z_]+) \|$", re.MULTILINE)
@@ -47,6 +48,13 @@ CALLS: list[tuple[str, dict[str, tuple[str, Any]], dict[str, Any]]] = [
     ("largest", {"x": ("FP32", [[1, 5, 2], [7, 0, 1]])}, {"largest": [5, 7]}),
     ("refined", {"x": ("FP32", [[1, 2]])}, {"y": [2, 4], "steps": [1]}),
     ("doubled/versions/1", {"x": ("FP32", [[4]])}, {"y": [8]}),
+    ("pooled", {"x": ("FP32", [[1, 2], [3, 4]])}, {"total": [3, 7]}),
+    ("limited", {"x": ("FP32", [[1, 2]])}, {"y": [2, 3]}),
+    ("urgent", {"x": ("FP32", [[1, 2]])}, {"y": [2, 3]}),
+    ("Warmed", {"x": ("FP32", [[1, 2]])}, {"y": [1, 2], "samples": [3]}),
+    ("Cached", {"x": ("FP32", [[1, 2, 3, 4]])}, {"calls": [1]}),
+    ("Cached", {"x": ("FP32", [[1, 2, 3, 4]])}, {"calls": [1]}),
+    ("Cached", {"x": ("FP32", [[1, 2, 3, 5]])}, {"calls": [2]}),
 ]
 
 
@@ -57,6 +65,18 @@ def test_models_answer(
     status, answer = infer(host, model, inputs)
     assert status == 200, answer
     assert {output["name"]: output["data"] for output in answer["outputs"]} == expected
+
+
+def test_the_configuration_file_of_the_page_goes_before_the_code(examples: Examples, tmp_path: Path) -> None:
+    (file,) = [block for block in blocks("toml") if block.page == "model-configuration"]
+    (model,) = [block for block in blocks("python") if (block.page, block.name) == (file.page, "pooled.py")]
+    (tmp_path / file.name).write_text(file.text)
+    with run_host(examples.file(model), options=[f"--config={tmp_path / file.name}"]) as host:
+        config = json.loads(ask(host, "/v2/models/pooled/config", None)[1])
+        batching = config["dynamic_batching"]
+        assert (config["max_batch_size"], batching["preferred_batch_size"]) == (8, [4])
+        assert batching["max_queue_delay_microseconds"] == 500
+        assert "model pooled version 1: serving; shared memory 16.0 MiB for 1 worker" in host.log
 
 
 def infer(host: RunningHost, model: str, inputs: dict[str, tuple[str, Any]]) -> tuple[int, Any]:
