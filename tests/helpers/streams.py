@@ -63,7 +63,7 @@ def http_stream(host: RunningHost, model: str, inputs: dict[str, Any], most: int
     try:
         connection.request("POST", f"/v2/models/{model}/generate_stream", json.dumps(inputs))
         response = connection.getresponse()
-        events = []
+        events: list[dict[str, Any]] = []
         while (most is None or len(events) < most) and (line := response.readline()):
             if line.startswith(b"data: "):
                 events.append(json.loads(line[6:]))

@@ -108,20 +108,20 @@ class TestLeavingStreams:
         wait_until(lambda: host.log.count(f"{model}: closed") > closed, TIMEOUT, "the generator is closed")
 
 
+@pytest.mark.parametrize("how", ["cancel", "deadline"])
 @pytest.mark.parametrize("model", ["until_cancelled", "awaited_until_cancelled"])
-def test_a_cancelled_request_reaches_the_callable(host: RunningHost, model: str) -> None:
+def test_a_cancelled_request_reaches_the_callable(host: RunningHost, model: str, how: str) -> None:
     """By the client's own hand, and by its deadline. Seen red with no look at cancellation (`look_for_cancelled`)."""
-    for how in ("cancel", "deadline"):
-        before, called = host.log.count(f"{model}: cancelled"), host.log.count(f"{model}: called")
-        x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
-        x.set_data_from_numpy(np.ones((1, 1), np.float32))
-        with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
-            deadline = 0.5 if how == "deadline" else None
-            call = client.async_infer(model, [x], callback=lambda result, error: None, client_timeout=deadline)
-            wait_until(lambda: host.log.count(f"{model}: called") > called, TIMEOUT, "the callable runs")
-            if how == "cancel":
-                call.cancel()
-            wait_until(lambda: host.log.count(f"{model}: cancelled") > before, TIMEOUT, f"the callable sees the {how}")
+    before, called = host.log.count(f"{model}: cancelled"), host.log.count(f"{model}: called")
+    x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
+    x.set_data_from_numpy(np.ones((1, 1), np.float32))
+    with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
+        deadline = 0.5 if how == "deadline" else None
+        call = client.async_infer(model, [x], callback=lambda result, error: None, client_timeout=deadline)
+        wait_until(lambda: host.log.count(f"{model}: called") > called, TIMEOUT, "the callable runs")
+        if how == "cancel":
+            call.cancel()
+        wait_until(lambda: host.log.count(f"{model}: cancelled") > before, TIMEOUT, f"the callable sees the {how}")
 
 
 class TestContext:

@@ -31,7 +31,7 @@ class Scaled:
         self._factor = np.float32(factor)
 
     def __call__(self, x: Array) -> Array:
-        return x * self._factor
+        return np.asarray(x * self._factor)
 
 
 _INSIDE = threading.Barrier(3)
