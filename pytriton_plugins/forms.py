@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.models import Answers, Kind
-from pytriton_plugins.parameters import Parameters, special
+from pytriton_plugins.parameters import Parameters, check_kinds, special
 
 
 class Form(NamedTuple):
@@ -82,6 +82,7 @@ def _check_method(where: str, marked: type, name: str, *, may_be_async: bool) ->
 def _function_form(where: str, kind: Kind, function: Any, skip: int, settings: dict[str, bool] | None) -> Form:
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[skip:]
+    check_kinds(where, parameters)
     context, requests = special(where, function, parameters)
     tensors = [parameter for parameter in parameters if parameter.name not in (context, requests)]
     answers = _answering(function)

@@ -16,7 +16,7 @@ from pytriton_plugins.annotations import (
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.forms import Form, form_of, refuse
 from pytriton_plugins.models import MAX_TIMEOUT, Answers, ModelDeclaration, wrong_name
-from pytriton_plugins.parameters import check_inputs, check_kinds
+from pytriton_plugins.parameters import check_inputs
 from pytriton_plugins.tensors import Tensor
 
 MAX_OUTPUTS = 64
@@ -119,11 +119,10 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
     form = form_of(where, marked)
     if declaration_of(marked):
         refuse(where, "it is already marked; mark each callable once, and write a second function for a second model")
-    check_kinds(where, form.parameters)
     took = _inputs(where, form, inputs)
     gave = _outputs(where, form, outputs)
     if not form.requests:
-        check_inputs(where, took, form.parameters)
+        check_inputs(where, took, form.parameters, form.context)
     _check_settings(where, settings)
     declaration = ModelDeclaration(
         name=_model_name(where, settings.name, marked.__name__),
@@ -245,9 +244,10 @@ def _check_settings(where: str, settings: _Settings) -> None:
         value = getattr(settings, name)
         if type(value) is not int or not least <= value <= _INT32:
             refuse(where, f"{name}={value!r}; write a whole number from {least} up{none}")
-    for name, limit in (("threads", settings.threads), ("max_concurrency", settings.max_concurrency)):
-        if limit is not None and (type(limit) is not int or not 1 <= limit <= MAX_SLOTS):
-            refuse(where, f"{name}={limit!r}; write a whole number from 1 to {MAX_SLOTS}")
+    for name, slots in (("threads", settings.threads), ("max_concurrency", settings.max_concurrency)):
+        left_out = name == "max_concurrency" and slots is None
+        if not left_out and (type(slots) is not int or not 1 <= slots <= MAX_SLOTS):
+            refuse(where, f"{name}={slots!r}; write a whole number from 1 to {MAX_SLOTS}")
     if type(settings.retry_alone) is not bool:
         refuse(where, f"retry_alone={settings.retry_alone!r}; write True or False")
     timeout = settings.timeout

@@ -32,24 +32,33 @@ def check_kinds(where: str, parameters: Parameters) -> None:
 
 def special(where: str, function: Any, parameters: Parameters) -> tuple[str, str]:
     """The names of the parameters that are annotated ``Context`` and ``list[Request]``; empty where there is none."""
-    meanings = {each.name: meaning_of(where, function, each) for each in parameters}
-    contexts = [name for name, meaning in meanings.items() if meaning is Context]
+    named = [each for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    meanings = {each.name: meaning_of(where, function, each) for each in named}
+    contexts = [name for name, meaning in meanings.items() if _is_context(meaning)]
     lists = [name for name, meaning in meanings.items() if _holds_requests(meaning)]
     for found, kind in ((contexts, "Context"), (lists, "list[Request]")):
         if len(found) > 1:
             raise DeclarationError(f"{where}: parameters {' and '.join(found)} are both {kind}; keep one of them")
     for name, meaning in meanings.items():
-        if meaning is Request:
-            raise DeclarationError(f"{where}: parameter {name!r} is one Request; write {name}: list[Request]")
+        if meaning is Request or (Request in typing.get_args(meaning) and name not in lists):
+            raise DeclarationError(f"{where}: parameter {name!r} is no list of requests; write {name}: list[Request]")
     return next(iter(contexts), ""), next(iter(lists), "")
+
+
+def _is_context(meaning: Any) -> bool:
+    """Also ``Context | None``, for callables that are called without one elsewhere."""
+    return meaning is Context or set(typing.get_args(meaning)) == {Context, type(None)}
 
 
 def _holds_requests(meaning: Any) -> bool:
     return typing.get_origin(meaning) in (list, collections.abc.Sequence) and typing.get_args(meaning) == (Request,)
 
 
-def check_inputs(where: str, inputs: Iterable[Tensor], parameters: Parameters) -> None:
-    """Each input reaches one parameter, each parameter is an input, and optional inputs have a default."""
+def check_inputs(where: str, inputs: Iterable[Tensor], parameters: Parameters, context: str = "") -> None:
+    """Each input reaches one parameter, each parameter is an input, and optional inputs have a default.
+
+    ``context``: the parameter that gets a `Context`, which is none of ``parameters``.
+    """
     takes_all = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
     named = {each.name: each for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD}
     args: dict[str, Tensor] = {}
@@ -60,6 +69,10 @@ def check_inputs(where: str, inputs: Iterable[Tensor], parameters: Parameters) -
                 "give one of them another arg="
             )
         args[tensor.arg] = tensor
+        if tensor.arg == context:
+            raise DeclarationError(
+                f"{where}: input {tensor.name!r} and the Context both go to parameter {context!r}; rename the parameter"
+            )
         _check_input(where, tensor, named.get(tensor.arg), takes_all)
     for name in named:
         if name not in args:

@@ -66,8 +66,8 @@ def response_cache_problem(declaration: ModelDeclaration) -> str:
         return f"{_CACHE} holds one response to a request, and this model yields any number; leave response_cache out"
     if declaration.has_details:
         return (
-            f"{_CACHE} does not look at a request's parameters, which this model can see (Context, list[Request]); take "
-            "arrays only, or leave response_cache out"
+            f"{_CACHE} does not look at a request's parameters, which this model can see (Context, list[Request]); "
+            "take arrays only, or leave response_cache out"
         )
     if len(declaration.outputs) > 1:
         return (

@@ -60,6 +60,7 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "load_timeout": ("2m", 120.0),
         "drain_timeout": ("0", 0.0),
         "allow": ("trace,shared-memory", ("trace", "shared-memory")),
+        "forward_headers": ("X-Request-Id, traceparent,x-request-id", ("x-request-id", "traceparent")),
         "run_dir": ("/run/x", Path("/run/x")),
         "log_level": ("debug", "debug"),
         "plugins": ("resnet,acme/bert", ("resnet", "acme/bert")),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import FunctionType
 from typing import Annotated, Any, TypedDict
 
 import numpy as np
 import pytest
 
-from pytriton_plugins import Tensor, infer_func
+from pytriton_plugins import Context, Request, Tensor, infer_func
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.marking import declaration_of
 from pytriton_plugins.models import ModelDeclaration
@@ -284,8 +284,23 @@ def positional_only(a: Any, /) -> Any: ...
 def starred(*arrays: Any) -> Any: ...
 def everything(**inputs: Any) -> Any: ...
 def with_default(a: Any, temperature: float = 1.0) -> Any: ...
-def with_context(a: Vector, ctx: Context) -> Sum: ...  # type: ignore[name-defined, empty-body]  # noqa: F821
-def with_requests(requests: list[Request]) -> Any: ...  # type: ignore[name-defined]  # noqa: F821
+def two_contexts(a: Vector, ctx: Context, more: Context) -> Sum: ...  # type: ignore[empty-body]
+def hidden_context(a: Vector, ctx: Hidden.Context) -> Sum: ...  # type: ignore[name-defined, empty-body]  # noqa: F821
+def context_by_place(ctx: Context, /, a: Vector) -> Sum: ...  # type: ignore[empty-body]
+def contexts(a: Vector, *ctx: Context) -> Sum: ...  # type: ignore[empty-body]
+def context_and_all(ctx: Context, **inputs: Any) -> Any: ...
+def only_context(ctx: Context) -> Sum: ...  # type: ignore[empty-body]
+def one_request(request: Request) -> Any: ...
+def one_request_beside(a: Any, request: Request) -> Any: ...
+def requests_by_place(requests: list[Request], /) -> Any: ...
+def requests_and_inputs(requests: list[Request], a: Any) -> Any: ...
+def requests_and_all(requests: list[Request], **inputs: Any) -> Any: ...
+def two_lists(requests: list[Request], more: list[Request]) -> Any: ...
+def hidden_requests(requests: list[Hidden.Request]) -> Any: ...  # type: ignore[name-defined]  # noqa: F821
+def tuple_of_requests(requests: tuple[Request, ...]) -> Any: ...
+def with_requests(requests: list[Request]) -> Any: ...
+def with_requests_and_context(requests: Sequence[Request], *, ctx: Context | None = None) -> Any: ...
+def with_context(a: Vector, ctx: Context) -> Sum: ...  # type: ignore[empty-body]
 def annotated(a: Vector) -> Sum: ...  # type: ignore[empty-body]
 def unresolved(a: Missing) -> Sum: ...  # type: ignore[name-defined, empty-body]  # noqa: F821
 def unresolved_return(a: Vector) -> Missing: ...  # type: ignore[name-defined]  # noqa: F821
@@ -302,12 +317,24 @@ def required(a: Maybe) -> Sum: ...  # type: ignore[empty-body]
 def two_tensors(a: Annotated[np.ndarray, A, B]) -> Sum: ...  # type: ignore[empty-body]
 def wrong_arg(a: Annotated[np.ndarray, Tensor("x", np.uint8, (1,), arg="y")]) -> Sum: ...  # type: ignore[empty-body]
 async def asynchronous(a: Vector) -> Sum: ...  # type: ignore[empty-body]
-def generator(a: Vector) -> Any:
+async def plain_async(a: Any) -> Any: ...
+def generator(a: Any) -> Iterator[Any]:
     yield a
 
 
-async def async_generator(a: Vector) -> Any:
+async def async_generator(a: Any) -> AsyncIterator[Any]:
     yield a
+
+
+def requests_generator(requests: list[Request]) -> Iterator[Any]:
+    yield requests
+
+
+async def requests_async_generator(requests: list[Request]) -> AsyncIterator[Any]:
+    yield requests
+
+
+async def with_requests_async(requests: list[Request], ctx: Context) -> Any: ...
 
 
 def größe(a: Vector) -> Sum: ...  # type: ignore[empty-body]
@@ -328,6 +355,38 @@ class BadClose(Method):
 class AsyncReady(Method):
     async def is_ready(self) -> bool:
         return True
+
+
+class AsyncClose(Method):
+    async def close(self) -> None: ...
+
+
+class Awaited:
+    async def __call__(self, a: Any) -> Any: ...
+
+    async def close(self) -> None: ...
+
+    def is_ready(self) -> bool:
+        return True
+
+
+class AwaitedReady(Awaited):
+    async def is_ready(self) -> bool:  # type: ignore[override]
+        return True
+
+
+class Yields:
+    def __call__(self, a: Any, ctx: Context) -> Iterator[Any]:
+        yield a
+
+
+class YieldsToo(Yields):
+    """Its __call__ is its base's."""
+
+
+class YieldsAwaited(Awaited):
+    async def __call__(self, a: Any) -> Any:
+        yield a
 
 
 class PositionalSettings(Method):
@@ -363,9 +422,42 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: mark(starred, **LISTS),
      "starred: parameter 'arrays' with * gets nothing, for inputs come by name; write **inputs to take them all"),
     (lambda: mark(everything, outputs=[S]), "everything: **inputs says no names; write inputs=[Tensor("),
-    (lambda: mark(with_context), "with_context: parameter 'ctx': Context is not supported yet; take arrays by name"),
+    (lambda: mark(two_contexts), "two_contexts: parameters ctx and more are both Context; keep one of them"),
+    (lambda: mark(hidden_context),
+     "hidden_context: parameter 'ctx' cannot be resolved (name 'Hidden' is not defined); "
+     "move that name to module level, out of functions and TYPE_CHECKING"),
+    (lambda: mark(context_by_place),
+     "context_by_place: parameter 'ctx' is positional-only; inputs come by name, remove the /"),
+    (lambda: mark(contexts), "contexts: parameter 'ctx' with * gets nothing, for inputs come by name"),
+    (lambda: mark(only_context),
+     'only_context: it has no inputs; write inputs=[Tensor("input", np.float32, (-1,))]'),
+    (lambda: mark(context_and_all, inputs=[Tensor("it", np.uint8, (1,), arg="ctx")], outputs=[S]),
+     "context_and_all: input 'it' and the Context both go to parameter 'ctx'; rename the parameter"),
+    (lambda: mark(only_context, inputs=[Tensor("ctx", np.uint8, (1,))]),
+     "only_context: input 'ctx' and the Context both go to parameter 'ctx'; rename the parameter"),
+    (lambda: mark(one_request, **LISTS),
+     "one_request: parameter 'request' is no list of requests; write request: list[Request]"),
+    (lambda: mark(one_request_beside, **LISTS),
+     "one_request_beside: parameter 'request' is no list of requests; write request: list[Request]"),
+    (lambda: mark(requests_by_place, **LISTS),
+     "requests_by_place: parameter 'requests' is positional-only; inputs come by name, remove the /"),
+    (lambda: mark(requests_and_inputs, **LISTS),
+     "requests_and_inputs: parameter 'a' stands beside requests: list[Request]; the inputs are in there"),
+    (lambda: mark(requests_and_all, **LISTS),
+     "requests_and_all: parameter 'inputs' stands beside requests: list[Request]; the inputs are in there"),
+    (lambda: mark(two_lists, **LISTS),
+     "two_lists: parameters requests and more are both list[Request]; keep one of them"),
+    (lambda: mark(hidden_requests, **LISTS),
+     "hidden_requests: parameter 'requests' cannot be resolved (name 'Hidden' is not defined); move that name"),
+    (lambda: mark(tuple_of_requests, **LISTS),
+     "tuple_of_requests: parameter 'requests' is no list of requests; write requests: list[Request]"),
     (lambda: mark(with_requests, outputs=[S]),
-     "with_requests: parameter 'requests': Request is not supported yet; take arrays by name"),
+     "with_requests: list[Request] says no names; write inputs=[Tensor("),
+    (lambda: mark(with_requests, inputs=[A]), "with_requests: it has no outputs; write outputs=["),
+    (lambda: mark(requests_generator, **LISTS),
+     "requests_generator: what yields answers one request at a time; take the inputs by name instead of list[Request]"),
+    (lambda: mark(requests_async_generator, **LISTS),
+     "requests_async_generator: what yields answers one request at a time; take the inputs by name"),
     (lambda: mark(f_a, inputs=[Tensor("images:0", np.uint8, (-1,))], outputs=[S]),
      "f_a: the name 'images:0' of input 'images:0' cannot be a parameter; "
      "write Tensor('images:0', …, arg=\"images_0\"), or take **inputs"),
@@ -450,10 +542,23 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
      "f_a: Triton's response cache compares the bytes of an input and not its shape, and input a can have the same"),
     (lambda: mark(f_a, triton_config={"instance_group": []}, **LISTS),
      "f_a: triton_config has 'instance_group', which the daemon writes itself; write workers=… instead"),
-    (lambda: mark(asynchronous), "asynchronous: async def is not supported yet; write a plain def"),
-    (lambda: mark(generator, outputs=[S]),
-     "generator: a generator is not supported yet; return the outputs instead of yielding them"),
-    (lambda: mark(async_generator, outputs=[S]), "async_generator: a generator is not supported yet"),
+    *(
+        (lambda function=function: mark(function, outputs=[S], inputs=[A], threads=2),
+         f"{function.__name__}: threads= is for a plain def; an async def takes max_concurrency=")
+        for function in (plain_async, async_generator, Awaited)
+    ),
+    *(
+        (lambda function=function: mark(function, outputs=[S], inputs=[A], max_concurrency=2),
+         f"{function.__name__}: max_concurrency= is for an async def; a plain def takes threads=")
+        for function in (f_a, generator, Method)
+    ),
+    *(
+        (lambda name=name, function=function, value=value: mark(function, **{name: value}, **LISTS),
+         f"{function.__name__}: {name}={value!r}; write a whole number from 1 to 256")
+        for name, function in (("threads", f_a), ("max_concurrency", plain_async))
+        for value in (0, -1, True, 2.0, "2", 257, np.int64(2))
+    ),
+    (lambda: mark(f_a, threads=None, **LISTS), "f_a: threads=None; write a whole number from 1 to 256"),
     (lambda: infer_func(**LISTS)(Method()), "it is an instance of Method; mark a function or a class"),
     (lambda: infer_func(**LISTS)(functools.partial(f_a)), "it is an instance of partial; mark a function or a class"),
     (lambda: infer_func(**LISTS)(np.add), "it is an instance of ufunc; mark a function or a class"),
@@ -468,12 +573,120 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: mark(BadClose, **LISTS),
      "BadClose: close is no method; write def close(self), or give it another name"),
     (lambda: mark(AsyncReady, **LISTS),
-     "AsyncReady: an async is_ready() is not supported yet; write a plain def is_ready(self)"),
+     "AsyncReady: is_ready() is async; write a plain def is_ready(self)"),
+    (lambda: mark(AwaitedReady, **LISTS),
+     "AwaitedReady: is_ready() is async; write a plain def is_ready(self)"),
+    (lambda: mark(AsyncClose, **LISTS),
+     "AsyncClose: close() is async; write a plain def close(self), or make __call__ async too"),
     (lambda: mark(PositionalSettings, **LISTS),
      "PositionalSettings: parameter 'path' of __init__ is positional-only; settings come by name, remove the /"),
     (lambda: infer_func(**LISTS)(mark(f_a, **LISTS)),
      "f_a: it is already marked; mark each callable once, and write a second function for a second model"),
 ]  # fmt: skip
+
+
+Said = tuple[str, int, str, str]
+"""How it answers, its slots, and the parameters that get the context and the requests."""
+
+FORMS: list[tuple[Any, dict[str, Any], Said]] = [
+    (f_a, LISTS, ("plain", 1, "", "")),
+    (f_a, {**LISTS, "threads": 3}, ("plain", 3, "", "")),
+    (f_a, {**LISTS, "threads": 256}, ("plain", 256, "", "")),
+    (asynchronous, {}, ("async", 8, "", "")),
+    (plain_async, {**LISTS, "max_concurrency": 1}, ("async", 1, "", "")),
+    (plain_async, {**LISTS, "threads": 1}, ("async", 8, "", "")),
+    (generator, LISTS, ("stream", 1, "", "")),
+    (generator, {**LISTS, "threads": 4}, ("stream", 4, "", "")),
+    (async_generator, {**LISTS, "max_concurrency": 5}, ("async_stream", 5, "", "")),
+    (with_context, {}, ("plain", 1, "ctx", "")),
+    (context_and_all, LISTS, ("plain", 1, "ctx", "")),
+    (with_requests, LISTS, ("plain", 1, "", "requests")),
+    (with_requests, {**LISTS, "max_batch_size": 0}, ("plain", 1, "", "requests")),
+    (with_requests_and_context, {**LISTS, "threads": 2}, ("plain", 2, "ctx", "requests")),
+    (with_requests_async, LISTS, ("async", 8, "ctx", "requests")),
+    (Method, {**LISTS, "threads": 2}, ("plain", 2, "", "")),
+    (Awaited, {**LISTS, "max_concurrency": 2}, ("async", 2, "", "")),
+    (Yields, LISTS, ("stream", 1, "ctx", "")),
+    (YieldsToo, {**LISTS, "threads": 2}, ("stream", 2, "ctx", "")),
+    (YieldsAwaited, LISTS, ("async_stream", 8, "", "")),
+]
+
+
+@pytest.mark.parametrize(("marked", "arguments", "said"), FORMS, ids=lambda each: getattr(each, "__name__", None))
+def test_what_each_form_declares(marked: Any, arguments: dict[str, Any], said: Said) -> None:
+    if isinstance(marked, type):
+        marked = type(marked.__name__, (marked,), {})  # a subclass is not marked
+    declaration = declared(mark(marked, **arguments))
+    assert (declaration.answers, declaration.slots, declaration.context, declaration.requests) == said
+    assert declaration.inputs == (A,)
+    assert declaration.is_async is said[0].startswith("async")
+    assert declaration.streams is said[0].endswith("stream")
+    assert declaration.takes_requests is bool(said[3])
+    assert declaration.has_details is bool(said[2] or said[3])
+
+
+def test_requests_one_by_one_may_have_inputs_of_any_name_and_need_no_defaults() -> None:
+    inputs = [Tensor("images:0", np.uint8, (-1,)), Tensor("class", np.uint8, (1,), optional=True)]
+    assert declared(mark(with_requests, inputs=inputs, outputs=[S])).inputs == tuple(inputs)
+
+
+def logged(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def logged_parts(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        yield from function(*args, **kwargs)
+
+    return wrapper
+
+
+def test_what_a_decorator_below_makes_of_a_generator_is_what_counts() -> None:
+    """Its wrapper is what is called: one that yields streams, one that returns answers once.
+
+    Seen red with the wrapped function asked how it answers (`_answering`).
+    """
+
+    class Logged(Yields):
+        __call__ = logged_parts(Yields.__call__)
+
+    class Once(Yields):
+        __call__ = logged(Yields.__call__)
+
+    declarations = [declared(mark(each, **LISTS)) for each in (Logged, Once)]
+    assert [each.answers for each in declarations] == ["stream", "plain"]
+    assert [each.context for each in declarations] == ["ctx", "ctx"]
+    assert declared(infer_func(**LISTS)(logged_parts(generator))).answers == "stream"
+
+
+TYPES_ONLY = """from __future__ import annotations
+from typing import TYPE_CHECKING
+from pytriton_plugins import Tensor, infer_func
+if TYPE_CHECKING:
+    from pytriton_plugins import Context, Request
+@infer_func(inputs=[Tensor("a", "float32", (-1,))], outputs=[Tensor("s", "float32", (-1,))])
+def f({parameters}): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "parameter", "name"),
+    [("a, ctx: Context", "ctx", "Context"), ("requests: list[Request]", "requests", "Request")],
+)
+def test_what_is_imported_for_type_checkers_only_is_told_to_move(parameters: str, parameter: str, name: str) -> None:
+    """Seen red with annotations that cannot be resolved passed over (`meaning_of`)."""
+    source = compile(TYPES_ONLY.format(parameters=parameters), "made.py", "exec", dont_inherit=True)
+    with pytest.raises(DeclarationError) as caught:
+        exec(source, {"__name__": "made"})
+    assert str(caught.value) == (
+        f"@infer_func on f: parameter {parameter!r} cannot be resolved (name {name!r} is not defined); "
+        "move that name to module level, out of functions and TYPE_CHECKING"
+    )
 
 
 @pytest.mark.parametrize(("make", "message"), MISTAKES, ids=[f"{n}-{m[:40]}" for n, (_, m) in enumerate(MISTAKES)])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pytriton_plugins import Tensor
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.models import Answers, ModelDeclaration
 from pytriton_plugins.tensors import NUMERIC
 
 FULL = ModelDeclaration(
@@ -58,6 +59,22 @@ def test_the_json_form() -> None:
         "settings": None,
         "triton_config": {},
     }
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_async", "streams"),
+    [("plain", False, False), ("async", True, False), ("stream", False, True), ("async_stream", True, True)],
+)
+def test_what_a_form_means(answers: Answers, is_async: bool, streams: bool) -> None:
+    declaration = replace(SMALL, answers=answers)
+    assert (declaration.is_async, declaration.streams) == (is_async, streams)
+
+
+@pytest.mark.parametrize(("context", "requests"), [("", ""), ("ctx", ""), ("", "requests"), ("ctx", "requests")])
+def test_who_is_told_more_than_the_tensors(context: str, requests: str) -> None:
+    declaration = replace(SMALL, context=context, requests=requests)
+    assert declaration.takes_requests is bool(requests)
+    assert declaration.has_details is bool(context or requests)
 
 
 def test_a_batch_axis_is_there_unless_the_size_is_zero() -> None:
