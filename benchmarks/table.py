@@ -117,6 +117,8 @@ WITH_PEERS = Comparison(
         ("pytriton", "floor"),
         ("ours", "pytriton"),
         ("lending", "pytriton"),
+        ("empty", "floor"),
+        ("ours", "python-backend"),
     ),
     objections,
 )
