@@ -18,7 +18,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.loads import LOADS, Load, loads_named
 from benchmarks.measure import Plan, Run
 from benchmarks.perf_analyzer import Window
-from benchmarks.servers import STARTERS, TITLES
+from benchmarks.servers import EMPTY, STARTERS, TITLES
 from benchmarks.setup import LOAD_GENERATOR, Setup
 from benchmarks.table import WITH_PEERS, Comparison
 
@@ -116,7 +116,7 @@ def run_start(options: argparse.Namespace) -> None:
             Cache(options.dir),
             Path(folder),
             rounds,
-            frozenset({"floor", *options.without}),
+            frozenset({"floor", EMPTY, *options.without}),
             options.tritonserver,
             lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
         )

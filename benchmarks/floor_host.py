@@ -1,4 +1,4 @@
-"""Serves one model in loopback mode: `python -m benchmarks.floor_host NAME HTTP GRPC METRICS TRITONSERVER FOLDER`.
+"""Models in loopback mode: `python -m benchmarks.floor_host HTTP GRPC METRICS TRITONSERVER FOLDER DATATYPE:NAME…`.
 
 A process of its own, started by `benchmarks.servers.floor`; it ends with its tritonserver or with SIGTERM.
 """
@@ -24,20 +24,27 @@ SCHEDULING = {"dynamic_batching": {}, "instance_group": [{"count": 1, "kind": "K
 """As the peers are configured; our own models are batched by our backend instead."""
 
 
-async def serve(name: str, ports: Ports, tritonserver: Path, folder: Path) -> None:
-    """Open the gate once the model is loaded, then wait for the server's end."""
-    x, y = Tensor("x", np.float32, (-1,)), Tensor("y", np.float32, (-1,))
-    model = ModelDeclaration(name, 1, "function", "loopback", (x,), (y,), triton_config=SCHEDULING)
+def loopback(data_type: str, name: str) -> ModelDeclaration:
+    """y = x, with the tensors that the peers' models have."""
+    dtype = {"FP32": np.float32, "BYTES": bytes}[data_type]
+    x, y = Tensor("x", dtype, (-1,)), Tensor("y", dtype, (-1,))
+    return ModelDeclaration(name, 1, "function", "loopback", (x,), (y,), triton_config=SCHEDULING)
+
+
+async def serve(models: list[ModelDeclaration], ports: Ports, tritonserver: Path, folder: Path) -> None:
+    """Open the gate once every model is loaded, then wait for the server's end."""
     config = HostConfig(allow=("shared-memory",))
     found = FoundServer(tritonserver, "the benchmark")
     server = await TritonServer.start(found, config, ports, folder, lambda _: None, lambda _: None)
-    await server.declare(1, pack_declaration(model, wait=1.0, largest_response=1 << 31, loopback=True))
-    add_model(folder / "repository", model)
-    await server.load(name, model_config(model, 1, (1,)), 30.0)
+    for number, model in enumerate(models, 1):
+        await server.declare(number, pack_declaration(model, wait=1.0, largest_response=1 << 31, loopback=True))
+        add_model(folder / "repository", model)
+        await server.load(model.name, model_config(model, number, (1,)), 30.0)
     await server.set_gate(True)
     await server.child.wait()
 
 
 if __name__ == "__main__":
-    name, http, grpc, metrics, binary, place = sys.argv[1:]
-    asyncio.run(serve(name, Ports(int(http), int(grpc), int(metrics)), Path(binary), Path(place)))
+    http, grpc, metrics, binary, place, *wanted = sys.argv[1:]
+    models = [loopback(*each.split(":")) for each in wanted]
+    asyncio.run(serve(models, Ports(int(http), int(grpc), int(metrics)), Path(binary), Path(place)))

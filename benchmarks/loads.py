@@ -16,7 +16,7 @@ FLOAT_BYTES = 4
 
 @frozen
 class Load:
-    """One row of the table: FP32 tensors of `elements` values sent to and returned by the model `identity`."""
+    """One row of the table: tensors of `elements` numbers or strings, sent to a model that gives them back."""
 
     name: str
     title: str
@@ -26,19 +26,26 @@ class Load:
     floor_over_python_backend: float
     """The floor must be at least this many times as fast as the python backend, or it is no floor."""
     client_shared_memory: bool = False
+    string_length: int = 0
+    """Bytes of each string; 0: FP32 numbers."""
+
+    @property
+    def model(self) -> str:
+        return "strings" if self.string_length else "identity"
 
     @property
     def bytes(self) -> int:
-        """Size of the input, and of the output."""
-        return self.elements * FLOAT_BYTES
+        """Size of the input, and of the output, without what Triton puts around strings."""
+        return self.elements * (self.string_length or FLOAT_BYTES)
 
     def arguments(self) -> list[str]:
         """The part of perf_analyzer's command line that makes this load."""
         shared_memory = ["--shared-memory", "system", "--output-shared-memory-size", str(self.bytes)]
         return [
-            *("-m", "identity", "-i", self.protocol, "--shape", f"x:{self.elements}"),
+            *("-m", self.model, "-i", self.protocol, "--shape", f"x:{self.elements}"),
             *("--concurrency-range", str(self.clients)),
             *(shared_memory if self.client_shared_memory else []),
+            *(["--string-length", str(self.string_length)] if self.string_length else []),
         ]
 
 
@@ -47,6 +54,7 @@ LOADS = (
     Load("grpc-8", "64 B gRPC, 8 clients", "grpc", 8, 16, 1.5),
     Load("grpc-32", "64 B gRPC, 32 clients", "grpc", 32, 16, 1.25),
     Load("http-1", "64 B HTTP, 1 client", "http", 1, 16, 1.5),
+    Load("strings-1", "1000 × 20 B strings gRPC, 1 client", "grpc", 1, 1000, 3.0, string_length=20),
     Load("shm-600k", "600 KB client shm, 1 client", "grpc", 1, 150_000, 1.4, client_shared_memory=True),
     Load("shm-16m", "16 MB client shm, 1 client", "grpc", 1, 4_000_000, 3.0, client_shared_memory=True),
 )

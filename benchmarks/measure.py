@@ -12,7 +12,8 @@ from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.loads import Load
 from benchmarks.perf_analyzer import Figure, Window
-from benchmarks.servers import ONLY_WITH_CLIENT_SHM, PEERS, STARTERS, TITLES, Models, Server, Starter
+from benchmarks.servers import EMPTY, ONLY_WITH_CLIENT_SHM, PEERS, STARTERS, TITLES, Server, Starter
+from benchmarks.servers.models import OF_THE_TABLE
 from benchmarks.servers.server import free_place
 
 ATTEMPTS = 2
@@ -42,7 +43,7 @@ class Run:
 
 def measures(load: Load, server: str) -> bool:
     """Whether the load is sent to the server."""
-    return load.client_shared_memory or server not in ONLY_WITH_CLIENT_SHM
+    return load.client_shared_memory or server not in {EMPTY, *ONLY_WITH_CLIENT_SHM}
 
 
 @frozen
@@ -75,9 +76,9 @@ class Plan:
             self.progress(f"starting {self.titles[name]}", 0, 1)
             try:
                 place = free_place(self.folder / name, self.tritonserver)
-                server = stack.enter_context(start(self.cache, Models("identity"), place))
+                server = stack.enter_context(start(self.cache, OF_THE_TABLE, place))
             except BenchmarkError as error:
-                if name not in PEERS:
+                if name not in {EMPTY, *PEERS}:
                     raise
                 run.skipped[name] = str(error)
                 continue

@@ -14,7 +14,8 @@ from attrs import Factory, define, field, frozen
 from benchmarks import processes
 from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
-from benchmarks.servers import PEERS, STARTERS, TITLES, Models, Server
+from benchmarks.servers import PEERS, STARTERS, TITLES, Server
+from benchmarks.servers.models import add_subs
 from benchmarks.servers.server import free_place
 
 SETTLE_SECONDS = 1.0
@@ -68,7 +69,7 @@ class Study:
 
     def _one(self, name: str, count: int, round_: int) -> Start:
         place = free_place(self.folder / f"{name}-{count}-{round_}", self.tritonserver)
-        with STARTERS[name](self.cache, Models("add_sub", count), place) as server:
+        with STARTERS[name](self.cache, add_subs(count), place) as server:
             time.sleep(SETTLE_SECONDS)
             everything, workers = memory(server)
         imports = bytes_of_imports(len(workers)) if workers else 0

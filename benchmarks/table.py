@@ -117,6 +117,8 @@ WITH_PEERS = Comparison(
         ("pytriton", "floor"),
         ("ours", "pytriton"),
         ("copying", "pytriton"),
+        ("empty", "floor"),
+        ("ours", "python-backend"),
     ),
     objections,
 )

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from benchmarks.cache import Cache
 from benchmarks.servers.floor import start_floor
 from benchmarks.servers.models import Models
-from benchmarks.servers.ours import start_ours
+from benchmarks.servers.ours import start_empty, start_ours
 from benchmarks.servers.python_backend import start_python_backend
 from benchmarks.servers.pytriton import start_pytriton
 from benchmarks.servers.server import Place, Server
 
-__all__ = ["ONLY_WITH_CLIENT_SHM", "PEERS", "STARTERS", "TITLES", "Models", "Place", "Server", "Starter"]
+__all__ = ["EMPTY", "ONLY_WITH_CLIENT_SHM", "PEERS", "STARTERS", "TITLES", "Models", "Place", "Server", "Starter"]
 
 Starter = Callable[[Cache, Models, Place], Server]
+
+EMPTY = "empty"
+"""Not in every checkout, and sent the loads in client shared memory only: what it saves is a copy of the output."""
 
 STARTERS: dict[str, Starter] = {
     "floor": start_floor,
@@ -23,6 +26,7 @@ STARTERS: dict[str, Starter] = {
     "copying": functools.partial(start_ours, further=("--no-shm-lend",)),
     "python-backend": start_python_backend,
     "pytriton": start_pytriton,
+    EMPTY: start_empty,
 }
 """In the order in which each round measures them."""
 
@@ -34,6 +38,7 @@ TITLES = {
     "copying": "ours, copying",
     "python-backend": "python backend",
     "pytriton": "PyTriton",
+    EMPTY: "ours, ctx.empty",
 }
 ONLY_WITH_CLIENT_SHM = frozenset({"copying"})
 """Elsewhere it is the same as ours."""

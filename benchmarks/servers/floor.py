@@ -12,18 +12,18 @@ from benchmarks.servers.server import Place, Server, plain_environment
 
 
 def start_floor(cache: Cache, models: Models, place: Place) -> Server:
-    """A tritonserver whose model copies inputs to outputs inside our backend."""
-    if len(models.names) != 1:
-        raise NotInstalled("the floor serves one model; leave it out with `--without floor`")
+    """A tritonserver whose models copy inputs to outputs inside our backend."""
+    if any(model.inputs != ("x",) for model in models.models):
+        raise NotInstalled("the floor gives back what it gets; leave it out with `--without floor`")
     binary = cache.needs(place.tritonserver or cache.tritonserver)
     ports = [str(place.http), str(place.grpc), str(place.metrics)]
     command = [
         sys.executable,
         "-m",
         "benchmarks.floor_host",
-        models.names[0],
         *ports,
         str(binary),
         str(place.folder / "run"),
+        *(f"{model.data_type}:{model.name}" for model in models.models),
     ]
     return Server("floor", command, plain_environment(PYTHONPATH=str(CHECKOUT)), place, models.names, binary)

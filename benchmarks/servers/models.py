@@ -9,27 +9,49 @@ from attrs import frozen
 
 SOURCES = Path(__file__).parent.parent / "models"
 
+Kind = Literal["identity", "identity_empty", "strings", "add_sub"]
+DataType = Literal["FP32", "BYTES"]
+
 
 @frozen
-class Models:
-    """`identity` (y = x), or so many of `add_sub` (sum, difference); FP32 (-1,), batches of up to 64."""
+class Model:
+    """`identity`, `identity_empty` or `strings` (y = x), `add_sub` (sum, difference); (-1,), batches of up to 64."""
 
-    kind: Literal["identity", "add_sub"]
-    count: int = 1
+    name: str
+    kind: Kind
 
     @property
-    def names(self) -> list[str]:
-        """The names they are served under."""
-        return ["identity"] if self.kind == "identity" else [f"add_sub_{index:02}" for index in range(self.count)]
+    def data_type(self) -> DataType:
+        return "BYTES" if self.kind == "strings" else "FP32"
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return ("x",) if self.kind == "identity" else ("a", "b")
+        return ("a", "b") if self.kind == "add_sub" else ("x",)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return ("y",) if self.kind == "identity" else ("sum", "difference")
+        return ("sum", "difference") if self.kind == "add_sub" else ("y",)
 
     def source(self, server: str) -> Path:
         """The callable as it is written for one server."""
         return SOURCES / server / f"{self.kind}.py"
+
+
+@frozen
+class Models:
+    """What one server serves."""
+
+    models: tuple[Model, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names they are served under."""
+        return [model.name for model in self.models]
+
+
+OF_THE_TABLE = Models((Model("identity", "identity"), Model("strings", "strings")))
+
+
+def add_subs(count: int) -> Models:
+    """So many models that are alike but for their names."""
+    return Models(tuple(Model(f"add_sub_{index:02}", "add_sub") for index in range(count)))

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import benchmarks
+import pytriton_plugins
 from benchmarks.cache import Cache
-from benchmarks.servers.models import Models
+from benchmarks.errors import NotInstalled
+from benchmarks.servers.models import Model, Models
 from benchmarks.servers.server import Place, Server, plain_environment
 
 CHECKOUT = Path(benchmarks.__file__).parent.parent
@@ -23,11 +25,18 @@ def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str
     The server is `place.tritonserver`, else the peers' own binary.
     """
     binary = cache.needs(place.tritonserver or cache.tritonserver)
-    targets = [place.folder / f"{name}.py" for name in models.names]
-    for target in targets:
-        shutil.copyfile(models.source("ours"), target)
+    targets = {place.folder / f"{model.name}.py": model.source("ours") for model in models.models}
+    for target, source in targets.items():
+        shutil.copyfile(source, target)
     ports = [f"--http-port={place.http}", f"--grpc-port={place.grpc}", f"--metrics-port={place.metrics}"]
     options = [*ports, f"--tritonserver={binary}", "--allow=shared-memory", f"--run-dir={place.folder / 'run'}"]
     command = [sys.executable, "-c", HOST, "serve", *map(str, targets), *options, *further]
     environment = plain_environment(PYTHONPATH=str(CHECKOUT))
     return Server("ours", command, environment, place, models.names, binary)
+
+
+def start_empty(cache: Cache, models: Models, place: Place) -> Server:
+    """Ours, with an identity model that writes into `ctx.empty`, and no other model."""
+    if not hasattr(pytriton_plugins, "Context"):
+        raise NotInstalled("this checkout has no Context yet")
+    return start_ours(cache, Models((Model("identity", "identity_empty"),)), place)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.cache import Cache
-from benchmarks.servers.models import Models
+from benchmarks.servers.models import DataType, Model, Models
 from benchmarks.servers.server import Place, Server, plain_environment
 
 CONFIG = """\
@@ -24,8 +24,8 @@ def start_python_backend(cache: Cache, models: Models, place: Place) -> Server:
     """A tritonserver with one `model.py` for each model."""
     cache.needs(cache.python_backend_stub)
     repository = place.folder / "models"
-    for name in models.names:
-        write_model(repository / name, models)
+    for model in models.models:
+        write_model(repository / model.name, model)
     command = [
         str(cache.needs(cache.tritonserver)),
         f"--model-repository={repository}",
@@ -39,14 +39,15 @@ def start_python_backend(cache: Cache, models: Models, place: Place) -> Server:
     return Server("python backend", command, environment, place, models.names, cache.tritonserver)
 
 
-def write_model(folder: Path, models: Models) -> None:
+def write_model(folder: Path, model: Model) -> None:
     """One model of a repository: its configuration and its code."""
     version = folder / "1"
     version.mkdir(parents=True)
-    shutil.copyfile(models.source("python_backend"), version / "model.py")
-    inputs, outputs = _tensors(models.inputs), _tensors(models.outputs)
+    shutil.copyfile(model.source("python_backend"), version / "model.py")
+    inputs, outputs = (_tensors(side, model.data_type) for side in (model.inputs, model.outputs))
     (folder / "config.pbtxt").write_text(CONFIG.format(name=folder.name, inputs=inputs, outputs=outputs))
 
 
-def _tensors(names: tuple[str, ...]) -> str:
-    return ", ".join(f'{{ name: "{name}", data_type: TYPE_FP32, dims: [-1] }}' for name in names)
+def _tensors(names: tuple[str, ...], data_type: DataType) -> str:
+    triton = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}[data_type]
+    return ", ".join(f'{{ name: "{name}", data_type: {triton}, dims: [-1] }}' for name in names)

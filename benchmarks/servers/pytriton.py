@@ -12,7 +12,8 @@ def start_pytriton(cache: Cache, models: Models, place: Place) -> Server:
     python = cache.needs(cache.pytriton_python)
     binary = cache.pytriton_packages / "pytriton" / "tritonserver" / "bin" / "tritonserver"
     ports = [str(place.http), str(place.grpc), str(place.metrics)]
-    command = [str(python), str(SOURCES / "pytriton" / "serve.py"), *ports, models.kind, *models.names]
+    wanted = [f"{model.kind}:{model.name}" for model in models.models]
+    command = [str(python), str(SOURCES / "pytriton" / "serve.py"), *ports, *wanted]
     environment = plain_environment(
         PATH=f"{python.parent}:/usr/bin:/bin",
         LD_LIBRARY_PATH=str(cache.libraries),

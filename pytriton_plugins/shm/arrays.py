@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from io import BytesIO
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,6 @@ from pytriton_plugins.shm.wire import TensorEntry
 from pytriton_plugins.tensors import DType
 
 Array = NDArray[Any]
-
-_OFFSET = 8
 
 
 def read_array(segment: Segment, entry: TensorEntry, dtype: DType) -> Array:
@@ -29,19 +28,13 @@ def view_array(memory: NDArray[np.uint8], entry: TensorEntry, dtype: DType) -> A
 
 
 def _read_text(segment: Segment, entry: TensorEntry) -> Array:
-    table: list[int] = np.frombuffer(segment.view, np.uint64, _elements(entry), entry.offset).tolist()
-    text_at = entry.offset + _OFFSET * len(table)
-    text = bytes(segment.view[text_at : text_at + table[-1]])
-    array = np.empty(len(table) - 1, object)
-    array[:] = [text[start:end] for start, end in pairwise(table)]
+    count = prod(entry.dims)
+    table = np.frombuffer(segment.view, np.uint64, count + 1, entry.offset)
+    text_at = entry.offset + table.nbytes
+    text = BytesIO(segment.view[text_at : text_at + table.item(-1)])
+    # Read like a file, string after string: a slice for each takes twice as long.
+    array: Array = np.fromiter(map(text.read, (table[1:] - table[:-1]).tolist()), object, count)
     return array.reshape(entry.dims)
-
-
-def _elements(entry: TensorEntry) -> int:
-    count = 1
-    for dim in entry.dims:
-        count *= dim
-    return count + 1
 
 
 class Encoded(NamedTuple):
@@ -60,7 +53,7 @@ def encode(array: Array, dtype: DType) -> Encoded:
         return Encoded(array, array.nbytes, dtype.numpy)
     items = array.ravel().tolist()
     offsets = np.zeros(len(items) + 1, np.uint64)
-    np.cumsum(np.fromiter(map(len, items), np.uint64, len(items)), out=offsets[1:])
+    np.add.accumulate(np.fromiter(map(len, items), np.uint64, len(items)), out=offsets[1:])
     text = b"".join(items)
     return Encoded(array, offsets.nbytes + len(text), dtype.numpy, offsets, text)
 

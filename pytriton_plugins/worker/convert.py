@@ -93,12 +93,13 @@ def _object_array(place: str, value: Any) -> Array:
 
 def _encoded(place: str, array: Array, dtype: DType) -> Array:
     items: list[Any] = array.ravel().tolist()
-    types = set(map(type, items))
-    if dtype.python is bytes and types <= {bytes}:
+    types = [*map(type, items)]
+    if dtype.python is bytes and types.count(bytes) == len(items):
         return array
-    encoded = np.empty(len(items), object)
+    all_text = types.count(str) == len(items)
+    texts = map(str.encode, items) if all_text else (_bytes(item, dtype) for item in items)
     try:
-        encoded[:] = [item.encode() for item in items] if types == {str} else [_bytes(item, dtype) for item in items]
+        encoded: Array = np.fromiter(texts, object, len(items))
     except (TypeError, UnicodeError):
         raise ResultError(_unencodable(place, items, dtype)) from None
     return encoded.reshape(array.shape)

@@ -42,6 +42,7 @@ def test_the_loads_of_the_table() -> None:
         ("grpc", 8, 64, False),
         ("grpc", 32, 64, False),
         ("http", 1, 64, False),
+        ("grpc", 1, 20_000, False),
         ("grpc", 1, 600_000, True),
         ("grpc", 1, 16_000_000, True),
     ]
@@ -53,6 +54,11 @@ def test_arguments_of_a_load_in_client_shared_memory() -> None:
         "-m identity -i grpc --shape x:150000 --concurrency-range 1"
         " --shared-memory system --output-shared-memory-size 600000"
     )
+
+
+def test_arguments_of_a_load_of_strings() -> None:
+    arguments = " ".join(loads_named("strings-1")[0].arguments())
+    assert arguments == "-m strings -i grpc --shape x:1000 --concurrency-range 1 --string-length 20"
 
 
 def test_loads_keep_the_order_of_the_table() -> None:

@@ -9,7 +9,14 @@ from benchmarks.loads import LOADS
 from benchmarks.measure import Measurement, Run
 from benchmarks.perf_analyzer import Figure
 
-RATES = {"floor": 2000.0, "ours": 1500.0, "copying": 1200.0, "python-backend": 500.0, "pytriton": 250.0}
+RATES = {
+    "floor": 2000.0,
+    "ours": 1500.0,
+    "copying": 1600.0,
+    "python-backend": 500.0,
+    "pytriton": 250.0,
+    "empty": 1800.0,
+}
 GRPC_1 = LOADS[0]
 
 
@@ -26,7 +33,7 @@ def full_run(rounds: int = 5, **rates: float) -> Run:
         for round_ in range(1, rounds + 1)
         for load in LOADS
         for server, rate in chosen.items()
-        if server != "copying" or load.name.startswith("shm")
+        if server not in ("copying", "empty") or load.name.startswith("shm")
     ]
     return Run(measurements, servers={name: {"triton": "2.51.0", "sha256": "aa"} for name in RATES})
 
@@ -49,14 +56,14 @@ def test_fractions_and_rates() -> None:
     run = full_run()
     assert table.WITH_PEERS.fractions_table(run, (GRPC_1,)).splitlines() == [
         "| load | ours ÷ floor | ours, copying ÷ floor | python backend ÷ floor | PyTriton ÷ floor | ours ÷ PyTriton "
-        "| ours, copying ÷ PyTriton |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        "| 64 B gRPC, 1 client | 0.75 | – | 0.25 | 0.12 | 6.00 | – |",
+        "| ours, copying ÷ PyTriton | ours, ctx.empty ÷ floor | ours ÷ python backend |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| 64 B gRPC, 1 client | 0.75 | – | 0.25 | 0.12 | 6.00 | – | – | 3.00 |",
     ]
     (row,) = table.WITH_PEERS.fractions_table(run, LOADS[-1:]).splitlines()[2:]
-    assert row == "| 16 MB client shm, 1 client | 0.75 | 0.60 | 0.25 | 0.12 | 6.00 | 4.80 |"
+    assert row == "| 16 MB client shm, 1 client | 0.75 | 0.80 | 0.25 | 0.12 | 6.00 | 6.40 | 0.90 | 3.00 |"
     rates = table.WITH_PEERS.rates_table(run, (GRPC_1,))
-    assert rates.splitlines()[2] == "| 64 B gRPC, 1 client | 2000 | 1500 | – | 500 | 250 |"
+    assert rates.splitlines()[2] == "| 64 B gRPC, 1 client | 2000 | 1500 | – | 500 | 250 | – |"
 
 
 def test_median_of_the_ratios_and_not_ratio_of_the_medians() -> None:
@@ -69,7 +76,7 @@ def test_median_of_the_ratios_and_not_ratio_of_the_medians() -> None:
 def test_missing_figures_are_dashes() -> None:
     run = Run([measured(1, "grpc-1", "ours", 100)])
     row = table.WITH_PEERS.fractions_table(run, (GRPC_1,)).splitlines()[2]
-    assert row == "| 64 B gRPC, 1 client | – | – | – | – | – | – |"
+    assert row == "| 64 B gRPC, 1 client | – | – | – | – | – | – | – | – |"
 
 
 def test_a_full_table_counts() -> None:
@@ -78,7 +85,7 @@ def test_a_full_table_counts() -> None:
 
 def test_four_rounds_do_not_count() -> None:
     found = table.objections(full_run(rounds=4), LOADS)
-    assert len(found) == 3 * len(LOADS) + 2  # copying: with client shm only
+    assert len(found) == 3 * len(LOADS) + 4  # copying and ctx.empty: with client shm only
     assert found[0] == "64 B gRPC, 1 client: 4 pairs of ours and floor, 5 are needed"
 
 
@@ -102,9 +109,9 @@ def test_different_servers_do_not_count() -> None:
     ("floor_over_python_backend", "rows"),
     [
         (3.0, []),
-        (2.9, ["shm-16m"]),
-        (1.49, ["grpc-1", "grpc-8", "http-1", "shm-16m"]),
-        (1.39, ["grpc-1", "grpc-8", "http-1", "shm-600k", "shm-16m"]),
+        (2.9, ["strings-1", "shm-16m"]),
+        (1.49, ["grpc-1", "grpc-8", "http-1", "strings-1", "shm-16m"]),
+        (1.39, ["grpc-1", "grpc-8", "http-1", "strings-1", "shm-600k", "shm-16m"]),
         (1.2, [load.name for load in LOADS]),
     ],
 )

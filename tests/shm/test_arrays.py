@@ -111,6 +111,15 @@ def test_strings_of_several_dimensions_and_any_layout() -> None:
         assert result.tolist() == array.tolist()
 
 
+def test_a_table_of_offsets_that_goes_back_is_refused() -> None:
+    encoded = encode(objects([b"ab", b"cd"]), BYTES)
+    segment = new_segment()
+    write(encoded, segment, 0)
+    segment.view[8:16] = (9).to_bytes(8, "little")
+    with pytest.raises(OverflowError):
+        read_array(segment, TensorEntry(0, BYTES.code, 0, 1, 0, encoded.size, (2,)), BYTES)
+
+
 @pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3)])
 def test_no_strings_keep_their_shape(shape: tuple[int, ...]) -> None:
     assert there_and_back(np.empty(shape, object), BYTES).shape == shape

@@ -1,4 +1,4 @@
-"""Serves the same models with PyTriton: serve.py HTTP GRPC METRICS KIND NAME… Runs in PyTriton's own environment."""
+"""Serves the same models with PyTriton: serve.py HTTP GRPC METRICS KIND:NAME… Runs in PyTriton's own environment."""
 
 import sys
 
@@ -7,7 +7,12 @@ from pytriton.decorators import batch  # type: ignore[import-not-found]
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor  # type: ignore[import-not-found]
 from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig  # type: ignore[import-not-found]
 
-TENSORS = {"identity": (("x",), ("y",)), "add_sub": (("a", "b"), ("sum", "difference"))}
+FP32, BYTES = np.float32, bytes
+TENSORS = {
+    "identity": (FP32, ("x",), ("y",)),
+    "strings": (BYTES, ("x",), ("y",)),
+    "add_sub": (FP32, ("a", "b"), ("sum", "difference")),
+}
 
 
 @batch  # type: ignore[untyped-decorator]
@@ -17,22 +22,32 @@ def identity(x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @batch  # type: ignore[untyped-decorator]
+def strings(x: np.ndarray) -> dict[str, np.ndarray]:
+    """y = x, in an array of its own."""
+    return {"y": x.copy()}
+
+
+@batch  # type: ignore[untyped-decorator]
 def add_sub(a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
     """Both at once."""
     return {"sum": a + b, "difference": a - b}
 
 
-def main(ports: list[int], kind: str, names: list[str]) -> None:
-    """Bind each name to the callable of this kind and serve for ever."""
+FUNCTIONS = {"identity": identity, "strings": strings, "add_sub": add_sub}
+
+
+def main(ports: list[int], models: list[str]) -> None:
+    """Bind each name to the callable of its kind and serve for ever."""
     addresses = {"http_address": "127.0.0.1", "grpc_address": "127.0.0.1", "metrics_address": "127.0.0.1"}
     config = TritonConfig(http_port=ports[0], grpc_port=ports[1], metrics_port=ports[2], **addresses)
-    inputs, outputs = ([Tensor(name=name, dtype=np.float32, shape=(-1,)) for name in side] for side in TENSORS[kind])
     # perf_analyzer registers shared memory and reads statistics, which PyTriton closes unless told otherwise.
     with Triton(config=config, security_config=TritonSecurityConfig(restricted_endpoints=[])) as triton:
-        for name in names:
+        for kind, name in (model.split(":") for model in models):
+            dtype, *sides = TENSORS[kind]
+            inputs, outputs = ([Tensor(name=name, dtype=dtype, shape=(-1,)) for name in side] for side in sides)
             triton.bind(
                 model_name=name,
-                infer_func={"identity": identity, "add_sub": add_sub}[kind],
+                infer_func=FUNCTIONS[kind],
                 inputs=inputs,
                 outputs=outputs,
                 config=ModelConfig(max_batch_size=64, batcher=DynamicBatcher()),
@@ -41,4 +56,4 @@ def main(ports: list[int], kind: str, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(port) for port in sys.argv[1:4]], sys.argv[4], sys.argv[5:])
+    main([int(port) for port in sys.argv[1:4]], sys.argv[4:])

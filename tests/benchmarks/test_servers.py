@@ -1,0 +1,50 @@
+"""What the servers that are compared serve: the same tensors everywhere, and a model file for each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pytriton_plugins
+from benchmarks.cache import Cache
+from benchmarks.errors import NotInstalled
+from benchmarks.floor_host import loopback
+from benchmarks.loads import LOADS
+from benchmarks.servers import EMPTY, STARTERS
+from benchmarks.servers.models import OF_THE_TABLE, Model, add_subs
+from benchmarks.servers.python_backend import write_model
+from benchmarks.servers.server import free_place
+from pytriton_plugins.discovery.resolve import resolve
+
+
+@pytest.mark.parametrize("model", [*OF_THE_TABLE.models, *add_subs(1).models], ids=lambda model: model.kind)
+def test_our_model_has_the_tensors_that_the_others_are_told(model: Model, tmp_path: Path) -> None:
+    target = tmp_path / f"{model.name}.py"
+    target.write_text(model.source("ours").read_text())
+    ((_, declaration),) = resolve(str(target))
+    assert declaration.name == model.name
+    for tensors, names in ((declaration.inputs, model.inputs), (declaration.outputs, model.outputs)):
+        assert [tensor.name for tensor in tensors] == list(names)
+        assert {(tensor.dtype.triton, tensor.shape) for tensor in tensors} == {(model.data_type, (-1,))}
+
+
+def test_the_floor_has_them_too() -> None:
+    for model in OF_THE_TABLE.models:
+        declaration = loopback(model.data_type, model.name)
+        assert [tensor.dtype.triton for tensor in (*declaration.inputs, *declaration.outputs)] == [model.data_type] * 2
+
+
+def test_the_python_backend_is_told_of_strings(tmp_path: Path) -> None:
+    write_model(tmp_path / "strings", OF_THE_TABLE.models[1])
+    assert (tmp_path / "strings" / "config.pbtxt").read_text().count("data_type: TYPE_STRING, dims: [-1]") == 2
+
+
+def test_every_load_has_its_model() -> None:
+    assert {load.model for load in LOADS} == set(OF_THE_TABLE.names)
+
+
+@pytest.mark.skipif(hasattr(pytriton_plugins, "Context"), reason="this checkout has a Context")
+def test_without_a_context_its_server_says_why_it_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(NotInstalled, match="no Context yet"):
+        STARTERS[EMPTY](Cache(tmp_path), OF_THE_TABLE, free_place(tmp_path / "place"))
