@@ -97,11 +97,6 @@ class Context:
         """When the model's ``timeout`` for the batch is over, as a reading of `time.monotonic`; None without one."""
         return self._exchange.deadline
 
-    @property
-    def metrics(self) -> Any:
-        """Counters, gauges and histograms on Triton's metrics port."""
-        return self._exchange.metrics
-
     def empty(self, name: str, shape: tuple[int, ...]) -> Any:
         """An array for output ``name`` that lies in the response: what is written there and returned is not copied.
 

@@ -16,12 +16,11 @@ from pytriton_plugins.worker.failures import RequestFailure, failure_of
 
 
 class Surroundings(NamedTuple):
-    """What all batches of a worker have in common: the model's name and timeout, forwarded headers, its metrics."""
+    """What all batches of a worker have in common: the model's name and timeout, and forwarded headers."""
 
     model: str
     timeout: float = 0.0
     headers: frozenset[str] = frozenset()
-    metrics: Any = None
 
 
 class Exchange:
@@ -44,10 +43,6 @@ class Exchange:
         self.deadline = time.monotonic() + surroundings.timeout if surroundings.timeout else None
         self.failures: dict[int, RequestFailure] = {}
         self.said: list[ResponseParameter] = []
-
-    @property
-    def metrics(self) -> Any:
-        return self._surroundings.metrics
 
     def detail(self, place: int) -> Detail:
         if self._details is None:
