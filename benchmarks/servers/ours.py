@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import benchmarks
-import pytriton_plugins
 from benchmarks.cache import Cache
-from benchmarks.errors import NotInstalled
 from benchmarks.servers.models import Model, Models
 from benchmarks.servers.server import Place, Server, plain_environment
 
@@ -37,6 +35,4 @@ def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str
 
 def start_empty(cache: Cache, models: Models, place: Place) -> Server:
     """Ours, with an identity model that writes into `ctx.empty`, and no other model."""
-    if not hasattr(pytriton_plugins, "Context"):
-        raise NotInstalled("this checkout has no Context yet")
     return start_ours(cache, Models((Model("identity", "identity_empty"),)), place)

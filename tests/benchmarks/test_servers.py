@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import pytriton_plugins
-from benchmarks.cache import Cache
-from benchmarks.errors import NotInstalled
 from benchmarks.floor_host import loopback
 from benchmarks.loads import LOADS
-from benchmarks.servers import EMPTY, STARTERS
 from benchmarks.servers.models import OF_THE_TABLE, Model, add_subs
 from benchmarks.servers.python_backend import write_model
-from benchmarks.servers.server import free_place
 from pytriton_plugins.discovery.resolve import resolve
 
 
@@ -42,9 +37,3 @@ def test_the_python_backend_is_told_of_strings(tmp_path: Path) -> None:
 
 def test_every_load_has_its_model() -> None:
     assert {load.model for load in LOADS} == set(OF_THE_TABLE.names)
-
-
-@pytest.mark.skipif(hasattr(pytriton_plugins, "Context"), reason="this checkout has a Context")
-def test_without_a_context_its_server_says_why_it_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(NotInstalled, match="no Context yet"):
-        STARTERS[EMPTY](Cache(tmp_path), OF_THE_TABLE, free_place(tmp_path / "place"))
