@@ -12,9 +12,8 @@ from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.tensors import Tensor
 
 EXAMPLE = "Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]"
-_OURS = re.compile(r"\b(Context|Request)\b")
-
 OUTPUT_EXAMPLE = 'Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]'
+_OURS = re.compile(r"\b(Context|Request)\b")
 
 
 def parameter_tensor(where: str, function: Any, parameter: inspect.Parameter) -> Tensor | None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pytriton_plugins.errors import ErrorCode, RequestError
 
 if TYPE_CHECKING:
+    from pytriton_plugins.shm.details import Value
     from pytriton_plugins.worker.exchange import Exchange
-
-Value = str | int | bool | float
 
 
 class Request:

@@ -3,15 +3,10 @@
 
 #include <string.h>
 
-static uint32_t rows_of(const Batch *batch, uint32_t first, uint32_t count) {
-  const Request *last = batch->requests[first + count - 1];
-  return last->first_row + last->rows - batch->requests[first]->first_row;
-}
-
 static const char *check_shape(const Batch *batch, const WireTensor *entry, const DeclaredTensor *tensor) {
   uint32_t axis = batch->declaration->batched;
   if (entry->rank != tensor->rank + axis) return "an output of another rank than declared";
-  if (axis && entry->dims[0] != rows_of(batch, entry->first, entry->count)) return "an output with another number of rows";
+  if (axis && entry->dims[0] != batch_rows(batch, entry->first, entry->count)) return "an output with another number of rows";
   for (uint32_t d = 0; d < tensor->rank; d++)
     if (tensor->dims[d] >= 0 && entry->dims[d + axis] != tensor->dims[d]) return "an output of another shape than declared";
   return NULL;

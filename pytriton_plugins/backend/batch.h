@@ -41,6 +41,12 @@ static inline Part *batch_part(const Batch *batch, uint32_t request, uint32_t in
   return &batch->requests[request]->parts[input];
 }
 
+/* Rows of so many requests from the first of them on. */
+static inline uint32_t batch_rows(const Batch *batch, uint32_t first, uint32_t count) {
+  const Request *last = batch->requests[first + count - 1];
+  return last->first_row + last->rows - batch->requests[first]->first_row;
+}
+
 /* Whether the worker has this input by a loan. Only what comes alone is lent: a batch of several has to be put together. */
 static inline bool batch_is_lent(const Batch *batch, uint32_t input) {
   return batch->count == 1 && batch_part(batch, 0, input)->loan != 0;

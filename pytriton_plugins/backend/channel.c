@@ -14,7 +14,7 @@
  * answer for a while first, as long as that was of use lately: the score rises with every answer found that way, falls
  * with every one that was not, and now and then one more try finds out whether the callable became fast again. */
 enum { SPIN_NS = 60000, SPIN_PAUSES = 24, SCORE_MAX = 8, RETRY_EVERY = 64 };
-enum { SEND_MS = 1000, POLL_MS = 20 };
+enum { SEND_MS = 1000, POLL_MS = 50, WATCH_MS = 20 };
 
 /* A worker that looks for a descriptor in every message takes longer over each of them. */
 static bool send_segment(Channel *channel) {
@@ -99,11 +99,12 @@ static void look_for_cancelled(Channel *channel, Batch *batch) {
 static long receive_answer(Channel *channel, Batch *batch, uint64_t until, WireChannelMessage *message, Descriptors *received) {
   long length = SOCKETS_NOTHING;
   bool watched = batch->declaration->details || batch->declaration->stream || batch->declaration->awaits;
+  uint64_t step_ms = watched ? WATCH_MS : POLL_MS;
   if (channel->spin_score > 0 || channel->batch % RETRY_EVERY == 1) length = spin(channel, message, received);
   while (length == SOCKETS_NOTHING) {
     struct pollfd wait = {.fd = channel->socket, .events = POLLIN};
     uint64_t now = clock_ns(), left_ms = now < until ? (until - now) / 1000000 + 1 : 0;
-    int ready = poll(&wait, 1, left_ms < POLL_MS ? (int)left_ms : POLL_MS);
+    int ready = poll(&wait, 1, (int)(left_ms < step_ms ? left_ms : step_ms));
     if (ready == 0 && left_ms == 0) return SOCKETS_NOTHING;
     if (ready == 0 && watched) look_for_cancelled(channel, batch);
     length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT);

@@ -87,12 +87,6 @@ static bool copy_text(const Batch *batch, Span span, uint32_t input, uint8_t *to
   return true;
 }
 
-static uint32_t rows_in(const Batch *batch, Span span) {
-  uint32_t rows = 0;
-  for (uint32_t i = span.first; i < span.end; i++) rows += batch->requests[i]->rows;
-  return rows;
-}
-
 static bool write_input(const Batch *batch, Span span, uint32_t input, uint8_t *segment, uint64_t at, WireTensor *entry, Failure *failure) {
   const DeclaredTensor *tensor = &batch->declaration->inputs[input];
   const Part *part = batch_part(batch, span.first, input);
@@ -100,7 +94,7 @@ static bool write_input(const Batch *batch, Span span, uint32_t input, uint8_t *
   *entry = (WireTensor){.index = input, .dtype = tensor->dtype, .rank = (uint8_t)part->rank, .first = span.first,
                         .count = span.end - span.first, .offset = at, .length = size.length};
   memcpy(entry->dims, part->shape, part->rank * sizeof(int64_t));
-  if (batch->declaration->batched) entry->dims[0] = rows_in(batch, span);
+  if (batch->declaration->batched) entry->dims[0] = batch_rows(batch, span.first, span.end - span.first);
   if (batch_is_lent(batch, input)) {
     entry->flags = (uint16_t)(part->loan << WIRE_LOAN_SHIFT);
     entry->offset = part->loan_offset;

@@ -129,7 +129,7 @@ static void take_all(Pool *pool, Batch *batch) {
   while (pool->first != NULL && batch_has_room(batch)) batch_add(batch, unlink_request(pool, &pool->first));
 }
 
-static void take_cancelled(Pool *pool, Batch *batch) {
+static bool take_cancelled(Pool *pool, Batch *batch) {
   Request **place = &pool->first;
   while (*place != NULL && batch_has_room(batch)) {
     if (request_is_cancelled(*place))
@@ -137,6 +137,7 @@ static void take_cancelled(Pool *pool, Batch *batch) {
     else
       place = &(*place)->next;
   }
+  return batch->count > 0;
 }
 
 static void take_overdue(Pool *pool, Batch *batch) {
@@ -151,10 +152,11 @@ static void take_overdue(Pool *pool, Batch *batch) {
 }
 
 /* Those at the front have waited longest. */
-static void take_expired(Pool *pool, Batch *batch) {
+static bool take_expired(Pool *pool, Batch *batch) {
   uint64_t now = clock_ns(), patience = pool->declaration.queue_ms * 1000000ull;
   while (patience > 0 && pool->first != NULL && now > pool->first->arrived + patience && batch_has_room(batch))
     batch_add(batch, unlink_request(pool, &pool->first));
+  return batch->count > 0;
 }
 
 /* With the lock held: whether there are requests to answer with a failure. */
@@ -166,15 +168,11 @@ static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
   } else if (pool->given_up && pool->channels == NULL) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
     take_all(pool, batch);
-  } else {
-    take_cancelled(pool, batch);
-    if (batch->count > 0)
-      failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
-    else
-      take_expired(pool, batch);
-    if (batch->count > 0 && failure->code == 0)
-      failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker was free within %u ms (default_timeout_microseconds)", name,
-                  pool->declaration.queue_ms);
+  } else if (take_cancelled(pool, batch)) {
+    failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
+  } else if (take_expired(pool, batch)) {
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker was free within %u ms (default_timeout_microseconds)", name,
+                pool->declaration.queue_ms);
   }
   return batch->count > 0;
 }

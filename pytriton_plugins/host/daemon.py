@@ -14,6 +14,7 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
@@ -29,7 +30,7 @@ from pytriton_plugins.host.roster import Roster
 from pytriton_plugins.host.run_dir import RunDir
 from pytriton_plugins.host.stopping import STOP_PATIENCE, stop_taking_work
 from pytriton_plugins.host.telling import Teller
-from pytriton_plugins.host.triton import TritonServer, check_server_options
+from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.values import (
     HostState,

@@ -21,8 +21,8 @@ from pytriton_plugins.discovery.selection import (
 )
 from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.plugins import PluginRecord
-from pytriton_plugins.host.triton import check_server_options
 from pytriton_plugins.values import HostStatus, ServerOptions
 
 _LOG = logging.getLogger("pytriton.host")

@@ -1,4 +1,4 @@
-"""One tritonserver process: its command line, links, models and gate; runs in the host's event loop."""
+"""One tritonserver process: its links, models and gate; runs in the host's event loop."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytriton_plugins.backend
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.errors import ConfigError, ServerError
+from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
+from pytriton_plugins.host.command_line import BACKENDS, SECRET_HEADER, command_line
 from pytriton_plugins.host.control import Control
-from pytriton_plugins.host.locate import FoundServer, cannot_be_run, knows_option
+from pytriton_plugins.host.locate import FoundServer, cannot_be_run
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.repository import BACKEND, GATES, create_repository
@@ -26,101 +26,11 @@ from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.values import Ports
 
 _LOG = logging.getLogger("pytriton.tritonserver")
-CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
-"""Parts of Triton's API that only the host may use, unless ``--allow`` opens them."""
-
-_SECRET_HEADER = "pytriton-host"
-_LOAD_THREADS = 16
 _END_FOLLOWS = 1.0
 """Seconds within which the end of a process is seen whose link broke: its end says more than the link's."""
 _LINE_FOLLOWS = 0.2
 """Seconds within which a line of the log is read that belongs to an answer."""
-LIBRARY = Path(pytriton_plugins.backend.__file__).parent / "lib" / BACKEND / f"libtriton_{BACKEND}.so"
-BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
-
-
-_ADDED = frozenset({"model-repository", "load-model"})
-"""Options that Triton takes several times: what the operator gives stands beside ours."""
-
-_FREE = frozenset({"model-load-thread-count", "disable-auto-complete-config", "exit-timeout-secs", "allow-client-shm"})
-"""Options of ours that the operator may replace; all others are how the daemon reaches its own server."""
-
-
-_DISPENSABLE = _FREE | {"allow-vertex-ai", "allow-sagemaker", "cache-directory"}
-"""Options of ours that a server may lack: without the others clients could reach what is closed to them."""
-
-
-def check_server_options(config: HostConfig) -> None:
-    """Raises ConfigError for a ``--server-option`` that would cut the daemon off from its tritonserver."""
-    ours = _our_options(config, Ports(0, 0, 0), Path(), "")
-    for name, _ in config.server_options:
-        if name in ours and name not in _ADDED | _FREE:
-            raise ConfigError(
-                f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'"
-            )
-
-
-def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:
-    """How this tritonserver is started; raises ServerError when it lacks an option that keeps clients out."""
-    asked = {name for name, _ in config.server_options} - _ADDED
-    options = {**_our_options(config, ports, repository, secret), **_cache_options(found, config)}.items()
-    ours = [(name, value) for name, value in options if name not in asked and _has_option(found.path, name)]
-    flags = [f"--{name}={value}" if value else f"--{name}" for name, value in (*ours, *config.server_options)]
-    return [str(found.path), *flags]
-
-
-def has_cache(config: HostConfig) -> bool:
-    """Whether tritonserver is started with a response cache, for the models that want one."""
-    return any(name in ("cache-config", "response-cache-byte-size") for name, _ in config.server_options)
-
-
-def _cache_options(found: FoundServer, config: HostConfig) -> dict[str, str]:
-    """Where this server's caches lie, if it is not in Triton's usual place."""
-    folder = found.path.parent.parent / "caches"
-    return {"cache-directory": str(folder)} if has_cache(config) and folder.is_dir() else {}
-
-
-def _has_option(path: Path, name: str) -> bool:
-    known = knows_option(path, name)
-    if not known and name not in _DISPENSABLE:
-        raise ServerError(
-            f"tritonserver {path} has no option --{name}, which pytriton-host needs; install a newer one, "
-            "or name another with --tritonserver"
-        )
-    return known
-
-
-def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str) -> dict[str, str]:
-    address = config.address
-    options = {
-        "model-repository": str(repository),
-        "model-control-mode": "explicit",
-        "load-model": GATES[0],
-        "exit-on-error": "false",
-        "strict-readiness": "true",
-        "disable-auto-complete-config": "",
-        "model-load-thread-count": str(_LOAD_THREADS),
-        "backend-directory": str(BACKENDS),
-        "exit-timeout-secs": "1",
-        "http-address": address,
-        "http-port": str(ports.http),
-        "grpc-address": address,
-        "grpc-port": str(ports.grpc),
-        "metrics-address": address,
-        "metrics-port": str(ports.metrics),
-        "allow-vertex-ai": "false",
-        "allow-sagemaker": "false",
-    }
-    if "shared-memory" in config.allow:
-        options["allow-client-shm"] = "true"
-    if config.forward_headers:
-        pattern = f"(?i)^({'|'.join(config.forward_headers)})$"
-        options["http-header-forward-pattern"] = options["grpc-header-forward-pattern"] = pattern
-    closed = ",".join(category for category in CLOSED_CATEGORIES if category not in config.allow)
-    if closed:
-        options["http-restricted-api"] = f"{closed}:{_SECRET_HEADER}={secret}"
-        options["grpc-restricted-protocol"] = f"{closed}:{_SECRET_HEADER}={secret}"
-    return options
+LIBRARY = BACKENDS / BACKEND / f"libtriton_{BACKEND}.so"
 
 
 class TritonServer:
@@ -195,7 +105,7 @@ class TritonServer:
     @property
     def control(self) -> Control:
         if self._control is None:
-            self._control = Control(self.url, (_SECRET_HEADER, self._secret))
+            self._control = Control(self.url, (SECRET_HEADER, self._secret))
         return self._control
 
     async def declare(self, model: int, declaration: bytes) -> None:

@@ -49,8 +49,11 @@ class Launch:
 
 @attrs.frozen
 class Order:
-    """What a worker is to serve: a model, a class with ``settings``; which hook plugins it needs (worker/observe.py),
-    and which parameters of requests are forwarded ``headers``."""
+    """What a worker is to serve.
+
+    ``settings`` of a class; the ``hooks`` plugins that it needs (worker/observe.py); which parameters of requests are
+    forwarded ``headers``.
+    """
 
     model: ModelDeclaration
     settings: Mapping[str, Any] = attrs.Factory(dict)

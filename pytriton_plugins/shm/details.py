@@ -81,19 +81,21 @@ def response_parameter(request: int, name: str, value: Value) -> ResponseParamet
     encoded = name.encode() if isinstance(name, str) else b""
     if not 0 < len(encoded) <= MOST_NAME or b"\0" in encoded:
         raise ValueError(f"a response parameter's name is {name!r}; write a text of 1 to {MOST_NAME} bytes")
-    if isinstance(value, bool):
-        return ResponseParameter(request, _BOOL, encoded, _FORMS[_BOOL].pack(value))
-    if isinstance(value, int):
-        if not -(2**63) <= value < 2**63:
-            raise ValueError(f"response parameter {name!r} is {value}; write a whole number of 64 bits, or a text")
-        return ResponseParameter(request, _INT, encoded, _FORMS[_INT].pack(value))
-    if isinstance(value, float):
-        return ResponseParameter(request, _DOUBLE, encoded, _FORMS[_DOUBLE].pack(value))
-    if not isinstance(value, str):
+    if not isinstance(value, (bool, int, float, str)):
         raise TypeError(f"response parameter {name!r} is a {type(value).__name__}; write a str, int, float or bool")
-    text = value.encode()
-    if len(text) > MOST_VALUE or b"\0" in text:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"response parameter {name!r} is {value}; write a whole number of 64 bits, or a text")
+    kind, packed = packed_value(value)
+    if kind == _STRING and (len(packed) > MOST_VALUE or b"\0" in packed):
         raise ValueError(
-            f"response parameter {name!r} has {len(text)} bytes; write at most {MOST_VALUE}, none of them 0"
+            f"response parameter {name!r} has {len(packed)} bytes; write at most {MOST_VALUE}, none of them 0"
         )
-    return ResponseParameter(request, _STRING, encoded, text)
+    return ResponseParameter(request, kind, encoded, packed)
+
+
+def packed_value(value: Value) -> tuple[int, bytes]:
+    """The type of a parameter's value, and its bytes."""
+    if isinstance(value, str):
+        return _STRING, value.encode()
+    kind = _BOOL if isinstance(value, bool) else _INT if isinstance(value, int) else _DOUBLE
+    return kind, _FORMS[kind].pack(value)

@@ -210,11 +210,9 @@ def pack_declaration(
 
     Raises ProtocolError when names and shapes do not fit into one message.
     """
-    said = (model.batched, loopback, lend, model.has_details, model.streams, model.takes_requests, model.is_async)
-    flags = sum(1 << bit for bit, is_so in enumerate(said) if is_so)
     name = model.name.encode()
     head = DECLARATION.pack(
-        flags,
+        _flags(model, loopback, lend),
         model.version,
         round(wait * 1000),
         len(name),
@@ -233,6 +231,11 @@ def pack_declaration(
             f"model {model.name}: its tensors' names and shapes need {len(payload)} bytes; use fewer or shorter"
         )
     return payload
+
+
+def _flags(model: ModelDeclaration, loopback: bool, lend: bool) -> int:
+    said = (model.batched, loopback, lend, model.has_details, model.streams, model.takes_requests, model.is_async)
+    return sum(1 << bit for bit, is_so in enumerate(said) if is_so)
 
 
 def _pack_tensor(tensor: Tensor) -> bytes:

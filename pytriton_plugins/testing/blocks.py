@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.details import Detail, Value
+from pytriton_plugins.shm.details import Detail, Value, packed_value
 
 
 def request_block(rows: list[int], requested: int, inputs: list[wire.TensorEntry], details: int = 0) -> bytes:
@@ -64,12 +64,5 @@ def _record(detail: Detail) -> bytes:
 
 
 def _parameter(name: str, value: Value) -> bytes:
-    if isinstance(value, str):
-        kind, packed = 1, value.encode()
-    elif isinstance(value, bool):
-        kind, packed = 3, struct.pack("<?", value)
-    elif isinstance(value, int):
-        kind, packed = 2, struct.pack("<q", value)
-    else:
-        kind, packed = 4, struct.pack("<d", value)
+    kind, packed = packed_value(value)
     return struct.pack("<III4x", kind, len(name.encode()), len(packed)) + name.encode() + packed

@@ -140,8 +140,11 @@ async def _warmed_up_async(
         return True
     from pytriton_plugins.worker.warm_up import warm_up_async
 
-    failure = await warm_up_async(declaration, calls, samples)
-    return bool(_attempt(link, "warm-up", lambda: _nothing_but(failure)))
+    try:
+        return await warm_up_async(declaration, calls, samples)
+    except Exception as error:
+        _tell_failure(link, "warm-up", error)
+        return False
 
 
 def _set_up(marked: Any, declaration: ModelDeclaration, settings: dict[str, Any]) -> Any:
@@ -160,20 +163,19 @@ def _set_up(marked: Any, declaration: ModelDeclaration, settings: dict[str, Any]
     return marked(**settings)
 
 
-def _nothing_but(failure: Exception | None) -> bool:
-    if failure is not None:
-        raise failure
-    return True
-
-
 def _attempt(link: WorkerLink, stage: str, action: Callable[[], Any]) -> Any:
     """The result of ``action``, or None after the failure was logged in full and told to the host in one line."""
     try:
         return action()
-    except (DeclarationError, DiscoveryError, ProtocolError) as error:
-        message = str(error)
     except Exception as error:
-        traceback.print_exc()
+        _tell_failure(link, stage, error)
+        return None
+
+
+def _tell_failure(link: WorkerLink, stage: str, error: Exception) -> None:
+    if isinstance(error, (DeclarationError, DiscoveryError, ProtocolError)):
+        message = str(error)
+    else:
+        traceback.print_exception(error)
         message = f"{type(error).__name__}: {error}"
     link.tell("failed", stage=stage, message=one_line(message))
-    return None

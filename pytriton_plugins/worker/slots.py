@@ -15,9 +15,6 @@ from pytriton_plugins.worker.slot import Slot
 
 _LOG = logging.getLogger("pytriton.worker")
 
-NewServer = Callable[..., Any]
-"""Makes the server of one channel, of what `Slot` takes."""
-
 
 def server_class(declaration: ModelDeclaration, *, observed: bool) -> type[Slot]:
     """What serves a channel of this model."""
@@ -46,7 +43,7 @@ def serve_in_threads(link: WorkerLink, slots: int, new_server: Callable[[Offer],
 
 def _serve_offers(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:
     while (offer := link.next_offer()) is not None:
-        with _open(link, offer):
+        with _Served(link, offer):
             new_server(offer).serve()
 
 
@@ -61,7 +58,7 @@ def _serve_or_end(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:
         os._exit(1)
 
 
-class _open(contextlib.AbstractContextManager[None]):
+class _Served(contextlib.AbstractContextManager[None]):
     """The channel while it is served: closed after that, and in children that the callable forks."""
 
     def __init__(self, link: WorkerLink, offer: Offer) -> None:
@@ -88,7 +85,7 @@ async def serve_in_loop(link: WorkerLink, new_server: Callable[[Offer], Any]) ->
         loop.call_soon_threadsafe(offers.put_nowait, None)
 
     async def serve(offer: Offer) -> None:
-        with _open(link, offer):
+        with _Served(link, offer):
             await new_server(offer).serve()
 
     threading.Thread(target=pump, name="pytriton-offers", daemon=True).start()

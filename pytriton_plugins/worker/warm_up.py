@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytriton_plugins.errors import DeclarationError, PytritonPluginsError
+from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.warmup import warmup_arrays
 from pytriton_plugins.worker.call import Batch, CallPlan, Outcome
@@ -35,20 +35,18 @@ def warm_up(declaration: ModelDeclaration, calls: CallPlan, samples: Samples) ->
     return True
 
 
-async def warm_up_async(declaration: ModelDeclaration, calls: CallPlan, samples: Samples) -> Exception | None:
-    """The same for a callable that is awaited; the failure is returned."""
-    try:
-        for name, batch in _batches(declaration, samples):
-            if not declaration.streams:
-                _check(name, await calls.run_async(batch))
-                continue
+async def warm_up_async(declaration: ModelDeclaration, calls: CallPlan, samples: Samples) -> bool:
+    """The same for a callable that is awaited."""
+    for name, batch in _batches(declaration, samples):
+        if not declaration.streams:
+            _check(name, await calls.run_async(batch))
+            continue
+        try:
             async for result in calls.callable(**calls.arguments.of(batch)):
                 calls.outputs_of(batch, result)
-    except PytritonPluginsError as error:
-        return error
-    except Exception as error:
-        return _failed(name, failure_of(error, declaration.name).message)
-    return None
+        except Exception as error:
+            raise _failed(name, failure_of(error, declaration.name).message) from error
+    return True
 
 
 def _batches(declaration: ModelDeclaration, samples: Samples) -> Iterator[tuple[Any, Batch]]:

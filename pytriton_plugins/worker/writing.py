@@ -186,26 +186,12 @@ class ResponseWriter(ResponseRoom):
         position = wire.aligned(self.reserved)
         said = sum(wire.RESPONSE_PARAMETER.size + len(each.name) + len(each.value) for each in parameters)
         for outcome in outcomes:
-            result = _OK
-            if outcome.error:
-                result = _told(outcome.error)
-            else:
-                tensors, end = self._place(outcome, position)
-                try:
-                    self._reserve(end + self._block_room(requests) + said, position)
-                except ShmError as error:
-                    _LOG.error("model %s: %s", self._name, error)
-                    self.short = RequestFailure("UNAVAILABLE", one_line(str(error)))
-                    result = _told(self.short)
-                else:
-                    for entry, encoded in tensors:
-                        if encoded is not None:
-                            write(encoded, self.segment, entry.offset)
-                        entries.append(entry)
-                    position = end
-            results.extend([result] * outcome.requests)
-        for place, failure in failures.items():
-            results[place] = _told(failure)
+            failure = outcome.error
+            if failure is None:
+                position, failure = self._write_outputs(outcome, position, self._block_room(requests) + said, entries)
+            results.extend([_told(failure) if failure else _OK] * outcome.requests)
+        for place, single in failures.items():
+            results[place] = _told(single)
         parameters = [each for each in parameters if not results[each.request][0]]
         block = wire.response_block(results, entries, parameters)
         try:
@@ -217,6 +203,23 @@ class ResponseWriter(ResponseRoom):
             block = wire.response_block(_cut(results, max(0, room - said) // len(results)), entries, parameters)
         self.segment.view[position : position + len(block)] = block
         return Written(position, len(block))
+
+    def _write_outputs(
+        self, outcome: Outcome, position: int, behind: int, entries: list[wire.TensorEntry]
+    ) -> tuple[int, RequestFailure | None]:
+        """Write tensors from ``position`` on, with ``behind`` bytes left; where they end, and why there are none."""
+        tensors, end = self._place(outcome, position)
+        try:
+            self._reserve(end + behind, position)
+        except ShmError as error:
+            _LOG.error("model %s: %s", self._name, error)
+            self.short = RequestFailure("UNAVAILABLE", one_line(str(error)))
+            return position, self.short
+        for entry, encoded in tensors:
+            if encoded is not None:
+                write(encoded, self.segment, entry.offset)
+            entries.append(entry)
+        return end, None
 
     def _place(self, outcome: Outcome, position: int) -> tuple[_Tensors, int]:
         """Where the outputs of ``outcome`` will stand, from ``position`` on, and where they end."""

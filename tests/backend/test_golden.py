@@ -34,8 +34,8 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.config import HostConfig
+from pytriton_plugins.host.command_line import command_line
 from pytriton_plugins.host.repository import add_model, create_repository, model_config
-from pytriton_plugins.host.triton import command_line
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.shm.wire import CHANNEL_MESSAGE, DONE, NEW_SEGMENT, response_block
 from pytriton_plugins.testing import wait_until

@@ -9,8 +9,9 @@ import pytest
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.command_line import command_line
 from pytriton_plugins.host.locate import FoundServer
-from pytriton_plugins.host.triton import TritonServer, command_line
+from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import Ports
 
