@@ -146,7 +146,7 @@ def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
     library.write_text("no library")
     broken = tmp_path / "sitecustomize.py"
     broken.write_text(
-        f"import pytriton_plugins.host.triton as t, pathlib\nt.BACKENDS = pathlib.Path({str(tmp_path)!r})\n"
+        f"import pytriton_plugins.host.command_line as t, pathlib\nt.BACKENDS = pathlib.Path({str(tmp_path)!r})\n"
     )
     with run_host(
         Path(__file__).parent.parent / "models/kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}
