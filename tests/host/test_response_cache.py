@@ -30,7 +30,7 @@ def calls(host: RunningHost, protocol: str, *values: float) -> int:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_same_request_is_answered_without_a_call(host: RunningHost, protocol: str) -> None:
-    """Seen red with no ``cache-directory`` (`_cache_options`, host/triton.py): the server did not start."""
+    """Seen red with no ``cache-directory`` (`_cache_options`, host/command_line.py): the server did not start."""
     value = PROTOCOLS.index(protocol)
     first = calls(host, protocol, value, 1)
     assert [calls(host, protocol, value, 1) for _ in range(5)] == [first] * 5

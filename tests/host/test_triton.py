@@ -46,7 +46,7 @@ def command(found: FoundServer, config: HostConfig) -> list[str]:
 
 
 def test_what_a_server_may_lack_is_left_out(tmp_path: Path) -> None:
-    """Seen red with every option needed (`_DISPENSABLE`, host/triton.py)."""
+    """Seen red with every option needed (`_DISPENSABLE`, host/command_line.py)."""
     _, *flags = command(server_that_knows(tmp_path, NEEDED), HostConfig())
     assert [flag.removeprefix("--").partition("=")[0] for flag in flags] == NEEDED
 
