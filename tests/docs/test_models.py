@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost
 
-_MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:def|class) ", re.MULTILINE | re.DOTALL)
+_MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:async def|def|class) ", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^\| `([A-Z_]+)`.* \| (\d+) \| ([A-Z_]+) \|$", re.MULTILINE)
 CODES = _CODE.findall((ROOT / "docs/write-a-model-plugin.md").read_text())
 
