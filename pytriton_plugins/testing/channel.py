@@ -39,7 +39,8 @@ _CODES = {number: code for code, number in wire.OUTCOME_CODES.items()}
 
 
 NewServer = Callable[..., Any]
-Details = Sequence[Detail]
+Details = Sequence[Detail] | bytes
+"""One for each request, or what is to stand in their place."""
 
 
 class Answered(NamedTuple):
@@ -109,7 +110,7 @@ class ChannelEnd:
         self._rows = rows = [self._rows_of(request) for request in requests]
         entries, tensors = place_inputs(self._declaration, requests, rows, self._loans)
         end = max((position + encoded.size for encoded, position in tensors), default=0)
-        packed = pack_details(details or [Detail()] * len(rows)) if self._declaration.has_details else b""
+        packed = self._packed(details) if self._declaration.has_details else b""
         at = wire.aligned(max(end, head_size(len(rows), len(entries)))) if packed else 0
         self._details = at
         wanted = (1 << len(self._declaration.outputs)) - 1 if requested is None else requested
@@ -172,6 +173,14 @@ class ChannelEnd:
         """End the channel and wait for the worker's loop."""
         self._sock.close()
         self._thread.join(TIMEOUT)
+
+    def _packed(self, details: Details) -> bytes:
+        # Room for the flags is there even where the details are damaged.
+        return (
+            details.ljust(64, b"\0")
+            if isinstance(details, bytes)
+            else pack_details(details or [Detail()] * len(self._rows))
+        )
 
     def _send_loans(self) -> None:
         while self._unsent_loans:

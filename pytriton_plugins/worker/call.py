@@ -143,7 +143,7 @@ class CallPlan:
     def _finished(self, batch: Batch, result: Any) -> Call[list[Outcome]]:
         count = len(batch.rows)
         exchange = batch.exchange
-        if exchange is not None and len(exchange.failures) == count:
+        if exchange is not None and exchange.has_failed(batch.place, batch.place + count):
             return [Outcome(0, count, {}, None)]  # each of them is told something else
         try:
             if self._takes_requests:

@@ -70,6 +70,10 @@ class Exchange:
     def fail(self, place: int, error: RequestError) -> None:
         self.failures[place] = failure_of(error, self._surroundings.model)
 
+    def has_failed(self, first: int, end: int) -> bool:
+        """Whether each request from place ``first`` up to ``end`` was failed by the callable."""
+        return bool(self.failures) and all(place in self.failures for place in range(first, end))
+
     def set(self, place: int, name: str, value: Value) -> None:
         parameter = response_parameter(place, name, value)
         self.said = [said for said in self.said if (said.request, said.name) != (place, parameter.name)]
