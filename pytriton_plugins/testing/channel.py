@@ -1,44 +1,38 @@
-"""A callable in this process behind a real channel, whose other end sends batches as the backend does.
+"""A channel's end that sends batches as the backend does: the same segments, blocks and messages, and no Triton.
 
-Runs in the test process: the worker's loop in a thread, sealed segments, the same blocks and messages; no Triton.
+Runs in the test process.
 """
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+import select
+import socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins.errors import ShmError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import read_array, view_array, write
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.shm.segment import Segment, create_segment_file
-from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.shm.sockets import receive, send
 from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
 from pytriton_plugins.testing.placing import head_size, place_inputs
-from pytriton_plugins.worker.call import CallPlan
-from pytriton_plugins.worker.exchange import Surroundings
 from pytriton_plugins.worker.failures import RequestFailure
-from pytriton_plugins.worker.slots import server_class
 
 TIMEOUT = 60.0
 """Seconds that one batch may take."""
 
-HEADERS = frozenset({"x-request-id", "traceparent"})
-"""Parameters that arrive as headers."""
-
 Arrays = dict[str, NDArray[Any]]
+_numbers = itertools.count(1)
 _CODES = {number: code for code, number in wire.OUTCOME_CODES.items()}
 
 
-NewServer = Callable[..., Any]
 Details = Sequence[Detail] | bytes
 """One for each request, or what is to stand in their place."""
 
@@ -59,38 +53,24 @@ class Answered(NamedTuple):
 class ChannelEnd:
     """The end of a channel that sends batches and reads the answers; arrays have their wire shapes."""
 
-    def __init__(
-        self, declaration: ModelDeclaration, callable_: Callable[..., Any], size: int, new_server: NewServer
-    ) -> None:
+    def __init__(self, declaration: ModelDeclaration, sock: socket.socket, response: Segment, size: int) -> None:
+        """``response``: the worker's first response segment; ``size``: of a request segment at least."""
         self._declaration = declaration
         self._size = size
-        self._segments = 0
         self._batch = 0
         self._request: Segment | None = None
         self._answered_request: Segment | None = None
         self.entries: list[wire.TensorEntry] = []
         """Where the outputs of the last answer lie."""
-        self.needs: list[int] = []
-        """How many bytes the worker asked the host for, each time."""
-        self.is_full = False
-        """Whether the host refuses."""
-        self.ended_by: BaseException | None = None
-        """What ended the worker's loop before its channel did."""
         self._rows: list[int] = []
         self._details = 0
         self._loans: dict[int, NDArray[np.uint8]] = {}
         self._answered_loans: dict[int, NDArray[np.uint8]] = {}
         self._unsent_loans: dict[int, int] = {}
-        self._sock, theirs = socket_pair()
+        self.is_async = declaration.is_async
+        self._sock = sock
         self._sock.settimeout(TIMEOUT)
-        response = self._new_segment(size)
-        response.unsent = os.dup(response.unsent)
         self._response = response
-        self.surroundings = Surroundings(declaration.name, declaration.timeout, HEADERS)
-        calls = CallPlan(declaration, callable_)
-        server = new_server(theirs, response, declaration, calls, self._need, self.surroundings)
-        self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)
-        self._thread.start()
 
     @property
     def given_back(self) -> int:
@@ -156,8 +136,12 @@ class ChannelEnd:
         assert self._request is not None
         for place in places if self._details else ():
             self._request.view[self._details + 16 + 4 * place] = 1
-        if self._declaration.is_async and len(places) == len(self._rows):
-            send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.CANCEL, 0, 0, 0, self._batch, 0, 0))
+        if self.is_async and len(places) == len(self._rows):
+            self.tell(wire.CANCEL, self._batch)
+
+    def tell(self, kind: int, batch: int = 0, number: int = 0) -> None:
+        """Send a message that is not answered."""
+        send(self._sock, wire.CHANNEL_MESSAGE.pack(kind, 0, 0, number, batch, 0, 0))
 
     def lend(self, number: int, descriptor: int, memory: NDArray[np.uint8]) -> None:
         """Lend ``memory``, which ``descriptor`` maps: requests of views of it, sent alone, are not copied."""
@@ -167,12 +151,19 @@ class ChannelEnd:
     def call_in(self, number: int) -> None:
         """End a loan."""
         del self._loans[number]
-        send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.FORGET, 0, 0, number, 0, 0, 0))
+        self.tell(wire.FORGET, number=number)
+
+    def hears(self, seconds: float) -> bool:
+        """Whether a message, or the end of the channel, comes within so much time."""
+        return bool(select.select([self._sock], [], [], seconds)[0])
+
+    def ended(self) -> bool:
+        """Wait for the end of the channel; False when there is a message instead."""
+        return self._sock.recv(wire.CHANNEL_MESSAGE.size) == b""
 
     def close(self) -> None:
-        """End the channel and wait for the worker's loop."""
+        """End the channel."""
         self._sock.close()
-        self._thread.join(TIMEOUT)
 
     def _packed(self, details: Details) -> bytes:
         # Room for the flags is there even where the details are damaged.
@@ -191,30 +182,6 @@ class ChannelEnd:
             send(self._sock, message, (descriptor,))
             os.close(descriptor)
 
-    def _serve(self, server: Any, sock: Any) -> None:
-        try:
-            with sock:
-                served = server.serve()
-                if served is not None:
-                    import asyncio
-
-                    asyncio.run(served)
-        except BaseException as error:
-            self.ended_by = error
-
-    def _need(self, size: int, replaced: int) -> Segment:
-        self.needs.append(size)
-        if self.is_full:
-            raise ShmError("no more memory")
-        return self._new_segment(size)
-
-    def _new_segment(self, size: int) -> Segment:
-        descriptor = create_segment_file(size)
-        self._segments += 1
-        segment = Segment(self._segments, descriptor, writable=True)
-        segment.unsent = descriptor
-        return segment
-
     def _rows_of(self, request: Arrays) -> int:
         return len(next(iter(request.values()))) if self._declaration.batched else 1
 
@@ -223,7 +190,7 @@ class ChannelEnd:
         end = max(end, len(block), at + len(details))
         flags = 0
         if self._request is None or self._request.size < end:
-            self._request = self._new_segment(max(end, self._size))
+            self._request = new_segment(max(end, self._size))
             flags = wire.NEW_SEGMENT
         self._request.view[: len(block)] = block
         self._request.view[at : at + len(details)] = details
@@ -235,14 +202,16 @@ class ChannelEnd:
         """The next message about the batch, a new segment taken; raises AssertionError at the end of the loop."""
         data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
         if not data:
-            self._thread.join(TIMEOUT)
-            raise AssertionError("the worker's loop ended without an answer") from self.ended_by
+            self._on_end()
         message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
         assert message.batch == self._batch
         for descriptor in descriptors:
             self._response = Segment(message.segment, descriptor, writable=False)
             os.close(descriptor)
         return message
+
+    def _on_end(self) -> NoReturn:
+        raise AssertionError("the worker ended without an answer")
 
     def read(self, message: wire.ChannelMessage) -> tuple[list[Arrays | RequestFailure], list[wire.ResponseParameter]]:
         """What stands in the block that a message names: outcomes, and parameters of responses."""
@@ -274,16 +243,9 @@ class ChannelEnd:
         return outputs
 
 
-@contextlib.contextmanager
-def open_channel(
-    declaration: ModelDeclaration,
-    callable_: Callable[..., Any],
-    size: int = 1 << 16,
-    new_server: NewServer | None = None,
-) -> Iterator[ChannelEnd]:
-    """A channel to ``callable_``; ``size`` is that of the first segments in bytes; ``new_server`` makes its end."""
-    end = ChannelEnd(declaration, callable_, size, new_server or server_class(declaration, observed=False))
-    try:
-        yield end
-    finally:
-        end.close()
+def new_segment(size: int) -> Segment:
+    """A segment whose descriptor is still to be sent."""
+    descriptor = create_segment_file(size)
+    segment = Segment(next(_numbers), descriptor, writable=True)
+    segment.unsent = descriptor
+    return segment
