@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pytriton_plugins import Context, Request, RequestError, Tensor
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.details import Detail
-from pytriton_plugins.testing.channel import Answered, open_channel
+from pytriton_plugins.testing.channel import Answered
+from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.failures import RequestFailure
 
 Array = NDArray[Any]
@@ -295,7 +296,7 @@ class TestSet:
         assert [len(each) for each in parameters(said_by(say, 2)).values()] == [64, 64]
 
     def test_what_is_said_in_one_batch_is_not_said_in_the_next(self) -> None:
-        """Seen red with an answer that says something learned (`ChannelServer._answer_views`)."""
+        """Seen red with the short way taken by an answer that says something (`ChannelServer._answer_views`)."""
 
         def function(x: Array, ctx: Context) -> Array:
             if x[0, 0] == 1:
@@ -340,6 +341,8 @@ class TestFail:
                 assert outputs(channel.send(*BATCH[:count])) == expected
 
     def test_a_failure_between_answers_that_are_alike(self) -> None:
+        """Seen red with such an answer learned (`ChannelServer._answer_views`)."""
+
         def function(x: Array, ctx: Context) -> Array:
             if x[0, 0] < 0:
                 ctx.requests[0].fail("negative")
