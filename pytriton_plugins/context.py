@@ -64,11 +64,18 @@ class Request:
         return self._exchange.is_cancelled(self._place)
 
     def fail(self, message: str, *, code: ErrorCode = "INVALID_ARG") -> None:
-        """Answer it, and it alone, with an error; whatever is returned for its rows is dropped."""
+        """Answer it, and it alone, with an error; whatever is returned for its rows is dropped.
+
+        In a stream it is the end. Raises RuntimeError once the request is answered, as `set` does.
+        """
         self._exchange.fail(self._place, RequestError(message, code))
 
     def set(self, name: str, value: Value) -> None:
-        """Give its response a parameter; raises TypeError or ValueError for what cannot be carried."""
+        """Give its response, in a stream the next one, a parameter; 64 are the most.
+
+        ``name``: up to 256 bytes of UTF-8, a text up to 4096, numbers of 64 bits. What is set again is written over.
+        Raises TypeError or ValueError for what cannot be carried.
+        """
         self._exchange.set(self._place, name, value)
 
 
@@ -99,7 +106,8 @@ class Context:
     def empty(self, name: str, shape: tuple[int, ...]) -> Any:
         """An array for output ``name`` that lies in the response: what is written there and returned is not copied.
 
-        ``shape`` with the batch axis; the dtype is the declared one, and the content is undefined. Raises ValueError
-        for an output that is not declared or that holds strings.
+        ``shape`` with the batch axis; the dtype is the declared one, and the content is undefined. One that is kept
+        stays what it is. In a stream, and where there is no room, it lies elsewhere and is copied as any other. Raises
+        ValueError for an output that is not declared or that holds strings, RuntimeError once the batch is answered.
         """
         return self._exchange.empty(name, shape)

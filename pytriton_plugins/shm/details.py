@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.shm.wire import ResponseParameter
 
 Value = str | int | bool | float
@@ -29,20 +32,37 @@ class Detail(NamedTuple):
     parameters: tuple[tuple[str, Value], ...] = ()
 
 
+def flags_size(count: int) -> int:
+    """Bytes from the start of the details of ``count`` requests to the end of their flags."""
+    return _HEAD.size + (count * _FLAG.size + 7) // 8 * 8
+
+
 def read_details(view: memoryview, offset: int) -> list[Detail]:
-    """The details that begin at ``offset``, one for each request; raises struct.error where there are none."""
+    """The details that begin at ``offset``, one for each request; raises ProtocolError where there are none."""
+    try:
+        return _read(view, offset)
+    except (struct.error, LookupError) as error:
+        raise ProtocolError(f"channel: details of requests that cannot be read: {error}") from error
+
+
+def _read(view: memoryview, offset: int) -> list[Detail]:
     _, count = _HEAD.unpack_from(view, offset)
-    at = offset + _HEAD.size + (count * _FLAG.size + 7) // 8 * 8
+    at = offset + flags_size(count)
     details = []
     for _ in range(count):
         length, *_ = head = _DETAIL.unpack_from(view, at)
+        if length < _DETAIL.size:
+            raise LookupError(f"a record of {length} bytes")
         details.append(_detail(view, at + _DETAIL.size, *head[1:]))
         at += length
     return details
 
 
 def is_cancelled(view: memoryview, offset: int, request: int) -> bool:
-    """Whether the backend has said by now that nobody waits for the request, by its place in the batch."""
+    """Whether the backend has said by now that nobody waits for the request, by its place in the batch.
+
+    Raises struct.error for one that has no place in ``view``.
+    """
     (flag,) = _FLAG.unpack_from(view, offset + _HEAD.size + request * _FLAG.size)
     return bool(flag)
 
@@ -65,6 +85,8 @@ def _detail(
 
 
 def _text(view: memoryview, at: int, length: int) -> str:
+    if at + length > len(view):
+        raise LookupError(f"a text of {length} bytes that goes beyond the end")
     return str(view[at : at + length], "utf-8", "replace")
 
 
@@ -76,15 +98,22 @@ def _value(view: memoryview, at: int, form: int, length: int) -> Value:
     return found
 
 
-def response_parameter(request: int, name: str, value: Value) -> ResponseParameter:
-    """``value`` under ``name`` on its way to the client; raises TypeError or ValueError for what cannot be carried."""
-    encoded = name.encode() if isinstance(name, str) else b""
-    if not 0 < len(encoded) <= MOST_NAME or b"\0" in encoded:
+def response_parameter(request: int, name: str, value: Any) -> ResponseParameter:
+    """``value`` under ``name`` on its way to the client; raises TypeError or ValueError for what cannot be carried.
+
+    A single number of numpy is taken for Python's.
+    """
+    encoded = _utf8(name) if isinstance(name, str) else None
+    if encoded is None or not 0 < len(encoded) <= MOST_NAME or b"\0" in encoded:
         raise ValueError(f"a response parameter's name is {name!r}; write a text of 1 to {MOST_NAME} bytes")
+    if isinstance(value, (np.bool_, np.integer, np.floating)):
+        value = value.item()
     if not isinstance(value, (bool, int, float, str)):
         raise TypeError(f"response parameter {name!r} is a {type(value).__name__}; write a str, int, float or bool")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError(f"response parameter {name!r} is {value}; write a whole number of 64 bits, or a text")
+    if isinstance(value, str) and _utf8(value) is None:
+        raise ValueError(f"response parameter {name!r} is no text that UTF-8 can carry")
     kind, packed = packed_value(value)
     if kind == _STRING and (len(packed) > MOST_VALUE or b"\0" in packed):
         raise ValueError(
@@ -99,3 +128,10 @@ def packed_value(value: Value) -> tuple[int, bytes]:
         return _STRING, value.encode()
     kind = _BOOL if isinstance(value, bool) else _INT if isinstance(value, int) else _DOUBLE
     return kind, _FORMS[kind].pack(value)
+
+
+def _utf8(text: str) -> bytes | None:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return None

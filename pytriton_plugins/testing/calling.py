@@ -13,7 +13,7 @@ from pytriton_plugins.marking import declaration_of
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.tensors import Tensor
-from pytriton_plugins.testing.channel import open_channel
+from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.failures import RequestFailure
 
 Arrays = dict[str, NDArray[Any]]

@@ -1,40 +1,40 @@
-"""A callable in this process behind a real channel, whose other end sends batches as the backend does.
+"""A channel's end that sends batches as the backend does: the same segments, blocks and messages, and no Triton.
 
-Runs in the test process: the worker's loop in a thread, sealed segments, the same blocks and messages; no Triton.
+Runs in the test process.
 """
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+import select
+import socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.arrays import encode, read_array, view_array, write
+from pytriton_plugins.shm.arrays import read_array, view_array, write
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.shm.segment import Segment, create_segment_file
-from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.shm.sockets import receive, send
 from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
-from pytriton_plugins.worker.call import CallPlan
-from pytriton_plugins.worker.exchange import Surroundings
+from pytriton_plugins.testing.placing import head_size, place_inputs
 from pytriton_plugins.worker.failures import RequestFailure
-from pytriton_plugins.worker.slots import server_class
 
 TIMEOUT = 60.0
 """Seconds that one batch may take."""
 
 Arrays = dict[str, NDArray[Any]]
+_numbers = itertools.count(1)
 _CODES = {number: code for code, number in wire.OUTCOME_CODES.items()}
 
 
-NewServer = Callable[..., Any]
-Details = Sequence[Detail]
+Details = Sequence[Detail] | bytes
+"""One for each request, or what is to stand in their place."""
 
 
 class Answered(NamedTuple):
@@ -53,47 +53,48 @@ class Answered(NamedTuple):
 class ChannelEnd:
     """The end of a channel that sends batches and reads the answers; arrays have their wire shapes."""
 
-    def __init__(
-        self,
-        declaration: ModelDeclaration,
-        callable_: Callable[..., Any],
-        size: int,
-        new_server: NewServer,
-        headers: frozenset[str],
-    ) -> None:
+    def __init__(self, declaration: ModelDeclaration, sock: socket.socket, response: Segment, size: int) -> None:
+        """``response``: the worker's first response segment; ``size``: of a request segment at least."""
         self._declaration = declaration
         self._size = size
-        self._segments = 0
         self._batch = 0
         self._request: Segment | None = None
         self._answered_request: Segment | None = None
-        self.given_back = 0
-        """How many outputs of the last batch were left where their inputs lie."""
+        self.entries: list[wire.TensorEntry] = []
+        """Where the outputs of the last answer lie."""
+        self._rows: list[int] = []
+        self._details = 0
         self._loans: dict[int, NDArray[np.uint8]] = {}
         self._answered_loans: dict[int, NDArray[np.uint8]] = {}
         self._unsent_loans: dict[int, int] = {}
-        self._sock, theirs = socket_pair()
+        self.is_async = declaration.is_async
+        self._sock = sock
         self._sock.settimeout(TIMEOUT)
-        response = self._new_segment(size)
-        response.unsent = os.dup(response.unsent)
         self._response = response
-        surroundings = Surroundings(declaration.name, declaration.timeout, headers)
-        calls = CallPlan(declaration, callable_)
-        server = new_server(theirs, response, declaration, calls, self._need, surroundings)
-        self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)
-        self._thread.start()
+
+    @property
+    def given_back(self) -> int:
+        """How many outputs of the last batch were left where their inputs lie."""
+        return sum(entry.flags != 0 for entry in self.entries)
 
     def send(self, *requests: Arrays, details: Details = (), most: int | None = None) -> Answered:
         """Run the requests, which have the same inputs, as one batch in which all outputs are wanted.
 
         ``details`` of each, for a callable that looks at them. After ``most`` responses of a stream nobody wants more.
         """
-        rows = [self._rows(request) for request in requests]
-        entries, tensors = self._inputs(requests, rows)
+        self.ask(*requests, details=details)
+        return self.answered(most)
+
+    def ask(self, *requests: Arrays, details: Details = (), requested: int | None = None) -> None:
+        """Send the batch only. ``requested``: which outputs each request wants, a bit for each."""
+        self._rows = rows = [self._rows_of(request) for request in requests]
+        entries, tensors = place_inputs(self._declaration, requests, rows, self._loans)
         end = max((position + encoded.size for encoded, position in tensors), default=0)
-        packed = pack_details(details or [Detail()] * len(rows)) if self._declaration.has_details else b""
-        at = wire.aligned(max(end, _head_size(rows, entries))) if packed else 0
-        block = request_block(rows, (1 << len(self._declaration.outputs)) - 1, entries, at)
+        packed = self._packed(details) if self._declaration.has_details else b""
+        at = wire.aligned(max(end, head_size(len(rows), len(entries)))) if packed else 0
+        self._details = at
+        wanted = (1 << len(self._declaration.outputs)) - 1 if requested is None else requested
+        block = request_block(rows, wanted, entries, at)
         self._batch += 1
         flags = self._write(block, tensors, packed, at)
         assert self._request is not None
@@ -105,7 +106,42 @@ class ChannelEnd:
             send(self._sock, message, (self._request.unsent,))
             os.close(self._request.unsent)
         self._send_loans()
-        return self._receive(rows, most)
+
+    def answered(self, most: int | None = None) -> Answered:
+        """Read the answer to the batch that was sent, and take each part of it."""
+        parts: list[Arrays] = []
+        said: list[wire.ResponseParameter] = []
+        while (message := self.next_message()).kind == wire.PART:
+            ((part,), parameters) = self.read(message)
+            assert not isinstance(part, RequestFailure)
+            parts.append(part)
+            said += parameters
+            self.take(unwanted=most is not None and len(parts) >= most)
+        assert message.kind == wire.DONE
+        self._answered_request, self._answered_loans = self._request, dict(self._loans)
+        retired = bool(message.flags & wire.RETIRED)
+        if retired:
+            self._request = None
+            self._loans.clear()
+        outcomes, parameters = self.read(message)
+        return Answered(outcomes, retired, said + parameters, parts)
+
+    def take(self, *, unwanted: bool = False) -> None:
+        """Say that the last part was read, and whether nobody wants another one."""
+        flags = wire.CANCELLED if unwanted else 0
+        send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.TAKEN, flags, 0, 0, self._batch, 0, 0))
+
+    def cancel(self, *places: int) -> None:
+        """Let the worker see that nobody waits for these requests of the batch, and tell it if that is so of all."""
+        assert self._request is not None
+        for place in places if self._details else ():
+            self._request.view[self._details + 16 + 4 * place] = 1
+        if self.is_async and len(places) == len(self._rows):
+            self.tell(wire.CANCEL, self._batch)
+
+    def tell(self, kind: int, batch: int = 0, number: int = 0) -> None:
+        """Send a message that is not answered."""
+        send(self._sock, wire.CHANNEL_MESSAGE.pack(kind, 0, 0, number, batch, 0, 0))
 
     def lend(self, number: int, descriptor: int, memory: NDArray[np.uint8]) -> None:
         """Lend ``memory``, which ``descriptor`` maps: requests of views of it, sent alone, are not copied."""
@@ -115,12 +151,27 @@ class ChannelEnd:
     def call_in(self, number: int) -> None:
         """End a loan."""
         del self._loans[number]
-        send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.FORGET, 0, 0, number, 0, 0, 0))
+        self.tell(wire.FORGET, number=number)
+
+    def hears(self, seconds: float) -> bool:
+        """Whether a message, or the end of the channel, comes within so much time."""
+        return bool(select.select([self._sock], [], [], seconds)[0])
+
+    def ended(self) -> bool:
+        """Wait for the end of the channel; False when there is a message instead."""
+        return self._sock.recv(wire.CHANNEL_MESSAGE.size) == b""
 
     def close(self) -> None:
-        """End the channel and wait for the worker's loop."""
+        """End the channel."""
         self._sock.close()
-        self._thread.join(TIMEOUT)
+
+    def _packed(self, details: Details) -> bytes:
+        # Room for the flags is there even where the details are damaged.
+        return (
+            details.ljust(64, b"\0")
+            if isinstance(details, bytes)
+            else pack_details(details or [Detail()] * len(self._rows))
+        )
 
     def _send_loans(self) -> None:
         while self._unsent_loans:
@@ -131,66 +182,15 @@ class ChannelEnd:
             send(self._sock, message, (descriptor,))
             os.close(descriptor)
 
-    def _serve(self, server: Any, sock: Any) -> None:
-        with sock:
-            served = server.serve()
-            if served is not None:
-                import asyncio
-
-                asyncio.run(served)
-
-    def _need(self, size: int, replaced: int) -> Segment:
-        return self._new_segment(size)
-
-    def _new_segment(self, size: int) -> Segment:
-        descriptor = create_segment_file(size)
-        self._segments += 1
-        segment = Segment(self._segments, descriptor, writable=True)
-        segment.unsent = descriptor
-        return segment
-
-    def _rows(self, request: Arrays) -> int:
+    def _rows_of(self, request: Arrays) -> int:
         return len(next(iter(request.values()))) if self._declaration.batched else 1
-
-    def _inputs(self, requests: tuple[Arrays, ...], rows: list[int]) -> tuple[list[wire.TensorEntry], list[Any]]:
-        apart = self._declaration.takes_requests
-        spans = [(index, 1) for index in range(len(rows))] if apart else [(0, len(rows))]
-        present = [
-            (first, count, index)
-            for first, count in spans
-            for index, tensor in enumerate(self._declaration.inputs)
-            if tensor.name in requests[first]
-        ]
-        entries, tensors = [], []
-        position = wire.aligned(_head_size(rows, present))
-        for first, count, index in present:
-            tensor = self._declaration.inputs[index]
-            parts = [request[tensor.name] for request in requests[first : first + count]]
-            array = np.concatenate(parts) if len(parts) > 1 else parts[0]
-            encoded = encode(array, tensor.dtype)
-            entry = wire.TensorEntry(index, tensor.dtype.code, first, count, position, encoded.size, array.shape)
-            if (place := self._lent(array)) is not None:
-                entries.append(entry._replace(offset=place[1], flags=place[0] << wire.LOAN_SHIFT))
-                continue
-            entries.append(entry)
-            tensors.append((encoded, position))
-            position = wire.aligned(position + encoded.size)
-        return entries, tensors
-
-    def _lent(self, array: NDArray[Any]) -> tuple[int, int] | None:
-        """The loan of which ``array`` is a view, and where it begins there."""
-        for number, memory in self._loans.items():
-            offset = array.ctypes.data - memory.ctypes.data
-            if offset >= 0 and offset + array.nbytes <= memory.nbytes:
-                return number, offset
-        return None
 
     def _write(self, block: bytes, tensors: list[Any], details: bytes, at: int) -> int:
         end = max((position + encoded.size for encoded, position in tensors), default=len(block))
         end = max(end, len(block), at + len(details))
         flags = 0
         if self._request is None or self._request.size < end:
-            self._request = self._new_segment(max(end, self._size))
+            self._request = new_segment(max(end, self._size))
             flags = wire.NEW_SEGMENT
         self._request.view[: len(block)] = block
         self._request.view[at : at + len(details)] = details
@@ -198,29 +198,11 @@ class ChannelEnd:
             write(encoded, self._request, position)
         return flags
 
-    def _receive(self, rows: list[int], most: int | None) -> Answered:
-        parts: list[Arrays] = []
-        said: list[wire.ResponseParameter] = []
-        while (message := self._next()).kind == wire.PART:
-            ((part,), parameters) = self._outcomes(message, rows)
-            assert not isinstance(part, RequestFailure)
-            parts.append(part)
-            said += parameters
-            flags = wire.CANCELLED if most is not None and len(parts) >= most else 0
-            send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.TAKEN, flags, 0, 0, self._batch, 0, 0))
-        assert message.kind == wire.DONE
-        self._answered_request, self._answered_loans = self._request, dict(self._loans)
-        retired = bool(message.flags & wire.RETIRED)
-        if retired:
-            self._request = None
-            self._loans.clear()
-        outcomes, parameters = self._outcomes(message, rows)
-        return Answered(outcomes, retired, said + parameters, parts)
-
-    def _next(self) -> wire.ChannelMessage:
+    def next_message(self) -> wire.ChannelMessage:
+        """The next message about the batch, a new segment taken; raises AssertionError at the end of the loop."""
         data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
         if not data:
-            raise AssertionError("the worker's loop ended without an answer")
+            self._on_end()
         message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
         assert message.batch == self._batch
         for descriptor in descriptors:
@@ -228,11 +210,14 @@ class ChannelEnd:
             os.close(descriptor)
         return message
 
-    def _outcomes(
-        self, done: wire.ChannelMessage, rows: list[int]
-    ) -> tuple[list[Arrays | RequestFailure], list[wire.ResponseParameter]]:
-        results, entries, said = unpack_response_block(self._response.view, done.offset, done.length)
-        self.given_back = sum(entry.flags != 0 for entry in entries)
+    def _on_end(self) -> NoReturn:
+        raise AssertionError("the worker ended without an answer")
+
+    def read(self, message: wire.ChannelMessage) -> tuple[list[Arrays | RequestFailure], list[wire.ResponseParameter]]:
+        """What stands in the block that a message names: outcomes, and parameters of responses."""
+        rows = self._rows
+        results, entries, said = unpack_response_block(self._response.view, message.offset, message.length)
+        self.entries = entries
         assert len(results) == len(rows)
         outcomes: list[Arrays | RequestFailure] = []
         for index, (code, text) in enumerate(results):
@@ -258,25 +243,9 @@ class ChannelEnd:
         return outputs
 
 
-@contextlib.contextmanager
-def open_channel(
-    declaration: ModelDeclaration,
-    callable_: Callable[..., Any],
-    size: int = 1 << 16,
-    new_server: NewServer | None = None,
-    headers: frozenset[str] = frozenset(),
-) -> Iterator[ChannelEnd]:
-    """A channel to ``callable_``; ``size`` is that of the first segments in bytes; ``new_server`` makes its end.
-
-    ``headers``: which parameters arrive as headers, by lower-case name.
-    """
-    served_by = new_server or server_class(declaration, observed=False)
-    end = ChannelEnd(declaration, callable_, size, served_by, headers)
-    try:
-        yield end
-    finally:
-        end.close()
-
-
-def _head_size(rows: list[int], entries: Sequence[Any]) -> int:
-    return wire.REQUEST_HEADER.size + len(rows) * wire.REQUEST_ENTRY.size + len(entries) * wire.TENSOR_ENTRY.size
+def new_segment(size: int) -> Segment:
+    """A segment whose descriptor is still to be sent."""
+    descriptor = create_segment_file(size)
+    segment = Segment(next(_numbers), descriptor, writable=True)
+    segment.unsent = descriptor
+    return segment

@@ -7,7 +7,7 @@ import contextlib
 from typing import Any
 
 from pytriton_plugins.shm import wire
-from pytriton_plugins.worker.call import Batch, Cancelled
+from pytriton_plugins.worker.call import Batch, Cancelled, cancelled
 from pytriton_plugins.worker.failures import RequestFailure
 from pytriton_plugins.worker.stream import StreamSlot
 from pytriton_plugins.worker.writing import Written
@@ -18,6 +18,8 @@ class AsyncServer(StreamSlot):
 
     _task: asyncio.Task[None] | None = None
     _number = 0
+    _is_unwanted = False
+    """Whether nobody waits for the batch any more."""
     _taken: asyncio.Future[bool] | None = None
 
     async def serve(self) -> None:
@@ -30,24 +32,32 @@ class AsyncServer(StreamSlot):
         finally:
             loop.remove_reader(self._sock)
             if self._task is not None:
-                self._task.cancel()
+                self._cancel(self._task)
                 await asyncio.wait([self._task])
+
+    def _cancel(self, task: asyncio.Task[None]) -> None:
+        self._is_unwanted = True
+        task.cancel()
 
     def _on_readable(self) -> None:
         try:
             message = self.receive()
+            if message is None:
+                self._finish(None)
+            else:
+                self._on_message(message)
         except BaseException as error:
             self._finish(error)
-            return
-        if message is None:
-            self._finish(None)
-        elif message.kind == wire.EXECUTE:
+
+    def _on_message(self, message: wire.ChannelMessage) -> None:
+        if message.kind == wire.EXECUTE:
             self._number = message.batch
+            self._is_unwanted = False
             self._task = asyncio.get_running_loop().create_task(self._run(message))
             self._task.add_done_callback(self._on_done)
         elif message.kind == wire.CANCEL:
             if self._task is not None and message.batch == self._number:
-                self._task.cancel()
+                self._cancel(self._task)
         elif message.kind == wire.TAKEN and self._taken is not None:
             self._taken.set_result(not message.flags & wire.CANCELLED)
             self._taken = None
@@ -70,6 +80,9 @@ class AsyncServer(StreamSlot):
 
     async def _run(self, message: wire.ChannelMessage) -> None:
         written = await self._answer(message)
+        if self._is_unwanted:
+            # asyncio holds the error by which it cancelled, and with that the callable's frames, until the next step.
+            await asyncio.sleep(0)
         if not self._ended.done():
             self.answer(wire.DONE, message.batch, written)
 
@@ -85,7 +98,7 @@ class AsyncServer(StreamSlot):
         return written
 
     async def _answer_batch(self, number: int, batch: Batch) -> Written:
-        return self.write(batch, await self._calls.run_async(batch))
+        return self.write(batch, await self._calls.run_async(batch, lambda: self._is_unwanted))
 
 
 class AsyncStreamServer(AsyncServer):
@@ -100,11 +113,12 @@ class AsyncStreamServer(AsyncServer):
         try:
             async with contextlib.aclosing(self._callable(**self._calls.arguments.of(batch))) as results:
                 async for result in results:
-                    if sent is not None and not await sent:
+                    # A cancellation must not end the future, for it is still to be known when the part is taken.
+                    if sent is not None and not await asyncio.shield(sent):
                         raise Cancelled
                     sent = self._send(number, batch, result)
-        except asyncio.CancelledError:
-            failure = self._calls.failure(Cancelled())
+        except asyncio.CancelledError as error:
+            failure = self._calls.failure(cancelled(error, is_unwanted=self._is_unwanted))
         except BaseException as error:
             failure = self._calls.failure(error)
         if sent is not None:

@@ -80,8 +80,11 @@ class CallPlan:
         """
         return self._driven(self._call(batch))
 
-    async def run_async(self, batch: Batch) -> list[Outcome]:
-        """The same for a callable whose results are awaited; when its task is cancelled, so are the requests."""
+    async def run_async(self, batch: Batch, is_unwanted: Callable[[], bool]) -> list[Outcome]:
+        """The same for a callable whose results are awaited.
+
+        ``is_unwanted``: whether it was for lack of anybody who waits that the task was cancelled.
+        """
         from asyncio import CancelledError  # loaded by now; other workers do without it
 
         call = self._call(batch)
@@ -89,9 +92,11 @@ class CallPlan:
             arguments = next(call)
             while True:
                 try:
+                    if is_unwanted():
+                        raise CancelledError
                     result = await self.callable(**arguments)
-                except CancelledError:
-                    arguments = call.throw(Cancelled())
+                except CancelledError as error:
+                    arguments = call.throw(cancelled(error, is_unwanted=is_unwanted()))
                 except BaseException as error:
                     arguments = call.throw(error)
                 else:
@@ -143,7 +148,7 @@ class CallPlan:
     def _finished(self, batch: Batch, result: Any) -> Call[list[Outcome]]:
         count = len(batch.rows)
         exchange = batch.exchange
-        if exchange is not None and len(exchange.failures) == count:
+        if exchange is not None and exchange.has_failed(batch.place, batch.place + count):
             return [Outcome(0, count, {}, None)]  # each of them is told something else
         try:
             if self._takes_requests:
@@ -159,7 +164,9 @@ class CallPlan:
             try:
                 if isinstance(result, Exception):
                     raise result
-                outputs = self.outputs_of(batch.one(index, 0), result)
+                place = batch.place + index
+                told = batch.exchange is not None and batch.exchange.has_failed(place, place + 1)
+                outputs = {} if told else self.outputs_of(batch.one(index, 0), result)
                 outcomes.append(Outcome(index, 1, outputs, None))
             except Exception as error:
                 outcomes.append(Outcome(index, 1, None, self._failure(error, 1)))
@@ -197,6 +204,15 @@ class CallPlan:
         # A RequestError is an answer, not a fault of the callable: nothing to trace.
         if not isinstance(error, RequestError):
             _LOG.log(level, "model %s: %s", self._model, what, exc_info=error)
+
+
+def cancelled(error: BaseException, *, is_unwanted: bool) -> BaseException:
+    """What asyncio's ``error`` means: that nobody waits, or that the callable has cancelled something by itself."""
+    if is_unwanted:
+        return Cancelled()
+    failure = RuntimeError("CancelledError: what the callable awaits was cancelled, and not for its clients")
+    failure.__cause__ = error
+    return failure
 
 
 def run_batch(declaration: ModelDeclaration, callable_: Callable[..., Any], batch: Batch) -> list[Outcome]:

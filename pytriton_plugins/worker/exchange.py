@@ -39,10 +39,11 @@ class Exchange:
         )
         self._details: list[Detail] | None = None
         self._is_over = False
-        self.empty = empty
+        self._empty = empty
         self.deadline = time.monotonic() + surroundings.timeout if surroundings.timeout else None
         self.failures: dict[int, RequestFailure] = {}
-        self.said: list[ResponseParameter] = []
+        self.said: dict[tuple[int, bytes], ResponseParameter] = {}
+        """By place and name; like failures it may be written by several threads of the callable."""
 
     def detail(self, place: int) -> Detail:
         if self._details is None:
@@ -62,21 +63,35 @@ class Exchange:
     def is_cancelled(self, place: int) -> bool:
         return bool(self._offset) and not self._is_over and is_cancelled(self._view, self._offset, place)
 
+    def empty(self, name: str, shape: tuple[int, ...]) -> Any:
+        self._check_open()
+        return self._empty(name, shape)
+
     def fail(self, place: int, error: RequestError) -> None:
+        self._check_open()
         self.failures[place] = failure_of(error, self._surroundings.model)
 
+    def has_failed(self, first: int, end: int) -> bool:
+        """Whether each request from place ``first`` up to ``end`` was failed by the callable."""
+        return bool(self.failures) and all(place in self.failures for place in range(first, end))
+
     def set(self, place: int, name: str, value: Value) -> None:
+        self._check_open()
         parameter = response_parameter(place, name, value)
-        self.said = [said for said in self.said if (said.request, said.name) != (place, parameter.name)]
-        if sum(said.request == place for said in self.said) >= MOST_PARAMETERS:
+        key = place, parameter.name
+        if key not in self.said and sum(said == place for said, _ in [*self.said]) >= MOST_PARAMETERS:
             raise ValueError(f"response parameter {name!r} is one too many; {MOST_PARAMETERS} are carried at most")
-        self.said.append(parameter)
+        self.said[key] = parameter
 
     def forget(self, first: int, end: int) -> None:
         """Drop what was said of the requests from place ``first`` up to ``end``: they are called again."""
         self.failures = {place: failure for place, failure in self.failures.items() if not first <= place < end}
-        self.said = [said for said in self.said if not first <= said.request < end]
+        self.said = {key: said for key, said in self.said.items() if not first <= said.request < end}
 
     def close(self) -> None:
         """The batch is answered: what the backend writes from now on belongs to another."""
         self._is_over = True
+
+    def _check_open(self) -> None:
+        if self._is_over:
+            raise RuntimeError("the batch of this Context is answered; nothing can be said of its responses any more")

@@ -11,6 +11,7 @@ from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array, read_array, view_array
+from pytriton_plugins.shm.details import flags_size
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.tensors import DType
@@ -149,6 +150,10 @@ class RequestReader:
 
     def _new_plan(self, segment: Segment, offset: int, length: int) -> Plan:
         plan = Plan(wire.unpack_request_block(segment.view, offset, length), self._declaration)
+        if plan.details and plan.details + flags_size(len(plan.rows)) > segment.size:
+            raise LookupError("details outside their segment")
+        if self._apart and any(entry.requests != 1 or entry.first >= len(plan.rows) for _, entry, _ in plan.inputs):
+            raise LookupError("a tensor that is not of one request")
         if len(self._plans) >= _MOST_PLANS:
             self._forget_plans()
         if self._only_numbers:

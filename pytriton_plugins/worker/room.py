@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +33,12 @@ class ResponseRoom:
         self._outputs = declaration.outputs
         self._names = [tensor.name for tensor in declaration.outputs]
         self._need = need
-        self._kept = 0
+        # A generator refers to its last array while it works on the next: each response would take a new segment.
+        self._kept = _OWN_AFTER if declaration.streams else 0
+        self._asking = threading.Lock()
+        """A callable may ask for arrays in threads of its own."""
+        self.requests = 1
+        """How many the batch has that runs: room is left for a block that answers each of them."""
         self._standing: object = None
         """What stands in the segment still."""
         self._use(segment)
@@ -54,18 +62,24 @@ class ResponseRoom:
                 else "holds strings, which have no place yet; return a list or an array"
             )
             raise ValueError(f"empty({name!r}, …): output {name!r} {what}; declared: {', '.join(self._names)}")
-        start = wire.aligned(self.reserved)
-        size = int(np.prod(shape, dtype=np.int64)) * tensor.dtype.item_size
-        if self._kept >= _OWN_AFTER or not self._has_room(start, size):
-            return np.empty(shape, tensor.dtype.numpy)
+        dims = tuple(shape)
+        if any(dim < 0 for dim in dims):
+            raise ValueError(f"empty({name!r}, {shape}): write a shape of sizes from 0 up")
+        size = math.prod(dims) * tensor.dtype.item_size
+        with self._asking:
+            return self._array(dims, size, tensor.dtype.numpy)
+
+    def _array(self, dims: tuple[int, ...], size: int, dtype: np.dtype[Any]) -> Array:
+        if self._kept >= _OWN_AFTER or not self._has_room(wire.aligned(self.reserved), size):
+            return np.empty(dims, dtype)
         start = wire.aligned(self.reserved)  # a new segment begins anew
-        array: Array = np.ndarray(shape, tensor.dtype.numpy, self.segment.bytes, start)
+        array: Array = np.ndarray(dims, dtype, self.segment.bytes, start)
         self.reserved = max(start + size, 1)
         return array
 
     def _has_room(self, start: int, size: int) -> bool:
         """Whether an array and the block behind it fit, perhaps in a new segment; arrays in the old one are copied."""
-        room = start + size + self._block_room(1)
+        room = start + size + self._block_room(self.requests)
         if room <= self.segment.size:
             return True
         try:
@@ -85,18 +99,17 @@ class ResponseRoom:
         """The answer is sent: have arrays from `empty` that the callable still refers to stay what they are."""
         if not self.reserved:
             return
-        self.reserved = 0
         if sys.getrefcount(self.segment.bytes) <= self._unreferenced:
-            self._kept = 0
+            self.reserved = self._kept = 0
             return
+        if self._kept >= _OWN_AFTER:
+            return  # there was no memory: they stay where they are, and answers go behind them
         self._kept += 1
         try:
             self._replace(self._need(self.segment.size, self.segment.number))
         except ShmError as error:
             self._kept = _OWN_AFTER
-            _LOG.warning(
-                "model %s: arrays from ctx.empty() were kept, and from now on they are copied: %s", self._name, error
-            )
+            _LOG.warning("model %s: arrays from ctx.empty() are kept, and others are copied: %s", self._name, error)
 
     def _in_response(self, array: Array) -> int:
         """Where in the response segment an array from `empty` lies, as it would be written; -1 for any other."""

@@ -99,6 +99,7 @@ class Slot:
         """What the batch carries beside tensors, if the callable can see it."""
         if not self._has_details:
             return None
+        self._writer.requests = len(plan.rows)
         return Exchange(self._surroundings, self._reader.view, plan.details, self._writer.empty)
 
     def write(self, batch: Batch, outcomes: list[Outcome]) -> Written:
@@ -108,7 +109,7 @@ class Slot:
             self._failures = _failures_in(outcomes, exchange)
         if exchange is None:
             return self._writer.write(outcomes)
-        return self._writer.write(outcomes, exchange.failures, exchange.said)
+        return self._writer.write(outcomes, exchange.failures, [*exchange.said.values()])
 
     def begin(self, rows: tuple[int, ...]) -> Callable[[], None]:
         """Tell an observer of a batch; what is returned tells it what became of that."""

@@ -14,7 +14,7 @@ from pytriton_plugins.worker.writing import Written
 
 
 class EndOfChannel(Exception):
-    """The backend is gone while a stream goes on."""
+    """The backend is gone while a stream goes on, or, if there is a cause, has broken the protocol."""
 
 
 class StreamSlot(Slot):
@@ -30,14 +30,13 @@ class StreamSlot(Slot):
         if self._writer.short is not None:
             raise RequestError(self._writer.short.message, self._writer.short.code)
         if exchange is not None:
-            exchange.said = []
+            exchange.said.clear()
         return written
 
     def end(self, batch: Batch, failure: RequestFailure | None) -> Written:
         """Write the end of the stream."""
         if batch.exchange is not None:
             batch.exchange.close()
-            batch.exchange.said = []
             failure = batch.exchange.failures.get(0, failure)
         outcome = Outcome(0, 1, None if failure else {}, failure)
         return self.write(batch._replace(exchange=None), [outcome])
@@ -48,12 +47,15 @@ class StreamServer(StreamSlot):
 
     def serve(self) -> None:
         """Answer requests until the channel ends."""
-        with contextlib.suppress(EndOfChannel):
+        try:
             while (message := self.receive()) is not None:
                 if message.kind == wire.EXECUTE:
                     self.answer(wire.DONE, message.batch, self._stream(message))
                 else:
                     self.tidy(message.kind, message.segment)
+        except EndOfChannel as end:
+            if end.__cause__ is not None:
+                raise end.__cause__ from None
 
     def _stream(self, message: wire.ChannelMessage) -> Written:
         plan = self._reader.plan(message.segment, message.offset, message.length)
@@ -73,7 +75,7 @@ class StreamServer(StreamSlot):
                     wanted, sent = not sent or self._is_wanted(), False
                     if not wanted:
                         raise Cancelled
-                    self.answer(wire.PART, number, self.part(batch, result))
+                    self._send(number, self.part(batch, result))
                     sent = True
         except EndOfChannel:
             raise
@@ -83,11 +85,17 @@ class StreamServer(StreamSlot):
             self._is_wanted()
         return failure
 
+    def _send(self, number: int, part: Written) -> None:
+        try:
+            self.answer(wire.PART, number, part)
+        except (BrokenPipeError, ConnectionResetError):
+            raise EndOfChannel from None
+
     def _is_wanted(self) -> bool:
         """Wait until the backend has taken the response; whether anybody wants the next one."""
         while (message := self.receive()) is not None:
             if message.kind == wire.TAKEN:
                 return not message.flags & wire.CANCELLED
             if message.kind != wire.CANCEL:
-                raise ProtocolError(f"channel: a message of kind {message.kind} in a stream")
+                raise EndOfChannel from ProtocolError(f"channel: a message of kind {message.kind} in a stream")
         raise EndOfChannel

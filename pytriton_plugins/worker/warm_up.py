@@ -39,7 +39,7 @@ async def warm_up_async(declaration: ModelDeclaration, calls: CallPlan, samples:
     """The same for a callable that is awaited."""
     for name, batch in _batches(declaration, samples):
         if not declaration.streams:
-            _check(name, await calls.run_async(batch))
+            _check(name, await calls.run_async(batch, lambda: False))
             continue
         try:
             async for result in calls.callable(**calls.arguments.of(batch)):

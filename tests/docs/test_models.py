@@ -42,6 +42,7 @@ CALLS: list[tuple[str, dict[str, tuple[str, Any]], dict[str, Any]]] = [
     ("scale", {"x": ("FP32", [[1, 2]])}, {"y": [1, 2]}),
     ("scale", {"x": ("FP32", [[1, 2]]), "factor": ("FP32", [[3]])}, {"y": [3, 6]}),
     ("nearest", {"point": ("FP32", [[3, 3], [0, 1]])}, {"index": [1, 0]}),
+    ("halved", {"x": ("FP32", [[4]])}, {"y": [2]}),
     ("doubled", {"x": ("FP32", [[4]])}, {"y": [8]}),
     ("squared", {"x": ("FP32", [[1, 2, 3]])}, {"y": [1, 4, 9]}),
     ("looked_up", {"x": ("FP32", [[1, 2]])}, {"y": [2, 3]}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +12,7 @@ from golden import golden, sections
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.details import Value, response_parameter
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry
 from pytriton_plugins.tensors import NUMERIC, Tensor
 
@@ -21,6 +23,7 @@ REQUEST = wire.RequestBlock(
     (TensorEntry(0, 11, 0, 2, 320, 24, (3, 2)), TensorEntry(1, 13, 0, 2, 384, 35, (3, 1))),
 )
 OUTCOMES = [(0, b""), (3, "2 rows: é!".encode())]
+ONE_OUTPUT = [TensorEntry(0, 11, 0, 1, 0, 8, (1, 2))]
 OUTPUTS = [TensorEntry(0, 11, 0, 1, 0, 8, (1, 2)), TensorEntry(1, 13, 0, 1, 64, 18, (1, 1))]
 DECLARATION = ModelDeclaration(
     "golden",
@@ -42,6 +45,12 @@ CHANNEL_MESSAGES = {
     "forget": ChannelMessage(wire.FORGET, 0, 0, 1, 0, 0, 0),
     "trim": ChannelMessage(wire.TRIM, 0, 0, 0, 0, 0, 0),
     "done": ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 8, 1, 128, 267),
+    "part": ChannelMessage(wire.PART, wire.NEW_SEGMENT, 0, 8, 1, 128, 144),
+    "taken": ChannelMessage(wire.TAKEN, 0, 0, 0, 1, 0, 0),
+    "done_stream": ChannelMessage(wire.DONE, 0, 0, 8, 1, 272, 48),
+    "cancel": ChannelMessage(wire.CANCEL, 0, 0, 0, 2, 0, 0),
+    "part_unwanted": ChannelMessage(wire.PART, 0, 0, 8, 2, 128, 144),
+    "taken_unwanted": ChannelMessage(wire.TAKEN, wire.CANCELLED, 0, 0, 2, 0, 0),
     "done_retired": ChannelMessage(wire.DONE, wire.RETIRED, 0, 8, 2, 64, 298),
 }
 LINK_MESSAGES = {
@@ -97,6 +106,21 @@ def test_a_request_block_is_read() -> None:
     assert wire.unpack_request_block(memoryview(padded), 64, 288) == REQUEST
 
 
+def test_a_request_block_says_where_the_details_are() -> None:
+    block = golden("request", "told") + golden("request", "block")[64:]
+    assert wire.unpack_request_block(memoryview(block), 0, 288) == REQUEST._replace(details=448)
+
+
+def test_a_request_block_of_tensors_that_stand_apart_is_read() -> None:
+    inputs = (
+        TensorEntry(0, 11, 0, 1, 384, 8, (1, 2)),
+        TensorEntry(1, 13, 0, 1, 448, 17, (1, 1)),
+        TensorEntry(0, 11, 1, 1, 512, 8, (2, 1)),
+    )
+    expected = wire.RequestBlock((1, 2), (1, 1), inputs, 576)
+    assert wire.unpack_request_block(memoryview(golden("request", "apart")), 0, 384) == expected
+
+
 @pytest.mark.parametrize(
     ("position", "value", "length"),
     [(0, b"PTRS", 288), (4, b"\x02\x00", 288), (8, b"\x21", 288), (0, b"", 287)],
@@ -113,6 +137,17 @@ def test_a_response_block_is_written() -> None:
     assert wire.response_block(OUTCOMES, OUTPUTS) == golden("response", "block")
 
 
+def test_a_response_block_with_parameters_is_written() -> None:
+    said: list[tuple[str, Value]] = [("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)]
+    parameters = [response_parameter(0, name, value) for name, value in said]
+    assert wire.response_block(OUTCOMES, OUTPUTS, parameters) == golden("response", "told")
+
+
+def test_blocks_of_a_stream_are_written() -> None:
+    assert wire.response_block([(0, b"")], ONE_OUTPUT) == golden("response", "part")
+    assert wire.response_block([(0, b"")], []) == golden("response", "end")
+
+
 def test_blocks_of_what_was_lent() -> None:
     entry = TensorEntry(0, 11, 0, 1, 5056, 65600, (2, 8200), 1 << wire.LOAN_SHIFT)
     block = golden("request", "lent")
@@ -127,6 +162,23 @@ def test_declarations() -> None:
     assert lending == golden("declaration", "may_lend") + golden("declaration", "declaration")[4:]
     packed = wire.pack_declaration(LOOPBACK, wait=1.0, largest_response=4096, loopback=True)
     assert packed == golden("declaration", "loopback")
+
+
+@pytest.mark.parametrize(
+    ("section", "declaration"),
+    [
+        ("details", replace(DECLARATION, context="ctx")),
+        ("stream", replace(DECLARATION, answers="stream")),
+        ("apart", replace(DECLARATION, requests="requests")),
+        ("awaits", replace(DECLARATION, answers="async")),
+        ("told_stream", replace(DECLARATION, answers="async_stream", context="ctx")),
+    ],
+)
+def test_declarations_of_each_form(section: str, declaration: ModelDeclaration) -> None:
+    packed = wire.pack_declaration(
+        declaration, wait=1.5, largest_response=1 << 20, trim_after=120, queue_timeout=0.25, queue_size=5
+    )
+    assert packed == golden("declaration", section) + golden("declaration", "declaration")[4:]
 
 
 def test_a_declaration_that_fits_into_no_message_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 
 import numpy as np
 from golden import golden
@@ -14,7 +15,8 @@ from pytriton_plugins import Tensor
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.segment import create_segment_file
-from pytriton_plugins.worker.arguments import ArgumentPlan
+from pytriton_plugins.worker.arguments import ArgumentPlan, requests_of
+from pytriton_plugins.worker.exchange import Exchange, Surroundings
 from pytriton_plugins.worker.reading import RequestReader
 
 MODELS = [
@@ -24,22 +26,51 @@ MODELS = [
         (Tensor("x", np.float32, (-1,)), Tensor("number", np.uint8, (1,), optional=True)),
     )
 ]
-CONTENT = golden("request", "block") + golden("request", "tensors")
-LENGTH = len(golden("request", "block"))
+TOLD = [replace(model, context="ctx") for model in MODELS]
+APART = [replace(model, requests="requests") for model in MODELS]
+CONTENT = (
+    golden("request", "told")
+    + golden("request", "block")[64:]
+    + golden("request", "tensors")
+    + golden("request", "details")
+)
+STAND_APART = golden("request", "apart") + golden("request", "apart_tensors")
+LENGTH, LENGTH_APART = len(golden("request", "block")), len(golden("request", "apart"))
 extreme = st.sampled_from([0, 1, 2, 8, 64, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 64, 2**64 - 1])
 change = st.tuples(st.integers(0, len(CONTENT) - 1), st.sampled_from([1, 2, 4, 8]), extreme | st.integers(0, 2**64 - 1))
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
-@given(st.sampled_from(MODELS), st.lists(change, min_size=1, max_size=4), st.integers(0, LENGTH + 8))
-def test_blocks_changed_at_random(model: ModelDeclaration, changes: list[tuple[int, int, int]], cut: int) -> None:
-    """Seen red with `struct.error`, IndexError and TypeError let through (`RequestReader.plan`)."""
-    content = bytearray(CONTENT)
+def read(model: ModelDeclaration, content: bytes, changes: list[tuple[int, int, int]], length: int) -> None:
+    """Read a batch, and all that a context says of it."""
+    changed = bytearray(content)
     for at, size, number in changes:
-        content[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "little")
+        changed[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "little")
     descriptor = create_segment_file(4096)
-    os.pwrite(descriptor, content, 0)
-    reader = RequestReader(model, ArgumentPlan(model).keywords)
+    os.pwrite(descriptor, changed, 0)
+    arguments = ArgumentPlan(model)
+    reader = RequestReader(model, arguments.keywords)
     reader.take_segment(7, [descriptor])
     with contextlib.suppress(ProtocolError):
-        reader.batch(reader.plan(7, 0, LENGTH if cut > LENGTH // 2 else cut))
+        plan = reader.plan(7, 0, length)
+        exchange = Exchange(Surroundings("m"), reader.view, plan.details, lambda name, shape: None)
+        batch = reader.batch(plan, exchange)
+        for request in requests_of(batch, list(batch.apart) or None):
+            assert request.cancelled in (False, True)
+            assert isinstance(request.id, str)
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(st.sampled_from([*MODELS, *TOLD]), st.lists(change, min_size=1, max_size=4), st.integers(0, LENGTH + 8))
+def test_blocks_changed_at_random(model: ModelDeclaration, changes: list[tuple[int, int, int]], cut: int) -> None:
+    """Seen red with `struct.error`, IndexError and TypeError let through (`RequestReader.plan`), and without a look at
+    where the details begin (`RequestReader._new_plan`)."""
+    read(model, CONTENT, changes, LENGTH if cut > LENGTH // 2 else cut)
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(st.sampled_from(APART), st.lists(change, min_size=1, max_size=4), st.integers(0, LENGTH_APART + 8))
+def test_tensors_that_stand_apart_changed_at_random(
+    model: ModelDeclaration, changes: list[tuple[int, int, int]], cut: int
+) -> None:
+    """Seen red with IndexError for a request that is not in the batch (`RequestReader.batch`)."""
+    read(model, STAND_APART, changes, LENGTH_APART if cut > LENGTH_APART // 2 else cut)

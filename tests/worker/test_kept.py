@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins import Context, Request, Tensor, infer_func
 from pytriton_plugins.marking import declaration_of
-from pytriton_plugins.testing.channel import open_channel
+from pytriton_plugins.testing.served import open_channel
 
 Array = NDArray[Any]
 TENSORS: dict[str, Any] = {

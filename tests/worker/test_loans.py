@@ -18,7 +18,8 @@ from pytriton_plugins.errors import ShmError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.testing.channel import ChannelEnd, open_channel
+from pytriton_plugins.testing.channel import ChannelEnd
+from pytriton_plugins.testing.served import ServedChannel, open_channel
 from pytriton_plugins.worker.failures import RequestFailure
 
 Array = NDArray[Any]
@@ -247,7 +248,7 @@ def test_what_is_more_than_may_be_answered_is_refused_each_time(
     def refuse(end: ChannelEnd, size: int, replaced: int) -> Segment:
         raise ShmError("no more")
 
-    monkeypatch.setattr(ChannelEnd, "_need", refuse)
+    monkeypatch.setattr(ServedChannel, "_need", refuse)
     # pytest keeps what is logged, and with the error its frames and the input.
     monkeypatch.setattr(logging.getLogger("pytriton.worker"), "disabled", True)
     with open_channel(MODEL, lambda x: x, size=1 << 14) as channel:

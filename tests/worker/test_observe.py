@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.testing import RunningHost, run_host
-from pytriton_plugins.testing.channel import open_channel
+from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.observe import observer_of
 from pytriton_plugins.worker.serve import ChannelServer
 from pytriton_plugins.worker.slots import server_class

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.testing.channel import ChannelEnd, open_channel
+from pytriton_plugins.testing.channel import ChannelEnd
+from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.failures import RequestFailure
 
 Array = NDArray[Any]

@@ -1,0 +1,41 @@
+"""What the tests' end of a channel writes and reads, against the vectors written by hand; runs in pytest."""
+
+from __future__ import annotations
+
+from golden import golden
+
+from pytriton_plugins.shm.details import Detail
+from pytriton_plugins.shm.wire import ResponseParameter, TensorEntry
+from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
+
+DETAILS = [
+    Detail("r-1", 7, (("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5))),
+    Detail("", "seq"),
+]
+
+
+def test_details_are_written() -> None:
+    assert pack_details(DETAILS) == golden("request", "details")[29:]
+
+
+def test_a_request_block_is_written() -> None:
+    inputs = [
+        TensorEntry(0, 11, 0, 1, 384, 8, (1, 2)),
+        TensorEntry(1, 13, 0, 1, 448, 17, (1, 1)),
+        TensorEntry(0, 11, 1, 1, 512, 8, (2, 1)),
+    ]
+    assert request_block([1, 2], 1, inputs, 576) == golden("request", "apart")
+    assert pack_details([Detail(), Detail()]) == golden("request", "apart_tensors")[192:]
+
+
+def test_a_response_block_is_read() -> None:
+    block = b"\xff" * 128 + golden("response", "told")
+    outcomes, entries, said = unpack_response_block(memoryview(block), 128, 398)
+    assert outcomes == [(0, ""), (3, "2 rows: é!")]
+    assert entries == [TensorEntry(0, 11, 0, 1, 0, 8, (1, 2)), TensorEntry(1, 13, 0, 1, 64, 18, (1, 1))]
+    assert said == [
+        ResponseParameter(0, 1, b"text", "é".encode()),
+        ResponseParameter(0, 2, b"whole", (-7).to_bytes(8, "little", signed=True)),
+        ResponseParameter(0, 3, b"yes", b"\1"),
+        ResponseParameter(0, 4, b"part", bytes.fromhex("000000000000e03f")),
+    ]
