@@ -22,6 +22,7 @@ WORKER_SIDE = (
     "marking.py",
     "annotations.py",
     "parameters.py",
+    "metric_rules.py",
     "shm",
     "worker",
     "discovery/importing.py",
