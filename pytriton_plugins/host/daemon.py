@@ -15,6 +15,7 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.container import LOOPBACK, in_container
+from pytriton_plugins.host.gauges import Gauges, keep_told
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
@@ -86,6 +87,7 @@ class Host:
         self._run_dir = run_dir
         self._state: HostState = "starting"
         self._health: Health | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._teller = Teller()
         self._exit_code = 0
         repository = run_dir.path / "repository"
@@ -139,6 +141,8 @@ class Host:
         )
         self.roster.started.set_result(server)
         self._health = Health(server, self)
+        gauges = Gauges(self.roster.metrics, self.roster.all_models)
+        self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, gauges))
         return server
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
@@ -208,6 +212,8 @@ class Host:
 
     async def _end_everything(self) -> None:
         """Whatever happened, nothing that the host or a plugin started outlives it."""
+        if self._telling is not None:
+            self._telling.cancel()
         await kill_children(_END_PATIENCE)
         await self._reaper.kill_adopted(_END_PATIENCE)
         self._state = "stopped"

@@ -74,6 +74,7 @@ class ServedModel:
         self.required = is_required(host.config, declaration.name)
         self.loaded = False
         self.error = ""
+        self.restarts = 0
         self.live: dict[int, Worker] = {}
         """Connected workers by the number of their channel."""
         self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
@@ -100,7 +101,7 @@ class ServedModel:
 
     def status(self) -> ModelStatus:
         reason = self._why_not_ready()
-        return ModelStatus(self.name, self.declaration.version, not reason, len(self.live), reason)
+        return ModelStatus(self.name, self.declaration.version, not reason, len(self.live), reason, self.ledger.use)
 
     def _why_not_ready(self) -> str:
         if self.error:
@@ -199,6 +200,7 @@ class ServedModel:
         history.append(worker.exit)
         action = chosen.value
         if isinstance(action, Restart):
+            self.restarts += 1
             if served:  # what kept it from serving was logged
                 ended = f"its worker {worker.pid} ended with {worker.exit.description}"
                 _LOG.warning("model %s: %s; starting another", self.name, ended)
