@@ -92,6 +92,7 @@ class Host:
         self._exit_code = 0
         repository = run_dir.path / "repository"
         self.roster = Roster(config, hooks, repository, self._teller, self.stop, self.abort, self.changed)
+        self._gauges = Gauges(self.roster.metrics, self.roster.all_models)
 
     async def live(self, records: list[PluginRecord]) -> int:
         """Start, serve, stop; the exit code."""
@@ -141,8 +142,7 @@ class Host:
         )
         self.roster.started.set_result(server)
         self._health = Health(server, self)
-        gauges = Gauges(self.roster.metrics, self.roster.all_models)
-        self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, gauges))
+        self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, self._gauges))
         return server
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
@@ -262,6 +262,7 @@ class Host:
             self._aborted.set_exception(error)
 
     def changed(self) -> None:
-        """Have the health checks look now."""
+        """Have the health checks and the gauges look now."""
+        self._gauges.changed()
         if self._health is not None:
             self._health.changed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("pytriton.host")
 PERIOD = 0.5
-"""Seconds between two looks."""
+"""Seconds between two looks when nothing changes that a look would see."""
 
 _MESSAGES = 8
 """Sent in one period at most. One takes the backend up to 2.5 ms, with as many observations as it may have."""
@@ -43,6 +44,17 @@ class Gauges:
         self._shown: dict[tuple[str, Model], float] = {}
         self._counted: dict[tuple[str, int], int] = {}
         """How far each counter of each served model was seen; one that is replaced begins again."""
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        """Have the next look now."""
+        self._changed.set()
+
+    async def due(self) -> None:
+        """Wait until it is time for the next look."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), PERIOD)
+        self._changed.clear()
 
     def look(self) -> None:
         levels: dict[tuple[str, Model], float] = dict.fromkeys(self._shown, 0.0)
@@ -72,13 +84,18 @@ async def keep_told(server: TritonServer, metrics: Metrics, gauges: Gauges) -> N
     try:
         while server.child.running:
             gauges.look()
-            for _ in range(_MESSAGES):
-                if not (payload := metrics.payload()):
-                    break
-                # No time limit: a server that does not read is sent no second message, and its end ends the wait.
-                await server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload), timeout=None)
-            await asyncio.sleep(PERIOD)
-    except ServerError:
-        pass  # it has ended, and what counts is that
+            await _tell(server, metrics)
+            await gauges.due()
     except Exception:
         _LOG.exception("the metrics of models are not shown any more: the host failed while it told of them")
+
+
+async def _tell(server: TritonServer, metrics: Metrics) -> None:
+    try:
+        for _ in range(_MESSAGES):
+            if not (payload := metrics.payload()):
+                return
+            # No time limit: a server that does not read is sent no second message, and its end ends the wait.
+            await server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload), timeout=None)
+    except ServerError:
+        metrics.say_again()  # what was counted in that message is lost; what gauges show must not be

@@ -243,7 +243,7 @@ def test_shared_memory_is_shown_as_it_grows_and_is_refused() -> None:
 
 
 def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
-    """Its model's `close` runs at its end. Seen red without `_on_readable_rest` and without `atexit`."""
+    """Its model's `close` runs at its end. Seen red without `atexit` (worker/metrics.py)."""
     path = tmp_path / "metrics.py"
     path.write_text((MODELS / "metrics.py").read_text())
     with run_host(f"{path}:Closing", options=["--reload"]) as host:
@@ -351,12 +351,25 @@ def test_more_observations_than_one_message_may_have_come_in_several(backend: Ba
         assert value(backend.metrics, f"{shown}_bucket", model="m", version="1", le="1") == many
 
 
+def test_means_stay_in_their_bucket(backend: Backend) -> None:
+    """Seen red with the mean as it is weighed (`HistogramSum._taken`)."""
+    metrics, told = Metrics(), message(kind="histogram", name="means", buckets=[0.1, 0.3], changes=[[0.1, 1], [0.3, 1]])
+    for _ in range(10):
+        metrics.from_worker(Model("m", 1), 1, told)
+    send_all(backend, metrics)
+    counts = [
+        value(backend.metrics, "pytriton_model_means_bucket", model="m", version="1", le=bound)
+        for bound in ("0.1", "0.3", "+Inf")
+    ]
+    assert counts == [10, 20, 20]
+
+
 def test_the_largest_series_fit_into_messages(backend: Backend) -> None:
     """Seen red with `_LONGEST` of 1000 bytes."""
     metrics = Metrics()
     for number in range(MAX_SERIES):
         labels = {"l" * 99 + str(place): "é\U0001f600" * 98 + str(number) for place in range(8)}
-        told = {"name": "n" * 100, "help": "\U0001f600" * 200, "labels": labels, "buckets": list(range(64))}
+        told = {"name": "n" * 100, "help": "\U0001f600" * 100, "labels": labels, "buckets": list(range(64))}
         metrics.from_worker(
             Model("m" * 64, 1), 1, message(**told, kind="histogram", changes=[[each - 0.5, 1] for each in range(65)])
         )
@@ -367,7 +380,6 @@ def test_the_largest_series_fit_into_messages(backend: Backend) -> None:
 def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
     """Its counters begin at 0, and its gauges where they were. Seen red without `say_again`."""
     metrics = Metrics()
-    gauges = Gauges(metrics, list)
     model = Model("m", 3)
     labels = {"model": "m", "version": "3"}
     metrics.from_worker(model, 1, message(name="hits", changes=[[5, 1]]))
@@ -376,7 +388,7 @@ def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
     for turn, expected in enumerate(((5, 7, 4), (0, 7, 0))):
         (tmp_path / str(turn)).mkdir()
         with run_backend(tmp_path / str(turn)) as running:
-            telling = running.clients.submit(running.call, keep_told(running.server, metrics, gauges))
+            telling = running.clients.submit(running.call, keep_told(running.server, metrics, Gauges(metrics, list)))
             names = ("hits", "level", "size_count")
 
             def shown(running: Backend = running, names: tuple[str, ...] = names) -> tuple[float | None, ...]:
