@@ -10,6 +10,7 @@ from pytriton_plugins.errors import ErrorCode, RequestError
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
     from pytriton_plugins.worker.exchange import Exchange
+    from pytriton_plugins.worker.metrics import Metrics
 
 
 class Request:
@@ -102,6 +103,11 @@ class Context:
     def deadline(self) -> float | None:
         """When the model's ``timeout`` for the batch is over, as a reading of `time.monotonic`; None without one."""
         return self._exchange.deadline
+
+    @property
+    def metrics(self) -> Metrics:
+        """Counters, gauges and histograms, which stand on the metrics port; they may be kept beyond the call."""
+        return self._exchange.metrics
 
     def empty(self, name: str, shape: tuple[int, ...]) -> Any:
         """An array for output ``name`` that lies in the response: what is written there and returned is not copied.

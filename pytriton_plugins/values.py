@@ -104,6 +104,20 @@ class ShmPolicy:
 
 
 @attrs.frozen
+class ShmUse:
+    """The shared memory of one model, all of its segments together, in bytes.
+
+    ``initial`` is what it starts with, ``max`` its limit, ``in_use`` what its segments have now, and ``touched`` the
+    memory that stands behind them: what no batch has touched costs nothing.
+    """
+
+    initial: int = 0
+    in_use: int = 0
+    touched: int = 0
+    max: int = 0
+
+
+@attrs.frozen
 class Shortage:
     """A batch asks for more shared memory than there may be; all sizes are bytes.
 
@@ -229,13 +243,17 @@ class NamedVerdict:
 
 @attrs.frozen
 class ModelStatus:
-    """One model as the host sees it now: ``workers`` counts the live ones, ``reason`` says why it is not ready."""
+    """One model as the host sees it now: ``workers`` counts the live ones, ``reason`` says why it is not ready.
+
+    ``memory`` is its shared memory.
+    """
 
     name: str
     version: int
     ready: bool
     workers: int
     reason: str = ""
+    memory: ShmUse = ShmUse()
 
 
 @attrs.frozen

@@ -26,6 +26,7 @@ WORKER_SIDE = (
     "context.py",
     "annotations.py",
     "parameters.py",
+    "metric_rules.py",
     "shm",
     "worker",
     "discovery/importing.py",

@@ -4,38 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-  const uint8_t *at;
-  size_t left;
-} Cursor;
-
-static bool read_bytes(Cursor *cursor, void *into, size_t length) {
-  if (length > cursor->left) return false;
-  memcpy(into, cursor->at, length);
-  cursor->at += length;
-  cursor->left -= length;
-  return true;
-}
+#include "cursor.h"
 
 static char *read_name(Cursor *cursor, uint32_t length) {
   if (length == 0 || length > cursor->left) return NULL;
   char *name = malloc((size_t)length + 1);
   if (name == NULL) return NULL;
-  read_bytes(cursor, name, length);
+  cursor_read(cursor, name, length);
   name[length] = '\0';
   return name;
 }
 
 static bool read_tensor(Cursor *cursor, DeclaredTensor *tensor, bool batched) {
   WireDeclaredTensor wire;
-  if (!read_bytes(cursor, &wire, sizeof wire)) return false;
+  if (!cursor_read(cursor, &wire, sizeof wire)) return false;
   if (wire.rank == 0 || wire.rank + batched > WIRE_MAX_RANK) return false;
   if (wire_item_size(wire.dtype) == 0 && wire.dtype != 13) return false;
   tensor->dtype = wire.dtype;
   tensor->rank = wire.rank;
   tensor->optional = (wire.flags & DECLARED_OPTIONAL) != 0;
   tensor->item_size = wire_item_size(wire.dtype);
-  if (!read_bytes(cursor, tensor->dims, wire.rank * sizeof(int64_t))) return false;
+  if (!cursor_read(cursor, tensor->dims, wire.rank * sizeof(int64_t))) return false;
   tensor->name = read_name(cursor, wire.name_length);
   return tensor->name != NULL;
 }
@@ -53,10 +42,10 @@ static bool read_all(Cursor *cursor, Declaration *declaration, uint32_t name_len
 }
 
 const char *declaration_read(Declaration *declaration, const uint8_t *payload, size_t length) {
-  Cursor cursor = {payload, length};
+  Cursor cursor = {.at = payload, .left = length};
   WireDeclaration wire;
   *declaration = (Declaration){0};
-  if (!read_bytes(&cursor, &wire, sizeof wire)) return "a declaration is too short";
+  if (!cursor_read(&cursor, &wire, sizeof wire)) return "a declaration is too short";
   if (wire.output_count == 0 || wire.output_count > WIRE_MAX_OUTPUTS) return "a declaration has no output, or more than 64";
   if (wire.input_count == 0 || wire.input_count > WIRE_MAX_MESSAGE / sizeof(WireDeclaredTensor))
     return "a declaration has no input, or more than fit";

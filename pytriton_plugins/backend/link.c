@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "series.h"
 #include "sockets.h"
 #include "waiters.h"
 
@@ -22,6 +23,7 @@ struct Link {
   pthread_t reader;
   pthread_mutex_t send_lock;
   Waiters waiters;
+  SeriesTable *series; /* the reader's */
   pthread_mutex_t lock; /* guards everything below */
   Pool *pools; /* newest first */
   bool gate_open;
@@ -109,6 +111,12 @@ static const char *on_give_up(Link *link, const WireLink *message, const char *t
   return NULL;
 }
 
+static const char *on_metric(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
+  const char *wrong = series_read(link->series, payload, length);
+  if (wrong == NULL) acknowledge(link, message->token, 0);
+  return wrong;
+}
+
 /* NULL, or what was wrong with the message. payload is followed by a zero byte. */
 static const char *dispatch(Link *link, const WireLink *message, const uint8_t *payload, size_t length, Descriptors *received) {
   switch (message->kind) {
@@ -123,6 +131,7 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
     case LINK_STOP: on_stop(link); return NULL;
     case LINK_COUNT: acknowledge(link, message->token, (uint64_t)atomic_load(&link->held)); return NULL;
     case LINK_GIVE_UP: return on_give_up(link, message, (const char *)payload);
+    case LINK_METRIC: return on_metric(link, message, payload, length);
     default: return "a message of an unknown kind";
   }
 }
@@ -188,16 +197,21 @@ static void *read_link(void *argument) {
 
 Link *link_start(int descriptor, Failure *failure) {
   Link *link = calloc(1, sizeof *link);
-  if (link == NULL) {
+  SeriesTable *series = series_table_new();
+  if (link == NULL || series == NULL) {
     failure_set(failure, TRITON_ERROR_INTERNAL, "no memory for the link");
+    free(series);
+    free(link);
     return NULL;
   }
+  link->series = series;
   link->socket = descriptor;
   waiters_init(&link->waiters);
   pthread_mutex_init(&link->lock, NULL);
   pthread_mutex_init(&link->send_lock, NULL);
   if (pthread_create(&link->reader, NULL, read_link, link) != 0) {
     failure_set(failure, TRITON_ERROR_INTERNAL, "no thread for the link");
+    series_table_free(series);
     free(link);
     return NULL;
   }
@@ -215,6 +229,7 @@ void link_finish(Link *link) {
     link->pools = pool->next;
     pool_free(pool);
   }
+  series_table_free(link->series);
   close(link->socket);
   free(link);
 }

@@ -20,6 +20,7 @@ typedef struct TRITONBACKEND_Output TritonOutput;
 typedef struct TRITONBACKEND_ResponseFactory TritonResponseFactory;
 typedef struct TRITONSERVER_MetricFamily TritonMetricFamily;
 typedef struct TRITONSERVER_Metric TritonMetric;
+typedef struct TRITONSERVER_MetricArgs TritonMetricArguments;
 typedef struct TRITONSERVER_Parameter TritonParameter;
 
 /* Enumerations cross the ABI as int. */
@@ -27,7 +28,8 @@ enum { TRITON_ERROR_INTERNAL = 1, TRITON_ERROR_INVALID_ARG = 3, TRITON_ERROR_UNA
 enum { TRITON_TYPE_BOOL = 1, TRITON_TYPE_FP64 = 12, TRITON_TYPE_BYTES = 13, TRITON_TYPE_BF16 = 14 };
 enum { TRITON_MEMORY_CPU = 0, TRITON_MEMORY_CPU_PINNED = 1, TRITON_MEMORY_GPU = 2 };
 enum { TRITON_LOG_INFO = 0, TRITON_LOG_WARN = 1, TRITON_LOG_ERROR = 2 };
-enum { TRITON_METRIC_GAUGE = 1, TRITON_PARAMETER_STRING = 0, TRITON_PARAMETER_INT = 1, TRITON_PARAMETER_BOOL = 2 };
+enum { TRITON_PARAMETER_STRING = 0, TRITON_PARAMETER_INT = 1, TRITON_PARAMETER_BOOL = 2 };
+enum { TRITON_METRIC_COUNTER, TRITON_METRIC_GAUGE, TRITON_METRIC_HISTOGRAM };
 enum { TRITON_RELEASE_ALL = 1, TRITON_RESPONSE_FINAL = 1 };
 
 #define ENTRY __attribute__((visibility("default")))
@@ -111,14 +113,24 @@ extern TritonError *TRITONBACKEND_ModelInstanceReportBatchStatistics(
     TritonInstance *instance, uint64_t rows, uint64_t start, uint64_t compute_start, uint64_t compute_end,
     uint64_t end);
 
-/* Metrics of our own. A family may only be deleted after its metrics. */
-extern TritonParameter *TRITONSERVER_ParameterNew(const char *name, int type, const void *value);
-extern void TRITONSERVER_ParameterDelete(TritonParameter *parameter);
-extern TritonError *TRITONSERVER_MetricFamilyNew(TritonMetricFamily **family, int kind, const char *name, const char *description);
-extern TritonError *TRITONSERVER_MetricFamilyDelete(TritonMetricFamily *family);
+/* Metrics of our own, all weak: a server may have none, or no histograms. A family may only be deleted after its metrics. */
+#define WEAK __attribute__((weak))
+extern TritonParameter *TRITONSERVER_ParameterNew(const char *name, int type, const void *value) WEAK;
+extern void TRITONSERVER_ParameterDelete(TritonParameter *parameter) WEAK;
+extern TritonError *TRITONSERVER_MetricFamilyNew(
+    TritonMetricFamily **family, int kind, const char *name, const char *description) WEAK;
+extern TritonError *TRITONSERVER_MetricFamilyDelete(TritonMetricFamily *family) WEAK;
 extern TritonError *TRITONSERVER_MetricNew(
-    TritonMetric **metric, TritonMetricFamily *family, const TritonParameter **labels, uint64_t count);
-extern TritonError *TRITONSERVER_MetricDelete(TritonMetric *metric);
-extern TritonError *TRITONSERVER_MetricSet(TritonMetric *metric, double value);
+    TritonMetric **metric, TritonMetricFamily *family, const TritonParameter **labels, uint64_t count) WEAK;
+extern TritonError *TRITONSERVER_MetricNewWithArgs(
+    TritonMetric **metric, TritonMetricFamily *family, const TritonParameter **labels, uint64_t count,
+    const TritonMetricArguments *arguments) WEAK;
+extern TritonError *TRITONSERVER_MetricDelete(TritonMetric *metric) WEAK;
+extern TritonError *TRITONSERVER_MetricArgsNew(TritonMetricArguments **arguments) WEAK;
+extern TritonError *TRITONSERVER_MetricArgsSetHistogram(TritonMetricArguments *arguments, const double *buckets, uint64_t count) WEAK;
+extern TritonError *TRITONSERVER_MetricArgsDelete(TritonMetricArguments *arguments) WEAK;
+extern TritonError *TRITONSERVER_MetricIncrement(TritonMetric *metric, double value) WEAK;
+extern TritonError *TRITONSERVER_MetricSet(TritonMetric *metric, double value) WEAK;
+extern TritonError *TRITONSERVER_MetricObserve(TritonMetric *metric, double value) WEAK;
 
 #endif

@@ -11,6 +11,7 @@
 
 enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096, WIRE_MAX_OUTPUTS = 64 };
 enum { WIRE_ALIGNMENT = 64, WIRE_MAX_LOANS = 8 };
+enum { WIRE_MAX_LABELS = 16, WIRE_MAX_BUCKETS = 64, WIRE_MAX_OBSERVATIONS = 65536 }; /* of one metric in a message */
 enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3, WIRE_LOAN = 4, WIRE_FORGET = 5, WIRE_TRIM = 6 };
 enum { WIRE_PART = 7, WIRE_TAKEN = 8, WIRE_CANCEL = 9 };
 enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4, WIRE_CANCELLED = 8 };
@@ -30,6 +31,7 @@ enum {
   LINK_GIVE_UP,
   LINK_COUNT,
   LINK_RETIRE,
+  LINK_METRIC,
   LINK_BACKEND_HELLO = 101,
   LINK_ACK,
   LINK_NEED,
@@ -38,6 +40,7 @@ enum {
 };
 enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_LEND = 4, DECLARED_DETAILS = 8, DECLARED_STREAM = 16, DECLARED_APART = 32, DECLARED_AWAITS = 64 };
 enum { DECLARED_OPTIONAL = 1 };
+enum { METRIC_COUNTER = 1, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 typedef struct {
   uint32_t kind, flags, slot, segment;
@@ -115,6 +118,21 @@ typedef struct {
   uint32_t name_length;
 } WireDeclaredTensor;
 
+typedef struct {
+  uint8_t kind, labels;
+  uint16_t buckets, help_length, name_length;
+  uint32_t changes, reserved;
+} WireMetric;
+
+typedef struct {
+  double value;
+  uint64_t count;
+} WireChange;
+
+typedef struct {
+  uint16_t name_length, value_length;
+} WireLabel;
+
 static_assert(sizeof(WireChannelMessage) == 40, "docs/protocol.md");
 static_assert(sizeof(WireRequestHeader) == 64, "docs/protocol.md");
 static_assert(sizeof(WireRequest) == 16, "docs/protocol.md");
@@ -128,6 +146,9 @@ static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
 static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
 static_assert(sizeof(WireDeclaration) == 56, "docs/protocol.md");
 static_assert(sizeof(WireDeclaredTensor) == 8, "docs/protocol.md");
+static_assert(sizeof(WireMetric) == 16, "docs/protocol.md");
+static_assert(sizeof(WireChange) == 16, "docs/protocol.md");
+static_assert(sizeof(WireLabel) == 4, "docs/protocol.md");
 
 /* Bytes of one element, or 0 for BYTES and unknown types. */
 uint32_t wire_item_size(uint32_t dtype);

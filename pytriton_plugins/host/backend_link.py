@@ -46,8 +46,8 @@ class BackendLink:
             generation, answer, timeout, "did not load our backend", "; raise --load-timeout if it needs more"
         )
 
-    async def ask(self, message: LinkMessage, timeout: float = ANSWER_TIMEOUT) -> int:
-        """Send ``message`` under a new token and wait for its ACK; the value that came with it."""
+    async def ask(self, message: LinkMessage, timeout: float | None = ANSWER_TIMEOUT) -> int:
+        """Send ``message`` under a new token and wait for its ACK, None for as long as the server runs; its value."""
         token = next(self._tokens) + _FIRST_TOKEN
         answer = self._expect(token)
         self.send(message._replace(token=token))
@@ -84,7 +84,7 @@ class BackendLink:
         return answer
 
     async def _answered(
-        self, token: int, answer: asyncio.Future[int], timeout: float, else_what: str, remedy: str = ""
+        self, token: int, answer: asyncio.Future[int], timeout: float | None, else_what: str, remedy: str = ""
     ) -> int:
         try:
             return await asyncio.wait_for(answer, timeout)

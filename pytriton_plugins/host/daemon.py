@@ -16,6 +16,7 @@ from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
+from pytriton_plugins.host.gauges import Gauges, keep_told
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
@@ -87,10 +88,12 @@ class Host:
         self._run_dir = run_dir
         self._state: HostState = "starting"
         self._health: Health | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._teller = Teller()
         self._exit_code = 0
         repository = run_dir.path / "repository"
         self.roster = Roster(config, hooks, repository, self._teller, self.stop, self.abort, self.changed)
+        self._gauges = Gauges(self.roster.metrics, self.roster.all_models)
 
     async def live(self, records: list[PluginRecord]) -> int:
         """Start, serve, stop; the exit code."""
@@ -140,6 +143,7 @@ class Host:
         )
         self.roster.started.set_result(server)
         self._health = Health(server, self)
+        self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, self._gauges))
         return server
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
@@ -209,6 +213,8 @@ class Host:
 
     async def _end_everything(self) -> None:
         """Whatever happened, nothing that the host or a plugin started outlives it."""
+        if self._telling is not None:
+            self._telling.cancel()
         await kill_children(_END_PATIENCE)
         await self._reaper.kill_adopted(_END_PATIENCE)
         self._state = "stopped"
@@ -257,6 +263,7 @@ class Host:
             self._aborted.set_exception(error)
 
     def changed(self) -> None:
-        """Have the health checks look now."""
+        """Have the health checks and the gauges look now."""
+        self._gauges.changed()
         if self._health is not None:
             self._health.changed()

@@ -116,11 +116,13 @@ class Granting:
         except Shortfall as short:
             return short
         except (ShmError, OSError) as error:
+            self._ledger.refusals += 1
             return str(error)
 
     def _granted(self, grant: Grant | str | Shortfall, reason: str = "") -> Grant | str:
         if isinstance(grant, Grant):
             return grant
+        self._ledger.refusals += isinstance(grant, Shortfall)  # what else it may be was counted already
         said = f"{grant}; {reason}" if reason else str(grant)
         _LOG.warning("model %s: %s", self._model.name, said)
         return said

@@ -12,7 +12,7 @@ import attrs
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.host.headroom import memory_headroom
 from pytriton_plugins.shm.segment import create_segment_file, touched_bytes
-from pytriton_plugins.values import MIB, ShmPolicy, Shortage
+from pytriton_plugins.values import MIB, ShmPolicy, ShmUse, Shortage
 
 _LOG = logging.getLogger("pytriton.host")
 _SMALLEST = 1 << 16
@@ -76,6 +76,8 @@ class Ledger:
         self._initial = max(_SMALLEST, policy.initial // segments // 4096 * 4096)
         self.at_start = self._initial * segments
         """Bytes of the first segments of all workers, some of which may still be starting."""
+        self.refusals = 0
+        """Batches that did not get what they need."""
         self._grants: dict[int, Grant] = {}
 
     @property
@@ -87,6 +89,12 @@ class Ledger:
     def untouched(self) -> int:
         """Bytes promised that no page stands behind yet."""
         return sum(max(0, grant.size - touched_bytes(grant.descriptor)) for grant in self._grants.values())
+
+    @property
+    def use(self) -> ShmUse:
+        """What it has now."""
+        touched = sum(touched_bytes(grant.descriptor) for grant in self._grants.values())
+        return ShmUse(self.at_start, self.total, touched, self.policy.max)
 
     def open_first(self, owner: int) -> Grant:
         """The first segment of one direction for ``owner``; raises ShmError when there is no memory for it."""

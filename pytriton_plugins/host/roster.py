@@ -19,6 +19,7 @@ from pytriton_plugins.host.final_config import final_config
 from pytriton_plugins.host.granting import Wish
 from pytriton_plugins.host.launching import launch_of
 from pytriton_plugins.host.memory import Budget
+from pytriton_plugins.host.metrics import Metrics, Model
 from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.host.repository import add_model, plain_config
 from pytriton_plugins.host.served_model import ServedModel
@@ -50,6 +51,7 @@ class Roster:
         self.config = config
         self.hooks = hooks
         self.budget = Budget(config.shm_total)
+        self.metrics = Metrics()
         self.models: dict[tuple[str, int], ServedModel] = {}
         self.records: list[PluginRecord] = []
         self.workers: dict[int, Worker] = {}
@@ -96,7 +98,7 @@ class Roster:
     def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker:
         number = next(self._numbers)
         launch = self.launch_of(reference, model, number)
-        worker = Worker(number, reference, launch, self._on_worker_need, self._on_worker_end)
+        worker = Worker(number, reference, launch, self._on_worker_need, self._on_worker_end, self._on_worker_metrics)
         self.workers[number] = worker
         self._teller.tell(self.hooks.on_worker_start, worker.info)
         return worker
@@ -117,6 +119,7 @@ class Roster:
 
     def _on_worker_end(self, worker: Worker) -> None:
         self.workers.pop(worker.number, None)
+        self.metrics.worker_gone(worker.number)
         if worker.exit is not None:
             self._teller.tell(self.hooks.on_worker_exit, worker.info, worker.exit)
 
@@ -175,6 +178,10 @@ class Roster:
             if worker.number in model.live:
                 answer = partial(worker.answer_need, message["token"])
                 model.on_need(Wish(worker.number, message["segment"], message["bytes"]), answer)
+
+    def _on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:
+        if worker.model is not None:
+            self.metrics.from_worker(Model(worker.model.name, worker.model.version), worker.number, message)
 
     def on_model_gone(self, message: LinkMessage) -> None:
         """Triton has let go of a declaration: the workers of one that was replaced have nothing to do any more."""

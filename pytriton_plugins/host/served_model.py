@@ -75,6 +75,7 @@ class ServedModel:
         self.loaded = False
         self.error = ""
         self.live = Connections()
+        self.restarts = 0
         self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
         self._host = host
         self._loop = asyncio.get_running_loop()
@@ -99,7 +100,7 @@ class ServedModel:
 
     def status(self) -> ModelStatus:
         reason = self._why_not_ready()
-        return ModelStatus(self.name, self.declaration.version, not reason, len(self.live), reason)
+        return ModelStatus(self.name, self.declaration.version, not reason, len(self.live), reason, self.ledger.use)
 
     def _why_not_ready(self) -> str:
         if self.error:
@@ -196,6 +197,7 @@ class ServedModel:
         history.append(worker.exit)
         action = chosen.value
         if isinstance(action, Restart):
+            self.restarts += 1
             if served:  # what kept it from serving was logged
                 ended = f"its worker {worker.pid} ended with {worker.exit.description}"
                 _LOG.warning("model %s: %s; starting another", self.name, ended)

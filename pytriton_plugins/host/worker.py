@@ -24,6 +24,8 @@ from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.values import WorkerExit, WorkerInfo
 
 _LOG = logging.getLogger("pytriton.worker")
+_LAST_MESSAGES = 1024
+"""More than a socket holds."""
 
 
 # `python -m` would look into the current folder before the installed packages, and find a checkout or a json.py there.
@@ -77,6 +79,7 @@ class Worker:
         launch: Launch,
         on_need: Callable[[Worker, dict[str, Any]], None],
         on_end: Callable[[Worker], object],
+        on_metrics: Callable[[Worker, dict[str, Any]], None] = lambda worker, message: None,
     ) -> None:
         """Spawn it; raises OSError. ``on_need`` gets its wishes for a larger response segment."""
         self.number = number
@@ -90,6 +93,7 @@ class Worker:
         self.expected_to_end = False
         """The daemon ends it."""
         self._on_need = on_need
+        self._on_metrics = on_metrics
         self._loop = asyncio.get_running_loop()
         self.started = self._loop.time()
         self._said: dict[str, asyncio.Future[dict[str, Any]]] = {
@@ -188,26 +192,31 @@ class Worker:
         with contextlib.suppress(OSError):  # it is gone, and its end is being dealt with
             send(self._sock, json.dumps(message).encode(), descriptors)
 
-    def _on_readable(self) -> None:
+    def _on_readable(self) -> bool:
+        """Take in one message; False when there is none."""
         try:
             data, descriptors = receive(self._sock)
             for descriptor in descriptors:
                 os.close(descriptor)
             if data:
                 self._dispatch(json.loads(data))
-                return
+                return True
         except OSError:
             pass  # it ended, and its exit status tells the rest
-        except (ValueError, KeyError, TypeError, PytritonPluginsError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, PytritonPluginsError) as error:
             _LOG.error("%s: the link of worker %d broke: %s", self.reference.plugin, self.pid, error)
             self._fail(f"its link broke: {error}")
             self.kill()
         self._loop.remove_reader(self._sock)
+        return False
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "need":
-            self._on_need(self, message)
+            if self.exit is None:
+                self._on_need(self, message)
+        elif kind == "metrics":
+            self._on_metrics(self, message)
         elif kind == "failed":
             self._fail(f"{message['stage']}: {message['message']}")
         elif kind in self._said and not self._said[kind].done():
@@ -233,8 +242,9 @@ class Worker:
     def _on_readable_rest(self) -> None:
         """What it said last may still be in the socket when its end is already known."""
         self._sock.setblocking(False)
-        if not self._said["ready"].done():
-            self._on_readable()
+        for _ in range(_LAST_MESSAGES):
+            if not self._on_readable():
+                return
 
     def _log_line(self, line: str) -> None:
         name = self.model.name if self.model else self.reference.plugin

@@ -33,6 +33,13 @@ RESPONSE_PARAMETER = struct.Struct("<IIIIQ")
 LINK_HEADER = struct.Struct("<IIIIQQ")
 DECLARATION = struct.Struct("<IIIIIIQIIIII4x")
 DECLARED_TENSOR = struct.Struct("<BBHI")
+METRIC_HEADER = struct.Struct("<BBHHHI4x")
+METRIC_CHANGE = struct.Struct("<dQ")
+METRIC_LABEL = struct.Struct("<HH")
+
+COUNTER, GAUGE, HISTOGRAM = 1, 2, 3
+MAX_OBSERVATIONS = 65536
+"""Of one histogram in one message."""
 
 OUTCOME_CODES = {
     "INTERNAL": 1,
@@ -59,6 +66,7 @@ class LinkKind:
     GIVE_UP = 9
     COUNT = 10
     RETIRE = 11
+    METRIC = 12
     BACKEND_HELLO = 101
     ACK = 102
     NEED = 103
@@ -97,6 +105,30 @@ class LinkMessage(NamedTuple):
         if len(data) < LINK_HEADER.size:
             raise ProtocolError(f"backend link: a message of {len(data)} bytes; at least {LINK_HEADER.size} are needed")
         return cls(*LINK_HEADER.unpack_from(data))._replace(payload=data[LINK_HEADER.size :])
+
+
+class MetricEntry(NamedTuple):
+    """One metric of a METRIC message: ``changes`` are values and how often each is added, set or observed."""
+
+    kind: int
+    name: str
+    help: str
+    labels: tuple[tuple[str, str], ...]
+    changes: tuple[tuple[float, int], ...]
+    buckets: tuple[float, ...] = ()
+
+    def pack(self) -> bytes:
+        help_text, name = self.help.encode(), self.name.encode()
+        lengths = len(self.buckets), len(help_text), len(name), len(self.changes)
+        parts = [
+            METRIC_HEADER.pack(self.kind, len(self.labels), *lengths),
+            struct.pack(f"<{lengths[0]}d", *self.buckets),
+        ]
+        parts += [METRIC_CHANGE.pack(*change) for change in self.changes]
+        parts += [help_text, name]
+        for label, value in ((label.encode(), value.encode()) for label, value in self.labels):
+            parts += [METRIC_LABEL.pack(len(label), len(value)), label, value]
+        return b"".join(parts)
 
 
 class TensorEntry(NamedTuple):

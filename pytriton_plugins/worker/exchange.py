@@ -13,14 +13,17 @@ from pytriton_plugins.errors import RequestError
 from pytriton_plugins.shm.details import MOST_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.failures import RequestFailure, failure_of
+from pytriton_plugins.worker.metrics import Metrics
 
 
 class Surroundings(NamedTuple):
-    """What all batches of a worker have in common: the model's name and timeout, and forwarded headers."""
+    """What all batches of a worker have in common: the model's name and timeout, forwarded headers, metrics."""
 
     model: str
     timeout: float = 0.0
     headers: frozenset[str] = frozenset()
+    metrics: Metrics | None = None
+    """None: nobody is told."""
 
 
 class Exchange:
@@ -44,6 +47,10 @@ class Exchange:
         self.failures: dict[int, RequestFailure] = {}
         self.said: dict[tuple[int, bytes], ResponseParameter] = {}
         """By place and name; like failures it may be written by several threads of the callable."""
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._surroundings.metrics or Metrics(lambda kind, **content: None)
 
     def detail(self, place: int) -> Detail:
         if self._details is None:

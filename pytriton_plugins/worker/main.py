@@ -24,6 +24,7 @@ from pytriton_plugins.worker.call import CallPlan
 from pytriton_plugins.worker.exchange import Surroundings
 from pytriton_plugins.worker.failures import one_line
 from pytriton_plugins.worker.link import Offer, WorkerLink
+from pytriton_plugins.worker.metrics import Metrics
 from pytriton_plugins.worker.orphan import die_with_host
 from pytriton_plugins.worker.slots import serve_in_loop, serve_in_threads, server_class
 
@@ -66,9 +67,10 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
 
         return asyncio.run(_serve_async(link, marked, declaration, order))
     calls = _set_up_calls(link, marked, declaration, order)
-    if calls is None or not _warmed_up(link, declaration, calls, order):
+    surroundings = _surroundings(link, declaration, order)
+    if calls is None or not _warmed_up(link, declaration, calls, surroundings, order):
         return _FAILED
-    serve_in_threads(link, declaration.slots, _new_server(link, declaration, calls, order))
+    serve_in_threads(link, declaration.slots, _new_server(link, declaration, calls, surroundings, order))
     _close(declaration, calls.callable)
     return 0
 
@@ -76,9 +78,10 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
 async def _serve_async(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> int:
     """The same in an event loop, which is there already when a class is made."""
     calls = _set_up_calls(link, marked, declaration, order)
-    if calls is None or not await _warmed_up_async(link, declaration, calls, order):
+    surroundings = _surroundings(link, declaration, order)
+    if calls is None or not await _warmed_up_async(link, declaration, calls, surroundings, order):
         return _FAILED
-    await serve_in_loop(link, _new_server(link, declaration, calls, order))
+    await serve_in_loop(link, _new_server(link, declaration, calls, surroundings, order))
     closed = _close(declaration, calls.callable)
     if inspect.isawaitable(closed):
         await closed
@@ -99,8 +102,17 @@ def _set_up_calls(
     return None if callable_ is None else CallPlan(declaration, callable_)
 
 
+def _surroundings(link: WorkerLink, declaration: ModelDeclaration, order: dict[str, Any]) -> Surroundings:
+    headers = frozenset(order.get("headers") or ())
+    return Surroundings(declaration.name, declaration.timeout, headers, Metrics(link.tell))
+
+
 def _new_server(
-    link: WorkerLink, declaration: ModelDeclaration, calls: CallPlan, order: dict[str, Any]
+    link: WorkerLink,
+    declaration: ModelDeclaration,
+    calls: CallPlan,
+    surroundings: Surroundings,
+    order: dict[str, Any],
 ) -> Callable[[Offer], Any]:
     """What makes the server of each channel; after this the worker is ready."""
     observer = None
@@ -109,7 +121,6 @@ def _new_server(
         from pytriton_plugins.worker.observe import observer_of
 
         observer = observer_of(declaration, order["hooks"])
-    surroundings = Surroundings(declaration.name, declaration.timeout, frozenset(order.get("headers") or ()))
     new = server_class(declaration, observed=observer is not None)
     gc.collect()
     gc.freeze()  # what was imported lives as long as the worker: no need to walk it again
@@ -123,17 +134,27 @@ def _close(declaration: ModelDeclaration, callable_: Any) -> Any:
     return close() if close is not None else None
 
 
-def _warmed_up(link: WorkerLink, declaration: ModelDeclaration, calls: CallPlan, order: dict[str, Any]) -> bool:
+def _warmed_up(
+    link: WorkerLink,
+    declaration: ModelDeclaration,
+    calls: CallPlan,
+    surroundings: Surroundings,
+    order: dict[str, Any],
+) -> bool:
     samples = order.get("warmup")
     if not samples:
         return True
     from pytriton_plugins.worker.warm_up import warm_up  # few models have samples
 
-    return bool(_attempt(link, "warm-up", lambda: warm_up(declaration, calls, samples)))
+    return bool(_attempt(link, "warm-up", lambda: warm_up(declaration, calls, surroundings, samples)))
 
 
 async def _warmed_up_async(
-    link: WorkerLink, declaration: ModelDeclaration, calls: CallPlan, order: dict[str, Any]
+    link: WorkerLink,
+    declaration: ModelDeclaration,
+    calls: CallPlan,
+    surroundings: Surroundings,
+    order: dict[str, Any],
 ) -> bool:
     samples = order.get("warmup")
     if not samples:
@@ -141,7 +162,7 @@ async def _warmed_up_async(
     from pytriton_plugins.worker.warm_up import warm_up_async
 
     try:
-        return await warm_up_async(declaration, calls, samples)
+        return await warm_up_async(declaration, calls, surroundings, samples)
     except Exception as error:
         _tell_failure(link, "warm-up", error)
         return False

@@ -17,13 +17,13 @@ from pytriton_plugins.worker.failures import failure_of
 Samples = Sequence[Mapping[str, Any]]
 
 
-def warm_up(declaration: ModelDeclaration, calls: CallPlan, samples: Samples) -> bool:
+def warm_up(declaration: ModelDeclaration, calls: CallPlan, surroundings: Surroundings, samples: Samples) -> bool:
     """Run each sample as often as it says, as a batch of requests of one row; raises DeclarationError for a failure.
 
     Triton would run them itself, once for each of its instances and not in every worker, and a sample that fails may
     end it: the instance's thread and the one that gives the instance up race for its list (2.51).
     """
-    for name, batch in _batches(declaration, samples):
+    for name, batch in _batches(declaration, surroundings, samples):
         if not declaration.streams:
             _check(name, calls.run(batch))
             continue
@@ -35,9 +35,11 @@ def warm_up(declaration: ModelDeclaration, calls: CallPlan, samples: Samples) ->
     return True
 
 
-async def warm_up_async(declaration: ModelDeclaration, calls: CallPlan, samples: Samples) -> bool:
+async def warm_up_async(
+    declaration: ModelDeclaration, calls: CallPlan, surroundings: Surroundings, samples: Samples
+) -> bool:
     """The same for a callable that is awaited."""
-    for name, batch in _batches(declaration, samples):
+    for name, batch in _batches(declaration, surroundings, samples):
         if not declaration.streams:
             _check(name, await calls.run_async(batch, lambda: False))
             continue
@@ -49,19 +51,20 @@ async def warm_up_async(declaration: ModelDeclaration, calls: CallPlan, samples:
     return True
 
 
-def _batches(declaration: ModelDeclaration, samples: Samples) -> Iterator[tuple[Any, Batch]]:
-    outputs = frozenset(tensor.name for tensor in declaration.outputs)
+def _batches(
+    declaration: ModelDeclaration, surroundings: Surroundings, samples: Samples
+) -> Iterator[tuple[Any, Batch]]:
+    dtypes = {tensor.name: tensor.dtype.numpy for tensor in declaration.outputs}
     for number, sample in enumerate(samples, 1):
         requests = sample.get("batch_size", 1) if declaration.batched else 1
         for _ in range(sample.get("count", 1)):
             arrays = warmup_arrays(declaration, sample)
-            yield sample.get("name", number), _batch(declaration, arrays, requests, outputs)
+            exchange = Exchange(surroundings, memoryview(b""), 0, lambda name, shape: np.empty(shape, dtypes[name]))
+            yield sample.get("name", number), _batch(declaration, arrays, requests, exchange)
 
 
-def _batch(declaration: ModelDeclaration, arrays: dict[str, Any], requests: int, outputs: frozenset[str]) -> Batch:
-    dtypes = {tensor.name: tensor.dtype.numpy for tensor in declaration.outputs}
-    surroundings = Surroundings(declaration.name, declaration.timeout)
-    exchange = Exchange(surroundings, memoryview(b""), 0, lambda name, shape: np.empty(shape, dtypes[name]))
+def _batch(declaration: ModelDeclaration, arrays: dict[str, Any], requests: int, exchange: Exchange) -> Batch:
+    outputs = frozenset(tensor.name for tensor in declaration.outputs)
     apart: tuple[dict[str, Any], ...] = ()
     if declaration.takes_requests and declaration.batched:
         apart = tuple({name: array[row : row + 1] for name, array in arrays.items()} for row in range(requests))

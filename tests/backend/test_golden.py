@@ -30,6 +30,7 @@ from backend import (
 from golden import golden
 from google.protobuf import json_format, text_format
 from numpy.typing import NDArray
+from scrape import value
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
@@ -98,7 +99,7 @@ class Conversation:
         env = {**os.environ, "PYTRITON_BACKEND_LINK": str(theirs.fileno())}
         with theirs, self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, pass_fds=[theirs.fileno()], env=env)
-        self.grpc = f"127.0.0.1:{ports.grpc}"
+        self.grpc, self.metrics = f"127.0.0.1:{ports.grpc}", f"127.0.0.1:{ports.metrics}"
         self.clients = ThreadPoolExecutor(4)
         wait_listening(ports)
 
@@ -153,6 +154,7 @@ def test_a_whole_conversation_over_the_backend_link(conversation: Conversation) 
         client.unload_model("golden")
         conversation.hear("model_gone")
         client.load_model("golden")
+    metrics(conversation)
     retiring(conversation)
     a_larger_segment(conversation)
     giving_up(conversation)
@@ -173,6 +175,13 @@ def the_gate(conversation: Conversation, client: tritonclient.grpc.InferenceServ
     with pytest.raises(InferenceServerException, match="the gate is closed"):
         client.load_model("pytriton_gate")
     assert not client.is_server_ready()
+
+
+def metrics(conversation: Conversation) -> None:
+    conversation.say("metric", payload=golden("metric", "counter") + golden("metric", "histogram"))
+    conversation.hear("ack")
+    assert value(conversation.metrics, "pytriton_golden_one", model="m", colour='ré"\\') == 2.5
+    assert value(conversation.metrics, "pytriton_golden_size_sum", model="m") == 3.75
 
 
 def retiring(conversation: Conversation) -> None:

@@ -25,12 +25,12 @@ OTHER_PROGRAMS = {"python3", "pip", ".", "docker"}
 """Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging)."""
 
 ANY_PORTS = {f"PYTRITON_HOST_{name}_PORT": "0" for name in ("HTTP", "GRPC", "METRICS")}
-_DEFAULTS = re.compile(r"(?:127\.0\.0\.1|localhost):(800[01])")
+_DEFAULTS = re.compile(r"(?:127\.0\.0\.1|localhost):(800[012])")
 
 
 def at(host: RunningHost, text: str) -> str:
     """``text`` with the default addresses replaced by those of ``host``."""
-    return _DEFAULTS.sub(lambda match: {"8000": host.http, "8001": host.grpc}[match[1]], text)
+    return _DEFAULTS.sub(lambda match: {"8000": host.http, "8001": host.grpc, "8002": host.metrics}[match[1]], text)
 
 
 def words(text: str) -> list[str]:

@@ -13,9 +13,10 @@ import pytest
 import tritonclient.grpc
 from doc_blocks import ROOT, blocks
 from doc_examples import RAISE_CODE, Examples, ask, kind
+from scrape import page
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 _MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:def|async def|class) ", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^\| `([A-Z_]+)`.* \| (\d+) \| ([A-Z_]+) \|$", re.MULTILINE)
@@ -49,6 +50,7 @@ CALLS: list[tuple[str, dict[str, tuple[str, Any]], dict[str, Any]]] = [
     ("largest", {"x": ("FP32", [[1, 5, 2], [7, 0, 1]])}, {"largest": [5, 7]}),
     ("refined", {"x": ("FP32", [[1, 2]])}, {"y": [2, 4], "steps": [1]}),
     ("doubled/versions/1", {"x": ("FP32", [[4]])}, {"y": [8]}),
+    ("clipped", {"x": ("FP32", [[0.5, 3, 4]])}, {"y": [0.5, 1, 1]}),
     ("pooled", {"x": ("FP32", [[1, 2], [3, 4]])}, {"total": [3, 7]}),
     ("limited", {"x": ("FP32", [[1, 2]])}, {"y": [2, 3]}),
     ("urgent", {"x": ("FP32", [[1, 2]])}, {"y": [2, 3]}),
@@ -78,6 +80,15 @@ def test_the_configuration_file_of_the_page_goes_before_the_code(examples: Examp
         assert (config["max_batch_size"], batching["preferred_batch_size"]) == (8, [4])
         assert batching["max_queue_delay_microseconds"] == 500
         assert "model pooled version 1: serving; shared memory 16.0 MiB for 1 worker" in host.log
+
+
+def test_what_a_model_of_the_page_counts_is_shown_as_the_page_says(host: RunningHost) -> None:
+    (shown,) = [block.text for block in blocks("text") if block.page == "metrics"]
+    *about, sample = shown.splitlines()
+    infer(host, "clipped", {"x": ("FP32", [[0.5, 3, 4]])})
+    series = sample.rpartition(" ")[0]
+    wait_until(lambda: f"{series} " in page(host.metrics), 10, "it is counted")
+    assert set(about) <= set(page(host.metrics).splitlines())
 
 
 def infer(host: RunningHost, model: str, inputs: dict[str, tuple[str, Any]]) -> tuple[int, Any]:

@@ -33,7 +33,7 @@ def wrapper(folder: Path) -> Path:
     reports = folder / "report"
     script.write_text(
         "#!/bin/sh\n"
-        f'export LD_PRELOAD="{preloaded()}" UBSAN_OPTIONS=print_stacktrace=1:log_path={reports}\n'
+        f'export LD_PRELOAD="{preloaded()} $LD_PRELOAD" UBSAN_OPTIONS=print_stacktrace=1:log_path={reports}\n'
         f"export ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1:log_path={reports}\n"
         f'exec {real} "$@"\n'
     )

@@ -13,7 +13,7 @@ from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.details import Value, response_parameter
-from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, MetricEntry, TensorEntry
 from pytriton_plugins.tensors import NUMERIC, Tensor
 
 TOKEN = 0x1122334455667788
@@ -67,6 +67,7 @@ LINK_MESSAGES = {
     "take_back": LinkMessage(LinkKind.GIVE_UP, model=5),
     "count": LinkMessage(LinkKind.COUNT, token=TOKEN),
     "retire": LinkMessage(LinkKind.RETIRE, channel=6),
+    "metric": LinkMessage(LinkKind.METRIC, token=TOKEN),
     "backend_hello": LinkMessage(LinkKind.BACKEND_HELLO, token=2, value=1),
     "ack": LinkMessage(LinkKind.ACK, token=TOKEN),
     "ack_count": LinkMessage(LinkKind.ACK, token=TOKEN, value=1),
@@ -74,6 +75,15 @@ LINK_MESSAGES = {
     "need_again": LinkMessage(LinkKind.NEED, model=5, channel=6, segment=7, token=2, value=69952),
     "channel_lost": LinkMessage(LinkKind.CHANNEL_LOST, model=5, channel=6),
     "model_gone": LinkMessage(LinkKind.MODEL_GONE, model=5),
+}
+METRICS = {
+    "counter": MetricEntry(
+        wire.COUNTER, "pytriton_golden_one", "what was me", (("model", "m"), ("colour", 'ré"\\')), ((2.5, 1),)
+    ),
+    "gauge": MetricEntry(wire.GAUGE, "pytriton_golden_two", "", (), ((-1.5, 1),)),
+    "histogram": MetricEntry(
+        wire.HISTOGRAM, "pytriton_golden_size", "time", (("model", "m"),), ((0.25, 3), (3.0, 1)), (0.5, 2.0)
+    ),
 }
 
 
@@ -99,6 +109,12 @@ def test_every_kind_of_link_message_has_its_vector() -> None:
 def test_a_short_link_message_is_refused() -> None:
     with pytest.raises(ProtocolError, match="a message of 31 bytes; at least 32 are needed"):
         LinkMessage.unpack(golden("backend_link", "ack")[:31])
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics(name: str) -> None:
+    assert METRICS[name].pack() == golden("metric", name)
+    assert set(sections("metric")) == set(METRICS)
 
 
 def test_a_request_block_is_read() -> None:

@@ -1,0 +1,80 @@
+/* Making and deleting metrics with Triton's calls, all of which a server may lack. */
+#include "metric.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "failure.h"
+
+/* Triton looks a metric of equal labels up before it counts it as used: none may be deleted in between. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+const char *metric_unsupported(int kind) {
+  if (TRITONSERVER_MetricFamilyNew == NULL || TRITONSERVER_MetricNew == NULL || TRITONSERVER_MetricIncrement == NULL)
+    return "this tritonserver shows no metrics of its backends";
+  if (kind == TRITON_METRIC_HISTOGRAM && (TRITONSERVER_MetricNewWithArgs == NULL || TRITONSERVER_MetricObserve == NULL))
+    return "this tritonserver shows no histograms of its backends";
+  return NULL;
+}
+
+/* A failure is logged. */
+static bool worked(TritonError *error, const char *what) {
+  bool good = error == NULL;
+  failure_log(error, what);
+  return good;
+}
+
+TritonMetricFamily *metric_family_new(int kind, const char *name, const char *help) {
+  TritonMetricFamily *family = NULL;
+  char what[256];
+  if (metric_unsupported(kind) != NULL) return NULL;
+  snprintf(what, sizeof what, "declaring the metric %s", name);
+  return worked(TRITONSERVER_MetricFamilyNew(&family, kind, name, help), what) ? family : NULL;
+}
+
+void metric_family_free(TritonMetricFamily *family) {
+  if (family != NULL) failure_log(TRITONSERVER_MetricFamilyDelete(family), "deleting a family of metrics");
+}
+
+static TritonMetric *new_plain(TritonMetricFamily *family, const TritonParameter **labels, uint32_t count) {
+  TritonMetric *metric = NULL;
+  return worked(TRITONSERVER_MetricNew(&metric, family, labels, count), "making a metric") ? metric : NULL;
+}
+
+static TritonMetric *new_histogram(
+    TritonMetricFamily *family, const TritonParameter **labels, uint32_t count, const double *buckets, uint32_t bucket_count) {
+  TritonMetricArguments *arguments = NULL;
+  TritonMetric *metric = NULL;
+  if (!worked(TRITONSERVER_MetricArgsNew(&arguments), "describing a histogram")) return NULL;
+  bool made = worked(TRITONSERVER_MetricArgsSetHistogram(arguments, buckets, bucket_count), "describing a histogram") &&
+              worked(TRITONSERVER_MetricNewWithArgs(&metric, family, labels, count, arguments), "making a histogram");
+  failure_log(TRITONSERVER_MetricArgsDelete(arguments), "describing a histogram");
+  return made ? metric : NULL;
+}
+
+TritonMetric *metric_new(
+    TritonMetricFamily *family, const MetricLabel *labels, uint32_t count, const double *buckets, uint32_t bucket_count) {
+  TritonParameter *parameters[WIRE_MAX_LABELS];
+  const TritonParameter **all = (const TritonParameter **)parameters;
+  TritonMetric *metric = NULL;
+  uint32_t made = 0;
+  if (family == NULL || count > WIRE_MAX_LABELS) return NULL;
+  for (; made < count; made++) {
+    parameters[made] = TRITONSERVER_ParameterNew(labels[made].name, TRITON_PARAMETER_STRING, labels[made].value);
+    if (parameters[made] == NULL) break;
+  }
+  pthread_mutex_lock(&making);
+  if (made == count)
+    metric = bucket_count > 0 ? new_histogram(family, all, count, buckets, bucket_count) : new_plain(family, all, count);
+  pthread_mutex_unlock(&making);
+  while (made > 0) TRITONSERVER_ParameterDelete(parameters[--made]);
+  return metric;
+}
+
+void metric_free(TritonMetric *metric) {
+  if (metric == NULL) return;
+  pthread_mutex_lock(&making);
+  failure_log(TRITONSERVER_MetricDelete(metric), "deleting a metric");
+  pthread_mutex_unlock(&making);
+}

@@ -1,0 +1,69 @@
+/* Reading and checking a metric of a METRIC message. The host is trusted; what is checked here keeps Triton's page whole. */
+#include "metric_message.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Neither a zero byte, where Triton would cut it, nor a line break, which Triton writes as it is. */
+static bool is_one_line(const uint8_t *text, size_t length) {
+  return memchr(text, '\0', length) == NULL && memchr(text, '\n', length) == NULL;
+}
+
+static bool has_our_prefix(const MetricEntry *entry) {
+  static const char PREFIX[] = "pytriton_";
+  return entry->head.name_length >= sizeof PREFIX && memcmp(entry->key, PREFIX, sizeof PREFIX - 1) == 0;
+}
+
+WireChange metric_entry_change(const MetricEntry *entry, uint32_t index) {
+  WireChange change;
+  memcpy(&change, entry->changes + index * sizeof change, sizeof change);
+  return change;
+}
+
+static const char *check_changes(const MetricEntry *entry) {
+  uint64_t most = entry->head.kind == METRIC_HISTOGRAM ? WIRE_MAX_OBSERVATIONS : entry->head.changes;
+  for (uint32_t i = 0; i < entry->head.changes; i++) {
+    WireChange change = metric_entry_change(entry, i);
+    if (change.count == 0 || change.count > most) return "a metric is changed more often than is allowed, or never";
+    if (!isfinite(change.value)) return "a metric is changed by what is no number";
+    if (entry->head.kind == METRIC_COUNTER && change.value < 0) return "a counter is to count backwards";
+    most -= change.count;
+  }
+  return NULL;
+}
+
+const char *metric_entry_read(MetricEntry *entry, Cursor *cursor) {
+  WireMetric *head = &entry->head;
+  if (!cursor_read(cursor, head, sizeof *head)) return "a metric is cut";
+  if (head->kind < METRIC_COUNTER || head->kind > METRIC_HISTOGRAM) return "a metric of an unknown kind";
+  if (head->labels > WIRE_MAX_LABELS || head->buckets > WIRE_MAX_BUCKETS) return "a metric with too many labels or buckets";
+  if ((head->kind == METRIC_HISTOGRAM) != (head->buckets > 0)) return "a histogram without buckets, or buckets without one";
+  entry->buckets = cursor_skip(cursor, head->buckets * sizeof(double));
+  entry->changes = cursor_skip(cursor, head->changes * sizeof(WireChange));
+  entry->help = cursor_skip(cursor, head->help_length);
+  entry->key = cursor_skip(cursor, head->name_length);
+  for (uint8_t i = 0; i < head->labels; i++) {
+    WireLabel label = {0};
+    cursor_read(cursor, &label, sizeof label);
+    const uint8_t *text = cursor_skip(cursor, (size_t)label.name_length + label.value_length);
+    if (text != NULL && !is_one_line(text, (size_t)label.name_length + label.value_length)) return "a label of several lines";
+  }
+  if (cursor->cut) return "a metric is cut";
+  entry->key_length = (size_t)(cursor->at - entry->key);
+  if (!has_our_prefix(entry) || !is_one_line(entry->key, head->name_length)) return "a metric with a name that is not ours";
+  return is_one_line(entry->help, head->help_length) ? check_changes(entry) : "a help text of several lines";
+}
+
+void metric_entry_labels(const MetricEntry *entry, MetricLabel *labels, char *room) {
+  const uint8_t *at = entry->key + entry->head.name_length;
+  for (uint8_t i = 0; i < entry->head.labels; i++) {
+    WireLabel label;
+    memcpy(&label, at, sizeof label);
+    at += sizeof label;
+    labels[i] = (MetricLabel){room, room + label.name_length + 1};
+    memcpy(room, at, label.name_length);
+    memcpy(room + label.name_length + 1, at + label.name_length, label.value_length);
+    at += label.name_length + label.value_length;
+    room += label.name_length + label.value_length + 2;
+  }
+}

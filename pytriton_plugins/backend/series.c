@@ -1,0 +1,168 @@
+/* From METRIC messages to metrics: a family for each name, in it a series for each set of labels. */
+#include "series.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "failure.h"
+#include "metric_message.h"
+
+enum { SLOTS = 1024 };
+
+typedef struct Family {
+  struct Family *next;
+  char *name;
+  int kind;
+  TritonMetricFamily *triton;
+} Family;
+
+/* One that Triton refused stays without a metric: it is neither tried again nor logged again. */
+typedef struct Series {
+  struct Series *next;
+  TritonMetric *triton;
+  uint8_t kind;
+  uint16_t name_length;
+  size_t key_length;
+  uint8_t key[]; /* name and labels as the message has them */
+} Series;
+
+struct SeriesTable {
+  Family *families;
+  Series *slots[SLOTS];
+  bool told[METRIC_HISTOGRAM + 1]; /* that metrics of the kind are not shown */
+};
+
+SeriesTable *series_table_new(void) {
+  return calloc(1, sizeof(SeriesTable));
+}
+
+void series_table_free(SeriesTable *table) {
+  for (size_t i = 0; i < SLOTS; i++) {
+    while (table->slots[i] != NULL) {
+      Series *series = table->slots[i];
+      table->slots[i] = series->next;
+      metric_free(series->triton);
+      free(series);
+    }
+  }
+  while (table->families != NULL) {
+    Family *family = table->families;
+    table->families = family->next;
+    metric_family_free(family->triton);
+    free(family->name);
+    free(family);
+  }
+  free(table);
+}
+
+static char *copy_text(const uint8_t *text, size_t length) {
+  char *copy = malloc(length + 1);
+  if (copy == NULL) return NULL;
+  memcpy(copy, text, length);
+  copy[length] = '\0';
+  return copy;
+}
+
+static Family *new_family(SeriesTable *table, const MetricEntry *entry, char *name) {
+  static const int KINDS[] = {
+      [METRIC_COUNTER] = TRITON_METRIC_COUNTER, [METRIC_GAUGE] = TRITON_METRIC_GAUGE, [METRIC_HISTOGRAM] = TRITON_METRIC_HISTOGRAM};
+  int kind = entry->head.kind;
+  const char *unsupported = metric_unsupported(KINDS[kind]);
+  if (unsupported != NULL && !table->told[kind]) log_line(TRITON_LOG_WARN, "%s: %s and others are left out", unsupported, name);
+  table->told[kind] = unsupported != NULL;
+  Family *family = calloc(1, sizeof *family);
+  char *help = copy_text(entry->help, entry->head.help_length);
+  if (family != NULL && help != NULL) {
+    *family = (Family){.next = table->families, .name = name, .kind = kind, .triton = metric_family_new(KINDS[kind], name, help)};
+    table->families = family;
+    free(help);
+    return family;
+  }
+  free(family);
+  free(help);
+  free(name);
+  return NULL;
+}
+
+static Family *family_of(SeriesTable *table, const MetricEntry *entry) {
+  char *name = copy_text(entry->key, entry->head.name_length);
+  Family *family = table->families;
+  if (name == NULL) return NULL;
+  while (family != NULL && strcmp(family->name, name) != 0) family = family->next;
+  if (family == NULL) return new_family(table, entry, name);
+  if (family->kind != entry->head.kind) log_line(TRITON_LOG_WARN, "the metric %s is of another kind elsewhere", name);
+  free(name);
+  return family;
+}
+
+static TritonMetric *make_metric(SeriesTable *table, const MetricEntry *entry) {
+  MetricLabel labels[WIRE_MAX_LABELS];
+  double buckets[WIRE_MAX_BUCKETS];
+  TritonMetric *metric = NULL;
+  Family *family = family_of(table, entry);
+  char *room = calloc(1, entry->key_length);
+  if (family != NULL && family->kind == entry->head.kind && room != NULL) {
+    metric_entry_labels(entry, labels, room);
+    memcpy(buckets, entry->buckets, entry->head.buckets * sizeof(double));
+    metric = metric_new(family->triton, labels, entry->head.labels, buckets, entry->head.buckets);
+  }
+  free(room);
+  return metric;
+}
+
+static Series **slot_of(SeriesTable *table, const MetricEntry *entry) {
+  uint64_t hash = 14695981039346656037u; /* FNV-1a */
+  for (size_t i = 0; i < entry->key_length; i++) hash = (hash ^ entry->key[i]) * 1099511628211u;
+  return &table->slots[hash % SLOTS];
+}
+
+static bool is_of(const Series *series, const MetricEntry *entry) {
+  return series->kind == entry->head.kind && series->name_length == entry->head.name_length &&
+         series->key_length == entry->key_length && memcmp(series->key, entry->key, entry->key_length) == 0;
+}
+
+static Series *find_or_make(SeriesTable *table, const MetricEntry *entry) {
+  Series **slot = slot_of(table, entry);
+  for (Series *series = *slot; series != NULL; series = series->next)
+    if (is_of(series, entry)) return series;
+  Series *series = malloc(sizeof *series + entry->key_length);
+  if (series == NULL) return NULL;
+  *series = (Series){
+      .next = *slot, .kind = entry->head.kind, .name_length = entry->head.name_length, .key_length = entry->key_length};
+  memcpy(series->key, entry->key, entry->key_length);
+  series->triton = make_metric(table, entry);
+  *slot = series;
+  return series;
+}
+
+static TritonError *change_once(TritonMetric *metric, int kind, double value) {
+  if (kind == METRIC_COUNTER) return TRITONSERVER_MetricIncrement(metric, value);
+  if (kind == METRIC_GAUGE) return TRITONSERVER_MetricSet(metric, value);
+  return TRITONSERVER_MetricObserve(metric, value);
+}
+
+static void change_all(Series *series, const MetricEntry *entry) {
+  for (uint32_t i = 0; i < entry->head.changes; i++) {
+    WireChange change = metric_entry_change(entry, i);
+    for (uint64_t turn = 0; turn < change.count && series->triton != NULL; turn++) {
+      TritonError *error = change_once(series->triton, entry->head.kind, change.value);
+      if (error == NULL) continue;
+      failure_log(error, "changing a metric, which is left out from now on");
+      metric_free(series->triton);
+      series->triton = NULL;
+    }
+  }
+}
+
+const char *series_read(SeriesTable *table, const uint8_t *payload, size_t length) {
+  Cursor cursor = {.at = payload, .left = length};
+  while (cursor.left > 0) {
+    MetricEntry entry;
+    const char *wrong = metric_entry_read(&entry, &cursor);
+    if (wrong != NULL) return wrong;
+    Series *series = find_or_make(table, &entry);
+    if (series != NULL) change_all(series, &entry);
+  }
+  return NULL;
+}

@@ -1,0 +1,16 @@
+/* The metrics that the host tells of over the backend link. Only the thread that reads the link uses them. */
+#ifndef PYTRITON_SERIES_H
+#define PYTRITON_SERIES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct SeriesTable SeriesTable;
+
+SeriesTable *series_table_new(void);
+void series_table_free(SeriesTable *table);
+
+/* Make what a METRIC message tells of for the first time, and change all of it. NULL, or what was wrong. */
+const char *series_read(SeriesTable *table, const uint8_t *payload, size_t length);
+
+#endif

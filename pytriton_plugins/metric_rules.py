@@ -1,0 +1,93 @@
+"""What an author's metric may be: its name, labels, buckets and values; held to by workers, and by the host again."""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
+
+from pytriton_plugins.text import one_line
+
+Kind = Literal["counter", "gauge", "histogram"]
+Labels = tuple[tuple[str, str], ...]
+"""Names and values, by name."""
+
+KINDS: tuple[Kind, ...] = ("counter", "gauge", "histogram")
+PREFIX = "pytriton_model_"
+"""Before the name that the author gave: so no metric of Triton's or of the host is touched."""
+
+DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+MAX_SERIES = 200
+"""Of one model: each set of labels is one, of every metric."""
+
+MAX_NAME, MAX_TEXT, MAX_LABELS, MAX_BUCKETS = 100, 200, 8, 64
+LARGEST = 1e300
+"""Sums of values up to this one stay finite."""
+
+RESERVED_LABELS = {"model": "the host sets it", "version": "the host sets it", "le": "it is a histogram's own"}
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+def wrong_name(name: object) -> str:
+    """Why this is no name of a metric, or nothing."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        shown = one_line(repr(name), 100)
+        return f"metric {shown}: write a name of letters, digits, _ and :, at most {MAX_NAME}, no digit first"
+    return ""
+
+
+def names_on_port(kind: str, name: str) -> tuple[str, ...]:
+    """The names of what stands on the port for it: no other metric may have any of them."""
+    return (name, f"{name}_bucket", f"{name}_sum", f"{name}_count") if kind == "histogram" else (name,)
+
+
+def wrong_labels(labels: Mapping[str, object]) -> str:
+    """Why these are no labels, or nothing."""
+    if len(labels) > MAX_LABELS:
+        return f"{len(labels)} labels; write at most {MAX_LABELS}"
+    for name, value in labels.items():
+        if name in RESERVED_LABELS:
+            return f"label {name}: {RESERVED_LABELS[name]}; write another name"
+        if not _LABEL.fullmatch(name) or len(name) > MAX_NAME:
+            shown = one_line(repr(name), 100)
+            return f"label {shown}: write a name of letters, digits and _, at most {MAX_NAME}, no digit and no __ first"
+        if not isinstance(value, str):
+            return f"label {name}: its value is a {type(value).__name__}; write text, such as {name}=str(…)"
+    return ""
+
+
+def plain_labels(labels: Mapping[str, str]) -> Labels:
+    """Labels by name, their values on one line; one without text is the same as none."""
+    return tuple((name, one_line(labels[name], MAX_TEXT)) for name in sorted(labels) if labels[name])
+
+
+def wrong_buckets(buckets: Sequence[object]) -> str:
+    """Why these are no upper bounds of buckets, or nothing."""
+    if not 1 <= len(buckets) <= MAX_BUCKETS:
+        return f"{len(buckets)} buckets; write from 1 to {MAX_BUCKETS} upper bounds"
+    if not all(is_number(bound) for bound in buckets):
+        return "its buckets are not all numbers; write upper bounds such as (0.1, 0.5, 1.0), without infinity"
+    if any(float(low) >= float(high) for low, high in pairwise(buckets)):  # type: ignore[arg-type]
+        return "its buckets do not rise; write each upper bound once, from the lowest to the highest"
+    return ""
+
+
+def is_number(value: object) -> bool:
+    """Whether it can be counted, set, observed or be a bound: finite and not absurdly large."""
+    return type(value) in (int, float) and -LARGEST <= value <= LARGEST  # type: ignore[operator]
+
+
+def bucket_of(buckets: Sequence[float], value: float) -> int:
+    """The number of the bucket that ``value`` falls into; the last one has no upper bound."""
+    return bisect_left(buckets, value)
+
+
+def kept_in_bucket(buckets: Sequence[float], bucket: int, mean: float) -> float:
+    """The mean of what fell into a bucket, where rounding has put it into the next one."""
+    if bucket < len(buckets):
+        mean = min(mean, buckets[bucket])
+    return mean if bucket == 0 or mean > buckets[bucket - 1] else math.nextafter(buckets[bucket - 1], math.inf)
