@@ -35,6 +35,10 @@ class ServerError(PytritonPluginsError):
     """No tritonserver was found, or it did not start or answer as it must."""
 
 
+class ServerGone(ServerError):
+    """A tritonserver does not take part any more: it has ended, or its end is about to be seen."""
+
+
 class ShmError(PytritonPluginsError):
     """A segment cannot be had: over the model's limit or over the machine's memory headroom."""
 

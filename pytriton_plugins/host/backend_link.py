@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from pytriton_plugins.errors import ProtocolError, ServerError
+from pytriton_plugins.errors import ProtocolError, ServerError, ServerGone
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
@@ -54,11 +54,11 @@ class BackendLink:
         return await self._answered(token, answer, timeout, "did not answer")
 
     def send(self, message: LinkMessage, *descriptors: int) -> None:
-        """Send one message; raises ServerError when tritonserver is gone."""
+        """Send one message; raises ServerGone when tritonserver takes none."""
         try:
             send(self._sock, message.pack(), descriptors)
         except OSError as error:
-            raise ServerError(f"tritonserver does not take messages any more: {error.strerror or error}") from error
+            raise ServerGone(f"tritonserver does not take messages any more: {error.strerror or error}") from error
 
     def fail(self, error: ServerError) -> None:
         """Answer every question that is still open with ``error``."""
@@ -73,10 +73,12 @@ class BackendLink:
                 answer.set_exception(error)
 
     def close(self) -> None:
-        """End the link, and tritonserver with it unless it is ending already."""
+        """End the link, and tritonserver with it unless it is ending already. May be called again."""
+        if self._sock.fileno() < 0:
+            return
         self._loop.remove_reader(self._sock)
         self._sock.close()
-        self.fail(ServerError("tritonserver ended"))
+        self.fail(ServerGone("tritonserver ended"))
 
     def _expect(self, token: int) -> asyncio.Future[int]:
         answer: asyncio.Future[int] = self._loop.create_future()

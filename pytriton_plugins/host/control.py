@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.errors import ServerError
+from pytriton_plugins.errors import ServerError, ServerGone
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
     from tritonclient.grpc.aio import InferenceServerClient
 
 _PREFIX = "triton-grpc-protocol-"
+_GONE = ("StatusCode.UNAVAILABLE", "StatusCode.CANCELLED")
+"""What gRPC says of a connection that broke."""
+
+_CHANNEL = [("grpc.use_local_subchannel_pool", 1)]
+"""Otherwise a channel to the next server goes on with the pauses of the one to the last, which had the same address."""
+
+_OPENS_WITHIN = 10.0
+_LOOK_AGAIN = 0.01
 _LONGEST = 1000
 """Characters of a reason that are shown."""
 
@@ -19,31 +31,49 @@ _LONGEST = 1000
 class Control:
     """A gRPC client of our own tritonserver; gRPC because a slow HTTP load would hold up ``/v2/health/live``."""
 
-    def __init__(self, url: str, secret: tuple[str, str]) -> None:
-        """``secret``: header and value that open the closed categories."""
+    def __init__(self, url: str, secret: tuple[str, str], is_running: Callable[[], bool]) -> None:
+        """``secret``: header and value that open the closed categories; ``is_running``: whether the server is there."""
         # Imported here: it takes a good part of the start-up, and by now the children are starting beside it.
         from tritonclient.grpc.aio import InferenceServerClient
 
-        self._client: InferenceServerClient = InferenceServerClient(url)
+        self._client: InferenceServerClient = InferenceServerClient(url, channel_args=_CHANNEL)
+        self._address = url.rsplit(":", 1)
+        self._is_running = is_running
+        self._is_open = False
         self._headers = {_PREFIX + secret[0]: secret[1]}
 
     async def load(self, name: str, config: dict[str, Any] | None = None, *, timeout: float | None = None) -> None:
-        """Load ``name`` with ``config``; raises ServerError with Triton's reason."""
+        """Load ``name`` with ``config``; raises ServerError with Triton's reason, ServerGone without a server."""
         text = None if config is None else json.dumps(config)
-        await self._call(self._client.load_model(name, headers=self._headers, config=text, client_timeout=timeout))
+        await self._call(self._client.load_model, name, config=text, client_timeout=timeout)
 
     async def unload(self, name: str, *, timeout: float | None = None) -> None:
         """Unload ``name``; raises ServerError with Triton's reason."""
-        await self._call(self._client.unload_model(name, headers=self._headers, client_timeout=timeout))
+        await self._call(self._client.unload_model, name, client_timeout=timeout)
 
     async def close(self) -> None:
         await self._client.close()
 
-    async def _call(self, call: Any) -> None:
+    async def _opened(self) -> None:
+        """Wait for the port: our backend answers before it is open, and a client that is refused waits a second."""
+        host, port = self._address
+        until = time.monotonic() + _OPENS_WITHIN
+        while self._is_running() and time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                writer.close()
+                self._is_open = True
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _call(self, call: Callable[..., Awaitable[Any]], name: str, **more: Any) -> None:
         from tritonclient.utils import InferenceServerException
 
         try:
-            await call
+            if not self._is_open:
+                await self._opened()
+            await call(name, headers=self._headers, **more)
         except InferenceServerException as error:
             # Triton ends the reason for each version of a model with a semicolon and a line end.
-            raise ServerError(one_line(error.message() or str(error), _LONGEST).rstrip("; ")) from None
+            kind = ServerGone if error.status() in _GONE else ServerError
+            raise kind(one_line(error.message() or str(error), _LONGEST).rstrip("; ")) from None

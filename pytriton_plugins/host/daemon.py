@@ -18,12 +18,13 @@ from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.gauges import Gauges, keep_told
 from pytriton_plugins.host.health import Health
+from pytriton_plugins.host.keeper import Keeper
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
 from pytriton_plugins.host.plugins import PluginRecord, start_plugin, warn_of_unknown_names
 from pytriton_plugins.host.ports import choose_ports
 from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_server_options
-from pytriton_plugins.host.processes import describe_exit, kill_children
+from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.reaper import Reaper
 from pytriton_plugins.host.reloading import Reloader
 from pytriton_plugins.host.report import Report
@@ -87,7 +88,10 @@ class Host:
         self._ports = ports
         self._run_dir = run_dir
         self._state: HostState = "starting"
-        self._health: Health | None = None
+        self._health = Health(self)
+        self._server: TritonServer | None = None
+        """None until the first one runs, and between one that ended and the next."""
+        self._keeper = Keeper(self._start_server, self._server_ended)
         self._telling: asyncio.Task[None] | None = None
         self._teller = Teller()
         self._exit_code = 0
@@ -116,7 +120,6 @@ class Host:
         # Workers first: importing a plugin takes longer than anything else here.
         plugins = [asyncio.create_task(start_plugin(self.roster, record)) for record in records]
         progress = asyncio.create_task(report.show_progress())
-        server: TritonServer | None = None
         try:
             server = await self._until_stop(self._start_server())
             if server is not None:
@@ -128,7 +131,7 @@ class Host:
             progress.cancel()
             for task in plugins:
                 task.cancel()
-        await self._shut_down(server)
+        await self._shut_down()
         return self._exit_code
 
     async def _start_server(self) -> TritonServer:
@@ -141,18 +144,27 @@ class Host:
             self.roster.on_channel_lost,
             self.roster.on_model_gone,
         )
+        self._server = server
         self.roster.started.set_result(server)
-        self._health = Health(server, self)
+        self._health.attach(server)
         self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, self._gauges))
         return server
 
+    async def _server_ended(self) -> None:
+        server, self._server = self._server, None
+        self._health.attach(None)
+        if self._telling is not None:
+            self._telling.cancel()
+        if server is not None:
+            await server.release()
+        self.roster.server_ended()
+
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
-        """Serve until tritonserver ends; then 1. Raises what made the start impossible."""
-        assert self._health is not None
+        """Serve until tritonserver has ended too often; then 1. Raises what made the start impossible."""
         health = asyncio.create_task(self._health.run())
         settled = asyncio.create_task(self._announce(plugins, report))
         reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
-        ended = asyncio.create_task(server.child.wait())
+        ended = asyncio.create_task(self._keeper.keep(server))
         waiting: set[asyncio.Future[Any]] = {health, settled, ended, self._aborted}
         if reloading is not None:
             waiting.add(reloading)
@@ -161,16 +173,14 @@ class Host:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done - {ended}:
                     task.result()
-            status = ended.result()
+            ended.result()
         finally:
             for task in (health, settled, ended, *([reloading] if reloading else [])):
                 task.cancel()
-        _LOG.error("tritonserver ended with %s; %s", describe_exit(status), server.said())
         return 1
 
     async def _announce(self, plugins: list[asyncio.Task[None]], report: Report) -> None:
         """Say what is served once every plugin serves or has failed, and what holds readiness back if anything does."""
-        assert self._health is not None
         await asyncio.gather(*plugins)
         warn_of_unknown_names(self.config, self.roster.records)
         await asyncio.gather(*[model.settled() for model in self.roster.models.values()])
@@ -198,12 +208,12 @@ class Host:
                 task.cancel()
                 await asyncio.wait([task])
 
-    async def _shut_down(self, server: TritonServer | None) -> None:
+    async def _shut_down(self) -> None:
         """Not ready, drain, then end tritonserver and the workers side by side."""
         self._state = "draining"
         self._teller.tell(self.hooks.on_host_drain, self.status())
-        patience = STOP_PATIENCE
-        if server is not None and self._health is not None:
+        server, patience = self._server, STOP_PATIENCE
+        if server is not None:
             patience = await stop_taking_work(server, self._health, self.config.drain_timeout, self._kill)
         # Only now: a model that lets go of its workers fails what they still run.
         for model in self.roster.all_models():
@@ -265,5 +275,4 @@ class Host:
     def changed(self) -> None:
         """Have the health checks and the gauges look now."""
         self._gauges.changed()
-        if self._health is not None:
-            self._health.changed()
+        self._health.changed()

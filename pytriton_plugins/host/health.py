@@ -11,7 +11,7 @@ from typing import Protocol
 
 import attrs
 
-from pytriton_plugins.errors import ServerError
+from pytriton_plugins.errors import ServerError, ServerGone
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
@@ -50,13 +50,19 @@ class Look:
 class Health:
     """Asks the hooks and the host's own state, and opens or closes the gate when the verdict changes."""
 
-    def __init__(self, server: TritonServer, subject: Subject) -> None:
-        self._server = server
+    def __init__(self, subject: Subject) -> None:
+        self._server: TritonServer | None = None
         self._subject = subject
         self._changed = asyncio.Event()
         self._asked: asyncio.Future[Look] | None = None
         self._looks: list[asyncio.Future[list[str]]] = []
         self.ready = False
+
+    def attach(self, server: TritonServer | None) -> None:
+        """It is this server's gate from now on, which is closed; None while there is no server."""
+        self._server = server
+        self.ready = False
+        self.changed()
 
     def changed(self) -> None:
         """Look now instead of at the end of the period."""
@@ -69,7 +75,12 @@ class Health:
             self._changed.clear()
             looks, self._looks = self._looks, []
             status = self._subject.status()
-            look = await self._look(status) if status.state == "serving" else Look([status.state])
+            if status.state != "serving":
+                look = Look([status.state])
+            elif self._server is None:
+                look = Look(["tritonserver: it has ended, and another is being started"])
+            else:
+                look = await self._look(status)
             if look.reasons != before and status.state == "serving":
                 _LOG.warning("not ready: %s", "; ".join(look.reasons)) if look.reasons else _LOG.info("ready")
                 before = look.reasons
@@ -98,14 +109,19 @@ class Health:
         await self._set(False)
 
     async def _set(self, ready: bool) -> None:
-        if ready == self.ready:
+        server = self._server
+        if ready == self.ready or server is None:
             return
         # Shielded: an opening that was begun must come to its end before a closing, or the gate's model stays loaded.
-        change = asyncio.ensure_future(self._server.set_gate(ready))
+        change = asyncio.ensure_future(server.set_gate(ready))
         try:
             await asyncio.shield(change)
+        except ServerGone:
+            return  # its end is dealt with
         except ServerError as error:
             _LOG.error("readiness cannot be changed: %s", error)
+            return
+        if server is not self._server:
             return
         self.ready = ready
         if ready:

@@ -34,8 +34,8 @@ class ModelLink:
     async def declare(self, policy: ShmPolicy, *, lend: bool) -> None:
         """Wait for the server and tell it of the model, if it has not been told. ``lend``: clients may lend memory."""
         async with self._declaring:
-            if self._server is None:
-                server = await self._running()
+            server = await self._running()
+            if self._server is not server:
                 queue = own_policy(self._declaration.triton_config)
                 declaration = pack_declaration(
                     self._declaration,

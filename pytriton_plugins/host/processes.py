@@ -36,6 +36,16 @@ async def kill_children(patience: float) -> None:
         await asyncio.wait([asyncio.ensure_future(child.wait()) for child in children], timeout=patience)
 
 
+async def first_end(*children: Child) -> None:
+    """Return when one of these children has ended."""
+    ends = [asyncio.ensure_future(child.wait()) for child in children]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for end in ends:
+            end.cancel()
+
+
 def describe_exit(status: int) -> str:
     """What ``status``, as `subprocess` gives it, means: ``exit code 3`` or ``killed by SIGSEGV``."""
     if status >= 0:

@@ -34,7 +34,7 @@ instance_group {{ count: 1 kind: KIND_CPU }}
 def create_repository(folder: Path) -> None:
     """A repository that holds the gates only; models come by the control API, with their configuration in the call."""
     for gate in GATES:
-        (folder / gate / "1").mkdir(parents=True)
+        (folder / gate / "1").mkdir(parents=True, exist_ok=True)
         (folder / gate / "config.pbtxt").write_text(f'name: "{gate}"\n{_GATE_CONFIG}')
 
 

@@ -68,7 +68,7 @@ class Roster:
 
     @property
     def started(self) -> asyncio.Future[TritonServer]:
-        """The server, once it runs."""
+        """The server, once it runs; after its end, the next one."""
         if self._started is None:
             self._started = asyncio.get_running_loop().create_future()
         return self._started
@@ -94,6 +94,16 @@ class Roster:
 
     async def server(self) -> TritonServer:
         return await asyncio.shield(self.started)
+
+    def server_ended(self) -> None:
+        """Everything waits for the next server; what was replaced in this one has nothing to finish there."""
+        self._started = None
+        for model in self.all_models():
+            if model not in self.models.values() and model.loaded:
+                self._passing.discard(model)
+                model.retire()
+            model.server_ended()
+        self.changed()
 
     def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker:
         number = next(self._numbers)

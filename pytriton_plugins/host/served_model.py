@@ -10,17 +10,17 @@ from typing import Any, NamedTuple, Protocol
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.errors import HookError, PytritonPluginsError
+from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.connections import Connections
 from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, ledger_of
 from pytriton_plugins.host.memory import Budget, in_mib
 from pytriton_plugins.host.model_link import ModelLink
 from pytriton_plugins.host.model_settings import configured, is_required, worker_count
+from pytriton_plugins.host.processes import first_end
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Order, Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
 
 _LOG = logging.getLogger("pytriton.host")
@@ -73,21 +73,22 @@ class ServedModel:
         self.worker_count = worker_count(host.config, declaration)
         self.required = is_required(host.config, declaration.name)
         self.loaded = False
+        """The tritonserver that runs now has it."""
         self.error = ""
-        self.live = Connections()
         self.restarts = 0
         self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
+        self._link = ModelLink(self.number, declaration, host.server)
+        self.live = Connections(declaration.slots, self.ledger, self._link, host.changed)
         self._host = host
         self._loop = asyncio.get_running_loop()
-        self._last_live = self._loop.time()
         self._places: list[asyncio.Task[None]] = []
         may_grow = "shm_max" not in host.config.fixed and self.settings.shm_max is None
         self._granting = Granting(
             declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, may_grow
         )
         self._settled = asyncio.Event()
+        self._has_served = False
         self._loading = asyncio.Lock()
-        self._link = ModelLink(self.number, declaration, host.server)
 
     @property
     def name(self) -> str:
@@ -107,7 +108,7 @@ class ServedModel:
             return self.error
         if not self.loaded:
             return "it is being loaded"
-        if not self.live and self._loop.time() - self._last_live > NOT_READY_AFTER:
+        if self.live.seconds_without > NOT_READY_AFTER:
             return "it has no live worker"
         return ""
 
@@ -131,18 +132,17 @@ class ServedModel:
                 place.cancel()
                 return Swapped(done, len(live))
             self._places.append(place)
-            self._retire(worker)
+            self.live.retire(worker)
         return Swapped(len(live), len(live))
 
     def retire(self) -> None:
         """Let every worker finish what it has; no other comes."""
         for worker in self.live.workers:
-            self._retire(worker)
+            self.live.retire(worker)
 
-    def _retire(self, worker: Worker) -> None:
-        worker.finish()
-        for channel in self.live.channels_of(worker):
-            self._link.retire(channel)
+    def server_ended(self) -> None:
+        """The next server is to be told of the model, and to load it."""
+        self.loaded = False
 
     async def settled(self) -> None:
         """Return when the model serves or has failed."""
@@ -216,8 +216,8 @@ class ServedModel:
             return None
 
     def _failed(self, reason: str) -> None:
-        """A loaded model gets another worker; one that never served is given up."""
-        if self.loaded:
+        """A model that has served gets another worker; one that never did is given up."""
+        if self._has_served:
             _LOG.error("model %s: %s", self.name, reason)
         else:
             self.give_up(reason)
@@ -231,10 +231,13 @@ class ServedModel:
             config, hooks = self._host.config, self._host.worker_hooks()
             order = Order(self.declaration, self.settings.settings, hooks, config.forward_headers)
             await worker.serve(order, config.load_timeout)
-            await self._connect(worker)
-            await self._loaded()
-            served = True
-            self._host.worker_is_ready(worker)
+            while worker.child.running and not worker.expected_to_end:
+                server = await self._host.server()
+                if await self._join(worker, server) and not served:
+                    served = True
+                    self._host.worker_is_ready(worker)
+                await first_end(worker.child, server.child)
+                self.live.disconnect(worker)
             await worker.child.wait()
         except (PytritonPluginsError, OSError) as error:
             worker.kill()
@@ -242,47 +245,36 @@ class ServedModel:
         finally:
             if self.error:
                 worker.kill()
-            self._disconnect(worker)
+            self.live.disconnect(worker)
         return served
+
+    async def _join(self, worker: Worker, server: TritonServer) -> bool:
+        """Have the worker serve through this tritonserver; False when that ends meanwhile."""
+        try:
+            await self._link.declare(self.ledger.policy, lend="shared-memory" in self._host.config.allow)
+            self.live.connect(worker)
+            await self._loaded()
+        except ServerGone:
+            if not await server.ends_soon():
+                raise
+            return False
+        return True
 
     def _compare(self, declarations: list[ModelDeclaration]) -> None:
         if self.declaration not in [configured(self._host.config, each) for each in declarations]:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
-
-    async def _connect(self, worker: Worker) -> None:
-        """A channel for each slot; the memory of all of them is the worker's."""
-        await self._link.declare(self.ledger.policy, lend="shared-memory" in self._host.config.allow)
-        for _ in range(self.declaration.slots):
-            request = self.ledger.open_first(worker.number)
-            response = self.ledger.open_first(worker.number)
-            ours, theirs = socket_pair()
-            with ours, theirs:
-                worker.give_channel(theirs, response)
-                self._link.introduce(self.live.new_channel(worker), ours, request)
-        self._host.changed()
 
     async def _loaded(self) -> None:
         async with self._loading:
             if self.loaded:
                 return
             await self._host.load(self)
-            self.loaded = True
+            self.loaded = self._has_served = True
             self._settled.set()
         workers = f"{self.worker_count} worker{'s' if self.worker_count > 1 else ''}"
         memory = f"shared memory {in_mib(self.ledger.at_start)} for {workers}"
         _LOG.info("model %s version %d: serving; %s", self.name, self.declaration.version, memory)
         self._host.changed()
-
-    def _disconnect(self, worker: Worker) -> None:
-        self.ledger.release(worker.number)
-        channels = self.live.remove(worker)
-        if not channels:
-            return
-        if not self.live:
-            self._last_live = self._loop.time()
-        self._host.changed()
-        for channel in channels:
-            self._link.gone(channel)
 
     def give_up(self, reason: str) -> None:
         """Serve the model no longer, and say why."""

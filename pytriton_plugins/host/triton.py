@@ -105,7 +105,7 @@ class TritonServer:
     @property
     def control(self) -> Control:
         if self._control is None:
-            self._control = Control(self.url, (SECRET_HEADER, self._secret))
+            self._control = Control(self.url, (SECRET_HEADER, self._secret), lambda: self.child.running)
         return self._control
 
     async def declare(self, model: int, declaration: bytes) -> None:
@@ -165,19 +165,29 @@ class TritonServer:
         """How many requests the backend has not answered yet; ServerError when it does not say so in time."""
         return await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)
 
+    async def ends_soon(self) -> bool:
+        """Whether the process ends within a moment: a connection to it breaks before its end is seen."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.child.wait(), _END_FOLLOWS)
+        return not self.child.running
+
+    async def release(self) -> None:
+        """Close what leads to the process, which has ended."""
+        self.link.close()
+        if self._control is not None:
+            await self._control.close()
+
     async def stop(self, patience: float) -> None:
         """Fail what still waits, then end the process, by force after ``patience`` seconds."""
         with contextlib.suppress(ServerError):
             self.link.send(LinkMessage(LinkKind.STOP))
-        if self._control is not None:
-            await self._control.close()
         self.child.signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self.child.wait(), patience)
         except asyncio.TimeoutError:
             self.child.kill()
             await self.child.wait()
-        self.link.close()
+        await self.release()
 
 
 def _started(command: list[str], link: BackendLink) -> Child:
