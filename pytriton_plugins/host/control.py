@@ -72,6 +72,8 @@ class Control:
         try:
             if not self._is_open:
                 await self._opened()
+            if not self._is_running():
+                raise ServerGone("tritonserver ended")
             await call(name, headers=self._headers, **more)
         except InferenceServerException as error:
             # Triton ends the reason for each version of a model with a semicolon and a line end.

@@ -18,7 +18,7 @@ WINDOW = 60.0
 MOST_ENDS = 5
 """In that time; one more, and no other server is started."""
 
-_FIRST_PAUSE = 0.5
+_FIRST_PAUSE = 0.1
 """Seconds before the second start in that time; twice as long before each further one."""
 
 

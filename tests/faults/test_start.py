@@ -127,18 +127,6 @@ def test_two_hosts_on_the_same_ports() -> None:
         assert first.status("/v2/health/ready") == 200
 
 
-def test_a_tritonserver_that_dies_later_ends_the_host() -> None:
-    """Seen red with exit code 0 (`_watch`, host/daemon.py)."""
-    mark = Mark()
-    with run_host(SCALARS, env=mark.env) as host:
-        (server,) = [pid for pid, line in mark.processes().items() if "--model-repository" in line]
-        os.kill(server, 11)
-        code, lines = ended(host)
-        assert mark.processes() == {}
-    assert code == 1
-    assert any("tritonserver ended with killed by SIGSEGV" in line for line in lines)
-
-
 def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
     # Seen red without `_refusal` in host/triton.py: the host waits a minute for an answer.
     library = tmp_path / "pytriton" / "libtriton_pytriton.so"

@@ -45,9 +45,7 @@ def infer(
 ) -> Arrays:
     """The outputs of one request by name; ``outputs`` None asks for all. Raises InferenceServerException."""
     module: Any = _MODULES[protocol]
-    asked = [module.InferInput(name, list(array.shape), _triton(array)) for name, array in inputs.items()]
-    for item, array in zip(asked, inputs.values(), strict=True):
-        item.set_data_from_numpy(array)
+    asked = asked_inputs(module, inputs)
     wanted = None if outputs is None else [module.InferRequestedOutput(name) for name in outputs]
     if protocol == "grpc":
         with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
@@ -57,6 +55,14 @@ def infer(
     with tritonclient.http.InferenceServerClient(host.http, network_timeout=timeout) as client:
         result = client.infer(model, asked, outputs=wanted)
         return {output["name"]: result.as_numpy(output["name"]) for output in result.get_response()["outputs"]}
+
+
+def asked_inputs(module: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """The inputs as ``tritonclient.grpc`` or ``tritonclient.http`` takes them."""
+    asked = [module.InferInput(name, list(array.shape), _triton(array)) for name, array in inputs.items()]
+    for item, array in zip(asked, inputs.values(), strict=True):
+        item.set_data_from_numpy(array)
+    return asked
 
 
 def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, NDArray[Any]], **more: Any) -> Answered:

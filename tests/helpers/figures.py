@@ -1,0 +1,49 @@
+"""The figures of the table of faults: told by its tests, shown at the end of the run; runs in pytest.
+
+``FAULT_FIGURES=FILE`` writes them as JSON as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+
+@attrs.frozen
+class Figure:
+    """What one row of the table has shown: a value for each run, and the largest that it may be."""
+
+    row: int
+    what: str
+    values: tuple[float, ...]
+    unit: str
+    limit: float | None
+
+    def __str__(self) -> str:
+        median, worst = statistics.median(self.values), max(self.values)
+        limit = "" if self.limit is None else f", limit {self.limit:g}"
+        said = f"median {median:.3g}, worst {worst:.3g}{limit} {self.unit}".rstrip()
+        return f"{self.row:2} {self.what}: {len(self.values)} runs, {said}"
+
+
+_told: list[Figure] = []
+
+
+def figure(row: int, what: str, values: Sequence[float], unit: str = "s", limit: float | None = None) -> None:
+    """Have the figure shown at the end, and fail if the worst value is over its limit."""
+    told = Figure(row, what, tuple(values), unit, limit)
+    _told.append(told)
+    assert limit is None or max(values) <= limit, str(told)
+
+
+def lines() -> list[str]:
+    """A line for each figure, by row; writes the file that is asked for."""
+    told = sorted(_told, key=lambda each: each.row)
+    if told and (path := os.environ.get("FAULT_FIGURES")):
+        Path(path).write_text(json.dumps([attrs.asdict(each) for each in told], indent=1) + "\n")
+    return [str(each) for each in told]

@@ -1,0 +1,116 @@
+"""Clients that send one request after the other for as long as a fault lasts, and never one twice; runs in pytest."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import tritonclient.grpc
+import tritonclient.http
+from clients import PROTOCOLS, Arrays, asked_inputs
+from tritonclient.utils import InferenceServerException
+
+from pytriton_plugins.testing import RunningHost
+
+_MODULES: dict[str, Any] = {"grpc": tritonclient.grpc, "http": tritonclient.http}
+_AFTER_ERROR = 0.01
+"""Seconds that a client thinks about an error: a closed port refuses 20000 times a second."""
+
+
+@attrs.frozen
+class Sent:
+    """One request: when it was sent, when it was answered, by the monotonic clock, and the error if it failed."""
+
+    protocol: str
+    began: float
+    ended: float
+    error: str = ""
+
+
+class Load:
+    """``clients`` clients of one model, half of them over gRPC and half over HTTP unless told otherwise."""
+
+    def __init__(
+        self,
+        host: RunningHost,
+        model: str,
+        inputs: Callable[[], Arrays],
+        *,
+        clients: int = 8,
+        protocols: tuple[str, ...] = PROTOCOLS,
+        anew: tuple[bool, ...] = (False,),
+        timeout: float = 30.0,
+    ) -> None:
+        """``inputs`` makes those of one request; ``anew``: in turn, whether a client connects for each request."""
+        self._host = host
+        self._model = model
+        self._inputs = inputs
+        self._timeout = timeout
+        self._stop = threading.Event()
+        self.sent: list[Sent] = []
+        kinds = [(protocols[n % len(protocols)], anew[n // len(protocols) % len(anew)]) for n in range(clients)]
+        self._threads = [threading.Thread(target=self._run, args=kind, daemon=True) for kind in kinds]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Send no more, and wait for what is in flight."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(self._timeout + 10)
+            assert not thread.is_alive(), "a client waits for ever"
+
+    @property
+    def failed(self) -> list[Sent]:
+        return [each for each in [*self.sent] if each.error]
+
+    def answered_after(self, moment: float) -> float | None:
+        """When the first request was answered that was sent after ``moment``."""
+        ends = [each.ended for each in [*self.sent] if each.began > moment and not each.error]
+        return min(ends) if ends else None
+
+    def _run(self, protocol: str, anew: bool) -> None:
+        while not self._stop.is_set():
+            with self._client(protocol) as client:
+                while not self._stop.is_set():
+                    self._send(protocol, client)
+                    if anew:
+                        break
+
+    def _send(self, protocol: str, client: Any) -> None:
+        asked = asked_inputs(_MODULES[protocol], self._inputs())
+        limit = {"client_timeout": self._timeout} if protocol == "grpc" else {}
+        began, error = time.monotonic(), ""
+        try:
+            client.infer(self._model, asked, **limit)
+        except InferenceServerException as failed:
+            error = failed.message() or str(failed)
+        except (OSError, http.client.HTTPException) as failed:
+            error = f"{type(failed).__name__}: {failed}"
+        self.sent.append(Sent(protocol, began, time.monotonic(), error))
+        if error:
+            self._stop.wait(_AFTER_ERROR)
+
+    @contextlib.contextmanager
+    def _client(self, protocol: str) -> Iterator[Any]:
+        if protocol == "grpc":
+            with tritonclient.grpc.InferenceServerClient(self._host.grpc, channel_args=_CHANNEL) as client:
+                yield client
+        else:
+            with tritonclient.http.InferenceServerClient(self._host.http, network_timeout=self._timeout) as client:
+                yield client
+
+
+_CHANNEL = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100)]
+"""Each client has a connection of its own, and soon another where one was refused."""
