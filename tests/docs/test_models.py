@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
+from clients import attempt
 from doc_blocks import ROOT, blocks
 from doc_calls import CALLS, NO_JSON, WAYS, Inputs, answered, array_of, as_json, post_json
 from doc_examples import RAISE_CODE, Examples, ask, kind
@@ -53,12 +54,21 @@ def test_warm_up_comes_before_all_requests(host: RunningHost) -> None:
     assert seen == [{"y": [1, 2], "samples": [samples]} for samples in (3, 4, 5)]
 
 
+def test_a_model_that_counts_and_refuses(host: RunningHost) -> None:
+    for turn, way in enumerate(WAYS):
+        assert answered(host, way, "seen", {"x": ("FP32", [[1], [2]])}) == {"seen": [3 * turn + 2] * 2}
+        protocol = "grpc" if way == "grpc" else "http"
+        failed = attempt(host, protocol, "seen", {"x": np.array([[np.nan]], np.float32)})
+        assert failed.error == "ValueError: x is not finite"
+
+
 def test_no_model_is_left_out(host: RunningHost) -> None:
     served = {tuple(line.split()[:2]) for line in host.output.partition("\nHTTP ")[0].splitlines()[1:]}
     newest = {"doubled": "2"}
     asked = {model.partition("/versions/")[::2] for model in [*(call[0] for call in CALLS), *(s[0] for s in STREAMS)]}
     assert {(name, version or newest.get(name, "1")) for name, version in asked} == served - {
         ("Warmed", "1"),
+        ("seen", "1"),
         ("raise_code", "1"),
     }
 

@@ -18,4 +18,5 @@ sys.modules["ml_dtypes"] = None  # type: ignore[assignment]
 def negated(x: NDArray[Any]) -> NDArray[Any]:
     """``x`` with the other sign."""
     assert x.dtype == np.uint16
-    return x ^ np.uint16(0x8000)
+    turned: NDArray[Any] = x ^ np.uint16(0x8000)
+    return turned
