@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ import tritonclient.grpc
 from clients import attempt
 from doc_blocks import ROOT, blocks
 from doc_calls import CALLS, NO_JSON, WAYS, Inputs, answered, array_of, as_json, post_json
-from doc_examples import RAISE_CODE, Examples, ask, kind
+from doc_examples import RAISE_CODE, kind
 from streams import grpc_stream, http_stream
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost
 
 _MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:def|async def|class) ", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^\| `([A-Z_]+)`.* \| (\d+) \| ([A-Z_]+) \|$", re.MULTILINE)
@@ -71,18 +70,6 @@ def test_no_model_is_left_out(host: RunningHost) -> None:
         ("seen", "1"),
         ("raise_code", "1"),
     }
-
-
-def test_the_configuration_file_of_the_page_goes_before_the_code(examples: Examples, tmp_path: Path) -> None:
-    (file,) = [block for block in blocks("toml") if block.page == "model-configuration"]
-    (model,) = [block for block in blocks("python") if (block.page, block.name) == (file.page, "pooled.py")]
-    (tmp_path / file.name).write_text(file.text)
-    with run_host(examples.file(model), options=[f"--config={tmp_path / file.name}"]) as host:
-        config = json.loads(ask(host, "/v2/models/pooled/config", None)[1])
-        batching = config["dynamic_batching"]
-        assert (config["max_batch_size"], batching["preferred_batch_size"]) == (8, [4])
-        assert batching["max_queue_delay_microseconds"] == 500
-        assert "model pooled version 1: serving; shared memory 16.0 MiB for 1 worker" in host.log
 
 
 def test_text_that_is_not_utf8_is_the_clients_mistake(host: RunningHost) -> None:
