@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import urllib.request
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,13 @@ def test_streams_answer(model: str, inputs: Inputs, output: str, expected: list[
 def test_warm_up_comes_before_all_requests(host: RunningHost) -> None:
     seen = [answered(host, way, "Warmed", {"x": ("FP32", [[1, 2]])}) for way in WAYS]
     assert seen == [{"y": [1, 2], "samples": [samples]} for samples in (3, 4, 5)]
+
+
+def test_tags_are_labels_of_the_metrics(host: RunningHost) -> None:
+    with urllib.request.urlopen(f"http://{host.metrics}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    (line,) = [each for each in lines if each.startswith("nv_inference_request_success{") and 'model="tagged"' in each]
+    assert '_team="vision"' in line
 
 
 def test_a_model_that_counts_and_refuses(host: RunningHost) -> None:
