@@ -17,6 +17,7 @@ from pytriton_plugins.settings import (
     parse_path,
     parse_seconds,
     parse_size,
+    parse_wait,
     parse_workers,
     suggestion,
 )
@@ -32,7 +33,7 @@ _SHM: dict[str, Parse] = {
     "max": parse_size,
     "growth": parse_growth,
     "on_full": parse_on_full,
-    "wait": parse_seconds,
+    "wait": parse_wait,
     "trim_after": parse_seconds,
     "lend": parse_flag,
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 
 from pytriton_plugins.text import one_line
+from pytriton_plugins.values import LONGEST_WAIT
 
 MIB = 1 << 20
 PREFIX = "PYTRITON_HOST_"
@@ -103,6 +104,14 @@ def parse_seconds(value: object) -> float:
     if not match or not math.isfinite(float(match[1])):
         raise ValueError(f"{one_line(repr(value))} is no time; write seconds such as 20, or 500ms, 2m")
     return float(match[1]) * _SECONDS_PER[match[2]]
+
+
+def parse_wait(value: object) -> float:
+    """Seconds that a batch waits for shared memory."""
+    seconds = parse_seconds(value)
+    if seconds > LONGEST_WAIT:
+        raise ValueError(f"{seconds:g} seconds are too many; {LONGEST_WAIT:g} are the most")
+    return seconds
 
 
 def parse_growth(value: object) -> float:
@@ -241,7 +250,7 @@ SETTINGS = (
     _setting("shm_total", parse_size, "shm.total"),
     _setting("shm_growth", parse_growth, "shm.growth"),
     _setting("shm_on_full", parse_on_full, "shm.on_full"),
-    _setting("shm_wait", parse_seconds, "shm.wait"),
+    _setting("shm_wait", parse_wait, "shm.wait"),
     _setting("shm_trim_after", parse_seconds, "shm.trim_after"),
     Setting("shm_lend", "shm-lend", "shm.lend", parse_flag, flag=True, on=True),
     _setting("import_timeout", parse_seconds),

@@ -23,6 +23,9 @@ _WRITTEN_BY_US = {
 }
 """Top-level keys that follow from the declaration, and what an author writes instead."""
 
+_NOT_READ = ("batch_input", "batch_output")
+"""Keys by which a backend adds tensors to a batch; ours does not."""
+
 _CACHE = "Triton's response cache"
 
 
@@ -38,6 +41,8 @@ def config_problem(declaration: ModelDeclaration) -> str:
                 f"triton_config has {key!r}, which the daemon writes itself; "
                 f"{f'write {instead}… instead' if instead else 'leave it out'}"
             )
+        if key in _NOT_READ:
+            return f"triton_config has {key!r}, and no such tensor would come; leave it out"
     if "sequence_batching" in config:
         return (
             "triton_config has sequence_batching, which is not supported: the requests of a sequence would reach any "

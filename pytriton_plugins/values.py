@@ -11,6 +11,9 @@ import attrs
 
 MIB = 1 << 20
 OnFull = Literal["reject", "wait"]
+LONGEST_WAIT = 4.0
+"""Seconds that a batch may wait for shared memory: who asks for it waits 5 for the answer."""
+
 HostState = Literal["starting", "serving", "draining", "stopped"]
 
 
@@ -99,6 +102,8 @@ class ShmPolicy:
             raise ValueError(f"ShmPolicy: initial is {self.initial} and max {self.max} bytes; write 0 < initial <= max")
         if self.growth < 1 or self.wait < 0 or self.trim_after < 0:
             raise ValueError("ShmPolicy: growth must be at least 1, wait and trim_after at least 0 seconds")
+        if self.wait > LONGEST_WAIT:
+            raise ValueError(f"ShmPolicy: wait is {self.wait:g} seconds; {LONGEST_WAIT:g} are the most")
         if self.on_full not in ("reject", "wait"):
             raise ValueError(f"ShmPolicy: on_full is {self.on_full!r}; write 'reject' or 'wait'")
 

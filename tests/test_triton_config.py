@@ -69,6 +69,7 @@ def test_models_that_a_cache_would_answer_wrongly(model: ModelDeclaration, probl
     ("config", "problem"),
     [
         ({"instance_group": []}, "triton_config has 'instance_group', which the daemon writes itself; write workers=…"),
+        ({"batch_input": []}, "triton_config has 'batch_input', and no such tensor would come; leave it out"),
         ({"backend": "python"}, "triton_config has 'backend', which the daemon writes itself; leave it out"),
         ({"responseCache": {}}, "triton_config has 'responseCache'; write 'response_cache'"),
         ({"sequence_batching": {}}, "triton_config has sequence_batching, which is not supported: the requests of a "),

@@ -62,7 +62,7 @@ def pytriton_choose_shm_policy(model: ModelDeclaration, default: ShmPolicy) -> S
 def pytriton_choose_shm_full_action(shortage: Shortage) -> FullAction:
     """What the model's policy says."""
     policy = shortage.policy
-    return Wait(min(policy.wait, 4.0)) if policy.on_full == "wait" and policy.wait > 0 else Reject()
+    return Wait(policy.wait) if policy.on_full == "wait" and policy.wait > 0 else Reject()
 
 
 @hookimpl(trylast=True)

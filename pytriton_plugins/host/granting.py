@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import NamedTuple
 
 import attrs
@@ -12,11 +12,12 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import HookError, ShmError
 from pytriton_plugins.hooks.calls import Answer as Chosen
+from pytriton_plugins.hooks.defaults import pytriton_choose_shm_full_action
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory import Budget, Grant, Ledger, Shortfall
 from pytriton_plugins.host.model_settings import worker_count
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.values import Grow, Reject, ShmPolicy, Wait
+from pytriton_plugins.values import FullAction, Grow, Reject, ShmPolicy, Shortage, Wait
 
 _LOG = logging.getLogger("pytriton.host")
 LOOK_AGAIN = 0.02
@@ -28,6 +29,12 @@ _SET = tuple(field.name for field in attrs.fields(ShmPolicy))
 Answer = Callable[[Grant | str], None]
 
 
+def fixed_fields(config: HostConfig, model: str) -> frozenset[str]:
+    """The fields of the model's policy that options, variables or the file set."""
+    said = config.model(model)
+    return frozenset(name for name in _SET if getattr(said, f"shm_{name}") is not None or f"shm_{name}" in config.fixed)
+
+
 def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Chosen[ShmPolicy]:
     """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice.
 
@@ -37,7 +44,7 @@ def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -
     own = {name for name in _SET if getattr(said, f"shm_{name}") is not None}
     default = ShmPolicy(**{name: getattr(said if name in own else config, f"shm_{name}") for name in _SET})
     chosen = hooks.choose_shm_policy(model, default)
-    fixed = {name: getattr(default, name) for name in _SET if name in own or f"shm_{name}" in config.fixed}
+    fixed = {name: getattr(default, name) for name in fixed_fields(config, model.name)}
     try:
         return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
     except ValueError as error:
@@ -71,18 +78,19 @@ class Granting:
         hooks: HookManager,
         untouched: Callable[[], int],
         is_live: Callable[[int], bool],
-        may_grow: bool,
+        fixed: Set[str],
     ) -> None:
         """``untouched``: bytes promised on the whole machine and not used yet; ``is_live``: whether a worker is.
 
-        ``may_grow``: whether hooks may raise the limit, which they may not where the configuration sets it.
+        ``fixed``: which fields of the policy the configuration sets: hooks may neither raise that limit nor decide
+        what is decided there.
         """
         self._model = model
         self._ledger = ledger
         self._hooks = hooks
         self._untouched = untouched
         self._is_live = is_live
-        self._may_grow = may_grow
+        self._fixed = fixed
         self._waiting: set[asyncio.Task[None]] = set()
 
     def cancel(self) -> None:
@@ -96,9 +104,8 @@ class Granting:
         if not isinstance(grant, Shortfall):
             answer(grant)
             return
-        chosen = self._hooks.choose_shm_full_action(self._model, grant.shortage)
-        action = chosen.value if chosen else Reject()
-        if isinstance(action, Grow) and self._may_grow:
+        action = self._action(grant.shortage)
+        if isinstance(action, Grow) and "max" not in self._fixed:
             self._ledger.raise_limit(action.max)
             answer(self._granted(self._grant(wish)))
         elif isinstance(action, Wait):
@@ -107,6 +114,12 @@ class Granting:
             waiting.add_done_callback(self._waiting.discard)
         else:
             answer(self._granted(grant, action.reason if isinstance(action, Reject) else ""))
+
+    def _action(self, shortage: Shortage) -> FullAction:
+        if "on_full" in self._fixed:
+            return pytriton_choose_shm_full_action(shortage)
+        chosen = self._hooks.choose_shm_full_action(self._model, shortage)
+        return chosen.value if chosen else Reject()
 
     def _grant(self, wish: Wish) -> Grant | str | Shortfall:
         if not self._is_live(wish.worker):

@@ -13,7 +13,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.connections import Connections
-from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, ledger_of
+from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, fixed_fields, ledger_of
 from pytriton_plugins.host.memory import Budget, in_mib
 from pytriton_plugins.host.model_link import ModelLink
 from pytriton_plugins.host.model_settings import configured, is_required, worker_count
@@ -82,9 +82,9 @@ class ServedModel:
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._places: list[asyncio.Task[None]] = []
-        may_grow = "shm_max" not in host.config.fixed and self.settings.shm_max is None
+        fixed = fixed_fields(host.config, declaration.name)
         self._granting = Granting(
-            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, may_grow
+            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, fixed
         )
         self._settled = asyncio.Event()
         self._has_served = False

@@ -45,7 +45,7 @@ def test_another_serves_through_the_same_workers(number: signal.Signals) -> None
                     wait_until(lambda: load.answered_after(time.monotonic() - 0.2))
                     old = server_of(mark)
                     os.kill(old, number)
-                    # With SIGSEGV it writes where it was, and goes on to answer meanwhile: what counts begins at its end.
+                    # With SIGSEGV it writes its stack and goes on to answer meanwhile: what counts begins at its end.
                     wait_until(lambda: old not in mark.processes())  # noqa: B023
                     gone = time.monotonic()
                     answered = wait_until(lambda: load.answered_after(gone), 15, "requests are answered again")  # noqa: B023

@@ -46,11 +46,12 @@ def test_a_callable_that_never_returns(host: RunningHost, protocol: str, how: in
     wait_until(lambda: host.status("/v2/health/ready") == 200)
 
 
-def test_the_file_goes_before_the_code(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_file_goes_before_the_code(tmp_path: Path, protocol: str) -> None:
     """Seen red with the key not looked at (`configured`)."""
     (tmp_path / "host.toml").write_text("[models.stuck]\ntimeout = '200ms'\n")
     with run_host(f"{STUCK}:stuck", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
         began = time.monotonic()
-        failed = attempt(host, "grpc", "stuck", x(1))
+        failed = attempt(host, protocol, "stuck", x(1))
         assert "timeout of 0.2 s" in failed.error
         assert failed.at - began < 0.9

@@ -7,10 +7,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.grpc
+import tritonclient.http
 from numpy.typing import NDArray
 
 TIMEOUT = 10.0
@@ -22,13 +24,15 @@ Floats = NDArray[np.float32]
 class Region:
     """One registered region with inputs and outputs of one client: the whole file."""
 
-    def __init__(self, url: str, size: int) -> None:
+    def __init__(self, url: str, size: int, protocol: str) -> None:
         self.name = f"pytriton-test-{secrets.token_hex(4)}"
         self.path = Path("/dev/shm", self.name)
         self.path.touch(0o600)
         os.truncate(self.path, size)
         self.bytes: NDArray[np.uint8] = np.memmap(self.path, np.uint8, "r+")
-        self.client = tritonclient.grpc.InferenceServerClient(url)
+        self._module: Any = {"grpc": tritonclient.grpc, "http": tritonclient.http}[protocol]
+        self._limit = {"client_timeout": TIMEOUT} if protocol == "grpc" else {}
+        self.client = self._module.InferenceServerClient(url)
         self.client.register_system_shared_memory(self.name, f"/{self.name}", size)
 
     def infer(
@@ -43,12 +47,12 @@ class Region:
     ) -> Floats | None:
         """Send the floats at ``offset`` as input x; output y into ``room`` bytes at ``out``, or as it came."""
         size = 4 * int(np.prod(shape))
-        sent = tritonclient.grpc.InferInput(x, shape, "FP32")
+        sent = self._module.InferInput(x, list(shape), "FP32")
         sent.set_shared_memory(self.name, size, offset)
-        wanted = tritonclient.grpc.InferRequestedOutput(y)
+        wanted = self._module.InferRequestedOutput(y)
         if out is not None:
             wanted.set_shared_memory(self.name, size if room is None else room, out)
-        result = self.client.infer(model, [sent], outputs=[wanted], client_timeout=TIMEOUT)
+        result = self.client.infer(model, [sent], outputs=[wanted], **self._limit)
         return None if out is not None else result.as_numpy(y)
 
     def floats(self, shape: tuple[int, ...], offset: int = 0) -> Floats:
@@ -64,9 +68,9 @@ class Region:
 
 
 @contextlib.contextmanager
-def region(url: str, size: int) -> Iterator[Region]:
-    """A region of ``size`` bytes."""
-    made = Region(url, size)
+def region(url: str, size: int, protocol: str = "grpc") -> Iterator[Region]:
+    """A region of ``size`` bytes; ``url`` is that of ``protocol``."""
+    made = Region(url, size, protocol)
     try:
         yield made
     finally:

@@ -42,18 +42,22 @@ def infer(
     inputs: Mapping[str, NDArray[Any]],
     outputs: Sequence[str] | None = None,
     timeout: float = 60.0,
+    version: str = "",
 ) -> Arrays:
-    """The outputs of one request by name; ``outputs`` None asks for all. Raises InferenceServerException."""
+    """The outputs of one request by name; ``outputs`` None asks for all, ``version`` "" for the newest.
+
+    Raises InferenceServerException.
+    """
     module: Any = _MODULES[protocol]
     asked = asked_inputs(module, inputs)
     wanted = None if outputs is None else [module.InferRequestedOutput(name) for name in outputs]
     if protocol == "grpc":
         with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
-            result = client.infer(model, asked, outputs=wanted, client_timeout=timeout)
+            result = client.infer(model, asked, version, outputs=wanted, client_timeout=timeout)
             names = [output.name for output in result.get_response().outputs]
             return {name: result.as_numpy(name) for name in names}
     with tritonclient.http.InferenceServerClient(host.http, network_timeout=timeout) as client:
-        result = client.infer(model, asked, outputs=wanted)
+        result = client.infer(model, asked, version, outputs=wanted)
         return {output["name"]: result.as_numpy(output["name"]) for output in result.get_response()["outputs"]}
 
 

@@ -324,7 +324,7 @@ def test_the_configuration_may_say_all_of_a_policy() -> None:
         @hookimpl
         def pytriton_choose_shm_policy(self, default: ShmPolicy) -> ShmPolicy:
             assert default == ShmPolicy(growth=3.0, on_full="wait", wait=0.5, trim_after=7.0)
-            return ShmPolicy(growth=9.0, on_full="reject", wait=9.0, trim_after=9.0, lend=False)
+            return ShmPolicy(growth=9.0, on_full="reject", wait=3.0, trim_after=9.0, lend=False)
 
     table = ModelSettings(shm_wait=0.5, shm_trim_after=7.0)
     config = HostConfig(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from client_memory import needs_kernel, region
+from clients import PROTOCOLS
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -26,26 +27,28 @@ def host() -> Iterator[RunningHost]:
         yield running
 
 
-def lent(host: RunningHost, model: str = "where") -> list[bool]:
+def lent(host: RunningHost, protocol: str = "grpc") -> list[bool]:
     """Whether each of three requests found its input in the client's file."""
-    with region(host.grpc, BYTES) as client:
+    with region(getattr(host, protocol), BYTES, protocol) as client:
         client.floats(SHAPE)[:] = 1
         found = []
         for _ in range(3):
-            y = client.infer(model, SHAPE)
+            y = client.infer("where", SHAPE)
             assert y is not None
             assert (y[0, 1:] == 2).all()
             found.append(bool(y[0, 0]))
     return found
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @needs_kernel
-def test_from_the_second_request_on_the_callable_reads_the_clients_memory(host: RunningHost) -> None:
-    assert lent(host) == [False, True, True]
+def test_from_the_second_request_on_the_callable_reads_the_clients_memory(host: RunningHost, protocol: str) -> None:
+    assert lent(host, protocol) == [False, True, True]
 
 
-def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost) -> None:
-    with region(host.grpc, 2 * BYTES + 128) as client:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost, protocol: str) -> None:
+    with region(getattr(host, protocol), 2 * BYTES + 128, protocol) as client:
         x, y = client.floats(SHAPE), client.floats(SHAPE, 200_064)
         for value in range(10):
             x[:] = np.arange(50_000) + value
@@ -67,7 +70,7 @@ def test_who_lends(tmp_path: Path, options: list[str], table: str, lends: bool) 
     """Seen red with the table not looked at (`policy_of`)."""
     (tmp_path / "host.toml").write_text(f"[models.where.shm]\n{table}\n")
     with run_host(f"{LENT}:where", options=[*options, f"--config={tmp_path / 'host.toml'}"]) as host:
-        assert any(lent(host)) == lends
+        assert [any(lent(host, protocol)) for protocol in PROTOCOLS] == [lends, lends]
 
 
 def test_kept_inputs_do_not_change_with_the_clients_memory(host: RunningHost) -> None:

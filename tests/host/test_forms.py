@@ -24,6 +24,8 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 MODELS = Path(__file__).parents[1] / "models"
 TIMEOUT = 20.0
+ONES = ("one_by_one", "one_by_one_awaited", "OneByOne")
+"""Those that take requests one by one."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,9 @@ def row(*numbers: float) -> dict[str, NDArray[Any]]:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(("model", "factor"), [("doubled", 2), ("Scaled", 2), ("Awaited", 3), ("one_by_one", 1)])
+@pytest.mark.parametrize(
+    ("model", "factor"), [("doubled", 2), ("Scaled", 2), ("Awaited", 3), *((each, 1) for each in ONES)]
+)
 def test_each_form_that_answers_once(host: RunningHost, protocol: str, model: str, factor: int) -> None:
     for numbers in ((1, 2), (3, 4, 5), (6, 7)):
         y = infer(host, protocol, model, row(*numbers))["y"]
@@ -55,7 +59,7 @@ def test_calls_run_beside_each_other(host: RunningHost, protocol: str, model: st
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("model", ["Awaited", "one_by_one"])
+@pytest.mark.parametrize("model", ["Awaited", *ONES])
 def test_an_error_fails_its_request_only(host: RunningHost, protocol: str, model: str) -> None:
     with pytest.raises(InferenceServerException, match="negative"):
         infer(host, protocol, model, row(-1))
@@ -78,7 +82,7 @@ def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
     assert together > 1
 
 
-@pytest.mark.parametrize("model", ["counted", "counted_async"])
+@pytest.mark.parametrize("model", ["counted", "counted_async", "CountedClass", "CountedAsyncClass"])
 class TestStreams:
     def test_a_response_for_each_yield(self, host: RunningHost, model: str) -> None:
         for number in (5, 0, 1, 12):
@@ -92,6 +96,14 @@ class TestStreams:
         assert "unlucky" in error
         assert http_stream(host, model, {"count": [20]})[-1] == {"error": "unlucky"}
         assert grpc_stream(host, model, count(1), "number") == ([[0]], "")
+
+
+def test_streams_run_beside_each_other(host: RunningHost) -> None:
+    """One over each protocol. Seen red with one slot for each worker (`ServedModel._connect`)."""
+    with ThreadPoolExecutor(2) as pool:
+        events = pool.submit(http_stream, host, "TwoAtOnce", {"count": [3]})
+        assert grpc_stream(host, "TwoAtOnce", count(3), "number") == ([[0], [1], [2]], "")
+        assert [event["number"] for event in events.result()] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("model", ["endless", "endless_async"])

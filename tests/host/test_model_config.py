@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +73,52 @@ def test_the_batch_size_of_the_file(model: Path) -> None:
             assert len(infer(host, protocol, "who", {"x": np.array([[1], [2]])})["pid"]) == 2
             refused = attempt(host, protocol, "who", {"x": np.array([[1], [2], [3]])})
             assert "batch-size must be <= 2 for 'who'" in refused.error
+
+
+HANDED_ON: dict[str, Any] = {
+    "metric_tags": {"team": "vision"},
+    "parameters": {"commit": {"string_value": "4f2a1c"}},
+    "optimization": {"priority": "PRIORITY_MIN", "input_pinned_memory": {"enable": False}},
+    "default_model_filename": "none",
+    "cc_model_filenames": {"7.5": "none"},
+    "model_operations": {"op_library_filename": ["none"]},
+    "dynamic_batching": {
+        "priority_levels": 2,
+        "default_priority_level": 1,
+        "default_queue_policy": {"timeout_action": "DELAY", "default_timeout_microseconds": 1000000},
+        "priority_queue_policy": {"2": {"timeout_action": "DELAY", "max_queue_size": 4}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def handed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
+    """A model for each key, of its name."""
+    file = tmp_path_factory.mktemp("models") / "who.py"
+    models = [
+        SOURCE.replace("workers=2", f"name={key!r}, triton_config={{{key!r}: {HANDED_ON[key]!r}}}") for key in HANDED_ON
+    ]
+    file.write_text("".join(each.replace("def who", f"def who_{number}") for number, each in enumerate(models)))
+    with run_host(file) as host:
+        yield host
+
+
+@pytest.mark.parametrize("key", HANDED_ON)
+def test_what_triton_is_told_as_it_stands(handed_on: RunningHost, key: str) -> None:
+    """Seen red with a `triton_config` that is left out (`model_config`, host/repository.py)."""
+    with urllib.request.urlopen(f"http://{handed_on.http}/v2/models/{key}/config") as answer:
+        assert within(HANDED_ON[key], json.load(answer)[key])
+    for protocol in PROTOCOLS:
+        assert infer(handed_on, protocol, key, {"x": np.array([[1], [2]])})["pid"].shape == (2, 1)
+
+
+def within(said: Any, shown: Any) -> bool:
+    """Whether all of ``said`` is in ``shown``."""
+    if isinstance(said, dict):
+        return all(name in shown and within(value, shown[name]) for name, value in said.items())
+    if isinstance(said, list):
+        return len(said) == len(shown) and all(map(within, said, shown))
+    return bool(said == shown)
 
 
 @pytest.mark.parametrize(

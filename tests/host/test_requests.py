@@ -149,16 +149,16 @@ def test_the_curl_line_under_the_table_works(host: RunningHost, model: str) -> N
     assert (status, answer["model_name"]) == (200, model)
 
 
-def gathered(host: RunningHost, protocol: str, folder: Path, requests: list[list[int]]) -> list[Answered]:
+def gathered(
+    host: RunningHost, protocol: str, folder: Path, requests: list[list[int]], model: str = "gathered"
+) -> list[Answered]:
     """What became of ``requests``, sent at once while the only worker is busy, so that they make one batch."""
     gate = Gate(folder / "gate")
     with Crowd(host, len(requests) + 1) as crowd:
-        first = crowd.send("gathered", {"x": np.array([[0]], np.int32), "gate": gate.tensor}, protocol)
+        first = crowd.send(model, {"x": np.array([[0]], np.int32), "gate": gate.tensor}, protocol)
         wait_until(gate.is_reached, what="the first request runs")
-        others = [crowd.send("gathered", rows(request), protocol) for request in requests]
-        wait_until(
-            lambda: queues(host.metrics, "gathered") == (0, len(requests)), what="the others wait in the backend"
-        )
+        others = [crowd.send(model, rows(request), protocol) for request in requests]
+        wait_until(lambda: queues(host.metrics, model) == (0, len(requests)), what="the others wait in the backend")
         gate.open()
         assert first.result().outputs["batch"].tolist() == [[1]]
         return [other.result() for other in others]
@@ -191,6 +191,17 @@ def test_one_bad_request_fails_alone(host: RunningHost, protocol: str, tmp_path:
     assert raises.status in ("500", "StatusCode.INTERNAL")
     assert refused.error == "2000 is more than 1000"
     assert refused.status in ("400", "StatusCode.INVALID_ARGUMENT")
+
+
+def test_without_calling_alone_one_bad_request_fails_its_batch(
+    host: RunningHost, protocol: str, tmp_path: Path
+) -> None:
+    """Seen red with the flag not looked at (`CallPlan.run`, worker/call.py)."""
+    before = infer(host, protocol, "gathered_once", rows([1]))["calls"].item()
+    answers = gathered(host, protocol, tmp_path, [[5, 6], [7, -1], [8]], "gathered_once")
+    assert [answer.error for answer in answers] == ["ValueError: below zero: -1"] * 3
+    # One call for the request at the gate, one for the batch.
+    assert infer(host, protocol, "gathered_once", rows([1]))["calls"].item() == before + 3
 
 
 WRONG: dict[str, tuple[dict[str, NDArray[Any]], str]] = {

@@ -125,19 +125,20 @@ def touched(host: RunningHost) -> int:
     return blocks * 512
 
 
-@pytest.mark.parametrize("again", [1, 48], ids=["small", "large"])
-def test_an_idle_worker_gives_its_memory_back(tmp_path: Path, again: int) -> None:
+@pytest.mark.parametrize("table", ["shm", "models.echo.shm"])
+@pytest.mark.parametrize(("protocol", "again"), [("grpc", 1), ("http", 48)], ids=["small", "large"])
+def test_an_idle_worker_gives_its_memory_back(tmp_path: Path, protocol: str, again: int, table: str) -> None:
     """In both directions, and it serves on.
 
     Seen red without TRIM to the worker, without `segment_trim`, and with the last answer's block taken to stand there
     still (`ResponseWriter.trim`).
     """
-    (tmp_path / "host.toml").write_text("[models.echo.shm]\ntrim_after = 1\n")
+    (tmp_path / "host.toml").write_text(f"[{table}]\ntrim_after = 1\n")
     with run_host(f"{MEMORY}:echo", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
         for size in (48, again):
             sent = numbers(size * MIB)
             for _ in range(3):
-                assert infer(host, "grpc", "echo", {"x": sent})["y"].tobytes() == sent.tobytes()
+                assert infer(host, protocol, "echo", {"x": sent})["y"].tobytes() == sent.tobytes()
             assert touched(host) >= size * MIB
             large = segments(host)
             wait_until(lambda: touched(host) < MIB // 4, 10.0, "the memory is given back")

@@ -53,8 +53,8 @@ def asked_at_once(host: RunningHost) -> set[tuple[int, int, int]]:
         return set(clients.map(asked, [host] * 40))
 
 
-def two_of(said: set[tuple[int, int, int]]) -> set[tuple[int, int, int]] | None:
-    return said if len({pid for pid, _, _ in said}) == 2 else None
+def two_of(said: set[tuple[int, int, int]]) -> set[tuple[int, int, int]]:
+    return said if len({pid for pid, _, _ in said}) == 2 else set()
 
 
 def after_death(host: RunningHost) -> tuple[int, int, int] | None:

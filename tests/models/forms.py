@@ -97,6 +97,31 @@ async def counted_async(count: Array) -> AsyncIterator[Array]:
         yield np.full((1, 1), number, np.int32)
 
 
+_BOTH = threading.Barrier(2)
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER], threads=2)
+class TwoAtOnce:
+    """A generator that begins only while another one runs."""
+
+    def __call__(self, count: Array) -> Iterator[Array]:
+        _BOTH.wait(20)
+        yield from (np.full((1, 1), number, np.int32) for number in range(int(count[0, 0])))
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
+class CountedClass:
+    def __call__(self, count: Array) -> Iterator[Array]:
+        yield from counted(count)
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
+class CountedAsyncClass:
+    async def __call__(self, count: Array) -> AsyncIterator[Array]:
+        async for number in counted_async(count):
+            yield number
+
+
 @infer_func(inputs=[X], outputs=[Y])
 def one_by_one(requests: list[Request]) -> list[Any]:
     """Requests of any shape in one batch; the smallest number of each must not be negative."""
@@ -105,6 +130,18 @@ def one_by_one(requests: list[Request]) -> list[Any]:
         x = request["x"]
         results.append(RequestError("negative") if (x < 0).any() else x * len(requests))
     return results
+
+
+@infer_func(inputs=[X], outputs=[Y])
+async def one_by_one_awaited(requests: list[Request]) -> list[Any]:
+    await asyncio.sleep(0)
+    return one_by_one(requests)
+
+
+@infer_func(inputs=[X], outputs=[Y])
+class OneByOne:
+    def __call__(self, requests: list[Request]) -> list[Any]:
+        return one_by_one(requests)
 
 
 @infer_func(inputs=[X], outputs=[Y])

@@ -94,4 +94,15 @@ def gathered(x: Array, gate: Array) -> dict[str, Array]:
     return {"doubled": x * 2, "batch": np.full_like(x, len(x)), "calls": np.full_like(x, _calls)}
 
 
+@infer_func(
+    inputs=[Tensor("x", np.int32, (1,)), Tensor("gate", bytes, (1,))],
+    outputs=[Tensor("doubled", np.int32, (1,)), Tensor("batch", np.int32, (1,)), Tensor("calls", np.int32, (1,))],
+    max_batch_size=16,
+    retry_alone=False,
+)
+def gathered_once(x: Array, gate: Array) -> dict[str, Array]:
+    """The same, but a batch that fails is not called again."""
+    return gathered(x, gate)
+
+
 _calls = 0

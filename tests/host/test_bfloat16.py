@@ -1,0 +1,36 @@
+"""bfloat16 where a model has no ml_dtypes: the bits of each number, and the client sees no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+from clients import PROTOCOLS, infer
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+BITS = Path(__file__).parents[1] / "models" / "bits.py"
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[RunningHost]:
+    with run_host(BITS) as running:
+        yield running
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_bits_come_and_go(host: RunningHost, protocol: str) -> None:
+    """Seen red with float16 in the place of the bits (`bfloat16`, tensors.py)."""
+    x = np.array([[1.5, -0.0, 2.0**-133, np.inf, -1.6e38, np.nan]], ml_dtypes.bfloat16)
+    y = infer(host, protocol, "negated", {"x": x})["y"]
+    assert y.dtype == x.dtype
+    assert y.view(np.uint16).tolist() == [[0xBFC0, 0x0000, 0x8001, 0xFF80, 0x7EF1, 0xFFC0]]
+
+
+def test_the_log_says_so(host: RunningHost) -> None:
+    """Seen red with no warning (`_set_up_calls`, worker/main.py)."""
+    said = "model negated: bfloat16 tensors are np.uint16 here, the bits of each number, for ml_dtypes is not installed"
+    assert host.log.count(said) == 1
