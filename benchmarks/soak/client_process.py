@@ -1,0 +1,54 @@
+"""`python -m benchmarks.soak.client_process GRPC HTTP SEED CLIENTS LEAVING`: some clients of a long run.
+
+run.py starts it. For each number on standard input it sends so many requests, spread over its clients, and answers
+with one line of JSON: how many ended how. LEAVING is the share of requests whose client does not wait for the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from benchmarks.soak.clients import Client, GrpcClient, HttpClient
+from benchmarks.soak.requests import Request, mixture
+
+HTTP_SHARE = 0.1
+
+
+class User:
+    """Sends requests of the mixture over gRPC and, a tenth of them, over HTTP."""
+
+    def __init__(self, grpc: int, http: int, chance: random.Random, leaving: float, requests: list[Request]) -> None:
+        self._clients: list[Client] = [GrpcClient(grpc, chance), HttpClient(http, chance)]
+        self._chance = chance
+        self._leaving = leaving
+        self._requests = requests
+
+    def send(self, count: int) -> Counter[str]:
+        """Send so many requests, one after the other; how many ended how."""
+        ends: Counter[str] = Counter()
+        for _ in range(count):
+            request = self._chance.choice(self._requests)
+            client = self._clients[self._chance.random() < HTTP_SHARE]
+            leaves = self._chance.random() < self._leaving
+            ends[client.leave(request) if leaves else client.ask(request)] += 1
+        return ends
+
+
+def main(grpc: int, http: int, seed: int, count: int, leaving: float) -> None:
+    """Serve the numbers on standard input."""
+    requests = mixture(random.Random(seed))
+    users = [User(grpc, http, random.Random(f"{seed} {index}"), leaving, requests) for index in range(count)]
+    with ThreadPoolExecutor(count) as threads:
+        for line in sys.stdin:
+            shares = [(int(line) + index) // count for index in range(count)]
+            ends = sum(threads.map(User.send, users, shares), Counter[str]())
+            print(json.dumps(ends), flush=True)
+
+
+if __name__ == "__main__":
+    grpc_port, http_port, first_seed, users_here = map(int, sys.argv[1:5])
+    main(grpc_port, http_port, first_seed, users_here, leaving=float(sys.argv[5]))
