@@ -19,7 +19,7 @@ from benchmarks.loads import LOADS, Load, loads_named
 from benchmarks.measure import Plan, Run
 from benchmarks.perf_analyzer import Window
 from benchmarks.servers import EMPTY, STARTERS, TITLES
-from benchmarks.servers.models import OF_THE_TABLE
+from benchmarks.servers.models import OF_THE_SOAK
 from benchmarks.servers.ours import bundled_tritonserver
 from benchmarks.servers.server import free_place
 from benchmarks.setup import LOAD_GENERATOR, Setup
@@ -150,11 +150,14 @@ def run_soak(options: argparse.Namespace) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
         task = bar.add_task("requests", total=options.requests)
         place = free_place(Path(folder) / "ours", binary)
-        with STARTERS["ours"](Cache(options.dir), OF_THE_TABLE, place) as server:
+        with STARTERS["ours"](Cache(options.dir), OF_THE_SOAK, place) as server:
             described = server.describe()
-            show = lambda sample: bar.update(task, completed=sample.requests)  # noqa: E731
-            soak = Soak(server.pid, place, options.requests, options.leaving, show)
-            soak.run()
+            soak = Soak(server.pid, place, options.requests, options.leaving)
+            soak.progress = lambda sample: bar.update(task, completed=sample.requests)
+            try:
+                soak.run()
+            except BenchmarkError as error:
+                raise BenchmarkError(f"{error}; the host's last words: {server.last_words()}") from None
     grown = verdict.objections(soak.samples)
     print(verdict.soak_table(soak.samples), "", *(f"{end}: {n}" for end, n in sorted(soak.ends.items())), sep="\n")
     print(f"{options.requests} requests in {soak.samples[-1].seconds:.0f} s; Triton {described['triton']}")

@@ -13,7 +13,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.soak.clients import Client, GrpcClient, HttpClient
-from benchmarks.soak.requests import Request, mixture
+from benchmarks.soak.requests import Request, left_alone, mixture
 
 HTTP_SHARE = 0.1
 
@@ -21,27 +21,32 @@ HTTP_SHARE = 0.1
 class User:
     """Sends requests of the mixture over gRPC and, a tenth of them, over HTTP."""
 
-    def __init__(self, grpc: int, http: int, chance: random.Random, leaving: float, requests: list[Request]) -> None:
-        self._clients: list[Client] = [GrpcClient(grpc, chance), HttpClient(http, chance)]
+    def __init__(
+        self, clients: list[Client], chance: random.Random, leaving: float, asked: list[Request], left: list[Request]
+    ) -> None:
+        self._clients = clients
         self._chance = chance
         self._leaving = leaving
-        self._requests = requests
+        self._asked = asked
+        self._left = left
 
     def send(self, count: int) -> Counter[str]:
         """Send so many requests, one after the other; how many ended how."""
         ends: Counter[str] = Counter()
         for _ in range(count):
-            request = self._chance.choice(self._requests)
             client = self._clients[self._chance.random() < HTTP_SHARE]
-            leaves = self._chance.random() < self._leaving
-            ends[client.leave(request) if leaves else client.ask(request)] += 1
+            if self._chance.random() < self._leaving:
+                ends[client.leave(self._chance.choice(self._left))] += 1
+            else:
+                ends[client.ask(self._chance.choice(self._asked))] += 1
         return ends
 
 
 def main(grpc: int, http: int, seed: int, count: int, leaving: float) -> None:
     """Serve the numbers on standard input."""
-    requests = mixture(random.Random(seed))
-    users = [User(grpc, http, random.Random(f"{seed} {index}"), leaving, requests) for index in range(count)]
+    asked, left = mixture(random.Random(seed)), left_alone(random.Random(seed))
+    chances = [random.Random(f"{seed} {index}") for index in range(count)]
+    users = [User([GrpcClient(grpc, each), HttpClient(http, each)], each, leaving, asked, left) for each in chances]
     with ThreadPoolExecutor(count) as threads:
         for line in sys.stdin:
             shares = [(int(line) + index) // count for index in range(count)]

@@ -19,7 +19,7 @@ OPTIONS = [
     # Otherwise all channels of a process share one connection, and none of them ever leaves.
     ("grpc.use_local_subchannel_pool", 1),
 ]
-LEAVES_WITHIN_SECONDS = 0.0004
+LEAVES_WITHIN_SECONDS = 0.004
 DEADLINE_SECONDS = 60.0
 ANSWERED, TOO_LATE = "answered", "answered before the client left"
 EXPIRED, CANCELLED, CLOSED = "left by a deadline", "left by cancelling", "left by closing the connection"
@@ -92,16 +92,17 @@ class HttpClient:
     def __init__(self, port: int, chance: random.Random) -> None:
         self._place = ("127.0.0.1", port)
         self._chance = chance
-        self._connect()
+        self._socket: socket.socket | None = None
 
     def ask(self, request: Request) -> str:
         try:
-            self._socket.sendall(request.http)
-            answer = http.client.HTTPResponse(self._socket)
+            connection = self._connected()
+            connection.sendall(request.http)
+            answer = http.client.HTTPResponse(connection)
             answer.begin()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            self._reconnect()
+            self._close()
             return f"HTTP: {type(error).__name__}: {error}"
         if answer.status != 200:
             return f"HTTP {answer.status}: {content[:200]!r}"
@@ -110,15 +111,22 @@ class HttpClient:
     def leave(self, request: Request) -> str:
         whole = self._chance.random() < 0.5
         sent = len(request.http) if whole else self._chance.randrange(1, len(request.http))
-        self._socket.sendall(request.http[:sent])
-        time.sleep(self._chance.uniform(0, LEAVES_WITHIN_SECONDS))
-        self._reconnect()
+        try:
+            self._connected().sendall(request.http[:sent])
+        except OSError as error:
+            return f"HTTP: {type(error).__name__}: {error}"
+        finally:
+            time.sleep(self._chance.uniform(0, LEAVES_WITHIN_SECONDS))
+            self._close()
         return HTTP_CLOSED if whole else HTTP_CUT
 
-    def _reconnect(self) -> None:
-        self._socket.close()
-        self._connect()
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = socket.create_connection(self._place, timeout=DEADLINE_SECONDS)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._socket
 
-    def _connect(self) -> None:
-        self._socket = socket.create_connection(self._place, timeout=DEADLINE_SECONDS)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None

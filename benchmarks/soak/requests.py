@@ -28,7 +28,7 @@ class Request:
 
 def mixture(chance: random.Random) -> list[Request]:
     """A thousand different requests: sizes and contents by chance, the numbers of each kind not."""
-    floats = [chance.randint(least, most) for share, least, most in FLOATS for _ in range(share)]
+    floats = _sizes(chance)
     strings = [chance.randint(least, most) for share, least, most in STRINGS for _ in range(share)]
     return [
         *(request("identity", "FP32", count, chance.randbytes(count * FLOAT_BYTES)) for count in floats),
@@ -36,11 +36,23 @@ def mixture(chance: random.Random) -> list[Request]:
     ]
 
 
+def left_alone(chance: random.Random) -> list[Request]:
+    """Requests that their clients leave: they take long, so that it is in the middle of the call.
+
+    Not just before the answer: a cancellation at that moment ends tritonserver 2.51 (Triton's issues 7368, 8034).
+    """
+    return [request("slow", "FP32", count, chance.randbytes(count * FLOAT_BYTES)) for count in _sizes(chance)]
+
+
 def request(model: str, data_type: str, elements: int, content: bytes) -> Request:
     """One tensor `x` of shape (1, elements)."""
     tensor = service_pb2.ModelInferRequest.InferInputTensor(name="x", datatype=data_type, shape=[1, elements])
     message = service_pb2.ModelInferRequest(model_name=model, inputs=[tensor], raw_input_contents=[content])
     return Request(message.SerializeToString(), _http(model, data_type, elements, content), content)
+
+
+def _sizes(chance: random.Random) -> list[int]:
+    return [chance.randint(least, most) for share, least, most in FLOATS for _ in range(share)]
 
 
 def _http(model: str, data_type: str, elements: int, content: bytes) -> bytes:

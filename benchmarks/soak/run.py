@@ -22,7 +22,6 @@ PROCESSES = 2
 CLIENTS = 4
 """In each process, each with one connection for gRPC and one for HTTP."""
 SAMPLES = 100
-SETTLE_SECONDS = 0.1
 
 
 @define
@@ -35,6 +34,7 @@ class Soak:
     requests: int
     leaving: float = 0.01
     """The share of requests whose client leaves before the answer."""
+    settle_seconds: float = 0.1
     progress: Callable[[Sample], None] = field(default=lambda sample: None)
     samples: list[Sample] = Factory(list)
     ends: Counter[str] = Factory(Counter)
@@ -50,7 +50,7 @@ class Soak:
                 self._send(clients, wanted - sent)
                 sent = wanted
                 # Connections that were closed are let go of a moment later.
-                time.sleep(SETTLE_SECONDS)
+                time.sleep(self.settle_seconds)
                 self.samples.append(sample(self.host, sent, time.monotonic() - started))
                 self.progress(self.samples[-1])
 

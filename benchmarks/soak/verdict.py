@@ -12,7 +12,7 @@ from benchmarks.soak.holdings import Holding, Sample
 WARM_UP = 0.2
 """This share of the requests in, buffers have their sizes and everything was used once."""
 MOST_GROWTH = 2_000_000
-AROUND = 5
+AROUND = 11
 """Each figure is the median of so many samples: a single one is noise."""
 MEGABYTE = 1_000_000
 COUNTS: dict[str, Callable[[Holding], float]] = {
