@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--window", type=int, default=2500, metavar="MS", help="perf_analyzer -p (default: 2500)")
     top.add_argument("--models", default="1,10,50", metavar="N,…", help="start: numbers of models (default: 1,10,50)")
+    top.add_argument("--server", choices=["ours", "floor"], default="ours", help="soak: no client leaves the floor")
     top.add_argument("--requests", type=int, default=1_000_000, metavar="N", help="soak: default %(default)s")
     top.add_argument(
         "--leaving",
@@ -147,12 +148,14 @@ def run_start(options: argparse.Namespace) -> None:
 def run_soak(options: argparse.Namespace) -> list[str]:
     """Print what each process held, write it, and return what grew."""
     binary = options.tritonserver or bundled_tritonserver()
+    ours = options.server == "ours"
+    leaving = options.leaving if ours else 0.0
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
         task = bar.add_task("requests", total=options.requests)
-        place = free_place(Path(folder) / "ours", binary)
-        with STARTERS["ours"](Cache(options.dir), OF_THE_SOAK, place) as server:
+        place = free_place(Path(folder) / options.server, binary)
+        with STARTERS[options.server](Cache(options.dir), OF_THE_SOAK, place) as server:
             described = server.describe()
-            soak = Soak(server.pid, place, options.requests, options.leaving)
+            soak = Soak(server.pid, place, options.requests, leaving)
             soak.progress = lambda sample: bar.update(task, completed=sample.requests)
             try:
                 soak.run()
@@ -161,8 +164,9 @@ def run_soak(options: argparse.Namespace) -> list[str]:
     grown = verdict.objections(soak.samples)
     print(verdict.soak_table(soak.samples), "", *(f"{end}: {n}" for end, n in sorted(soak.ends.items())), sep="\n")
     print(f"{options.requests} requests in {soak.samples[-1].seconds:.0f} s; Triton {described['triton']}")
-    found = {"server": described, "ends": soak.ends, "objections": grown, "leaving": options.leaving}
-    write(options, {**found, "samples": [asdict(each) for each in soak.samples]}, "-soak")
+    found = {"server": described, "ends": soak.ends, "objections": grown, "leaving": leaving}
+    samples = [asdict(each) for each in soak.samples]
+    write(options, {**found, "samples": samples}, "-soak" if ours else "-soak-floor")
     return grown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from attrs import frozen
@@ -30,6 +31,8 @@ class Holding:
     descriptors: int
     threads: int
     segments: int
+    thread_names: dict[str, int]
+    """How many threads have which name: it says whose they are."""
 
 
 @frozen
@@ -64,6 +67,7 @@ def holding(member: Process, name: str) -> Holding:
     memory = member.memory
     descriptors = entries(folder / "fd")
     mapped = segments_mapped(processes.read(folder / "maps"))
+    threads = Counter(processes.read(folder / "task" / each / "comm").strip() for each in entries(folder / "task"))
     opened = {inode for each in descriptors if (inode := _segment_opened(folder / "fd" / each))}
     return Holding(
         name,
@@ -73,8 +77,9 @@ def holding(member: Process, name: str) -> Holding:
         file_bytes=memory.get("Pss_File", 0),
         shared_bytes=memory.get("Pss_Shmem", 0),
         descriptors=len(descriptors),
-        threads=len(entries(folder / "task")),
+        threads=threads.total(),
         segments=len(mapped | opened),
+        thread_names=dict(sorted(threads.items())),
     )
 
 

@@ -44,15 +44,12 @@ class Soak:
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(self._clients(seed)) for seed in range(PROCESSES)]
-            sent = 0
-            for index in range(SAMPLES + 1):
+            self._answers(clients)
+            self._sample(0, started)
+            for index in range(1, SAMPLES + 1):
                 wanted = self.requests * index // SAMPLES
-                self._send(clients, wanted - sent)
-                sent = wanted
-                # Connections that were closed are let go of a moment later.
-                time.sleep(self.settle_seconds)
-                self.samples.append(sample(self.host, sent, time.monotonic() - started))
-                self.progress(self.samples[-1])
+                self._send(clients, wanted - self.samples[-1].requests)
+                self._sample(wanted, started)
 
     @contextlib.contextmanager
     def _clients(self, seed: int) -> Iterator[subprocess.Popen[str]]:
@@ -71,10 +68,21 @@ class Soak:
         for index, process in enumerate(clients):
             if process.stdin:
                 process.stdin.write(f"{(count + index) // len(clients)}\n")
+        self.ends.update(self._answers(clients))
+
+    def _answers(self, clients: list[subprocess.Popen[str]]) -> Counter[str]:
+        ends: Counter[str] = Counter()
         for process in clients:
             answer = process.stdout.readline() if process.stdout else ""
             if not answer:
                 raise BenchmarkError("soak: a client process ended; its error stands above")
-            self.ends.update(json.loads(answer))
-        if wrong := {end: number for end, number in self.ends.items() if end not in ENDS}:
+            ends.update(json.loads(answer))
+        if wrong := {end: number for end, number in ends.items() if end not in ENDS}:
             raise BenchmarkError(f"soak: requests ended as none should: {wrong}")
+        return ends
+
+    def _sample(self, sent: int, started: float) -> None:
+        # Connections that were closed are let go of a moment later.
+        time.sleep(self.settle_seconds)
+        self.samples.append(sample(self.host, sent, time.monotonic() - started))
+        self.progress(self.samples[-1])

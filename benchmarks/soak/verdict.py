@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from statistics import median
 
@@ -61,6 +62,17 @@ class Ends:
         )
         return Change(before, after)
 
+    def threads_that_changed(self, name: str) -> str:
+        """Names of threads of the process `name`, with how many more or fewer there are at the very end."""
+        before, after = (
+            Counter(each.thread_names)
+            for sample in (self.before[0], self.after[-1])
+            for each in sample.holdings
+            if each.name == name
+        )
+        changes = {title: after[title] - before[title] for title in sorted({*before, *after})}
+        return ", ".join(f"{title} {change:+}" for title, change in changes.items() if change)
+
 
 def ends(samples: list[Sample]) -> Ends:
     """The two ends of the line; there must be samples enough that they do not touch."""
@@ -85,7 +97,8 @@ def objections(samples: list[Sample]) -> list[str]:
         for figure in COUNTS:
             count = both.change(name, figure)
             if count.growth:
-                found.append(f"{figure} of {name}: {count.before:g} before, {count.after:g} at the end")
+                named = f" ({both.threads_that_changed(name)})" if figure == "threads" else ""
+                found.append(f"{figure} of {name}: {count.before:g} before, {count.after:g} at the end{named}")
     return found
 
 

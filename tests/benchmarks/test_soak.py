@@ -50,6 +50,7 @@ def test_what_a_process_holds() -> None:
         held = holding(found, "small")
         child.kill()
     assert (held.descriptors, held.threads, held.segments) == (4, 1, 1)
+    assert sum(held.thread_names.values()) == 1
     assert held.bytes > held.anonymous_bytes > 1_000_000
 
 

@@ -9,7 +9,9 @@ from benchmarks.soak.holdings import Holding, Sample
 from benchmarks.soak.verdict import AROUND, objections, soak_table
 
 MB = 1_000_000
-HOST = Holding("host", 7, 40 * MB, 35 * MB, 4 * MB, 1 * MB, descriptors=30, threads=10, segments=4)
+HOST = Holding(
+    "host", 7, 40 * MB, 35 * MB, 4 * MB, 1 * MB, descriptors=30, threads=10, segments=4, thread_names={"main": 10}
+)
 
 
 def run_of(*last: Holding) -> list[Sample]:
@@ -35,6 +37,11 @@ def test_two_megabytes_are_allowed_and_no_more() -> None:
 def test_a_count_that_differs(count: int) -> None:
     changed = evolve(HOST, descriptors=count)
     assert objections(run_of(*[changed] * 6)) == [f"descriptors of host: 30 before, {count} at the end"]
+
+
+def test_threads_that_came_are_named() -> None:
+    changed = evolve(HOST, threads=12, thread_names={"main": 9, "timer": 3})
+    assert objections(run_of(*[changed] * AROUND)) == ["threads of host: 10 before, 12 at the end (main -1, timer +3)"]
 
 
 def test_five_samples_of_eleven_are_noise() -> None:
