@@ -1,4 +1,4 @@
-"""The command line: the table, `setup`, `start` and `observe`. Runs in the benchmark process."""
+"""The command line: the table and the other commands. Runs in the benchmark process."""
 
 from __future__ import annotations
 
@@ -12,30 +12,40 @@ from attrs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import observe, report, start
+from benchmarks import footprint, observe, report, start
 from benchmarks.cache import DEFAULT_FOLDER, Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.loads import LOADS, Load, loads_named
 from benchmarks.measure import Plan, Run
 from benchmarks.perf_analyzer import Window
 from benchmarks.servers import EMPTY, STARTERS, TITLES
+from benchmarks.servers.models import OF_THE_SOAK
+from benchmarks.servers.ours import bundled_tritonserver
+from benchmarks.servers.server import free_place
 from benchmarks.setup import LOAD_GENERATOR, Setup
+from benchmarks.soak import verdict
+from benchmarks.soak.run import Soak
 from benchmarks.table import WITH_PEERS, Comparison
 
 GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
 QUICK = Window(milliseconds=500)
+COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint")
 
 
 def parser() -> argparse.ArgumentParser:
     """Options of the table, and those of the other commands."""
     top = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this checkout beside its peers.")
-    top.add_argument("command", nargs="?", choices=["table", "setup", "start", "observe"], default="table")
+    top.add_argument("command", nargs="?", choices=COMMANDS, default="table")
     top.add_argument(
         "--dir", type=full_path, default=DEFAULT_FOLDER, help="load generator and peers (default: %(default)s)"
     )
-    top.add_argument("--tritonserver", type=full_path, help="server for ours and the floor (default: the peers' own)")
+    top.add_argument(
+        "--tritonserver",
+        type=full_path,
+        help="server for ours and the floor (default: the peers' own; soak, footprint: the bundled one, if installed)",
+    )
     top.add_argument("--without", action="append", default=[], choices=[*STARTERS], help="leave a server out")
-    top.add_argument("--rounds", type=int, help="alternated rounds (default: 5; start: 3)")
+    top.add_argument("--rounds", type=int, help="rounds (default: 5; start: 3)")
     top.add_argument("--quick", action="store_true", help="one round, short windows: for a look, never for a report")
     top.add_argument("--json", type=Path, metavar="FILE", help="raw figures (default: results/DAY.json; --quick: none)")
     top.add_argument(
@@ -45,6 +55,15 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--window", type=int, default=2500, metavar="MS", help="perf_analyzer -p (default: 2500)")
     top.add_argument("--models", default="1,10,50", metavar="N,…", help="start: numbers of models (default: 1,10,50)")
+    top.add_argument("--server", choices=["ours", "floor"], default="ours", help="soak: no client leaves the floor")
+    top.add_argument("--requests", type=int, default=1_000_000, metavar="N", help="soak: default %(default)s")
+    top.add_argument(
+        "--leaving",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="soak: requests whose client leaves before the answer (default: %(default)s)",
+    )
     return top
 
 
@@ -126,6 +145,49 @@ def run_start(options: argparse.Namespace) -> None:
     write(options, {"starts": [asdict(each) for each in study.starts], "skipped": sorted(study.skipped)}, "-start")
 
 
+def run_soak(options: argparse.Namespace) -> list[str]:
+    """Print what each process held, write it, and return what grew."""
+    binary = options.tritonserver or bundled_tritonserver()
+    ours = options.server == "ours"
+    leaving = options.leaving if ours else 0.0
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+        task = bar.add_task("requests", total=options.requests)
+        place = free_place(Path(folder) / options.server, binary)
+        with STARTERS[options.server](Cache(options.dir), OF_THE_SOAK, place) as server:
+            described = server.describe()
+            soak = Soak(server.pid, place, options.requests, leaving)
+            soak.progress = lambda sample: bar.update(task, completed=sample.requests)
+            try:
+                soak.run()
+            except BenchmarkError as error:
+                raise BenchmarkError(f"{error}; the host's last words: {server.last_words()}") from None
+    grown = verdict.objections(soak.samples)
+    print(verdict.soak_table(soak.samples), "", *(f"{end}: {n}" for end, n in sorted(soak.ends.items())), sep="\n")
+    print(f"{options.requests} requests in {soak.samples[-1].seconds:.0f} s; Triton {described['triton']}")
+    found = {"server": described, "ends": soak.ends, "objections": grown, "leaving": leaving}
+    samples = [asdict(each) for each in soak.samples]
+    write(options, {**found, "samples": samples}, "-soak" if ours else "-soak-floor")
+    return grown
+
+
+def run_footprint(options: argparse.Namespace) -> list[str]:
+    """Print and write what an idle worker holds, and return what is too much."""
+    binary = options.tritonserver or bundled_tritonserver()
+    rounds = options.rounds or (1 if options.quick else 5)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        places = [Path(folder) / str(number) for number in range(rounds)]
+        found = [footprint.measure(Cache(options.dir), place, binary) for place in places]
+    print(footprint.footprint_table(found))
+    write(options, {"footprints": [asdict(each) for each in found]}, "-footprint")
+    return footprint.objections(found)
+
+
+def judge(objections: list[str], good: str) -> int:
+    """The verdict's lines, and the exit status that goes with them."""
+    print(*(objections or [good]), sep="\n")
+    return 1 if objections else 0
+
+
 def write(options: argparse.Namespace, facts: dict[str, object], suffix: str) -> None:
     """To the file asked for, else to results/ unless it was only a look."""
     file = options.json or (None if options.quick else report.default_file(suffix))
@@ -153,6 +215,10 @@ def main() -> int:
             run_start(options)
         elif options.command == "observe":
             compare(options, observe.COMPARISON, observe.LOADS, "-observe")
+        elif options.command == "soak":
+            return judge(run_soak(options), "nothing grew")
+        elif options.command == "footprint":
+            return judge(run_footprint(options), "small enough")
         else:
             compare(options, WITH_PEERS, None, "")
     except BenchmarkError as error:

@@ -26,7 +26,7 @@ class Process:
     @property
     def command_line(self) -> list[str]:
         """Empty when the process is gone."""
-        return _read(PROC / str(self.pid) / "cmdline").rstrip("\0").split("\0")
+        return read(PROC / str(self.pid) / "cmdline").rstrip("\0").split("\0")
 
     @property
     def alive(self) -> bool:
@@ -36,8 +36,12 @@ class Process:
     @property
     def proportional_bytes(self) -> int:
         """Resident memory, each shared page divided by the number of processes that map it (PSS)."""
-        lines = _read(PROC / str(self.pid) / "smaps_rollup").splitlines()
-        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+        return self.memory.get("Pss", 0)
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes by the kernel's names (`Pss`, `Pss_Anon`, `Private_Dirty` …); empty when the process is gone."""
+        return parse_rollup(read(PROC / str(self.pid) / "smaps_rollup"))
 
     def kill(self) -> None:
         """SIGKILL, if it is still the same process."""
@@ -49,7 +53,7 @@ class Process:
 def process(pid: int) -> Process | None:
     """The running process with this number, or None."""
     # The name in brackets may hold spaces and brackets: the fields begin after the last one.
-    fields = _read(PROC / str(pid) / "stat").rpartition(")")[2].split()
+    fields = read(PROC / str(pid) / "stat").rpartition(")")[2].split()
     if not fields or fields[0] in "ZX":
         return None
     return Process(pid, parent=int(fields[1]), started=int(fields[19]))
@@ -73,7 +77,14 @@ def end(members: set[Process]) -> None:
         time.sleep(0.01)
 
 
-def _read(path: Path) -> str:
+def parse_rollup(text: str) -> dict[str, int]:
+    """Each line `NAME: N kB` of a smaps_rollup, in bytes."""
+    lines = (line.split() for line in text.splitlines() if line.endswith(" kB"))
+    return {name.rstrip(":"): int(number) * 1024 for name, number, _ in lines}
+
+
+def read(path: Path) -> str:
+    """A file of /proc; empty when it is gone."""
     try:
         return path.read_text()
     except OSError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +15,7 @@ from attrs import Factory, define, field, frozen
 from benchmarks import processes
 from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
+from benchmarks.processes import Process
 from benchmarks.servers import PEERS, STARTERS, TITLES, Server
 from benchmarks.servers.models import add_subs
 from benchmarks.servers.server import free_place
@@ -91,14 +93,20 @@ def is_worker(command_line: list[str]) -> bool:
 
 def bytes_of_imports(count: int) -> int:
     """Mean PSS of `count` Pythons that imported what the author imports, and nothing else."""
+    with bare_pythons(count) as found:
+        return sum(each.proportional_bytes for each in found) // count
+
+
+@contextlib.contextmanager
+def bare_pythons(count: int) -> Iterator[list[Process]]:
+    """So many Pythons that have imported what the author imports and wait."""
     command = [sys.executable, "-c", AUTHORS_IMPORTS]
     children = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(count)]
     try:
         for child in children:
             if child.stdout is None or not child.stdout.readline():
                 raise BenchmarkError("numpy cannot be imported by the Python that measures")
-        found = [processes.process(child.pid) for child in children]
-        return sum(each.proportional_bytes for each in found if each) // count
+        yield [found for child in children if (found := processes.process(child.pid))]
     finally:
         for child in children:
             child.kill()

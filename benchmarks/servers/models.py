@@ -9,13 +9,13 @@ from attrs import frozen
 
 SOURCES = Path(__file__).parent.parent / "models"
 
-Kind = Literal["identity", "identity_empty", "strings", "add_sub"]
+Kind = Literal["identity", "identity_empty", "strings", "slow", "add_sub"]
 DataType = Literal["FP32", "BYTES"]
 
 
 @frozen
 class Model:
-    """`identity`, `identity_empty` or `strings` (y = x), `add_sub` (sum, difference); (-1,), batches of up to 64."""
+    """`identity`, `identity_empty`, `strings`, `slow` (y = x), `add_sub` (sum, difference); (-1,), batches of 64."""
 
     name: str
     kind: Kind
@@ -49,6 +49,7 @@ class Models:
         return [model.name for model in self.models]
 
 
+OF_THE_SOAK = Models((Model("identity", "identity"), Model("strings", "strings"), Model("slow", "slow")))
 OF_THE_TABLE = Models((Model("identity", "identity"), Model("strings", "strings")))
 
 

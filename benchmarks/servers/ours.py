@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from collections.abc import Sequence
@@ -36,3 +37,12 @@ def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str
 def start_empty(cache: Cache, models: Models, place: Place) -> Server:
     """Ours, with an identity model that writes into `ctx.empty`, and no other model."""
     return start_ours(cache, Models((Model("identity", "identity_empty"),)), place)
+
+
+def bundled_tritonserver() -> Path | None:
+    """The server of pytriton-plugins-tritonserver, where that is installed."""
+    if importlib.util.find_spec("pytriton_plugins_tritonserver") is None:
+        return None
+    from pytriton_plugins_tritonserver import SERVER
+
+    return SERVER if SERVER.is_file() else None

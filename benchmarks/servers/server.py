@@ -114,15 +114,16 @@ class Server:
         paths = ["/v2/health/ready", *(f"/v2/models/{model}/ready" for model in self._models)]
         while paths:
             if process.poll() is not None:
-                raise BenchmarkError(f"{self.name} ended with exit {process.returncode}: {self._last_words()}")
+                raise BenchmarkError(f"{self.name} ended with exit {process.returncode}: {self.last_words()}")
             if time.monotonic() > deadline:
-                raise BenchmarkError(f"{self.name} was not ready in {self._ready_seconds:g} s: {self._last_words()}")
+                raise BenchmarkError(f"{self.name} was not ready in {self._ready_seconds:g} s: {self.last_words()}")
             if _get(self.place.http, paths[0])[0] == 200:
                 paths.pop(0)
             else:
                 time.sleep(POLL_SECONDS)
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """The end of what it printed."""
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
         return " | ".join(lines[-3:])[-600:] or "it said nothing"
 

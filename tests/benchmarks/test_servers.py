@@ -8,12 +8,14 @@ import pytest
 
 from benchmarks.floor_host import loopback
 from benchmarks.loads import LOADS
-from benchmarks.servers.models import OF_THE_TABLE, Model, add_subs
+from benchmarks.servers.models import OF_THE_SOAK, OF_THE_TABLE, Model, add_subs
 from benchmarks.servers.python_backend import write_model
 from pytriton_plugins.discovery.resolve import resolve
 
+MODELS = [*OF_THE_TABLE.models, *OF_THE_SOAK.models, *add_subs(1).models]
 
-@pytest.mark.parametrize("model", [*OF_THE_TABLE.models, *add_subs(1).models], ids=lambda model: model.kind)
+
+@pytest.mark.parametrize("model", dict.fromkeys(MODELS), ids=lambda model: model.kind)
 def test_our_model_has_the_tensors_that_the_others_are_told(model: Model, tmp_path: Path) -> None:
     target = tmp_path / f"{model.name}.py"
     target.write_text(model.source("ours").read_text())

@@ -1,0 +1,133 @@
+"""What grew in a long run: figures after the warm-up beside those at the end. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from statistics import median
+
+from attrs import frozen
+
+from benchmarks.soak.holdings import Holding, Sample
+
+WARM_UP = 0.2
+"""This share of the requests in, buffers have their sizes and everything was used once."""
+MOST_GROWTH = 2_000_000
+AROUND = 11
+"""Each figure is the median of so many samples: a single one is noise."""
+MEGABYTE = 1_000_000
+COUNTS: dict[str, Callable[[Holding], float]] = {
+    "descriptors": lambda each: each.descriptors,
+    "threads": lambda each: each.threads,
+    "segments": lambda each: each.segments,
+}
+FIGURES: dict[str, Callable[[Holding], float]] = {
+    "memory": lambda each: each.bytes,
+    "anonymous": lambda each: each.anonymous_bytes,
+    "files": lambda each: each.file_bytes,
+    "shared": lambda each: each.shared_bytes,
+    **COUNTS,
+}
+
+
+@frozen
+class Change:
+    """One figure of one process after the warm-up and at the end."""
+
+    before: float
+    after: float
+
+    @property
+    def growth(self) -> float:
+        return self.after - self.before
+
+
+@frozen
+class Ends:
+    """The samples around the end of the warm-up, and the last ones."""
+
+    before: list[Sample]
+    after: list[Sample]
+
+    @property
+    def names(self) -> list[str]:
+        """The processes, the host first."""
+        return [each.name for each in self.after[-1].holdings]
+
+    def change(self, name: str, figure: str) -> Change:
+        """A figure of the process `name`."""
+        before, after = (
+            median([FIGURES[figure](each) for sample in samples for each in sample.holdings if each.name == name])
+            for samples in (self.before, self.after)
+        )
+        return Change(before, after)
+
+    def threads_that_changed(self, name: str) -> str:
+        """Names of threads of the process `name`, with how many more or fewer there are at the very end."""
+        before, after = (
+            Counter(each.thread_names)
+            for sample in (self.before[0], self.after[-1])
+            for each in sample.holdings
+            if each.name == name
+        )
+        changes = {title: after[title] - before[title] for title in sorted({*before, *after})}
+        return ", ".join(f"{title} {change:+}" for title, change in changes.items() if change)
+
+
+def ends(samples: list[Sample]) -> Ends:
+    """The two ends of the line; there must be samples enough that they do not touch."""
+    warm = samples[-1].requests * WARM_UP
+    middle = next(index for index, sample in enumerate(samples) if sample.requests >= warm)
+    first = max(0, middle - AROUND // 2)
+    return Ends(samples[first : first + AROUND], samples[-AROUND:])
+
+
+def objections(samples: list[Sample]) -> list[str]:
+    """What grew or changed, a phrase for each; empty if nothing did."""
+    both = ends(samples)
+    members = {tuple((each.name, each.pid) for each in sample.holdings) for sample in (*both.before, *both.after)}
+    if len(members) > 1:
+        return ["the processes are not the same all the time"]
+    found = []
+    for name in both.names:
+        memory = both.change(name, "memory")
+        if memory.growth > MOST_GROWTH:
+            kinds = ", ".join(f"{kind} {_growth(both, name, kind)}" for kind in ("anonymous", "files", "shared"))
+            found.append(f"memory of {name}: {_growth(both, name, 'memory')} ({kinds}), {_mb(MOST_GROWTH)} are allowed")
+        for figure in COUNTS:
+            count = both.change(name, figure)
+            if count.growth:
+                named = f" ({both.threads_that_changed(name)})" if figure == "threads" else ""
+                found.append(f"{figure} of {name}: {count.before:g} before, {count.after:g} at the end{named}")
+    return found
+
+
+def soak_table(samples: list[Sample]) -> str:
+    """Each process after the warm-up and at the end, in Markdown."""
+    both = ends(samples)
+    warm, last = (each[len(each) // 2].requests for each in (both.before, both.after))
+    lines = [
+        f"| process | PSS after {warm} | after {last} | growth | per request | {' | '.join(COUNTS)} |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in both.names:
+        memory = both.change(name, "memory")
+        counts = [both.change(name, figure) for figure in COUNTS]
+        cells = [
+            name,
+            _mb(memory.before),
+            _mb(memory.after),
+            _growth(both, name, "memory"),
+            f"{memory.growth / max(1, last - warm):+.2f} B",
+            *(f"{count.before:g} → {count.after:g}" for count in counts),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _growth(both: Ends, name: str, figure: str) -> str:
+    return f"{both.change(name, figure).growth / MEGABYTE:+.1f} MB"
+
+
+def _mb(size: float) -> str:
+    return f"{size / MEGABYTE:.1f} MB"

@@ -1,0 +1,67 @@
+"""What a long run is judged by, on figures that can be reckoned by hand."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from benchmarks.soak.holdings import Holding, Sample
+from benchmarks.soak.verdict import AROUND, objections, soak_table
+
+MB = 1_000_000
+HOST = Holding(
+    "host", 7, 40 * MB, 35 * MB, 4 * MB, 1 * MB, descriptors=30, threads=10, segments=4, thread_names={"main": 10}
+)
+
+
+def run_of(*last: Holding) -> list[Sample]:
+    """A hundred and one samples: the host without a change, and `last` in place of the last of them."""
+    holdings = [HOST] * (101 - len(last)) + list(last)
+    return [Sample(10_000 * index, float(index), [each]) for index, each in enumerate(holdings)]
+
+
+def test_nothing_grew() -> None:
+    assert objections(run_of()) == []
+
+
+def test_two_megabytes_are_allowed_and_no_more() -> None:
+    allowed = evolve(HOST, bytes=42 * MB, anonymous_bytes=37 * MB)
+    assert objections(run_of(*[allowed] * AROUND)) == []
+    more = evolve(HOST, bytes=43 * MB, anonymous_bytes=38 * MB)
+    assert objections(run_of(*[more] * AROUND)) == [
+        "memory of host: +3.0 MB (anonymous +3.0 MB, files +0.0 MB, shared +0.0 MB), 2.0 MB are allowed"
+    ]
+
+
+@pytest.mark.parametrize("count", [29, 31])
+def test_a_count_that_differs(count: int) -> None:
+    changed = evolve(HOST, descriptors=count)
+    assert objections(run_of(*[changed] * 6)) == [f"descriptors of host: 30 before, {count} at the end"]
+
+
+def test_threads_that_came_are_named() -> None:
+    changed = evolve(HOST, threads=12, thread_names={"main": 9, "timer": 3})
+    assert objections(run_of(*[changed] * AROUND)) == ["threads of host: 10 before, 12 at the end (main -1, timer +3)"]
+
+
+def test_five_samples_of_eleven_are_noise() -> None:
+    assert objections(run_of(*[evolve(HOST, bytes=90 * MB, descriptors=60, threads=60)] * 5)) == []
+
+
+def test_what_grows_before_the_warm_up_is_over_does_not_count() -> None:
+    samples = run_of()
+    small = evolve(HOST, bytes=MB, descriptors=3, threads=1, segments=0)
+    assert objections([*(evolve(each, holdings=[small]) for each in samples[:18]), *samples[18:]]) == []
+
+
+def test_another_process_of_the_same_name_is_seen() -> None:
+    assert objections(run_of(evolve(HOST, pid=8))) == ["the processes are not the same all the time"]
+
+
+def test_table() -> None:
+    grown = evolve(HOST, bytes=41 * MB, threads=11)
+    assert soak_table(run_of(*[grown] * AROUND)).splitlines() == [
+        "| process | PSS after 200000 | after 950000 | growth | per request | descriptors | threads | segments |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| host | 40.0 MB | 41.0 MB | +1.0 MB | +1.33 B | 30 → 30 | 10 → 11 | 4 → 4 |",
+    ]
