@@ -24,6 +24,15 @@ OTHER_VARIABLES = frozenset({"PYTRITON_HOST_CONFIG", "PYTRITON_HOST_URL", "PYTRI
 # Kubernetes gives every container such variables for a Service that is called pytriton-host.
 _KUBERNETES = re.compile(r"PYTRITON_HOST_(SERVICE_.*|PORT|PORT_\d+_.*)")
 
+END_SECONDS = 3.0
+"""What a stop may take beyond the drain: readiness that goes, and the end of every process."""
+
+KUBERNETES_DRAIN_DELAY = 5.0
+"""Seconds: endpoints and balancers learn only then that a pod that is not ready gets no new requests."""
+
+_IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
+"""Kubernetes gives this variable to every container."""
+
 
 @attrs.frozen
 class HostConfig:
@@ -56,7 +65,9 @@ class HostConfig:
     shm_lend: bool = _POLICY.lend
     import_timeout: float = 60.0
     load_timeout: float = 60.0
+    drain_delay: float = 0.0
     drain_timeout: float = 1.0
+    grace_period: float | None = None
     allow: tuple[str, ...] = ()
     forward_headers: tuple[str, ...] = ()
     run_dir: Path | None = None
@@ -92,6 +103,8 @@ def load_config(
             where, value, base = given
             values[setting.name] = _parsed(setting, where, value, base or directory)
             sources[setting.name] = where
+    if "drain_delay" not in values and environ.get(_IN_KUBERNETES):
+        values["drain_delay"], sources["drain_delay"] = KUBERNETES_DRAIN_DELAY, _IN_KUBERNETES
     config = HostConfig(targets=targets, sources=sources, tables=file.tables, **values)
     _check_together(config)
     return config
@@ -148,6 +161,13 @@ def _check_together(config: HostConfig) -> None:
                 f"{config.tables.path}: models.{one_line(name)}.shm: max ({most // MIB}MiB) is less than initial "
                 f"({initial // MIB}MiB); raise max"
             )
+    needed = config.drain_delay + config.drain_timeout + END_SECONDS
+    if config.grace_period is not None and config.grace_period < needed:
+        raise ConfigError(
+            f"grace-period ({config.grace_period:g} s) is less than a stop may take: drain-delay "
+            f"{config.drain_delay:g} + drain-timeout {config.drain_timeout:g} + {END_SECONDS:g} s to end everything = "
+            f"{needed:g} s; raise --grace-period, or lower one of the two"
+        )
     if config.shm_total is not None and config.shm_total < config.shm_initial:
         raise ConfigError(
             f"shm-total ({config.shm_total // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "

@@ -43,7 +43,15 @@ HELP = {
     ),
     "import_timeout": ("SECONDS", "How long importing a plugin may take. Default: 60."),
     "load_timeout": ("SECONDS", "How long a model's set-up may take, and again its load into Triton. Default: 60."),
+    "drain_delay": (
+        "SECONDS",
+        "How long the daemon serves on when it is to stop and is not ready any more. Default: 5 in Kubernetes, else 0.",
+    ),
     "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 1."),
+    "grace_period": (
+        "SECONDS",
+        "When who stops the daemon kills it. The start fails if a stop may take longer. Default: nothing is checked.",
+    ),
     "allow": ("CATEGORY", "Opens shared-memory, model-repository, trace or logging to clients. Repeatable."),
     "forward_headers": ("NAME", "An HTTP header or gRPC metadata that models may see. Repeatable."),
     "run_dir": ("DIR", "Where the daemon's own folder and host.json are made. Default: among the temporary files."),

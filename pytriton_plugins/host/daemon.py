@@ -120,18 +120,24 @@ class Host:
         # Workers first: importing a plugin takes longer than anything else here.
         plugins = [asyncio.create_task(start_plugin(self.roster, record)) for record in records]
         progress = asyncio.create_task(report.show_progress())
+        patience = STOP_PATIENCE
         try:
             server = await self._until_stop(self._start_server())
             if server is not None:
-                ended: int | None = await self._until_stop(self._watch(server, plugins, report))
-                if ended is not None:
-                    return ended
-            _LOG.info("stopping")
+                watch = asyncio.create_task(self._watch(server, plugins, report))
+                stop = asyncio.create_task(self._stop.wait())
+                await asyncio.wait([watch, stop], return_when=asyncio.FIRST_COMPLETED)
+                if watch.done():
+                    return watch.result()
+                # It goes on: whoever ends while the requests in flight are answered is replaced as ever.
+                patience = await self._stop_taking_work()
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
         finally:
             progress.cancel()
             for task in plugins:
                 task.cancel()
-        await self._shut_down()
+        await self._shut_down(patience)
         return self._exit_code
 
     async def _start_server(self) -> TritonServer:
@@ -184,6 +190,8 @@ class Host:
         await asyncio.gather(*plugins)
         warn_of_unknown_names(self.config, self.roster.records)
         await asyncio.gather(*[model.settled() for model in self.roster.models.values()])
+        if self._stop.is_set():
+            return
         self._state = "serving"
         self.hooks.now_serving()
         reasons = await self._health.next_reasons()
@@ -208,13 +216,19 @@ class Host:
                 task.cancel()
                 await asyncio.wait([task])
 
-    async def _shut_down(self) -> None:
-        """Not ready, drain, then end tritonserver and the workers side by side."""
+    async def _stop_taking_work(self) -> float:
+        """Not ready, then drain; the seconds that the processes should get for ending by themselves."""
+        delay = self.config.drain_delay if self._state == "serving" else 0.0
+        _LOG.info("stopping%s", f"; requests are served for {delay:g} s more" if delay else "")
         self._state = "draining"
         self._teller.tell(self.hooks.on_host_drain, self.status())
-        server, patience = self._server, STOP_PATIENCE
-        if server is not None:
-            patience = await stop_taking_work(server, self._health, self.config.drain_timeout, self._kill)
+        self._health.changed()
+        return await stop_taking_work(self._health, lambda: self._server, delay, self.config.drain_timeout, self._kill)
+
+    async def _shut_down(self, patience: float) -> None:
+        """End tritonserver and the workers side by side."""
+        self._state = "draining"
+        server = self._server
         # Only now: a model that lets go of its workers fails what they still run.
         for model in self.roster.all_models():
             model.cancel()

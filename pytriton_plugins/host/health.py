@@ -103,11 +103,6 @@ class Health:
             if not look.done():
                 look.set_result(reasons)
 
-    async def close_gate(self) -> None:
-        """Not ready from now on; the caller has ended `run`, perhaps while it was opening the gate."""
-        self.ready = True
-        await self._set(False)
-
     async def _set(self, ready: bool) -> None:
         server = self._server
         if ready == self.ready or server is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from pytriton_plugins.errors import ServerError
@@ -26,16 +27,21 @@ _ANSWER_PATIENCE = 1.0
 _SAMPLE = 0.02
 
 
-async def stop_taking_work(server: TritonServer, health: Health, timeout: float, hurry: asyncio.Event) -> float:
-    """Close the gate, then drain for ``timeout`` seconds at most, or until ``hurry``.
+async def stop_taking_work(
+    health: Health, running: Callable[[], TritonServer | None], delay: float, timeout: float, hurry: asyncio.Event
+) -> float:
+    """Have the gate closed, serve on for ``delay`` seconds, then drain for ``timeout`` at most, or until ``hurry``.
 
+    ``health`` sees by the host's state that the gate is to be closed; ``running`` gives the server that runs then.
     Returns the seconds that the processes should get for ending by themselves.
     """
-    closing = asyncio.ensure_future(health.close_gate())
+    closing = asyncio.ensure_future(health.next_reasons())
     hurried = asyncio.ensure_future(hurry.wait())
     try:
         await asyncio.wait([closing, hurried], timeout=_GATE_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-        return await _drain(server, timeout, hurried)
+        await asyncio.wait([hurried], timeout=delay)
+        server = running()
+        return STOP_PATIENCE if server is None else await _drain(server, timeout, hurried)
     finally:
         for task in (closing, hurried):
             task.cancel()
