@@ -79,6 +79,15 @@ static void on_channel_gone(Link *link, uint32_t number, bool (*take_away)(Pool 
   pthread_mutex_unlock(&link->lock);
 }
 
+static void on_busy(Link *link, const WireLink *message) {
+  bool busy = false;
+  pthread_mutex_lock(&link->lock);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
+    if (pool_has_channel(pool, message->channel, &busy)) break;
+  pthread_mutex_unlock(&link->lock);
+  acknowledge(link, message->token, busy);
+}
+
 static const char *on_answer(Link *link, const WireLink *message, const char *refusal, Descriptors *received) {
   if (refusal == NULL && received->count != 1) return "a segment without its descriptor";
   waiters_answer(&link->waiters, message->token, message->segment, refusal, received);
@@ -131,6 +140,7 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
     case LINK_STOP: on_stop(link); return NULL;
     case LINK_COUNT: acknowledge(link, message->token, (uint64_t)atomic_load(&link->held)); return NULL;
     case LINK_GIVE_UP: return on_give_up(link, message, (const char *)payload);
+    case LINK_BUSY: on_busy(link, message); return NULL;
     case LINK_METRIC: return on_metric(link, message, payload, length);
     default: return "a message of an unknown kind";
   }

@@ -102,6 +102,15 @@ bool pool_retire_channel(Pool *pool, uint32_t number) {
   return take_away(pool, number, false);
 }
 
+bool pool_has_channel(Pool *pool, uint32_t number, bool *busy) {
+  pthread_mutex_lock(&pool->lock);
+  Channel *channel = pool->channels;
+  while (channel != NULL && channel->number != number) channel = channel->next;
+  if (channel != NULL) *busy = channel->busy;
+  pthread_mutex_unlock(&pool->lock);
+  return channel != NULL;
+}
+
 void pool_stop(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
   pool->stopping = true;

@@ -67,6 +67,9 @@ bool pool_drop_channel(Pool *pool, uint32_t number);
 /* The channel gets no new batch; its end comes once it is idle. */
 bool pool_retire_channel(Pool *pool, uint32_t number);
 
+/* Whether the pool has the channel; busy: whether its worker has a batch. */
+bool pool_has_channel(Pool *pool, uint32_t number, bool *busy);
+
 void pool_stop(Pool *pool);
 void pool_give_up(Pool *pool, bool given_up, const char *reason);
 

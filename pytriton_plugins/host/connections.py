@@ -68,8 +68,11 @@ class Connections:
     def retire(self, worker: Worker) -> None:
         """Give the worker nothing more; it finishes what it has, and ends."""
         worker.finish()
-        for channel in self._channels.get(worker.number, (worker, []))[1]:
+        for channel in self.channels_of(worker):
             self._link.retire(channel)
+
+    def channels_of(self, worker: Worker) -> list[int]:
+        return self._channels.get(worker.number, (worker, []))[1]
 
     def worker_of(self, channel: int) -> Worker | None:
         """Who is behind a channel; None for a channel that is not, or no longer, one of these."""

@@ -18,6 +18,7 @@ from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.gauges import Gauges, keep_told
 from pytriton_plugins.host.health import Health
+from pytriton_plugins.host.heartbeat import Heartbeat
 from pytriton_plugins.host.keeper import Keeper
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
@@ -171,7 +172,8 @@ class Host:
         settled = asyncio.create_task(self._announce(plugins, report))
         reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
         ended = asyncio.create_task(self._keeper.keep(server))
-        waiting: set[asyncio.Future[Any]] = {health, settled, ended, self._aborted}
+        heartbeat = asyncio.create_task(Heartbeat(self.roster.all_models, lambda: self._server).run())
+        waiting: set[asyncio.Future[Any]] = {health, settled, ended, heartbeat, self._aborted}
         if reloading is not None:
             waiting.add(reloading)
         try:
@@ -181,7 +183,7 @@ class Host:
                     task.result()
             ended.result()
         finally:
-            for task in (health, settled, ended, *([reloading] if reloading else [])):
+            for task in (health, settled, ended, heartbeat, *([reloading] if reloading else [])):
                 task.cancel()
         return 1
 

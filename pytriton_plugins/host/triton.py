@@ -165,6 +165,10 @@ class TritonServer:
         """How many requests the backend has not answered yet; ServerError when it does not say so in time."""
         return await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)
 
+    async def is_busy(self, channel: int) -> bool:
+        """Whether a batch is with the worker behind the channel; raises ServerError."""
+        return await self.link.ask(LinkMessage(LinkKind.BUSY, channel=channel)) != 0
+
     async def ends_soon(self) -> bool:
         """Whether the process ends within a moment: a connection to it breaks before its end is seen."""
         with contextlib.suppress(asyncio.TimeoutError):

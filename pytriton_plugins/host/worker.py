@@ -96,6 +96,8 @@ class Worker:
         self._on_metrics = on_metrics
         self._loop = asyncio.get_running_loop()
         self.started = self._loop.time()
+        self._asked: float | None = None
+        """When it was asked something that it has not answered."""
         self._said: dict[str, asyncio.Future[dict[str, Any]]] = {
             kind: self._loop.create_future() for kind in ("models", "ready")
         }
@@ -141,6 +143,21 @@ class Worker:
         self.model = order.model
         self._send({"type": "serve", **order.to_json()})
         await self._await("ready", timeout, "set-up", "--load-timeout")
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since it was asked what it has not answered."""
+        return 0.0 if self._asked is None else self._loop.time() - self._asked
+
+    def heard(self) -> None:
+        """It is there, or its silence has another reason."""
+        self._asked = None
+
+    def ask(self) -> None:
+        """Ask whether it is there, if no such question is open."""
+        if self._asked is None:
+            self._asked = self._loop.time()
+            self._send({"type": "ping"})
 
     def give_channel(self, sock: socket.socket, response: Grant) -> None:
         """Hand over its end of a channel and the first response segment."""
@@ -215,6 +232,8 @@ class Worker:
         if kind == "need":
             if self.exit is None:
                 self._on_need(self, message)
+        elif kind == "pong":
+            self.heard()
         elif kind == "metrics":
             self._on_metrics(self, message)
         elif kind == "failed":

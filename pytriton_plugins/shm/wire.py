@@ -67,6 +67,7 @@ class LinkKind:
     COUNT = 10
     RETIRE = 11
     METRIC = 12
+    BUSY = 13
     BACKEND_HELLO = 101
     ACK = 102
     NEED = 103

@@ -117,6 +117,8 @@ class WorkerLink:
         elif kind == "channel":
             channel, segment = descriptors
             self._offers.put(Offer(socket.socket(fileno=channel), _mapped(message["segment"], segment)))
+        elif kind == "ping":
+            self.tell("pong")
         elif kind == "segment":
             self._answers.put((message["token"], _mapped(message["segment"], descriptors[0])))
         elif kind == "refused":

@@ -213,8 +213,9 @@ def a_larger_segment(conversation: Conversation) -> None:
     message = worker.receive()
     assert (message.segment, message.flags, message.batch) == (9, 1, 1)
     assert worker.block(message).inputs[0].dims == (1, 17440)
-    conversation.say("count")
-    conversation.hear("ack_count")
+    for question in ("count", "busy"):
+        conversation.say(question)
+        conversation.hear("ack_count")
     worker.close()
     conversation.hear("channel_lost")
     assert "its worker ended while it ran this request" in error_of(answer).message()

@@ -1,6 +1,6 @@
 """The figures of the table of faults: told by its tests, shown at the end of the run; runs in pytest.
 
-``FAULT_FIGURES=FILE`` writes them as JSON as well.
+``FAULT_FIGURES=FILE`` writes them as JSON as well; ``FAULTS=full`` asks for the long form of each row.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Figure:
         return f"{self.row:2} {self.what}: {len(self.values)} runs, {said}"
 
 
+FULL = os.environ.get("FAULTS") == "full"
 _told: list[Figure] = []
 
 

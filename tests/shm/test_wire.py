@@ -67,6 +67,7 @@ LINK_MESSAGES = {
     "take_back": LinkMessage(LinkKind.GIVE_UP, model=5),
     "count": LinkMessage(LinkKind.COUNT, token=TOKEN),
     "retire": LinkMessage(LinkKind.RETIRE, channel=6),
+    "busy": LinkMessage(LinkKind.BUSY, channel=6, token=TOKEN),
     "metric": LinkMessage(LinkKind.METRIC, token=TOKEN),
     "backend_hello": LinkMessage(LinkKind.BACKEND_HELLO, token=2, value=1),
     "ack": LinkMessage(LinkKind.ACK, token=TOKEN),

@@ -1,0 +1,81 @@
+"""Replaces a worker that is idle and does not answer on its link; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.worker import Worker
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.served_model import ServedModel
+
+_LOG = logging.getLogger("pytriton.host")
+PERIOD = 1.0
+"""Seconds between two questions to a worker."""
+
+LIMIT = 10.0
+"""Seconds after which an idle worker that has not answered is replaced."""
+
+_LATE = 1.0
+"""Seconds by which this loop may be late before it takes its own freeze for the reason why nobody answered."""
+
+
+class Heartbeat:
+    """Asks every live worker whether it is there. Who runs a batch may be silent: the model's timeout is for that."""
+
+    def __init__(self, models: Callable[[], Iterable[ServedModel]], running: Callable[[], TritonServer | None]) -> None:
+        self._models = models
+        self._running = running
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        before = _moment()
+        while True:
+            await asyncio.sleep(PERIOD)
+            now = _moment()
+            if max(now[0] - before[0], now[1] - before[1]) > PERIOD + _LATE:
+                self._begin_again()
+            before = now
+            for model in self._models():
+                for worker in model.live.workers:
+                    await self._look_at(model, worker)
+
+    def _begin_again(self) -> None:
+        """We were frozen ourselves, or the machine was: what was not heard meanwhile says nothing."""
+        for model in self._models():
+            for worker in model.live.workers:
+                worker.heard()
+
+    async def _look_at(self, model: ServedModel, worker: Worker) -> None:
+        if worker.silent_for > LIMIT:
+            if await self._is_busy(model, worker):
+                worker.heard()
+            elif worker.child.running:
+                _LOG.error(
+                    "model %s: its worker %d is idle and has not answered for %.0f s; it is killed",
+                    model.name, worker.pid, worker.silent_for,
+                )  # fmt: skip
+                worker.kill()
+            return
+        worker.ask()
+
+    async def _is_busy(self, model: ServedModel, worker: Worker) -> bool:
+        """Whether a batch is with the worker, or nobody can say."""
+        server = self._running()
+        if server is None:
+            return True
+        try:
+            return any([await server.is_busy(channel) for channel in model.live.channels_of(worker)])
+        except ServerError:
+            return True
+
+
+def _moment() -> tuple[float, float]:
+    """By a clock that stands still while the machine sleeps, and by one that does not."""
+    return time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME)

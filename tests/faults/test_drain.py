@@ -1,0 +1,106 @@
+"""A stop under load: nothing is lost that was sent while the host served; row 2 of the table of faults."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from clients import PROTOCOLS, texts
+from figures import FULL, figure
+from leftovers import Mark
+from load import Load, Sent
+
+from pytriton_plugins.testing import run_host, wait_until
+from pytriton_plugins.testing.host import PROGRAM
+
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
+IDLE = {"what": texts(""), "gate": texts("/-")}
+CLIENTS = 32
+DELAY = 5.0 if FULL else 1.0
+DRAIN_TIMEOUT = 1.0
+RUNS = 10
+
+
+def stopped_under_load(number: signal.Signals) -> tuple[list[Sent], float, int, float]:
+    """What clients that never stop have sent, when the signal came, the exit code and the seconds until the end."""
+    options = [f"--drain-delay={DELAY}", f"--drain-timeout={DRAIN_TIMEOUT}"]
+    with (
+        run_host(LIFE, options=options) as host,
+        Load(host, "life", lambda: IDLE, clients=CLIENTS, anew=(False, True)) as load,
+    ):
+        wait_until(lambda: len(load.sent) > 4 * CLIENTS, 30, "the clients are at work")
+        stopped = time.monotonic()
+        code = host.stop(number)
+        took = time.monotonic() - stopped
+        load.stop()
+    return load.sent, stopped, code, took
+
+
+def test_nothing_is_lost_that_was_sent_before_the_delay_is_over() -> None:
+    """Clients on kept and on new connections never stop. Seen red with a delay of 0 (`stop_taking_work`)."""
+    lost, served, ends = [], [], []
+    for run in range(RUNS):
+        sent, stopped, code, took = stopped_under_load((signal.SIGTERM, signal.SIGINT)[run % 2])
+        before = [each for each in sent if each.began < stopped + DELAY]
+        failed = [each for each in before if each.error]
+        assert not failed, failed[:3]
+        assert code == 0
+        lost.append(len(failed))
+        served.append(sum(each.began > stopped for each in before))
+        ends.append(took)
+    assert min(served) > CLIENTS
+    figure(2, "SIGTERM, SIGINT under load: requests lost that were sent before the delay was over", lost, "", 0)
+    figure(2, f"until exit 0, clients never stop, delay {DELAY:g} s", ends, limit=DELAY + DRAIN_TIMEOUT + 3)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_not_ready_while_it_serves_on(protocol: str) -> None:
+    """Seen red with a state that health does not look at (`Health.run`)."""
+    with run_host(LIFE, options=["--drain-delay=3"]) as host:
+        with Load(host, "life", lambda: IDLE, clients=2, protocols=(protocol,)) as load:
+            host.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "ready is 400")
+            closed = time.monotonic()
+            assert host.status("/v2/health/live") == 200
+            wait_until(lambda: load.answered_after(closed), 2, "requests are answered")
+        assert load.failed == []
+        assert host.process.wait(10) == 0
+
+
+def test_a_worker_that_ends_during_the_delay_is_replaced() -> None:
+    """Seen red with the places given up at the signal (`Host._shut_down`)."""
+    mark = Mark()
+    with run_host(LIFE, options=["--drain-delay=5"], env=mark.env) as host:
+        (worker,) = mark.workers()
+        host.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "ready is 400")
+        subprocess.run(["kill", "-9", str(worker)], check=True)
+        wait_until(lambda: mark.workers().keys() - {worker}, 3, "another worker")
+        with Load(host, "life", lambda: IDLE, clients=1) as load:
+            wait_until(lambda: load.sent, 3, "it serves")
+        assert load.failed == []
+        assert host.process.wait(10) == 0
+
+
+def test_a_second_signal_ends_the_delay() -> None:
+    """Seen red with a delay that nobody can end (`stop_taking_work`)."""
+    with run_host(LIFE, options=["--drain-delay=30"]) as host:
+        host.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "are served for 30 s more" in host.log)
+        began = time.monotonic()
+        assert host.stop() == 0
+        assert time.monotonic() - began < 3
+
+
+def test_a_grace_period_that_is_too_short_is_refused() -> None:
+    options = ["--drain-delay=20", "--drain-timeout=10", "--grace-period=30"]
+    done = subprocess.run([sys.executable, "-c", PROGRAM, "serve", str(LIFE), *options], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "pytriton-host: grace-period (30 s) is less than a stop may take: drain-delay 20 + drain-timeout 10 + 3 s to "
+        "end everything = 33 s; raise --grace-period, or lower one of the two"
+    ]
