@@ -58,7 +58,9 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "shm_lend": ("false", False),
         "import_timeout": ("500ms", 0.5),
         "load_timeout": ("2m", 120.0),
+        "drain_delay": ("2s", 2.0),
         "drain_timeout": ("0", 0.0),
+        "grace_period": ("1m", 60.0),
         "allow": ("trace,shared-memory", ("trace", "shared-memory")),
         "forward_headers": ("X-Request-Id, traceparent,x-request-id", ("x-request-id", "traceparent")),
         "run_dir": ("/run/x", Path("/run/x")),
@@ -200,3 +202,17 @@ def test_unknown_variables_are_named_and_those_of_kubernetes_are_not() -> None:
     assert unknown_variables(environ) == [
         "the variable PYTRITON_HOST_HTTPPORT is no option and is ignored; did you mean PYTRITON_HOST_HTTP_PORT?"
     ]
+
+
+def test_kubernetes_gets_a_drain_delay(tmp_path: Path) -> None:
+    inside = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert load(tmp_path).drain_delay == 0
+    config = load(tmp_path, environ=inside)
+    assert (config.drain_delay, config.sources["drain_delay"]) == (5, "KUBERNETES_SERVICE_HOST")
+    assert load(tmp_path, environ={**inside, "PYTRITON_HOST_DRAIN_DELAY": "0"}).drain_delay == 0
+
+
+def test_a_stop_must_fit_into_the_grace_period(tmp_path: Path) -> None:
+    assert load(tmp_path, {"drain_delay": "20", "drain_timeout": "7", "grace_period": "30"}).grace_period == 30
+    with pytest.raises(ConfigError, match=r"drain-delay 20 \+ drain-timeout 8 \+ 3 s to end everything = 31 s; raise"):
+        load(tmp_path, {"drain_delay": "20", "drain_timeout": "8", "grace_period": "30"})
