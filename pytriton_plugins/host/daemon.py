@@ -17,6 +17,7 @@ from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.gauges import Gauges, keep_told
+from pytriton_plugins.host.hardening import forbid_core_dumps
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
@@ -45,14 +46,26 @@ _LOG = logging.getLogger("pytriton.host")
 _TELL_PATIENCE = 0.3
 """Seconds that hook plugins get for what they were told before the host ends without them."""
 
+_LOG_PATIENCE = 0.3
+"""Seconds that the last lines of the log get, for a reader that is slow."""
+
 _END_PATIENCE = 0.5
 """Seconds for the end of killed processes, twice: our own, then those that they leave."""
 
 
 def run(config: HostConfig) -> int:
     """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible."""
-    set_up_logging(config.log_level)
+    log = set_up_logging(config.log_level, config.log_format)
+    try:
+        return _run(config)
+    finally:
+        log.close(_LOG_PATIENCE)
+
+
+def _run(config: HostConfig) -> int:
     os.umask(0o077)
+    if not config.core_dumps:
+        forbid_core_dumps()
     check_server_options(config)
     hooks = hooks_of(config)
     records = plugin_records(config, hooks)
