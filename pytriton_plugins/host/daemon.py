@@ -30,6 +30,7 @@ from pytriton_plugins.host.reloading import Reloader
 from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.roster import Roster
 from pytriton_plugins.host.run_dir import RunDir
+from pytriton_plugins.host.server_age import check_age
 from pytriton_plugins.host.stopping import STOP_PATIENCE, stop_taking_work
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
@@ -154,6 +155,7 @@ class Host:
             self.roster.on_channel_lost,
             self.roster.on_model_gone,
         )
+        await check_age(server, self.config)
         self.roster.started.set_result(server)
         self._health = Health(server, self)
         self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, self._gauges))

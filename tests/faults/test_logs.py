@@ -102,7 +102,7 @@ def test_the_reader_of_the_log_goes(tmp_path: Path) -> None:
 
 
 def test_standard_output_and_error_are_closed() -> None:
-    """Seen red with descriptor 2 taken for standard error (`Log`), when it was another file's."""
+    """Seen red with `sys.stderr` taken to be there (`Log`)."""
     with run_host(TALKATIVE, prefix=["sh", "-c", 'exec "$@" >&- 2>&-', "sh"]) as host:
         lives_on(host)
 

@@ -76,7 +76,7 @@ def test_a_pipe_that_does_not_block(pipe: tuple[int, int]) -> None:
 
 
 def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
-    """Seen red with a join without a limit."""
+    """Seen hanging with a join without a limit."""
     log = LogWriter(pipe[1], describe)
     log.put(LINE * 1000)
     log.close(0.01)
