@@ -72,6 +72,9 @@ class HostConfig:
     forward_headers: tuple[str, ...] = ()
     run_dir: Path | None = None
     log_level: str = "info"
+    log_format: str = "text"
+    core_dumps: bool = False
+    strict_security: bool = False
     reload: bool = False
     sources: Mapping[str, str] = attrs.field(factory=dict, eq=False)
     tables: Tables = attrs.Factory(Tables)

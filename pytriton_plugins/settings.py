@@ -16,6 +16,7 @@ from pytriton_plugins.values import LONGEST_WAIT
 MIB = 1 << 20
 PREFIX = "PYTRITON_HOST_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 ON_FULL = ("reject", "wait")
 CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
 """What Triton serves besides inference and that is closed unless allowed."""
@@ -141,6 +142,11 @@ def parse_log_level(value: object) -> str:
     return _one_of(_text(value).lower(), LOG_LEVELS, "log level")
 
 
+def parse_log_format(value: object) -> str:
+    """One of LOG_FORMATS, in any case."""
+    return _one_of(_text(value).lower(), LOG_FORMATS, "log format")
+
+
 def parse_categories(value: object) -> tuple[str, ...]:
     """Closed categories of Triton's protocols that are to be opened."""
     return tuple(dict.fromkeys(_one_of(text, CLOSED_CATEGORIES, "closed category") for text in _texts(value)))
@@ -262,5 +268,8 @@ SETTINGS = (
     Setting("forward_headers", "forward-header", "forward_headers", parse_headers, repeated=True),
     _setting("run_dir", parse_path),
     _setting("log_level", parse_log_level),
+    _setting("log_format", parse_log_format),
+    Setting("core_dumps", "core-dumps", "core_dumps", parse_flag, flag=True),
+    Setting("strict_security", "strict-security", "strict_security", parse_flag, flag=True),
     Setting("reload", "reload", "reload", parse_flag, flag=True),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+RECORD, GOES_ON = "\x1e", "\x1f"
+"""What a worker's `logging` puts before a message, and before each further line of it: no client's text forges one."""
+
 
 def one_line(value: object, limit: int = 400) -> str:
     """``str(value)`` on one line: white space runs become a blank, control characters are escaped, the rest is cut."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 from collections.abc import Sequence
@@ -119,7 +120,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def explain(message: str) -> None:
     """One line on standard error, under the program's name."""
     lines = "\n".join(printable(line) for line in message.splitlines())
-    click.echo(f"{PROGRAM}: {lines}", err=True)
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        click.echo(f"{PROGRAM}: {lines}", err=True)
 
 
 def here() -> Path:

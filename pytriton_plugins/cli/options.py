@@ -57,6 +57,9 @@ HELP = {
     "run_dir": ("DIR", "Where the daemon's own folder and host.json are made. Default: among the temporary files."),
     "reload": ("", "Serve a plugin anew when its files change, without losing a request: for development."),
     "log_level": ("LEVEL", "debug, info, warning or error. Default: info."),
+    "log_format": ("FORMAT", "text, or json: one object a line, for programs that gather logs. Default: text."),
+    "core_dumps": ("", "Let crashed processes leave core files, which hold what clients sent: for development."),
+    "strict_security": ("", "Refuse what is only warned of: an old tritonserver that other machines can reach."),
 }
 _PATHS = {"tritonserver", "run_dir", "plugins_dir"}
 _ALIASES = {"address": ["--host"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytriton_plugins.backend
@@ -12,6 +13,7 @@ from pytriton_plugins.host.repository import GATES
 from pytriton_plugins.settings import CLOSED_CATEGORIES
 from pytriton_plugins.values import Ports
 
+_LOG = logging.getLogger("pytriton.host")
 BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
 SECRET_HEADER = "pytriton-host"
 _LOAD_THREADS = 16
@@ -19,21 +21,38 @@ _LOAD_THREADS = 16
 _ADDED = frozenset({"model-repository", "load-model"})
 """Options that Triton takes several times: what the operator gives stands beside ours."""
 
-_FREE = frozenset({"model-load-thread-count", "disable-auto-complete-config", "exit-timeout-secs", "allow-client-shm"})
+_FRONT_ENDS = frozenset({"allow-vertex-ai", "allow-sagemaker"})
+"""Ways in that know none of our restrictions, on ports of their own: off unless the operator asks for one."""
+
+_FREE = _FRONT_ENDS | {
+    "model-load-thread-count",
+    "disable-auto-complete-config",
+    "exit-timeout-secs",
+    "allow-client-shm",
+}
 """Options of ours that the operator may replace; all others are how the daemon reaches its own server."""
 
-_DISPENSABLE = _FREE | {"allow-vertex-ai", "allow-sagemaker", "cache-directory"}
+_DISPENSABLE = _FREE | {"cache-directory"}
 """Options of ours that a server may lack: without the others clients could reach what is closed to them."""
 
 
 def check_server_options(config: HostConfig) -> None:
     """Raises ConfigError for a ``--server-option`` that would cut the daemon off from its tritonserver."""
     ours = _our_options(config, Ports(0, 0, 0), Path(), "")
-    for name, _ in config.server_options:
+    for name, value in config.server_options:
+        if name in _FRONT_ENDS and value.lower() not in ("false", "0"):
+            _check_front_end(name, config)
         if name in ours and name not in _ADDED | _FREE:
             raise ConfigError(
                 f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'"
             )
+
+
+def _check_front_end(name: str, config: HostConfig) -> None:
+    said = f"--server-option {name}: this front end passes over every closed category, on a port of its own"
+    if config.strict_security:
+        raise ConfigError(f"{said}; --strict-security refuses it: leave one of the two out")
+    _LOG.warning("%s, 8080 unless told otherwise, on every interface", said)
 
 
 def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:

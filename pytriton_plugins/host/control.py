@@ -51,6 +51,11 @@ class Control:
         """Unload ``name``; raises ServerError with Triton's reason."""
         await self._call(self._client.unload_model, name, client_timeout=timeout)
 
+    async def version(self, timeout: float) -> str:
+        """What tritonserver calls its version, such as 2.51.0; raises ServerError."""
+        answer = await self._call(self._client.get_server_metadata, client_timeout=timeout)
+        return one_line(answer.version, 40)
+
     async def close(self) -> None:
         await self._client.close()
 
@@ -66,7 +71,7 @@ class Control:
                 return
             await asyncio.sleep(_LOOK_AGAIN)
 
-    async def _call(self, call: Callable[..., Awaitable[Any]], name: str, **more: Any) -> None:
+    async def _call(self, call: Callable[..., Awaitable[Any]], *arguments: str, **more: Any) -> Any:
         from tritonclient.utils import InferenceServerException
 
         try:
@@ -74,7 +79,7 @@ class Control:
                 await self._opened()
             if not self._is_running():
                 raise ServerGone("tritonserver ended")
-            await call(name, headers=self._headers, **more)
+            return await call(*arguments, headers=self._headers, **more)
         except InferenceServerException as error:
             # Triton ends the reason for each version of a model with a semicolon and a line end.
             kind = ServerGone if error.status() in _GONE else ServerError

@@ -17,6 +17,7 @@ from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.gauges import Gauges, keep_told
+from pytriton_plugins.host.hardening import forbid_core_dumps
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.heartbeat import Heartbeat
 from pytriton_plugins.host.keeper import Keeper
@@ -31,6 +32,7 @@ from pytriton_plugins.host.reloading import Reloader
 from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.roster import Roster
 from pytriton_plugins.host.run_dir import RunDir
+from pytriton_plugins.host.server_age import check_age
 from pytriton_plugins.host.stopping import STOP_PATIENCE, stop_taking_work
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
@@ -47,14 +49,26 @@ _LOG = logging.getLogger("pytriton.host")
 _TELL_PATIENCE = 0.3
 """Seconds that hook plugins get for what they were told before the host ends without them."""
 
+_LOG_PATIENCE = 0.3
+"""Seconds that the last lines of the log get, for a reader that is slow."""
+
 _END_PATIENCE = 0.5
 """Seconds for the end of killed processes, twice: our own, then those that they leave."""
 
 
 def run(config: HostConfig) -> int:
     """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible."""
-    set_up_logging(config.log_level)
+    log = set_up_logging(config.log_level, config.log_format)
+    try:
+        return _run(config)
+    finally:
+        log.close(_LOG_PATIENCE)
+
+
+def _run(config: HostConfig) -> int:
     os.umask(0o077)
+    if not config.core_dumps:
+        forbid_core_dumps()
     check_server_options(config)
     hooks = hooks_of(config)
     records = plugin_records(config, hooks)
@@ -151,6 +165,7 @@ class Host:
             self.roster.on_channel_lost,
             self.roster.on_model_gone,
         )
+        await check_age(server, self.config)
         self._server = server
         self.roster.started.set_result(server)
         self._health.attach(server)

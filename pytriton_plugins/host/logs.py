@@ -1,25 +1,143 @@
-"""Where the daemon's log goes and how a line looks; runs in the host."""
+"""The daemon's log: what stands in a line, as text or as JSON, and where it goes; runs in the host."""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
+from datetime import datetime, timezone
+from typing import Any
 
+from pytriton_plugins.host.log_writer import LogWriter
 from pytriton_plugins.text import printable
 
+TRITON = "pytriton.tritonserver.output"
+"""The logger of what tritonserver prints itself: its infos are no news unless the level is debug."""
 
-class _Lines(logging.Formatter):
-    """One line for each message: those of plugins, models and servers may have line ends and control characters."""
+_FIELDS = ("plugin", "model", "worker", "source")
+"""What `about` adds to a record."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        return printable(super().formatMessage(record))
+_NAMED = re.compile(r"(model|plugin) %s\b")
 
 
-def set_up_logging(level: str) -> None:
-    """Text lines on standard error: time, level, who, what."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+def about(**fields: Any) -> dict[str, Any]:
+    """The ``extra`` of a message: the ``plugin``, ``model``, ``worker`` (process id) or ``source`` that it is about.
+
+    ``said``: the lines that a child printed and that belong together; they are the message.
+    """
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+class TextLines(logging.Formatter):
+    """Time, level, who, what: a line for a message, and one for each line of a traceback.
+
+    Plugins, models and servers may put line ends and control characters into theirs.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = f"{self.formatTime(record)} {record.levelname:<7} {record.name}: {_whose(record)}"
+        return "\n".join(printable(head + line) for line in [*_message(record), *_traceback(self, record)])
+
+
+class JsonLines(logging.Formatter):
+    """One object for a message: time, level, logger, message, what it is about, and a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+        event = {
+            "time": moment.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": "\n".join(_message(record)),
+        }
+        event.update(_fields(record))
+        if traceback := _traceback(self, record):
+            event["traceback"] = "\n".join(traceback)
+        return json.dumps(event)
+
+
+FORMATTERS: dict[str, type[logging.Formatter]] = {"text": TextLines, "json": JsonLines}
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What the message is about; those of the host begin with ``model %s`` or ``plugin %s``, and so say it by that."""
+    fields = {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
+    named = _NAMED.match(str(record.msg))
+    if named and isinstance(record.args, tuple) and record.args:
+        fields.setdefault(named[1], str(record.args[0]))
+    return fields
+
+
+def _message(record: logging.LogRecord) -> list[str]:
+    said: list[str] | None = getattr(record, "said", None)
+    return [record.getMessage()] if said is None else said
+
+
+def _whose(record: logging.LogRecord) -> str:
+    """Who has printed the lines, if a child has."""
+    if not hasattr(record, "said"):
+        return ""
+    name = getattr(record, "model", None) or getattr(record, "plugin", "")
+    worker, source = getattr(record, "worker", None), getattr(record, "source", None)
+    return (f"{name}[{worker}]: " if worker else "") + (f"{source}: " if source else "")
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    if not record.exc_info or record.exc_info[0] is None:
+        return []
+    return formatter.formatException(record.exc_info).splitlines()
+
+
+class _Handler(logging.Handler):
+    """Hands each message to the writer."""
+
+    writer: LogWriter | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.writer is not None:
+            self.writer.put(self.line(record))
+
+    def line(self, record: logging.LogRecord) -> bytes:
+        try:
+            text = self.format(record)
+        except Exception as error:  # what a plugin logs may not fit its own arguments
+            text = printable(f"{record.name}: {record.msg!r} cannot be logged: {error!r}")
+        return text.encode(errors="backslashreplace") + b"\n"
+
+    def left_out(self, count: int) -> bytes:
+        message = f"… {count} lines left out: nobody reads this log as fast as it is written"
+        return self.line(logging.LogRecord("pytriton.host", logging.WARNING, "", 0, message, None, None))
+
+
+class Log:
+    """The log from `set_up_logging` on; it goes nowhere when standard error is closed."""
+
+    def __init__(self, handler: _Handler) -> None:
+        self._handler = handler
+        try:
+            # Python itself has looked at the descriptor: it may be another file's by now.
+            if sys.__stderr__ is not None:
+                handler.writer = LogWriter(2, handler.left_out)
+        except OSError:
+            pass
+
+    def close(self, patience: float) -> None:
+        """Let everything be written, within ``patience`` seconds."""
+        if self._handler.writer is not None:
+            self._handler.writer.close(patience)
+
+
+def set_up_logging(level: str, form: str = "text") -> Log:
+    """Lines on standard error, from everybody in this process who logs; ``form`` is text or json."""
+    handler = _Handler()
+    handler.setFormatter(FORMATTERS[form]())
     logger = logging.getLogger("pytriton")
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+    logging.getLogger(TRITON).setLevel(logging.WARNING if level == "info" else logging.NOTSET)
+    # Of asyncio and hook plugins, whose messages would go straight to standard error and wait for its reader.
+    root = logging.getLogger()
+    root.handlers[:] = [*(each for each in root.handlers if not isinstance(each, _Handler)), handler]
+    return Log(handler)

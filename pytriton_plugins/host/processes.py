@@ -7,16 +7,19 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from pytriton_plugins.text import printable
+from pytriton_plugins.host.line_reader import LineReader
 
-MAX_LINE = 8192
-KEPT_LINES = 20
 _READ_SIZE = 65536
 _LAST_READS = 16
 """Reads at a child's end: more than a pipe holds, and an end for what its own children go on writing."""
+
+_BREATH = 0.005
+"""Seconds that who prints more than anybody reads waits for each full pipe: 13 MB/s cost the host nothing."""
+
+_COUNT_FOR = 1.0
+"""Seconds whose lines are counted together when they are left out."""
 
 _running: set[Child] = set()
 """The children of this process that were started here and are not reaped yet."""
@@ -66,8 +69,12 @@ class Child:
         inherit: Sequence[int],
         env: Mapping[str, str],
         on_line: Callable[[str], None],
+        on_left_out: Callable[[int], None] = lambda count: None,
     ) -> None:
-        """Start ``command`` with the descriptors ``inherit``; ``on_line`` gets each line of its output."""
+        """Start ``command`` with the descriptors ``inherit``; ``on_line`` gets each line of its output.
+
+        Of one that prints without end it gets some, and ``on_left_out`` the number of the others (line_reader.py).
+        """
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -79,18 +86,24 @@ class Child:
         )
         self.pid = self._process.pid
         _running.add(self)
-        self.first_lines: list[str] = []
-        self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self._on_line = on_line
+        self._lines = LineReader(on_line)
+        self._on_left_out = on_left_out
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._pidfd = os.pidfd_open(self.pid)
         self._loop.add_reader(self._pidfd, self._on_exit)
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
-        self._rest = b""
         os.set_blocking(self._output, False)
         self._loop.add_reader(self._output, self._on_output)
+
+    @property
+    def first_lines(self) -> Sequence[str]:
+        return self._lines.first
+
+    @property
+    def last_lines(self) -> Sequence[str]:
+        return self._lines.last
 
     @property
     def running(self) -> bool:
@@ -120,6 +133,7 @@ class Child:
         for _ in range(_LAST_READS):
             if not self._read_output():
                 break
+        self._tell_left_out()
         # What the child forked may hold its ports and memory. Before the reaping: the group's number is still its own.
         self.kill()
         status = self._process.wait()
@@ -128,10 +142,24 @@ class Child:
 
     def _on_output(self) -> None:
         # One read at a time, and the loop calls again: who prints without end must not keep everyone else waiting.
-        self._read_output()
+        before = self._lines.left_out
+        if self._read_output() and self._lines.left_out > before:
+            if not before:
+                self._loop.call_later(_COUNT_FOR, self._tell_left_out)
+            self._loop.remove_reader(self._output)
+            self._loop.call_later(_BREATH, self._read_on)
+
+    def _read_on(self) -> None:
+        if self._process.stdout is not None and not self._process.stdout.closed:
+            self._loop.add_reader(self._output, self._on_output)
+
+    def _tell_left_out(self) -> None:
+        if self._lines.left_out:
+            count, self._lines.left_out = self._lines.left_out, 0
+            self._on_left_out(count)
 
     def _read_output(self) -> bool:
-        """Hand on what one read gives; False when there is nothing more for now."""
+        """Take in what one read gives; False when there is nothing more for now."""
         if self._process.stdout is None or self._process.stdout.closed:
             return False
         try:
@@ -140,21 +168,8 @@ class Child:
             return False
         except OSError:
             data = b""
-        self._split(data)
+        self._lines.feed(data)
         if not data:
             self._loop.remove_reader(self._output)
             self._process.stdout.close()
         return bool(data)
-
-    def _split(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > MAX_LINE or (not data and self._rest):
-            lines.append(self._rest)
-            self._rest = b""
-        for line in lines:
-            text = printable(line[:MAX_LINE].decode(errors="backslashreplace").rstrip())
-            if text:
-                if len(self.first_lines) < KEPT_LINES:
-                    self.first_lines.append(text)
-                self.last_lines.append(text)
-                self._on_line(text)

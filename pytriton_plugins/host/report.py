@@ -9,6 +9,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pytriton_plugins.host.log_writer import write_aside
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.tensors import Tensor
@@ -16,6 +17,9 @@ from pytriton_plugins.text import printable
 from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from pytriton_plugins.host.roster import Roster
 
 _REFRESH = 0.1
@@ -32,7 +36,7 @@ class Report:
 
     async def show_progress(self) -> None:
         """On a terminal, one line that says what is still awaited; nothing elsewhere, where the log tells it."""
-        if not sys.stdout.isatty():
+        if not sys.stdout or not sys.stdout.isatty():
             return
         from rich.console import Console
         from rich.text import Text
@@ -60,7 +64,15 @@ class Report:
             if record.error:
                 plugin = Text(printable(record.reference.label))
                 table.add_row("-", "-", plugin, "0", Text(printable(record.error), "red"))
-        console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+        console = Console(soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+        with console.capture() as shown:
+            self._show(console, table, ports, reasons)
+        if sys.__stdout__ is not None:  # else the number is another file's by now
+            write_aside(1, shown.get())
+
+    def _show(self, console: Console, table: Table, ports: Ports, reasons: list[str]) -> None:
+        from rich.text import Text
+
         console.print(table)
         address = _reachable(self._roster.config.address)
         console.print(
@@ -72,7 +84,6 @@ class Report:
         for model in self._roster.models.values():
             if model.loaded:
                 console.print("\n" + "\n".join(calls(model, address, ports)), highlight=False, markup=False)
-        sys.stdout.flush()
 
 
 def _awaited(roster: Roster) -> str:

@@ -158,8 +158,8 @@ class ServedModel:
         if worker is None:
             return
         if late:
-            timeout = f"within the timeout of {self.declaration.timeout:g} s"
-            _LOG.error("model %s: its callable did not return %s; worker %d is killed", self.name, timeout, worker.pid)
+            said = f"within the timeout of {self.declaration.timeout:g} s; worker {worker.pid} is killed"
+            _LOG.error("model %s: its callable did not return %s", self.name, said, extra={"worker": worker.pid})
         worker.kill()
 
     def cancel(self) -> None:
@@ -200,7 +200,7 @@ class ServedModel:
             self.restarts += 1
             if served:  # what kept it from serving was logged
                 ended = f"its worker {worker.pid} ended with {worker.exit.description}"
-                _LOG.warning("model %s: %s; starting another", self.name, ended)
+                _LOG.warning("model %s: %s; starting another", self.name, ended, extra={"worker": worker.pid})
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp):
             self.give_up(action.reason)

@@ -22,6 +22,7 @@ from pytriton_plugins.host.locate import FoundServer, cannot_be_run
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.repository import BACKEND, GATES, create_repository
+from pytriton_plugins.host.server_output import log_left_out, log_line
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.values import Ports
 
@@ -198,24 +199,14 @@ def _started(command: list[str], link: BackendLink) -> Child:
     """The process at the other end of ``link``; raises OSError."""
 
     def on_line(line: str) -> None:
-        _log_line(line)
+        log_line(line)
         if (reason := _refusal(line)) is not None:
             link.refuse(ServerError(reason))
 
     peer, variables = inherited_by(link)
     with peer:
-        return Child(command, inherit=[peer.fileno()], env={**os.environ, **variables}, on_line=on_line)
-
-
-_NOISE = (
-    GATES[0],  # ours to say; the other's name begins like it
-    "Unable to allocate pinned system memory",  # these four: no GPU, and none is needed
-    "CudaDriverHelper has not been initialized",
-    "DCGM unable to start",
-    "CUDA memory pool disabled",
-    "Failed to set config modification time",  # the configuration came in the call that loads
-    "into response cache: Response buffer from output was nullptr",  # an error, which the backend keeps out of it
-)
+        env = {**os.environ, **variables}
+        return Child(command, inherit=[peer.fileno()], env=env, on_line=on_line, on_left_out=log_left_out)
 
 
 _REFUSED = re.compile(rf"load failed for model '{GATES[0]}': version 1 is at UNAVAILABLE state: (.*)")
@@ -235,12 +226,3 @@ def _refusal(line: str) -> str | None:
 
 def _reason(text: str) -> str:
     return text.replace('\\"', '"').rstrip('";\\n')
-
-
-def _log_line(line: str) -> None:
-    """Triton's own lines begin with their level; what is no news stays out of the log unless it is verbose."""
-    if any(text in line for text in _NOISE):
-        _LOG.debug("%s", line)
-        return
-    level = {"E": logging.ERROR, "W": logging.WARNING}.get(line[:1]) if line[1:5].isdigit() else None
-    _LOG.log(level or logging.DEBUG, "%s", line)

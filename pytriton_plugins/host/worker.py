@@ -17,8 +17,11 @@ import attrs
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.host.hardening import let_go_first
+from pytriton_plugins.host.logs import about
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
+from pytriton_plugins.host.worker_output import WorkerOutput, unmarked
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.values import WorkerExit, WorkerInfo
@@ -101,6 +104,7 @@ class Worker:
         self._said: dict[str, asyncio.Future[dict[str, Any]]] = {
             kind: self._loop.create_future() for kind in ("models", "ready")
         }
+        self._output = WorkerOutput(self._about)
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             self._sock, peer = socket_pair()
             theirs.enter_context(peer)
@@ -110,6 +114,7 @@ class Worker:
             ours.callback(os.close, self._kill_pipe)
             self.child = self._start(peer.fileno(), read_end)
             ours.pop_all()
+        let_go_first(self.child.pid)
         self._loop.add_reader(self._sock, self._on_readable)
         self._watch = self._loop.create_task(self._fail_with_exit())
         self._watch.add_done_callback(lambda _: on_end(self))
@@ -119,7 +124,8 @@ class Worker:
         arguments = [str(link), str(kill_pipe), self.reference.value, *launch.path]
         command = [launch.python, "-c", _START, _NAME, *arguments]
         env = {"PYTHONUNBUFFERED": "1", **launch.env}
-        return Child(command, inherit=[link, kill_pipe], env=env, on_line=self._log_line)
+        output = self._output
+        return Child(command, inherit=[link, kill_pipe], env=env, on_line=output.add, on_left_out=output.left_out)
 
     @property
     def pid(self) -> int:
@@ -221,7 +227,8 @@ class Worker:
         except OSError:
             pass  # it ended, and its exit status tells the rest
         except (ValueError, KeyError, TypeError, RecursionError, PytritonPluginsError) as error:
-            _LOG.error("%s: the link of worker %d broke: %s", self.reference.plugin, self.pid, error)
+            plugin = self.reference.plugin
+            _LOG.error("%s: the link of worker %d broke: %s", plugin, self.pid, error, extra=about(**self._about()))
             self._fail(f"its link broke: {error}")
             self.kill()
         self._loop.remove_reader(self._sock)
@@ -249,6 +256,7 @@ class Worker:
 
     async def _fail_with_exit(self) -> None:
         status = await self.child.wait()
+        self._output.flush()
         now = self._loop.time()
         uptime = now - self.started
         self.exit = WorkerExit(status, describe_exit(status), uptime, self.expected_to_end, now)
@@ -265,10 +273,11 @@ class Worker:
             if not self._on_readable():
                 return
 
-    def _log_line(self, line: str) -> None:
-        name = self.model.name if self.model else self.reference.plugin
-        _LOG.info("%s[%d]: %s", name, self.child.pid if hasattr(self, "child") else 0, line)
+    def _about(self) -> dict[str, Any]:
+        """Whose lines its output is, in the log."""
+        model = self.model.name if self.model else None
+        return {"plugin": self.reference.plugin, "model": model, "worker": self.child.pid}
 
 
 def _last(child: Child) -> str:
-    return f"; its last line: {child.last_lines[-1]}" if child.last_lines else ""
+    return f"; its last line: {unmarked(child.last_lines[-1])}" if child.last_lines else ""

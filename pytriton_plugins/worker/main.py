@@ -24,6 +24,7 @@ from pytriton_plugins.worker.call import CallPlan
 from pytriton_plugins.worker.exchange import Surroundings
 from pytriton_plugins.worker.failures import one_line
 from pytriton_plugins.worker.link import Offer, WorkerLink
+from pytriton_plugins.worker.logs import set_up_logging
 from pytriton_plugins.worker.metrics import Metrics
 from pytriton_plugins.worker.orphan import die_with_host
 from pytriton_plugins.worker.slots import serve_in_loop, serve_in_threads, server_class
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     die_with_host(kill_pipe)
     for descriptor in (link_fd, kill_pipe):
         os.set_inheritable(descriptor, False)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    set_up_logging()
     link = WorkerLink(socket.socket(fileno=link_fd))
     os.register_at_fork(after_in_child=link.close_in_child)
     link.tell("hello", protocol=VERSION, pid=os.getpid(), python=platform.python_version(), numpy=np.__version__)

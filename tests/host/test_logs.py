@@ -1,26 +1,111 @@
-"""Each message of the log is one line, whatever a plugin put into it."""
+"""Each message of the log is one line, or one object, whatever a plugin put into it."""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from pytriton_plugins.host.logs import set_up_logging
+from pytriton_plugins.host.logs import TRITON, Log, about, set_up_logging
+from pytriton_plugins.host.server_output import log_line
+
+PATIENCE = 5.0
 
 
 @pytest.fixture
 def log() -> Iterator[logging.Logger]:
-    logger = logging.getLogger("pytriton")
-    before = logger.handlers[:], logger.level, logger.propagate
+    logger, triton, root = (logging.getLogger(name) for name in ("pytriton", TRITON, None))
+    before = logger.handlers[:], logger.level, logger.propagate, triton.level, root.handlers[:]
     yield logger
-    logger.handlers[:], logger.level, logger.propagate = before
+    logger.handlers[:], logger.level, logger.propagate, triton.level, root.handlers[:] = before
 
 
-def test_control_characters_and_line_ends_are_escaped(log: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+def lines(log: Log, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    log.close(PATIENCE)
+    return capfd.readouterr().err.splitlines()
+
+
+def test_control_characters_and_line_ends_are_escaped(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
     """Seen red with the standard library's own formatter."""
-    set_up_logging("info")
+    set_up = set_up_logging("info")
     logging.getLogger("pytriton.health").warning("not ready: %s", "guard: \x1b[31mred\nsecond line")
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = lines(set_up, capfd)
     assert line.endswith(r" WARNING pytriton.health: not ready: guard: \x1b[31mred\nsecond line")
+
+
+def test_tracebacks_of_the_host_are_escaped_too(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
+    """Seen red with `Formatter.format` adding the traceback as it stands."""
+    set_up = set_up_logging("info")
+    try:
+        raise ValueError("\x1b]0;title")
+    except ValueError:
+        logging.getLogger("pytriton.hooks").exception("a hook failed")
+    said = lines(set_up, capfd)
+    assert said[-1].endswith(r" ERROR   pytriton.hooks: ValueError: \x1b]0;title")
+    assert all(" ERROR   pytriton.hooks: " in line for line in said)
+
+
+def test_json_has_one_object_a_line(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
+    """Seen red without `_NAMED`, and with local time."""
+    set_up = set_up_logging("info", "json")
+    logger = logging.getLogger("pytriton.host")
+    logger.error("model %s: %s", "resnet", "two\nlines\u2028 é", extra=about(worker=7, source=None))
+    try:
+        raise ValueError("no")
+    except ValueError:
+        logger.exception("plugin %s: it failed", "acme")
+    logger.info("ready")
+    first, second, third = map(json.loads, lines(set_up, capfd))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
+    assert first == {
+        "level": "error",
+        "logger": "pytriton.host",
+        "message": "model resnet: two\nlines\u2028 é",
+        "worker": 7,
+        "model": "resnet",
+    }
+    assert (second["plugin"], second["traceback"].splitlines()[-1]) == ("acme", "ValueError: no")
+    assert set(third) == {"time", "level", "logger", "message"}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_message_that_does_not_fit_its_arguments(
+    log: logging.Logger, capfd: pytest.CaptureFixture[str], form: str
+) -> None:
+    """Seen red with `format` called as it stands: the traceback went straight to standard error."""
+    set_up = set_up_logging("info", form)
+    logging.getLogger("pytriton.acme").error("%d", "x")
+    (line,) = lines(set_up, capfd)
+    assert "pytriton.acme: '%d' cannot be logged: TypeError" in line
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "source", "message"),
+    [
+        ('E1125 09:00:00.000000 123 server.cc:12] "bad \\"name\\""', "error", "server.cc:12", 'bad "name"'),
+        ("W1125 09:00:00.000000 123 model_config-2.cc:7] as before", "warning", "model_config-2.cc:7", "as before"),
+        ('I1125 09:00:00.000000 123 http.cc:1] "started"', "info", "http.cc:1", "started"),
+        ('W1125 09:00:00.000000 1 a.cc:1] "pytriton_gate is closed"', "debug", "a.cc:1", "pytriton_gate is closed"),
+        ("+-----+", "debug", None, "+-----+"),
+    ],
+)
+def test_lines_of_tritonserver(
+    log: logging.Logger, capfd: pytest.CaptureFixture[str], line: str, level: str, source: str | None, message: str
+) -> None:
+    """Seen red with the quotes left on, and with everything that is no error told as debug."""
+    set_up = set_up_logging("debug", "json")
+    log_line(line)
+    (event,) = map(json.loads, lines(set_up, capfd))
+    assert (event["level"], event.get("source"), event["message"]) == (level, source, message)
+
+
+def test_infos_of_tritonserver_are_no_news(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
+    """Seen red without a level of their own (`set_up_logging`)."""
+    set_up = set_up_logging("info")
+    log_line('I1125 09:00:00.000000 123 http.cc:1] "started"')
+    log_line('W1125 09:00:00.000000 123 http.cc:1] "careful"')
+    (line,) = lines(set_up, capfd)
+    assert line.endswith(" WARNING pytriton.tritonserver.output: http.cc:1: careful")

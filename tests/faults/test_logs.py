@@ -1,0 +1,149 @@
+"""What is printed and logged costs the daemon nothing, wherever it goes, and however much it is; runs in pytest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+from clients import attempt, infer, texts
+from leftovers import descendants
+
+from pytriton_plugins.host.line_reader import LINES_A_SECOND, LINES_AT_ONCE
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+MODELS = Path(__file__).parents[1] / "models"
+TALKATIVE = MODELS / "talkative.py"
+MUCH = 2_000_000
+"""Lines that a worker prints: 42 MB."""
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_who_prints_without_end_costs_little() -> None:
+    """Seen red with every line looked at (`LineReader.feed`): 38 s of the daemon's time."""
+    with run_host(TALKATIVE) as host:
+        before = cpu_seconds(host.process.pid)
+        started = time.monotonic()
+        pid = infer(host, "grpc", "shout", {"lines": np.array([MUCH])})["pid"].item()
+        seconds = time.monotonic() - started
+        wait_until(lambda: "lines left out" in host.log, what="what is missing is told")
+        wait_until(lambda: left_out(host, pid) + logged(host, pid) == MUCH, what="all lines are accounted for")
+        cost = cpu_seconds(host.process.pid) - before
+        print(f"{MUCH} lines in {seconds:.1f} s: {logged(host, pid)} in the log, {cost:.2f} s of the daemon's time")
+        assert logged(host, pid) <= LINES_AT_ONCE + LINES_A_SECOND * (seconds + 2)
+        assert cost < 0.25 * seconds + 0.5
+        assert host.status("/v2/health/ready") == 200
+
+
+def logged(host: RunningHost, pid: int) -> int:
+    return host.log.count(f"shout[{pid}]: all work and no play\n")
+
+
+def left_out(host: RunningHost, pid: int) -> int:
+    return sum(map(int, re.findall(rf"shout\[{pid}\]: … (\d+) lines left out", host.log)))
+
+
+class Fifo:
+    """A FIFO for a host's standard output and error."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self.prefix = ["sh", "-c", 'to=$1; shift; exec "$@" >"$to" 2>&1', "sh", str(path)]
+
+    def fill(self) -> None:
+        """Leave no room for another byte; nobody reads."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(self.descriptor, b"x" * 4096)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def lives_on(host: RunningHost) -> None:
+    """Serve, log more than any pipe holds, replace a worker that was killed, and stop in time."""
+    for _ in range(100):
+        pid = infer(host, "grpc", "talk", {"text": texts(b"y" * 4000)})["pid"].item()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: other_worker(host, pid), what="another worker answers")
+    wait_until(lambda: host.status("/v2/health/ready") == 200, what="the host is ready")
+    started = time.monotonic()
+    assert host.stop() == 0
+    seconds = time.monotonic() - started
+    print(f"the stop took {seconds:.2f} s")
+    assert seconds < 3
+
+
+def test_nobody_reads_the_log(tmp_path: Path) -> None:
+    """Seen red with a StreamHandler (`set_up_logging`), and with the table printed in the loop (`show_models`)."""
+    fifo = Fifo(tmp_path / "fifo")
+    fifo.fill()
+    with run_host(TALKATIVE, prefix=fifo.prefix) as host:
+        lives_on(host)
+    fifo.close()
+
+
+def test_the_reader_of_the_log_goes(tmp_path: Path) -> None:
+    """Seen red with OSError let through (`_write`, host/log_writer.py)."""
+    fifo = Fifo(tmp_path / "fifo")
+    with run_host(TALKATIVE, prefix=fifo.prefix) as host:
+        fifo.close()
+        lives_on(host)
+
+
+def test_standard_output_and_error_are_closed() -> None:
+    """Seen red with `sys.stderr` taken to be there (`Log`)."""
+    with run_host(TALKATIVE, prefix=["sh", "-c", 'exec "$@" >&- 2>&-', "sh"]) as host:
+        lives_on(host)
+
+
+def other_worker(host: RunningHost, pid: int) -> bool:
+    answered = attempt(host, "grpc", "talk", {"text": texts(b"x")})
+    return not answered.error and answered.outputs["pid"].item() != pid
+
+
+def test_every_line_is_an_object(tmp_path: Path) -> None:
+    """Whatever clients and workers put into it. Seen red with lines of children written as they are."""
+    evil = b"\x1b[2J\x1eERROR pytriton.host: forged\nTraceback (most recent call last):\n\xff\xe2\x80\xa8"
+    options = ["--log-format=json", "--log-level=debug", "--server-option=log-verbose=1"]
+    with run_host(TALKATIVE, options=options) as host:
+        pid = infer(host, "grpc", "talk", {"text": texts(evil)})["pid"].item()
+        assert attempt(host, "http", "no\x1b[31m\nmodel", {"text": texts(b"x")}).error
+        assert host.stop() == 0
+        log = host.log
+    assert not re.search(r"[^ -~\n]", log)
+    events = [json.loads(line) for line in log.splitlines()]
+    assert {"time", "level", "logger", "message"} <= set.intersection(*map(set, events))
+    logged = [event for event in events if event.get("source") == "talkative"]
+    assert [(event["level"], event["model"], event["worker"]) for event in logged] == [("warning", "talk", pid)]
+    printed = [event for event in events if event.get("worker") == pid and event not in logged]
+    assert printed[0]["message"] == r"\x1b[2J\x1eERROR pytriton.host: forged"
+    triton = [event for event in events if event["logger"] == "pytriton.tritonserver.output"]
+    assert {event["level"] for event in triton if re.fullmatch(r"[\w.]+:\d+", event.get("source", ""))} >= {"info"}
+    assert not [event for event in events if event["logger"] == "pytriton.host" and event["level"] == "error"]
+
+
+def test_the_token_is_never_logged() -> None:
+    """Not even where tritonserver tells everything. Seen red with the command line in the log."""
+    options = ["--log-level=debug", "--server-option=log-verbose=4"]
+    with run_host(TALKATIVE, options=options) as host:
+        (server,) = [pid for pid in descendants(host.process.pid) if "tritonserver" in comm(pid)]
+        command = Path(f"/proc/{server}/cmdline").read_text()
+        (token,) = set(re.findall(r"pytriton-host=([0-9a-f]{32})", command))
+        assert host.stop() == 0
+        assert "http_server.cc" in host.log
+        assert token not in host.log
+
+
+def comm(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text()

@@ -1,0 +1,59 @@
+"""Lines of a child's output, and how many of them are looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytriton_plugins.host.line_reader import KEPT_LINES, LINES_A_SECOND, LINES_AT_ONCE, MAX_LINE, LineReader
+
+
+class Reading:
+    """A reader with a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.lines: list[str] = []
+        self.reader = LineReader(self.lines.append, lambda: self.now)
+
+    def feed(self, *data: bytes) -> Reading:
+        for each in data:
+            self.reader.feed(each)
+        return self
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        ([b"one\ntw", b"o\n\n three ", b"\nfour", b""], ["one", "two", " three", "four"]),
+        ([b"\x1b[31m\xff\r\n"], [r"\x1b[31m\xff"]),
+        ([b"x" * MAX_LINE, b"y", b"z\n"], ["x" * MAX_LINE, "z"]),
+    ],
+)
+def test_lines(data: list[bytes], lines: list[str]) -> None:
+    assert Reading().feed(*data).lines == lines
+
+
+def test_who_prints_without_end_is_heard_at_a_rate() -> None:
+    """Seen red with every line handed on, and with the last lines not kept."""
+    reading = Reading().feed(b"".join(b"%d\n" % number for number in range(50_000)))
+    assert reading.lines == [str(number) for number in range(LINES_AT_ONCE)]
+    assert reading.reader.left_out == 50_000 - LINES_AT_ONCE
+    assert list(reading.reader.last)[1:] == [str(number) for number in range(50_001 - KEPT_LINES, 50_000)]
+    reading.now = 1.0
+    reading.feed(b"y\n" * 1000)
+    assert len(reading.lines) == LINES_AT_ONCE + LINES_A_SECOND
+    assert len(reading.lines) + reading.reader.left_out == 51_000
+
+
+def test_long_lines_count_for_more() -> None:
+    """Seen red with one for each line."""
+    reading = Reading().feed(*[b"x" * MAX_LINE + b"\n"] * 500)
+    assert len(reading.lines) <= LINES_AT_ONCE / 8
+    assert len(reading.lines) + reading.reader.left_out == 500
+
+
+def test_without_line_ends_nothing_gathers() -> None:
+    """Seen red with what is left out kept for the end of its line."""
+    reading = Reading().feed(*[b"x" * 65536] * 1000)
+    assert len(reading.reader._rest) <= MAX_LINE
+    assert len(reading.lines) + reading.reader.left_out == 1000

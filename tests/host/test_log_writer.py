@@ -1,0 +1,85 @@
+"""A log whose reader is slow or gone costs nobody any time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from pytriton_plugins.host.log_writer import LogWriter
+from pytriton_plugins.testing import wait_until
+
+PIPE = 4096
+LINE = b"x" * 99 + b"\n"
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A small pipe: the reading and the writing end."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE)
+    yield reader, writer
+    for descriptor in (reader, writer):
+        with contextlib.suppress(OSError):  # a test has closed it
+            os.close(descriptor)
+
+
+def describe(count: int) -> bytes:
+    return b"%d left out\n" % count
+
+
+def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
+    """What fits is written in order, the rest is counted where it is missing. Seen red with a queue without end, and
+    with the count told at the end only."""
+    log = LogWriter(pipe[1], describe, capacity=10_000)
+    for _ in range(100_000):
+        log.put(LINE)
+    assert log._size <= 10_000
+    os.close(pipe[1])
+    reading = os.fdopen(pipe[0], "rb", closefd=False)
+    said: list[bytes] = []
+    while not said or b"left out" not in said[-1]:
+        said.append(reading.readline())
+    kept = len(said) - 1
+    assert said[:-1] == [LINE] * kept
+    assert int(said[-1].split()[0]) == 100_000 - kept
+    assert 100 <= kept < 300
+    log.put(b"after\n")
+    assert reading.readline() == b"after\n"
+    log.close(5)
+    assert reading.readline() == b""
+
+
+def test_a_reader_that_has_gone(pipe: tuple[int, int]) -> None:
+    """Seen red with OSError let through (`LogWriter._write`): the thread ended, and the queue filled."""
+    log = LogWriter(pipe[1], describe)
+    os.close(pipe[0])
+    log.put(LINE)
+    wait_until(lambda: not log._chunks, what="the line is taken")
+    log.put(LINE)
+    log.close(5)
+    assert not log._thread.is_alive()
+
+
+def test_a_pipe_that_does_not_block(pipe: tuple[int, int]) -> None:
+    """Seen red with BlockingIOError taken for the end of the reader."""
+    os.set_blocking(pipe[1], False)
+    log = LogWriter(pipe[1], describe)
+    log.put(LINE * 1000)
+    os.close(pipe[1])
+    log.close(0)
+    with os.fdopen(pipe[0], "rb", closefd=False) as reading:
+        assert reading.read() == LINE * 1000
+
+
+def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
+    """Seen hanging with a join without a limit."""
+    log = LogWriter(pipe[1], describe)
+    log.put(LINE * 1000)
+    log.close(0.01)
+    assert log._thread.is_alive()
+    os.close(pipe[0])
+    log._thread.join(5)

@@ -1,0 +1,66 @@
+"""Old servers that other machines can reach are warned of, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.host.command_line import check_server_options
+from pytriton_plugins.host.server_age import reachable, too_old
+from pytriton_plugins.testing import run_host
+
+SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [("2.51.0", True), ("2.69.1", True), ("2.70.0", False), ("2.100.0", False), ("3.0", False), ("unknown", True)],
+)
+def test_which_are_old(version: str, old: bool) -> None:
+    """Seen red with versions compared as text."""
+    assert too_old(version) is old
+
+
+@pytest.mark.parametrize(
+    ("address", "others"),
+    [("127.0.0.1", False), ("127.8.8.8", False), ("::1", False), ("localhost", False), ("0.0.0.0", True),
+     ("::", True), ("10.0.0.7", True), ("model.example", True)],
+)  # fmt: skip
+def test_what_others_can_reach(address: str, others: bool) -> None:
+    """Seen red with the three usual spellings of loopback only."""
+    assert reachable(address) is others
+
+
+def test_the_bundled_server_is_warned_of() -> None:
+    """And serves all the same. Seen red without a call of `check_age` (host/daemon.py)."""
+    with run_host(SCALARS, options=["--address=0.0.0.0"]) as host:
+        assert "tritonserver 2.51.0 is older than 26.06 (2.70) and has known security flaws, and other" in host.log
+
+
+def test_on_loopback_nothing_is_said() -> None:
+    """Seen red with no look at the address (`check_age`)."""
+    with run_host(SCALARS, options=["--strict-security"]) as host:
+        assert "security" not in host.log
+
+
+def test_the_bundled_server_is_refused() -> None:
+    """One line, and exit code 1. Seen red with a warning whatever `strict_security` says."""
+    with run_host(SCALARS, options=["--address=0.0.0.0", "--strict-security"], ready=False) as host:
+        assert host.process.wait(30) == 1
+        (line,) = [line for line in host.log.splitlines() if line.startswith("pytriton-host: ")]
+        assert line.endswith("name a newer one with --tritonserver, or listen on 127.0.0.1")
+        assert host.output == ""
+
+
+@pytest.mark.parametrize("name", ["allow-vertex-ai", "allow-sagemaker"])
+def test_front_ends_without_restrictions(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Off; to be had with a warning; refused where everything is. Seen red with both among what nobody may set."""
+    options = ((name, "true"),)
+    check_server_options(HostConfig(server_options=options))
+    assert "passes over every closed category" in caplog.text
+    with pytest.raises(ConfigError, match="--strict-security refuses it: leave one of the two out"):
+        check_server_options(HostConfig(server_options=options, strict_security=True))
+    check_server_options(HostConfig(server_options=((name, "false"),), strict_security=True))

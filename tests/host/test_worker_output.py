@@ -1,0 +1,107 @@
+"""What a worker prints, as messages with a level, and lines that belong together in one."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import traceback
+from typing import Any
+
+import pytest
+
+from pytriton_plugins.host.worker_output import WorkerOutput
+from pytriton_plugins.text import printable
+from pytriton_plugins.worker.logs import MarkedLines
+
+WHOSE = {"plugin": "acme", "model": "resnet", "worker": 7}
+Event = tuple[str, list[str]]
+
+
+def events(caplog: pytest.LogCaptureFixture, *texts: str, pause: float = 0.0) -> list[Event]:
+    """The level and lines of each message that comes of ``texts``, each read by itself after ``pause`` seconds."""
+
+    async def hear() -> None:
+        output = WorkerOutput(lambda: WHOSE)
+        for text in texts:
+            for line in filter(None, text.split("\n")):
+                output.add(printable(line))
+            await asyncio.sleep(pause)
+        output.flush()
+
+    with caplog.at_level(logging.DEBUG, "pytriton.worker"):
+        asyncio.run(hear())
+    assert {(record.plugin, record.model, record.worker) for record in caplog.records} == {tuple(WHOSE.values())}  # type: ignore[attr-defined]
+    return [(record.levelname, record.said) for record in caplog.records]  # type: ignore[attr-defined]
+
+
+def logged(level: int, message: str, **more: Any) -> str:
+    """The text that a worker's `logging` writes."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(MarkedLines("%(levelname)s %(name)s: %(message)s"))
+    handler.handle(logging.LogRecord("acme.model", level, "", 0, message, None, more.get("exc_info")))
+    return stream.getvalue()
+
+
+def failure() -> tuple[Any, str]:
+    """What `sys.exc_info` gives for an exception with a cause, and its traceback as `traceback` prints it."""
+    try:
+        try:
+            raise KeyError("a")
+        except KeyError as error:
+            raise ValueError("b") from error
+    except ValueError as error:
+        text = "\n".join(line for line in traceback.format_exc().splitlines() if line)
+        return (type(error), error, error.__traceback__), text
+
+
+def test_a_workers_own_logging_keeps_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    """Seen red with every line told as info."""
+    texts = [logged(logging.WARNING, "careful: it is hot"), "printed\n", logged(logging.DEBUG, "x")]
+    assert events(caplog, "".join(texts)) == [
+        ("WARNING", ["careful: it is hot"]),
+        ("INFO", ["printed"]),
+        ("DEBUG", ["x"]),
+    ]
+    assert caplog.records[0].source == "acme.model"  # type: ignore[attr-defined]
+
+
+def test_a_message_of_several_lines_is_one(caplog: pytest.LogCaptureFixture) -> None:
+    """Also in several reads. Seen red with messages taken apart at line ends (worker/logs.py)."""
+    info, text = failure()
+    lines = [f"{line}\n" for line in logged(logging.ERROR, "model: it failed", exc_info=info).split("\n") if line]
+    (event,) = events(caplog, lines[0] + lines[1], "".join(lines[2:]))
+    assert event[0] == "ERROR"
+    assert [line for line in event[1] if line] == ["model: it failed", *text.splitlines()]
+
+
+def test_what_a_client_sent_forges_no_message(caplog: pytest.LogCaptureFixture) -> None:
+    """Seen red with any line that looks like a message taken for one."""
+    forged = "ERROR pytriton.host: the disk is full"
+    texts = logged(logging.INFO, f"a client sent x\n{forged}") + f"{forged}\n"
+    assert events(caplog, texts) == [("INFO", ["a client sent x", forged]), ("INFO", [forged])]
+
+
+def test_a_printed_traceback_is_one_message(caplog: pytest.LogCaptureFixture) -> None:
+    """`traceback.print_exc` writes line by line. Seen red with what is held back logged after each read."""
+    _, text = failure()
+    pieces = [f"{line}\n" for line in text.splitlines()]
+    assert events(caplog, "before\n", *pieces, "after\n", pause=0.001) == [
+        ("INFO", ["before"]),
+        ("ERROR", text.splitlines()),
+        ("INFO", ["after"]),
+    ]
+
+
+def test_two_tracebacks_are_two_messages(caplog: pytest.LogCaptureFixture) -> None:
+    """Seen red with a traceback that goes on with whatever follows."""
+    _, text = failure()
+    assert events(caplog, f"{text}\n{text}\n") == [("ERROR", text.splitlines())] * 2
+
+
+def test_a_message_without_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    """Seen red without a most of lines."""
+    said = events(caplog, logged(logging.INFO, "\n".join("x" * 1000)))
+    assert max(len(lines) for _, lines in said) == 300
+    assert sum(len(lines) for _, lines in said) == 1000
