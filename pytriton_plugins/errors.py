@@ -35,6 +35,10 @@ class ServerError(PytritonPluginsError):
     """No tritonserver was found, or it did not start or answer as it must."""
 
 
+class ControlError(PytritonPluginsError):
+    """No running host was found, it did not answer, or it could not do what it was asked."""
+
+
 class ShmError(PytritonPluginsError):
     """A segment cannot be had: over the model's limit or over the machine's memory headroom."""
 

@@ -14,8 +14,10 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.answering import Answering
 from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
+from pytriton_plugins.host.control_socket import ControlSocket
 from pytriton_plugins.host.gauges import Gauges, keep_told
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
@@ -94,6 +96,9 @@ class Host:
         repository = run_dir.path / "repository"
         self.roster = Roster(config, hooks, repository, self._teller, self.stop, self.abort, self.changed)
         self._gauges = Gauges(self.roster.metrics, self.roster.all_models)
+        self._control = ControlSocket(run_dir.path, Answering(self).commands)
+        self.settled = False
+        """Whether everything that it was started with has served or failed."""
 
     async def live(self, records: list[PluginRecord]) -> int:
         """Start, serve, stop; the exit code."""
@@ -106,6 +111,7 @@ class Host:
         self._aborted: asyncio.Future[None] = loop.create_future()
         self._teller.tell(self.hooks.on_host_start, self.status())
         try:
+            await self._control.open()
             return await self._serve(records)
         finally:
             await self._end_everything()
@@ -174,7 +180,7 @@ class Host:
         await asyncio.gather(*plugins)
         warn_of_unknown_names(self.config, self.roster.records)
         await asyncio.gather(*[model.settled() for model in self.roster.models.values()])
-        self._state = "serving"
+        self._state, self.settled = "serving", True
         self.hooks.now_serving()
         reasons = await self._health.next_reasons()
         self._write_addresses()
@@ -215,6 +221,7 @@ class Host:
         """Whatever happened, nothing that the host or a plugin started outlives it."""
         if self._telling is not None:
             self._telling.cancel()
+        self._control.close()
         await kill_children(_END_PATIENCE)
         await self._reaper.kill_adopted(_END_PATIENCE)
         self._state = "stopped"
@@ -233,6 +240,17 @@ class Host:
         models = sorted(self.roster.models.values(), key=lambda model: (model.name, model.declaration.version))
         statuses = tuple(model.status() for model in models)
         return HostStatus(statuses, self._state, self.config.address, self._ports, self._run_dir.path)
+
+    # What the control socket asks.
+
+    @property
+    def state(self) -> HostState:
+        return self._state
+
+    @property
+    def health(self) -> Health | None:
+        """None until tritonserver runs."""
+        return self._health
 
     # What the health checks need of their host.
 

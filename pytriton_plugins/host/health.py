@@ -57,6 +57,7 @@ class Health:
         self._asked: asyncio.Future[Look] | None = None
         self._looks: list[asyncio.Future[list[str]]] = []
         self.ready = False
+        self.last = Look(["starting"])
 
     def changed(self) -> None:
         """Look now instead of at the end of the period."""
@@ -70,6 +71,7 @@ class Health:
             looks, self._looks = self._looks, []
             status = self._subject.status()
             look = await self._look(status) if status.state == "serving" else Look([status.state])
+            self.last = look
             if look.reasons != before and status.state == "serving":
                 _LOG.warning("not ready: %s", "; ".join(look.reasons)) if look.reasons else _LOG.info("ready")
                 before = look.reasons

@@ -39,7 +39,7 @@ class Report:
 
         with Console().status("starting") as status:
             while True:
-                status.update(Text(_awaited(self._roster)))
+                status.update(Text(awaited(self._roster)))
                 await asyncio.sleep(_REFRESH)
 
     def show_models(self, ports: Ports, reasons: list[str]) -> None:
@@ -75,7 +75,8 @@ class Report:
         sys.stdout.flush()
 
 
-def _awaited(roster: Roster) -> str:
+def awaited(roster: Roster) -> str:
+    """What a host that starts still waits for."""
     waiting = [model.name for model in roster.models.values() if not model.loaded and not model.error]
     importing = [record.reference.plugin for record in roster.records if not record.models and not record.error]
     parts = [f"importing {', '.join(importing)}"] if importing else []
