@@ -25,6 +25,7 @@ COMMANDS = {
     "config": "pytriton_plugins.cli.config",
     "new": "pytriton_plugins.cli.new",
     "infer": "pytriton_plugins.cli.infer",
+    "status": "pytriton_plugins.cli.status",
     "health": "pytriton_plugins.cli.health",
 }
 

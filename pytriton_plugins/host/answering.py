@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.host.control_socket import Command, Progress, Question
 from pytriton_plugins.host.report import awaited
+from pytriton_plugins.host.status import StatusReader
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class Answering:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self.commands: dict[str, Command] = {"health": self._health}
+        self._status_reader = StatusReader(host)
+        self.commands: dict[str, Command] = {"health": self._health, "status": self._status}
 
     async def _health(self, question: Question, progress: Progress) -> Mapping[str, Any]:
         checks = {"live": not_live, "ready": not_ready, "startup": not_started}
@@ -28,6 +30,9 @@ class Answering:
             raise ControlError(f"{one_line(repr(question.get('check')), 80)} is no check; ask live, ready or startup")
         reasons = check(self._host)
         return {"ok": not reasons, "reasons": [one_line(reason) for reason in reasons]}
+
+    async def _status(self, question: Question, progress: Progress) -> Mapping[str, Any]:
+        return await self._status_reader.read(not_ready(self._host))
 
 
 def not_live(host: Host) -> list[str]:

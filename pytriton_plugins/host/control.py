@@ -36,14 +36,19 @@ class Control:
         """Unload ``name``; raises ServerError with Triton's reason."""
         await self._call(self._client.unload_model(name, headers=self._headers, client_timeout=timeout))
 
+    async def version(self, timeout: float) -> str:
+        """Triton's own version; raises ServerError."""
+        answer = await self._call(self._client.get_server_metadata(client_timeout=timeout))
+        return str(answer.version)
+
     async def close(self) -> None:
         await self._client.close()
 
-    async def _call(self, call: Any) -> None:
+    async def _call(self, call: Any) -> Any:
         from tritonclient.utils import InferenceServerException
 
         try:
-            await call
+            return await call
         except InferenceServerException as error:
             # Triton ends the reason for each version of a model with a semicolon and a line end.
             raise ServerError(one_line(error.message() or str(error), _LONGEST).rstrip("; ")) from None

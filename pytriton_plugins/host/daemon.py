@@ -27,6 +27,7 @@ from pytriton_plugins.host.ports import choose_ports
 from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_server_options
 from pytriton_plugins.host.processes import describe_exit, kill_children
 from pytriton_plugins.host.reaper import Reaper
+from pytriton_plugins.host.recent_errors import RecentErrors
 from pytriton_plugins.host.reloading import Reloader
 from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.roster import Roster
@@ -54,6 +55,7 @@ _END_PATIENCE = 0.5
 def run(config: HostConfig) -> int:
     """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible."""
     set_up_logging(config.log_level)
+    errors = RecentErrors.watching("pytriton")
     os.umask(0o077)
     check_server_options(config)
     hooks = hooks_of(config)
@@ -72,7 +74,7 @@ def run(config: HostConfig) -> int:
         )
     run_dir = RunDir(config.run_dir)
     try:
-        return asyncio.run(Host(config, hooks, found, ports, run_dir).live(records))
+        return asyncio.run(Host(config, hooks, found, ports, run_dir, errors).live(records))
     finally:
         run_dir.remove()
 
@@ -81,10 +83,17 @@ class Host:
     """Everything that runs, and how it hangs together. One event loop, no threads but the health checks' one."""
 
     def __init__(
-        self, config: HostConfig, hooks: HookManager, found: FoundServer, ports: Ports, run_dir: RunDir
+        self,
+        config: HostConfig,
+        hooks: HookManager,
+        found: FoundServer,
+        ports: Ports,
+        run_dir: RunDir,
+        errors: RecentErrors,
     ) -> None:
         self.config = config
         self.hooks = hooks
+        self.errors = errors
         self._found = found
         self._ports = ports
         self._run_dir = run_dir
@@ -251,6 +260,24 @@ class Host:
     def health(self) -> Health | None:
         """None until tritonserver runs."""
         return self._health
+
+    @property
+    def server(self) -> TritonServer | None:
+        """None until it runs."""
+        return self.roster.started.result() if self.roster.started.done() else None
+
+    @property
+    def server_restarts(self) -> int:
+        """How often tritonserver was started again."""
+        return 0
+
+    @property
+    def found(self) -> FoundServer:
+        return self._found
+
+    @property
+    def ports(self) -> Ports:
+        return self._ports
 
     # What the health checks need of their host.
 

@@ -165,6 +165,12 @@ class TritonServer:
         """How many requests the backend has not answered yet; ServerError when it does not say so in time."""
         return await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)
 
+    async def requests_of(self, model: int, timeout: float) -> tuple[int, int]:
+        """How many requests of one model run, and how many wait for a worker; ServerError as above."""
+        value = await self.link.ask(LinkMessage(LinkKind.COUNT, model=model), timeout)
+        waiting = value >> 32
+        return max(0, (value & 0xFFFFFFFF) - waiting), waiting
+
     async def stop(self, patience: float) -> None:
         """Fail what still waits, then end the process, by force after ``patience`` seconds."""
         with contextlib.suppress(ServerError):

@@ -153,7 +153,7 @@ def test_which_host_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_user_is_not_asked() -> None:
-    """Anyone can make one in /tmp; only root can be another here. Seen red with neither owner looked at (`_connected`)."""
+    """Anyone can make one in /tmp; root can be another. Seen red with neither owner looked at (`_connected`)."""
     if os.geteuid() != 0:
         return
     with tempfile.TemporaryDirectory(dir="/tmp") as name, socket.socket(socket.AF_UNIX) as listener:

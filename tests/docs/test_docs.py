@@ -143,7 +143,7 @@ def test_commands_that_need_no_host(command: Command, tmp_path: Path, examples: 
         assert any(set(words(line)) <= each for each in said), line
 
 
-@pytest.mark.parametrize("command", those(("pytriton-host", "health")), ids=described)
+@pytest.mark.parametrize("command", those(("pytriton-host", "health"), ("pytriton-host", "status")), ids=described)
 def test_commands_that_ask_the_running_host(command: Command, host: RunningHost) -> None:
     arguments = [*program(command)[1:], f"--pid={host.process.pid}"]
     done = call_host(*arguments)
@@ -161,7 +161,7 @@ def test_exec_probes_pass(words: str, host: RunningHost) -> None:
 
 def test_every_command_of_ours_is_run() -> None:
     """So that a page cannot show one that nobody looks at."""
-    run = ("new", "hooks", "check", "config", "list", "infer", "serve", "health")
+    run = ("new", "hooks", "check", "config", "list", "infer", "serve", "health", "status")
     assert {program(command)[1] for command in those(("pytriton-host",))} <= set(run)
 
 
