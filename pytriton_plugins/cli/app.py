@@ -27,6 +27,7 @@ COMMANDS = {
     "infer": "pytriton_plugins.cli.infer",
     "status": "pytriton_plugins.cli.status",
     "health": "pytriton_plugins.cli.health",
+    "models": "pytriton_plugins.cli.models",
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 5.0
 _PERIOD = 1.0
-_MODELS = ("model", "version", "state", "required", "workers", "restarts", "MiB", "requests")
+MODEL_HEADINGS = ("model", "version", "state", "required", "workers", "restarts", "MiB", "requests")
 
 
 @click.command("status")
@@ -86,7 +86,7 @@ def _parts(status: dict[str, Any]) -> list[RenderableType]:
 
     parts: list[RenderableType] = [Text(printable(line)) for line in _lines(status)]
     parts += [Text(printable(f"not ready: {reason}"), "red") for reason in status["reasons"]]
-    parts.append(make_table(_MODELS, model_rows(status)))
+    parts.append(make_table(MODEL_HEADINGS, model_rows(status)))
     if status["broken"]:
         parts.append(make_table(("broken plugin", "what is wrong"), [_broken(each) for each in status["broken"]]))
     if status["errors"]:
@@ -108,7 +108,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
 
 
 def model_rows(status: dict[str, Any]) -> list[list[str]]:
-    """The table of models, under _MODELS."""
+    """The table of models, under MODEL_HEADINGS."""
     return [_model_row(model) for model in status["models"]]
 
 

@@ -94,7 +94,7 @@ class Host:
         self.config = config
         self.hooks = hooks
         self.errors = errors
-        self._found = found
+        self.found = self._found = found
         self._ports = ports
         self._run_dir = run_dir
         self._state: HostState = "starting"
@@ -106,6 +106,7 @@ class Host:
         self.roster = Roster(config, hooks, repository, self._teller, self.stop, self.abort, self.changed)
         self._gauges = Gauges(self.roster.metrics, self.roster.all_models)
         self._control = ControlSocket(run_dir.path, Answering(self).commands)
+        self.server_restarts = 0
         self.settled = False
         """Whether everything that it was started with has served or failed."""
 
@@ -253,31 +254,9 @@ class Host:
     # What the control socket asks.
 
     @property
-    def state(self) -> HostState:
-        return self._state
-
-    @property
     def health(self) -> Health | None:
         """None until tritonserver runs."""
         return self._health
-
-    @property
-    def server(self) -> TritonServer | None:
-        """None until it runs."""
-        return self.roster.started.result() if self.roster.started.done() else None
-
-    @property
-    def server_restarts(self) -> int:
-        """How often tritonserver was started again."""
-        return 0
-
-    @property
-    def found(self) -> FoundServer:
-        return self._found
-
-    @property
-    def ports(self) -> Ports:
-        return self._ports
 
     # What the health checks need of their host.
 

@@ -38,19 +38,20 @@ class StatusReader:
     async def read(self, reasons: list[str]) -> dict[str, Any]:
         """The status; ``reasons``: why the host is not ready."""
         host = self._host
-        server = host.server
+        status = host.status()
+        server = host.roster.started.result() if host.roster.started.done() else None
         version, waiting = await asyncio.gather(self._version(server), _waiting(server))
         models = sorted(host.roster.models.values(), key=lambda model: (model.name, model.declaration.version))
         return {
             "schema": 1,
             "pid": os.getpid(),
             "version": framework_version(),
-            "state": host.state,
+            "state": status.state,
             "ready": not reasons,
             "reasons": reasons,
             "uptime": round(time.monotonic() - self._started, 3),
-            "address": host.config.address,
-            "ports": attrs.asdict(host.ports),
+            "address": status.address,
+            "ports": attrs.asdict(status.ports) if status.ports else None,
             "tritonserver": {
                 "path": str(host.found.path),
                 "pid": server.child.pid if server is not None and server.child.running else None,
@@ -96,6 +97,7 @@ async def _model(model: ServedModel, server: TritonServer | None, waiting: Waiti
         "ready": status.ready,
         "reason": status.reason,
         "required": model.required,
+        "unloaded": model.unloaded,
         "workers": {"wanted": model.worker_count, "live": status.workers, "pids": [w.pid for w in model.live.workers]},
         "restarts": model.restarts,
         "memory": {"in_use": memory.in_use, "touched": memory.touched, "max": memory.max},
