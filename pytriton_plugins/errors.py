@@ -39,6 +39,10 @@ class ServerGone(ServerError):
     """A tritonserver does not take part any more: it has ended, or its end is about to be seen."""
 
 
+class ControlError(PytritonPluginsError):
+    """No running host was found, it did not answer, or it could not do what it was asked."""
+
+
 class ShmError(PytritonPluginsError):
     """A segment cannot be had: over the model's limit or over the machine's memory headroom."""
 

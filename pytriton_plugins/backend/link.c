@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "queue.h"
 #include "series.h"
 #include "sockets.h"
 #include "waiters.h"
@@ -120,6 +121,14 @@ static const char *on_give_up(Link *link, const WireLink *message, const char *t
   return NULL;
 }
 
+/* Of all models, or of one: then those of them that wait for a worker stand in the upper half. */
+static void on_count(Link *link, const WireLink *message) {
+  Pool *pool = message->model == 0 ? NULL : find_number(link, message->model);
+  uint64_t waiting = pool == NULL ? 0 : queue_length(pool);
+  int held = message->model == 0 ? atomic_load(&link->held) : pool == NULL ? 0 : atomic_load(&pool->held);
+  acknowledge(link, message->token, waiting << 32 | (uint32_t)held);
+}
+
 static const char *on_metric(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
   const char *wrong = series_read(link->series, payload, length);
   if (wrong == NULL) acknowledge(link, message->token, 0);
@@ -138,7 +147,7 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
     case LINK_REFUSED: return on_answer(link, message, (const char *)payload, received);
     case LINK_GATE: return on_gate(link, message);
     case LINK_STOP: on_stop(link); return NULL;
-    case LINK_COUNT: acknowledge(link, message->token, (uint64_t)atomic_load(&link->held)); return NULL;
+    case LINK_COUNT: on_count(link, message); return NULL;
     case LINK_GIVE_UP: return on_give_up(link, message, (const char *)payload);
     case LINK_BUSY: on_busy(link, message); return NULL;
     case LINK_METRIC: return on_metric(link, message, payload, length);
@@ -259,8 +268,9 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
   return pool;
 }
 
-void link_count(Link *link, int requests) {
+void link_count(Link *link, Pool *pool, int requests) {
   atomic_fetch_add(&link->held, requests);
+  atomic_fetch_add(&pool->held, requests);
 }
 
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {

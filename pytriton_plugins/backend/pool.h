@@ -3,6 +3,7 @@
 #define PYTRITON_POOL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,6 +38,7 @@ struct Pool {
   uint32_t number;
   Declaration declaration;
   Pool *next;
+  atomic_int held; /* requests that are not answered yet */
   pthread_mutex_t lock; /* guards everything below, and busy, gone, due and next of the channels */
   pthread_cond_t changed;
   Channel *channels;

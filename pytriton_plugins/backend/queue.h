@@ -13,6 +13,8 @@ void queue_prepend(Pool *pool, const Batch *batch);
 void queue_show(Pool *pool);
 bool queue_hide(Pool *pool);
 
+uint32_t queue_length(Pool *pool);
+
 /* Instances came, or with a negative number went. */
 void queue_count_instances(Pool *pool, int more);
 

@@ -26,6 +26,9 @@ COMMANDS = {
     "config": "pytriton_plugins.cli.config",
     "new": "pytriton_plugins.cli.new",
     "infer": "pytriton_plugins.cli.infer",
+    "status": "pytriton_plugins.cli.status",
+    "health": "pytriton_plugins.cli.health",
+    "models": "pytriton_plugins.cli.models",
 }
 
 
@@ -106,7 +109,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return 2
     except click.UsageError as error:
-        return _fail(f"{error.format_message().rstrip('.')}; see '{_called(error)} --help'", 2)
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return _fail(f"{message}; see '{_called(error)} --help'", 2)
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
     except click.Abort:

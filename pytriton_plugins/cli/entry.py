@@ -1,8 +1,9 @@
-"""The console script's first step, kept light: as process 1 it turns into an init, then the commands are imported."""
+"""The console script's first step, kept light: process 1 becomes an init, `health` is answered, the rest imported."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 
 def main() -> int:
@@ -12,6 +13,12 @@ def main() -> int:
 
         # The fork comes before the imports below, so that the init stays small.
         become_init_if_pid1()
+    if sys.argv[1:2] == ["health"]:
+        from pytriton_plugins.cli.probe import quick_probe
+
+        code = quick_probe(sys.argv[2:])
+        if code is not None:
+            return code
     from pytriton_plugins.cli.app import run
 
     return run()

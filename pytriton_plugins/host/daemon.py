@@ -14,8 +14,10 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.answering import Answering
 from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
+from pytriton_plugins.host.control_socket import ControlSocket
 from pytriton_plugins.host.gauges import Gauges, keep_told
 from pytriton_plugins.host.hardening import forbid_core_dumps
 from pytriton_plugins.host.health import Health
@@ -28,6 +30,7 @@ from pytriton_plugins.host.ports import choose_ports
 from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_server_options
 from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.reaper import Reaper
+from pytriton_plugins.host.recent_errors import RecentErrors
 from pytriton_plugins.host.reloading import Reloader
 from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.roster import Roster
@@ -66,6 +69,7 @@ def run(config: HostConfig) -> int:
 
 
 def _run(config: HostConfig) -> int:
+    errors = RecentErrors.watching("pytriton")
     os.umask(0o077)
     if not config.core_dumps:
         forbid_core_dumps()
@@ -86,7 +90,7 @@ def _run(config: HostConfig) -> int:
         )
     run_dir = RunDir(config.run_dir)
     try:
-        return asyncio.run(Host(config, hooks, found, ports, run_dir).live(records))
+        return asyncio.run(Host(config, hooks, found, ports, run_dir, errors).live(records))
     finally:
         run_dir.remove()
 
@@ -95,15 +99,22 @@ class Host:
     """Everything that runs, and how it hangs together. One event loop, no threads but the health checks' one."""
 
     def __init__(
-        self, config: HostConfig, hooks: HookManager, found: FoundServer, ports: Ports, run_dir: RunDir
+        self,
+        config: HostConfig,
+        hooks: HookManager,
+        found: FoundServer,
+        ports: Ports,
+        run_dir: RunDir,
+        errors: RecentErrors,
     ) -> None:
         self.config = config
         self.hooks = hooks
-        self._found = found
+        self.errors = errors
+        self.found = found
         self._ports = ports
         self._run_dir = run_dir
         self._state: HostState = "starting"
-        self._health = Health(self)
+        self.health = Health(self)
         self._server: TritonServer | None = None
         """None until the first one runs, and between one that ended and the next."""
         self._keeper = Keeper(self._start_server, self._server_ended)
@@ -113,6 +124,9 @@ class Host:
         repository = run_dir.path / "repository"
         self.roster = Roster(config, hooks, repository, self._teller, self.stop, self.abort, self.changed)
         self._gauges = Gauges(self.roster.metrics, self.roster.all_models)
+        self._control = ControlSocket(run_dir.path, Answering(self).commands)
+        self.settled = False
+        """Whether everything that it was started with has served or failed."""
 
     async def live(self, records: list[PluginRecord]) -> int:
         """Start, serve, stop; the exit code."""
@@ -125,6 +139,7 @@ class Host:
         self._aborted: asyncio.Future[None] = loop.create_future()
         self._teller.tell(self.hooks.on_host_start, self.status())
         try:
+            await self._control.open()
             return await self._serve(records)
         finally:
             await self._end_everything()
@@ -157,7 +172,7 @@ class Host:
 
     async def _start_server(self) -> TritonServer:
         server = await TritonServer.start(
-            self._found,
+            self.found,
             self.config,
             self._ports,
             self._run_dir.path,
@@ -168,13 +183,13 @@ class Host:
         await check_age(server, self.config)
         self._server = server
         self.roster.started.set_result(server)
-        self._health.attach(server)
+        self.health.attach(server)
         self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, self._gauges))
         return server
 
     async def _server_ended(self) -> None:
         server, self._server = self._server, None
-        self._health.attach(None)
+        self.health.attach(None)
         if self._telling is not None:
             self._telling.cancel()
         if server is not None:
@@ -183,7 +198,7 @@ class Host:
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
         """Serve until tritonserver has ended too often; then 1. Raises what made the start impossible."""
-        health = asyncio.create_task(self._health.run())
+        health = asyncio.create_task(self.health.run())
         settled = asyncio.create_task(self._announce(plugins, report))
         reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
         ended = asyncio.create_task(self._keeper.keep(server))
@@ -209,9 +224,9 @@ class Host:
         await asyncio.gather(*[model.settled() for model in self.roster.models.values()])
         if self._stop.is_set():
             return
-        self._state = "serving"
+        self._state, self.settled = "serving", True
         self.hooks.now_serving()
-        reasons = await self._health.next_reasons()
+        reasons = await self.health.next_reasons()
         self._write_addresses()
         report.show_models(self._ports, reasons)
 
@@ -239,8 +254,8 @@ class Host:
         _LOG.info("stopping%s", f"; requests are served for {delay:g} s more" if delay else "")
         self._state = "draining"
         self._teller.tell(self.hooks.on_host_drain, self.status())
-        self._health.changed()
-        return await stop_taking_work(self._health, lambda: self._server, delay, self.config.drain_timeout, self._kill)
+        self.health.changed()
+        return await stop_taking_work(self.health, lambda: self._server, delay, self.config.drain_timeout, self._kill)
 
     async def _shut_down(self, patience: float) -> None:
         """End tritonserver and the workers side by side."""
@@ -256,6 +271,7 @@ class Host:
         """Whatever happened, nothing that the host or a plugin started outlives it."""
         if self._telling is not None:
             self._telling.cancel()
+        self._control.close()
         await kill_children(_END_PATIENCE)
         await self._reaper.kill_adopted(_END_PATIENCE)
         self._state = "stopped"
@@ -274,6 +290,13 @@ class Host:
         models = sorted(self.roster.models.values(), key=lambda model: (model.name, model.declaration.version))
         statuses = tuple(model.status() for model in models)
         return HostStatus(statuses, self._state, self.config.address, self._ports, self._run_dir.path)
+
+    # What the control socket asks.
+
+    @property
+    def server_restarts(self) -> int:
+        """How many servers were started in the place of one that had ended."""
+        return self._keeper.restarts
 
     # What the health checks need of their host.
 
@@ -306,4 +329,4 @@ class Host:
     def changed(self) -> None:
         """Have the health checks and the gauges look now."""
         self._gauges.changed()
-        self._health.changed()
+        self.health.changed()

@@ -57,6 +57,7 @@ class Health:
         self._asked: asyncio.Future[Look] | None = None
         self._looks: list[asyncio.Future[list[str]]] = []
         self.ready = False
+        self.last = Look(["starting"])
 
     def attach(self, server: TritonServer | None) -> None:
         """It is this server's gate from now on, which is closed; None while there is no server."""
@@ -81,6 +82,7 @@ class Health:
                 look = Look(["tritonserver: it has ended, and another is being started"])
             else:
                 look = await self._look(status)
+            self.last = look
             if look.reasons != before and status.state == "serving":
                 _LOG.warning("not ready: %s", "; ".join(look.reasons)) if look.reasons else _LOG.info("ready")
                 before = look.reasons

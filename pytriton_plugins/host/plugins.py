@@ -62,7 +62,7 @@ async def serve_plugin(roster: Roster, record: PluginRecord) -> None:
         record.files = worker.files
         record.declared = frozenset(declaration.name for declaration in declared)
         declarations = enabled(roster.config, declared)
-        _refuse_other_tensors(roster, record.reference, declarations)
+        refuse_other_tensors(roster, record.reference, declarations)
     except (WorkerFailed, ConfigError, OSError) as error:
         if worker is not None:
             worker.kill()
@@ -146,7 +146,7 @@ def _without_conflicts(
     return left
 
 
-def _refuse_other_tensors(roster: Roster, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:
+def refuse_other_tensors(roster: Roster, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:
     """Versions of one name share Triton's configuration, so they must declare the same tensors."""
     for declaration in declarations:
         here = f"model {declaration.name} version {declaration.version} of {reference.label}"

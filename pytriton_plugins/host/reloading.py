@@ -46,7 +46,8 @@ class Reloader:
                 if not _differ(before, now):
                     self._seen[record.reference.place] = now
                 elif await self._is_quiet(record, now):
-                    await self._reload(record)
+                    async with self._roster.changing:
+                        await self._reload(record)
                     self._seen[record.reference.place] = {**_stamps(files_of(record)), **now}
             await asyncio.sleep(PERIOD)
 
@@ -82,10 +83,12 @@ class Reloader:
             if model is None:
                 _LOG.warning("model %s is new in %s; restart to serve it", declaration.name, record.reference.plugin)
                 continue
+            if model.unloaded:
+                continue
             worker, first = first, None
             if model.declaration == declaration and not model.error:
                 said = _said(await model.swap(worker))
-            elif await self._roster.replace(model, declaration, worker):
+            elif not await self._roster.replace(model, declaration, worker):
                 said = _SERVED
             else:
                 said = "the change is not served either" if model.error else _SERVES_ON

@@ -43,7 +43,7 @@ class Report:
 
         with Console().status("starting") as status:
             while True:
-                status.update(Text(_awaited(self._roster)))
+                status.update(Text(awaited(self._roster)))
                 await asyncio.sleep(_REFRESH)
 
     def show_models(self, ports: Ports, reasons: list[str]) -> None:
@@ -86,7 +86,8 @@ class Report:
                 console.print("\n" + "\n".join(calls(model, address, ports)), highlight=False, markup=False)
 
 
-def _awaited(roster: Roster) -> str:
+def awaited(roster: Roster) -> str:
+    """What a host that starts still waits for."""
     waiting = [model.name for model in roster.models.values() if not model.loaded and not model.error]
     importing = [record.reference.plugin for record in roster.records if not record.models and not record.error]
     parts = [f"importing {', '.join(importing)}"] if importing else []

@@ -61,6 +61,8 @@ class Roster:
         self._repository = repository
         self._teller = teller
         self._numbers = itertools.count(1)
+        self.changing = asyncio.Lock()
+        """Held while models come or go in the middle of serving."""
         self._load_locks: dict[str, asyncio.Lock] = {}
         self._passing: set[ServedModel] = set()
         """Models that come in the place of one in ``models``, and those that were replaced and finish."""
@@ -88,7 +90,11 @@ class Roster:
         ]
 
     def required_models(self) -> list[tuple[ModelDeclaration, ModelStatus]]:
-        return [(model.declaration, model.status()) for model in self.models.values() if model.required]
+        return [
+            (model.declaration, model.status())
+            for model in self.models.values()
+            if model.required and not model.unloaded
+        ]
 
     # What models need of their host.
 
@@ -140,21 +146,47 @@ class Roster:
         """Those that are replaced, and their successors, too."""
         return list({*self.models.values(), *self._passing})
 
-    async def replace(self, old: ServedModel, declaration: ModelDeclaration, first: Worker | None) -> bool:
-        """Serve a changed declaration in the place of ``old``, which finishes what Triton has given it."""
-        new = ServedModel(self, old.reference, declaration)
-        self._passing |= {new, old}
+    async def replace(self, old: ServedModel, declaration: ModelDeclaration, first: Worker | None) -> str:
+        """Serve a changed declaration in the place of ``old``, which finishes what Triton has given it.
+
+        Returns why not, nothing if it is served; the old one stays then.
+        """
+        return await self.admit(old.reference, declaration, first, {old})
+
+    async def admit(
+        self, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None, old: set[ServedModel]
+    ) -> str:
+        """Serve one more model, in the place of ``old`` if there is one; it counts once it serves. Returns why not."""
+        new = ServedModel(self, reference, declaration)
+        self._passing |= {new, *old}
         new.start(first)
         await new.settled()
         if new.error:
-            self._passing -= {new, old}
+            self._passing -= {new, *old}
             new.cancel()
-            return False
+            return new.error
         self.models[declaration.name, declaration.version] = new
-        self._passing.discard(new)
-        if not old.loaded:
-            self._passing.discard(old)  # Triton has nothing to let go of
-        return True
+        # Of one that was not loaded there is nothing that Triton could let go of.
+        self._passing -= {new, *(model for model in old if not model.loaded)}
+        self.changed()
+        return ""
+
+    async def unload(self, model: ServedModel) -> None:
+        """Have Triton let go of a model that no request runs on; the other versions of its name stay."""
+        async with self._load_locks.setdefault(model.name, asyncio.Lock()):
+            if not model.loaded:
+                return
+            model.loaded = False
+            others = [each for each in self.models.values() if each.name == model.name and each.loaded]
+            server, timeout = await self.server(), self.config.load_timeout
+            if others:
+                await server.load(model.name, final_config(self.config, self.hooks, others), timeout)
+            else:
+                await server.control.unload(model.name, timeout=timeout)
+            try:
+                await asyncio.wait_for(model.gone.wait(), timeout)
+            except asyncio.TimeoutError:
+                raise ServerError(f"Triton has not let go of model {model.name} within {timeout:g} s") from None
 
     async def load(self, model: ServedModel) -> None:
         """Load the model into Triton, with every version of its name that has a worker."""
@@ -195,6 +227,9 @@ class Roster:
 
     def on_model_gone(self, message: LinkMessage) -> None:
         """Triton has let go of a declaration: the workers of one that was replaced have nothing to do any more."""
+        for model in self.all_models():
+            if model.number == message.model:
+                model.gone.set()
         for model in [model for model in self._passing if model.number == message.model and model.loaded]:
             self._passing.discard(model)
             model.retire()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.host.places import FOLDER_PREFIX
 
-_PREFIX = "pytriton-host-"
 _CLAIM = "pytriton-host.lock"
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -33,7 +33,7 @@ class RunDir:
             if wanted:
                 self._claim = _claimed(parent)
             _sweep(parent)
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            self.path = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=parent))
             self._lock = _locked_file(self.path)
         except OSError as error:
             raise ConfigError(f"run directory {parent}: {error.strerror}; name another with --run-dir") from None
@@ -90,7 +90,7 @@ def _locked(descriptor: int) -> bool:
 
 def _sweep(parent: Path) -> None:
     """Remove folders of hosts that were killed: those whose lock nobody holds."""
-    for folder in parent.glob(_PREFIX + "*"):
+    for folder in parent.glob(FOLDER_PREFIX + "*"):
         with contextlib.suppress(OSError):  # another user's, or just being made
             descriptor = os.open(folder / "lock", _OPEN)
             try:

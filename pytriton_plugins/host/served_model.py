@@ -6,18 +6,17 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
-from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.connections import Connections
 from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, fixed_fields, ledger_of
-from pytriton_plugins.host.memory import Budget, in_mib
+from pytriton_plugins.host.memory import in_mib
 from pytriton_plugins.host.model_link import ModelLink
 from pytriton_plugins.host.model_settings import configured, is_required, worker_count
 from pytriton_plugins.host.processes import first_end
+from pytriton_plugins.host.surroundings import Surroundings
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Order, Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -30,26 +29,11 @@ SPAWN_AGAIN_AFTER = 0.5
 MOST_HISTORY = 16
 """Ends of workers that are remembered for each place."""
 
+UNLOADED = "it was unloaded"
+"""What its requests and the status are told."""
+
 NOT_READY_AFTER = 0.5
 """A model without a live worker for this many seconds is not ready."""
-
-
-class Surroundings(Protocol):
-    """What a model needs of its host."""
-
-    config: HostConfig
-    hooks: HookManager
-    budget: Budget
-
-    async def server(self) -> TritonServer: ...
-    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...
-    def worker_hooks(self) -> list[dict[str, Any]]: ...
-    def worker_is_ready(self, worker: Worker) -> None: ...
-    def stop(self, reason: str) -> None: ...
-    def abort(self, error: BaseException) -> None: ...
-    def untouched_memory(self) -> int: ...
-    async def load(self, model: ServedModel) -> None: ...
-    def changed(self) -> None: ...
 
 
 class Swapped(NamedTuple):
@@ -75,6 +59,12 @@ class ServedModel:
         self.loaded = False
         """The tritonserver that runs now has it."""
         self.error = ""
+        self.unloaded = False
+        """It was given up on purpose, and is no reason against ready."""
+        self.last_failure = ""
+        """Why a worker did not come to serve it."""
+        self.gone = asyncio.Event()
+        """Triton has let go of it."""
         self.restarts = 0
         self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
         self._link = ModelLink(self.number, declaration, host.server)
@@ -143,6 +133,15 @@ class ServedModel:
     def server_ended(self) -> None:
         """The next server is to be told of the model, and to load it."""
         self.loaded = False
+        self.gone.set()
+
+    def take_out(self) -> None:
+        """Serve it no longer: requests that wait fail, those that run may finish, and no other worker comes."""
+        self.error, self.unloaded = UNLOADED, True
+        self._link.give_up(UNLOADED)
+        self.retire()
+        self._settled.set()
+        self._host.changed()
 
     async def settled(self) -> None:
         """Return when the model serves or has failed."""
@@ -217,6 +216,7 @@ class ServedModel:
 
     def _failed(self, reason: str) -> None:
         """A model that has served gets another worker; one that never did is given up."""
+        self.last_failure = reason
         if self._has_served:
             _LOG.error("model %s: %s", self.name, reason)
         else:
@@ -231,6 +231,8 @@ class ServedModel:
             config, hooks = self._host.config, self._host.worker_hooks()
             order = Order(self.declaration, self.settings.settings, hooks, config.forward_headers)
             await worker.serve(order, config.load_timeout)
+            if self.unloaded:
+                return served
             while worker.child.running and not worker.expected_to_end:
                 server = await self._host.server()
                 if await self._join(worker, server) and not served:
@@ -269,6 +271,7 @@ class ServedModel:
             if self.loaded:
                 return
             await self._host.load(self)
+            self.gone.clear()
             self.loaded = self._has_served = True
             self._settled.set()
         workers = f"{self.worker_count} worker{'s' if self.worker_count > 1 else ''}"

@@ -182,6 +182,12 @@ class TritonServer:
         if self._control is not None:
             await self._control.close()
 
+    async def requests_of(self, model: int, timeout: float) -> tuple[int, int]:
+        """How many requests of one model run, and how many wait for a worker; ServerError as above."""
+        value = await self.link.ask(LinkMessage(LinkKind.COUNT, model=model), timeout)
+        waiting = value >> 32
+        return max(0, (value & 0xFFFFFFFF) - waiting), waiting
+
     async def stop(self, patience: float) -> None:
         """Fail what still waits, then end the process, by force after ``patience`` seconds."""
         with contextlib.suppress(ServerError):

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 
 _PENDING = b"nv_inference_pending_request_count{"
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 async def waiting_requests(host: str, port: int) -> int:
     """The requests of all models that are in no backend yet; raises OSError or ValueError where no metrics are."""
+    return sum((await waiting_by_model(host, port)).values())
+
+
+async def waiting_by_model(host: str, port: int) -> Counter[tuple[str, str]]:
+    """The same for each model, by name and version; those that are not in it have none."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(f"GET /metrics HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         content = await reader.read(-1)
     finally:
         writer.close()
-    return sum(int(float(line.rpartition(b" ")[2])) for line in content.splitlines() if line.startswith(_PENDING))
+    waiting: Counter[tuple[str, str]] = Counter()
+    for line in content.splitlines():
+        if line.startswith(_PENDING):
+            labels, _, count = line.decode(errors="replace").rpartition(" ")
+            found = dict(_LABEL.findall(labels))
+            waiting[found.get("model", ""), found.get("version", "")] += int(float(count))
+    return waiting

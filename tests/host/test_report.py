@@ -12,6 +12,7 @@ from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.locate import FoundServer
 from pytriton_plugins.host.plugins import PluginRecord
+from pytriton_plugins.host.recent_errors import RecentErrors
 from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.run_dir import RunDir
 from pytriton_plugins.testing import wait_until
@@ -28,7 +29,7 @@ def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureF
     """Seen red with rich's markup on for the address, and for the plugin."""
     run_dir = RunDir(tmp_path)
     config = HostConfig(address="fe80::1")
-    host = Host(config, HookManager(), FoundServer(Path("/none"), "a test"), PORTS, run_dir)
+    host = Host(config, HookManager(), FoundServer(Path("/none"), "a test"), PORTS, run_dir, RecentErrors())
     host.roster.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
     Report(host.roster).show_models(PORTS, ["plugin [red]: no module [x]"])
     run_dir.remove()

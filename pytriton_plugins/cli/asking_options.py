@@ -1,0 +1,31 @@
+"""The options that choose a running host; runs in the process that was called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from pytriton_plugins.cli.asking import RUN_DIR_VARIABLE
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def host_choice(function: F) -> F:
+    """Adds ``--run-dir`` and ``--pid``."""
+    by_pid = click.option("--pid", metavar="PID", type=click.IntRange(min=1), help="The host with this process id.")
+    by_folder = click.option(
+        "--run-dir",
+        metavar="DIR",
+        type=click.Path(),
+        envvar=RUN_DIR_VARIABLE,
+        show_envvar=True,
+        help="The host that was started with this --run-dir. Default: the only one of this user.",
+    )
+    return by_folder(by_pid(function))
+
+
+def json_option(function: F) -> F:
+    """Adds ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')(function)

@@ -1,0 +1,143 @@
+"""`pytriton-host status`: what the running daemon says of itself; runs in the process that was called."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pytriton_plugins.cli.asking import Host, find_host
+from pytriton_plugins.cli.asking_options import host_choice, json_option
+from pytriton_plugins.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+TIMEOUT = 5.0
+_PERIOD = 1.0
+MODEL_HEADINGS = ("model", "version", "state", "required", "workers", "restarts", "MiB", "requests")
+
+
+@click.command("status")
+@click.option("--watch", is_flag=True, help="Show it anew every second, until interrupted.")
+@json_option
+@host_choice
+def command(watch: bool, as_json: bool, run_dir: str | None, pid: int | None) -> None:
+    """Show the running host: whether it is ready, its tritonserver, models and workers, what is broken, last errors.
+
+    Workers are live/wanted with their process ids, MiB of shared memory are touched/in use/limit, requests are in
+    flight/waiting. With --json --watch there is one object a line.
+    """
+    host = find_host(run_dir, pid)
+    try:
+        if not watch:
+            status = ask(host)
+            _print(status) if not as_json else click.echo(json.dumps(status, indent=2))
+        elif as_json:
+            for status in _every_second(host):
+                click.echo(json.dumps(status))
+        else:
+            _redraw(host)
+    except KeyboardInterrupt:
+        pass  # the way to end --watch
+    finally:
+        host.close()
+
+
+def ask(host: Host) -> dict[str, Any]:
+    """The status of ``host``; raises ControlError."""
+    status: dict[str, Any] = host.ask({"command": "status"}, TIMEOUT)
+    return status
+
+
+def _every_second(host: Host) -> Iterator[dict[str, Any]]:
+    while True:
+        yield ask(host)
+        time.sleep(_PERIOD)
+
+
+def _print(status: dict[str, Any]) -> None:
+    from pytriton_plugins.cli.tables import print_all
+
+    print_all(_parts(status))
+
+
+def _redraw(host: Host) -> None:
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        for status in _every_second(host):
+            _print(status)
+        return
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        for status in _every_second(host):
+            live.update(Group(*_parts(status)), refresh=True)
+
+
+def _parts(status: dict[str, Any]) -> list[RenderableType]:
+    from rich.text import Text
+
+    from pytriton_plugins.cli.tables import make_table
+
+    parts: list[RenderableType] = [Text(printable(line)) for line in _lines(status)]
+    parts += [Text(printable(f"not ready: {reason}"), "red") for reason in status["reasons"]]
+    parts.append(make_table(MODEL_HEADINGS, model_rows(status)))
+    if status["broken"]:
+        parts.append(make_table(("broken plugin", "what is wrong"), [_broken(each) for each in status["broken"]]))
+    if status["errors"]:
+        rows = [(each["time"], each["logger"], each["message"]) for each in status["errors"]]
+        parts.append(make_table(("last errors", "of", "message"), rows))
+    return parts
+
+
+def _lines(status: dict[str, Any]) -> list[str]:
+    server, ports = status["tritonserver"], status["ports"]
+    ready = "ready" if status["ready"] else "not ready"
+    running = f"pid {server['pid']}" if server["pid"] else "not running"
+    return [
+        f"pytriton-host {status['version']}   pid {status['pid']}   {status['state']}, {ready}   "
+        f"up {_duration(status['uptime'])}",
+        f"tritonserver {server['version'] or '?'}   {running}   restarts {server['restarts']}   {server['path']}",
+        f"address {status['address']}   HTTP {ports['http']}   gRPC {ports['grpc']}   metrics {ports['metrics']}",
+    ]
+
+
+def model_rows(status: dict[str, Any]) -> list[list[str]]:
+    """The table of models, under MODEL_HEADINGS."""
+    return [_model_row(model) for model in status["models"]]
+
+
+def _model_row(model: dict[str, Any]) -> list[str]:
+    workers, memory, requests = model["workers"], model["memory"], model["requests"]
+    sizes = "/".join(_mib(memory[name]) for name in ("touched", "in_use", "max"))
+    return [
+        model["model"],
+        str(model["version"]),
+        "ready" if model["ready"] else model["reason"],
+        "yes" if model["required"] else "no",
+        " ".join([f"{workers['live']}/{workers['wanted']}", *map(str, workers["pids"])]),
+        str(model["restarts"]),
+        sizes,
+        "/".join("?" if count is None else str(count) for count in (requests["in_flight"], requests["waiting"])),
+    ]
+
+
+def _broken(plugin: dict[str, Any]) -> tuple[str, str]:
+    return plugin["plugin"] + ("" if plugin["required"] else " (optional)"), plugin["error"]
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f}".removesuffix(".0")
+
+
+def _duration(seconds: float) -> str:
+    days, rest = divmod(int(seconds), 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, whole = divmod(rest, 60)
+    parts = [(days, "d"), (hours, "h"), (minutes, "m")]
+    return " ".join([f"{count}{unit}" for count, unit in parts if count] + [f"{whole}s"])

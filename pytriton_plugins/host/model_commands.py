@@ -1,0 +1,234 @@
+"""Models that come, go or are swapped because an operator says so, while others serve; in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsError
+from pytriton_plugins.host.control_socket import Progress
+from pytriton_plugins.host.granting import LOOK_AGAIN
+from pytriton_plugins.host.newcomers import candidates
+from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, refuse_other_tensors
+from pytriton_plugins.host.served_model import ServedModel
+from pytriton_plugins.host.worker import Worker, WorkerFailed
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.settings import suggestion
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.roster import Roster
+
+_LOG = logging.getLogger("pytriton.host")
+_END_PATIENCE = 5.0
+"""Seconds for the end of workers that nothing runs on any more."""
+
+
+class ModelCommands:
+    """One at a time, and never beside a reload that a changed file asked for. Each raises ControlError with why not.
+
+    ``name`` and ``version`` choose models; a version of None means each that there is. A line for each is returned.
+    """
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+
+    async def unload(self, name: str, version: int | None, patience: float, progress: Progress) -> list[str]:
+        """Serve a model no longer; what runs gets ``patience`` seconds."""
+        said = []
+        async with self._alone(progress):
+            for model in self._chosen(name, version):
+                label = _label(model.declaration)
+                if model.unloaded:
+                    raise ControlError(f"{label} is unloaded already")
+                if not model.loaded and not model.error:
+                    raise ControlError(f"{label} is being loaded; wait until it serves")
+                await self._unload(model, patience, progress)
+                _LOG.info("%s: unloaded", label)
+                said.append(f"{label}: unloaded")
+        return said
+
+    async def _unload(self, model: ServedModel, patience: float, progress: Progress) -> None:
+        label, workers = _label(model.declaration), model.live.workers
+        model.take_out()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience
+        if workers:
+            progress(f"{label}: waiting for the requests that run")
+        while model.live and loop.time() < until:
+            await asyncio.sleep(LOOK_AGAIN)
+        for worker in model.live.workers:
+            _LOG.warning("%s: its worker %d still ran requests after %g s and is killed", label, worker.pid, patience)
+            worker.dismiss()
+        model.cancel()
+        ends = [asyncio.ensure_future(worker.ended()) for worker in workers]
+        if ends:
+            await asyncio.wait(ends, timeout=_END_PATIENCE)
+        progress(f"{label}: unloading it in Triton")
+        await self._roster.unload(model)
+
+    async def load(self, name: str, version: int | None, progress: Progress) -> list[str]:
+        """Serve again what was unloaded or has failed, or a model of a plugin that was installed meanwhile."""
+        async with self._alone(progress):
+            known = [model for model in self._roster.models.values() if _matches(model.declaration, name, version)]
+            down = [model for model in known if model.error]
+            if known and not down:
+                raise ControlError(f"{' and '.join(_label(model.declaration) for model in known)}: served already")
+            if not known:
+                return await self._load_new(name, version, progress)
+            return await self._again(down, progress)
+
+    async def reload(self, name: str, version: int | None, progress: Progress) -> list[str]:
+        """Import a model's plugin anew, and serve what it declares now; if that fails the old one serves on."""
+        async with self._alone(progress):
+            chosen = self._chosen(name, version)
+            for model in chosen:
+                if model.unloaded:
+                    raise ControlError(f"{_label(model.declaration)} is unloaded; load it: pytriton-host models load")
+            return await self._again(chosen, progress)
+
+    async def _again(self, models: Sequence[ServedModel], progress: Progress) -> list[str]:
+        said = []
+        for reference in dict.fromkeys(model.reference for model in models):
+            async with self._imported(self._record_of(reference), progress) as (record, declarations, workers):
+                for model in [model for model in models if model.reference == reference]:
+                    label = _label(model.declaration)
+                    declaration = _find(declarations, model)
+                    if declaration is None:
+                        raise ControlError(f"{label} is not in plugin {reference.label} any more")
+                    progress(f"{label}: setting up its workers")
+                    said.append(await self._serve_again(model, declaration, self._taken(record, declaration, workers)))
+        return said
+
+    async def _serve_again(self, model: ServedModel, declaration: ModelDeclaration, first: Worker | None) -> str:
+        label, kept = _label(declaration), "" if model.error else "; the old one serves on"
+        if model.declaration != declaration or model.error:
+            refuse_other_tensors(self._roster, model.reference, [declaration])
+            why_not = await self._roster.replace(model, declaration, first)
+            if why_not:
+                raise ControlError(f"{label}: {why_not}{kept}")
+            return f"{label}: serving"
+        done, live = await model.swap(first)
+        if done < live:
+            left = "the others serve on as they were" if done else "the old one serves on"
+            raise ControlError(
+                f"{label}: {model.last_failure or 'no worker came'}; {done} of {live} workers are new; {left}"
+            )
+        return f"{label}: serving" if live else f"{label}: it has no worker now; its next one serves the change"
+
+    async def _load_new(self, name: str, version: int | None, progress: Progress) -> list[str]:
+        """A model that nobody has heard of yet: look into plugins without models, new ones, then all others."""
+        failures = []
+        for record in await candidates(self._roster, name):
+            try:
+                async with self._imported(record, progress) as (_, declarations, workers):
+                    wanted = self._wanted(record, declarations, name, version)
+                    if wanted:
+                        return await self._admit(record, wanted, workers, progress)
+            except (ControlError, WorkerFailed) as error:
+                if name in record.reference.names:
+                    raise
+                failures.append(str(error))
+        found = "".join(f"; {failure}" for failure in failures)
+        raise ControlError(f"no plugin has a model {name} that is to be served{self._hint(name)}{found}")
+
+    def _wanted(
+        self, record: PluginRecord, declarations: Sequence[ModelDeclaration], name: str, version: int | None
+    ) -> list[ModelDeclaration]:
+        """The model of that name, or every model of the plugin of that name; those that are known are left out."""
+        all_of_it = name in record.reference.names and version is None
+        mine = {key for key, model in self._roster.models.items() if model.reference == record.reference}
+        return [
+            each
+            for each in declarations
+            if (all_of_it or _matches(each, name, version)) and (each.name, each.version) not in mine
+        ]
+
+    async def _admit(
+        self, record: PluginRecord, wanted: Sequence[ModelDeclaration], workers: list[Worker], progress: Progress
+    ) -> list[str]:
+        refuse_other_tensors(self._roster, record.reference, list(wanted))
+        said = []
+        for declaration in wanted:
+            label = _label(declaration)
+            other = self._roster.models.get((declaration.name, declaration.version))
+            if other is not None:
+                raise ControlError(conflict(declaration, (other.reference, record.reference)))
+            progress(f"{label}: setting up its workers")
+            first = self._taken(record, declaration, workers)
+            why_not = await self._roster.admit(record.reference, declaration, first, set())
+            if why_not:
+                raise ControlError(f"{label}: {why_not}")
+            if record not in self._roster.records:
+                self._roster.records.append(record)
+            record.error = ""
+            record.models.append(declaration.name)
+            said.append(f"{label}: serving")
+        self._roster.changed()
+        return said
+
+    @contextlib.asynccontextmanager
+    async def _imported(
+        self, record: PluginRecord, progress: Progress
+    ) -> AsyncIterator[tuple[PluginRecord, list[ModelDeclaration], list[Worker]]]:
+        """What the plugin declares now, and the worker that has imported it, for the first who takes it."""
+        if record.refused:
+            raise ControlError(f"plugin {record.reference.label}: {record.error}")
+        progress(f"importing {record.reference.label}")
+        workers: list[Worker] = []
+        try:
+            workers.append(self._roster.new_worker(record.reference))
+            declared = await workers[0].declared(self._roster.config.import_timeout)
+            record.files = workers[0].files
+            record.declared = frozenset(declaration.name for declaration in declared)
+            yield record, enabled(self._roster.config, declared), workers
+        except (WorkerFailed, ConfigError, OSError) as error:
+            raise ControlError(f"plugin {record.reference.label}: {error}") from None
+        finally:
+            for worker in workers:
+                worker.dismiss()
+
+    def _taken(self, record: PluginRecord, model: ModelDeclaration, workers: list[Worker]) -> Worker | None:
+        """The worker that has imported the plugin, unless it is taken, or the model needs other variables."""
+        if not workers or self._roster.launch_of(record.reference, model, workers[0].number) != workers[0].launch:
+            return None
+        return workers.pop()
+
+    def _record_of(self, reference: ModelReference) -> PluginRecord:
+        return next(record for record in self._roster.records if record.reference == reference)
+
+    def _chosen(self, name: str, version: int | None) -> list[ServedModel]:
+        found = [model for model in self._roster.models.values() if _matches(model.declaration, name, version)]
+        if not found:
+            which = f"model {name}" + (f" version {version}" if version is not None else "")
+            raise ControlError(f"there is no {which}{self._hint(name)}; see 'pytriton-host models list'")
+        return found
+
+    def _hint(self, name: str) -> str:
+        return suggestion(name, {model.name for model in self._roster.models.values()} - {name})
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, progress: Progress) -> AsyncIterator[None]:
+        if self._roster.changing.locked():
+            progress("waiting for another change of models")
+        async with self._roster.changing:
+            try:
+                yield
+            except PytritonPluginsError as error:
+                _LOG.warning("not done: %s", error)
+                raise
+
+
+def _matches(declaration: ModelDeclaration, name: str, version: int | None) -> bool:
+    return declaration.name == name and version in (None, declaration.version)
+
+
+def _find(declarations: Sequence[ModelDeclaration], model: ServedModel) -> ModelDeclaration | None:
+    return next((each for each in declarations if _matches(each, model.name, model.declaration.version)), None)
+
+
+def _label(declaration: ModelDeclaration) -> str:
+    return f"model {declaration.name} version {declaration.version}"

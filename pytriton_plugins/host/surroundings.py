@@ -1,0 +1,34 @@
+"""What one served model needs of its host, which is more than one class; in the host's event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.memory import Budget
+from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.worker import Worker
+from pytriton_plugins.models import ModelDeclaration
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.served_model import ServedModel
+
+
+class Surroundings(Protocol):
+    """What a model needs of its host."""
+
+    config: HostConfig
+    hooks: HookManager
+    budget: Budget
+
+    async def server(self) -> TritonServer: ...
+    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...
+    def worker_hooks(self) -> list[dict[str, Any]]: ...
+    def worker_is_ready(self, worker: Worker) -> None: ...
+    def stop(self, reason: str) -> None: ...
+    def abort(self, error: BaseException) -> None: ...
+    def untouched_memory(self) -> int: ...
+    async def load(self, model: ServedModel) -> None: ...
+    def changed(self) -> None: ...

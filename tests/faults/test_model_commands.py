@@ -1,0 +1,403 @@
+"""`pytriton-host models` while clients send: what is asked for happens, and nothing else is touched."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import attrs
+import numpy as np
+import pytest
+from clients import Crowd, Gate, attempt, infer
+from command import call_host
+from fake_distributions import install, path_with
+from leftovers import Mark
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+MODELS = Path(__file__).parents[1] / "models"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
+PLUS = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+@infer_func(name="{name}", inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ()){more}])
+def plus(x):
+    return {result}
+"""
+X = {"x": np.array([[0]])}
+
+
+def plus(number: int, name: str = "plus") -> str:
+    return PLUS.format(name=name, more="", result=f"x + {number}")
+
+
+def plus_and_more(number: int) -> str:
+    return PLUS.format(name="plus", more=", Tensor('z', np.int64, ())", result=f"{{'y': x + {number}, 'z': x}}")
+
+
+@attrs.define
+class Site:
+    """A host in ``folder``, and what is asked of it."""
+
+    host: RunningHost
+    folder: Path
+
+    def models(self, *arguments: str) -> CompletedProcess[str]:
+        return call_host("models", *arguments, f"--run-dir={self.folder}")
+
+    def model(self, name: str, version: int = 1) -> dict[str, object]:
+        document = json.loads(call_host("models", "list", "--json", f"--run-dir={self.folder}").stdout)
+        assert document["schema"] == 1
+        (found,) = [each for each in document["models"] if (each["model"], each["version"]) == (name, version)]
+        return dict(found)
+
+    def health(self) -> tuple[int, str]:
+        done = call_host("health", "ready", f"--run-dir={self.folder}")
+        return done.returncode, done.stderr
+
+    def answer(self, model: str = "plus") -> int:
+        return int(infer(self.host, "grpc", model, X)["y"].item())
+
+
+@attrs.define
+class Watch:
+    """Asks for readiness, and one model for an answer, without a pause."""
+
+    host: RunningHost
+    ready: list[tuple[float, int]] = attrs.Factory(list)
+    failures: list[str] = attrs.Factory(list)
+    answers: set[int] = attrs.Factory(set)
+    done: threading.Event = attrs.Factory(threading.Event)
+
+    def look(self) -> None:
+        while not self.done.is_set():
+            self.ready.append((time.monotonic(), self.host.status("/v2/health/ready")))
+
+    def send(self, model: str) -> None:
+        while not self.done.is_set():
+            answered = attempt(self.host, "grpc", model, X if model == "plus" else {"x": np.array([[2.0]])})
+            if answered.error:
+                self.failures.append(answered.error)
+            elif "y" in answered.outputs:
+                self.answers.add(int(answered.outputs["y"].item()))
+
+    @property
+    def longest_not_ready(self) -> float:
+        """Seconds."""
+        runs = itertools.groupby(self.ready, lambda look: look[1] == 200)
+        spans = [[at for at, _ in run] for ready, run in runs if not ready]
+        return max((span[-1] - span[0] for span in spans), default=0.0)
+
+
+def watched(host: RunningHost, model: str, work: Callable[[], object]) -> Watch:
+    """What was seen while ``work`` was done."""
+    watch = Watch(host)
+    with ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(watch.look), pool.submit(watch.send, model), pool.submit(watch.send, model)]
+        try:
+            wait_until(lambda: len(watch.ready) > 10, 20, "it is watched")
+            work()
+        finally:
+            watch.done.set()
+        for each in running:
+            each.result()
+    return watch
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "plus.py"
+    path.write_text(plus(1))
+    return path
+
+
+@pytest.fixture
+def site(file: Path, folder: Path) -> Iterator[Site]:
+    with run_host(file, SCALARS, MODELS / "gated.py", options=[f"--run-dir={folder}"]) as host:
+        host.wait_settled()
+        yield Site(host, folder)
+
+
+def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_path: Path) -> None:
+    """Triton counts a model that it lets go of against ready for some milliseconds, which no gate can hide; a long call
+    must not make seconds of that. Seen red with the model unloaded in Triton first (`ModelCommands._unload`), with what
+    waits kept waiting for the call (`has_worker`, backend/queue.c), and with an unloaded model among the reasons.
+    """
+    gate = Gate(tmp_path / "gate")
+    pids = site.model("Gated")["workers"]["pids"]  # type: ignore[index]
+
+    def work() -> None:
+        with Crowd(site.host, 9) as crowd, ThreadPoolExecutor(1) as pool:
+            runs = crowd.send("Gated", {"gate": gate.tensor})
+            wait_until(gate.is_reached, 20, "the call runs")
+            wait = [crowd.send("Gated", {"gate": gate.tensor}) for _ in range(8)]
+            wait_until(lambda: site.model("Gated")["requests"] == {"in_flight": 1, "waiting": 8}, 20, "they wait")
+            unloading = pool.submit(site.models, "unload", "Gated")
+            for each in wait:
+                assert "model Gated is out of service: it was unloaded" in each.result(20).error
+            assert not runs.done()
+            assert site.health() == (0, "")
+            gate.open()
+            assert runs.result(20).outputs["rows"].item() == 1
+            done = unloading.result(20)
+            assert (done.returncode, done.stdout) == (0, "model Gated version 1: unloaded\n")
+            assert "waiting for the requests that run" in done.stderr
+
+    watch = watched(site.host, "scalars", work)
+    assert watch.failures == []
+    assert watch.longest_not_ready < 0.25
+    model = site.model("Gated")
+    assert (model["ready"], model["reason"], model["unloaded"]) == (False, "it was unloaded", True)
+    assert model["memory"]["in_use"] == 0  # type: ignore[index]
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    assert site.host.status("/v2/models/Gated/ready") == 400
+    assert site.host.status("/v2/health/ready") == 200
+    assert site.health() == (0, "")
+    assert site.models("unload", "Gated").stderr.endswith("model Gated version 1 is unloaded already\n")
+
+
+def test_an_unloaded_model_is_loaded_again(site: Site, file: Path) -> None:
+    """With what its plugin is by then. Seen red with the old declaration loaded (`_again`)."""
+    assert site.models("unload", "plus").returncode == 0
+    file.write_text(plus_and_more(2))
+
+    def work() -> None:
+        done = site.models("load", "plus", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"schema": 1, "done": ["model plus version 1: serving"]}
+
+    watch = watched(site.host, "scalars", work)
+    assert watch.failures == []
+    assert watch.longest_not_ready < 0.25
+    assert infer(site.host, "grpc", "plus", {"x": np.array([[5]])})["z"].item() == 5
+    assert site.model("plus")["unloaded"] is False
+    assert site.models("load", "plus").stderr.endswith("pytriton-host: model plus version 1: served already\n")
+
+
+def test_a_load_that_fails_leaves_it_unloaded_and_the_host_ready(site: Site, file: Path) -> None:
+    """Seen red with the failed model kept in the place of the unloaded one: ready was 400."""
+    assert site.models("unload", "plus").returncode == 0
+    for content, said in (
+        ("def (\n", "SyntaxError"),
+        (CLASS.format(setup="raise OSError('no weights')"), "no weights"),
+    ):
+        file.write_text(content)
+        done = site.models("load", "plus")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert said in done.stderr.splitlines()[-1]
+        assert site.model("plus")["unloaded"] is True
+        assert site.health() == (0, "")
+    file.write_text(plus(3))
+    assert site.models("load", "plus").returncode == 0
+    assert site.answer() == 3
+
+
+CLASS = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+@infer_func(name="plus", inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("y", np.int64, ())])
+class Plus:
+    def __init__(self):
+        {setup}
+
+    def __call__(self, x):
+        return x
+"""
+
+
+def test_a_call_that_does_not_end_is_not_waited_for(site: Site, tmp_path: Path) -> None:
+    """Its client is told, and the model goes. Seen red without the end of the patience (`ModelCommands._unload`)."""
+    gate = Gate(tmp_path / "gate")
+    with Crowd(site.host, 1) as crowd:
+        runs = crowd.send("Gated", {"gate": gate.tensor})
+        wait_until(gate.is_reached, 20, "the call runs")
+        done = site.models("unload", "Gated", "--timeout=0.5")
+        assert (done.returncode, done.stdout) == (0, "model Gated version 1: unloaded\n")
+        assert "its worker ended while it ran this request" in runs.result(20).error
+    assert "still ran requests after 0.5 s and is killed" in site.host.log
+    assert site.host.status("/v2/health/ready") == 200
+
+
+@pytest.mark.parametrize("change", [plus, plus_and_more], ids=["same-declaration", "other-declaration"])
+def test_reloading_under_load(site: Site, file: Path, change: Callable[[int], str]) -> None:
+    """No request fails and readiness stays. Seen red with the model unloaded first."""
+
+    def work() -> None:
+        for number in (2, 3):
+            file.write_text(change(number))
+            done = site.models("reload", "plus")
+            assert (done.returncode, done.stdout) == (0, "model plus version 1: serving\n"), done.stderr
+            assert site.answer() == number
+
+    watch = watched(site.host, "plus", work)
+    assert watch.failures == []
+    assert {status for _, status in watch.ready} == {200}
+    assert watch.answers == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("raise OSError('no\\nlibrary')\n", "no library"),
+        (CLASS.format(setup="raise OSError('no weights')"), "no weights"),
+        (PLUS.format(name="other", more="", result="x"), "model plus version 1 is not in plugin"),
+    ],
+    ids=["import", "set-up", "gone"],
+)
+def test_a_reload_that_fails_leaves_the_old_one(site: Site, file: Path, content: str, said: str) -> None:
+    """Seen red with the old workers ended before the new ones serve."""
+    file.write_text(content)
+    done = site.models("reload", "plus")
+    assert (done.returncode, done.stdout) == (1, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("pytriton-host: ")
+    assert said in last
+    assert site.answer() == 1
+    assert site.host.status("/v2/health/ready") == 200
+    file.write_text(plus(4))
+    assert site.models("reload", "plus").returncode == 0
+    assert site.answer() == 4
+
+
+VERSIONS = """
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+X, Y = [Tensor("x", np.int64, ())], [Tensor("y", np.int64, ())]
+
+@infer_func(name="plus", inputs=X, outputs=Y)
+def first(x):
+    return x + 1
+
+@infer_func(name="plus", version=2, inputs=X, outputs=Y)
+def second(x):
+    return x + 2
+"""
+
+
+def test_one_version_of_a_model(file: Path, folder: Path) -> None:
+    """Seen red with the whole name unloaded in Triton (`Roster.unload`)."""
+    file.write_text(VERSIONS)
+    with run_host(file, options=[f"--run-dir={folder}"]) as host:
+        site = Site(host, folder)
+        assert site.answer() == 2
+        done = site.models("unload", "plus", "--version=2")
+        assert (done.returncode, done.stdout) == (0, "model plus version 2: unloaded\n"), done.stderr
+        assert site.answer() == 1
+        assert (site.model("plus")["ready"], site.model("plus", 2)["unloaded"]) == (True, True)
+        assert site.models("load", "plus").returncode == 0
+        assert site.answer() == 2
+        done = site.models("unload", "plus")
+        assert done.stdout == "model plus version 1: unloaded\nmodel plus version 2: unloaded\n"
+        assert host.status("/v2/models/plus/ready") == 400
+        assert host.status("/v2/health/ready") == 200
+        done = site.models("unload", "plus", "--version=3")
+        assert done.stderr == ("pytriton-host: there is no model plus version 3; see 'pytriton-host models list'\n")
+
+
+def test_what_failed_at_the_start_is_loaded(file: Path, folder: Path) -> None:
+    file.write_text("raise OSError('no weights')\n")
+    with run_host(file, SCALARS, options=[f"--run-dir={folder}"], ready=False) as host:
+        host.wait_settled()
+        site = Site(host, folder)
+        assert site.health()[0] == 1
+        assert "no weights" in site.models("load", "plus").stderr.splitlines()[-1]
+        file.write_text(plus(5))
+        assert site.models("load", "plus").returncode == 0
+        host.wait_ready(5)
+        assert site.answer() == 5
+
+
+def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> None:
+    """One that does not work is no reason against ready. Seen red with its record kept (`candidates`)."""
+    group = "pytriton_plugins.models"
+    one, two, three = tmp_path / "one", tmp_path / "two", tmp_path / "three"
+    install(one, "acme-one", {group: {"acme-one": "acme_one"}}, acme_one=plus(1, "one"))
+    two.mkdir()
+    three.mkdir()
+    env = {"PYTHONPATH": path_with(one) + os.pathsep + f"{two}{os.pathsep}{three}"}
+    options = [f"--run-dir={folder}", "--no-plugin=add-sub", "--no-plugin=file-type"]
+    with run_host(options=options, env=env) as host:
+        site = Site(host, folder)
+        said = site.models("load", "two").stderr.splitlines()[-1]
+        assert said.startswith("pytriton-host: no plugin has a model two that is to be served")
+        install(three, "acme-three", {group: {"acme-three": "acme_three"}}, acme_three="raise OSError('broken')")
+        said = site.models("load", "acme-three").stderr.splitlines()[-1]
+        assert said.startswith("pytriton-host: plugin acme-three (acme-three 1.0): ")
+        assert site.health() == (0, "")
+        install(two, "acme-two", {group: {"acme-two": "acme_two"}}, acme_two=plus(2, "two"))
+        watch = watched(host, "one", lambda: site.models("load", "two").check_returncode())
+        assert site.answer("two") == 2
+        assert watch.longest_not_ready < 0.25
+        assert site.models("unload", "two").returncode == 0
+        assert site.models("load", "two").returncode == 0
+        assert site.answer("two") == 2
+
+
+def test_a_change_waits_for_another(site: Site, tmp_path: Path) -> None:
+    """Seen red without the lock (`ModelCommands._alone`)."""
+    gate = Gate(tmp_path / "gate")
+    with Crowd(site.host, 1) as crowd, ThreadPoolExecutor(1) as pool:
+        runs = crowd.send("Gated", {"gate": gate.tensor})
+        wait_until(gate.is_reached, 20, "the call runs")
+        unloading = pool.submit(site.models, "unload", "Gated")
+        wait_until(lambda: bool(site.model("Gated")["unloaded"]), 20, "it is being unloaded")
+        done = site.models("reload", "plus", "--timeout=0.3")
+        assert done.returncode == 1
+        assert done.stderr == (
+            "waiting for another change of models …\n"
+            "pytriton-host: it is not done within 0.3 s and goes on; see 'pytriton-host status'\n"
+        )
+        gate.open()
+        assert unloading.result(20).returncode == 0
+        assert runs.result(20).error == ""
+    wait_until(lambda: site.models("reload", "plus").returncode == 0, 20, "the next one is done")
+
+
+def test_not_while_the_host_starts(tmp_path: Path, folder: Path) -> None:
+    gate = tmp_path / "import"
+    os.mkfifo(gate)
+    env = {"LIFE_AT_IMPORT": "block", "LIFE_GATE": str(gate)}
+    with run_host(MODELS / "life.py", options=[f"--run-dir={folder}"], env=env, ready=False) as host:
+        site = Site(host, folder)
+        wait_until(lambda: "health startup" in site.models("unload", "life").stderr, 20, "it says so")
+        gate.write_bytes(b"")
+        host.wait_ready()
+
+
+def test_nothing_is_left_behind(file: Path, folder: Path) -> None:
+    """After every command there are as many workers as models are served, and the host ends as ever."""
+    mark = Mark()
+    with run_host(file, options=[f"--run-dir={folder}"], env=mark.env) as host:
+        site = Site(host, folder)
+        for words, workers in (("unload", 0), ("load", 1), ("reload", 1), ("unload", 0)):
+            assert site.models(words, "plus").returncode == 0
+            wait_until(lambda workers=workers: len(mark.workers()) == workers, 10, f"{workers} workers")  # type: ignore[misc]
+        file.write_text("raise OSError('broken')\n")
+        assert site.models("load", "plus").returncode == 1
+        wait_until(lambda: mark.workers() == {}, 10, "no worker")
+        assert host.stop() == 0
+    assert mark.processes() == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["unload"], ["unload", "plus", "--version=0"], ["load", "plus", "--timeout=0"], ["reload", "plus", "x"], ["gone"]],
+)
+def test_wrong_usage(arguments: list[str]) -> None:
+    done = call_host("models", *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -1,0 +1,186 @@
+"""The daemon's control socket: whom it answers, and what it does with those who do not keep to the rules."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import stat
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytriton_plugins.errors import ControlError
+from pytriton_plugins.host import control_socket
+from pytriton_plugins.host.control_socket import ControlSocket, Progress, Question
+from pytriton_plugins.host.places import CONTROL_SOCKET
+
+
+async def echo(question: Question, progress: Progress) -> Mapping[str, Any]:
+    for step in range(int(question.get("steps", 0))):
+        progress(f"step {step}")
+    return {"said": question["text"]}
+
+
+async def refuse(question: Question, progress: Progress) -> Mapping[str, Any]:
+    raise ControlError("not\nnow \x1b[31m")
+
+
+async def fail(question: Question, progress: Progress) -> Mapping[str, Any]:
+    raise ZeroDivisionError
+
+
+@contextlib.asynccontextmanager
+async def answering(folder: Path) -> AsyncIterator[str]:
+    """The path of a socket that answers."""
+    control = ControlSocket(folder, {"echo": echo, "refuse": refuse, "fail": fail})
+    await control.open()
+    try:
+        yield str(folder / CONTROL_SOCKET)
+    finally:
+        control.close()
+
+
+async def said(path: str, data: bytes) -> list[Any]:
+    """All that is answered to ``data`` until the host ends the connection, or has no more to say."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(data)
+    with contextlib.suppress(ConnectionError):
+        await writer.drain()
+        writer.write_eof()
+    lines = []
+    with contextlib.suppress(ConnectionError):
+        async for line in reader:
+            lines.append(json.loads(line))
+    writer.close()
+    return lines
+
+
+def line(**question: Any) -> bytes:
+    return json.dumps(question).encode() + b"\n"
+
+
+async def answers(folder: Path, data: bytes) -> list[Any]:
+    async with answering(folder) as path:
+        return await asyncio.wait_for(said(path, data), 10)
+
+
+def test_questions_are_answered_one_after_the_other(tmp_path: Path) -> None:
+    data = line(command="echo", text="a", steps=2) + line(command="echo", text="b")
+    expected = [{"progress": "step 0"}, {"progress": "step 1"}, {"said": "a"}, {"said": "b"}]
+    assert asyncio.run(answers(tmp_path, data)) == expected
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"{}\n", b"\n", b"[]\n", b"7\n", b"\xff\n", line(command="no-such"), line(command=[]), b"[" * 4000 + b"\n"],
+)
+def test_what_is_no_question_is_told_so(tmp_path: Path, data: bytes) -> None:
+    """And the next question is answered. Seen red with TypeError and RecursionError not caught (`_answer`)."""
+    wrong, right = asyncio.run(answers(tmp_path, data + line(command="echo", text="still there")))
+    assert wrong["error"].endswith("is no question that this version answers")
+    assert wrong["error"].isprintable()
+    assert right == {"said": "still there"}
+
+
+def test_a_refusal_is_one_line_and_a_mistake_of_ours_stands_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
+    refused, failed = asyncio.run(answers(tmp_path, line(command="refuse") + line(command="fail")))
+    assert refused == {"error": "not now \\x1b[31m"}
+    assert failed == {"error": "the host failed; its log says how"}
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_line_without_end_ends_the_connection(tmp_path: Path) -> None:
+    """Seen red with no limit."""
+    data = b" " * (control_socket.LONGEST_QUESTION * 4) + line(command="echo", text="a")
+    assert asyncio.run(answers(tmp_path, data)) == []
+
+
+def test_half_a_question_is_not_answered(tmp_path: Path) -> None:
+    assert asyncio.run(answers(tmp_path, line(command="echo", text="a")[:-1])) == []
+
+
+def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen red without the time limit of a question."""
+    monkeypatch.setattr(control_socket, "QUESTION_TIMEOUT", 0.1)
+
+    async def silent() -> bytes:
+        async with answering(tmp_path) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(b'{"command": ')
+            try:
+                return await asyncio.wait_for(reader.read(), 10)
+            finally:
+                writer.close()
+
+    assert asyncio.run(silent()) == b""
+
+
+def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen red without the time limit of an answer."""
+    monkeypatch.setattr(control_socket, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(control_socket, "LONGEST_QUESTION", 1 << 20)
+
+    async def deaf() -> None:
+        async with answering(tmp_path) as path:
+            _, writer = await asyncio.open_unix_connection(path, limit=1)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(64):
+                    writer.write(line(command="echo", text="x" * (1 << 18)))
+                    await asyncio.wait_for(writer.drain(), 10)
+            writer.close()
+            assert await said(path, line(command="echo", text="next")) == [{"said": "next"}]
+
+    asyncio.run(deaf())
+
+
+def test_more_connections_than_may_be_are_ended(tmp_path: Path) -> None:
+    """And once the others have gone there is room again. Seen red with no limit."""
+
+    async def crowd() -> tuple[list[Any], list[Any]]:
+        async with answering(tmp_path) as path:
+            held = [await asyncio.open_unix_connection(path) for _ in range(control_socket.MOST_CONNECTIONS)]
+            for reader, writer in held:
+                writer.write(line(command="echo", text="a"))
+                await reader.readline()
+            refused = await said(path, line(command="echo", text="b"))
+            for reader, writer in held:
+                writer.write_eof()
+                await reader.read()
+                writer.close()
+            return refused, await said(path, line(command="echo", text="c"))
+
+    assert asyncio.run(asyncio.wait_for(crowd(), 20)) == ([], [{"said": "c"}])
+
+
+def test_the_socket_is_its_users_alone(tmp_path: Path) -> None:
+    """Seen red with the rights of a umask of 022."""
+
+    async def mode() -> int:
+        async with answering(tmp_path) as path:
+            return stat.S_IMODE(os.stat(path).st_mode)
+
+    before = os.umask(0o022)
+    try:
+        assert asyncio.run(mode()) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_with_a_long_path(tmp_path: Path) -> None:
+    """Longer than an address may be. Seen red with the path as the address."""
+    folder = tmp_path / ("long" * 40)
+    folder.mkdir()
+
+    async def there() -> bool:
+        async with answering(folder) as path:
+            return os.path.exists(path)
+
+    assert asyncio.run(there())
