@@ -45,8 +45,13 @@ class Load:
         protocols: tuple[str, ...] = PROTOCOLS,
         anew: tuple[bool, ...] = (False,),
         timeout: float = 30.0,
+        pause: float = 0.0,
     ) -> None:
-        """``inputs`` makes those of one request; ``anew``: in turn, whether a client connects for each request."""
+        """``inputs`` makes those of one request; ``anew``: in turn, whether a client connects for each request.
+
+        ``pause``: seconds that a client thinks between two requests.
+        """
+        self._pause = pause
         self._host = host
         self._model = model
         self._inputs = inputs
@@ -99,8 +104,8 @@ class Load:
         except (OSError, http.client.HTTPException) as failed:
             error = f"{type(failed).__name__}: {failed}"
         self.sent.append(Sent(protocol, began, time.monotonic(), error))
-        if error:
-            self._stop.wait(_AFTER_ERROR)
+        if pause := max(self._pause, _AFTER_ERROR if error else 0.0):
+            self._stop.wait(pause)
 
     @contextlib.contextmanager
     def _client(self, protocol: str) -> Iterator[Any]:

@@ -54,8 +54,16 @@ def _leave_a_hundred(gate: Path) -> None:
     double_fork(100)
 
 
+def _eat(gate: Path) -> None:
+    """Take memory until the kernel says no."""
+    kept = []
+    while True:
+        kept.append(b"x" * (16 << 20))
+
+
 ACTIONS = {
     "": _nothing,
+    "eat": _eat,
     "wait": _wait,
     "exit": _exit,
     "segfault": _segfault,
@@ -96,7 +104,19 @@ def _block() -> None:
     _wait(Path(os.environ["LIFE_GATE"]))
 
 
-AT_IMPORT = {"fork": _fork_one_that_stays, "daemon": _fork_one_that_hides, "block": _block}
+_MEMORY: list[bytes] = []
+
+
+def _take_a_gigabyte() -> None:
+    _MEMORY.append(b"x" * (1 << 30))
+
+
+AT_IMPORT = {
+    "gigabyte": _take_a_gigabyte,
+    "fork": _fork_one_that_stays,
+    "daemon": _fork_one_that_hides,
+    "block": _block,
+}
 
 for _action in os.environ.get("LIFE_AT_IMPORT", "").split():
     AT_IMPORT[_action]()
