@@ -77,7 +77,7 @@ class Health:
             looks, self._looks = self._looks, []
             status = self._subject.status()
             if status.state != "serving":
-                look = Look([status.state])
+                look = Look([status.state], self.last.dead)  # who is stopped for being dead stays so
             elif self._server is None:
                 look = Look(["tritonserver: it has ended, and another is being started"])
             else:

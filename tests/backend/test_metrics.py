@@ -78,7 +78,7 @@ def test_what_triton_refuses_is_left_out_and_logged_once(backend: Backend, caplo
     """Seen red with a series that is tried again and with one that is known by its labels alone (backend/series.c)."""
 
     def said() -> list[str]:
-        return [line.partition("pytriton:0] ")[2].strip('"') for line in caplog.messages if "pytriton:0] " in line]
+        return [each.getMessage() for each in caplog.records if getattr(each, "source", "") == "pytriton:0"]
 
     refused = [
         COUNTER._replace(name="pytriton_no name"),
