@@ -150,6 +150,14 @@ def test_commands_that_ask_the_running_host(command: Command, host: RunningHost)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_models_come_and_go(host: RunningHost) -> None:
+    """In the order of the page, for one command needs what the one before has done."""
+    for command in those(("pytriton-host", "models")):
+        done = call_host(*program(command)[1:], f"--pid={host.process.pid}")
+        assert done.returncode == 0, done.stderr
+        assert command.output in done.stdout
+
+
 @pytest.mark.parametrize(
     "words",
     sorted(set(re.findall(r"exec: {command: \[pytriton-host, ([^]]+)\]", "".join(b.text for b in blocks("yaml"))))),
@@ -161,7 +169,7 @@ def test_exec_probes_pass(words: str, host: RunningHost) -> None:
 
 def test_every_command_of_ours_is_run() -> None:
     """So that a page cannot show one that nobody looks at."""
-    run = ("new", "hooks", "check", "config", "list", "infer", "serve", "health", "status")
+    run = ("new", "hooks", "check", "config", "list", "infer", "serve", "health", "status", "models")
     assert {program(command)[1] for command in those(("pytriton-host",))} <= set(run)
 
 

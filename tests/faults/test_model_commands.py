@@ -149,7 +149,8 @@ def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_pa
             for each in wait:
                 assert "model Gated is out of service: it was unloaded" in each.result(20).error
             assert not runs.done()
-            assert site.health() == (0, "")
+            for _ in range(10):  # long enough to be seen if Triton said not ready meanwhile
+                assert site.health() == (0, "")
             gate.open()
             assert runs.result(20).outputs["rows"].item() == 1
             done = unloading.result(20)
@@ -323,7 +324,7 @@ def test_what_failed_at_the_start_is_loaded(file: Path, folder: Path) -> None:
 
 
 def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> None:
-    """One that does not work is no reason against ready. Seen red with its record kept (`candidates`)."""
+    """One that does not work is no reason against ready. Seen red with its failure kept (`_imported`)."""
     group = "pytriton_plugins.models"
     one, two, three = tmp_path / "one", tmp_path / "two", tmp_path / "three"
     install(one, "acme-one", {group: {"acme-one": "acme_one"}}, acme_one=plus(1, "one"))
