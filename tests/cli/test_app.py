@@ -58,7 +58,7 @@ def test_help_of_serve_shows_every_option_with_its_variable(called: Called) -> N
 
 def test_help_of_serve_tells_the_defaults_that_hold() -> None:
     told = {s.name: match[1] for s in SETTINGS if (match := re.search(r"Default: ([\w.]+)\.$", HELP[s.name][1]))}
-    assert len(told) == 14
+    assert len(told) == 15
     config = HostConfig()
     parsed = {s.name: s.parse(told[s.name]) for s in SETTINGS if s.name in told}
     assert parsed == {name: getattr(config, name) for name in told}
