@@ -52,7 +52,7 @@ def _check_front_end(name: str, config: HostConfig) -> None:
     said = f"--server-option {name}: this front end passes over every closed category, on a port of its own"
     if config.strict_security:
         raise ConfigError(f"{said}; --strict-security refuses it: leave one of the two out")
-    _LOG.warning("%s, 8080 unless told otherwise, on every interface", said)
+    _LOG.warning("%s, 8080 unless told otherwise, and need not keep to --address", said)
 
 
 def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:

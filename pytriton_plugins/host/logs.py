@@ -9,6 +9,7 @@ import sys
 from datetime import datetime, timezone
 from typing import Any
 
+from pytriton_plugins.host.log_rate import LogRate
 from pytriton_plugins.host.log_writer import LogWriter
 from pytriton_plugins.text import printable
 
@@ -94,9 +95,20 @@ class _Handler(logging.Handler):
 
     writer: LogWriter | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._rate = LogRate()
+
     def emit(self, record: logging.LogRecord) -> None:
-        if self.writer is not None:
-            self.writer.put(self.line(record))
+        if self.writer is None:
+            return
+        # What children print is limited where it is read.
+        missed = 0 if hasattr(record, "said") else self._rate.take(record)
+        if missed is None:
+            return
+        if missed:
+            self.writer.put(self._said(f"… {missed} messages like the next one left out", record.name))
+        self.writer.put(self.line(record))
 
     def line(self, record: logging.LogRecord) -> bytes:
         try:
@@ -106,8 +118,10 @@ class _Handler(logging.Handler):
         return text.encode(errors="backslashreplace") + b"\n"
 
     def left_out(self, count: int) -> bytes:
-        message = f"… {count} lines left out: nobody reads this log as fast as it is written"
-        return self.line(logging.LogRecord("pytriton.host", logging.WARNING, "", 0, message, None, None))
+        return self._said(f"… {count} lines left out: nobody reads this log as fast as it is written", "pytriton.host")
+
+    def _said(self, message: str, name: str) -> bytes:
+        return self.line(logging.LogRecord(name, logging.WARNING, "", 0, message, None, None))
 
 
 class Log:

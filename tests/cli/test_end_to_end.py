@@ -81,6 +81,7 @@ def test_what_the_server_refuses_is_one_line(called: Called, url: str, arguments
 
 
 def test_the_lines_to_paste_work(called: Called, host: RunningHost) -> None:
+    host.wait_settled()
     lines = [line.strip() for line in host.output.splitlines() if line.strip().startswith("pytriton-host infer ")]
     assert len(lines) == 2
     for line in lines:

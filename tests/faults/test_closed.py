@@ -16,7 +16,6 @@ import pytest
 from leftovers import Mark, descendants
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from pytriton_plugins.settings import CLOSED_CATEGORIES
 from pytriton_plugins.testing import RunningHost, run_host
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
@@ -118,7 +117,7 @@ def spellings(path: str) -> list[str]:
             path.replace("/v2/", "/v2/models/../"), path.replace("e", "%65"), path.upper(), f"{path}/"]  # fmt: skip
 
 
-@pytest.mark.parametrize("category", CLOSED_CATEGORIES)
+@pytest.mark.parametrize("category", HTTP_CALLS)
 def test_closed_over_http(host: RunningHost, category: str) -> None:
     """403 for each call as the protocol has it, and nothing that works in any other spelling.
 
@@ -136,7 +135,7 @@ def test_closed_over_http(host: RunningHost, category: str) -> None:
     print(f"{category}: {asked} HTTP requests refused")
 
 
-@pytest.mark.parametrize("category", CLOSED_CATEGORIES)
+@pytest.mark.parametrize("category", GRPC_CALLS)
 def test_closed_over_grpc(host: RunningHost, category: str) -> None:
     """Seen red with the category left out of `CLOSED_CATEGORIES` (settings.py)."""
     asked = 0

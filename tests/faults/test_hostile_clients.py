@@ -190,8 +190,7 @@ def processes(host: RunningHost) -> list[int]:
 
 
 def test_hostile_clients_harm_nobody(host: RunningHost, mark: Mark) -> None:
-    """Seen red with a request's details taken for UTF-8 as they are (worker/requests.py), and with one model's worker
-    ended by an answer that is refused."""
+    """Seen red with the texts of requests taken for UTF-8 (`shm/details.py`, no "replace"): its worker ended."""
     before = set(processes(host))
     hostile = Hostile(host)
     started = time.monotonic()

@@ -109,3 +109,11 @@ def test_infos_of_tritonserver_are_no_news(log: logging.Logger, capfd: pytest.Ca
     log_line('W1125 09:00:00.000000 123 http.cc:1] "careful"')
     (line,) = lines(set_up, capfd)
     assert line.endswith(" WARNING pytriton.tritonserver.output: http.cc:1: careful")
+
+
+def test_a_message_without_end_is_told_at_a_rate(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
+    """Seen red without a look at the rate (`_Handler.emit`)."""
+    set_up = set_up_logging("info")
+    for number in range(3000):
+        logging.getLogger("pytriton.host").warning("model %s: no room", number)
+    assert 1000 <= len(lines(set_up, capfd)) < 1500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ from pytriton_plugins.host.server_age import reachable, too_old
 from pytriton_plugins.testing import run_host
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+
+
+@pytest.fixture(autouse=True)
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a host that ran in this process before has set up, `caplog` hears our messages."""
+    monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
 
 
 @pytest.mark.parametrize(

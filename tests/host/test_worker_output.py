@@ -18,6 +18,12 @@ WHOSE = {"plugin": "acme", "model": "resnet", "worker": 7}
 Event = tuple[str, list[str]]
 
 
+@pytest.fixture(autouse=True)
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a host that ran in this process before has set up, `caplog` hears our messages."""
+    monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
+
+
 def events(caplog: pytest.LogCaptureFixture, *texts: str, pause: float = 0.0) -> list[Event]:
     """The level and lines of each message that comes of ``texts``, each read by itself after ``pause`` seconds."""
 
