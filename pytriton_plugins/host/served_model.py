@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
+from pytriton_plugins.hooks.defaults import LONGEST_RESTART
+from pytriton_plugins.hooks.manager import BUILT_IN
 from pytriton_plugins.host.connections import Connections
 from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, fixed_fields, ledger_of
 from pytriton_plugins.host.memory import in_mib
@@ -201,6 +203,11 @@ class ServedModel:
                 ended = f"its worker {worker.pid} ended with {worker.exit.description}"
                 _LOG.warning("model %s: %s; starting another", self.name, ended, extra={"worker": worker.pid})
             await asyncio.sleep(action.after)
+        elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
+            # A request that ends whoever runs it must not cost the model the workers that are well.
+            said = f"{action.reason}; its others serve on, and another is started in {LONGEST_RESTART:g} s"
+            _LOG.error("model %s: %s", self.name, said)
+            await asyncio.sleep(LONGEST_RESTART)
         elif isinstance(action, GiveUp):
             self.give_up(action.reason)
         else:

@@ -1,0 +1,72 @@
+"""Callables that never return, with and without the GIL; row 8 of the table of faults."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clients import PROTOCOLS, attempt
+from figures import figure
+from load import Load
+from scrape import value
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+STUCK = Path(__file__).parents[1] / "models" / "stuck.py"
+HOSTS, HANGS = 3, 4
+"""A worker that ends a fifth time within a minute is not replaced at once."""
+
+WORKERS = 2
+TIMEOUT = 1.0
+
+
+@pytest.mark.parametrize(("how", "kind"), [(1.0, "it waits"), (2.0, "it holds the GIL")])
+def test_callables_that_never_return(how: float, kind: str) -> None:
+    """Seen red without the time-out in the declaration (`pack_declaration`), and with the worker left alive."""
+    freed, replaced = [], []
+    for _ in range(HOSTS):
+        with (
+            run_host(STUCK, options=[f"--workers={WORKERS}"]) as host,
+            Load(host, "other", lambda: {"x": np.zeros((1, 1), np.float32)}, clients=4, pause=0.005) as other,
+        ):
+            for number in range(HANGS):
+                seconds = hang(host, PROTOCOLS[number % 2], how, number)
+                freed.append(seconds[0])
+                replaced.append(seconds[1])
+            other.stop()
+            assert other.failed == []
+            assert host.log.count("did not return within the timeout of 1 s; worker") == HANGS
+            assert host.status("/v2/health/ready") == 200
+    assert min(freed) >= 0
+    figure(8, f"callable hangs ({kind}): until its client is freed, beyond the timeout", freed, limit=0.3)
+    figure(8, f"callable hangs ({kind}): until another worker serves", replaced, limit=2.0)
+
+
+def hang(host: RunningHost, protocol: str, how: float, before: int) -> tuple[float, float]:
+    """Have a callable hang, after ``before`` others: the seconds beyond its timeout until the client is freed, then
+    until another worker serves.
+    """
+    began = time.monotonic()
+    failed = attempt(host, protocol, "stuck", {"x": np.array([[how]], np.float32)})
+    assert "did not return within the model's timeout of 1 s" in failed.error
+    shown = {"model": "stuck", "version": "1"}
+    wait_until(
+        lambda: value(host.metrics, "pytriton_worker_restarts_total", **shown) == before + 1
+        and value(host.metrics, "pytriton_workers", **shown) == WORKERS,
+        what="as many workers as before",
+    )
+    return failed.at - began - TIMEOUT, time.monotonic() - failed.at
+
+
+def test_who_hangs_again_and_again_does_not_cost_the_others() -> None:
+    """Seen red with the model given up at the fifth end of one of its workers (`ServedModel._after`)."""
+    with run_host(STUCK, options=[f"--workers={WORKERS}"]) as host:
+        for _ in range(5):
+            hang_once = attempt(host, "grpc", "stuck", {"x": np.array([[1]], np.float32)})
+            assert "did not return" in hang_once.error
+        wait_until(lambda: "its others serve on, and another is started in 30 s" in host.log)
+        for protocol in PROTOCOLS:
+            assert attempt(host, protocol, "stuck", {"x": np.array([[5]], np.float32)}).error == ""
+        assert host.status("/v2/health/ready") == 200
