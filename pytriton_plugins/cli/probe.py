@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 
@@ -18,13 +19,21 @@ _SAID = {"live": "not alive", "ready": "not ready", "startup": "not started"}
 
 def quick_probe(arguments: Sequence[str]) -> int | None:
     """The exit code of ``health ARGUMENTS``; None for what only the whole command line understands, such as --help."""
-    left = list(arguments)
-    run_dir = None
-    if left[:1] == ["--run-dir"] and len(left) > 1 and left[1]:
-        run_dir, left = left[1], left[2:]
-    elif left and left[0].startswith("--run-dir=") and left[0] != "--run-dir=":
-        run_dir, left = left[0].partition("=")[2], left[1:]
-    return probe(left[0], run_dir) if len(left) == 1 and left[0] in CHECKS else None
+    left, checks, options = list(arguments), [], dict[str, str]()
+    while left:
+        word = left.pop(0)
+        name, equals, value = word.partition("=")
+        if word in CHECKS:
+            checks.append(word)
+            continue
+        if name not in ("--run-dir", "--pid", "--timeout") or not (equals or left):
+            return None
+        options[name] = value if equals else left.pop(0)
+    pid, timeout = options.get("--pid", "1"), options.get("--timeout", str(TIMEOUT))
+    wrong = not re.fullmatch(r"[1-9]\d{0,9}", pid, re.ASCII) or not re.fullmatch(r"\d{1,9}(\.\d+)?", timeout, re.ASCII)
+    if len(checks) != 1 or wrong or not float(timeout) or options.get("--run-dir", "/").startswith("-"):
+        return None
+    return probe(checks[0], options.get("--run-dir"), int(pid) if "--pid" in options else None, float(timeout))
 
 
 def probe(check: str, run_dir: str | None = None, pid: int | None = None, timeout: float = TIMEOUT) -> int:

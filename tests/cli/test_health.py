@@ -176,7 +176,7 @@ def test_it_imports_almost_nothing_and_takes_no_time(tmp_path: Path) -> None:
     """A container asks every few seconds. Seen red with click imported first (cli/entry.py): 110 ms."""
     with running(tmp_path):
         code = PROGRAM.replace("sys.exit(main())", "assert main() == 0; print(*sys.modules)")
-        command = [sys.executable, "-c", code, "health", f"--run-dir={tmp_path}", "live"]
+        command = [sys.executable, "-c", code, "health", "live", "--timeout=5", "--run-dir", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         heavy = {"click", "attr", "attrs", "numpy", "pluggy", "asyncio", "logging", "tempfile", "subprocess", "tomllib"}
         assert set(done.stdout.split()) & heavy == set()
@@ -196,7 +196,9 @@ def test_help(arguments: list[str]) -> None:
     assert "{live|ready|startup}" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["alive"], ["live", "ready"], ["live", "--pid=x"], ["--run-dir"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["alive"], ["live", "ready"], ["live", "--pid=x"], ["--run-dir"], ["live", "--timeout=0"]]
+)
 def test_wrong_usage(arguments: list[str]) -> None:
     done = call_host("health", *arguments)
     assert done.returncode == 2
