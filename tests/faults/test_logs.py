@@ -81,7 +81,7 @@ def lives_on(host: RunningHost) -> None:
     assert host.stop() == 0
     seconds = time.monotonic() - started
     print(f"the stop took {seconds:.2f} s")
-    assert seconds < 3
+    assert seconds < 10
 
 
 def test_nobody_reads_the_log(tmp_path: Path) -> None:
