@@ -85,7 +85,8 @@ def lives_on(host: RunningHost) -> None:
 
 
 def test_nobody_reads_the_log(tmp_path: Path) -> None:
-    """Seen red with lines written where they are logged (`LogWriter.put`), and with the table printed in the loop (`show_models`)."""
+    """Seen red with lines written where they are logged (`LogWriter.put`), and with the table
+    printed in the loop (`show_models`)."""
     fifo = Fifo(tmp_path / "fifo")
     fifo.fill()
     with run_host(TALKATIVE, prefix=fifo.prefix) as host:
