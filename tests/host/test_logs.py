@@ -37,7 +37,7 @@ def test_control_characters_and_line_ends_are_escaped(log: logging.Logger, capfd
 
 
 def test_tracebacks_of_the_host_are_escaped_too(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen red with `Formatter.format` adding the traceback as it stands."""
+    """Seen red without `printable` (`TextLines.format`)."""
     set_up = set_up_logging("info")
     try:
         raise ValueError("\x1b]0;title")
@@ -49,7 +49,7 @@ def test_tracebacks_of_the_host_are_escaped_too(log: logging.Logger, capfd: pyte
 
 
 def test_json_has_one_object_a_line(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen red without `_NAMED`, and with local time."""
+    """Seen red without `_NAMED`."""
     set_up = set_up_logging("info", "json")
     logger = logging.getLogger("pytriton.host")
     logger.error("model %s: %s", "resnet", "two\nlines\u2028 é", extra=about(worker=7, source=None))
@@ -75,7 +75,7 @@ def test_json_has_one_object_a_line(log: logging.Logger, capfd: pytest.CaptureFi
 def test_a_message_that_does_not_fit_its_arguments(
     log: logging.Logger, capfd: pytest.CaptureFixture[str], form: str
 ) -> None:
-    """Seen red with `format` called as it stands: the traceback went straight to standard error."""
+    """Seen red with the error let through (`_Handler.line`)."""
     set_up = set_up_logging("info", form)
     logging.getLogger("pytriton.acme").error("%d", "x")
     (line,) = lines(set_up, capfd)
@@ -95,7 +95,7 @@ def test_a_message_that_does_not_fit_its_arguments(
 def test_lines_of_tritonserver(
     log: logging.Logger, capfd: pytest.CaptureFixture[str], line: str, level: str, source: str | None, message: str
 ) -> None:
-    """Seen red with the quotes left on, and with everything that is no error told as debug."""
+    """Seen red with the quotes left on."""
     set_up = set_up_logging("debug", "json")
     log_line(line)
     (event,) = map(json.loads, lines(set_up, capfd))
