@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from cgroups import cgroup
+from cgroups import SHARES, cgroup
 from clients import PROTOCOLS, infer
 from figures import FULL, figure
 from live_probe import probing
@@ -18,9 +18,6 @@ SLOW = Path(__file__).parents[1] / "models" / "slow.py"
 MODELS = 8
 SETUP = 3.0
 RUNS = 10 if FULL else 1
-SHARES = 1 << 16
-"""So that what else the machine does at the time does not count; the eight set-ups do."""
-
 LEAST = 100
 """Answers of which one in a hundred may be late."""
 

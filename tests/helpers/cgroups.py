@@ -12,6 +12,9 @@ import pytest
 from pytriton_plugins.testing import wait_until
 
 _ROOT = Path("/sys/fs/cgroup")
+SHARES = 1 << 16
+"""Of the processors, against 1024 of each other process: what else the machine does at the time does not count."""
+
 _ENTER = 'echo $$ > "$0"/cgroup.procs && exec "$@"'
 
 
