@@ -21,7 +21,7 @@ PERIOD = 100_000
 """Microseconds: of each the group may use so many as its quota says."""
 
 QUARTER = PERIOD // 4
-STARVED = 60.0 if FULL else 10.0
+STARVED = 60.0 if FULL else 8.0
 FROZEN = 2.0
 FREEZES = 10 if FULL else 3
 
