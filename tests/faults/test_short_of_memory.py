@@ -26,7 +26,7 @@ REFUSED = {"http": {128}, "grpc": set()}
 """MiB that are received, and refused in any case because the answer would not fit."""
 
 SIZES = {
-    "http": [1, 32, 96, 128, 256, 512] if FULL else [1, 96, 128, 512],
+    "http": [1, 128, 32, 96, 256, 512] if FULL else [1, 128, 96, 512],
     "grpc": [1, 8, 32, 48, 64, 256, 512] if FULL else [1, 48, 64, 512],
 }
 RUNS = 10 if FULL else 1
