@@ -1,8 +1,10 @@
 /* The entry points that Triton calls, and the gate. */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "execute.h"
@@ -12,6 +14,8 @@
 
 /* A model without instances' work: while loading it fails, the server is not ready (docs/request-path.md). */
 static const char *const GATES[] = {"pytriton_gate", "pytriton_gate_2"};
+
+enum { DESCRIPTORS = 16384 };
 
 static TritonError *as_error(const Failure *failure) {
   return TRITONSERVER_ErrorNew(failure->code, failure->text);
@@ -41,6 +45,16 @@ static int link_descriptor(void) {
   return fcntl((int)descriptor, F_SETFD, FD_CLOEXEC) == 0 ? (int)descriptor : -1;
 }
 
+/* Linux halts every thread that opens a descriptor while the process's table of them grows, for 0.7 s on a busy machine:
+ * clients' connections with them. So it grows once, now, to what many channels and connections take. */
+static void grow_descriptor_table(int descriptor) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  rlim_t wanted = limit.rlim_cur < DESCRIPTORS ? limit.rlim_cur : DESCRIPTORS;
+  int last = wanted == 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, (int)wanted - 1);
+  if (last >= 0) close(last);
+}
+
 TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
   Failure failure = {.code = 0};
   const char *unlike = check_abi();
@@ -54,6 +68,7 @@ TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
     fprintf(stderr, "pytriton backend: no link to a host; start this server with pytriton-host\n");
     _exit(1);
   }
+  grow_descriptor_table(descriptor);
   gauges_open();
   Link *link = link_start(descriptor, &failure);
   return link == NULL ? as_error(&failure) : TRITONBACKEND_BackendSetState(backend, link);

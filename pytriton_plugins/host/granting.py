@@ -61,11 +61,15 @@ def ledger_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration, b
 
 
 class Wish(NamedTuple):
-    """A segment of ``needed`` bytes for a worker, in the place of the segment numbered ``replaced``."""
+    """A segment of ``needed`` bytes for a worker, in the place of the segment numbered ``replaced``.
+
+    ``beside``: bytes of memory that will be wanted at the same time, for Triton's own copy of an answer.
+    """
 
     worker: int
     replaced: int
     needed: int
+    beside: int = 0
 
 
 class Granting:
@@ -125,7 +129,7 @@ class Granting:
         if not self._is_live(wish.worker):
             return "the worker is gone"
         try:
-            return self._ledger.replace(wish.replaced, wish.needed, wish.worker, self._untouched())
+            return self._ledger.replace(wish.replaced, wish.needed, wish.worker, self._untouched() + wish.beside)
         except Shortfall as short:
             return short
         except (ShmError, OSError) as error:

@@ -219,7 +219,8 @@ class Roster:
         for model in self.all_models():
             if worker.number in model.live:
                 answer = partial(worker.answer_need, message["token"])
-                model.on_need(Wish(worker.number, message["segment"], message["bytes"]), answer)
+                size = message["bytes"]
+                model.on_need(Wish(worker.number, message["segment"], size, beside=size), answer)
 
     def _on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:
         if worker.model is not None:

@@ -1,33 +1,54 @@
-"""A memory cgroup of the test's own; runs in pytest, as root."""
+"""Control groups of our own, in which a host is short of something; runs in pytest, as root, with cgroups version 1."""
 
 from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
+from pytriton_plugins.testing import wait_until
+
 _ROOT = Path("/sys/fs/cgroup")
+SHARES = 1 << 16
+"""Of the processors, against 1024 of each other process: what else the machine does at the time does not count."""
+
+_ENTER = 'echo $$ > "$0"/cgroup.procs && exec "$@"'
+
+
+class Cgroup:
+    """One group. What is started with ``prefix`` before its command is in it, with all that it starts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.prefix = ["sh", "-c", _ENTER, str(folder)]
+
+    def write(self, name: str, value: int | str) -> None:
+        (self._folder / name).write_text(str(value))
+
+    def read(self, name: str) -> str:
+        return (self._folder / name).read_text().strip()
+
+    def number(self, name: str, key: str) -> int:
+        """The value of ``key`` in a file with a line for each."""
+        return next(int(line.split()[1]) for line in self.read(name).splitlines() if line.split()[0] == key)
 
 
 @contextlib.contextmanager
-def memory_cgroup(limit: int) -> Iterator[Path]:
-    """The folder of a cgroup whose processes may have ``limit`` bytes; `move` puts them there. Removed at the end."""
-    parent = _ROOT / "memory" if (_ROOT / "memory").is_dir() else _ROOT
-    folder = parent / f"pytriton-test-{uuid.uuid4().hex}"
-    folder.mkdir()
+def cgroup(controller: str, limits: Mapping[str, int | str] | None = None) -> Iterator[Cgroup]:
+    """A group with these limits, removed once what was in it has ended; skips the test where there can be none."""
+    folder = _ROOT / controller / f"pytriton-test-{uuid.uuid4().hex[:12]}"
     try:
-        name = "memory.limit_in_bytes" if parent != _ROOT else "memory.max"
-        (folder / name).write_text(str(limit))
-        yield folder
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"needs a cgroup of the controller {controller}, version 1: {error.strerror}")
+    group = Cgroup(folder)
+    try:
+        for name, value in (limits or {}).items():
+            group.write(name, value)
+        yield group
     finally:
-        for pid in (folder / "cgroup.procs").read_text().split():
-            with contextlib.suppress(OSError):
-                (parent / "cgroup.procs").write_text(pid)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-
-
-def move(pid: int, folder: Path) -> None:
-    """Put the process into the cgroup."""
-    (folder / "cgroup.procs").write_text(str(pid))
+        wait_until(lambda: not group.read("cgroup.procs"), 20, "all processes of the group have ended")
+        folder.rmdir()

@@ -19,7 +19,7 @@ from streams import count, grpc_stream
 
 from pytriton_plugins.testing import run_host, wait_until
 
-MODELS = Path(__file__).parents[1] / "models"
+MODELS = Path(__file__).parents[2] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 DEATHS = 5
 """Of one host: with one more within a minute it gives up."""

@@ -17,7 +17,7 @@ from load import Load, Sent
 from pytriton_plugins.testing import run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = Path(__file__).parents[2] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 CLIENTS = 32
 DELAY = 5.0 if FULL else 1.0

@@ -17,7 +17,7 @@ from load import Load
 from pytriton_plugins.host.heartbeat import LIMIT
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = Path(__file__).parents[2] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 WORKERS = 10
 

@@ -1,0 +1,53 @@
+"""Eight slow models are loaded at once: meanwhile tritonserver says that it lives; row 12 of the table of faults."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+from cgroups import SHARES, cgroup
+from clients import PROTOCOLS, infer
+from figures import FULL, figure
+from live_probe import probing
+
+from pytriton_plugins.testing import run_host, wait_until
+
+SLOW = Path(__file__).parents[2] / "models" / "slow.py"
+MODELS = 8
+SETUP = 3.0
+RUNS = 10 if FULL else 1
+LEAST = 100
+"""Answers of which one in a hundred may be late."""
+
+
+def loaded() -> tuple[float, dict[str, list[float]]]:
+    """The seconds until eight slow models serve, and those that each answer took meanwhile, by protocol."""
+    with (
+        cgroup("cpu", {"cpu.shares": SHARES}) as ours,
+        run_host(SLOW, env={"SLOW_SETUP": str(SETUP)}, ready=False, prefix=ours.prefix) as host,
+    ):
+        wait_until(lambda: host.status("/v2/health/live") == 200, 30, "the server lives")
+        began = time.monotonic()
+        with probing("http", host.http, ours.prefix) as by_http, probing("grpc", host.grpc, ours.prefix) as by_grpc:
+            host.wait_ready()
+            took = time.monotonic() - began
+            answers = {"http": by_http(), "grpc": by_grpc()}
+        assert host.log.count("serving; shared memory") == MODELS
+        for protocol in PROTOCOLS:
+            assert all(is_live for _, is_live in answers[protocol])
+            assert len(answers[protocol]) > LEAST
+            infer(host, protocol, "slow_7", {"x": np.ones((1, 1), np.float32)})
+    return took, {protocol: [each for each, _ in answers[protocol]] for protocol in PROTOCOLS}
+
+
+def test_live_is_answered_soon() -> None:
+    """Seen red with a table of descriptors that grows while it serves (`grow_descriptor_table`, backend/backend.c)."""
+    runs = [loaded() for _ in range(RUNS)]
+    what = f"{MODELS} models at once, each with a set-up that computes for {SETUP:g} s and 258 instances: until ready"
+    figure(12, what, [took for took, _ in runs])
+    for protocol in PROTOCOLS:
+        figure(12, f"worst over {protocol}", [max(answers[protocol]) * 1000 for _, answers in runs], "ms")
+        late = [statistics.quantiles(answers[protocol], n=100)[-1] * 1000 for _, answers in runs]
+        figure(12, f"meanwhile p99 of live over {protocol}", late, "ms", 100)

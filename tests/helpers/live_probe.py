@@ -1,0 +1,63 @@
+"""Asks a server whether it lives, over and over, as a kubelet does but more often; a program of its own.
+
+``python live_probe.py http|grpc HOST:PORT`` asks until its input ends, then writes the seconds that each answer took;
+it goes before all others if it may, so that it does not count how long it waits for a processor itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import tritonclient.grpc
+
+_PERIOD = 0.01
+Answers = list[tuple[float, bool]]
+"""The seconds that each one took, and whether it said that the server lives."""
+
+
+@contextlib.contextmanager
+def probing(protocol: str, address: str, prefix: Sequence[str] = ()) -> Iterator[Callable[[], Answers]]:
+    """Ask for as long as the block lasts, or until what it gets is called for the answers."""
+    command = [*prefix, sys.executable, __file__, protocol, address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        yield lambda: [(took, is_live) for took, is_live in json.loads(program.communicate(timeout=30)[0])]
+
+
+def _over_http(address: str) -> bool:
+    """On a new connection, as a kubelet's."""
+    connection = http.client.HTTPConnection(address, timeout=10)
+    try:
+        connection.request("GET", "/v2/health/live")
+        return connection.getresponse().status == 200
+    finally:
+        connection.close()
+
+
+def _answers(is_live: Callable[[], bool]) -> Answers:
+    """One is due in each period, and counts from then: who waits a second for one has waited for a hundred."""
+    answers = []
+    due = time.monotonic()
+    while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
+        lives = is_live()
+        answers.append((time.monotonic() - due, lives))
+        due += _PERIOD
+    return answers
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    _protocol, _address = sys.argv[1:]
+    if _protocol == "http":
+        print(json.dumps(_answers(lambda: _over_http(_address))))
+    else:
+        with tritonclient.grpc.InferenceServerClient(_address) as _client:
+            print(json.dumps(_answers(lambda: bool(_client.is_server_live()))))
