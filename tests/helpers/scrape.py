@@ -44,6 +44,11 @@ def values(address: str, name: str) -> dict[Labels, float]:
     return {tuple(sorted(sample.labels.items())): sample.value for sample in samples if sample.name in names}
 
 
+def workers(address: str, model: str, version: int = 1) -> int:
+    """How many live workers the model has."""
+    return int(value(address, "pytriton_workers", model=model, version=str(version)) or 0)
+
+
 def value(address: str, name: str, **labels: str) -> float | None:
     """The value of one sample, or None while there is none."""
     return values(address, name).get(tuple(sorted(labels.items())))

@@ -78,12 +78,14 @@ ACTIONS = {
     max_batch_size=8,
 )
 def life(what: Array, gate: Array) -> Array:
-    """Does what the first row says; answers with the process id."""
-    path = Path(gate[0, 0])
-    if what[0, 0]:
+    """Does what the first row with a word says, one word after the other; answers with the process id."""
+    row = next((place for place, words in enumerate(what[:, 0]) if words), 0)
+    path = Path(gate[row, 0])
+    if what[row, 0]:
         path.with_suffix(".pid.new").write_text(str(os.getpid()))
         path.with_suffix(".pid.new").rename(path.with_suffix(".pid"))
-    ACTIONS[what[0, 0]](path)
+    for word in what[row, 0].split() or [""]:
+        ACTIONS[word](path)
     return np.full(what.shape, os.getpid(), np.int64)
 
 

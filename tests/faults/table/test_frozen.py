@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import scrape
 from clients import attempt, infer, texts
 from figures import figure
 from leftovers import Mark
@@ -42,6 +43,7 @@ def test_three_seconds_cost_nothing() -> None:
     """Ten workers at once, under load. Seen red with a limit of 1 s (`LIMIT`), and busy workers not told apart."""
     mark = Mark()
     with run_host(LIFE, options=[f"--workers={WORKERS}"], env=mark.env) as host:
+        wait_until(lambda: scrape.workers(host.metrics, "life") == WORKERS, 20, "all workers serve")
         workers = set(mark.workers())
         with Load(host, "life", lambda: IDLE, clients=16) as load:
             wait_until(lambda: len(load.sent) > 100, 20, "the clients are at work")
@@ -61,11 +63,12 @@ def test_three_seconds_cost_nothing() -> None:
     figure(4, "from the thaw until requests are answered", [back - thawed], limit=1.0)
 
 
-def test_an_idle_worker_that_stays_frozen_is_replaced() -> None:
+def test_an_idle_worker_that_stays_frozen_is_replaced(tmp_path: Path) -> None:
     """One that runs a batch is not, for its model has no timeout. Seen red without a heartbeat (`Heartbeat.run`)."""
     mark = Mark()
     with run_host(LIFE, options=[f"--workers={WORKERS}"], env=mark.env) as host, ThreadPoolExecutor(1) as client:
-        gate = Path(f"/tmp/{os.getpid()}-gate")
+        wait_until(lambda: scrape.workers(host.metrics, "life") == WORKERS, 20, "all workers serve")
+        gate = tmp_path / "gate"
         os.mkfifo(gate)
         sent = client.submit(attempt, host, "grpc", "life", {"what": texts("wait"), "gate": texts(str(gate))})
         wait_until(gate.with_suffix(".pid").exists, what="the callable runs")
@@ -82,8 +85,6 @@ def test_an_idle_worker_that_stays_frozen_is_replaced() -> None:
         assert sent.result().outputs["pid"].item() == busy
         assert set(mark.workers()) & workers == {busy}
         infer(host, "http", "life", IDLE)
-    for path in (gate, gate.with_suffix(".pid")):
-        path.unlink()
     figure(4, f"{WORKERS - 1} idle workers frozen for good: until all are replaced", [took], limit=LIMIT + 3)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host
 
-ECHO = f"{Path(__file__).parents[1] / 'models' / 'memory.py'}:echo"
+ECHO = f"{Path(__file__).parents[2] / 'models' / 'memory.py'}:echo"
 SMALL_SHM = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"', "sh"]
 MIB = 1 << 20
 LIMIT = 512 * MIB

@@ -10,7 +10,7 @@ from figures import figure
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{Path(__file__).parents[2] / 'models' / 'kinds.py'}:scalars"
 HOOK = """
     import os
     import time
