@@ -39,6 +39,10 @@ class ServerGone(ServerError):
     """A tritonserver does not take part any more: it has ended, or its end is about to be seen."""
 
 
+class NoThreadsLeft(ServerError):
+    """A call would have tritonserver start threads that it may not have, and that ends it."""
+
+
 class ShmError(PytritonPluginsError):
     """A segment cannot be had: over the model's limit or over the machine's memory headroom."""
 
