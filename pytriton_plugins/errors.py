@@ -43,6 +43,10 @@ class ControlError(PytritonPluginsError):
     """No running host was found, it did not answer, or it could not do what it was asked."""
 
 
+class NoThreadsLeft(ServerError):
+    """A call would have tritonserver start threads that it may not have, and that ends it."""
+
+
 class ShmError(PytritonPluginsError):
     """A segment cannot be had: over the model's limit or over the machine's memory headroom."""
 

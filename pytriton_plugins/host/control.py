@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.errors import ServerError, ServerGone
+from pytriton_plugins.errors import NoThreadsLeft, ServerError, ServerGone
+from pytriton_plugins.host.headroom import process_headroom
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
@@ -22,8 +24,12 @@ _GONE = ("StatusCode.UNAVAILABLE", "StatusCode.CANCELLED")
 _CHANNEL = [("grpc.use_local_subchannel_pool", 1)]
 """Otherwise a channel to the next server goes on with the pauses of the one to the last, which had the same address."""
 
+_FORK_SUPPORT = "GRPC_ENABLE_FORK_SUPPORT"
 _OPENS_WITHIN = 10.0
 _LOOK_AGAIN = 0.01
+_THREADS = 4
+"""That any call takes: one of its own and its model's, with two to spare for what else starts some."""
+
 _LONGEST = 1000
 """Characters of a reason that are shown."""
 
@@ -34,21 +40,28 @@ class Control:
     def __init__(self, url: str, secret: tuple[str, str], is_running: Callable[[], bool]) -> None:
         """``secret``: header and value that open the closed categories; ``is_running``: whether the server is there."""
         # Imported here: it takes a good part of the start-up, and by now the children are starting beside it.
-        from tritonclient.grpc.aio import InferenceServerClient
+        with _no_fork_handlers():
+            from tritonclient.grpc.aio import InferenceServerClient
 
-        self._client: InferenceServerClient = InferenceServerClient(url, channel_args=_CHANNEL)
+            self._client: InferenceServerClient = InferenceServerClient(url, channel_args=_CHANNEL)
         self._address = url.rsplit(":", 1)
         self._is_running = is_running
         self._is_open = False
         self._headers = {_PREFIX + secret[0]: secret[1]}
 
     async def load(self, name: str, config: dict[str, Any] | None = None, *, timeout: float | None = None) -> None:
-        """Load ``name`` with ``config``; raises ServerError with Triton's reason, ServerGone without a server."""
+        """Load ``name`` with ``config``; raises ServerError with Triton's reason, ServerGone without a server.
+
+        Here and in `unload` NoThreadsLeft is raised where the call would end the server.
+        """
+        instances = sum(group.get("count", 1) for group in (config or {}).get("instance_group", [{}]))
+        _check_threads(_THREADS + instances)
         text = None if config is None else json.dumps(config)
         await self._call(self._client.load_model, name, config=text, client_timeout=timeout)
 
     async def unload(self, name: str, *, timeout: float | None = None) -> None:
         """Unload ``name``; raises ServerError with Triton's reason."""
+        _check_threads(_THREADS)
         await self._call(self._client.unload_model, name, client_timeout=timeout)
 
     async def version(self, timeout: float) -> str:
@@ -84,3 +97,30 @@ class Control:
             # Triton ends the reason for each version of a model with a semicolon and a line end.
             kind = ServerGone if error.status() in _GONE else ServerError
             raise kind(one_line(error.message() or str(error), _LONGEST).rstrip("; ")) from None
+
+
+@contextlib.contextmanager
+def _no_fork_handlers() -> Iterator[None]:
+    """Have gRPC, which is begun here, leave forks alone.
+
+    It would start a thread of its own after each, and where none may be started it tries for ever, in the thread that
+    forked: ours. All that we fork is another program at once.
+    """
+    before = os.environ.get(_FORK_SUPPORT)
+    os.environ[_FORK_SUPPORT] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[_FORK_SUPPORT]  # workers may need it
+        if before is not None:
+            os.environ[_FORK_SUPPORT] = before
+
+
+def _check_threads(needed: int) -> None:
+    """Raise NoThreadsLeft unless tritonserver may start so many threads: it aborts at the first that it cannot have."""
+    left = process_headroom()
+    if needed > left:
+        raise NoThreadsLeft(
+            f"tritonserver needs {needed} more threads and {max(0, left)} are allowed here; raise the limit of "
+            "processes of this container (pids) or user (ulimit -u)"
+        )

@@ -233,7 +233,10 @@ class Host:
     def _write_addresses(self) -> None:
         """For programs that started this host on free ports: where it listens."""
         content = {"schema": 1, "pid": os.getpid(), "address": self.config.address, **attrs.asdict(self._ports)}
-        self._run_dir.write_addresses(content)
+        try:
+            self._run_dir.write_addresses(content)
+        except OSError as error:
+            _LOG.error("host.json cannot be written: %s; make room in %s", error.strerror, self._run_dir.path)
 
     async def _until_stop(self, work: Coroutine[Any, Any, Any]) -> Any:
         """The result of ``work``, or None when a signal came first."""

@@ -1,35 +1,69 @@
-"""How much memory can still be used before the kernel kills something; runs in the host."""
+"""How much memory can still be used before the kernel kills something, and how many threads started; in the host."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
+_Names = tuple[str, str, str]
+"""Files with a limit and with the use, and the key in memory.stat of what is used and can be had back, or none."""
+
+_NO_LIMIT = 1 << 62
 _V2 = ("memory.max", "memory.current", "inactive_file")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_PIDS = ("pids.max", "pids.current", "")
 
 
 def memory_headroom() -> int:
     """Bytes left on the machine or below the limit of any memory cgroup around this process, whichever is less."""
-    return min([_available(), *(left for folder, names in _cgroups() if (left := _left(folder, *names)) is not None)])
+    return min([_available(), *_below_limits("memory", _V1, _V2)])
+
+
+def process_headroom() -> int:
+    """Processes and threads that may still be started here, by the limits of pids cgroups and of this user."""
+    return min([_left_to_user(), *_below_limits("pids", _PIDS, _PIDS)])
 
 
 def _available() -> int:
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
-    return 1 << 62  # no such figure: the cgroups alone decide
+    return _NO_LIMIT  # no such figure: the cgroups alone decide
 
 
-def _cgroups() -> list[tuple[Path, tuple[str, str, str]]]:
-    """The memory cgroups from this process up to the root, version 1 or 2, as this mount namespace shows them."""
+def _left_to_user() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if limit == resource.RLIM_INFINITY or os.geteuid() == 0:
+        return _NO_LIMIT
+    return limit - sum(map(_own_threads, Path("/proc").iterdir()))
+
+
+def _own_threads(folder: Path) -> int:
+    """How many threads a process has, 0 if it is not this user's."""
+    with contextlib.suppress(OSError, ValueError):  # it ended meanwhile; no process
+        int(folder.name)
+        if folder.stat().st_uid == os.geteuid():
+            return (folder / "task").stat().st_nlink - 2
+    return 0
+
+
+def _below_limits(controller: str, v1: _Names, v2: _Names) -> list[int]:
+    lefts = [_left(folder, *names) for folder, names in _cgroups(controller, v1, v2)]
+    return [left for left in lefts if left is not None]
+
+
+def _cgroups(controller: str, v1: _Names, v2: _Names) -> list[tuple[Path, _Names]]:
+    """The cgroups from this process up to the root, version 1 or 2, as this mount namespace shows them."""
     found = []
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         number, controllers, path = line.split(":", 2)
         if number == "0":
-            root, names = Path("/sys/fs/cgroup"), _V2
-        elif "memory" in controllers.split(","):
-            root, names = Path("/sys/fs/cgroup/memory"), _V1
+            root, names = Path("/sys/fs/cgroup"), v2
+        elif controller in controllers.split(","):
+            root, names = Path("/sys/fs/cgroup") / controller, v1
         else:
             continue
         relative = Path(path.lstrip("/"))
@@ -45,7 +79,7 @@ def _left(folder: Path, limit: str, usage: str, reclaimable: str) -> int | None:
         text = read(limit).strip()
         if text == "max":
             return None
-        return int(text) - int(read(usage)) + _statistic(read, reclaimable)
+        return int(text) - int(read(usage)) + (_statistic(read, reclaimable) if reclaimable else 0)
     except (OSError, ValueError):
         return None  # no such controller here
 

@@ -55,7 +55,10 @@ class Health:
         self._subject = subject
         self._changed = asyncio.Event()
         self._asked: asyncio.Future[Look] | None = None
+        self._last = Look([])
         self._looks: list[asyncio.Future[list[str]]] = []
+        self._refused = ""
+        """Why the gate could not be set at the last try."""
         self.ready = False
         self.last = Look(["starting"])
 
@@ -116,8 +119,11 @@ class Health:
         except ServerGone:
             return  # its end is dealt with
         except ServerError as error:
-            _LOG.error("readiness cannot be changed: %s", error)
+            if str(error) != self._refused:
+                _LOG.error("readiness cannot be changed: %s", error)
+            self._refused = str(error)
             return
+        self._refused = ""
         if server is not self._server:
             return
         self.ready = ready
@@ -128,12 +134,15 @@ class Health:
         """Everybody's verdict. A check that hangs is asked again only once it has returned."""
         own = self._subject.verdicts()
         if self._asked is None:
-            self._asked = self._ask(status, own)
+            try:
+                self._asked = self._ask(status, own)
+            except RuntimeError:  # no thread can be had for it: what the hooks said last holds
+                return Look(_failed(own) or self._last.reasons)
         done, _ = await asyncio.wait([self._asked], timeout=CHECK_TIMEOUT)
         if not done:
             return Look([*_failed(own), f"a plugin's health check takes longer than {CHECK_TIMEOUT} s"])
-        look, self._asked = self._asked.result(), None
-        return look
+        self._last, self._asked = self._asked.result(), None
+        return self._last
 
     def _ask(self, status: HostStatus, own: list[NamedVerdict]) -> asyncio.Future[Look]:
         """Have a thread ask the hooks. A daemon thread: one that hangs must not hold up the end of the process."""

@@ -35,7 +35,9 @@ def create_repository(folder: Path) -> None:
     """A repository that holds the gates only; models come by the control API, with their configuration in the call."""
     for gate in GATES:
         (folder / gate / "1").mkdir(parents=True, exist_ok=True)
-        (folder / gate / "config.pbtxt").write_text(f'name: "{gate}"\n{_GATE_CONFIG}')
+        config, text = folder / gate / "config.pbtxt", f'name: "{gate}"\n{_GATE_CONFIG}'
+        if not config.is_file() or config.read_text() != text:  # the next server may come when the disk is full
+            config.write_text(text)
 
 
 def add_model(folder: Path, model: ModelDeclaration) -> None:

@@ -27,7 +27,7 @@ class RunDir:
 
     def __init__(self, wanted: Path | None) -> None:
         """In ``wanted`` as configured, else in the temporary folder; raises ConfigError when that cannot be used."""
-        parent = wanted.absolute() if wanted else Path(tempfile.gettempdir())
+        parent = wanted.absolute() if wanted else _temporary()
         self._claim: int | None = None
         try:
             if wanted:
@@ -54,6 +54,16 @@ class RunDir:
         if self._claim is not None:
             (self.path.parent / _CLAIM).unlink(missing_ok=True)
             os.close(self._claim)
+
+
+def _temporary() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        raise ConfigError(
+            "run directory: there is no temporary folder that can be written to; name a folder with --run-dir, such as "
+            "one in a tmpfs"
+        ) from None
 
 
 def _claimed(folder: Path) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.errors import ServerError
+from pytriton_plugins.errors import NoThreadsLeft, ServerError
 from pytriton_plugins.host.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
 from pytriton_plugins.host.command_line import BACKENDS, SECRET_HEADER, command_line
 from pytriton_plugins.host.control import Control
@@ -31,6 +31,8 @@ _END_FOLLOWS = 1.0
 """Seconds within which the end of a process is seen whose link broke: its end says more than the link's."""
 _LINE_FOLLOWS = 0.2
 """Seconds within which a line of the log is read that belongs to an answer."""
+_LOOK_AGAIN = 0.5
+"""Seconds between two looks whether a load has the threads that it needs."""
 LIBRARY = BACKENDS / BACKEND / f"libtriton_{BACKEND}.so"
 
 
@@ -65,7 +67,12 @@ class TritonServer:
                 f"the compiled backend is missing at {LIBRARY}; install the package with pip, or compile it "
                 "with 'python pytriton_plugins/backend/build_hook.py'"
             )
-        create_repository(run_dir / "repository")
+        try:
+            create_repository(run_dir / "repository")
+        except OSError as error:
+            raise ServerError(
+                f"run directory {run_dir}: {error.strerror}; make room there, or name another with --run-dir"
+            ) from None
         secret = secrets.token_hex(16)
         command = command_line(found, config, ports, run_dir / "repository", secret)
         _LOG.info("starting %s, %s", found.path, found.source)
@@ -116,11 +123,24 @@ class TritonServer:
     async def load(self, name: str, config: dict[str, Any], timeout: float) -> None:
         """Load or reload a model; raises ServerError with Triton's reason."""
         try:
-            await self.control.load(name, config, timeout=timeout)
+            await self._load_with_room(name, config, timeout)
         except ServerError as error:
             if "failed to poll from model repository" not in str(error):
                 raise
             raise ServerError(await self._why_no_poll(name) or str(error)) from None
+
+    async def _load_with_room(self, name: str, config: dict[str, Any], timeout: float) -> None:
+        """Load, or wait at most as long as a load may take for the threads that it needs."""
+        for attempt in range(max(1, int(timeout / _LOOK_AGAIN))):
+            try:
+                await self.control.load(name, config, timeout=timeout)
+                return
+            except NoThreadsLeft as error:
+                short = error
+            if attempt == 0:
+                _LOG.error("model %s waits to be loaded: %s", name, short)
+            await asyncio.sleep(_LOOK_AGAIN)
+        raise short
 
     async def _why_no_poll(self, name: str) -> str:
         """What is wrong with a model's configuration: Triton writes that into its log, and not into its answer."""
@@ -146,8 +166,12 @@ class TritonServer:
             if is_open:
                 await self.control.load(self._gate, timeout=ANSWER_TIMEOUT)
                 return
-            with contextlib.suppress(ServerError):  # the failed load is what makes the server not ready
+            try:
                 await self.control.load(self._other_gate, timeout=ANSWER_TIMEOUT)
+            except NoThreadsLeft:
+                raise  # nothing has changed
+            except ServerError:
+                pass  # the failed load is what makes the server not ready
             # A model that is being unloaded counts against ready, so it is done only now, when nothing is ready anyway.
             await self.control.unload(self._gate, timeout=ANSWER_TIMEOUT)
             self._gate, self._other_gate = self._other_gate, self._gate
