@@ -1,4 +1,4 @@
-"""The daemon's whole life, from the first check to the last exit; runs in the host."""
+"""The daemon's life from its first child to the last exit; runs in the host."""
 
 from __future__ import annotations
 
@@ -12,22 +12,15 @@ from typing import Any
 import attrs
 
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.answering import Answering
-from pytriton_plugins.host.command_line import check_server_options
-from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.control_socket import ControlSocket
 from pytriton_plugins.host.gauges import Gauges, keep_told
-from pytriton_plugins.host.hardening import forbid_core_dumps
 from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.heartbeat import Heartbeat
 from pytriton_plugins.host.keeper import Keeper
-from pytriton_plugins.host.locate import FoundServer, find_tritonserver
-from pytriton_plugins.host.logs import set_up_logging
+from pytriton_plugins.host.locate import FoundServer
 from pytriton_plugins.host.plugins import PluginRecord, start_plugin, warn_of_unknown_names
-from pytriton_plugins.host.ports import choose_ports
-from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_server_options
 from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.reaper import Reaper
 from pytriton_plugins.host.recent_errors import RecentErrors
@@ -52,47 +45,8 @@ _LOG = logging.getLogger("pytriton.host")
 _TELL_PATIENCE = 0.3
 """Seconds that hook plugins get for what they were told before the host ends without them."""
 
-_LOG_PATIENCE = 0.3
-"""Seconds that the last lines of the log get, for a reader that is slow."""
-
 _END_PATIENCE = 0.5
 """Seconds for the end of killed processes, twice: our own, then those that they leave."""
-
-
-def run(config: HostConfig) -> int:
-    """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible."""
-    log = set_up_logging(config.log_level, config.log_format)
-    try:
-        return _run(config)
-    finally:
-        log.close(_LOG_PATIENCE)
-
-
-def _run(config: HostConfig) -> int:
-    errors = RecentErrors.watching("pytriton")
-    os.umask(0o077)
-    if not config.core_dumps:
-        forbid_core_dumps()
-    check_server_options(config)
-    hooks = hooks_of(config)
-    records = plugin_records(config, hooks)
-    if not records:
-        raise ConfigError(
-            "there is nothing to serve: no model plugin is installed; install one, or name a file: "
-            "pytriton-host serve model.py"
-        )
-    found = find_tritonserver(config.tritonserver, hooks)
-    config = with_server_options(config, hooks)
-    ports = choose_ports(config, hooks)
-    if config.address in LOOPBACK and in_container():
-        _LOG.warning(
-            "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
-        )
-    run_dir = RunDir(config.run_dir)
-    try:
-        return asyncio.run(Host(config, hooks, found, ports, run_dir, errors).live(records))
-    finally:
-        run_dir.remove()
 
 
 class Host:

@@ -237,7 +237,7 @@ def test_unix_sockets_are_private(host: RunningHost, run_dir: Path) -> None:
 
 
 def test_files_are_the_users_alone(host: RunningHost, run_dir: Path) -> None:
-    """Also what models write. Seen red with no umask (`_run`, host/daemon.py)."""
+    """Also what models write. Seen red with no umask (`_run`, host/starting.py)."""
     found = {path: path.lstat().st_mode for path in [run_dir, *run_dir.rglob("*")]}
     print(f"{len(found)} files and folders in the run directory")
     for path, mode in found.items():
