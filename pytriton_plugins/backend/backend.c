@@ -161,6 +161,15 @@ TritonError *TRITONBACKEND_ModelInstanceFinalize(TritonInstance *triton_instance
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, NULL);
 }
 
+/* Asked by servers that know it, at /v2/models/NAME/ready and since 2.68 at /v2/health/ready as well. */
+TritonError *TRITONBACKEND_ModelInstanceReady(TritonInstance *triton_instance) {
+  void *state = NULL;
+  TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
+  const Instance *instance = state;
+  if (error != NULL || instance == NULL || pool_is_ready(instance->pool)) return error; /* no instance: the gate */
+  return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "the model has no live worker");
+}
+
 /* Once this returns NULL, every request is answered and released by us, perhaps later and in another thread. */
 TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *triton_instance, TritonRequest **requests, uint32_t count) {
   void *state = NULL;

@@ -64,6 +64,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .stream = (wire.flags & DECLARED_STREAM) != 0,
       .apart = (wire.flags & DECLARED_APART) != 0,
       .awaits = (wire.flags & DECLARED_AWAITS) != 0,
+      .spare = (wire.flags & DECLARED_SPARE) != 0,
       .largest_response = wire.largest_response,
       .input_count = wire.input_count,
       .output_count = wire.output_count,

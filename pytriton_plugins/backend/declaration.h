@@ -29,6 +29,7 @@ typedef struct {
   bool details; /* the callable wants to know more of a request than its tensors */
   bool stream;  /* it answers one request at a time, with any number of responses */
   bool apart;   /* each request's tensors stand by themselves: their shapes may differ */
+  bool spare;   /* the server is ready without it */
   bool awaits;  /* the worker can be told that nobody waits for the batch any more */
   uint64_t largest_response;
   uint32_t input_count, output_count;

@@ -11,6 +11,8 @@
 #include "channel.h"
 #include "clock.h"
 
+static const uint64_t NOT_READY_NS = 500000000; /* as the host has it */
+
 Pool *pool_new(uint32_t number, const Declaration *declaration) {
   Pool *pool = calloc(1, sizeof *pool);
   if (pool == NULL) return NULL;
@@ -39,10 +41,14 @@ static void channel_free(Channel *channel) {
 }
 
 /* With the lock held. */
+bool pool_has_worker(const Pool *pool) {
+  const Channel *channel = pool->channels;
+  while (channel != NULL && channel->gone) channel = channel->next;
+  return channel != NULL;
+}
+
 static void note_loss(Pool *pool) {
-  for (const Channel *channel = pool->channels; channel != NULL; channel = channel->next)
-    if (!channel->gone) return;
-  pool->without_worker = clock_ns();
+  if (!pool_has_worker(pool)) pool->without_worker = clock_ns();
 }
 
 static void remove_channel(Channel *channel) {
@@ -109,6 +115,14 @@ bool pool_has_channel(Pool *pool, uint32_t number, bool *busy) {
   if (channel != NULL) *busy = channel->busy;
   pthread_mutex_unlock(&pool->lock);
   return channel != NULL;
+}
+
+bool pool_is_ready(Pool *pool) {
+  if (pool->declaration.loopback || pool->declaration.spare) return true;
+  pthread_mutex_lock(&pool->lock);
+  bool ready = pool_has_worker(pool) || clock_ns() - pool->without_worker < NOT_READY_NS;
+  pthread_mutex_unlock(&pool->lock);
+  return ready;
 }
 
 void pool_stop(Pool *pool) {

@@ -72,6 +72,12 @@ bool pool_retire_channel(Pool *pool, uint32_t number);
 /* Whether the pool has the channel; busy: whether its worker has a batch. */
 bool pool_has_channel(Pool *pool, uint32_t number, bool *busy);
 
+/* With the lock held: whether there is a worker that gets batches, now or once it is not busy any more. */
+bool pool_has_worker(const Pool *pool);
+
+/* What Triton's readiness is to say of the model: a worker that is replaced at once does not show. */
+bool pool_is_ready(Pool *pool);
+
 void pool_stop(Pool *pool);
 void pool_give_up(Pool *pool, bool given_up, const char *reason);
 

@@ -147,15 +147,8 @@ static bool take_cancelled(Pool *pool, Batch *batch) {
   return batch->count > 0;
 }
 
-/* Whether there is a worker that gets batches, now or once it is not busy any more. */
-static bool has_worker(const Pool *pool) {
-  const Channel *channel = pool->channels;
-  while (channel != NULL && channel->gone) channel = channel->next;
-  return channel != NULL;
-}
-
 static void take_overdue(Pool *pool, Batch *batch) {
-  if (has_worker(pool)) return;
+  if (pool_has_worker(pool)) return;
   uint64_t now = clock_ns(), wait = pool->declaration.wait_ms * 1000000ull;
   while (pool->first != NULL && batch_has_room(batch)) {
     uint64_t since = pool->first->arrived > pool->without_worker ? pool->first->arrived : pool->without_worker;
@@ -178,7 +171,7 @@ static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
   if (pool->stopping) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the server is stopping", name);
     take_all(pool, batch);
-  } else if (pool->given_up && !has_worker(pool)) {
+  } else if (pool->given_up && !pool_has_worker(pool)) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
     take_all(pool, batch);
   } else if (take_cancelled(pool, batch)) {

@@ -42,6 +42,7 @@ ENTRY TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model);
 ENTRY TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *instance);
 ENTRY TritonError *TRITONBACKEND_ModelInstanceFinalize(TritonInstance *instance);
 ENTRY TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *instance, TritonRequest **requests, uint32_t count);
+ENTRY TritonError *TRITONBACKEND_ModelInstanceReady(TritonInstance *instance); /* since 2.65; no error: it is ready */
 
 /* What the server offers: errors, names, log. */
 extern TritonError *TRITONSERVER_ErrorNew(int code, const char *message);

@@ -23,10 +23,11 @@ class ModelLink:
     """Speaks of the model ``number``; before its first channel the backend has its declaration."""
 
     def __init__(
-        self, number: int, declaration: ModelDeclaration, server: Callable[[], Awaitable[TritonServer]]
+        self, number: int, declaration: ModelDeclaration, required: bool, server: Callable[[], Awaitable[TritonServer]]
     ) -> None:
         self._number = number
         self._declaration = declaration
+        self._required = required
         self._running = server
         self._declaring = asyncio.Lock()
         self._server: TritonServer | None = None
@@ -42,6 +43,7 @@ class ModelLink:
                     wait=WAIT_FOR_WORKER,
                     largest_response=policy.max,
                     lend=lend and policy.lend,
+                    spare=not self._required,
                     trim_after=policy.trim_after,
                     queue_timeout=queue.timeout,
                     queue_size=queue.size,

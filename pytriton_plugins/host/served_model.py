@@ -69,7 +69,7 @@ class ServedModel:
         """Triton has let go of it."""
         self.restarts = 0
         self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
-        self._link = ModelLink(self.number, declaration, host.server)
+        self._link = ModelLink(self.number, declaration, self.required, host.server)
         self.live = Connections(declaration.slots, self.ledger, self._link, host.changed)
         self._host = host
         self._loop = asyncio.get_running_loop()

@@ -19,6 +19,9 @@ MAX_ERROR_TEXT = 4096
 EXECUTE, DONE, SEGMENT, LOAN, FORGET, TRIM, PART, TAKEN, CANCEL = 1, 2, 3, 4, 5, 6, 7, 8, 9
 NEW_SEGMENT, RETIRED, NEW_LOAN, CANCELLED = 1, 2, 4, 8
 IN_REQUEST = 1
+SPARE = 128
+"""A declaration's flag: the server is ready without the model."""
+
 LOAN_SHIFT = 8
 """A tensor entry's flags from this bit on are the number of the loan where its data lie."""
 
@@ -232,20 +235,22 @@ def pack_declaration(
     largest_response: int,
     loopback: bool = False,
     lend: bool = False,
+    spare: bool = False,
     trim_after: float = 0.0,
     queue_timeout: float = 0.0,
     queue_size: int = 0,
 ) -> bytes:
     """The payload of MODEL: what the backend must know of ``model``; all times in seconds.
 
-    ``lend``: whether inputs in a client's own shared memory may be lent to the worker. ``trim_after`` 0: never.
+    ``lend``: whether inputs in a client's own shared memory may be lent to the worker. ``spare``: whether the server
+    is ready without the model. ``trim_after`` 0: never.
     ``queue_timeout``: how long a request may wait for a worker, ``queue_size``: how many may; 0: any.
 
     Raises ProtocolError when names and shapes do not fit into one message.
     """
     name = model.name.encode()
     head = DECLARATION.pack(
-        _flags(model, loopback, lend),
+        _flags(model, loopback, lend) | (SPARE if spare else 0),
         model.version,
         round(wait * 1000),
         len(name),

@@ -177,6 +177,8 @@ def test_declarations() -> None:
     assert pack(largest_response=1 << 20) == golden("declaration", "declaration")
     lending = pack(largest_response=1 << 20, lend=True)
     assert lending == golden("declaration", "may_lend") + golden("declaration", "declaration")[4:]
+    spare = pack(largest_response=1 << 20, spare=True)
+    assert spare == golden("declaration", "spare") + golden("declaration", "declaration")[4:]
     packed = wire.pack_declaration(LOOPBACK, wait=1.0, largest_response=4096, loopback=True)
     assert packed == golden("declaration", "loopback")
 

@@ -1,0 +1,90 @@
+"""What the backend tells servers that ask each instance whether it is ready; runs in pytest.
+
+No such server is to be had here (Triton 2.65 and newer), so a library before the real one's asks as they do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from backend import found_server
+from leftovers import Mark
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
+SOURCE = Path(__file__).parents[1] / "helpers" / "newer_server.c"
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tritonserver that asks its instances."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    folder = tmp_path_factory.mktemp("newer")
+    library, server = folder / "newer.so", folder / "tritonserver"
+    subprocess.run([compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, SOURCE, "-ldl"], check=True)
+    server.write_text(f'#!/bin/sh\nLD_PRELOAD={library} exec {found_server().path} "$@"\n')
+    server.chmod(0o755)
+    return server
+
+
+def answers(path: Path) -> set[str]:
+    """What the instances say."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))
+        return set(sock.makefile().read().splitlines())
+
+
+@pytest.fixture
+def asked(newer: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[RunningHost, Mark, Path]]:
+    mark, path = Mark(), tmp_path / "asked"
+    options = [f"--tritonserver={newer}", *request.param]
+    with run_host(LIFE, options=options, env={**mark.env, "NEWER_SERVER": str(path)}) as host:
+        wait_until(lambda: answers(path) == {"ready"}, what="the instances are asked and ready")
+        yield host, mark, path
+
+
+def give_up(host: RunningHost, mark: Mark) -> None:
+    """Have the model given up: no worker is started any more."""
+
+    def kill() -> bool:
+        for pid in mark.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return "ended 5 times within 60 s" in host.log
+
+    wait_until(kill, 60, "the model is given up")
+    wait_until(lambda: not mark.workers(), what="no worker is there")
+
+
+@pytest.mark.parametrize("asked", [[]], indirect=True)
+def test_a_model_without_a_live_worker_is_not_ready(asked: tuple[RunningHost, Mark, Path]) -> None:
+    """Seen red with a pool that is always ready (`pool_is_ready`, backend/pool.c)."""
+    host, mark, path = asked
+    give_up(host, mark)
+    wait_until(lambda: answers(path) == {"the model has no live worker"}, 2, "the instances say so")
+    wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "not ready")
+
+
+@pytest.mark.parametrize("asked", [["--optional=life"]], indirect=True)
+def test_a_model_that_is_not_required_is_ready_all_the_same(asked: tuple[RunningHost, Mark, Path]) -> None:
+    """The server's readiness is that of all instances. Seen red without the flag (`ModelLink.declare`)."""
+    host, mark, path = asked
+    give_up(host, mark)
+    seen = set()
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        seen |= answers(path)
+    assert seen == {"ready"}
+    assert host.status("/v2/health/ready") == 200
