@@ -205,8 +205,9 @@ class ServedModel:
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
             # A request that ends whoever runs it must not cost the model the workers that are well.
-            said = f"{action.reason}; its others serve on, and another is started in {LONGEST_RESTART:g} s"
-            _LOG.error("model %s: %s", self.name, said)
+            said = f"its others serve on, and another is started in {LONGEST_RESTART:g} s"
+            _LOG.error("model %s: %s; %s", self.name, action.reason, said)
+            self.restarts += 1
             await asyncio.sleep(LONGEST_RESTART)
         elif isinstance(action, GiveUp):
             self.give_up(action.reason)
