@@ -17,7 +17,7 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
-RUNS = 10
+RUNS = 10 if FULL else 3
 KILLS = 20
 
 
@@ -76,7 +76,7 @@ def test_random_processes_are_killed_in_random_order(tmp_path: Path) -> None:
     """Seen red with no call of `_sweep` (host/run_dir.py)."""
     left, served = [], []
     env = {"TMPDIR": str(tmp_path)}
-    for seed in range(RUNS * (10 if FULL else 1)):
+    for seed in range(RUNS):
         mark = Mark()
         with run_host(LIFE, options=["--workers=4"], env={**env, **mark.env, "LIFE_AT_IMPORT": "fork"}) as host:
             kill_at_random(host, mark, random.Random(seed))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clients import PROTOCOLS, Gate, infer, texts
-from figures import figure
+from figures import FULL, figure
 from leftovers import Mark, ports_taken
 from load import Load
 from streams import count, grpc_stream
@@ -36,7 +36,7 @@ def server_of(mark: Mark) -> int:
 def test_another_serves_through_the_same_workers(number: signal.Signals) -> None:
     """Seen red with the worker killed at the end of its server (`ServedModel._serve_with`)."""
     back, ready = [], []
-    for _ in range(2):
+    for _ in range(2 if FULL else 1):
         mark = Mark()
         with run_host(MODELS / "life.py", options=["--workers=2"], env=mark.env) as host:
             workers = mark.workers().keys()
