@@ -9,9 +9,10 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from pytriton_plugins.errors import DiscoveryError, PytritonPluginsError
 from pytriton_plugins.text import one_line
@@ -88,8 +89,15 @@ def _import_file(path: Path) -> ModuleType:
     return _execute(path)
 
 
+class _FromSource(SourceFileLoader):
+    """Without bytecode: that of a file which was written twice within a second, as long as before, would be old."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError
+
+
 def _execute(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=_FromSource(path.stem, str(path)))
     if spec is None or spec.loader is None:
         raise DiscoveryError(f"{path} is no Python file; {FORMS}")
     module = importlib.util.module_from_spec(spec)

@@ -92,7 +92,15 @@ class Control:
                 await self._opened()
             if not self._is_running():
                 raise ServerGone("tritonserver ended")
-            return await call(*arguments, headers=self._headers, **more)
+            # A call that is open when the client is closed is cancelled by it, which must not look as if we were.
+            calling = asyncio.ensure_future(call(*arguments, headers=self._headers, **more))
+            try:
+                await asyncio.wait([calling])
+            finally:
+                calling.cancel()
+            if calling.cancelled():
+                raise ServerGone("tritonserver ended")
+            return calling.result()
         except InferenceServerException as error:
             # Triton ends the reason for each version of a model with a semicolon and a line end.
             kind = ServerGone if error.status() in _GONE else ServerError

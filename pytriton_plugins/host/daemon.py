@@ -134,7 +134,12 @@ class Host:
             self.roster.on_channel_lost,
             self.roster.on_model_gone,
         )
-        await check_age(server, self.config)
+        try:
+            await check_age(server, self.config)
+        except BaseException:
+            server.child.kill()
+            await server.release()
+            raise
         self._server = server
         self.roster.started.set_result(server)
         self.health.attach(server)
@@ -147,8 +152,10 @@ class Host:
         if self._telling is not None:
             self._telling.cancel()
         if server is not None:
-            await server.release()
+            server.link.close()
         self.roster.server_ended()
+        if server is not None:
+            await server.release()
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
         """Serve until tritonserver has ended too often; then 1. Raises what made the start impossible."""

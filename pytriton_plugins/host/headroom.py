@@ -24,7 +24,10 @@ def memory_headroom() -> int:
 
 def process_headroom() -> int:
     """Processes and threads that may still be started here, by the limits of pids cgroups and of this user."""
-    return min([_left_to_user(), *_below_limits("pids", _PIDS, _PIDS)])
+    try:
+        return min([_left_to_user(), *_below_limits("pids", _PIDS, _PIDS)])
+    except OSError:  # no descriptor is left to look with: that is another shortage
+        return _NO_LIMIT
 
 
 def _available() -> int:

@@ -133,7 +133,7 @@ class Health:
     async def _look(self, status: HostStatus) -> Look:
         """Everybody's verdict. A check that hangs is asked again only once it has returned."""
         own = self._subject.verdicts()
-        if self._asked is None:
+        if self._asked is None or self._asked.done():  # what comes too late was asked of another state
             try:
                 self._asked = self._ask(status, own)
             except RuntimeError:  # no thread can be had for it: what the hooks said last holds

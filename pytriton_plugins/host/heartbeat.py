@@ -54,7 +54,7 @@ class Heartbeat:
 
     async def _look_at(self, model: ServedModel, worker: Worker) -> None:
         if worker.silent_for > LIMIT:
-            if await self._is_busy(model, worker):
+            if worker.excused or await self._is_busy(model, worker):
                 worker.heard()
             elif worker.child.running:
                 _LOG.error(

@@ -52,8 +52,8 @@ class Keeper:
             began = asyncio.get_running_loop().time()
             try:
                 server = await self._start()
-            except ServerError as error:
-                said = str(error)
+            except (ServerError, OSError) as error:
+                said = f"tritonserver cannot be started again: {error}"
                 continue
             took = asyncio.get_running_loop().time() - began
             _LOG.info("tritonserver runs again after %.1f s; the models are loaded into it", took)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -75,7 +76,8 @@ def write_aside(descriptor: int, text: str) -> threading.Thread:
     """Write a text that comes once, in a thread of its own, which is given back and need not be waited for."""
     data = text.encode(errors="backslashreplace")
     thread = threading.Thread(target=_write, args=(descriptor, data), name="pytriton-text", daemon=True)
-    thread.start()
+    with contextlib.suppress(RuntimeError):  # no thread can be had: the text is left out, and the daemon serves
+        thread.start()
     return thread
 
 

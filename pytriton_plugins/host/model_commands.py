@@ -99,6 +99,8 @@ class ModelCommands:
                     declaration = _find(declarations, model)
                     if declaration is None:
                         raise ControlError(f"{label} is not in plugin {reference.label} any more")
+                    if model.declaration != declaration or model.error:
+                        refuse_other_tensors(self._roster, reference, [declaration])
                     progress(f"{label}: setting up its workers")
                     said.append(await self._serve_again(model, declaration, self._taken(record, declaration, workers)))
         return said
@@ -106,7 +108,6 @@ class ModelCommands:
     async def _serve_again(self, model: ServedModel, declaration: ModelDeclaration, first: Worker | None) -> str:
         label, kept = _label(declaration), "" if model.error else "; the old one serves on"
         if model.declaration != declaration or model.error:
-            refuse_other_tensors(self._roster, model.reference, [declaration])
             why_not = await self._roster.replace(model, declaration, first)
             if why_not:
                 raise ControlError(f"{label}: {why_not}{kept}")

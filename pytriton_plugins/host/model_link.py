@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.memory import Grant
@@ -22,20 +21,16 @@ WAIT_FOR_WORKER = 30.0
 class ModelLink:
     """Speaks of the model ``number``; before its first channel the backend has its declaration."""
 
-    def __init__(
-        self, number: int, declaration: ModelDeclaration, required: bool, server: Callable[[], Awaitable[TritonServer]]
-    ) -> None:
+    def __init__(self, number: int, declaration: ModelDeclaration, required: bool) -> None:
         self._number = number
         self._declaration = declaration
         self._required = required
-        self._running = server
         self._declaring = asyncio.Lock()
         self._server: TritonServer | None = None
 
-    async def declare(self, policy: ShmPolicy, *, lend: bool) -> None:
-        """Wait for the server and tell it of the model, if it has not been told. ``lend``: clients may lend memory."""
+    async def declare(self, server: TritonServer, policy: ShmPolicy, *, lend: bool) -> None:
+        """Tell the server of the model, if it has not been told. ``lend``: clients may lend memory."""
         async with self._declaring:
-            server = await self._running()
             if self._server is not server:
                 queue = own_policy(self._declaration.triton_config)
                 declaration = pack_declaration(
@@ -67,7 +62,7 @@ class ModelLink:
 
     def give_up(self, reason: str) -> None:
         """Requests that wait for a worker, and those still to come, fail at once."""
-        text = reason.encode()[:MAX_ERROR_TEXT]
+        text = reason.encode(errors="replace")[:MAX_ERROR_TEXT]
         self._send(LinkMessage(LinkKind.GIVE_UP, model=self._number, value=1, payload=text))
 
     def _send(self, message: LinkMessage) -> None:

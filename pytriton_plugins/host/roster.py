@@ -13,7 +13,7 @@ import attrs
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.errors import ServerError
+from pytriton_plugins.errors import HookError, ProtocolError, ServerError, ServerGone
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.final_config import final_config
 from pytriton_plugins.host.granting import Wish
@@ -157,7 +157,12 @@ class Roster:
         self, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None, old: set[ServedModel]
     ) -> str:
         """Serve one more model, in the place of ``old`` if there is one; it counts once it serves. Returns why not."""
-        new = ServedModel(self, reference, declaration)
+        try:
+            new = ServedModel(self, reference, declaration)
+        except HookError:
+            if first is not None:
+                first.dismiss()
+            raise
         self._passing |= {new, *old}
         new.start(first)
         await new.settled()
@@ -174,11 +179,11 @@ class Roster:
     async def unload(self, model: ServedModel) -> None:
         """Have Triton let go of a model that no request runs on; the other versions of its name stay."""
         async with self._load_locks.setdefault(model.name, asyncio.Lock()):
+            server, timeout = await self.server(), self.config.load_timeout
             if not model.loaded:
                 return
-            model.loaded = False
             others = [each for each in self.models.values() if each.name == model.name and each.loaded]
-            server, timeout = await self.server(), self.config.load_timeout
+            others.remove(model)
             if others:
                 await server.load(model.name, final_config(self.config, self.hooks, others), timeout)
             else:
@@ -187,9 +192,10 @@ class Roster:
                 await asyncio.wait_for(model.gone.wait(), timeout)
             except asyncio.TimeoutError:
                 raise ServerError(f"Triton has not let go of model {model.name} within {timeout:g} s") from None
+            model.loaded = False
 
-    async def load(self, model: ServedModel) -> None:
-        """Load the model into Triton, with every version of its name that has a worker."""
+    async def load(self, model: ServedModel, server: TritonServer) -> None:
+        """Load the model into Triton, with every version of its name that has a worker; ServerGone if it ends."""
         async with self._load_locks.setdefault(model.name, asyncio.Lock()):
             loaded = [other for other in self.models.values() if other.name == model.name and other.loaded]
             add_model(self._repository, model.declaration)
@@ -197,9 +203,10 @@ class Roster:
             if model in self._passing:
                 # Triton passes over a load whose configuration is the one that it has.
                 config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(model.number)}}
-            server = await self.server()
             try:
                 await server.load(model.name, config, self.config.load_timeout)
+            except ServerGone:
+                raise
             except ServerError as error:
                 if not loaded:
                     await server.forget(model.name, plain_config(model.declaration), self.config.load_timeout)
@@ -218,9 +225,10 @@ class Roster:
     def _on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
         for model in self.all_models():
             if worker.number in model.live:
-                answer = partial(worker.answer_need, message["token"])
-                size = message["bytes"]
-                model.on_need(Wish(worker.number, message["segment"], size, beside=size), answer)
+                token, size, segment = (message[key] for key in ("token", "bytes", "segment"))
+                if not all(type(number) is int and 0 <= number < 1 << 62 for number in (token, size, segment)):
+                    raise ProtocolError("it needs memory without a size, or of a segment without a number")
+                model.on_need(Wish(worker.number, segment, size, beside=size), partial(worker.answer_need, token))
 
     def _on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:
         if worker.model is not None:

@@ -69,7 +69,7 @@ class ServedModel:
         """Triton has let go of it."""
         self.restarts = 0
         self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
-        self._link = ModelLink(self.number, declaration, self.required, host.server)
+        self._link = ModelLink(self.number, declaration, self.required)
         self.live = Connections(declaration.slots, self.ledger, self._link, host.changed)
         self._host = host
         self._loop = asyncio.get_running_loop()
@@ -80,6 +80,8 @@ class ServedModel:
         )
         self._settled = asyncio.Event()
         self._has_served = False
+        self._is_over = False
+        """What its workers have is their last."""
         self._loading = asyncio.Lock()
 
     @property
@@ -129,6 +131,7 @@ class ServedModel:
 
     def retire(self) -> None:
         """Let every worker finish what it has; no other comes."""
+        self._is_over = True
         for worker in self.live.workers:
             self.live.retire(worker)
 
@@ -173,7 +176,7 @@ class ServedModel:
         """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
         history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
         try:
-            while not self.error:
+            while not self.error and not self._is_over:
                 started, fresh, worker = worker or self._new_worker(), worker is None, None
                 if started is None:
                     await asyncio.sleep(SPAWN_AGAIN_AFTER)
@@ -182,7 +185,7 @@ class ServedModel:
                 on_trial = on_trial and not served
                 if started.expected_to_end or on_trial:
                     return  # another has taken its place, or keeps it
-                if not self.error:
+                if not self.error and not self._is_over:
                     await self._after(started, history, served=served)
         except HookError as error:
             self._host.abort(error)
@@ -239,8 +242,8 @@ class ServedModel:
             config, hooks = self._host.config, self._host.worker_hooks()
             order = Order(self.declaration, self.settings.settings, hooks, config.forward_headers)
             await worker.serve(order, config.load_timeout)
-            if self.unloaded:
-                return served
+            if self._is_over:
+                worker.dismiss()
             while worker.child.running and not worker.expected_to_end:
                 server = await self._host.server()
                 if await self._join(worker, server) and not served:
@@ -248,6 +251,7 @@ class ServedModel:
                     self._host.worker_is_ready(worker)
                 await first_end(worker.child, server.child)
                 self.live.disconnect(worker)
+                worker.excuse()
             await worker.child.wait()
         except (PytritonPluginsError, OSError) as error:
             worker.kill()
@@ -261,9 +265,9 @@ class ServedModel:
     async def _join(self, worker: Worker, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""
         try:
-            await self._link.declare(self.ledger.policy, lend="shared-memory" in self._host.config.allow)
+            await self._link.declare(server, self.ledger.policy, lend="shared-memory" in self._host.config.allow)
             self.live.connect(worker)
-            await self._loaded()
+            await self._loaded(server)
         except ServerGone:
             if not await server.ends_soon():
                 raise
@@ -274,11 +278,11 @@ class ServedModel:
         if self.declaration not in [configured(self._host.config, each) for each in declarations]:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
-    async def _loaded(self) -> None:
+    async def _loaded(self, server: TritonServer) -> None:
         async with self._loading:
             if self.loaded:
                 return
-            await self._host.load(self)
+            await self._host.load(self, server)
             self.gone.clear()
             self.loaded = self._has_served = True
             self._settled.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -19,10 +20,12 @@ class Teller:
 
     def tell(self, function: Callable[..., object], *arguments: Any) -> None:
         """Have ``function``, which does not raise, called with ``arguments`` after everything told before."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="pytriton-telling", daemon=True)
-            self._thread.start()
         self._calls.put((function, arguments))
+        if self._thread is None:
+            with contextlib.suppress(RuntimeError):  # no thread can be had: perhaps with the next call
+                thread = threading.Thread(target=self._run, name="pytriton-telling", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def close(self, patience: float) -> bool:
         """Wait until everything was told, at most ``patience`` seconds; False if something was not."""

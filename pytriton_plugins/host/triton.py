@@ -87,6 +87,7 @@ class TritonServer:
             await server._first_answer(config.load_timeout)
         except BaseException:
             child.kill()
+            link.close()
             raise
         return server
 
@@ -221,7 +222,7 @@ class TritonServer:
             await asyncio.wait_for(self.child.wait(), patience)
         except asyncio.TimeoutError:
             self.child.kill()
-            await self.child.wait()
+            await self.ends_soon()
         await self.release()
 
 

@@ -24,9 +24,13 @@ from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.worker_output import WorkerOutput, unmarked
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.text import one_line
 from pytriton_plugins.values import WorkerExit, WorkerInfo
 
 _LOG = logging.getLogger("pytriton.worker")
+_KILLED_WITHIN = 0.5
+"""Seconds in which the end of a killed process is seen."""
+
 _LAST_MESSAGES = 1024
 """More than a socket holds."""
 
@@ -73,7 +77,7 @@ class Order:
 
 
 class Worker:
-    """One worker process. `declared` and `serve` are its handshake; after that only its end is of interest."""
+    """One worker process. `declared` and `serve` are its handshake; after that it asks, tells and ends."""
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class Worker:
         self._on_metrics = on_metrics
         self._loop = asyncio.get_running_loop()
         self.started = self._loop.time()
+        self.excused = False
         self._asked: float | None = None
         """When it was asked something that it has not answered."""
         self._said: dict[str, asyncio.Future[dict[str, Any]]] = {
@@ -141,8 +146,16 @@ class Worker:
     async def declared(self, timeout: float) -> list[ModelDeclaration]:
         """The models that the plugin holds; raises WorkerFailed with the reason in one line."""
         message = await self._await("models", timeout, "import", "--import-timeout")
-        self.files = tuple(map(str, message.get("files", ())))
-        return [ModelDeclaration.from_json(plain) for plain in message["models"]]
+        try:
+            self.files = tuple(map(str, message.get("files", ())))
+            return [ModelDeclaration.from_json(plain) for plain in message["models"]]
+        except (AttributeError, KeyError, TypeError, ValueError, PytritonPluginsError) as error:
+            self.kill()
+            said = one_line(f"{type(error).__name__}: {error}", 200)
+            raise WorkerFailed(
+                f"what its worker says of its models cannot be read ({said}); install the same pytriton-plugins for "
+                f"{self.launch.python} as for the daemon"
+            ) from None
 
     async def serve(self, order: Order, timeout: float) -> None:
         """Have it set up a model and warm it up; raises WorkerFailed."""
@@ -158,6 +171,10 @@ class Worker:
     def heard(self) -> None:
         """It is there, or its silence has another reason."""
         self._asked = None
+
+    def excuse(self) -> None:
+        """It may run a batch of a server that has ended: its silence means nothing until it is heard of again."""
+        self.excused = True
 
     def ask(self) -> None:
         """Ask whether it is there, if no such question is open."""
@@ -184,8 +201,8 @@ class Worker:
             await asyncio.wait_for(self.child.wait(), patience)
         except asyncio.TimeoutError:
             self.child.signal(signal.SIGKILL, group=True)
-            await self.child.wait()
-        await self.ended()
+        # A process may be beyond any signal, waiting for a device.
+        await asyncio.wait([self._watch], timeout=_KILLED_WITHIN)
 
     def finish(self) -> None:
         """Let it end by itself once its channel has ended; the daemon wants it so."""
@@ -240,6 +257,7 @@ class Worker:
             if self.exit is None:
                 self._on_need(self, message)
         elif kind == "pong":
+            self.excused = False
             self.heard()
         elif kind == "metrics":
             self._on_metrics(self, message)

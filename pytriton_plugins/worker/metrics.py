@@ -179,7 +179,8 @@ class Metrics:
                 self._awake.wait()
                 time.sleep(self._period)
                 self._awake.clear()
-                self.flush()
+                with contextlib.suppress(TimeoutError):  # a host that does not read now may do so later
+                    self.flush()
 
     def _finish(self) -> None:
         with contextlib.suppress(OSError):

@@ -147,7 +147,8 @@ def test_watching_ends_with_the_host(host: RunningHost, folder: Path) -> None:
 
 
 def test_watching_is_ended_by_an_interrupt(host: RunningHost, folder: Path) -> None:
-    command = [sys.executable, "-c", PROGRAM, "status", f"--run-dir={folder}", "--json", "--watch"]
+    ask = [sys.executable, "-c", PROGRAM, "status", f"--run-dir={folder}", "--json", "--watch"]
+    command = ["env", "--default-signal=INT", *ask]  # who started the tests may ignore it
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watching:
         assert watching.stdout is not None
         watching.stdout.readline()

@@ -16,6 +16,7 @@ import pytest
 from leftovers import Mark, descendants
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from pytriton_plugins.host.places import CONTROL_SOCKET
 from pytriton_plugins.testing import RunningHost, run_host
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
@@ -233,7 +234,11 @@ def test_unix_sockets_are_private(host: RunningHost, run_dir: Path) -> None:
     ours = set().union(*map(inodes, processes(host)))
     rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
     names = [row[7] for row in rows if row[6] in ours and len(row) > 7]
-    assert [name for name in names if not name.startswith(f"{run_dir}/")] == []
+    # The control socket is bound by way of its folder's descriptor.
+    others = [name for name in names if not re.fullmatch(r"/proc/self/fd/\d+/" + re.escape(CONTROL_SOCKET), name)]
+    assert [name for name in others if not name.startswith(f"{run_dir}/")] == []
+    (control,) = run_dir.rglob(CONTROL_SOCKET)
+    assert stat.S_IMODE(control.lstat().st_mode) == 0o600
 
 
 def test_files_are_the_users_alone(host: RunningHost, run_dir: Path) -> None:
