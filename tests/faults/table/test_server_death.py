@@ -156,3 +156,18 @@ def test_each_form_of_callable_serves_again() -> None:
             answers = pool.map(lambda each: infer(host, "grpc", "three_at_once", each)["y"].tolist(), alone)
             assert list(answers) == [[2], [3], [4]]
         assert mark.workers().keys() == workers
+
+
+def test_while_triton_loads_a_model() -> None:
+    """The worker stays. Seen red with ServerGone made the model's reason (`Roster.load`)."""
+    mark = Mark()
+    loading = '"loading: slow_0:1"'
+    targets = [f"{MODELS / 'slow.py'}:slow_0"]
+    with run_host(*targets, options=["--log-level=debug"], env=mark.env, ready=False) as host:
+        for death in range(1, 4):
+            wait_until(lambda: host.log.count(loading) == death, 30, "Triton loads it")  # noqa: B023
+            workers = mark.workers().keys()
+            os.kill(server_of(mark), signal.SIGKILL)
+        host.wait_ready()
+        assert mark.workers().keys() == workers
+        assert "out of service" not in host.log
