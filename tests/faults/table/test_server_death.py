@@ -161,7 +161,7 @@ def test_each_form_of_callable_serves_again() -> None:
 def test_while_triton_loads_a_model() -> None:
     """The worker stays. Seen red with ServerGone made the model's reason (`Roster.load`)."""
     mark = Mark()
-    loading = '"loading: slow_0:1"'
+    loading = ": loading: slow_0:1\n"
     targets = [f"{MODELS / 'slow.py'}:slow_0"]
     with run_host(*targets, options=["--log-level=debug"], env=mark.env, ready=False) as host:
         for death in range(1, 4):
