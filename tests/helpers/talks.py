@@ -32,7 +32,7 @@ class Talk:
         return random.choice(self.requests)
 
     def right(self, inputs: Arrays, result: Any) -> bool:
-        """Whether a result of ``tritonclient`` has what is expected, and nothing more."""
+        """Whether a result of ``tritonclient`` has what is expected; of ``life`` nothing is looked at."""
         wanted = self.expected(inputs)
         return all(np.array_equal(result.as_numpy(name), array) for name, array in wanted.items())
 
