@@ -9,13 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from clients import infer, texts
+from inits import AS_PID_1, daemon_below, leave_orphans, pid_1_of
 from leftovers import Mark, descendants, ports_taken, zombies
 
-from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from pytriton_plugins.testing import run_host, wait_until
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
-AS_PID_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 CONTROL = f"""
 import sys
 sys.path.insert(0, {str(LIFE.parent)!r})
@@ -24,20 +23,6 @@ double_fork(100)
 print("done", flush=True)
 sys.stdin.read()
 """
-
-
-def pid_1_of(host: RunningHost) -> int:
-    """The process id, as seen from here, of process 1 inside."""
-    children = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
-    (pid,) = map(int, children)
-    status = Path(f"/proc/{pid}/status").read_text()
-    assert f"NSpid:\t{pid}\t1\n" in status
-    return pid
-
-
-def leave_orphans(host: RunningHost, folder: Path) -> None:
-    what = {"what": texts("orphans"), "gate": texts(str(folder / "gate"))}
-    assert infer(host, "grpc", "life", what)["pid"].item() > 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -84,7 +69,6 @@ def test_a_killed_host_ends_process_1_with_its_signal() -> None:
     mark = Mark()
     with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
         init = pid_1_of(host)
-        (daemon,) = map(int, Path(f"/proc/{init}/task/{init}/children").read_text().split())
-        os.kill(daemon, signal.SIGKILL)
+        os.kill(daemon_below(init, mark), signal.SIGKILL)
         assert host.process.wait(10) == 128 + signal.SIGKILL
         wait_until(lambda: mark.processes() == {}, 2, "the namespace is empty")

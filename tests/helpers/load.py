@@ -46,11 +46,13 @@ class Load:
         anew: tuple[bool, ...] = (False,),
         timeout: float = 30.0,
         pause: float = 0.0,
+        right: Callable[[Arrays, Any], bool] = lambda inputs, result: True,
     ) -> None:
         """``inputs`` makes those of one request; ``anew``: in turn, whether a client connects for each request.
 
-        ``pause``: seconds that a client thinks between two requests.
+        ``pause``: seconds that a client thinks between two requests. ``right``: whether these inputs have that result.
         """
+        self._right = right
         self._pause = pause
         self._host = host
         self._model = model
@@ -59,7 +61,11 @@ class Load:
         self._stop = threading.Event()
         self.sent: list[Sent] = []
         kinds = [(protocols[n % len(protocols)], anew[n // len(protocols) % len(anew)]) for n in range(clients)]
-        self._threads = [threading.Thread(target=self._run, args=kind, daemon=True) for kind in kinds]
+        self._busy = [threading.Lock() for _ in kinds]
+        self._threads = [
+            threading.Thread(target=self._run, args=(*kind, busy), daemon=True)
+            for kind, busy in zip(kinds, self._busy, strict=True)
+        ]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -80,32 +86,52 @@ class Load:
     def failed(self) -> list[Sent]:
         return [each for each in [*self.sent] if each.error]
 
+    def forget(self) -> int:
+        """Forget the requests until now that were answered rightly; how many these were."""
+        count = len(self.sent)
+        failed = [each for each in self.sent[:count] if each.error]
+        self.sent[:count] = failed
+        return count - len(failed)
+
     def answered_after(self, moment: float) -> float | None:
         """When the first request was answered that was sent after ``moment``."""
         ends = [each.ended for each in [*self.sent] if each.began > moment and not each.error]
         return min(ends) if ends else None
 
-    def _run(self, protocol: str, anew: bool) -> None:
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Meanwhile no request is under way; the clients must have a pause."""
+        with contextlib.ExitStack() as stack:
+            for busy in self._busy:
+                stack.enter_context(busy)
+            yield
+
+    def _run(self, protocol: str, anew: bool, busy: threading.Lock) -> None:
         while not self._stop.is_set():
             with self._client(protocol) as client:
                 while not self._stop.is_set():
-                    self._send(protocol, client)
+                    with busy:
+                        error = self._send(protocol, client)
+                    if pause := max(self._pause, _AFTER_ERROR if error else 0.0):
+                        self._stop.wait(pause)
                     if anew:
                         break
 
-    def _send(self, protocol: str, client: Any) -> None:
-        asked = asked_inputs(_MODULES[protocol], self._inputs())
+    def _send(self, protocol: str, client: Any) -> str:
+        """The error, if it failed."""
+        inputs = self._inputs()
+        asked = asked_inputs(_MODULES[protocol], inputs)
         limit = {"client_timeout": self._timeout} if protocol == "grpc" else {}
         began, error = time.monotonic(), ""
         try:
-            client.infer(self._model, asked, **limit)
+            if not self._right(inputs, client.infer(self._model, asked, **limit)):
+                error = "a wrong answer"
         except InferenceServerException as failed:
             error = failed.message() or str(failed)
         except (OSError, http.client.HTTPException) as failed:
             error = f"{type(failed).__name__}: {failed}"
         self.sent.append(Sent(protocol, began, time.monotonic(), error))
-        if pause := max(self._pause, _AFTER_ERROR if error else 0.0):
-            self._stop.wait(pause)
+        return error
 
     @contextlib.contextmanager
     def _client(self, protocol: str) -> Iterator[Any]:

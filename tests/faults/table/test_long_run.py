@@ -1,0 +1,172 @@
+"""Several models in all sizes for a long time, a worker killed now and then: nothing grows; row 17 of the table."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+from clients import Answered, Crowd, texts
+from figures import FULL, figure
+from growth import Holding, holding, more, slope
+from leftovers import Mark
+from load import Load
+from scrape import values, workers
+from talks import TALKS, TARGETS
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from pytriton_plugins.testing.host import PROGRAM
+
+SECONDS, KILL_EACH, SAMPLE_EACH = (3600.0, 60.0, 10.0) if FULL else (30.0, 10.0, 0.5)
+WORKERS = 2
+IN_FLIGHT = "model {}: its worker ended while it ran this request"
+TOLD = 1.0
+MEGABYTE = 1e6
+GROWTH = {"host": 2.0, "tritonserver": 64.0, "a worker": 2.0}
+"""Megabytes, from a third of the time until the end. tritonserver's goes up and down by 75 as glibc's arenas take and
+give back what large requests need, so that only the long form says much of it (benchmarks/README.md).
+"""
+MORE = {"host": (0, 0, 0), "tritonserver": (3, 2, 3), "a worker": (0, 0, 0)}
+"""Descriptors, threads, segments. In tritonserver a new worker's two segments come with its first requests, and the
+threads are gRPC's: less than two killed workers' worth in the short form, of forty in the long one.
+"""
+
+
+class Run:
+    """A host under load, what its processes hold, and what became of the requests that a killed worker had."""
+
+    def __init__(self, host: RunningHost, mark: Mark, loads: dict[str, Load]) -> None:
+        self._host = host
+        self._loads = loads
+        wait_until(lambda: all(len(pids) == WORKERS for pids in self._workers().values()), 30, "all workers serve")
+        # The first worker of each model lives through.
+        first = [pids[0] for pids in self._workers().values()]
+        (server,) = (pid for pid, line in mark.processes().items() if "bin/tritonserver" in line)
+        self._kept = {"host": [host.process.pid], "tritonserver": [server], "a worker": first}
+        self._began = time.monotonic()
+        self.held: dict[int, list[Holding]] = {pid: [] for pids in self._kept.values() for pid in pids}
+        self.answered = 0
+        self.told: list[float] = []
+
+    def go_on(self) -> None:
+        """Until the time is over: kill, and look."""
+        models = itertools.cycle(self._loads)
+        kills = KILL_EACH / 2
+        for looks in itertools.count(1):
+            if self._passed > SECONDS:
+                break
+            if self._passed > kills:
+                kills += KILL_EACH
+                self._kill_one_of(next(models))
+            wait_until(lambda: self._passed > looks * SAMPLE_EACH, SAMPLE_EACH + 10)  # noqa: B023
+            self.answered += sum(load.forget() for load in self._loads.values())
+            self._look()
+
+    def _look(self) -> None:
+        """While no request is under way."""
+        with contextlib.ExitStack() as stack:
+            for load in self._loads.values():
+                stack.enter_context(load.still())
+            for pid, held in self.held.items():
+                held.append(holding(pid, self._passed))
+
+    def show(self) -> None:
+        """Tell the figures, each of which has its limit."""
+        for name, pids in self._kept.items():
+            late = [[each for each in self.held[pid] if each.seconds > SECONDS / 3] for pid in pids]
+            grown = [slope(each) * SECONDS * 2 / 3 / MEGABYTE for each in late]
+            figure(17, f"{name}: growth of PSS without files", grown, "MB", GROWTH[name])
+            if FULL:
+                figure(17, f"{name}: slope", [slope(each) * 3600 / MEGABYTE for each in late], "MB/h")
+            for what, limit in zip(("descriptors", "threads", "segments"), MORE[name], strict=True):
+                figure(17, f"{name}: more {what}", [more(each, what) for each in late], "", limit)
+
+    @property
+    def _passed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _kill_one_of(self, model: str) -> None:
+        """Kill a worker: what it ran fails, and soon; what it had not begun goes to another one, and all that follows.
+
+        That of ``life`` certainly runs a request, the others perhaps.
+        """
+        load, victim = self._loads[model], self._workers()[model][-1]
+        before = {each.began for each in load.failed}
+        with self._busy(victim) if model == "life" else contextlib.nullcontext():
+            began, gone = kill(victim)
+        wait_until(lambda: victim not in self._workers()[model] and workers(self._host.metrics, model) == WORKERS, 20)
+        failed = [each for each in load.failed if each.began not in before]
+        assert all(each.began <= gone and each.ended >= began for each in failed), "they were in flight"
+        self.told += [each.ended - began for each in failed]
+
+    @contextlib.contextmanager
+    def _busy(self, victim: int) -> Iterator[None]:
+        """Each worker of ``life`` runs a request; in the end that of the victim has failed, and no other."""
+        with tempfile.TemporaryDirectory() as folder, Crowd(self._host, WORKERS) as crowd:
+            sent: dict[int, tuple[Path, Future[Answered]]] = {}
+            for gate in (Path(folder, str(number)) for number in range(WORKERS)):
+                os.mkfifo(gate)
+                future = crowd.send("life", {"what": texts("wait"), "gate": texts(str(gate))})
+                wait_until(gate.with_suffix(".pid").exists, what="the callable runs")
+                sent[int(gate.with_suffix(".pid").read_text())] = gate, future
+            killed = time.monotonic()
+            yield
+            _, lost = sent.pop(victim)
+            assert lost.result().error == IN_FLIGHT.format("life")
+            self.told.append(lost.result().at - killed)
+            for gate, kept in sent.values():
+                gate.write_bytes(b"")
+                assert kept.result().error == ""
+
+    def _workers(self) -> dict[str, list[int]]:
+        """The process ids of each model's workers, in the order in which they were started."""
+        command = [sys.executable, "-c", PROGRAM, "status", "--json", "--pid", str(self._host.process.pid)]
+        said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        return {each["model"]: each["workers"]["pids"] for each in said["models"]}
+
+
+def kill(pid: int) -> tuple[float, float]:
+    """When it was killed and when it had ended: requests that began up to 16 ms after the first were seen to fail."""
+    with open(os.pidfd_open(pid), "rb") as ended:
+        began = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([ended], [], [], 10)[0]
+        return began, time.monotonic()
+
+
+@contextlib.contextmanager
+def under_load(host: RunningHost) -> Iterator[dict[str, Load]]:
+    """Clients of all models, by model; over either protocol."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            each.model: stack.enter_context(Load(host, each.model, each.ask, clients=4, pause=0.01, right=each.right))
+            for each in TALKS
+        }
+
+
+def test_nothing_grows() -> None:
+    """Seen red with the descriptor of each ended process left open (`Child._on_exit`, host/processes.py)."""
+    mark = Mark()
+    with run_host(*TARGETS, options=[f"--workers={WORKERS}"], env=mark.env) as host:
+        with under_load(host) as loads:
+            run = Run(host, mark, loads)
+            run.go_on()
+        for model, load in loads.items():
+            assert {each.error.partition("] ")[2] or each.error for each in load.failed} <= {IN_FLIGHT.format(model)}
+        failures = sum(values(host.metrics, "nv_inference_request_failure").values())
+        restarts = sum(values(host.metrics, "pytriton_worker_restarts_total").values())
+        assert (failures, restarts) == (len(run.told), round(SECONDS / KILL_EACH))
+        assert host.stop() == 0
+    figure(17, "requests answered rightly", [run.answered], "")
+    figure(17, "worker killed: until the clients of what it ran know", run.told, limit=TOLD)
+    run.show()

@@ -1,0 +1,133 @@
+"""The host as process 1, in a namespace and in a real container, without an init; row 1 of the table of faults."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from containers import Container, container
+from figures import FULL, figure
+from inits import AS_PID_1, ORPHANS, daemon_below, leave_orphans, pid_1_of
+from leftovers import Mark, ports_taken, zombies
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from pytriton_plugins.testing.host import PROGRAM
+
+LIFE = Path(__file__).parents[2] / "models" / "life.py"
+RUNS = 10
+IN_CONTAINERS = RUNS if FULL else 3
+REAPED_WITHIN = 1.0
+STOPPED_WITHIN = 5.0
+
+INITS = {"tini": ["tini", "--"], "dumb-init": ["dumb-init", "--"], "catatonit": ["catatonit", "--"]}
+FAILED_START, KILLED = "the start fails", "the daemon is killed"
+CASES = {signal.SIGTERM.name: 0, signal.SIGINT.name: 0, FAILED_START: 1, KILLED: 128 + signal.SIGKILL}
+
+
+def needs(*programs: str) -> None:
+    """Skip the test where one of them is not installed."""
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"needs Debian's {program}")
+
+
+def stopped(host: RunningHost, init: int) -> float:
+    """Seconds from SIGTERM to process 1 until it has ended with exit code 0."""
+    began = time.monotonic()
+    os.kill(init, signal.SIGTERM)
+    assert host.process.wait(20) == 0, host.log
+    return time.monotonic() - began
+
+
+def unreaped(init: int) -> int:
+    """Zombies that are still there after a while."""
+    began = time.monotonic()
+    wait_until(lambda: zombies(init) == 0 or time.monotonic() - began > REAPED_WITHIN)
+    return zombies(init)
+
+
+def test_in_a_namespace(tmp_path: Path) -> None:
+    """Seen red with no waitpid (`Reaper.reap`, host/reaper.py), and SIGTERM not forwarded (host/pid1.py)."""
+    left, took = [], []
+    for _ in range(RUNS):
+        mark = Mark()
+        with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
+            init = pid_1_of(host)
+            leave_orphans(host, tmp_path)
+            left.append(unreaped(init))
+            took.append(stopped(host, init))
+            assert (mark.processes(), ports_taken(host)) == ({}, [])
+    figure(1, f"namespace: zombies after {ORPHANS} double forks of a plugin", left, "", 0)
+    figure(1, "namespace: SIGTERM to process 1 until exit code 0", took, limit=STOPPED_WITHIN)
+
+
+def ask(box: Container, *arguments: str) -> None:
+    done = box.run(sys.executable, "-c", PROGRAM, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def limits(pid: int) -> dict[str, str]:
+    """What a process may: user, capabilities of all kinds, new privileges."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    fields = dict(line.split(":\t", 1) for line in lines)
+    return {name: fields[name] for name in ("NSpid", "Uid", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs")}
+
+
+def test_in_a_container(tmp_path: Path) -> None:
+    """Seen red as the one above."""
+    needs("runc")
+    left, took = [], []
+    for number in range(IN_CONTAINERS):
+        mark = Mark()
+        with (
+            container(tmp_path / str(number)) as box,
+            run_host(LIFE, prefix=box.prefix, env=mark.env, ready=False) as host,
+        ):
+            host.wait_settled()
+            assert host.process.poll() is None, host.log
+            none = "0" * 16
+            assert limits(box.pid) == {
+                **{"NSpid": f"{box.pid}\t1", "Uid": "\t".join(["1000"] * 4), "NoNewPrivs": "1"},
+                **dict.fromkeys(("CapPrm", "CapEff", "CapBnd"), none),
+            }
+            ask(box, "health", "ready")
+            ask(box, "infer", "life", 'what=["orphans"]', 'gate=["/tmp/gate"]', "--url", host.grpc)
+            left.append(unreaped(box.pid))
+            took.append(stopped(host, box.pid))
+            assert mark.processes() == {}
+    figure(1, f"runc: zombies after {ORPHANS} double forks of a plugin", left, "", 0)
+    figure(1, "runc: SIGTERM to process 1 until exit code 0", took, limit=STOPPED_WITHIN)
+
+
+def exit_code(case: str, init: Sequence[str]) -> int:
+    """What the namespace ends with: ``init`` is its process 1 and the daemon its child, or the daemon is both."""
+    mark, options = Mark(), ["--tritonserver=/none"] if case == FAILED_START else []
+    with run_host(LIFE, options=options, prefix=[*AS_PID_1, *init], env=mark.env, ready=case != FAILED_START) as host:
+        if case != FAILED_START:
+            first = pid_1_of(host)
+            pid, number = (daemon_below(first, mark), "SIGKILL") if case == KILLED else (first, case)
+            os.kill(pid, signal.Signals[number])
+        code = host.process.wait(20)
+    wait_until(lambda: mark.processes() == {}, 5, "the namespace is empty")
+    return code
+
+
+@pytest.fixture(scope="module")
+def ours() -> dict[str, int]:
+    """Our own exit codes by case."""
+    return {case: exit_code(case, []) for case in CASES}
+
+
+@pytest.mark.parametrize("name", INITS)
+def test_it_ends_as_below_an_init(name: str, ours: dict[str, int]) -> None:
+    """Seen red with the daemon's code not taken over (`_reap_all`, host/pid1.py)."""
+    needs(name)
+    theirs = {case: exit_code(case, INITS[name]) for case in CASES}
+    figure(1, f"exit codes that differ from those below {name}", [ours[case] != theirs[case] for case in CASES], "", 0)
+    assert ours == theirs == CASES

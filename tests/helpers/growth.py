@@ -1,0 +1,66 @@
+"""What processes hold while a host runs for long, and whether it grows; runs in pytest."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+_SEGMENT = "/memfd:"
+_AROUND = 0.2
+"""Of all moments, at either end: a single one is noise."""
+
+
+@attrs.frozen
+class Holding:
+    """What one process holds at a moment."""
+
+    seconds: float
+    memory: int
+    """Bytes of PSS without files: its part of a library changes with every other process that maps it."""
+    descriptors: int
+    threads: int
+    segments: int
+
+
+def holding(pid: int, seconds: float) -> Holding:
+    """What the process holds now, ``seconds`` after the start."""
+    folder = Path(f"/proc/{pid}")
+    lines = (line.split() for line in (folder / "smaps_rollup").read_text().splitlines()[1:])
+    bytes_of = {words[0]: int(words[1]) * 1024 for words in lines}
+    opened = [folder / "fd" / each for each in os.listdir(folder / "fd")]
+    return Holding(
+        seconds,
+        bytes_of["Pss:"] - bytes_of["Pss_File:"],
+        descriptors=len(opened),
+        threads=len(os.listdir(folder / "task")),
+        segments=len(_mapped(folder) | {inode for each in opened if (inode := _opened(each))}),
+    )
+
+
+def slope(held: Sequence[Holding]) -> float:
+    """Bytes of memory a second: of the straight line through all moments."""
+    seconds = [each.seconds for each in held]
+    return float(statistics.linear_regression(seconds, [each.memory for each in held]).slope)
+
+
+def more(held: Sequence[Holding], what: str) -> float:
+    """How many more descriptors, threads or segments there are at the end than at the beginning."""
+    counts: list[int] = [getattr(each, what) for each in held]
+    several = max(1, int(len(held) * _AROUND))
+    return statistics.median(counts[-several:]) - statistics.median(counts[:several])
+
+
+def _mapped(folder: Path) -> set[int]:
+    """The inodes of the segments that are mapped."""
+    return {int(line.split()[4]) for line in (folder / "maps").read_text().splitlines() if _SEGMENT in line}
+
+
+def _opened(descriptor: Path) -> int | None:
+    try:
+        return descriptor.stat().st_ino if os.readlink(descriptor).startswith(_SEGMENT) else None
+    except OSError:
+        return None  # closed meanwhile
