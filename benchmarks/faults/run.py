@@ -36,6 +36,7 @@ class Faults:
     cache: Cache
     folder: Path
     without: frozenset[str]
+    rows: list[str] = field(factory=lambda: [*ROWS])
     progress: Callable[[str, int, int], None] = field(default=lambda text, done, total: None)
     outcomes: list[Outcome] = Factory(list)
     skipped: dict[str, str] = Factory(dict)
@@ -43,7 +44,7 @@ class Faults:
     def run(self, rounds: int) -> None:
         """Fill `outcomes`; PyTriton is skipped where it is missing."""
         servers = [name for name in (OURS, PYTRITON) if name not in self.without]
-        todo = [(number, row, name) for number in range(1, rounds + 1) for row in ROWS for name in servers]
+        todo = [(number, row, name) for number in range(1, rounds + 1) for row in self.rows for name in servers]
         for done, (number, row, name) in enumerate(todo):
             self.progress(f"round {number} of {rounds}: {row}, {TITLES[name]}", done, len(todo))
             if name not in self.skipped:
@@ -57,6 +58,13 @@ class Faults:
             self.skipped[name] = str(error)
         except BenchmarkError as error:
             self.outcomes.append(Outcome(row, name, number, {}, error=str(error)))
+
+
+def rows_named(text: str) -> list[str]:
+    """The rows of `text`, with commas between."""
+    if unknown := [name for name in text.split(",") if name not in ROWS]:
+        raise BenchmarkError(f"no row {', '.join(unknown)}: there are {', '.join(ROWS)}")
+    return text.split(",")
 
 
 def faults_table(outcomes: list[Outcome]) -> str:

@@ -136,6 +136,7 @@ def subject(name: str, cache: Cache, folder: Path) -> Iterator[Subject]:
     server.add_variables(TMPDIR=str(temporary), **{_MARK: mark})
     with server:
         found = Subject(name, server, mark, temporary)
+        found.remember_traces()
         try:
             yield found
         finally:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.faults.load import Sent
 from benchmarks.faults.rows import FIGURES, LIMIT_SECONDS, ROWS, Figure, known, lost
-from benchmarks.faults.run import Outcome, cell, faults_table
+from benchmarks.faults.run import Outcome, cell, faults_table, rows_named
 from benchmarks.faults.subject import Subject
 from benchmarks.servers import Server
 from benchmarks.servers.server import free_place
@@ -55,6 +56,12 @@ def test_the_table_has_a_line_for_each_figure_that_somebody_has() -> None:
 
 def test_every_row_has_figures_and_every_figure_a_row() -> None:
     assert {figure.row for figure in FIGURES} == set(ROWS)
+
+
+def test_rows_are_named_as_they_are() -> None:
+    assert rows_named("stop,batch") == ["stop", "batch"]
+    with pytest.raises(BenchmarkError, match="no row crash: there are stop, interrupt, worker"):
+        rows_named("stop,crash")
 
 
 def test_a_client_that_gave_up_never_knew() -> None:
