@@ -15,6 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from benchmarks import footprint, observe, report, start
 from benchmarks.cache import DEFAULT_FOLDER, Cache
 from benchmarks.errors import BenchmarkError
+from benchmarks.faults import run as faults
+from benchmarks.faults.rows import ROWS as FAULTS
 from benchmarks.loads import LOADS, Load, loads_named
 from benchmarks.measure import Plan, Run
 from benchmarks.perf_analyzer import Window
@@ -29,7 +31,7 @@ from benchmarks.table import WITH_PEERS, Comparison
 
 GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
 QUICK = Window(milliseconds=500)
-COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint")
+COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--without", action="append", default=[], choices=[*STARTERS], help="leave a server out")
     top.add_argument("--rounds", type=int, help="rounds (default: 5; start: 3)")
+    top.add_argument("--runs", type=int, default=5, metavar="N", help="faults: of each (default: %(default)s)")
+    top.add_argument("--rows", default=",".join(FAULTS), metavar="NAME,…", help="faults: default %(default)s")
     top.add_argument("--quick", action="store_true", help="one round, short windows: for a look, never for a report")
     top.add_argument("--json", type=Path, metavar="FILE", help="raw figures (default: results/DAY.json; --quick: none)")
     top.add_argument(
@@ -182,6 +186,28 @@ def run_footprint(options: argparse.Namespace) -> list[str]:
     return footprint.objections(found)
 
 
+def run_faults(options: argparse.Namespace) -> None:
+    """Print what the servers did under each fault, and write it; also when it was interrupted."""
+    # Where it is ignored here (a shell's background job), the servers would inherit that; it is one of the rows.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+        task = bar.add_task("", total=None)
+        run = faults.Faults(
+            Cache(options.dir),
+            Path(folder),
+            frozenset(options.without),
+            faults.rows_named(options.rows),
+            lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+        )
+        try:
+            run.run(1 if options.quick else options.runs)
+        finally:
+            print(faults.faults_table(run.outcomes))
+            print(*(f"skipped: {TITLES[name]}: {reason}" for name, reason in run.skipped.items()), sep="\n")
+            print(*(f"failed: {each}" for each in run.outcomes if each.error), sep="\n")
+            write(options, faults.facts(run), "-faults")
+
+
 def judge(objections: list[str], good: str) -> int:
     """The verdict's lines, and the exit status that goes with them."""
     print(*(objections or [good]), sep="\n")
@@ -219,6 +245,8 @@ def main() -> int:
             return judge(run_soak(options), "nothing grew")
         elif options.command == "footprint":
             return judge(run_footprint(options), "small enough")
+        elif options.command == "faults":
+            run_faults(options)
         else:
             compare(options, WITH_PEERS, None, "")
     except BenchmarkError as error:

@@ -9,13 +9,13 @@ from attrs import frozen
 
 SOURCES = Path(__file__).parent.parent / "models"
 
-Kind = Literal["identity", "identity_empty", "strings", "slow", "add_sub"]
+Kind = Literal["identity", "identity_empty", "strings", "slow", "add_sub", "faulty"]
 DataType = Literal["FP32", "BYTES"]
 
 
 @frozen
 class Model:
-    """`identity`, `identity_empty`, `strings`, `slow` (y = x), `add_sub` (sum, difference); (-1,), batches of 64."""
+    """`add_sub` has two inputs, sum and difference; all others y = x. (-1,), batches of 64."""
 
     name: str
     kind: Kind

@@ -79,6 +79,15 @@ class Server:
             raise BenchmarkError(f"{self.name} is not running")
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of the process that was started; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def add_variables(self, **variables: str) -> None:
+        """Further environment variables, for a server that is not started yet."""
+        self._environment = {**self._environment, **variables}
+
     def __enter__(self) -> Server:
         started = time.monotonic()
         with self._log.open("wb") as log:

@@ -12,7 +12,7 @@ from benchmarks.servers.models import OF_THE_SOAK, OF_THE_TABLE, Model, add_subs
 from benchmarks.servers.python_backend import write_model
 from pytriton_plugins.discovery.resolve import resolve
 
-MODELS = [*OF_THE_TABLE.models, *OF_THE_SOAK.models, *add_subs(1).models]
+MODELS = [*OF_THE_TABLE.models, *OF_THE_SOAK.models, *add_subs(1).models, Model("faulty", "faulty")]
 
 
 @pytest.mark.parametrize("model", dict.fromkeys(MODELS), ids=lambda model: model.kind)

@@ -1,10 +1,11 @@
 """Serves the same models with PyTriton: serve.py HTTP GRPC METRICS KIND:NAME… Runs in PyTriton's own environment."""
 
 import sys
+import time
 
 import numpy as np
 from pytriton.decorators import batch  # type: ignore[import-not-found]
-from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor  # type: ignore[import-not-found]
+from pytriton.model_config import DynamicBatcher, ModelConfig, QueuePolicy, Tensor  # type: ignore[import-not-found]
 from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig  # type: ignore[import-not-found]
 
 FP32, BYTES = np.float32, bytes
@@ -12,6 +13,7 @@ TENSORS = {
     "identity": (FP32, ("x",), ("y",)),
     "strings": (BYTES, ("x",), ("y",)),
     "add_sub": (FP32, ("a", "b"), ("sum", "difference")),
+    "faulty": (FP32, ("x",), ("y",)),
 }
 
 
@@ -33,7 +35,24 @@ def add_sub(a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
     return {"sum": a + b, "difference": a - b}
 
 
-FUNCTIONS = {"identity": identity, "strings": strings, "add_sub": add_sub}
+@batch  # type: ignore[untyped-decorator]
+def faulty(x: np.ndarray) -> dict[str, np.ndarray]:
+    """1: never returns; 2: raises; else takes so many thousandths of a second. y = x."""
+    wishes = x[:, 0]
+    if 1 in wishes:
+        time.sleep(3600)
+    if 2 in wishes:
+        raise ValueError("as it was asked to")
+    # A batch takes as long as the longest of its rows.
+    time.sleep(float(wishes.max()) / 1000)
+    return {"y": x}
+
+
+FUNCTIONS = {"identity": identity, "strings": strings, "add_sub": add_sub, "faulty": faulty}
+
+
+# There is no limit for a callable, only one for the time in Triton's queue: that of ours in place of it.
+BATCHERS = {"faulty": DynamicBatcher(default_queue_policy=QueuePolicy(default_timeout_microseconds=1_000_000))}
 
 
 def main(ports: list[int], models: list[str]) -> None:
@@ -50,7 +69,7 @@ def main(ports: list[int], models: list[str]) -> None:
                 infer_func=FUNCTIONS[kind],
                 inputs=inputs,
                 outputs=outputs,
-                config=ModelConfig(max_batch_size=64, batcher=DynamicBatcher()),
+                config=ModelConfig(max_batch_size=64, batcher=BATCHERS.get(kind, DynamicBatcher())),
             )
         triton.serve()
 
