@@ -179,9 +179,9 @@ def send(hostile: Hostile, requests: int, seed: int) -> None:
             done.result()
 
 
-def resident(host: RunningHost) -> dict[int, int]:
-    """Bytes of each process of the host."""
-    pages = {pid: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in processes(host)}
+def resident(pids: Iterable[int]) -> dict[int, int]:
+    """Bytes of each of these processes."""
+    pages = {pid: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids}
     return {pid: count * os.sysconf("SC_PAGE_SIZE") for pid, count in pages.items()}
 
 
@@ -196,7 +196,7 @@ def test_hostile_clients_harm_nobody(host: RunningHost, mark: Mark) -> None:
     started = time.monotonic()
     with slow_clients(host), Honest(host, "grpc") as first, Honest(host, "http") as second:
         send(hostile, REQUESTS // 2, SEED)
-        half = resident(host) if host.process.poll() is None else {}
+        half = resident(before) if host.process.poll() is None else {}
         send(hostile, REQUESTS - REQUESTS // 2, -SEED)
     assert host.process.poll() is None, f"{host.log[-3000:]}\nlast sent: {list(hostile.last)}"
     report(hostile, time.monotonic() - started, first, second)
@@ -204,7 +204,7 @@ def test_hostile_clients_harm_nobody(host: RunningHost, mark: Mark) -> None:
     assert first.wrong + second.wrong == []
     assert first.right > 100 < second.right
     assert first.pids == second.pids == set(mark.workers())
-    grown = {pid: size - half[pid] for pid, size in resident(host).items()}
+    grown = {pid: size - half[pid] for pid, size in resident(before).items()}
     print(f"grown in the second half by {[f'{size / 2**20:.1f} MiB' for size in grown.values()]}")
     assert max(grown.values()) < GROWTH
     assert host.status("/v2/health/ready") == 200
