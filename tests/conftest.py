@@ -9,6 +9,15 @@ import figures
 import pytest
 from allowed_skips import forbidden, read_allowed
 
+LEFT_OUT = ("backend", "faults", "host")
+"""Folders without which PYTRITON_TESTS=short is content."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    if os.environ.get("PYTRITON_TESTS") == "short" and collection_path.parent == Path(__file__).parent:
+        return collection_path.name in LEFT_OUT or None
+    return None
+
 
 def _forbidden_skips(config: pytest.Config) -> list[str]:
     if os.environ.get("CI") != "true":

@@ -20,7 +20,9 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", ".tox", ".*_cache", "__pycache__", "lib", "bundle", "build", "dist"
 )
-_HANDED_ON = re.compile(r"(PIP_|SSL_CERT_|REQUESTS_CA_BUNDLE$|CI$|(https?|no|all)_proxy$)", re.IGNORECASE)
+_HANDED_ON = re.compile(
+    r"(PIP_|SSL_CERT_|REQUESTS_CA_BUNDLE$|CI$|PYTRITON_TESTS$|(https?|no|all)_proxy$)", re.IGNORECASE
+)
 
 _REPORT = """
 sh -c "$COMMAND"; code=$?
