@@ -99,7 +99,9 @@ def _needed_mounts() -> list[dict[str, Any]]:
         empty = Path("above", str(number)).resolve()
         empty.mkdir(parents=True, mode=0o755)
         mounts.append(_bind(empty, place, "rw"))
-    return [*mounts, *(_bind(each, each, "ro") for each in dict.fromkeys(_NEEDED))]
+    mounts += [_bind(each, each, "ro") for each in dict.fromkeys(_NEEDED)]
+    # What lies in another comes behind it, or would be hidden by it.
+    return sorted(mounts, key=lambda mount: str(mount["destination"]))
 
 
 def _bind(source: Path, place: Path, mode: str) -> dict[str, Any]:

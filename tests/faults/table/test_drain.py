@@ -22,7 +22,7 @@ IDLE = {"what": texts(""), "gate": texts("/-")}
 CLIENTS = 32
 DELAY = 5.0 if FULL else 1.0
 DRAIN_TIMEOUT = 1.0
-RUNS = 10 if FULL else 3
+RUNS = 10 if FULL else 2
 
 
 def stopped_under_load(number: signal.Signals) -> tuple[list[Sent], float, int, float]:

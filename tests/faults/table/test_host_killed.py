@@ -17,7 +17,7 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
-RUNS = 10 if FULL else 3
+RUNS = 10 if FULL else 2
 KILLS = 20
 
 
