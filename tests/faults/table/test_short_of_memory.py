@@ -31,7 +31,16 @@ SIZES = {
 }
 RUNS = 10 if FULL else 1
 OURS = r"a batch needs [\d.]+ MiB of shared memory and [\d.]+ MiB of memory are left on this machine or in this "
-BROKEN = ("HTTPConnectionClosed", "Socket closed", "ConnectionReset", "Connection reset", "BrokenPipe", "its worker")
+BROKEN = (
+    "HTTPConnectionClosed",
+    "Socket closed",
+    "Stream removed",
+    "ConnectionReset",
+    "Connection reset",
+    "BrokenPipe",
+    "Broken pipe",
+    "its worker",
+)
 """What clients see of a server, or of a worker, that the kernel kills."""
 
 
