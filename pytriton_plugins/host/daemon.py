@@ -50,7 +50,9 @@ _END_PATIENCE = 0.5
 
 
 class Host:
-    """Everything that runs, and how it hangs together. One event loop, no threads but the health checks' one."""
+    """Everything that runs, and how it hangs together, in one event loop. What may hang has a thread of its own: hooks
+    that are asked or told something, and what is written to the log and the terminal.
+    """
 
     def __init__(
         self,
@@ -69,8 +71,6 @@ class Host:
         self._run_dir = run_dir
         self._state: HostState = "starting"
         self.health = Health(self)
-        self._server: TritonServer | None = None
-        """None until the first one runs, and between one that ended and the next."""
         self._keeper = Keeper(self._start_server, self._server_ended)
         self._telling: asyncio.Task[None] | None = None
         self._teller = Teller()
@@ -140,22 +140,19 @@ class Host:
             server.child.kill()
             await server.release()
             raise
-        self._server = server
         self.roster.started.set_result(server)
         self.health.attach(server)
         self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, self._gauges))
         return server
 
     async def _server_ended(self) -> None:
-        server, self._server = self._server, None
+        server = self.roster.started.result()
         self.health.attach(None)
         if self._telling is not None:
             self._telling.cancel()
-        if server is not None:
-            server.link.close()
+        server.link.close()
         self.roster.server_ended()
-        if server is not None:
-            await server.release()
+        await server.release()
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
         """Serve until tritonserver has ended too often; then 1. Raises what made the start impossible."""
@@ -163,7 +160,7 @@ class Host:
         settled = asyncio.create_task(self._announce(plugins, report))
         reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
         ended = asyncio.create_task(self._keeper.keep(server))
-        heartbeat = asyncio.create_task(Heartbeat(self.roster.all_models, lambda: self._server).run())
+        heartbeat = asyncio.create_task(Heartbeat(self.roster).run())
         waiting: set[asyncio.Future[Any]] = {health, settled, ended, heartbeat, self._aborted}
         if reloading is not None:
             waiting.add(reloading)
@@ -219,12 +216,14 @@ class Host:
         self._state = "draining"
         self._teller.tell(self.hooks.on_host_drain, self.status())
         self.health.changed()
-        return await stop_taking_work(self.health, lambda: self._server, delay, self.config.drain_timeout, self._kill)
+        return await stop_taking_work(
+            self.health, lambda: self.roster.running, delay, self.config.drain_timeout, self._kill
+        )
 
     async def _shut_down(self, patience: float) -> None:
         """End tritonserver and the workers side by side."""
         self._state = "draining"
-        server = self._server
+        server = self.roster.running
         # Only now: a model that lets go of its workers fails what they still run.
         for model in self.roster.all_models():
             model.cancel()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Worker
 
 if TYPE_CHECKING:
+    from pytriton_plugins.host.roster import Roster
     from pytriton_plugins.host.served_model import ServedModel
 
 _LOG = logging.getLogger("pytriton.host")
@@ -29,9 +28,8 @@ _LATE = 1.0
 class Heartbeat:
     """Asks every live worker whether it is there. Who runs a batch may be silent: the model's timeout is for that."""
 
-    def __init__(self, models: Callable[[], Iterable[ServedModel]], running: Callable[[], TritonServer | None]) -> None:
-        self._models = models
-        self._running = running
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -42,15 +40,16 @@ class Heartbeat:
             if max(now[0] - before[0], now[1] - before[1]) > PERIOD + _LATE:
                 self._begin_again()
             before = now
-            for model in self._models():
-                for worker in model.live.workers:
-                    await self._look_at(model, worker)
+            for model, worker in self._live():
+                await self._look_at(model, worker)
+
+    def _live(self) -> list[tuple[ServedModel, Worker]]:
+        return [(model, worker) for model in self._roster.all_models() for worker in model.live.workers]
 
     def _begin_again(self) -> None:
         """We were frozen ourselves, or the machine was: what was not heard meanwhile says nothing."""
-        for model in self._models():
-            for worker in model.live.workers:
-                worker.heard()
+        for _, worker in self._live():
+            worker.heard()
 
     async def _look_at(self, model: ServedModel, worker: Worker) -> None:
         if worker.silent_for > LIMIT:
@@ -67,7 +66,7 @@ class Heartbeat:
 
     async def _is_busy(self, model: ServedModel, worker: Worker) -> bool:
         """Whether a batch is with the worker, or nobody can say."""
-        server = self._running()
+        server = self._roster.running
         if server is None:
             return True
         try:

@@ -75,6 +75,11 @@ class Roster:
             self._started = asyncio.get_running_loop().create_future()
         return self._started
 
+    @property
+    def running(self) -> TritonServer | None:
+        """The server; None until the first one runs, and between one that ended and the next."""
+        return self.started.result() if self.started.done() else None
+
     # What the health checks need.
 
     def verdicts(self) -> list[NamedVerdict]:
@@ -182,8 +187,8 @@ class Roster:
             server, timeout = await self.server(), self.config.load_timeout
             if not model.loaded:
                 return
-            others = [each for each in self.models.values() if each.name == model.name and each.loaded]
-            others.remove(model)
+            named = [each for each in self.models.values() if each.name == model.name]
+            others = [each for each in named if each.loaded and each is not model]
             if others:
                 await server.load(model.name, final_config(self.config, self.hooks, others), timeout)
             else:

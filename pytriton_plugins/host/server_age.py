@@ -19,7 +19,6 @@ LEAST = (2, 70)
 The minor version grows by one with each month's container: 26.01 has 2.65, 26.04 has 2.68, 26.05 has 2.69. Counted from
 24.10, which has 2.51, it would be one too many, for one month of 2025 brought a patch of the month before.
 """
-_AGAIN = 0.02
 
 
 def reachable(address: str) -> bool:

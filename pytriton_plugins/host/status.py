@@ -39,7 +39,7 @@ class StatusReader:
         """The status; ``reasons``: why the host is not ready."""
         host = self._host
         status = host.status()
-        server = host.roster.started.result() if host.roster.started.done() else None
+        server = host.roster.running
         version, waiting = await asyncio.gather(self._version(server), _waiting(server))
         models = sorted(host.roster.models.values(), key=lambda model: (model.name, model.declaration.version))
         return {

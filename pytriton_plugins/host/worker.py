@@ -110,6 +110,13 @@ class Worker:
             kind: self._loop.create_future() for kind in ("models", "ready")
         }
         self._output = WorkerOutput(self._about)
+        self._spawn()
+        self._loop.add_reader(self._sock, self._on_readable)
+        self._watch = self._loop.create_task(self._fail_with_exit())
+        self._watch.add_done_callback(lambda _: on_end(self))
+
+    def _spawn(self) -> None:
+        """The process, its link and its kill pipe; raises OSError, and leaves nothing open then."""
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             self._sock, peer = socket_pair()
             theirs.enter_context(peer)
@@ -120,9 +127,6 @@ class Worker:
             self.child = self._start(peer.fileno(), read_end)
             ours.pop_all()
         let_go_first(self.child.pid)
-        self._loop.add_reader(self._sock, self._on_readable)
-        self._watch = self._loop.create_task(self._fail_with_exit())
-        self._watch.add_done_callback(lambda _: on_end(self))
 
     def _start(self, link: int, kill_pipe: int) -> Child:
         launch = self.launch

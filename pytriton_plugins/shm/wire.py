@@ -19,9 +19,6 @@ MAX_ERROR_TEXT = 4096
 EXECUTE, DONE, SEGMENT, LOAN, FORGET, TRIM, PART, TAKEN, CANCEL = 1, 2, 3, 4, 5, 6, 7, 8, 9
 NEW_SEGMENT, RETIRED, NEW_LOAN, CANCELLED = 1, 2, 4, 8
 IN_REQUEST = 1
-SPARE = 128
-"""A declaration's flag: the server is ready without the model."""
-
 LOAN_SHIFT = 8
 """A tensor entry's flags from this bit on are the number of the loan where its data lie."""
 
@@ -250,7 +247,7 @@ def pack_declaration(
     """
     name = model.name.encode()
     head = DECLARATION.pack(
-        _flags(model, loopback, lend) | (SPARE if spare else 0),
+        _flags(model, loopback=loopback, lend=lend, spare=spare),
         model.version,
         round(wait * 1000),
         len(name),
@@ -271,8 +268,9 @@ def pack_declaration(
     return payload
 
 
-def _flags(model: ModelDeclaration, loopback: bool, lend: bool) -> int:
-    said = (model.batched, loopback, lend, model.has_details, model.streams, model.takes_requests, model.is_async)
+def _flags(model: ModelDeclaration, *, loopback: bool, lend: bool, spare: bool) -> int:
+    form = (model.has_details, model.streams, model.takes_requests, model.is_async)
+    said = (model.batched, loopback, lend, *form, spare)
     return sum(1 << bit for bit, is_so in enumerate(said) if is_so)
 
 
