@@ -55,6 +55,8 @@ class Health:
         self._subject = subject
         self._changed = asyncio.Event()
         self._asked: asyncio.Future[Look] | None = None
+        self._is_late = False
+        """The answer to what is asked was not there in time."""
         self._last = Look([])
         self._looks: list[asyncio.Future[list[str]]] = []
         self._refused = ""
@@ -133,16 +135,21 @@ class Health:
     async def _look(self, status: HostStatus) -> Look:
         """Everybody's verdict. A check that hangs is asked again only once it has returned."""
         own = self._subject.verdicts()
-        if self._asked is None or self._asked.done():  # what comes too late was asked of another state
+        if self._asked is None:
             try:
                 self._asked = self._ask(status, own)
             except RuntimeError:  # no thread can be had for it: what the hooks said last holds
                 return Look(_failed(own) or self._last.reasons)
         done, _ = await asyncio.wait([self._asked], timeout=CHECK_TIMEOUT)
         if not done:
+            self._is_late = True
             return Look([*_failed(own), f"a plugin's health check takes longer than {CHECK_TIMEOUT} s"])
-        self._last, self._asked = self._asked.result(), None
-        return self._last
+        look, self._asked = self._asked.result(), None
+        if self._is_late:  # it was asked of another state
+            self._is_late = False
+            return await self._look(status)
+        self._last = look
+        return look
 
     def _ask(self, status: HostStatus, own: list[NamedVerdict]) -> asyncio.Future[Look]:
         """Have a thread ask the hooks. A daemon thread: one that hangs must not hold up the end of the process."""
