@@ -16,7 +16,7 @@ static void report(const Instance *instance, TritonRequest *request, bool succes
 }
 
 static void release(const Instance *instance, TritonRequest *request) {
-  link_count(instance->link, instance->pool, -1);
+  pool_count(instance->pool, -1);
   failure_log(TRITONBACKEND_RequestRelease(request, TRITON_RELEASE_ALL), "releasing a request");
 }
 
@@ -226,7 +226,7 @@ static void refuse_chain(Instance *instance, Request *chain) {
 
 void execute(Instance *instance, TritonRequest **requests, uint32_t count) {
   Request *chain = NULL, **end = &chain;
-  link_count(instance->link, instance->pool, (int)count);
+  pool_count(instance->pool, (int)count);
   for (uint32_t i = 0; i < count; i++)
     if ((*end = take_in(instance, requests[i])) != NULL) end = &(*end)->next;
   if (chain == NULL) return;

@@ -29,7 +29,6 @@ struct Link {
   Pool *pools; /* newest first */
   bool gate_open;
   bool finishing;
-  atomic_int held; /* requests that are not answered yet */
 };
 
 static bool send_message(Link *link, const WireLink *message) {
@@ -123,10 +122,16 @@ static const char *on_give_up(Link *link, const WireLink *message, const char *t
 
 /* Of all models, or of one: then those of them that wait for a worker stand in the upper half. */
 static void on_count(Link *link, const WireLink *message) {
-  Pool *pool = message->model == 0 ? NULL : find_number(link, message->model);
-  uint64_t waiting = pool == NULL ? 0 : queue_length(pool);
-  int held = message->model == 0 ? atomic_load(&link->held) : pool == NULL ? 0 : atomic_load(&pool->held);
-  acknowledge(link, message->token, waiting << 32 | (uint32_t)held);
+  uint64_t waiting = 0;
+  uint32_t held = 0;
+  pthread_mutex_lock(&link->lock);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) {
+    if (message->model != 0 && message->model != pool->number) continue;
+    held += (uint32_t)atomic_load(&pool->held);
+    if (message->model != 0) waiting = queue_length(pool);
+  }
+  pthread_mutex_unlock(&link->lock);
+  acknowledge(link, message->token, waiting << 32 | held);
 }
 
 static const char *on_metric(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
@@ -266,11 +271,6 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
   while (pool != NULL && (pool->declaration.version != version || strcmp(pool->declaration.name, name) != 0)) pool = pool->next;
   pthread_mutex_unlock(&link->lock);
   return pool;
-}
-
-void link_count(Link *link, Pool *pool, int requests) {
-  atomic_fetch_add(&link->held, requests);
-  atomic_fetch_add(&pool->held, requests);
 }
 
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {

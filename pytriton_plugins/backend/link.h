@@ -18,9 +18,6 @@ void link_finish(Link *link);
 
 bool link_gate_is_open(Link *link);
 
-/* Requests handed to us, and answered: the host asks for the difference while it waits for the last ones. */
-void link_count(Link *link, Pool *pool, int requests);
-
 /* The newest declaration of that name and version, or NULL. Pools live as long as the link. */
 Pool *link_find_pool(Link *link, const char *name, uint64_t version);
 

@@ -34,7 +34,7 @@ static void loop_back(const Batch *batch, const Request *request) {
 void execute_loopback(Instance *instance, TritonRequest **requests, uint32_t count) {
   Batch *batch = &instance->batch;
   Times times = {.start = clock_ns(), .ran = true};
-  link_count(instance->link, instance->pool, (int)count);
+  pool_count(instance->pool, (int)count);
   for (uint32_t i = 0; i < count; i++) {
     if (!batch_has_room(batch)) {
       turn_away(instance, requests[i], &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});

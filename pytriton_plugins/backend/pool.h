@@ -60,6 +60,11 @@ struct Pool {
 Pool *pool_new(uint32_t number, const Declaration *declaration);
 void pool_free(Pool *pool);
 
+/* Requests handed to us, and answered: the host asks for the difference while it waits for the last ones. */
+static inline void pool_count(Pool *pool, int requests) {
+  atomic_fetch_add(&pool->held, requests);
+}
+
 /* Take socket and segment, which are the pool's from now on, as a free channel. NULL, or why they were refused. */
 const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t segment, int descriptor);
 
