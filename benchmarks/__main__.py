@@ -12,7 +12,7 @@ from attrs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import footprint, observe, report, start
+from benchmarks import arenas, footprint, observe, report, start
 from benchmarks.cache import DEFAULT_FOLDER, Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.faults import run as faults
@@ -31,7 +31,7 @@ from benchmarks.table import WITH_PEERS, Comparison
 
 GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
 QUICK = Window(milliseconds=500)
-COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults")
+COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults", "arenas")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -241,6 +241,8 @@ def main() -> int:
             run_start(options)
         elif options.command == "observe":
             compare(options, observe.COMPARISON, observe.LOADS, "-observe")
+        elif options.command == "arenas":
+            compare(options, arenas.COMPARISON, arenas.LOADS, "-arenas")
         elif options.command == "soak":
             return judge(run_soak(options), "nothing grew")
         elif options.command == "footprint":
