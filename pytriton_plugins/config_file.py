@@ -31,21 +31,27 @@ class ConfigFile:
 def find_config_file(chosen: Path | None, directory: Path) -> ConfigFile:
     """The file ``chosen``, else pytriton-host.toml, else pyproject.toml of ``directory``; empty when there is none."""
     if chosen is not None:
-        path = directory / chosen.expanduser()
-        return _read(path, chosen.name == "pyproject.toml")
+        return _read(directory / chosen.expanduser())
     for name in (FILE_NAME, "pyproject.toml"):
         if (directory / name).is_file():
-            return _read(directory / name, name == "pyproject.toml")
+            return _read(directory / name)
     return ConfigFile(directory / FILE_NAME, {})
 
 
-def _read(path: Path, pyproject: bool) -> ConfigFile:
+def raw_table(path: Path) -> dict[str, Any]:
+    """What the file says of the daemon, as TOML gives it; empty for a pyproject.toml that says nothing of it."""
     table = _toml(path)
-    if pyproject:
-        tool = table.get("tool")
-        table = tool.get("pytriton-host", {}) if isinstance(tool, dict) else {}
-        if not isinstance(table, dict):
-            raise ConfigError(f"{path}: tool.pytriton-host is no table; write [tool.pytriton-host]")
+    if path.name != "pyproject.toml":
+        return table
+    tool = table.get("tool")
+    table = tool.get("pytriton-host", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: tool.pytriton-host is no table; write [tool.pytriton-host]")
+    return table
+
+
+def _read(path: Path) -> ConfigFile:
+    table = raw_table(path)
     # TOML lets `plugins` be a list or a table, not both; the list is the short form of `enable`.
     if isinstance(table.get("plugins"), list):
         table = {**table, "enable": table["plugins"]}

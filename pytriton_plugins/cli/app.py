@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "pytriton_plugins.cli.status",
     "health": "pytriton_plugins.cli.health",
     "models": "pytriton_plugins.cli.models",
+    "manifests": "pytriton_plugins.cli.manifests",
 }
 
 

@@ -34,10 +34,23 @@ VALUE is one of
     show_envvar=True,
     help="Default: grpc, or http for a URL that begins with http://.",
 )
+@click.option(
+    "--wait",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Wait so long for the server to be ready. Default: not at all.",
+)
 @click.option("--model-version", metavar="N", default="", help="Default: the server's choice, the newest.")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
 def command(
-    model: str, inputs: tuple[str, ...], url: str | None, protocol: str | None, model_version: str, as_json: bool
+    model: str,
+    inputs: tuple[str, ...],
+    url: str | None,
+    protocol: str | None,
+    wait: float,
+    model_version: str,
+    as_json: bool,
 ) -> None:
     """Send one request to MODEL on a running server and show what it answers.
 
@@ -55,7 +68,7 @@ def command(
 
     if model_version and not model_version.isdigit():
         raise ConfigError(f"--model-version: {one_line(repr(model_version))} is no version; write a whole number")
-    with connect(url, protocol) as client:
+    with connect(url, protocol, wait) as client:
         described = client.model(model, model_version)
         arrays = build_inputs(described, given)
         if described.streams:

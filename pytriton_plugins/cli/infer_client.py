@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -19,6 +20,9 @@ from pytriton_plugins.text import one_line
 Array = np.ndarray[Any, Any]
 _PORTS = {"grpc": 8001, "http": 8000}
 _NAMES = {"grpc": "gRPC", "http": "HTTP"}
+_ASK_AGAIN = 0.2
+"""Seconds between two questions whether a server is ready."""
+
 _SECONDS = 10.0
 """How long a server may take to say that it lives and what its model looks like."""
 
@@ -43,8 +47,8 @@ class Result:
 
 
 @contextmanager
-def connect(url: str | None, protocol: str | None) -> Iterator[Client]:
-    """A client of the server at ``url``; ServerError when no Triton answers there."""
+def connect(url: str | None, protocol: str | None, wait: float = 0.0) -> Iterator[Client]:
+    """A client of the server at ``url``; ServerError when no Triton answers there, or none is ready after ``wait``."""
     protocol, address = _address(url, protocol)
     module = _library(protocol)
     try:
@@ -55,6 +59,8 @@ def connect(url: str | None, protocol: str | None) -> Iterator[Client]:
         ) from error
     client = Client(module, connection, protocol, address)
     try:
+        if wait:
+            client.wait_ready(wait)
         client.greet()
         yield client
     finally:
@@ -83,6 +89,21 @@ class Client:
             ) from error
         if not live:
             raise ServerError(f"what answers at {self._where} is no live Triton; correct --url or --protocol")
+
+    def wait_ready(self, seconds: float) -> None:
+        """Ask until the server is ready, or does not answer any more questions in time: ServerError."""
+        until = time.monotonic() + seconds
+        problem = "it does not answer"
+        while time.monotonic() < until:
+            limit = {"client_timeout": min(_SECONDS, seconds)} if self._protocol == "grpc" else {}
+            try:
+                if self._connection.is_server_ready(**limit):
+                    return
+                problem = "it answers that it is not"
+            except Exception as error:
+                problem = one_line(error, 200)
+            time.sleep(_ASK_AGAIN)
+        raise ServerError(f"the server at {self._where} is not ready after {seconds:g} s: {problem}")
 
     def model(self, name: str, version: str) -> Model:
         """What the server says about a model; ServerError when it has none of that name and version."""

@@ -104,11 +104,8 @@ def _reachable(address: str) -> str:
 def calls(model: ServedModel, address: str, ports: Ports) -> list[str]:
     """The two lines that call ``model``: our own command, and curl."""
     declaration = model.declaration
-    values = [
-        shlex.quote(f"{tensor.name}={_sample_text(tensor)}") for tensor in declaration.inputs if not tensor.optional
-    ]
     url = "" if ports.grpc == 8001 and address == "127.0.0.1" else f" --url {address}:{ports.grpc}"
-    ours = f"pytriton-host infer {model.name} {' '.join(values)}{url}"
+    ours = f"pytriton-host infer {shlex.join(example_call(declaration))}{url}"
     base = f"http://{address}:{ports.http}/v2/models/{model.name}"
     needed = [tensor for tensor in declaration.inputs if not tensor.optional]
     if declaration.streams:
@@ -118,6 +115,12 @@ def calls(model: ServedModel, address: str, ports: Ports) -> list[str]:
         return [ours, f"curl -sN {base}/generate_stream -d {shlex.quote(body)}"] if simple else [ours]
     body = json.dumps({"inputs": [_sample_input(declaration, tensor) for tensor in needed]})
     return [ours, f"curl -s {base}/infer -d {shlex.quote(body)}"]
+
+
+def example_call(declaration: ModelDeclaration) -> list[str]:
+    """What ``pytriton-host infer`` takes for one request: the model, and its needed inputs as NAME=VALUE."""
+    needed = [tensor for tensor in declaration.inputs if not tensor.optional]
+    return [declaration.name, *(f"{tensor.name}={_sample_text(tensor)}" for tensor in needed)]
 
 
 def _count(shape: tuple[int, ...]) -> int:

@@ -1,0 +1,187 @@
+"""The same objects as a Helm chart: documented values, their schema, a test of the release; runs in the called process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytriton_plugins.deploy.knobs import Knob, items, text, tree
+from pytriton_plugins.deploy.kubernetes import KINDS
+from pytriton_plugins.deploy.plan import Plan
+from pytriton_plugins.deploy.pod import GROUP, USER
+from pytriton_plugins.deploy.values import Templated
+from pytriton_plugins.deploy.yaml_text import dump, template
+
+_HELPERS = """\
+{{- define "fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{ .Release.Name | trunc 48 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 48 | trimSuffix "-" }}
+{{- end -}}
+{{- end -}}
+
+{{- define "selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "labels" -}}
+{{ include "selector" . }}
+app.kubernetes.io/part-of: pytriton-plugins
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "image" -}}
+{{ .Values.image.repository }}{{ with .Values.image.tag }}:{{ . }}{{ end }}
+{{- end -}}
+"""
+
+_CHECKS = """\
+{{- /* A stop that takes longer than the grace period is a kill. */ -}}
+{{- $needed := add .Values.drainDelay .Values.drainTimeout 3 }}
+{{- if lt (int .Values.gracePeriod) (int $needed) }}
+{{- fail (printf "gracePeriod is %d s, and a stop may take drainDelay + drainTimeout + 3 = %d s; raise gracePeriod" (int .Values.gracePeriod) (int $needed)) }}
+{{- end }}
+{{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) }}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}
+{{- end }}
+"""
+
+
+def chart_files(plan: Plan, knobs: Iterable[Knob], name: str, version: str) -> dict[str, str]:
+    """The text of each file of the chart ``name``, by its path; ``version`` is the framework's."""
+    knobs = [*knobs, *_of_the_test(plan)]
+    values = Templated({knob.name: knob for knob in knobs})
+    files = {
+        "Chart.yaml": _about(name, version),
+        "values.yaml": values_text(knobs),
+        "values.schema.json": json.dumps(schema(knobs), indent=2) + "\n",
+        "templates/_helpers.tpl": _HELPERS,
+        "templates/checks.yaml": _CHECKS,
+        "templates/NOTES.txt": _notes(plan),
+        "templates/tests/serves.yaml": _only_if("test.model", template(release_test(plan, values))),
+    }
+    for kind in KINDS:
+        files[f"templates/{kind.file}.yaml"] = _only_if(kind.condition, template(kind.make(plan, values)))
+    return files
+
+
+def _about(name: str, version: str) -> str:
+    return dump(
+        {
+            "apiVersion": "v2",
+            "name": name,
+            "description": "Python models on NVIDIA Triton, served by pytriton-host",
+            "type": "application",
+            "version": version,
+            "appVersion": version,
+            "kubeVersion": ">=1.27.0-0",
+        }
+    )
+
+
+def _of_the_test(plan: Plan) -> list[Knob]:
+    model, *values = plan.call or ("",)
+    return [
+        text("test.model", model, "`helm test` waits until the daemon is ready and sends this model one request."),
+        items("test.inputs", values, "Its inputs as `pytriton-host infer` takes them, each NAME=VALUE."),
+    ]
+
+
+def release_test(plan: Plan, values: Templated) -> dict[str, Any]:
+    """A pod that asks the release: is it ready, and does a model answer?"""
+    address = f"{values.name}:{plan.ports.grpc}"
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": GROUP,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": "infer",
+                "image": values.image,
+                "imagePullPolicy": values["image.pullPolicy"],
+                "args": [
+                    "infer",
+                    "--url",
+                    address,
+                    "--wait",
+                    values.text("startupSeconds"),
+                    values["test.model"],
+                    *values.spread_items("test.inputs"),
+                ],
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+            }
+        ],
+    }
+    metadata = {
+        "name": f"{values.name}-serves",
+        # Not those by which the Service finds its pods.
+        "labels": {"app.kubernetes.io/part-of": "pytriton-plugins", "app.kubernetes.io/component": "test"},
+        "annotations": {"helm.sh/hook": "test", "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"},
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
+
+
+def _only_if(condition: str, text: str) -> str:
+    return f"{{{{- if .Values.{condition} }}}}\n{text}{{{{- end }}}}\n" if condition else text
+
+
+def _notes(plan: Plan) -> str:
+    models = ", ".join(model.name for model in plan.models) or "no model"
+    return f"""\
+{{{{ include "fullname" . }}}} serves {models}.
+
+  kubectl -n {{{{ .Release.Namespace }}}} rollout status deployment/{{{{ include "fullname" . }}}}
+  helm -n {{{{ .Release.Namespace }}}} test {{{{ .Release.Name }}}}
+  kubectl -n {{{{ .Release.Namespace }}}} port-forward service/{{{{ include "fullname" . }}}} {plan.ports.http} {plan.ports.grpc}
+
+HTTP   {{{{ include "fullname" . }}}}:{plan.ports.http}
+gRPC   {{{{ include "fullname" . }}}}:{plan.ports.grpc}, or the addresses of all replicas: dns:///{{{{ include "fullname" . }}}}-grpc:{plan.ports.grpc}
+"""
+
+
+def values_text(knobs: Iterable[Knob]) -> str:
+    """values.yaml: each value below a comment that says what it is for."""
+    lines: list[str] = []
+    opened: list[str] = []
+    for knob in knobs:
+        *folders, last = knob.name.split(".")
+        if folders != opened or not folders:
+            lines += ["", *(f"{folder}:" for folder in folders)]
+            opened = folders
+        indent = "  " * len(folders)
+        lines.append(f"{indent}# {knob.text}")
+        lines += [f"{indent}{line}" if line else "" for line in dump({last: knob.default}).splitlines()]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def schema(knobs: Iterable[Knob]) -> Mapping[str, Any]:
+    """What Helm checks values against: no value but these, each of its kind."""
+    made: dict[str, Any] = {"$schema": "https://json-schema.org/draft-07/schema#", **_of_objects()}
+    for name, knob in tree({knob.name: knob for knob in knobs}).items():
+        made["properties"][name] = _schema_of(knob)
+    made["properties"]["global"] = {"type": "object"}
+    return made
+
+
+def _schema_of(knob: Knob | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(knob, Knob):
+        return {"description": knob.text, **knob.schema}
+    return {**_of_objects(), "properties": {name: _schema_of(inner) for name, inner in knob.items()}}
+
+
+def _of_objects() -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "properties": {}}

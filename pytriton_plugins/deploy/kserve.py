@@ -1,0 +1,58 @@
+"""The same pod for KServe: a runtime, and a service that runs on it; runs in the called process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytriton_plugins.deploy.kubernetes import Kind, config_map
+from pytriton_plugins.deploy.plan import Plan
+from pytriton_plugins.deploy.pod import pod_spec
+from pytriton_plugins.deploy.values import Values
+
+CONTAINER = "kserve-container"
+FORMAT = "pytriton-plugins"
+_OF_THE_RUNTIME = ("containers", "volumes", "nodeSelector", "tolerations", "affinity", "imagePullSecrets")
+"""What a ServingRuntime has of a pod; the rest is the InferenceService's."""
+
+
+def _api(kind: str, version: str, values: Values, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": f"serving.kserve.io/{version}",
+        "kind": kind,
+        "metadata": {"name": values.name, "labels": values.labels, **metadata},
+        "spec": spec,
+    }
+
+
+def serving_runtime(plan: Plan, values: Values) -> dict[str, Any]:
+    pod = pod_spec(plan, values, values.name, CONTAINER)
+    spec = {
+        "annotations": {"prometheus.kserve.io/port": str(plan.ports.metrics), "prometheus.kserve.io/path": "/metrics"},
+        "supportedModelFormats": [{"name": FORMAT, "version": "1", "autoSelect": False}],
+        "protocolVersions": ["v2", "grpc-v2"],
+        **{key: pod[key] for key in _OF_THE_RUNTIME if key in pod},
+    }
+    return _api("ServingRuntime", "v1alpha1", values, spec)
+
+
+def inference_service(plan: Plan, values: Values) -> dict[str, Any]:
+    pod = pod_spec(plan, values, values.name, CONTAINER)
+    predictor = {
+        "minReplicas": values["autoscaling.minReplicas"],
+        "maxReplicas": values["autoscaling.maxReplicas"],
+        "scaleMetric": "cpu",
+        "scaleTarget": 80,
+        **{key: value for key, value in pod.items() if key not in _OF_THE_RUNTIME},
+        # The models are in the image: nothing is fetched.
+        "model": {"modelFormat": {"name": FORMAT}, "runtime": values.name, "protocolVersion": "v2"},
+    }
+    # With Knative a container has one port; here it has three.
+    annotations = {"serving.kserve.io/deploymentMode": "RawDeployment"}
+    return _api("InferenceService", "v1beta1", values, {"predictor": predictor}, annotations=annotations)
+
+
+KINDS = (
+    Kind("configmap", "config", config_map),
+    Kind("servingruntime", "", serving_runtime),
+    Kind("inferenceservice", "", inference_service),
+)

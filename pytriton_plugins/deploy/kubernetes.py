@@ -1,0 +1,145 @@
+"""The objects of Kubernetes, plain or as templates of the chart; runs in the called process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from pytriton_plugins.config_file import FILE_NAME
+from pytriton_plugins.deploy.plan import Plan
+from pytriton_plugins.deploy.pod import pod_spec
+from pytriton_plugins.deploy.scaling import IN_FLIGHT
+from pytriton_plugins.deploy.values import Values
+
+Manifest = dict[str, Any]
+
+
+@attrs.frozen
+class Kind:
+    """One object: the name of its file, the value by which it is there or not (always, if empty), and how it is made."""
+
+    file: str
+    condition: str
+    make: Callable[[Plan, Values], Manifest]
+
+
+def _object(values: Values, api: str, kind: str, suffix: str = "", **rest: Any) -> Manifest:
+    metadata = {"name": f"{values.name}{suffix}", "labels": values.labels}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata, **rest}
+
+
+def config_map(plan: Plan, values: Values) -> Manifest:
+    return _object(values, "v1", "ConfigMap", data={FILE_NAME: values.literal("config")})
+
+
+def deployment(plan: Plan, values: Values) -> Manifest:
+    spread = [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": values.selector},
+        }
+        for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+    ]
+    pod = pod_spec(plan, values, values.name)
+    template = {
+        "metadata": {
+            # Pods are replaced when the configuration changes.
+            "annotations": {"pytriton-plugins/config": values.digest("config"), **values.spread("podAnnotations")},
+            "labels": values.labels_and("podLabels"),
+        },
+        "spec": {**pod, "topologySpreadConstraints": spread},
+    }
+    spec = {
+        **values.entries("!autoscaling.enabled", {"replicas": values["replicas"]}),
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "selector": {"matchLabels": values.selector},
+        "template": template,
+    }
+    return _object(values, "apps/v1", "Deployment", spec=spec)
+
+
+def service(plan: Plan, values: Values) -> Manifest:
+    ports = [
+        {"name": "http", "port": plan.ports.http, "targetPort": "http", "appProtocol": "http"},
+        {"name": "grpc", "port": plan.ports.grpc, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
+    ]
+    made = _object(values, "v1", "Service", spec={"type": "ClusterIP", "selector": values.selector, "ports": ports})
+    made["metadata"] |= values.entries("serviceAnnotations", {"annotations": values["serviceAnnotations"]})
+    return made
+
+
+def headless_service(plan: Plan, values: Values) -> Manifest:
+    """For gRPC clients that balance by themselves: its name is the addresses of all replicas that are ready."""
+    ports = [{"name": "grpc", "port": plan.ports.grpc, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}]
+    spec = {"clusterIP": "None", "selector": values.selector, "ports": ports}
+    return _object(values, "v1", "Service", "-grpc", spec=spec)
+
+
+def disruption_budget(plan: Plan, values: Values) -> Manifest:
+    spec = {
+        "maxUnavailable": values["podDisruptionBudget.maxUnavailable"],
+        # A pod that is not ready serves nobody, so it must not hold up a node that is drained.
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": values.selector},
+    }
+    return _object(values, "policy/v1", "PodDisruptionBudget", spec=spec)
+
+
+def autoscaler(plan: Plan, values: Values) -> Manifest:
+    average = {"type": "AverageValue", "averageValue": values.text("autoscaling.requestsPerReplica")}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": values.name},
+        "minReplicas": values["autoscaling.minReplicas"],
+        "maxReplicas": values["autoscaling.maxReplicas"],
+        "metrics": [{"type": "Pods", "pods": {"metric": {"name": IN_FLIGHT}, "target": average}}],
+        # Up at once, down slowly: a start takes longer than a lull.
+        "behavior": {
+            "scaleUp": {"stabilizationWindowSeconds": 0},
+            "scaleDown": {
+                "stabilizationWindowSeconds": 300,
+                "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
+            },
+        },
+    }
+    return _object(values, "autoscaling/v2", "HorizontalPodAutoscaler", spec=spec)
+
+
+def pod_monitor(plan: Plan, values: Values) -> Manifest:
+    spec = {
+        "selector": {"matchLabels": values.selector},
+        "podMetricsEndpoints": [{"port": "metrics", "path": "/metrics", "interval": values["podMonitor.interval"]}],
+    }
+    made = _object(values, "monitoring.coreos.com/v1", "PodMonitor", spec=spec)
+    made["metadata"]["labels"] = values.labels_and("podMonitor.labels")
+    return made
+
+
+def network_policy(plan: Plan, values: Values) -> Manifest:
+    def open_to(peers: str, *ports: str) -> dict[str, Any]:
+        return {"from": values[peers], "ports": [{"protocol": "TCP", "port": port} for port in ports]}
+
+    spec = {
+        "podSelector": {"matchLabels": values.selector},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            open_to("networkPolicy.clients", "http", "grpc"),
+            open_to("networkPolicy.monitoring", "metrics"),
+        ],
+    }
+    return _object(values, "networking.k8s.io/v1", "NetworkPolicy", spec=spec)
+
+
+KINDS = (
+    Kind("configmap", "config", config_map),
+    Kind("deployment", "", deployment),
+    Kind("service", "", service),
+    Kind("service-grpc", "", headless_service),
+    Kind("poddisruptionbudget", "podDisruptionBudget.enabled", disruption_budget),
+    Kind("horizontalpodautoscaler", "autoscaling.enabled", autoscaler),
+    Kind("podmonitor", "podMonitor.enabled", pod_monitor),
+    Kind("networkpolicy", "networkPolicy.enabled", network_policy),
+)

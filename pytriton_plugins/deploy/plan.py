@@ -1,0 +1,156 @@
+"""What is to be deployed: the effective configuration and the installed models, as numbers; runs in the called process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from pytriton_plugins.config import END_SECONDS, KUBERNETES_DRAIN_DELAY, HostConfig
+from pytriton_plugins.config_file import FILE_NAME, raw_table
+from pytriton_plugins.deploy.yaml_text import EXTRA
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.host.model_settings import worker_count
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.settings import MIB, SETTINGS, suggestion
+from pytriton_plugins.text import one_line
+from pytriton_plugins.values import Ports
+
+WORKER = 512 * MIB
+"""Of each worker, unless the operator says what a model needs: its weights are known to nobody before it runs."""
+
+SHM_TOTAL = 1024 * MIB
+"""Of the shared memory of all models together, unless it is configured."""
+
+KUBELET = 2
+"""Seconds of the grace period that the kubelet may take before the daemon learns that it is to stop."""
+
+_BY_THE_MANIFESTS = frozenset({"address", "drain_delay", "drain_timeout", "grace_period", "shm_total"})
+"""Settings for which the pod has variables anyway."""
+
+_OF_THIS_MACHINE = frozenset({"tritonserver", "run_dir", "plugins_dir", "reload"})
+"""Settings that mean nothing in the image."""
+
+
+@attrs.frozen
+class PlannedModel:
+    """One model in every replica, and how much memory each of its workers is given."""
+
+    name: str
+    workers: int
+    memory: int
+
+
+@attrs.frozen
+class Plan:
+    """All that the manifests are made of; sizes in bytes, times in seconds."""
+
+    image: str
+    ports: Ports
+    models: tuple[PlannedModel, ...]
+    shm_total: int
+    client_shm: bool
+    drain_delay: float
+    drain_timeout: float
+    grace_period: int
+    startup: int
+    config_text: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    """What options and variables set, which the file in the image does not."""
+    left_out: tuple[str, ...] = ()
+    """Where settings were made that mean nothing in the image."""
+    call: tuple[str, ...] = ()
+    """The arguments of ``pytriton-host infer`` for one request, without the address."""
+
+    @property
+    def workers(self) -> int:
+        return sum(model.workers for model in self.models)
+
+
+def make_plan(
+    config: HostConfig,
+    ports: Ports,
+    declared: Sequence[ModelDeclaration],
+    image: str,
+    memory: Mapping[str, int],
+    call: Sequence[str] = (),
+) -> Plan:
+    """The plan for ``declared`` models; ``memory`` has the bytes of each worker by model, ``""`` those of all others."""
+    delay = config.drain_delay if "drain_delay" in config.fixed else KUBERNETES_DRAIN_DELAY
+    needed = math.ceil(delay) + math.ceil(config.drain_timeout) + math.ceil(END_SECONDS)
+    return Plan(
+        image,
+        Ports(ports.http or 8000, ports.grpc or 8001, ports.metrics or 8002),
+        _models(config, declared, memory),
+        config.shm_total or SHM_TOTAL,
+        "shared-memory" in config.allow,
+        delay,
+        config.drain_timeout,
+        math.ceil(config.grace_period) if config.grace_period is not None else needed + KUBELET,
+        math.ceil(config.import_timeout + 2 * config.load_timeout),
+        _config_text(config.tables.path),
+        (*_variables(config),),
+        tuple(config.sources[name] for name in sorted(_OF_THIS_MACHINE & config.fixed)),
+        tuple(call),
+    )
+
+
+def _config_text(file: Path | None) -> str:
+    """pytriton-host.toml as it stands, or the table of a pyproject.toml as one."""
+    if file is None:
+        return ""
+    if file.name == FILE_NAME:
+        return file.read_text(encoding="utf-8")
+    table = raw_table(file)
+    if not table:
+        return ""
+    try:
+        import tomli_w
+    except ImportError:
+        raise ConfigError(f"{file}: {EXTRA}") from None
+    return tomli_w.dumps(table)
+
+
+def check_grace(grace: int, delay: int, timeout: int) -> None:
+    """ConfigError if a stop may take longer than the kubelet waits."""
+    needed = delay + timeout + math.ceil(END_SECONDS)
+    if grace < needed:
+        raise ConfigError(
+            f"a stop may take {needed} s in a cluster (drainDelay {delay} + drainTimeout {timeout} + "
+            f"{END_SECONDS:g}), and the grace period is {grace} s; raise --grace-period or --set gracePeriod"
+        )
+
+
+def _models(
+    config: HostConfig, declared: Iterable[ModelDeclaration], memory: Mapping[str, int]
+) -> tuple[PlannedModel, ...]:
+    """Versions of one model are workers of one name."""
+    workers: dict[str, int] = {}
+    for model in declared:
+        workers[model.name] = workers.get(model.name, 0) + worker_count(config, model)
+    for name in memory:
+        if name and name not in workers:
+            raise ConfigError(
+                f"--model-memory {one_line(name)}: there is no such model{suggestion(name, workers)}; "
+                f"there are {', '.join(workers) or 'none'}"
+            )
+    return tuple(PlannedModel(name, n, memory.get(name, memory.get("", WORKER))) for name, n in workers.items())
+
+
+def _variables(config: HostConfig) -> Iterable[tuple[str, str]]:
+    for setting in SETTINGS:
+        source = config.sources.get(setting.name, "")
+        in_file = source.startswith(f"{config.tables.path}: ")
+        if source and not in_file and setting.name not in _BY_THE_MANIFESTS | _OF_THIS_MACHINE:
+            yield setting.variable, _text(getattr(config, setting.name))
+
+
+def _text(value: object) -> str:
+    """A setting as its variable has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

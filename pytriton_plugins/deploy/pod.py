@@ -1,0 +1,118 @@
+"""The pod of every form of deployment: one container, its probes, its memory, its rights; runs in the called process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytriton_plugins.config_file import FILE_NAME
+from pytriton_plugins.deploy.plan import Plan
+from pytriton_plugins.deploy.values import Values
+
+USER, GROUP = 10001, 0
+"""Of the image."""
+
+CONFIG_FOLDER = "/etc/pytriton-host"
+_CHECK_EACH = 2
+"""Seconds between two looks at start-up and at readiness."""
+
+
+def container(plan: Plan, values: Values, name: str = "pytriton-host") -> dict[str, Any]:
+    """The container; its ports are called after their protocols."""
+    return {
+        "name": name,
+        "image": values.image,
+        "imagePullPolicy": values["image.pullPolicy"],
+        "args": ["serve"],
+        "env": _environment(plan, values),
+        "ports": [
+            {"name": "http", "containerPort": plan.ports.http},
+            {"name": "grpc", "containerPort": plan.ports.grpc},
+            {"name": "metrics", "containerPort": plan.ports.metrics},
+        ],
+        "resources": values["resources"],
+        **_probes(values),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},
+            *values.items("config", [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}]),
+            *values.items("clientSharedMemory.enabled", [{"name": "shm", "mountPath": "/dev/shm"}]),
+            *values.spread_items("extraVolumeMounts"),
+        ],
+    }
+
+
+def _environment(plan: Plan, values: Values) -> list[Any]:
+    def variable(name: str, value: str) -> dict[str, Any]:
+        return {"name": name, "value": value}
+
+    def resource(name: str, key: str) -> dict[str, Any]:
+        return {"name": name, "valueFrom": {"resourceFieldRef": {"resource": key}}}
+
+    return [
+        variable("PYTRITON_HOST_ADDRESS", "0.0.0.0"),
+        variable("PYTRITON_HOST_DRAIN_DELAY", values.text("drainDelay")),
+        variable("PYTRITON_HOST_DRAIN_TIMEOUT", values.text("drainTimeout")),
+        variable("PYTRITON_HOST_GRACE_PERIOD", values.text("gracePeriod")),
+        variable("PYTRITON_HOST_SHM_TOTAL", values["sharedMemory.total"]),
+        variable("POD_TERMINATION_GRACE_PERIOD", values.text("gracePeriod")),
+        resource("POD_MEMORY_LIMIT", "limits.memory"),
+        *values.items("config", [variable("PYTRITON_HOST_CONFIG", f"{CONFIG_FOLDER}/{FILE_NAME}")]),
+        *values.spread_items("env"),
+    ]
+
+
+def _probes(values: Values) -> dict[str, Any]:
+    """Lenient where a failure kills, exact where it only takes the pod out of the endpoints."""
+    ready, live = ({"path": f"/v2/health/{which}", "port": "http"} for which in ("ready", "live"))
+    return {
+        "startupProbe": {
+            "httpGet": ready,
+            "periodSeconds": _CHECK_EACH,
+            "timeoutSeconds": 2,
+            "failureThreshold": values.number("startupSeconds", _CHECK_EACH),
+        },
+        "readinessProbe": {"httpGet": ready, "periodSeconds": _CHECK_EACH, "timeoutSeconds": 2, "failureThreshold": 1},
+        "livenessProbe": {"httpGet": live, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
+    }
+
+
+def volumes(values: Values, config_map: str) -> list[Any]:
+    """What the container mounts; files in memory count against its limit."""
+    return [
+        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        *values.items("config", [{"name": "config", "configMap": {"name": config_map}}]),
+        *values.items(
+            "clientSharedMemory.enabled",
+            [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": values["clientSharedMemory.size"]}}],
+        ),
+        *values.spread_items("extraVolumes"),
+    ]
+
+
+def pod_spec(plan: Plan, values: Values, config_map: str, container_name: str = "pytriton-host") -> dict[str, Any]:
+    """The pod without its labels."""
+    return {
+        "terminationGracePeriodSeconds": values["gracePeriod"],
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "serviceAccountName": values["serviceAccountName"],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": GROUP,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **_if_set(values, "priorityClassName", "imagePullSecrets", "nodeSelector", "tolerations", "affinity"),
+        "containers": [container(plan, values, container_name)],
+        "volumes": volumes(values, config_map),
+    }
+
+
+def _if_set(values: Values, *names: str) -> dict[str, Any]:
+    """Keys that are called as their values, and are there only if these are not empty."""
+    return {key: value for name in names for key, value in values.entries(name, {name: values[name]}).items()}
