@@ -1,16 +1,20 @@
-"""Writes docs/reference/ from the code: `python docs/generate.py`; a test compares its pages with what is there."""
+"""Writes docs/reference/ and docs/deploying/: `python docs/generate.py`; tests compare them with what is there."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 FOLDER = Path(__file__).parent / "reference"
+DEPLOYING = Path(__file__).parent / "deploying"
 NOTE = "<!-- Written by docs/generate.py from {source}; change that file and run it. -->\n\n"
 
 RULES = {
@@ -188,8 +192,29 @@ def _fields(node: ast.ClassDef) -> list[tuple[str, str, str]]:
     return found
 
 
+def deployments() -> dict[str, str]:
+    """What `pytriton-host manifests` makes of docs/deploying/pytriton-host.toml: the text of each file, by its path."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytriton_plugins",
+        "manifests",
+        "--image",
+        "registry.example/models:1.0",
+        "--json",
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTRITON_HOST_")}
+    texts = {}
+    for form in ("kubernetes", "helm", "kserve"):
+        done = subprocess.run(
+            [*command, "--format", form], cwd=DEPLOYING, env=environment, check=True, capture_output=True, text=True
+        )
+        texts |= {f"{form}/{name}": text for name, text in json.loads(done.stdout)["files"].items()}
+    return texts
+
+
 def main() -> int:
-    """Write the pages, and take away those of families that are gone."""
+    """Write the pages and the manifests, and take away those that are gone."""
     FOLDER.mkdir(exist_ok=True)
     wanted = pages()
     for path in FOLDER.glob("*.md"):
@@ -197,6 +222,13 @@ def main() -> int:
             path.unlink()
     for name, text in wanted.items():
         (FOLDER / name).write_text(text)
+    made = deployments()
+    for path in DEPLOYING.rglob("*"):
+        if path.is_file() and path.parent != DEPLOYING and str(path.relative_to(DEPLOYING)) not in made:
+            path.unlink()
+    for name, text in made.items():
+        (DEPLOYING / name).parent.mkdir(parents=True, exist_ok=True)
+        (DEPLOYING / name).write_text(text)
     return 0
 
 

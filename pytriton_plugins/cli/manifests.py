@@ -1,4 +1,4 @@
-"""`pytriton-host manifests`: Kubernetes objects for what would be served; imports every plugin in a child of its own."""
+"""`pytriton-host manifests`: Kubernetes objects for what would be served; imports each plugin in a child of its own."""
 
 from __future__ import annotations
 

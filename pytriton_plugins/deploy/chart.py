@@ -1,4 +1,4 @@
-"""The same objects as a Helm chart: documented values, their schema, a test of the release; runs in the called process."""
+"""The same objects as a Helm chart: documented values, their schema, a test; runs in the called process."""
 
 from __future__ import annotations
 
@@ -42,12 +42,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 _CHECKS = """\
 {{- /* A stop that takes longer than the grace period is a kill. */ -}}
 {{- $needed := add .Values.drainDelay .Values.drainTimeout 3 }}
-{{- if lt (int .Values.gracePeriod) (int $needed) }}
-{{- fail (printf "gracePeriod is %d s, and a stop may take drainDelay + drainTimeout + 3 = %d s; raise gracePeriod" (int .Values.gracePeriod) (int $needed)) }}
+{{- $given := int .Values.gracePeriod }}
+{{- if lt $given (int $needed) }}
+{{- fail (printf "gracePeriod is %d s, and drainDelay + drainTimeout + 3 are %d s; raise gracePeriod" $given $needed) }}
 {{- end }}
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) }}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}
 {{- end }}
+"""
+
+_NOTES = """\
+{{{{- $name := include "fullname" . }}}}
+{{{{- $in := printf "-n %s" .Release.Namespace }}}}
+{{{{ $name }}}} serves {models}.
+
+  kubectl {{{{ $in }}}} rollout status deployment/{{{{ $name }}}}
+  helm {{{{ $in }}}} test {{{{ .Release.Name }}}}
+  kubectl {{{{ $in }}}} port-forward service/{{{{ $name }}}} {http} {grpc}
+
+HTTP   {{{{ $name }}}}:{http}
+gRPC   {{{{ $name }}}}:{grpc}, or all replicas that are ready: dns:///{{{{ $name }}}}-grpc:{grpc}
 """
 
 
@@ -141,16 +155,7 @@ def _only_if(condition: str, text: str) -> str:
 
 def _notes(plan: Plan) -> str:
     models = ", ".join(model.name for model in plan.models) or "no model"
-    return f"""\
-{{{{ include "fullname" . }}}} serves {models}.
-
-  kubectl -n {{{{ .Release.Namespace }}}} rollout status deployment/{{{{ include "fullname" . }}}}
-  helm -n {{{{ .Release.Namespace }}}} test {{{{ .Release.Name }}}}
-  kubectl -n {{{{ .Release.Namespace }}}} port-forward service/{{{{ include "fullname" . }}}} {plan.ports.http} {plan.ports.grpc}
-
-HTTP   {{{{ include "fullname" . }}}}:{plan.ports.http}
-gRPC   {{{{ include "fullname" . }}}}:{plan.ports.grpc}, or the addresses of all replicas: dns:///{{{{ include "fullname" . }}}}-grpc:{plan.ports.grpc}
-"""
+    return _NOTES.format(models=models, http=plan.ports.http, grpc=plan.ports.grpc)
 
 
 def values_text(knobs: Iterable[Knob]) -> str:

@@ -51,7 +51,7 @@ class Knob:
         least, pattern = self.schema.get("minimum"), self.schema.get("pattern")
         if least is not None and value < least:
             return f"write {least} or more"
-        if pattern is not None and not re.search(pattern, value):
+        if pattern is not None and not re.search(pattern, str(value)):
             return f"write for example {self.default or self.schema['examples'][0]}"
         if value not in self.schema.get("enum", [value]):
             return f"write {' or '.join(self.schema['enum'])}"
@@ -83,7 +83,7 @@ def items(name: str, default: list[Any], said: str) -> Knob:
 
 
 def changed(knobs: Iterable[Knob], settings: Iterable[str]) -> list[Knob]:
-    """The knobs with what ``settings`` (``NAME=VALUE`` each) says over their defaults; ConfigError for an unknown name."""
+    """With what ``settings`` (``NAME=VALUE`` each) say over the defaults; ConfigError for an unknown name."""
     by_name = {knob.name: knob for knob in knobs}
     for setting in settings:
         name, equals, value = setting.partition("=")

@@ -18,7 +18,7 @@ Manifest = dict[str, Any]
 
 @attrs.frozen
 class Kind:
-    """One object: the name of its file, the value by which it is there or not (always, if empty), and how it is made."""
+    """One object: its file, the value that says whether it is there (empty: it always is), and how it is made."""
 
     file: str
     condition: str

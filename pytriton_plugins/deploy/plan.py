@@ -1,4 +1,4 @@
-"""What is to be deployed: the effective configuration and the installed models, as numbers; runs in the called process."""
+"""What is to be deployed: effective configuration and installed models, as numbers; runs in the called process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ SHM_TOTAL = 1024 * MIB
 KUBELET = 2
 """Seconds of the grace period that the kubelet may take before the daemon learns that it is to stop."""
 
-_BY_THE_MANIFESTS = frozenset({"address", "drain_delay", "drain_timeout", "grace_period", "shm_total"})
+_BY_THE_MANIFESTS = frozenset(
+    {"address", "http_port", "grpc_port", "metrics_port", "drain_delay", "drain_timeout", "grace_period", "shm_total"}
+)
 """Settings for which the pod has variables anyway."""
 
 _OF_THIS_MACHINE = frozenset({"tritonserver", "run_dir", "plugins_dir", "reload"})
@@ -77,7 +79,7 @@ def make_plan(
     memory: Mapping[str, int],
     call: Sequence[str] = (),
 ) -> Plan:
-    """The plan for ``declared`` models; ``memory`` has the bytes of each worker by model, ``""`` those of all others."""
+    """The plan for ``declared`` models; ``memory``: bytes of each worker by model, those of all others for ``""``."""
     delay = config.drain_delay if "drain_delay" in config.fixed else KUBERNETES_DRAIN_DELAY
     needed = math.ceil(delay) + math.ceil(config.drain_timeout) + math.ceil(END_SECONDS)
     return Plan(

@@ -1,4 +1,4 @@
-"""The pod of every form of deployment: one container, its probes, its memory, its rights; runs in the called process."""
+"""The pod of every form of deployment: a container, its probes, memory and rights; runs in the called process."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ def _environment(plan: Plan, values: Values) -> list[Any]:
 
     return [
         variable("PYTRITON_HOST_ADDRESS", "0.0.0.0"),
+        # Fixed, for the Services know them.
+        variable("PYTRITON_HOST_HTTP_PORT", str(plan.ports.http)),
+        variable("PYTRITON_HOST_GRPC_PORT", str(plan.ports.grpc)),
+        variable("PYTRITON_HOST_METRICS_PORT", str(plan.ports.metrics)),
         variable("PYTRITON_HOST_DRAIN_DELAY", values.text("drainDelay")),
         variable("PYTRITON_HOST_DRAIN_TIMEOUT", values.text("drainTimeout")),
         variable("PYTRITON_HOST_GRACE_PERIOD", values.text("gracePeriod")),

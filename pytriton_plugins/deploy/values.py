@@ -14,11 +14,16 @@ from pytriton_plugins.deploy.knobs import Knob
 class Values(Protocol):
     """What a manifest is made with; ``entries`` and ``items`` are there only if the value ``condition`` is on."""
 
-    name: str
-    """Of the Deployment and of what belongs to it."""
-    labels: Any
-    selector: Any
-    image: str
+    @property
+    def name(self) -> str:
+        """Of the Deployment and of what belongs to it."""
+
+    @property
+    def labels(self) -> Any: ...
+    @property
+    def selector(self) -> Any: ...
+    @property
+    def image(self) -> str: ...
 
     def labels_and(self, name: str) -> Any:
         """The labels and those of a value."""

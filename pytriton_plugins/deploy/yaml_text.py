@@ -1,38 +1,31 @@
 """YAML in and out; what stands in ⟦…⟧ becomes a template of Helm; runs in the called process.
 
-A mark that is the whole of a line's key or item becomes a line of its own: ``⟦if X⟧``, ``⟦end⟧`` and ``⟦spread X⟧``, which
-puts the entries of the value X there, and ``⟦lines X⟧``, which puts the lines there that X gives. ``⟦block X⟧`` as a value becomes the YAML of X below its key, ``⟦X⟧`` what X is.
+A mark that is the whole of a line's key or item becomes a line of its own: ``⟦if X⟧``, ``⟦end⟧``, ``⟦spread X⟧``, which
+puts the entries of the value X there, and ``⟦lines X⟧``, which puts the lines there that X gives. As a value,
+``⟦block X⟧`` becomes the YAML of X below its key, ``⟦literal X⟧`` a text of several lines, and ``⟦X⟧`` what X is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
-if TYPE_CHECKING:
-    import yaml
-
 EXTRA = "manifests need PyYAML and tomli-w; install them with: pip install 'pytriton-plugins[deploy]'"
+try:
+    import yaml
+except ImportError:
+    raise ConfigError(EXTRA) from None
+
 _MARK = re.compile(r"⟦(.*?)⟧")
 _LINE = re.compile(r"^(?P<indent> *)(?:- )?⟦(?P<verb>if|end|spread|lines) ?(?P<what>[^⟧]*?)(?:~\d+)?⟧(?:: null)?$")
 _BLOCK = re.compile(r"^(?P<indent> *)(?P<key>(?:- )?[^⟦]+:) ⟦(?P<verb>block|literal) (?P<what>[^⟧]*)⟧$")
 
 
-def _yaml() -> Any:
-    try:
-        import yaml
-    except ImportError:
-        raise ConfigError(EXTRA) from None
-    return yaml
-
-
 def load(text: str, where: str) -> Any:
     """What one YAML text means; ConfigError if it is none."""
-    yaml = _yaml()
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -41,9 +34,8 @@ def load(text: str, where: str) -> Any:
 
 def dump(value: Any) -> str:
     """YAML in block style, in the order of the keys; text of several lines as it stands."""
-    yaml = _yaml()
 
-    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
@@ -53,11 +45,6 @@ def dump(value: Any) -> str:
 
     Dumper.add_representer(str, text)
     return str(yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000))
-
-
-def documents(values: Iterable[Any]) -> str:
-    """Several objects as one stream."""
-    return "---\n".join(map(dump, values))
 
 
 def template(value: Any) -> str:

@@ -28,6 +28,14 @@ def test_the_pages_are_up_to_date() -> None:
     assert written == loaded(ROOT / "docs/generate.py", "docs_generate").pages()
 
 
+def test_the_manifests_are_up_to_date() -> None:
+    """`python docs/generate.py` writes them."""
+    folder = ROOT / "docs/deploying"
+    files = [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
+    written = {str(path.relative_to(folder)): path.read_text() for path in files}
+    assert written == loaded(ROOT / "docs/generate.py", "docs_generate").deployments()
+
+
 def test_every_type_of_a_hook_is_described() -> None:
     """An author need not read the source to know the fields of what a hook gets."""
     standard = {"Any", "Iterable", "Mapping", "None", "Path", "Sequence", "Settings", "int", "str", "tuple"}

@@ -1,0 +1,199 @@
+"""The committed manifests before real tools: kubernetes-validate, helm, KServe's types; runs in `tox -e manifests`.
+
+That they are what `pytriton-host manifests` writes, tests/docs/test_reference.py sees.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes_tools import NEWEST, Helm, KServeTypes, validate
+
+FOLDER = Path(__file__).parents[2] / "docs/deploying"
+CHART = FOLDER / "helm"
+WITHOUT_SCHEMA = {"PodMonitor", "ServingRuntime", "InferenceService"}
+"""Kinds that are not Kubernetes' own: PodMonitor is looked at below, KServe has its own types."""
+
+VARIANTS: dict[str, list[str]] = {
+    "default": [],
+    "fixed replicas": ["--set=autoscaling.enabled=false,replicas=3"],
+    "nothing optional": [
+        "--set=autoscaling.enabled=false,podMonitor.enabled=false,networkPolicy.enabled=false",
+        "--set=podDisruptionBudget.enabled=false,config=,test.model=",
+    ],
+    "clients' shared memory": ["--set=clientSharedMemory.enabled=true,clientSharedMemory.size=2Gi"],
+    "digest": ["--set=image.repository=registry.example/a@sha256:0123,image.tag=,image.pullPolicy=Always"],
+    "a GPU": ['--set-json=resources.limits={"memory":"8Gi","nvidia.com/gpu":1}'],
+    "everything of the pod": [
+        '--set-json=env=[{"name":"A","value":"b"},{"name":"C","valueFrom":{"secretKeyRef":{"name":"s","key":"k"}}}]',
+        '--set-json=extraVolumes=[{"name":"weights","persistentVolumeClaim":{"claimName":"w"}}]',
+        '--set-json=extraVolumeMounts=[{"name":"weights","mountPath":"/weights","readOnly":true}]',
+        '--set-json=tolerations=[{"key":"nvidia.com/gpu","operator":"Exists"}]',
+        '--set-json=affinity={"nodeAffinity":{}}',
+        '--set-json=imagePullSecrets=[{"name":"registry"}]',
+        "--set=nodeSelector.disk=ssd,podLabels.team=a,podAnnotations.note=b,priorityClassName=high",
+        "--set=serviceAccountName=models,serviceAnnotations.note=c,podMonitor.labels.release=prometheus",
+    ],
+    "slow": ["--set=drainDelay=10,drainTimeout=30,gracePeriod=50,startupSeconds=900"],
+}
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return Helm.unpacked(tmp_path_factory.mktemp("helm"))
+
+
+def plain(form: str) -> list[Any]:
+    return [yaml.safe_load(path.read_text()) for path in sorted((FOLDER / form).glob("*.yaml"))]
+
+
+def check(objects: list[Any], folder: Path) -> None:
+    """Strictly, before the three newest versions."""
+    unknown = {each["kind"] for each in objects} & WITHOUT_SCHEMA
+    for version in NEWEST:
+        said = validate(objects, folder, version)
+        assert said.count(" passed for resource ") == len(objects) - len(unknown)
+        assert said.count("Couldn't find schema") == len(unknown), said
+
+
+@pytest.mark.parametrize("form", ["kubernetes", "kserve"])
+def test_the_objects_are_kubernetes(form: str, tmp_path: Path) -> None:
+    objects = plain(form)
+    assert len(objects) == {"kubernetes": 8, "kserve": 3}[form]
+    check(objects, tmp_path)
+
+
+def test_a_wrong_key_is_seen(tmp_path: Path) -> None:
+    """The tool is strict: this test is for the tests."""
+    (deployment,) = [each for each in plain("kubernetes") if each["kind"] == "Deployment"]
+    deployment["spec"]["template"]["spec"]["gracePeriod"] = 1
+    with pytest.raises(AssertionError, match="gracePeriod"):
+        validate([deployment], tmp_path, NEWEST[0])
+
+
+def test_helm_finds_nothing_to_say(helm: Helm) -> None:
+    done = helm.run("lint", "--strict", CHART)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[WARNING]" not in done.stdout
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_of_the_chart(helm: Helm, variant: str, tmp_path: Path) -> None:
+    done = helm.run("lint", "--strict", CHART, *VARIANTS[variant])
+    assert done.returncode == 0, done.stdout + done.stderr
+    objects = helm.template(CHART, *VARIANTS[variant])
+    check(objects, tmp_path)
+    found = {each["kind"] for each in objects}
+    assert found >= {"Deployment", "Service"}
+    optional = {"HorizontalPodAutoscaler", "PodMonitor", "NetworkPolicy", "PodDisruptionBudget", "ConfigMap", "Pod"}
+    missing = {"fixed replicas": {"HorizontalPodAutoscaler"}, "nothing optional": optional}.get(variant, set())
+    assert optional - found == missing
+
+
+def test_the_values_arrive_in_the_pod(helm: Helm) -> None:
+    objects = helm.template(CHART, *VARIANTS["everything of the pod"])
+    (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
+    template = deployment["spec"]["template"]
+    pod, (container,) = template["spec"], template["spec"]["containers"]
+    assert {"name": "A", "value": "b"} in container["env"]
+    assert pod["volumes"][-1] == {"name": "weights", "persistentVolumeClaim": {"claimName": "w"}}
+    assert container["volumeMounts"][-1] == {"name": "weights", "mountPath": "/weights", "readOnly": True}
+    assert template["metadata"]["labels"]["team"] == "a"
+    assert template["metadata"]["annotations"]["note"] == "b"
+    assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "ssd"}, "high")
+    assert (pod["imagePullSecrets"], pod["serviceAccountName"]) == ([{"name": "registry"}], "models")
+    assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    assert pod["affinity"] == {"nodeAffinity": {}}
+
+
+def test_chart_and_objects_are_the_same(helm: Helm) -> None:
+    """But for names, labels and the test of the release, which has no counterpart."""
+    of_chart = {_key(each, "acme-models"): _bare(each) for each in helm.template(CHART) if each["kind"] != "Pod"}
+    assert of_chart == {_key(each, "models"): _bare(each) for each in plain("kubernetes")}
+
+
+def _key(found: Any, name: str) -> tuple[str, str]:
+    assert found["metadata"]["name"].startswith(name)
+    return found["kind"], found["metadata"]["name"].removeprefix(name)
+
+
+def _bare(found: Any) -> Any:
+    """Without labels and names, wherever they stand."""
+    if isinstance(found, dict):
+        labels = ("labels", "matchLabels")
+        return {
+            key: _bare(value)
+            for key, value in found.items()
+            if key not in labels and not (key == "selector" and "matchLabels" not in value)
+        }
+    if isinstance(found, list):
+        return [_bare(item) for item in found]
+    return "NAME" if found in ("models", "acme-models") else str(found).replace("acme-models-", "models-")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("replica=3", "additional properties 'replica' not allowed"),
+        ("replicas=two", "got string, want integer"),
+        ("sharedMemory.total=lots", "does not match pattern"),
+        ("image.pullPolicy=Often", "value must be one of"),
+        ("gracePeriod=8", "gracePeriod is 8 s, and drainDelay + drainTimeout + 3 are 9 s; raise gracePeriod"),
+        ("autoscaling.minReplicas=9", "autoscaling.minReplicas is more than autoscaling.maxReplicas"),
+    ],
+)
+def test_wrong_values_are_refused(helm: Helm, values: str, said: str) -> None:
+    done = helm.run("template", "acme", CHART, "--set", values)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_the_test_of_the_release_is_no_endpoint(helm: Helm) -> None:
+    objects = helm.template(CHART)
+    (pod,) = [each for each in objects if each["kind"] == "Pod"]
+    for service in (each for each in objects if each["kind"] == "Service"):
+        assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    (container,) = pod["spec"]["containers"]
+    assert container["args"] == [
+        *("infer", "--url", "acme-models:8001", "--wait", "180", "add_sub", "a=1,2,3", "b=1,2,3"),
+    ]
+
+
+def test_a_pod_monitor_has_no_key_that_the_operator_does_not_know() -> None:
+    """Its definition is in no package; these keys are from its API reference."""
+    (monitor,) = [each for each in plain("kubernetes") if each["kind"] == "PodMonitor"]
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    spec = copy.deepcopy(monitor["spec"])
+    (endpoint,) = spec.pop("podMetricsEndpoints")
+    assert {*endpoint} <= {"port", "path", "interval", "scrapeTimeout", "scheme"}
+    assert {*spec} <= {"selector", "namespaceSelector", "jobLabel", "podTargetLabels"}
+    (deployment,) = [each for each in plain("kubernetes") if each["kind"] == "Deployment"]
+    ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert endpoint["port"] in [port["name"] for port in ports]
+
+
+def test_the_variant_for_kserve_has_its_types(tmp_path_factory: pytest.TempPathFactory) -> None:
+    types = KServeTypes(tmp_path_factory.mktemp("kserve"))
+    kinds = {"ServingRuntime": "V1alpha1ServingRuntime", "InferenceService": "V1beta1InferenceService"}
+    objects = [each for each in plain("kserve") if each["kind"] in kinds]
+    assert len(objects) == 2
+    for each in objects:
+        assert [*types.problems(each, kinds[each["kind"]], each["kind"])] == []
+        each["spec"]["nonsense"] = {}
+        (problem,) = types.problems(each, kinds[each["kind"]], each["kind"])
+        assert problem.startswith(f"{each['kind']}.spec.nonsense is not in V1")
+
+
+def test_the_container_of_kserve_is_the_deployments(tmp_path: Path) -> None:
+    """So what kubernetes-validate says of the one holds for the other."""
+    (runtime,) = [each for each in plain("kserve") if each["kind"] == "ServingRuntime"]
+    (deployment,) = [each for each in plain("kubernetes") if each["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    (theirs,), (ours,) = runtime["spec"]["containers"], pod["containers"]
+    assert {**theirs, "name": ours["name"]} == ours
+    assert runtime["spec"]["volumes"] == pod["volumes"]
