@@ -19,7 +19,7 @@ def objects(called: Called, *arguments: str) -> dict[str, Any]:
     """The objects by kind; the second Service is ``Service models-grpc``."""
     ran = called("manifests", *ADD_SUB, *arguments)
     assert ran.code == 0, ran.err
-    found = [each for each in yaml.safe_load_all(ran.out)]
+    found = list(yaml.safe_load_all(ran.out))
     return {f"{each['kind']} {each['metadata']['name']}".removesuffix(" models"): each for each in found}
 
 
@@ -250,7 +250,8 @@ def test_a_folder_gets_a_file_for_each(called: Called, tmp_path: Path) -> None:
         "service-grpc.yaml",
         "service.yaml",
     ]
-    assert [line for line in ran.out.splitlines() if "together" in line][0].split()[:2] == ["together", "2112Mi"]
+    (line,) = [line for line in ran.out.splitlines() if "together" in line]
+    assert line.split()[:2] == ["together", "2112Mi"]
 
 
 def test_json(called: Called) -> None:

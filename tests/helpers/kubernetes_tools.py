@@ -76,10 +76,10 @@ def validate(objects: list[Any], folder: Path, version: str) -> str:
     file = folder / "objects.yaml"
     file.write_text(yaml.safe_dump_all(objects))
     program = Path(sys.executable).with_name("kubernetes-validate")
-    command = [program, "--strict", "-k", version.rpartition(".")[0], file]
+    command = [str(program), "--strict", "-k", version.rpartition(".")[0], str(file)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return f"{done.stdout}{done.stderr}"
 
 
 class KServeTypes:
