@@ -34,9 +34,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if told := figures.lines():
-        terminalreporter.section("table of faults")
-        terminalreporter.write_line("\n".join(told))
+    for table in figures.TABLES:
+        if told := table.lines():
+            terminalreporter.section(table.title)
+            terminalreporter.write_line("\n".join(told))
     for test_id in _forbidden_skips(config):
         terminalreporter.write_line(
             f"SKIPPED IN CI {test_id}: run it, or allow it in tests/allowed_skips.txt", red=True

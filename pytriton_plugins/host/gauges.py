@@ -28,6 +28,7 @@ GAUGES = {
     "pytriton_shared_memory_touched_bytes": "Bytes of memory that stand behind the model's segments",
     "pytriton_shared_memory_limit_bytes": "Bytes that the model's segments may have (--shm-max)",
     "pytriton_workers": "Live workers of the model",
+    "pytriton_running_requests": "Requests that are with a worker of the model",
 }
 COUNTERS = {
     "pytriton_worker_restarts_total": "Workers started in the place of one that had ended",
@@ -44,6 +45,8 @@ class Gauges:
         self._shown: dict[tuple[str, Model], float] = {}
         self._counted: dict[tuple[str, int], int] = {}
         """How far each counter of each served model was seen; one that is replaced begins again."""
+        self._running: dict[int, int] = {}
+        """Requests that run, of each served model by its number."""
         self._changed = asyncio.Event()
 
     def changed(self) -> None:
@@ -56,12 +59,21 @@ class Gauges:
             await asyncio.wait_for(self._changed.wait(), PERIOD)
         self._changed.clear()
 
+    async def ask(self, server: TritonServer) -> None:
+        """Have the server say how many requests of each model run; raises ServerError when it ends."""
+        self._running = {}
+        for served in list(self._models()):
+            if served.loaded:
+                # No time limit, as below.
+                self._running[served.number], _ = await server.requests_of(served.number, timeout=None)
+
     def look(self) -> None:
         levels: dict[tuple[str, Model], float] = dict.fromkeys(self._shown, 0.0)
         for served in self._models():
             model = Model(served.name, served.declaration.version)
             memory = served.ledger.use
-            now = (memory.in_use, memory.touched, memory.max, len(served.live))
+            running = self._running.get(served.number, 0)
+            now = (memory.in_use, memory.touched, memory.max, len(served.live), running)
             for name, part in zip(GAUGES, now, strict=True):
                 levels[name, model] = levels.get((name, model), 0.0) + part
             for name, count in zip(COUNTERS, (served.restarts, served.ledger.refusals), strict=True):
@@ -83,6 +95,8 @@ async def keep_told(server: TritonServer, metrics: Metrics, gauges: Gauges) -> N
     metrics.say_again()
     try:
         while server.child.running:
+            with contextlib.suppress(ServerError):
+                await gauges.ask(server)
             gauges.look()
             await _tell(server, metrics)
             await gauges.due()

@@ -211,7 +211,7 @@ class TritonServer:
         if self._control is not None:
             await self._control.close()
 
-    async def requests_of(self, model: int, timeout: float) -> tuple[int, int]:
+    async def requests_of(self, model: int, timeout: float | None) -> tuple[int, int]:
         """How many requests of one model run, and how many wait for a worker; ServerError as above."""
         value = await self.link.ask(LinkMessage(LinkKind.COUNT, model=model), timeout)
         waiting = value >> 32

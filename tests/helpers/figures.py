@@ -1,6 +1,7 @@
-"""The figures of the table of faults: told by its tests, shown at the end of the run; runs in pytest.
+"""Figures that tests tell in the rows of a table, shown at the end of the run; runs in pytest.
 
-``FAULT_FIGURES=FILE`` writes them as JSON as well; ``FAULTS=full`` asks for the long form of each row.
+A variable of each table writes them as JSON as well (``FAULT_FIGURES=FILE``), another asks for the long form of each
+row (``FAULTS=full``).
 """
 
 from __future__ import annotations
@@ -61,24 +62,36 @@ _TICK = 0.005
 ruler: Ruler | None = None
 """That of the test that runs."""
 
-FULL = os.environ.get("FAULTS") == "full"
-_told: list[Figure] = []
+
+class Table:
+    """Rows of figures with a title. ``full``: whether the variable ``name`` asks for their long forms."""
+
+    def __init__(self, title: str, name: str, file: str) -> None:
+        """``file`` is the variable that names the JSON file."""
+        self.title = title
+        self.full = os.environ.get(name) == "full"
+        self._file = file
+        self._told: list[Figure] = []
+
+    def figure(self, row: int, what: str, values: Sequence[float], unit: str = "s", limit: float | None = None) -> None:
+        """Have the figure shown at the end, and fail if the worst value is over its limit.
+
+        By as many seconds as this process itself was woken late meanwhile it may be: shown is the limit without them.
+        """
+        told = Figure(row, what, tuple(values), unit, limit)
+        self._told.append(told)
+        late = ruler.worst if ruler is not None and unit == "s" else 0.0
+        assert limit is None or max(values) <= limit + late, f"{told} (woken up to {late:.3f} s late)"
+
+    def lines(self) -> list[str]:
+        """A line for each figure, by row; writes the file that is asked for."""
+        told = sorted(self._told, key=lambda each: each.row)
+        if told and (path := os.environ.get(self._file)):
+            Path(path).write_text(json.dumps([attrs.asdict(each) for each in told], indent=1) + "\n")
+        return [str(each) for each in told]
 
 
-def figure(row: int, what: str, values: Sequence[float], unit: str = "s", limit: float | None = None) -> None:
-    """Have the figure shown at the end, and fail if the worst value is over its limit.
-
-    By as many seconds as this process itself was woken late meanwhile it may be: shown is the limit without them.
-    """
-    told = Figure(row, what, tuple(values), unit, limit)
-    _told.append(told)
-    late = ruler.worst if ruler is not None and unit == "s" else 0.0
-    assert limit is None or max(values) <= limit + late, f"{told} (woken up to {late:.3f} s late)"
-
-
-def lines() -> list[str]:
-    """A line for each figure, by row; writes the file that is asked for."""
-    told = sorted(_told, key=lambda each: each.row)
-    if told and (path := os.environ.get("FAULT_FIGURES")):
-        Path(path).write_text(json.dumps([attrs.asdict(each) for each in told], indent=1) + "\n")
-    return [str(each) for each in told]
+_FAULTS = Table("table of faults", "FAULTS", "FAULT_FIGURES")
+FULL, figure = _FAULTS.full, _FAULTS.figure
+CLUSTER = Table("replicas behind a balancer", "CLUSTER", "CLUSTER_FIGURES")
+TABLES = (_FAULTS, CLUSTER)

@@ -7,15 +7,13 @@ import http.client
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import tritonclient.grpc
 import tritonclient.http
 from clients import PROTOCOLS, Arrays, asked_inputs
 from tritonclient.utils import InferenceServerException
-
-from pytriton_plugins.testing import RunningHost
 
 _MODULES: dict[str, Any] = {"grpc": tritonclient.grpc, "http": tritonclient.http}
 _AFTER_ERROR = 0.01
@@ -24,12 +22,23 @@ _AFTER_ERROR = 0.01
 
 @attrs.frozen
 class Sent:
-    """One request: when it was sent, when it was answered, by the monotonic clock, and the error if it failed."""
+    """One request: when it was sent, when it was answered, by the monotonic clock, and the error if it failed.
+
+    ``by`` is who answered, where the load was told how that is to be seen.
+    """
 
     protocol: str
     began: float
     ended: float
     error: str = ""
+    by: str = ""
+
+
+class Served(Protocol):
+    """Where clients go, a host or what stands before several: each is ``ADDRESS:PORT``."""
+
+    http: str
+    grpc: str
 
 
 class Load:
@@ -37,7 +46,7 @@ class Load:
 
     def __init__(
         self,
-        host: RunningHost,
+        host: Served,
         model: str,
         inputs: Callable[[], Arrays],
         *,
@@ -47,12 +56,15 @@ class Load:
         timeout: float = 30.0,
         pause: float = 0.0,
         right: Callable[[Arrays, Any], bool] = lambda inputs, result: True,
+        by: Callable[[Any], str] = lambda result: "",
     ) -> None:
         """``inputs`` makes those of one request; ``anew``: in turn, whether a client connects for each request.
 
         ``pause``: seconds that a client thinks between two requests. ``right``: whether these inputs have that result.
+        ``by``: whose result that is.
         """
         self._right = right
+        self._by = by
         self._pause = pause
         self._host = host
         self._model = model
@@ -122,15 +134,17 @@ class Load:
         inputs = self._inputs()
         asked = asked_inputs(_MODULES[protocol], inputs)
         limit = {"client_timeout": self._timeout} if protocol == "grpc" else {}
-        began, error = time.monotonic(), ""
+        began, error, by = time.monotonic(), "", ""
         try:
-            if not self._right(inputs, client.infer(self._model, asked, **limit)):
+            result = client.infer(self._model, asked, **limit)
+            by = self._by(result)
+            if not self._right(inputs, result):
                 error = "a wrong answer"
         except InferenceServerException as failed:
             error = failed.message() or str(failed)
         except (OSError, http.client.HTTPException) as failed:
             error = f"{type(failed).__name__}: {failed}"
-        self.sent.append(Sent(protocol, began, time.monotonic(), error))
+        self.sent.append(Sent(protocol, began, time.monotonic(), error, by))
         return error
 
     @contextlib.contextmanager

@@ -1,0 +1,118 @@
+"""Debian's HAProxy before a network's members, with the configuration of docs/deploying-in-clusters.md; runs in pytest."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+from doc_blocks import blocks
+from namespaces import Network
+
+from pytriton_plugins.testing import wait_until
+
+_DOCUMENTED = "192.0.2."
+"""What the page has in place of the network's addresses."""
+
+_GLOBAL = """\
+global
+    log stdout format raw local0
+    stats socket {folder}/stats mode 600 level admin
+"""
+_REQUEST = re.compile(
+    r" (?P<backend>\w+)/(?P<server>\S+) [-+\d]+/[-+\d]+/[-+\d]+/[-+\d]+/[-+\d]+ (?P<status>-?\d+) \S+ - - (?P<state>..)\S\S "
+    r"\d+/\d+/\d+/\d+/(?P<retries>\+?\d+) "
+)
+
+
+@attrs.frozen
+class Logged:
+    """One request as HAProxy logs it. ``state``: ``--`` is a whole answer, ``SC`` a server that took no connection,
+    ``SH`` and ``SD`` one that was gone before or within its answer; ``status`` 200 does not rule that out."""
+
+    backend: str
+    server: str
+    status: int
+    state: str
+    retries: str
+
+    @property
+    def failed(self) -> bool:
+        return self.state != "--" or self.status != 200
+
+
+class Balancer:
+    """``http`` and ``grpc`` are ``ADDRESS:PORT``, as those of a host."""
+
+    def __init__(self, process: subprocess.Popen[bytes], address: str, folder: Path) -> None:
+        self.process = process
+        self.http, self.grpc = f"{address}:8000", f"{address}:8001"
+        self._folder = folder
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")
+
+    def started(self) -> bool:
+        """Whether it listens; its log says why it ended."""
+        assert self.process.poll() is None, self.log
+        with contextlib.suppress(OSError):
+            return bool(self._statistics())
+        return False
+
+    def requests(self) -> list[Logged]:
+        """All until now."""
+        return [
+            Logged(found["backend"], found["server"], int(found["status"]), found["state"], found["retries"])
+            for found in _REQUEST.finditer(self.log)
+        ]
+
+    def up(self, server: str) -> set[str]:
+        """The backends that send requests to the server."""
+        return {row["pxname"] for row in self._statistics() if row["svname"] == server and row["status"] == "UP"}
+
+    def in_flight(self, server: str) -> int:
+        """How many requests the server has just now."""
+        return sum(int(row["scur"]) for row in self._statistics() if row["svname"] == server)
+
+    def _statistics(self) -> list[dict[str, str]]:
+        lines = self._ask("show stat").removeprefix("# ").strip().splitlines()
+        names = lines[0].split(",")
+        return [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
+
+    def _ask(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(self._folder / "stats"))
+            asking.sendall(f"{command}\n".encode())
+            with asking.makefile() as answer:
+                return answer.read()
+
+
+def documented() -> str:
+    """The configuration of the page."""
+    (block,) = blocks("haproxy")
+    return block.text
+
+
+@contextlib.contextmanager
+def balancer(network: Network, folder: Path, configuration: str) -> Iterator[Balancer]:
+    """HAProxy in the network's own namespace; it keeps its files in the new folder ``folder``."""
+    folder.mkdir()
+    (folder / "own.cfg").write_text(_GLOBAL.format(folder=folder))
+    (folder / "models.cfg").write_text(configuration.replace(_DOCUMENTED, network.prefix))
+    files = [argument for name in ("own", "models") for argument in ("-f", str(folder / f"{name}.cfg"))]
+    with (folder / "log").open("wb") as log:
+        command = [*network.inside(0), "haproxy", "-db", *files]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    proxy = Balancer(process, network.balancer, folder)
+    try:
+        wait_until(proxy.started, what="HAProxy listens")
+        yield proxy
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,61 @@
+"""Hosts in network namespaces, each at an address of its own that its next start has as well; runs in pytest."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from namespaces import Network
+
+from pytriton_plugins.testing import RunningHost
+from pytriton_plugins.testing.host import PROGRAM
+
+PORTS = (8000, 8001, 8002)
+
+
+class Replica:
+    """The member ``number`` of the network. Its models see its name as the variable REPLICA."""
+
+    def __init__(self, network: Network, number: int, command: Sequence[str | Path], folder: Path) -> None:
+        """``command``: targets and options of ``serve``; ``folder``: for what it writes."""
+        self.name = f"models-{number}"
+        self.address = network.members[number - 1]
+        self._network = network
+        self._number = number
+        self._arguments = [*map(str, command), "--address=0.0.0.0"]
+        self._folder = folder / self.name
+        self._starts = 0
+        self._host: RunningHost | None = None
+
+    @property
+    def host(self) -> RunningHost:
+        """That of the last start."""
+        assert self._host is not None, f"{self.name} was never started"
+        return self._host
+
+    def start(self) -> None:
+        """Start it, and do not wait."""
+        self._starts += 1
+        folder = self._folder / str(self._starts)
+        folder.mkdir(parents=True)
+        command = [*self._network.inside(self._number), sys.executable, "-c", PROGRAM, "serve", *self._arguments]
+        with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
+            env = {**os.environ, "REPLICA": self.name, "TMPDIR": str(folder)}
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, env=env)
+        self._host = RunningHost(process, PORTS, folder)
+        self._host.http, self._host.grpc, self._host.metrics = (f"{self.address}:{port}" for port in PORTS)
+
+    def kill(self) -> None:
+        """End every process of it at once, as the end of its machine or its pod does, but its address stays up."""
+        for pid in self._network.processes(self._number):
+            os.kill(pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Leave nothing of it, whatever state it is in."""
+        if self._host is not None:
+            self.kill()
+            self._host.process.wait()
