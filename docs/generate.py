@@ -210,7 +210,11 @@ def deployments() -> dict[str, str]:
             [*command, "--format", form], cwd=DEPLOYING, env=environment, check=True, capture_output=True, text=True
         )
         texts |= {f"{form}/{name}": text for name, text in json.loads(done.stdout)["files"].items()}
-    return texts
+    from pytriton_plugins.deploy.scaling import adapter_rule
+    from pytriton_plugins.deploy.yaml_text import dump
+
+    # Values of the chart of Prometheus' adapter.
+    return {**texts, "prometheus-adapter/values.yaml": dump({"rules": {"custom": [adapter_rule()]}})}
 
 
 def main() -> int:
