@@ -28,10 +28,10 @@ RULES = {
 
 def pages() -> dict[str, str]:
     """The text of each page, by file name."""
-    from pytriton_plugins.hooks import specs
+    from pytriton_plugins.hooks import specs, start_specs
 
-    hooks = hook_pages(specs, Path(specs.__file__).read_text())
-    return {**hooks, "values.md": values_page(), "configuration.md": configuration_page()}
+    hooks = [hook_pages(module, Path(str(module.__file__)).read_text()) for module in (start_specs, specs)]
+    return {**hooks[0], **hooks[1], "values.md": values_page(), "configuration.md": configuration_page()}
 
 
 def hook_pages(specs: ModuleType, source: str) -> dict[str, str]:
@@ -50,7 +50,8 @@ def hook_pages(specs: ModuleType, source: str) -> dict[str, str]:
 
 
 def _family(family: str, specs: ModuleType, names: list[str]) -> str:
-    parts = [NOTE.format(source="pytriton_plugins/hooks/specs.py"), f"# Hooks: {family[0].lower()}{family[1:]}\n"]
+    source = f"pytriton_plugins/hooks/{Path(str(specs.__file__)).name}"
+    parts = [NOTE.format(source=source), f"# Hooks: {family[0].lower()}{family[1:]}\n"]
     parts += [_hook(name, getattr(specs, name)) for name in names]
     return "\n".join(parts)
 

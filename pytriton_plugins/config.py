@@ -14,7 +14,7 @@ from pytriton_plugins.config_tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.settings import MIB, PREFIX, SETTINGS, Setting, suggestion
 from pytriton_plugins.text import one_line
-from pytriton_plugins.values import OnFull, ShmPolicy
+from pytriton_plugins.values import Drain, OnFull, ShmPolicy
 
 _POLICY = ShmPolicy()
 
@@ -34,11 +34,15 @@ _IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
 """Kubernetes gives this variable to every container."""
 
 
+DRAIN_SETTINGS = {"delay": "drain_delay", "timeout": "drain_timeout", "grace": "grace_period"}
+"""The setting for each field of `Drain`."""
+
+
 @attrs.frozen
 class HostConfig:
     """Every setting of the daemon; sizes are bytes, times seconds, a port of 0 means any free one.
 
-    ``sources`` tells where a flag, a variable or the file set a setting: hooks may not change those.
+    ``sources`` tells where a flag, a variable or the file set a setting: hooks may not change those (``fixed``).
     """
 
     targets: tuple[str, ...] = ()
@@ -81,8 +85,13 @@ class HostConfig:
 
     @property
     def fixed(self) -> frozenset[str]:
-        """The settings that are set."""
-        return frozenset(self.sources)
+        """The settings that are set; what Kubernetes has as its default is not."""
+        return frozenset(name for name, source in self.sources.items() if source != _IN_KUBERNETES)
+
+    @property
+    def drain(self) -> Drain:
+        """How it stops."""
+        return Drain(self.drain_delay, self.drain_timeout, self.grace_period)
 
     def model(self, name: str) -> ModelSettings:
         """What the file says about one model."""
@@ -145,6 +154,17 @@ def _parsed(setting: Setting, where: str, value: object, base: Path) -> object:
     return base.absolute() / parsed.expanduser() if isinstance(parsed, Path) else parsed
 
 
+def check_drain(drain: Drain, remedy: str = "raise --grace-period") -> None:
+    """ConfigError unless a stop fits into the grace period."""
+    needed = drain.delay + drain.timeout + END_SECONDS
+    if drain.grace is not None and drain.grace < needed:
+        raise ConfigError(
+            f"grace-period ({drain.grace:g} s) is less than a stop may take: drain-delay {drain.delay:g} + "
+            f"drain-timeout {drain.timeout:g} + {END_SECONDS:g} s to end everything = {needed:g} s; {remedy}, or lower "
+            "one of the two"
+        )
+
+
 def _check_together(config: HostConfig) -> None:
     ports = [port for port in (config.http_port, config.grpc_port, config.metrics_port) if port]
     if len(set(ports)) < len(ports):
@@ -164,13 +184,8 @@ def _check_together(config: HostConfig) -> None:
                 f"{config.tables.path}: models.{one_line(name)}.shm: max ({most // MIB}MiB) is less than initial "
                 f"({initial // MIB}MiB); raise max"
             )
-    needed = config.drain_delay + config.drain_timeout + END_SECONDS
-    if config.grace_period is not None and config.grace_period < needed:
-        raise ConfigError(
-            f"grace-period ({config.grace_period:g} s) is less than a stop may take: drain-delay "
-            f"{config.drain_delay:g} + drain-timeout {config.drain_timeout:g} + {END_SECONDS:g} s to end everything = "
-            f"{needed:g} s; raise --grace-period, or lower one of the two"
-        )
+    if config.fixed >= {*DRAIN_SETTINGS.values()}:  # else a hook plugin may have something to say about the rest
+        check_drain(config.drain)
     if config.shm_total is not None and config.shm_total < config.shm_initial:
         raise ConfigError(
             f"shm-total ({config.shm_total // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "

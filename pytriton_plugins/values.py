@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
+
+from pytriton_plugins.merging import copied, merge
 
 MIB = 1 << 20
 OnFull = Literal["reject", "wait"]
@@ -32,6 +33,21 @@ class Ports:
 
 
 @attrs.frozen
+class Drain:
+    """Seconds of a stop: ``delay`` it serves on, ``timeout`` for what is in flight; after ``grace`` it is killed."""
+
+    delay: float
+    timeout: float
+    grace: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in attrs.asdict(self).items():
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+            if not number and (name, value) != ("grace", None):
+                raise ValueError(f"Drain: {name} is {value!r}; write a number of seconds from 0 up")
+
+
+@attrs.frozen
 class ServerOptions:
     """What tritonserver is started with beside what the daemon itself sets: names without dashes, and values."""
 
@@ -51,28 +67,15 @@ class ServerOptions:
         return ServerOptions(tuple(item for item in self.items if item[0] != name))
 
 
-def _copied(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    return copy.deepcopy(values)
-
-
 @attrs.frozen
 class ModelConfig:
     """Triton's configuration of one model, as the JSON value that its load call takes (``max_batch_size``, …)."""
 
-    values: Mapping[str, Any] = attrs.field(converter=_copied)
+    values: Mapping[str, Any] = attrs.field(converter=copied)
 
     def merged(self, changes: Mapping[str, Any]) -> ModelConfig:
         """The same with ``changes`` put over it: tables are merged, everything else is replaced."""
         return ModelConfig(merge(dict(self.values), changes))
-
-
-def merge(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """``ours`` with ``theirs`` put over it: tables are merged, everything else is replaced."""
-    result = dict(ours)
-    for key, value in theirs.items():
-        below = result.get(key)
-        result[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return result
 
 
 @attrs.frozen

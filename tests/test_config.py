@@ -219,3 +219,10 @@ def test_a_stop_must_fit_into_the_grace_period(tmp_path: Path) -> None:
     assert load(tmp_path, {"drain_delay": "20", "drain_timeout": "7", "grace_period": "30"}).grace_period == 30
     with pytest.raises(ConfigError, match=r"drain-delay 20 \+ drain-timeout 8 \+ 3 s to end everything = 31 s; raise"):
         load(tmp_path, {"drain_delay": "20", "drain_timeout": "8", "grace_period": "30"})
+    # Hook plugins have their say in what is left open, so that is checked once they have been asked (with_drain).
+    assert load(tmp_path, {"grace_period": "3"}).grace_period == 3
+
+
+def test_the_drain_delay_of_kubernetes_is_not_fixed(tmp_path: Path) -> None:
+    """Seen red with every source counted as one that fixes its setting (`HostConfig.fixed`)."""
+    assert load(tmp_path, {"drain_timeout": "2"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).fixed == {"drain_timeout"}

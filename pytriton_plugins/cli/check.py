@@ -75,6 +75,7 @@ def verdicts(config: HostConfig) -> Iterator[Line]:
         yield Line(False, subject, error.removeprefix(f"{subject}: "))
     yield _attempt("requirements", lambda: _requirements(config))
     yield _attempt("tritonserver", lambda: _server(config, hooks))
+    yield _attempt("drain", lambda: _drain(config, hooks))
     yield _attempt("ports", lambda: _ports(config, hooks))
     records: list[PluginRecord] = []
     try:
@@ -117,6 +118,16 @@ def _server(config: HostConfig, hooks: HookManager) -> str:
     server_help(found.path)
     with_server_options(config, hooks)
     return f"{found.path} ({found.source})"
+
+
+def _drain(config: HostConfig, hooks: HookManager) -> str:
+    from pytriton_plugins.config import END_SECONDS
+    from pytriton_plugins.host.preparing import with_drain
+
+    drain = with_drain(config, hooks).drain
+    parts = f"delay {drain.delay:g} + time-out {drain.timeout:g} + {END_SECONDS:g} s to end everything"
+    within = "no grace period is named" if drain.grace is None else f"within a grace period of {drain.grace:g} s"
+    return f"{parts}, {within}"
 
 
 def _ports(config: HostConfig, hooks: HookManager) -> str:

@@ -123,6 +123,7 @@ def _in_file(config: HostConfig, key: str) -> str:
 def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
     """What hook plugins would make of settings that nobody else set."""
     from pytriton_plugins.hooks.manager import BUILT_IN
+    from pytriton_plugins.host.preparing import chosen_drain
     from pytriton_plugins.values import Ports, ServerOptions
 
     chosen = _chosen_server(config, hooks)
@@ -131,6 +132,8 @@ def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[
         for name in ("http", "grpc", "metrics"):
             if f"{name}_port" not in config.fixed:
                 chosen[f"{name}_port"] = getattr(ports.value, name), f"hook plugin {ports.plugin}"
+    drain, plugin = chosen_drain(config, hooks)
+    chosen |= {name: (value, f"hook plugin {plugin}") for name, value in drain.items()}
     options = hooks.edit_server_options(ServerOptions(config.server_options))
     if options.plugin:
         chosen["server_options"] = options.value.items, f"hook plugin {options.plugin}"

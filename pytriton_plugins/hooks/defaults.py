@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytriton_plugins.hooks.markers import hookimpl
 from pytriton_plugins.values import (
+    Drain,
     FullAction,
     GiveUp,
     NamedVerdict,
@@ -50,6 +51,12 @@ def pytriton_choose_server(candidates: tuple[Path, ...]) -> Path | None:
 def pytriton_choose_ports(ports: Ports, attempt: int) -> Ports | None:
     """The configured ports; nothing else once one of them is taken."""
     return ports if attempt == 0 else None
+
+
+@hookimpl(trylast=True)
+def pytriton_choose_drain(default: Drain) -> Drain:
+    """As configured."""
+    return default
 
 
 @hookimpl(trylast=True)

@@ -13,6 +13,7 @@ from pytriton_plugins.hooks import calls
 from pytriton_plugins.hooks.calls import Answer, Gathered
 from pytriton_plugins.hooks.registry import BUILT_IN, HookRegistry
 from pytriton_plugins.values import (
+    Drain,
     FullAction,
     GiveUp,
     Grow,
@@ -77,6 +78,10 @@ class HookManager(HookRegistry):
     def edit_server_options(self, options: ServerOptions) -> Answer[ServerOptions]:
         """The options that tritonserver gets beside the daemon's own."""
         return self._edit("pytriton_edit_server_options", "options", options, ServerOptions)
+
+    def choose_drain(self, default: Drain) -> Answer[Drain]:
+        """How the daemon stops, before what is set is put back over it."""
+        return self._choose("pytriton_choose_drain", Drain, default=default) or Answer(default, BUILT_IN)
 
     def on_host_start(self, host: HostStatus) -> None:
         """Tell that everything was checked and nothing was started."""

@@ -6,10 +6,10 @@ hook has, is the plugin's own table of the configuration file: ``[plugins.NAME]`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytriton_plugins.hooks import start_specs
 from pytriton_plugins.hooks.markers import hookspec
 from pytriton_plugins.values import (
     FullAction,
@@ -17,11 +17,9 @@ from pytriton_plugins.values import (
     ModelConfig,
     ModelStatus,
     NamedVerdict,
-    Ports,
     RequestInfo,
     ResponseInfo,
     RestartAction,
-    ServerOptions,
     ShmPolicy,
     Shortage,
     Verdict,
@@ -30,87 +28,21 @@ from pytriton_plugins.values import (
 )
 
 if TYPE_CHECKING:
-    import click
-
-    from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.models import ModelDeclaration
 
 Settings = Mapping[str, Any]
 
 
-# The command line
+# The command line, and the start of the host: hooks/start_specs.py has them.
 
-
-@hookspec
-def pytriton_add_commands(settings: Settings) -> Iterable[click.Command] | None:
-    """When `pytriton-host` is asked for its commands, or for one that is not its own: further commands.
-
-    Runs in the process of the command line.
-
-    :return: click commands; one whose name is taken is a conflict that names both plugins
-    """
-
-
-# The start of the host
-
-
-@hookspec
-def pytriton_add_models(host: HostStatus, settings: Settings) -> Iterable[ModelReference] | None:
-    """Once at the start of the host, when no target is named: which model plugins there are.
-
-    :param host: the daemon as it starts
-    :return: references to modules or marked callables. The built-in answer is every installed entry point
-    """
-
-
-@hookspec
-def pytriton_choose_server(candidates: tuple[Path, ...], settings: Settings) -> Path | None:
-    """Before tritonserver is launched, when neither option nor variable names one: which one to take.
-
-    :param candidates: the tritonserver programs that were found on this machine, best first; may be empty
-    :return: the path of a tritonserver program, or None to leave the choice to the next plugin
-    """
-
-
-@hookspec
-def pytriton_choose_ports(ports: Ports, attempt: int, taken: tuple[int, ...], settings: Settings) -> Ports | None:
-    """Before tritonserver is launched, and again for each answer with a port that is in use: where to listen.
-
-    Whether a port is free is checked by binding it; tritonserver is launched once, when all three are.
-
-    :param ports: the ports as configured
-    :param attempt: 0 at first; above 0 the number of checks that found a port taken
-    :param taken: the ports found taken so far
-    :return: the ports to use, or None to leave the choice to the next plugin. What an option, a variable or the
-        configuration file sets stays as it is set; without an answer the default ports are used on attempt 0,
-        and the start ends with one line that names the taken port after that
-    """
-
-
-@hookspec
-def pytriton_edit_server_options(options: ServerOptions, settings: Settings) -> ServerOptions | None:
-    """Before tritonserver is launched: its options, but for those by which the daemon reaches its own server.
-
-    :param options: those of ``--server-option`` and what earlier plugins made of them
-    :return: the options to use, or None to leave them as they are. What ``--server-option`` or its variable or key
-        sets is put back over the answer
-    """
-
-
-@hookspec
-def pytriton_on_host_start(host: HostStatus, settings: Settings) -> None:
-    """Once, when everything that can be checked was checked and nothing was started yet.
-
-    :param host: the daemon; its ports are known
-    """
-
-
-@hookspec
-def pytriton_on_host_ready(host: HostStatus, settings: Settings) -> None:
-    """Each time the daemon becomes ready, so that `/v2/health/ready` answers 200.
-
-    :param host: the daemon and its models
-    """
+pytriton_add_commands = start_specs.pytriton_add_commands
+pytriton_add_models = start_specs.pytriton_add_models
+pytriton_choose_server = start_specs.pytriton_choose_server
+pytriton_choose_ports = start_specs.pytriton_choose_ports
+pytriton_edit_server_options = start_specs.pytriton_edit_server_options
+pytriton_choose_drain = start_specs.pytriton_choose_drain
+pytriton_on_host_start = start_specs.pytriton_on_host_start
+pytriton_on_host_ready = start_specs.pytriton_on_host_ready
 
 
 # Models and their workers

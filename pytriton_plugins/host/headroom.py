@@ -1,4 +1,4 @@
-"""How much memory can still be used before the kernel kills something, and how many threads started; in the host."""
+"""How much memory may be used, and can still be, and how many threads can be started; in the host."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _Names = tuple[str, str, str]
 """Files with a limit and with the use, and the key in memory.stat of what is used and can be had back, or none."""
 
 _NO_LIMIT = 1 << 62
+_ROOT = Path("/")
 _V2 = ("memory.max", "memory.current", "inactive_file")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 _PIDS = ("pids.max", "pids.current", "")
@@ -19,7 +20,22 @@ _PIDS = ("pids.max", "pids.current", "")
 
 def memory_headroom() -> int:
     """Bytes left on the machine or below the limit of any memory cgroup around this process, whichever is less."""
-    return min([_available(), *_below_limits("memory", _V1, _V2)])
+    return min([_meminfo("MemAvailable", _ROOT), *_below_limits("memory", _V1, _V2)])
+
+
+def container_memory(root: Path = _ROOT) -> int | None:
+    """Bytes that this container may use: the least limit of the memory cgroups around this process, either version.
+
+    None where nothing but the size of the machine is a limit. ``root``: where ``proc`` and ``sys`` are.
+    """
+    limits = [_number(folder / names[0]) for folder, names in _cgroups("memory", _V1, _V2, root)]
+    least = min((limit for limit in limits if limit is not None), default=_NO_LIMIT)
+    return least if least < machine_memory(root) else None
+
+
+def machine_memory(root: Path = _ROOT) -> int:
+    """Bytes of memory that this machine has; ``root``: where ``proc`` is."""
+    return _meminfo("MemTotal", root)
 
 
 def process_headroom() -> int:
@@ -30,11 +46,19 @@ def process_headroom() -> int:
         return _NO_LIMIT
 
 
-def _available() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
+def _meminfo(name: str, root: Path) -> int:
+    for line in (root / "proc/meminfo").read_text().splitlines():
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return _NO_LIMIT  # no such figure: the cgroups alone decide
+
+
+def _number(file: Path) -> int | None:
+    """What stands in the file; None for ``max``, and where there is no such controller."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _left_to_user() -> int:
@@ -58,15 +82,15 @@ def _below_limits(controller: str, v1: _Names, v2: _Names) -> list[int]:
     return [left for left in lefts if left is not None]
 
 
-def _cgroups(controller: str, v1: _Names, v2: _Names) -> list[tuple[Path, _Names]]:
+def _cgroups(controller: str, v1: _Names, v2: _Names, above: Path = _ROOT) -> list[tuple[Path, _Names]]:
     """The cgroups from this process up to the root, version 1 or 2, as this mount namespace shows them."""
     found = []
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in (above / "proc/self/cgroup").read_text().splitlines():
         number, controllers, path = line.split(":", 2)
         if number == "0":
-            root, names = Path("/sys/fs/cgroup"), v2
+            root, names = above / "sys/fs/cgroup", v2
         elif controller in controllers.split(","):
-            root, names = Path("/sys/fs/cgroup") / controller, v1
+            root, names = above / "sys/fs/cgroup" / controller, v1
         else:
             continue
         relative = Path(path.lstrip("/"))

@@ -8,11 +8,11 @@ from typing import Any
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.merging import merge
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.settings import suggestion
 from pytriton_plugins.text import one_line
 from pytriton_plugins.triton_config import config_problem
-from pytriton_plugins.values import merge
 
 
 def is_required(config: HostConfig, name: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import attrs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config import DRAIN_SETTINGS, HostConfig, check_drain
 from pytriton_plugins.discovery.catalogue import catalogue
 from pytriton_plugins.discovery.entry_points import find_hooks, look_into
 from pytriton_plugins.discovery.environments import find_models_of
@@ -75,3 +76,33 @@ def with_server_options(config: HostConfig, hooks: HookManager) -> HostConfig:
     except ConfigError as error:
         raise HookError(f"hook plugin {answer.plugin}: pytriton_edit_server_options: {error}") from None
     return edited
+
+
+def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
+    """``config`` with the drain that hook plugins choose; what is configured stays as it is.
+
+    Raises ConfigError for a stop that does not fit into the grace period, HookError where a plugin has a part in that.
+    """
+    chosen, plugin = chosen_drain(config, hooks)
+    drained = attrs.evolve(config, **chosen)
+    if not chosen:
+        check_drain(drained.drain)
+        return drained
+    remedy = f"raise {'the grace period that it answers' if 'grace_period' in chosen else '--grace-period'}"
+    try:
+        check_drain(drained.drain, remedy)
+    except ConfigError as error:
+        raise HookError(f"hook plugin {plugin}: pytriton_choose_drain: {error}") from None
+    said = ", ".join(f"{name.replace('_', '-')} is {value:g} s" for name, value in chosen.items())
+    _LOG.info("%s, as hook plugin %s answered", said, plugin)
+    return drained
+
+
+def chosen_drain(config: HostConfig, hooks: HookManager) -> tuple[dict[str, Any], str]:
+    """The settings of the drain that a hook plugin changes, by name, and that plugin."""
+    answer = hooks.choose_drain(config.drain)
+    answered = {DRAIN_SETTINGS[field]: value for field, value in attrs.asdict(answer.value).items()}
+    changes = {
+        name: value for name, value in answered.items() if name not in config.fixed and value != getattr(config, name)
+    }
+    return changes, answer.plugin

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.host.queue_policy import for_triton
+from pytriton_plugins.merging import merge
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.tensors import Tensor
-from pytriton_plugins.values import merge
 
 BACKEND = "pytriton"
 GATES = ("pytriton_gate", "pytriton_gate_2")

@@ -15,7 +15,7 @@ from pytriton_plugins.host.hardening import forbid_core_dumps
 from pytriton_plugins.host.locate import find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
 from pytriton_plugins.host.ports import choose_ports
-from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_server_options
+from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_drain, with_server_options
 from pytriton_plugins.host.recent_errors import RecentErrors
 from pytriton_plugins.host.run_dir import RunDir
 
@@ -47,7 +47,7 @@ def _run(config: HostConfig) -> int:
             "pytriton-host serve model.py"
         )
     found = find_tritonserver(config.tritonserver, hooks)
-    config = with_server_options(config, hooks)
+    config = with_drain(with_server_options(config, hooks), hooks)
     ports = choose_ports(config, hooks)
     if config.address in LOOPBACK and in_container():
         _LOG.warning(

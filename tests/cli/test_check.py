@@ -101,3 +101,23 @@ def test_settings_that_do_not_fit_are_found_before_anything_is_served(
     (line,) = [line for line in ran.out.splitlines() if "model.py" in line]
     assert (ran.code, line[:3]) == ((1, "bad") if said else (0, "ok "))
     assert line.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "ok   drain: delay 0 + time-out 1 + 3 s to end everything, no grace period is named"),
+        (
+            ("--drain-delay=5", "--grace-period=30"),
+            "ok   drain: delay 5 + time-out 1 + 3 s to end everything, within a grace period of 30 s",
+        ),
+        (
+            ("--grace-period=3",),
+            "bad  drain: grace-period (3 s) is less than a stop may take: drain-delay 0 + drain-timeout 1 + 3 s to end "
+            "everything = 4 s; raise --grace-period, or lower one of the two",
+        ),
+    ],
+)
+def test_a_stop_within_its_time(called: Called, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    (tmp_path / "model.py").write_text(MODEL)
+    assert said in called("check", "model.py", *ANY_PORTS, *options).out.splitlines()

@@ -112,7 +112,12 @@ def test_mistakes_in_the_file_are_one_line(called: Called, tmp_path: Path, text:
 
 HOOKS = """
     from pytriton_plugins import hookimpl
-    from pytriton_plugins.values import Ports, ShmPolicy
+    from pytriton_plugins.values import Drain, Ports, ShmPolicy
+
+
+    @hookimpl
+    def pytriton_choose_drain(default):
+        return Drain(default.delay, 20, 60)
 
 
     @hookimpl
@@ -133,13 +138,16 @@ HOOKS = """
 
 def test_what_a_hook_plugin_chose_bears_its_name(tmp_path: Path) -> None:
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOKS)
-    arguments = ("config", "--json", "--models", "--plugin=add-sub", "--grpc-port=9001")
-    done = call_host(*arguments, env={"PYTHONPATH": path_with(tmp_path)})
+    arguments = ("config", "--json", "--models", "--plugin=add-sub", "--grpc-port=9001", "--grace-period=50")
+    done = call_host(*arguments, env={"PYTHONPATH": path_with(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"})
     assert (done.returncode, done.stderr) == (0, "")
     rows = {row["setting"]: (row["value"], row["source"]) for row in json.loads(done.stdout)["settings"]}
     guard = "hook plugin guard (acme-guard 1.0)"
     assert rows["http_port"] == (18000, guard)
     assert rows["grpc_port"] == (9001, "--grpc-port")
+    assert rows["drain_delay"] == (5.0, "KUBERNETES_SERVICE_HOST")
+    assert rows["drain_timeout"] == (20, guard)
+    assert rows["grace_period"] == (50.0, "--grace-period")
     assert rows["server_options"] == ([["log-verbose", "1"]], guard)
     assert rows["add_sub 1: shm.max"] == (1 << 26, guard)
     assert rows["add_sub 1: shm.growth"] == (2.0, guard)

@@ -261,6 +261,11 @@ def last_words(start: Start) -> str:
         return effects.host.log
 
 
+def test_choose_drain(last_words: str) -> None:
+    assert "drain-delay is 0.25 s, as hook plugin effects (acme-effects 1.0) answered" in last_words
+    assert "stopping; requests are served for 0.25 s more" in last_words
+
+
 def test_on_host_drain(last_words: str) -> None:
     assert "draining in state draining" in last_words
 

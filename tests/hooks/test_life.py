@@ -23,6 +23,7 @@ LOOP = [
     "add_models",
     "choose_server",
     "edit_server_options",
+    "choose_drain",
     "choose_ports",
     "edit_worker_env",  # the plugin's first worker, then the same for its model
     "edit_worker_env",

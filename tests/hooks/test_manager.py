@@ -19,7 +19,7 @@ from pytriton_plugins.hooks.calls import Answer
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.granting import policy_of
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.values import MIB, HostStatus, Ports, ShmPolicy, Verdict, WorkerInfo
+from pytriton_plugins.values import MIB, Drain, HostStatus, Ports, ShmPolicy, Verdict, WorkerInfo
 
 PORTS = Ports(8000, 8001, 8002)
 MODEL = ModelDeclaration("resnet", 1, "function", "resnet", (), ())
@@ -64,6 +64,7 @@ def test_without_plugins_the_built_in_answers() -> None:
     assert manager.choose_server([Path("/a"), Path("/b")]) == Answer(Path("/a"), BUILT_IN)
     assert manager.choose_ports(PORTS) == Answer(PORTS, BUILT_IN)
     assert manager.choose_ports(PORTS, 1, (8000,)) is None
+    assert manager.choose_drain(Drain(5, 1)) == Answer(Drain(5, 1, None), BUILT_IN)
     assert manager.choose_shm_policy(MODEL, ShmPolicy()) == Answer(ShmPolicy(16 * MIB, 2048 * MIB), BUILT_IN)
     assert manager.check_readiness(HostStatus()) == []
 

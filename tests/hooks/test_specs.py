@@ -18,7 +18,7 @@ def test_the_catalogue_of_hooks() -> None:
             f"pytriton_{name}"
             for name in (
                 *("add_commands", "add_models"),
-                *("choose_ports", "choose_readiness", "choose_restart"),
+                *("choose_drain", "choose_ports", "choose_readiness", "choose_restart"),
                 *("choose_server", "choose_shm_full_action", "choose_shm_policy"),
                 *("check_liveness", "check_model_readiness", "check_readiness"),
                 *("edit_model_config", "edit_server_options", "edit_worker_env"),

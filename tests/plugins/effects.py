@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 
 from pytriton_plugins import hookimpl
@@ -18,6 +19,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.values import (
     MIB,
+    Drain,
     GiveUp,
     Grow,
     HostStatus,
@@ -71,6 +73,11 @@ def pytriton_choose_ports(ports: Ports, attempt: int) -> Ports | None:
 @hookimpl
 def pytriton_edit_server_options(options: ServerOptions) -> ServerOptions:
     return options.having("allow-cpu-metrics", "false")
+
+
+@hookimpl
+def pytriton_choose_drain(default: Drain) -> Drain:
+    return attrs.evolve(default, delay=0.25)
 
 
 @hookimpl

@@ -9,12 +9,11 @@ from typing import Any
 import attrs
 
 from pytriton_plugins import hookimpl
+from pytriton_plugins.host.headroom import container_memory, machine_memory
 from pytriton_plugins.values import FullAction, Reject, ShmPolicy, Shortage, Wait
 
-LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where a container sees its own limit, with version 2 of cgroups and with version 1."""
-
-MEMORY = Path("/proc/meminfo")
+ROOT = Path("/")
+"""Where the limits of the container and the size of the machine are read, below ``sys`` and ``proc``."""
 
 
 @hookimpl
@@ -40,9 +39,4 @@ def pytriton_choose_shm_full_action(shortage: Shortage, settings: Mapping[str, A
 
 def limit() -> int:
     """Bytes that this container may use; those of the machine where nothing limits it."""
-    total = int(MEMORY.read_text().split("MemTotal:")[1].split()[0]) * 1024
-    for file in LIMITS:
-        text = file.read_text().strip() if file.exists() else ""
-        if text.isdecimal():
-            return min(int(text), total)
-    return total
+    return container_memory(ROOT) or machine_memory(ROOT)

@@ -19,13 +19,14 @@ DEFAULT = ShmPolicy(initial=16 * MIB, max=2048 * MIB)
 
 @pytest.fixture
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file with the container's limit, 1 GiB until a test writes another."""
-    file = tmp_path / "memory.max"
+    """The file with the container's limit, 1 GiB until a test writes another, on a machine of 4 GiB."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/\n")
+    (tmp_path / "proc/meminfo").write_text(f"MemTotal: {4096 * 1024} kB\nMemFree: 1 kB\n")
+    file = tmp_path / "sys/fs/cgroup/memory.max"
+    file.parent.mkdir(parents=True)
     file.write_text(f"{1024 * MIB}\n")
-    monkeypatch.setattr(plugin, "LIMITS", (file,))
-    memory = tmp_path / "meminfo"
-    memory.write_text(f"MemTotal: {4096 * 1024} kB\nMemFree: 1 kB\n")
-    monkeypatch.setattr(plugin, "MEMORY", memory)
+    monkeypatch.setattr(plugin, "ROOT", tmp_path)
     return file
 
 

@@ -1,0 +1,94 @@
+"""A pod's grace period and memory limit, and a file that makes it not ready; runs in the daemon's process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from pytriton_plugins import hookimpl
+from pytriton_plugins.config import END_SECONDS
+from pytriton_plugins.host.headroom import container_memory
+from pytriton_plugins.values import MIB, Drain, ShmPolicy, Verdict
+from pytriton_plugins_kubernetes.options import Options
+from pytriton_plugins_kubernetes.switch import objection
+
+GRACE_PERIOD = "POD_TERMINATION_GRACE_PERIOD"
+MEMORY_LIMIT = "POD_MEMORY_LIMIT"
+
+KUBELET_SECONDS = 2.0
+"""What the drain leaves of the grace period for the kubelet, whose clock runs before the signal is there."""
+
+ROOT = Path("/")
+"""Where the limits of the container are read, below ``sys`` and ``proc``."""
+
+_LOG = logging.getLogger("pytriton.kubernetes")
+
+
+@hookimpl
+def pytriton_choose_drain(default: Drain, settings: Mapping[str, Any]) -> Drain | None:
+    """The pod's grace period, and all that it leaves for requests in flight."""
+    Options.of(settings)  # what is wrong there ends the start
+    pod = _number(GRACE_PERIOD, "whole seconds, the same as terminationGracePeriodSeconds")
+    if pod is None:
+        return None
+    needed = default.delay + default.timeout + END_SECONDS
+    if pod < needed:
+        raise ValueError(
+            f"the pod's grace period ({GRACE_PERIOD}={pod}) is {needed - pod:g} s too short: drain-delay "
+            f"{default.delay:g} + drain-timeout {default.timeout:g} + {END_SECONDS:g} s to end everything = "
+            f"{needed:g} s; raise terminationGracePeriodSeconds and the variable"
+        )
+    grace = float(pod) if default.grace is None else min(pod, default.grace)
+    left = grace - default.delay - END_SECONDS - KUBELET_SECONDS
+    return Drain(default.delay, max(default.timeout, left), grace)
+
+
+@hookimpl
+def pytriton_choose_shm_policy(default: ShmPolicy, settings: Mapping[str, Any]) -> ShmPolicy | None:
+    """A part of the memory limit for each model; nothing without a limit."""
+    limit, options = memory_limit(), Options.of(settings)
+    if limit is None:
+        return None
+    part = int(limit[0] * options.share / options.models)
+    return attrs.evolve(default, max=max(default.initial, min(default.max, part)))
+
+
+@hookimpl
+def pytriton_check_readiness(settings: Mapping[str, Any]) -> Verdict | None:
+    """Not ready while the file exists."""
+    return objection(Options.of(settings).not_ready_file)
+
+
+@hookimpl
+def pytriton_on_host_start(settings: Mapping[str, Any]) -> None:
+    """Say what was taken from where."""
+    options, limit, pod = Options.of(settings), memory_limit(), os.environ.get(GRACE_PERIOD)
+    grace = f"a grace period of {pod} s from {GRACE_PERIOD}" if pod else f"no grace period ({GRACE_PERIOD} is not set)"
+    memory = "no memory limit (there is none)"
+    if limit is not None:
+        memory = f"a memory limit of {limit[0] / MIB:.1f} MiB from {limit[1]}"
+        memory += f", {options.share:g} of it for the shared memory of {options.models} model(s)"
+    file = f"{options.not_ready_file} from {options.named_by}"
+    _LOG.info("taken: %s; %s; the file that makes it not ready, %s", grace, memory, file)
+
+
+def memory_limit() -> tuple[int, str] | None:
+    """Bytes that the container may use, and who says so; None without a limit."""
+    named = _number(MEMORY_LIMIT, "bytes, as the resourceFieldRef limits.memory gives them")
+    if named:
+        return named, MEMORY_LIMIT
+    limit = container_memory(ROOT)
+    return None if limit is None else (limit, "the container's cgroup")
+
+
+def _number(variable: str, meaning: str) -> int | None:
+    """The variable's value; None where it is not set, or empty."""
+    text = os.environ.get(variable, "")
+    if text and not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"the variable {variable} is {text!r}; it must be {meaning}")
+    return int(text) if text else None

@@ -1,0 +1,48 @@
+"""The settings of the plugin, checked; runs in the daemon's process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+NOT_READY_FILE = "POD_NOT_READY_FILE"
+TABLE = "[plugins.kubernetes]"
+_KEYS = ("share", "models", "not_ready_file")
+
+
+@attrs.frozen
+class Options:
+    """``share`` of the memory limit among ``models``; ``named_by`` says who named the file."""
+
+    share: float
+    models: int
+    not_ready_file: str
+    named_by: str
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Options:
+        """What the table of the plugin and the variable say; ValueError for what makes no sense."""
+        unknown = next((key for key in settings if key not in _KEYS), None)
+        if unknown is not None:
+            raise ValueError(f"{TABLE}: {unknown!r} is no setting; they are {', '.join(_KEYS)}")
+        share, models = settings.get("share", 0.5), settings.get("models", 1)
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
+            raise ValueError(f"{TABLE}: share is {share!r}; write a number above 0, at most 1")
+        if isinstance(models, bool) or not isinstance(models, int) or models < 1:
+            raise ValueError(f"{TABLE}: models is {models!r}; write a whole number from 1 up")
+        return cls(share, models, *_file(settings))
+
+
+def _file(settings: Mapping[str, Any]) -> tuple[str, str]:
+    """The path, and who named it."""
+    file, by = settings.get("not_ready_file", "/tmp/pytriton-not-ready"), "the default"
+    if "not_ready_file" in settings:
+        by = f"{TABLE} not_ready_file"
+    if os.environ.get(NOT_READY_FILE):
+        file, by = os.environ[NOT_READY_FILE], NOT_READY_FILE
+    if not isinstance(file, str) or not file.startswith("/") or not file.isprintable():
+        raise ValueError(f"{by} is {file!r}; write an absolute path of printable characters")
+    return file, by

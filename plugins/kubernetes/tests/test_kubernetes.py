@@ -1,0 +1,244 @@
+"""What the plugin makes of a pod's variables, limits and files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pytriton_plugins_kubernetes as plugin
+from pytriton_plugins.errors import HookError
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.testing import hook_manager
+from pytriton_plugins.values import MIB, Drain, HostStatus, ShmPolicy
+from pytriton_plugins_kubernetes.options import NOT_READY_FILE
+
+MODEL = ModelDeclaration("m", 1, "function", "m", (), ())
+DEFAULT = ShmPolicy(initial=16 * MIB, max=2048 * MIB)
+IN_A_POD = Drain(delay=5, timeout=1)
+
+
+@pytest.fixture(autouse=True)
+def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file with the container's limit, none until a test writes one, on a machine of 4 GiB; and no variables."""
+    for name in (plugin.GRACE_PERIOD, plugin.MEMORY_LIMIT, NOT_READY_FILE):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/\n")
+    (tmp_path / "proc/meminfo").write_text(f"MemTotal: {4096 * 1024} kB\n")
+    file = tmp_path / "sys/fs/cgroup/memory.max"
+    file.parent.mkdir(parents=True)
+    file.write_text("max\n")
+    monkeypatch.setattr(plugin, "ROOT", tmp_path)
+    return file
+
+
+# The grace period
+
+
+def drain(default: Drain = IN_A_POD, **settings: Any) -> Drain:
+    return hook_manager(plugin, settings=settings).choose_drain(default).value
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_without_the_variable_there_is_no_answer(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if text is not None:
+        monkeypatch.setenv(plugin.GRACE_PERIOD, text)
+    assert hook_manager(plugin).choose_drain(IN_A_POD).plugin == "built-in"
+
+
+@pytest.mark.parametrize(
+    ("grace", "default", "expected"),
+    [
+        ("60", IN_A_POD, Drain(5, 50, 60)),
+        ("30", IN_A_POD, Drain(5, 20, 30)),
+        ("30", Drain(0, 1), Drain(0, 25, 30)),
+        ("11", IN_A_POD, Drain(5, 1, 11)),
+        ("9", IN_A_POD, Drain(5, 1, 9)),
+        # What options set is in the default; the daemon puts it back over the answer.
+        ("60", Drain(5, 1, 20), Drain(5, 10, 20)),
+        ("60", Drain(5, 1, 90), Drain(5, 50, 60)),
+        ("8", Drain(5, 0), Drain(5, 0, 8)),
+    ],
+)
+def test_the_drain_uses_what_the_grace_period_leaves(
+    grace: str, default: Drain, expected: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(plugin.GRACE_PERIOD, grace)
+    assert drain(default) == expected
+
+
+@pytest.mark.parametrize(
+    ("grace", "default", "said"),
+    [
+        ("8", IN_A_POD, "is 1 s too short: drain-delay 5 + drain-timeout 1 + 3 s to end everything = 9 s"),
+        ("0", Drain(0, 1), "is 4 s too short: drain-delay 0 + drain-timeout 1 + 3 s to end everything = 4 s"),
+        ("30", Drain(5, 40), "is 18 s too short: drain-delay 5 + drain-timeout 40 + 3 s to end everything = 48 s"),
+    ],
+)
+def test_too_short_a_grace_period_ends_the_start(
+    grace: str, default: Drain, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen red with the plugin leaving the sum to the daemon, which does not know what to raise."""
+    monkeypatch.setenv(plugin.GRACE_PERIOD, grace)
+    expected = f"(POD_TERMINATION_GRACE_PERIOD={grace}) {said}; raise terminationGracePeriodSeconds and the variable;"
+    with pytest.raises(HookError, match=re.escape(expected)):
+        drain(default)
+
+
+@pytest.mark.parametrize("text", ["30s", "-1", "1.5", "٣٠"])
+def test_a_grace_period_that_is_none(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(plugin.GRACE_PERIOD, text)
+    with pytest.raises(HookError, match=re.escape(f"is {text!r}; it must be whole seconds, the same as termination")):
+        drain()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"share": 0}, "share is 0; write a number above 0, at most 1"),
+        ({"share": 1.5}, "share is 1.5; write a number above 0, at most 1"),
+        ({"share": True}, "share is True; write a number above 0, at most 1"),
+        ({"models": 0}, "models is 0; write a whole number from 1 up"),
+        ({"models": 1.5}, "models is 1.5; write a whole number from 1 up"),
+        ({"not_ready_file": "drain"}, "not_ready_file is 'drain'; write an absolute path"),
+        ({"not_ready_file": 1}, "not_ready_file is 1; write an absolute path"),
+        ({"not_ready_file": "/a\nb"}, r"not_ready_file is '/a\nb'; write an absolute path"),
+        ({"shares": 1}, "'shares' is no setting; they are share, models, not_ready_file"),
+    ],
+)
+def test_settings_that_make_no_sense_end_the_start(settings: dict[str, Any], said: str) -> None:
+    """Seen red with them looked at by the hooks that need them only (`pytriton_choose_drain`)."""
+    with pytest.raises(HookError, match=re.escape(said)):
+        drain(**settings)
+
+
+# The memory
+
+
+def policy(**settings: Any) -> ShmPolicy:
+    return hook_manager(plugin, settings=settings).choose_shm_policy(MODEL, DEFAULT).value
+
+
+def test_without_a_limit_there_is_no_answer(limit: Path) -> None:
+    assert hook_manager(plugin).choose_shm_policy(MODEL, DEFAULT).plugin == "built-in"
+    limit.unlink()
+    assert hook_manager(plugin).choose_shm_policy(MODEL, DEFAULT).plugin == "built-in"
+
+
+def test_a_share_of_the_pods_limit(limit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen red with the cgroup asked first (`memory_limit`)."""
+    limit.write_text(f"{512 * MIB}\n")
+    monkeypatch.setenv(plugin.MEMORY_LIMIT, str(1024 * MIB))
+    assert policy() == ShmPolicy(16 * MIB, 512 * MIB)
+    assert policy(share=0.75, models=3).max == 256 * MIB
+
+
+@pytest.mark.parametrize("text", [None, "", "0"])
+def test_else_that_of_the_cgroup(text: str | None, limit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit.write_text(f"{512 * MIB}\n")
+    if text is not None:
+        monkeypatch.setenv(plugin.MEMORY_LIMIT, text)
+    assert policy().max == 256 * MIB
+
+
+def test_never_below_the_start_nor_above_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(plugin.MEMORY_LIMIT, str(MIB))
+    assert policy().max == 16 * MIB
+    monkeypatch.setenv(plugin.MEMORY_LIMIT, str(1 << 40))
+    assert policy() == DEFAULT
+
+
+def test_a_limit_that_is_no_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(plugin.MEMORY_LIMIT, "4Gi")
+    with pytest.raises(HookError, match="the variable POD_MEMORY_LIMIT is '4Gi'; it must be bytes, as the"):
+        policy()
+
+
+# The file
+
+
+def reason(file: Path | str) -> str:
+    """What is said against ready with this file, "" for nothing."""
+    verdicts = hook_manager(plugin, settings={"not_ready_file": str(file)}).check_readiness(HostStatus())
+    assert all(not verdict.ok for _, verdict in verdicts)
+    return "; ".join(verdict.reason for _, verdict in verdicts)
+
+
+def test_no_file_no_objection(tmp_path: Path) -> None:
+    assert reason(tmp_path / "no") == reason(tmp_path / "no/such/folder") == ""
+    (tmp_path / "file").touch()
+    assert reason(tmp_path / "file/below") == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", ""),
+        (b"\n", ""),
+        (b"disk is full\nsince nine\n", ": disk is full"),
+        (b" \t disk\tis full \r\n", ": disk is full"),
+        (b"\x1b[31mred\x07", r": \x1b[31mred\x07"),
+        (b"\xff\xfe", ": \ufffd\ufffd"),
+        (b"x" * 1_000_000, f": {'x' * 99}…"),
+    ],
+)
+def test_the_first_line_is_the_reason(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "not-ready"
+    file.write_bytes(content)
+    assert reason(file) == f"{file} exists{said}"
+
+
+def test_what_is_no_file_counts_and_holds_nobody_up(tmp_path: Path) -> None:
+    """Seen red, for ever, with a FIFO opened as a file is (`_first_line` without `S_ISREG` and `O_NONBLOCK`)."""
+    os.mkfifo(tmp_path / "fifo")
+    assert reason(tmp_path / "fifo") == f"{tmp_path}/fifo exists"
+    assert reason(tmp_path) == f"{tmp_path} exists"
+    assert reason("/dev/zero") == "/dev/zero exists"
+
+
+def test_a_file_that_cannot_be_read_counts(tmp_path: Path) -> None:
+    """One that even root cannot read, and one that nobody can look at. Seen red with both raised."""
+    assert reason("/proc/self/mem") == "/proc/self/mem exists"
+    (tmp_path / "round").symlink_to("round")
+    assert reason(tmp_path / "round") == f"{tmp_path}/round may exist: Too many levels of symbolic links"
+
+
+def test_the_variable_goes_before_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NOT_READY_FILE, str(tmp_path))
+    assert reason(tmp_path / "no") == f"{tmp_path} exists"
+    monkeypatch.setenv(NOT_READY_FILE, "drain")
+    assert "POD_NOT_READY_FILE is 'drain'; write an absolute path" in reason(tmp_path)
+
+
+# What is said at the start
+
+
+def told(caplog: pytest.LogCaptureFixture, **settings: Any) -> str:
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "pytriton.kubernetes"):
+        hook_manager(plugin, settings=settings).on_host_start(HostStatus())
+    (line,) = caplog.messages
+    return line
+
+
+def test_what_was_taken_from_where(
+    limit: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert told(caplog) == (
+        "taken: no grace period (POD_TERMINATION_GRACE_PERIOD is not set); no memory limit (there is none); the file "
+        "that makes it not ready, /tmp/pytriton-not-ready from the default"
+    )
+    limit.write_text(f"{512 * MIB}\n")
+    assert "; a memory limit of 512.0 MiB from the container's cgroup, 0.5 of it for the shared" in told(caplog)
+    monkeypatch.setenv(plugin.GRACE_PERIOD, "60")
+    monkeypatch.setenv(plugin.MEMORY_LIMIT, str(1024 * MIB))
+    assert told(caplog, share=0.25, models=2, not_ready_file="/tmp/off") == (
+        "taken: a grace period of 60 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 1024.0 MiB from "
+        "POD_MEMORY_LIMIT, 0.25 of it for the shared memory of 2 model(s); the file that makes it not ready, /tmp/off "
+        "from [plugins.kubernetes] not_ready_file"
+    )
