@@ -25,6 +25,7 @@ COMMANDS = {
     "hooks": "pytriton_plugins.cli.hooks",
     "config": "pytriton_plugins.cli.config",
     "new": "pytriton_plugins.cli.new",
+    "image": "pytriton_plugins.cli.image",
     "infer": "pytriton_plugins.cli.infer",
     "status": "pytriton_plugins.cli.status",
     "health": "pytriton_plugins.cli.health",

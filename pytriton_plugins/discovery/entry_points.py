@@ -55,6 +55,14 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
+def installed_distribution(name: str) -> Any | None:
+    """What the metadata of the installed distribution of that name says, None if there is none."""
+    try:
+        return importlib_metadata.distribution(name)
+    except importlib_metadata.PackageNotFoundError:
+        return None
+
+
 def framework_version() -> str:
     """The installed version of this package; "unknown" when it runs from files that were never installed."""
     return installed_version("pytriton-plugins") or "unknown"

@@ -1,0 +1,106 @@
+"""`pytriton-host image`: writes a Containerfile and its build context; runs in the called process."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pytriton_plugins.cli.app import explain, here
+from pytriton_plugins.cli.options import config_option
+
+if TYPE_CHECKING:
+    from pytriton_plugins.deploy.image_plan import Plan
+
+
+@click.command("image")
+@click.argument("more", metavar="[REQUIREMENT]...", nargs=-1)
+@click.option(
+    "--install",
+    "requirements",
+    metavar="REQUIREMENT",
+    multiple=True,
+    help="What the image is to hold, as pip takes it: acme-add[gpu]>=1.2, a URL, ./plugins/acme-add, a wheel. "
+    "Repeatable; those that follow one need no --install of their own.",
+)
+@click.option(
+    "--server",
+    metavar="SERVER",
+    default="triton",
+    help="triton:TAG, NVIDIA's image of that release, or bundle, the small server for development. "
+    "Default: triton with a release that has no known flaws.",
+)
+@click.option(
+    "--base", metavar="IMAGE", help="The image to start from, also NAME@sha256:DIGEST. Default: the server's."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("image"),
+    help="Where. Default: ./image.",
+)
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty; other files there stay.")
+@click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
+@config_option("config")
+def command(
+    more: tuple[str, ...],
+    requirements: tuple[str, ...],
+    server: str,
+    base: str | None,
+    output: Path,
+    force: bool,
+    as_json: bool,
+    config: str | None,
+) -> None:
+    """Write a Containerfile, and all that it needs, for an image that serves plugins.
+
+    Local paths are copied. Versions are those that are installed here, so that each build gives the same image; the
+    configuration file that 'serve' would take goes in as well. Nothing is fetched or built.
+
+    \b
+      pytriton-host image --install acme-add                        from an index, with NVIDIA's Triton
+      pytriton-host image --install ./acme-add --server bundle      a folder, with the server for development
+      podman build --format docker -t acme-add image
+    """
+    from pytriton_plugins.deploy.image import read_server
+    from pytriton_plugins.deploy.image_context import write_context
+    from pytriton_plugins.deploy.image_plan import make_plan
+
+    plan = make_plan((*requirements, *more), read_server(server, base), Path(config) if config else None, here())
+    written = write_context((here() / output).resolve(), plan.texts, plan.copies, force)
+    for line in plan.warnings:
+        explain(f"warning: {line}")
+    if as_json:
+        _print_json(plan, output, written)
+        return
+    from pytriton_plugins.cli.tables import print_table
+
+    print_table(("file", "bytes", ""), [(str(output / name), f"{size}", plan.meaning[name]) for name, size in written])
+    first, second = _next(plan, output)
+    click.echo(f"Next: {first}\n  or: {second}")
+
+
+def _next(plan: Plan, output: Path) -> tuple[str, str]:
+    """The commands that build it, for podman and docker. Only the docker format knows health checks."""
+    name, folder = plan.image.name, shlex.quote(str(output))
+    containerfile = shlex.quote(str(output / "Containerfile"))
+    return f"podman build --format docker -t {name} {folder}", f"docker build -f {containerfile} -t {name} {folder}"
+
+
+def _print_json(plan: Plan, output: Path, written: list[tuple[str, int]]) -> None:
+    document = {
+        "schema": 1,
+        "directory": str(output),
+        "base": plan.image.server.base,
+        "server": "bundle" if plan.image.server.bundle else "triton",
+        "name": plan.image.name,
+        "files": [{"path": name, "bytes": size, "what": plan.meaning[name]} for name, size in written],
+        "warnings": list(plan.warnings),
+        "next": list(_next(plan, output)),
+    }
+    click.echo(json.dumps(document, indent=2))

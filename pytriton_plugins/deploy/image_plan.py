@@ -1,0 +1,128 @@
+"""What `pytriton-host image` writes, worked out before anything is written; runs in the called process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from pytriton_plugins.config_file import FILE_NAME, ConfigFile, find_config_file
+from pytriton_plugins.config_tables import Tables
+from pytriton_plugins.deploy.image import Image, Server, containerfile
+from pytriton_plugins.deploy.image_context import ignore_file
+from pytriton_plugins.deploy.requirements import Wanted, read_implied, read_requirement
+from pytriton_plugins.deploy.requirements_pins import pinned
+from pytriton_plugins.errors import ConfigError
+
+FRAMEWORK = "pytriton-plugins"
+BUNDLE = "pytriton-plugins-tritonserver"
+_PYPROJECT = "pyproject.toml"
+_PLACES = ("tritonserver", "plugins_dir", "run_dir")
+"""Settings that name a place of the machine where the file was written."""
+
+
+@attrs.frozen
+class Plan:
+    """An image, the texts and copies of its build context by their places there, and what the user should know."""
+
+    image: Image
+    texts: dict[str, str]
+    copies: dict[str, Path]
+    meaning: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def make_plan(requirements: Sequence[str], server: Server, config: Path | None, folder: Path) -> Plan:
+    """What an image of ``requirements`` needs; relative paths count from ``folder``. Raises ConfigError."""
+    framework, plugins = _sorted_out([read_requirement(text, folder) for text in requirements], server)
+    file = find_config_file(config, folder)
+    name = _name_in_image(file)
+    image = Image(server, framework, plugins, name, _ports(file))
+    of_framework, of_all = pinned(framework), pinned([*framework, *plugins])
+    texts = {
+        "Containerfile": containerfile(image),
+        "framework/requirements.txt": _lines(framework, "framework"),
+        "framework/constraints.txt": of_framework.text(),
+        "requirements.txt": _lines(plugins, "plugins"),
+        "constraints.txt": of_all.text(),
+    }
+    copies = {f"framework/{each.copied_as}": each.path for each in framework if each.path}
+    copies |= {f"plugins/{each.copied_as}": each.path for each in plugins if each.path}
+    if name:
+        copies[name] = file.path
+    tops = {place.partition("/")[0] for place in (*texts, *copies)} - {"Containerfile"}
+    texts[".dockerignore"] = ignore_file(list(tops))
+    warnings = (server.warning, *of_all.warnings, *_doubts([*framework, *plugins], file))
+    return Plan(image, texts, copies, _meaning(image, copies), tuple(line for line in warnings if line))
+
+
+def _sorted_out(given: list[Wanted], server: Server) -> tuple[tuple[Wanted, ...], tuple[Wanted, ...]]:
+    """The framework (with the bundled server, if it is to be there) and the plugins."""
+    by_name: dict[str, Wanted] = {}
+    for each in given:
+        if each.name in by_name:
+            raise ConfigError(
+                f"{each.name} is given twice, as {by_name[each.name].text} and {each.text}; leave one out"
+            )
+        by_name[each.name] = each
+    names = (FRAMEWORK, BUNDLE) if server.bundle else (FRAMEWORK,)
+    framework = tuple(_placed(by_name.pop(name, None), name) for name in names)
+    if not by_name:
+        raise ConfigError(
+            "the image has no plugin to serve; name one, such as --install acme-add or --install ./acme-add"
+        )
+    return framework, tuple(by_name.values())
+
+
+def _placed(given: Wanted | None, name: str) -> Wanted:
+    """Where no version and no place is asked for, it is taken from where it was installed here."""
+    if given is None:
+        return read_implied(name)
+    bare = given.path is None and not given.url and not given.specifier
+    return read_implied(name, given.extras) if bare else given
+
+
+def _lines(wanted: Sequence[Wanted], folder: str) -> str:
+    return "".join(f"{each.line(folder)}\n" for each in wanted)
+
+
+def _name_in_image(file: ConfigFile) -> str:
+    """The name under which `serve` finds the file in the image; "" if there is none or it says nothing."""
+    if not file.path.is_file() or (file.path.name == _PYPROJECT and not file.values and file.tables == Tables()):
+        return ""
+    return _PYPROJECT if file.path.name == _PYPROJECT else FILE_NAME
+
+
+def _ports(file: ConfigFile) -> tuple[int, ...]:
+    names = {"http_port": 8000, "grpc_port": 8001, "metrics_port": 8002}
+    return tuple(int(str(file.values.get(name, usual))) or usual for name, usual in names.items())
+
+
+def _doubts(wanted: Sequence[Wanted], file: ConfigFile) -> list[str]:
+    lines = [
+        f"{each.path} takes its version from elsewhere, which the copy may lack: "
+        "if the build fails, give --install a wheel of it"
+        for each in wanted
+        if each.path and each.path.is_dir() and each.metadata and each.metadata.dynamic_version
+    ]
+    lines += [
+        f"{file.path} sets {name}, a place that the image may not have" for name in _PLACES if name in file.values
+    ]
+    if file.tables.environments:
+        lines.append(f"{file.path} names other interpreters under environments, which the image does not have")
+    return lines
+
+
+def _meaning(image: Image, copies: dict[str, Path]) -> dict[str, str]:
+    """What each file that is written is for, by its place."""
+    said = {place: f"copied from {source}" for place, source in copies.items()}
+    return {
+        **said,
+        "Containerfile": f"from {image.server.base}",
+        "framework/requirements.txt": "the framework",
+        "framework/constraints.txt": "the exact versions of what it needs, as installed here",
+        "requirements.txt": "what was asked for",
+        "constraints.txt": "the exact versions of all that it needs, as installed here",
+        ".dockerignore": "what the build may read",
+    }

@@ -1,0 +1,210 @@
+"""What an image is to hold: requirements as pip takes them, and their metadata; runs in the called process."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from email.parser import Parser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import attrs
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from pytriton_plugins.discovery.entry_points import installed_distribution
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.text import one_line
+
+_EXTRAS = re.compile(r"(?P<path>.+?)(\[(?P<extras>[\w\s,.-]*)\])?")
+_SOURCES = ("source", "source code", "repository", "code", "github", "homepage")
+
+
+@attrs.frozen
+class Metadata:
+    """What a distribution says of itself; ``requires`` are its requirements with their markers."""
+
+    version: str = ""
+    summary: str = ""
+    license: str = ""
+    source: str = ""
+    requires: tuple[str, ...] = ()
+    dynamic_version: bool = False
+
+
+@attrs.frozen
+class Wanted:
+    """One requirement: ``text`` as it was given, the distribution's normalized ``name``, and its ``path`` if local."""
+
+    text: str
+    name: str
+    extras: frozenset[str] = frozenset()
+    path: Path | None = None
+    specifier: str = ""
+    url: str = ""
+    metadata: Metadata | None = None
+
+    @property
+    def copied_as(self) -> str:
+        """The name of what is copied into the build context; of a wheel or an archive its own, which pip reads."""
+        return "" if self.path is None else self.path.name if self.path.is_file() else self.name
+
+    def line(self, folder: str) -> str:
+        """As it stands in a requirements file beside ``folder``, which holds what was copied."""
+        extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
+        return f"./{folder}/{self.copied_as}{extras}" if self.path else self.text
+
+
+def read_requirement(text: str, folder: Path) -> Wanted:
+    """What ``text`` asks for; a relative path counts from ``folder``. ConfigError for what pip would not take."""
+    path = _local(text, folder)
+    if path is not None:
+        return _of_path(text, *path)
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        raise ConfigError(
+            f"--install {one_line(repr(text))} is no requirement and no path that exists; "
+            "write it as pip takes it, such as acme-add>=1.2 or ./plugins/acme-add"
+        ) from None
+    found = installed_distribution(requirement.name)
+    name = str(canonicalize_name(requirement.name))
+    extras = frozenset(requirement.extras)
+    metadata = None if found is None else of_distribution(found)
+    return Wanted(text, name, extras, None, str(requirement.specifier), requirement.url or "", metadata)
+
+
+def read_implied(name: str, extras: frozenset[str] = frozenset()) -> Wanted:
+    """What an image needs that nobody named, from where it was installed here: an index, a URL, a folder or a wheel."""
+    found = installed_distribution(name)
+    text = f"{name}[{','.join(sorted(extras))}]" if extras else name
+    if found is None:
+        return Wanted(text, name, extras)
+    url = origin(found)
+    if not url.startswith("file:"):
+        said = f"{text} @ {url}" if url else text
+        return Wanted(said, name, extras, None, "", url, of_distribution(found))
+    path = _path_of(url)
+    if not path.exists():
+        raise ConfigError(f"{name} was installed from {path}, which is gone; name its folder or wheel with --install")
+    return attrs.evolve(_of_path(str(path), path, extras), text=text)
+
+
+def origin(distribution: Any) -> str:
+    """The URL that an installed distribution came from, with its commit; "" for an index."""
+    text = distribution.read_text("direct_url.json")
+    if not text:
+        return ""
+    direct = json.loads(text)
+    url, vcs = str(direct.get("url", "")), direct.get("vcs_info")
+    return f"{vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else url
+
+
+def of_distribution(distribution: Any) -> Metadata:
+    """What an installed distribution's METADATA says."""
+    return _of_message(distribution.metadata, str(distribution.version))
+
+
+def _local(text: str, folder: Path) -> tuple[Path, frozenset[str]] | None:
+    """The path and extras of a local requirement, as pip tells it: a file: URL, or a path that is there."""
+    if text.startswith("file:"):
+        return _path_of(text), frozenset()
+    matched = _EXTRAS.fullmatch(text)
+    if matched is None:
+        return None
+    path = folder / Path(matched["path"]).expanduser()
+    looks_like_one = "/" in matched["path"] or matched["path"].startswith(".") or path.is_file()
+    if not looks_like_one or not path.exists():
+        return None
+    extras = (matched["extras"] or "").split(",")
+    return path.resolve(), frozenset(extra.strip() for extra in extras if extra.strip())
+
+
+def _path_of(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
+
+
+def _of_path(text: str, path: Path, extras: frozenset[str]) -> Wanted:
+    name, metadata = _of_folder(path) if path.is_dir() else _of_archive(path)
+    return Wanted(text, str(canonicalize_name(name)), extras, path, "", "", metadata)
+
+
+def _of_folder(path: Path) -> tuple[str, Metadata]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        project = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return str(project["name"]), _of_project(project)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(
+            f"{path} has no pyproject.toml with a [project] name; build a wheel of it and give that to --install"
+        ) from None
+
+
+def _of_project(project: Mapping[str, Any]) -> Metadata:
+    """The table ``[project]``; the requirements of extras get the marker that METADATA would have."""
+    requires = [str(line) for line in project.get("dependencies", ())]
+    for extra, lines in project.get("optional-dependencies", {}).items():
+        requires += [_with_extra(str(line), extra) for line in lines]
+    said = project.get("license", "")
+    return Metadata(
+        version=str(project.get("version", "")),
+        summary=str(project.get("description", "")),
+        license=said if isinstance(said, str) else str(said.get("text", "")),
+        source=_source(project.get("urls", {}).items()),
+        requires=tuple(requires),
+        dynamic_version="version" in project.get("dynamic", ()),
+    )
+
+
+def _with_extra(line: str, extra: str) -> str:
+    requirement, _, marker = line.partition(";")
+    mine = f"extra == '{canonicalize_name(extra)}'"
+    return f"{requirement.strip()} ; {f'({marker.strip()}) and {mine}' if marker else mine}"
+
+
+def _of_archive(path: Path) -> tuple[str, Metadata]:
+    """A wheel's METADATA; of a source archive only what its name says."""
+    try:
+        if path.suffix == ".whl":
+            with zipfile.ZipFile(path) as wheel:
+                (name,) = (each for each in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each))
+                message = Parser().parsestr(wheel.read(name).decode())
+            return str(message["Name"]), _of_message(message, str(message["Version"]))
+        name, version = re.fullmatch(r"(.+)-([^-]+)\.(?:tar\.\w+|zip)", path.name).groups()  # type: ignore[union-attr]
+        return name, Metadata(version=version)
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile):
+        raise ConfigError(f"{path} is no wheel and no source archive; give --install one of them or a folder") from None
+
+
+def _of_message(message: Any, version: str) -> Metadata:
+    urls = (line.partition(",")[::2] for line in message.get_all("Project-URL") or ())
+    home = [("homepage", message.get("Home-page") or "")]
+    return Metadata(
+        version=version,
+        summary=str(message.get("Summary") or ""),
+        license=str(message.get("License-Expression") or message.get("License") or ""),
+        source=_source([*urls, *home]),
+        requires=tuple(message.get_all("Requires-Dist") or ()),
+    )
+
+
+def _source(urls: Any) -> str:
+    """Of a project's labelled URLs the one that leads to its source, else its home page, else none."""
+    known = {str(label).strip().lower(): str(url).strip() for label, url in urls}
+    return next((known[label] for label in _SOURCES if label in known), "")
+
+
+def required_by(metadata: Metadata, extras: frozenset[str]) -> Iterator[Requirement]:
+    """What a distribution with these extras requires on this interpreter."""
+    for line in metadata.requires:
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras or {""}):
+            yield requirement
