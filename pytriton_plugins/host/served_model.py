@@ -6,14 +6,14 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
 from pytriton_plugins.hooks.defaults import LONGEST_RESTART
 from pytriton_plugins.hooks.manager import BUILT_IN
 from pytriton_plugins.host.connections import Connections
-from pytriton_plugins.host.granting import LOOK_AGAIN, Answer, Granting, Wish, fixed_fields, ledger_of
+from pytriton_plugins.host.granting import Answer, Granting, Wish, fixed_fields, ledger_of
 from pytriton_plugins.host.memory import in_mib
 from pytriton_plugins.host.model_link import ModelLink
 from pytriton_plugins.host.model_settings import configured, is_required, worker_count
@@ -116,17 +116,18 @@ class ServedModel:
         if not live and first is not None:
             first.dismiss()
         for done, worker in enumerate(live):
-            before = set(self.live.workers)
-            place = self._loop.create_task(self._keep_alive(first, on_trial=True))
+            trial: asyncio.Future[Worker] = self._loop.create_future()
+            place = self._loop.create_task(self._keep_alive(first, trial))
             first = None
-            until = self._loop.time() + self._host.config.import_timeout + self._host.config.load_timeout
-            while not set(self.live.workers) - before and not place.done() and self._loop.time() < until:
-                await asyncio.sleep(LOOK_AGAIN)
-            if not set(self.live.workers) - before:
+            patience = self._host.config.import_timeout + self._host.config.load_timeout
+            either: set[asyncio.Future[Any]] = {trial, place}
+            await asyncio.wait(either, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not trial.done():
                 place.cancel()
                 return Swapped(done, len(live))
             self._places.append(place)
-            self.live.retire(worker)
+            # One that has ended meanwhile has a successor of its own, which has imported the change as well.
+            self.live.retire(worker if worker in self.live.workers else trial.result())
         return Swapped(len(live), len(live))
 
     def retire(self) -> None:
@@ -172,7 +173,7 @@ class ServedModel:
         for place in self._places:
             place.cancel()
 
-    async def _keep_alive(self, worker: Worker | None, *, on_trial: bool = False) -> None:
+    async def _keep_alive(self, worker: Worker | None, trial: asyncio.Future[Worker] | None = None) -> None:
         """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
         history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
         try:
@@ -181,9 +182,8 @@ class ServedModel:
                 if started is None:
                     await asyncio.sleep(SPAWN_AGAIN_AFTER)
                     continue
-                served = await self._serve_with(started, fresh=fresh)
-                on_trial = on_trial and not served
-                if started.expected_to_end or on_trial:
+                served = await self._serve_with(started, fresh=fresh, trial=trial)
+                if started.expected_to_end or (trial is not None and not trial.done()):
                     return  # another has taken its place, or keeps it
                 if not self.error and not self._is_over:
                     await self._after(started, history, served=served)
@@ -233,8 +233,8 @@ class ServedModel:
         else:
             self.give_up(reason)
 
-    async def _serve_with(self, worker: Worker, *, fresh: bool) -> bool:
-        """One worker's life; whether it has served."""
+    async def _serve_with(self, worker: Worker, *, fresh: bool, trial: asyncio.Future[Worker] | None) -> bool:
+        """One worker's life; whether it has served. ``trial`` learns of the first that does."""
         served = False
         try:
             if fresh:
@@ -248,6 +248,8 @@ class ServedModel:
                 server = await self._host.server()
                 if await self._join(worker, server) and not served:
                     served = True
+                    if trial is not None and not trial.done():
+                        trial.set_result(worker)
                     self._host.worker_is_ready(worker)
                 await first_end(worker.child, server.child)
                 self.live.disconnect(worker)
@@ -257,7 +259,7 @@ class ServedModel:
             worker.kill()
             self._failed(str(error))
         finally:
-            if self.error:
+            if self.error or (trial is not None and not trial.done()):
                 worker.kill()
             self.live.disconnect(worker)
         return served

@@ -52,5 +52,7 @@ def test_nothing_is_lost(replicas: Callable[..., list[Replica]], balanced: Calla
         wait_until(lambda: len(load.sent) >= REQUESTS, 600, "all requests are sent")
     assert not load.failed, (len(load.failed), load.failed[:3], [each for each in proxy.requests() if each.failed][:10])
     assert [each for each in proxy.requests() if each.failed] == []
-    CLUSTER.figure(1, f"rolling update under {CLIENTS} clients, {len(load.sent)} requests: lost", [len(load.failed)], "", 0)
+    CLUSTER.figure(
+        1, f"rolling update under {CLIENTS} clients, {len(load.sent)} requests: lost", [len(load.failed)], "", 0
+    )
     CLUSTER.figure(1, f"from SIGTERM to exit 0, delay {DELAY:g} s", took, limit=DELAY + 3)

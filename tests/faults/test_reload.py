@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import tritonclient.http
 from clients import infer
 from fake_distributions import install, path_with
 from leftovers import Mark
+from scrape import workers
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
@@ -163,6 +166,38 @@ def test_a_change_that_not_every_worker_can_set_up(file: Path, tmp_path: Path) -
         wait_until(lambda: said in host.log, 20, "the log says so")
         wait_until(lambda: len(left := answers()) == 2 and 2 in left, 20, "both versions answer")
         assert host.status("/v2/health/ready") == 200
+
+
+WAITING = """import os, time
+        open({folder!r} + str(os.getpid()), "x").close()
+        while not os.path.exists({folder!r} + "go"):
+            time.sleep(0.01)"""
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_worker_that_is_killed_meanwhile_has_one_successor(file: Path, tmp_path: Path, which: int) -> None:
+    """Seen red with any new worker taken for the one on trial, and with a worker kept beside a dead one's successor."""
+    file.write_text(CLASS.format(setup="pass", number=1))
+    mark, folder = Mark(), tmp_path / "setting-up"
+    folder.mkdir()
+    with run_host(file, options=["--reload", "--workers=2"], env=mark.env) as host:
+        wait_until(lambda: workers(host.metrics, "plus") == 2, 20, "both workers serve")
+        old = sorted(mark.workers())
+        file.write_text(CLASS.format(setup=WAITING.format(folder=f"{folder}/"), number=2))
+        wait_until(lambda: len([*folder.iterdir()]) == 1, 20, "a successor is being set up")
+        os.kill(old[which], signal.SIGKILL)
+        wait_until(lambda: len([*folder.iterdir()]) == 2, 20, "the killed one's as well")
+        (folder / "go").touch()
+        wait_until(lambda: host.log.count("model plus: the change is served") == 1, 20, "the log says so")
+        wait_until(lambda: not set(old) & set(mark.workers()), 20, "the old ones have ended")
+        # Each live worker has one successor in the next change: there are two.
+        again = tmp_path / "again"
+        again.mkdir()
+        (again / "go").touch()
+        file.write_text(CLASS.format(setup=WAITING.format(folder=f"{again}/"), number=3))
+        wait_until(lambda: host.log.count("model plus: the change is served") == 2, 20, "the log says so again")
+        assert len([*again.iterdir()]) == 1 + 2, "go and the two"
+        assert infer(host, "grpc", "plus", {"x": np.array([[0]])})["y"].item() == 3
 
 
 @pytest.mark.parametrize("before", [CLASS.format(setup="pass", number=1), SAME.format(number=1)], ids=["same", "other"])
