@@ -75,6 +75,8 @@ def pytriton_on_host_start(settings: Mapping[str, Any]) -> None:
         memory += f", {options.share:g} of it for the shared memory of {options.models} model(s)"
     file = f"{options.not_ready_file} from {options.named_by}"
     _LOG.info("taken: %s; %s; the file that makes it not ready, %s", grace, memory, file)
+    if left := objection(options.not_ready_file):  # in a volume it outlives the container that made it
+        _LOG.warning("%s, from before this start; not ready until it is removed", left.reason)
 
 
 def memory_limit() -> tuple[int, str] | None:

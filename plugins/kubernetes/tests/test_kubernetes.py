@@ -218,6 +218,14 @@ def test_the_variable_goes_before_the_setting(tmp_path: Path, monkeypatch: pytes
 # What is said at the start
 
 
+def test_a_file_from_before_the_start_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "off").write_text("maintenance\n")
+    with caplog.at_level(logging.WARNING, "pytriton.kubernetes"):
+        hook_manager(plugin, settings={"not_ready_file": str(tmp_path / "off")}).on_host_start(HostStatus())
+    said = f"{tmp_path}/off exists: maintenance, from before this start; not ready until it is removed"
+    assert caplog.messages == [said]
+
+
 def told(caplog: pytest.LogCaptureFixture, **settings: Any) -> str:
     caplog.clear()
     with caplog.at_level(logging.INFO, "pytriton.kubernetes"):
