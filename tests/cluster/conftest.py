@@ -13,7 +13,6 @@ from namespaces import Network, network
 from replicas import Replica
 
 MODELS = Path(__file__).parents[1] / "models" / "replica.py"
-BACKENDS = {"http", "grpc"}
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import re
 import signal
 import socket
@@ -32,8 +33,11 @@ _REQUEST = re.compile(
 
 @attrs.frozen
 class Logged:
-    """One request as HAProxy logs it. ``state``: ``--`` is a whole answer, ``SC`` a server that took no connection,
-    ``SH`` and ``SD`` one that was gone before or within its answer; ``status`` 200 does not rule that out."""
+    """One request as HAProxy logs it.
+
+    ``state``: ``--`` is a whole answer, ``SC`` a server that took no connection, ``SH`` one that was gone before its
+    answer. Not logged is such a request that was not the first of its client's connection, which is just closed.
+    """
 
     backend: str
     server: str
@@ -81,9 +85,7 @@ class Balancer:
         return sum(int(row["scur"]) for row in self._statistics() if row["svname"] == server)
 
     def _statistics(self) -> list[dict[str, str]]:
-        lines = self._ask("show stat").removeprefix("# ").strip().splitlines()
-        names = lines[0].split(",")
-        return [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
+        return [*csv.DictReader(self._ask("show stat").removeprefix("# ").strip().splitlines())]
 
     def _ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as asking:
@@ -97,6 +99,15 @@ def documented() -> str:
     """The configuration of the page."""
     (block,) = blocks("haproxy")
     return block.text
+
+
+def without_retries(configuration: str) -> str:
+    """The same, but no connection that is refused is tried at another server."""
+    off, count = re.subn(
+        r"    retries 1\n    retry-on conn-failure\n    option redispatch 1\n", "    retries 0\n", configuration
+    )
+    assert count == 1
+    return off
 
 
 @contextlib.contextmanager

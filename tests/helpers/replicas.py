@@ -8,7 +8,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from balancer import Balancer
+from clients import PROTOCOLS
 from namespaces import Network
 
 from pytriton_plugins.testing import RunningHost
@@ -59,3 +62,18 @@ class Replica:
         if self._host is not None:
             self.kill()
             self._host.process.wait()
+
+
+def all_up(proxy: Balancer, replicas: Sequence[Replica]) -> bool:
+    """Whether the balancer sends both kinds of requests to each."""
+    return all(proxy.up(replica.name) == set(PROTOCOLS) for replica in replicas)
+
+
+def down(proxy: Balancer, replica: Replica) -> bool:
+    """Whether the balancer sends it none."""
+    return not proxy.up(replica.name)
+
+
+def answered_by(result: Any) -> str:
+    """The name of the replica whose result that is."""
+    return str(result.as_numpy("replica").item().decode())
