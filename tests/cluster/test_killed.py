@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from pathlib import Path
 
 import attrs
 import numpy as np
-from balancer import Balancer, without_retries
+from balancer import Balancer, balancer, documented, without_retries
 from clients import texts
 from figures import CLUSTER
 from load import Load, Sent
+from namespaces import Network
 from replicas import PORTS, Replica, all_up, answered_by, down
 
 from pytriton_plugins.testing import wait_until
 
 CLIENTS = 32
 RUNS = 10 if CLUSTER.full else 2
+REFUSED = 16
+"""Connections that are on their way when the first is refused."""
+
 INPUTS = {"gate": texts(""), "seconds": np.full((1, 1), 0.02, np.float32)}
 WINDOW = 1.0
 """Seconds after the kill until the last request fails; the checks look twice a second."""
@@ -70,8 +74,6 @@ def refused(proxy: Balancer) -> int:
 
 
 def killed_several_times(three: list[Replica], proxy: Balancer) -> list[Kill]:
-    for replica in three:
-        replica.start()
     kills = []
     for run in range(RUNS):
         wait_until(lambda: all_up(proxy, three), 60, "all replicas are up")
@@ -81,35 +83,28 @@ def killed_several_times(three: list[Replica], proxy: Balancer) -> list[Kill]:
     return kills
 
 
-def test_only_requests_in_flight_fail(
-    replicas: Callable[..., list[Replica]], balanced: Callable[..., Balancer]
-) -> None:
+def test_only_requests_in_flight_fail(three: list[Replica], net: Network, tmp_path: Path) -> None:
     """Seen red without retries, in the test below, whose refused connections are counted here as well."""
-    kills = killed_several_times(replicas(), balanced())
+    with balancer(net, tmp_path / "balancer", documented()) as proxy:
+        kills = killed_several_times(three, proxy)
     for each in kills:
         late = [sent for sent in each.failed if sent.began > each.gone]
         assert not late, (each.gone, late[:3])
-        assert each.refused == 0
     assert any(each.failed for each in kills), "nothing was in flight"
     CLUSTER.figure(2, "replica SIGKILL: requests in flight there just before", [each.in_flight for each in kills], "")
     CLUSTER.figure(2, "requests that failed, each sent before it was gone", [len(each.failed) for each in kills], "")
-    CLUSTER.figure(2, "requests that failed otherwise", [each.refused for each in kills], "", 0)
-    CLUSTER.figure(
-        2, "from SIGKILL to the last that failed", [each.window for each in kills if each.failed], limit=WINDOW
-    )
+    CLUSTER.figure(2, "requests that failed for a refused connection", [each.refused for each in kills], "", 0)
+    windows = [each.window for each in kills if each.failed]
+    CLUSTER.figure(2, "from SIGKILL to the last that failed", windows, limit=WINDOW)
 
 
-def test_without_retries_refused_connections_fail_too(
-    replicas: Callable[..., list[Replica]], balanced: Callable[..., Balancer]
-) -> None:
+def test_without_retries_refused_connections_fail_too(three: list[Replica], net: Network, tmp_path: Path) -> None:
     """Until the first is noticed, and for no longer. Seen red with no `observe layer4` in the configuration."""
-    kills = killed_several_times(replicas(), balanced(without_retries))
+    with balancer(net, tmp_path / "balancer", without_retries(documented())) as proxy:
+        kills = killed_several_times(three, proxy)
     for each in kills:
         assert len([sent for sent in each.failed if sent.began > each.gone]) <= each.refused
-    CLUSTER.figure(2, "without retries: refused, and failed for that", [each.refused for each in kills], "", CLIENTS)
-    CLUSTER.figure(
-        2,
-        "without retries: from SIGKILL to the last that failed",
-        [each.window for each in kills if each.failed],
-        limit=WINDOW,
-    )
+    refused = [each.refused for each in kills]
+    CLUSTER.figure(2, "without retries: requests that failed for a refused connection", refused, "", REFUSED)
+    windows = [each.window for each in kills if each.failed]
+    CLUSTER.figure(2, "without retries: from SIGKILL to the last that failed", windows, limit=WINDOW)

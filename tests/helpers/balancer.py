@@ -1,4 +1,4 @@
-"""Debian's HAProxy before a network's members, with the configuration of docs/deploying-in-clusters.md; runs in pytest."""
+"""Debian's HAProxy before a network's members, as docs/deploying-in-clusters.md has it; runs in pytest."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ global
     stats socket {folder}/stats mode 600 level admin
 """
 _REQUEST = re.compile(
-    r" (?P<backend>\w+)/(?P<server>\S+) [-+\d]+/[-+\d]+/[-+\d]+/[-+\d]+/[-+\d]+ (?P<status>-?\d+) \S+ - - (?P<state>..)\S\S "
-    r"\d+/\d+/\d+/\d+/(?P<retries>\+?\d+) "
+    r" (?P<backend>\w+)/(?P<server>\S+) (?:[-+\d]+/){4}[-+\d]+ (?P<status>-?\d+) \S+ - - (?P<state>..)\S\S (?:\d+/){4}"
 )
 
 
@@ -43,7 +42,6 @@ class Logged:
     server: str
     status: int
     state: str
-    retries: str
 
     @property
     def failed(self) -> bool:
@@ -72,7 +70,7 @@ class Balancer:
     def requests(self) -> list[Logged]:
         """All until now."""
         return [
-            Logged(found["backend"], found["server"], int(found["status"]), found["state"], found["retries"])
+            Logged(found["backend"], found["server"], int(found["status"]), found["state"])
             for found in _REQUEST.finditer(self.log)
         ]
 
@@ -108,6 +106,12 @@ def without_retries(configuration: str) -> str:
     )
     assert count == 1
     return off
+
+
+def of_the_first(count: int, configuration: str) -> str:
+    """The same with so many servers only."""
+    several = "".join(str(number) for number in range(1, count + 1))
+    return re.sub(rf"    server models-[^{several}] .*\n", "", configuration)
 
 
 @contextlib.contextmanager

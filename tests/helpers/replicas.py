@@ -12,12 +12,15 @@ from typing import Any
 
 from balancer import Balancer
 from clients import PROTOCOLS
+from figures import CLUSTER
 from namespaces import Network
 
 from pytriton_plugins.testing import RunningHost
 from pytriton_plugins.testing.host import PROGRAM
 
 PORTS = (8000, 8001, 8002)
+DRAIN_DELAY = 5.0 if CLUSTER.full else 2.0
+"""Seconds for which a replica that is stopped serves on; the balancer looks twice a second."""
 
 
 class Replica:
@@ -39,6 +42,9 @@ class Replica:
         """That of the last start."""
         assert self._host is not None, f"{self.name} was never started"
         return self._host
+
+    def runs(self) -> bool:
+        return self._host is not None and self._host.process.poll() is None
 
     def start(self) -> None:
         """Start it, and do not wait."""
