@@ -1,19 +1,16 @@
-"""Three hosts in network namespaces behind Debian's HAProxy; runs in pytest, as root."""
+"""Three hosts in network namespaces, for all tests of a run; runs in pytest, as root."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import figures
 import pytest
-from balancer import Balancer, balancer, documented
 from namespaces import Network, network
-from replicas import Replica
+from replicas import DRAIN_DELAY, Replica
 
 MODELS = Path(__file__).parents[1] / "models" / "replica.py"
-BACKENDS = {"http", "grpc"}
 
 
 @pytest.fixture(autouse=True)
@@ -24,32 +21,28 @@ def ruler() -> Iterator[None]:
     figures.ruler = None
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def net() -> Iterator[Network]:
     with network(3) as made:
         yield made
 
 
-@pytest.fixture
-def replicas(net: Network, tmp_path: Path) -> Iterator[Callable[..., list[Replica]]]:
-    """Makes the three with these options of `serve`, none of which is started."""
-    made: list[Replica] = []
-
-    def make(*options: str) -> list[Replica]:
-        made.extend(Replica(net, number, [MODELS, *options], tmp_path) for number in (1, 2, 3))
-        return made
-
-    yield make
+@pytest.fixture(scope="session")
+def replicas(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Replica]]:
+    folder = tmp_path_factory.mktemp("replicas")
+    options = [str(MODELS), f"--drain-delay={DRAIN_DELAY}"]
+    made = [Replica(net, number, options, folder) for number in range(1, len(net.members) + 1)]
+    yield made
     for replica in made:
         replica.end()
 
 
 @pytest.fixture
-def balanced(net: Network, tmp_path: Path) -> Iterator[Callable[..., Balancer]]:
-    """Starts HAProxy with the documented configuration, once it was changed."""
-    with contextlib.ExitStack() as running:
-
-        def start(change: Callable[[str], str] = lambda text: text) -> Balancer:
-            return running.enter_context(balancer(net, tmp_path / "balancer", change(documented())))
-
-        yield start
+def three(replicas: list[Replica]) -> list[Replica]:
+    """All of them, ready, whatever the test before has done to them."""
+    for replica in replicas:
+        if not replica.runs():
+            replica.start()
+    for replica in replicas:
+        replica.host.wait_ready()
+    return replicas

@@ -1,8 +1,9 @@
-"""Debian's HAProxy before a network's members, with the configuration of docs/deploying-in-clusters.md; runs in pytest."""
+"""Debian's HAProxy before a network's members, as docs/deploying-in-clusters.md has it; runs in pytest."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import re
 import signal
 import socket
@@ -25,21 +26,22 @@ global
     stats socket {folder}/stats mode 600 level admin
 """
 _REQUEST = re.compile(
-    r" (?P<backend>\w+)/(?P<server>\S+) [-+\d]+/[-+\d]+/[-+\d]+/[-+\d]+/[-+\d]+ (?P<status>-?\d+) \S+ - - (?P<state>..)\S\S "
-    r"\d+/\d+/\d+/\d+/(?P<retries>\+?\d+) "
+    r" (?P<backend>\w+)/(?P<server>\S+) (?:[-+\d]+/){4}[-+\d]+ (?P<status>-?\d+) \S+ - - (?P<state>..)\S\S (?:\d+/){4}"
 )
 
 
 @attrs.frozen
 class Logged:
-    """One request as HAProxy logs it. ``state``: ``--`` is a whole answer, ``SC`` a server that took no connection,
-    ``SH`` and ``SD`` one that was gone before or within its answer; ``status`` 200 does not rule that out."""
+    """One request as HAProxy logs it.
+
+    ``state``: ``--`` is a whole answer, ``SC`` a server that took no connection, ``SH`` one that was gone before its
+    answer. Not logged is such a request that was not the first of its client's connection, which is just closed.
+    """
 
     backend: str
     server: str
     status: int
     state: str
-    retries: str
 
     @property
     def failed(self) -> bool:
@@ -68,7 +70,7 @@ class Balancer:
     def requests(self) -> list[Logged]:
         """All until now."""
         return [
-            Logged(found["backend"], found["server"], int(found["status"]), found["state"], found["retries"])
+            Logged(found["backend"], found["server"], int(found["status"]), found["state"])
             for found in _REQUEST.finditer(self.log)
         ]
 
@@ -81,9 +83,7 @@ class Balancer:
         return sum(int(row["scur"]) for row in self._statistics() if row["svname"] == server)
 
     def _statistics(self) -> list[dict[str, str]]:
-        lines = self._ask("show stat").removeprefix("# ").strip().splitlines()
-        names = lines[0].split(",")
-        return [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
+        return [*csv.DictReader(self._ask("show stat").removeprefix("# ").strip().splitlines())]
 
     def _ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as asking:
@@ -97,6 +97,21 @@ def documented() -> str:
     """The configuration of the page."""
     (block,) = blocks("haproxy")
     return block.text
+
+
+def without_retries(configuration: str) -> str:
+    """The same, but no connection that is refused is tried at another server."""
+    off, count = re.subn(
+        r"    retries 1\n    retry-on conn-failure\n    option redispatch 1\n", "    retries 0\n", configuration
+    )
+    assert count == 1
+    return off
+
+
+def of_the_first(count: int, configuration: str) -> str:
+    """The same with so many servers only."""
+    several = "".join(str(number) for number in range(1, count + 1))
+    return re.sub(rf"    server models-[^{several}] .*\n", "", configuration)
 
 
 @contextlib.contextmanager

@@ -87,9 +87,13 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def end(self) -> None:
+        """Send no more."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Send no more, and wait for what is in flight."""
-        self._stop.set()
+        self.end()
         for thread in self._threads:
             thread.join(self._timeout + 10)
             assert not thread.is_alive(), "a client waits for ever"

@@ -48,7 +48,9 @@ class Network:
             _ip("-n", balancer, "link", "set", device, "up")
 
     def remove(self) -> None:
-        """The pairs of devices go with either namespace."""
+        """A namespace goes, and its devices with it, a while after it was deleted; this process's device goes now."""
+        if Path("/sys/class/net", self._name).exists():
+            _ip("link", "del", self._name)
         for number in range(len(self.members) + 1):
             if Path("/run/netns", self._namespace(number)).exists():
                 _ip("netns", "del", self._namespace(number))

@@ -8,13 +8,19 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from balancer import Balancer
+from clients import PROTOCOLS
+from figures import CLUSTER
 from namespaces import Network
 
 from pytriton_plugins.testing import RunningHost
 from pytriton_plugins.testing.host import PROGRAM
 
 PORTS = (8000, 8001, 8002)
+DRAIN_DELAY = 5.0 if CLUSTER.full else 2.0
+"""Seconds for which a replica that is stopped serves on; the balancer looks twice a second."""
 
 
 class Replica:
@@ -36,6 +42,9 @@ class Replica:
         """That of the last start."""
         assert self._host is not None, f"{self.name} was never started"
         return self._host
+
+    def runs(self) -> bool:
+        return self._host is not None and self._host.process.poll() is None
 
     def start(self) -> None:
         """Start it, and do not wait."""
@@ -59,3 +68,18 @@ class Replica:
         if self._host is not None:
             self.kill()
             self._host.process.wait()
+
+
+def all_up(proxy: Balancer, replicas: Sequence[Replica]) -> bool:
+    """Whether the balancer sends both kinds of requests to each."""
+    return all(proxy.up(replica.name) == set(PROTOCOLS) for replica in replicas)
+
+
+def down(proxy: Balancer, replica: Replica) -> bool:
+    """Whether the balancer sends it none."""
+    return not proxy.up(replica.name)
+
+
+def answered_by(result: Any) -> str:
+    """The name of the replica whose result that is."""
+    return str(result.as_numpy("replica").item().decode())
