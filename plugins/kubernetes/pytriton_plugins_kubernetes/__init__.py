@@ -32,7 +32,7 @@ _LOG = logging.getLogger("pytriton.kubernetes")
 @hookimpl
 def pytriton_choose_drain(default: Drain, settings: Mapping[str, Any]) -> Drain | None:
     """The pod's grace period, and all that it leaves for requests in flight."""
-    Options.of(settings)  # what is wrong there ends the start
+    Options.of(settings), memory_limit()  # what is wrong with them ends the start here, before anything runs
     pod = _number(GRACE_PERIOD, "whole seconds, the same as terminationGracePeriodSeconds")
     if pod is None:
         return None
@@ -72,7 +72,8 @@ def pytriton_on_host_start(settings: Mapping[str, Any]) -> None:
     memory = "no memory limit (there is none)"
     if limit is not None:
         memory = f"a memory limit of {limit[0] / MIB:.1f} MiB from {limit[1]}"
-        memory += f", {options.share:g} of it for the shared memory of {options.models} model(s)"
+        models = f"{options.models} model{'' if options.models == 1 else 's'}"
+        memory += f", {options.share:g} of it for the shared memory of {models}"
     file = f"{options.not_ready_file} from {options.named_by}"
     _LOG.info("taken: %s; %s; the file that makes it not ready, %s", grace, memory, file)
     if left := objection(options.not_ready_file):  # in a volume it outlives the container that made it

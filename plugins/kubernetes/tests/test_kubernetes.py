@@ -153,10 +153,11 @@ def test_never_below_the_start_nor_above_the_default(monkeypatch: pytest.MonkeyP
     assert policy() == DEFAULT
 
 
-def test_a_limit_that_is_no_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_that_is_no_number_of_bytes_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen red with it looked at when the first model is there (`pytriton_choose_drain`)."""
     monkeypatch.setenv(plugin.MEMORY_LIMIT, "4Gi")
     with pytest.raises(HookError, match="the variable POD_MEMORY_LIMIT is '4Gi'; it must be bytes, as the"):
-        policy()
+        drain()
 
 
 # The file
@@ -247,6 +248,6 @@ def test_what_was_taken_from_where(
     monkeypatch.setenv(plugin.MEMORY_LIMIT, str(1024 * MIB))
     assert told(caplog, share=0.25, models=2, not_ready_file="/tmp/off") == (
         "taken: a grace period of 60 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 1024.0 MiB from "
-        "POD_MEMORY_LIMIT, 0.25 of it for the shared memory of 2 model(s); the file that makes it not ready, /tmp/off "
+        "POD_MEMORY_LIMIT, 0.25 of it for the shared memory of 2 models; the file that makes it not ready, /tmp/off "
         "from [plugins.kubernetes] not_ready_file"
     )
