@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +47,16 @@ class Echo(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
 
     inputs = (("numbers", "FP32", [-1]), ("grid", "UINT8", [2, 3]), ("text", "BYTES", [1]), ("maybe", "INT64", [1]))
 
+    def __init__(self, asked: int = 0) -> None:
+        """Ready from the ``asked``-th question on."""
+        self.left = asked
+
     def ServerLive(self, request: Any, context: Any) -> Any:
         return service_pb2.ServerLiveResponse(live=True)
+
+    def ServerReady(self, request: Any, context: Any) -> Any:
+        self.left -= 1
+        return service_pb2.ServerReadyResponse(ready=self.left <= 0)
 
     def ModelMetadata(self, request: Any, context: Any) -> Any:
         if request.name not in ("echo", "flat"):
@@ -71,12 +80,19 @@ class Echo(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
         )
 
 
-@pytest.fixture(scope="module")
-def echo_url() -> Iterator[str]:
-    """The address of a running Echo."""
+@contextlib.contextmanager
+def served(echo: Echo) -> Iterator[str]:
+    """The address where it answers."""
     server = grpc.server(ThreadPoolExecutor(2))
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Echo(), server)
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(echo, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"
     server.stop(0).wait()
+
+
+@pytest.fixture(scope="module")
+def echo_url() -> Iterator[str]:
+    """The address of a running Echo."""
+    with served(Echo()) as url:
+        yield url

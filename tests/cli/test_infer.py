@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import Called
+from .conftest import Called, Echo, served
 
 
 def test_the_batch_axis_is_added_and_the_answer_is_a_table(called: Called, echo_url: str) -> None:
@@ -50,6 +50,33 @@ def test_text_from_the_server_cannot_style_or_move(called: Called, echo_url: str
     assert "is no JSON" in ran.err
     ran = called("infer", "echo", 'text=["[red]a\\u001b[2J"]', "--url", echo_url)
     assert r"[red]a\x1b[2J" in ran.out
+
+
+def test_waiting_for_a_server_that_is_not_ready_yet(called: Called) -> None:
+    echo = Echo(asked=3)
+    with served(echo) as url:
+        ran = called("infer", "echo", 'text=["a"]', "--url", url, "--wait", "30")
+        assert (ran.code, ran.err, echo.left) == (0, "", 0)
+        echo.left = 1_000_000
+        ran = called("infer", "echo", 'text=["a"]', "--url", url, "--wait", "0.3")
+        assert ran.code == 1
+        assert ran.err.strip() == (
+            f"pytriton-host: the server at {url} (gRPC) is not ready after 0.3 s: it answers that it is not"
+        )
+        # Without waiting nobody asks whether it is.
+        assert called("infer", "echo", 'text=["a"]', "--url", url).code == 0
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_waiting_for_a_server_that_is_not_there(called: Called, protocol: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"127.0.0.1:{taken.getsockname()[1]}"
+        ran = called("infer", "echo", "text=a", "--url", url, "--protocol", protocol, "--wait", "0.5")
+    assert ran.code == 1
+    assert f"the server at {url} " in ran.err
+    assert " is not ready after 0.5 s: " in ran.err
+    assert len(ran.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
