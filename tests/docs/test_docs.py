@@ -22,7 +22,7 @@ from pytriton_plugins.config import load_config
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.testing import RunningHost, wait_until
 
-OTHER_PROGRAMS = {"python3", "pip", ".", "docker"}
+OTHER_PROGRAMS = {"python3", "pip", ".", "docker", "kubectl", "helm"}
 """Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging)."""
 
 ANY_PORTS = {f"PYTRITON_HOST_{name}_PORT": "0" for name in ("HTTP", "GRPC", "METRICS")}
@@ -125,7 +125,7 @@ def test_commands_print_what_the_page_shows(command: Command, host: RunningHost,
 
 
 @pytest.mark.parametrize(
-    "command", those(*(("pytriton-host", name) for name in ("new", "hooks", "check", "config"))), ids=described
+    "command", those(*(("pytriton-host", name) for name in ("new", "hooks", "check", "config", "manifests"))), ids=described
 )
 def test_commands_that_need_no_host(command: Command, tmp_path: Path, examples: Examples) -> None:
     arguments = program(command)[1:]
@@ -169,7 +169,7 @@ def test_exec_probes_pass(words: str, host: RunningHost) -> None:
 
 def test_every_command_of_ours_is_run() -> None:
     """So that a page cannot show one that nobody looks at."""
-    run = ("new", "hooks", "check", "config", "list", "infer", "serve", "health", "status", "models")
+    run = ("new", "hooks", "check", "config", "manifests", "list", "infer", "serve", "health", "status", "models")
     assert {program(command)[1] for command in those(("pytriton-host",))} <= set(run)
 
 
