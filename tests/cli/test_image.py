@@ -78,7 +78,6 @@ def test_the_bundle_comes_along(called: Called, tmp_path: Path) -> None:
     assert (tmp_path / "o/requirements.txt").read_text() == "./plugins/pytriton-plugins-add-sub\n"
     framework = (tmp_path / "o/framework/requirements.txt").read_text()
     assert framework == "./framework/pytriton-plugins\n./framework/pytriton-plugins-tritonserver\n"
-    assert not [name for name in files(tmp_path / "o") if "/bundle/" in name or "/backend/lib/" in name]
 
 
 def test_the_framework_comes_from_where_it_was_installed(called: Called, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def test_only_source_is_copied(tmp_path: Path) -> None:
     assert found(tmp_path, tmp_path / "image") == kept
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_what_git_ignores_is_not_copied(tmp_path: Path) -> None:
     """Seen red without `_ignored_by_git`; what is not committed yet is copied."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)

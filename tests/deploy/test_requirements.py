@@ -54,7 +54,7 @@ def project(folder: Path, text: str = PROJECT) -> Path:
 def test_a_folder(tmp_path: Path) -> None:
     """Named by its project, whatever it is called. Seen red with the folder's name."""
     wanted = read_requirement(f"{project(tmp_path / 'add.er')}[gpu]", tmp_path)
-    assert (wanted.name, wanted.extras, wanted.path) == ("acme-add", {"gpu"}, tmp_path / "add.er")
+    assert (wanted.name, wanted.extras, wanted.path) == ("acme-add", frozenset({"gpu"}), tmp_path / "add.er")
     assert wanted.line("plugins") == "./plugins/acme-add[gpu]"
     assert wanted.metadata == Metadata(
         "1.2",
