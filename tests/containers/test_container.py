@@ -27,7 +27,7 @@ def lines_of(pid: int) -> dict[str, str]:
 
 @INITS
 def test_it_serves_large_tensors_with_nothing_but_tmp(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """48 MB, where /dev/shm has 64. Seen red with ``--memory=200m``: tritonserver is killed."""
+    """48 MB, where /dev/shm has 64. Seen red with USER left out of the Containerfile."""
     tensor = np.arange(48 * MB, dtype=np.uint8)[None]
     with podman.run(image, options=[*HARDENED, *init]) as container:
         status = lines_of(container.pid)
@@ -56,7 +56,7 @@ def test_the_health_check_is_healthy(podman: Podman, image: str, init: tuple[str
 
 @INITS
 def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """Seen red with an ENTRYPOINT in shell form: the shell keeps the signal, and podman kills after its 20 s."""
+    """Seen red with a shell before the daemon (``["sh", "-c", "pytriton-host serve; exit"]``), which keeps the signal."""
     row = np.ones((1, 4), np.float32)
     with (
         podman.run(image, options=[*HARDENED, *init]) as container,
@@ -75,7 +75,7 @@ def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str
 
 @INITS
 def test_no_zombie_stays(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """A plugin leaves a hundred orphans. Seen red with no waitpid in host/pid1.py (``pid1``) and host/reaper.py."""
+    """A plugin leaves a hundred orphans. Seen red with no waitpid in host/reaper.py, whose daemon adopts them."""
     with podman.run(image, options=[*HARDENED, *init]) as container:
         orphans = {"what": texts("orphans"), "gate": texts("/tmp/gate")}
         assert infer(container.host, "grpc", "life", orphans)["pid"].item() > 1

@@ -107,10 +107,13 @@ def test_what_nobody_named_comes_from_where_it_was_installed(tmp_path: Path, ins
     installed("acme-index")
     installed("acme-folder", origin={"url": f"file://{folder}", "dir_info": {"editable": True}})
     installed("acme-gone", origin={"url": "file:///nowhere/acme", "dir_info": {}})
-    installed("acme-git", origin={"url": "https://example.com/acme.git", "vcs_info": commit})
+    git = {"url": "https://example.com/acme.git", "vcs_info": commit, "subdirectory": "add"}
+    installed("acme-git", origin=git)
     assert read_implied("acme-index").line("framework") == "acme-index"
     assert read_implied("acme-folder", frozenset({"gpu"})).line("framework") == "./framework/acme-folder[gpu]"
-    assert read_implied("acme-git").line("framework") == "acme-git @ git+https://example.com/acme.git@abc"
+    assert (
+        read_implied("acme-git").line("framework") == "acme-git @ git+https://example.com/acme.git@abc#subdirectory=add"
+    )
     assert read_implied("acme-none").line("framework") == "acme-none"
     with pytest.raises(ConfigError, match="acme-gone was installed from /nowhere/acme, which is gone; name its folder"):
         read_implied("acme-gone")
