@@ -101,7 +101,8 @@ def origin(distribution: Any) -> str:
         return ""
     direct = json.loads(text)
     url, vcs = str(direct.get("url", "")), direct.get("vcs_info")
-    return f"{vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else url
+    within = f"#subdirectory={direct['subdirectory']}" if direct.get("subdirectory") else ""
+    return f"{vcs['vcs']}+{url}@{vcs['commit_id']}{within}" if vcs else f"{url}{within}"
 
 
 def of_distribution(distribution: Any) -> Metadata:

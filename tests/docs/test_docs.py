@@ -22,8 +22,8 @@ from pytriton_plugins.config import load_config
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.testing import RunningHost, wait_until
 
-OTHER_PROGRAMS = {"python3", "pip", ".", "docker", "kubectl", "helm"}
-"""Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging)."""
+OTHER_PROGRAMS = {"python3", "pip", ".", "docker", "podman", "kubectl", "helm"}
+"""Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging, tests/containers)."""
 
 ANY_PORTS = {f"PYTRITON_HOST_{name}_PORT": "0" for name in ("HTTP", "GRPC", "METRICS")}
 _DEFAULTS = re.compile(r"(?:127\.0\.0\.1|localhost):(800[012])")
@@ -125,7 +125,9 @@ def test_commands_print_what_the_page_shows(command: Command, host: RunningHost,
 
 
 @pytest.mark.parametrize(
-    "command", those(*(("pytriton-host", name) for name in ("new", "hooks", "check", "config", "manifests"))), ids=described
+    "command",
+    those(*(("pytriton-host", name) for name in ("new", "image", "manifests", "hooks", "check", "config"))),
+    ids=described,
 )
 def test_commands_that_need_no_host(command: Command, tmp_path: Path, examples: Examples) -> None:
     arguments = program(command)[1:]
@@ -169,7 +171,8 @@ def test_exec_probes_pass(words: str, host: RunningHost) -> None:
 
 def test_every_command_of_ours_is_run() -> None:
     """So that a page cannot show one that nobody looks at."""
-    run = ("new", "hooks", "check", "config", "manifests", "list", "infer", "serve", "health", "status", "models")
+    own = ("new", "image", "manifests", "hooks", "check", "config", "list")
+    run = (*own, "infer", "serve", "health", "status", "models")
     assert {program(command)[1] for command in those(("pytriton-host",))} <= set(run)
 
 
@@ -226,7 +229,8 @@ def test_probes_are_answered(path: str, host: RunningHost) -> None:
 
 def test_the_health_check_of_the_containerfile_runs(host: RunningHost) -> None:
     (block,) = blocks("dockerfile")
-    (line,) = [line for line in block.text.splitlines() if line.startswith("HEALTHCHECK")]
+    lines = block.text.replace("\\\n", "").splitlines()
+    (line,) = [line for line in lines if line.startswith("HEALTHCHECK")]
     name, *arguments = json.loads(line.partition("CMD ")[2])
     assert name == "pytriton-host"
     assert call_host(*arguments, f"--pid={host.process.pid}").returncode == 0

@@ -15,6 +15,8 @@ from doc_blocks import PAGES, ROOT, blocks
 
 from pytriton_plugins.cli.app import COMMANDS
 from pytriton_plugins.config import OTHER_VARIABLES, HostConfig, load_config
+from pytriton_plugins.deploy.image import TRITON_TAG, Image, containerfile, read_server
+from pytriton_plugins.deploy.requirements import Wanted
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.settings import SETTINGS, Setting
 from pytriton_plugins.values import ShmPolicy
@@ -169,12 +171,11 @@ def test_yaml_blocks_are_indented_by_two(block: Any) -> None:
         depth = indent
 
 
-def test_the_containerfile_is_short_and_copies_what_exists() -> None:
+def test_the_containerfile_ends_as_the_command_writes_it() -> None:
     (block,) = blocks("dockerfile")
-    lines = block.text.splitlines()
-    assert len(lines) <= 15
-    for name in re.findall(r"\./plugins/[\w-]+", block.text):
-        assert (ROOT / name / "pyproject.toml").is_file()
+    text = containerfile(Image(read_server("triton", None), (), (Wanted("acme-add", "acme-add"),)))
+    assert text.endswith(f"\n{block.text}")
+    assert f"by default {TRITON_TAG}." in page("deploying-in-clusters.md")
 
 
 def test_every_block_says_what_it_is() -> None:

@@ -1,0 +1,146 @@
+"""Requirements as pip takes them, of every kind."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake_distributions import install
+
+from pytriton_plugins.deploy.requirements import Metadata, read_implied, read_requirement
+from pytriton_plugins.deploy.requirements_pins import pinned
+from pytriton_plugins.errors import ConfigError
+
+Installed = Callable[..., None]
+PROJECT = """
+[project]
+name = "Acme_Add"
+version = "1.2"
+description = "Adds"
+license = "MIT"
+dependencies = ["acme-base", "acme-old; python_version < '3'"]
+urls = {Homepage = "https://example.com", "Source Code" = "https://example.com/acme"}
+[project.optional-dependencies]
+gpu = ["acme-cuda>=1; sys_platform == 'linux'"]
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
+    """Installs a distribution, as pip leaves it, with lines of METADATA and what direct_url.json says."""
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(str(site))
+
+    def add(name: str, *metadata: str, version: str = "1.0", origin: object = None) -> None:
+        install(site, name, {}, version=version)
+        (info,) = site.glob(f"{name.replace('-', '_')}-*.dist-info")
+        with (info / "METADATA").open("a") as file:
+            file.write("".join(f"{line}\n" for line in metadata))
+        if origin:
+            (info / "direct_url.json").write_text(json.dumps(origin))
+
+    return add
+
+
+def project(folder: Path, text: str = PROJECT) -> Path:
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(text)
+    return folder
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    """Named by its project, whatever it is called. Seen red with the folder's name."""
+    wanted = read_requirement(f"{project(tmp_path / 'add.er')}[gpu]", tmp_path)
+    assert (wanted.name, wanted.extras, wanted.path) == ("acme-add", frozenset({"gpu"}), tmp_path / "add.er")
+    assert wanted.line("plugins") == "./plugins/acme-add[gpu]"
+    assert wanted.metadata == Metadata(
+        "1.2",
+        "Adds",
+        "MIT",
+        "https://example.com/acme",
+        ("acme-base", "acme-old; python_version < '3'", "acme-cuda>=1 ; (sys_platform == 'linux') and extra == 'gpu'"),
+    )
+    for text in ("./add.er", f"file://{tmp_path}/add.er"):
+        assert read_requirement(text, tmp_path).path == tmp_path / "add.er"
+
+
+def test_a_wheel_keeps_its_name(tmp_path: Path) -> None:
+    wheel = tmp_path / "acme_add-1.2-py3-none-any.whl"
+    lines = "Metadata-Version: 2.4\nName: Acme_Add\nVersion: 1.2\nLicense-Expression: MIT\nRequires-Dist: acme-base\n"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("acme_add-1.2.dist-info/METADATA", lines)
+    wanted = read_requirement(f"{wheel.name}[gpu]", tmp_path)
+    assert (wanted.name, wanted.line("plugins")) == ("acme-add", f"./plugins/{wheel.name}[gpu]")
+    assert wanted.metadata == Metadata("1.2", license="MIT", requires=("acme-base",))
+
+
+def test_from_an_index_or_a_url(tmp_path: Path) -> None:
+    assert read_requirement("Acme.Add[gpu]>=1", tmp_path).line("plugins") == "Acme.Add[gpu]>=1"
+    text = "acme-add @ https://example.com/acme_add-1.2-py3-none-any.whl"
+    assert read_requirement(text, tmp_path).url == "https://example.com/acme_add-1.2-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("text", ["", "./nowhere", "-e .", "acme add", "-r requirements.txt", "acme-add>=x"])
+def test_what_is_no_requirement(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="is no requirement and no path that exists"):
+        read_requirement(text, tmp_path)
+
+
+def test_a_path_that_is_no_project(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "acme-1.whl").touch()
+    with pytest.raises(ConfigError, match=r"bare has no pyproject.toml with a \[project\] name; build a wheel"):
+        read_requirement("./bare", tmp_path)
+    for name in ("notes.txt", "acme-1.whl"):
+        with pytest.raises(ConfigError, match=f"{name} is no wheel and no source archive"):
+            read_requirement(f"./{name}", tmp_path)
+
+
+def test_what_nobody_named_comes_from_where_it_was_installed(tmp_path: Path, installed: Installed) -> None:
+    """Seen red with direct_url.json not read: the image would take another one from an index."""
+    folder = project(tmp_path / "add", PROJECT.replace("Acme_Add", "acme-folder"))
+    commit = {"vcs": "git", "commit_id": "abc"}
+    installed("acme-index")
+    installed("acme-folder", origin={"url": f"file://{folder}", "dir_info": {"editable": True}})
+    installed("acme-gone", origin={"url": "file:///nowhere/acme", "dir_info": {}})
+    git = {"url": "https://example.com/acme.git", "vcs_info": commit, "subdirectory": "add"}
+    installed("acme-git", origin=git)
+    assert read_implied("acme-index").line("framework") == "acme-index"
+    assert read_implied("acme-folder", frozenset({"gpu"})).line("framework") == "./framework/acme-folder[gpu]"
+    assert (
+        read_implied("acme-git").line("framework") == "acme-git @ git+https://example.com/acme.git@abc#subdirectory=add"
+    )
+    assert read_implied("acme-none").line("framework") == "acme-none"
+    with pytest.raises(ConfigError, match="acme-gone was installed from /nowhere/acme, which is gone; name its folder"):
+        read_implied("acme-gone")
+
+
+def test_versions_are_those_installed_here(tmp_path: Path, installed: Installed) -> None:
+    """Seen red with extras passed over, and with the markers of other systems."""
+    installed("acme-base", "Requires-Dist: Acme.Deep[fast]", "Requires-Dist: acme-win; sys_platform == 'win32'")
+    installed("acme-deep", "Requires-Dist: acme-fast; extra == 'fast'", "Requires-Dist: acme-base", version="2.0")
+    installed("acme-fast", "Requires-Dist: acme-missing", version="0.1+cpu")
+    installed("acme-cuda", version="3.0")
+    installed("acme-other")
+    pins = pinned([read_requirement(f"{project(tmp_path / 'add')}[gpu]", tmp_path)])
+    assert pins.text() == "acme-base==1.0\nacme-cuda==3.0\nacme-deep==2.0\nacme-fast==0.1+cpu\n"
+    assert pins.warnings == ("acme-missing is not installed here: the image takes the version that pip finds",)
+
+
+def test_what_may_become_another_version_is_told(tmp_path: Path, installed: Installed) -> None:
+    """Seen red with a version that contradicts the requirement: pip would find nothing."""
+    installed("acme-new")
+    installed("acme-url")
+    installed("acme-here", origin={"url": "file:///src/acme", "dir_info": {}})
+    texts = ["acme-new>=2", "acme-url @ https://example.com/a.whl", "acme-here"]
+    pins = pinned([read_requirement(text, tmp_path) for text in texts])
+    assert pins.versions == {"acme-here": "1.0"}
+    assert pins.warnings == (
+        "acme-here 1.0 was installed from file:///src/acme: name that with --install, "
+        "or the image takes it from an index",
+        "acme-new 1.0 is installed here, not acme-new>=2: the image takes what pip finds",
+    )
