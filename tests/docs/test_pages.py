@@ -178,7 +178,7 @@ def test_the_containerfile_is_short_and_copies_what_exists() -> None:
 
 
 def test_every_block_says_what_it_is() -> None:
-    known = {"python", "toml", "console", "yaml", "dockerfile", "text", "json"}
+    known = {"python", "toml", "console", "yaml", "dockerfile", "text", "json", "haproxy"}
     every = blocks(*known, "", "sh", "bash", "ini")
     assert {block.language for block in every} <= known
     fences = sum(len(re.findall(r"^ *```", path.read_text(), re.MULTILINE)) for path in PAGES)
