@@ -179,7 +179,7 @@ def test_the_containerfile_ends_as_the_command_writes_it() -> None:
 
 
 def test_every_block_says_what_it_is() -> None:
-    known = {"python", "toml", "console", "yaml", "dockerfile", "text", "json"}
+    known = {"python", "toml", "console", "yaml", "dockerfile", "text", "json", "haproxy"}
     every = blocks(*known, "", "sh", "bash", "ini")
     assert {block.language for block in every} <= known
     fences = sum(len(re.findall(r"^ *```", path.read_text(), re.MULTILINE)) for path in PAGES)

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from backend import Backend, run_backend
-from clients import attempt, infer, texts
+from clients import Crowd, Gate, attempt, infer, queued, texts
 from fake_distributions import install, path_with
 from leftovers import Mark
 from scrape import families, page, value, values
 
-from pytriton_plugins.host.gauges import Gauges, keep_told
+from pytriton_plugins.host.gauges import PERIOD, Gauges, keep_told
 from pytriton_plugins.host.metrics import Metrics, Model
 from pytriton_plugins.metric_rules import MAX_SERIES
 from pytriton_plugins.shm.wire import MAX_OBSERVATIONS, LinkKind, LinkMessage
@@ -44,6 +44,18 @@ def wait_for(host: RunningHost, expected: float, name: str, **labels: str) -> No
         wait_until(is_there, SOON)
     except TimeoutError:
         raise AssertionError(f"{name} is {values(host.metrics, name)} and not {expected}; {host.log[-2000:]}") from None
+
+
+def shown_for(seconds: float, host: RunningHost, name: str, **labels: str) -> set[float | None]:
+    """The values that the metric has in so many seconds."""
+    until, found = time.monotonic() + seconds, set()
+
+    def is_over() -> bool:
+        found.add(value(host.metrics, name, **{"version": "1", **labels}))
+        return time.monotonic() > until
+
+    wait_until(is_over, seconds + SOON)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +252,22 @@ def test_shared_memory_is_shown_as_it_grows_and_is_refused() -> None:
         for turn in (1, 2):
             attempt(host, "grpc", "echo", {"x": np.zeros((1, 120 * MIB), np.uint8)})
             wait_for(host, turn, "pytriton_shared_memory_refusals_total", model="echo")
+
+
+def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None:
+    """Seen red with all that the backend holds shown as running (`Gauges.ask`, host/gauges.py)."""
+    gate = Gate(tmp_path / "gate")
+    with run_host(MODELS / "gated.py") as host, Crowd(host, 3) as crowd:
+        wait_for(host, 0, "pytriton_running_requests", model="Gated")
+        held = crowd.send("Gated", {"gate": gate.tensor})
+        wait_until(gate.is_reached, SOON, "the worker waits")
+        others = [crowd.send("Gated", {"gate": texts("")}) for _ in range(2)]
+        wait_until(lambda: queued(host, "Gated") == 2, SOON, "the others wait")
+        wait_for(host, 1, "pytriton_running_requests", model="Gated")
+        assert shown_for(3 * PERIOD, host, "pytriton_running_requests", model="Gated") == {1}
+        gate.open()
+        assert [each.result().error for each in (held, *others)] == [""] * 3
+        wait_for(host, 0, "pytriton_running_requests", model="Gated")
 
 
 def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
