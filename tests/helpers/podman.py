@@ -27,7 +27,9 @@ _OWN = (Path("/etc/resolv.conf"), Path("/etc/hosts"))
 """What podman itself shows to a container."""
 
 # Without CAP_SYS_RESOURCE nobody may raise these, as podman would.
-_LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
+_SETTINGS = """[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+"""
 
 HARDENED = (
     "--read-only",
@@ -98,12 +100,14 @@ class Podman:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         places = [f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}", f"--tmpdir={folder / 'tmp'}"]
+        self._settings = folder / "containers.conf"
+        self._settings.write_text(_SETTINGS)
         self._command = ["podman", *places, "--runtime=runc", "--cgroup-manager=cgroupfs"]
 
     def call(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         command = [*self._command, *arguments]
         # Without systemd nobody runs health checks by himself; the tests do.
-        env = {**os.environ, "DISABLE_HC_SYSTEMD": "true"}
+        env = {**os.environ, "DISABLE_HC_SYSTEMD": "true", "CONTAINERS_CONF": str(self._settings)}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, check=False)
         assert done.returncode == 0 or not check, f"{arguments}: {done.stdout[-8000:]}{done.stderr[-8000:]}"
         return done
@@ -111,6 +115,9 @@ class Podman:
     def inspect(self, kind: str, name: str) -> dict[str, Any]:
         (found,) = json.loads(self.call(kind, "inspect", name).stdout)
         return cast("dict[str, Any]", found)
+
+    def inspect_pod(self, name: str) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(self.call("pod", "inspect", name).stdout))
 
     def import_bare_root(self, tag: str) -> None:
         """An image of Debian's python3, pip and venv and nothing else, as a base."""
@@ -133,7 +140,7 @@ class Podman:
         volumes = [f"--volume={path}:{path}:ro" for path in machine_paths(environment) if path not in _OWN]
         secret = f"--secret=id=pip.conf,src={config}"
         done = self.call(
-            *("build", "--format=docker", "--network=host", secret, *volumes, *_LIMITS, *options),
+            *("build", "--format=docker", "--network=host", secret, *volumes, *options),
             *(f"--tag={tag}", str(context)),
             timeout=BUILD_TIMEOUT,
         )
@@ -147,7 +154,7 @@ class Podman:
         """
         name = f"pytriton-test-{uuid.uuid4().hex[:12]}"
         holder = f"{name}-network"
-        run = ("run", "--detach", *_LIMITS)
+        run = ("run", "--detach")
         try:
             self.call(*run, f"--name={holder}", "--entrypoint=/bin/sleep", image, "infinity")
             address = self.inspect("container", holder)["NetworkSettings"]["IPAddress"]
@@ -162,7 +169,7 @@ class Podman:
     def read(self, image: str, command: str) -> str:
         """What a shell command as root prints in ``image``, without its network."""
         user = ("--user=0:0", "--entrypoint=/bin/sh", "--network=none")
-        return self.call("run", "--rm", *_LIMITS, *user, image, "-c", command).stdout
+        return self.call("run", "--rm", *user, image, "-c", command).stdout
 
     @contextlib.contextmanager
     def files(self, image: str) -> Iterator[Path]:
