@@ -79,7 +79,7 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def test_two_builds_hold_the_same(podman: Podman, context: Path, image: str) -> None:
-    """Seen red without SOURCE_DATE_EPOCH."""
+    """Seen red with debug information in what zig compiles (backend/build_hook.py): it names folders of the build."""
     podman.build(context, "localhost/acme:again", f"--build-arg=BASE={BASE}", "--no-cache")
     with podman.files(image) as one, podman.files("localhost/acme:again") as other:
         first, second = (contents(root / "opt/pytriton") | contents(root / "srv") for root in (one, other))
@@ -89,7 +89,10 @@ def test_two_builds_hold_the_same(podman: Podman, context: Path, image: str) -> 
 
 
 def test_a_change_of_a_plugin_leaves_the_framework_as_it_is(podman: Podman, context: Path, image: str) -> None:
-    """Nor is the plugin taken from a cache. Seen red with both kinds of sources copied at once."""
+    """Nor is the plugin taken from a cache.
+
+    Seen red with a last stage that installs wheels by a RUN that mounts the stage where they were made.
+    """
     module = context / "plugins/acme-tested/acme_tested/__init__.py"
     before = module.read_text()
     try:
