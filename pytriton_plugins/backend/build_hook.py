@@ -65,7 +65,8 @@ def choose_compiler() -> Compiler:
 
 def _zig(machine: str) -> Compiler:
     target = f"{machine}-linux-gnu.{ZIG_GLIBC}"
-    return Compiler((sys.executable, "-m", "ziglang", "cc", "-target", target), machine, zig=True)
+    # The debug information that zig adds names its own files, which lie in another folder in each of pip's builds.
+    return Compiler((sys.executable, "-m", "ziglang", "cc", "-target", target, "-Wl,--strip-debug"), machine, zig=True)
 
 
 def _works(command: list[str]) -> bool:

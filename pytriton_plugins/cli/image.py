@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     metavar="SERVER",
     default="triton",
     help="triton:TAG, NVIDIA's image of that release, or bundle, the small server for development. "
-    "Default: triton with a release that has no known flaws.",
+    "Default: triton, with the newest release that this program knows.",
 )
 @click.option(
     "--base", metavar="IMAGE", help="The image to start from, also NAME@sha256:DIGEST. Default: the server's."

@@ -22,12 +22,15 @@ USER = "10001:0"
 SERVED_FROM = "/srv/pytriton"
 
 SOURCE_DATE = 315532800
-"""1980, the first year that a wheel can tell. All that is built is as old, unless SOURCE_DATE_EPOCH says otherwise."""
+"""1980, the first year that a wheel can tell: the age of what is built, unless SOURCE_DATE_EPOCH says otherwise.
+
+With it pip's compiled files hold a hash of their source in place of its time, so that two builds give the same.
+"""
 
 START_PERIOD = 180
 """Seconds: the import of a plugin (60), and twice its set-up (60), each with its built-in limit."""
 
-_INSTALL = "python3 -m pip --quiet --python=/opt/pytriton install --no-index --no-cache-dir --find-links=/wheels"
+_INSTALL = "python3 -m pip --python=/opt/pytriton install --no-cache-dir"
 _SECRET = "--mount=type=secret,id=pip.conf,target=/etc/pip.conf"
 _TAG = re.compile(r"(?P<year>\d\d)\.(?P<month>\d\d)(?P<variant>-[\w.-]+)?")
 _REFERENCE = re.compile(r"[\w.:/@-]+")
@@ -87,7 +90,7 @@ def read_server(text: str, base: str | None) -> Server:
 
 def containerfile(image: Image) -> str:
     """The text of the Containerfile."""
-    return "\n".join([*_head(image), "", *_build_stage(image), "", *_last_stage(image), ""])
+    return "\n".join([*_head(image), "", *_build_stages(image), "", *_last_stage(image), ""])
 
 
 def _head(image: Image) -> list[str]:
@@ -102,44 +105,43 @@ def _head(image: Image) -> list[str]:
     return [*lines, f"ARG BASE={image.server.base}"]
 
 
-def _build_stage(image: Image) -> list[str]:
-    """Two steps, so that a change of plugins does not make the framework's wheels anew."""
+def _build_stages(image: Image) -> list[str]:
+    """One for the framework and one above it, so that a change of plugins leaves the framework's layer as it is.
+
+    What the second adds is told by its time, and copied by itself. A layer of a RUN in the last stage would do as well,
+    but builders take such a one from their cache although what it mounts has changed (buildah 1.28).
+    """
     return [
-        "# Makes a wheel of everything. What needs an index, a compiler or build tools stays in this stage.",
-        "FROM ${BASE} AS build",
+        "# What needs an index, a compiler or build tools stays in these two stages.",
+        "FROM ${BASE} AS framework",
         f"ARG SOURCE_DATE_EPOCH={SOURCE_DATE}",
         "USER root",
         "WORKDIR /build",
         "COPY framework ./framework",
         f"RUN {_SECRET} \\",
-        "    python3 -m pip wheel --no-cache-dir --wheel-dir=/wheels/framework \\",
+        "    python3 -m venv --without-pip /opt/pytriton \\",
+        f"    && {_INSTALL} \\",
         "    --constraint=framework/constraints.txt --requirement=framework/requirements.txt",
+        "",
+        "FROM framework AS plugins",
+        f"ARG SOURCE_DATE_EPOCH={SOURCE_DATE}",
         "COPY requirements.txt constraints.txt ./",
         *(["COPY plugins ./plugins"] if any(each.path for each in image.plugins) else []),
         f"RUN {_SECRET} \\",
-        "    python3 -m pip wheel --no-cache-dir --wheel-dir=/wheels/plugins --find-links=/wheels/framework \\",
-        "    --constraint=constraints.txt --requirement=requirements.txt",
+        "    mkdir /added && touch /before \\",
+        f"    && {_INSTALL} \\",
+        "    --constraint=constraints.txt --requirement=requirements.txt \\",
+        "    && cd /opt/pytriton && find . ! -type d -newer /before -exec cp -P --parents -t /added {} +",
     ]
 
 
 def _last_stage(image: Image) -> list[str]:
-    """Layers from what changes rarely to what changes often.
-
-    pip compiles what it installs. With SOURCE_DATE_EPOCH the compiled files hold a hash of their source in place of its
-    time, so that two builds give the same.
-    """
+    """Layers from what changes rarely to what changes often."""
     return [
         "FROM ${BASE}",
         "ARG BASE",
-        f"ARG SOURCE_DATE_EPOCH={SOURCE_DATE}",
-        "USER root",
-        "# The framework and what it needs.",
-        "RUN --mount=type=bind,from=build,source=/wheels/framework,target=/wheels \\",
-        "    python3 -m venv --without-pip /opt/pytriton \\",
-        f"    && {_INSTALL} /wheels/*.whl",
-        "# The plugins and what else they need.",
-        "RUN --mount=type=bind,from=build,source=/wheels/plugins,target=/wheels \\",
-        f"    {_INSTALL} /wheels/*.whl",
+        "COPY --from=framework /opt/pytriton /opt/pytriton",
+        "COPY --from=plugins /added /opt/pytriton",
         f"WORKDIR {SERVED_FROM}",
         *([f"COPY {image.config} ./"] if image.config else []),
         *_labels(image),

@@ -56,7 +56,7 @@ def test_the_health_check_is_healthy(podman: Podman, image: str, init: tuple[str
 
 @INITS
 def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """Seen red with a shell before the daemon (``["sh", "-c", "pytriton-host serve; exit"]``), which keeps the signal."""
+    """Seen red with a shell (``"sh", "-c", "pytriton-host serve; exit"``) as process 1: it keeps the signal."""
     row = np.ones((1, 4), np.float32)
     with (
         podman.run(image, options=[*HARDENED, *init]) as container,
