@@ -10,9 +10,6 @@ import pytest
 from namespaces import Network, network
 from replicas import DRAIN_DELAY, Replica
 
-AGE = 500
-"""Milliseconds after which tritonserver has clients of gRPC connect anew, the balancer among them."""
-
 MODELS = Path(__file__).parents[1] / "models" / "replica.py"
 
 
@@ -33,7 +30,7 @@ def net() -> Iterator[Network]:
 @pytest.fixture(scope="session")
 def replicas(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Replica]]:
     folder = tmp_path_factory.mktemp("replicas")
-    options = [str(MODELS), f"--drain-delay={DRAIN_DELAY}", f"--server-option=grpc-max-connection-age={AGE}"]
+    options = [str(MODELS), f"--drain-delay={DRAIN_DELAY}"]
     made = [Replica(net, number, options, folder) for number in range(1, len(net.members) + 1)]
     yield made
     for replica in made:
