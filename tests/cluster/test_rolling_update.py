@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from balancer import Balancer, balancer, documented, without_retries
+from balancer import Balancer, balancer, documented, of_connections, without_retries
 from clients import texts
 from figures import CLUSTER
 from load import Load
@@ -17,6 +17,9 @@ from pytriton_plugins.testing import wait_until
 
 CLIENTS = 32
 REQUESTS, PAUSE = (20_000, 0.0) if CLUSTER.full else (3_000, 0.05)
+AGE = 500
+"""Milliseconds after which tritonserver has a client of gRPC connect anew."""
+
 INPUTS = {"gate": texts(""), "seconds": np.zeros((1, 1), np.float32)}
 
 
@@ -44,3 +47,20 @@ def test_nothing_is_lost(three: list[Replica], net: Network, tmp_path: Path) -> 
     assert not lost, (len(lost), lost[:3])
     CLUSTER.figure(1, f"rolling update, {CLIENTS} clients, {len(load.sent)} requests: lost", [len(load.failed)], "", 0)
     CLUSTER.figure(1, "from SIGTERM to exit 0, less the drain delay", [each - DRAIN_DELAY for each in took], limit=3)
+
+
+def test_grpc_leaves_kept_connections_in_time(three: list[Replica], net: Network, tmp_path: Path) -> None:
+    """Through a balancer of connections. Seen red without `grpc-max-connection-age`."""
+    aging = three[0]
+    aging.end()
+    aging.start(f"--server-option=grpc-max-connection-age={AGE}")
+    aging.host.wait_ready()
+    with balancer(net, tmp_path / "balancer", of_connections(documented())) as proxy:
+        wait_until(lambda: all_up(proxy, three), 60, "all replicas are up")
+        with Load(
+            proxy, "named", lambda: INPUTS, clients=CLIENTS, protocols=("grpc",), pause=PAUSE, by=answered_by
+        ) as load:
+            wait_until(lambda: {each.by for each in [*load.sent]} == {each.name for each in three}, 30, "all answer")
+            assert aging.host.stop() == 0
+    assert not load.failed, (len(load.failed), load.failed[:3])
+    CLUSTER.figure(1, f"gRPC, connections balanced, {len(load.sent)} requests: lost", [len(load.failed)], "", 0)

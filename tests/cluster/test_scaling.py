@@ -15,7 +15,7 @@ from replicas import Replica, all_up, answered_by
 from pytriton_plugins.testing import wait_until
 
 CLIENTS = 24
-SECONDS = 20.0 if CLUSTER.full else 4.0
+SECONDS = 20.0 if CLUSTER.full else 3.0
 SLEEP = 0.02
 """Seconds that the callable takes, one request at a time: so much more than anything else does."""
 

@@ -108,6 +108,14 @@ def without_retries(configuration: str) -> str:
     return off
 
 
+def of_connections(configuration: str) -> str:
+    """The same, but whole connections are passed on, as a Service of Kubernetes does."""
+    for found, instead in (("mode http\n", "mode tcp\n"), ("option httplog\n", "option tcplog\n"), (" proto h2", "")):
+        assert found in configuration
+        configuration = configuration.replace(found, instead)
+    return re.sub(" check-proto h1|    timeout http-keep-alive .*\n", "", configuration)
+
+
 def of_the_first(count: int, configuration: str) -> str:
     """The same with so many servers only."""
     several = "".join(str(number) for number in range(1, count + 1))

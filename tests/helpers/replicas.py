@@ -46,12 +46,20 @@ class Replica:
     def runs(self) -> bool:
         return self._host is not None and self._host.process.poll() is None
 
-    def start(self) -> None:
-        """Start it, and do not wait."""
+    def start(self, *options: str) -> None:
+        """Start it, this time with these options as well, and do not wait."""
         self._starts += 1
         folder = self._folder / str(self._starts)
         folder.mkdir(parents=True)
-        command = [*self._network.inside(self._number), sys.executable, "-c", PROGRAM, "serve", *self._arguments]
+        command = [
+            *self._network.inside(self._number),
+            sys.executable,
+            "-c",
+            PROGRAM,
+            "serve",
+            *self._arguments,
+            *options,
+        ]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             env = {**os.environ, "REPLICA": self.name, "TMPDIR": str(folder)}
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, env=env)
