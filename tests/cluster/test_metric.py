@@ -16,7 +16,7 @@ from prometheus import Target, prometheus
 from replicas import Replica, all_up
 from scrape import value
 
-from pytriton_plugins.deploy.scaling import requests_per_pod
+from pytriton_plugins.deploy.scaling import adapter_rule, requests_per_pod
 from pytriton_plugins.testing import wait_until
 
 CLIENTS = 30
@@ -44,6 +44,13 @@ def running(replica: Replica) -> float | None:
     return value(replica.host.metrics, "pytriton_running_requests", model="named", version="1")
 
 
+def as_asked(pods: list[str]) -> str:
+    """The query of the adapter's rule for these pods of the namespace."""
+    matchers = f'namespace="models",pod=~"{"|".join(pods)}"'
+    query = str(adapter_rule()["metricsQuery"])
+    return query.replace("<<.GroupBy>>", "namespace,pod").replace("<<.LabelMatchers>>", matchers)
+
+
 def test_requests_that_each_pod_has(three: list[Replica], net: Network, tmp_path: Path) -> None:
     """Those that run, wait for a worker and wait in Triton. Seen red without each of the three metrics (`_NAMES`)."""
     pods, other = three[:2], three[2]
@@ -62,9 +69,13 @@ def test_requests_that_each_pod_has(three: list[Replica], net: Network, tmp_path
             in_the_end.callback(hold.open)
             wait_until(lambda: all(running(pod) for pod in pods), SOON, "some run")
             wait_until(lambda: asked.values(query) == [CLIENTS / 2], SOON, "half of the clients for each")
+            off = [value - CLIENTS / 2 for value in asked.values(query)]
             assert asked.values(requests_per_pod("others")) == [0]
+            # As Prometheus' adapter asks for the autoscaler, which takes the mean itself.
+            of_pods = asked.values(as_asked(["models-1", "models-2"]))
+            assert (len(of_pods), sum(of_pods)) == (2, CLIENTS)
             assert all(0 < (running(pod) or 0) <= 8 for pod in pods)
             load.end()
         assert load.failed == []
         wait_until(lambda: asked.values(query) == [0], SOON, "none any more")
-    CLUSTER.figure(4, f"{CLIENTS} held requests, two pods: off the mean that Prometheus says", [0.0], "", 0)
+    CLUSTER.figure(4, f"{CLIENTS} held requests, two pods: off the mean that Prometheus says", off, "", 0)
