@@ -14,7 +14,7 @@ from pytriton_plugins.deploy.values import Templated
 from pytriton_plugins.deploy.yaml_text import dump, template
 
 _HELPERS = """\
-{{- define "fullname" -}}
+{{- define "pytriton.fullname" -}}
 {{- if contains .Chart.Name .Release.Name -}}
 {{ .Release.Name | trunc 48 | trimSuffix "-" }}
 {{- else -}}
@@ -22,19 +22,19 @@ _HELPERS = """\
 {{- end -}}
 {{- end -}}
 
-{{- define "selector" -}}
+{{- define "pytriton.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "labels" -}}
-{{ include "selector" . }}
+{{- define "pytriton.labels" -}}
+{{ include "pytriton.selector" . }}
 app.kubernetes.io/part-of: pytriton-plugins
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{- define "image" -}}
+{{- define "pytriton.image" -}}
 {{ .Values.image.repository }}{{ with .Values.image.tag }}:{{ . }}{{ end }}
 {{- end -}}
 """
@@ -52,7 +52,7 @@ _CHECKS = """\
 """
 
 _NOTES = """\
-{{{{- $name := include "fullname" . }}}}
+{{{{- $name := include "pytriton.fullname" . }}}}
 {{{{- $in := printf "-n %s" .Release.Namespace }}}}
 {{{{ $name }}}} serves {models}.
 

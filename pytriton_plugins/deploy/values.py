@@ -115,13 +115,13 @@ class Templated:
 
     knobs: Mapping[str, Knob]
     _numbers: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
-    name: str = '⟦include "fullname" .⟧'
-    labels: str = '⟦block include "labels" .⟧'
-    selector: str = '⟦block include "selector" .⟧'
-    image: str = '⟦include "image" .⟧'
+    name: str = '⟦include "pytriton.fullname" .⟧'
+    labels: str = '⟦block include "pytriton.labels" .⟧'
+    selector: str = '⟦block include "pytriton.selector" .⟧'
+    image: str = '⟦include "pytriton.image" .⟧'
 
     def labels_and(self, name: str) -> dict[str, Any]:
-        return {self._mark('lines include "labels" .'): None, **self.spread(name)}
+        return {self._mark('lines include "pytriton.labels" .'): None, **self.spread(name)}
 
     def __getitem__(self, name: str) -> str:
         kind = self.knobs[name].kind

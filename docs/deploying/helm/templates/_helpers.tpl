@@ -1,4 +1,4 @@
-{{- define "fullname" -}}
+{{- define "pytriton.fullname" -}}
 {{- if contains .Chart.Name .Release.Name -}}
 {{ .Release.Name | trunc 48 | trimSuffix "-" }}
 {{- else -}}
@@ -6,18 +6,18 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "selector" -}}
+{{- define "pytriton.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "labels" -}}
-{{ include "selector" . }}
+{{- define "pytriton.labels" -}}
+{{ include "pytriton.selector" . }}
 app.kubernetes.io/part-of: pytriton-plugins
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{- define "image" -}}
+{{- define "pytriton.image" -}}
 {{ .Values.image.repository }}{{ with .Values.image.tag }}:{{ . }}{{ end }}
 {{- end -}}
