@@ -211,8 +211,8 @@ def deployments() -> dict[str, str]:
             [*command, "--format", form], cwd=DEPLOYING, env=environment, check=True, capture_output=True, text=True
         )
         texts |= {f"{form}/{name}": text for name, text in json.loads(done.stdout)["files"].items()}
+    from pytriton_plugins.deploy.manifests.yaml_text import dump
     from pytriton_plugins.deploy.scaling import adapter_rule
-    from pytriton_plugins.deploy.yaml_text import dump
 
     # Values of the chart of Prometheus' adapter.
     return {**texts, "prometheus-adapter/values.yaml": dump({"rules": {"custom": [adapter_rule()]}})}

@@ -13,7 +13,7 @@ from pytriton_plugins.cli.app import explain, here
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
-    from pytriton_plugins.deploy.image_plan import Plan
+    from pytriton_plugins.deploy.images.plan import Plan
 
 
 @click.command("image")
@@ -67,9 +67,9 @@ def command(
       pytriton-host image --install ./acme-add --server bundle      a folder, with the server for development
       podman build --format docker -t acme-add image
     """
-    from pytriton_plugins.deploy.image import read_server
-    from pytriton_plugins.deploy.image_context import write_context
-    from pytriton_plugins.deploy.image_plan import make_plan
+    from pytriton_plugins.deploy.images.containerfile import read_server
+    from pytriton_plugins.deploy.images.context import write_context
+    from pytriton_plugins.deploy.images.plan import make_plan
 
     plan = make_plan((*requirements, *more), read_server(server, base), Path(config) if config else None, here())
     written = write_context((here() / output).resolve(), plan.texts, plan.copies, force)

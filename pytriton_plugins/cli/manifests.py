@@ -18,8 +18,8 @@ from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
     from pytriton_plugins.config import HostConfig
-    from pytriton_plugins.deploy.knobs import Knob
-    from pytriton_plugins.deploy.plan import Plan
+    from pytriton_plugins.deploy.manifests.knobs import Knob
+    from pytriton_plugins.deploy.manifests.plan import Plan
 
 FORMS = ("kubernetes", "helm", "kserve")
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,46}[a-z0-9])?")
@@ -88,7 +88,7 @@ def command(
         )
     if form == "helm" and folder is None and not (show_values or as_json):
         raise click.UsageError("a chart is several files: name a folder with -o")
-    from pytriton_plugins.deploy.choices import choices
+    from pytriton_plugins.deploy.manifests.choices import choices
 
     config = loaded_config(ctx)
     plan = _plan(config, image or "IMAGE:TAG", _sizes(memory))
@@ -108,7 +108,7 @@ def command(
 
 def _plan(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
     """From what is installed; a plugin that cannot be imported ends it, for the pods would not become ready."""
-    from pytriton_plugins.deploy.plan import make_plan
+    from pytriton_plugins.deploy.manifests.plan import make_plan
     from pytriton_plugins.host.report import example_call
     from pytriton_plugins.values import Ports
 
@@ -144,12 +144,12 @@ def _sizes(texts: Iterable[str]) -> dict[str, int]:
 def _files(form: str, plan: Plan, knobs: list[Knob], name: str) -> dict[str, str]:
     """The text of each file, by its path."""
     if form == "helm":
-        from pytriton_plugins.deploy.chart import chart_files
+        from pytriton_plugins.deploy.manifests.chart import chart_files
         from pytriton_plugins.discovery.entry_points import framework_version
 
         return chart_files(plan, knobs, name, framework_version())
-    from pytriton_plugins.deploy import kserve, kubernetes
-    from pytriton_plugins.deploy.rendering import rendered
+    from pytriton_plugins.deploy.manifests import kserve, kubernetes
+    from pytriton_plugins.deploy.manifests.rendering import rendered
 
     kinds = kserve.KINDS if form == "kserve" else kubernetes.KINDS
     return rendered(kinds, plan, knobs, name)
@@ -184,7 +184,7 @@ def _short(value: Any) -> str:
 
 def _tell(plan: Plan, knobs: list[Knob], on_error: bool) -> None:
     """What the memory is made of, and what the image does not have; on standard error beside YAML or JSON."""
-    from pytriton_plugins.deploy.sizing import parts, quantity, total
+    from pytriton_plugins.deploy.manifests.sizing import parts, quantity, total
 
     for source in plan.left_out:
         explain(f"warning: {source} means a place on this machine, so it is left out; the image has its own")

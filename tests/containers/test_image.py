@@ -11,7 +11,7 @@ from .conftest import BASE
 
 
 def test_the_image_is_what_the_containerfile_says(podman: Podman, image: str) -> None:
-    """Seen red with the user left out of the Containerfile (`_last_stage`, deploy/image.py)."""
+    """Seen red with the user left out of the Containerfile (`_last_stage`, deploy/images/containerfile.py)."""
     inspected = podman.inspect("image", image)
     config, check = inspected["Config"], inspected["Healthcheck"]
     assert config["User"] == "10001:0"

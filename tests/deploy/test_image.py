@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.deploy.image import LEAST_RELEASE, TRITON_TAG, Image, Server, containerfile, read_server
-from pytriton_plugins.deploy.requirements import Metadata, Wanted
+from pytriton_plugins.deploy.images.containerfile import (
+    LEAST_RELEASE,
+    TRITON_TAG,
+    Image,
+    Server,
+    containerfile,
+    read_server,
+)
+from pytriton_plugins.deploy.images.requirements import Metadata, Wanted
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.server_age import LEAST
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.deploy.image_context import source_files, write_context
+from pytriton_plugins.deploy.images.context import source_files, write_context
 from pytriton_plugins.errors import ConfigError
 
 

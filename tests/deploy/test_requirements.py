@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fake_distributions import install
 
-from pytriton_plugins.deploy.requirements import Metadata, read_implied, read_requirement
-from pytriton_plugins.deploy.requirements_pins import pinned
+from pytriton_plugins.deploy.images.pins import pinned
+from pytriton_plugins.deploy.images.requirements import Metadata, read_implied, read_requirement
 from pytriton_plugins.errors import ConfigError
 
 Installed = Callable[..., None]

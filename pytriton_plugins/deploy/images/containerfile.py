@@ -6,7 +6,7 @@ import re
 
 import attrs
 
-from pytriton_plugins.deploy.requirements import Wanted
+from pytriton_plugins.deploy.images.requirements import Wanted
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 

@@ -9,10 +9,10 @@ import attrs
 
 from pytriton_plugins.config_file import FILE_NAME, ConfigFile, find_config_file
 from pytriton_plugins.config_tables import Tables
-from pytriton_plugins.deploy.image import Image, Server, containerfile
-from pytriton_plugins.deploy.image_context import ignore_file
-from pytriton_plugins.deploy.requirements import Wanted, read_implied, read_requirement
-from pytriton_plugins.deploy.requirements_pins import pinned
+from pytriton_plugins.deploy.images.containerfile import Image, Server, containerfile
+from pytriton_plugins.deploy.images.context import ignore_file
+from pytriton_plugins.deploy.images.pins import pinned
+from pytriton_plugins.deploy.images.requirements import Wanted, read_implied, read_requirement
 from pytriton_plugins.errors import ConfigError
 
 FRAMEWORK = "pytriton-plugins"

@@ -36,7 +36,7 @@ class Knob:
 
     def read(self, text: str) -> Any:
         """What ``text`` after ``NAME=`` means; ConfigError for what does not go."""
-        from pytriton_plugins.deploy.yaml_text import load
+        from pytriton_plugins.deploy.manifests.yaml_text import load
 
         value = text if self.kind == "string" else load(text, f"--set {self.name}")
         problem = self._problem(value)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytriton_plugins.deploy.knobs import Knob
-from pytriton_plugins.deploy.kubernetes import Kind
-from pytriton_plugins.deploy.plan import Plan, check_grace
-from pytriton_plugins.deploy.values import Rendered
-from pytriton_plugins.deploy.yaml_text import dump
+from pytriton_plugins.deploy.manifests.knobs import Knob
+from pytriton_plugins.deploy.manifests.kubernetes import Kind
+from pytriton_plugins.deploy.manifests.plan import Plan, check_grace
+from pytriton_plugins.deploy.manifests.values import Rendered
+from pytriton_plugins.deploy.manifests.yaml_text import dump
 
 
 def rendered(kinds: Iterable[Kind], plan: Plan, knobs: Iterable[Knob], name: str) -> dict[str, str]:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytriton_plugins.deploy.knobs import Knob, items, text, tree
-from pytriton_plugins.deploy.kubernetes import KINDS
-from pytriton_plugins.deploy.plan import Plan
-from pytriton_plugins.deploy.pod import GROUP, USER
-from pytriton_plugins.deploy.values import Templated
-from pytriton_plugins.deploy.yaml_text import dump, template
+from pytriton_plugins.deploy.manifests.knobs import Knob, items, text, tree
+from pytriton_plugins.deploy.manifests.kubernetes import KINDS
+from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.pod import GROUP, USER
+from pytriton_plugins.deploy.manifests.values import Templated
+from pytriton_plugins.deploy.manifests.yaml_text import dump, template
 
 _HELPERS = """\
 {{- define "pytriton.fullname" -}}

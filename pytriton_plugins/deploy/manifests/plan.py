@@ -10,7 +10,7 @@ import attrs
 
 from pytriton_plugins.config import END_SECONDS, KUBERNETES_DRAIN_DELAY, HostConfig
 from pytriton_plugins.config_file import FILE_NAME, raw_table
-from pytriton_plugins.deploy.yaml_text import EXTRA
+from pytriton_plugins.deploy.manifests.yaml_text import EXTRA
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.model_settings import worker_count
 from pytriton_plugins.models import ModelDeclaration

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pytriton_plugins.config_file import FILE_NAME
-from pytriton_plugins.deploy.plan import Plan
-from pytriton_plugins.deploy.values import Values
+from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.values import Values
 
 USER, GROUP = 10001, 0
 """Of the image."""

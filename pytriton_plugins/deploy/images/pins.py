@@ -8,7 +8,7 @@ import attrs
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from pytriton_plugins.deploy.requirements import Wanted, of_distribution, origin, required_by
+from pytriton_plugins.deploy.images.requirements import Wanted, of_distribution, origin, required_by
 from pytriton_plugins.discovery.entry_points import installed_distribution
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import attrs
 
 from pytriton_plugins.config_file import FILE_NAME
-from pytriton_plugins.deploy.plan import Plan
-from pytriton_plugins.deploy.pod import pod_spec
+from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.pod import pod_spec
+from pytriton_plugins.deploy.manifests.values import Values
 from pytriton_plugins.deploy.scaling import IN_FLIGHT
-from pytriton_plugins.deploy.values import Values
 
 Manifest = dict[str, Any]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytriton_plugins.deploy.kubernetes import Kind, config_map
-from pytriton_plugins.deploy.plan import Plan
-from pytriton_plugins.deploy.pod import pod_spec
-from pytriton_plugins.deploy.values import Values
+from pytriton_plugins.deploy.manifests.kubernetes import Kind, config_map
+from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.pod import pod_spec
+from pytriton_plugins.deploy.manifests.values import Values
 
 CONTAINER = "kserve-container"
 FORMAT = "pytriton-plugins"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from pytriton_plugins.deploy.knobs import Knob
+from pytriton_plugins.deploy.manifests.knobs import Knob
 
 
 class Values(Protocol):

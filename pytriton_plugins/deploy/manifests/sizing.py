@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from pytriton_plugins.deploy.plan import Plan
+from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.settings import MIB, parse_size
 
 HOST, TRITONSERVER = 64 * MIB, 512 * MIB

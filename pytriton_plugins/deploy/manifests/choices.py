@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytriton_plugins.config_file import FILE_NAME
-from pytriton_plugins.deploy.knobs import SIZE, Knob, changed, items, mapping, switch, text, whole
-from pytriton_plugins.deploy.plan import Plan
-from pytriton_plugins.deploy.sizing import quantity, total
+from pytriton_plugins.deploy.manifests.knobs import SIZE, Knob, changed, items, mapping, switch, text, whole
+from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.sizing import quantity, total
 
 CLIENT_SHM = 1 << 30
 """Bytes of the clients' own shared memory in a pod, unless the operator says how many."""

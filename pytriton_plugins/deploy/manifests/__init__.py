@@ -1,0 +1,1 @@
+"""Objects for Kubernetes, plain, as a Helm chart or for KServe: one source, with values or with templates in it."""
