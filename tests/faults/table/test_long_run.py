@@ -32,7 +32,7 @@ WORKERS = 2
 IN_FLIGHT = "model {}: its worker ended while it ran this request"
 TOLD = 1.0
 MEGABYTE = 1e6
-GROWTH = {"host": 2.0, "tritonserver": 64.0, "a worker": 2.0}
+GROWTH = {"host": 2.0, "tritonserver": 2.0 if FULL else 64.0, "a worker": 2.0}
 """Megabytes, from a third of the time until the end. tritonserver's goes up and down by 75 as glibc's arenas take and
 give back what large requests need, so that only the long form says much of it (benchmarks/README.md).
 """
