@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytriton_plugins.cli.app import explain, here
-from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks
+from pytriton_plugins.cli.loading import loaded_config
 from pytriton_plugins.cli.options import host_options
-from pytriton_plugins.errors import ConfigError, PytritonPluginsError
+from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config import HostConfig
     from pytriton_plugins.deploy.manifests.knobs import Knob
     from pytriton_plugins.deploy.manifests.plan import Plan
 
@@ -26,7 +25,7 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]{0,46}[a-z0-9])?")
 _EPILOG = """\b
   pytriton-host manifests --image registry.example/acme:1.2 | kubectl apply -f -
   pytriton-host manifests --image registry.example/acme:1.2 --format helm -o chart
-  helm upgrade --install acme ./chart --set replicas=3
+  helm upgrade --install acme ./chart --set autoscaling.minReplicas=3
 """
 
 
@@ -82,17 +81,13 @@ def command(
     """
     if not image and not show_values:
         raise click.UsageError("--image is missing: the image that the cluster is to run")
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"--name {one_line(name)}: write lower-case letters, digits and -, at most 48, beginning with a letter"
-        )
     if form == "helm" and folder is None and not (show_values or as_json):
         raise click.UsageError("a chart is several files: name a folder with -o")
-    from pytriton_plugins.deploy.manifests.choices import choices
+    _check_name(name)
+    from pytriton_plugins.cli.planning import planned, sizes
 
-    config = loaded_config(ctx)
-    plan = _plan(config, image or "IMAGE:TAG", _sizes(memory))
-    knobs = choices(plan, settings)
+    plan = planned(loaded_config(ctx), image or "IMAGE:TAG", sizes(memory))
+    knobs = _knobs(plan, form, settings)
     if show_values:
         return _show_values(knobs, as_json)
     files = _files(form, plan, knobs, name)
@@ -106,39 +101,21 @@ def command(
     return 0
 
 
-def _plan(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
-    """From what is installed; a plugin that cannot be imported ends it, for the pods would not become ready."""
-    from pytriton_plugins.deploy.manifests.plan import make_plan
-    from pytriton_plugins.host.report import example_call
-    from pytriton_plugins.values import Ports
-
-    broken: dict[str, str] = {}
-    hooks = loaded_hooks(config, broken)
-    for label, error in broken.items():
-        raise ConfigError(f"hook plugin {label}: {error.removeprefix(f'hook plugin {label}: ')}")
-    chosen = hooks.choose_ports(Ports(config.http_port, config.grpc_port, config.metrics_port))
-    ports = chosen.value if chosen else Ports(config.http_port, config.grpc_port, config.metrics_port)
-    found = inspected(config, hooks)
-    for each in found:
-        if each.error:
-            raise PytritonPluginsError(f"plugin {each.reference.label}: {each.error}")
-    models = [model for each in found for model in each.models]
-    if not models:
-        raise PytritonPluginsError("there is nothing to serve; install the model plugins that the image has")
-    return make_plan(config, ports, models, image, memory, example_call(models[0]))
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"--name {one_line(name)}: write lower-case letters, digits and -, at most 48, beginning with a letter"
+        )
 
 
-def _sizes(texts: Iterable[str]) -> dict[str, int]:
-    from pytriton_plugins.settings import parse_size
+def _knobs(plan: Plan, form: str, settings: Iterable[str]) -> list[Knob]:
+    """The values that the form has, changed by ``settings``."""
+    from pytriton_plugins.deploy.manifests.choices import choices
+    from pytriton_plugins.deploy.manifests.knobs import changed
+    from pytriton_plugins.deploy.manifests.kserve import NOT_KNOWN
 
-    sizes = {}
-    for text in texts:
-        name, _, size = text.rpartition("=")
-        try:
-            sizes[name] = parse_size(size)
-        except ValueError as error:
-            raise ConfigError(f"--model-memory {one_line(text)}: {error}") from None
-    return sizes
+    every = choices(plan)
+    return changed([knob for knob in every if form != "kserve" or not knob.name.startswith(NOT_KNOWN)], settings)
 
 
 def _files(form: str, plan: Plan, knobs: list[Knob], name: str) -> dict[str, str]:
@@ -186,10 +163,10 @@ def _tell(plan: Plan, knobs: list[Knob], on_error: bool) -> None:
     """What the memory is made of, and what the image does not have; on standard error beside YAML or JSON."""
     from pytriton_plugins.deploy.manifests.sizing import parts, quantity, total
 
-    for source in plan.left_out:
-        explain(f"warning: {source} means a place on this machine, so it is left out; the image has its own")
+    for line in plan.doubts:
+        explain(f"warning: {line}")
     values = {knob.name: knob.default for knob in knobs}
-    rows = [part.row for part in parts(plan, values)] + [("together", quantity(total(plan, values)), "")]
+    rows = [*(part.row for part in parts(plan, values)), ("together", quantity(total(values)), "")]
     if on_error:
         explain("memory of a replica: " + ", ".join(f"{what} {size}" for what, size, _ in rows))
         return

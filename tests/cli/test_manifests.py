@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from fake_distributions import install
 
 from .conftest import Called
 
@@ -102,7 +102,6 @@ def test_the_grace_period_is_the_hosts_own_arithmetic(
             "PYTRITON_HOST_DRAIN_DELAY": delay,
             "PYTRITON_HOST_DRAIN_TIMEOUT": timeout,
             "PYTRITON_HOST_GRACE_PERIOD": str(grace),
-            "POD_TERMINATION_GRACE_PERIOD": str(grace),
         }.items()
     )
 
@@ -125,7 +124,7 @@ def test_a_grace_period_that_is_too_short(called: Called, options: list[str]) ->
         (["--shm-total=448MiB"], "1536Mi"),
         (["--set", "sharedMemory.total=512Mi"], "1600Mi"),
         (["--allow=shared-memory"], "3136Mi"),
-        (["--set", "clientSharedMemory.enabled=true", "--set", "clientSharedMemory.size=2Gi"], "4Gi"),
+        (["--set", "clientSharedMemory.enabled=true", "--set", "clientSharedMemory.size=2Gi"], "4096Mi"),
     ],
 )
 def test_memory_is_the_models_and_the_shared_memorys(called: Called, options: list[str], memory: str) -> None:
@@ -148,7 +147,7 @@ def shm(found: dict[str, Any]) -> tuple[list[Any], list[Any]]:
 
 def test_clients_shared_memory_only_where_it_is_allowed_or_asked_for(called: Called) -> None:
     assert shm(objects(called)) == ([], [])
-    volume = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}
+    volume = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1024Mi"}}
     assert shm(objects(called, "--allow=shared-memory")) == ([{"name": "shm", "mountPath": "/dev/shm"}], [volume])
     mounts, volumes = shm(objects(called, "--set", "clientSharedMemory.enabled=true"))
     assert (len(mounts), volumes) == (1, [volume])
@@ -238,81 +237,73 @@ def test_ports_are_the_configured_ones(called: Called) -> None:
     assert said == ["9000", "9001", "8002"]
 
 
-def test_a_folder_gets_a_file_for_each(called: Called, tmp_path: Path) -> None:
-    ran = called("manifests", *ADD_SUB, "-o", "out", "--set", "podMonitor.enabled=false")
-    assert ran.code == 0, ran.err
-    written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == [
-        "deployment.yaml",
-        "horizontalpodautoscaler.yaml",
-        "networkpolicy.yaml",
-        "poddisruptionbudget.yaml",
-        "service-grpc.yaml",
-        "service.yaml",
-    ]
-    (line,) = [line for line in ran.out.splitlines() if "together" in line]
-    assert line.split()[:2] == ["together", "2112Mi"]
+HOOK = """
+from pytriton_plugins import hookimpl
+from pytriton_plugins.values import Drain, Ports
 
 
-def test_json(called: Called) -> None:
-    ran = called("manifests", *ADD_SUB, "--json")
-    said = json.loads(ran.out)
-    assert said["schema"] == 1
-    assert yaml.safe_load(said["files"]["service.yaml"])["kind"] == "Service"
-    said = json.loads(called("manifests", "--plugin", "add-sub", "--values", "--json").out)
-    assert {"name": "replicas", "default": 2} in [
-        {k: v for k, v in each.items() if k != "text"} for each in said["values"]
-    ]
+@hookimpl
+def pytriton_choose_drain(default):
+    return Drain(default.delay + 5, 60, None)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "expected"),
-    [
-        (["--plugin", "add-sub"], 2, "--image is missing: the image that the cluster is to run"),
-        ([*ADD_SUB, "--format", "helm"], 2, "a chart is several files: name a folder with -o"),
-        ([*ADD_SUB, "--name", "Acme"], 2, "--name Acme: write lower-case letters, digits and -"),
-        (
-            [*ADD_SUB, "--set", "replica=3"],
-            2,
-            "there is no such value; did you mean replicas?; --values shows them all",
-        ),
-        ([*ADD_SUB, "--set", "replicas"], 2, "--set replicas: write NAME=VALUE"),
-        ([*ADD_SUB, "--set", "replicas=two"], 2, "--set replicas=two: write a whole number"),
-        ([*ADD_SUB, "--set", "replicas=-1"], 2, "--set replicas=-1: write 0 or more"),
-        ([*ADD_SUB, "--set", "replicas=true"], 2, "--set replicas=true: write a whole number"),
-        ([*ADD_SUB, "--set", "env={a: b}"], 2, "--set env={a: b}: write a list, such as"),
-        ([*ADD_SUB, "--set", "env=[}"], 2, "--set env: no YAML: "),
-        ([*ADD_SUB, "--set", "sharedMemory.total=lots"], 2, "write for example 1Gi"),
-        ([*ADD_SUB, "--set", "image.pullPolicy=Often"], 2, "write Always or IfNotPresent or Never"),
-        ([*ADD_SUB, "--model-memory", "add_sub=much"], 2, "--model-memory add_sub=much: 'much' is no size"),
-        ([*ADD_SUB, "--model-memory", "add_sob=1GiB"], 2, "there is no such model; did you mean add_sub?"),
-        (["--image", "a:1", "--plugin", "nothing"], 2, "nothing"),
-    ],
-)
-def test_mistakes_end_in_one_line(called: Called, arguments: list[str], code: int, expected: str) -> None:
-    ran = called("manifests", *arguments)
-    assert (ran.code, ran.out) == (code, "")
-    assert expected in ran.err
-    assert len(ran.err.splitlines()) == 1
+@hookimpl
+def pytriton_choose_ports(ports):
+    return Ports(7000, 7001, 7002)
+"""
 
 
-def test_without_the_extra(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("pytriton_plugins.deploy")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "yaml", None)
-    ran = called("manifests", *ADD_SUB)
-    assert (ran.code, ran.out) == (2, "")
-    assert "pip install 'pytriton-plugins[deploy]'" in ran.err
+@pytest.fixture
+def installed(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with further plugins, for this test alone."""
+    folder = tmp_path / "installed"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("PYTRITON_HOST_PLUGINS_DIR", str(folder))
+    return folder
 
 
-def test_kserve(called: Called) -> None:
-    ran = called("manifests", *ADD_SUB, "--format", "kserve")
-    runtime, service = yaml.safe_load_all(ran.out)
-    assert (runtime["kind"], service["kind"]) == ("ServingRuntime", "InferenceService")
-    (only,) = runtime["spec"]["containers"]
-    assert (only["name"], only["image"]) == ("kserve-container", "registry.example/acme:1.2")
-    (format_,) = runtime["spec"]["supportedModelFormats"]
-    model = service["spec"]["predictor"]["model"]
-    assert model["modelFormat"]["name"] == format_["name"]
-    assert model["runtime"] == runtime["metadata"]["name"]
-    assert service["spec"]["predictor"]["terminationGracePeriodSeconds"] == 11
+def test_what_hook_plugins_choose(called: Called, installed: Path) -> None:
+    """Seen red with the configuration alone taken for what the host would have."""
+    install(installed, "acme-hooks", {"pytriton_plugins.hooks": {"acme-hooks": "acme_hooks"}}, acme_hooks=HOOK)
+    found = objects(called, "--http-port=9000", "--no-plugin=cloud-ports")
+    assert [each["containerPort"] for each in container(found)["ports"]] == [9000, 7001, 7002]
+    said = [variables(found)[f"PYTRITON_HOST_DRAIN_{name}"] for name in ("DELAY", "TIMEOUT")]
+    assert (said, pod(found)["terminationGracePeriodSeconds"]) == (["10", "60"], 75)
+    found = objects(called, "--drain-delay=2", "--drain-timeout=3")
+    assert pod(found)["terminationGracePeriodSeconds"] == 10
+
+
+def test_a_port_that_may_be_any_is_none_of_the_others(called: Called) -> None:
+    found = objects(called, "--http-port=8001", "--grpc-port=0")
+    assert [each["containerPort"] for each in container(found)["ports"]] == [8001, 8003, 8002]
+
+
+def test_further_variables_are_further(called: Called) -> None:
+    found = objects(called, "--set", "env=[{name: A, value: b}]")
+    assert variables(found).items() >= {"A": "b", "PYTRITON_HOST_PLUGIN": "add-sub"}.items()
+
+
+def test_models_that_begin_with_more(called: Called) -> None:
+    found = objects(called, "--shm-initial=2GiB", "--shm-max=4GiB")
+    assert variables(found)["PYTRITON_HOST_SHM_TOTAL"] == "2048Mi"
+
+
+def test_nobody_may_come_in_where_nobody_is_named(called: Called) -> None:
+    """An empty `from` would mean everybody."""
+    policy = objects(called)["NetworkPolicy"]["spec"]
+    assert [each["from"] for each in policy["ingress"]] == [[{"podSelector": {}}], [{"namespaceSelector": {}}]]
+    policy = objects(called, "--set", "networkPolicy.clients=[]", "--set", "networkPolicy.monitoring=[]")
+    assert policy["NetworkPolicy"]["spec"]["ingress"] == []
+
+
+def test_an_optional_plugin_may_be_broken(called: Called, installed: Path) -> None:
+    broken = "raise OSError('no weights')\n"
+    install(installed, "acme-broken", {"pytriton_plugins.models": {"acme-broken": "acme_broken"}}, acme_broken=broken)
+    ran = called("manifests", *ADD_SUB, "--plugin", "acme-broken")
+    assert (ran.code, ran.out) == (1, "")
+    assert "plugin acme-broken (acme-broken 1.0): " in ran.err
+    assert "no weights" in ran.err
+    ran = called("manifests", *ADD_SUB, "--plugin", "acme-broken", "--optional", "acme-broken")
+    assert ran.code == 0
+    assert "warning: plugin acme-broken (acme-broken 1.0) is optional, and its models are not counted: " in ran.err

@@ -23,6 +23,9 @@ REFUSED = 16
 """Connections that are on their way when the first is refused."""
 
 INPUTS = {"gate": texts(""), "seconds": np.full((1, 1), 0.02, np.float32)}
+SENT_MEANWHILE = 6
+"""Requests that come between the count and the kill: a third of the clients have theirs there, and all others none."""
+
 WINDOW = 1.0
 """Seconds after the kill until the last request fails; the checks look twice a second."""
 
@@ -93,6 +96,8 @@ def test_only_requests_in_flight_fail(three: list[Replica], net: Network, tmp_pa
         assert not late, (each.gone, late[:3])
     CLUSTER.figure(2, "replica SIGKILL: requests in flight there just before", [each.in_flight for each in kills], "")
     CLUSTER.figure(2, "requests that failed, each sent before it was gone", [len(each.failed) for each in kills], "")
+    more = [len(each.failed) - each.in_flight for each in kills]
+    CLUSTER.figure(2, "more of them than were in flight just before", more, "", SENT_MEANWHILE)
     CLUSTER.figure(2, "requests that failed for a refused connection", [each.refused for each in kills], "", 0)
     windows = [each.window for each in kills]
     CLUSTER.figure(2, "from SIGKILL to the last that failed", windows, limit=WINDOW)

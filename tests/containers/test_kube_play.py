@@ -64,6 +64,9 @@ def test_the_deployment_serves_and_stops(podman: Podman, image: str, tmp_path: P
             assert answered["sum"].tolist() == [[2.0, 4.0]]
         ready = container.run("pytriton-host", "health", "ready")
         assert (ready.returncode, ready.stderr) == (0, "")
+        # What the chart's test of a release runs (tests/manifests).
+        asked = container.run("pytriton-host", "infer", "--wait", "30", "add_sub", "a=1,2,3", "b=1,2,3")
+        assert (asked.returncode, asked.stderr) == (0, "")
         config = container.run("pytriton-host", "config").stdout.splitlines()
         said = {line.split()[0]: line.split()[1:] for line in config if len(line.split()) > 2}
         assert said["enable"][0] == "add-sub"

@@ -27,7 +27,7 @@ VARIANTS: dict[str, list[str]] = {
     ],
     "clients' shared memory": ["--set=clientSharedMemory.enabled=true,clientSharedMemory.size=2Gi"],
     "digest": ["--set=image.repository=registry.example/a@sha256:0123,image.tag=,image.pullPolicy=Always"],
-    "a GPU": ['--set-json=resources.limits={"memory":"8Gi","nvidia.com/gpu":1}'],
+    "a GPU": ['--set-json=resources.limits={"nvidia.com/gpu":1}', "--set=resources.memory=8Gi"],
     "everything of the pod": [
         '--set-json=env=[{"name":"A","value":"b"},{"name":"C","valueFrom":{"secretKeyRef":{"name":"s","key":"k"}}}]',
         '--set-json=extraVolumes=[{"name":"weights","persistentVolumeClaim":{"claimName":"w"}}]',
@@ -110,6 +110,22 @@ def test_the_values_arrive_in_the_pod(helm: Helm) -> None:
     assert pod["affinity"] == {"nodeAffinity": {}}
 
 
+@pytest.mark.parametrize(
+    ("values", "memory"),
+    [
+        ("resources.memory=1Gi", "2048Mi"),
+        ("sharedMemory.total=8Gi", "9792Mi"),
+        ("clientSharedMemory.enabled=true,clientSharedMemory.size=512Mi", "3136Mi"),
+    ],
+)
+def test_the_memory_is_the_sum_of_the_values(helm: Helm, values: str, memory: str) -> None:
+    """Of 1600 for the processes and 1024 shared, unless the values say otherwise."""
+    (deployment,) = [each for each in helm.template(CHART, "--set", values) if each["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["memory"] == memory
+    assert container["resources"]["requests"] == {"cpu": "2", "memory": memory}
+
+
 def test_chart_and_objects_are_the_same(helm: Helm) -> None:
     """But for names, labels and the test of the release, which has no counterpart."""
     of_chart = {_key(each, "acme-models"): _bare(each) for each in helm.template(CHART) if each["kind"] != "Pod"}
@@ -141,6 +157,7 @@ def _bare(found: Any) -> Any:
         ("replica=3", "additional properties 'replica' not allowed"),
         ("replicas=two", "got string, want integer"),
         ("sharedMemory.total=lots", "does not match pattern"),
+        ("sharedMemory.total=1Mi", "sharedMemory.total is less than the 16Mi that the models begin with"),
         ("image.pullPolicy=Often", "value must be one of"),
         ("gracePeriod=8", "gracePeriod is 8 s, and drainDelay + drainTimeout + 3 are 9 s; raise gracePeriod"),
         ("autoscaling.minReplicas=9", "autoscaling.minReplicas is more than autoscaling.maxReplicas"),

@@ -1,4 +1,4 @@
-"""A pod's grace period and memory limit, and a file that makes it not ready; runs in the daemon's process."""
+"""A pod's grace period and memory limit, and a file that holds ready back; runs in the daemon's process."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def pytriton_on_host_start(settings: Mapping[str, Any]) -> None:
         models = f"{options.models} model{'' if options.models == 1 else 's'}"
         memory += f", {options.share:g} of it for the shared memory of {models}"
     file = f"{options.not_ready_file} from {options.named_by}"
-    _LOG.info("taken: %s; %s; the file that makes it not ready, %s", grace, memory, file)
+    _LOG.info("taken: %s; %s; the file that holds ready back, %s", grace, memory, file)
     if left := objection(options.not_ready_file):  # in a volume it outlives the container that made it
         _LOG.warning("%s, from before this start; not ready until it is removed", left.reason)
 

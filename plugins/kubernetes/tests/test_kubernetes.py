@@ -240,7 +240,7 @@ def test_what_was_taken_from_where(
 ) -> None:
     assert told(caplog) == (
         "taken: no grace period (POD_TERMINATION_GRACE_PERIOD is not set); no memory limit (there is none); the file "
-        "that makes it not ready, /tmp/pytriton-not-ready from the default"
+        "that holds ready back, /tmp/pytriton-not-ready from the default"
     )
     limit.write_text(f"{512 * MIB}\n")
     assert "; a memory limit of 512.0 MiB from the container's cgroup, 0.5 of it for the shared" in told(caplog)
@@ -248,6 +248,6 @@ def test_what_was_taken_from_where(
     monkeypatch.setenv(plugin.MEMORY_LIMIT, str(1024 * MIB))
     assert told(caplog, share=0.25, models=2, not_ready_file="/tmp/off") == (
         "taken: a grace period of 60 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 1024.0 MiB from "
-        "POD_MEMORY_LIMIT, 0.25 of it for the shared memory of 2 models; the file that makes it not ready, /tmp/off "
+        "POD_MEMORY_LIMIT, 0.25 of it for the shared memory of 2 models; the file that holds ready back, /tmp/off "
         "from [plugins.kubernetes] not_ready_file"
     )

@@ -7,6 +7,7 @@ import re
 import attrs
 
 from pytriton_plugins.deploy.images.requirements import Wanted
+from pytriton_plugins.deploy.places import GROUP, USER
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
@@ -18,7 +19,6 @@ LEAST_RELEASE = (26, 6)
 
 TRITON_IMAGE = "nvcr.io/nvidia/tritonserver"
 BUNDLE_BASE = "python:3.12-slim"
-USER = "10001:0"
 SERVED_FROM = "/srv/pytriton"
 
 SOURCE_DATE = 315532800
@@ -150,7 +150,7 @@ def _last_stage(image: Image) -> list[str]:
         "    PYTHONDONTWRITEBYTECODE=1 \\",
         "    PYTHONUNBUFFERED=1 \\",
         "    PYTRITON_HOST_ADDRESS=0.0.0.0",
-        f"USER {USER}",
+        f"USER {USER}:{GROUP}",
         f"EXPOSE {' '.join(map(str, image.ports))}",
         "STOPSIGNAL SIGTERM",
         f"HEALTHCHECK --start-period={START_PERIOD}s --interval=10s --timeout=5s --retries=3 \\",

@@ -13,13 +13,13 @@ from pytriton_plugins.deploy.images.containerfile import Image, Server, containe
 from pytriton_plugins.deploy.images.context import ignore_file
 from pytriton_plugins.deploy.images.pins import pinned
 from pytriton_plugins.deploy.images.requirements import Wanted, read_implied, read_requirement
+from pytriton_plugins.deploy.places import PLACES, interpreters
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.settings import parse_port
 
 FRAMEWORK = "pytriton-plugins"
 BUNDLE = "pytriton-plugins-tritonserver"
 _PYPROJECT = "pyproject.toml"
-_PLACES = ("tritonserver", "plugins_dir", "run_dir")
-"""Settings that name a place of the machine where the file was written."""
 
 
 @attrs.frozen
@@ -96,7 +96,10 @@ def _name_in_image(file: ConfigFile) -> str:
 
 def _ports(file: ConfigFile) -> tuple[int, ...]:
     names = {"http_port": 8000, "grpc_port": 8001, "metrics_port": 8002}
-    return tuple(int(str(file.values.get(name, usual))) or usual for name, usual in names.items())
+    try:
+        return tuple(parse_port(file.values.get(name, usual)) or usual for name, usual in names.items())
+    except ValueError as error:
+        raise ConfigError(f"{file.path}: {error}") from None
 
 
 def _doubts(wanted: Sequence[Wanted], file: ConfigFile) -> list[str]:
@@ -106,12 +109,8 @@ def _doubts(wanted: Sequence[Wanted], file: ConfigFile) -> list[str]:
         for each in wanted
         if each.path and each.path.is_dir() and each.metadata and each.metadata.dynamic_version
     ]
-    lines += [
-        f"{file.path} sets {name}, a place that the image may not have" for name in _PLACES if name in file.values
-    ]
-    if file.tables.environments:
-        lines.append(f"{file.path} names other interpreters under environments, which the image does not have")
-    return lines
+    lines += [f"{file.path} sets {name}, a place that the image may not have" for name in PLACES if name in file.values]
+    return [*lines, *interpreters(file.tables)]
 
 
 def _meaning(image: Image, copies: dict[str, Path]) -> dict[str, str]:

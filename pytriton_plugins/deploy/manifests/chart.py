@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
+from pytriton_plugins.config import END_SECONDS
 from pytriton_plugins.deploy.manifests.knobs import Knob, items, text, tree
 from pytriton_plugins.deploy.manifests.kubernetes import KINDS
 from pytriton_plugins.deploy.manifests.plan import Plan
-from pytriton_plugins.deploy.manifests.pod import GROUP, USER
+from pytriton_plugins.deploy.manifests.pod import RIGHTS, if_set
 from pytriton_plugins.deploy.manifests.values import Templated
 from pytriton_plugins.deploy.manifests.yaml_text import dump, template
+from pytriton_plugins.deploy.places import GROUP, USER
+from pytriton_plugins.settings import MIB
 
 _HELPERS = """\
 {{- define "pytriton.fullname" -}}
@@ -31,23 +37,41 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "pytriton.selector" . }}
 app.kubernetes.io/part-of: pytriton-plugins
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "pytriton.image" -}}
 {{ .Values.image.repository }}{{ with .Values.image.tag }}:{{ . }}{{ end }}
 {{- end -}}
+
+{{- define "pytriton.mib" -}}
+{{- $number := regexFind "^[0-9]+" . | int64 -}}
+{{- if hasSuffix "Gi" . }}{{ mul $number 1024 }}{{ else }}{{ $number }}{{ end -}}
+{{- end -}}
+
+{{- define "pytriton.memory" -}}
+{{- $shared := include "pytriton.mib" .Values.sharedMemory.total -}}
+{{- $sum := add (include "pytriton.mib" .Values.resources.memory) $shared -}}
+{{- if .Values.clientSharedMemory.enabled -}}
+{{- $sum = add $sum (include "pytriton.mib" .Values.clientSharedMemory.size) -}}
+{{- end -}}
+{{ $sum }}Mi
+{{- end -}}
 """
 
 _CHECKS = """\
 {{- /* A stop that takes longer than the grace period is a kill. */ -}}
-{{- $needed := add .Values.drainDelay .Values.drainTimeout 3 }}
+{{- $needed := add .Values.drainDelay .Values.drainTimeout @END@ }}
 {{- $given := int .Values.gracePeriod }}
 {{- if lt $given (int $needed) }}
-{{- fail (printf "gracePeriod is %d s, and drainDelay + drainTimeout + 3 are %d s; raise gracePeriod" $given $needed) }}
+{{- $said := "gracePeriod is %d s, and drainDelay + drainTimeout + @END@ are %d s; raise gracePeriod" }}
+{{- fail (printf $said $given (int $needed)) }}
 {{- end }}
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) }}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}
+{{- end }}
+{{- if lt (int (include "pytriton.mib" .Values.sharedMemory.total)) @INITIAL@ }}
+{{- fail "sharedMemory.total is less than the @INITIAL@Mi that the models begin with" }}
 {{- end }}
 """
 
@@ -74,13 +98,28 @@ def chart_files(plan: Plan, knobs: Iterable[Knob], name: str, version: str) -> d
         "values.yaml": values_text(knobs),
         "values.schema.json": json.dumps(schema(knobs), indent=2) + "\n",
         "templates/_helpers.tpl": _HELPERS,
-        "templates/checks.yaml": _CHECKS,
+        "templates/checks.yaml": _checks(plan),
         "templates/NOTES.txt": _notes(plan),
         "templates/tests/serves.yaml": _only_if("test.model", template(release_test(plan, values))),
     }
     for kind in KINDS:
         files[f"templates/{kind.file}.yaml"] = _only_if(kind.condition, template(kind.make(plan, values)))
     return files
+
+
+def _checks(plan: Plan) -> str:
+    return _CHECKS.replace("@END@", f"{END_SECONDS:g}").replace("@INITIAL@", str(math.ceil(plan.shm_initial / MIB)))
+
+
+def semantic(version: str) -> str:
+    """A version of a Python package as Helm takes one."""
+    try:
+        read = Version(version)
+    except InvalidVersion:
+        return "0.0.0"
+    major, minor, patch = (*read.release, 0, 0)[:3]
+    before = [*(read.pre or ()), *(("dev", read.dev) if read.dev is not None else ())]
+    return f"{major}.{minor}.{patch}" + (f"-{'.'.join(map(str, before))}" if before else "")
 
 
 def _about(name: str, version: str) -> str:
@@ -90,7 +129,7 @@ def _about(name: str, version: str) -> str:
             "name": name,
             "description": "Python models on NVIDIA Triton, served by pytriton-host",
             "type": "application",
-            "version": version,
+            "version": semantic(version),
             "appVersion": version,
             "kubeVersion": ">=1.27.0-0",
         }
@@ -107,45 +146,32 @@ def _of_the_test(plan: Plan) -> list[Knob]:
 
 def release_test(plan: Plan, values: Templated) -> dict[str, Any]:
     """A pod that asks the release: is it ready, and does a model answer?"""
+    hook = {"helm.sh/hook": "test", "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"}
+    user = {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": GROUP, "seccompProfile": {"type": "RuntimeDefault"}}
     address = f"{values.name}:{plan.ports.grpc}"
+    container = {
+        "name": "infer",
+        "image": values.image,
+        "imagePullPolicy": values["image.pullPolicy"],
+        "args": [
+            *("infer", "--url", address, "--wait", values.text("startupSeconds")),
+            values["test.model"],
+            *values.spread_items("test.inputs"),
+        ],
+        "securityContext": RIGHTS,
+    }
     pod = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": GROUP,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": "infer",
-                "image": values.image,
-                "imagePullPolicy": values["image.pullPolicy"],
-                "args": [
-                    "infer",
-                    "--url",
-                    address,
-                    "--wait",
-                    values.text("startupSeconds"),
-                    values["test.model"],
-                    *values.spread_items("test.inputs"),
-                ],
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }
-        ],
+        "serviceAccountName": values["serviceAccountName"],
+        "securityContext": user,
+        **if_set(values, "imagePullSecrets", "nodeSelector", "tolerations"),
+        "containers": [container],
     }
-    metadata = {
-        "name": f"{values.name}-serves",
-        # Not those by which the Service finds its pods.
-        "labels": {"app.kubernetes.io/part-of": "pytriton-plugins", "app.kubernetes.io/component": "test"},
-        "annotations": {"helm.sh/hook": "test", "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"},
-    }
+    # Its labels are not those by which the Service finds its pods.
+    labels = {"app.kubernetes.io/part-of": "pytriton-plugins", "app.kubernetes.io/component": "test"}
+    metadata = {"name": f"{values.name}-serves", "labels": labels, "annotations": hook}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
 
 
@@ -169,7 +195,7 @@ def values_text(knobs: Iterable[Knob]) -> str:
             opened = folders
         indent = "  " * len(folders)
         lines.append(f"{indent}# {knob.text}")
-        lines += [f"{indent}{line}" if line else "" for line in dump({last: knob.default}).splitlines()]
+        lines += [f"{indent}{line}" if line else "" for line in dump({last: knob.default})[:-1].split("\n")]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytriton_plugins.config_file import FILE_NAME
-from pytriton_plugins.deploy.manifests.knobs import SIZE, Knob, changed, items, mapping, switch, text, whole
+from pytriton_plugins.deploy.manifests.knobs import SIZE, Knob, items, mapping, switch, text, whole
 from pytriton_plugins.deploy.manifests.plan import Plan
-from pytriton_plugins.deploy.manifests.sizing import quantity, total
-
-CLIENT_SHM = 1 << 30
-"""Bytes of the clients' own shared memory in a pod, unless the operator says how many."""
+from pytriton_plugins.deploy.manifests.sizing import (
+    CLIENT_SHM,
+    CLIENTS,
+    HAS_CLIENTS,
+    PROCESSES,
+    SHARED,
+    of_processes,
+    quantity,
+)
 
 _QUEUE = 2
 """Requests that run or wait for each worker before another replica is worth it."""
 
 
-def choices(plan: Plan, settings: Iterable[str] = ()) -> list[Knob]:
-    """In the order in which the chart shows them, changed by ``settings`` (``NAME=VALUE`` each).
-
-    The memory in ``resources`` follows the other values, unless it is set itself.
-    """
-    knobs = [*_image(plan), *_serving(plan), *_scaling(plan), *_network(), _resources(plan, {}), *_pod()]
-    values = {knob.name: knob.default for knob in changed(knobs, settings)}
-    knobs = [_resources(plan, values) if knob.name == "resources" else knob for knob in knobs]
-    return changed(knobs, settings)
+def choices(plan: Plan) -> list[Knob]:
+    """In the order in which the chart shows them."""
+    return [*_image(plan), *_serving(plan), *_memory(plan), *_stopping(plan), *_scaling(plan), *_network(), *_pod()]
 
 
 def _image(plan: Plan) -> list[Knob]:
@@ -37,7 +35,7 @@ def _image(plan: Plan) -> list[Knob]:
         text(
             "image.repository", name, "The image that `pytriton-host image` describes; with @sha256:… leave tag empty."
         ),
-        text("image.tag", tag, "Its tag."),
+        text("image.tag", tag, "Its tag, in quotes."),
         text(
             "image.pullPolicy",
             "IfNotPresent",
@@ -49,40 +47,51 @@ def _image(plan: Plan) -> list[Knob]:
 
 
 def _serving(plan: Plan) -> list[Knob]:
-    variables = [{"name": name, "value": value} for name, value in plan.variables]
     return [
         text("config", plan.config_text, f"The daemon's {FILE_NAME}, which becomes a ConfigMap; empty: none."),
-        items("env", variables, "Further variables of the container: PYTRITON_HOST_… or the plugins' own."),
-        text(
-            "sharedMemory.total",
-            quantity(plan.shm_total),
-            "Shared memory of all models together (--shm-total); it is part of the memory in resources.",
-            pattern=SIZE["pattern"],
+        items("env", [], "Further variables of the container: PYTRITON_HOST_… or the plugins' own."),
+        whole(
+            "startupSeconds",
+            plan.startup,
+            "How long a start may take until every required model serves: --import-timeout and twice --load-timeout.",
+            least=2,
         ),
+        text(
+            "tmpSize", "1Gi", "What plugins may write to /tmp, their home: more and the pod is evicted.", pattern=SIZE
+        ),
+    ]
+
+
+def _memory(plan: Plan) -> list[Knob]:
+    """Their sum is the memory of a replica, both asked for and allowed."""
+    return [
+        text(
+            PROCESSES,
+            quantity(of_processes(plan)),
+            "Memory of daemon, tritonserver and all workers, weights included; the shared memory below comes on top.",
+            pattern=SIZE,
+        ),
+        text("resources.cpu", str(max(1, plan.workers)), "Processors that are asked for; there is no limit on them."),
+        mapping("resources.limits", {}, "Further limits, such as {nvidia.com/gpu: 1}."),
+        text(SHARED, quantity(plan.shm_total), "Shared memory of all models together (--shm-total).", pattern=SIZE),
         switch(
-            "clientSharedMemory.enabled",
+            HAS_CLIENTS,
             plan.client_shm,
             "A /dev/shm for clients in the same pod that send tensors through Triton's system shared memory; the "
             "daemon needs `--allow shared-memory` as well.",
         ),
-        text(
-            "clientSharedMemory.size",
-            quantity(CLIENT_SHM),
-            "Its size; it is part of the memory in resources.",
-            pattern=SIZE["pattern"],
-        ),
+        text(CLIENTS, quantity(CLIENT_SHM), "Its size.", pattern=SIZE),
+    ]
+
+
+def _stopping(plan: Plan) -> list[Knob]:
+    return [
         whole("drainDelay", math.ceil(plan.drain_delay), "Seconds that a pod serves on when it is to stop."),
         whole("drainTimeout", math.ceil(plan.drain_timeout), "Seconds that requests in flight may take then."),
         whole(
             "gracePeriod",
             plan.grace_period,
             "Seconds until the kubelet kills: at least drainDelay + drainTimeout + 3, and 2 for the kubelet itself.",
-            least=1,
-        ),
-        whole(
-            "startupSeconds",
-            plan.startup,
-            "How long a start may take until every required model serves: --import-timeout and twice --load-timeout.",
             least=1,
         ),
     ]
@@ -120,28 +129,14 @@ def _network() -> list[Knob]:
         items(
             "networkPolicy.clients",
             [anywhere],
-            "Who may send requests; the default is every pod of the namespace. An ingress elsewhere must be added.",
+            "Who may send requests: every pod of the namespace, or who is named, such as an ingress elsewhere.",
         ),
         items(
             "networkPolicy.monitoring",
             [{"namespaceSelector": {}}],
-            "Who may read the metrics; the default is every pod of the cluster.",
+            "Who may read the metrics: every pod of the cluster, unless others are named.",
         ),
     ]
-
-
-def _resources(plan: Plan, values: Mapping[str, Any]) -> Knob:
-    memory = quantity(total(plan, values)) if values else ""
-    default: dict[str, Any] = {
-        "requests": {"cpu": str(max(1, plan.workers)), "memory": memory},
-        "limits": {"memory": memory},
-    }
-    return mapping(
-        "resources",
-        default,
-        "Memory: daemon, tritonserver, workers and shared memory together, as `pytriton-host manifests` shows. "
-        "A GPU: limits: {nvidia.com/gpu: 1}.",
-    )
 
 
 def _pod() -> list[Knob]:

@@ -52,14 +52,14 @@ class Knob:
         if least is not None and value < least:
             return f"write {least} or more"
         if pattern is not None and not re.search(pattern, str(value)):
-            return f"write for example {self.default or self.schema['examples'][0]}"
+            return f"write for example {self.default}"
         if value not in self.schema.get("enum", [value]):
             return f"write {' or '.join(self.schema['enum'])}"
         return ""
 
 
-SIZE = {"type": "string", "pattern": "^[1-9][0-9]*([KMGT]i?)?$"}
-"""A quantity of memory as Kubernetes writes it."""
+SIZE = "^[1-9][0-9]*(Mi|Gi)$"
+"""A quantity of memory, in two of the units that Kubernetes knows: the chart has to add them up."""
 
 
 def text(name: str, default: str, said: str, **schema: Any) -> Knob:

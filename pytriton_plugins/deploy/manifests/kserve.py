@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytriton_plugins.deploy.manifests.kubernetes import Kind, config_map
+from pytriton_plugins.deploy.manifests.kubernetes import DIGEST, Kind, config_map
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.pod import pod_spec
 from pytriton_plugins.deploy.manifests.values import Values
 
 CONTAINER = "kserve-container"
 FORMAT = "pytriton-plugins"
+_PROCESSOR_TIME = 80
+"""Per cent of what is asked for: KServe's own autoscaler knows no metric of ours."""
+
+NOT_KNOWN = (
+    "autoscaling.requestsPerReplica",
+    "podDisruptionBudget.",
+    "podMonitor.",
+    "networkPolicy.",
+    "serviceAnnotations",
+)
+"""Values that have no place in these objects."""
+
 _OF_THE_RUNTIME = ("containers", "volumes", "nodeSelector", "tolerations", "affinity", "imagePullSecrets")
 """What a ServingRuntime has of a pod; the rest is the InferenceService's."""
 
@@ -37,11 +49,17 @@ def serving_runtime(plan: Plan, values: Values) -> dict[str, Any]:
 
 def inference_service(plan: Plan, values: Values) -> dict[str, Any]:
     pod = pod_spec(plan, values, values.name, CONTAINER)
-    predictor = {
+    scaled = {
         "minReplicas": values["autoscaling.minReplicas"],
         "maxReplicas": values["autoscaling.maxReplicas"],
         "scaleMetric": "cpu",
-        "scaleTarget": 80,
+        "scaleTarget": _PROCESSOR_TIME,
+    }
+    predictor = {
+        **values.entries("autoscaling.enabled", scaled),
+        **values.entries("!autoscaling.enabled", dict.fromkeys(("minReplicas", "maxReplicas"), values["replicas"])),
+        "annotations": {DIGEST: values.digest("config"), **values.spread("podAnnotations")},
+        **values.entries("podLabels", {"labels": values["podLabels"]}),
         **{key: value for key, value in pod.items() if key not in _OF_THE_RUNTIME},
         # The models are in the image: nothing is fetched.
         "model": {"modelFormat": {"name": FORMAT}, "runtime": values.name, "protocolVersion": "v2"},

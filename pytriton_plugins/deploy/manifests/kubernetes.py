@@ -15,6 +15,9 @@ from pytriton_plugins.deploy.scaling import IN_FLIGHT
 
 Manifest = dict[str, Any]
 
+DIGEST = "pytriton-plugins/config"
+"""The annotation that changes with the configuration."""
+
 
 @attrs.frozen
 class Kind:
@@ -48,7 +51,7 @@ def deployment(plan: Plan, values: Values) -> Manifest:
     template = {
         "metadata": {
             # Pods are replaced when the configuration changes.
-            "annotations": {"pytriton-plugins/config": values.digest("config"), **values.spread("podAnnotations")},
+            "annotations": {DIGEST: values.digest("config"), **values.spread("podAnnotations")},
             "labels": values.labels_and("podLabels"),
         },
         "spec": {**pod, "topologySpreadConstraints": spread},
@@ -119,15 +122,17 @@ def pod_monitor(plan: Plan, values: Values) -> Manifest:
 
 
 def network_policy(plan: Plan, values: Values) -> Manifest:
-    def open_to(peers: str, *ports: str) -> dict[str, Any]:
-        return {"from": values[peers], "ports": [{"protocol": "TCP", "port": port} for port in ports]}
+    def open_to(peers: str, *ports: str) -> list[Any]:
+        # An empty list would mean everybody.
+        rule = {"from": values[peers], "ports": [{"protocol": "TCP", "port": port} for port in ports]}
+        return values.items(peers, [rule])
 
     spec = {
         "podSelector": {"matchLabels": values.selector},
         "policyTypes": ["Ingress"],
         "ingress": [
-            open_to("networkPolicy.clients", "http", "grpc"),
-            open_to("networkPolicy.monitoring", "metrics"),
+            *open_to("networkPolicy.clients", "http", "grpc"),
+            *open_to("networkPolicy.monitoring", "metrics"),
         ],
     }
     return _object(values, "networking.k8s.io/v1", "NetworkPolicy", spec=spec)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
-from pytriton_plugins.config import END_SECONDS, KUBERNETES_DRAIN_DELAY, HostConfig
+from pytriton_plugins.config import END_SECONDS, HostConfig
 from pytriton_plugins.config_file import FILE_NAME, raw_table
 from pytriton_plugins.deploy.manifests.yaml_text import EXTRA
+from pytriton_plugins.deploy.places import PLACES, interpreters
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.model_settings import worker_count
 from pytriton_plugins.models import ModelDeclaration
@@ -22,7 +24,7 @@ WORKER = 512 * MIB
 """Of each worker, unless the operator says what a model needs: its weights are known to nobody before it runs."""
 
 SHM_TOTAL = 1024 * MIB
-"""Of the shared memory of all models together, unless it is configured."""
+"""Of the shared memory of all models together, unless it is configured or they begin with more."""
 
 KUBELET = 2
 """Seconds of the grace period that the kubelet may take before the daemon learns that it is to stop."""
@@ -32,8 +34,7 @@ _BY_THE_MANIFESTS = frozenset(
 )
 """Settings for which the pod has variables anyway."""
 
-_OF_THIS_MACHINE = frozenset({"tritonserver", "run_dir", "plugins_dir", "reload"})
-"""Settings that mean nothing in the image."""
+_NOT_IN_AN_IMAGE = (*PLACES, "reload")
 
 
 @attrs.frozen
@@ -53,6 +54,7 @@ class Plan:
     ports: Ports
     models: tuple[PlannedModel, ...]
     shm_total: int
+    shm_initial: int
     client_shm: bool
     drain_delay: float
     drain_timeout: float
@@ -61,8 +63,8 @@ class Plan:
     config_text: str = ""
     variables: tuple[tuple[str, str], ...] = ()
     """What options and variables set, which the file in the image does not."""
-    left_out: tuple[str, ...] = ()
-    """Where settings were made that mean nothing in the image."""
+    doubts: tuple[str, ...] = ()
+    """What the operator should know: settings that mean a place of the machine where they were made."""
     call: tuple[str, ...] = ()
     """The arguments of ``pytriton-host infer`` for one request, without the address."""
 
@@ -77,16 +79,21 @@ def make_plan(
     declared: Sequence[ModelDeclaration],
     image: str,
     memory: Mapping[str, int],
+    shm_initial: int,
     call: Sequence[str] = (),
 ) -> Plan:
-    """The plan for ``declared`` models; ``memory``: bytes of each worker by model, those of all others for ``""``."""
-    delay = config.drain_delay if "drain_delay" in config.fixed else KUBERNETES_DRAIN_DELAY
+    """The plan for ``declared`` models; ``memory``: bytes of each worker by model, those of all others for ``""``.
+
+    ``shm_initial``: bytes of the shared memory that all models begin with.
+    """
+    delay = config.drain_delay
     needed = math.ceil(delay) + math.ceil(config.drain_timeout) + math.ceil(END_SECONDS)
     return Plan(
         image,
-        Ports(ports.http or 8000, ports.grpc or 8001, ports.metrics or 8002),
+        _fixed(ports),
         _models(config, declared, memory),
-        config.shm_total or SHM_TOTAL,
+        config.shm_total or max(SHM_TOTAL, shm_initial),
+        shm_initial,
         "shared-memory" in config.allow,
         delay,
         config.drain_timeout,
@@ -94,7 +101,7 @@ def make_plan(
         math.ceil(config.import_timeout + 2 * config.load_timeout),
         _config_text(config.tables.path),
         (*_variables(config),),
-        tuple(config.sources[name] for name in sorted(_OF_THIS_MACHINE & config.fixed)),
+        (*_doubts(config),),
         tuple(call),
     )
 
@@ -125,6 +132,25 @@ def check_grace(grace: int, delay: int, timeout: int) -> None:
         )
 
 
+def _fixed(ports: Ports) -> Ports:
+    """The ports, with a number for each that may be any free one: a Service has to know it."""
+    chosen: list[int] = []
+    for port, usual in zip((ports.http, ports.grpc, ports.metrics), (8000, 8001, 8002), strict=True):
+        taken = {*chosen, ports.http, ports.grpc, ports.metrics}
+        chosen.append(port or next(number for number in itertools.count(usual) if number not in taken))
+    return Ports(*chosen)
+
+
+def _doubts(config: HostConfig) -> Iterable[str]:
+    for name in _NOT_IN_AN_IMAGE:
+        source = config.sources.get(name, "")
+        if source.startswith(f"{config.tables.path}: "):
+            yield f"{source} means a place on this machine, which the image may not have"
+        elif source:
+            yield f"{source} means a place on this machine, so it is left out; the image has its own"
+    yield from interpreters(config.tables)
+
+
 def _models(
     config: HostConfig, declared: Iterable[ModelDeclaration], memory: Mapping[str, int]
 ) -> tuple[PlannedModel, ...]:
@@ -145,7 +171,7 @@ def _variables(config: HostConfig) -> Iterable[tuple[str, str]]:
     for setting in SETTINGS:
         source = config.sources.get(setting.name, "")
         in_file = source.startswith(f"{config.tables.path}: ")
-        if source and not in_file and setting.name not in _BY_THE_MANIFESTS | _OF_THIS_MACHINE:
+        if source and not in_file and setting.name not in _BY_THE_MANIFESTS and setting.name not in _NOT_IN_AN_IMAGE:
             yield setting.variable, _text(getattr(config, setting.name))
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from pytriton_plugins.config_file import FILE_NAME
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.values import Values
+from pytriton_plugins.deploy.places import GROUP, USER
 
-USER, GROUP = 10001, 0
-"""Of the image."""
+RIGHTS = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+"""Of a container."""
 
 CONFIG_FOLDER = "/etc/pytriton-host"
 _CHECK_EACH = 2
@@ -29,13 +30,12 @@ def container(plan: Plan, values: Values, name: str = "pytriton-host") -> dict[s
             {"name": "grpc", "containerPort": plan.ports.grpc},
             {"name": "metrics", "containerPort": plan.ports.metrics},
         ],
-        "resources": values["resources"],
-        **_probes(values),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
+        "resources": {
+            "requests": {"cpu": values["resources.cpu"], "memory": values.memory()},
+            "limits": {"memory": values.memory(), **values.spread("resources.limits")},
         },
+        **_probes(values),
+        "securityContext": RIGHTS,
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},
             *values.items("config", [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}]),
@@ -62,8 +62,8 @@ def _environment(plan: Plan, values: Values) -> list[Any]:
         variable("PYTRITON_HOST_DRAIN_TIMEOUT", values.text("drainTimeout")),
         variable("PYTRITON_HOST_GRACE_PERIOD", values.text("gracePeriod")),
         variable("PYTRITON_HOST_SHM_TOTAL", values["sharedMemory.total"]),
-        variable("POD_TERMINATION_GRACE_PERIOD", values.text("gracePeriod")),
         resource("POD_MEMORY_LIMIT", "limits.memory"),
+        *(variable(name, value) for name, value in plan.variables),
         *values.items("config", [variable("PYTRITON_HOST_CONFIG", f"{CONFIG_FOLDER}/{FILE_NAME}")]),
         *values.spread_items("env"),
     ]
@@ -87,7 +87,7 @@ def _probes(values: Values) -> dict[str, Any]:
 def volumes(values: Values, config_map: str) -> list[Any]:
     """What the container mounts; files in memory count against its limit."""
     return [
-        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": values["tmpSize"]}},
         *values.items("config", [{"name": "config", "configMap": {"name": config_map}}]),
         *values.items(
             "clientSharedMemory.enabled",
@@ -111,12 +111,12 @@ def pod_spec(plan: Plan, values: Values, config_map: str, container_name: str = 
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **_if_set(values, "priorityClassName", "imagePullSecrets", "nodeSelector", "tolerations", "affinity"),
+        **if_set(values, "priorityClassName", "imagePullSecrets", "nodeSelector", "tolerations", "affinity"),
         "containers": [container(plan, values, container_name)],
         "volumes": volumes(values, config_map),
     }
 
 
-def _if_set(values: Values, *names: str) -> dict[str, Any]:
+def if_set(values: Values, *names: str) -> dict[str, Any]:
     """Keys that are called as their values, and are there only if these are not empty."""
     return {key: value for name in names for key, value in values.entries(name, {name: values[name]}).items()}

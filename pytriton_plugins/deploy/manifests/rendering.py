@@ -7,13 +7,31 @@ from collections.abc import Iterable
 from pytriton_plugins.deploy.manifests.knobs import Knob
 from pytriton_plugins.deploy.manifests.kubernetes import Kind
 from pytriton_plugins.deploy.manifests.plan import Plan, check_grace
+from pytriton_plugins.deploy.manifests.sizing import SHARED, quantity, size_of
 from pytriton_plugins.deploy.manifests.values import Rendered
 from pytriton_plugins.deploy.manifests.yaml_text import dump
+from pytriton_plugins.errors import ConfigError
+
+
+def check(plan: Plan, values: Rendered) -> None:
+    """ConfigError for values that do not go together; the chart has the same checks."""
+    check_grace(values["gracePeriod"], values["drainDelay"], values["drainTimeout"])
+    least, most = values["autoscaling.minReplicas"], values["autoscaling.maxReplicas"]
+    if least > most:
+        raise ConfigError(
+            f"autoscaling.minReplicas ({least}) is more than autoscaling.maxReplicas ({most}); raise that"
+        )
+    shared = values[SHARED]
+    if size_of(shared) < plan.shm_initial:
+        raise ConfigError(
+            f"{SHARED} ({shared}) is less than what the models begin with ({quantity(plan.shm_initial)}); raise "
+            "--shm-total or lower --shm-initial"
+        )
 
 
 def rendered(kinds: Iterable[Kind], plan: Plan, knobs: Iterable[Knob], name: str) -> dict[str, str]:
     """The text of each object whose condition holds, by the name of its file."""
     values = Rendered(name, {knob.name: knob.default for knob in knobs})
-    check_grace(values["gracePeriod"], values["drainDelay"], values["drainTimeout"])
+    check(plan, values)
     here = [kind for kind in kinds if not kind.condition or values.is_on(kind.condition)]
     return {f"{kind.file}.yaml": dump(kind.make(plan, values)) for kind in here}

@@ -9,15 +9,26 @@ from typing import Any
 from attrs import frozen
 
 from pytriton_plugins.deploy.manifests.plan import Plan
-from pytriton_plugins.settings import MIB, parse_size
+from pytriton_plugins.settings import MIB
 
 HOST, TRITONSERVER = 64 * MIB, 512 * MIB
 """Of the daemon, and of tritonserver with the requests that it receives and the answers that it sends."""
 
+CLIENT_SHM = 1 << 30
+"""Bytes of the clients' own shared memory in a pod, unless the operator says how many."""
+
+PROCESSES, SHARED, CLIENTS, HAS_CLIENTS = (
+    "resources.memory",
+    "sharedMemory.total",
+    "clientSharedMemory.size",
+    "clientSharedMemory.enabled",
+)
+"""The values that the memory of a replica is the sum of; the last says whether the third counts."""
+
 
 @frozen
 class Part:
-    """So many bytes each, for ``what``; ``changed_by`` is what an operator would write to change them."""
+    """So many bytes, ``count`` times, for ``what``; ``changed_by`` is what an operator would write to change them."""
 
     what: str
     size: int
@@ -26,33 +37,47 @@ class Part:
 
     @property
     def row(self) -> tuple[str, str, str]:
-        return (
-            self.what,
-            f"{self.count} × {quantity(self.size)}" if self.count > 1 else quantity(self.size),
-            self.changed_by,
-        )
+        size = quantity(self.size)
+        return self.what, f"{self.count} × {size}" if self.count > 1 else size, self.changed_by
+
+
+def processes(plan: Plan) -> list[Part]:
+    """What the plan knows of the processes of a replica."""
+    return [
+        Part("daemon", HOST),
+        Part("tritonserver, with what it receives and sends", TRITONSERVER),
+        *(
+            Part(f"workers of {model.name}", model.memory, f"--model-memory {model.name}=SIZE", model.workers)
+            for model in plan.models
+        ),
+    ]
+
+
+def of_processes(plan: Plan) -> int:
+    return sum(part.count * part.size for part in processes(plan))
 
 
 def parts(plan: Plan, values: Mapping[str, Any]) -> list[Part]:
     """Of the plan, with the values that an operator may have changed."""
-    found = [Part("daemon", HOST), Part("tritonserver, with what it receives and sends", TRITONSERVER)]
-    found += [
-        Part(f"workers of {model.name}", model.memory, f"--model-memory {model.name}=SIZE", model.workers)
-        for model in plan.models
-    ]
-    found.append(Part("shared memory of all models", parse_size(values["sharedMemory.total"]), "--shm-total SIZE"))
-    if values["clientSharedMemory.enabled"]:
-        size = parse_size(values["clientSharedMemory.size"])
-        found.append(Part("shared memory of clients", size, "--set clientSharedMemory.size=SIZE"))
+    found = processes(plan)
+    if size_of(values[PROCESSES]) != math.ceil(of_processes(plan) / MIB) * MIB:
+        found = [Part("all processes", size_of(values[PROCESSES]), f"--set {PROCESSES}=SIZE")]
+    found.append(Part("shared memory of all models", size_of(values[SHARED]), "--shm-total SIZE"))
+    if values[HAS_CLIENTS]:
+        found.append(Part("shared memory of clients", size_of(values[CLIENTS]), f"--set {CLIENTS}=SIZE"))
     return found
 
 
-def total(plan: Plan, values: Mapping[str, Any]) -> int:
+def total(values: Mapping[str, Any]) -> int:
     """Bytes of one replica."""
-    return sum(part.count * part.size for part in parts(plan, values))
+    return sum(size_of(values[name]) for name in (PROCESSES, SHARED, *([CLIENTS] if values[HAS_CLIENTS] else [])))
 
 
 def quantity(size: int) -> str:
     """Bytes as Kubernetes writes them, rounded up to whole MiB."""
-    mib = math.ceil(size / MIB)
-    return f"{mib // 1024}Gi" if mib % 1024 == 0 else f"{mib}Mi"
+    return f"{math.ceil(size / MIB)}Mi"
+
+
+def size_of(quantity: str) -> int:
+    """Bytes of what `knobs.SIZE` lets through."""
+    return int(quantity[:-2]) * MIB * {"Mi": 1, "Gi": 1024}[quantity[-2:]]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import attrs
 
 from pytriton_plugins.deploy.manifests.knobs import Knob
+from pytriton_plugins.deploy.manifests.sizing import quantity, total
 
 
 class Values(Protocol):
@@ -35,13 +36,16 @@ class Values(Protocol):
         """The value, at a place that takes text."""
 
     def number(self, name: str, divided_by: int) -> Any:
-        """The whole part of a quotient."""
+        """A quotient, rounded up."""
 
     def digest(self, name: str) -> str:
         """What changes when the value changes."""
 
     def literal(self, name: str) -> str:
-        """A value of several lines."""
+        """A text of several lines, whatever is in it."""
+
+    def memory(self) -> str:
+        """Of one replica: its processes, the shared memory of models, and that of clients where there is any."""
 
     def entries(self, condition: str, entries: Mapping[str, Any]) -> dict[str, Any]: ...
     def items(self, condition: str, items: Sequence[Any]) -> list[Any]: ...
@@ -82,7 +86,7 @@ class Rendered:
         return str(self.knobs[name])
 
     def number(self, name: str, divided_by: int) -> int:
-        return int(self.knobs[name] // divided_by)
+        return -(-int(self.knobs[name]) // divided_by)
 
     def digest(self, name: str) -> str:
         import hashlib
@@ -91,6 +95,9 @@ class Rendered:
 
     def literal(self, name: str) -> str:
         return self.text(name)
+
+    def memory(self) -> str:
+        return quantity(total(self.knobs))
 
     def is_on(self, condition: str) -> bool:
         wanted = not condition.startswith("!")
@@ -133,13 +140,16 @@ class Templated:
         return f"⟦.Values.{name} | quote⟧"
 
     def number(self, name: str, divided_by: int) -> str:
-        return f"⟦div .Values.{name} {divided_by}⟧"
+        return f"⟦div (add .Values.{name} {divided_by - 1}) {divided_by}⟧"
 
     def digest(self, name: str) -> str:
         return f"⟦.Values.{name} | sha256sum⟧"
 
     def literal(self, name: str) -> str:
-        return f"⟦literal .Values.{name}⟧"
+        return f"⟦.Values.{name} | toJson⟧"
+
+    def memory(self) -> str:
+        return '⟦include "pytriton.memory" .⟧'
 
     def entries(self, condition: str, entries: Mapping[str, Any]) -> dict[str, Any]:
         return {self._mark(f"if {_test(condition)}"): None, **entries, self._mark("end"): None}

@@ -2,7 +2,7 @@
 
 A mark that is the whole of a line's key or item becomes a line of its own: ``⟦if X⟧``, ``⟦end⟧``, ``⟦spread X⟧``, which
 puts the entries of the value X there, and ``⟦lines X⟧``, which puts the lines there that X gives. As a value,
-``⟦block X⟧`` becomes the YAML of X below its key, ``⟦literal X⟧`` a text of several lines, and ``⟦X⟧`` what X is.
+``⟦block X⟧`` becomes the YAML of X below its key, and ``⟦X⟧`` what X is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ except ImportError:
 
 _MARK = re.compile(r"⟦(.*?)⟧")
 _LINE = re.compile(r"^(?P<indent> *)(?:- )?⟦(?P<verb>if|end|spread|lines) ?(?P<what>[^⟧]*?)(?:~\d+)?⟧(?:: null)?$")
-_BLOCK = re.compile(r"^(?P<indent> *)(?P<key>(?:- )?[^⟦]+:) ⟦(?P<verb>block|literal) (?P<what>[^⟧]*)⟧$")
+_BLOCK = re.compile(r"^(?P<indent> *)(?P<key>(?:- )?[^⟦]+:) ⟦block (?P<what>[^⟧]*)⟧$")
 
 
 def load(text: str, where: str) -> Any:
@@ -32,24 +32,38 @@ def load(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: no YAML: {one_line(error)}") from None
 
 
+class _Dumper(yaml.SafeDumper):
+    """Text of several lines as it stands, where YAML's block form can hold it."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
+    style = None
+    if "\n" in data:
+        style = "|" if _fits_a_block(data) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+def _fits_a_block(text: str) -> bool:
+    """Whether it comes back from YAML's block form, and through every parser, as it was."""
+    lines = text.split("\n")
+    plain = all(line.isprintable() and line == line.rstrip() for line in lines)
+    return plain and not text.startswith((" ", "\n")) and not text.endswith("\n\n")
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
 def dump(value: Any) -> str:
-    """YAML in block style, in the order of the keys; text of several lines as it stands."""
-
-    class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:
-            return True
-
-    def text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in data else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-    Dumper.add_representer(str, text)
-    return str(yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000))
+    """YAML in block style, in the order of the keys."""
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000))
 
 
 def template(value: Any) -> str:
     """A template of Helm for ``value`` with its marks."""
-    return "\n".join(map(_template_line, dump(value).splitlines())) + "\n"
+    return "\n".join(map(_template_line, dump(value).split("\n")))
 
 
 def _template_line(line: str) -> str:
@@ -64,6 +78,5 @@ def _template_line(line: str) -> str:
         return f"{{{{- with {what} }}}}\n{{{{- toYaml . | nindent {indent} }}}}\n{{{{- end }}}}"
     if found := _BLOCK.match(line):
         indent = len(found["indent"]) + 2 * (1 + found["key"].startswith("- "))
-        bar, newline = (" |", "nindent") if found["verb"] == "literal" else ("", "nindent")
-        return f"{found['indent']}{found['key']}{bar}\n{' ' * indent}{{{{- {found['what']} | {newline} {indent} }}}}"
+        return f"{found['indent']}{found['key']}\n{' ' * indent}{{{{- {found['what']} | nindent {indent} }}}}"
     return _MARK.sub(r"{{ \1 }}", line)

@@ -17,6 +17,9 @@ from pytriton_plugins.testing import RunningHost, run_host
 
 ECHO = f"{Path(__file__).parents[2] / 'models' / 'memory.py'}:echo"
 SMALL_SHM = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"', "sh"]
+PLAIN = ["--no-plugin=memory-guard", "--no-plugin=kubernetes"]
+"""Policies of hook plugins that are installed as well would refuse earlier."""
+
 MIB = 1 << 20
 LIMIT = 512 * MIB
 SUCCEED = {"http": 96, "grpc": 48}
@@ -60,7 +63,7 @@ class Run:
         with (
             cgroup("memory", {"memory.limit_in_bytes": LIMIT}) as memory,
             cgroup("cpu", {"cpu.shares": SHARES}) as cpu,
-            run_host(ECHO, prefix=[*cpu.prefix, *memory.prefix, *SMALL_SHM]) as host,
+            run_host(ECHO, options=PLAIN, prefix=[*cpu.prefix, *memory.prefix, *SMALL_SHM]) as host,
         ):
             host.wait_settled()
             for size in SIZES[self.protocol]:

@@ -15,9 +15,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "pytriton.selector" . }}
 app.kubernetes.io/part-of: pytriton-plugins
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "pytriton.image" -}}
 {{ .Values.image.repository }}{{ with .Values.image.tag }}:{{ . }}{{ end }}
+{{- end -}}
+
+{{- define "pytriton.mib" -}}
+{{- $number := regexFind "^[0-9]+" . | int64 -}}
+{{- if hasSuffix "Gi" . }}{{ mul $number 1024 }}{{ else }}{{ $number }}{{ end -}}
+{{- end -}}
+
+{{- define "pytriton.memory" -}}
+{{- $shared := include "pytriton.mib" .Values.sharedMemory.total -}}
+{{- $sum := add (include "pytriton.mib" .Values.resources.memory) $shared -}}
+{{- if .Values.clientSharedMemory.enabled -}}
+{{- $sum = add $sum (include "pytriton.mib" .Values.clientSharedMemory.size) -}}
+{{- end -}}
+{{ $sum }}Mi
 {{- end -}}

@@ -1,0 +1,100 @@
+"""What `pytriton-host manifests` is to deploy, of what is installed here; imports plugins in children of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytriton_plugins.cli.app import explain
+from pytriton_plugins.cli.loading import inspected, loaded_hooks
+from pytriton_plugins.errors import ConfigError, PytritonPluginsError
+from pytriton_plugins.settings import parse_size
+from pytriton_plugins.text import one_line
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.deploy.manifests.plan import Plan
+    from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.values import Ports
+
+
+def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
+    """The plan for every installed model; ``memory``: bytes of each worker by model, ``""`` for all others.
+
+    What is broken ends it, for the pods would not become ready; what may be broken there too is passed over.
+    """
+    from pytriton_plugins.deploy.manifests.plan import make_plan
+    from pytriton_plugins.host.granting import ledger_of
+    from pytriton_plugins.host.model_settings import is_required
+    from pytriton_plugins.host.report import example_call
+
+    hooks = _hooks(config)
+    models = _models(config, hooks)
+    shm_initial = sum(ledger_of(config, hooks, model).at_start for model in models)
+    # One that must be there is a better test than one that may be away.
+    (first, *_) = sorted(models, key=lambda model: not is_required(config, model.name))
+    drained = _with_drain(config, hooks)
+    return make_plan(drained, _ports(config, hooks), models, image, memory, shm_initial, example_call(first))
+
+
+def sizes(texts: Iterable[str]) -> dict[str, int]:
+    """``--model-memory`` by model; ``""`` is that of all others."""
+    found = {}
+    for text in texts:
+        name, _, size = text.rpartition("=")
+        try:
+            found[name] = parse_size(size)
+        except ValueError as error:
+            raise ConfigError(f"--model-memory {one_line(text)}: {error}") from None
+    return found
+
+
+def _hooks(config: HostConfig) -> HookManager:
+    broken: dict[str, str] = {}
+    hooks = loaded_hooks(config, broken)
+    for label, error in broken.items():
+        said = f"hook plugin {label}: {error.removeprefix(f'hook plugin {label}: ')}"
+        if not config.skip_broken_hooks:
+            raise ConfigError(said)
+        explain(f"warning: {said}")
+    return hooks
+
+
+def _models(config: HostConfig, hooks: HookManager) -> Sequence[ModelDeclaration]:
+    models: list[ModelDeclaration] = []
+    for each in inspected(config, hooks):
+        if each.error and not each.reference.names & set(config.optional):
+            raise PytritonPluginsError(f"plugin {each.reference.label}: {each.error}")
+        if each.error:
+            explain(f"warning: plugin {each.reference.label} is optional, and its models are not counted: {each.error}")
+        models += each.models
+    if not models:
+        raise PytritonPluginsError("there is nothing to serve; install the model plugins that the image has")
+    return models
+
+
+def _ports(config: HostConfig, hooks: HookManager) -> Ports:
+    """As hook plugins choose them; what is configured stays as it is."""
+    import attrs
+
+    from pytriton_plugins.values import Ports
+
+    configured = Ports(config.http_port, config.grpc_port, config.metrics_port)
+    chosen = hooks.choose_ports(configured)
+    if chosen is None:
+        return configured
+    fixed = {name: port for name, port in attrs.asdict(configured).items() if f"{name}_port" in config.fixed}
+    return attrs.evolve(chosen.value, **fixed)
+
+
+def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
+    """As hook plugins choose it in a cluster; what is configured stays as it is."""
+    import attrs
+
+    from pytriton_plugins.config import KUBERNETES_DRAIN_DELAY
+    from pytriton_plugins.host.preparing import chosen_drain
+
+    if "drain_delay" not in config.fixed:
+        config = attrs.evolve(config, drain_delay=KUBERNETES_DRAIN_DELAY)
+    return attrs.evolve(config, **chosen_drain(config, hooks)[0])
