@@ -1,8 +1,9 @@
-"""`python -m benchmarks arenas`: what few malloc arenas cost tritonserver. Runs in the benchmark process."""
+"""`python -m benchmarks arenas`: what fewer malloc arenas cost tritonserver. Runs in the benchmark process."""
 
 from __future__ import annotations
 
 import functools
+import os
 
 from benchmarks.cache import Cache
 from benchmarks.loads import Load
@@ -11,24 +12,25 @@ from benchmarks.servers import Models, Place, Server, Starter
 from benchmarks.servers.ours import start_ours
 from benchmarks.table import Comparison, too_few_pairs
 
-TITLES = {"few": "4 arenas", "many": "16 arenas"}
-LOADS = "grpc-1,grpc-8,grpc-32,http-1,strings-1,shm-600k"
+TITLES = {"one": "one arena a processor", "two": "two arenas a processor", "eight": "eight, glibc's default"}
+LOADS = "grpc-1,grpc-8,grpc-32,http-1,shm-600k"
 
 
-def start(arenas: int, cache: Cache, models: Models, place: Place) -> Server:
-    """Ours with so many malloc arenas for tritonserver."""
+def start(for_each: int, cache: Cache, models: Models, place: Place) -> Server:
+    """Ours with so many malloc arenas for tritonserver for each processor."""
     server = start_ours(cache, models, place)
-    server.add_variables(MALLOC_ARENA_MAX=str(arenas))
+    server.add_variables(MALLOC_ARENA_MAX=str(for_each * len(os.sched_getaffinity(0))))
     return server
 
 
 def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
     """Why these figures do not count; empty if they do."""
-    return [text for load in loads for text in too_few_pairs(run, load, "many", TITLES)]
+    return [text for load in loads for text in too_few_pairs(run, load, "eight", TITLES)]
 
 
 STARTERS: dict[str, Starter] = {
-    "few": functools.partial(start, 4),
-    "many": functools.partial(start, 16),
+    "one": functools.partial(start, 1),
+    "two": functools.partial(start, 2),
+    "eight": functools.partial(start, 8),
 }
-COMPARISON = Comparison(STARTERS, TITLES, (("few", "many"),), objections)
+COMPARISON = Comparison(STARTERS, TITLES, (("one", "eight"), ("two", "eight"), ("one", "two")), objections)
