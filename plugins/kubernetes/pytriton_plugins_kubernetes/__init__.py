@@ -75,7 +75,8 @@ def pytriton_on_host_start(settings: Mapping[str, Any]) -> None:
         models = f"{options.models} model{'' if options.models == 1 else 's'}"
         memory += f", {options.share:g} of it for the shared memory of {models}"
     file = f"{options.not_ready_file} from {options.named_by}"
-    _LOG.info("taken: %s; %s; the file that holds ready back, %s", grace, memory, file)
+    level = logging.INFO if pod or limit is not None else logging.DEBUG  # there is no pod
+    _LOG.log(level, "taken: %s; %s; the file that holds ready back, %s", grace, memory, file)
     if left := objection(options.not_ready_file):  # in a volume it outlives the container that made it
         _LOG.warning("%s, from before this start; not ready until it is removed", left.reason)
 
