@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,17 @@ def command(
     else:
         _write(here() / folder, files)
     _tell(plan, knobs, as_json or folder is None)
+    if folder is not None and not as_json:
+        click.echo(f"Next: {_next(form, name, folder)}")
     return 0
+
+
+def _next(form: str, name: str, folder: Path) -> str:
+    if form == "helm":
+        # Without a slash Helm would look for a repository's chart.
+        place = str(folder) if folder.is_absolute() or str(folder).startswith(".") else f"./{folder}"
+        return f"helm upgrade --install {name} {shlex.quote(place)}"
+    return f"kubectl apply -f {shlex.quote(str(folder))}"
 
 
 def _check_name(name: str) -> None:

@@ -29,6 +29,9 @@ def test_a_folder_gets_a_file_for_each(called: Called, tmp_path: Path) -> None:
     ]
     (line,) = [line for line in ran.out.splitlines() if "together" in line]
     assert line.split()[:2] == ["together", "2112Mi"]
+    assert ran.out.splitlines()[-1] == "Next: kubectl apply -f out"
+    ran = called("manifests", *ADD_SUB, "-o", "a chart", "--format", "helm")
+    assert ran.out.splitlines()[-1] == "Next: helm upgrade --install models './a chart'"
 
 
 def test_json(called: Called) -> None:
