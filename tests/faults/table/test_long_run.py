@@ -27,7 +27,7 @@ from talks import TALKS, TARGETS
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 
-SECONDS, KILL_EACH, SAMPLE_EACH = (3600.0, 60.0, 10.0) if FULL else (30.0, 10.0, 0.5)
+SECONDS, KILL_EACH, SAMPLE_EACH = (3600.0, 60.0, 10.0) if FULL else (20.0, 5.0, 0.5)
 WORKERS = 2
 IN_FLIGHT = "model {}: its worker ended while it ran this request"
 TOLD = 1.0

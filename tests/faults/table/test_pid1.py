@@ -20,7 +20,7 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
-RUNS = 10
+RUNS = 10 if FULL else 4
 IN_CONTAINERS = RUNS if FULL else 3
 REAPED_WITHIN = 1.0
 STOPPED_WITHIN = 5.0
