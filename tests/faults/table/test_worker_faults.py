@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from cgroups import cgroup
 from clients import Answered, Crowd, texts
-from figures import figure
+from figures import FULL, figure
 from load import Load
 from scrape import value, workers
 
@@ -28,6 +28,7 @@ OTHER = {"x": np.ones((1, 2), np.float32)}
 WORKERS = 11
 """Ten of them end, each once: who ends often is not replaced at once."""
 
+WITH_GIGABYTES = WORKERS if FULL else 4
 BATCH = 8
 IN_FLIGHT = "model life: its worker ended while it ran this request"
 AT_ONCE = 0.1
@@ -35,9 +36,9 @@ PER_GB = 0.09
 
 
 @contextlib.contextmanager
-def under_load(at_import: str) -> Iterator[RunningHost]:
+def under_load(at_import: str, count: int = WORKERS) -> Iterator[RunningHost]:
     """A host of two models, clients of both. In the end nothing failed but what a worker had, and of the other none."""
-    options = [f"--workers={WORKERS}"]
+    options = [f"--workers={count}"]
     targets = (MODELS / "life.py", f"{MODELS / 'forms.py'}:doubled")
     with (
         run_host(*targets, options=options, env={"LIFE_AT_IMPORT": at_import}) as host,
@@ -45,13 +46,13 @@ def under_load(at_import: str) -> Iterator[RunningHost]:
         Load(host, "doubled", lambda: OTHER, clients=4, pause=0.01) as other,
     ):
         wait_until(lambda: load.sent and other.sent, what="the clients are at work")
-        wait_until(lambda: workers(host.metrics, "life") == WORKERS, 30, "all workers serve")
+        wait_until(lambda: workers(host.metrics, "life") == count, 30, "all workers serve")
         yield host
         load.stop()
         other.stop()
         assert other.failed == []
         assert {each.error.partition("] ")[2] or each.error for each in load.failed} <= {IN_FLIGHT}
-        assert len(load.failed) <= WORKERS * BATCH
+        assert len(load.failed) <= count * BATCH
         assert host.status("/v2/health/ready") == 200
 
 
@@ -65,11 +66,11 @@ def import_time() -> float:
     return max(took)
 
 
-def ends_of_all(host: RunningHost, folder: Path, what: str) -> list[tuple[float, float]]:
+def ends_of_all(host: RunningHost, folder: Path, what: str, count: int = WORKERS) -> list[tuple[float, float]]:
     """Have all workers but one end, one after the other: each time the seconds until its client knows, and until
     another serves.
     """
-    gates = [folder / str(number) for number in range(WORKERS - 1)]
+    gates = [folder / str(number) for number in range(count - 1)]
     with Crowd(host, len(gates)) as crowd:
         sent = []
         for gate in gates:
@@ -77,15 +78,15 @@ def ends_of_all(host: RunningHost, folder: Path, what: str) -> list[tuple[float,
             sent.append(crowd.send("life", {"what": texts(f"wait {what}"), "gate": texts(str(gate))}))
             # Only then the next: one batch runs what its first row says.
             wait_until(gate.with_suffix(".pid").exists, what="the callable runs")
-        return [ended(host, gate, future, what) for gate, future in zip(gates, sent, strict=True)]
+        return [ended(host, gate, future, what, count) for gate, future in zip(gates, sent, strict=True)]
 
 
-def ended(host: RunningHost, gate: Path, sent: Future[Answered], what: str) -> tuple[float, float]:
+def ended(host: RunningHost, gate: Path, sent: Future[Answered], what: str, count: int) -> tuple[float, float]:
     before = restarts(host)
     began = end(what, int(gate.with_suffix(".pid").read_text()), gate)
     answered = sent.result()
     assert answered.error == IN_FLIGHT
-    wait_until(lambda: restarts(host) > before and workers(host.metrics, "life") == WORKERS)
+    wait_until(lambda: restarts(host) > before and workers(host.metrics, "life") == count)
     return answered.at - began, time.monotonic() - began
 
 
@@ -121,8 +122,8 @@ def test_ten_workers_end(tmp_path: Path, what: str, at_import: str) -> None:
     figure(3, f"worker ends ({cause}): until another serves", [each[1] for each in seconds], limit=1.0 + imported)
 
 
-def test_ten_workers_with_a_gigabyte_each(tmp_path: Path) -> None:
+def test_workers_with_a_gigabyte_each(tmp_path: Path) -> None:
     """Memory is freed before files are closed. Seen red without the word of the host (`ModelLink.gone`)."""
-    with under_load("gigabyte") as host:
-        known = [each[0] for each in ends_of_all(host, tmp_path, "")]
+    with under_load("gigabyte", WITH_GIGABYTES) as host:
+        known = [each[0] for each in ends_of_all(host, tmp_path, "", WITH_GIGABYTES)]
     figure(3, "worker with 1 GB ends by SIGKILL: until its client knows", known, limit=AT_ONCE + PER_GB)
