@@ -9,7 +9,7 @@ import figures
 import pytest
 from allowed_skips import forbidden, read_allowed
 
-LEFT_OUT = ("backend", "cli", "docs", "faults", "host", "plugins")
+LEFT_OUT = ("backend", "benchmarks", "cli", "docs", "faults", "host", "plugins", "testing", "worker")
 """Folders without which PYTRITON_TESTS=short is content."""
 
 

@@ -50,7 +50,7 @@ def refuses(replica: Replica) -> bool:
     for port in PORTS:
         try:
             socket.create_connection((replica.address, port), timeout=5).close()
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):  # reset: the end came just now
             continue
         return False
     return True
