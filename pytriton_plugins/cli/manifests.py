@@ -92,15 +92,14 @@ def command(
     if show_values:
         return _show_values(knobs, as_json)
     files = _files(form, plan, knobs, name)
-    if as_json:
-        click.echo(json.dumps({"schema": 1, "files": files}, indent=2))
-    elif folder is None:
-        click.echo("---\n".join(files.values()), nl=False)
-    else:
-        _write(here() / folder, files)
-    _tell(plan, knobs, as_json or folder is None)
-    if folder is not None and not as_json:
-        click.echo(f"Next: {_next(form, name, folder)}")
+    if as_json or folder is None:
+        text = json.dumps({"schema": 1, "files": files}, indent=2) + "\n" if as_json else "---\n".join(files.values())
+        click.echo(text, nl=False)
+        _tell(plan, knobs, on_error=True)
+        return 0
+    _write(here() / folder, files)
+    _tell(plan, knobs, on_error=False)
+    click.echo(f"Next: {_next(form, name, folder)}")
     return 0
 
 

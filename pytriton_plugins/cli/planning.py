@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pytriton_plugins.deploy.manifests.plan import Plan
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.models import ModelDeclaration
-    from pytriton_plugins.values import Ports
 
 
 def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
@@ -27,6 +26,7 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
     from pytriton_plugins.deploy.manifests.plan import make_plan
     from pytriton_plugins.host.granting import ledger_of
     from pytriton_plugins.host.model_settings import is_required
+    from pytriton_plugins.host.ports import wanted_ports
     from pytriton_plugins.host.report import example_call
 
     hooks = _hooks(config)
@@ -35,7 +35,7 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
     # One that must be there is a better test than one that may be away.
     (first, *_) = sorted(models, key=lambda model: not is_required(config, model.name))
     drained = _with_drain(config, hooks)
-    return make_plan(drained, _ports(config, hooks), models, image, memory, shm_initial, example_call(first))
+    return make_plan(drained, wanted_ports(config, hooks), models, image, memory, shm_initial, example_call(first))
 
 
 def sizes(texts: Iterable[str]) -> dict[str, int]:
@@ -72,20 +72,6 @@ def _models(config: HostConfig, hooks: HookManager) -> Sequence[ModelDeclaration
     if not models:
         raise PytritonPluginsError("there is nothing to serve; install the model plugins that the image has")
     return models
-
-
-def _ports(config: HostConfig, hooks: HookManager) -> Ports:
-    """As hook plugins choose them; what is configured stays as it is."""
-    import attrs
-
-    from pytriton_plugins.values import Ports
-
-    configured = Ports(config.http_port, config.grpc_port, config.metrics_port)
-    chosen = hooks.choose_ports(configured)
-    if chosen is None:
-        return configured
-    fixed = {name: port for name, port in attrs.asdict(configured).items() if f"{name}_port" in config.fixed}
-    return attrs.evolve(chosen.value, **fixed)
 
 
 def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:

@@ -45,8 +45,7 @@ def settle_ports(address: str, ports: Ports, plugin: str = "") -> Ports:
 
 def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
     """The ports to listen on, all of them free now; raises PortTaken when no hook has an answer to a taken one."""
-    configured = Ports(config.http_port, config.grpc_port, config.metrics_port)
-    fixed = {name: getattr(configured, name) for name in ("http", "grpc", "metrics") if f"{name}_port" in config.fixed}
+    configured, fixed = _configured(config)
     taken: list[int] = []
     for attempt in itertools.count():
         answer = hooks.choose_ports(configured, attempt, taken)
@@ -58,6 +57,19 @@ def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
             if answer is None or error.port in fixed.values() or attempt >= _MOST_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+def wanted_ports(config: HostConfig, hooks: HookManager) -> Ports:
+    """The ports that are asked for, whether they are free or not, with 0 for any."""
+    configured, fixed = _configured(config)
+    answer = hooks.choose_ports(configured)
+    return attrs.evolve(answer.value if answer else configured, **fixed)
+
+
+def _configured(config: HostConfig) -> tuple[Ports, dict[str, int]]:
+    """The ports of the configuration, and those by name that it sets, which hook plugins may not change."""
+    configured = Ports(config.http_port, config.grpc_port, config.metrics_port)
+    return configured, {name: port for name, port in attrs.asdict(configured).items() if f"{name}_port" in config.fixed}
 
 
 class PortTaken(ServerError):

@@ -183,7 +183,7 @@ class ServedModel:
                     await asyncio.sleep(SPAWN_AGAIN_AFTER)
                     continue
                 served = await self._serve_with(started, fresh=fresh, trial=trial)
-                if started.expected_to_end or (trial is not None and not trial.done()):
+                if started.expected_to_end or _is_open(trial):
                     return  # another has taken its place, or keeps it
                 if not self.error and not self._is_over:
                     await self._after(started, history, served=served)
@@ -248,7 +248,7 @@ class ServedModel:
                 server = await self._host.server()
                 if await self._join(worker, server) and not served:
                     served = True
-                    if trial is not None and not trial.done():
+                    if trial is not None and _is_open(trial):
                         trial.set_result(worker)
                     self._host.worker_is_ready(worker)
                 await first_end(worker.child, server.child)
@@ -259,7 +259,7 @@ class ServedModel:
             worker.kill()
             self._failed(str(error))
         finally:
-            if self.error or (trial is not None and not trial.done()):
+            if self.error or _is_open(trial):
                 worker.kill()
             self.live.disconnect(worker)
         return served
@@ -306,3 +306,7 @@ class ServedModel:
         for place in self._places:
             if place is not asyncio.current_task():
                 place.cancel()
+
+
+def _is_open(trial: asyncio.Future[Worker] | None) -> bool:
+    return trial is not None and not trial.done()

@@ -6,8 +6,9 @@ import re
 
 import attrs
 
+from pytriton_plugins.config import HostConfig
 from pytriton_plugins.deploy.images.requirements import Wanted
-from pytriton_plugins.deploy.places import GROUP, USER
+from pytriton_plugins.deploy.places import GROUP, USER, startup_seconds
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
@@ -27,8 +28,8 @@ SOURCE_DATE = 315532800
 With it pip's compiled files hold a hash of their source in place of its time, so that two builds give the same.
 """
 
-START_PERIOD = 180
-"""Seconds: the import of a plugin (60), and twice its set-up (60), each with its built-in limit."""
+START_PERIOD = startup_seconds(HostConfig())
+"""Seconds, with the built-in limits."""
 
 _INSTALL = "python3 -m pip --python=/opt/pytriton install --no-cache-dir"
 _SECRET = "--mount=type=secret,id=pip.conf,target=/etc/pip.conf"

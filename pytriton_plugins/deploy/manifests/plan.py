@@ -12,7 +12,7 @@ import attrs
 from pytriton_plugins.config import END_SECONDS, HostConfig
 from pytriton_plugins.config_file import FILE_NAME, raw_table
 from pytriton_plugins.deploy.manifests.yaml_text import EXTRA
-from pytriton_plugins.deploy.places import PLACES, interpreters
+from pytriton_plugins.deploy.places import PLACES, interpreters, startup_seconds
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.model_settings import worker_count
 from pytriton_plugins.models import ModelDeclaration
@@ -98,7 +98,7 @@ def make_plan(
         delay,
         config.drain_timeout,
         math.ceil(config.grace_period) if config.grace_period is not None else needed + KUBELET,
-        math.ceil(config.import_timeout + 2 * config.load_timeout),
+        startup_seconds(config),
         _config_text(config.tables.path),
         (*_variables(config),),
         (*_doubts(config),),
@@ -120,16 +120,6 @@ def _config_text(file: Path | None) -> str:
     except ImportError:
         raise ConfigError(f"{file}: {EXTRA}") from None
     return tomli_w.dumps(table)
-
-
-def check_grace(grace: int, delay: int, timeout: int) -> None:
-    """ConfigError if a stop may take longer than the kubelet waits."""
-    needed = delay + timeout + math.ceil(END_SECONDS)
-    if grace < needed:
-        raise ConfigError(
-            f"a stop may take {needed} s in a cluster (drainDelay {delay} + drainTimeout {timeout} + "
-            f"{END_SECONDS:g}), and the grace period is {grace} s; raise --grace-period or --set gracePeriod"
-        )
 
 
 def _fixed(ports: Ports) -> Ports:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pytriton_plugins.config import check_drain
 from pytriton_plugins.deploy.manifests.knobs import Knob
 from pytriton_plugins.deploy.manifests.kubernetes import Kind
-from pytriton_plugins.deploy.manifests.plan import Plan, check_grace
+from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.sizing import SHARED, quantity, size_of
 from pytriton_plugins.deploy.manifests.values import Rendered
 from pytriton_plugins.deploy.manifests.yaml_text import dump
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.values import Drain
 
 
 def check(plan: Plan, values: Rendered) -> None:
     """ConfigError for values that do not go together; the chart has the same checks."""
-    check_grace(values["gracePeriod"], values["drainDelay"], values["drainTimeout"])
+    drain = Drain(values["drainDelay"], values["drainTimeout"], values["gracePeriod"])
+    check_drain(drain, "raise --grace-period or --set gracePeriod")
     least, most = values["autoscaling.minReplicas"], values["autoscaling.maxReplicas"]
     if least > most:
         raise ConfigError(
