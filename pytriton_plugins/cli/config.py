@@ -39,8 +39,8 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
         rows = list(effective(config, hooks))
         if show_models:
             rows += effective_models(config, hooks)
-    for label, error in broken.items():
-        explain(error if label in error else f"hook plugin {label}: {error}")
+    for error in broken.values():
+        explain(error)
     if as_json:
         settings = [{"setting": name, "value": value, "source": source} for name, value, source in rows]
         click.echo(json.dumps({"schema": 1, "settings": settings}, indent=2, default=str))
@@ -123,15 +123,16 @@ def _in_file(config: HostConfig, key: str) -> str:
 def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
     """What hook plugins would make of settings that nobody else set."""
     from pytriton_plugins.hooks.manager import BUILT_IN
+    from pytriton_plugins.host.ports import wanted_ports
     from pytriton_plugins.host.preparing import chosen_drain
-    from pytriton_plugins.values import Ports, ServerOptions
+    from pytriton_plugins.values import ServerOptions
 
     chosen = _chosen_server(config, hooks)
-    ports = hooks.choose_ports(Ports(config.http_port, config.grpc_port, config.metrics_port))
-    if ports is not None and ports.plugin != BUILT_IN:
-        for name in ("http", "grpc", "metrics"):
-            if f"{name}_port" not in config.fixed:
-                chosen[f"{name}_port"] = getattr(ports.value, name), f"hook plugin {ports.plugin}"
+    ports, plugin = wanted_ports(config, hooks)
+    if plugin != BUILT_IN:
+        for name in ("http_port", "grpc_port", "metrics_port"):
+            if name not in config.fixed:
+                chosen[name] = getattr(ports, name.removesuffix("_port")), f"hook plugin {plugin}"
     drain, plugin = chosen_drain(config, hooks)
     chosen |= {name: (value, f"hook plugin {plugin}") for name, value in drain.items()}
     options = hooks.edit_server_options(ServerOptions(config.server_options))

@@ -39,14 +39,15 @@ def warn_of_variables() -> None:
 
 
 def loaded_hooks(config: HostConfig, broken: dict[str, str]) -> HookManager:
-    """The hook plugins that work; those that do not go to ``broken``, by label, with what is wrong."""
+    """The hook plugins that work; those that do not go to ``broken``, by label, with a line that names them."""
     from pytriton_plugins.discovery.entry_points import find_hooks, look_into
     from pytriton_plugins.discovery.selection import conflicts, without
     from pytriton_plugins.hooks.manager import HookManager
 
     look_into(config.plugins_dir)
     left = without(find_hooks(), config.disable)
-    broken.update(conflicts(left))
+    for label, problem in conflicts(left).items():
+        broken[label] = f"hook plugin {label}: {problem}"
     references = [reference for reference in left if reference.label not in broken]
     return HookManager.of_references(
         references, config.tables.plugins, lambda reference, error: broken.update({reference.label: str(error)})

@@ -35,7 +35,8 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
     # One that must be there is a better test than one that may be away.
     (first, *_) = sorted(models, key=lambda model: not is_required(config, model.name))
     drained = _with_drain(config, hooks)
-    return make_plan(drained, wanted_ports(config, hooks), models, image, memory, shm_initial, example_call(first))
+    ports, _ = wanted_ports(config, hooks)
+    return make_plan(drained, ports, models, image, memory, shm_initial, example_call(first))
 
 
 def sizes(texts: Iterable[str]) -> dict[str, int]:
@@ -53,11 +54,10 @@ def sizes(texts: Iterable[str]) -> dict[str, int]:
 def _hooks(config: HostConfig) -> HookManager:
     broken: dict[str, str] = {}
     hooks = loaded_hooks(config, broken)
-    for label, error in broken.items():
-        said = f"hook plugin {label}: {error.removeprefix(f'hook plugin {label}: ')}"
+    for error in broken.values():
         if not config.skip_broken_hooks:
-            raise ConfigError(said)
-        explain(f"warning: {said}")
+            raise ConfigError(error)
+        explain(f"warning: {error}")
     return hooks
 
 

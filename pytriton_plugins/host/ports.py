@@ -59,11 +59,13 @@ def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
     raise AssertionError("unreachable")
 
 
-def wanted_ports(config: HostConfig, hooks: HookManager) -> Ports:
-    """The ports that are asked for, whether they are free or not, with 0 for any."""
+def wanted_ports(config: HostConfig, hooks: HookManager) -> tuple[Ports, str]:
+    """The ports that are asked for, whether they are free or not, with 0 for any, and the hook plugin that says so."""
     configured, fixed = _configured(config)
     answer = hooks.choose_ports(configured)
-    return attrs.evolve(answer.value if answer else configured, **fixed)
+    if answer is None:
+        return configured, BUILT_IN
+    return attrs.evolve(answer.value, **fixed), answer.plugin
 
 
 def _configured(config: HostConfig) -> tuple[Ports, dict[str, int]]:
