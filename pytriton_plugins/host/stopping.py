@@ -21,6 +21,9 @@ STUCK_PATIENCE = 0.2
 _GATE_PATIENCE = 0.3
 """Seconds after which the drain begins although the gate is not closed yet."""
 
+_UNDER_WAY = 0.3
+"""Seconds after a delay in which what was sent before its end may still arrive, so that idleness means nothing yet."""
+
 _ANSWER_PATIENCE = 1.0
 """Seconds that tritonserver gets for saying what is in flight; it answers within milliseconds unless it hangs."""
 
@@ -41,14 +44,14 @@ async def stop_taking_work(
         await asyncio.wait([closing, hurried], timeout=_GATE_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait([hurried], timeout=delay)
         server = running()
-        return STOP_PATIENCE if server is None else await _drain(server, timeout, hurried)
+        return STOP_PATIENCE if server is None else await _drain(server, _UNDER_WAY if delay else 0, timeout, hurried)
     finally:
         for task in (closing, hurried):
             task.cancel()
 
 
-async def _drain(server: TritonServer, timeout: float, hurried: asyncio.Future[Any]) -> float:
-    idle = asyncio.ensure_future(_idle(server))
+async def _drain(server: TritonServer, at_least: float, timeout: float, hurried: asyncio.Future[Any]) -> float:
+    idle = asyncio.ensure_future(_idle(server, at_least))
     try:
         await asyncio.wait([idle, hurried], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if hurried.done():
@@ -58,8 +61,9 @@ async def _drain(server: TritonServer, timeout: float, hurried: asyncio.Future[A
         idle.cancel()
 
 
-async def _idle(server: TritonServer) -> bool:
-    """Wait until nothing was in flight twice in a row; False when tritonserver ends or hangs."""
+async def _idle(server: TritonServer, at_least: float) -> bool:
+    """Wait ``at_least`` seconds and until nothing was in flight twice in a row; False when tritonserver ends or hangs."""
+    await asyncio.sleep(at_least)
     idle = 0
     while idle < 2:
         if not server.child.running:

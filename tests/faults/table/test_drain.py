@@ -22,6 +22,8 @@ IDLE = {"what": texts(""), "gate": texts("/-")}
 CLIENTS = 32
 DELAY = 5.0 if FULL else 1.0
 DRAIN_TIMEOUT = 1.0
+UNDER_WAY = 0.05
+"""Seconds that a request is on its way: what was sent that long after the delay counts as sent before its end."""
 RUNS = 10 if FULL else 2
 
 
@@ -41,11 +43,13 @@ def stopped_under_load(number: signal.Signals) -> tuple[list[Sent], float, int, 
 
 
 def test_nothing_is_lost_that_was_sent_before_the_delay_is_over() -> None:
-    """Clients on kept and on new connections never stop. Seen red with a delay of 0 (`stop_taking_work`)."""
+    """Clients on kept and on new connections never stop. Seen red with a delay of 0 and with a drain that takes idleness
+    for the end at once (`stop_taking_work`).
+    """
     lost, served, ends = [], [], []
     for run in range(RUNS):
         sent, stopped, code, took = stopped_under_load((signal.SIGTERM, signal.SIGINT)[run % 2])
-        before = [each for each in sent if each.began < stopped + DELAY]
+        before = [each for each in sent if each.began < stopped + DELAY + UNDER_WAY]
         failed = [each for each in before if each.error]
         assert not failed, failed[:3]
         assert code == 0
