@@ -62,7 +62,7 @@ async def _drain(server: TritonServer, at_least: float, timeout: float, hurried:
 
 
 async def _idle(server: TritonServer, at_least: float) -> bool:
-    """Wait ``at_least`` seconds and until nothing was in flight twice in a row; False when tritonserver ends or hangs."""
+    """Wait so long, and until nothing was in flight twice in a row; False when tritonserver ends or hangs."""
     await asyncio.sleep(at_least)
     idle = 0
     while idle < 2:
