@@ -33,9 +33,9 @@ _LINE_FOLLOWS = 0.2
 """Seconds within which a line of the log is read that belongs to an answer."""
 _LOOK_AGAIN = 0.5
 """Seconds between two looks whether a load has the threads that it needs."""
-_ARENAS, _ARENAS_A_PROCESSOR = "MALLOC_ARENA_MAX", 2
-"""glibc's own limit is 8 for each processor: what it keeps then goes on growing for as long as the server runs, while
-the speed is the same (benchmarks/README.md). An operator's own value stays.
+_ARENAS = "MALLOC_ARENA_MAX"
+"""One for each processor. With glibc's own limit of 8 what it keeps goes on growing for as long as the server runs, in
+steps also with 2, while the speed is the same (benchmarks/README.md). An operator's own value stays.
 """
 LIBRARY = BACKENDS / BACKEND / f"libtriton_{BACKEND}.so"
 
@@ -240,7 +240,7 @@ def _started(command: list[str], link: BackendLink) -> Child:
 
     peer, variables = inherited_by(link)
     with peer:
-        env = {_ARENAS: str(_ARENAS_A_PROCESSOR * len(os.sched_getaffinity(0))), **os.environ, **variables}
+        env = {_ARENAS: str(len(os.sched_getaffinity(0))), **os.environ, **variables}
         return Child(command, inherit=[peer.fileno()], env=env, on_line=on_line, on_left_out=log_left_out)
 
 
