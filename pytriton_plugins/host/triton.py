@@ -33,6 +33,8 @@ _LINE_FOLLOWS = 0.2
 """Seconds within which a line of the log is read that belongs to an answer."""
 _LOOK_AGAIN = 0.5
 """Seconds between two looks whether a load has the threads that it needs."""
+_TOLD_LINES = 12
+"""Of what tritonserver said last: the whole of a crash's backtrace, for its first calls tell whose mistake it is."""
 _ARENAS = "MALLOC_ARENA_MAX"
 """One for each processor. With glibc's own limit of 8 what it keeps goes on growing for as long as the server runs, in
 steps also with 2, while the speed is the same (benchmarks/README.md). An operator's own value stays.
@@ -113,7 +115,7 @@ class TritonServer:
         """Its last lines, or what it said against its options, which its whole help follows."""
         if self.child.first_lines[1:2] == ["Usage: tritonserver [options]"]:
             return f"it said: {self.child.first_lines[0]}"
-        return "its last lines: " + (" / ".join(list(self.child.last_lines)[-4:]) or "none")
+        return "its last lines: " + (" / ".join(list(self.child.last_lines)[-_TOLD_LINES:]) or "none")
 
     @property
     def control(self) -> Control:
