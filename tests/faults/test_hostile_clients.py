@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from clients import Answered, attempt, texts
 from hostile_clients import grpc_message, http2_garbage, http_case
-from leftovers import Mark, descendants
+from leftovers import Mark, descendants, tritonserver
 
 from pytriton_plugins.host.triton import LIBRARY
 from pytriton_plugins.testing import RunningHost, run_host
@@ -199,11 +199,6 @@ def resident(pids: Iterable[int]) -> dict[int, int]:
 
 def processes(host: RunningHost) -> list[int]:
     return [host.process.pid, *descendants(host.process.pid)]
-
-
-def tritonserver(host: RunningHost) -> int:
-    (pid,) = (pid for pid in processes(host) if Path(f"/proc/{pid}/comm").read_text() == "tritonserver\n")
-    return pid
 
 
 def is_there(pid: int) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from clients import attempt, infer, texts
-from leftovers import descendants
+from leftovers import tritonserver
 
 from pytriton_plugins.host.line_reader import LINES_A_SECOND, LINES_AT_ONCE
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -138,13 +138,8 @@ def test_the_token_is_never_logged() -> None:
     """Not even where tritonserver tells everything. Seen red with the command line in the log."""
     options = ["--log-level=debug", "--server-option=log-verbose=4"]
     with run_host(TALKATIVE, options=options) as host:
-        (server,) = [pid for pid in descendants(host.process.pid) if "tritonserver" in comm(pid)]
-        command = Path(f"/proc/{server}/cmdline").read_text()
+        command = Path(f"/proc/{tritonserver(host)}/cmdline").read_text()
         (token,) = set(re.findall(r"pytriton-host=([0-9a-f]{32})", command))
         assert host.stop() == 0
         assert "http_server.cc" in host.log
         assert token not in host.log
-
-
-def comm(pid: int) -> str:
-    return Path(f"/proc/{pid}/comm").read_text()

@@ -59,6 +59,13 @@ def _can_listen(port: int) -> bool:
         return True
 
 
+def tritonserver(host: RunningHost) -> int:
+    """The process id of the one that the host runs."""
+    below = descendants(host.process.pid)
+    (pid,) = (pid for pid in below if Path(f"/proc/{pid}/comm").read_text() == "tritonserver\n")
+    return pid
+
+
 def descendants(root: int) -> dict[int, str]:
     """The state letters of all processes below ``root``, by process id; Z is a zombie."""
     below: dict[int, list[tuple[int, str]]] = {}
