@@ -234,7 +234,11 @@ def test_a_shape_that_no_memory_holds_is_an_error() -> None:
         assert channel.needs == [2**82 + 144]
 
 
-@pytest.mark.parametrize("keep", [lambda out: out, lambda out: out[:, 1:], lambda out: out.T.view(np.int32)], ids=["whole", "columns", "another view"])
+@pytest.mark.parametrize(
+    "keep",
+    [lambda out: out, lambda out: out[:, 1:], lambda out: out.T.view(np.int32)],
+    ids=["whole", "columns", "another view"],
+)
 def test_kept_arrays_stay_as_they_were(keep: Callable[[Array], Array]) -> None:
     """Seen red with nothing done about them (`ResponseRoom.release`). After three in a row they lie elsewhere."""
     kept: list[Array] = []

@@ -157,7 +157,9 @@ def test_rows_are_checked_in_every_batch() -> None:
         assert "has 1 rows, expected 2" in text
 
 
-@pytest.mark.parametrize("keep", [lambda x: x, lambda x: x[:, 1:], lambda x: x.T.view(np.int32)], ids=["whole", "columns", "another view"])
+@pytest.mark.parametrize(
+    "keep", [lambda x: x, lambda x: x[:, 1:], lambda x: x.T.view(np.int32)], ids=["whole", "columns", "another view"]
+)
 def test_kept_inputs_stay_as_they_were(keep: Callable[[Array], Array]) -> None:
     """Seen red with `is_kept` always False. After three batches in a row the callable gets copies."""
     kept: list[Array] = []
