@@ -74,6 +74,7 @@ class HostConfig:
     grace_period: float | None = None
     allow: tuple[str, ...] = ()
     forward_headers: tuple[str, ...] = ()
+    forward_prefix: str | None = attrs.field(default=None, repr=False)
     run_dir: Path | None = None
     log_level: str = "info"
     log_format: str = "text"
@@ -87,6 +88,12 @@ class HostConfig:
     def fixed(self) -> frozenset[str]:
         """The settings that are set; what Kubernetes has as its default is not."""
         return frozenset(name for name, source in self.sources.items() if source != _IN_KUBERNETES)
+
+    @property
+    def proven_headers(self) -> dict[str, str]:
+        """The parameters of requests that can only have come as headers, and the headers' names, all in lower case."""
+        prefix = self.forward_prefix
+        return {prefix + name: name for name in self.forward_headers} if prefix else {}
 
     @property
     def drain(self) -> Drain:
@@ -172,6 +179,8 @@ def _check_together(config: HostConfig) -> None:
             f"the ports {config.http_port} (HTTP), {config.grpc_port} (gRPC) and {config.metrics_port} (metrics) "
             "must differ; change one, or write 0 for any free port"
         )
+    if config.forward_prefix and not config.forward_headers:
+        raise ConfigError("forward_prefix: no header is forwarded; name headers with --forward-header")
     if config.shm_max < config.shm_initial:
         raise ConfigError(
             f"shm-max ({config.shm_max // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "

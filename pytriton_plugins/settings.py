@@ -165,6 +165,14 @@ def parse_headers(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.lower() for text in _texts(value)))
 
 
+def parse_forward_prefix(value: object) -> str:
+    """What the names of forwarded headers begin with: a secret of the proxy and the daemon, in any case."""
+    text = _text(value)
+    if not re.fullmatch(r"[0-9A-Za-z-]{16,64}", text) or text.lower().startswith("triton"):
+        raise ValueError("not a prefix for forwarded headers: write a secret of 16 to 64 letters, digits and -")
+    return text.lower()
+
+
 def parse_requirements(value: object) -> tuple[str, ...]:
     """Requirements as pip takes them, such as ``acme-resnet>=1.2``."""
     # Few starts have any, and the import takes milliseconds.
@@ -266,6 +274,7 @@ SETTINGS = (
     _setting("grace_period", parse_seconds),
     _setting("allow", parse_categories, repeated=True),
     Setting("forward_headers", "forward-header", "forward_headers", parse_headers, repeated=True),
+    _setting("forward_prefix", parse_forward_prefix),
     _setting("run_dir", parse_path),
     _setting("log_level", parse_log_level),
     _setting("log_format", parse_log_format),
@@ -273,3 +282,6 @@ SETTINGS = (
     Setting("strict_security", "strict-security", "strict_security", parse_flag, flag=True),
     Setting("reload", "reload", "reload", parse_flag, flag=True),
 )
+
+SECRETS = frozenset({"forward_prefix"})
+"""Those whose values are not shown."""

@@ -63,6 +63,7 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "grace_period": ("1m", 60.0),
         "allow": ("trace,shared-memory", ("trace", "shared-memory")),
         "forward_headers": ("X-Request-Id, traceparent,x-request-id", ("x-request-id", "traceparent")),
+        "forward_prefix": ("Proven-0123456789-", "proven-0123456789-"),
         "run_dir": ("/run/x", Path("/run/x")),
         "log_level": ("debug", "debug"),
         "log_format": ("JSON", "json"),
@@ -163,6 +164,8 @@ def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: s
         ("allow", ("inference",), "--allow: 'inference' is no closed category; write one of shared-memory"),
         ("server_options", ("verbose",), "--server-option: 'verbose' is not NAME=VALUE"),
         ("tritonserver", "", "--tritonserver: the path is empty"),
+        ("forward_prefix", "too-short-", "--forward-prefix: not a prefix for forwarded headers: write a secret of 16"),
+        ("forward_prefix", "with space and more", "--forward-prefix: not a prefix for forwarded headers"),
     ],
 )
 def test_a_mistake_in_a_flag_names_flag_and_remedy(tmp_path: Path, name: str, value: object, expected: str) -> None:
@@ -188,6 +191,8 @@ def test_settings_that_do_not_go_together(tmp_path: Path) -> None:
         load(tmp_path, {"shm_total": "8MiB"})
     with pytest.raises(ConfigError, match=r"shm-max \(8MiB\) is less than shm-initial \(16MiB\)"):
         load(tmp_path, {"shm_max": "8MiB"})
+    with pytest.raises(ConfigError, match="forward_prefix: no header is forwarded; name headers with --forward-header"):
+        load(tmp_path, {"forward_prefix": "proven-0123456789-"})
     assert load(tmp_path, {"http_port": "0", "grpc_port": "0", "metrics_port": "0"}).http_port == 0
 
 

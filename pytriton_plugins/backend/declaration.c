@@ -29,7 +29,21 @@ static bool read_tensor(Cursor *cursor, DeclaredTensor *tensor, bool batched) {
   return tensor->name != NULL;
 }
 
+static bool read_preferred(Cursor *cursor, Declaration *declaration) {
+  uint32_t count = declaration->preferred_count, before = 0;
+  if (count > cursor->left / sizeof(uint32_t)) return false;
+  declaration->preferred = calloc(count + 1u, sizeof(uint32_t));
+  if (declaration->preferred == NULL) return false;
+  cursor_read(cursor, declaration->preferred, count * sizeof(uint32_t));
+  for (uint32_t i = 0; i < count; i++) {
+    if (declaration->preferred[i] <= before || declaration->preferred[i] > declaration->max_rows) return false;
+    before = declaration->preferred[i];
+  }
+  return true;
+}
+
 static bool read_all(Cursor *cursor, Declaration *declaration, uint32_t name_length) {
+  if (!read_preferred(cursor, declaration)) return false;
   declaration->name = read_name(cursor, name_length);
   declaration->inputs = calloc(declaration->input_count + 1u, sizeof(DeclaredTensor));
   declaration->outputs = calloc(declaration->output_count + 1u, sizeof(DeclaredTensor));
@@ -59,6 +73,9 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .trim_ms = wire.trim_ms,
       .queue_ms = wire.queue_ms,
       .queue_size = wire.queue_size,
+      .delay_ns = wire.delay_us * 1000ull,
+      .preferred_count = wire.preferred_count,
+      .own_timeouts = (wire.flags & DECLARED_OWN_TIMEOUTS) != 0,
       .lend = (wire.flags & DECLARED_LEND) != 0,
       .details = (wire.flags & DECLARED_DETAILS) != 0,
       .stream = (wire.flags & DECLARED_STREAM) != 0,
@@ -71,7 +88,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   };
   if (read_all(&cursor, declaration, wire.name_length)) return NULL;
   declaration_free(declaration);
-  return "a declaration is cut, too long, or names an unknown data type";
+  return "a declaration is cut, too long, or has a data type or batch size that cannot be";
 }
 
 static void free_tensors(DeclaredTensor *tensors, uint32_t count) {
@@ -82,6 +99,7 @@ static void free_tensors(DeclaredTensor *tensors, uint32_t count) {
 
 void declaration_free(Declaration *declaration) {
   free(declaration->name);
+  free(declaration->preferred);
   free_tensors(declaration->inputs, declaration->input_count);
   free_tensors(declaration->outputs, declaration->output_count);
   *declaration = (Declaration){0};

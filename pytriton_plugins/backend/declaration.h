@@ -24,12 +24,16 @@ typedef struct {
   uint32_t trim_ms;    /* after so much idle time a channel's memory is given back; 0: never */
   uint32_t queue_ms;   /* that a request may wait for a worker; 0: any */
   uint32_t queue_size; /* requests that may wait for a worker; 0: any */
+  uint64_t delay_ns;   /* that a request may wait for others to join it in a batch */
+  uint32_t preferred_count;
+  uint32_t *preferred; /* rows that make a batch at once, in rising order */
   bool batched, loopback;
   bool lend;    /* inputs in a client's own shared memory need not be copied for the worker */
   bool details; /* the callable wants to know more of a request than its tensors */
   bool stream;  /* it answers one request at a time, with any number of responses */
   bool apart;   /* each request's tensors stand by themselves: their shapes may differ */
   bool spare;   /* the server is ready without it */
+  bool own_timeouts; /* a request's own time-out counts where it is less than queue_ms */
   bool awaits;  /* the worker can be told that nobody waits for the batch any more */
   uint64_t largest_response;
   uint32_t input_count, output_count;

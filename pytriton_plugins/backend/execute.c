@@ -214,7 +214,7 @@ static void refuse_chain(Instance *instance, Request *chain) {
   const Declaration *declaration = &instance->pool->declaration;
   Failure failure = {.code = 0};
   if (chain != NULL)
-    failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "model %s: as many requests wait as may (max_queue_size %u)", declaration->name,
+    failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "model %s: queue is full (max_queue_size %u)", declaration->name,
                 declaration->queue_size);
   while (chain != NULL) {
     Request *request = chain;

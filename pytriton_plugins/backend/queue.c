@@ -74,10 +74,10 @@ void queue_count_instances(Pool *pool, int more) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-/* What comes while a worker is free does not wait. */
+/* What comes while a worker is free does not wait, unless for others to join it. */
 static bool has_room(const Pool *pool) {
   uint32_t most = pool->declaration.queue_size;
-  return most == 0 || pool->queued < most || free_channel(pool) != NULL;
+  return most == 0 || pool->queued < most || (pool->declaration.delay_ns == 0 && free_channel(pool) != NULL);
 }
 
 Request *queue_append(Pool *pool, Request *chain) {
@@ -109,21 +109,54 @@ void queue_prepend(Pool *pool, const Batch *batch) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-static bool is_full(const Pool *pool, const Batch *batch) {
-  return batch->rows >= most_rows(pool);
+static bool is_preferred(const Declaration *declaration, uint64_t rows) {
+  uint32_t i = 0;
+  while (i < declaration->preferred_count && declaration->preferred[i] != rows) i++;
+  return i < declaration->preferred_count;
 }
 
-static bool fits(const Pool *pool, const Batch *batch, const Request *request) {
+/* How many rows of the requests that wait make a batch at once: a preferred size, or what cannot grow to the largest one;
+ * 0: more requests are awaited. */
+static uint64_t rows_at_once(const Pool *pool, uint32_t most) {
+  const Declaration *declaration = &pool->declaration;
+  uint64_t rows = 0, best = 0, largest = most;
+  int passed = 0;
+  if (declaration->preferred_count > 0) largest = declaration->preferred[declaration->preferred_count - 1];
+  for (const Request *request = pool->first; request != NULL && passed < LOOK_AHEAD; request = request->next) {
+    if (!request_alike(declaration, pool->first, request)) {
+      passed++;
+      continue;
+    }
+    if (rows + request->rows > largest && best == 0) best = rows > 0 ? rows : request->rows;
+    if (rows + request->rows > most) break;
+    rows += request->rows;
+    if (rows == most || is_preferred(declaration, rows)) best = rows;
+  }
+  return best;
+}
+
+/* The most rows that the next batch may have; 0: more requests are awaited. The rules are those of Triton's batcher. */
+static uint32_t rows_to_take(const Pool *pool) {
+  const Declaration *declaration = &pool->declaration;
+  uint64_t delay = declaration->delay_ns;
+  uint32_t most = most_rows(pool);
+  if (delay == 0 && declaration->preferred_count == 0) return most;
+  if (delay > 0 && clock_ns() >= pool->first->arrived + delay) return most;
+  uint64_t rows = rows_at_once(pool, most);
+  return rows == 0 && delay == 0 ? most : (uint32_t)rows;
+}
+
+static bool fits(const Pool *pool, const Batch *batch, uint32_t most, const Request *request) {
   if (batch->count == 0) return true;
-  return batch->rows + (uint64_t)request->rows <= most_rows(pool) && request_alike(&pool->declaration, batch->requests[0], request);
+  return batch->rows + (uint64_t)request->rows <= most && request_alike(&pool->declaration, batch->requests[0], request);
 }
 
 /* The first request and those like it behind it, as far as there is room. */
-static void form_batch(Pool *pool, Batch *batch) {
+static void form_batch(Pool *pool, Batch *batch, uint32_t most) {
   Request **place = &pool->first;
   int passed = 0;
-  while (*place != NULL && passed < LOOK_AHEAD && !is_full(pool, batch) && batch_has_room(batch)) {
-    if (fits(pool, batch, *place)) {
+  while (*place != NULL && passed < LOOK_AHEAD && batch->rows < most && batch_has_room(batch)) {
+    if (fits(pool, batch, most, *place)) {
       batch_add(batch, unlink_request(pool, place));
     } else {
       place = &(*place)->next;
@@ -136,10 +169,20 @@ static void take_all(Pool *pool, Batch *batch) {
   while (pool->first != NULL && batch_has_room(batch)) batch_add(batch, unlink_request(pool, &pool->first));
 }
 
-static bool take_cancelled(Pool *pool, Batch *batch) {
+static bool is_cancelled(const Request *request, uint64_t now) {
+  (void)now;
+  return request_is_cancelled(request);
+}
+
+static bool is_expired(const Request *request, uint64_t now) {
+  return now > request->expires;
+}
+
+static bool take_if(Pool *pool, Batch *batch, bool (*wanted)(const Request *, uint64_t)) {
+  uint64_t now = clock_ns();
   Request **place = &pool->first;
   while (*place != NULL && batch_has_room(batch)) {
-    if (request_is_cancelled(*place))
+    if (wanted(*place, now))
       batch_add(batch, unlink_request(pool, place));
     else
       place = &(*place)->next;
@@ -157,14 +200,6 @@ static void take_overdue(Pool *pool, Batch *batch) {
   }
 }
 
-/* Those at the front have waited longest. */
-static bool take_expired(Pool *pool, Batch *batch) {
-  uint64_t now = clock_ns(), patience = pool->declaration.queue_ms * 1000000ull;
-  while (patience > 0 && pool->first != NULL && now > pool->first->arrived + patience && batch_has_room(batch))
-    batch_add(batch, unlink_request(pool, &pool->first));
-  return batch->count > 0;
-}
-
 /* With the lock held: whether there are requests to answer with a failure. */
 static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
   const char *name = pool->declaration.name;
@@ -174,11 +209,11 @@ static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
   } else if (pool->given_up && !pool_has_worker(pool)) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
     take_all(pool, batch);
-  } else if (take_cancelled(pool, batch)) {
+  } else if (take_if(pool, batch, is_cancelled)) {
     failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
-  } else if (take_expired(pool, batch)) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker was free within %u ms (default_timeout_microseconds)", name,
-                pool->declaration.queue_ms);
+  } else if (pool->declaration.queue_ms > 0 && take_if(pool, batch, is_expired)) {
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the request waited longer than %s%u ms (default_timeout_microseconds)", name,
+                pool->declaration.own_timeouts ? "its own timeout or " : "", pool->declaration.queue_ms);
   }
   return batch->count > 0;
 }
@@ -192,7 +227,8 @@ static bool is_overdue(Pool *pool, Batch *batch, Failure *failure) {
 }
 
 static void wait_a_little(Pool *pool) {
-  clock_wait(&pool->changed, &pool->lock, clock_ns() + LOOK_UP_MS * 1000000ull);
+  uint64_t now = clock_ns(), until = now + LOOK_UP_MS * 1000000ull, due = pool->first->arrived + pool->declaration.delay_ns;
+  clock_wait(&pool->changed, &pool->lock, due > now && due < until ? due : until);
 }
 
 void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns) {
@@ -228,8 +264,10 @@ static Work next_work(Pool *pool, Batch *batch, Channel **channel, Failure *fail
   if (pool->first == NULL) return WORK_NONE;
   if (must_fail(pool, batch, failure)) return WORK_FAIL;
   if ((*channel = free_channel(pool)) == NULL) return WORK_NONE;
+  uint32_t rows = rows_to_take(pool);
+  if (rows == 0) return WORK_NONE;
   (*channel)->busy = true;
-  form_batch(pool, batch);
+  form_batch(pool, batch, rows);
   if (pool->waiting > places(pool)) pthread_cond_broadcast(&pool->changed);
   return WORK_RUN;
 }

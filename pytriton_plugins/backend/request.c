@@ -143,6 +143,22 @@ static bool read_all(const Declaration *declaration, Request *request, Failure *
   return read_outputs(declaration, request, failure) && read_rows(declaration, request, failure);
 }
 
+uint64_t request_timeout(TritonRequest *triton) {
+  uint64_t timeout = 0;
+  if (TRITONBACKEND_InferenceRequestTimeoutMicroseconds == NULL) return 0;
+  TritonError *error = TRITONBACKEND_InferenceRequestTimeoutMicroseconds(triton, &timeout);
+  failure_log(error, "asking for a time-out");
+  return error == NULL ? timeout : 0;
+}
+
+/* As in Triton's queues: a request's own time-out can only shorten the model's. */
+static uint64_t expiry(const Declaration *declaration, TritonRequest *triton, uint64_t now) {
+  uint64_t patience_us = declaration->queue_ms * 1000ull;
+  if (patience_us == 0) return UINT64_MAX;
+  uint64_t own_us = declaration->own_timeouts ? request_timeout(triton) : 0;
+  return now + (own_us != 0 && own_us < patience_us ? own_us : patience_us) * 1000;
+}
+
 Request *request_new(const Declaration *declaration, TritonRequest *triton, uint64_t now, Failure *failure) {
   Request *request = calloc(1, sizeof *request + declaration->input_count * sizeof(Part));
   if (request == NULL) {
@@ -151,6 +167,7 @@ Request *request_new(const Declaration *declaration, TritonRequest *triton, uint
   }
   request->triton = triton;
   request->arrived = now;
+  request->expires = expiry(declaration, triton, now);
   if (read_all(declaration, request, failure)) return request;
   request_free(declaration, request);
   return NULL;

@@ -26,6 +26,7 @@ typedef struct Request {
   TritonRequest *triton;
   struct Request *next; /* behind it in the queue */
   uint64_t arrived;     /* nanoseconds of CLOCK_MONOTONIC */
+  uint64_t expires;     /* when it has waited too long; UINT64_MAX: never */
   uint64_t requested;   /* bit i: output i */
   uint32_t rows;
   uint32_t first_row; /* in its batch */
@@ -49,6 +50,9 @@ const uint8_t *part_bytes(const Part *part);
 bool part_copy(const Part *part, const char *name, uint8_t *to, Failure *failure);
 
 bool request_is_cancelled(const Request *request);
+
+/* The request's own time-out in microseconds; 0: it has none, or the server does not tell. */
+uint64_t request_timeout(TritonRequest *triton);
 
 /* Answer a request with a failure. */
 void request_refuse(const Declaration *declaration, TritonRequest *triton, const Failure *failure);

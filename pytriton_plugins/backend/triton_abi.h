@@ -76,6 +76,8 @@ extern TritonError *TRITONBACKEND_RequestId(TritonRequest *request, const char *
 /* Fails when the correlation id is a string. */
 extern TritonError *TRITONBACKEND_RequestCorrelationId(TritonRequest *request, uint64_t *id);
 extern TritonError *TRITONBACKEND_RequestCorrelationIdString(TritonRequest *request, const char **id) __attribute__((weak));
+/* In microseconds; 0: it has none. */
+extern TritonError *TRITONBACKEND_InferenceRequestTimeoutMicroseconds(TritonRequest *request, uint64_t *timeout) __attribute__((weak));
 extern TritonError *TRITONBACKEND_RequestParameterCount(TritonRequest *request, uint32_t *count) __attribute__((weak));
 /* value points to a string, or to an int64_t, a bool or a double. */
 extern TritonError *TRITONBACKEND_RequestParameter(

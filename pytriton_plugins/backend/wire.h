@@ -39,7 +39,7 @@ enum {
   LINK_CHANNEL_LOST,
   LINK_MODEL_GONE
 };
-enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_LEND = 4, DECLARED_DETAILS = 8, DECLARED_STREAM = 16, DECLARED_APART = 32, DECLARED_AWAITS = 64, DECLARED_SPARE = 128 };
+enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_LEND = 4, DECLARED_DETAILS = 8, DECLARED_STREAM = 16, DECLARED_APART = 32, DECLARED_AWAITS = 64, DECLARED_SPARE = 128, DECLARED_OWN_TIMEOUTS = 256 };
 enum { DECLARED_OPTIONAL = 1 };
 enum { METRIC_COUNTER = 1, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -110,7 +110,7 @@ typedef struct {
 typedef struct {
   uint32_t flags, version, wait_ms, name_length, input_count, output_count;
   uint64_t largest_response;
-  uint32_t max_rows, timeout_ms, trim_ms, queue_ms, queue_size, reserved;
+  uint32_t max_rows, timeout_ms, trim_ms, queue_ms, queue_size, delay_us, preferred_count, reserved;
 } WireDeclaration;
 
 typedef struct {
@@ -145,7 +145,7 @@ static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
 static_assert(sizeof(WireResponseParameter) == 24, "docs/protocol.md");
 static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
 static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
-static_assert(sizeof(WireDeclaration) == 56, "docs/protocol.md");
+static_assert(sizeof(WireDeclaration) == 64, "docs/protocol.md");
 static_assert(sizeof(WireDeclaredTensor) == 8, "docs/protocol.md");
 static_assert(sizeof(WireMetric) == 16, "docs/protocol.md");
 static_assert(sizeof(WireChange) == 16, "docs/protocol.md");

@@ -52,14 +52,14 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
 
 def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
     """Name as in the file, value, and who set it: first the settings, then the tables."""
-    from pytriton_plugins.settings import SETTINGS
+    from pytriton_plugins.settings import SECRETS, SETTINGS
 
     chosen = _chosen_by_hooks(config, hooks)
     for setting in SETTINGS:
         value, source = getattr(config, setting.name), config.sources.get(setting.name, "default")
         if setting.name in chosen:
             value, source = chosen[setting.name]
-        yield setting.key, value, source
+        yield setting.key, "(secret)" if value and setting.name in SECRETS else value, source
     for name, model in config.tables.models.items():
         for key, value in _said(model).items():
             key = key.replace("shm_", "shm.")

@@ -54,6 +54,11 @@ HELP = {
     ),
     "allow": ("CATEGORY", "Opens shared-memory, model-repository, trace or logging to clients. Repeatable."),
     "forward_headers": ("NAME", "An HTTP header or gRPC metadata that models may see. Repeatable."),
+    "forward_prefix": (
+        "SECRET",
+        "What a proxy writes before the names of forwarded headers, so that no client can forge one. Better set as a "
+        "variable or in the file than as an option. Default: none; forwarded headers are mere parameters.",
+    ),
     "run_dir": ("DIR", "Where the daemon's own folder and host.json are made. Default: among the temporary files."),
     "reload": ("", "Serve a plugin anew when its files change, without losing a request: for development."),
     "log_level": ("LEVEL", "debug, info, warning or error. Default: info."),

@@ -46,6 +46,11 @@ def check_server_options(config: HostConfig) -> None:
             raise ConfigError(
                 f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'"
             )
+    if config.forward_headers and not config.forward_prefix:
+        _LOG.warning(
+            "forward_headers: a client can write a parameter of the same name, so models find these among the "
+            "parameters of requests and not in headers; set forward_prefix to tell them apart"
+        )
 
 
 def _check_front_end(name: str, config: HostConfig) -> None:
@@ -109,7 +114,7 @@ def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str
     if "shared-memory" in config.allow:
         options["allow-client-shm"] = "true"
     if config.forward_headers:
-        pattern = f"(?i)^({'|'.join(config.forward_headers)})$"
+        pattern = f"(?i)^{config.forward_prefix or ''}({'|'.join(config.forward_headers)})$"
         options["http-header-forward-pattern"] = options["grpc-header-forward-pattern"] = pattern
     closed = ",".join(category for category in CLOSED_CATEGORIES if category not in config.allow)
     if closed:

@@ -32,7 +32,6 @@ class ModelLink:
         """Tell the server of the model, if it has not been told. ``lend``: clients may lend memory."""
         async with self._declaring:
             if self._server is not server:
-                queue = own_policy(self._declaration.triton_config)
                 declaration = pack_declaration(
                     self._declaration,
                     wait=WAIT_FOR_WORKER,
@@ -40,8 +39,7 @@ class ModelLink:
                     lend=lend and policy.lend,
                     spare=not self._required,
                     trim_after=policy.trim_after,
-                    queue_timeout=queue.timeout,
-                    queue_size=queue.size,
+                    queue=own_policy(self._declaration),
                 )
                 await server.declare(self._number, declaration)
                 self._server = server

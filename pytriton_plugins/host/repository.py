@@ -50,8 +50,8 @@ def model_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...
 
     ``batches``: how many its workers have in flight at most.
     """
-    theirs = {key: value for key, value in model.triton_config.items() if key not in NOT_FOR_TRITON}
-    return merge(_our_config(model, batches, versions), for_triton(theirs))
+    theirs = {key: value for key, value in for_triton(model).items() if key not in NOT_FOR_TRITON}
+    return merge(_our_config(model, batches, versions), theirs)
 
 
 def plain_config(model: ModelDeclaration) -> dict[str, Any]:

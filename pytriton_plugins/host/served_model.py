@@ -240,7 +240,7 @@ class ServedModel:
             if fresh:
                 self._compare(await worker.declared(self._host.config.import_timeout))
             config, hooks = self._host.config, self._host.worker_hooks()
-            order = Order(self.declaration, self.settings.settings, hooks, config.forward_headers)
+            order = Order(self.declaration, self.settings.settings, hooks, config.proven_headers)
             await worker.serve(order, config.load_timeout)
             if self._is_over:
                 worker.dismiss()

@@ -61,18 +61,18 @@ class Order:
     """What a worker is to serve.
 
     ``settings`` of a class; the ``hooks`` plugins that it needs (worker/observe.py); which parameters of requests are
-    forwarded ``headers``.
+    ``headers``, and the headers' names.
     """
 
     model: ModelDeclaration
     settings: Mapping[str, Any] = attrs.Factory(dict)
     hooks: Sequence[Mapping[str, Any]] = ()
-    headers: Sequence[str] = ()
+    headers: Mapping[str, str] = attrs.Factory(dict)
 
     def to_json(self) -> dict[str, Any]:
         model = {"model": self.model.name, "version": self.model.version}
         warmup = self.model.triton_config.get("model_warmup", [])
-        given = {"settings": self.settings, "hooks": list(self.hooks), "headers": list(self.headers)}
+        given = {"settings": self.settings, "hooks": list(self.hooks), "headers": self.headers}
         return {**model, **given, "warmup": warmup}
 
 

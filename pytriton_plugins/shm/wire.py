@@ -31,7 +31,7 @@ RESPONSE_HEADER = struct.Struct("<4sHHIIII8x")
 OUTCOME = struct.Struct("<IIQ")
 RESPONSE_PARAMETER = struct.Struct("<IIIIQ")
 LINK_HEADER = struct.Struct("<IIIIQQ")
-DECLARATION = struct.Struct("<IIIIIIQIIIII4x")
+DECLARATION = struct.Struct("<IIIIIIQIIIIIII4x")
 DECLARED_TENSOR = struct.Struct("<BBHI")
 METRIC_HEADER = struct.Struct("<BBHHHI4x")
 METRIC_CHANGE = struct.Struct("<dQ")
@@ -50,6 +50,25 @@ OUTCOME_CODES = {
     "ALREADY_EXISTS": 6,
     "CANCELLED": 7,
 }
+
+
+_MOST = 2**32 - 1
+
+
+class QueuePolicy(NamedTuple):
+    """What the backend sees to while requests wait; all times in seconds.
+
+    ``size``: requests of the model that may wait for a worker; ``timeout``: how long each may; 0: any.
+    ``own_timeouts``: a request's own time-out counts where it is shorter.
+    ``delay``: how long a request may wait for others to join it in a batch; ``preferred``: the numbers of rows that
+    make a batch at once, in rising order.
+    """
+
+    size: int = 0
+    timeout: float = 0.0
+    own_timeouts: bool = False
+    delay: float = 0.0
+    preferred: tuple[int, ...] = ()
 
 
 class LinkKind:
@@ -234,20 +253,19 @@ def pack_declaration(
     lend: bool = False,
     spare: bool = False,
     trim_after: float = 0.0,
-    queue_timeout: float = 0.0,
-    queue_size: int = 0,
+    queue: QueuePolicy | None = None,
 ) -> bytes:
     """The payload of MODEL: what the backend must know of ``model``; all times in seconds.
 
     ``lend``: whether inputs in a client's own shared memory may be lent to the worker. ``spare``: whether the server
-    is ready without the model. ``trim_after`` 0: never.
-    ``queue_timeout``: how long a request may wait for a worker, ``queue_size``: how many may; 0: any.
+    is ready without the model. ``trim_after`` 0: never. ``queue``: what of the model's batching the backend sees to.
 
     Raises ProtocolError when names and shapes do not fit into one message.
     """
     name = model.name.encode()
+    queue = queue or QueuePolicy()
     head = DECLARATION.pack(
-        _flags(model, loopback=loopback, lend=lend, spare=spare),
+        _flags(model, loopback=loopback, lend=lend, spare=spare, own_timeouts=queue.own_timeouts),
         model.version,
         round(wait * 1000),
         len(name),
@@ -256,10 +274,13 @@ def pack_declaration(
         largest_response,
         model.max_batch_size,
         round(model.timeout * 1000),
-        min(round(trim_after * 1000), 2**32 - 1),
-        min(ceil(queue_timeout * 1000), 2**32 - 1),
-        queue_size,
+        min(round(trim_after * 1000), _MOST),
+        min(ceil(queue.timeout * 1000), _MOST),
+        queue.size,
+        min(round(queue.delay * 1e6), _MOST),
+        len(queue.preferred),
     )
+    head += struct.pack(f"<{len(queue.preferred)}I", *queue.preferred)
     payload = head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
     if len(payload) + LINK_HEADER.size > MAX_MESSAGE:
         raise ProtocolError(
@@ -268,9 +289,9 @@ def pack_declaration(
     return payload
 
 
-def _flags(model: ModelDeclaration, *, loopback: bool, lend: bool, spare: bool) -> int:
+def _flags(model: ModelDeclaration, *, loopback: bool, lend: bool, spare: bool, own_timeouts: bool) -> int:
     form = (model.has_details, model.streams, model.takes_requests, model.is_async)
-    said = (model.batched, loopback, lend, *form, spare)
+    said = (model.batched, loopback, lend, *form, spare, own_timeouts)
     return sum(1 << bit for bit, is_so in enumerate(said) if is_so)
 
 

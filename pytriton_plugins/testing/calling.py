@@ -17,6 +17,8 @@ from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.failures import RequestFailure
 
 Arrays = dict[str, NDArray[Any]]
+_PROVEN = "pytriton-testing-"
+"""Before the names of headers, as an operator's ``forward_prefix``."""
 
 
 def call_model(marked: Any, /, **inputs: Any) -> Arrays:
@@ -44,7 +46,7 @@ def call_batch(
     if declaration.streams:
         raise DeclarationError(f"model {declaration.name!r} yields its responses; use call_stream")
     wire = [_on_the_wire(declaration, request) for request in requests]
-    headers = frozenset(name.lower() for each in details for name in each.get("headers", ()))
+    headers = {_PROVEN + name.lower(): name.lower() for each in details for name in each.get("headers", ())}
     with open_channel(declaration, callable_, headers=headers) as channel:
         outcomes = channel.send(*wire, details=[_detail(each) for each in details]).outcomes
     return [
@@ -78,7 +80,8 @@ def _detail(said: Mapping[str, Any]) -> Detail:
         raise DeclarationError(
             f"a request carries no {unknown.pop()!r}; write id, correlation_id, parameters or headers"
         )
-    carried = (*dict(said.get("parameters", {})).items(), *dict(said.get("headers", {})).items())
+    headers = {_PROVEN + name.lower(): value for name, value in dict(said.get("headers", {})).items()}
+    carried = (*dict(said.get("parameters", {})).items(), *headers.items())
     return Detail(said.get("id", ""), said.get("correlation_id", 0), carried)
 
 

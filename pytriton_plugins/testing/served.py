@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from pytriton_plugins.errors import ShmError
@@ -29,7 +29,7 @@ class ServedChannel(ChannelEnd):
         callable_: Callable[..., Any],
         size: int,
         new_server: NewServer,
-        headers: frozenset[str],
+        headers: Mapping[str, str],
     ) -> None:
         ours, theirs = socket_pair()
         response = new_segment(size)
@@ -79,14 +79,14 @@ def open_channel(
     callable_: Callable[..., Any],
     size: int = 1 << 16,
     new_server: NewServer | None = None,
-    headers: frozenset[str] = frozenset(),
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[ServedChannel]:
     """A channel to ``callable_``; ``size`` is that of the first segments in bytes; ``new_server`` makes its end.
 
-    ``headers``: which parameters arrive as headers, by lower-case name.
+    ``headers``: the names of parameters that are headers, in lower case, and the headers' own.
     """
     served_by = new_server or server_class(declaration, observed=False)
-    end = ServedChannel(declaration, callable_, size, served_by, headers)
+    end = ServedChannel(declaration, callable_, size, served_by, headers or {})
     try:
         yield end
     finally:

@@ -6,7 +6,7 @@ Runs in workers. A batch that is called again, request by request, keeps its exc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pytriton_plugins.errors import RequestError
@@ -21,7 +21,9 @@ class Surroundings(NamedTuple):
 
     model: str
     timeout: float = 0.0
-    headers: frozenset[str] = frozenset()
+    headers: Mapping[str, str] = {}
+    """The parameters that only a proxy can send, and which header each is; both names in lower case."""
+
     metrics: Metrics | None = None
     """None: nobody is told."""
 
@@ -62,10 +64,10 @@ class Exchange:
         return {name: value for name, value in self.detail(place).parameters if name.lower() not in headers}
 
     def headers(self, place: int) -> dict[str, str]:
-        # A client can send a parameter of the same name; Triton appends headers, so the last one is the header.
+        # Triton hands on headers as parameters, which a client can write as well: so only names that it cannot know.
         headers = self._surroundings.headers
-        found = {name.lower(): value for name, value in self.detail(place).parameters}
-        return {name: str(value) for name, value in found.items() if name in headers}
+        found = [(headers.get(name.lower()), value) for name, value in self.detail(place).parameters]
+        return {name: str(value) for name, value in found if name}
 
     def is_cancelled(self, place: int) -> bool:
         return bool(self._offset) and not self._is_over and is_cancelled(self._view, self._offset, place)

@@ -104,7 +104,7 @@ def _set_up_calls(
 
 
 def _surroundings(link: WorkerLink, declaration: ModelDeclaration, order: dict[str, Any]) -> Surroundings:
-    headers = frozenset(order.get("headers") or ())
+    headers = order.get("headers") or {}
     return Surroundings(declaration.name, declaration.timeout, headers, Metrics(link.tell))
 
 

@@ -59,6 +59,13 @@ def test_each_value_has_its_source(settings: dict[str, tuple[object, str]], tmp_
     assert settings["disable"] == (["request-log"], f"{file}: disable")
 
 
+def test_a_secret_is_not_shown(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTRITON_HOST_FORWARD_PREFIX", "only-a-proxy-knows-")
+    ran = called("config", "--forward-header=x-user")
+    assert "(secret)" in ran.out
+    assert "only-a-proxy-knows-" not in ran.out + ran.err
+
+
 @pytest.mark.parametrize(("option", "value"), [("--shm-lend", True), ("--no-shm-lend", False)])
 def test_a_switch_in_either_form(called: Called, option: str, value: bool) -> None:
     ran = called("config", "--json", option)

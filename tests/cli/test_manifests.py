@@ -228,6 +228,13 @@ def test_places_of_this_machine_are_left_out(called: Called) -> None:
     assert "--run-dir means a place on this machine, so it is left out" in ran.err
 
 
+def test_a_secret_is_not_written(called: Called) -> None:
+    ran = called("manifests", "--image", "r/i:1", "--forward-header=x-user", "--forward-prefix=only-a-proxy-knows-")
+    said = "--forward-prefix is a secret, so it is left out; set PYTRITON_HOST_FORWARD_PREFIX from a Secret"
+    assert said in ran.err
+    assert "only-a-proxy-knows-" not in ran.out + ran.err
+
+
 def test_ports_are_the_configured_ones(called: Called) -> None:
     found = objects(called, "--http-port=9000", "--grpc-port=9001", "--metrics-port=0")
     assert [each["containerPort"] for each in container(found)["ports"]] == [9000, 9001, 8002]

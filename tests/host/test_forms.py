@@ -24,13 +24,18 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 MODELS = Path(__file__).parents[1] / "models"
 TIMEOUT = 20.0
+PREFIX = "only-a-proxy-knows-"
+"""What makes a parameter a header."""
+
+FORGED = {"x-user": "mallory", "X-User": "mallory", "only-a-proxy-guesses-x-user": "mallory"}
+"""What a client may write among the parameters of a request."""
 ONES = ("one_by_one", "one_by_one_awaited", "OneByOne")
 """Those that take requests one by one."""
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[RunningHost]:
-    with run_host(MODELS / "forms.py", options=["--forward-header=x-user"]) as running:
+    with run_host(MODELS / "forms.py", options=["--forward-header=x-user", f"--forward-prefix={PREFIX}"]) as running:
         yield running
 
 
@@ -148,7 +153,7 @@ class TestContext:
                 [x],
                 request_id="r-1",
                 parameters={"text": "ä", "whole": -7, "yes": True},
-                headers={"x-user": "ada", "x-other": "no"},
+                headers={f"{PREFIX}x-user": "ada", "x-user": "mallory", "x-other": "no"},
             )
         response = result.get_response()
         said = {
@@ -162,16 +167,39 @@ class TestContext:
     def test_over_http(self, host: RunningHost) -> None:
         body = {
             "id": "r-2",
-            "parameters": {"text": "ä", "whole": 7, "yes": False, "x-user": "forged"},
+            "parameters": {"text": "ä", "whole": 7, "yes": False},
             "inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}],
         }
         connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
-        connection.request("POST", "/v2/models/told/infer", json.dumps(body), {"X-User": "grace", "X-Other": "no"})
+        headers = {f"{PREFIX.title()}X-User": "grace", "X-Other": "no"}
+        connection.request("POST", "/v2/models/told/infer", json.dumps(body), headers)
         answer = json.loads(connection.getresponse().read())
         connection.close()
         assert answer["outputs"][0]["data"] == [2, 4]
         expected = {"id": "r-2", "correlation_id": "0", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
         assert answer["parameters"] == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
+
+    def test_what_a_client_writes_over_grpc_is_no_header(self, host: RunningHost) -> None:
+        x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
+        x.set_data_from_numpy(np.ones((1, 1), np.float32))
+        with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
+            result = client.infer("told", [x], parameters=FORGED, headers={"x-user": "mallory"})
+        said = result.get_response().parameters
+        assert said["headers"].string_param == ""
+        assert {said[f"got_{name}"].string_param for name in FORGED} == {"mallory"}
+
+    @pytest.mark.parametrize("path", ["infer", "generate", "generate_stream"])
+    def test_what_a_client_writes_over_http_is_no_header(self, host: RunningHost, path: str) -> None:
+        """A header of the client's own, and parameters under the names of headers, whichever way they come."""
+        x = {"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}
+        body = {"inputs": [x], "parameters": FORGED} if path == "infer" else {"x": [1], **FORGED}
+        connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
+        connection.request("POST", f"/v2/models/told/{path}", json.dumps(body), {"X-User": "mallory"})
+        answer = json.loads(connection.getresponse().read().removeprefix(b"data: "))
+        connection.close()
+        said = answer["parameters"] if path == "infer" else answer
+        assert said["headers"] == ""
+        assert {said[f"got_{name}"] for name in FORGED} == {"mallory"}
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
     def test_one_request_is_failed(self, host: RunningHost, protocol: str) -> None:

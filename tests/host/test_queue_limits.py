@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
 from clients import PROTOCOLS, Gate, attempt, infer, post, queued, texts
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.host.queue_policy import QueuePolicy, for_triton, own_policy
+from pytriton_plugins.host.queue_policy import for_triton, own_policy
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.shm.wire import QueuePolicy
+from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 MODEL = f"{Path(__file__).parents[1] / 'models' / 'gated.py'}:Gated"
@@ -66,6 +71,13 @@ def asked(host: RunningHost, protocol: str, **parameters: int) -> int:
         return int(client.infer("Gated", [gate], **parameters).as_numpy("batch").item())
 
 
+def joined(host: RunningHost, count: int) -> list[int]:
+    """Send so many requests at once: how many requests were in the batch of each."""
+    with ThreadPoolExecutor(count) as pool:
+        sent = [pool.submit(infer, host, PROTOCOLS[number % 2], "Gated", FREE) for number in range(count)]
+        return [int(each.result(PATIENCE)["rows"].item()) for each in sent]
+
+
 def batching_of(host: RunningHost) -> Any:
     with urllib.request.urlopen(f"http://{host.http}/v2/models/Gated/config") as answer:
         return json.load(answer).get("dynamic_batching")
@@ -77,7 +89,7 @@ def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
         assert batching_of(host) is None
         held = Held(host, tmp_path)
         waiting = [held.send("grpc"), held.send("http")]
-        said = "model Gated: as many requests wait as may (max_queue_size 2)"
+        said = "model Gated: queue is full (max_queue_size 2)"
         for protocol in PROTOCOLS:
             refused = attempt(host, protocol, "Gated", FREE)
             assert (refused.error, refused.status) == (said, "503" if protocol == "http" else "StatusCode.UNAVAILABLE")
@@ -97,30 +109,98 @@ def test_with_a_free_worker_nobody_waits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_request_that_waits_too_long_is_answered(tmp_path: Path, protocol: str) -> None:
-    """Seen red with nobody looking (`take_expired`, backend/queue.c)."""
+    """Seen red with nobody looking (`is_expired`, backend/queue.c)."""
     with serving(tmp_path, "{ default_queue_policy = { default_timeout_microseconds = 200000 } }") as host:
         held = Held(host, tmp_path)
         sent = held.send(protocol)
-        with pytest.raises(
-            InferenceServerException, match=r"no worker was free within 200 ms \(default_timeout_micros"
-        ):
-            sent.result(2.0)
+        with pytest.raises(InferenceServerException, match=r"waited longer than 200 ms \(default_timeout_micros"):
+            sent.result(PATIENCE)
         held.let_go()
         assert held.first.result(PATIENCE)["batch"].item() == 1
         assert asked(host, protocol) == 2
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_requests_own_timeout_counts_while_it_waits_in_tritons_queue(tmp_path: Path, protocol: str) -> None:
+def test_a_requests_own_timeout_counts_wherever_it_waits(tmp_path: Path, protocol: str) -> None:
+    """The first that waits has one as well as the last."""
     policy = "{ default_timeout_microseconds = 60000000, allow_timeout_override = true }"
     with serving(tmp_path, f"{{ default_queue_policy = {policy} }}") as host:
         held = Held(host, tmp_path)
-        waiting = [held.send() for _ in range(4)]  # the first of them are fetched for the next batches
-        sent = held.send(protocol, timeout=100_000)
-        with pytest.raises(InferenceServerException, match="Request timeout expired"):
-            sent.result(PATIENCE)
+        first = held.send(protocol, timeout=1_500_000)
+        waiting = [held.send(timeout=120_000_000), held.send()]
+        last = held.send(protocol, timeout=100_000)
+        for sent in (last, first):
+            with pytest.raises(InferenceServerException, match="waited longer than its own timeout or 60000 ms"):
+                sent.result(PATIENCE)
         held.let_go()
-        assert sorted(sent.result(PATIENCE) for sent in waiting) == [2, 3, 4, 5]
+        assert sorted(sent.result(PATIENCE) for sent in waiting) == [2, 3]
+
+
+SIX = ("http", "grpc") * 3
+SLOW = 1_000_000_000
+"""Microseconds that no test waits."""
+
+
+@pytest.mark.parametrize(
+    "batching",
+    [
+        f"max_queue_delay_microseconds = {SLOW}, preferred_batch_size = [4]",
+        "max_queue_delay_microseconds = 2000000",
+    ],
+)
+def test_limits_hold_for_what_waits_to_be_joined(tmp_path: Path, batching: str) -> None:
+    """Of six requests at once five are refused at once and one when its time is over, though the worker is free."""
+    limits = "{ max_queue_size = 1, default_timeout_microseconds = 300000 }"
+    with (
+        serving(tmp_path, f"{{ default_queue_policy = {limits}, {batching} }}", 8) as host,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        sent = [pool.submit(attempt, host, protocol, "Gated", FREE) for protocol in SIX]
+        answered = sorted((each.result(PATIENCE) for each in sent), key=lambda each: each.at)
+        said = ["queue is full (max_queue_size 1)"] * 5 + ["the request waited longer than 300 ms"]
+        assert [each.error.removeprefix("model Gated: ").split(" (default")[0] for each in answered] == said
+        assert {each.status for each in answered} == {"503", "StatusCode.UNAVAILABLE"}
+        assert answered[-1].at - answered[0].at >= 0.25
+
+
+def test_a_delay_and_preferred_sizes_beside_limits(tmp_path: Path) -> None:
+    """A preferred size goes at once, what is less when the delay of the oldest is over, a full batch in any case."""
+    limits = "{ max_queue_size = 64, default_timeout_microseconds = 60000000 }"
+    with serving(
+        tmp_path,
+        "{ preferred_batch_size = [3], max_queue_delay_microseconds = 1500000, default_queue_policy = " + limits + " }",
+        8,
+    ) as host:
+        assert batching_of(host) is None
+        assert joined(host, 3) == [3, 3, 3]
+        began = time.monotonic()
+        assert joined(host, 2) == [2, 2]
+        assert time.monotonic() - began >= 1.4
+
+
+def test_preferred_sizes_without_a_delay(tmp_path: Path) -> None:
+    """What has gathered goes in preferred sizes, and what is left over at once."""
+    limits = "{ max_queue_size = 64 }"
+    with serving(tmp_path, f"{{ preferred_batch_size = [4, 2], default_queue_policy = {limits} }}", 8) as host:
+        held = Held(host, tmp_path)
+        waiting = [held.send() for _ in range(7)]
+        held.let_go()
+        assert sorted(sent.result(PATIENCE) for sent in waiting) == [2, 2, 2, 2, 3, 3, 4]
+
+
+def test_limits_hold_beside_preserve_ordering(tmp_path: Path) -> None:
+    """Triton tells of what was refused in its turn: behind the answers to the requests before it."""
+    limits = "{ max_queue_size = 2, default_timeout_microseconds = 60000000 }"
+    with serving(tmp_path, f"{{ preserve_ordering = true, default_queue_policy = {limits} }}") as host:
+        assert batching_of(host)["preserve_ordering"] is True
+        held = Held(host, tmp_path)
+        waiting = [held.send() for _ in range(2)]
+        with ThreadPoolExecutor(4) as pool:
+            sent = [pool.submit(attempt, host, protocol, "Gated", FREE) for protocol in PROTOCOLS * 2]
+            held.let_go()
+            refused = [each.result(PATIENCE) for each in sent]
+        assert [sent.result(PATIENCE) for sent in waiting] == [2, 3]
+        assert {each.error for each in refused} == {"model Gated: queue is full (max_queue_size 2)"}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -148,22 +228,30 @@ def test_preferred_sizes_and_a_delay(tmp_path: Path) -> None:
 
 
 LIMITS = {"max_queue_size": 3, "default_timeout_microseconds": 1500}
+WAITS = {"preferred_batch_size": [8, 4], "max_queue_delay_microseconds": 500}
+OWN = QueuePolicy(3, 0.0015)
+
+
+def declared(batching: Any, **others: Any) -> ModelDeclaration:
+    x = Tensor("x", np.float32, (-1,))
+    config = {"dynamic_batching": batching, **others}
+    return ModelDeclaration("m", 1, "function", "m", (x,), (x,), max_batch_size=8, triton_config=config)
 
 
 @pytest.mark.parametrize(
-    ("batching", "left"),
+    ("batching", "ours", "left"),
     [
-        ({"default_queue_policy": LIMITS}, None),
-        (
-            {"default_queue_policy": {**LIMITS, "timeout_action": "REJECT"}, "preferred_batch_size": [4]},
-            {"preferred_batch_size": [4]},
-        ),
+        ({"default_queue_policy": LIMITS}, OWN, None),
+        ({"default_queue_policy": {**LIMITS, "timeout_action": "REJECT"}, "preserve_ordering": True}, OWN, True),
+        ({"default_queue_policy": LIMITS, **WAITS}, OWN._replace(delay=0.0005, preferred=(4, 8)), None),
+        ({"default_queue_policy": {**LIMITS, "allow_timeout_override": True}}, OWN._replace(own_timeouts=True), None),
     ],
 )
-def test_what_the_backend_keeps_is_not_left_to_triton(batching: dict[str, Any], left: Any) -> None:
-    config = {"dynamic_batching": batching, "response_cache": {}}
-    assert own_policy(config) == QueuePolicy(3, 0.0015)
-    assert for_triton(config) == {"response_cache": {}, **({"dynamic_batching": left} if left else {})}
+def test_what_the_backend_keeps_is_not_left_to_triton(batching: Any, ours: QueuePolicy, left: bool | None) -> None:
+    model = declared(batching, response_cache={})
+    assert own_policy(model) == ours
+    rest = {"dynamic_batching": {"preserve_ordering": True}} if left else {}
+    assert for_triton(model) == {"response_cache": {}, **rest}
 
 
 @pytest.mark.parametrize(
@@ -171,14 +259,19 @@ def test_what_the_backend_keeps_is_not_left_to_triton(batching: dict[str, Any], 
     [
         {},
         "none",
+        WAITS,
         {"default_queue_policy": 1},
-        {"default_queue_policy": {**LIMITS, "allow_timeout_override": True}},
         {"default_queue_policy": {**LIMITS, "timeout_action": "DELAY"}},
+        {"default_queue_policy": {**LIMITS, "allow_timeout_override": 1}},
         {"default_queue_policy": {"max_queue_size": "3"}},
         {"default_queue_policy": {"max_queue_size": -3}},
         {"default_queue_policy": LIMITS, "priority_levels": 2},
+        {"default_queue_policy": LIMITS, "preferred_batch_size": [9]},
+        {"default_queue_policy": LIMITS, "preferred_batch_size": [0]},
+        {"default_queue_policy": LIMITS, "preferred_batch_size": 4},
+        {"default_queue_policy": LIMITS, "max_queue_delay_microseconds": -1},
     ],
 )
 def test_what_only_triton_can_do_is_left_to_it(batching: Any) -> None:
-    assert own_policy({"dynamic_batching": batching}) == QueuePolicy()
-    assert for_triton({"dynamic_batching": batching}) == {"dynamic_batching": batching}
+    assert own_policy(declared(batching)) == QueuePolicy()
+    assert for_triton(declared(batching)) == {"dynamic_batching": batching}

@@ -34,6 +34,7 @@ DECLARATION = ModelDeclaration(
     (Tensor("y", np.float32, (-1,)), Tensor("label", str, ())),
     timeout=60.0,
 )
+QUEUE = wire.QueuePolicy(5, 0.25, delay=0.0015, preferred=(3, 64))
 LOOPBACK = ModelDeclaration(
     "l", 1, "function", "l", (Tensor("a", np.uint32, (-1, 2)),), (Tensor("b", np.uint32, (-1, 2)),), max_batch_size=0
 )
@@ -173,12 +174,14 @@ def test_blocks_of_what_was_lent() -> None:
 
 
 def test_declarations() -> None:
-    pack = partial(wire.pack_declaration, DECLARATION, wait=1.5, trim_after=120, queue_timeout=0.25, queue_size=5)
+    pack = partial(wire.pack_declaration, DECLARATION, wait=1.5, trim_after=120, queue=QUEUE)
     assert pack(largest_response=1 << 20) == golden("declaration", "declaration")
     lending = pack(largest_response=1 << 20, lend=True)
     assert lending == golden("declaration", "may_lend") + golden("declaration", "declaration")[4:]
     spare = pack(largest_response=1 << 20, spare=True)
     assert spare == golden("declaration", "spare") + golden("declaration", "declaration")[4:]
+    own = pack(largest_response=1 << 20, queue=QUEUE._replace(own_timeouts=True))
+    assert own == golden("declaration", "own_timeouts") + golden("declaration", "declaration")[4:]
     packed = wire.pack_declaration(LOOPBACK, wait=1.0, largest_response=4096, loopback=True)
     assert packed == golden("declaration", "loopback")
 
@@ -194,9 +197,7 @@ def test_declarations() -> None:
     ],
 )
 def test_declarations_of_each_form(section: str, declaration: ModelDeclaration) -> None:
-    packed = wire.pack_declaration(
-        declaration, wait=1.5, largest_response=1 << 20, trim_after=120, queue_timeout=0.25, queue_size=5
-    )
+    packed = wire.pack_declaration(declaration, wait=1.5, largest_response=1 << 20, trim_after=120, queue=QUEUE)
     assert packed == golden("declaration", section) + golden("declaration", "declaration")[4:]
 
 

@@ -49,7 +49,8 @@ def seen_by(
         found.append(look(ctx))
         return x
 
-    with open_channel(model, function, headers=frozenset({"x-request-id", "traceparent"})) as channel:
+    headers = {"proven-x-request-id": "x-request-id", "proven-traceparent": "traceparent"}
+    with open_channel(model, function, headers=headers) as channel:
         for _ in range(2):
             channel.send(*requests, details=details)
     return found
@@ -70,13 +71,17 @@ class TestWhatIsSeen:
         assert found == dict(parameters)
         assert [type(value) for value in found.values()] == [str, int, bool, bool, float, str]
 
-    def test_headers_are_told_apart_by_name_and_the_last_one_is_the_header(self) -> None:
-        """Seen red with the first of several taken: a client could forge a header."""
-        parameters = (("x-request-id", "forged"), ("other", 1), ("X-Request-Id", "real"), ("traceparent", "t"))
+    def test_only_parameters_with_the_prefix_are_headers(self) -> None:
+        """Whatever else a client names like a header is a parameter."""
+        proven = (("Proven-X-Request-Id", "real"), ("proven-traceparent", "t"))
+        parameters = (("x-request-id", "forged"), *proven, ("X-Request-Id", "forged"))
         found = seen_by(
             lambda ctx: (ctx.requests[0].headers, ctx.requests[0].parameters), Detail(parameters=parameters)
         )
-        assert found[0] == ({"x-request-id": "real", "traceparent": "t"}, {"other": 1})
+        assert found[0] == (
+            {"x-request-id": "real", "traceparent": "t"},
+            {"x-request-id": "forged", "X-Request-Id": "forged"},
+        )
 
     def test_what_a_callable_does_with_parameters_is_its_own(self) -> None:
         def look(ctx: Context) -> dict[str, Any]:

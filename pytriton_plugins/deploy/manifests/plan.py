@@ -16,7 +16,7 @@ from pytriton_plugins.deploy.places import PLACES, interpreters, startup_seconds
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.model_settings import worker_count
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.settings import MIB, SETTINGS, suggestion
+from pytriton_plugins.settings import MIB, SECRETS, SETTINGS, suggestion
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import Ports
 
@@ -138,6 +138,12 @@ def _doubts(config: HostConfig) -> Iterable[str]:
             yield f"{source} means a place on this machine, which the image may not have"
         elif source:
             yield f"{source} means a place on this machine, so it is left out; the image has its own"
+    for setting in SETTINGS:
+        source = config.sources.get(setting.name, "") if setting.name in SECRETS else ""
+        if source:
+            in_file = source.startswith(f"{config.tables.path}: ")
+            how = "and this file becomes a ConfigMap" if in_file else "so it is left out"
+            yield f"{source} is a secret, {how}; set {setting.variable} from a Secret"
     yield from interpreters(config.tables)
 
 
@@ -161,7 +167,7 @@ def _variables(config: HostConfig) -> Iterable[tuple[str, str]]:
     for setting in SETTINGS:
         source = config.sources.get(setting.name, "")
         in_file = source.startswith(f"{config.tables.path}: ")
-        if source and not in_file and setting.name not in _BY_THE_MANIFESTS and setting.name not in _NOT_IN_AN_IMAGE:
+        if source and not in_file and setting.name not in (*_BY_THE_MANIFESTS, *_NOT_IN_AN_IMAGE, *SECRETS):
             yield setting.variable, _text(getattr(config, setting.name))
 
 
