@@ -41,6 +41,7 @@ enum {
 };
 enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_LEND = 4, DECLARED_DETAILS = 8, DECLARED_STREAM = 16, DECLARED_APART = 32, DECLARED_AWAITS = 64, DECLARED_SPARE = 128 };
 enum { DECLARED_OPTIONAL = 1 };
+enum { WIRE_OUTCOME_UNKNOWN = 8 }; /* the one outcome whose code is not Triton's own: that is 0 */
 enum { METRIC_COUNTER = 1, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 typedef struct {
