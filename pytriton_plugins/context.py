@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ErrorCode, RequestError
+from pytriton_plugins.keywords import known_keywords
 
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
@@ -64,6 +65,7 @@ class Request:
         """Whether its client has cancelled it, or left (gRPC and streams; Triton does not see others leave)."""
         return self._exchange.is_cancelled(self._place)
 
+    @known_keywords("Request.fail", TypeError)
     def fail(self, message: str, *, code: ErrorCode = "INVALID_ARG") -> None:
         """Answer it, and it alone, with an error; whatever is returned for its rows is dropped.
 

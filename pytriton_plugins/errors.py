@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
-ErrorCode = Literal["INTERNAL", "NOT_FOUND", "INVALID_ARG", "UNAVAILABLE", "UNSUPPORTED", "ALREADY_EXISTS", "CANCELLED"]
+from pytriton_plugins.keywords import closest, known_keywords
+from pytriton_plugins.text import one_line
+
+ErrorCode = Literal[
+    "INTERNAL", "NOT_FOUND", "INVALID_ARG", "UNAVAILABLE", "UNSUPPORTED", "ALREADY_EXISTS", "CANCELLED", "UNKNOWN"
+]
+CODES: tuple[ErrorCode, ...] = get_args(ErrorCode)
+
+_NAMED_OTHERWISE = {
+    "UNIMPLEMENTED": "UNSUPPORTED",
+    "400": "INVALID_ARG",
+    "404": "NOT_FOUND",
+    "500": "INTERNAL",
+    "501": "UNSUPPORTED",
+    "503": "UNAVAILABLE",
+}
+"""By gRPC and by HTTP."""
 
 
 class PytritonPluginsError(Exception):
@@ -58,10 +74,22 @@ class ProtocolError(PytritonPluginsError):
 class RequestError(PytritonPluginsError):
     """Raised by a callable to answer one request with ``message`` and Triton's error ``code``.
 
-    ``INVALID_ARG`` reaches an HTTP client as status 400; the message is shown as it stands.
+    ``INVALID_ARG`` reaches an HTTP client as status 400; the message is shown as it stands. Raises ValueError for a
+    code that Triton does not have.
     """
 
+    @known_keywords("RequestError", TypeError)
     def __init__(self, message: str, code: ErrorCode = "INVALID_ARG") -> None:
         super().__init__(message)
+        check_code(code)
         self.message = message
         self.code = code
+
+
+def check_code(code: object) -> None:
+    """Raises ValueError, which names the code that was meant or all of them, unless Triton has ``code``."""
+    if code in CODES:
+        return
+    meant = _NAMED_OTHERWISE.get(str(code).upper()) or closest(str(code), CODES)
+    rather = f"{meant}, or another of " if meant else ""
+    raise ValueError(f"RequestError: unknown code {one_line(repr(code), 60)}; write {rather}{', '.join(CODES)}")

@@ -15,6 +15,7 @@ from pytriton_plugins.annotations import (
 )
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.forms import Form, form_of, refuse
+from pytriton_plugins.keywords import known_keywords
 from pytriton_plugins.models import MAX_TIMEOUT, Answers, ModelDeclaration, wrong_name
 from pytriton_plugins.parameters import check_inputs
 from pytriton_plugins.tensors import Tensor
@@ -55,6 +56,7 @@ def infer_func(
 ) -> Callable[[Marked], Marked]: ...
 
 
+@known_keywords("@infer_func", DeclarationError)
 def infer_func(
     marked: Any = None,
     /,

@@ -9,6 +9,8 @@ from typing import Any, Union
 import numpy as np
 
 from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.keywords import closest, known_keywords
+from pytriton_plugins.text import one_line
 
 MAX_RANK = 8
 """Highest number of dimensions of a tensor on the wire, the batch axis included (docs/protocol.md)."""
@@ -89,6 +91,13 @@ def bfloat16() -> DType:
 _BY_NUMPY = {dtype.numpy: dtype for dtype in NUMERIC}
 _BY_NAME = {dtype.triton: dtype for dtype in NUMERIC}
 
+_WITHOUT_WIDTH = {
+    **dict.fromkeys(("float", "float_"), "float"),
+    **dict.fromkeys(("int", "int_", "long", "intp"), "int"),
+    **dict.fromkeys(("uint", "ulong", "uintp"), "uint"),
+}
+"""Names that say no number of bits, or one that depends on the machine; classes such as ``np.int_`` are others."""
+
 DTypeLike = Union[str, type, "np.dtype[Any]", DType]
 
 
@@ -104,15 +113,13 @@ def as_dtype(value: Any) -> DType:
         return BYTES if value is bytes else STR
     if isinstance(value, str) and value == _BFLOAT16:
         return bfloat16()
-    if value is int or value is float:
-        kind = value.__name__
-        raise DeclarationError(f"dtype {kind} may mean 32 or 64 bits; write np.{kind}32 or np.{kind}64")
+    kind = _WITHOUT_WIDTH.get(value.__name__ if value is int or value is float else value) if _is_named(value) else None
+    if kind:
+        raise DeclarationError(f"dtype {_shown(value)} may mean 32 or 64 bits; write np.{kind}32 or np.{kind}64")
     try:
         dtype = np.dtype(_named_dtype(value))
     except (TypeError, ValueError, SyntaxError):
-        raise DeclarationError(
-            f"{value!r} is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool"
-        ) from None
+        raise DeclarationError(f"{_shown(value)} is no dtype; write {_dtype_meant(value)}") from None
     if dtype.name == _BFLOAT16:
         return bfloat16()
     if dtype.kind == "S":
@@ -131,6 +138,33 @@ def _named_dtype(value: Any) -> Any:
     if isinstance(value, (str, type, np.dtype)):
         return value
     raise TypeError
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, (str, type))
+
+
+def _shown(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else one_line(repr(value), 60)
+
+
+def _dtype_meant(value: Any) -> str:
+    """What to write instead of ``value``, which may be Triton's own name or a dtype of another library."""
+    word = str(value).rpartition(".")[2]  # str(torch.float32) is 'torch.float32'
+    name = word.upper().removeprefix("TYPE_")
+    if name in ("BYTES", "STRING"):
+        return "bytes or str"
+    if name == "BF16":
+        return '"bfloat16"'
+    if name in _BY_NAME:
+        return _BY_NAME[name].written
+    found = closest(word, [dtype.numpy.name for dtype in NUMERIC]) if _is_word(word) else None
+    known = next((dtype.written for dtype in NUMERIC if dtype.numpy.name == found), "a numpy dtype such as np.float32")
+    return known if found else f"{known}, or bytes, str, bool"
+
+
+def _is_word(text: str) -> bool:
+    return text.isalnum() and len(text) > 2
 
 
 def dtype_by_triton_name(name: str, python: type | None = None) -> DType:
@@ -157,6 +191,7 @@ class Tensor:
     optional: bool
     arg: str
 
+    @known_keywords("Tensor", DeclarationError)
     def __init__(
         self,
         name: str | None = None,

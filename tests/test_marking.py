@@ -699,6 +699,28 @@ def test_a_mistake_is_one_sentence_where_it_is_made(make: Callable[[], Any], mes
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("keyword", "said"),
+    [
+        ("output", "write outputs="),
+        ("batch", "write max_batch_size="),
+        ("batch_size", "write max_batch_size="),
+        ("num_workers", "write workers="),
+        ("concurrency", "write max_concurrency="),
+        ("Timeout", "write timeout="),
+        (
+            "device",
+            "its arguments are inputs, outputs, name, version, max_batch_size, workers, threads, max_concurrency, "
+            "retry_alone, timeout, triton_config",
+        ),
+    ],
+)
+def test_an_unknown_keyword_is_told_what_was_meant(keyword: str, said: str) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        infer_func(inputs=[A], **{keyword: 1})  # type: ignore[call-overload]
+    assert str(caught.value) == f"@infer_func: unknown argument {keyword!r}; {said}"
+
+
 @pytest.mark.parametrize("given", ["add", [A], A, (A,)])
 def test_positional_arguments_are_told_to_go_by_keyword(given: Any) -> None:
     with pytest.raises(DeclarationError, match="arguments go by keyword; write @infer_func"):

@@ -62,6 +62,13 @@ print(dtype.triton, dtype.numpy, dtype.written, dtype.is_raw)
     assert answer.stdout == "BF16 uint16 np.uint16 True\n"
 
 
+class LikeTorch:
+    """A dtype of another library."""
+
+    def __repr__(self) -> str:
+        return "torch.int64"
+
+
 @pytest.mark.parametrize("way", [bytes, np.bytes_, "S", "S7", np.dtype("S"), np.dtype("S7"), BYTES])
 def test_ways_to_write_bytes(way: Any) -> None:
     assert as_dtype(way) is BYTES
@@ -91,7 +98,21 @@ def test_python_bool_is_a_bool() -> None:
         (np.complex64, "dtype complex64 is none that Triton carries; write one of bool, np.uint8"),
         (object, "dtype object is none that Triton carries"),
         ("datetime64[s]", r"dtype datetime64\[s\] is none that Triton carries"),
-        ("FP32", "'FP32' is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool"),
+        ("float", "dtype 'float' may mean 32 or 64 bits; write np.float32 or np.float64"),
+        ("int", "dtype 'int' may mean 32 or 64 bits; write np.int32 or np.int64"),
+        ("int_", "dtype 'int_' may mean 32 or 64 bits; write np.int32 or np.int64"),
+        ("long", "dtype 'long' may mean 32 or 64 bits; write np.int32 or np.int64"),
+        ("uint", "dtype 'uint' may mean 32 or 64 bits; write np.uint32 or np.uint64"),
+        ("FP32", "^'FP32' is no dtype; write np.float32$"),
+        ("TYPE_FP32", "^'TYPE_FP32' is no dtype; write np.float32$"),
+        ("INT64", "^'INT64' is no dtype; write np.int64$"),
+        ("TYPE_BOOL", "^'TYPE_BOOL' is no dtype; write bool$"),
+        ("BF16", "^'BF16' is no dtype; write \"bfloat16\"$"),
+        ("BYTES", "^'BYTES' is no dtype; write bytes or str$"),
+        ("TYPE_STRING", "^'TYPE_STRING' is no dtype; write bytes or str$"),
+        ("flaot32", "^'flaot32' is no dtype; write np.float32$"),
+        (LikeTorch(), "^torch.int64 is no dtype; write np.int64$"),
+        ("nothing", "^'nothing' is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool$"),
         ("f4,,", "'f4,,' is no dtype"),
         (5, "5 is no dtype"),
         (None, "None is no dtype"),
@@ -160,6 +181,20 @@ def test_a_name_may_be_given_later() -> None:
 def test_what_is_wrong_or_missing_is_named(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
         Tensor(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"type": np.float32}, "Tensor: unknown argument 'type'; write dtype="),
+        ({"dims": (-1,)}, "Tensor: unknown argument 'dims'; its arguments are name, dtype, shape, optional, arg"),
+        ({"Shape": (-1,)}, "Tensor: unknown argument 'Shape'; write shape="),
+    ],
+)
+def test_an_unknown_keyword_is_told_what_was_meant(keywords: dict[str, Any], said: str) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        Tensor("x", **keywords)
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize("arg", ["", 5])

@@ -69,7 +69,7 @@ static const char *check_outcome(const Answered *answered, uint32_t index, uint6
   const Batch *batch = answered->batch;
   const WireOutcome *outcome = &answered->outcomes[index];
   bool streams = batch->declaration->stream;
-  if (outcome->code > TRITON_ERROR_CANCELLED) return "an unknown outcome";
+  if (outcome->code > WIRE_OUTCOME_UNKNOWN) return "an unknown outcome";
   if (outcome->length > WIRE_MAX_ERROR_TEXT || outcome->offset > length || outcome->length > length - outcome->offset)
     return "an error text outside its block";
   if (streams && !answered->ends && outcome->code != 0) return "a failure that does not end its stream";

@@ -18,7 +18,7 @@ static const char *const GATES[] = {"pytriton_gate", "pytriton_gate_2"};
 enum { DESCRIPTORS = 16384 };
 
 static TritonError *as_error(const Failure *failure) {
-  return TRITONSERVER_ErrorNew(failure->code, failure->text);
+  return failure_error(failure);
 }
 
 /* Enumerations of the ABI changed once: compare ours with the names that this server gives them. */

@@ -17,7 +17,7 @@ void request_refuse(const Declaration *declaration, TritonRequest *triton, const
     return;
   }
   spoil_caching(response, &declaration->outputs[0]);
-  error = TRITONSERVER_ErrorNew(failure->code, failure->text);
+  error = failure_error(failure);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending an error response");
   TRITONSERVER_ErrorDelete(error);
 }

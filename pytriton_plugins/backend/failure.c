@@ -24,6 +24,10 @@ bool failure_none(TritonError *error, Failure *failure) {
   return false;
 }
 
+TritonError *failure_error(const Failure *failure) {
+  return TRITONSERVER_ErrorNew(failure->code == WIRE_OUTCOME_UNKNOWN ? TRITON_ERROR_UNKNOWN : failure->code, failure->text);
+}
+
 void log_line(int level, const char *format, ...) {
   char text[1024];
   va_list arguments;

@@ -8,7 +8,7 @@
 #include "wire.h"
 
 typedef struct {
-  int code; /* Triton's error code; 0: no failure */
+  int code; /* an outcome's code, which but for WIRE_OUTCOME_UNKNOWN is Triton's; 0: no failure */
   char text[WIRE_MAX_ERROR_TEXT + 1];
 } Failure;
 
@@ -22,6 +22,9 @@ bool failure_none(TritonError *error, Failure *failure);
 
 /* For calls whose failure changes nothing for anybody: log it and go on. */
 void failure_log(TritonError *error, const char *what);
+
+/* What Triton is told; to be freed. */
+TritonError *failure_error(const Failure *failure);
 
 void log_line(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

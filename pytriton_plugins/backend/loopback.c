@@ -26,7 +26,7 @@ static void loop_back(const Batch *batch, const Request *request) {
   for (uint32_t o = 0; copied && o < declaration->output_count && o < declaration->input_count; o++)
     if (request->requested >> o & 1)
       copied = copy_input(&request->parts[o], declaration->inputs[o].name, &declaration->outputs[o], response, &failure);
-  error = copied ? NULL : TRITONSERVER_ErrorNew(failure.code, failure.text);
+  error = copied ? NULL : failure_error(&failure);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending a response");
   if (error != NULL) TRITONSERVER_ErrorDelete(error);
 }

@@ -49,6 +49,7 @@ OUTCOME_CODES = {
     "UNSUPPORTED": 5,
     "ALREADY_EXISTS": 6,
     "CANCELLED": 7,
+    "UNKNOWN": 8,  # Triton's 0, which is success here
 }
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins.errors import DeclarationError, RequestError
+from pytriton_plugins.errors import DeclarationError, RequestError, ResultError
 from pytriton_plugins.marking import declaration_of
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing.served import open_channel
+from pytriton_plugins.worker.convert import as_array
 from pytriton_plugins.worker.failures import RequestFailure
 
 Arrays = dict[str, NDArray[Any]]
@@ -110,19 +111,10 @@ def _on_the_wire(declaration: ModelDeclaration, request: Mapping[str, Any]) -> A
 
 
 def _input(declaration: ModelDeclaration, tensor: Tensor, value: Any) -> NDArray[Any]:
-    if tensor.dtype.python:
-        array = np.array(value, dtype=object)
-        flat = [item.encode() if isinstance(item, str) else bytes(item) for item in array.ravel().tolist()]
-        encoded = np.empty(len(flat), object)
-        encoded[:] = flat
-        array = encoded.reshape(array.shape)
-    else:
-        array = np.asarray(value) if isinstance(value, np.ndarray) else np.asarray(value, tensor.dtype.numpy)
-        if array.dtype != tensor.dtype.numpy:
-            raise DeclarationError(
-                f"model {declaration.name!r}: input {tensor.name!r} is an array of {array.dtype}, declared is "
-                f"{tensor.dtype.written}; a client's request would be refused"
-            )
+    try:
+        array = as_array(f"model {declaration.name!r}: input {tensor.name!r}", value, tensor.dtype)
+    except ResultError as error:
+        raise DeclarationError(str(error).replace("; return ", "; pass ")) from None
     rank = len(tensor.shape) + declaration.batched
     fits = array.ndim == rank and all(
         want in (-1, got) for want, got in zip(tensor.shape, array.shape[int(declaration.batched) :], strict=True)

@@ -12,7 +12,7 @@ from pytriton_plugins.errors import RequestError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.worker.arguments import ArgumentPlan
 from pytriton_plugins.worker.exchange import Exchange
-from pytriton_plugins.worker.failures import RequestFailure, failure_of
+from pytriton_plugins.worker.failures import READ_ONLY, RequestFailure, failure_of, writes_input
 from pytriton_plugins.worker.outputs import OutputPlan
 
 __all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "run_batch"]
@@ -203,7 +203,8 @@ class CallPlan:
     def _log(self, level: int, what: str, error: Exception) -> None:
         # A RequestError is an answer, not a fault of the callable: nothing to trace.
         if not isinstance(error, RequestError):
-            _LOG.log(level, "model %s: %s", self._model, what, exc_info=error)
+            remedy = f"; {READ_ONLY}" if writes_input(error) else ""
+            _LOG.log(level, "model %s: %s%s", self._model, what, remedy, exc_info=error)
 
 
 def cancelled(error: BaseException, *, is_unwanted: bool) -> BaseException:

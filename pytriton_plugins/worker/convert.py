@@ -1,7 +1,8 @@
-"""From a value that a callable returned to an array of the declared dtype; runs in the worker."""
+"""From a value that a callable returned to an array of the declared dtype; runs in the worker. Strings: strings.py."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,33 +10,39 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.errors import ResultError
 from pytriton_plugins.tensors import DType
+from pytriton_plugins.worker.strings import as_strings
 
 Array = NDArray[Any]
 
-_PLAIN = (list, tuple, bool, int, float, complex, np.generic)
-_TEXT = (bytes, str, bytearray, memoryview)
+_PLAIN = (list, tuple, bool, int, float, complex, str, bytes, np.generic)
+_STRINGS = (list, tuple, bytes, str, bytearray, memoryview)
 _KINDS = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "V": "biuf"}
 """Kinds of Python values that an output of each kind takes, V being bfloat16: no fraction and no sign is lost."""
+
+_UNMASKED = frozenset({bool, int, float, complex, str, bytes, bytearray, type(None)})
 
 
 def as_array(place: str, value: Any, dtype: DType) -> Array:
     """``value`` as an array of ``dtype``: Python values are converted, arrays must have the dtype already.
 
-    Strings become an object array of ``bytes``. Raises ResultError, which begins with ``place``.
+    Strings become an object array of ``bytes``. Nothing is lost in silence, as numpy's own conversions would have it.
+    Raises ResultError, which begins with ``place`` and ends with what to return instead.
     """
+    _refuse_masks(place, value)
     if dtype.python:
-        return _encoded(place, _text_array(place, value, dtype), dtype)
+        return as_strings(place, value if isinstance(value, _STRINGS) else array_of(place, value), dtype)
     if isinstance(value, _PLAIN):
         return _converted(place, value, dtype)
-    array = _array_of(place, value)
-    if array.dtype != dtype.numpy:
-        raise ResultError(
-            f"{place} is an array of {array.dtype}, declared is {dtype.written}; write .astype({dtype.written})"
-        )
-    return array
+    array = array_of(place, value)
+    if array.dtype == dtype.numpy:
+        return array
+    _refuse_others(place, array, dtype)
+    _refuse_too_large(place, array, dtype)
+    raise ResultError(f"{place} is an array of {array.dtype}, declared is {dtype.written}; {_remedy(array, dtype)}")
 
 
-def _array_of(place: str, value: Any) -> Array:
+def array_of(place: str, value: Any) -> Array:
+    """``value`` as numpy takes it; raises ResultError for what is no array at all."""
     kind = type(value).__name__
     try:
         array = np.asarray(value)
@@ -45,82 +52,108 @@ def _array_of(place: str, value: Any) -> Array:
         device = str(getattr(value, "device", "cpu"))
         if hasattr(value, "cpu") and not device.startswith("cpu"):
             raise ResultError(f"{place} lies on {device}; write .cpu()") from None
+        if isinstance(error, ValueError) and "inhomogeneous" in str(error):
+            raise ResultError(f"{place}: the lists differ in length or depth; make all rows equally long") from None
         raise ResultError(f"{place}: a {kind} cannot become an array ({type(error).__name__}: {error})") from error
-    if array.dtype == object and not hasattr(value, "__array__"):
+    if array.dtype == object and not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
         raise ResultError(f"{place} is a {kind}; return an array, a list or a number")
     return array
 
 
+def _refuse_masks(place: str, value: Any) -> None:
+    """Numpy takes what is below a mask for data, in lists too."""
+    if isinstance(value, (list, tuple)):
+        if not _UNMASKED.issuperset(map(type, value)):
+            for item in value:
+                _refuse_masks(place, item)
+        return
+    masked = sys.modules.get("numpy.ma")  # numpy imports it on its first use
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        raise ResultError(f"{place} is a masked array, whose mask a client does not get; return .filled(…)")
+
+
 def _converted(place: str, value: Any, dtype: DType) -> Array:
-    natural = _array_of(place, value)
+    natural = _natural(place, value, dtype)
     if natural.size == 0:
         return np.empty(natural.shape, dtype.numpy)
-    if natural.dtype.kind not in _KINDS[dtype.numpy.kind]:
-        raise ResultError(
-            f"{place} holds values of {natural.dtype}, declared is {dtype.written}; convert them or declare another"
-        )
+    _refuse_others(place, natural, dtype)
+    kind = natural.dtype.kind.replace("O", "i")  # of numbers, only whole ones of more than 64 bits stay objects
+    if kind not in _KINDS[dtype.numpy.kind]:
+        remedy = _remedy(natural, dtype, of_values=True)
+        raise ResultError(f"{place} holds values of {natural.dtype}, declared is {dtype.written}; {remedy}")
+    _refuse_too_large(place, natural, dtype)
     with np.errstate(all="ignore"):
-        array = natural.astype(dtype.numpy)
-    overflown = np.isinf(array) & ~np.isinf(natural) if dtype.numpy.kind in "fV" else array != natural
-    if overflown.any():
-        wrong = natural[overflown].ravel()[0]
-        raise ResultError(f"{place} holds {wrong}, which {dtype.written} cannot; declare a wider dtype")
-    return array
+        return natural.astype(dtype.numpy)
 
 
-def _text_array(place: str, value: Any, dtype: DType) -> Array:
-    if isinstance(value, _TEXT):
-        single = np.empty((), object)
-        single[()] = value if isinstance(value, str) else bytes(value)
-        return single
-    if isinstance(value, (list, tuple)):
-        # Never through numpy's own string types: they drop NULs at the end.
-        return _object_array(place, value)
-    array = _array_of(place, value)
-    if array.dtype.kind in "SUT":
-        return array.astype(object)
-    if array.dtype != object:
-        raise ResultError(f"{place} is an array of {array.dtype}, declared is {dtype.written}; return bytes or str")
-    return array
+def _natural(place: str, value: Any, dtype: DType) -> Array:
+    """The array that numpy makes of ``value``, but whole numbers stay whole where numpy makes floats of them."""
+    natural = array_of(place, value)
+    if dtype.numpy.kind in "iu" and natural.dtype.kind == "f" and isinstance(value, (list, tuple)):
+        exact = np.array(value, object)
+        if exact.size and all(isinstance(item, (int, np.integer)) for item in exact.ravel()):
+            return exact
+    return natural
 
 
-def _object_array(place: str, value: Any) -> Array:
-    try:
-        return np.array(value, dtype=object)
-    except ValueError as error:
-        raise ResultError(f"{place}: the lists do not make an array ({error})") from None
+def _refuse_too_large(place: str, natural: Array, dtype: DType) -> None:
+    """Raises ResultError for a number beyond ``dtype``; floats may lose digits, which their author expects."""
+    lost = _lost(natural, dtype)
+    if lost:
+        remedy = "declare a wider dtype" if np.isfinite(float(lost[0])) else f"replace it, or declare {_float(natural)}"
+        raise ResultError(f"{place} holds {lost[0]}, which {dtype.written} cannot; {remedy}")
 
 
-def _encoded(place: str, array: Array, dtype: DType) -> Array:
-    items: list[Any] = array.ravel().tolist()
-    types = [*map(type, items)]
-    if dtype.python is bytes and types.count(bytes) == len(items):
-        return array
-    all_text = types.count(str) == len(items)
-    texts = map(str.encode, items) if all_text else (_bytes(item, dtype) for item in items)
-    try:
-        encoded: Array = np.fromiter(texts, object, len(items))
-    except (TypeError, UnicodeError):
-        raise ResultError(_unencodable(place, items, dtype)) from None
-    return encoded.reshape(array.shape)
+def _lost(natural: Array, dtype: DType) -> list[Any]:
+    """The first number that is beyond ``dtype``, if there is one."""
+    wanted = dtype.numpy.kind
+    with np.errstate(all="ignore"):
+        if wanted == "b" or natural.dtype.kind not in "biufO":
+            return []
+        if wanted in "fV":
+            try:
+                beyond = np.isinf(natural.astype(dtype.numpy)) & ~np.isinf(natural.astype(np.float64))
+            except OverflowError:  # beyond all floats
+                return [max(natural.ravel().tolist(), key=abs)]
+        elif natural.dtype.kind in "biu":
+            beyond = natural.astype(dtype.numpy) != natural
+        else:
+            limits = np.iinfo(dtype.numpy)
+            return [item for item in natural.ravel().tolist() if not limits.min <= item <= limits.max][:1]
+    return natural[beyond].ravel()[:1].tolist()  # type: ignore[no-any-return]
 
 
-def _bytes(item: Any, dtype: DType) -> bytes:
-    if isinstance(item, str):
-        return item.encode()
-    if not isinstance(item, (bytes, bytearray)):
-        raise TypeError(f"is a {type(item).__name__}; return bytes or str")
-    if dtype.python is str:
-        item.decode()
-    return bytes(item)
+def _refuse_others(place: str, array: Array, dtype: DType) -> None:
+    """Raises ResultError for what is no number, though numpy's ``astype`` may well make one of it."""
+    kind = array.dtype.kind
+    if kind in "SUT":
+        found = "bytes" if kind == "S" else "text"
+    elif kind in "mM":
+        found = f"values of {array.dtype}"
+    elif kind == "V" and issubclass(array.dtype.type, np.void):
+        found = f"structures of {', '.join(array.dtype.names)}" if array.dtype.names else f"values of {array.dtype}"
+    elif kind == "O":
+        odd = [item for item in array.ravel().tolist() if not isinstance(item, (bool, int, float, np.number, np.bool_))]
+        if not odd:
+            return
+        found = "None" if odd[0] is None else f"a {type(odd[0]).__name__}"
+    else:
+        return
+    raise ResultError(f"{place} holds {found}, declared is {dtype.written}; return numbers")
 
 
-def _unencodable(place: str, items: list[Any], dtype: DType) -> str:
-    for index, item in enumerate(items):
-        try:
-            _bytes(item, dtype)
-        except TypeError as error:
-            return f"{place}: string {index} {error}"
-        except UnicodeError as error:
-            return f"{place}: string {index} is not UTF-8 ({error}); declare bytes for other encodings"
-    raise AssertionError("every item can be encoded")
+def _remedy(array: Array, dtype: DType, *, of_values: bool = False) -> str:
+    """What to write for numbers of another kind."""
+    kind, wanted = array.dtype.kind, dtype.numpy.kind
+    if kind == "c":
+        return "return .real, or its parts as two outputs"
+    if kind == "f" and wanted == "b":
+        return "return a comparison such as x > 0.5"
+    if kind == "f" and wanted in "iu":
+        round_ = "round(x)" if of_values else f"np.rint(x).astype({dtype.written})"
+        return f"write {round_}, or declare {_float(array)}"
+    return f"write {dtype.written}(x)" if of_values else f"write .astype({dtype.written})"
+
+
+def _float(array: Array) -> str:
+    return f"np.{array.dtype.name}" if array.dtype in (np.float16, np.float32) else "np.float64"

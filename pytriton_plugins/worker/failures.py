@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from typing import get_args
 
-from pytriton_plugins.errors import ErrorCode, RequestError, ResultError
+from pytriton_plugins.errors import CODES, ErrorCode, RequestError, ResultError, check_code
 from pytriton_plugins.text import printable
+
+_LOG = logging.getLogger("pytriton.worker")
 
 MAX_TEXT = 4000
 """Most bytes of UTF-8 in an error text: gRPC turns much longer ones into RESOURCE_EXHAUSTED."""
 
-_CODES: dict[str, ErrorCode] = {code: code for code in get_args(ErrorCode)}
+READ_ONLY = "inputs are read-only: write x = x * 2 instead of x *= 2, or change a copy, x = x.copy()"
+"""Numpy names the fault only."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,34 @@ class RequestFailure:
 def failure_of(error: Exception, model: str) -> RequestFailure:
     """What ``error``, raised while ``model`` ran, means for the client: no traceback, no control characters."""
     if isinstance(error, RequestError):
-        # A subclass may have set any code, or none.
-        code = _CODES.get(str(getattr(error, "code", None)), "INTERNAL")
-        return RequestFailure(code, one_line(_text(error) or f"model {model!r} refused the request and gave no reason"))
+        return RequestFailure(
+            _code_of(error, model), one_line(_text(error) or f"model {model!r} refused the request and gave no reason")
+        )
     if isinstance(error, ResultError):
         return RequestFailure("INTERNAL", one_line(_text(error)))
-    return RequestFailure("INTERNAL", one_line(_described(error, model)))
+    told = _described(error, model)
+    return RequestFailure("INTERNAL", one_line(f"{told}; {READ_ONLY}" if writes_input(error) else told))
+
+
+def writes_input(error: BaseException) -> bool:
+    """Whether ``error`` is what numpy and its like say of a write into a read-only array, as inputs are."""
+    if not isinstance(error, (ValueError, TypeError)):
+        return False
+    text = _text(error)
+    return "read-only" in text or "readonly array" in text or "WRITEABLE flag" in text
+
+
+def _code_of(error: RequestError, model: str) -> ErrorCode:
+    code: object = getattr(error, "code", None)
+    if code in CODES:
+        return code
+    try:  # a subclass may have set anything, or nothing
+        check_code(code)
+    except ValueError as problem:
+        _LOG.error(
+            "model %s: %s has no code of Triton's and is sent as INTERNAL: %s", model, type(error).__name__, problem
+        )
+    return "INTERNAL"
 
 
 def one_line(text: str) -> str:
@@ -51,7 +76,7 @@ def _described(error: Exception, model: str) -> str:
     return f"{kind}: {text}" if text else kind
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     # An exception's own __str__ may raise, and must not take the worker with it.
     try:
         return str(error)

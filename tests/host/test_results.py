@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from clients import attempt, infer, post, texts
 
-from pytriton_plugins.testing import RunningHost
+from pytriton_plugins.testing import RunningHost, wait_until
 
 WRONG = {
     "raises": "Odd: no luck with 1, see results.py",
@@ -38,14 +38,43 @@ def test_the_traceback_is_in_the_log_only(host: RunningHost) -> None:
     """Seen red with a log line without exc_info (worker/call.py)."""
     status, answer = post(host, "/v2/models/results/infer", what("raises"))
     assert (status, answer) == (500, {"error": WRONG["raises"]})
+    wait_until(lambda: "results.Odd: no luck with 1" in host.log, what="the log has the exception")
     assert "Traceback (most recent call last)" in host.log
-    assert "results.Odd: no luck with 1" in host.log
 
 
 def test_a_request_error_is_http_400_with_its_own_text(host: RunningHost) -> None:
     """Seen red with the code of a RequestError not looked up (worker/failures.py)."""
     status, answer = post(host, "/v2/models/results/infer", what("refuses"))
     assert (status, answer) == (400, {"error": "the client should know better"})
+
+
+CODES = {
+    "INVALID_ARG": ("400", "INVALID_ARGUMENT"),
+    "NOT_FOUND": ("404", "NOT_FOUND"),
+    "UNAVAILABLE": ("503", "UNAVAILABLE"),
+    "UNSUPPORTED": ("501", "UNIMPLEMENTED"),
+    "ALREADY_EXISTS": ("400", "ALREADY_EXISTS"),
+    "CANCELLED": ("400", "CANCELLED"),
+    "INTERNAL": ("500", "INTERNAL"),
+    "UNKNOWN": ("400", "UNKNOWN"),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_reaches_both_kinds_of_clients(host: RunningHost, code: str) -> None:
+    """The table of docs/write-a-model-plugin.md."""
+    http, grpc = CODES[code]
+    for protocol, status in (("http", http), ("grpc", f"StatusCode.{grpc}")):
+        failed = attempt(host, protocol, "results", {"what": texts(f"because code {code}")})
+        assert (failed.error, failed.status) == ("because", status)
+
+
+def test_a_code_that_triton_does_not_have_is_the_models_mistake(host: RunningHost) -> None:
+    status, answer = post(host, "/v2/models/results/infer", what("because code INVALID_ARGUMENT"))
+    assert status == 500
+    assert answer["error"].startswith(
+        "ValueError: RequestError: unknown code 'INVALID_ARGUMENT'; write INVALID_ARG, or"
+    )
 
 
 def test_an_array_of_5_gb_is_refused_with_need_limit_and_remedy(host: RunningHost, protocol: str) -> None:

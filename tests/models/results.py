@@ -52,6 +52,9 @@ RESULTS: dict[str, Any] = {
 @infer_func(inputs=[Tensor("what", str, ())], outputs=[Tensor("y", np.float32, (3,))], max_batch_size=4)
 def results(what: Array) -> Any:
     """The result that the first row names."""
+    kind, _, code = what[0].partition(" code ")
+    if code:
+        raise RequestError(kind, code=code)
     return RESULTS[what[0]](len(what))
 
 

@@ -155,6 +155,10 @@ def test_a_response_block_is_written() -> None:
     assert wire.response_block(OUTCOMES, OUTPUTS) == golden("response", "block")
 
 
+def test_an_unknown_outcome_is_written() -> None:
+    assert wire.response_block([(wire.OUTCOME_CODES["UNKNOWN"], b"why?")], []) == golden("response", "unknown")
+
+
 def test_a_response_block_with_parameters_is_written() -> None:
     said: list[tuple[str, Value]] = [("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)]
     parameters = [response_parameter(0, name, value) for name, value in said]

@@ -68,6 +68,8 @@ def test_the_error_of_a_single_request_is_raised() -> None:
         ({}, "input 'x' is missing; pass x="),
         ({"x": [[1]], "z": 1}, "has no input 'z'; it has x, factor"),
         ({"x": np.zeros((1, 2))}, "is an array of float64, declared is np.float32"),
+        ({"x": np.ma.masked_array([[1, 2]], [[True, False]], np.float32)}, r"is a masked array, .*; pass .filled"),
+        ({"x": [["1"]]}, "input 'x' holds text, declared is np.float32; pass numbers"),
         ({"x": [1, 2]}, r"has shape \(2,\), declared is 1 to 64 rows of \(-1,\)"),
         ({"x": np.zeros((65, 2), np.float32)}, r"has shape \(65, 2\)"),
     ],
@@ -75,6 +77,30 @@ def test_the_error_of_a_single_request_is_raised() -> None:
 def test_what_a_client_could_not_send_is_told(inputs: dict[str, Any], said: str) -> None:
     with pytest.raises(DeclarationError, match=said):
         call_model(scaled, **inputs)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        ([1.5], "input 'count' holds values of float64, declared is np.int32; write round"),
+        ([2**31], "input 'count' holds 2147483648, which np.int32 cannot"),
+    ],
+)
+def test_numbers_are_not_changed_on_their_way_in(count: list[float], said: str) -> None:
+    with pytest.raises(DeclarationError, match=said):
+        call_model(awaited, count=count)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (np.array([b"a\x00"]), "input 'text' is an array of .S2, .* pass a list"),
+        ([5], "input 'text': string 0 is a int; pass bytes or str"),
+    ],
+)
+def test_strings_are_not_changed_on_their_way_in(text: Any, said: str) -> None:
+    with pytest.raises(DeclarationError, match=said):
+        call_model(Shout, text=text)
 
 
 def test_what_is_not_marked_is_told() -> None:

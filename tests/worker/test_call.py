@@ -150,13 +150,72 @@ def test_a_request_error_keeps_its_text_and_code() -> None:
     assert failed(RequestError("too long")) == RequestFailure("INVALID_ARG", "too long")
 
 
-def test_a_request_error_made_wrongly_is_still_an_answer() -> None:
+ALL_CODES = "INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE, UNSUPPORTED, ALREADY_EXISTS, CANCELLED, UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [
+        ("INVALID_ARGUMENT", "INVALID_ARG, or another of "),
+        ("invalid_arg", "INVALID_ARG, or another of "),
+        ("UNIMPLEMENTED", "UNSUPPORTED, or another of "),
+        (404, "NOT_FOUND, or another of "),
+        ("BAD", ""),
+        (None, ""),
+        ([], ""),
+    ],
+)
+def test_a_code_that_triton_does_not_have_is_refused_where_it_is_written(code: Any, meant: str) -> None:
+    with pytest.raises(ValueError, match=r"^RequestError: ") as caught:
+        RequestError("x", code=code)
+    assert str(caught.value) == f"RequestError: unknown code {code!r}; write {meant}{ALL_CODES}"
+
+
+def test_an_unknown_keyword_of_a_request_error_is_told_what_was_meant() -> None:
+    with pytest.raises(TypeError, match=r"^RequestError: unknown argument 'codes'; write code=$"):
+        RequestError("x", codes="NOT_FOUND")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^RequestError: unknown argument 'status'; its arguments are message, code$"):
+        RequestError("x", status=404)  # type: ignore[call-arg]
+
+
+def test_a_write_into_an_input_is_told_what_to_write_instead(caplog: pytest.LogCaptureFixture) -> None:
+    def doubled(a: Any) -> Any:
+        a *= 2
+        return a
+
+    def sorted_(a: Any) -> Any:
+        a.sort()
+        return a
+
+    def opened(a: Any) -> Any:
+        a[:].flags.writeable = True
+
+    def other(a: Any) -> Any:
+        raise ValueError("no luck")
+
+    remedy = "inputs are read-only: write x = x * 2 instead of x *= 2, or change a copy, x = x.copy()"
+    for function, fault in (
+        (doubled, "output array is read-only"),
+        (sorted_, "sort array is read-only"),
+        (opened, "cannot set WRITEABLE flag to True of this array"),
+    ):
+        caplog.clear()
+        batch = batch_of([1])
+        for array in batch.arrays.values():
+            array.flags.writeable = False
+        (outcome,) = run_batch(model(), function, batch)
+        assert outcome.error == RequestFailure("INTERNAL", f"ValueError: {fault}; {remedy}")
+        assert caplog.messages == [f"model m: a request failed; {remedy}"]
+    assert failed(ValueError("no luck")) == RequestFailure("INTERNAL", "ValueError: no luck")
+
+
+def test_a_request_error_made_wrongly_is_still_an_answer(caplog: pytest.LogCaptureFixture) -> None:
     class Own(RequestError):
         def __init__(self) -> None:
             Exception.__init__(self, "own")
 
     assert failed(Own()) == RequestFailure("INTERNAL", "own")
-    assert failed(RequestError("x", code="TEAPOT")) == RequestFailure("INTERNAL", "x")  # type: ignore[arg-type]
+    assert "Own has no code of Triton's and is sent as INTERNAL: RequestError: unknown code None; write" in caplog.text
     assert failed(RequestError("")) == RequestFailure("INVALID_ARG", "model 'm' refused the request and gave no reason")
 
 

@@ -68,7 +68,7 @@ def test_each_result_may_have_its_own_form() -> None:
         return (
             {"t": ["one"], "y": first["x"]},
             (second["x"], ["two", "three"]),
-            {"y": third["x"].tolist(), "t": np.array(["four"])},
+            {"y": third["x"].tolist(), "t": np.array(["four"], object)},
         )
 
     with open_channel(declaration, function) as channel:

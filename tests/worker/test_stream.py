@@ -107,7 +107,7 @@ def test_every_form_of_result() -> None:
     def function(n: Array) -> Iterator[Any]:
         yield part(1), ["one"]
         yield {"t": ["two"], "y": part(2)}
-        yield [[3.0]], np.array(["three"])
+        yield [[3.0]], np.array(["three"], object)
 
     with open_channel(replace(MODEL, answers="stream", outputs=outputs), function) as channel:
         parts = channel.send(n(0)).parts
