@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 RECORD, GOES_ON = "\x1e", "\x1f"
 """What a worker's `logging` puts before a message, and before each further line of it: no client's text forges one."""
 
@@ -10,6 +12,23 @@ def one_line(value: object, limit: int = 400) -> str:
     """``str(value)`` on one line: white space runs become a blank, control characters are escaped, the rest is cut."""
     text = printable(" ".join(str(value).split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def cut(text: str, width: int) -> str:
+    """``text`` in at most ``width`` columns of a terminal, with … where something is missing."""
+    room, kept = width, 0
+    for char in text:
+        room -= _columns(char)
+        kept += room > 0 or (room == 0 and kept + 1 == len(text))
+        if room <= 0:
+            break
+    return text if kept == len(text) else text[:kept] + "…"
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def printable(text: str) -> str:

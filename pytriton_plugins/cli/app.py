@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from pytriton_plugins.cli.output import OutputFailed, finish
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
 from pytriton_plugins.text import printable
 
@@ -104,8 +106,19 @@ def app() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; each mistake ends in one line on standard error and an exit code."""
+    code = _run(arguments)
     try:
-        result = app.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        finish()
+    except OutputFailed as error:
+        return _fail("" if error.quiet else str(error), 1)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    # Styles are click's own, which knows of neither of these.
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
+    try:
+        result = app.main(arguments, prog_name=PROGRAM, standalone_mode=False, color=False if plain else None)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -119,6 +132,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 1)
     except ConfigError as error:
         return _fail(str(error), 2)
+    except OutputFailed as error:
+        return _fail("" if error.quiet else str(error), 1)
     except PytritonPluginsError as error:
         return _fail(str(error), 1)
 
@@ -131,8 +146,12 @@ def explain(message: str) -> None:
 
 
 def here() -> Path:
-    """The folder that relative paths and the configuration file are looked up in."""
-    return Path.cwd()
+    """The folder that relative paths and the configuration file are looked up in; ConfigError if it was deleted."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        reason = "it was deleted" if isinstance(error, FileNotFoundError) else error.strerror
+        raise ConfigError(f"current folder: {reason}; change to another one") from None
 
 
 def _called(error: click.UsageError) -> str:
@@ -140,5 +159,6 @@ def _called(error: click.UsageError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    explain(message)
+    if message:
+        explain(message)
     return code

@@ -67,7 +67,7 @@ class Host:
 def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
     """The one running host of this user, in ``run_dir`` if it is named; ControlError when there is none or several."""
     run_dir = run_dir or os.environ.get(RUN_DIR_VARIABLE) or None
-    folder = os.path.abspath(run_dir) if run_dir else _temporary_folder()
+    folder = run_dir or _temporary_folder()
     found = [host for host in _hosts_in(folder) if pid in (None, host.pid)]
     if len(found) == 1:
         return found[0]

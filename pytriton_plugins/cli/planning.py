@@ -27,16 +27,17 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
     from pytriton_plugins.host.granting import ledger_of
     from pytriton_plugins.host.model_settings import is_required
     from pytriton_plugins.host.ports import wanted_ports
-    from pytriton_plugins.host.report import example_call
+    from pytriton_plugins.host.samples import example_call
 
     hooks = _hooks(config)
     models = _models(config, hooks)
     shm_initial = sum(ledger_of(config, hooks, model).at_start for model in models)
     # One that must be there is a better test than one that may be away.
-    (first, *_) = sorted(models, key=lambda model: not is_required(config, model.name))
+    ordered = sorted(models, key=lambda model: not is_required(config, model.name))
+    call = next(filter(None, map(example_call, ordered)), [])
     drained = _with_drain(config, hooks)
     ports, _ = wanted_ports(config, hooks)
-    return make_plan(drained, ports, models, image, memory, shm_initial, example_call(first))
+    return make_plan(drained, ports, models, image, memory, shm_initial, call)
 
 
 def sizes(texts: Iterable[str]) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -48,5 +50,7 @@ def probe(check: str, run_dir: str | None = None, pid: int | None = None, timeou
         said = "the running pytriton-host answers in another way than this version understands; use its own"
     except ControlError as error:
         said = str(error)
-    sys.stderr.write(f"pytriton-host: {one_line(said, 4000)}\n")
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # the exit code says the same
+            os.write(2, f"pytriton-host: {one_line(said, 4000)}\n".encode(errors="backslashreplace"))
     return 1

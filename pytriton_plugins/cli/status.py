@@ -67,16 +67,17 @@ def _print(status: dict[str, Any]) -> None:
 
 def _redraw(host: Host) -> None:
     from rich.console import Console, Group
-    from rich.live import Live
+
+    from pytriton_plugins.cli.screen import has_screen, second_screen
 
     console = Console(highlight=False)
-    if not console.is_terminal:
+    if not has_screen(console):
         for status in _every_second(host):
             _print(status)
         return
-    with Live(console=console, auto_refresh=False, screen=True) as live:
+    with second_screen(console) as show:
         for status in _every_second(host):
-            live.update(Group(*_parts(status)), refresh=True)
+            show(Group(*_parts(status)))
 
 
 def _parts(status: dict[str, Any]) -> list[RenderableType]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from pathlib import Path
 
+from pytriton_plugins.cli.app import here
 from pytriton_plugins.config import load_config
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import PytritonPluginsError
@@ -27,7 +27,7 @@ def _server() -> str:
     from pytriton_plugins.host.locate import find_tritonserver
 
     try:
-        config = load_config((), {}, os.environ, Path.cwd())
+        config = load_config((), {}, os.environ, here())
         found = find_tritonserver(config.tritonserver, HookManager.installed())
     except PytritonPluginsError as error:
         return f"none: {error}"

@@ -20,6 +20,7 @@ from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.heartbeat import Heartbeat
 from pytriton_plugins.host.keeper import Keeper
 from pytriton_plugins.host.locate import FoundServer
+from pytriton_plugins.host.logs import Log
 from pytriton_plugins.host.plugins import PluginRecord, start_plugin, warn_of_unknown_names
 from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.reaper import Reaper
@@ -62,6 +63,7 @@ class Host:
         ports: Ports,
         run_dir: RunDir,
         errors: RecentErrors,
+        log: Log,
     ) -> None:
         self.config = config
         self.hooks = hooks
@@ -78,6 +80,7 @@ class Host:
         repository = run_dir.path / "repository"
         self.roster = Roster(config, hooks, repository, self._teller, self.stop, self.abort, self.changed)
         self._gauges = Gauges(self.roster.metrics, self.roster.all_models)
+        self._report = Report(self.roster, log)
         self._control = ControlSocket(run_dir.path, Answering(self).commands)
         self.settled = False
         """Whether everything that it was started with has served or failed."""
@@ -99,16 +102,15 @@ class Host:
             await self._end_everything()
 
     async def _serve(self, records: list[PluginRecord]) -> int:
-        report = Report(self.roster)
         self.roster.records = records
         # Workers first: importing a plugin takes longer than anything else here.
         plugins = [asyncio.create_task(start_plugin(self.roster, record)) for record in records]
-        progress = asyncio.create_task(report.show_progress())
+        self._report.begin_progress()
         patience = STOP_PATIENCE
         try:
             server = await self._until_stop(self._start_server())
             if server is not None:
-                watch = asyncio.create_task(self._watch(server, plugins, report))
+                watch = asyncio.create_task(self._watch(server, plugins))
                 stop = asyncio.create_task(self._stop.wait())
                 await asyncio.wait([watch, stop], return_when=asyncio.FIRST_COMPLETED)
                 if watch.done():
@@ -118,7 +120,7 @@ class Host:
                 watch.cancel()
                 await asyncio.gather(watch, return_exceptions=True)
         finally:
-            progress.cancel()
+            self._report.end_progress()
             for task in plugins:
                 task.cancel()
         await self._shut_down(patience)
@@ -154,10 +156,10 @@ class Host:
         self.roster.server_ended()
         await server.release()
 
-    async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]], report: Report) -> int:
+    async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]]) -> int:
         """Serve until tritonserver has ended too often; then 1. Raises what made the start impossible."""
         health = asyncio.create_task(self.health.run())
-        settled = asyncio.create_task(self._announce(plugins, report))
+        settled = asyncio.create_task(self._announce(plugins))
         reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
         ended = asyncio.create_task(self._keeper.keep(server))
         heartbeat = asyncio.create_task(Heartbeat(self.roster).run())
@@ -175,7 +177,7 @@ class Host:
                 task.cancel()
         return 1
 
-    async def _announce(self, plugins: list[asyncio.Task[None]], report: Report) -> None:
+    async def _announce(self, plugins: list[asyncio.Task[None]]) -> None:
         """Say what is served once every plugin serves or has failed, and what holds readiness back if anything does."""
         await asyncio.gather(*plugins)
         warn_of_unknown_names(self.config, self.roster.records)
@@ -186,7 +188,7 @@ class Host:
         self.hooks.now_serving()
         reasons = await self.health.next_reasons()
         self._write_addresses()
-        report.show_models(self._ports, reasons)
+        self._report.show_models(self._ports, reasons)
 
     def _write_addresses(self) -> None:
         """For programs that started this host on free ports: where it listens."""
@@ -211,6 +213,7 @@ class Host:
 
     async def _stop_taking_work(self) -> float:
         """Not ready, then drain; the seconds that the processes should get for ending by themselves."""
+        self._report.end_progress()
         delay = self.config.drain_delay if self._state == "serving" else 0.0
         _LOG.info("stopping%s", f"; requests are served for {delay:g} s more" if delay else "")
         self._state = "draining"

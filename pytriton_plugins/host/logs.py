@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import re
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
 from pytriton_plugins.host.log_rate import LogRate
-from pytriton_plugins.host.log_writer import LogWriter
+from pytriton_plugins.host.log_writer import LineStream, LogWriter
 from pytriton_plugins.text import printable
 
 TRITON = "pytriton.tritonserver.output"
@@ -125,21 +128,69 @@ class _Handler(logging.Handler):
 
 
 class Log:
-    """The log from `set_up_logging` on; it goes nowhere when standard error is closed."""
+    """Standard error and output of the daemon from `set_up_logging` on; what is closed takes nothing."""
 
     def __init__(self, handler: _Handler) -> None:
+        # Python itself has looked at the descriptors: they may be other files' by now.
+        error = _writer(2, handler.left_out) if sys.__stderr__ is not None else None
+        output = _writer(1, handler.left_out) if sys.__stdout__ is not None and not _is_one_file() else None
         self._handler = handler
-        try:
-            # Python itself has looked at the descriptor: it may be another file's by now.
-            if sys.__stderr__ is not None:
-                handler.writer = LogWriter(2, handler.left_out)
-        except OSError:
-            pass
+        self._writers = [writer for writer in (error, output) if writer is not None]
+        self._output = output or (error if sys.__stdout__ is not None else None)
+        self._terminal = next((writer for writer in self._writers if writer.can_erase), None)
+        handler.writer = error
+
+    @property
+    def columns(self) -> int | None:
+        """How wide the terminal is that standard output goes to; None for anything else."""
+        return self._output.columns if self._output and self._output.is_terminal else None
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a terminal to `keep_below` lines on."""
+        return self._terminal is not None
+
+    def keep_below(self, line: str) -> None:
+        """On a terminal: have ``line`` stand below all messages, in the place of the one before; "" for none."""
+        if self._terminal is not None:
+            self._terminal.keep_below(line)
+
+    def print(self, make: Callable[[], str]) -> None:
+        """Have what ``make`` returns on standard output, soon; another thread calls it."""
+        if self._output is not None:
+            self._output.put_made(lambda: _made(make))
+
+    def stand_in(self) -> contextlib.redirect_stdout[LineStream]:
+        """Take what is printed in this process."""
+        return contextlib.redirect_stdout(LineStream(self._output.put if self._output else lambda data: None))
 
     def close(self, patience: float) -> None:
-        """Let everything be written, within ``patience`` seconds."""
-        if self._handler.writer is not None:
-            self._handler.writer.close(patience)
+        """Let everything be written, within ``patience`` seconds for each."""
+        for writer in self._writers:
+            writer.close(patience)
+
+
+def _writer(descriptor: int, describe: Callable[[int], bytes]) -> LogWriter | None:
+    try:
+        return LogWriter(descriptor, describe)
+    except (OSError, RuntimeError):  # it is closed, or no thread can be had
+        return None
+
+
+def _is_one_file() -> bool:
+    """Whether standard output goes where the log goes: one writer keeps them in order."""
+    try:
+        return sys.__stderr__ is not None and os.path.sameopenfile(1, 2)
+    except OSError:
+        return False
+
+
+def _made(make: Callable[[], str]) -> bytes:
+    try:
+        return make().encode(errors="backslashreplace")
+    except Exception:
+        logging.getLogger("pytriton.host").exception("internal error: what is served cannot be shown")
+        return b""
 
 
 def set_up_logging(level: str, form: str = "text") -> Log:

@@ -1,164 +1,190 @@
-"""What the operator sees: progress, then a table and lines to paste for each model; runs in the host."""
+"""What the operator sees: progress, then a table and lines to paste for each model."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import math
-import shlex
-import sys
-from typing import TYPE_CHECKING, Any
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from pytriton_plugins.host.log_writer import write_aside
-from pytriton_plugins.host.served_model import ServedModel
+import attrs
+
+from pytriton_plugins.host.logs import Log
+from pytriton_plugins.host.samples import calls
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.text import printable
 from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from pytriton_plugins.host.roster import Roster
 
 _REFRESH = 0.1
-_SAMPLE_LENGTH = 3
 _WIDTH_OF_A_FILE = 10_000
-"""Where nobody's terminal has an edge, each row of the table is one line that can be searched for."""
+"""Outside of a terminal each row of the table is one line that can be searched for."""
+
+_LONGEST_STATE = 24
+"""Characters of a state in the table on a terminal; a longer one stands below, or it would pad every row."""
+
+_MOST_NAMES = 5
+"""That the progress names of one kind."""
+
+_MOST_SAMPLES = 10
+"""Models for which lines to paste are shown."""
+
+
+@attrs.frozen
+class Row:
+    """One model, or one plugin without models, as it was when the start was settled."""
+
+    model: str
+    version: str
+    plugin: str
+    distribution: str
+    workers: str
+    source: str
+    why_not: str
+    """Nothing for a model that is ready."""
 
 
 class Report:
     """Prints to standard output; the log goes to standard error."""
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, log: Log) -> None:
         self._roster = roster
+        self._log = log
+        self._progress: asyncio.Task[None] | None = None
 
-    async def show_progress(self) -> None:
-        """On a terminal, one line that says what is still awaited; nothing elsewhere, where the log tells it."""
-        if not sys.stdout or not sys.stdout.isatty():
-            return
-        from rich.console import Console
-        from rich.text import Text
+    def begin_progress(self) -> None:
+        """On a terminal, have a line say what is still awaited; nothing elsewhere, where the log tells it."""
+        if self._log.shows_progress:
+            self._progress = asyncio.create_task(self._show_progress())
 
-        with Console().status("starting") as status:
-            while True:
-                status.update(Text(awaited(self._roster)))
-                await asyncio.sleep(_REFRESH)
+    def end_progress(self) -> None:
+        """Take the line away, if there is one: the start is settled, has failed or was stopped."""
+        if self._progress is not None:
+            self._progress.cancel()
+            self._progress = None
+            self._log.keep_below("")
 
-    def show_models(self, ports: Ports, reasons: list[str]) -> None:
+    async def _show_progress(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            self._log.keep_below(f"starting, {loop.time() - began:.0f} s: {awaited(self._roster)}")
+            await asyncio.sleep(_REFRESH)
+
+    def show_models(self, ports: Ports, reasons: Sequence[str]) -> None:
         """The table of plugins and models, why the host is not ready, and how to call each model."""
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+        self.end_progress()
+        rows = [*self._models(), *self._broken()]
+        loaded = [model.declaration for model in self._roster.models.values() if model.loaded]
+        address, columns = _reachable(self._roster.config.address), self._log.columns
+        # Made where it is written: what hundreds of models come to takes longer than this loop may.
+        self._log.print(lambda: _text(rows, loaded, reasons, address, ports, columns))
 
-        table = Table(box=None, pad_edge=False)
-        for heading in ("MODEL", "VERSION", "PLUGIN", "WORKERS", "STATE"):
-            table.add_column(heading, overflow="fold")
+    def _models(self) -> Iterable[Row]:
         for model in self._roster.models.values():
-            status = model.status()
-            state = Text("ready", "green") if status.ready else Text(printable(status.reason), "red")
-            plugin = Text(printable(model.reference.label))
-            table.add_row(model.name, str(status.version), plugin, str(status.workers), state)
+            status, reference = model.status(), model.reference
+            names = (model.name, str(status.version), reference.plugin, reference.label)
+            yield Row(*names, str(status.workers), f"model {model.name}", status.reason)
+
+    def _broken(self) -> Iterable[Row]:
         for record in self._roster.records:
             if record.error:
-                plugin = Text(printable(record.reference.label))
-                table.add_row("-", "-", plugin, "0", Text(printable(record.error), "red"))
-        console = Console(soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-        with console.capture() as shown:
-            self._show(console, table, ports, reasons)
-        if sys.__stdout__ is not None:  # else the number is another file's by now
-            write_aside(1, shown.get())
+                names = ("-", "-", record.reference.plugin, record.reference.label)
+                yield Row(*names, "0", f"plugin {record.reference.plugin}", record.error)
 
-    def _show(self, console: Console, table: Table, ports: Ports, reasons: list[str]) -> None:
-        from rich.text import Text
 
-        console.print(table)
-        address = _reachable(self._roster.config.address)
+def _text(
+    rows: Sequence[Row],
+    loaded: Sequence[ModelDeclaration],
+    reasons: Sequence[str],
+    address: str,
+    ports: Ports,
+    columns: int | None,
+) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    shown = io.StringIO()
+    console = Console(
+        file=shown, soft_wrap=True, highlight=False, markup=False, force_terminal=columns is not None or None,
+        width=columns or _WIDTH_OF_A_FILE,
+    )  # fmt: skip
+    console.print(_fitting(console, rows, columns))
+    for problem in _problems(rows, reasons, columns):
+        console.print(Text(printable(problem), "red"))
+    console.print(
+        f"\nHTTP http://{address}:{ports.http}   gRPC {address}:{ports.grpc}   "
+        f"metrics http://{address}:{ports.metrics}/metrics"
+    )
+    for declaration in loaded[:_MOST_SAMPLES]:
+        console.print("\n" + "\n".join(map(printable, calls(declaration, address, ports))))
+    if len(loaded) > _MOST_SAMPLES:
         console.print(
-            f"\nHTTP http://{address}:{ports.http}   gRPC {address}:{ports.grpc}   "
-            f"metrics http://{address}:{ports.metrics}/metrics", highlight=False, markup=False,
-        )  # fmt: skip
-        for reason in reasons:
-            console.print(Text(f"not ready: {printable(reason)}", "red"))
-        for model in self._roster.models.values():
-            if model.loaded:
-                console.print("\n" + "\n".join(calls(model, address, ports)), highlight=False, markup=False)
+            f"\n{len(loaded) - _MOST_SAMPLES} more models: pytriton-host infer MODEL names the inputs of each"
+        )
+    # rich pads the last column. On a terminal the log stands above.
+    return ("\n" if columns else "") + "".join(f"{line.rstrip()}\n" for line in shown.getvalue().splitlines())
+
+
+def _fitting(console: Console, rows: Sequence[Row], columns: int | None) -> Table:
+    """The table with each plugin's distribution, or without where it would be too wide for the terminal."""
+    table = _table([(row, row.distribution) for row in rows], columns)
+    if columns and console.measure(table).maximum > columns:
+        return _table([(row, row.plugin) for row in rows], columns)
+    return table
+
+
+def _table(rows: Iterable[tuple[Row, str]], columns: int | None) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("MODEL", "VERSION", "PLUGIN", "WORKERS", "STATE"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("VERSION", "WORKERS"))
+    for row, plugin in rows:
+        table.add_row(row.model, row.version, Text(printable(plugin)), row.workers, _state(row, columns))
+    return table
+
+
+def _state(row: Row, columns: int | None) -> Text:
+    from rich.text import Text
+
+    if not row.why_not:
+        return Text("ready", "green")
+    return Text("failed" if _stands_below(row, columns) else printable(row.why_not), "red")
+
+
+def _stands_below(row: Row, columns: int | None) -> bool:
+    return columns is not None and len(row.why_not) > _LONGEST_STATE
+
+
+def _problems(rows: Sequence[Row], reasons: Sequence[str], columns: int | None) -> list[str]:
+    """What the table has no room for, and why the host is not ready; each once."""
+    below = [f"{row.source}: {row.why_not}" for row in rows if _stands_below(row, columns)]
+    return [each for each in below if each not in reasons] + [f"not ready: {reason}" for reason in reasons]
 
 
 def awaited(roster: Roster) -> str:
-    """What a host that starts still waits for."""
+    """What a host that starts still waits for; the first few names of each kind."""
     waiting = [model.name for model in roster.models.values() if not model.loaded and not model.error]
     importing = [record.reference.plugin for record in roster.records if not record.models and not record.error]
-    parts = [f"importing {', '.join(importing)}"] if importing else []
-    parts += [f"loading {', '.join(waiting)}"] if waiting else []
+    parts = [f"importing {_few(importing)}"] if importing else []
+    parts += [f"loading {_few(waiting)}"] if waiting else []
     return printable("; ".join(parts) or "opening") + " …"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _reachable(address: str) -> str:
     if address in ("0.0.0.0", ""):
         return "127.0.0.1"
     return f"[{'::1' if address == '::' else address}]" if ":" in address else address
-
-
-def calls(model: ServedModel, address: str, ports: Ports) -> list[str]:
-    """The two lines that call ``model``: our own command, and curl."""
-    declaration = model.declaration
-    url = "" if ports.grpc == 8001 and address == "127.0.0.1" else f" --url {address}:{ports.grpc}"
-    ours = f"pytriton-host infer {shlex.join(example_call(declaration))}{url}"
-    base = f"http://{address}:{ports.http}/v2/models/{model.name}"
-    needed = [tensor for tensor in declaration.inputs if not tensor.optional]
-    if declaration.streams:
-        # What Triton makes of this JSON has one dimension behind the batch axis.
-        simple = all(len(tensor.shape) <= 1 for tensor in needed)
-        body = json.dumps({tensor.name: _sample_items(tensor, _count(tensor.wire_shape)) for tensor in needed})
-        return [ours, f"curl -sN {base}/generate_stream -d {shlex.quote(body)}"] if simple else [ours]
-    body = json.dumps({"inputs": [_sample_input(declaration, tensor) for tensor in needed]})
-    return [ours, f"curl -s {base}/infer -d {shlex.quote(body)}"]
-
-
-def example_call(declaration: ModelDeclaration) -> list[str]:
-    """What ``pytriton-host infer`` takes for one request: the model, and its needed inputs as NAME=VALUE."""
-    needed = [tensor for tensor in declaration.inputs if not tensor.optional]
-    return [declaration.name, *(f"{tensor.name}={_sample_text(tensor)}" for tensor in needed)]
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    return math.prod(_SAMPLE_LENGTH if dim < 0 else dim for dim in shape)
-
-
-def _sample_input(declaration: ModelDeclaration, tensor: Tensor) -> dict[str, Any]:
-    shape = [_SAMPLE_LENGTH if dim < 0 else dim for dim in tensor.wire_shape]
-    batch = [1] if declaration.batched else []
-    return {
-        "name": tensor.name,
-        "datatype": tensor.dtype.triton,
-        "shape": batch + shape,
-        "data": _sample_items(tensor, _count(tensor.wire_shape)),
-    }
-
-
-def _sample_items(tensor: Tensor, count: int) -> list[Any]:
-    if tensor.dtype.python:
-        return ["hello"] * count
-    if tensor.dtype.triton == "BOOL":
-        return [True] * count
-    return [number % 100 + 1 for number in range(count)]
-
-
-def _sample_text(tensor: Tensor) -> str:
-    """VALUE of ``pytriton-host infer`` for a small tensor of this kind."""
-    shape = [_SAMPLE_LENGTH if dim < 0 else dim for dim in tensor.shape]
-    items = _sample_items(tensor, _count(tensor.shape))
-    if not shape:
-        return items[0] if tensor.dtype.python else json.dumps(items[0])
-    if len(shape) == 1 and not tensor.dtype.python:
-        return ",".join(json.dumps(item) for item in items)
-    return json.dumps(_nested(items, shape))
-
-
-def _nested(items: list[Any], shape: list[int]) -> list[Any]:
-    if len(shape) == 1:
-        return items
-    step = len(items) // shape[0]
-    return [_nested(items[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]

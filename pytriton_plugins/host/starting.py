@@ -13,7 +13,7 @@ from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.hardening import forbid_core_dumps
 from pytriton_plugins.host.locate import find_tritonserver
-from pytriton_plugins.host.logs import set_up_logging
+from pytriton_plugins.host.logs import Log, set_up_logging
 from pytriton_plugins.host.ports import choose_ports
 from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_drain, with_server_options
 from pytriton_plugins.host.recent_errors import RecentErrors
@@ -28,12 +28,13 @@ def run(config: HostConfig) -> int:
     """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible."""
     log = set_up_logging(config.log_level, config.log_format)
     try:
-        return _run(config)
+        with log.stand_in():
+            return _run(config, log)
     finally:
         log.close(_LOG_PATIENCE)
 
 
-def _run(config: HostConfig) -> int:
+def _run(config: HostConfig, log: Log) -> int:
     errors = RecentErrors.watching("pytriton")
     os.umask(0o077)
     if not config.core_dumps:
@@ -55,6 +56,6 @@ def _run(config: HostConfig) -> int:
         )
     run_dir = RunDir(config.run_dir)
     try:
-        return asyncio.run(Host(config, hooks, found, ports, run_dir, errors).live(records))
+        return asyncio.run(Host(config, hooks, found, ports, run_dir, errors, log).live(records))
     finally:
         run_dir.remove()

@@ -36,7 +36,7 @@ _FAILED = 3
 def main(arguments: list[str]) -> int:
     """Run a worker for ``LINK KILL_PIPE REFERENCE FOLDER…``: two inherited descriptors, what to resolve, and where."""
     # What lies in these folders may be served, but never stands in for installed modules.
-    sys.path += [*arguments[3:], os.getcwd()]
+    sys.path += [*arguments[3:], *_current_folder()]
     link_fd, kill_pipe, reference = int(arguments[0]), int(arguments[1]), arguments[2]
     die_with_host(kill_pipe)
     for descriptor in (link_fd, kill_pipe):
@@ -55,6 +55,14 @@ def main(arguments: list[str]) -> int:
     wanted = (order["model"], order["version"])
     marked, declaration = next(item for item in found if (item[1].name, item[1].version) == wanted)
     return _serve(link, marked, declaration, order)
+
+
+def _current_folder() -> list[str]:
+    """Nothing where it was deleted: a worker that is restarted needs it only if its model does."""
+    try:
+        return [os.getcwd()]
+    except OSError:
+        return []
 
 
 def _report(link: WorkerLink, declarations: list[ModelDeclaration], files: list[str]) -> bool:

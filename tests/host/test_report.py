@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pytriton_plugins.config import HostConfig
@@ -11,11 +16,13 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.locate import FoundServer
+from pytriton_plugins.host.logs import Log, set_up_logging
 from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.host.recent_errors import RecentErrors
-from pytriton_plugins.host.report import Report
+from pytriton_plugins.host.report import Report, Row, _text, awaited
 from pytriton_plugins.host.run_dir import RunDir
-from pytriton_plugins.testing import wait_until
+from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.values import Ports
 
 PORTS = Ports(8000, 8001, 8002)
@@ -25,16 +32,24 @@ def reference(name: str) -> ModelReference:
     return ModelReference(plugin=name, value=name, distribution="", version="")
 
 
+@contextlib.contextmanager
+def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Host, Log]]:
+    """One that serves nothing, and what it writes with, which is closed at the end."""
+    run_dir, log = RunDir(folder), set_up_logging("info")
+    found = FoundServer(Path("/none"), "a test")
+    try:
+        yield Host(HostConfig(address=address), HookManager(), found, PORTS, run_dir, RecentErrors(), log), log
+    finally:
+        log.close(30)
+        run_dir.remove()
+
+
 def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Seen red with rich's markup on for the address, and for the plugin."""
-    run_dir = RunDir(tmp_path)
-    config = HostConfig(address="fe80::1")
-    host = Host(config, HookManager(), FoundServer(Path("/none"), "a test"), PORTS, run_dir, RecentErrors())
-    host.roster.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
-    Report(host.roster).show_models(PORTS, ["plugin [red]: no module [x]"])
-    run_dir.remove()
-    # Written in one piece.
-    said = wait_until(lambda: capfd.readouterr().out)
+    with a_host(tmp_path, "fe80::1") as (host, log):
+        host.roster.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
+        Report(host.roster, log).show_models(PORTS, ["plugin [red]: no module [x]"])
+    said = capfd.readouterr().out
     for text in (
         "HTTP http://[fe80::1]:8000   gRPC [fe80::1]:8001   metrics http://[fe80::1]:8002/metrics",
         "models[gpu].py",
@@ -42,3 +57,61 @@ def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureF
         "not ready: plugin [red]: no module [x]",
     ):
         assert text in said
+
+
+def test_hundreds_of_plugins_cost_the_loop_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The table is made by the thread that writes it, and what is awaited is named in part."""
+    makers: list[str] = []
+
+    class Watched(Log):
+        def print(self, make: Callable[[], str]) -> None:
+            def noted() -> str:
+                makers.append(threading.current_thread().name)
+                return make()
+
+            super().print(noted)
+
+    with a_host(tmp_path) as (host, log):
+        log.__class__ = Watched
+        host.roster.records = [PluginRecord(reference(f"plugin{number}")) for number in range(300)]
+        assert awaited(host.roster) == "importing plugin0, plugin1, plugin2, plugin3, plugin4 and 295 more …"
+        for record in host.roster.records:
+            record.error = "no weights"
+        Report(host.roster, log).show_models(PORTS, [])
+    assert makers == ["pytriton-log"]
+    assert sum("no weights" in line for line in capfd.readouterr().out.splitlines()) == 300
+
+
+def declared(name: str) -> ModelDeclaration:
+    tensors = (Tensor("x", np.float32, (-1,)),)
+    return ModelDeclaration(name, 1, "function", name, tensors, tensors)
+
+
+def test_lines_are_shown_for_the_first_ten_models() -> None:
+    text = _text([], [declared(f"m{number}") for number in range(12)], [], "127.0.0.1", PORTS, None)
+    assert text.count("\ncurl -s ") == 10
+    assert text.endswith("\n2 more models: pytriton-host infer MODEL names the inputs of each\n")
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_on_a_terminal_a_long_reason_stands_below_the_table_once(columns: int) -> None:
+    """Words stay whole, and no row is wider than the terminal."""
+    why = "import: OSError: no weights in " + "a/" * 100
+    rows = [
+        Row(
+            "resnet_classifier",
+            "1",
+            "resnet",
+            "resnet (acme-resnet-classifiers 1.2.3)",
+            "2",
+            "model resnet_classifier",
+            "",
+        ),
+        Row("-", "-", "broken", "broken (acme-broken 1.0)", "0", "plugin broken", why),
+        Row("-", "-", "perhaps", "perhaps (acme-perhaps 1.0)", "0", "plugin perhaps", why),
+    ]
+    text = re.sub(r"\x1b\[[\d;]*m", "", _text(rows, [], [f"plugin broken: {why}"], "127.0.0.1", PORTS, columns))
+    table, problems = text.split("\n\n")[0].split("\nplugin perhaps: ")
+    assert max(map(len, table.splitlines())) <= columns
+    assert all(word in table for word in ("resnet_classifier", "failed", "WORKERS", "perhaps"))
+    assert problems == f"{why}\nnot ready: plugin broken: {why}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -135,18 +133,6 @@ def test_json_as_curl_sends_it(host: RunningHost) -> None:
         "text": ["X", "SS"],
         "lengths": [1, 1],
     }
-
-
-@pytest.mark.parametrize("model", ["strings", "scalars", "unbatched"])
-def test_the_curl_line_under_the_table_works(host: RunningHost, model: str) -> None:
-    """Seen red with the batch axis left out of the line (`_sample_input`, host/report.py)."""
-    host.wait_settled()
-    place = f"http://{host.http}/v2/models/{model}/infer"
-    (line,) = [line for line in host.output.splitlines() if line.startswith("curl ") and place in line]
-    curl, silent, url, data, body = shlex.split(line)
-    assert (curl, silent, url, data) == ("curl", "-s", place, "-d")
-    status, answer = post(host, f"/v2/models/{model}/infer", json.loads(body))
-    assert (status, answer["model_name"]) == (200, model)
 
 
 def gathered(

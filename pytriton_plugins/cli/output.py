@@ -1,0 +1,90 @@
+"""Standard output of a command: where it cannot be written, the command ends in one line."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from pytriton_plugins.errors import PytritonPluginsError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+_OUTPUT, _ERROR = 1, 2
+
+
+class OutputFailed(PytritonPluginsError):
+    """Standard output cannot be written. ``quiet``: its reader has all that it wants, as in ``| head -1``."""
+
+    def __init__(self, error: OSError) -> None:
+        reason = "it is closed" if error.errno == errno.EBADF else error.strerror
+        super().__init__(f"standard output cannot be written: {reason}")
+        self.quiet = error.errno == errno.EPIPE
+
+
+class _Descriptor(io.RawIOBase):
+    """Standard output or error. After its first failure it takes everything and drops it: the interpreter's end would
+    fail otherwise, and nobody is told that messages cannot be told.
+    """
+
+    def __init__(self, number: int, *, is_open: bool) -> None:
+        self._number = number
+        self._is_lost = not is_open and number == _ERROR
+        self._is_open = is_open
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._number
+
+    def isatty(self) -> bool:
+        return self._is_open and os.isatty(self._number)
+
+    def write(self, given: ReadableBuffer, /) -> int:
+        data = memoryview(given)
+        if self._is_lost:
+            return len(data)
+        try:
+            if not self._is_open:  # since before this program began: the number may be another file's by now
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            return _write(self._number, data)
+        except OSError as error:
+            self._is_lost = True
+            if self._number == _ERROR:
+                return len(data)
+            raise OutputFailed(error) from None
+
+
+def _write(number: int, data: memoryview) -> int:
+    while True:
+        try:
+            return os.write(number, data)
+        except BlockingIOError:  # somebody else has made it so
+            waiting = select.poll()
+            waiting.register(number, select.POLLOUT)
+            waiting.poll()
+
+
+def guard() -> None:
+    """Have writing to `sys.stdout`, whoever does it, raise OutputFailed where it fails; `sys.stderr` drops it."""
+    sys.stdout = _stream(_OUTPUT, sys.stdout)
+    sys.stderr = _stream(_ERROR, sys.stderr)
+
+
+def _stream(number: int, before: TextIO | None) -> TextIO:
+    raw = _Descriptor(number, is_open=before is not None)
+    encoding = before.encoding if before is not None else "utf-8"
+    lines = number == _ERROR or raw.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=lines)
+
+
+def finish() -> None:
+    """Write what is left; raises OutputFailed."""
+    if sys.stdout is not None:  # None only in a program that calls `run` itself
+        sys.stdout.flush()
