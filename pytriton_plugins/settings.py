@@ -7,12 +7,14 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import LONGEST_WAIT
 
+T = TypeVar("T")
 MIB = 1 << 20
 PREFIX = "PYTRITON_HOST_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -149,7 +151,7 @@ def parse_log_format(value: object) -> str:
 
 def parse_categories(value: object) -> tuple[str, ...]:
     """Closed categories of Triton's protocols that are to be opened."""
-    return tuple(dict.fromkeys(_one_of(text, CLOSED_CATEGORIES, "closed category") for text in _texts(value)))
+    return tuple(dict.fromkeys(_each(value, lambda text: _one_of(text, CLOSED_CATEGORIES, "closed category"))))
 
 
 def parse_names(value: object) -> tuple[str, ...]:
@@ -159,25 +161,12 @@ def parse_names(value: object) -> tuple[str, ...]:
 
 def parse_headers(value: object) -> tuple[str, ...]:
     """Names of HTTP headers and gRPC metadata, in any case."""
-    for text in _texts(value):
-        if not re.fullmatch(r"[0-9A-Za-z-]{1,128}", text) or text.lower().startswith("triton"):
-            raise ValueError(f"{one_line(repr(text))} is no header to forward; write for example x-request-id")
-    return tuple(dict.fromkeys(text.lower() for text in _texts(value)))
+    return tuple(dict.fromkeys(_each(value, _header)))
 
 
 def parse_requirements(value: object) -> tuple[str, ...]:
     """Requirements as pip takes them, such as ``acme-resnet>=1.2``."""
-    # Few starts have any, and the import takes milliseconds.
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    for text in _texts(value):
-        try:
-            Requirement(text)
-        except InvalidRequirement as error:
-            raise ValueError(
-                f"{one_line(repr(text))} is no requirement ({one_line(error)}); write acme-resnet>=1.2"
-            ) from None
-    return tuple(dict.fromkeys(_texts(value)))
+    return tuple(dict.fromkeys(_each(value, _requirement)))
 
 
 def parse_flag(value: object) -> bool:
@@ -194,14 +183,47 @@ def parse_server_options(value: object) -> tuple[tuple[str, str], ...]:
     """Options of tritonserver: a TOML table, or a list of NAME=VALUE."""
     if isinstance(value, dict):
         return tuple((str(name), text) for name, item in value.items() for text in _option_texts(item))
-    pairs = []
+    return tuple(_each(value, _server_option))
+
+
+def _each(value: object, parse: Callable[[str], T]) -> list[T]:
+    """Every text of a list, parsed; ValueError has an argument for each that cannot be."""
+    parsed, wrong = [], []
     for text in _texts(value):
-        name, equals, rest = text.partition("=")
-        name = name.strip().removeprefix("--")
-        if not equals or not name:
-            raise ValueError(f"{one_line(repr(text))} is not NAME=VALUE; write for example log-verbose=1")
-        pairs.append((name, rest))
-    return tuple(pairs)
+        try:
+            parsed.append(parse(text))
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError(*wrong)
+    return parsed
+
+
+def _header(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z-]{1,128}", text) or text.lower().startswith("triton"):
+        raise ValueError(f"{one_line(repr(text))} is no header to forward; write for example x-request-id")
+    return text.lower()
+
+
+def _requirement(text: str) -> str:
+    # Few starts have any, and the import takes milliseconds.
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(
+            f"{one_line(repr(text))} is no requirement ({one_line(error)}); write acme-resnet>=1.2"
+        ) from None
+    return text
+
+
+def _server_option(text: str) -> tuple[str, str]:
+    name, equals, rest = text.partition("=")
+    name = name.strip().removeprefix("--")
+    if not equals or not name:
+        raise ValueError(f"{one_line(repr(text))} is not NAME=VALUE; write for example log-verbose=1")
+    return name, rest
 
 
 def _option_texts(value: object) -> list[str]:

@@ -61,23 +61,17 @@ class LazyGroup(click.Group):
 @functools.cache
 def _added_commands() -> dict[str, click.Command]:
     """What hook plugins add. A broken plugin costs its commands and one line, never the other commands."""
+    from pytriton_plugins.cli.added import added_commands
     from pytriton_plugins.cli.loading import loaded_config, loaded_hooks
 
     broken: dict[str, str] = {}
     try:
-        gathered = loaded_hooks(loaded_config(), broken).add_commands()
+        commands, wrong = added_commands(loaded_hooks(loaded_config(), broken), COMMANDS)
     except PytritonPluginsError as error:
         explain(f"no commands of plugins: {error}")
         return {}
-    for message in (*broken.values(), *map(str, gathered.broken)):
+    for message in (*broken.values(), *(f"hook plugin {label}: {problem}" for label, problem in wrong.items())):
         explain(message)
-    commands = {}
-    for answer in gathered.answers:
-        name = str(answer.value.name)
-        if name in COMMANDS:
-            explain(f"hook plugin {answer.plugin}: the command {name} is {PROGRAM}'s own; rename it")
-        else:
-            commands[name] = answer.value
     return commands
 
 
@@ -112,22 +106,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 2
     except click.UsageError as error:
         message = " ".join(error.format_message().split()).rstrip(".")
-        return _fail(f"{message}; see '{_called(error)} --help'", 2)
+        return _fail(2, f"{message}; see '{_called(error)} --help'")
     except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
+        return _fail(error.exit_code, error.format_message())
     except click.Abort:
-        return _fail("interrupted", 1)
-    except ConfigError as error:
-        return _fail(str(error), 2)
+        return _fail(1, "interrupted")
     except PytritonPluginsError as error:
-        return _fail(str(error), 1)
+        return _fail(2 if isinstance(error, ConfigError) else 1, *error.problems)
 
 
-def explain(message: str) -> None:
-    """One line on standard error, under the program's name."""
-    lines = "\n".join(printable(line) for line in message.splitlines())
+def explain(*messages: str) -> None:
+    """A line on standard error for each, under the program's name; one that begins with a blank belongs to the last."""
+    lines = [line if line.startswith(" ") else f"{PROGRAM}: {line}" for line in map(printable, messages)]
     with contextlib.suppress(OSError):  # nobody reads it any more
-        click.echo(f"{PROGRAM}: {lines}", err=True)
+        click.echo("\n".join(lines), err=True)
 
 
 def here() -> Path:
@@ -139,6 +131,6 @@ def _called(error: click.UsageError) -> str:
     return error.ctx.command_path if error.ctx else PROGRAM
 
 
-def _fail(message: str, code: int) -> int:
-    explain(message)
+def _fail(code: int, *messages: str) -> int:
+    explain(*messages)
     return code

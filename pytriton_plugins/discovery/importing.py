@@ -28,6 +28,11 @@ def split_reference(reference: str) -> tuple[str, str]:
         raise DiscoveryError(f"{one_line(reference)!r} names no module; {FORMS}")
     if not is_path(module) and not all(part.isidentifier() for part in module.split(".")):
         raise DiscoveryError(f"{one_line(reference)!r} is neither a module nor a Python file; {FORMS}")
+    if module.partition(".")[0] == "__main__":
+        raise DiscoveryError(
+            f"{one_line(reference)!r} is the program that runs, which a worker is not; write the path of its file, "
+            "such as path/to/model.py:name"
+        )
     return module, attribute
 
 
