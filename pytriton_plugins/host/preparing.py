@@ -72,14 +72,15 @@ def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
     with problems:
         check_requirements(config.require)
 
-    def broken(reference: HookReference, error: HookError) -> None:
+    broken: dict[HookReference, HookError] = {}
+    references = problems.attempt(lambda: select_hooks(find_hooks(), config.disable)) or []
+    hooks = HookManager.of_references(references, config.tables.plugins, broken.__setitem__)
+    for _, error in sorted(broken.items(), key=lambda item: item[0].label):
         if config.skip_broken_hooks:
             _LOG.error("%s; skipped, as --skip-broken-hooks asks", error)
         else:
             problems.add_error(error)
-
-    references = problems.attempt(lambda: select_hooks(find_hooks(), config.disable)) or []
-    return HookManager.of_references(references, config.tables.plugins, broken)
+    return hooks
 
 
 def _some_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:

@@ -41,7 +41,7 @@ def with_hooks(folder: Path, source: str) -> dict[str, str]:
         ("import signal\nwhile True: signal.pause()", "its import takes longer than 3 s and would hold up the start"),
         ("import os\nos._exit(0)", "its import ends the process with exit code 0; fix or uninstall it"),
         ("import ctypes\nctypes.string_at(0)", "its import ends the process with killed by SIGSEGV"),
-        ("raise SystemExit(3)", "acme_guard cannot be imported: SystemExit: 3 (acme_guard.py, line 1)"),
+        ("raise SystemExit(3)", "acme_guard cannot be imported: SystemExit: 3 (line 1)"),
         ("import no_such_library", "acme_guard needs the module no_such_library, which is not installed in"),
         ("def pytriton_choose_port(): ...", "pytriton_choose_port is not marked; write @hookimpl above it"),
     ],

@@ -131,8 +131,8 @@ def test_all_that_is_in_the_way_is_told_at_once(tmp_path: Path) -> None:
             code, lines = ended(host)
     assert code == 2
     assert [line.partition("; ")[0].partition(" by ")[0] for line in lines] == [
-        "pytriton-host: hook plugin two (acme-two 1.0): acme_two cannot be imported: OSError: no two (line 1)",
         "pytriton-host: hook plugin one (acme-one 1.0): acme_one cannot be imported: OSError: no one (line 1)",
+        "pytriton-host: hook plugin two (acme-two 1.0): acme_two cannot be imported: OSError: no two (line 1)",
         "pytriton-host: nothing.py is no file",
         "pytriton-host: '__main__:add' is the program that runs, which a worker is not",
         "pytriton-host: tritonserver /nothing/here (named",
