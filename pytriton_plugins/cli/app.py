@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from pytriton_plugins.cli.usage import SuggestingGroup, usage_message
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
 from pytriton_plugins.text import printable
 
@@ -34,7 +35,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SuggestingGroup):
     """Imports a command's module when the command is called or shown, and hook plugins when theirs are."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -45,17 +46,6 @@ class LazyGroup(click.Group):
             return _added_commands().get(cmd_name)
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            from pytriton_plugins.settings import suggestion
-
-            hint = suggestion(name, self.list_commands(ctx))
-            ctx.fail(f"No such command {name!r}{hint}")
-        return super().resolve_command(ctx, args)
 
 
 @functools.cache
@@ -105,8 +95,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return 2
     except click.UsageError as error:
-        message = " ".join(error.format_message().split()).rstrip(".")
-        return _fail(2, f"{message}; see '{_called(error)} --help'")
+        return _fail(2, f"{usage_message(error)}; see '{_called(error)} --help'")
     except click.ClickException as error:
         return _fail(error.exit_code, error.format_message())
     except click.Abort:
