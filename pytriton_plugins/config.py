@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from pytriton_plugins.config_file import ConfigFile, find_config_file
+from pytriton_plugins.config_file import ConfigFile, read_config_file
 from pytriton_plugins.config_tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.problems import Problems
 from pytriton_plugins.settings import MIB, PREFIX, SETTINGS, Setting, suggestion
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import Drain, OnFull, ShmPolicy
@@ -110,22 +111,37 @@ def load_config(
 ) -> HostConfig:
     """The settings as ``flags`` (by name, and ``config``), ``environ`` and the file found in ``directory`` give them.
 
-    ConfigError says which flag, variable or key is wrong and what to write instead.
+    ConfigError has a line for each flag, variable and key that is wrong: which one, and what to write instead.
     """
+    problems = Problems()
+    config = read_config(targets, flags, environ, directory, problems)
+    problems.tell()
+    return config
+
+
+def read_config(
+    targets: tuple[str, ...],
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    directory: Path,
+    problems: Problems,
+) -> HostConfig:
+    """As `load_config`, with the defaults in the place of what goes to ``problems``."""
     chosen = flags.get("config") or environ.get(f"{PREFIX}CONFIG")
-    file = find_config_file(Path(str(chosen)) if chosen else None, directory)
+    file = read_config_file(Path(str(chosen)) if chosen else None, directory, problems)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for setting in SETTINGS:
         given = _given(setting, flags, environ, file)
         if given is not None:
             where, value, base = given
-            values[setting.name] = _parsed(setting, where, value, base or directory)
             sources[setting.name] = where
-    if "drain_delay" not in values and environ.get(_IN_KUBERNETES):
+            with problems:
+                values[setting.name] = _parsed(setting, where, value, base or directory)
+    if "drain_delay" not in sources and environ.get(_IN_KUBERNETES):
         values["drain_delay"], sources["drain_delay"] = KUBERNETES_DRAIN_DELAY, _IN_KUBERNETES
     config = HostConfig(targets=targets, sources=sources, tables=file.tables, **values)
-    _check_together(config)
+    _check_together(config, sources.keys() - values.keys(), problems)
     return config
 
 
@@ -157,7 +173,7 @@ def _parsed(setting: Setting, where: str, value: object, base: Path) -> object:
     try:
         parsed = setting.parse(value)
     except ValueError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(*[f"{where}: {problem}" for problem in error.args]) from None
     return base.absolute() / parsed.expanduser() if isinstance(parsed, Path) else parsed
 
 
@@ -172,31 +188,64 @@ def check_drain(drain: Drain, remedy: str = "raise --grace-period") -> None:
         )
 
 
-def _check_together(config: HostConfig) -> None:
+def _check_together(config: HostConfig, wrong: Set[str], problems: Problems) -> None:
+    """What settings contradict each other; those that are ``wrong`` by themselves contradict none."""
+    for names, check in _CHECKS:
+        if not wrong & names:
+            with problems:
+                check(config)
+    if not wrong & {"shm_initial", "shm_max"}:
+        problems.add(*_small_models(config))
+    if config.fixed >= {*DRAIN_SETTINGS.values()} and not wrong & {*DRAIN_SETTINGS.values()}:
+        with problems:  # else a hook plugin may have something to say about the rest
+            check_drain(config.drain)
+
+
+def _check_ports(config: HostConfig) -> None:
     ports = [port for port in (config.http_port, config.grpc_port, config.metrics_port) if port]
     if len(set(ports)) < len(ports):
         raise ConfigError(
             f"the ports {config.http_port} (HTTP), {config.grpc_port} (gRPC) and {config.metrics_port} (metrics) "
             "must differ; change one, or write 0 for any free port"
         )
+
+
+def _check_forward_prefix(config: HostConfig) -> None:
     if config.forward_prefix and not config.forward_headers:
         raise ConfigError("forward_prefix: no header is forwarded; name headers with --forward-header")
+
+
+def _check_shm_max(config: HostConfig) -> None:
     if config.shm_max < config.shm_initial:
         raise ConfigError(
             f"shm-max ({config.shm_max // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
             "raise --shm-max"
         )
-    for name, model in config.tables.models.items():
-        initial, most = model.shm_initial or config.shm_initial, model.shm_max or config.shm_max
-        if most < initial:
-            raise ConfigError(
-                f"{config.tables.path}: models.{one_line(name)}.shm: max ({most // MIB}MiB) is less than initial "
-                f"({initial // MIB}MiB); raise max"
-            )
-    if config.fixed >= {*DRAIN_SETTINGS.values()}:  # else a hook plugin may have something to say about the rest
-        check_drain(config.drain)
+
+
+def _check_shm_total(config: HostConfig) -> None:
     if config.shm_total is not None and config.shm_total < config.shm_initial:
         raise ConfigError(
             f"shm-total ({config.shm_total // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
             "raise --shm-total"
         )
+
+
+_CHECKS: tuple[tuple[Set[str], Callable[[HostConfig], None]], ...] = (
+    ({"http_port", "grpc_port", "metrics_port"}, _check_ports),
+    ({"forward_prefix", "forward_headers"}, _check_forward_prefix),
+    ({"shm_initial", "shm_max"}, _check_shm_max),
+    ({"shm_initial", "shm_total"}, _check_shm_total),
+)
+"""Which settings must go together, and what looks at them."""
+
+
+def _small_models(config: HostConfig) -> Iterator[str]:
+    """A line for each model whose own limit is below what it begins with."""
+    for name, model in config.tables.models.items():
+        initial, most = model.shm_initial or config.shm_initial, model.shm_max or config.shm_max
+        if (model.shm_initial or model.shm_max) and most < initial:
+            yield (
+                f"{config.tables.path}: models.{one_line(name)}.shm: max ({most // MIB}MiB) is less than initial "
+                f"({initial // MIB}MiB); raise max"
+            )

@@ -11,6 +11,7 @@ import attrs
 
 from pytriton_plugins.config_tables import TABLES, Tables, read_tables
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.problems import Problems
 from pytriton_plugins.settings import SETTINGS, suggestion
 from pytriton_plugins.text import one_line
 
@@ -29,12 +30,23 @@ class ConfigFile:
 
 
 def find_config_file(chosen: Path | None, directory: Path) -> ConfigFile:
-    """The file ``chosen``, else pytriton-host.toml, else pyproject.toml of ``directory``; empty when there is none."""
+    """As `read_config_file`; raises ConfigError with all that cannot be used."""
+    problems = Problems()
+    file = read_config_file(chosen, directory, problems)
+    problems.tell()
+    return file
+
+
+def read_config_file(chosen: Path | None, directory: Path, problems: Problems) -> ConfigFile:
+    """The file ``chosen``, else pytriton-host.toml, else pyproject.toml of ``directory``; empty when there is none.
+
+    What cannot be used of it goes to ``problems``.
+    """
     if chosen is not None:
-        return _read(directory / chosen.expanduser())
+        return _read(directory / chosen.expanduser(), problems)
     for name in (FILE_NAME, "pyproject.toml"):
         if (directory / name).is_file():
-            return _read(directory / name)
+            return _read(directory / name, problems)
     return ConfigFile(directory / FILE_NAME, {})
 
 
@@ -50,17 +62,21 @@ def raw_table(path: Path) -> dict[str, Any]:
     return table
 
 
-def _read(path: Path) -> ConfigFile:
-    table = raw_table(path)
+def _read(path: Path, problems: Problems) -> ConfigFile:
+    table = problems.attempt(lambda: raw_table(path)) or {}
     # TOML lets `plugins` be a list or a table, not both; the list is the short form of `enable`.
     if isinstance(table.get("plugins"), list):
         table = {**table, "enable": table["plugins"]}
         del table["plugins"]
     elif "plugins" in table and not isinstance(table["plugins"], dict):
-        raise ConfigError(f'{path}: plugins is no list; write plugins = ["acme"], or tables [plugins.NAME]')
+        problems.add(f'{path}: plugins is no list; write plugins = ["acme"], or tables [plugins.NAME]')
+        table = {key: value for key, value in table.items() if key != "plugins"}
     settings = {key: value for key, value in table.items() if key not in TABLES}
-    values = {_BY_KEY[key].name: value for key, value in _flat(path, settings)}
-    return ConfigFile(path, values, read_tables(path, table))
+    values = {}
+    for key, value in _flat(path, settings, problems):
+        with problems:
+            values[_known(path, key)] = value
+    return ConfigFile(path, values, read_tables(path, table, problems))
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -79,20 +95,21 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is no valid TOML: {one_line(error)}") from None
 
 
-def _flat(path: Path, table: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    """Each key that is a setting, ``[shm] initial`` as ``shm.initial``; ConfigError for any other."""
+def _flat(path: Path, table: dict[str, Any], problems: Problems) -> Iterator[tuple[str, object]]:
+    """Each key, ``[shm] initial`` as ``shm.initial``."""
     for key, value in table.items():
-        if key in _TABLES:
-            if not isinstance(value, dict):
-                raise ConfigError(f"{path}: {key} is no table; write [{key}] and its keys below it")
-            yield from ((_known(path, f"{key}.{inner}"), item) for inner, item in value.items())
+        if key not in _TABLES:
+            yield key, value
+        elif isinstance(value, dict):
+            yield from ((f"{key}.{inner}", item) for inner, item in value.items())
         else:
-            yield _known(path, key), value
+            problems.add(f"{path}: {key} is no table; write [{key}] and its keys below it")
 
 
 def _known(path: Path, key: str) -> str:
+    """The name of the setting that ``key`` sets; ConfigError for a key that sets none."""
     if key in _BY_KEY:
-        return key
+        return _BY_KEY[key].name
     moved = next((setting.key for setting in SETTINGS if key.replace("-", "_") in (setting.name, setting.key)), None)
     hint = f"; write {_written(moved)}" if moved else suggestion(key, _BY_KEY) or f"; the keys are {', '.join(_BY_KEY)}"
     raise ConfigError(f"{path}: {one_line(key)} is no key of this file{hint}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.model_schema import schema_problems
 from pytriton_plugins.models import MAX_TIMEOUT
+from pytriton_plugins.problems import Problems
 from pytriton_plugins.settings import (
     parse_flag,
     parse_growth,
@@ -22,6 +23,7 @@ from pytriton_plugins.settings import (
     suggestion,
 )
 from pytriton_plugins.text import one_line
+from pytriton_plugins.triton_config import key_problems
 from pytriton_plugins.values import OnFull
 
 TABLES = ("models", "plugins", "environments")
@@ -80,62 +82,78 @@ class Tables:
     """The file that they stand in."""
 
 
-def read_tables(path: Path, document: Mapping[str, Any]) -> Tables:
-    """The tables among ``document``'s keys; ConfigError for what cannot be used."""
-    models = _table(path, document, "models")
-    plugins = _table(path, document, "plugins")
-    environments = document.get("environments", [])
-    if not isinstance(environments, list):
-        raise ConfigError(f"{path}: environments is no list of tables; write [[environments]]")
-    return Tables(
-        {name: _model(path, f"models.{name}", _table(path, models, name, "models.")) for name in models},
-        {name: _table(path, plugins, name, "plugins.") for name in plugins},
-        tuple(_environment(path, each) for each in environments),
-        path,
-    )
+def read_tables(path: Path, document: Mapping[str, Any], problems: Problems) -> Tables:
+    """The tables among ``document``'s keys; what cannot be used goes to ``problems``."""
+    return _Reader(path, problems).tables(document)
 
 
-def _table(path: Path, outer: Mapping[str, Any], key: str, prefix: str = "") -> dict[str, Any]:
-    value = outer.get(key, {})
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: {prefix}{one_line(key)} is no table; write [{prefix}{one_line(key)}]")
-    return value
+class _Reader:
+    """Reads the tables of one file."""
 
+    def __init__(self, path: Path, problems: Problems) -> None:
+        self._path = path
+        self._problems = problems
 
-def _model(path: Path, where: str, table: dict[str, Any]) -> ModelSettings:
-    scalars: dict[str, Parse] = {
-        "enabled": parse_flag,
-        "required": parse_flag,
-        "workers": parse_workers,
-        "max_batch_size": _parse_max_batch_size,
-        "timeout": _parse_timeout,
-    }
-    for name in table:
-        if name not in (*scalars, "triton_config", "settings", "shm"):
-            known = [*scalars, "triton_config", "settings", "shm"]
-            hint = suggestion(name, known) or f"; the keys are {', '.join(known)}"
-            raise ConfigError(f"{path}: {where}.{one_line(name)} is no key of a model{hint}")
-    values = {
-        name: _parsed(path, f"{where}.{name}", parse, table[name]) for name, parse in scalars.items() if name in table
-    }
-    shm = _table(path, table, "shm", f"{where}.")
-    for name in shm:
-        if name not in _SHM:
-            raise ConfigError(f"{path}: {where}.shm.{one_line(name)} is no key; the keys are {', '.join(_SHM)}")
-        values[f"shm_{name}"] = _parsed(path, f"{where}.shm.{name}", _SHM[name], shm[name])
-    return ModelSettings(
-        **values,
-        triton_config=_table(path, table, "triton_config", f"{where}."),
-        settings=_table(path, table, "settings", f"{where}."),
-    )
+    def tables(self, document: Mapping[str, Any]) -> Tables:
+        models, plugins = self._table(document, "models"), self._table(document, "plugins")
+        environments = document.get("environments", [])
+        if not isinstance(environments, list):
+            self._wrong("environments is no list of tables; write [[environments]]")
+            environments = []
+        return Tables(
+            {name: self._model(f"models.{one_line(name)}", self._table(models, name, "models.")) for name in models},
+            {name: self._table(plugins, name, "plugins.") for name in plugins},
+            tuple(found for each in environments if (found := self._environment(each))),
+            self._path,
+        )
 
+    def _table(self, outer: Mapping[str, Any], key: str, prefix: str = "") -> dict[str, Any]:
+        value = outer.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self._wrong(f"{prefix}{one_line(key)} is no table; write [{prefix}{one_line(key)}]")
+        return {}
 
-def _environment(path: Path, table: object) -> Environment:
-    if not isinstance(table, dict) or list(table) != ["python"]:
-        raise ConfigError(f'{path}: an environment has one key; write [[environments]] and python = "/path/bin/python"')
-    python = _parsed(path, "environments.python", parse_path, table["python"])
-    # Not resolved: a virtual environment's python is a link, and what it links to knows nothing of the environment.
-    return Environment((path.parent / python.expanduser()).absolute())
+    def _model(self, where: str, table: dict[str, Any]) -> ModelSettings:
+        scalars = {name: value for name, value in table.items() if name not in _BELOW_A_MODEL}
+        shm = self._table(table, "shm", f"{where}.")
+        known = {**_MODEL, **dict.fromkeys(_BELOW_A_MODEL)}
+        values = dict(self._values(where, scalars, _MODEL, "a model", known))
+        values |= {f"shm_{name}": value for name, value in self._values(f"{where}.shm", shm, _SHM, "shm", _SHM)}
+        triton_config = self._table(table, "triton_config", f"{where}.")
+        said = (*key_problems(triton_config), *schema_problems(triton_config))
+        self._wrong(*[f"{where}: {problem}" for problem in said])
+        return ModelSettings(
+            **values, triton_config=triton_config, settings=self._table(table, "settings", f"{where}.")
+        )
+
+    def _values(
+        self, where: str, table: dict[str, Any], parsers: Mapping[str, Parse], kind: str, known: Mapping[str, object]
+    ) -> Iterator[tuple[str, Any]]:
+        for name, value in table.items():
+            if name not in parsers:
+                hint = suggestion(name, known) or f"; the keys are {', '.join(known)}"
+                self._wrong(f"{where}.{one_line(name)} is no key of {kind}{hint}")
+                continue
+            try:
+                yield name, parsers[name](value)
+            except ValueError as error:
+                self._wrong(*[f"{where}.{name}: {problem}" for problem in error.args])
+
+    def _environment(self, table: object) -> Environment | None:
+        if not isinstance(table, dict) or list(table) != ["python"]:
+            self._wrong('an environment has one key; write [[environments]] and python = "/path/bin/python"')
+            return None
+        try:
+            python = parse_path(table["python"])
+        except ValueError as error:
+            self._wrong(f"environments.python: {error}")
+            return None
+        # Not resolved: a virtual environment's python is a link, and what it links to knows nothing of the environment.
+        return Environment((self._path.parent / python.expanduser()).absolute())
+
+    def _wrong(self, *problems: str) -> None:
+        self._problems.add(*[f"{self._path}: {problem}" for problem in problems])
 
 
 def _parse_max_batch_size(value: object) -> int:
@@ -151,8 +169,12 @@ def _parse_timeout(value: object) -> float:
     return seconds
 
 
-def _parsed(path: Path, where: str, parse: Parse, value: object) -> Any:
-    try:
-        return parse(value)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {where}: {error}") from None
+_MODEL: dict[str, Parse] = {
+    "enabled": parse_flag,
+    "required": parse_flag,
+    "workers": parse_workers,
+    "max_batch_size": _parse_max_batch_size,
+    "timeout": _parse_timeout,
+}
+_BELOW_A_MODEL = ("triton_config", "settings", "shm")
+"""The tables in a model's table."""

@@ -24,7 +24,14 @@ _NAMED_OTHERWISE = {
 
 
 class PytritonPluginsError(Exception):
-    """A mistake or a condition that the message explains in one line: what, where, what to do."""
+    """A mistake or a condition that the message explains in one line: what, where, what to do.
+
+    Several that were found together are one error with a line for each in ``problems``.
+    """
+
+    def __init__(self, *problems: object) -> None:
+        self.problems = tuple(map(str, problems))
+        super().__init__("; also: ".join(self.problems))
 
 
 class DeclarationError(PytritonPluginsError):

@@ -150,11 +150,11 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
 
 
 def _check_together(where: str, declaration: ModelDeclaration) -> None:
-    from pytriton_plugins.triton_config import config_problem  # only the few models with a configuration pay for it
+    from pytriton_plugins.triton_config import config_problems  # only the few models with a configuration pay for it
 
-    problem = config_problem(declaration)
-    if problem:
-        refuse(where, problem)
+    problems = config_problems(declaration)
+    if problems:
+        refuse(where, "; also: ".join(problems))
 
 
 def _slots(where: str, answers: Answers, settings: _Settings) -> int:

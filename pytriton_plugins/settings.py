@@ -7,12 +7,14 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import LONGEST_WAIT
 
+T = TypeVar("T")
 MIB = 1 << 20
 PREFIX = "PYTRITON_HOST_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -24,6 +26,12 @@ CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|[KMGT]i?B?)", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(|ms|s|m|min|h)")
+_CLOSE, _CLOSE_WORD, _MOST = 0.65, 0.7, 3
+"""From which score on names, and words of names, are close, and how many that are equally close are told."""
+
+_BEGUN, _SWAPPED, _LESS, _LEAST = 0.92, 0.9, 0.9, 3
+"""Scores of the begin of a name and of swapped letters; what a word counts less; letters that either needs."""
+
 _SECONDS_PER = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -58,9 +66,27 @@ class Setting:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """``; did you mean …?``, or nothing when no known name is close."""
-    close = difflib.get_close_matches(name, sorted(known), 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    """``; did you mean …?``, or nothing when no known name is close, as a whole or in one of its words."""
+    wanted = name.lower().lstrip("-")
+    scores = {each: _score(wanted, each.lower().lstrip("-")) for each in sorted(known)}
+    best = max(scores.values(), default=0.0)
+    close = [each for each, score in scores.items() if score == best][:_MOST] if best >= _CLOSE else []
+    return f"; did you mean {' or '.join(filter(None, [', '.join(close[:-1]), close[-1]]))}?" if close else ""
+
+
+def _score(wanted: str, known: str) -> float:
+    """How likely it is that ``wanted`` was meant to be ``known``, from 0 to 1; dashes at the begin are left out."""
+    words = [word for word in re.split(r"\W|_", known) if word != known]
+    of_a_word = max((_likeness(wanted, word) for word in words), default=0.0) * _LESS
+    of_a_word = of_a_word if of_a_word >= _CLOSE_WORD else 0.0
+    begun = _BEGUN if len(wanted) >= _LEAST and known.startswith(wanted) else 0.0
+    return max(_likeness(wanted, known), begun, of_a_word)
+
+
+def _likeness(one: str, other: str) -> float:
+    """From 0 to 1. `difflib` itself thinks little of two letters that were swapped, which is the usual slip."""
+    ratio = difflib.SequenceMatcher(None, one, other).ratio()
+    return max(ratio, _SWAPPED) if len(one) >= _LEAST and sorted(one) == sorted(other) else ratio
 
 
 def parse_address(value: object) -> str:
@@ -149,7 +175,7 @@ def parse_log_format(value: object) -> str:
 
 def parse_categories(value: object) -> tuple[str, ...]:
     """Closed categories of Triton's protocols that are to be opened."""
-    return tuple(dict.fromkeys(_one_of(text, CLOSED_CATEGORIES, "closed category") for text in _texts(value)))
+    return tuple(dict.fromkeys(_each(value, lambda text: _one_of(text, CLOSED_CATEGORIES, "closed category"))))
 
 
 def parse_names(value: object) -> tuple[str, ...]:
@@ -159,10 +185,7 @@ def parse_names(value: object) -> tuple[str, ...]:
 
 def parse_headers(value: object) -> tuple[str, ...]:
     """Names of HTTP headers and gRPC metadata, in any case."""
-    for text in _texts(value):
-        if not re.fullmatch(r"[0-9A-Za-z-]{1,128}", text) or text.lower().startswith("triton"):
-            raise ValueError(f"{one_line(repr(text))} is no header to forward; write for example x-request-id")
-    return tuple(dict.fromkeys(text.lower() for text in _texts(value)))
+    return tuple(dict.fromkeys(_each(value, _header)))
 
 
 def parse_forward_prefix(value: object) -> str:
@@ -175,17 +198,7 @@ def parse_forward_prefix(value: object) -> str:
 
 def parse_requirements(value: object) -> tuple[str, ...]:
     """Requirements as pip takes them, such as ``acme-resnet>=1.2``."""
-    # Few starts have any, and the import takes milliseconds.
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    for text in _texts(value):
-        try:
-            Requirement(text)
-        except InvalidRequirement as error:
-            raise ValueError(
-                f"{one_line(repr(text))} is no requirement ({one_line(error)}); write acme-resnet>=1.2"
-            ) from None
-    return tuple(dict.fromkeys(_texts(value)))
+    return tuple(dict.fromkeys(_each(value, _requirement)))
 
 
 def parse_flag(value: object) -> bool:
@@ -202,14 +215,47 @@ def parse_server_options(value: object) -> tuple[tuple[str, str], ...]:
     """Options of tritonserver: a TOML table, or a list of NAME=VALUE."""
     if isinstance(value, dict):
         return tuple((str(name), text) for name, item in value.items() for text in _option_texts(item))
-    pairs = []
+    return tuple(_each(value, _server_option))
+
+
+def _each(value: object, parse: Callable[[str], T]) -> list[T]:
+    """Every text of a list, parsed; ValueError has an argument for each that cannot be."""
+    parsed, wrong = [], []
     for text in _texts(value):
-        name, equals, rest = text.partition("=")
-        name = name.strip().removeprefix("--")
-        if not equals or not name:
-            raise ValueError(f"{one_line(repr(text))} is not NAME=VALUE; write for example log-verbose=1")
-        pairs.append((name, rest))
-    return tuple(pairs)
+        try:
+            parsed.append(parse(text))
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError(*wrong)
+    return parsed
+
+
+def _header(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z-]{1,128}", text) or text.lower().startswith("triton"):
+        raise ValueError(f"{one_line(repr(text))} is no header to forward; write for example x-request-id")
+    return text.lower()
+
+
+def _requirement(text: str) -> str:
+    # Few starts have any, and the import takes milliseconds.
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(
+            f"{one_line(repr(text))} is no requirement ({one_line(error)}); write acme-resnet>=1.2"
+        ) from None
+    return text
+
+
+def _server_option(text: str) -> tuple[str, str]:
+    name, equals, rest = text.partition("=")
+    name = name.strip().removeprefix("--")
+    if not equals or not name:
+        raise ValueError(f"{one_line(repr(text))} is not NAME=VALUE; write for example log-verbose=1")
+    return name, rest
 
 
 def _option_texts(value: object) -> list[str]:

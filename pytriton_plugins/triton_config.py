@@ -29,30 +29,37 @@ _NOT_READ = ("batch_input", "batch_output")
 _CACHE = "Triton's response cache"
 
 
-def config_problem(declaration: ModelDeclaration) -> str:
-    """What is wrong with the model's ``triton_config`` that Triton would not tell; empty when nothing is."""
+def config_problems(declaration: ModelDeclaration) -> list[str]:
+    """All that is wrong with the model's ``triton_config`` and that Triton would not tell, a line each."""
     config = declaration.triton_config
-    for key in config:
-        if key != key.lower():  # Triton takes responseCache for response_cache as well, and we would not
-            return f"triton_config has {key!r}; write {_in_snake_case(key)!r}"
-        if key in _WRITTEN_BY_US:
-            instead = _WRITTEN_BY_US[key]
-            return (
-                f"triton_config has {key!r}, which the daemon writes itself; "
-                f"{f'write {instead}… instead' if instead else 'leave it out'}"
-            )
-        if key in _NOT_READ:
-            return f"triton_config has {key!r}, and no such tensor would come; leave it out"
-    if "sequence_batching" in config:
+    warmup = warmup_problem(declaration) if "model_warmup" in config else ""
+    cache = response_cache_problem(declaration) if caches_responses(config) else ""
+    return [*key_problems(config), *([f"triton_config: {warmup}"] if warmup else []), *([cache] if cache else [])]
+
+
+def key_problems(config: Mapping[str, Any]) -> list[str]:
+    """What no ``triton_config`` has, whatever model it is for, a line each."""
+    return [problem for key in config if (problem := key_problem(key))]
+
+
+def key_problem(key: str) -> str:
+    """Why no ``triton_config`` has ``key``; empty for one that may stand there."""
+    if key in _WRITTEN_BY_US:
+        instead = _WRITTEN_BY_US[key]
+        return (
+            f"triton_config has {key!r}, which the daemon writes itself; "
+            f"{f'write {instead}… instead' if instead else 'leave it out'}"
+        )
+    if key in _NOT_READ:
+        return f"triton_config has {key!r}, and no such tensor would come; leave it out"
+    if key == "sequence_batching":
         return (
             "triton_config has sequence_batching, which is not supported: the requests of a sequence would reach any "
             "worker, and the callable could not tell whose they are; leave it out"
         )
-    if "model_warmup" in config:
-        problem = warmup_problem(declaration)
-        if problem:
-            return f"triton_config: {problem}"
-    return response_cache_problem(declaration) if caches_responses(config) else ""
+    if key != key.lower():  # Triton takes responseCache for response_cache as well, and we would not
+        return f"triton_config has {key!r}; write {_in_snake_case(key)!r}"
+    return ""
 
 
 def caches_responses(config: Mapping[str, Any]) -> bool:

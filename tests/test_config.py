@@ -9,7 +9,7 @@ import pytest
 
 from pytriton_plugins.config import HostConfig, load_config, unknown_variables
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.settings import MIB, SETTINGS
+from pytriton_plugins.settings import MIB, SETTINGS, suggestion
 
 Flags = dict[str, object]
 
@@ -231,3 +231,85 @@ def test_a_stop_must_fit_into_the_grace_period(tmp_path: Path) -> None:
 def test_the_drain_delay_of_kubernetes_is_not_fixed(tmp_path: Path) -> None:
     """Seen red with every source counted as one that fixes its setting (`HostConfig.fixed`)."""
     assert load(tmp_path, {"drain_timeout": "2"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).fixed == {"drain_timeout"}
+
+
+MANY = """
+http_prt = 1
+workers = 0
+allow = ["trace", "inference", "nothing"]
+shm = 3
+server_options = {log-verbose = 1}
+
+[models.resnet]
+worker = 2
+timeout = "long"
+shm = {initial = "x", maximum = 1}
+triton_config = {dynamic_batchin = {}, response_cache = {enable = 1}, name = "other"}
+
+[plugins]
+guard = 1
+
+[[environments]]
+path = "x"
+"""
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    flags: Flags = {"drain_timeout": "soon", "grpc_port": "x", "log_level": "loud"}
+    environ = {"PYTRITON_HOST_HTTP_PORT": "8002", "PYTRITON_HOST_SHM_TOTAL": "8MiB", "PYTRITON_HOST_LOAD_TIMEOUT": "x"}
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, flags, environ, MANY)
+    file = f"{tmp_path / 'pytriton-host.toml'}: "
+    assert [problem.removeprefix(file).partition("; ")[0] for problem in caught.value.problems] == [
+        "http_prt is no key of this file",
+        "shm is no table",
+        "models.resnet.worker is no key of a model",
+        "models.resnet.timeout: 'long' is no time",
+        "models.resnet.shm.initial: 'x' is no size",
+        "models.resnet.shm.maximum is no key of shm",
+        "models.resnet: triton_config has 'name', which the daemon writes itself",
+        "models.resnet: triton_config has dynamic_batchin, which Triton does not know",
+        "models.resnet: triton_config has response_cache.enable = 1",
+        "plugins.guard is no table",
+        "an environment has one key",
+        "--grpc-port: 'x' is no port",
+        "workers: 0 is no number of workers",
+        "PYTRITON_HOST_LOAD_TIMEOUT: 'x' is no time",
+        "--drain-timeout: 'soon' is no time",
+        "allow: 'inference' is no closed category",
+        "allow: 'nothing' is no closed category",
+        "--log-level: 'loud' is no log level",
+        "shm-total (8MiB) is less than shm-initial (16MiB)",
+    ]
+
+
+def test_a_wrong_value_contradicts_nothing(tmp_path: Path) -> None:
+    """The default that stands in its place is not what anybody wrote."""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, {"http_port": "x", "grpc_port": "8000", "shm_initial": "x", "shm_max": "8MiB"})
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["--http-port", "--shm-initial"]
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "said"),
+    [
+        ("--prot", ["--host", "--grpc-port", "--http-port"], "; did you mean --grpc-port or --http-port?"),
+        ("--prot", ["--host", "--protocol"], "; did you mean --protocol?"),
+        ("--plugins", ["--plugin", "--plugins-dir"], "; did you mean --plugin?"),
+        ("--timeout", ["--a-timeout", "--b-timeout", "--c-timeout"], "; did you mean --a-timeout, --b-timeout or --c-"),
+        ("http-port", ["http_port", "grpc_port"], "; did you mean http_port?"),
+        (
+            "max_queue_delay",
+            ["max_queue_size", "max_queue_delay_microseconds"],
+            "; did you mean max_queue_delay_micros",
+        ),
+        ("scael", ["scale", "scope"], "; did you mean scale?"),
+        ("bret", ["bert", "resnet"], "; did you mean bert?"),
+        ("depth", ["weights", "scale"], ""),
+        ("b", ["bert"], ""),
+        ("x", [], ""),
+    ],
+)
+def test_what_was_meant(name: str, known: list[str], said: str) -> None:
+    assert suggestion(name, known).startswith(said)
+    assert bool(suggestion(name, known)) == bool(said)

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from pytriton_plugins.cli.output import OutputFailed, finish
+from pytriton_plugins.cli.usage import SuggestingGroup, usage_message
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
 from pytriton_plugins.text import printable
 
@@ -36,7 +37,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SuggestingGroup):
     """Imports a command's module when the command is called or shown, and hook plugins when theirs are."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,38 +49,21 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            from pytriton_plugins.settings import suggestion
-
-            hint = suggestion(name, self.list_commands(ctx))
-            ctx.fail(f"No such command {name!r}{hint}")
-        return super().resolve_command(ctx, args)
-
 
 @functools.cache
 def _added_commands() -> dict[str, click.Command]:
     """What hook plugins add. A broken plugin costs its commands and one line, never the other commands."""
+    from pytriton_plugins.cli.added import added_commands
     from pytriton_plugins.cli.loading import loaded_config, loaded_hooks
 
     broken: dict[str, str] = {}
     try:
-        gathered = loaded_hooks(loaded_config(), broken).add_commands()
+        commands, wrong = added_commands(loaded_hooks(loaded_config(), broken), COMMANDS)
     except PytritonPluginsError as error:
         explain(f"no commands of plugins: {error}")
         return {}
-    for message in (*broken.values(), *map(str, gathered.broken)):
+    for message in (*broken.values(), *(f"hook plugin {label}: {problem}" for label, problem in wrong.items())):
         explain(message)
-    commands = {}
-    for answer in gathered.answers:
-        name = str(answer.value.name)
-        if name in COMMANDS:
-            explain(f"hook plugin {answer.plugin}: the command {name} is {PROGRAM}'s own; rename it")
-        else:
-            commands[name] = answer.value
     return commands
 
 
@@ -124,25 +108,22 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return 2
     except click.UsageError as error:
-        message = " ".join(error.format_message().split()).rstrip(".")
-        return _fail(f"{message}; see '{_called(error)} --help'", 2)
+        return _fail(2, f"{usage_message(error)}; see '{_called(error)} --help'")
     except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
+        return _fail(error.exit_code, error.format_message())
     except click.Abort:
-        return _fail("interrupted", 1)
-    except ConfigError as error:
-        return _fail(str(error), 2)
+        return _fail(1, "interrupted")
     except OutputFailed as error:
-        return _fail("" if error.quiet else str(error), 1)
+        return _fail(1, *([] if error.quiet else [str(error)]))
     except PytritonPluginsError as error:
-        return _fail(str(error), 1)
+        return _fail(2 if isinstance(error, ConfigError) else 1, *error.problems)
 
 
-def explain(message: str) -> None:
-    """One line on standard error, under the program's name."""
-    lines = "\n".join(printable(line) for line in message.splitlines())
+def explain(*messages: str) -> None:
+    """A line on standard error for each, under the program's name; one that begins with a blank belongs to the last."""
+    lines = [line if line.startswith(" ") else f"{PROGRAM}: {line}" for line in map(printable, messages)]
     with contextlib.suppress(OSError):  # nobody reads it any more
-        click.echo(f"{PROGRAM}: {lines}", err=True)
+        click.echo("\n".join(lines), err=True)
 
 
 def here() -> Path:
@@ -158,7 +139,7 @@ def _called(error: click.UsageError) -> str:
     return error.ctx.command_path if error.ctx else PROGRAM
 
 
-def _fail(message: str, code: int) -> int:
-    if message:
-        explain(message)
+def _fail(code: int, *messages: str) -> int:
+    if messages:
+        explain(*messages)
     return code

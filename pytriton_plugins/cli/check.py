@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from pytriton_plugins.cli.added import added_commands
+from pytriton_plugins.cli.app import COMMANDS
 from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output, warn_of_variables
 from pytriton_plugins.cli.options import host_options
 from pytriton_plugins.errors import PytritonPluginsError, ShmError
@@ -68,24 +70,30 @@ def verdicts(config: HostConfig) -> Iterator[Line]:
     yield _interpreter()
     broken = hanging_or_crashing(config)
     hooks = loaded_hooks(config, broken)
-    for label in hooks.plugins()[:-1]:
-        yield Line(True, f"hook plugin {label}", "usable")
-    for label, error in broken.items():
-        subject = f"hook plugin {label}"
-        yield Line(False, subject, error.removeprefix(f"{subject}: "))
-    yield _attempt("requirements", lambda: _requirements(config))
-    yield _attempt("tritonserver", lambda: _server(config, hooks))
-    yield _attempt("drain", lambda: _drain(config, hooks))
-    yield _attempt("ports", lambda: _ports(config, hooks))
+    yield from _hook_plugins(hooks, broken)
+    yield from _attempt("requirements", lambda: _requirements(config))
+    yield from _attempt("tritonserver", lambda: _server(config, hooks))
+    yield from _attempt("drain", lambda: _drain(config, hooks))
+    yield from _attempt("ports", lambda: _ports(config, hooks))
     records: list[PluginRecord] = []
     try:
         records = plugin_records(config, hooks)
     except PytritonPluginsError as error:
-        yield Line(False, "plugins", str(error))
+        yield from _bad("plugins", error)
     else:
         if not records:
             yield Line(False, "plugins", "there is nothing to serve; install a model plugin, or name a file")
     yield from _models(config, hooks, records)
+
+
+def _hook_plugins(hooks: HookManager, broken: dict[str, str]) -> Iterator[Line]:
+    """Those that were imported are asked for their commands as well: no other step of a start does."""
+    _, wrong = added_commands(hooks, COMMANDS)
+    for label in hooks.plugins()[:-1]:
+        yield Line(label not in wrong, f"hook plugin {label}", wrong.get(label, "usable"))
+    for label, error in broken.items():
+        subject = f"hook plugin {label}"
+        yield Line(False, subject, error.removeprefix(f"{subject}: "))
 
 
 def _interpreter() -> Line:
@@ -96,11 +104,15 @@ def _interpreter() -> Line:
     )
 
 
-def _attempt(subject: str, look: object) -> Line:
+def _attempt(subject: str, look: Callable[[], str]) -> Iterator[Line]:
     try:
-        return Line(True, subject, look())  # type: ignore[operator]
+        yield Line(True, subject, look())
     except PytritonPluginsError as error:
-        return Line(False, subject, str(error))
+        yield from _bad(subject, error)
+
+
+def _bad(subject: str, error: PytritonPluginsError) -> Iterator[Line]:
+    return (Line(False, subject, problem) for problem in error.problems)
 
 
 def _requirements(config: HostConfig) -> str:
@@ -111,12 +123,13 @@ def _requirements(config: HostConfig) -> str:
 
 
 def _server(config: HostConfig, hooks: HookManager) -> str:
+    from pytriton_plugins.host.command_line import warn_of_server_options
     from pytriton_plugins.host.locate import find_tritonserver, server_help
     from pytriton_plugins.host.preparing import with_server_options
 
     found = find_tritonserver(config.tritonserver, hooks)
     server_help(found.path)
-    with_server_options(config, hooks)
+    warn_of_server_options(with_server_options(config, hooks))
     return f"{found.path} ({found.source})"
 
 
@@ -147,7 +160,7 @@ def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord])
         yield Line(
             not each.error, f"plugin {each.reference.label}", each.error or names or "none of its models is enabled"
         )
-    yield _attempt("memory", lambda: _memory(config, hooks, models))
+    yield from _attempt("memory", lambda: _memory(config, hooks, models))
 
 
 def _memory(config: HostConfig, hooks: HookManager, models: list[ModelDeclaration]) -> str:

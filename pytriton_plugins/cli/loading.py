@@ -24,10 +24,22 @@ def only_our_output() -> contextlib.redirect_stdout[TextIO]:
 
 
 def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = ()) -> HostConfig:
-    """The settings as the options of the command, if it has such, variables and file give them."""
-    from pytriton_plugins.config import load_config
+    """The settings as the options of the command, if it has such, variables and file give them.
 
-    return load_config(targets, flags_of(ctx) if ctx else {}, os.environ, here())
+    ConfigError has a line for all that is wrong with them, found without a look at what is installed or running.
+    """
+    from pytriton_plugins.config import read_config
+    from pytriton_plugins.problems import Problems
+
+    problems = Problems()
+    config = read_config(targets, flags_of(ctx) if ctx else {}, os.environ, here(), problems)
+    if config.server_options:
+        from pytriton_plugins.host.command_line import check_server_options
+
+        with problems:
+            check_server_options(config)
+    problems.tell()
+    return config
 
 
 def warn_of_variables() -> None:

@@ -10,6 +10,7 @@ import click
 
 from pytriton_plugins.cli.asking import find_host
 from pytriton_plugins.cli.asking_options import host_choice, json_option
+from pytriton_plugins.cli.usage import SuggestingGroup
 from pytriton_plugins.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,7 +20,7 @@ _SLACK = 15.0
 """Seconds more for the answer: the daemon itself keeps the time."""
 
 
-@click.group("models")
+@click.group("models", cls=SuggestingGroup)
 def command() -> None:
     """Load, unload and reload models of the running host while the others serve."""
 

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytriton_plugins.config import HostConfig
@@ -15,34 +16,40 @@ if TYPE_CHECKING:
 _LEAST = 0.5
 """Seconds for reading what one has printed that ran beside others which took all the time."""
 
-_TRY = """
+_IMPORTED, _RETURNED = b"\nimported\n", b"\nreturned\n"
+_TRY = f"""
 import json, os, sys
-sys.path[:] = json.loads(sys.argv[2])
-from pytriton_plugins.hooks.loading import load_hook_plugin
+name, value, path, settings = json.loads(sys.argv[1])
+sys.path[:] = path
+from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.discovery.references import HookReference
 try:
-    load_hook_plugin(HookReference("tried", sys.argv[1]))
+    manager = HookManager.of_references([HookReference(name, value)], {{name: settings}})
+    os.write(1, {_IMPORTED!r})
+    manager.add_commands()
 except Exception:
     pass  # told by the process that uses it
-os.write(1, b"\\nreturned\\n")
+os.write(1, {_RETURNED!r})
 os._exit(0)
 """
 
 
 def hanging_or_crashing(config: HostConfig) -> dict[str, str]:
-    """By label, what is wrong with the hook plugins whose import does not come back."""
+    """By label, what is wrong with the hook plugins whose import, or question for commands, does not come back."""
     from pytriton_plugins.discovery.entry_points import find_hooks, look_into
     from pytriton_plugins.discovery.selection import without
 
     look_into(config.plugins_dir)
-    started = [(each, _start(each)) for each in without(find_hooks(), config.disable)]
+    settings = config.tables.plugins
+    started = [(each, _start(each, settings.get(each.plugin, {}))) for each in without(find_hooks(), config.disable)]
     until = time.monotonic() + config.import_timeout
     said = {reference.label: _wrong(child, until, config.import_timeout) for reference, child in started}
     return {label: problem for label, problem in said.items() if problem}
 
 
-def _start(reference: HookReference) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", _TRY, reference.value, json.dumps(sys.path)]
+def _start(reference: HookReference, settings: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    arguments = json.dumps([reference.plugin, reference.value, sys.path, dict(settings)], default=str)
+    command = [sys.executable, "-c", _TRY, arguments]
     return subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -55,8 +62,11 @@ def _wrong(child: subprocess.Popen[bytes], until: float, limit: float) -> str:
         printed, _ = child.communicate(timeout=max(_LEAST, until - time.monotonic()))
     except subprocess.TimeoutExpired:
         child.kill()
-        child.communicate()
+        printed, _ = child.communicate()
+        if _IMPORTED in printed:
+            return f"its pytriton_add_commands takes longer than {limit:g} s; fix or uninstall it"
         return f"its import takes longer than {limit:g} s and would hold up the start; fix or uninstall it"
-    if printed.endswith(b"\nreturned\n"):
+    if printed.endswith(_RETURNED):
         return ""
-    return f"its import ends the process with {describe_exit(child.returncode)}; fix or uninstall it"
+    what = "pytriton_add_commands" if _IMPORTED in printed else "import"
+    return f"its {what} ends the process with {describe_exit(child.returncode)}; fix or uninstall it"

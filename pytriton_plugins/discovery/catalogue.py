@@ -14,11 +14,20 @@ from pytriton_plugins.errors import DiscoveryError
 def catalogue(targets: Sequence[str] = ()) -> list[ModelReference]:
     """What to serve, nothing of it imported: ``targets`` as typed, or without any all installed model plugins.
 
-    DiscoveryError for a target that names no module or a file that is not there. May be empty.
+    DiscoveryError has a line for each target that names no module or a file that is not there. May be empty.
     """
     if not targets:
         return find_models()
-    return [_of_target(target) for target in dict.fromkeys(targets)]
+    found: list[ModelReference] = []
+    wrong: list[str] = []
+    for target in dict.fromkeys(targets):
+        try:
+            found.append(_of_target(target))
+        except DiscoveryError as error:
+            wrong += error.problems
+    if wrong:
+        raise DiscoveryError(*wrong)
+    return found
 
 
 def _of_target(target: str) -> ModelReference:

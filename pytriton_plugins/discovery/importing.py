@@ -28,6 +28,11 @@ def split_reference(reference: str) -> tuple[str, str]:
         raise DiscoveryError(f"{one_line(reference)!r} names no module; {FORMS}")
     if not is_path(module) and not all(part.isidentifier() for part in module.split(".")):
         raise DiscoveryError(f"{one_line(reference)!r} is neither a module nor a Python file; {FORMS}")
+    if module.partition(".")[0] == "__main__":
+        raise DiscoveryError(
+            f"{one_line(reference)!r} is the program that runs, which a worker is not; write the path of its file, "
+            "such as path/to/model.py:name"
+        )
     return module, attribute
 
 
@@ -119,17 +124,29 @@ def _import_failed(name: str, error: BaseException) -> BaseException:
         return DiscoveryError(
             f"{name} needs the module {error.name}, which is not installed in {sys.executable}; install it there"
         )
-    return DiscoveryError(f"{name} cannot be imported: {type(error).__name__}: {one_line(error)}{_place(error)}")
+    said = error.msg if isinstance(error, SyntaxError) else error
+    return DiscoveryError(f"{name} cannot be imported: {type(error).__name__}: {one_line(said)}{_place(name, error)}")
 
 
-def _place(error: BaseException) -> str:
-    """File and line that raised, or that made a mistake which this package tells of; a SyntaxError says it itself."""
+def _place(name: str, error: BaseException) -> str:
+    """The line that raised, or that made a mistake which this package tells of, and its file if ``name`` is another."""
     if isinstance(error, SyntaxError):
+        file, line = error.filename or "", error.lineno
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        if isinstance(error, PytritonPluginsError):
+            frames = traceback.StackSummary(frame for frame in frames if not _is_ours(frame.filename))
+        file, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", None)
+    if line is None:
         return ""
-    frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, PytritonPluginsError):
-        frames = traceback.StackSummary(frame for frame in frames if not _is_ours(frame.filename))
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f" (line {line})" if _is_file_of(file, name) else f" ({Path(file).name}, line {line})"
+
+
+def _is_file_of(file: str, name: str) -> bool:
+    """Whether ``file`` is what ``name``, a path or a module, is imported from."""
+    if is_path(name):
+        return file == name
+    return file.removesuffix(".py").removesuffix("/__init__").endswith("/" + name.replace(".", "/"))
 
 
 def _is_ours(file: str) -> bool:

@@ -21,19 +21,20 @@ def select_models(
     found: Sequence[ModelReference], wanted: Sequence[str] = (), disabled: Sequence[str] = ()
 ) -> list[ModelReference]:
     """Those that ``wanted`` names (none: all) less those that ``disabled`` names; ConfigError for an unknown one."""
-    for name in wanted:
-        if not any(_is_called(reference, name) for reference in found):
-            known = sorted({reference.plugin for reference in found})
-            hint = suggestion(name, known) or f"; installed are {', '.join(known) or 'none'}"
-            raise ConfigError(f"no model plugin is called {one_line(name)}{hint}; see 'pytriton-host list'")
+    known = sorted({reference.plugin for reference in found})
+    wrong = [name for name in wanted if not any(_is_called(reference, name) for reference in found)]
+    if wrong:
+        hints = [suggestion(name, known) or f"; installed are {', '.join(known) or 'none'}" for name in wrong]
+        said = [f"no model plugin is called {one_line(name)}" for name in wrong]
+        raise ConfigError(*[f"{a}{b}; see 'pytriton-host list'" for a, b in zip(said, hints, strict=True)])
     return [each for each in without(found, disabled) if not wanted or any(_is_called(each, name) for name in wanted)]
 
 
 def select_hooks(found: Sequence[HookReference], disabled: Sequence[str] = ()) -> list[HookReference]:
-    """Those that are not disabled; HookError when two have one name."""
+    """Those that are not disabled; HookError with a line for each name that several have."""
     left = without(found, disabled)
-    for label, others in conflicts(left).items():
-        raise HookError(f"hook plugin {label}: {others}")
+    if said := conflicts(left):
+        raise HookError(*dict.fromkeys(f"hook plugin {problem}" for problem in said.values()))
     return left
 
 
@@ -89,17 +90,20 @@ def conflicts(references: Sequence[R]) -> dict[str, str]:
 
 
 def check_requirements(required: Sequence[str]) -> None:
-    """ConfigError for the first of ``required`` (such as ``acme-resnet>=1.2``) that is not installed as it asks."""
-    if not required:
-        return
+    """ConfigError for those of ``required`` (such as ``acme-resnet>=1.2``) that are not installed as they ask."""
+    if missing := [problem for text in required if (problem := _missing(text))]:
+        raise ConfigError(*missing)
+
+
+def _missing(text: str) -> str:
     from packaging.requirements import Requirement
 
-    for text in required:
-        requirement = Requirement(text)
-        version = installed_version(requirement.name)
-        if version is None or not requirement.specifier.contains(version, prereleases=True):
-            there = f"{requirement.name} {version} is installed" if version else "it is not installed"
-            raise ConfigError(f"required is {text}, and {there}; run: pip install '{text}'")
+    requirement = Requirement(text)
+    version = installed_version(requirement.name)
+    if version is not None and requirement.specifier.contains(version, prereleases=True):
+        return ""
+    there = f"{requirement.name} {version} is installed" if version else "it is not installed"
+    return f"required is {text}, and {there}; run: pip install '{text}'"
 
 
 def without(found: Sequence[R], disabled: Sequence[str]) -> list[R]:

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 import attrs
 import pluggy
 
-from pytriton_plugins.errors import HookError
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import Verdict
 
@@ -80,17 +79,23 @@ def edit(
 
 
 def add(caller: pluggy.HookCaller, arguments: Arguments, expected: type[T], name_of: Callable[[T], str]) -> Gathered[T]:
-    """What all plugins yield; HookError when two of them yield the same name."""
+    """What all plugins yield. Of two items with one name neither is taken, and the second plugin is broken."""
     answers: dict[str, Answer[T]] = {}
     broken: list[Failure] = []
+    twice: set[str] = set()
     for impl in implementations(caller):
         items = _items(caller, impl, arguments, expected)
         if isinstance(items, Failure):
             broken.append(items)
             continue
         for item in items:
-            _add_one(caller.name, answers, name_of(item), Answer(item, impl.plugin_name))
-    return Gathered(tuple(answers.values()), tuple(broken))
+            name = name_of(item)
+            if name in answers:
+                twice.add(name)
+                broken.append(Failure(caller.name, impl.plugin_name, _conflict(name, answers[name], impl.plugin_name)))
+            else:
+                answers[name] = Answer(item, impl.plugin_name)
+    return Gathered(tuple(answer for name, answer in answers.items() if name not in twice), tuple(broken))
 
 
 def check(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure | None = None) -> list[tuple[str, Verdict]]:
@@ -196,10 +201,7 @@ def _wrong_type(caller: pluggy.HookCaller, impl: pluggy.HookImpl, expected: Expe
     return Failure(caller.name, impl.plugin_name, message)
 
 
-def _add_one(hook: str, answers: dict[str, Answer[T]], name: str, answer: Answer[T]) -> None:
-    other = answers.setdefault(name, answer)
-    if other is not answer:
-        raise HookError(
-            f"{hook}: {name!r} comes from hook plugin {other.plugin} and from {answer.plugin}; "
-            "uninstall one of them or rename what it adds"
-        )
+def _conflict(name: str, first: Answer[Any], plugin: str) -> str:
+    if first.plugin == plugin:
+        return f"adds {one_line(name)} twice"
+    return f"adds {one_line(name)}, and so does hook plugin {first.plugin}: neither is taken"

@@ -61,7 +61,7 @@ class HookManager(HookRegistry):
     # The start of the host
 
     def add_models(self, host: HostStatus) -> Gathered[ModelReference]:
-        """The model plugins; HookError when a reference comes from two plugins."""
+        """The model plugins."""
         from pytriton_plugins.discovery.references import ModelReference
 
         caller = self._caller("pytriton_add_models")

@@ -26,7 +26,7 @@ def pytriton_add_commands(settings: Settings) -> Iterable[click.Command] | None:
 
     Runs in the process of the command line.
 
-    :return: click commands; one whose name is taken is a conflict that names both plugins
+    :return: click commands. A name that two plugins add is taken from neither, and one line names both
     """
 
 

@@ -10,6 +10,7 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError, ServerError
 from pytriton_plugins.host.locate import FoundServer, knows_option
 from pytriton_plugins.host.repository import GATES
+from pytriton_plugins.problems import Problems
 from pytriton_plugins.settings import CLOSED_CATEGORIES
 from pytriton_plugins.values import Ports
 
@@ -37,14 +38,28 @@ _DISPENSABLE = _FREE | {"cache-directory"}
 
 
 def check_server_options(config: HostConfig) -> None:
-    """Raises ConfigError for a ``--server-option`` that would cut the daemon off from its tritonserver."""
-    ours = _our_options(config, Ports(0, 0, 0), Path(), "")
+    """Raises ConfigError for each ``--server-option`` that would cut the daemon off from its tritonserver."""
+    problems = Problems()
     for name, value in config.server_options:
-        if name in _FRONT_ENDS and value.lower() not in ("false", "0"):
-            _check_front_end(name, config)
-        if name in ours and name not in _ADDED | _FREE:
-            raise ConfigError(
-                f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'"
+        with problems:
+            _check_option(name, value, config)
+    problems.tell()
+
+
+def _check_option(name: str, value: str, config: HostConfig) -> None:
+    if name in _our_options(config, Ports(0, 0, 0), Path(), "") and name not in _ADDED | _FREE:
+        raise ConfigError(f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'")
+    if _is_front_end(name, value) and config.strict_security:
+        raise ConfigError(f"{_of_front_end(name)}; --strict-security refuses it: leave one of the two out")
+
+
+def warn_of_server_options(config: HostConfig) -> None:
+    """A line for each option that is taken and opens a way in that knows none of our restrictions."""
+    for name, value in config.server_options:
+        if _is_front_end(name, value):
+            _LOG.warning(
+                "%s, 8080 unless told otherwise, and need not keep to --address",
+                _of_front_end(name),
             )
     if config.forward_headers and not config.forward_prefix:
         _LOG.warning(
@@ -53,11 +68,12 @@ def check_server_options(config: HostConfig) -> None:
         )
 
 
-def _check_front_end(name: str, config: HostConfig) -> None:
-    said = f"--server-option {name}: this front end passes over every closed category, on a port of its own"
-    if config.strict_security:
-        raise ConfigError(f"{said}; --strict-security refuses it: leave one of the two out")
-    _LOG.warning("%s, 8080 unless told otherwise, and need not keep to --address", said)
+def _is_front_end(name: str, value: str) -> bool:
+    return name in _FRONT_ENDS and value.lower() not in ("false", "0")
+
+
+def _of_front_end(name: str) -> str:
+    return f"--server-option {name}: this front end passes over every closed category, on a port of its own"
 
 
 def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import NoThreadsLeft, ServerError, ServerGone
+from pytriton_plugins.grpc_import import no_fork_handlers
 from pytriton_plugins.host.headroom import process_headroom
 from pytriton_plugins.text import one_line
 
@@ -24,7 +24,6 @@ _GONE = ("StatusCode.UNAVAILABLE", "StatusCode.CANCELLED")
 _CHANNEL = [("grpc.use_local_subchannel_pool", 1)]
 """Otherwise a channel to the next server goes on with the pauses of the one to the last, which had the same address."""
 
-_FORK_SUPPORT = "GRPC_ENABLE_FORK_SUPPORT"
 _OPENS_WITHIN = 10.0
 _LOOK_AGAIN = 0.01
 _THREADS = 4
@@ -40,7 +39,7 @@ class Control:
     def __init__(self, url: str, secret: tuple[str, str], is_running: Callable[[], bool]) -> None:
         """``secret``: header and value that open the closed categories; ``is_running``: whether the server is there."""
         # Imported here: it takes a good part of the start-up, and by now the children are starting beside it.
-        with _no_fork_handlers():
+        with no_fork_handlers():
             from tritonclient.grpc.aio import InferenceServerClient
 
             self._client: InferenceServerClient = InferenceServerClient(url, channel_args=_CHANNEL)
@@ -105,23 +104,6 @@ class Control:
             # Triton ends the reason for each version of a model with a semicolon and a line end.
             kind = ServerGone if error.status() in _GONE else ServerError
             raise kind(one_line(error.message() or str(error), _LONGEST).rstrip("; ")) from None
-
-
-@contextlib.contextmanager
-def _no_fork_handlers() -> Iterator[None]:
-    """Have gRPC, which is begun here, leave forks alone.
-
-    It would start a thread of its own after each, and where none may be started it tries for ever, in the thread that
-    forked: ours. All that we fork is another program at once.
-    """
-    before = os.environ.get(_FORK_SUPPORT)
-    os.environ[_FORK_SUPPORT] = "0"
-    try:
-        yield
-    finally:
-        del os.environ[_FORK_SUPPORT]  # workers may need it
-        if before is not None:
-            os.environ[_FORK_SUPPORT] = before
 
 
 def _check_threads(needed: int) -> None:

@@ -13,8 +13,9 @@ from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.command_line import has_cache
 from pytriton_plugins.host.repository import NOT_FOR_TRITON, OURS, model_config
 from pytriton_plugins.host.served_model import ServedModel
+from pytriton_plugins.model_schema import schema_problems
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.triton_config import caches_responses, config_problem
+from pytriton_plugins.triton_config import caches_responses, config_problems
 from pytriton_plugins.values import ModelConfig
 
 _LOG = logging.getLogger("pytriton.host")
@@ -39,10 +40,10 @@ def final_config(config: HostConfig, hooks: HookManager, models: Sequence[Served
 
 def _check(model: ModelDeclaration, values: dict[str, Any], made: dict[str, Any], plugin: str) -> None:
     theirs = {key: value for key, value in values.items() if key not in made or key in model.triton_config}
-    problem = next((f"{key} is for a model's triton_config" for key in NOT_FOR_TRITON if key in values), "")
-    problem = problem or config_problem(replace(model, triton_config=theirs))
-    if problem:
-        raise ServerError(f"hook plugin {plugin}: pytriton_edit_model_config: {problem}")
+    problems = [f"{key} is for a model's triton_config" for key in NOT_FOR_TRITON if key in values]
+    problems = problems or [*config_problems(replace(model, triton_config=theirs)), *schema_problems(theirs)]
+    if problems:
+        raise ServerError(*[f"hook plugin {plugin}: pytriton_edit_model_config: {problem}" for problem in problems])
 
 
 def _with_cache(config: HostConfig, model: ServedModel, values: dict[str, Any]) -> dict[str, Any]:

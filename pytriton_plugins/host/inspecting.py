@@ -11,7 +11,7 @@ import attrs
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.launching import launch_of
 from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, warn_of_unknown_names
@@ -56,7 +56,7 @@ async def _inspect(
         async with room:
             try:
                 done = Inspected(record.reference, await _declared(config, hooks, record, next(numbers)))
-            except (WorkerFailed, ConfigError) as error:
+            except (WorkerFailed, ConfigError, HookError) as error:
                 done = Inspected(record.reference, error=str(error))
             except OSError as error:
                 done = Inspected(record.reference, error=f"no worker can be started: {error.strerror}")

@@ -19,6 +19,9 @@ from pytriton_plugins.text import printable
 TRITON = "pytriton.tritonserver.output"
 """The logger of what tritonserver prints itself: its infos are no news unless the level is debug."""
 
+GOES_ON_WITH = "    "
+"""What each further line of a message begins with in the text log, and no first line."""
+
 _FIELDS = ("plugin", "model", "worker", "source")
 """What `about` adds to a record."""
 
@@ -34,14 +37,16 @@ def about(**fields: Any) -> dict[str, Any]:
 
 
 class TextLines(logging.Formatter):
-    """Time, level, who, what: a line for a message, and one for each line of a traceback.
+    """Time, level, who, what: a line for a message; further lines of it, such as a traceback's, begin with blanks.
 
-    Plugins, models and servers may put line ends and control characters into theirs.
+    Plugins, models and servers may put line ends and control characters into theirs. A line that begins with a time is
+    always ours.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         head = f"{self.formatTime(record)} {record.levelname:<7} {record.name}: {_whose(record)}"
-        return "\n".join(printable(head + line) for line in [*_message(record), *_traceback(self, record)])
+        first, *more = [*_message(record), *_traceback(self, record)]
+        return "\n".join([printable(head + first), *(GOES_ON_WITH + printable(line) for line in more)])
 
 
 class JsonLines(logging.Formatter):
@@ -84,6 +89,7 @@ def _whose(record: logging.LogRecord) -> str:
         return ""
     name = getattr(record, "model", None) or getattr(record, "plugin", "")
     worker, source = getattr(record, "worker", None), getattr(record, "source", None)
+    source = None if source == record.name else source
     return (f"{name}[{worker}]: " if worker else "") + (f"{source}: " if source else "")
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.merging import merge
+from pytriton_plugins.model_schema import schema_problems
 from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.problems import Problems
 from pytriton_plugins.settings import suggestion
 from pytriton_plugins.text import one_line
-from pytriton_plugins.triton_config import config_problem
+from pytriton_plugins.triton_config import config_problems
 
 
 def is_required(config: HostConfig, name: str) -> bool:
@@ -29,36 +30,39 @@ def worker_count(config: HostConfig, declaration: ModelDeclaration) -> int:
 def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclaration:
     """The declaration with what the configuration file says over it; ConfigError for what does not go together."""
     said = config.model(declaration.name)
-    _check_settings(declaration, said.settings)
+    problems = Problems()
+    problems.add(*_settings_problems(declaration, said.settings))
     changes: dict[str, Any] = {}
     if said.max_batch_size is not None:
         if not declaration.batched:
-            raise ConfigError(
+            problems.add(
                 f"[models.{declaration.name}] max_batch_size: the model has no batch axis (max_batch_size=0 in its "
                 "code); remove the key"
             )
-        changes["max_batch_size"] = said.max_batch_size
+        else:
+            changes["max_batch_size"] = said.max_batch_size
     if said.timeout is not None:
         changes["timeout"] = said.timeout
     if said.triton_config:
         changes["triton_config"] = merge(declaration.triton_config, said.triton_config)
     made = replace(declaration, **changes)
-    problem = config_problem(made)
-    if problem:
-        raise ConfigError(f"[models.{declaration.name}]: {problem}")
+    where = f"[models.{declaration.name}]" if said.triton_config else f"model {declaration.name}"
+    problems.add(*[f"{where}: {problem}" for problem in (*config_problems(made), *schema_problems(made.triton_config))])
+    problems.tell()
     return made
 
 
-def _check_settings(declaration: ModelDeclaration, given: Mapping[str, Any]) -> None:
+def _settings_problems(declaration: ModelDeclaration, given: Mapping[str, Any]) -> Iterator[str]:
     where, takes = f"[models.{declaration.name}.settings]", declaration.settings
     if takes is None:
         return
     if declaration.kind == "function" and given:
-        raise ConfigError(f"{where}: the model is a function, which takes none; remove the table or mark a class")
+        yield f"{where}: the model is a function, which takes none; remove the table or mark a class"
+        return
     for name in given:
         if name not in takes:
             hint = suggestion(name, takes) or f"; it takes {', '.join(takes) or 'none'}"
-            raise ConfigError(f"{where}: __init__ of {declaration.object_name} takes no {one_line(name)}{hint}")
+            yield f"{where}: __init__ of {declaration.object_name} takes no {one_line(name)}{hint}"
     missing = [name for name, needed in takes.items() if needed and name not in given]
     if missing:
-        raise ConfigError(f"{where}: __init__ of {declaration.object_name} needs {', '.join(missing)}; set it there")
+        yield f"{where}: __init__ of {declaration.object_name} needs {', '.join(missing)}; set it there"

@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ _MOST_ATTEMPTS = 5
 
 
 def settle_ports(address: str, ports: Ports, plugin: str = "") -> Ports:
-    """``ports`` with any free port in place of each 0; raises PortTaken for the first one that cannot be bound.
+    """``ports`` with any free port in place of each 0; raises PortTaken for all that are in use.
 
     ``plugin``: the hook plugin that chose them.
     """
@@ -35,11 +36,18 @@ def settle_ports(address: str, ports: Ports, plugin: str = "") -> Ports:
         by = f", by hook plugin {plugin}" if plugin and plugin != BUILT_IN else ""
         raise ServerError(f"port {twice} is asked for twice{by}; give HTTP, gRPC and metrics a port each")
     held: list[socket.socket] = []
+    settled, taken = {}, dict[int, str]()
     try:
-        settled = {name: _bind(address, name, port, held) for name, port in wanted.items()}
+        for name, port in wanted.items():
+            try:
+                settled[name] = _bind(address, name, port, held)
+            except PortTaken as error:
+                taken |= error.taken
     finally:
         for sock in held:
             sock.close()
+    if taken:
+        raise PortTaken(taken)
     return Ports(**settled)
 
 
@@ -53,8 +61,8 @@ def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
             wanted = attrs.evolve(answer.value if answer else configured, **fixed)
             return settle_ports(config.address, wanted, answer.plugin if answer else "")
         except PortTaken as error:
-            taken.append(error.port)
-            if answer is None or error.port in fixed.values() or attempt >= _MOST_ATTEMPTS:
+            taken += error.taken
+            if answer is None or error.taken.keys() & set(fixed.values()) or attempt >= _MOST_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
@@ -75,11 +83,11 @@ def _configured(config: HostConfig) -> tuple[Ports, dict[str, int]]:
 
 
 class PortTaken(ServerError):
-    """A port is in use; ``port`` is its number."""
+    """Ports are in use: ``taken`` has their numbers, each with its line."""
 
-    def __init__(self, message: str, port: int) -> None:
-        super().__init__(message)
-        self.port = port
+    def __init__(self, taken: Mapping[int, str]) -> None:
+        super().__init__(*taken.values())
+        self.taken = taken
 
 
 def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
@@ -93,11 +101,11 @@ def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             holder = _by_whom(port)
-            raise PortTaken(
+            said = (
                 f"{name} port {port} on {address} is in use{holder}; stop that program or choose another "
-                f"with --{name}-port",
-                port,
-            ) from None
+                f"with --{name}-port"
+            )
+            raise PortTaken({port: said}) from None
         raise ServerError(
             f"{name} port {port} on {address} cannot be used: {error.strerror}; correct --address or --{name}-port"
         ) from None

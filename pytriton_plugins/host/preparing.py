@@ -23,22 +23,74 @@ from pytriton_plugins.discovery.selection import (
 from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.command_line import check_server_options
+from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.plugins import PluginRecord
-from pytriton_plugins.values import HostStatus, ServerOptions
+from pytriton_plugins.host.ports import choose_ports
+from pytriton_plugins.problems import Problems
+from pytriton_plugins.values import HostStatus, Ports, ServerOptions
 
 _LOG = logging.getLogger("pytriton.host")
 
 
-def hooks_of(config: HostConfig) -> HookManager:
-    """The hook plugins that the configuration leaves; HookError for a broken one unless those are to be skipped."""
-    look_into(config.plugins_dir)
-    check_requirements(config.require)
+@attrs.frozen
+class Prepared:
+    """All that a start needs, checked: the configuration as hook plugins leave it, and what was found and chosen."""
 
-    def skip(reference: HookReference, error: HookError) -> None:
-        _LOG.error("%s; skipped, as --skip-broken-hooks asks", error)
+    config: HostConfig
+    hooks: HookManager
+    records: list[PluginRecord]
+    found: FoundServer
+    ports: Ports
 
-    references = select_hooks(find_hooks(), config.disable)
-    return HookManager.of_references(references, config.tables.plugins, skip if config.skip_broken_hooks else None)
+
+def prepare(config: HostConfig) -> Prepared:
+    """Look at everything that can be looked at before a child is started; the error has a line for all that is wrong.
+
+    Each step that fails is passed over, so that the others are looked at too.
+    """
+    problems = Problems()
+    with problems:
+        check_server_options(config)
+    hooks = _hooks_of(config, problems)
+    records = problems.attempt(lambda: _some_records(config, hooks)) or []
+    found = problems.attempt(lambda: find_tritonserver(config.tritonserver, hooks))
+    with problems:
+        config = with_server_options(config, hooks)
+    with problems:
+        config = with_drain(config, hooks)
+    ports = problems.attempt(lambda: choose_ports(config, hooks))
+    problems.tell()
+    assert found is not None
+    assert ports is not None
+    return Prepared(config, hooks, records, found, ports)
+
+
+def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
+    """The hook plugins that the configuration leaves; a broken one is a problem unless those are to be skipped."""
+    with problems:
+        look_into(config.plugins_dir)
+    with problems:
+        check_requirements(config.require)
+
+    broken: dict[HookReference, HookError] = {}
+    references = problems.attempt(lambda: select_hooks(find_hooks(), config.disable)) or []
+    hooks = HookManager.of_references(references, config.tables.plugins, broken.__setitem__)
+    for _, error in sorted(broken.items(), key=lambda item: item[0].label):
+        if config.skip_broken_hooks:
+            _LOG.error("%s; skipped, as --skip-broken-hooks asks", error)
+        else:
+            problems.add_error(error)
+    return hooks
+
+
+def _some_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
+    records = plugin_records(config, hooks)
+    if not records:
+        raise ConfigError(
+            "there is nothing to serve: no model plugin is installed; install one, or name a file: "
+            "pytriton-host serve model.py"
+        )
+    return records
 
 
 def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
@@ -48,11 +100,11 @@ def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]
         try:
             return [PluginRecord(reference) for reference in catalogue(config.targets)]
         except DiscoveryError as error:
-            raise ConfigError(str(error)) from error
+            raise ConfigError(*error.problems) from error
     gathered = hooks.add_models(HostStatus(address=config.address))
+    if gathered.broken and not config.skip_broken_hooks:
+        raise HookError(*[f"{failure}; fix or uninstall it" for failure in gathered.broken])
     for failure in gathered.broken:
-        if not config.skip_broken_hooks:
-            raise HookError(f"{failure}; fix or uninstall it")
         _LOG.error("%s; skipped, as --skip-broken-hooks asks", failure)
     found: list[ModelReference] = [answer.value for answer in gathered.answers]
     for environment in config.tables.environments:
@@ -64,7 +116,10 @@ def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]
 
 
 def with_server_options(config: HostConfig, hooks: HookManager) -> HostConfig:
-    """``config`` with the options of tritonserver as hook plugins edit them; what is configured stays as it is."""
+    """``config`` with the options of tritonserver as hook plugins edit them; what is configured stays as it is.
+
+    HookError for what no plugin may add.
+    """
     answer = hooks.edit_server_options(ServerOptions(config.server_options))
     if answer.value.items == config.server_options:
         return config
@@ -72,9 +127,10 @@ def with_server_options(config: HostConfig, hooks: HookManager) -> HostConfig:
     added = tuple(item for item in answer.value.items if item[0] not in configured)
     edited = attrs.evolve(config, server_options=(*config.server_options, *added))
     try:
-        check_server_options(edited)
+        check_server_options(attrs.evolve(config, server_options=added))
     except ConfigError as error:
-        raise HookError(f"hook plugin {answer.plugin}: pytriton_edit_server_options: {error}") from None
+        where = f"hook plugin {answer.plugin}: pytriton_edit_server_options"
+        raise HookError(*[f"{where}: {problem}" for problem in error.problems]) from None
     return edited
 
 

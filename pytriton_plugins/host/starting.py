@@ -7,15 +7,12 @@ import logging
 import os
 
 from pytriton_plugins.config import HostConfig
-from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.command_line import check_server_options
+from pytriton_plugins.host.command_line import warn_of_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.hardening import forbid_core_dumps
-from pytriton_plugins.host.locate import find_tritonserver
 from pytriton_plugins.host.logs import Log, set_up_logging
-from pytriton_plugins.host.ports import choose_ports
-from pytriton_plugins.host.preparing import hooks_of, plugin_records, with_drain, with_server_options
+from pytriton_plugins.host.preparing import prepare
 from pytriton_plugins.host.recent_errors import RecentErrors
 from pytriton_plugins.host.run_dir import RunDir
 
@@ -39,23 +36,15 @@ def _run(config: HostConfig, log: Log) -> int:
     os.umask(0o077)
     if not config.core_dumps:
         forbid_core_dumps()
-    check_server_options(config)
-    hooks = hooks_of(config)
-    records = plugin_records(config, hooks)
-    if not records:
-        raise ConfigError(
-            "there is nothing to serve: no model plugin is installed; install one, or name a file: "
-            "pytriton-host serve model.py"
-        )
-    found = find_tritonserver(config.tritonserver, hooks)
-    config = with_drain(with_server_options(config, hooks), hooks)
-    ports = choose_ports(config, hooks)
+    prepared = prepare(config)
+    warn_of_server_options(prepared.config)
     if config.address in LOOPBACK and in_container():
         _LOG.warning(
             "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
         )
     run_dir = RunDir(config.run_dir)
     try:
-        return asyncio.run(Host(config, hooks, found, ports, run_dir, errors, log).live(records))
+        host = Host(prepared.config, prepared.hooks, prepared.found, prepared.ports, run_dir, errors, log)
+        return asyncio.run(host.live(prepared.records))
     finally:
         run_dir.remove()

@@ -266,7 +266,7 @@ class Worker:
         elif kind == "metrics":
             self._on_metrics(self, message)
         elif kind == "failed":
-            self._fail(f"{message['stage']}: {message['message']}")
+            self._fail(f"{message['stage']}: {self.reference.without_name(message['message'])}")
         elif kind in self._said and not self._said[kind].done():
             self._said[kind].set_result(message)
 

@@ -23,7 +23,10 @@ from .conftest import Called
     [
         (["serv"], "No such command 'serv'; did you mean serve?; see 'pytriton-host --help'"),
         (["nothing-like-it"], "No such command 'nothing-like-it'; see 'pytriton-host --help'"),
-        (["serve", "--http-prt", "1"], "No such option '--http-prt'"),
+        (["serve", "--http-prt", "1"], "No such option '--http-prt'; did you mean --http-port?; see"),
+        (["serve", "--prot", "1"], "'--prot'; did you mean --grpc-port, --http-port or --metrics-port?"),
+        (["infer", "--prot", "http"], "No such option '--prot'; did you mean --protocol?; see 'pytriton-host infer"),
+        (["models", "laod", "a"], "No such command 'laod'; did you mean load?; see 'pytriton-host models --help'"),
         (["serve", "--http-port"], "requires an argument"),
         (["serve", "--http-port", "x"], "--http-port: 'x' is no port"),
         (["serve", "-c", "nothing.toml"], "nothing.toml cannot be read"),

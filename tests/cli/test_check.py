@@ -121,3 +121,35 @@ def test_settings_that_do_not_fit_are_found_before_anything_is_served(
 def test_a_stop_within_its_time(called: Called, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
     (tmp_path / "model.py").write_text(MODEL)
     assert said in called("check", "model.py", *ANY_PORTS, *options).out.splitlines()
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_every_mistake_of_the_configuration_is_told_before_the_start(
+    called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "pytriton-host.toml").write_text("http_prt = 1\n[models.a.triton_config]\nno_such_key = 1\n")
+    monkeypatch.setenv("PYTRITON_HOST_WORKERS", "many")
+    options = ("--drain-timeout=soon", "--server-option=http-port=1", "--server-option=grpc-port=1")
+    ran = called(command, "model.py", *options)
+    assert (ran.code, ran.out) == (2, "")
+    file = f"{tmp_path / 'pytriton-host.toml'}: "
+    assert [line.partition("; ")[0] for line in ran.err.splitlines()] == [
+        f"pytriton-host: {file}http_prt is no key of this file",
+        f"pytriton-host: {file}models.a: triton_config has no_such_key, which Triton does not know",
+        "pytriton-host: PYTRITON_HOST_WORKERS: 'many' is no number of workers",
+        "pytriton-host: --drain-timeout: 'soon' is no time",
+        "pytriton-host: --server-option http-port: pytriton-host sets this itself",
+        "pytriton-host: --server-option grpc-port: pytriton-host sets this itself",
+    ]
+
+
+def test_a_configuration_that_triton_would_not_take(called: Called, tmp_path: Path) -> None:
+    """Of the author's, which is known once the plugin is imported."""
+    (tmp_path / "model.py").write_text(MODEL.replace("workers=3", "triton_config={'metric_tag': {}, 'runtime': 3}"))
+    ran = called("check", "model.py", *ANY_PORTS)
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("bad")]
+    assert (ran.code, line) == (
+        1,
+        "bad  plugin model.py: model large: triton_config has metric_tag, which Triton does not know; did you mean "
+        "metric_tags?; also: model large: triton_config has runtime = 3; write text",
+    )

@@ -41,7 +41,7 @@ def with_hooks(folder: Path, source: str) -> dict[str, str]:
         ("import signal\nwhile True: signal.pause()", "its import takes longer than 3 s and would hold up the start"),
         ("import os\nos._exit(0)", "its import ends the process with exit code 0; fix or uninstall it"),
         ("import ctypes\nctypes.string_at(0)", "its import ends the process with killed by SIGSEGV"),
-        ("raise SystemExit(3)", "acme_guard cannot be imported: SystemExit: 3 (acme_guard.py, line 1)"),
+        ("raise SystemExit(3)", "acme_guard cannot be imported: SystemExit: 3 (line 1)"),
         ("import no_such_library", "acme_guard needs the module no_such_library, which is not installed in"),
         ("def pytriton_choose_port(): ...", "pytriton_choose_port is not marked; write @hookimpl above it"),
     ],
@@ -124,3 +124,47 @@ def test_serve_tells_them_too(tmp_path: Path) -> None:
         host.wait_settled()
         assert "WARNING pytriton.discovery: [models.add_sum] is read by nobody" in host.log
         assert "WARNING pytriton.discovery: [plugins.memory-gaurd] is read by nobody" in host.log
+
+
+COMMANDS = """
+    import click
+    from pytriton_plugins import hookimpl
+
+
+    @hookimpl
+    def pytriton_add_commands():
+        {body}
+"""
+
+
+def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
+    """No other step of a start asks this hook, and no other plugin loses its commands."""
+    bodies = {
+        "raises": "raise ValueError('no [red] \\x1b[31m')",
+        "wrong": "return ['greet']",
+        "ends": "import os; os._exit(3)",
+        "hangs": "import signal\n        while True: signal.pause()",
+        "ours": "return [click.Command(name) for name in ('serve', 'fine')]",
+        "nameless": "return [click.Command(None)]",
+        "first": "return [click.Command('same'), click.Command('good')]",
+        "second": "return [click.Command('same')]",
+    }
+    for name, body in bodies.items():
+        groups = {"pytriton_plugins.hooks": {name: f"acme_{name}"}}
+        install(tmp_path, f"acme-{name}", groups, **{f"acme_{name}": COMMANDS.format(body=body)})
+    done = call_host("check", *ONLY, "--import-timeout=4", env={"PYTHONPATH": path_with(tmp_path)}, timeout=60)
+    told = [line for line in done.stdout.splitlines() if "hook plugin " in line and "acme-" in line]
+    said = {line.partition("plugin ")[2].partition(" (")[0]: line for line in told}
+    assert done.returncode == 1
+    assert {name: line.partition("1.0): ")[2] for name, line in said.items()} == {
+        "raises": "pytriton_add_commands raised ValueError: no [red] \\x1b[31m; fix or uninstall it",
+        "wrong": "pytriton_add_commands answered 'greet'; it must return Command or None; fix or uninstall it",
+        "ends": "its pytriton_add_commands ends the process with exit code 3; fix or uninstall it",
+        "hangs": "its pytriton_add_commands takes longer than 4 s; fix or uninstall it",
+        "ours": "pytriton_add_commands adds the command serve, which is pytriton-host's own; fix or uninstall it",
+        "nameless": "pytriton_add_commands adds a command without a name that can be typed (''); fix or uninstall it",
+        "first": "usable",
+        "second": "pytriton_add_commands adds same, and so does hook plugin first (acme-first 1.0): neither is taken; "
+        "fix or uninstall it",
+    }
+    assert [line[:3] for name, line in said.items() if name != "first"] == ["bad"] * 7

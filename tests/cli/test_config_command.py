@@ -100,7 +100,7 @@ def test_the_table_for_people(called: Called) -> None:
         ),
         (
             "[models.a.shm]\ntotal = 1\n",
-            "models.a.shm.total is no key; the keys are initial, max, growth, on_full, wait, trim_after, lend",
+            "models.a.shm.total is no key of shm; the keys are initial, max, growth, on_full, wait, trim_after, lend",
         ),
         ("[plugins]\na = 1\n", "plugins.a is no table; write [plugins.a]"),
         ('[[environments]]\npath = "x"\n', "an environment has one key; write [[environments]] and python"),

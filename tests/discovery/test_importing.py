@@ -59,14 +59,14 @@ def test_a_missing_module_is_told_from_its_missing_dependency(folder: Path) -> N
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("x = 1\n1 / 0\n", r"ZeroDivisionError: division by zero \(acme_raises.py, line 2\)"),
-        ("def (:\n", r"SyntaxError: .*acme_raises.py, line 1"),
+        ("x = 1\n1 / 0\n", r"ZeroDivisionError: division by zero \(line 2\)$"),
+        ("def (:\n", r"SyntaxError: invalid syntax \(line 1\)$"),
         ("import sys\nsys.exit('bye')\n", "SystemExit: bye"),
         ("raise RuntimeError('two\\nlines')\n", "RuntimeError: two lines"),
         ("from os import no_such_name\n", "ImportError: cannot import name"),
         (
             "from pytriton_plugins import Tensor\n\nX = Tensor('x', float, ())\n",
-            r"DeclarationError: Tensor 'x': dtype float may mean .* \(acme_raises.py, line 3\)",
+            r"DeclarationError: Tensor 'x': dtype float may mean .* \(line 3\)$",
         ),
     ],
 )

@@ -15,12 +15,12 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 KINDS = Path(__file__).parents[1] / "models" / "kinds.py"
 SCALARS = f"{KINDS}:scalars"
 BROKEN = {
-    "lacks": ("import no_such_library\n", "import: lacks needs the module no_such_library, which is not installed in "),
+    "lacks": ("import no_such_library\n", "import: needs the module no_such_library, which is not installed in "),
     "raises": (
         "raise RuntimeError('the weights\\nare gone')\n",
-        "RuntimeError: the weights are gone (raises.py, line 1)",
+        "RuntimeError: the weights are gone (line 1)",
     ),
-    "unmarked": ("def model(x): return x\n", "unmarked defines no callable marked with @infer_func"),
+    "unmarked": ("def model(x): return x\n", "import: defines no callable marked with @infer_func"),
     "hangs": ("import signal\nwhile True: signal.pause()\n", "its import took longer than 1 s; raise --import-timeout"),
     "segfaults": ("import ctypes\nctypes.string_at(0)\n", "its worker ended with killed by SIGSEGV"),
     "leaves": ("import os\nos._exit(9)\n", "its worker ended with exit code 9"),

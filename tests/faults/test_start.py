@@ -116,6 +116,31 @@ def test_a_port_in_use(index: int, name: str) -> None:
     )
 
 
+def test_all_that_is_in_the_way_is_told_at_once(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        hooks = {"pytriton_plugins.hooks": {name: f"acme_{name}"}}
+        install(tmp_path, f"acme-{name}", hooks, **{f"acme_{name}": f"raise OSError('no {name}')"})
+    with socket.socket() as first, socket.socket() as second:
+        for sock in (first, second):
+            sock.bind(("127.0.0.1", 0))
+            sock.listen()
+        ports = [sock.getsockname()[1] for sock in (first, second)]
+        options = [f"--http-port={ports[0]}", f"--grpc-port={ports[1]}", "--tritonserver=/nothing/here"]
+        env = {"PYTHONPATH": path_with(tmp_path)}
+        with run_host(SCALARS, "nothing.py", "__main__:add", options=options, env=env, ready=False) as host:
+            code, lines = ended(host)
+    assert code == 2
+    assert [line.partition("; ")[0].partition(" by ")[0] for line in lines] == [
+        "pytriton-host: hook plugin one (acme-one 1.0): acme_one cannot be imported: OSError: no one (line 1)",
+        "pytriton-host: hook plugin two (acme-two 1.0): acme_two cannot be imported: OSError: no two (line 1)",
+        "pytriton-host: nothing.py is no file",
+        "pytriton-host: '__main__:add' is the program that runs, which a worker is not",
+        "pytriton-host: tritonserver /nothing/here (named",
+        f"pytriton-host: http port {ports[0]} on 127.0.0.1 is in use",
+        f"pytriton-host: grpc port {ports[1]} on 127.0.0.1 is in use",
+    ]
+
+
 def test_two_hosts_on_the_same_ports() -> None:
     """Seen red with no search for the program (`_by_whom`, host/ports.py)."""
     with run_host(SCALARS) as first:

@@ -130,8 +130,12 @@ def test_add_marks_a_failing_plugin_broken_and_takes_nothing_of_it() -> None:
 
 
 def test_add_names_both_plugins_of_a_conflict() -> None:
-    with pytest.raises(HookError, match="'x' comes from hook plugin a and from b; uninstall"):
-        calls.add(caller_of(a=Yields("x"), b=Yields("x")), ARGUMENTS, str, str)
+    gathered = calls.add(caller_of(a=Yields("x", "y"), b=Yields("x", "z", "z")), ARGUMENTS, str, str)
+    assert gathered.answers == (Answer("y", "a"),)
+    assert [(failure.plugin, failure.message) for failure in gathered.broken] == [
+        ("b", "adds x, and so does hook plugin a: neither is taken"),
+        ("b", "adds z twice"),
+    ]
 
 
 def test_check_asks_all_and_takes_an_exception_as_a_failed_verdict() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.command_line import check_server_options
+from pytriton_plugins.host.command_line import check_server_options, warn_of_server_options
 from pytriton_plugins.host.server_age import reachable, too_old
 from pytriton_plugins.testing import run_host
 
@@ -67,6 +67,7 @@ def test_front_ends_without_restrictions(name: str, caplog: pytest.LogCaptureFix
     """Off; to be had with a warning; refused where everything is. Seen red with both among what nobody may set."""
     options = ((name, "true"),)
     check_server_options(HostConfig(server_options=options))
+    warn_of_server_options(HostConfig(server_options=options))
     assert "passes over every closed category" in caplog.text
     with pytest.raises(ConfigError, match="--strict-security refuses it: leave one of the two out"):
         check_server_options(HostConfig(server_options=options, strict_security=True))

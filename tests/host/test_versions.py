@@ -74,6 +74,7 @@ def test_of_two_plugins(tmp_path: Path) -> None:
         check(host, 1, 2)
 
 
+TOO_LARGE = {"preferred_batch_size": [1000]}
 DELAY = {"dynamic_batching": {"max_queue_delay_microseconds": 1000}}
 
 
@@ -92,10 +93,12 @@ def test_the_configuration_of_the_newest_counts(tmp_path: Path, slow: int) -> No
 def test_a_version_that_triton_refuses_leaves_the_others(tmp_path: Path) -> None:
     """Its reason stands in its row, and names its plugin wherever it is told."""
     (tmp_path / "good.py").write_text(source(1))
-    (tmp_path / "bad.py").write_text("sum(range(20_000_000))\n" + source(2, v2={"no_such_key": 1}))
+    (tmp_path / "bad.py").write_text("sum(range(20_000_000))\n" + source(2, v2={"dynamic_batching": TOO_LARGE}))
     with run_host(tmp_path / "good.py", tmp_path / "bad.py", options=["--optional", "plus"]) as host:
         host.wait_settled()
-        said = f"plugin {tmp_path / 'bad.py'}: Triton refuses its configuration: Invalid config override: no_such_key: "
+        said = (
+            f"plugin {tmp_path / 'bad.py'}: Triton refuses its configuration: dynamic batching preferred size must be"
+        )
         (row,) = [line for line in host.output.splitlines() if line.split()[:2] == ["plus", "2"]]
         assert said in row
         assert f"model plus: {said}" in host.log
