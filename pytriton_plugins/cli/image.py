@@ -59,8 +59,9 @@ def command(
 ) -> None:
     """Write a Containerfile, and all that it needs, for an image that serves plugins.
 
-    Of a local folder only what its wheel is built from is copied. Versions are those that are installed here, so that each build gives the same image; the
-    configuration file that 'serve' would take goes in as well. Nothing is fetched or built.
+    Of a local folder only what its wheel is built from is copied. Versions are those that are installed here, so that
+    each build gives the same image; the configuration file that 'serve' would take goes in as well. Nothing is fetched
+    or built.
 
     \b
       pytriton-host image --install acme-add                        from an index, with NVIDIA's Triton
