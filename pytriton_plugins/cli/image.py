@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "requirements",
     metavar="REQUIREMENT",
     multiple=True,
-    help="What the image is to hold, as pip takes it: acme-add[gpu]>=1.2, a URL, ./plugins/acme-add, a wheel. "
+    help="A distribution for the image, as pip takes it: acme-add[gpu]>=1.2, a URL, ./plugins/acme-add, a wheel. "
     "Repeatable; those that follow one need no --install of their own.",
 )
 @click.option(
@@ -59,8 +59,9 @@ def command(
 ) -> None:
     """Write a Containerfile, and all that it needs, for an image that serves plugins.
 
-    Local paths are copied. Versions are those that are installed here, so that each build gives the same image; the
-    configuration file that 'serve' would take goes in as well. Nothing is fetched or built.
+    Of a local folder only what its wheel is built from is copied. Versions are those that are installed here, so that
+    each build gives the same image; the configuration file that 'serve' would take goes in as well. Nothing is fetched
+    or built.
 
     \b
       pytriton-host image --install acme-add                        from an index, with NVIDIA's Triton

@@ -77,8 +77,9 @@ def command(
     """Write Kubernetes objects for the installed plugins and the configuration that 'serve' would have.
 
     A Deployment with its probes, memory, grace period and rights; Services; a ConfigMap of pytriton-host.toml;
-    PodDisruptionBudget, HorizontalPodAutoscaler, PodMonitor and NetworkPolicy. Every plugin is imported in a process
-    of its own, for its models: memory is theirs and the shared memory's together.
+    PodDisruptionBudget, HorizontalPodAutoscaler and NetworkPolicy. A cluster without additions takes them all;
+    --set podMonitor.enabled=true and autoscaling.metric=requests need the Prometheus operator and its adapter.
+    Every plugin is imported in a process of its own, for its models: memory is theirs and the shared memory's together.
     """
     if not image and not show_values:
         raise click.UsageError("--image is missing: the image that the cluster is to run")
@@ -130,16 +131,17 @@ def _knobs(plan: Plan, form: str, settings: Iterable[str]) -> list[Knob]:
 
 def _files(form: str, plan: Plan, knobs: list[Knob], name: str) -> dict[str, str]:
     """The text of each file, by its path."""
+    from pytriton_plugins.discovery.entry_points import framework_version
+
     if form == "helm":
         from pytriton_plugins.deploy.manifests.chart import chart_files
-        from pytriton_plugins.discovery.entry_points import framework_version
 
         return chart_files(plan, knobs, name, framework_version())
     from pytriton_plugins.deploy.manifests import kserve, kubernetes
     from pytriton_plugins.deploy.manifests.rendering import rendered
 
     kinds = kserve.KINDS if form == "kserve" else kubernetes.KINDS
-    return rendered(kinds, plan, knobs, name)
+    return rendered(kinds, plan, knobs, name, framework_version())
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from fake_distributions import install
 
 from .conftest import Called
 
@@ -94,6 +95,19 @@ def test_a_pyproject_goes_in_only_with_its_table(called: Called, tmp_path: Path,
     assert (tmp_path / "image/pyproject.toml").exists() == bool(table)
 
 
+def test_a_plugin_with_the_name_of_an_installed_distribution(
+    called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    install(folder, "acme-arrays", {"pytriton_plugins.models": {"numpy": "acme_arrays"}}, acme_arrays="")
+    ran = called("image", "--install", "numpy")
+    assert ran.code == 0
+    line = "--install numpy: takes the distribution of that name; the plugin numpy is in acme-arrays"
+    assert f"pytriton-host: warning: {line}" in ran.err.splitlines()
+
+
 @pytest.mark.usefixtures("project")
 def test_force_replaces(called: Called, tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text("workers = 2\n")
@@ -112,7 +126,9 @@ def test_force_replaces(called: Called, tmp_path: Path) -> None:
         ([], "the image has no plugin to serve; name one, such as --install acme-add"),
         (["--install", "pytriton-plugins"], "the image has no plugin to serve"),
         (["--install", "./add", "acme_add==1"], "acme-add is given twice, as ./add and acme_add==1; leave one out"),
-        (["--install", "./nowhere"], "--install './nowhere' is no requirement and no path that exists"),
+        (["--install", "./nowhere"], "--install './nowhere': not a requirement, and not a path that exists"),
+        (["--install", "add-sub"], "add-sub is a plugin, not a distribution; write pytriton-plugins-add-sub"),
+        (["--install", "./add", "Add_Sub[x]>=1"], "write pytriton-plugins-add-sub[x]>=1"),
         (["--install", "./add", "--server", "x"], "--server 'x' is no server"),
         (["--install", "./add", "--base", "a b"], "--base 'a b' is no image"),
         (["--install", "./add", "-c", "nowhere.toml"], "nowhere.toml cannot be read"),

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from fake_distributions import install
 
+from pytriton_plugins.discovery.entry_points import framework_version
+
 from .conftest import Called
 
 ADD_SUB = ("--plugin", "add-sub", "--image", "registry.example/acme:1.2")
@@ -44,7 +46,6 @@ def test_every_object(called: Called) -> None:
         "Service models-grpc",
         "PodDisruptionBudget",
         "HorizontalPodAutoscaler",
-        "PodMonitor",
         "NetworkPolicy",
     ]
     assert container(found)["image"] == "registry.example/acme:1.2"
@@ -56,7 +57,7 @@ def test_every_object(called: Called) -> None:
     assert found["Service models-grpc"]["spec"]["clusterIP"] == "None"
     assert found["Deployment"]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     selector = {"app.kubernetes.io/name": "models"}
-    for kind in ("Deployment", "PodDisruptionBudget", "PodMonitor"):
+    for kind in ("Deployment", "PodDisruptionBudget"):
         assert found[kind]["spec"]["selector"] == {"matchLabels": selector}
     for kind in ("Service", "Service models-grpc"):
         assert found[kind]["spec"]["selector"] == selector
@@ -156,8 +157,6 @@ def test_clients_shared_memory_only_where_it_is_allowed_or_asked_for(called: Cal
 def test_without_the_autoscaler_the_replicas_are_the_deployments(called: Called) -> None:
     found = objects(called)
     assert "replicas" not in found["Deployment"]["spec"]
-    (metric,) = found["HorizontalPodAutoscaler"]["spec"]["metrics"]
-    assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "2"}
     found = objects(called, "--set", "autoscaling.enabled=false", "--set", "replicas=5")
     assert "HorizontalPodAutoscaler" not in found
     assert found["Deployment"]["spec"]["replicas"] == 5
@@ -166,13 +165,85 @@ def test_without_the_autoscaler_the_replicas_are_the_deployments(called: Called)
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
-        ("podMonitor.enabled", "PodMonitor"),
         ("networkPolicy.enabled", "NetworkPolicy"),
         ("podDisruptionBudget.enabled", "PodDisruptionBudget"),
     ],
 )
 def test_objects_that_can_be_left_out(called: Called, value: str, kind: str) -> None:
     assert kind not in objects(called, "--set", f"{value}=false")
+
+
+BUILT_IN = {"v1", "apps/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1"}
+"""What each cluster has from Kubernetes 1.27 on."""
+
+
+def test_a_cluster_without_additions_takes_all_of_it(called: Called) -> None:
+    Path("pytriton-host.toml").write_text(TOML)
+    assert {each["apiVersion"] for each in objects(called).values()} == BUILT_IN
+
+
+def test_a_pod_monitor_where_it_is_asked_for(called: Called) -> None:
+    monitor = objects(called, "--set", "podMonitor.enabled=true", "--set", "podMonitor.labels={release: p}")[
+        "PodMonitor"
+    ]
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    assert monitor["spec"] == {
+        "selector": {"matchLabels": {"app.kubernetes.io/name": "models"}},
+        "podMetricsEndpoints": [{"port": "metrics", "path": "/metrics", "interval": "10s"}],
+    }
+    assert monitor["metadata"]["labels"]["release"] == "p"
+
+
+@pytest.mark.parametrize(
+    ("settings", "metric"),
+    [
+        (
+            [],
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+            },
+        ),
+        (
+            ["--set", "autoscaling.metric=requests"],
+            {
+                "type": "Pods",
+                "pods": {
+                    "metric": {"name": "pytriton_requests_in_flight"},
+                    "target": {"type": "AverageValue", "averageValue": "2"},
+                },
+            },
+        ),
+    ],
+)
+def test_what_the_autoscaler_looks_at(called: Called, settings: list[str], metric: object) -> None:
+    """Processor time, which needs no adapter, unless the requests are asked for."""
+    assert objects(called, *settings)["HorizontalPodAutoscaler"]["spec"]["metrics"] == [metric]
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("registry.example:5000/acme:1.2", "1.2"),
+        (f"registry.example/acme:_a.{'b' * 70}", f"a.{'b' * 60}"),
+        ("registry.example:5000/acme", framework_version()),
+        (f"registry.example/acme@sha256:{'0' * 64}", framework_version()),
+    ],
+)
+def test_every_object_says_what_it_is_of(called: Called, image: str, version: str) -> None:
+    """A tag may be longer than a label's value, and begin with what that may not."""
+    found = objects(called, "--image", image)
+    for each in [*found.values(), found["Deployment"]["spec"]["template"]]:
+        labels = each["metadata"]["labels"]
+        assert labels["app.kubernetes.io/version"] == version
+        assert labels["app.kubernetes.io/managed-by"] == "pytriton-host"
+
+
+def test_the_disk_is_tmp_and_the_log(called: Called) -> None:
+    """1 GiB, or what is set, and 256 MiB for the log."""
+    for settings, size in (([], "1280Mi"), (["--set", "tmpSize=100Mi"], "356Mi")):
+        resources = container(objects(called, *settings))["resources"]
+        assert [resources[which]["ephemeral-storage"] for which in ("requests", "limits")] == [size, size]
 
 
 TOML = 'enable = ["add-sub"]  # kept\nworkers = 2\n'

@@ -16,7 +16,7 @@ ADD_SUB = ("--plugin", "add-sub", "--image", "registry.example/acme:1.2")
 
 
 def test_a_folder_gets_a_file_for_each(called: Called, tmp_path: Path) -> None:
-    ran = called("manifests", *ADD_SUB, "-o", "out", "--set", "podMonitor.enabled=false")
+    ran = called("manifests", *ADD_SUB, "-o", "out")
     assert ran.code == 0, ran.err
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == [
@@ -72,6 +72,8 @@ def test_json(called: Called) -> None:
         ),
         ([*ADD_SUB, "--set", "startupSeconds=1"], 2, "--set startupSeconds=1: write 2 or more"),
         ([*ADD_SUB, "--format", "kserve", "--set", "podMonitor.enabled=false"], 2, "there is no such value"),
+        ([*ADD_SUB, "--format", "kserve", "--set", "autoscaling.metric=cpu"], 2, "there is no such value"),
+        ([*ADD_SUB, "--set", "autoscaling.metric=gpu"], 2, "write cpu or requests"),
         ([*ADD_SUB, "--set", "image.pullPolicy=Often"], 2, "write Always or IfNotPresent or Never"),
         ([*ADD_SUB, "--model-memory", "add_sub=much"], 2, "--model-memory add_sub=much: 'much' is no size"),
         ([*ADD_SUB, "--model-memory", "add_sob=1GiB"], 2, "there is no such model; did you mean add_sub?"),
@@ -106,6 +108,12 @@ def test_kserve(called: Called) -> None:
     assert model["runtime"] == runtime["metadata"]["name"]
     assert service["spec"]["predictor"]["terminationGracePeriodSeconds"] == 11
     assert service["spec"]["predictor"]["maxReplicas"] == 6
+    assert (service["spec"]["predictor"]["scaleMetric"], service["spec"]["predictor"]["scaleTarget"]) == ("cpu", 80)
+    (only,) = runtime["spec"]["containers"]
+    assert only["resources"]["limits"]["ephemeral-storage"] == "1280Mi"
+    for each in (runtime, service):
+        assert each["metadata"]["labels"]["app.kubernetes.io/version"] == "1.2"
+        assert each["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "pytriton-host"
 
 
 def test_kserve_takes_the_values_that_it_has_a_place_for(called: Called) -> None:

@@ -11,7 +11,7 @@ import pytest
 from fake_distributions import install
 
 from pytriton_plugins.deploy.images.pins import pinned
-from pytriton_plugins.deploy.images.requirements import Metadata, read_implied, read_requirement
+from pytriton_plugins.deploy.images.requirements import Metadata, providers_of, read_implied, read_requirement
 from pytriton_plugins.errors import ConfigError
 
 Installed = Callable[..., None]
@@ -34,8 +34,14 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
     site = tmp_path / "site"
     monkeypatch.syspath_prepend(str(site))
 
-    def add(name: str, *metadata: str, version: str = "1.0", origin: object = None) -> None:
-        install(site, name, {}, version=version)
+    def add(
+        name: str,
+        *metadata: str,
+        version: str = "1.0",
+        origin: object = None,
+        entry_points: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        install(site, name, entry_points or {}, version=version)
         (info,) = site.glob(f"{name.replace('-', '_')}-*.dist-info")
         with (info / "METADATA").open("a") as file:
             file.write("".join(f"{line}\n" for line in metadata))
@@ -83,9 +89,74 @@ def test_from_an_index_or_a_url(tmp_path: Path) -> None:
     assert read_requirement(text, tmp_path).url == "https://example.com/acme_add-1.2-py3-none-any.whl"
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://example.com/Acme_Add-1.2-py3-none-any.whl", "acme-add"),
+        ("https://example.com/simple/acme.add-1.2.tar.gz#sha256=00", "acme-add"),
+        ("git+https://example.com/acme.git@v1#egg=acme_add&subdirectory=add", "acme-add"),
+    ],
+)
+def test_a_url_that_says_its_name(tmp_path: Path, url: str, name: str) -> None:
+    wanted = read_requirement(url, tmp_path)
+    assert (wanted.name, wanted.url) == (name, url)
+    assert wanted.line("plugins").endswith(f" @ {url}")
+
+
+@pytest.mark.parametrize("url", ["git+https://example.com/acme.git@v1", "https://example.com/archive/v1.zip"])
+def test_a_url_without_a_name(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="does not say which distribution it holds; write NAME @ ") as error:
+        read_requirement(url, tmp_path)
+    assert str(error.value).endswith(f"write NAME @ {url}")
+
+
+def test_a_name_at_a_file_url_is_a_path(tmp_path: Path) -> None:
+    """The image cannot read a place of this machine."""
+    folder = project(tmp_path / "add")
+    wanted = read_requirement(f"Acme.Add[gpu] @ file://{folder}", tmp_path)
+    assert (wanted.name, wanted.extras, wanted.path) == ("acme-add", frozenset({"gpu"}), folder)
+    assert wanted.line("plugins") == "./plugins/acme-add[gpu]"
+    with pytest.raises(ConfigError, match=f"{folder} holds acme-add, not acme-sub; correct the name"):
+        read_requirement(f"acme-sub @ file://{folder}", tmp_path)
+
+
+@pytest.fixture
+def plugins(installed: Installed, tmp_path: Path) -> None:
+    """Two distributions with a plugin of one name, and one with a plugin of a distribution's name."""
+    groups = {"acme-adder": "models", "acme-hooks": "hooks"}
+    for name, group in groups.items():
+        installed(name, entry_points={f"pytriton_plugins.{group}": {"acme_add": name.replace("-", "_")}})
+    installed("acme-base", entry_points={"pytriton_plugins.models": {"numpy": "acme_base"}})
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("text", ["acme_add", "acme-add", "Acme.Add"])
+def test_a_plugin_is_not_a_distribution(tmp_path: Path, text: str) -> None:
+    """An index may have something else of that name."""
+    with pytest.raises(ConfigError) as error:
+        read_requirement(f"{text}[gpu]>=1", tmp_path)
+    assert str(error.value) == (
+        f"--install {text}[gpu]>=1: {text} is a plugin, not a distribution; "
+        "write acme-adder[gpu]>=1 or acme-hooks[gpu]>=1"
+    )
+    project(tmp_path / text)
+    with pytest.raises(ConfigError, match=f"or acme-hooks or ./{text} for the folder$"):
+        read_requirement(text, tmp_path)
+    url = f"{text} @ https://example.com/a.whl"
+    assert read_requirement(url, tmp_path).url == "https://example.com/a.whl"
+    assert read_requirement(f"./{text}", tmp_path).path == tmp_path / text
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_plugin_with_a_distributions_name(tmp_path: Path) -> None:
+    """What is installed here under that name is what is asked for; the command says where the plugin is."""
+    assert read_requirement("numpy", tmp_path).name == "numpy"
+    assert providers_of("numpy") == ["acme-base"]
+
+
 @pytest.mark.parametrize("text", ["", "./nowhere", "-e .", "acme add", "-r requirements.txt", "acme-add>=x"])
 def test_what_is_no_requirement(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match="is no requirement and no path that exists"):
+    with pytest.raises(ConfigError, match="not a requirement, and not a path that exists"):
         read_requirement(text, tmp_path)
 
 

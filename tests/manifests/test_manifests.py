@@ -15,14 +15,18 @@ from kubernetes_tools import NEWEST, Helm, KServeTypes, validate
 
 FOLDER = Path(__file__).parents[2] / "docs/deploying"
 CHART = FOLDER / "helm"
-WITHOUT_SCHEMA = {"PodMonitor", "ServingRuntime", "InferenceService"}
-"""Kinds that are not Kubernetes' own: PodMonitor is looked at below, KServe has its own types."""
+WITHOUT_SCHEMA = {
+    "kubernetes": set[str](),
+    "kserve": {"ServingRuntime", "InferenceService"},
+    "the operator and the adapter": {"PodMonitor"},
+}
+"""Kinds that a cluster does not know without additions, by form or variant; all others are Kubernetes' own."""
 
 VARIANTS: dict[str, list[str]] = {
     "default": [],
     "fixed replicas": ["--set=autoscaling.enabled=false,replicas=3"],
     "nothing optional": [
-        "--set=autoscaling.enabled=false,podMonitor.enabled=false,networkPolicy.enabled=false",
+        "--set=autoscaling.enabled=false,networkPolicy.enabled=false",
         "--set=podDisruptionBudget.enabled=false,config=,test.model=",
     ],
     "clients' shared memory": ["--set=clientSharedMemory.enabled=true,clientSharedMemory.size=2Gi"],
@@ -36,7 +40,10 @@ VARIANTS: dict[str, list[str]] = {
         '--set-json=affinity={"nodeAffinity":{}}',
         '--set-json=imagePullSecrets=[{"name":"registry"}]',
         "--set=nodeSelector.disk=ssd,podLabels.team=a,podAnnotations.note=b,priorityClassName=high",
-        "--set=serviceAccountName=models,serviceAnnotations.note=c,podMonitor.labels.release=prometheus",
+        "--set=serviceAccountName=models,serviceAnnotations.note=c",
+    ],
+    "the operator and the adapter": [
+        "--set=podMonitor.enabled=true,podMonitor.labels.release=prometheus,autoscaling.metric=requests",
     ],
     "slow": ["--set=drainDelay=10,drainTimeout=30,gracePeriod=50,startupSeconds=900"],
 }
@@ -51,9 +58,8 @@ def plain(form: str) -> list[Any]:
     return [yaml.safe_load(path.read_text()) for path in sorted((FOLDER / form).glob("*.yaml"))]
 
 
-def check(objects: list[Any], folder: Path) -> None:
-    """Strictly, before the three newest versions."""
-    unknown = {each["kind"] for each in objects} & WITHOUT_SCHEMA
+def check(objects: list[Any], folder: Path, unknown: set[str]) -> None:
+    """Strictly, before the three newest versions, which have a schema for all kinds but the ``unknown`` ones."""
     for version in NEWEST:
         said = validate(objects, folder, version)
         assert said.count(" passed for resource ") == len(objects) - len(unknown)
@@ -63,8 +69,8 @@ def check(objects: list[Any], folder: Path) -> None:
 @pytest.mark.parametrize("form", ["kubernetes", "kserve"])
 def test_the_objects_are_kubernetes(form: str, tmp_path: Path) -> None:
     objects = plain(form)
-    assert len(objects) == {"kubernetes": 8, "kserve": 3}[form]
-    check(objects, tmp_path)
+    assert len(objects) == {"kubernetes": 7, "kserve": 3}[form]
+    check(objects, tmp_path, WITHOUT_SCHEMA[form])
 
 
 def test_a_wrong_key_is_seen(tmp_path: Path) -> None:
@@ -86,10 +92,10 @@ def test_every_variant_of_the_chart(helm: Helm, variant: str, tmp_path: Path) ->
     done = helm.run("lint", "--strict", CHART, *VARIANTS[variant])
     assert done.returncode == 0, done.stdout + done.stderr
     objects = helm.template(CHART, *VARIANTS[variant])
-    check(objects, tmp_path)
+    check(objects, tmp_path, WITHOUT_SCHEMA.get(variant, set()))
     found = {each["kind"] for each in objects}
     assert found >= {"Deployment", "Service"}
-    optional = {"HorizontalPodAutoscaler", "PodMonitor", "NetworkPolicy", "PodDisruptionBudget", "ConfigMap", "Pod"}
+    optional = {"HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "ConfigMap", "Pod"}
     missing = {"fixed replicas": {"HorizontalPodAutoscaler"}, "nothing optional": optional}.get(variant, set())
     assert optional - found == missing
 
@@ -123,7 +129,40 @@ def test_the_memory_is_the_sum_of_the_values(helm: Helm, values: str, memory: st
     (deployment,) = [each for each in helm.template(CHART, "--set", values) if each["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["memory"] == memory
-    assert container["resources"]["requests"] == {"cpu": "2", "memory": memory}
+    assert container["resources"]["requests"] == {"cpu": "2", "memory": memory, "ephemeral-storage": "1280Mi"}
+
+
+def test_the_storage_is_the_sum_of_tmp_and_the_log(helm: Helm) -> None:
+    """Of 3 GiB for /tmp and 256 MiB for the log."""
+    objects = helm.template(CHART, "--set=tmpSize=3Gi")
+    (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    resources = pod["containers"][0]["resources"]
+    assert [resources[which]["ephemeral-storage"] for which in ("requests", "limits")] == ["3328Mi", "3328Mi"]
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": "3Gi"}} in pod["volumes"]
+
+
+@pytest.mark.parametrize(
+    ("values", "version"),
+    [("image.tag=1.0", "1.0"), (f"image.tag=_a.{'b' * 70}", f"a.{'b' * 60}"), ("image.tag=", "")],
+)
+def test_every_object_says_what_it_is_of(helm: Helm, values: str, version: str) -> None:
+    """A tag may be longer than a label's value, and begin with what that may not; without one it is the framework's."""
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    for each in helm.template(CHART, "--set", values):
+        labels = each["metadata"]["labels"]
+        assert labels["app.kubernetes.io/version"] == (version or about["appVersion"])
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert labels["app.kubernetes.io/part-of"] == "pytriton-plugins"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"), [("autoscaling.metric=cpu", "Resource"), ("autoscaling.metric=requests", "Pods")]
+)
+def test_the_chart_scales_by_one_metric(helm: Helm, values: str, kind: str) -> None:
+    objects = helm.template(CHART, "--set", values)
+    (autoscaler,) = [each for each in objects if each["kind"] == "HorizontalPodAutoscaler"]
+    assert [each["type"] for each in autoscaler["spec"]["metrics"]] == [kind]
 
 
 def test_chart_and_objects_are_the_same(helm: Helm) -> None:
@@ -181,9 +220,11 @@ def test_the_test_of_the_release_is_no_endpoint(helm: Helm) -> None:
     ]
 
 
-def test_a_pod_monitor_has_no_key_that_the_operator_does_not_know() -> None:
+def test_a_pod_monitor_has_no_key_that_the_operator_does_not_know(helm: Helm) -> None:
     """Its definition is in no package; these keys are from its API reference."""
-    (monitor,) = [each for each in plain("kubernetes") if each["kind"] == "PodMonitor"]
+    objects = helm.template(CHART, *VARIANTS["the operator and the adapter"])
+    (monitor,) = [each for each in objects if each["kind"] == "PodMonitor"]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
     spec = copy.deepcopy(monitor["spec"])
     (endpoint,) = spec.pop("podMetricsEndpoints")

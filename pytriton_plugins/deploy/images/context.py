@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+from pytriton_plugins.deploy.images.project_files import project_files
 from pytriton_plugins.errors import ConfigError
-
-_NOT_SOURCE = {".git", ".hg", ".svn", ".env", ".venv", ".tox", ".nox", ".eggs", "__pycache__", "node_modules"}
-_NOT_SOURCE_ENDS = (".pyc", ".pyo", ".egg-info", "_cache")
-_BUILT = {"build", "dist"}
-"""Left out beside pyproject.toml only: further inside they are packages of that name."""
 
 
 def write_context(
@@ -44,16 +39,16 @@ def ignore_file(names: list[str]) -> str:
 
 
 def _copy(source: Path, target: Path, output: Path) -> int:
-    """Copy a file, or what of a folder is source; the same modes wherever it was. Returns how many bytes."""
+    """Copy a file, or what a project's wheel is built from; the same modes wherever it was. Returns how many bytes."""
     if source.is_file():
         _write(target, source.read_bytes())
         return source.stat().st_size
     if target.is_dir():
         shutil.rmtree(target)
     size = 0
-    for path in source_files(source, output):
+    for path in project_files(source, output):
         place = target / path
-        if (source / path).is_symlink():
+        if (source / path).is_symlink() and not _leads_to_a_file_elsewhere(source / path, source):
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(os.readlink(source / path))
         else:
@@ -62,40 +57,9 @@ def _copy(source: Path, target: Path, output: Path) -> int:
     return size
 
 
-def source_files(folder: Path, output: Path) -> Iterator[Path]:
-    """The files of a project, relative to it, without what is built, ignored by git, or written into ``output``."""
-    ignored = _ignored_by_git(folder)
-    for place, folders, files in os.walk(folder):
-        here = Path(place)
-        top = here == folder
-        kept = []
-        for name in sorted(folders):
-            path = here / name
-            if path.is_symlink():
-                files.append(name)
-            elif _is_source(path, top) and path not in ignored and path != output:
-                kept.append(name)
-        folders[:] = kept
-        for name in sorted(files):
-            if _is_source(here / name, top) and here / name not in ignored:
-                yield (here / name).relative_to(folder)
-
-
-def _is_source(path: Path, top: bool) -> bool:
-    if path.name in _NOT_SOURCE or path.name.endswith(_NOT_SOURCE_ENDS) or (path / "pyvenv.cfg").exists():
-        return False
-    return not (top and path.name in _BUILT)
-
-
-def _ignored_by_git(folder: Path) -> set[Path]:
-    """What git passes over in ``folder``; nothing where there is no git, or no checkout of it."""
-    command = ["git", "-C", str(folder), "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return set()
-    names = os.fsdecode(done.stdout).split("\0") if done.returncode == 0 else []
-    return {folder / name.rstrip("/") for name in names if name}
+def _leads_to_a_file_elsewhere(link: Path, project: Path) -> bool:
+    """Such as the licence of a repository of several projects: the image's copy of the link would lead nowhere."""
+    return link.is_file() and not link.resolve().is_relative_to(project.resolve())
 
 
 def _write(path: Path, content: bytes, executable: bool = False) -> None:

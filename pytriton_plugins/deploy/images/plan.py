@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
+from packaging.utils import canonicalize_name
 
 from pytriton_plugins.config_file import FILE_NAME, ConfigFile, find_config_file
 from pytriton_plugins.config_tables import Tables
 from pytriton_plugins.deploy.images.containerfile import Image, Server, containerfile
 from pytriton_plugins.deploy.images.context import ignore_file
 from pytriton_plugins.deploy.images.pins import pinned
-from pytriton_plugins.deploy.images.requirements import Wanted, read_implied, read_requirement
+from pytriton_plugins.deploy.images.requirements import Wanted, providers_of, read_implied, read_requirement
 from pytriton_plugins.deploy.places import PLACES, interpreters
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.settings import parse_port
@@ -109,8 +110,18 @@ def _doubts(wanted: Sequence[Wanted], file: ConfigFile) -> list[str]:
         for each in wanted
         if each.path and each.path.is_dir() and each.metadata and each.metadata.dynamic_version
     ]
+    lines += [
+        f"--install {each.text}: takes the distribution of that name; "
+        f"the plugin {each.name} is in {', '.join(providers)}"
+        for each in wanted
+        if (each.path is None and not each.url) and (providers := _others_with_that_plugin(each))
+    ]
     lines += [f"{file.path} sets {name}, a place that the image may not have" for name in PLACES if name in file.values]
     return [*lines, *interpreters(file.tables)]
+
+
+def _others_with_that_plugin(wanted: Wanted) -> list[str]:
+    return [name for name in providers_of(wanted.name) if canonicalize_name(name) != wanted.name]
 
 
 def _meaning(image: Image, copies: dict[str, Path]) -> dict[str, str]:

@@ -16,7 +16,7 @@ import attrs
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from pytriton_plugins.discovery.entry_points import installed_distribution
+from pytriton_plugins.discovery.entry_points import find_hooks, find_models, installed_distribution
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
@@ -65,17 +65,67 @@ def read_requirement(text: str, folder: Path) -> Wanted:
     if path is not None:
         return _of_path(text, *path)
     try:
+        text = _with_name(text)
         requirement = Requirement(text)
     except InvalidRequirement:
         raise ConfigError(
-            f"--install {one_line(repr(text))} is no requirement and no path that exists; "
+            f"--install {one_line(repr(text))}: not a requirement, and not a path that exists; "
             "write it as pip takes it, such as acme-add>=1.2 or ./plugins/acme-add"
         ) from None
-    found = installed_distribution(requirement.name)
     name = str(canonicalize_name(requirement.name))
     extras = frozenset(requirement.extras)
+    if (requirement.url or "").startswith("file:"):
+        return _of_url(text, name, extras, str(requirement.url))
+    found = installed_distribution(requirement.name)
+    if found is None and not requirement.url:
+        _refuse_a_plugin(text, requirement, folder)
     metadata = None if found is None else of_distribution(found)
     return Wanted(text, name, extras, None, str(requirement.specifier), requirement.url or "", metadata)
+
+
+def providers_of(plugin: str) -> list[str]:
+    """The installed distributions that have a plugin of that name, however it is written."""
+    wanted = canonicalize_name(plugin)
+    return sorted(
+        {each.distribution for each in (*find_models(), *find_hooks()) if canonicalize_name(each.plugin) == wanted}
+    )
+
+
+def _refuse_a_plugin(text: str, requirement: Requirement, folder: Path) -> None:
+    """Pip would install whatever an index has under the name of a plugin."""
+    if not (providers := providers_of(requirement.name)):
+        return
+    rest = text.strip().removeprefix(requirement.name)
+    ways = [f"{name}{rest}" for name in providers]
+    if (folder / requirement.name / "pyproject.toml").is_file():
+        ways.append(f"./{requirement.name} for the folder")
+    raise ConfigError(
+        f"--install {one_line(text)}: {one_line(requirement.name)} is a plugin, not a distribution; "
+        f"write {one_line(' or '.join(ways))}"
+    )
+
+
+def _with_name(text: str) -> str:
+    """A bare URL with its distribution's name before it, other text as it is; ConfigError for a URL without a name."""
+    if not re.match(r"[A-Za-z][\w+.-]*://", text):
+        return text
+    url = urlsplit(text)
+    egg = re.search(r"(?:^|&)egg=([\w.-]+)", url.fragment)
+    file = re.fullmatch(r"(?P<name>.+?)-\d[^/]*\.(?:whl|tar\.\w+|zip)", unquote(url.path.rpartition("/")[2]))
+    if not egg and not file:
+        raise ConfigError(
+            f"--install {one_line(text)}: the URL does not say which distribution it holds; "
+            f"write NAME @ {one_line(text)}"
+        )
+    return f"{egg[1] if egg else file['name']} @ {text}"  # type: ignore[index]
+
+
+def _of_url(text: str, name: str, extras: frozenset[str], url: str) -> Wanted:
+    """A ``NAME @ file:…`` is a local path as any other."""
+    found = _of_path(text, _path_of(url), extras)
+    if found.name != name:
+        raise ConfigError(f"--install {one_line(text)}: {found.path} holds {found.name}, not {name}; correct the name")
+    return found
 
 
 def read_implied(name: str, extras: frozenset[str] = frozenset()) -> Wanted:

@@ -14,6 +14,7 @@ from pytriton_plugins.deploy.manifests.knobs import Knob, items, text, tree
 from pytriton_plugins.deploy.manifests.kubernetes import KINDS
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.pod import RIGHTS, if_set
+from pytriton_plugins.deploy.manifests.sizing import LOG
 from pytriton_plugins.deploy.manifests.values import Templated
 from pytriton_plugins.deploy.manifests.yaml_text import dump, template
 from pytriton_plugins.deploy.places import GROUP, USER
@@ -33,11 +34,20 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "pytriton.labels" -}}
-{{ include "pytriton.selector" . }}
+{{- define "pytriton.version" -}}
+{{ .Values.image.tag | default .Chart.AppVersion | replace "+" "_" | trunc 63 | trimAll "-_." }}
+{{- end -}}
+
+{{- define "pytriton.about" -}}
+app.kubernetes.io/version: {{ include "pytriton.version" . | quote }}
 app.kubernetes.io/part-of: pytriton-plugins
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "pytriton.labels" -}}
+{{ include "pytriton.selector" . }}
+{{ include "pytriton.about" . }}
 {{- end -}}
 
 {{- define "pytriton.image" -}}
@@ -56,6 +66,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $sum = add $sum (include "pytriton.mib" .Values.clientSharedMemory.size) -}}
 {{- end -}}
 {{ $sum }}Mi
+{{- end -}}
+
+{{- define "pytriton.storage" -}}
+{{ add (include "pytriton.mib" .Values.tmpSize) @LOG@ }}Mi
 {{- end -}}
 """
 
@@ -97,7 +111,7 @@ def chart_files(plan: Plan, knobs: Iterable[Knob], name: str, version: str) -> d
         "Chart.yaml": _about(name, version),
         "values.yaml": values_text(knobs),
         "values.schema.json": json.dumps(schema(knobs), indent=2) + "\n",
-        "templates/_helpers.tpl": _HELPERS,
+        "templates/_helpers.tpl": _HELPERS.replace("@LOG@", str(LOG // MIB)),
         "templates/checks.yaml": _checks(plan),
         "templates/NOTES.txt": _notes(plan),
         "templates/tests/serves.yaml": _only_if("test.model", template(release_test(plan, values))),
@@ -170,8 +184,7 @@ def release_test(plan: Plan, values: Templated) -> dict[str, Any]:
         "containers": [container],
     }
     # Its labels are not those by which the Service finds its pods.
-    labels = {"app.kubernetes.io/part-of": "pytriton-plugins", "app.kubernetes.io/component": "test"}
-    metadata = {"name": f"{values.name}-serves", "labels": labels, "annotations": hook}
+    metadata = {"name": f"{values.name}-serves", "labels": values.labels_of("test"), "annotations": hook}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
 
 

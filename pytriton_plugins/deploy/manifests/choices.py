@@ -14,6 +14,7 @@ from pytriton_plugins.deploy.manifests.sizing import (
     HAS_CLIENTS,
     PROCESSES,
     SHARED,
+    TMP,
     of_processes,
     quantity,
 )
@@ -57,7 +58,11 @@ def _serving(plan: Plan) -> list[Knob]:
             least=2,
         ),
         text(
-            "tmpSize", "1Gi", "What plugins may write to /tmp, their home: more and the pod is evicted.", pattern=SIZE
+            TMP,
+            "1Gi",
+            "What plugins may write to /tmp, their home: more and the pod is evicted. With 256Mi for the log it is the "
+            "pod's ephemeral storage, both requested and allowed.",
+            pattern=SIZE,
         ),
     ]
 
@@ -101,21 +106,35 @@ def _scaling(plan: Plan) -> list[Knob]:
     return [
         whole("replicas", 2, "Replicas; with autoscaling the autoscaler's business."),
         switch(
-            "autoscaling.enabled", True, "A HorizontalPodAutoscaler by the requests that run or wait in each replica."
+            "autoscaling.enabled",
+            True,
+            "A HorizontalPodAutoscaler; by processor time, unless autoscaling.metric names another measure.",
+        ),
+        text(
+            "autoscaling.metric",
+            "cpu",
+            "cpu: processor time, which needs the metrics server; requests: those that run or wait in each replica, "
+            "which needs Prometheus and its adapter with our rule.",
+            enum=["cpu", "requests"],
+        ),
+        whole(
+            "autoscaling.cpuUtilization",
+            80,
+            "With cpu: per cent of the requested processors on average; above, replicas are added.",
+            least=1,
         ),
         whole("autoscaling.minReplicas", 2, "Never fewer.", least=1),
         whole("autoscaling.maxReplicas", 6, "Never more.", least=1),
         whole(
             "autoscaling.requestsPerReplica",
             max(1, _QUEUE * plan.workers),
-            "Requests that run or wait in each replica on average: above, replicas are added. Two for each worker.",
+            "With requests: how many run or wait in each replica on average; above, replicas are added. "
+            "Two for each worker.",
             least=1,
         ),
         switch("podDisruptionBudget.enabled", True, "A PodDisruptionBudget: drained nodes take one replica at a time."),
         whole("podDisruptionBudget.maxUnavailable", 1, "Replicas that may be away at once.", least=1),
-        switch(
-            "podMonitor.enabled", True, "A PodMonitor for the Prometheus operator, whose definitions must be there."
-        ),
+        switch("podMonitor.enabled", False, "A PodMonitor; the Prometheus operator must be in the cluster first."),
         text("podMonitor.interval", "10s", "How often each replica is scraped.", pattern="^[0-9]+(ms|s|m)$"),
         mapping("podMonitor.labels", {}, "Labels by which the operator finds it, such as {release: prometheus}."),
     ]

@@ -11,17 +11,15 @@ from pytriton_plugins.deploy.manifests.values import Values
 
 CONTAINER = "kserve-container"
 FORMAT = "pytriton-plugins"
-_PROCESSOR_TIME = 80
-"""Per cent of what is asked for: KServe's own autoscaler knows no metric of ours."""
-
 NOT_KNOWN = (
+    "autoscaling.metric",
     "autoscaling.requestsPerReplica",
     "podDisruptionBudget.",
     "podMonitor.",
     "networkPolicy.",
     "serviceAnnotations",
 )
-"""Values that have no place in these objects."""
+"""Values that have no place in these objects; KServe's own autoscaler does not know a metric of ours."""
 
 _OF_THE_RUNTIME = ("containers", "volumes", "nodeSelector", "tolerations", "affinity", "imagePullSecrets")
 """What a ServingRuntime has of a pod; the rest is the InferenceService's."""
@@ -53,7 +51,7 @@ def inference_service(plan: Plan, values: Values) -> dict[str, Any]:
         "minReplicas": values["autoscaling.minReplicas"],
         "maxReplicas": values["autoscaling.maxReplicas"],
         "scaleMetric": "cpu",
-        "scaleTarget": _PROCESSOR_TIME,
+        "scaleTarget": values["autoscaling.cpuUtilization"],
     }
     predictor = {
         **values.entries("autoscaling.enabled", scaled),

@@ -93,12 +93,21 @@ def disruption_budget(plan: Plan, values: Values) -> Manifest:
 
 
 def autoscaler(plan: Plan, values: Values) -> Manifest:
+    share = {"type": "Utilization", "averageUtilization": values["autoscaling.cpuUtilization"]}
     average = {"type": "AverageValue", "averageValue": values.text("autoscaling.requestsPerReplica")}
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": values.name},
         "minReplicas": values["autoscaling.minReplicas"],
         "maxReplicas": values["autoscaling.maxReplicas"],
-        "metrics": [{"type": "Pods", "pods": {"metric": {"name": IN_FLIGHT}, "target": average}}],
+        "metrics": [
+            *values.items(
+                "autoscaling.metric=cpu", [{"type": "Resource", "resource": {"name": "cpu", "target": share}}]
+            ),
+            *values.items(
+                "autoscaling.metric=requests",
+                [{"type": "Pods", "pods": {"metric": {"name": IN_FLIGHT}, "target": average}}],
+            ),
+        ],
         # Up at once, down slowly: a start takes longer than a lull.
         "behavior": {
             "scaleUp": {"stabilizationWindowSeconds": 0},

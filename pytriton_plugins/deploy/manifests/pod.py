@@ -6,6 +6,7 @@ from typing import Any
 
 from pytriton_plugins.config_file import FILE_NAME
 from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.sizing import TMP
 from pytriton_plugins.deploy.manifests.values import Values
 from pytriton_plugins.deploy.places import GROUP, USER
 
@@ -19,6 +20,7 @@ _CHECK_EACH = 2
 
 def container(plan: Plan, values: Values, name: str = "pytriton-host") -> dict[str, Any]:
     """The container; its ports are called after their protocols."""
+    of_replica = {"memory": values.memory(), "ephemeral-storage": values.storage()}
     return {
         "name": name,
         "image": values.image,
@@ -31,8 +33,8 @@ def container(plan: Plan, values: Values, name: str = "pytriton-host") -> dict[s
             {"name": "metrics", "containerPort": plan.ports.metrics},
         ],
         "resources": {
-            "requests": {"cpu": values["resources.cpu"], "memory": values.memory()},
-            "limits": {"memory": values.memory(), **values.spread("resources.limits")},
+            "requests": {"cpu": values["resources.cpu"], **of_replica},
+            "limits": {**of_replica, **values.spread("resources.limits")},
         },
         **_probes(values),
         "securityContext": RIGHTS,
@@ -87,7 +89,7 @@ def _probes(values: Values) -> dict[str, Any]:
 def volumes(values: Values, config_map: str) -> list[Any]:
     """What the container mounts; files in memory count against its limit."""
     return [
-        {"name": "tmp", "emptyDir": {"sizeLimit": values["tmpSize"]}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": values[TMP]}},
         *values.items("config", [{"name": "config", "configMap": {"name": config_map}}]),
         *values.items(
             "clientSharedMemory.enabled",

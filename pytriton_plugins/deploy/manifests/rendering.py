@@ -32,9 +32,9 @@ def check(plan: Plan, values: Rendered) -> None:
         )
 
 
-def rendered(kinds: Iterable[Kind], plan: Plan, knobs: Iterable[Knob], name: str) -> dict[str, str]:
-    """The text of each object whose condition holds, by the name of its file."""
-    values = Rendered(name, {knob.name: knob.default for knob in knobs})
+def rendered(kinds: Iterable[Kind], plan: Plan, knobs: Iterable[Knob], name: str, version: str) -> dict[str, str]:
+    """The text of each object whose condition holds, by the name of its file; ``version`` is the framework's."""
+    values = Rendered(name, {knob.name: knob.default for knob in knobs}, version)
     check(plan, values)
     here = [kind for kind in kinds if not kind.condition or values.is_on(kind.condition)]
     return {f"{kind.file}.yaml": dump(kind.make(plan, values)) for kind in here}

@@ -17,6 +17,12 @@ HOST, TRITONSERVER = 64 * MIB, 512 * MIB
 CLIENT_SHM = 1 << 30
 """Bytes of the clients' own shared memory in a pod, unless the operator says how many."""
 
+LOG = 256 * MIB
+"""On the node's disk beside /tmp: the kubelet keeps 5 × 10 MiB of a container's log, unless it is told otherwise."""
+
+TMP = "tmpSize"
+"""The value that says how much plugins may write to /tmp."""
+
 PROCESSES, SHARED, CLIENTS, HAS_CLIENTS = (
     "resources.memory",
     "sharedMemory.total",
@@ -71,6 +77,11 @@ def parts(plan: Plan, values: Mapping[str, Any]) -> list[Part]:
 def total(values: Mapping[str, Any]) -> int:
     """Bytes of one replica."""
     return sum(size_of(values[name]) for name in (PROCESSES, SHARED, *([CLIENTS] if values[HAS_CLIENTS] else [])))
+
+
+def on_disk(values: Mapping[str, Any]) -> int:
+    """Bytes of one replica on the node's disk."""
+    return size_of(values[TMP]) + LOG
 
 
 def quantity(size: int) -> str:

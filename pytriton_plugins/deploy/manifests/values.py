@@ -9,11 +9,14 @@ from typing import Any, Protocol
 import attrs
 
 from pytriton_plugins.deploy.manifests.knobs import Knob
-from pytriton_plugins.deploy.manifests.sizing import quantity, total
+from pytriton_plugins.deploy.manifests.sizing import on_disk, quantity, total
 
 
 class Values(Protocol):
-    """What a manifest is made with; ``entries`` and ``items`` are there only if the value ``condition`` is on."""
+    """What a manifest is made with; ``entries`` and ``items`` are there only if ``condition`` holds.
+
+    A condition is a value that must be on, ``!VALUE`` that must be off, or ``VALUE=TEXT``.
+    """
 
     @property
     def name(self) -> str:
@@ -47,6 +50,9 @@ class Values(Protocol):
     def memory(self) -> str:
         """Of one replica: its processes, the shared memory of models, and that of clients where there is any."""
 
+    def storage(self) -> str:
+        """Of one replica on the node's disk: what plugins may write to /tmp, and the container's log."""
+
     def entries(self, condition: str, entries: Mapping[str, Any]) -> dict[str, Any]: ...
     def items(self, condition: str, items: Sequence[Any]) -> list[Any]: ...
     def spread(self, name: str) -> dict[str, Any]:
@@ -62,6 +68,7 @@ class Rendered:
 
     name: str
     knobs: Mapping[str, Any]
+    framework_version: str
 
     @property
     def selector(self) -> dict[str, str]:
@@ -69,7 +76,12 @@ class Rendered:
 
     @property
     def labels(self) -> dict[str, str]:
-        return {**self.selector, "app.kubernetes.io/part-of": "pytriton-plugins"}
+        return {
+            **self.selector,
+            "app.kubernetes.io/version": label_value(self.knobs["image.tag"] or self.framework_version),
+            "app.kubernetes.io/part-of": "pytriton-plugins",
+            "app.kubernetes.io/managed-by": "pytriton-host",
+        }
 
     @property
     def image(self) -> str:
@@ -99,7 +111,13 @@ class Rendered:
     def memory(self) -> str:
         return quantity(total(self.knobs))
 
+    def storage(self) -> str:
+        return quantity(on_disk(self.knobs))
+
     def is_on(self, condition: str) -> bool:
+        name, equals, text = condition.partition("=")
+        if equals:
+            return bool(self.knobs[name] == text)
         wanted = not condition.startswith("!")
         return bool(self.knobs[condition.lstrip("!")]) == wanted
 
@@ -151,6 +169,13 @@ class Templated:
     def memory(self) -> str:
         return '⟦include "pytriton.memory" .⟧'
 
+    def storage(self) -> str:
+        return '⟦include "pytriton.storage" .⟧'
+
+    def labels_of(self, component: str) -> dict[str, Any]:
+        """Of what belongs to the release and is none of its replicas."""
+        return {self._mark('lines include "pytriton.about" .'): None, "app.kubernetes.io/component": component}
+
     def entries(self, condition: str, entries: Mapping[str, Any]) -> dict[str, Any]:
         return {self._mark(f"if {_test(condition)}"): None, **entries, self._mark("end"): None}
 
@@ -168,5 +193,13 @@ class Templated:
         return f"⟦{text}~{next(self._numbers)}⟧"
 
 
+def label_value(text: str) -> str:
+    """``text`` as the value of a label, as the chart's helper ``pytriton.version`` makes it."""
+    return text.replace("+", "_")[:63].strip("-_.")
+
+
 def _test(condition: str) -> str:
+    name, equals, text = condition.partition("=")
+    if equals:
+        return f'eq .Values.{name} "{text}"'
     return f"not .Values.{condition[1:]}" if condition.startswith("!") else f".Values.{condition}"

@@ -11,11 +11,20 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "pytriton.labels" -}}
-{{ include "pytriton.selector" . }}
+{{- define "pytriton.version" -}}
+{{ .Values.image.tag | default .Chart.AppVersion | replace "+" "_" | trunc 63 | trimAll "-_." }}
+{{- end -}}
+
+{{- define "pytriton.about" -}}
+app.kubernetes.io/version: {{ include "pytriton.version" . | quote }}
 app.kubernetes.io/part-of: pytriton-plugins
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "pytriton.labels" -}}
+{{ include "pytriton.selector" . }}
+{{ include "pytriton.about" . }}
 {{- end -}}
 
 {{- define "pytriton.image" -}}
@@ -34,4 +43,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $sum = add $sum (include "pytriton.mib" .Values.clientSharedMemory.size) -}}
 {{- end -}}
 {{ $sum }}Mi
+{{- end -}}
+
+{{- define "pytriton.storage" -}}
+{{ add (include "pytriton.mib" .Values.tmpSize) 256 }}Mi
 {{- end -}}
