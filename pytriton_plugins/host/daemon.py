@@ -29,7 +29,7 @@ from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.roster import Roster
 from pytriton_plugins.host.run_dir import RunDir
 from pytriton_plugins.host.server_age import check_age
-from pytriton_plugins.host.stopping import STOP_PATIENCE, stop_taking_work
+from pytriton_plugins.host.stopping import FAIL_PATIENCE, STOP_PATIENCE, stop_taking_work
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
@@ -224,6 +224,8 @@ class Host:
         """End tritonserver and the workers side by side."""
         self._state = "draining"
         server = self.roster.running
+        if server is not None:
+            await server.fail_requests(FAIL_PATIENCE)
         # Only now: a model that lets go of its workers fails what they still run.
         for model in self.roster.all_models():
             model.cancel()
