@@ -49,8 +49,8 @@ HELP = {
     ),
     "drain_timeout": (
         "SECONDS",
-        "How long requests in flight may take when the daemon stops. Default: what the grace period leaves, else 30; "
-        "20 in Kubernetes.",
+        "How long requests in flight may take when the daemon stops. Without this option: what a grace period leaves, "
+        "20 in Kubernetes without one. Default: 30.",
     ),
     "grace_period": (
         "SECONDS",
