@@ -28,12 +28,26 @@ _KUBERNETES = re.compile(r"PYTRITON_HOST_(SERVICE_.*|PORT|PORT_\d+_.*)")
 END_SECONDS = 3.0
 """What a stop may take beyond the drain: readiness that goes, and the end of every process."""
 
+DRAIN_TIMEOUT = 30.0
+"""Seconds that requests in flight get, as gunicorn and tritonserver give them, where no grace period is known."""
+
+SHORTEST_DRAIN = 1.0
+"""Seconds that they get at least where nobody chose a number: a grace period without them is refused."""
+
+KUBELET_SECONDS = 2.0
+"""What the default leaves of a grace period: whoever counts it may have begun before the signal arrives."""
+
 KUBERNETES_DRAIN_DELAY = 5.0
 """Seconds: endpoints and balancers learn only then that a pod that is not ready gets no new requests."""
+
+KUBERNETES_GRACE_PERIOD = 30.0
+"""Seconds: what Kubernetes gives a pod that does not name its own. The default drain timeout fits into it."""
 
 _IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
 """Kubernetes gives this variable to every container."""
 
+_BY_GRACE_PERIOD = "the grace period"
+"""Sets the drain timeout where a grace period is known and no timeout."""
 
 DRAIN_SETTINGS = {"delay": "drain_delay", "timeout": "drain_timeout", "grace": "grace_period"}
 """The setting for each field of `Drain`."""
@@ -71,7 +85,7 @@ class HostConfig:
     import_timeout: float = 60.0
     load_timeout: float = 60.0
     drain_delay: float = 0.0
-    drain_timeout: float = 1.0
+    drain_timeout: float = DRAIN_TIMEOUT
     grace_period: float | None = None
     allow: tuple[str, ...] = ()
     forward_headers: tuple[str, ...] = ()
@@ -87,8 +101,9 @@ class HostConfig:
 
     @property
     def fixed(self) -> frozenset[str]:
-        """The settings that are set; what Kubernetes has as its default is not."""
-        return frozenset(name for name, source in self.sources.items() if source != _IN_KUBERNETES)
+        """The settings that are set; what Kubernetes or a grace period has as its default is not."""
+        derived = (_IN_KUBERNETES, _BY_GRACE_PERIOD)
+        return frozenset(name for name, source in self.sources.items() if source not in derived)
 
     @property
     def proven_headers(self) -> dict[str, str]:
@@ -100,6 +115,17 @@ class HostConfig:
     def drain(self) -> Drain:
         """How it stops."""
         return Drain(self.drain_delay, self.drain_timeout, self.grace_period)
+
+    def with_default_drain(self) -> HostConfig:
+        """The same with a drain timeout that fits, if none is set: what the grace period leaves."""
+        grace, source = self.grace_period, _BY_GRACE_PERIOD
+        if grace is None and self.sources.get("drain_timeout") == _IN_KUBERNETES:
+            grace, source = KUBERNETES_GRACE_PERIOD, _IN_KUBERNETES
+        if grace is None or "drain_timeout" in self.fixed:
+            return self
+        left = grace - self.drain_delay - END_SECONDS - KUBELET_SECONDS
+        sources = {**self.sources, "drain_timeout": source}
+        return attrs.evolve(self, drain_timeout=max(SHORTEST_DRAIN, left), sources=sources)
 
     def model(self, name: str) -> ModelSettings:
         """What the file says about one model."""
@@ -138,10 +164,12 @@ def read_config(
             sources[setting.name] = where
             with problems:
                 values[setting.name] = _parsed(setting, where, value, base or directory)
-    if "drain_delay" not in sources and environ.get(_IN_KUBERNETES):
-        values["drain_delay"], sources["drain_delay"] = KUBERNETES_DRAIN_DELAY, _IN_KUBERNETES
-    config = HostConfig(targets=targets, sources=sources, tables=file.tables, **values)
-    _check_together(config, sources.keys() - values.keys(), problems)
+    refused = sources.keys() - values.keys()
+    if environ.get(_IN_KUBERNETES):
+        values.setdefault("drain_delay", KUBERNETES_DRAIN_DELAY)
+        sources = {**dict.fromkeys(("drain_delay", "drain_timeout"), _IN_KUBERNETES), **sources}
+    config = HostConfig(targets=targets, sources=sources, tables=file.tables, **values).with_default_drain()
+    _check_together(config, refused, problems)
     return config
 
 

@@ -10,6 +10,7 @@ import pytest
 from pytriton_plugins.config import HostConfig, load_config, unknown_variables
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.settings import MIB, SETTINGS, suggestion
+from pytriton_plugins.values import Drain
 
 Flags = dict[str, object]
 
@@ -225,7 +226,7 @@ def test_a_stop_must_fit_into_the_grace_period(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"drain-delay 20 \+ drain-timeout 8 \+ 3 s to end everything = 31 s; raise"):
         load(tmp_path, {"drain_delay": "20", "drain_timeout": "8", "grace_period": "30"})
     # Hook plugins have their say in what is left open, so that is checked once they have been asked (with_drain).
-    assert load(tmp_path, {"grace_period": "3"}).grace_period == 3
+    assert load(tmp_path, {"grace_period": "3"}).drain == Drain(0, 1, 3)
 
 
 def test_the_drain_delay_of_kubernetes_is_not_fixed(tmp_path: Path) -> None:

@@ -27,8 +27,10 @@ def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str
     targets = {place.folder / f"{model.name}.py": model.source("ours") for model in models.models}
     for target, source in targets.items():
         shutil.copyfile(source, target)
+    # Clients of a benchmark go on while it stops.
+    stop = "--drain-timeout=1"
     ports = [f"--http-port={place.http}", f"--grpc-port={place.grpc}", f"--metrics-port={place.metrics}"]
-    options = [*ports, f"--tritonserver={binary}", "--allow=shared-memory", f"--run-dir={place.folder / 'run'}"]
+    options = [*ports, stop, f"--tritonserver={binary}", "--allow=shared-memory", f"--run-dir={place.folder / 'run'}"]
     command = [sys.executable, "-c", HOST, "serve", *map(str, targets), *options, *further]
     environment = plain_environment(PYTHONPATH=str(CHECKOUT))
     return Server("ours", command, environment, place, models.names, binary)

@@ -47,7 +47,11 @@ HELP = {
         "SECONDS",
         "How long the daemon serves on when it is to stop and is not ready any more. Default: 5 in Kubernetes, else 0.",
     ),
-    "drain_timeout": ("SECONDS", "How long requests in flight may take when the daemon stops. Default: 1."),
+    "drain_timeout": (
+        "SECONDS",
+        "How long requests in flight may take when the daemon stops. Without this option: what a grace period leaves, "
+        "20 in Kubernetes without one. Default: 30.",
+    ),
     "grace_period": (
         "SECONDS",
         "When who stops the daemon kills it. The start fails if a stop may take longer. Default: nothing is checked.",

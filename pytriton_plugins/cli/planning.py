@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.loading import inspected, loaded_hooks
@@ -79,9 +79,12 @@ def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
     """As hook plugins choose it in a cluster; what is configured stays as it is."""
     import attrs
 
-    from pytriton_plugins.config import KUBERNETES_DRAIN_DELAY
+    from pytriton_plugins.config import DRAIN_TIMEOUT, KUBERNETES_DRAIN_DELAY
     from pytriton_plugins.host.preparing import chosen_drain
 
-    if "drain_delay" not in config.fixed:
-        config = attrs.evolve(config, drain_delay=KUBERNETES_DRAIN_DELAY)
+    # The objects name a grace period, so the one that Kubernetes would have given means nothing.
+    defaults: dict[str, Any] = {"drain_delay": KUBERNETES_DRAIN_DELAY, "drain_timeout": DRAIN_TIMEOUT}
+    config = attrs.evolve(config, **{name: value for name, value in defaults.items() if name not in config.fixed})
+    if config.grace_period is not None:
+        config = config.with_default_drain()
     return attrs.evolve(config, **chosen_drain(config, hooks)[0])

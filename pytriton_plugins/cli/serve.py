@@ -15,7 +15,7 @@ from pytriton_plugins.cli.options import host_options
 @host_options
 @click.pass_context
 def command(ctx: click.Context, /, targets: tuple[str, ...], **options: object) -> int:
-    """Serve models until TERM or INT.
+    """Serve models until TERM, INT or HUP.
 
     Each TARGET is a Python file (model.py), a module (package.model) or one marked callable in either
     (model.py:add, package.model:add). Without a TARGET every installed model plugin is served; see

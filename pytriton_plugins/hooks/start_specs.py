@@ -82,8 +82,9 @@ def pytriton_choose_drain(default: Drain, settings: Settings) -> Drain | None:
 
     :param default: what options, variables and the configuration file set, and the defaults
     :return: the delay, the time-out and the grace period to use, or None to leave the choice to the next plugin. What
-        an option, a variable or the configuration file sets stays as it is set; a stop that does not fit into the grace
-        period ends the start with one line
+        an option, a variable or the configuration file sets stays as it is set. A time-out that is neither set nor
+        changed becomes what the grace period leaves. A stop that does not fit into the grace period ends the start with
+        one line
     """
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Coroutine
 from typing import Any
 
@@ -30,7 +29,8 @@ from pytriton_plugins.host.report import Report
 from pytriton_plugins.host.roster import Roster
 from pytriton_plugins.host.run_dir import RunDir
 from pytriton_plugins.host.server_age import check_age
-from pytriton_plugins.host.stopping import STOP_PATIENCE, stop_taking_work
+from pytriton_plugins.host.signals import Signals
+from pytriton_plugins.host.stopping import FAIL_PATIENCE, STOP_PATIENCE, stop_taking_work
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
@@ -90,8 +90,7 @@ class Host:
         self._stop = asyncio.Event()
         self._kill = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, number)
+        Signals(self._stop.set, self._kill.set, self.stop)
         self._reaper = Reaper()
         self._aborted: asyncio.Future[None] = loop.create_future()
         self._teller.tell(self.hooks.on_host_start, self.status())
@@ -227,6 +226,8 @@ class Host:
         """End tritonserver and the workers side by side."""
         self._state = "draining"
         server = self.roster.running
+        if server is not None:
+            await server.fail_requests(FAIL_PATIENCE)
         # Only now: a model that lets go of its workers fails what they still run.
         for model in self.roster.all_models():
             model.cancel()
@@ -244,12 +245,6 @@ class Host:
         self._teller.tell(self.hooks.on_host_stop, self.status())
         if not self._teller.close(_TELL_PATIENCE):
             _LOG.warning("a hook plugin had not returned after %g s and was not waited for", _TELL_PATIENCE)
-
-    def _on_signal(self, number: int) -> None:
-        if self._stop.is_set():
-            _LOG.warning("%s again: not waiting any longer", signal.Signals(number).name)
-            self._kill.set()
-        self._stop.set()
 
     def status(self) -> HostStatus:
         """What hooks see."""

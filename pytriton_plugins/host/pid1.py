@@ -6,7 +6,17 @@ import os
 import signal
 import sys
 
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_OWN = {
+    signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP,
+    signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU,
+}  # fmt: skip
+"""Faults of the init itself, what nobody may catch, and job control; every other signal is handed on."""
+
+_BY_TERMINAL = {signal.SIGINT, signal.SIGQUIT}
+"""A key of the terminal sends them to the daemon as well, which must not take that for the second signal."""
+
+_SI_KERNEL = 128
+"""The code of a signal that no process sent."""
 
 
 def become_init_if_pid1() -> None:
@@ -14,7 +24,7 @@ def become_init_if_pid1() -> None:
     if os.getpid() != 1:
         return
     # Blocked before the fork: a signal that comes early waits for `sigwait` instead of being lost.
-    watched = {*_FORWARDED, signal.SIGCHLD}
+    watched = signal.valid_signals() - _OWN
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     child = os.fork()
     if child == 0:
@@ -26,9 +36,10 @@ def become_init_if_pid1() -> None:
 
 def _run_init(child: int, watched: set[signal.Signals]) -> int:
     while True:
-        number = signal.sigwait(watched)
-        if number != signal.SIGCHLD:
-            os.kill(child, number)
+        info = signal.sigwaitinfo(watched)
+        if info.si_signo != signal.SIGCHLD:
+            if info.si_signo not in _BY_TERMINAL or info.si_code != _SI_KERNEL:
+                os.kill(child, info.si_signo)
             continue
         status = _reap_all(child)
         if status is not None:

@@ -155,10 +155,20 @@ def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
 
 
 def chosen_drain(config: HostConfig, hooks: HookManager) -> tuple[dict[str, Any], str]:
-    """The settings of the drain that a hook plugin changes, by name, and that plugin."""
+    """The settings of the drain that a hook plugin changes, by name, and that plugin.
+
+    A timeout that it leaves as it is follows the grace period that it answers.
+    """
     answer = hooks.choose_drain(config.drain)
     answered = {DRAIN_SETTINGS[field]: value for field, value in attrs.asdict(answer.value).items()}
-    changes = {
-        name: value for name, value in answered.items() if name not in config.fixed and value != getattr(config, name)
-    }
-    return changes, answer.plugin
+    changes = _changed(config, answered)
+    if changes and "drain_timeout" not in changes:
+        chosen = attrs.evolve(config, **changes).with_default_drain()
+        changes |= _changed(config, {"drain_timeout": chosen.drain_timeout})
+    return {name: changes[name] for name in answered if name in changes}, answer.plugin
+
+
+def _changed(config: HostConfig, values: dict[str, Any]) -> dict[str, Any]:
+    """Those that differ from what is configured and may."""
+    fixed = config.fixed
+    return {name: value for name, value in values.items() if name not in fixed and value != getattr(config, name)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,22 +13,29 @@ from pytriton_plugins.host.health import Health
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.waiting_requests import waiting_requests
 
+_LOG = logging.getLogger("pytriton.host")
+FAIL_PATIENCE = 0.3
+"""Seconds that tritonserver gets to learn that its requests fail; it takes milliseconds unless it hangs."""
+
 STOP_PATIENCE = 0.6
 """Seconds that tritonserver and the workers get to end by themselves once nothing is in flight any more."""
 
-STUCK_PATIENCE = 0.2
+STUCK_PATIENCE = 0.3
 """The same when something is in flight even after the drain: who has not answered by now will not go by itself."""
 
 _GATE_PATIENCE = 0.3
 """Seconds after which the drain begins although the gate is not closed yet."""
 
-_UNDER_WAY = 0.3
-"""Seconds after a delay in which what was sent before its end may still arrive, so that idleness means nothing yet."""
+_UNDER_WAY = 0.1
+"""Seconds in which what was sent before the drain may still arrive, so that idleness means nothing yet."""
 
-_ANSWER_PATIENCE = 1.0
-"""Seconds that tritonserver gets for saying what is in flight; it answers within milliseconds unless it hangs."""
+_AFTER_DELAY = 0.3
+"""The same after a delay, up to whose end clients are expected to send."""
 
 _SAMPLE = 0.02
+
+_SAY_AGAIN = 3.0
+"""Seconds between two lines about what is waited for."""
 
 
 async def stop_taking_work(
@@ -44,41 +52,79 @@ async def stop_taking_work(
         await asyncio.wait([closing, hurried], timeout=_GATE_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait([hurried], timeout=delay)
         server = running()
-        return STOP_PATIENCE if server is None else await _drain(server, _UNDER_WAY if delay else 0, timeout, hurried)
+        if server is None:
+            return STOP_PATIENCE
+        return await DrainWait(server, timeout).run(_AFTER_DELAY if delay else _UNDER_WAY, hurried)
     finally:
         for task in (closing, hurried):
             task.cancel()
 
 
-async def _drain(server: TritonServer, at_least: float, timeout: float, hurried: asyncio.Future[Any]) -> float:
-    idle = asyncio.ensure_future(_idle(server, at_least))
-    try:
-        await asyncio.wait([idle, hurried], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if hurried.done():
-            return 0.0
-        return STOP_PATIENCE if idle.done() and idle.result() else STUCK_PATIENCE
-    finally:
-        idle.cancel()
+class DrainWait:
+    """Waits until no request is in flight, and says how many are."""
 
+    def __init__(self, server: TritonServer, timeout: float) -> None:
+        self._server = server
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + timeout
+        self._in_flight = 0
+        self._says_next = 0.0
 
-async def _idle(server: TritonServer, at_least: float) -> bool:
-    """Wait so long, and until nothing was in flight twice in a row; False when tritonserver ends or hangs."""
-    await asyncio.sleep(at_least)
-    idle = 0
-    while idle < 2:
-        if not server.child.running:
-            return False
+    async def run(self, at_least: float, hurried: asyncio.Future[Any]) -> float:
+        """Wait so long, and until nothing is in flight; the seconds that the processes should get for their end."""
+        idle = asyncio.ensure_future(self._idle(at_least))
         try:
-            held = await server.held_requests(_ANSWER_PATIENCE)
-        except ServerError:
-            return False
-        idle = idle + 1 if held + await _waiting(server) == 0 else 0
-        await asyncio.sleep(_SAMPLE)
-    return True
+            await asyncio.wait([idle, hurried], timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+            if idle.done() and idle.result():
+                return STOP_PATIENCE
+            over = f"drain-timeout ({self._timeout:g} s) is over"
+            self._say_what_fails(
+                "a second signal came" if hurried.done() else "tritonserver does not answer" if idle.done() else over
+            )
+            return STUCK_PATIENCE
+        finally:
+            idle.cancel()
+
+    async def _idle(self, at_least: float) -> bool:
+        """Whether nothing was in flight twice in a row; False when tritonserver ends or does not answer."""
+        await asyncio.sleep(at_least)
+        idle = 0
+        while idle < 2:
+            if not self._server.child.running:
+                return False
+            try:
+                self._in_flight = await self._server.held_requests() + await _waiting(self._server)
+            except ServerError:
+                return False
+            idle = idle + 1 if self._in_flight == 0 else 0
+            if self._in_flight:
+                self._say()
+            await asyncio.sleep(_SAMPLE)
+        return True
+
+    def _say(self) -> None:
+        """Once, and then every few seconds."""
+        now = self._loop.time()
+        if now < self._says_next:
+            return
+        left = max(0.0, self._until - now)
+        more = "" if self._says_next else "; a second signal ends the wait"
+        _LOG.info("waiting for %s in flight, %.0f s at most%s", _requests(self._in_flight), left, more)
+        self._says_next = now + _SAY_AGAIN
+
+    def _say_what_fails(self, why: str) -> None:
+        if self._in_flight:
+            fail = "fails" if self._in_flight == 1 else "fail"
+            _LOG.warning("%s; %s in flight %s", why, _requests(self._in_flight), fail)
+
+
+def _requests(count: int) -> str:
+    return f"{count} request{'' if count == 1 else 's'}"
 
 
 async def _waiting(server: TritonServer) -> int:
     """The requests that Triton has not handed to our backend yet; 0 where its metrics are switched off."""
-    with contextlib.suppress(OSError, ValueError, asyncio.TimeoutError):
-        return await asyncio.wait_for(waiting_requests(server.host, server.ports.metrics), _ANSWER_PATIENCE)
+    with contextlib.suppress(OSError, ValueError):
+        return await waiting_requests(server.host, server.ports.metrics)
     return 0

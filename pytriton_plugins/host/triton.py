@@ -219,10 +219,17 @@ class TritonServer:
         waiting = value >> 32
         return max(0, (value & 0xFFFFFFFF) - waiting), waiting
 
-    async def stop(self, patience: float) -> None:
-        """Fail what still waits, then end the process, by force after ``patience`` seconds."""
+    async def fail_requests(self, patience: float) -> None:
+        """Fail every request that waits, runs or comes, because the server stops; return when that is under way.
+
+        Before its workers are told to end: their end would be the reason that clients get.
+        """
         with contextlib.suppress(ServerError):
             self.link.send(LinkMessage(LinkKind.STOP))
+            await self.held_requests(patience)
+
+    async def stop(self, patience: float) -> None:
+        """End the process, by force after ``patience`` seconds."""
         self.child.signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self.child.wait(), patience)

@@ -24,6 +24,8 @@ PROGRAM = (
     "from pytriton_plugins.cli.entry import main; sys.exit(main())"
 )
 
+_DRAIN_TIMEOUT = "PYTRITON_HOST_DRAIN_TIMEOUT"
+
 
 class RunningHost:
     """A host that was started by `run_host`. ``http``, ``grpc`` and ``metrics`` are ``ADDRESS:PORT``."""
@@ -85,12 +87,15 @@ def run_host(
     env: Mapping[str, str] | None = None,
     ready: bool = True,
     prefix: Sequence[str] = (),
+    drain_timeout: float | None = 1.0,
 ) -> Iterator[RunningHost]:
     """A host that serves ``targets`` (none: every installed plugin), ready unless told otherwise, killed at the end.
 
     ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix``
-    is put before the command (``unshare …``).
+    is put before the command (``unshare …``). ``drain_timeout``: seconds that requests in flight get at a stop, unless
+    the two say otherwise; None leaves it to the daemon, whose default is longer than most tests want to wait.
     """
+    quick = {} if drain_timeout is None else {_DRAIN_TIMEOUT: f"{drain_timeout:g}"}
     ports = _free_ports()
     names = ("--http-port", "--grpc-port", "--metrics-port")
     flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
@@ -99,7 +104,7 @@ def run_host(
         command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(str, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                command, stdout=output, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
+                command, stdout=output, stderr=log, stdin=subprocess.DEVNULL, env={**quick, **os.environ, **(env or {})}
             )
         host = RunningHost(process, ports, folder)
         try:

@@ -106,10 +106,10 @@ def test_settings_that_do_not_fit_are_found_before_anything_is_served(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "ok   drain: delay 0 + time-out 1 + 3 s to end everything, no grace period is named"),
+        ((), "ok   drain: delay 0 + time-out 30 + 3 s to end everything, no grace period is named"),
         (
             ("--drain-delay=5", "--grace-period=30"),
-            "ok   drain: delay 5 + time-out 1 + 3 s to end everything, within a grace period of 30 s",
+            "ok   drain: delay 5 + time-out 20 + 3 s to end everything, within a grace period of 30 s",
         ),
         (
             ("--grace-period=3",),

@@ -84,12 +84,13 @@ def test_rights_are_as_few_as_can_be(called: Called) -> None:
 @pytest.mark.parametrize(
     ("options", "grace", "delay", "timeout"),
     [
-        ([], 11, "5", "1"),  # 5 + 1 + 3 to end everything, and 2 for the kubelet
-        (["--drain-timeout=20"], 30, "5", "20"),
-        (["--drain-delay=0"], 6, "0", "1"),
-        (["--drain-delay=2.5", "--drain-timeout=1.5"], 10, "3", "2"),
-        (["--grace-period=60"], 60, "5", "1"),
-        (["--set", "gracePeriod=45"], 45, "5", "1"),
+        ([], 45, "5", "30"),  # 5 + 30 + 3 to end everything, 2 for the kubelet, and some to spare
+        (["--drain-timeout=20"], 45, "5", "20"),
+        (["--drain-delay=10", "--drain-timeout=40"], 55, "10", "40"),
+        (["--drain-delay=9.5", "--drain-timeout=30.5"], 46, "10", "31"),
+        (["--grace-period=60"], 60, "5", "50"),
+        (["--grace-period=20", "--drain-delay=2"], 20, "2", "13"),
+        (["--set", "gracePeriod=60"], 60, "5", "30"),
     ],
 )
 def test_the_grace_period_is_the_hosts_own_arithmetic(
@@ -107,7 +108,7 @@ def test_the_grace_period_is_the_hosts_own_arithmetic(
     )
 
 
-@pytest.mark.parametrize("options", [["--grace-period=8"], ["--set", "gracePeriod=8"], ["--set", "drainDelay=9"]])
+@pytest.mark.parametrize("options", [["--grace-period=8"], ["--set", "gracePeriod=8"], ["--set", "drainDelay=13"]])
 def test_a_grace_period_that_is_too_short(called: Called, options: list[str]) -> None:
     ran = called("manifests", *ADD_SUB, *options)
     assert (ran.code, ran.out) == (2, "")
@@ -349,7 +350,7 @@ def test_what_hook_plugins_choose(called: Called, installed: Path) -> None:
     said = [variables(found)[f"PYTRITON_HOST_DRAIN_{name}"] for name in ("DELAY", "TIMEOUT")]
     assert (said, pod(found)["terminationGracePeriodSeconds"]) == (["10", "60"], 75)
     found = objects(called, "--drain-delay=2", "--drain-timeout=3")
-    assert pod(found)["terminationGracePeriodSeconds"] == 10
+    assert pod(found)["terminationGracePeriodSeconds"] == 45
 
 
 def test_a_port_that_may_be_any_is_none_of_the_others(called: Called) -> None:

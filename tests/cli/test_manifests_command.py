@@ -106,7 +106,7 @@ def test_kserve(called: Called) -> None:
     model = service["spec"]["predictor"]["model"]
     assert model["modelFormat"]["name"] == format_["name"]
     assert model["runtime"] == runtime["metadata"]["name"]
-    assert service["spec"]["predictor"]["terminationGracePeriodSeconds"] == 11
+    assert service["spec"]["predictor"]["terminationGracePeriodSeconds"] == 45
     assert service["spec"]["predictor"]["maxReplicas"] == 6
     assert (service["spec"]["predictor"]["scaleMetric"], service["spec"]["predictor"]["scaleTarget"]) == ("cpu", 80)
     (only,) = runtime["spec"]["containers"]

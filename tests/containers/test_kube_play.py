@@ -21,8 +21,11 @@ from podman import Container, Podman
 from pytriton_plugins.testing import wait_until
 
 PLAYED = {"ConfigMap", "Deployment"}
-GRACE, DELAY, TIMEOUT = 11, 5, 1
+GRACE, DELAY = 45, 5
 """Of the rendered pod: the daemon's own arithmetic."""
+
+END = 4
+"""Seconds that the stop may take beyond the delay: nothing is in flight then."""
 
 ROW = np.array([[1.0, 2.0]], np.float32)
 
@@ -70,7 +73,7 @@ def test_the_deployment_serves_and_stops(podman: Podman, image: str, tmp_path: P
         config = container.run("pytriton-host", "config").stdout.splitlines()
         said = {line.split()[0]: line.split()[1:] for line in config if len(line.split()) > 2}
         assert said["enable"][0] == "add-sub"
-        assert said["grace_period"] == ["11.0", "PYTRITON_HOST_GRACE_PERIOD"]
+        assert said["grace_period"] == ["45.0", "PYTRITON_HOST_GRACE_PERIOD"]
         assert said["models.add_sub.workers"][0] == "2"
         assert container.run("touch", "/etc/x").returncode != 0
         with Load(container.host, "add_sub", lambda: {"a": ROW, "b": ROW}, clients=8, anew=(False, True)) as load:
@@ -84,5 +87,5 @@ def test_the_deployment_serves_and_stops(podman: Podman, image: str, tmp_path: P
                 code = stopping.result()
             took = time.monotonic() - stopped
     assert code == 0
-    assert DELAY <= took < DELAY + TIMEOUT + 3
+    assert DELAY <= took < DELAY + END
     assert [each for each in load.sent if each.error] == []

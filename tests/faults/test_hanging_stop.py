@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ from leftovers import descendants
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
-PATIENCE = 2.0
+SOON = 8.0
+"""Seconds, less than the ten that a running tritonserver gets for an answer, and more than a slow machine needs."""
 
 HANGS = """
     import threading
@@ -33,20 +33,18 @@ def test_a_readiness_check_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HANGS)
     with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
         wait_until(lambda: "health check takes longer" in host.log, 30, "the check hangs")
-        assert host.stop(timeout=PATIENCE) == 0
+        assert host.stop(timeout=SOON) == 0
 
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_tritonserver_that_does_not_answer_is_not_waited_for(signals: int) -> None:
     """Seen red with a gate and a count that are waited for as long as a load (host/stopping.py)."""
-    with run_host(LIFE, options=["--drain-timeout=1"]) as host:
+    with run_host(LIFE, drain_timeout=1 if signals == 1 else 30) as host:
         os.kill(tritonserver(host), signal.SIGSTOP)
-        sent = time.monotonic()
         if signals == 2:
             host.process.send_signal(signal.SIGTERM)
             wait_until(lambda: "stopping" in host.log, what="the first signal is seen")
-        assert host.stop(timeout=20) == 0
-        assert time.monotonic() - sent < (PATIENCE if signals == 1 else 1.0)
+        assert host.stop(timeout=SOON) == 0
 
 
 def tritonserver(host: RunningHost) -> int:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from clients import Arrays, Crowd, Gate, attempt, texts
+from clients import PROTOCOLS, Arrays, Crowd, Gate, attempt, queued, texts
 from leftovers import Mark, ports_taken, shared_memory
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -132,18 +132,32 @@ def test_what_a_plugin_hid_from_its_worker_ends_too() -> None:
         assert mark.processes() == {}
 
 
-def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
-    """Seen red with the second signal not noted (`_on_signal`, host/daemon.py)."""
-    with run_host(LIFE, options=["--drain-timeout=60"]) as host, stuck(host, tmp_path):
+@pytest.mark.parametrize("seconds", [None, 1.0], ids=["a second signal", "drain-timeout"])
+def test_a_stop_says_what_it_waits_for_and_what_fails(tmp_path: Path, seconds: float | None) -> None:
+    """Seen red with a drain that says nothing, and with workers that are told to end before tritonserver is told that
+    their requests fail (`_shut_down`, host/daemon.py): "its worker ended while it ran this request".
+    """
+    gate = Gate(tmp_path / "gate")
+    with run_host(LIFE, drain_timeout=seconds) as host, Crowd(host, 2) as crowd:
+        held = [crowd.send("life", request("wait", tmp_path / "gate"), protocol) for protocol in PROTOCOLS]
+        wait_until(gate.is_reached, what="the callable runs")
+        wait_until(lambda: queued(host, "life") == 1, what="the other waits")
         host.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: "stopping" in host.log, what="the first signal is seen")
-        assert host.stop(signal.SIGTERM, timeout=5) == 0
+        waits = f"waiting for 2 requests in flight, {seconds or 30:.0f} s at most; a second signal ends the wait"
+        wait_until(lambda: waits in host.log, what="the stop says what it waits for")
+        if seconds is None:
+            wait_until(lambda: host.log.count("waiting for 2 requests in flight") == 2, what="it says so again")
+            host.process.send_signal(signal.SIGTERM)
+        assert host.process.wait(20) == 0
+        assert [each.result(20).error for each in held] == ["model life: the server is stopping"] * 2
+        why = "a second signal came" if seconds is None else "drain-timeout (1 s) is over"
+        assert f"{why}; 2 requests in flight fail" in host.log
 
 
 def test_requests_in_flight_are_answered_before_the_end(tmp_path: Path) -> None:
     """Seen red with no drain, or models that let go of their workers before it (`_shut_down`, host/daemon.py)."""
     gate = Gate(tmp_path / "gate")
-    with run_host(LIFE, options=["--drain-timeout=30"]) as host, Crowd(host, 1) as crowd:
+    with run_host(LIFE, drain_timeout=None) as host, Crowd(host, 1) as crowd:
         held = crowd.send("life", request("wait", tmp_path / "gate"))
         wait_until(gate.is_reached, what="the callable runs")
         host.process.send_signal(signal.SIGTERM)

@@ -37,14 +37,38 @@ def drain(folder: Path, flags: Flags, *answers: Drain | None, environ: dict[str,
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
-    assert drain(tmp_path, {}) == drain(tmp_path, {}, None) == Drain(5, 1, None)
-    assert drain(tmp_path, {}, environ={}) == Drain(0, 1, None)
+    assert drain(tmp_path, {}) == drain(tmp_path, {}, None) == Drain(5, 20, None)
+    assert drain(tmp_path, {}, environ={}) == Drain(0, 30, None)
+
+
+@pytest.mark.parametrize(
+    ("flags", "answer", "expected"),
+    [
+        ({"grace_period": "45"}, None, Drain(5, 35, 45)),
+        ({"drain_delay": "0"}, None, Drain(0, 25, None)),
+        ({"drain_delay": "29"}, None, Drain(29, 1, None)),
+        ({}, Drain(5, 20, 60), Drain(5, 50, 60)),
+        ({}, Drain(8, 20), Drain(8, 17, None)),
+        ({}, Drain(8, 9, 60), Drain(8, 9, 60)),
+        ({"drain_timeout": "7"}, Drain(5, 20, 60), Drain(5, 7, 60)),
+    ],
+)
+def test_requests_get_what_the_grace_period_leaves(
+    tmp_path: Path, flags: Flags, answer: Drain | None, expected: Drain
+) -> None:
+    """Less 3 s to end everything and 2 s for who counts it; 30 s where Kubernetes does not say. Seen red with 1 s."""
+    assert drain(tmp_path, flags, answer) == expected
+
+
+def test_outside_kubernetes_a_grace_period_counts_too(tmp_path: Path) -> None:
+    """Seen red with the default of 30 s left as it is (`HostConfig.with_default_drain`)."""
+    assert drain(tmp_path, {"grace_period": "10"}, environ={}) == Drain(0, 5, 10)
 
 
 def test_the_first_answer_is_taken() -> None:
     first, second, third = Answers(None), Answers(Drain(2, 3, 9)), Answers(Drain(0, 0))
     assert with_drain(HostConfig(), hook_manager(first, second, third)).drain == Drain(2, 3, 9)
-    assert (first.asked, second.asked, third.asked) == ([Drain(0, 1)], [Drain(0, 1)], [])
+    assert (first.asked, second.asked, third.asked) == ([Drain(0, 30)], [Drain(0, 30)], [])
 
 
 @pytest.mark.parametrize(

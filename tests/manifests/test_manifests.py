@@ -198,7 +198,7 @@ def _bare(found: Any) -> Any:
         ("sharedMemory.total=lots", "does not match pattern"),
         ("sharedMemory.total=1Mi", "sharedMemory.total is less than the 16Mi that the models begin with"),
         ("image.pullPolicy=Often", "value must be one of"),
-        ("gracePeriod=8", "gracePeriod is 8 s, and drainDelay + drainTimeout + 3 are 9 s; raise gracePeriod"),
+        ("gracePeriod=8", "gracePeriod is 8 s, and drainDelay + drainTimeout + 3 are 38 s; raise gracePeriod"),
         ("autoscaling.minReplicas=9", "autoscaling.minReplicas is more than autoscaling.maxReplicas"),
     ],
 )

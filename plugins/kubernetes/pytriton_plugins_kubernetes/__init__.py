@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from pytriton_plugins import hookimpl
-from pytriton_plugins.config import END_SECONDS
+from pytriton_plugins.config import END_SECONDS, SHORTEST_DRAIN
 from pytriton_plugins.host.headroom import container_memory
 from pytriton_plugins.values import MIB, Drain, ShmPolicy, Verdict
 from pytriton_plugins_kubernetes.options import Options
@@ -19,9 +19,6 @@ from pytriton_plugins_kubernetes.switch import objection
 
 GRACE_PERIOD = "POD_TERMINATION_GRACE_PERIOD"
 MEMORY_LIMIT = "POD_MEMORY_LIMIT"
-
-KUBELET_SECONDS = 2.0
-"""What the drain leaves of the grace period for the kubelet, whose clock runs before the signal is there."""
 
 ROOT = Path("/")
 """Where the limits of the container are read, below ``sys`` and ``proc``."""
@@ -31,21 +28,20 @@ _LOG = logging.getLogger("pytriton.kubernetes")
 
 @hookimpl
 def pytriton_choose_drain(default: Drain, settings: Mapping[str, Any]) -> Drain | None:
-    """The pod's grace period, and all that it leaves for requests in flight."""
+    """The pod's grace period; the daemon gives requests in flight all that it leaves."""
     Options.of(settings), memory_limit()  # what is wrong with them ends the start here, before anything runs
     pod = _number(GRACE_PERIOD, "whole seconds, the same as terminationGracePeriodSeconds")
     if pod is None:
         return None
-    needed = default.delay + default.timeout + END_SECONDS
+    timeout = min(default.timeout, SHORTEST_DRAIN)
+    needed = default.delay + timeout + END_SECONDS
     if pod < needed:
         raise ValueError(
             f"the pod's grace period ({GRACE_PERIOD}={pod}) is {needed - pod:g} s too short: drain-delay "
-            f"{default.delay:g} + drain-timeout {default.timeout:g} + {END_SECONDS:g} s to end everything = "
+            f"{default.delay:g} + drain-timeout {timeout:g} + {END_SECONDS:g} s to end everything = "
             f"{needed:g} s; raise terminationGracePeriodSeconds and the variable"
         )
-    grace = float(pod) if default.grace is None else min(pod, default.grace)
-    left = grace - default.delay - END_SECONDS - KUBELET_SECONDS
-    return Drain(default.delay, max(default.timeout, left), grace)
+    return attrs.evolve(default, grace=float(pod) if default.grace is None else min(pod, default.grace))
 
 
 @hookimpl

@@ -42,7 +42,8 @@ def host(switch: Path) -> Iterator[RunningHost]:
     """One that serves a model whose requests never end."""
     model = switch.with_name("model.py")
     model.write_text(MODEL)
-    with run_host(model, options=["--drain-delay=0"], env={**POD, "POD_NOT_READY_FILE": str(switch)}) as running:
+    env = {**POD, "POD_NOT_READY_FILE": str(switch)}
+    with run_host(model, options=["--drain-delay=0"], env=env, drain_timeout=None) as running:
         running.wait_settled()
         yield running
 
@@ -82,7 +83,7 @@ def send(host: RunningHost) -> None:
 
 def test_the_stop_uses_what_the_grace_period_leaves(host: RunningHost) -> None:
     """A request that never ends gets all of it, and the end comes before the kubelet's. Seen red without an answer to
-    `pytriton_choose_drain`: it got 1 s.
+    `pytriton_choose_drain`: it got 1 s, the default of that time.
     """
     client = threading.Thread(target=send, args=(host,))
     client.start()

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import pytriton_plugins_kubernetes as plugin
+from pytriton_plugins.config import load_config
 from pytriton_plugins.errors import HookError
+from pytriton_plugins.host.preparing import with_drain
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.testing import hook_manager
 from pytriton_plugins.values import MIB, Drain, HostStatus, ShmPolicy
@@ -40,8 +42,10 @@ def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # The grace period
 
 
-def drain(default: Drain = IN_A_POD, **settings: Any) -> Drain:
-    return hook_manager(plugin, settings=settings).choose_drain(default).value
+def drain(folder: Path, **flags: object) -> Drain:
+    """What the daemon makes of the plugin's answer in a pod, with these options."""
+    config = load_config((), flags, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, folder)
+    return with_drain(config, hook_manager(plugin)).drain
 
 
 @pytest.mark.parametrize("text", [None, ""])
@@ -52,49 +56,56 @@ def test_without_the_variable_there_is_no_answer(text: str | None, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("grace", "default", "expected"),
+    ("grace", "flags", "expected"),
     [
-        ("60", IN_A_POD, Drain(5, 50, 60)),
-        ("30", IN_A_POD, Drain(5, 20, 30)),
-        ("30", Drain(0, 1), Drain(0, 25, 30)),
-        ("11", IN_A_POD, Drain(5, 1, 11)),
-        ("9", IN_A_POD, Drain(5, 1, 9)),
-        # What options set is in the default; the daemon puts it back over the answer.
-        ("60", Drain(5, 1, 20), Drain(5, 10, 20)),
-        ("60", Drain(5, 1, 90), Drain(5, 50, 60)),
-        ("8", Drain(5, 0), Drain(5, 0, 8)),
+        ("60", {}, Drain(5, 50, 60)),
+        ("30", {}, Drain(5, 20, 30)),
+        ("20", {}, Drain(5, 10, 20)),
+        ("30", {"drain_delay": "0"}, Drain(0, 25, 30)),
+        ("11", {}, Drain(5, 1, 11)),
+        ("9", {}, Drain(5, 1, 9)),
+        # What options set is put back over the answer.
+        ("60", {"grace_period": "20"}, Drain(5, 10, 20)),
+        ("60", {"grace_period": "90"}, Drain(5, 80, 90)),
+        ("60", {"drain_timeout": "7"}, Drain(5, 7, 60)),
+        ("8", {"drain_timeout": "0"}, Drain(5, 0, 8)),
     ],
 )
 def test_the_drain_uses_what_the_grace_period_leaves(
-    grace: str, default: Drain, expected: Drain, monkeypatch: pytest.MonkeyPatch
+    grace: str, flags: dict[str, object], expected: Drain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(plugin.GRACE_PERIOD, grace)
-    assert drain(default) == expected
+    assert drain(tmp_path, **flags) == expected
 
 
 @pytest.mark.parametrize(
-    ("grace", "default", "said"),
+    ("grace", "flags", "said"),
     [
-        ("8", IN_A_POD, "is 1 s too short: drain-delay 5 + drain-timeout 1 + 3 s to end everything = 9 s"),
-        ("0", Drain(0, 1), "is 4 s too short: drain-delay 0 + drain-timeout 1 + 3 s to end everything = 4 s"),
-        ("30", Drain(5, 40), "is 18 s too short: drain-delay 5 + drain-timeout 40 + 3 s to end everything = 48 s"),
+        ("8", {}, "is 1 s too short: drain-delay 5 + drain-timeout 1 + 3 s to end everything = 9 s"),
+        ("0", {"drain_delay": "0"}, "is 4 s too short: drain-delay 0 + drain-timeout 1 + 3 s to end everything = 4 s"),
     ],
 )
 def test_too_short_a_grace_period_ends_the_start(
-    grace: str, default: Drain, said: str, monkeypatch: pytest.MonkeyPatch
+    grace: str, flags: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen red with the plugin leaving the sum to the daemon, which does not know what to raise."""
     monkeypatch.setenv(plugin.GRACE_PERIOD, grace)
     expected = f"(POD_TERMINATION_GRACE_PERIOD={grace}) {said}; raise terminationGracePeriodSeconds and the variable;"
     with pytest.raises(HookError, match=re.escape(expected)):
-        drain(default)
+        drain(tmp_path, **flags)
+
+
+def test_an_option_that_does_not_fit_into_the_grace_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(plugin.GRACE_PERIOD, "30")
+    with pytest.raises(HookError, match=r"drain-timeout 40 \+ 3 s to end everything = 48 s; raise the grace period"):
+        drain(tmp_path, drain_timeout="40")
 
 
 @pytest.mark.parametrize("text", ["30s", "-1", "1.5", "٣٠"])
-def test_a_grace_period_that_is_none(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grace_period_that_is_none(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(plugin.GRACE_PERIOD, text)
     with pytest.raises(HookError, match=re.escape(f"is {text!r}; it must be whole seconds, the same as termination")):
-        drain()
+        drain(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ def test_a_grace_period_that_is_none(text: str, monkeypatch: pytest.MonkeyPatch)
 def test_settings_that_make_no_sense_end_the_start(settings: dict[str, Any], said: str) -> None:
     """Seen red with them looked at by the hooks that need them only (`pytriton_choose_drain`)."""
     with pytest.raises(HookError, match=re.escape(said)):
-        drain(**settings)
+        hook_manager(plugin, settings=settings).choose_drain(IN_A_POD)
 
 
 # The memory
@@ -153,11 +164,11 @@ def test_never_below_the_start_nor_above_the_default(monkeypatch: pytest.MonkeyP
     assert policy() == DEFAULT
 
 
-def test_a_limit_that_is_no_number_of_bytes_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_that_is_no_number_of_bytes_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen red with it looked at when the first model is there (`pytriton_choose_drain`)."""
     monkeypatch.setenv(plugin.MEMORY_LIMIT, "4Gi")
     with pytest.raises(HookError, match="the variable POD_MEMORY_LIMIT is '4Gi'; it must be bytes, as the"):
-        drain()
+        drain(tmp_path)
 
 
 # The file

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from pytriton_plugins.config import END_SECONDS, HostConfig
+from pytriton_plugins.config import END_SECONDS, KUBELET_SECONDS, HostConfig
 from pytriton_plugins.config_file import FILE_NAME, raw_table
 from pytriton_plugins.deploy.manifests.yaml_text import EXTRA
 from pytriton_plugins.deploy.places import PLACES, interpreters, startup_seconds
@@ -26,8 +26,8 @@ WORKER = 512 * MIB
 SHM_TOTAL = 1024 * MIB
 """Of the shared memory of all models together, unless it is configured or they begin with more."""
 
-KUBELET = 2
-"""Seconds of the grace period that the kubelet may take before the daemon learns that it is to stop."""
+GRACE_PERIOD = 45
+"""Seconds of a pod's grace period, unless it is configured or the stop may take longer."""
 
 _BY_THE_MANIFESTS = frozenset(
     {"address", "http_port", "grpc_port", "metrics_port", "drain_delay", "drain_timeout", "grace_period", "shm_total"}
@@ -87,7 +87,7 @@ def make_plan(
     ``shm_initial``: bytes of the shared memory that all models begin with.
     """
     delay = config.drain_delay
-    needed = math.ceil(delay) + math.ceil(config.drain_timeout) + math.ceil(END_SECONDS)
+    needed = sum(map(math.ceil, (delay, config.drain_timeout, END_SECONDS, KUBELET_SECONDS)))
     return Plan(
         image,
         _fixed(ports),
@@ -97,7 +97,7 @@ def make_plan(
         "shared-memory" in config.allow,
         delay,
         config.drain_timeout,
-        math.ceil(config.grace_period) if config.grace_period is not None else needed + KUBELET,
+        math.ceil(config.grace_period) if config.grace_period is not None else max(GRACE_PERIOD, needed),
         startup_seconds(config),
         _config_text(config.tables.path),
         (*_variables(config),),

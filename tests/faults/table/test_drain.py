@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from clients import PROTOCOLS, texts
 from figures import FULL, figure
+from inits import AS_PID_1, pid_1_of
 from leftovers import Mark
 from load import Load, Sent
 
@@ -20,6 +23,7 @@ from pytriton_plugins.testing import run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
+SECONDS = LIFE.with_name("seconds.py")
 IDLE = {"what": texts(""), "gate": texts("/-")}
 CLIENTS = 32
 DELAY = 5.0 if FULL else 1.0
@@ -59,6 +63,29 @@ def test_nothing_is_lost_that_was_sent_before_the_delay_is_over() -> None:
     assert min(served) > CLIENTS
     figure(2, "SIGTERM, SIGINT under load: requests lost that were sent before the delay was over", lost, "", 0)
     figure(2, f"until exit 0, clients never stop, delay {DELAY:g} s", ends, limit=DELAY + DRAIN_TIMEOUT + 3)
+
+
+@pytest.mark.parametrize("seconds", [0.8, *([5.0] if FULL else [])])
+@pytest.mark.parametrize("prefix", [[], AS_PID_1], ids=["child", "process 1"])
+def test_the_default_stop_loses_nothing(prefix: list[str], seconds: float) -> None:
+    """Six clients, HTTP and gRPC, and no option but the ports. Seen red with a drain of 1 s, the default until then."""
+    asked = {"seconds": np.array([seconds], np.float32)}
+    with (
+        run_host(SECONDS, prefix=prefix, drain_timeout=None) as host,
+        Load(host, "seconds", lambda: asked, clients=6) as load,
+    ):
+        wait_until(lambda: len(load.sent) > 1, 30, "the clients are at work")
+        stopped = time.monotonic()
+        os.kill(pid_1_of(host) if prefix else host.process.pid, signal.SIGTERM)
+        load.end()
+        code = host.process.wait(60)
+        load.stop()
+    before = [each for each in load.sent if each.began < stopped]
+    failed = [each for each in before if each.error]
+    assert [each.error for each in failed] == []
+    assert len([each for each in before if each.ended > stopped]) == 6
+    assert code == 0
+    figure(2, f"SIGTERM without options, callables of {seconds:g} s: requests lost", [len(failed)], "", 0)
 
 
 def test_what_is_under_way_when_the_delay_is_over_arrives() -> None:

@@ -1,0 +1,92 @@
+"""Every signal that a session, a terminal, a service manager or an operator may send to the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from clients import Crowd, Gate, attempt, texts
+from inits import AS_PID_1, children, pid_1_of
+from terminals import ON_A_TERMINAL, close_terminal, press_ctrl_c
+
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
+NOTHING = {"what": texts(""), "gate": texts("/-")}
+STRAY = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPROF, signal.SIGIO]
+
+
+@contextlib.contextmanager
+def answered_in_spite_of(host: RunningHost, folder: Path) -> Iterator[None]:
+    """A request runs when something is done; it is answered, and only then the daemon ends, with exit code 0."""
+    gate = Gate(folder / "gate")
+    with Crowd(host, 1) as crowd:
+        held = crowd.send("life", {"what": texts("wait"), "gate": gate.tensor})
+        wait_until(gate.is_reached, 30, "the callable runs")
+        yield
+        wait_until(lambda: "waiting for 1 request in flight" in host.log, 30, "the stop waits")
+        gate.open()
+        assert held.result(30).error == ""
+        assert host.process.wait(30) == 0
+    assert "again" not in host.log
+
+
+def test_a_hang_up_stops_in_order_and_stray_signals_do_nothing(tmp_path: Path) -> None:
+    """A session that ends sends HUP twice. Seen red with TERM and INT heard alone (`Signals`, host/signals.py)."""
+    with run_host(LIFE, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
+        for number in STRAY:
+            host.process.send_signal(number)
+        said = [f"{number.name} is ignored; SIGTERM stops the daemon" for number in STRAY]
+        wait_until(lambda: all(line in host.log for line in said), 30, "each is logged")
+        host.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "stopping" in host.log, 30, "it stops")
+        host.process.send_signal(signal.SIGHUP)
+
+
+def test_what_nohup_has_ignored_stays_ignored() -> None:
+    """Seen red with a handler over every signal. The end of the processor time is a reason to fail."""
+    with run_host(LIFE, prefix=["nohup"]) as host:
+        host.process.send_signal(signal.SIGHUP)
+        host.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: "SIGUSR1 is ignored" in host.log, 30, "both signals are heard")
+        assert attempt(host, "grpc", "life", NOTHING).error == ""
+        assert "stopping" not in host.log
+        host.process.send_signal(signal.SIGXCPU)
+        assert host.process.wait(30) == 1
+        assert "SIGXCPU: the limit of processor time is reached (ulimit -t): stopping" in host.log
+
+
+def test_quit_does_not_wait(tmp_path: Path) -> None:
+    """Seen red with the default of SIGQUIT: exit code 131, and the client has no answer."""
+    gate = Gate(tmp_path / "gate")
+    with run_host(LIFE, drain_timeout=None) as host, Crowd(host, 1) as crowd:
+        held = crowd.send("life", {"what": texts("wait"), "gate": gate.tensor})
+        wait_until(gate.is_reached, 30, "the callable runs")
+        assert host.stop(signal.SIGQUIT) == 0
+        assert held.result(30).error == "model life: the server is stopping"
+        assert "SIGQUIT: stopping without waiting" in host.log
+
+
+@pytest.mark.parametrize("act", [press_ctrl_c, close_terminal], ids=lambda act: act.__name__)
+def test_a_terminal(tmp_path: Path, act: Callable[[RunningHost], None]) -> None:
+    """As process 1 with a terminal (docker run -it) the key sends SIGINT to the init and to the daemon: once is meant.
+    Seen red with an init that hands on what the terminal sends, and with a HUP that ends the daemon.
+    """
+    as_process_1 = AS_PID_1 if act is press_ctrl_c else []
+    prefix = [*ON_A_TERMINAL, *as_process_1]
+    with run_host(LIFE, prefix=prefix, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
+        act(host)
+
+
+def test_an_init_hands_on_what_a_service_manager_sends(tmp_path: Path) -> None:
+    """Seen red with six signals forwarded (host/pid1.py)."""
+    with run_host(LIFE, prefix=AS_PID_1, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
+        init = pid_1_of(host)
+        os.kill(init, signal.SIGALRM)
+        wait_until(lambda: "SIGALRM is ignored" in host.log, 30, "it is handed on")
+        assert len(children(init)) == 1
+        os.kill(init, signal.SIGPWR)
