@@ -12,6 +12,7 @@ from pytriton_plugins.host.command_line import check_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.hardening import forbid_core_dumps
+from pytriton_plugins.host.limits import check_limits, least_demand, raise_descriptors
 from pytriton_plugins.host.locate import find_tritonserver
 from pytriton_plugins.host.logs import set_up_logging
 from pytriton_plugins.host.ports import choose_ports
@@ -48,6 +49,8 @@ def _run(config: HostConfig) -> int:
         )
     found = find_tritonserver(config.tritonserver, hooks)
     config = with_drain(with_server_options(config, hooks), hooks)
+    raise_descriptors()
+    check_limits(least_demand(config, sum(not record.error for record in records)))
     ports = choose_ports(config, hooks)
     if config.address in LOOPBACK and in_container():
         _LOG.warning(
