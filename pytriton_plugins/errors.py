@@ -70,6 +70,10 @@ class NoThreadsLeft(ServerError):
     """A call would have tritonserver start threads that it may not have, and that ends it."""
 
 
+class LimitError(PytritonPluginsError):
+    """A limit of the system is too low for what is to be served."""
+
+
 class ShmError(PytritonPluginsError):
     """A segment cannot be had: over the model's limit or over the machine's memory headroom."""
 

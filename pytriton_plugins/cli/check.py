@@ -160,7 +160,15 @@ def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord])
         yield Line(
             not each.error, f"plugin {each.reference.label}", each.error or names or "none of its models is enabled"
         )
+    yield from _limits(config, models)
     yield from _attempt("memory", lambda: _memory(config, hooks, models))
+
+
+def _limits(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Line]:
+    from pytriton_plugins.host.limits import demand_of, limits
+
+    for limit in limits(demand_of(config, models)):
+        yield Line(not limit.short, limit.subject, str(limit).removeprefix(f"{limit.subject}: "))
 
 
 def _memory(config: HostConfig, hooks: HookManager, models: list[ModelDeclaration]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytriton_plugins.errors import NoThreadsLeft, ServerError, ServerGone
 from pytriton_plugins.grpc_import import no_fork_handlers
 from pytriton_plugins.host.headroom import process_headroom
+from pytriton_plugins.host.limits import PROCESS_REMEDY
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
@@ -111,6 +112,5 @@ def _check_threads(needed: int) -> None:
     left = process_headroom()
     if needed > left:
         raise NoThreadsLeft(
-            f"tritonserver needs {needed} more threads and {max(0, left)} are allowed here; raise the limit of "
-            "processes of this container (pids) or user (ulimit -u)"
+            f"tritonserver needs {needed} more threads and {max(0, left)} are allowed here; {PROCESS_REMEDY}"
         )

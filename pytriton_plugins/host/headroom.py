@@ -11,10 +11,15 @@ from pathlib import Path
 _Names = tuple[str, str, str]
 """Files with a limit and with the use, and the key in memory.stat of what is used and can be had back, or none."""
 
-_NO_LIMIT = 1 << 62
+NO_LIMIT = 1 << 62
+"""More than any limit."""
+
 _ROOT = Path("/")
 _V2 = ("memory.max", "memory.current", "inactive_file")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_ALWAYS, _NEVER = 1, 2
+"""Values of vm.overcommit_memory; with any other each piece of memory is looked at by itself."""
+
 _PIDS = ("pids.max", "pids.current", "")
 
 
@@ -29,7 +34,7 @@ def container_memory(root: Path = _ROOT) -> int | None:
     None where nothing but the size of the machine is a limit. ``root``: where ``proc`` and ``sys`` are.
     """
     limits = [_number(folder / names[0]) for folder, names in _cgroups("memory", _V1, _V2, root)]
-    least = min((limit for limit in limits if limit is not None), default=_NO_LIMIT)
+    least = min((limit for limit in limits if limit is not None), default=NO_LIMIT)
     return least if least < machine_memory(root) else None
 
 
@@ -38,19 +43,38 @@ def machine_memory(root: Path = _ROOT) -> int:
     return _meminfo("MemTotal", root)
 
 
+def swappable(root: Path = _ROOT) -> int:
+    """Bytes that one piece of memory may have: the kernel refuses a larger one, used or not, unless told otherwise."""
+    if _overcommit(root) == _ALWAYS:
+        return NO_LIMIT
+    return _meminfo("MemTotal", root) + _meminfo("SwapTotal", root)
+
+
+def committable(root: Path = _ROOT) -> int:
+    """Bytes of memory that may still be asked for, used or not; a limit only where the kernel is told to count them."""
+    if _overcommit(root) != _NEVER:
+        return NO_LIMIT
+    return _meminfo("CommitLimit", root) - _meminfo("Committed_AS", root)
+
+
 def process_headroom() -> int:
     """Processes and threads that may still be started here, by the limits of pids cgroups and of this user."""
     try:
         return min([_left_to_user(), *_below_limits("pids", _PIDS, _PIDS)])
     except OSError:  # no descriptor is left to look with: that is another shortage
-        return _NO_LIMIT
+        return NO_LIMIT
 
 
 def _meminfo(name: str, root: Path) -> int:
     for line in (root / "proc/meminfo").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    return _NO_LIMIT  # no such figure: the cgroups alone decide
+    return NO_LIMIT  # no such figure: the cgroups alone decide
+
+
+def _overcommit(root: Path) -> int | None:
+    """``vm.overcommit_memory``."""
+    return _number(root / "proc/sys/vm/overcommit_memory")
 
 
 def _number(file: Path) -> int | None:
@@ -64,7 +88,7 @@ def _number(file: Path) -> int | None:
 def _left_to_user() -> int:
     limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     if limit == resource.RLIM_INFINITY or os.geteuid() == 0:
-        return _NO_LIMIT
+        return NO_LIMIT
     return limit - sum(map(_own_threads, Path("/proc").iterdir()))
 
 

@@ -12,7 +12,8 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.discovery.selection import warn_of_unknown_models
-from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.errors import ConfigError, LimitError
+from pytriton_plugins.host.limits import check_descriptors, demand_of
 from pytriton_plugins.host.model_settings import configured
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.worker import Worker, WorkerFailed
@@ -43,18 +44,30 @@ class PluginRecord:
 async def start_plugin(roster: Roster, record: PluginRecord) -> None:
     """Have the plugin's models served, unless it is refused already; a failure is written into ``record``.
 
-    Raises HookError when a hook plugin that is asked for the model's policy is broken.
+    Raises HookError when a hook plugin that is asked for the model's policy is broken. What does not fit below the
+    limits of this system ends the start.
     """
     record.required = not record.reference.names & set(roster.config.optional)
     if record.error:
         record.refused = True
         _LOG.error("plugin %s: %s", record.reference.label, record.error)
         return
-    await serve_plugin(roster, record)
+    try:
+        await _serve_plugin(roster, record)
+    except LimitError as error:
+        roster.abort(error)
 
 
 async def serve_plugin(roster: Roster, record: PluginRecord) -> None:
     """Import the plugin in a worker and have its models served; an error that it had stands until it is."""
+    try:
+        await _serve_plugin(roster, record)
+    except LimitError as error:
+        _failed(roster, record, error)
+
+
+async def _serve_plugin(roster: Roster, record: PluginRecord) -> None:
+    """Raises LimitError for models that would leave clients no descriptors."""
     worker: Worker | None = None
     try:
         worker = roster.new_worker(record.reference)
@@ -63,9 +76,13 @@ async def serve_plugin(roster: Roster, record: PluginRecord) -> None:
         record.declared = frozenset(declaration.name for declaration in declared)
         declarations = enabled(roster.config, declared)
         refuse_other_tensors(roster, record.reference, declarations)
-    except (WorkerFailed, ConfigError, OSError) as error:
+        served = [model.declaration for model in roster.models.values() if not model.error]
+        check_descriptors(demand_of(roster.config, [*served, *declarations]))
+    except (WorkerFailed, ConfigError, LimitError, OSError) as error:
         if worker is not None:
             worker.kill()
+        if isinstance(error, LimitError):
+            raise
         _failed(roster, record, error)
         return
     record.error = ""

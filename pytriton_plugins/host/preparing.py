@@ -23,6 +23,7 @@ from pytriton_plugins.discovery.selection import (
 from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.command_line import check_server_options
+from pytriton_plugins.host.limits import check_limits, least_demand
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.host.ports import choose_ports
@@ -58,6 +59,8 @@ def prepare(config: HostConfig) -> Prepared:
         config = with_server_options(config, hooks)
     with problems:
         config = with_drain(config, hooks)
+    with problems:
+        check_limits(least_demand(config, sum(not record.error for record in records)))
     ports = problems.attempt(lambda: choose_ports(config, hooks))
     problems.tell()
     assert found is not None

@@ -11,6 +11,7 @@ from pytriton_plugins.host.command_line import warn_of_server_options
 from pytriton_plugins.host.container import LOOPBACK, in_container
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.hardening import forbid_core_dumps
+from pytriton_plugins.host.limits import raise_descriptors
 from pytriton_plugins.host.logs import Log, set_up_logging
 from pytriton_plugins.host.preparing import prepare
 from pytriton_plugins.host.recent_errors import RecentErrors
@@ -36,6 +37,7 @@ def _run(config: HostConfig, log: Log) -> int:
     os.umask(0o077)
     if not config.core_dumps:
         forbid_core_dumps()
+    raise_descriptors()
     prepared = prepare(config)
     warn_of_server_options(prepared.config)
     if config.address in LOOPBACK and in_container():

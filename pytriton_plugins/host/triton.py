@@ -18,6 +18,7 @@ from pytriton_plugins.errors import NoThreadsLeft, ServerError
 from pytriton_plugins.host.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
 from pytriton_plugins.host.command_line import BACKENDS, SECRET_HEADER, command_line
 from pytriton_plugins.host.control import Control
+from pytriton_plugins.host.limits import server_stack
 from pytriton_plugins.host.locate import FoundServer, cannot_be_run
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
@@ -248,7 +249,7 @@ def _started(command: list[str], link: BackendLink) -> Child:
             link.refuse(ServerError(reason))
 
     peer, variables = inherited_by(link)
-    with peer:
+    with peer, server_stack():
         env = {_ARENAS: str(len(os.sched_getaffinity(0))), **os.environ, **variables}
         return Child(command, inherit=[peer.fileno()], env=env, on_line=on_line, on_left_out=log_left_out)
 

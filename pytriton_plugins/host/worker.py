@@ -18,6 +18,7 @@ import attrs
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.host.hardening import let_go_first
+from pytriton_plugins.host.limits import restore_descriptors
 from pytriton_plugins.host.logs import about
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
@@ -127,6 +128,7 @@ class Worker:
             self.child = self._start(peer.fileno(), read_end)
             ours.pop_all()
         let_go_first(self.child.pid)
+        restore_descriptors(self.child.pid)
 
     def _start(self, link: int, kill_pipe: int) -> Child:
         launch = self.launch

@@ -1,0 +1,131 @@
+"""Bodies of up to 128 MB over each way in, also as curl sends them; row 18 of the table of faults."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from clients import infer
+from figures import FULL, figure
+from growth import holding
+from leftovers import tritonserver
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+SIZES = Path(__file__).parents[2] / "models" / "sizes.py"
+MB = 1_000_000
+MEGABYTES = (1, 4, 16, 64, 128) if FULL else (8, 32)
+IN_A_ROW = (8, 32, 128) if FULL else (8,)
+REQUESTS = 200 if FULL else 60
+WARM = 0.4
+"""Of these requests: by then each of the eight HTTP threads had some, and has its share of memory."""
+
+GROWTH = 16.0
+"""MB between the last of these and the end: what glibc's arenas take and give back, not a request a time."""
+
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+"""The first is what ``curl -d`` says unless told otherwise; tritonserver's HTTP parser then reads it as a form, too."""
+
+PIECE = b"Text, with 100% of what forms are made of: a=b&c;d+e. "
+
+
+class Body(NamedTuple):
+    """What is posted where, and what the answer must be."""
+
+    path: str
+    text: str
+    answer: int
+
+
+def numbers(size: int) -> Body:
+    count = size // len("1.5,")
+    data = ",".join(["1.5"] * count)
+    tensor = f'{{"name": "numbers", "datatype": "FP32", "shape": [{count}], "data": [{data}]}}'
+    return Body("size_of/infer", f'{{"inputs": [{tensor}]}}', count + count // 2)
+
+
+def encoded(size: int) -> Body:
+    text = base64.b64encode(np.random.default_rng(size).bytes(size * 3 // 4)).decode()
+    tensor = f'{{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["{text}"]}}'
+    return Body("size_of/infer", f'{{"inputs": [{tensor}]}}', zlib.crc32(text.encode()))
+
+
+def generated(size: int) -> Body:
+    text = PIECE * (size // len(PIECE))
+    return Body("size_of/generate", json.dumps({"text": text.decode()}), zlib.crc32(text))
+
+
+def streamed(size: int) -> Body:
+    return generated(size)._replace(path="streamed_size_of/generate_stream")
+
+
+WAYS: dict[str, Callable[[int], Body]] = {
+    "numbers": numbers,
+    "base64": encoded,
+    "generate": generated,
+    "generate_stream": streamed,
+}
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[RunningHost]:
+    with run_host(SIZES) as running:
+        yield running
+        assert "tritonserver ended" not in running.log
+        assert running.stop() == 0
+
+
+def send(host: RunningHost, body: Body, content_type: str) -> None:
+    """Post it once; the answer must be right."""
+    connection = http.client.HTTPConnection(host.http, timeout=300)
+    try:
+        connection.request("POST", f"/v2/models/{body.path}", body.text, {"Content-Type": content_type})
+        answer = connection.getresponse()
+        said = answer.read()
+    finally:
+        connection.close()
+    assert answer.status == 200, said
+    assert str(body.answer) in said.decode()
+
+
+@pytest.mark.parametrize("content_type", [FORM, JSON])
+@pytest.mark.parametrize("way", WAYS)
+def test_large_bodies_are_answered(host: RunningHost, way: str, content_type: str) -> None:
+    """Seen red with the soft limit of the stack as it is usually set (`server_stack`, host/limits.py): forms of 16 MB
+    ended tritonserver.
+    """
+    before = tritonserver(host)
+    for size in MEGABYTES:
+        send(host, WAYS[way](size * MB), content_type)
+    assert tritonserver(host) == before
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_large_tensors_are_answered(host: RunningHost, protocol: str) -> None:
+    """Binary, as tritonclient sends them."""
+    for size in MEGABYTES:
+        sent = np.full(size * MB // 4, 1.5, np.float32)
+        assert infer(host, protocol, "size_of", {"numbers": sent})["sum"].item() == 1.5 * sent.size
+
+
+@pytest.mark.parametrize("size", IN_A_ROW)
+def test_many_in_a_row(size: int) -> None:
+    """tritonserver lives, and what it holds does not grow with each request."""
+    bodies = [way(size * MB) for way in WAYS.values()]
+    with run_host(SIZES) as host:
+        server, held = tritonserver(host), []
+        for number in range(REQUESTS):
+            send(host, bodies[number % len(bodies)], FORM)
+            held.append(holding(server, number).memory / MB)
+        assert tritonserver(host) == server
+        assert host.stop() == 0
+    warm = held[int(REQUESTS * WARM) :]
+    figure(18, f"{REQUESTS} forms of {size} MB: most that tritonserver holds after one", [max(held)], "MB")
+    figure(18, f"{REQUESTS} forms of {size} MB: growth from the {int(REQUESTS * WARM)}th on", [warm[-1] - warm[0]], "MB", GROWTH)
