@@ -94,7 +94,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         finish()
     except OutputFailed as error:
-        return _fail("" if error.quiet else str(error), 1)
+        return _fail(1, *error.told)
     return code
 
 
@@ -114,7 +114,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.Abort:
         return _fail(1, "interrupted")
     except OutputFailed as error:
-        return _fail(1, *([] if error.quiet else [str(error)]))
+        return _fail(1, *error.told)
     except PytritonPluginsError as error:
         return _fail(2 if isinstance(error, ConfigError) else 1, *error.problems)
 

@@ -26,6 +26,11 @@ class OutputFailed(PytritonPluginsError):
         super().__init__(f"standard output cannot be written: {reason}")
         self.quiet = error.errno == errno.EPIPE
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The lines that explain it, if any."""
+        return () if self.quiet else (str(self),)
+
 
 class _Descriptor(io.RawIOBase):
     """Standard output or error. After its first failure it takes everything and drops it: the interpreter's end would

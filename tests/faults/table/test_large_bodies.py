@@ -128,4 +128,10 @@ def test_many_in_a_row(size: int) -> None:
         assert host.stop() == 0
     warm = held[int(REQUESTS * WARM) :]
     figure(18, f"{REQUESTS} forms of {size} MB: most that tritonserver holds after one", [max(held)], "MB")
-    figure(18, f"{REQUESTS} forms of {size} MB: growth from the {int(REQUESTS * WARM)}th on", [warm[-1] - warm[0]], "MB", GROWTH)
+    figure(
+        18,
+        f"{REQUESTS} forms of {size} MB: growth from the {int(REQUESTS * WARM)}th on",
+        [warm[-1] - warm[0]],
+        "MB",
+        GROWTH,
+    )
