@@ -25,6 +25,9 @@ PERIOD = 0.25
 CHECK_TIMEOUT = 0.5
 """Seconds after which a hook that has not answered counts as one that says no."""
 
+_MOST_REASONS = 10
+"""In one message: hundreds of models may fail at once."""
+
 
 class Subject(Protocol):
     """Whose health it is: what the host knows of itself, and what it does about a change."""
@@ -94,7 +97,7 @@ class Health:
                 look = await self._look(status)
             self.last = look
             if look.reasons != before and status.state == "serving":
-                _LOG.warning("not ready: %s", "; ".join(look.reasons)) if look.reasons else _LOG.info("ready")
+                _LOG.warning("not ready: %s", _few(look.reasons)) if look.reasons else _LOG.info("ready")
                 before = look.reasons
             await self._set(not look.reasons)
             self._tell(looks, look.reasons)
@@ -222,6 +225,12 @@ def _ask_all(
     else:
         reasons = [f"{chosen.plugin}: {chosen.value.reason or 'no reason given'}"]
     return Look(reasons, "; ".join(dead))
+
+
+def _few(reasons: Sequence[str]) -> str:
+    """The first reasons for the log; `status` has every one."""
+    more = len(reasons) - _MOST_REASONS
+    return "; ".join(reasons[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _failed(verdicts: Sequence[NamedVerdict]) -> list[str]:
