@@ -103,15 +103,14 @@ def _effective_policy(
 ) -> Iterator[tuple[str, Any, str]]:
     import attrs
 
-    from pytriton_plugins.hooks.manager import BUILT_IN
-    from pytriton_plugins.host.granting import policy_of
+    from pytriton_plugins.host.granting import default_policy, policy_of
 
-    policy = policy_of(config, hooks, model)
+    policy, default = policy_of(config, hooks, model), default_policy(config, model)
     for name, value in attrs.asdict(policy.value).items():
         source = config.sources.get(f"shm_{name}", "default")
         if getattr(config.model(model.name), f"shm_{name}", None) is not None:
             source = file
-        elif source == "default" and policy.plugin != BUILT_IN:
+        elif value != getattr(default, name):
             source = f"hook plugin {policy.plugin}"
         yield f"shm.{name}", value, source
 
@@ -121,18 +120,17 @@ def _in_file(config: HostConfig, key: str) -> str:
 
 
 def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
-    """What hook plugins would make of settings that nobody else set."""
-    from pytriton_plugins.hooks.manager import BUILT_IN
+    """What hook plugins would change of settings that nobody else set."""
     from pytriton_plugins.host.ports import wanted_ports
     from pytriton_plugins.host.preparing import chosen_drain
     from pytriton_plugins.values import ServerOptions
 
     chosen = _chosen_server(config, hooks)
     ports, plugin = wanted_ports(config, hooks)
-    if plugin != BUILT_IN:
-        for name in ("http_port", "grpc_port", "metrics_port"):
-            if name not in config.fixed:
-                chosen[name] = getattr(ports, name.removesuffix("_port")), f"hook plugin {plugin}"
+    for name in ("http_port", "grpc_port", "metrics_port"):
+        port = getattr(ports, name.removesuffix("_port"))
+        if port != getattr(config, name):
+            chosen[name] = port, f"hook plugin {plugin}"
     drain, plugin = chosen_drain(config, hooks)
     chosen |= {name: (value, f"hook plugin {plugin}") for name, value in drain.items()}
     options = hooks.edit_server_options(ServerOptions(config.server_options))

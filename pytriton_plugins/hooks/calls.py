@@ -6,7 +6,10 @@ that are None, so results of a hook call cannot be told apart by plugin.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -53,6 +56,42 @@ class Gathered(Generic[T]):
     broken: tuple[Failure, ...]
 
 
+class Timing:
+    """How long each plugin has taken for each hook so far; written by the thread that asks, read by others."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, str], float] = {}
+        self._running: tuple[tuple[str, str], float] | None = None
+
+    def slowest(self) -> tuple[str, str, float]:
+        """Plugin, hook and seconds, of a call that still runs as well; two empty texts when nobody was asked."""
+        seconds, running = dict(self._seconds), self._running
+        if running is not None:
+            (call, began) = running
+            seconds[call] = seconds.get(call, 0.0) + time.monotonic() - began
+        return max(((*call, took) for call, took in seconds.items()), key=lambda each: each[2], default=("", "", 0.0))
+
+    @contextlib.contextmanager
+    def call(self, plugin: str, hook: str) -> Iterator[None]:
+        """Measure one call."""
+        began = time.monotonic()
+        self._running = ((plugin, hook), began)
+        try:
+            yield
+        finally:
+            self._running = None
+            before = self._seconds.get((plugin, hook), 0.0)
+            self._seconds[plugin, hook] = before + time.monotonic() - began
+
+
+_TIMING: ContextVar[Timing | None] = ContextVar("timing", default=None)
+
+
+def measure(timing: Timing) -> None:
+    """Have the calls of this thread measured from now on."""
+    _TIMING.set(timing)
+
+
 def choose(caller: pluggy.HookCaller, arguments: Arguments, expected: Expected, fail: OnFailure) -> Answer[Any] | None:
     """The first answer that is not None; a plugin that fails is passed over when ``fail`` returns."""
     for impl in implementations(caller):
@@ -67,13 +106,16 @@ def choose(caller: pluggy.HookCaller, arguments: Arguments, expected: Expected, 
 def edit(
     caller: pluggy.HookCaller, name: str, value: T, arguments: Arguments, expected: Expected, fail: OnFailure
 ) -> Answer[T]:
-    """``value`` as changed by each plugin in turn, who gets it as argument ``name``; the last to change it is named."""
+    """``value`` as changed by each plugin in turn, who gets it as argument ``name``; the last to change it is named.
+
+    A plugin that returns what it was given has changed nothing.
+    """
     edited = Answer(value, "")
     for impl in implementations(caller):
         answer = _ask(caller, impl, {**arguments, name: edited.value}, expected)
         if isinstance(answer, Failure):
             fail(answer)
-        elif answer is not None:
+        elif answer is not None and answer != edited.value:
             edited = Answer(answer, impl.plugin_name)
     return edited
 
@@ -182,9 +224,11 @@ def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments
         given = {**arguments, "settings": arguments["settings"].get(impl.plugin_name, {})}
         # pluggy itself never fills a parameter that has a default.
         with_default = {name: given[name] for name in impl.kwargnames if name in given}
-        answer = impl.function(*(given[name] for name in impl.argnames), **with_default)
-        # A generator runs only here, so its exceptions belong to this call.
-        return list(answer) if collect and answer is not None else answer  # type: ignore[call-overload]
+        timing = _TIMING.get()
+        with timing.call(impl.plugin_name, caller.name) if timing else contextlib.nullcontext():
+            answer = impl.function(*(given[name] for name in impl.argnames), **with_default)
+            # A generator runs only here, so its exceptions belong to this call.
+            return list(answer) if collect and answer is not None else answer  # type: ignore[call-overload]
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # also SystemExit: a plugin does not end the host

@@ -35,14 +35,19 @@ def fixed_fields(config: HostConfig, model: str) -> frozenset[str]:
     return frozenset(name for name in _SET if getattr(said, f"shm_{name}") is not None or f"shm_{name}" in config.fixed)
 
 
+def default_policy(config: HostConfig, model: ModelDeclaration) -> ShmPolicy:
+    """The model's policy as the configuration has it, which hook plugins are asked about."""
+    said = config.model(model.name)
+    own = {name for name in _SET if getattr(said, f"shm_{name}") is not None}
+    return ShmPolicy(**{name: getattr(said if name in own else config, f"shm_{name}") for name in _SET})
+
+
 def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Chosen[ShmPolicy]:
     """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice.
 
     Raises HookError when the two do not go together.
     """
-    said = config.model(model.name)
-    own = {name for name in _SET if getattr(said, f"shm_{name}") is not None}
-    default = ShmPolicy(**{name: getattr(said if name in own else config, f"shm_{name}") for name in _SET})
+    default = default_policy(config, model)
     chosen = hooks.choose_shm_policy(model, default)
     fixed = {name: getattr(default, name) for name in fixed_fields(config, model.name)}
     try:

@@ -12,6 +12,7 @@ from typing import Protocol
 import attrs
 
 from pytriton_plugins.errors import ServerError, ServerGone
+from pytriton_plugins.hooks.calls import Timing, measure
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
@@ -23,6 +24,9 @@ PERIOD = 0.25
 
 CHECK_TIMEOUT = 0.5
 """Seconds after which a hook that has not answered counts as one that says no."""
+
+_MOST_REASONS = 10
+"""In one message: hundreds of models may fail at once."""
 
 
 class Subject(Protocol):
@@ -55,6 +59,10 @@ class Health:
         self._subject = subject
         self._changed = asyncio.Event()
         self._asked: asyncio.Future[Look] | None = None
+        self._timing = Timing()
+        """Of what is asked."""
+        self._told_slow: tuple[str, str] | None = None
+        """The plugin and hook of which the log says already that it was slow."""
         self._is_late = False
         """The answer to what is asked was not there in time."""
         self._last = Look([])
@@ -89,7 +97,7 @@ class Health:
                 look = await self._look(status)
             self.last = look
             if look.reasons != before and status.state == "serving":
-                _LOG.warning("not ready: %s", "; ".join(look.reasons)) if look.reasons else _LOG.info("ready")
+                _LOG.warning("not ready: %s", _few(look.reasons)) if look.reasons else _LOG.info("ready")
                 before = look.reasons
             await self._set(not look.reasons)
             self._tell(looks, look.reasons)
@@ -143,19 +151,34 @@ class Health:
         done, _ = await asyncio.wait([self._asked], timeout=CHECK_TIMEOUT)
         if not done:
             self._is_late = True
-            return Look([*_failed(own), f"a plugin's health check takes longer than {CHECK_TIMEOUT} s"])
+            return Look([*_failed(own), self._late()])
         look, self._asked = self._asked.result(), None
         if self._is_late:  # it was asked of another state
             self._is_late = False
+            self._tell_slow()
             return await self._look(status)
         self._last = look
         return look
+
+    def _late(self) -> str:
+        """Why there is no answer in time. It stays the same for as long as that lasts: the log has it once."""
+        plugin, hook, _ = self._timing.slowest()
+        whose = f"hook plugin {plugin}: {hook}" if plugin else "no hook plugin was asked yet"
+        return f"health checks take longer than {CHECK_TIMEOUT} s; the slowest: {whose}"
+
+    def _tell_slow(self) -> None:
+        plugin, hook, seconds = self._timing.slowest()
+        if plugin and (plugin, hook) != self._told_slow:
+            said = "hook plugin %s: %s took %.1f s; the health checks of all hook plugins together get %g s"
+            _LOG.warning(said, plugin, hook, seconds, CHECK_TIMEOUT)
+            self._told_slow = (plugin, hook)
 
     def _ask(self, status: HostStatus, own: list[NamedVerdict]) -> asyncio.Future[Look]:
         """Have a thread ask the hooks. A daemon thread: one that hangs must not hold up the end of the process."""
         loop = asyncio.get_running_loop()
         asked: asyncio.Future[Look] = loop.create_future()
         models = self._subject.required_models()
+        timing = self._timing = Timing()
 
         def settle(look: Look | None, error: BaseException | None) -> None:
             if asked.done():
@@ -167,6 +190,7 @@ class Health:
 
         def ask() -> None:
             look, failed = None, None
+            measure(timing)
             try:
                 look = _ask_all(self._subject.hooks, status, own, models)
             except BaseException as error:
@@ -201,6 +225,12 @@ def _ask_all(
     else:
         reasons = [f"{chosen.plugin}: {chosen.value.reason or 'no reason given'}"]
     return Look(reasons, "; ".join(dead))
+
+
+def _few(reasons: Sequence[str]) -> str:
+    """The first reasons for the log; `status` has every one."""
+    more = len(reasons) - _MOST_REASONS
+    return "; ".join(reasons[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _failed(verdicts: Sequence[NamedVerdict]) -> list[str]:

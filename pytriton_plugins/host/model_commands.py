@@ -12,7 +12,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsError
 from pytriton_plugins.host.control_socket import Progress
 from pytriton_plugins.host.granting import LOOK_AGAIN
-from pytriton_plugins.host.newcomers import candidates
+from pytriton_plugins.host.newcomers import as_installed, candidates
 from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, refuse_other_tensors
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.worker import Worker, WorkerFailed
@@ -92,27 +92,30 @@ class ModelCommands:
 
     async def _again(self, models: Sequence[ServedModel], progress: Progress) -> list[str]:
         said = []
-        for reference in dict.fromkeys(model.reference for model in models):
-            async with self._imported(self._record_of(reference), progress) as (record, declarations, workers):
-                for model in [model for model in models if model.reference == reference]:
+        for place in dict.fromkeys(model.reference.place for model in models):
+            async with self._imported(self._record_of(place), progress) as (record, declarations, workers):
+                for model in [model for model in models if model.reference.place == place]:
                     label = _label(model.declaration)
                     declaration = _find(declarations, model)
                     if declaration is None:
-                        raise ControlError(f"{label} is not in plugin {reference.label} any more")
+                        raise ControlError(f"{label} is not in plugin {record.reference.label} any more")
                     if model.declaration != declaration or model.error:
-                        refuse_other_tensors(self._roster, reference, [declaration])
+                        refuse_other_tensors(self._roster, record.reference, [declaration])
                     progress(f"{label}: setting up its workers")
-                    said.append(await self._serve_again(model, declaration, self._taken(record, declaration, workers)))
+                    first = self._taken(record, declaration, workers)
+                    said.append(await self._serve_again(model, record.reference, declaration, first))
         return said
 
-    async def _serve_again(self, model: ServedModel, declaration: ModelDeclaration, first: Worker | None) -> str:
+    async def _serve_again(
+        self, model: ServedModel, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None
+    ) -> str:
         label, kept = _label(declaration), "" if model.error else "; the old one serves on"
         if model.declaration != declaration or model.error:
-            why_not = await self._roster.replace(model, declaration, first)
+            why_not = await self._roster.replace(model, reference, declaration, first)
             if why_not:
                 raise ControlError(f"{label}: {why_not}{kept}")
             return f"{label}: serving"
-        done, live = await model.swap(first)
+        done, live = await model.swap(reference, first)
         if done < live:
             left = "the others serve on as they were" if done else "the old one serves on"
             raise ControlError(
@@ -141,7 +144,7 @@ class ModelCommands:
     ) -> list[ModelDeclaration]:
         """The model of that name, or every model of the plugin of that name; those that are known are left out."""
         all_of_it = name in record.reference.names and version is None
-        mine = {key for key, model in self._roster.models.items() if model.reference == record.reference}
+        mine = {key for key, model in self._roster.models.items() if model.reference.place == record.reference.place}
         return [
             each
             for each in declarations
@@ -178,11 +181,13 @@ class ModelCommands:
         """What the plugin declares now, and the worker that has imported it, for the first who takes it."""
         if record.refused:
             raise ControlError(f"plugin {record.reference.label}: {record.error}")
-        progress(f"importing {record.reference.label}")
         workers: list[Worker] = []
         try:
-            workers.append(self._roster.new_worker(record.reference))
+            reference = await as_installed(record.reference)
+            progress(f"importing {reference.label}")
+            workers.append(self._roster.new_worker(reference))
             declared = await workers[0].declared(self._roster.config.import_timeout)
+            record.reference = reference
             record.files = workers[0].files
             record.declared = frozenset(declaration.name for declaration in declared)
             yield record, enabled(self._roster.config, declared), workers
@@ -198,8 +203,8 @@ class ModelCommands:
             return None
         return workers.pop()
 
-    def _record_of(self, reference: ModelReference) -> PluginRecord:
-        return next(record for record in self._roster.records if record.reference == reference)
+    def _record_of(self, place: str) -> PluginRecord:
+        return next(record for record in self._roster.records if record.reference.place == place)
 
     def _chosen(self, name: str, version: int | None) -> list[ServedModel]:
         found = [model for model in self._roster.models.values() if _matches(model.declaration, name, version)]

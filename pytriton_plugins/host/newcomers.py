@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytriton_plugins.discovery.entry_points import find_models
+from pytriton_plugins.discovery.environments import find_models_of
+from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.host.preparing import plugin_records
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.roster import Roster
+
+
+async def as_installed(reference: ModelReference) -> ModelReference:
+    """``reference`` with the version that its distribution has by now: it may have been upgraded since the start."""
+
+    def look() -> ModelReference:
+        # Reading metadata takes its time, and another interpreter has to be asked for its own.
+        found = find_models_of(Path(reference.python), []) if reference.python else find_models()
+        return next((each for each in found if each.place == reference.place), reference)
+
+    return await asyncio.to_thread(look) if reference.distribution else reference
 
 
 async def candidates(roster: Roster, name: str) -> list[PluginRecord]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 
+from pytriton_plugins.host.worker_output import TRACEBACK
 from pytriton_plugins.text import one_line
 
 KEPT = 20
@@ -34,7 +36,26 @@ class RecentErrors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-        message = record.getMessage()
+        message = _of_a_child(record) if hasattr(record, "said") else record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             message += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
         self._lines.append({"time": at, "logger": record.name, "message": one_line(message, _LONGEST)})
+
+
+def _of_a_child(record: logging.LogRecord) -> str:
+    """What a worker or tritonserver printed in one line: a message, the exception of its traceback, or both."""
+    said: list[str] = getattr(record, "said", [])
+    message = [] if not said or TRACEBACK.match(said[0]) else [said[0]]
+    model = getattr(record, "model", None)
+    whose = [f"model {model}"] if model and not message else []
+    return ": ".join([*whose, *message, *exception_of(said)])
+
+
+def exception_of(lines: Sequence[str]) -> list[str]:
+    """The exception at the end of a traceback, type and text; nothing where there is no traceback."""
+    begins = [place for place, line in enumerate(lines) if TRACEBACK.match(line)]
+    if not begins:
+        return []
+    # A group's lines have a margin.
+    after = [line.removeprefix("  | ") for line in lines[begins[-1] + 1 :]]
+    return [line for line in after if not line.startswith(" ")][:1]

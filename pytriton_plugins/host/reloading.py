@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytriton_plugins.discovery.sources import source_files
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.host.newcomers import as_installed
 from pytriton_plugins.host.plugins import PluginRecord, enabled, serve_plugin
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -64,7 +65,8 @@ class Reloader:
             return
         worker: Worker | None = None
         try:
-            worker = self._roster.new_worker(record.reference)
+            reference = await as_installed(record.reference)
+            worker = self._roster.new_worker(reference)
             declared = await worker.declared(self._roster.config.import_timeout)
             declarations = enabled(self._roster.config, declared)
         except (WorkerFailed, ConfigError, OSError) as error:
@@ -72,12 +74,14 @@ class Reloader:
                 worker.dismiss()
             _LOG.error("plugin %s has changed and cannot be served as it is: %s; the old one serves on", name, error)
             return
-        record.files = worker.files
+        record.reference, record.files = reference, worker.files
         _LOG.info("plugin %s has changed", name)
         await self._serve(record, declarations, worker)
 
     async def _serve(self, record: PluginRecord, declarations: list[ModelDeclaration], first: Worker | None) -> None:
-        served = {key: model for key, model in self._roster.models.items() if model.reference == record.reference}
+        served = {
+            key: model for key, model in self._roster.models.items() if model.reference.place == record.reference.place
+        }
         for declaration in declarations:
             model = served.pop((declaration.name, declaration.version), None)
             if model is None:
@@ -87,8 +91,8 @@ class Reloader:
                 continue
             worker, first = first, None
             if model.declaration == declaration and not model.error:
-                said = _said(await model.swap(worker))
-            elif not await self._roster.replace(model, declaration, worker):
+                said = _said(await model.swap(record.reference, worker))
+            elif not await self._roster.replace(model, record.reference, declaration, worker):
                 said = _SERVED
             else:
                 said = "the change is not served either" if model.error else _SERVES_ON

@@ -151,12 +151,14 @@ class Roster:
         """Those that are replaced, and their successors, too."""
         return list({*self.models.values(), *self._passing})
 
-    async def replace(self, old: ServedModel, declaration: ModelDeclaration, first: Worker | None) -> str:
+    async def replace(
+        self, old: ServedModel, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None
+    ) -> str:
         """Serve a changed declaration in the place of ``old``, which finishes what Triton has given it.
 
         Returns why not, nothing if it is served; the old one stays then.
         """
-        return await self.admit(old.reference, declaration, first, {old})
+        return await self.admit(reference, declaration, first, {old})
 
     async def admit(
         self, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None, old: set[ServedModel]

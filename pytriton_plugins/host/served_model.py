@@ -106,12 +106,15 @@ class ServedModel:
             return "it has no live worker"
         return ""
 
-    async def swap(self, first: Worker | None) -> Swapped:
+    async def swap(self, reference: ModelReference, first: Worker | None) -> Swapped:
         """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
+
+        ``reference``: the plugin as it is installed by now.
 
         Each old one goes when its successor is connected, and finishes what it has. Without a live worker ``first`` is
         dismissed: the next one imports the change anyway.
         """
+        before, self.reference = self.reference, reference
         live = self.live.workers
         if not live and first is not None:
             first.dismiss()
@@ -124,6 +127,8 @@ class ServedModel:
             await asyncio.wait(either, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if not trial.done():
                 place.cancel()
+                if not done:
+                    self.reference = before
                 return Swapped(done, len(live))
             self._places.append(place)
             # One that has ended meanwhile has a successor of its own, which has imported the change as well.

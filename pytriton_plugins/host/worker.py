@@ -32,6 +32,9 @@ _LOG = logging.getLogger("pytriton.worker")
 _KILLED_WITHIN = 0.5
 """Seconds in which the end of a killed process is seen."""
 
+_LONGEST_REASON = 4000
+"""Characters of what a worker says of its failure: it stands in the log, the table and `status`."""
+
 _LAST_MESSAGES = 1024
 """More than a socket holds."""
 
@@ -268,7 +271,8 @@ class Worker:
         elif kind == "metrics":
             self._on_metrics(self, message)
         elif kind == "failed":
-            self._fail(f"{message['stage']}: {self.reference.without_name(message['message'])}")
+            reason = self.reference.without_name(message["message"])
+            self._fail(one_line(f"{message['stage']}: {reason}", _LONGEST_REASON))
         elif kind in self._said and not self._said[kind].done():
             self._said[kind].set_result(message)
 

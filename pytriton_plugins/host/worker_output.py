@@ -18,7 +18,7 @@ _RECORD = re.compile(rf"({'|'.join(_LEVELS)}) (.+?): (.*)")
 _RECORD_MARK, _MORE_MARK = map(printable, (RECORD, GOES_ON))
 """Of messages of a worker's own `logging` (worker/logs.py), as lines of children come here."""
 
-_TRACEBACK = re.compile(r"(  \+ Exception Group )?Traceback \(most recent call last\):")
+TRACEBACK = re.compile(r"(  \+ Exception Group )?Traceback \(most recent call last\):")
 _CHAINED = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
@@ -88,7 +88,7 @@ class WorkerOutput:
         if record:
             self._level, self._source = _LEVELS[record[1]], record[2]
             return record[3]
-        if _TRACEBACK.match(line):
+        if TRACEBACK.match(line):
             self._level = logging.ERROR
             self._in_traceback = self._error_follows = True
         return line
@@ -100,7 +100,7 @@ class WorkerOutput:
         if line.startswith(" "):
             self._error_follows = True
             return True
-        if _TRACEBACK.match(line):
+        if TRACEBACK.match(line):
             self._error_follows = True
             return self._lines[-1] in _CHAINED
         follows, self._error_follows = self._error_follows, False

@@ -157,10 +157,46 @@ def test_what_a_hook_plugin_chose_bears_its_name(tmp_path: Path) -> None:
     assert rows["grace_period"] == (50.0, "--grace-period")
     assert rows["server_options"] == ([["log-verbose", "1"]], guard)
     assert rows["add_sub 1: shm.max"] == (1 << 26, guard)
-    assert rows["add_sub 1: shm.growth"] == (2.0, guard)
+    assert rows["add_sub 1: shm.growth"] == (2.0, "default")
     assert rows["add_sub 1: triton_config"] == ({}, "@infer_func")
     assert str(rows["tritonserver"][0]).endswith("/tritonserver")
     assert rows["tritonserver"][1].startswith("hook plugin tritonserver (pytriton-plugins-tritonserver ")
+
+
+CHANGES_ONE = """
+    import attrs
+    from pytriton_plugins import hookimpl
+
+
+    @hookimpl
+    def pytriton_choose_ports(ports):
+        return attrs.evolve(ports, http=18000)
+
+
+    @hookimpl
+    def pytriton_choose_shm_policy(default):
+        return attrs.evolve(default, trim_after=5.0)
+
+
+    @hookimpl
+    def pytriton_edit_server_options(options):
+        return options
+"""
+
+
+def test_a_hook_plugin_is_named_for_what_it_changed_only(tmp_path: Path) -> None:
+    """It returns whole values, in which the rest is what it was given."""
+    install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=CHANGES_ONE)
+    done = call_host("config", "--json", "--models", "--plugin=add-sub", env={"PYTHONPATH": path_with(tmp_path)})
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = {row["setting"]: (row["value"], row["source"]) for row in json.loads(done.stdout)["settings"]}
+    guard = "hook plugin guard (acme-guard 1.0)"
+    assert rows["http_port"] == (18000, guard)
+    assert rows["grpc_port"] == (8001, "default")
+    assert rows["server_options"] == ([], "default")
+    policy = {name: source for name, (_, source) in rows.items() if name.startswith("add_sub 1: shm.")}
+    assert {name for name, source in policy.items() if source == guard} == {"add_sub 1: shm.trim_after"}
+    assert len(policy) == 7
 
 
 def test_a_broken_hook_plugin_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:

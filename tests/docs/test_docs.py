@@ -20,7 +20,7 @@ from pytriton_plugins.cli.options import flags_of
 from pytriton_plugins.cli.serve import command as serve_command
 from pytriton_plugins.config import load_config
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.testing import RunningHost, wait_until
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 OTHER_PROGRAMS = {"python3", "pip", ".", "docker", "podman", "kubectl", "helm"}
 """Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging, tests/containers)."""
@@ -197,13 +197,17 @@ def load_serve(arguments: list[str], environ: dict[str, str], folder: Path) -> N
     load_config((), flags_of(context), environ, folder)
 
 
-def test_serve_prints_what_the_quick_start_shows(host: RunningHost) -> None:
+def test_serve_prints_what_the_quick_start_shows(examples: Examples) -> None:
+    """Line by line, with a host that serves its model only."""
     (command,) = [command for command in those(("pytriton-host", "serve")) if command.output]
-    lines = [line for line in command.output.splitlines() if line]
-    assert words(lines[0]) == words(host.output.splitlines()[0])
-    assert lines[1].split()[0] in host.output
-    for line in lines[-2:]:
-        assert at(host, line) in re.sub(r" --url \S+", "", host.output)
+    (block,) = [block for block in blocks("python") if block.page == command.block.page and kind(block) == "model"]
+    with run_host(examples.file(block)) as host:
+        host.wait_settled()
+        wait_until(lambda: "curl" in host.output, what="the lines are there")
+        shown = re.sub(r" --url \S+", "", host.output).replace(str(examples.file(block)), block.name)
+        assert [words(line) for line in shown.splitlines()] == [
+            words(at(host, line)) for line in command.output.splitlines()
+        ]
 
 
 @pytest.mark.parametrize("command", those(("curl",)), ids=described)

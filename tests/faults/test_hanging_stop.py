@@ -32,7 +32,7 @@ def test_a_readiness_check_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
     """Seen red with a check in a thread that the interpreter waits for (host/health.py)."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HANGS)
     with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
-        wait_until(lambda: "health check takes longer" in host.log, 30, "the check hangs")
+        wait_until(lambda: "health checks take longer" in host.log, 30, "the check hangs")
         assert host.stop(timeout=SOON) == 0
 
 

@@ -108,6 +108,17 @@ def test_standard_output_and_error_are_closed() -> None:
         lives_on(host)
 
 
+def test_standard_output_is_full_and_the_folder_is_deleted(tmp_path: Path) -> None:
+    """Unbuffered, as in an image. A worker that is started again does without the folder."""
+    folder = tmp_path / "deleted"
+    folder.mkdir()
+    prefix = ["env", "PYTHONUNBUFFERED=1", "sh", "-c", 'cd "$1" && shift && exec "$@" >/dev/full', "sh", str(folder)]
+    with run_host(TALKATIVE, prefix=prefix) as host:
+        folder.rmdir()
+        lives_on(host)
+        assert "Traceback" not in host.log
+
+
 def other_worker(host: RunningHost, pid: int) -> bool:
     answered = attempt(host, "grpc", "talk", {"text": texts(b"x")})
     return not answered.error and answered.outputs["pid"].item() != pid

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -347,6 +349,31 @@ def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> 
         assert site.models("unload", "two").returncode == 0
         assert site.models("load", "two").returncode == 0
         assert site.answer("two") == 2
+
+
+@pytest.mark.parametrize("change", [plus, plus_and_more], ids=["the callable", "the declaration"])
+def test_an_upgrade_is_named_after_the_reload(tmp_path: Path, folder: Path, change: Callable[[int], str]) -> None:
+    """By progress, `status` and `list`; a model of the same plugin that was not reloaded keeps the name of the old."""
+    site_packages, both = tmp_path / "site", "\n".join([plus(1), plus(1, "other").replace("def plus", "def other")])
+    points = {"pytriton_plugins.models": {"acme": "acme_one"}}
+    install(site_packages, "acme-one", points, acme_one=both)
+    options = [f"--run-dir={folder}", "--plugin=acme"]
+    env = {"PYTHONPATH": path_with(site_packages)}
+    with run_host(options=options, env=env) as host:
+        site = Site(host, folder)
+        assert site.model("plus")["plugin"] == "acme (acme-one 1.0)"
+        shutil.rmtree(site_packages / "acme_one-1.0.dist-info")
+        upgraded = both.replace(plus(1), change(100))
+        install(site_packages, "acme-one", points, version="2.0", acme_one=upgraded)
+        done = site.models("reload", "plus")
+        assert done.stderr.splitlines()[0] == "importing acme (acme-one 2.0) …"
+        assert site.answer() == 100
+        assert site.model("plus")["plugin"] == "acme (acme-one 2.0)"
+        assert site.model("other")["plugin"] == "acme (acme-one 1.0)"
+        assert re.search(r"acme +models +acme_one +acme-one +2\.0", call_host("list", env=env).stdout)
+        assert site.models("reload", "other").stderr.splitlines()[0] == "importing acme (acme-one 2.0) …"
+        assert site.model("other")["plugin"] == "acme (acme-one 2.0)"
+        assert site.models("unload", "plus").returncode == site.models("load", "plus").returncode == 0
 
 
 def test_a_change_waits_for_another(site: Site, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import calls
 from pytriton_plugins.hooks.calls import Answer, Failure
+from pytriton_plugins.testing import wait_until
 from pytriton_plugins.values import Verdict
 
 spec = pluggy.HookspecMarker("rules")
@@ -105,6 +107,45 @@ def test_choose_passes_over_a_failure_when_told_to() -> None:
 def test_edit_hands_each_plugin_the_value_of_the_one_before() -> None:
     caller = caller_of(two=Adds(2), silent=Returns(None), ten=Adds(10))
     assert calls.edit(caller, "value", 1, {"other": "", "settings": {}}, int, stop) == Answer(13, "ten")
+
+
+def test_edit_names_nobody_for_a_value_that_is_returned_as_it_was() -> None:
+    caller = caller_of(adds=Adds(2), same=Adds(0))
+    assert calls.edit(caller, "value", 1, ARGUMENTS, int, stop) == Answer(3, "adds")
+    assert calls.edit(caller_of(same=Adds(0)), "value", 1, ARGUMENTS, int, stop) == Answer(1, "")
+
+
+class Waits:
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+        self.begun = threading.Event()
+
+    @impl
+    def ask(self) -> None:
+        self.begun.set()
+        self.event.wait()
+
+
+def test_the_slowest_call_is_named_while_it_runs_and_after() -> None:
+    timing, event = calls.Timing(), threading.Event()
+    waits = Waits(event)
+    caller = caller_of(quick=Returns(None), waits=waits, last=Returns(1))
+    assert timing.slowest() == ("", "", 0.0)
+
+    def ask() -> None:
+        calls.measure(timing)
+        calls.choose(caller, ARGUMENTS, int, stop)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    waits.begun.wait(30)
+    wait_until(lambda: timing.slowest()[2] > 0.1, what="it runs for a while")
+    assert timing.slowest()[:2] == ("waits", "ask")
+    event.set()
+    asking.join(30)
+    assert timing.slowest()[:2] == ("waits", "ask")
+    assert timing.slowest()[2] >= 0.1
+    assert timing.slowest() == timing.slowest(), "nothing runs any more"
 
 
 def test_edit_keeps_the_value_that_a_failing_plugin_was_given() -> None:

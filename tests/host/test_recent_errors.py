@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 
-from pytriton_plugins.host.recent_errors import KEPT, RecentErrors
+import pytest
+
+from pytriton_plugins.host.logs import about
+from pytriton_plugins.host.recent_errors import KEPT, RecentErrors, exception_of
 
 
 def test_the_last_ones_are_kept() -> None:
@@ -28,3 +32,42 @@ def test_a_line_is_one_line_with_its_exception() -> None:
     (line,) = errors.lines
     assert (line["logger"], line["message"]) == ("a.logger", "model x: broken: OSError: no weights\\x1b[31m")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line["time"])
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        ("raise ValueError('bad [red]')", "ValueError: bad [red]"),
+        ("raise ValueError('two\\nlines')", "ValueError: two"),
+        ("assert False", "AssertionError"),
+        ("try:\n    1 / 0\nfinally:\n    raise KeyError('second')", "KeyError: 'second'"),
+        ("def deep(n):\n    return deep(n + 1)\ndeep(0)", "RecursionError: maximum recursion depth exceeded"),
+    ],
+)
+def test_what_a_worker_printed_names_its_exception(raised: str, expected: str) -> None:
+    """As a worker's logging prints it, and as a plain traceback."""
+    errors = RecentErrors()
+    logger = logging.Logger("pytriton.worker")
+    logger.addHandler(errors)
+    try:
+        exec(raised, {})
+    except Exception:
+        printed = traceback.format_exc().splitlines()
+    logger.error("%s", "", extra=about(said=["model m: a request failed", *printed], model="m", worker=7))
+    logger.error("%s", "", extra=about(said=printed, model="m", worker=7))
+    first, second = (line["message"] for line in errors.lines)
+    assert first.startswith(f"model m: a request failed: {expected}")
+    assert second.startswith(f"model m: {expected}")
+
+
+def test_a_group_of_exceptions_is_named() -> None:
+    """As Python 3.11 prints it."""
+    lines = """  + Exception Group Traceback (most recent call last):
+  |   File "model.py", line 1, in <module>
+  | ExceptionGroup: both (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | ValueError: a
+    +---------------- 2 ----------------
+    | KeyError: 'b'
+    +------------------------------------""".splitlines()
+    assert exception_of(lines) == ["ExceptionGroup: both (2 sub-exceptions)"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.host.worker import Launch, Worker
+from pytriton_plugins.host.worker import Launch, Worker, WorkerFailed
 
 SAYS_MUCH_AND_ENDS = """
 import json, os, socket, sys
@@ -45,3 +45,30 @@ def test_all_that_a_worker_said_is_heard_when_its_end_is_seen_first(tmp_path: Pa
     assert asyncio.run(live()) == 3
     assert heard == list(range(100))
     assert wishes == []
+
+
+SAYS_TOO_MUCH = """
+import json, os, socket, sys
+link = socket.socket(fileno=int(sys.argv[2]))
+link.send(json.dumps({"type": "failed", "stage": "import", "message": "no\\x1b[31m\\n" + "x" * 50000}).encode())
+os._exit(3)
+"""
+
+
+def test_what_a_worker_says_of_its_failure_is_one_short_line(tmp_path: Path) -> None:
+    """It stands in the log, in the table and in `status`, whatever the worker has become."""
+    (tmp_path / "says_too_much.py").write_text(SAYS_TOO_MUCH)
+
+    async def live() -> str:
+        reference = ModelReference("says_too_much", str(tmp_path / "says_too_much.py"))
+        worker = Worker(1, reference, Launch(), lambda worker, message: None, lambda worker: None)
+        try:
+            await worker.declared(30)
+        except WorkerFailed as error:
+            await worker.ended()
+            return str(error)
+        raise AssertionError("it has not failed")
+
+    said = asyncio.run(live())
+    assert said.startswith("import: no\\x1b[31m xxx")
+    assert len(said) == 4000
