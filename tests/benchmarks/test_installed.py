@@ -56,7 +56,7 @@ def test_the_http_client_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """README's environment does without it."""
     needs_http()
     monkeypatch.setitem(sys.modules, "tritonclient.http", None)
-    with pytest.raises(NotInstalled, match="HTTP client is missing: run `.* -m pip install '.*\\[http\\]'`$"):
+    with pytest.raises(NotInstalled, match=r"HTTP client is missing: run `.* -m pip install '.*\[http\]'`$"):
         needs_http()
 
 
