@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from attrs import frozen
@@ -61,7 +62,7 @@ class Cache:
     def needs(self, path: Path) -> Path:
         """`path`, if it is there."""
         if not path.exists():
-            raise NotInstalled(f"{path} is not there: run `python -m benchmarks setup --dir {self.folder}`")
+            raise NotInstalled(f"{path} is not there: run `{sys.executable} -m benchmarks setup --dir {self.folder}`")
         return path
 
     def load_generator(self) -> PerfAnalyzer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
-import tritonclient.grpc
-import tritonclient.http
 from attrs import frozen
 from tritonclient.utils import InferenceServerException
 
@@ -27,7 +26,6 @@ AFTER_ERROR = 0.01
 """Seconds that a client thinks about an error: a closed port refuses 20000 times a second."""
 
 PROTOCOLS = ("grpc", "http")
-_MODULES: dict[str, Any] = {"grpc": tritonclient.grpc, "http": tritonclient.http}
 _CHANNEL = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100)]
 """Each client has a connection of its own, and soon another where one was refused."""
 
@@ -45,12 +43,13 @@ class Client:
     """Real clients of one protocol, each with its own patience in seconds."""
 
     def __init__(self, place: Place, protocol: str, patience: float) -> None:
-        self._module = _MODULES[protocol]
+        # The HTTP client is an extra; who only wants another command does without.
+        self._module: Any = importlib.import_module(f"tritonclient.{protocol}")
         self._limit = {"client_timeout": patience} if protocol == "grpc" else {}
         self._client: Any = (
-            tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{place.grpc}", channel_args=_CHANNEL)
+            self._module.InferenceServerClient(f"127.0.0.1:{place.grpc}", channel_args=_CHANNEL)
             if protocol == "grpc"
-            else tritonclient.http.InferenceServerClient(f"127.0.0.1:{place.http}", network_timeout=patience)
+            else self._module.InferenceServerClient(f"127.0.0.1:{place.http}", network_timeout=patience)
         )
 
     def ask(self, wish: float) -> Sent:

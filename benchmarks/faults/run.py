@@ -12,6 +12,7 @@ from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError, NotInstalled
 from benchmarks.faults.rows import FIGURES, LIMIT_SECONDS, ROWS, Figure, Seen
 from benchmarks.faults.subject import OURS, PYTRITON, subject
+from benchmarks.installed import needs_http
 from benchmarks.servers import TITLES
 
 
@@ -43,6 +44,7 @@ class Faults:
 
     def run(self, rounds: int) -> None:
         """Fill `outcomes`; PyTriton is skipped where it is missing."""
+        needs_http()
         servers = [name for name in (OURS, PYTRITON) if name not in self.without]
         todo = [(number, row, name) for number in range(1, rounds + 1) for row in self.rows for name in servers]
         for done, (number, row, name) in enumerate(todo):

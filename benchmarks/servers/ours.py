@@ -8,21 +8,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import benchmarks
 from benchmarks.cache import Cache
+from benchmarks.installed import framework
 from benchmarks.servers.models import Model, Models
 from benchmarks.servers.server import Place, Server, plain_environment
 
-CHECKOUT = Path(benchmarks.__file__).parent.parent
-# The console script's own body: it needs no installation, so that the checkout is what is measured.
+# The console script's own body: the script itself names a Python that may have moved.
 HOST = "import sys; from pytriton_plugins.cli.entry import main; sys.exit(main())"
 
 
 def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str] = ()) -> Server:
-    """The host with one plain file for each model and ``further`` options.
+    """The host with one plain file for each model and ``further`` options, as pip installed it.
 
     The server is `place.tritonserver`, else the peers' own binary.
     """
+    framework()
     binary = cache.needs(place.tritonserver or cache.tritonserver)
     targets = {place.folder / f"{model.name}.py": model.source("ours") for model in models.models}
     for target, source in targets.items():
@@ -32,8 +32,7 @@ def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str
     ports = [f"--http-port={place.http}", f"--grpc-port={place.grpc}", f"--metrics-port={place.metrics}"]
     options = [*ports, stop, f"--tritonserver={binary}", "--allow=shared-memory", f"--run-dir={place.folder / 'run'}"]
     command = [sys.executable, "-c", HOST, "serve", *map(str, targets), *options, *further]
-    environment = plain_environment(PYTHONPATH=str(CHECKOUT))
-    return Server("ours", command, environment, place, models.names, binary)
+    return Server("ours", command, plain_environment(), place, models.names, binary)
 
 
 def start_empty(cache: Cache, models: Models, place: Place) -> Server:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from attrs import Factory, define, field
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.servers.ours import CHECKOUT
+from benchmarks.installed import CHECKOUT
 from benchmarks.servers.server import Place
 from benchmarks.soak.clients import ENDS
 from benchmarks.soak.holdings import Sample, sample

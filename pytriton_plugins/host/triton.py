@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ class TritonServer:
         """Start ``found`` with a closed gate; raises ServerError with the server's last lines when it ends at once."""
         if not LIBRARY.is_file():
             raise ServerError(
-                f"the compiled backend is missing at {LIBRARY}; install the package with pip, or compile it "
-                "with 'python pytriton_plugins/backend/build_hook.py'"
+                f"the compiled backend is missing at {LIBRARY}: these files were not installed; "
+                f"run '{sys.executable} -m pip install .' in the checkout, and start the installed program"
             )
         try:
             create_repository(run_dir / "repository")

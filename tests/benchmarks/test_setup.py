@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def test_only_the_folders_asked_for(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_an_empty_cache_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(NotInstalled, match=f"python -m benchmarks setup --dir {tmp_path}"):
+    with pytest.raises(NotInstalled, match=f"{sys.executable} -m benchmarks setup --dir {tmp_path}"):
         Cache(tmp_path).load_generator()
 
 

@@ -8,13 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from tritonclient.grpc import service_pb2
 
-import pytriton_plugins
 from benchmarks import processes
 from benchmarks.cache import Cache
-from benchmarks.servers import ours
 from benchmarks.servers.models import OF_THE_SOAK
 from benchmarks.servers.ours import bundled_tritonserver, start_ours
 from benchmarks.servers.server import free_place
@@ -88,9 +85,7 @@ def test_a_request_over_both_protocols() -> None:
     assert body.endswith(b"}}12345678")
 
 
-def test_a_short_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What is installed has a backend; a checkout need not.
-    monkeypatch.setattr(ours, "CHECKOUT", Path(pytriton_plugins.__file__).parents[1])
+def test_a_short_run(tmp_path: Path) -> None:
     place = free_place(tmp_path / "ours", bundled_tritonserver())
     with start_ours(Cache(tmp_path), OF_THE_SOAK, place) as server:
         soak = Soak(server.pid, place, requests=1_000, leaving=0.1, settle_seconds=0)

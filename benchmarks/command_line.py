@@ -1,0 +1,259 @@
+"""The command line: the table and the other commands. Runs in the benchmark process."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from attrs import asdict
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmarks import arenas, footprint, observe, report, start
+from benchmarks.cache import DEFAULT_FOLDER, Cache
+from benchmarks.errors import BenchmarkError
+from benchmarks.faults import run as faults
+from benchmarks.faults.rows import ROWS as FAULTS
+from benchmarks.loads import LOADS, Load, loads_named
+from benchmarks.measure import Plan, Run
+from benchmarks.perf_analyzer import Window
+from benchmarks.servers import EMPTY, STARTERS, TITLES
+from benchmarks.servers.models import OF_THE_SOAK
+from benchmarks.servers.ours import bundled_tritonserver
+from benchmarks.servers.server import free_place
+from benchmarks.setup import LOAD_GENERATOR, Setup
+from benchmarks.soak import verdict
+from benchmarks.soak.run import Soak
+from benchmarks.table import WITH_PEERS, Comparison
+
+GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
+QUICK = Window(milliseconds=500)
+COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults", "arenas")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of the table, and those of the other commands."""
+    top = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this checkout beside its peers.")
+    top.add_argument("command", nargs="?", choices=COMMANDS, default="table")
+    top.add_argument(
+        "--dir", type=full_path, default=DEFAULT_FOLDER, help="load generator and peers (default: %(default)s)"
+    )
+    top.add_argument(
+        "--tritonserver",
+        type=full_path,
+        help="server for ours and the floor (default: the peers' own; soak, footprint: the bundled one, if installed)",
+    )
+    top.add_argument("--without", action="append", default=[], choices=[*STARTERS], help="leave a server out")
+    top.add_argument("--rounds", type=int, help="rounds (default: 5; start: 3)")
+    top.add_argument("--runs", type=int, default=5, metavar="N", help="faults: of each (default: %(default)s)")
+    top.add_argument("--rows", default=",".join(FAULTS), metavar="NAME,…", help="faults: default %(default)s")
+    top.add_argument("--quick", action="store_true", help="one round, short windows: for a look, never for a report")
+    top.add_argument("--json", type=Path, metavar="FILE", help="raw figures (default: results/DAY.json; --quick: none)")
+    top.add_argument(
+        "--loads",
+        metavar="NAME,…",
+        help=f"table: {', '.join(load.name for load in LOADS)} (default: all; observe: {observe.LOADS})",
+    )
+    top.add_argument("--window", type=int, default=2500, metavar="MS", help="perf_analyzer -p (default: 2500)")
+    top.add_argument("--models", default="1,10,50", metavar="N,…", help="start: numbers of models (default: 1,10,50)")
+    top.add_argument("--server", choices=["ours", "floor"], default="ours", help="soak: no client leaves the floor")
+    top.add_argument("--requests", type=int, default=1_000_000, metavar="N", help="soak: default %(default)s")
+    top.add_argument(
+        "--leaving",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="soak: requests whose client leaves before the answer (default: %(default)s)",
+    )
+    return top
+
+
+def full_path(text: str) -> Path:
+    """The servers run in folders of their own, where a relative path would mean another file."""
+    return Path(text).expanduser().resolve()
+
+
+def compare(options: argparse.Namespace, comparison: Comparison, default_loads: str | None, suffix: str) -> None:
+    """Measure the servers side by side, print the tables and write the raw figures."""
+    loads = loads_named(options.loads or default_loads)
+    window = QUICK if options.quick else Window(options.window)
+    run = Run()
+    try:
+        with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+            task = bar.add_task("", total=None)
+            Plan(
+                Cache(options.dir),
+                Path(folder),
+                loads,
+                options.rounds or (1 if options.quick else 5),
+                window,
+                frozenset(options.without),
+                options.tritonserver,
+                comparison.starters,
+                comparison.titles,
+                lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+            ).run(run)
+    finally:
+        # Also when it was interrupted: half an hour of figures is not thrown away.
+        if run.measurements:
+            print_tables(comparison, run, loads, window)
+            write(options, facts(comparison, run, loads, window), suffix)
+
+
+def facts(comparison: Comparison, run: Run, loads: tuple[Load, ...], window: Window) -> dict[str, object]:
+    """What is written of a run."""
+    return {
+        "load_generator": GENERATOR,
+        "window": asdict(window),
+        "servers": run.servers,
+        "skipped": sorted(run.skipped),
+        "objections": comparison.objections(run, loads),
+        "summary": comparison.summary(run, loads),
+        "measurements": [asdict(each) for each in run.measurements],
+    }
+
+
+def print_tables(comparison: Comparison, run: Run, loads: tuple[Load, ...], window: Window) -> None:
+    """Fractions, rates, and whether they count."""
+    print(comparison.fractions_table(run, loads), comparison.rates_table(run, loads), sep="\n\n", end="\n\n")
+    print(f"load generator: {GENERATOR} {' '.join(window.arguments())}; checkout {report.checkout()}")
+    for name, server in run.servers.items():
+        print(f"{comparison.titles[name]}: Triton {server['triton']}, {server['binary']} {server['sha256'][:12]}")
+    for each in run.measurements:
+        if each.error:
+            print(f"failed: round {each.round}, {each.load}, {comparison.titles[each.server]}: {each.error}")
+    objections = comparison.objections(run, loads)
+    print(*(f"does not count: {each}" for each in objections), sep="\n") if objections else print("this table counts")
+
+
+def run_start(options: argparse.Namespace) -> None:
+    """Print the times to ready and the memory, and write them."""
+    counts = [int(each) for each in options.models.split(",")]
+    rounds = options.rounds or (1 if options.quick else 3)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+        task = bar.add_task("", total=None)
+        study = start.Study(
+            Cache(options.dir),
+            Path(folder),
+            rounds,
+            frozenset({"floor", EMPTY, *options.without}),
+            options.tritonserver,
+            lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+        )
+        study.run(counts)
+    print(start.starts_table(study.starts, counts))
+    print(*(f"skipped: {TITLES[name]}: {reason}" for name, reason in study.skipped.items()), sep="\n")
+    write(options, {"starts": [asdict(each) for each in study.starts], "skipped": sorted(study.skipped)}, "-start")
+
+
+def run_soak(options: argparse.Namespace) -> list[str]:
+    """Print what each process held, write it, and return what grew."""
+    binary = options.tritonserver or bundled_tritonserver()
+    ours = options.server == "ours"
+    leaving = options.leaving if ours else 0.0
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+        task = bar.add_task("requests", total=options.requests)
+        place = free_place(Path(folder) / options.server, binary)
+        with STARTERS[options.server](Cache(options.dir), OF_THE_SOAK, place) as server:
+            described = server.describe()
+            soak = Soak(server.pid, place, options.requests, leaving)
+            soak.progress = lambda sample: bar.update(task, completed=sample.requests)
+            try:
+                soak.run()
+            except BenchmarkError as error:
+                raise BenchmarkError(f"{error}; the host's last words: {server.last_words()}") from None
+    grown = verdict.objections(soak.samples)
+    print(verdict.soak_table(soak.samples), "", *(f"{end}: {n}" for end, n in sorted(soak.ends.items())), sep="\n")
+    print(f"{options.requests} requests in {soak.samples[-1].seconds:.0f} s; Triton {described['triton']}")
+    found = {"server": described, "ends": soak.ends, "objections": grown, "leaving": leaving}
+    samples = [asdict(each) for each in soak.samples]
+    write(options, {**found, "samples": samples}, "-soak" if ours else "-soak-floor")
+    return grown
+
+
+def run_footprint(options: argparse.Namespace) -> list[str]:
+    """Print and write what an idle worker holds, and return what is too much."""
+    binary = options.tritonserver or bundled_tritonserver()
+    rounds = options.rounds or (1 if options.quick else 5)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        places = [Path(folder) / str(number) for number in range(rounds)]
+        found = [footprint.measure(Cache(options.dir), place, binary) for place in places]
+    print(footprint.footprint_table(found))
+    write(options, {"footprints": [asdict(each) for each in found]}, "-footprint")
+    return footprint.objections(found)
+
+
+def run_faults(options: argparse.Namespace) -> None:
+    """Print what the servers did under each fault, and write it; also when it was interrupted."""
+    # Where it is ignored here (a shell's background job), the servers would inherit that; it is one of the rows.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+        task = bar.add_task("", total=None)
+        run = faults.Faults(
+            Cache(options.dir),
+            Path(folder),
+            frozenset(options.without),
+            faults.rows_named(options.rows),
+            lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+        )
+        try:
+            run.run(1 if options.quick else options.runs)
+        finally:
+            print(faults.faults_table(run.outcomes))
+            print(*(f"skipped: {TITLES[name]}: {reason}" for name, reason in run.skipped.items()), sep="\n")
+            print(*(f"failed: {each}" for each in run.outcomes if each.error), sep="\n")
+            write(options, faults.facts(run), "-faults")
+
+
+def judge(objections: list[str], good: str) -> int:
+    """The verdict's lines, and the exit status that goes with them."""
+    print(*(objections or [good]), sep="\n")
+    return 1 if objections else 0
+
+
+def write(options: argparse.Namespace, facts: dict[str, object], suffix: str) -> None:
+    """To the file asked for, else to results/ unless it was only a look."""
+    file = options.json or (None if options.quick else report.default_file(suffix))
+    if file:
+        report.write(file, facts)
+        print(f"raw figures: {file}")
+
+
+def progress() -> Progress:
+    """A bar on a terminal, nothing elsewhere; what is printed goes to standard output."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def main() -> int:
+    """Exit 1 with one line when something failed."""
+    options = parser().parse_args()
+    # The servers are ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        if options.command == "setup":
+            Setup(Cache(options.dir)).run()
+        elif options.command == "start":
+            run_start(options)
+        elif options.command == "observe":
+            compare(options, observe.COMPARISON, observe.LOADS, "-observe")
+        elif options.command == "arenas":
+            compare(options, arenas.COMPARISON, arenas.LOADS, "-arenas")
+        elif options.command == "soak":
+            return judge(run_soak(options), "nothing grew")
+        elif options.command == "footprint":
+            return judge(run_footprint(options), "small enough")
+        elif options.command == "faults":
+            run_faults(options)
+        else:
+            compare(options, WITH_PEERS, None, "")
+    except BenchmarkError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
