@@ -139,7 +139,8 @@ class Worker:
 
     def _start(self, link: int, kill_pipe: int) -> Child:
         launch = self.launch
-        arguments = [str(link), str(kill_pipe), self.reference.value, *launch.path]
+        level = "DEBUG" if _LOG.isEnabledFor(logging.DEBUG) else "INFO"
+        arguments = [str(link), str(kill_pipe), level, self.reference.value, *launch.path]
         command = [launch.python, "-c", _START, _NAME, *arguments]
         env = {"PYTHONUNBUFFERED": "1", **launch.env}
         output = self._output

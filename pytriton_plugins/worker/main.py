@@ -34,14 +34,17 @@ _FAILED = 3
 
 
 def main(arguments: list[str]) -> int:
-    """Run a worker for ``LINK KILL_PIPE REFERENCE FOLDER…``: two inherited descriptors, what to resolve, and where."""
+    """Run a worker for ``LINK KILL_PIPE LEVEL REFERENCE FOLDER…``.
+
+    Two inherited descriptors, the level of the daemon's log, what to resolve, and where.
+    """
     # What lies in these folders may be served, but never stands in for installed modules.
-    sys.path += [*arguments[3:], os.getcwd()]
-    link_fd, kill_pipe, reference = int(arguments[0]), int(arguments[1]), arguments[2]
+    sys.path += [*arguments[4:], os.getcwd()]
+    link_fd, kill_pipe, level, reference = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3]
     die_with_host(kill_pipe)
     for descriptor in (link_fd, kill_pipe):
         os.set_inheritable(descriptor, False)
-    set_up_logging()
+    set_up_logging(level)
     link = WorkerLink(socket.socket(fileno=link_fd))
     os.register_at_fork(after_in_child=link.close_in_child)
     link.tell("hello", protocol=VERSION, pid=os.getpid(), python=platform.python_version(), numpy=np.__version__)
