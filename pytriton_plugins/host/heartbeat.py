@@ -60,7 +60,7 @@ class Heartbeat:
                     "model %s: its worker %d is idle and has not answered for %.0f s; it is killed",
                     model.name, worker.pid, worker.silent_for,
                 )  # fmt: skip
-                worker.kill()
+                worker.kill("it was idle and did not answer")
             return
         worker.ask()
 

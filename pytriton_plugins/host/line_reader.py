@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,8 @@ LINES_AT_ONCE = 1000
 """Of one child that was quiet before."""
 
 _SIZE_OF_ONE = 1024
+_LINE_ENDS = re.compile(rb"\n\n+")
+"""Lines without anything, which are not shown, cost nothing."""
 
 
 class LineReader:
@@ -37,7 +40,8 @@ class LineReader:
     def feed(self, data: bytes) -> None:
         """Take in what was read; nothing means the end, and whatever has come is a line."""
         self._fill()
-        *lines, self._rest = (self._rest + data).split(b"\n", max(int(self._tokens), 0))
+        text = _LINE_ENDS.sub(b"\n", self._rest + data).lstrip(b"\n")
+        *lines, self._rest = text.split(b"\n", max(int(self._tokens), 0))
         for position, line in enumerate(lines):
             if self._tokens < 1:
                 # Long ones, which count for several.
@@ -80,4 +84,6 @@ class LineReader:
 
 
 def _shown(line: bytes) -> str:
-    return printable(line[:MAX_LINE].decode(errors="backslashreplace").rstrip())
+    states = [state for state in line.split(b"\r") if state.strip()]  # of a progress bar, of which the last stays
+    text = printable(states[-1][:MAX_LINE].decode(errors="backslashreplace").rstrip()) if states else ""
+    return f"(rewritten {len(states) - 1} times) {text}" if len(states) > 1 else text

@@ -168,9 +168,12 @@ class ServedModel:
         if worker is None:
             return
         if late:
-            said = f"within the timeout of {self.declaration.timeout:g} s; worker {worker.pid} is killed"
-            _LOG.error("model %s: its callable did not return %s", self.name, said, extra={"worker": worker.pid})
-        worker.kill()
+            reason = f"its callable did not return within the timeout of {self.declaration.timeout:g} s"
+            said = f"{reason}; worker {worker.pid} is killed"
+            _LOG.error("model %s: %s", self.name, said, extra={"worker": worker.pid})
+            worker.kill(reason)
+        else:
+            worker.end_soon()
 
     def cancel(self) -> None:
         """Start no worker any more."""

@@ -35,6 +35,12 @@ _KILLED_WITHIN = 0.5
 _LONGEST_REASON = 4000
 """Characters of what a worker says of its failure: it stands in the log, the table and `status`."""
 
+_CRASHES_WITHIN = 0.5
+"""Seconds from the end of a channel until its worker's own end is seen, if it has crashed."""
+
+_UNWINDS_WITHIN = 5.0
+"""Seconds that a worker has for its own end once it has said that it ends."""
+
 _LAST_MESSAGES = 1024
 """More than a socket holds."""
 
@@ -103,6 +109,9 @@ class Worker:
         """How it ended, once it has."""
         self.expected_to_end = False
         """The daemon ends it."""
+        self._ends_for = ""
+        """Why it ends, by its own account."""
+        self._killed_for = ""
         self._on_need = on_need
         self._on_metrics = on_metrics
         self._loop = asyncio.get_running_loop()
@@ -135,7 +144,8 @@ class Worker:
 
     def _start(self, link: int, kill_pipe: int) -> Child:
         launch = self.launch
-        arguments = [str(link), str(kill_pipe), self.reference.value, *launch.path]
+        level = "DEBUG" if _LOG.isEnabledFor(logging.DEBUG) else "INFO"
+        arguments = [str(link), str(kill_pipe), level, self.reference.value, *launch.path]
         command = [launch.python, "-c", _START, _NAME, *arguments]
         env = {"PYTHONUNBUFFERED": "1", **launch.env}
         output = self._output
@@ -223,8 +233,20 @@ class Worker:
         self.expected_to_end = True
         self.kill()
 
-    def kill(self) -> None:
+    def kill(self, reason: str = "") -> None:
+        """End it at once; ``reason`` is what is said of its end, if that is not told in another way."""
+        self._killed_for = self._killed_for or reason
         self.child.kill()
+
+    def end_soon(self) -> None:
+        """Its channel has ended: it is about to end by itself, which says more than a kill, or it is of no use."""
+        self._loop.call_later(_CRASHES_WITHIN, self._end_by_now)
+
+    def _end_by_now(self) -> None:
+        if self._ends_for:
+            self._loop.call_later(_UNWINDS_WITHIN, self.kill, "it did not end by itself")
+        else:
+            self.kill("it has closed its channel to tritonserver")
 
     async def ended(self) -> None:
         """Wait until it has ended, and `exit` tells how."""
@@ -263,8 +285,10 @@ class Worker:
     def _dispatch(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "need":
-            if self.exit is None:
+            if self.child.running:
                 self._on_need(self, message)
+        elif kind == "ends":
+            self._ends_for = one_line(message["reason"], 200)
         elif kind == "pong":
             self.excused = False
             self.heard()
@@ -287,12 +311,19 @@ class Worker:
         self._output.flush()
         now = self._loop.time()
         uptime = now - self.started
-        self.exit = WorkerExit(status, describe_exit(status), uptime, self.expected_to_end, now)
         self._on_readable_rest()
-        self._fail(f"its worker ended with {describe_exit(status)}" + _last(self.child))
+        self.exit = WorkerExit(status, self._described(status), uptime, self.expected_to_end, now)
+        self._fail(f"its worker ended with {self.exit.description}" + _last(self.child))
         self._loop.remove_reader(self._sock)
         self._sock.close()
         os.close(self._kill_pipe)
+
+    def _described(self, status: int) -> str:
+        """How it ended and why. A kill of ours is no other's: what else kills by SIGKILL is the lack of memory."""
+        killed = status == -signal.SIGKILL and self._killed_for
+        how = "a kill by the daemon" if killed else describe_exit(status)
+        why = self._ends_for or (self._killed_for if killed else "")
+        return f"{how}: {why}" if why else how
 
     def _on_readable_rest(self) -> None:
         """What it said last may still be in the socket when its end is already known."""

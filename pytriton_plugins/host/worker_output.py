@@ -19,6 +19,9 @@ _RECORD_MARK, _MORE_MARK = map(printable, (RECORD, GOES_ON))
 """Of messages of a worker's own `logging` (worker/logs.py), as lines of children come here."""
 
 TRACEBACK = re.compile(r"(  \+ Exception Group )?Traceback \(most recent call last\):")
+_BEHIND = re.compile(rf"(.*\S.*?)({TRACEBACK.pattern})")
+"""A traceback behind what was printed without a line end."""
+
 _CHAINED = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
@@ -49,6 +52,14 @@ class WorkerOutput:
 
     def add(self, line: str) -> None:
         """Log ``line``, at once or with what follows it."""
+        if not self._in_traceback and not line.startswith((_RECORD_MARK, _MORE_MARK)):
+            behind = _BEHIND.fullmatch(line)
+            if behind and not TRACEBACK.match(line):
+                self._add(behind[1].rstrip())
+                line = behind[2]
+        self._add(line)
+
+    def _add(self, line: str) -> None:
         goes_on = line.startswith(_MORE_MARK)
         line = line.removeprefix(_MORE_MARK)
         if len(self._lines) < _MOST_LINES and (self._lines if goes_on else self._belongs(line)):

@@ -12,7 +12,7 @@ from pytriton_plugins.errors import RequestError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.worker.arguments import ArgumentPlan
 from pytriton_plugins.worker.exchange import Exchange
-from pytriton_plugins.worker.failures import READ_ONLY, RequestFailure, failure_of, writes_input
+from pytriton_plugins.worker.failures import ENDS, READ_ONLY, RequestFailure, ended_by, failure_of, writes_input
 from pytriton_plugins.worker.outputs import OutputPlan
 
 __all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "run_batch"]
@@ -63,7 +63,11 @@ class Cancelled(BaseException):
 class CallPlan:
     """One declaration and its callable, with all that can be worked out before the first batch."""
 
-    def __init__(self, declaration: ModelDeclaration, callable_: Callable[..., Any]) -> None:
+    def __init__(
+        self, declaration: ModelDeclaration, callable_: Callable[..., Any], on_end: Callable[[str], bool] | None = None
+    ) -> None:
+        """``on_end`` is told why the worker ends, before it does; whether that is to be logged."""
+        self._on_end = on_end
         self._model = declaration.name
         self._batched = declaration.batched
         self._retry_alone = declaration.retry_alone
@@ -76,7 +80,7 @@ class CallPlan:
     def run(self, batch: Batch) -> list[Outcome]:
         """One outcome for the batch; after a failure in a batch of several, one for each request.
 
-        Only exceptions derived from Exception are answers. Others (SystemExit) are logged and end the worker.
+        Every exception is an answer but SystemExit and KeyboardInterrupt, which are logged and end the worker.
         """
         return self._driven(self._call(batch))
 
@@ -98,7 +102,7 @@ class CallPlan:
                 except CancelledError as error:
                     arguments = call.throw(cancelled(error, is_unwanted=is_unwanted()))
                 except BaseException as error:
-                    arguments = call.throw(error)
+                    arguments = call.throw(_thrown(error))
                 else:
                     arguments = call.send(result)
         except StopIteration as end:
@@ -128,7 +132,7 @@ class CallPlan:
                 try:
                     result = self.callable(**arguments)
                 except BaseException as error:
-                    arguments = call.throw(error)
+                    arguments = call.throw(_thrown(error))
                 else:
                     arguments = call.send(result)
         except StopIteration as end:
@@ -175,7 +179,7 @@ class CallPlan:
     def _failed(self, batch: Batch, error: BaseException, *, called: bool) -> Call[list[Outcome]]:
         count = len(batch.rows)
         # What failed before the call was never seen by the callable, so calling alone repeats nothing.
-        if isinstance(error, Exception) and count > 1 and (self._retry_alone or not called):
+        if not isinstance(error, (*ENDS, Cancelled)) and count > 1 and (self._retry_alone or not called):
             self._log(logging.WARNING, f"a batch of {count} requests failed, each is called alone", error)
             return (yield from self._alone(batch))
         return [Outcome(0, count, None, self._failure(error, count))]
@@ -194,17 +198,31 @@ class CallPlan:
     def _failure(self, error: BaseException, count: int) -> RequestFailure:
         if isinstance(error, Cancelled):
             return RequestFailure("CANCELLED", f"model {self._model!r}: the request was cancelled")
-        if not isinstance(error, Exception):
-            _LOG.critical("model %s: the callable raised %s; this worker ends", self._model, type(error).__name__)
+        if isinstance(error, ENDS):
+            self._log_end(error)
             raise error
         self._log(logging.ERROR, f"{count} requests failed" if count > 1 else "a request failed", error)
         return failure_of(error, self._model)
 
-    def _log(self, level: int, what: str, error: Exception) -> None:
+    def _log_end(self, error: BaseException) -> None:
+        reason = ended_by(error, "its callable")
+        if self._on_end is None or self._on_end(reason):
+            _LOG.critical("model %s: %s; this worker ends", self._model, reason, exc_info=error)
+
+    def _log(self, level: int, what: str, error: BaseException) -> None:
         # A RequestError is an answer, not a fault of the callable: nothing to trace.
         if not isinstance(error, RequestError):
             remedy = f"; {READ_ONLY}" if writes_input(error) else ""
             _LOG.log(level, "model %s: %s%s", self._model, what, remedy, exc_info=error)
+
+
+def _thrown(error: BaseException) -> BaseException:
+    """``error`` as a generator can be told of it: GeneratorExit would end it."""
+    if not isinstance(error, GeneratorExit):
+        return error
+    failure = RuntimeError("GeneratorExit: raised by the callable")
+    failure.__cause__ = error
+    return failure
 
 
 def cancelled(error: BaseException, *, is_unwanted: bool) -> BaseException:

@@ -6,12 +6,16 @@ import logging
 from dataclasses import dataclass
 
 from pytriton_plugins.errors import CODES, ErrorCode, RequestError, ResultError, check_code
+from pytriton_plugins.text import one_line as shorter
 from pytriton_plugins.text import printable
 
 _LOG = logging.getLogger("pytriton.worker")
 
 MAX_TEXT = 4000
 """Most bytes of UTF-8 in an error text: gRPC turns much longer ones into RESOURCE_EXHAUSTED."""
+
+ENDS = (SystemExit, KeyboardInterrupt)
+"""What ends the worker, as Python has it; all else fails the requests that it is raised for."""
 
 READ_ONLY = "inputs are read-only: write x = x * 2 instead of x *= 2, or change a copy, x = x.copy()"
 """Numpy names the fault only."""
@@ -25,7 +29,15 @@ class RequestFailure:
     message: str
 
 
-def failure_of(error: Exception, model: str) -> RequestFailure:
+def ended_by(error: BaseException, who: str) -> str:
+    """What ``error``, of which the worker ends, says of ``who``: its code, its class, the thing that raised it."""
+    if isinstance(error, SystemExit):
+        return f"{who} called sys.exit({'' if error.code is None else shorter(repr(error.code), 100)})"
+    text = _text(error)
+    return f"{who} raised {type(error).__name__}" + (f": {shorter(text)}" if text else "")
+
+
+def failure_of(error: BaseException, model: str) -> RequestFailure:
     """What ``error``, raised while ``model`` ran, means for the client: no traceback, no control characters."""
     if isinstance(error, RequestError):
         return RequestFailure(
@@ -67,7 +79,7 @@ def one_line(text: str) -> str:
     return encoded[: MAX_TEXT - 3].decode(errors="ignore") + "…"
 
 
-def _described(error: Exception, model: str) -> str:
+def _described(error: BaseException, model: str) -> str:
     kind, text = type(error).__name__, _text(error)
     if isinstance(error, MemoryError):
         return f"MemoryError: model {model!r} ran out of memory in its worker" + (f": {text}" if text else "")

@@ -40,6 +40,8 @@ class WorkerLink:
         """The channels that are served."""
         self._open_lock = threading.Lock()
         self.stopping = False
+        self._told_end = False
+        """Also where there is nobody to tell: in a child that the callable forked."""
         threading.Thread(target=self._read, name="pytriton-link", daemon=True).start()
 
     def tell(self, kind: str, **content: Any) -> None:
@@ -52,6 +54,15 @@ class WorkerLink:
             )
         with self._send_lock:
             send(self._sock, data)
+
+    def tell_end(self, reason: str) -> bool:
+        """Tell the host why this process is about to end; whether it is the first to be told."""
+        if self._told_end:
+            return False
+        self._told_end = True
+        with contextlib.suppress(OSError):  # the host is gone
+            self.tell("ends", reason=reason)
+        return True
 
     def next_order(self) -> dict[str, Any]:
         """Wait for ``serve``."""
@@ -76,6 +87,7 @@ class WorkerLink:
 
     def close_in_child(self) -> None:
         """A child that the callable forks must hold no link and no channel: by their ends others learn of ours."""
+        self._told_end = True
         for sock in (self._sock, *self._open):
             sock.close()
 

@@ -22,26 +22,29 @@ from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
 from pytriton_plugins.worker.call import CallPlan
 from pytriton_plugins.worker.exchange import Surroundings
-from pytriton_plugins.worker.failures import one_line
+from pytriton_plugins.worker.failures import ENDS, ended_by, one_line
 from pytriton_plugins.worker.link import Offer, WorkerLink
 from pytriton_plugins.worker.logs import set_up_logging
 from pytriton_plugins.worker.metrics import Metrics
 from pytriton_plugins.worker.orphan import die_with_host
-from pytriton_plugins.worker.slots import serve_in_loop, serve_in_threads, server_class
+from pytriton_plugins.worker.slots import exit_code, serve_in_loop, serve_in_threads, server_class
 
 _LOG = logging.getLogger("pytriton.worker")
 _FAILED = 3
 
 
 def main(arguments: list[str]) -> int:
-    """Run a worker for ``LINK KILL_PIPE REFERENCE FOLDER…``: two inherited descriptors, what to resolve, and where."""
+    """Run a worker for ``LINK KILL_PIPE LEVEL REFERENCE FOLDER…``.
+
+    Two inherited descriptors, the level of the daemon's log, what to resolve, and where.
+    """
     # What lies in these folders may be served, but never stands in for installed modules.
-    sys.path += [*arguments[3:], *_current_folder()]
-    link_fd, kill_pipe, reference = int(arguments[0]), int(arguments[1]), arguments[2]
+    sys.path += [*arguments[4:], *_current_folder()]
+    link_fd, kill_pipe, level, reference = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3]
     die_with_host(kill_pipe)
     for descriptor in (link_fd, kill_pipe):
         os.set_inheritable(descriptor, False)
-    set_up_logging()
+    set_up_logging(level)
     link = WorkerLink(socket.socket(fileno=link_fd))
     os.register_at_fork(after_in_child=link.close_in_child)
     link.tell("hello", protocol=VERSION, pid=os.getpid(), python=platform.python_version(), numpy=np.__version__)
@@ -54,7 +57,11 @@ def main(arguments: list[str]) -> int:
     order = link.next_order()
     wanted = (order["model"], order["version"])
     marked, declaration = next(item for item in found if (item[1].name, item[1].version) == wanted)
-    return _serve(link, marked, declaration, order)
+    try:
+        return _serve(link, marked, declaration, order)
+    except KeyboardInterrupt as error:
+        link.tell_end(ended_by(error, "the worker"))
+        return exit_code(error)
 
 
 def _current_folder() -> list[str]:
@@ -108,7 +115,7 @@ def _set_up_calls(
             "run: pip install ml_dtypes",
             declaration.name,
         )
-    return None if callable_ is None else CallPlan(declaration, callable_)
+    return None if callable_ is None else CallPlan(declaration, callable_, link.tell_end)
 
 
 def _surroundings(link: WorkerLink, declaration: ModelDeclaration, order: dict[str, Any]) -> Surroundings:
@@ -172,7 +179,7 @@ async def _warmed_up_async(
 
     try:
         return await warm_up_async(declaration, calls, surroundings, samples)
-    except Exception as error:
+    except (Exception, *ENDS) as error:
         _tell_failure(link, "warm-up", error)
         return False
 
@@ -197,14 +204,17 @@ def _attempt(link: WorkerLink, stage: str, action: Callable[[], Any]) -> Any:
     """The result of ``action``, or None after the failure was logged in full and told to the host in one line."""
     try:
         return action()
-    except Exception as error:
+    except BaseException as error:
         _tell_failure(link, stage, error)
         return None
 
 
-def _tell_failure(link: WorkerLink, stage: str, error: Exception) -> None:
+def _tell_failure(link: WorkerLink, stage: str, error: BaseException) -> None:
     if isinstance(error, (DeclarationError, DiscoveryError, ProtocolError)):
         message = str(error)
+    elif isinstance(error, ENDS):
+        traceback.print_exception(error)
+        message = ended_by(error, {"set-up": "its __init__", "warm-up": "its callable"}.get(stage, "it"))
     else:
         traceback.print_exception(error)
         message = f"{type(error).__name__}: {error}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.worker.failures import ENDS, ended_by
 from pytriton_plugins.worker.link import Offer, WorkerLink
 from pytriton_plugins.worker.slot import Slot
 
@@ -51,11 +54,21 @@ def _serve_or_end(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:
     """In the main thread what ends a slot ends the worker, so it must in others."""
     try:
         _serve_offers(link, new_server)
-    except SystemExit as error:
-        os._exit(error.code if isinstance(error.code, int) else 1)
+    except ENDS as error:  # logged by the call
+        if isinstance(error, SystemExit) and isinstance(error.code, str):
+            print(error.code, file=sys.stderr, flush=True)
+        os._exit(exit_code(error))
     except BaseException:
         _LOG.critical("a slot failed; this worker ends", exc_info=True)
         os._exit(1)
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code of a process that ends with ``error``, as Python has it, and as a shell has it for Ctrl-C."""
+    if isinstance(error, SystemExit):
+        code = error.code
+        return code & 0xFF if isinstance(code, int) else 0 if code is None else 1
+    return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
 
 
 class _Served(contextlib.AbstractContextManager[None]):
@@ -66,10 +79,13 @@ class _Served(contextlib.AbstractContextManager[None]):
         self._sock = offer.sock
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        # The server went while a batch was with us: the host offers a channel to the next one.
+        goes_on = isinstance(error, (BrokenPipeError, ConnectionResetError))
+        if not goes_on and isinstance(error, (Exception, *ENDS)):
+            self._link.tell_end(ended_by(error, "the worker"))  # before the channel's end is seen
         self._link.closed(self._sock)
         self._sock.close()
-        # The server went while a batch was with us: the host offers a channel to the next one.
-        return isinstance(error, (BrokenPipeError, ConnectionResetError))
+        return goes_on
 
 
 async def serve_in_loop(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:

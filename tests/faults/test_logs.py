@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from clients import attempt, infer, texts
+from command import call_host
 from leftovers import tritonserver
 
 from pytriton_plugins.host.line_reader import LINES_A_SECOND, LINES_AT_ONCE
@@ -50,6 +51,20 @@ def logged(host: RunningHost, pid: int) -> int:
 
 def left_out(host: RunningHost, pid: int) -> int:
     return sum(map(int, re.findall(rf"shout\[{pid}\]: … (\d+) lines left out", host.log)))
+
+
+def test_the_errors_of_a_model_that_configures_logging_itself_reach_the_log_and_the_status(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with run_host(MODELS / "configures.py", options=["--log-level=debug", f"--run-dir={folder}"]) as host:
+        assert attempt(host, "grpc", "configures", {"x": np.ones((1, 1), np.float32)}).error == "ValueError: no luck"
+        wait_until(lambda: "ValueError: no luck" in host.log, what="the log has the error")
+        said = re.findall(r"(\w+) +pytriton.worker: configures\[\d+\]: (.*)", host.log)
+        assert ("DEBUG", "configures: called with 1 rows") in said
+        assert ("INFO", "(rewritten 1 times)  50%|##  |") in said
+        assert ("ERROR", "pytriton.worker: model configures: a request failed") in said
+        status = json.loads(call_host("status", f"--run-dir={folder}", "--json").stdout)
+    (error,) = status["errors"]
+    assert error["message"].startswith("model configures: a request failed")
 
 
 class Fifo:

@@ -47,6 +47,7 @@ CALLS: list[tuple[str, Inputs, dict[str, list[Any]]]] = [
     ("scale", {"x": ("FP32", [[1, 2]]), "factor": ("FP32", [[3]])}, {"y": [3, 6]}),
     ("square_root", {"x": ("FP64", [[9, 2.25]])}, {"root": [3, 1.5]}),
     ("nearest", {"point": ("FP32", [[3, 3], [0, 1]])}, {"index": [1, 0]}),
+    ("counted_rows", {"x": ("FP32", [[5]])}, {"y": [2.5]}),
     ("halved", {"x": ("FP32", [[4]])}, {"y": [2]}),
     ("doubled", {"x": ("FP32", [[4]])}, {"y": [8]}),
     ("doubled/versions/1", {"x": ("FP32", [[4]])}, {"y": [8]}),

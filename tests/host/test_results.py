@@ -48,27 +48,6 @@ def test_a_request_error_is_http_400_with_its_own_text(host: RunningHost) -> Non
     assert (status, answer) == (400, {"error": "the client should know better"})
 
 
-CODES = {
-    "INVALID_ARG": ("400", "INVALID_ARGUMENT"),
-    "NOT_FOUND": ("404", "NOT_FOUND"),
-    "UNAVAILABLE": ("503", "UNAVAILABLE"),
-    "UNSUPPORTED": ("501", "UNIMPLEMENTED"),
-    "ALREADY_EXISTS": ("400", "ALREADY_EXISTS"),
-    "CANCELLED": ("400", "CANCELLED"),
-    "INTERNAL": ("500", "INTERNAL"),
-    "UNKNOWN": ("400", "UNKNOWN"),
-}
-
-
-@pytest.mark.parametrize("code", CODES)
-def test_each_code_reaches_both_kinds_of_clients(host: RunningHost, code: str) -> None:
-    """The table of docs/write-a-model-plugin.md."""
-    http, grpc = CODES[code]
-    for protocol, status in (("http", http), ("grpc", f"StatusCode.{grpc}")):
-        failed = attempt(host, protocol, "results", {"what": texts(f"because code {code}")})
-        assert (failed.error, failed.status) == ("because", status)
-
-
 def test_a_code_that_triton_does_not_have_is_the_models_mistake(host: RunningHost) -> None:
     status, answer = post(host, "/v2/models/results/infer", what("because code INVALID_ARGUMENT"))
     assert status == 500

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 import traceback
 from typing import Any
 
 import pytest
+from worker_events import events
 
-from pytriton_plugins.host.worker_output import WorkerOutput
-from pytriton_plugins.text import printable
+from pytriton_plugins.text import RECORD
 from pytriton_plugins.worker.logs import MarkedLines
-
-WHOSE = {"plugin": "acme", "model": "resnet", "worker": 7}
-Event = tuple[str, list[str]]
 
 
 @pytest.fixture(autouse=True)
@@ -24,28 +20,11 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
 
 
-def events(caplog: pytest.LogCaptureFixture, *texts: str, pause: float = 0.0) -> list[Event]:
-    """The level and lines of each message that comes of ``texts``, each read by itself after ``pause`` seconds."""
-
-    async def hear() -> None:
-        output = WorkerOutput(lambda: WHOSE)
-        for text in texts:
-            for line in filter(None, text.split("\n")):
-                output.add(printable(line))
-            await asyncio.sleep(pause)
-        output.flush()
-
-    with caplog.at_level(logging.DEBUG, "pytriton.worker"):
-        asyncio.run(hear())
-    assert {(record.plugin, record.model, record.worker) for record in caplog.records} == {tuple(WHOSE.values())}  # type: ignore[attr-defined]
-    return [(record.levelname, record.said) for record in caplog.records]  # type: ignore[attr-defined]
-
-
 def logged(level: int, message: str, **more: Any) -> str:
     """The text that a worker's `logging` writes."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(MarkedLines("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(MarkedLines())
     handler.handle(logging.LogRecord("acme.model", level, "", 0, message, None, more.get("exc_info")))
     return stream.getvalue()
 
@@ -98,6 +77,50 @@ def test_a_printed_traceback_is_one_message(caplog: pytest.LogCaptureFixture) ->
         ("ERROR", text.splitlines()),
         ("INFO", ["after"]),
     ]
+
+
+UNFINISHED = {
+    "a progress bar": ("\r 10%|#   |\r 50%|##  |", ["(rewritten 1 times)  50%|##  |"]),
+    "a prompt": ("name? ", ["name?"]),
+    "colours": ("\x1b[31mred", ["\\x1b[31mred"]),
+    "a line that is cleared": ("\r 10%|#  |\r", [" 10%|#  |"]),
+}
+
+
+@pytest.mark.parametrize("kind", UNFINISHED)
+def test_what_stands_behind_an_unfinished_line_is_a_message_of_its_own(
+    caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    printed, shown = UNFINISHED[kind]
+    info, text = failure()
+    error = logged(logging.ERROR, "model: it failed", exc_info=info)
+    # In one read and in two, and with what comes behind it.
+    for parts in ((printed + error + printed,), (printed, error, printed)):
+        caplog.clear()
+        assert events(caplog, *parts) == [
+            ("INFO", shown),
+            ("ERROR", ["model: it failed", *(line for line in text.splitlines() if line)]),
+            ("INFO", shown),
+        ]
+
+
+@pytest.mark.parametrize("kind", UNFINISHED)
+def test_a_printed_traceback_behind_an_unfinished_line_is_an_error(caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    printed, shown = UNFINISHED[kind]
+    _, text = failure()
+    lines = [line for line in text.splitlines() if line]
+    before = ["(rewritten 1 times)"] if kind == "a line that is cleared" else shown
+    assert events(caplog, printed + text) == [("INFO", before), ("ERROR", lines)]
+
+
+def test_a_group_of_exceptions_is_one_error(caplog: pytest.LogCaptureFixture) -> None:
+    text = "  + Exception Group Traceback (most recent call last):\n  |   File x\n  | ExceptionGroup: two\n"
+    assert events(caplog, text) == [("ERROR", text.splitlines())]
+
+
+def test_a_message_holds_no_marks_of_others(caplog: pytest.LogCaptureFixture) -> None:
+    forged = "x" * 8150 + f"{RECORD}ERROR pytriton.host: the disk is full"
+    assert {level for level, _ in events(caplog, logged(logging.INFO, f"{forged}\n{forged}"))} == {"INFO"}
 
 
 def test_two_tracebacks_are_two_messages(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable
@@ -257,11 +258,44 @@ def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
         assert outcome.error.message.startswith(beginning)
 
 
-@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt()])
-def test_what_ends_a_process_is_logged_and_ends_it(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SystemExit(0), "called sys.exit(0)"),
+        (SystemExit(), "called sys.exit()"),
+        (SystemExit("no\nluck"), "called sys.exit('no\\nluck')"),
+        (KeyboardInterrupt(), "raised KeyboardInterrupt"),
+    ],
+)
+def test_what_ends_a_process_is_logged_and_ends_it(
+    error: BaseException, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(type(error)):
         run_batch(model(), raising(error), batch_of([1], [2]))
-    assert caplog.messages == [f"model m: the callable raised {type(error).__name__}; this worker ends"]
+    assert caplog.messages == [f"model m: its callable {said}; this worker ends"]
+
+
+class PanicError(BaseException):
+    """What a library in Rust raises, for one."""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PanicError("at the disco"), "PanicError: at the disco"),
+        (GeneratorExit(), "RuntimeError: GeneratorExit: raised by the callable"),
+        (asyncio.CancelledError("all of it"), "CancelledError: all of it"),
+    ],
+)
+def test_all_other_exceptions_cost_only_their_requests(error: BaseException, told: str) -> None:
+    def function(a: Any) -> Any:
+        if (a < 0).any():
+            raise error
+        return a
+
+    bad, good = run_batch(model(), function, batch_of([-1], [2]))
+    assert bad.error == RequestFailure("INTERNAL", told)
+    assert values(good) == [2]
 
 
 def test_the_traceback_goes_to_the_log_and_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:

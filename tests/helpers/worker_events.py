@@ -1,0 +1,34 @@
+"""What a worker prints, byte for byte, as the messages that the daemon makes of it; runs in pytest."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from pytriton_plugins.host.line_reader import LineReader
+from pytriton_plugins.host.worker_output import WorkerOutput
+
+WHOSE = {"plugin": "acme", "model": "resnet", "worker": 7}
+Event = tuple[str, list[str]]
+
+
+def events(caplog: pytest.LogCaptureFixture, *texts: str | bytes, pause: float = 0.0) -> list[Event]:
+    """The level and lines of each message that comes of ``texts``, each read by itself after ``pause`` seconds."""
+
+    async def hear() -> None:
+        output = WorkerOutput(lambda: WHOSE)
+        reader = LineReader(output.add)
+        for text in texts:
+            reader.feed(text.encode() if isinstance(text, str) else text)
+            await asyncio.sleep(pause)
+        reader.feed(b"")
+        output.flush()
+
+    with caplog.at_level(logging.DEBUG, "pytriton.worker"):
+        asyncio.run(hear())
+    told: list[Any] = [record for record in caplog.records if hasattr(record, "said")]
+    assert {(record.plugin, record.model, record.worker) for record in told} <= {tuple(WHOSE.values())}
+    return [(record.levelname, record.said) for record in told]
