@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -125,6 +124,8 @@ class Worker:
             theirs.callback(os.close, read_end)
             ours.callback(os.close, self._kill_pipe)
             self.child = self._start(peer.fileno(), read_end)
+            # Only then: to close it is to kill what the worker has forked, which has a moment to end by itself.
+            self.child.reaped.add_done_callback(lambda _: os.close(self._kill_pipe))
             ours.pop_all()
         let_go_first(self.child.pid)
 
@@ -204,7 +205,7 @@ class Worker:
         try:
             await asyncio.wait_for(self.child.wait(), patience)
         except asyncio.TimeoutError:
-            self.child.signal(signal.SIGKILL, group=True)
+            self.kill()
         # A process may be beyond any signal, waiting for a device.
         await asyncio.wait([self._watch], timeout=_KILLED_WITHIN)
 
@@ -286,7 +287,6 @@ class Worker:
         self._fail(f"its worker ended with {describe_exit(status)}" + _last(self.child))
         self._loop.remove_reader(self._sock)
         self._sock.close()
-        os.close(self._kill_pipe)
 
     def _on_readable_rest(self) -> None:
         """What it said last may still be in the socket when its end is already known."""
