@@ -8,15 +8,23 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from pytriton_plugins.host.line_reader import LineReader
 
+OWN_TASKS = Path("/proc/self/task")
 _READ_SIZE = 65536
 _LAST_READS = 16
 """Reads at a child's end: more than a pipe holds, and an end for what its own children go on writing."""
 
 _BREATH = 0.005
 """Seconds that who prints more than anybody reads waits for each full pipe: 13 MB/s cost the host nothing."""
+
+_LAST_MOMENT = 0.3
+"""Seconds that what a child has forked gets for ending by itself once the child has ended."""
+
+_LOOK_AGAIN = 0.005
+"""Seconds between two looks at whether it has."""
 
 _COUNT_FOR = 1.0
 """Seconds whose lines are counted together when they are left out."""
@@ -31,12 +39,14 @@ def running_children() -> set[int]:
 
 
 async def kill_children(patience: float) -> None:
-    """End every running child, and wait at most ``patience`` seconds until all are reaped."""
+    """End every running child, and wait at most ``patience`` seconds until all are reaped, with their groups."""
     children = list(_running)
     for child in children:
         child.kill()
     if children:
-        await asyncio.wait([asyncio.ensure_future(child.wait()) for child in children], timeout=patience)
+        await asyncio.wait([child.reaped for child in children], timeout=patience)
+    for child in [*_running]:
+        child.signal_group(signal.SIGKILL)  # a process may be beyond any signal, but not the rest of its group
 
 
 async def first_end(*children: Child) -> None:
@@ -57,6 +67,30 @@ def describe_exit(status: int) -> str:
         return f"killed by {signal.Signals(-status).name}"
     except ValueError:
         return f"killed by signal {-status}"
+
+
+def children_of(tasks: Path) -> set[int]:
+    """The children of the process whose threads are ``tasks``, a folder of ``/proc``."""
+    found: set[int] = set()
+    for task in tasks.iterdir():
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def _group(pid: int) -> int:
+    """The process group of a child; 0 for one that is gone."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def _status(pid: int) -> int:
+    """How a child has ended, as `subprocess` gives it; the child is not reaped by this."""
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 class Child:
@@ -90,6 +124,8 @@ class Child:
         self._on_left_out = on_left_out
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
+        self.reaped: asyncio.Future[None] = self._loop.create_future()
+        """It has ended, and what it forked into its group was told to."""
         self._pidfd = os.pidfd_open(self.pid)
         self._loop.add_reader(self._pidfd, self._on_exit)
         assert self._process.stdout is not None
@@ -113,19 +149,21 @@ class Child:
         """Its exit status, as `subprocess` gives it: negative for a signal."""
         return await asyncio.shield(self._ended)
 
-    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
-        """Send a signal to the child or to its whole process group; nothing happens once it is reaped."""
-        if not self.running:
-            return  # its number may be another's by now
-        with contextlib.suppress(ProcessLookupError):
-            if group:
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to the child and what it forked into its group; nothing happens once it is reaped."""
+        if not self.reaped.done():  # else the number may be another's by now
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
-            else:
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the child; nothing happens once it has ended."""
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
     def kill(self) -> None:
-        """End the child and what it forked into its group."""
-        self.signal(signal.SIGKILL, group=True)
+        """End the child at once, and then what it forked into its group."""
+        self.signal(signal.SIGKILL)
 
     def _on_exit(self) -> None:
         self._loop.remove_reader(self._pidfd)
@@ -134,11 +172,25 @@ class Child:
             if not self._read_output():
                 break
         self._tell_left_out()
-        # What the child forked may hold its ports and memory. Before the reaping: the group's number is still its own.
-        self.kill()
-        status = self._process.wait()
+        # Not reaped yet: as long as it is a zombie, the group's number is its own.
+        self._ended.set_result(_status(self.pid))
+        # What the child forked may hold its ports and memory. It is asked first: Python's resource tracker ignores
+        # SIGTERM, and removes the named shared memory that the child has left.
+        self.signal_group(signal.SIGTERM)
+        self._end_group(self._loop.time() + _LAST_MOMENT)
+
+    def _end_group(self, deadline: float) -> None:
+        if self._has_group() and self._loop.time() < deadline:
+            self._loop.call_later(_LOOK_AGAIN, self._end_group, deadline)
+            return
+        self.signal_group(signal.SIGKILL)
+        self._process.wait()
         _running.discard(self)
-        self._ended.set_result(status)
+        self.reaped.set_result(None)
+
+    def _has_group(self) -> bool:
+        """Whether the child, which has ended, has left processes in its group that this process has adopted."""
+        return any(pid != self.pid and _group(pid) == self.pid for pid in children_of(OWN_TASKS))
 
     def _on_output(self) -> None:
         # One read at a time, and the loop calls again: who prints without end must not keep everyone else waiting.

@@ -7,13 +7,11 @@ import contextlib
 import ctypes
 import os
 import signal
-from pathlib import Path
 
-from pytriton_plugins.host.processes import running_children
+from pytriton_plugins.host.processes import OWN_TASKS, children_of, running_children
 
 _PR_SET_CHILD_SUBREAPER = 36
 _AGAIN = 0.01
-_TASKS = Path("/proc/self/task")
 
 
 class Reaper:
@@ -29,7 +27,7 @@ class Reaper:
         tritonserver and the workers lead sessions of their own, so what they leave is never in the host's session,
         where a hook plugin's children are.
         """
-        return {pid for pid in _children(_TASKS) - running_children() if _session(pid) != os.getsid(0)}
+        return {pid for pid in children_of(OWN_TASKS) - running_children() if _session(pid) != os.getsid(0)}
 
     def reap(self) -> None:
         """Reap those adopted processes that have ended."""
@@ -51,14 +49,6 @@ class Reaper:
             if asyncio.get_running_loop().time() > deadline:
                 return
             await asyncio.sleep(_AGAIN if pids & self.adopted() else 0)
-
-
-def _children(tasks: Path) -> set[int]:
-    found: set[int] = set()
-    for task in tasks.iterdir():
-        with contextlib.suppress(OSError):  # a thread that ended meanwhile
-            found.update(map(int, (task / "children").read_text().split()))
-    return found
 
 
 def _session(pid: int) -> int:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -138,6 +137,8 @@ class Worker:
             theirs.callback(os.close, read_end)
             ours.callback(os.close, self._kill_pipe)
             self.child = self._start(peer.fileno(), read_end)
+            # Only then: to close it is to kill what the worker has forked, which has a moment to end by itself.
+            self.child.reaped.add_done_callback(lambda _: os.close(self._kill_pipe))
             ours.pop_all()
         let_go_first(self.child.pid)
         restore_descriptors(self.child.pid)
@@ -219,7 +220,7 @@ class Worker:
         try:
             await asyncio.wait_for(self.child.wait(), patience)
         except asyncio.TimeoutError:
-            self.child.signal(signal.SIGKILL, group=True)
+            self.kill()
         # A process may be beyond any signal, waiting for a device.
         await asyncio.wait([self._watch], timeout=_KILLED_WITHIN)
 
@@ -316,7 +317,6 @@ class Worker:
         self._fail(f"its worker ended with {self.exit.description}" + _last(self.child))
         self._loop.remove_reader(self._sock)
         self._sock.close()
-        os.close(self._kill_pipe)
 
     def _described(self, status: int) -> str:
         """How it ended and why. A kill of ours is no other's: what else kills by SIGKILL is the lack of memory."""

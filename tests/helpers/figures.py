@@ -34,6 +34,19 @@ class Figure:
         return f"{self.row:2} {self.what}: {len(self.values)} runs, {said}"
 
 
+@attrs.frozen
+class Seen:
+    """What one case of a row has shown, in words: what the client got, and what became of the worker."""
+
+    row: int
+    case: str
+    client: str
+    worker: str
+
+    def __str__(self) -> str:
+        return f"{self.row:2} {self.case:42} {self.client:96} {self.worker}".rstrip()
+
+
 class Ruler:
     """How late this process was woken: what the machine took by itself while a figure was measured."""
 
@@ -71,7 +84,7 @@ class Table:
         self.title = title
         self.full = os.environ.get(name) == "full"
         self._file = file
-        self._told: list[Figure] = []
+        self._told: list[Figure | Seen] = []
 
     def figure(self, row: int, what: str, values: Sequence[float], unit: str = "s", limit: float | None = None) -> None:
         """Have the figure shown at the end, and fail if the worst value is over its limit.
@@ -83,8 +96,12 @@ class Table:
         late = ruler.worst if ruler is not None and unit == "s" else 0.0
         assert limit is None or max(values) <= limit + late, f"{told} (woken up to {late:.3f} s late)"
 
+    def seen(self, row: int, case: str, client: str, worker: str) -> None:
+        """Have the case shown at the end."""
+        self._told.append(Seen(row, case, client, worker))
+
     def lines(self) -> list[str]:
-        """A line for each figure, by row; writes the file that is asked for."""
+        """A line for each figure and each case, by row; writes the file that is asked for."""
         told = sorted(self._told, key=lambda each: each.row)
         if told and (path := os.environ.get(self._file)):
             Path(path).write_text(json.dumps([attrs.asdict(each) for each in told], indent=1) + "\n")
@@ -92,6 +109,6 @@ class Table:
 
 
 _FAULTS = Table("table of faults", "FAULTS", "FAULT_FIGURES")
-FULL, figure = _FAULTS.full, _FAULTS.figure
+FULL, figure, seen = _FAULTS.full, _FAULTS.figure, _FAULTS.seen
 CLUSTER = Table("replicas behind a balancer", "CLUSTER", "CLUSTER_FIGURES")
 TABLES = (_FAULTS, CLUSTER)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from child_programs import run
+
+from pytriton_plugins.host.processes import children_of
 
 
 def test_who_prints_without_end_does_not_stop_the_loop() -> None:
@@ -50,3 +54,63 @@ def test_all_children_are_ended_and_awaited() -> None:
             print([child.running for child in children])
     """)
     assert said == "[False, False, False]\n"
+
+
+def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
+    """Seen red with SIGKILL alone (`Child._on_exit`)."""
+    said = run("""
+        FORKED = 'trap "echo asked; exit" TERM; kill -9 $PPID; while :; do :; done'
+
+        async def main():
+            Reaper()
+            lines = asyncio.Queue()
+            child = start(f"sh -c '{FORKED}'; exit", lines.put_nowait)
+            print(await child.wait(), await asyncio.wait_for(lines.get(), 5))
+    """)
+    assert said == "-9 asked\n"
+
+
+def test_what_does_not_end_when_it_is_asked_is_killed() -> None:
+    """Seen red without SIGKILL at the deadline (`Child._end_group`)."""
+    said = run("""
+        FORKED = 'trap "" TERM; echo $$; kill -9 $PPID; while :; do :; done'
+
+        async def main():
+            Reaper()
+            lines = asyncio.Queue()
+            child = start(f"sh -c '{FORKED}'; exit", lines.put_nowait)
+            forked = int(await lines.get())
+            await child.reaped
+            while os.path.exists(f"/proc/{forked}"):
+                await asyncio.sleep(0.01)
+            print("gone")
+    """)
+    assert said == "gone\n"
+
+
+def test_shared_memory_that_a_killed_child_has_left_is_removed() -> None:
+    """By Python's resource tracker, a process in the child's group. Seen red with SIGKILL alone (`Child._on_exit`)."""
+    said = run("""
+        LEAVES = (
+            "import os, signal; from multiprocessing.shared_memory import SharedMemory; "
+            "memory = SharedMemory(create=True, size=1); print(memory.name, flush=True); "
+            "os.kill(os.getpid(), signal.SIGKILL)"
+        )
+
+        async def main():
+            Reaper()
+            lines = asyncio.Queue()
+            child = start(f"exec {sys.executable} -c '{LEAVES}'", lines.put_nowait)
+            name = await lines.get()
+            await child.reaped
+            print(os.path.exists(f"/dev/shm/{name}"))
+    """)
+    assert said == "False\n"
+
+
+def test_a_thread_that_ends_meanwhile_has_no_children(tmp_path: Path) -> None:
+    """Seen red with OSError let through (`children_of`)."""
+    for thread in ("1", "2"):
+        (tmp_path / thread).mkdir()
+    (tmp_path / "1" / "children").write_text("5 6 ")
+    assert children_of(tmp_path) == {5, 6}

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from child_programs import run
-
-from pytriton_plugins.host.reaper import _children
 
 
 def test_a_hook_plugin_gets_its_childs_exit_code() -> None:
@@ -77,11 +73,3 @@ def test_children_of_the_adopted_end_too() -> None:
 """
     )
     assert said == "set()\n"
-
-
-def test_a_thread_that_ends_meanwhile_has_no_children(tmp_path: Path) -> None:
-    """Seen red with OSError let through (`_children`)."""
-    for thread in ("1", "2"):
-        (tmp_path / thread).mkdir()
-    (tmp_path / "1" / "children").write_text("5 6 ")
-    assert _children(tmp_path) == {5, 6}
