@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import NoThreadsLeft, ServerError, ServerGone
 from pytriton_plugins.host.headroom import process_headroom
+from pytriton_plugins.host.tasks import let_go
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Control:
             try:
                 await asyncio.wait([calling])
             finally:
-                calling.cancel()
+                let_go(calling)
             if calling.cancelled():
                 raise ServerGone("tritonserver ended")
             return calling.result()

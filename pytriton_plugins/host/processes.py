@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
 from pytriton_plugins.host.line_reader import LineReader
+from pytriton_plugins.host.tasks import let_go
 
 _READ_SIZE = 65536
 _LAST_READS = 16
@@ -36,7 +37,9 @@ async def kill_children(patience: float) -> None:
     for child in children:
         child.kill()
     if children:
-        await asyncio.wait([asyncio.ensure_future(child.wait()) for child in children], timeout=patience)
+        ends = [asyncio.ensure_future(child.wait()) for child in children]
+        await asyncio.wait(ends, timeout=patience)
+        let_go(*ends)
 
 
 async def first_end(*children: Child) -> None:
@@ -45,8 +48,7 @@ async def first_end(*children: Child) -> None:
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for end in ends:
-            end.cancel()
+        let_go(*ends)
 
 
 def describe_exit(status: int) -> str:
