@@ -40,8 +40,8 @@ class BackendLink:
 
     async def hello(self, generation: int, timeout: float = ANSWER_TIMEOUT) -> None:
         """Agree on the protocol; raises ServerError when the backend does not answer."""
-        answer = self._expect(generation)
         self.send(LinkMessage(LinkKind.HELLO, token=generation, value=wire.VERSION))
+        answer = self._expect(generation)
         await self._answered(
             generation, answer, timeout, "did not load our backend", "; raise --load-timeout if it needs more"
         )
@@ -49,8 +49,8 @@ class BackendLink:
     async def ask(self, message: LinkMessage, timeout: float | None = ANSWER_TIMEOUT) -> int:
         """Send ``message`` under a new token and wait for its ACK, None for as long as the server runs; its value."""
         token = next(self._tokens) + _FIRST_TOKEN
-        answer = self._expect(token)
         self.send(message._replace(token=token))
+        answer = self._expect(token)
         return await self._answered(token, answer, timeout, "did not answer")
 
     def send(self, message: LinkMessage, *descriptors: int) -> None:

@@ -13,6 +13,7 @@ from pytriton_plugins.errors import NoThreadsLeft, ServerError, ServerGone
 from pytriton_plugins.grpc_import import no_fork_handlers
 from pytriton_plugins.host.headroom import process_headroom
 from pytriton_plugins.host.limits import PROCESS_REMEDY
+from pytriton_plugins.host.tasks import let_go
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Control:
             try:
                 await asyncio.wait([calling])
             finally:
-                calling.cancel()
+                let_go(calling)
             if calling.cancelled():
                 raise ServerGone("tritonserver ended")
             return calling.result()

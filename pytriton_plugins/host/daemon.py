@@ -31,6 +31,7 @@ from pytriton_plugins.host.run_dir import RunDir
 from pytriton_plugins.host.server_age import check_age
 from pytriton_plugins.host.signals import Signals
 from pytriton_plugins.host.stopping import FAIL_PATIENCE, STOP_PATIENCE, stop_taking_work
+from pytriton_plugins.host.tasks import background, let_go
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
@@ -106,6 +107,8 @@ class Host:
         plugins = [asyncio.create_task(start_plugin(self.roster, record)) for record in records]
         self._report.begin_progress()
         patience = STOP_PATIENCE
+        watch: asyncio.Task[int] | None = None
+        stop: asyncio.Task[Any] | None = None
         try:
             server = await self._until_stop(self._start_server())
             if server is not None:
@@ -120,8 +123,7 @@ class Host:
                 await asyncio.gather(watch, return_exceptions=True)
         finally:
             self._report.end_progress()
-            for task in plugins:
-                task.cancel()
+            let_go(watch, stop, *plugins)
         await self._shut_down(patience)
         return self._exit_code
 
@@ -143,14 +145,13 @@ class Host:
             raise
         self.roster.started.set_result(server)
         self.health.attach(server)
-        self._telling = asyncio.create_task(keep_told(server, self.roster.metrics, self._gauges))
+        self._telling = background(keep_told(server, self.roster.metrics, self._gauges))
         return server
 
     async def _server_ended(self) -> None:
         server = self.roster.started.result()
         self.health.attach(None)
-        if self._telling is not None:
-            self._telling.cancel()
+        let_go(self._telling)
         server.link.close()
         self.roster.server_ended()
         await server.release()
@@ -172,8 +173,7 @@ class Host:
                     task.result()
             ended.result()
         finally:
-            for task in (health, settled, ended, heartbeat, *([reloading] if reloading else [])):
-                task.cancel()
+            let_go(health, settled, ended, heartbeat, reloading)
         return 1
 
     async def _announce(self, plugins: list[asyncio.Task[None]]) -> None:
@@ -205,9 +205,9 @@ class Host:
             await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
             return await task if task.done() else None
         finally:
-            stop.cancel()
+            let_go(stop)
             if not task.done():
-                task.cancel()
+                let_go(task)
                 await asyncio.wait([task])
 
     async def _stop_taking_work(self) -> float:
@@ -236,8 +236,7 @@ class Host:
 
     async def _end_everything(self) -> None:
         """Whatever happened, nothing that the host or a plugin started outlives it."""
-        if self._telling is not None:
-            self._telling.cancel()
+        let_go(self._telling, self._aborted)
         self._control.close()
         await kill_children(_END_PATIENCE)
         await self._reaper.kill_adopted(_END_PATIENCE)

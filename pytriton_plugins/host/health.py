@@ -14,6 +14,7 @@ import attrs
 from pytriton_plugins.errors import ServerError, ServerGone
 from pytriton_plugins.hooks.calls import Timing, measure
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
+from pytriton_plugins.host.tasks import let_go, take_in
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.values import HostStatus, ModelStatus, NamedVerdict, Verdict
@@ -84,6 +85,12 @@ class Health:
 
     async def run(self) -> None:
         """Keep the gate as it must be until cancelled."""
+        try:
+            await self._run()
+        finally:
+            let_go(self._asked)
+
+    async def _run(self) -> None:
         before: list[str] | None = None
         while True:
             self._changed.clear()
@@ -124,6 +131,7 @@ class Health:
             return
         # Shielded: an opening that was begun must come to its end before a closing, or the gate's model stays loaded.
         change = asyncio.ensure_future(server.set_gate(ready))
+        change.add_done_callback(take_in)  # nobody may wait for it any more when it fails
         try:
             await asyncio.shield(change)
         except ServerGone:

@@ -15,6 +15,7 @@ from pytriton_plugins.host.granting import LOOK_AGAIN
 from pytriton_plugins.host.newcomers import as_installed, candidates
 from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, refuse_other_tensors
 from pytriton_plugins.host.served_model import ServedModel
+from pytriton_plugins.host.tasks import let_go
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.settings import suggestion
@@ -67,6 +68,7 @@ class ModelCommands:
         ends = [asyncio.ensure_future(worker.ended()) for worker in workers]
         if ends:
             await asyncio.wait(ends, timeout=_END_PATIENCE)
+            let_go(*ends)
         progress(f"{label}: unloading it in Triton")
         await self._roster.unload(model)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pytriton_plugins.host.line_reader import LineReader
+from pytriton_plugins.host.tasks import let_go
 
 OWN_TASKS = Path("/proc/self/task")
 _READ_SIZE = 65536
@@ -55,8 +56,7 @@ async def first_end(*children: Child) -> None:
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for end in ends:
-            end.cancel()
+        let_go(*ends)
 
 
 def describe_exit(status: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.health import Health
+from pytriton_plugins.host.tasks import let_go
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.waiting_requests import waiting_requests
 
@@ -56,8 +57,7 @@ async def stop_taking_work(
             return STOP_PATIENCE
         return await DrainWait(server, timeout).run(_AFTER_DELAY if delay else _UNDER_WAY, hurried)
     finally:
-        for task in (closing, hurried):
-            task.cancel()
+        let_go(closing, hurried)
 
 
 class DrainWait:
@@ -84,7 +84,7 @@ class DrainWait:
             )
             return STUCK_PATIENCE
         finally:
-            idle.cancel()
+            let_go(idle)
 
     async def _idle(self, at_least: float) -> bool:
         """Whether nothing was in flight twice in a row; False when tritonserver ends or does not answer."""

@@ -25,6 +25,7 @@ from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.repository import BACKEND, GATES, create_repository
 from pytriton_plugins.host.server_output import log_left_out, log_line
+from pytriton_plugins.host.tasks import let_go
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.values import Ports
 
@@ -102,15 +103,15 @@ class TritonServer:
     async def _first_answer(self, timeout: float) -> None:
         hello = asyncio.ensure_future(self.link.hello(1, timeout))
         ended = asyncio.ensure_future(self.child.wait())
-        await asyncio.wait([hello, ended], return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done() and hello.exception() is not None:
-            await asyncio.wait([ended], timeout=_END_FOLLOWS)
-        if not ended.done():
-            ended.cancel()
-            await hello
-            return
-        hello.cancel()
-        await asyncio.gather(hello, return_exceptions=True)
+        try:
+            await asyncio.wait([hello, ended], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done() and hello.exception() is not None:
+                await asyncio.wait([ended], timeout=_END_FOLLOWS)
+            if not ended.done():
+                await hello
+                return
+        finally:
+            let_go(hello, ended)
         raise ServerError(f"tritonserver ended at its start with {describe_exit(ended.result())}; {self.said()}")
 
     def said(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ PROGRAM = (
     "from pytriton_plugins.cli.entry import main; sys.exit(main())"
 )
 
+_COMPLAINT = re.compile(r'[A-Z] +asyncio: |"logger": "asyncio"|RuntimeWarning: coroutine .* was never awaited')
 _DRAIN_TIMEOUT = "PYTRITON_HOST_DRAIN_TIMEOUT"
 
 
@@ -91,6 +93,7 @@ def run_host(
 ) -> Iterator[RunningHost]:
     """A host that serves ``targets`` (none: every installed plugin), ready unless told otherwise, killed at the end.
 
+    At its end asyncio must not have complained in its log: that is a fault of the daemon, or of a hook plugin.
     ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix``
     is put before the command (``unshare …``). ``drain_timeout``: seconds that requests in flight get at a stop, unless
     the two say otherwise; None leaves it to the daemon, whose default is longer than most tests want to wait.
@@ -115,6 +118,13 @@ def run_host(
             if process.poll() is None:
                 process.kill()
             process.wait()
+        found = complaints(host.log)
+        assert not found, f"the event loop of the host complains: {found[0]}; its log:\n{host.log}"
+
+
+def complaints(log: str) -> list[str]:
+    """The lines in which asyncio says that a task or a coroutine of the host itself was left to nobody."""
+    return [line for line in log.splitlines() if _COMPLAINT.search(line) and "pytriton.worker" not in line]
 
 
 def _free_ports() -> tuple[int, int, int]:

@@ -7,14 +7,19 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from pytriton_plugins.testing.host import PROGRAM
+from pytriton_plugins.testing.host import PROGRAM, complaints
 
 
 def call_host(
     *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """What it printed, and its exit code; ``env`` is added to this process's own variables."""
+    """What it printed, and its exit code; ``env`` is added to this process's own variables.
+
+    asyncio must not have complained.
+    """
     command = [sys.executable, "-c", PROGRAM, *arguments]
-    return subprocess.run(
+    done = subprocess.run(
         command, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=timeout, check=False
     )
+    assert not complaints(done.stderr), done.stderr
+    return done

@@ -1,0 +1,88 @@
+"""Tasks that nobody awaits any more: what they end with is taken in, and asyncio has nothing to complain of."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from typing import Any
+
+import pytest
+
+from pytriton_plugins.errors import ServerGone
+from pytriton_plugins.host.tasks import background, let_go, take_in
+from pytriton_plugins.testing.host import complaints
+
+
+async def fails_when_cancelled(error: Exception) -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        raise error from None
+
+
+async def fails(error: Exception) -> None:
+    raise error
+
+
+async def cancelled(error: Exception) -> None:
+    task = asyncio.ensure_future(fails_when_cancelled(error))
+    await asyncio.sleep(0)
+    let_go(task)
+    let_go(task, None)
+    await asyncio.wait([task])
+
+
+async def over(error: Exception) -> None:
+    task = asyncio.ensure_future(fails(error))
+    await asyncio.wait([task])
+    let_go(task)
+
+
+async def in_the_background(error: Exception) -> None:
+    await asyncio.wait([background(fails(error))])
+
+
+async def left(error: Exception) -> None:
+    change = asyncio.ensure_future(fails(error))
+    change.add_done_callback(take_in)
+    await asyncio.wait([change])
+
+
+def complained(work: Any) -> list[str]:
+    """What asyncio says of it."""
+    said: list[str] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context["message"]))
+        await work
+        gc.collect()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    return said
+
+
+@pytest.mark.parametrize("way", [cancelled, over, in_the_background, left], ids=lambda way: way.__name__)
+def test_an_error_that_was_expected_is_no_news(way: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Seen red with tasks that are only cancelled."""
+    assert complained(way(ServerGone("tritonserver ended"))) == []
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("way", [cancelled, in_the_background, left], ids=lambda way: way.__name__)
+def test_any_other_is_logged(way: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Seen red with every error taken in silently (`take_in`)."""
+    logging.getLogger("pytriton").propagate = True
+    assert complained(way(KeyError("a bug"))) == []
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert caplog.records[0].getMessage().startswith("the host failed in fails")
+
+
+def test_a_task_left_to_nobody_is_found_in_a_log() -> None:
+    """What `run_host` looks for at the end of every test that starts a host."""
+    text = "2026-11-30 08:21:57,160 ERROR   asyncio: Task exception was never retrieved"
+    json = '{"time": "…", "level": "error", "logger": "asyncio", "message": "Exception in callback f()"}'
+    lost = "/x/health.py:3: RuntimeWarning: coroutine 'look' was never awaited"
+    theirs = "2026-11-30 08:21:57,160 INFO    pytriton.worker: m[3]: RuntimeWarning: coroutine 'f' was never awaited"
+    assert complaints("\n".join([text, json, lost, theirs])) == [text, json, lost]
