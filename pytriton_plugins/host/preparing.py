@@ -22,7 +22,8 @@ from pytriton_plugins.discovery.selection import (
 )
 from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.command_line import check_server_options
+from pytriton_plugins.host.command_line import check_known_options, check_server_options
+from pytriton_plugins.host.locate import FoundServer
 from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.values import HostStatus, ServerOptions
 
@@ -63,8 +64,12 @@ def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]
     return [PluginRecord(reference, error=said.get(reference.label, "")) for reference in selected]
 
 
-def with_server_options(config: HostConfig, hooks: HookManager) -> HostConfig:
-    """``config`` with the options of tritonserver as hook plugins edit them; what is configured stays as it is."""
+def with_server_options(config: HostConfig, hooks: HookManager, found: FoundServer) -> HostConfig:
+    """``config`` with the options of tritonserver as hook plugins edit them; what is configured stays as it is.
+
+    Raises ConfigError, or HookError, for one that the daemon or this tritonserver cannot be run with.
+    """
+    _check_options(config, found)
     answer = hooks.edit_server_options(ServerOptions(config.server_options))
     if answer.value.items == config.server_options:
         return config
@@ -72,10 +77,15 @@ def with_server_options(config: HostConfig, hooks: HookManager) -> HostConfig:
     added = tuple(item for item in answer.value.items if item[0] not in configured)
     edited = attrs.evolve(config, server_options=(*config.server_options, *added))
     try:
-        check_server_options(edited)
+        _check_options(edited, found)
     except ConfigError as error:
         raise HookError(f"hook plugin {answer.plugin}: pytriton_edit_server_options: {error}") from None
     return edited
+
+
+def _check_options(config: HostConfig, found: FoundServer) -> None:
+    check_server_options(config)
+    check_known_options(found, config)
 
 
 def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:

@@ -9,6 +9,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pytriton_plugins.host.addresses import bracketed, called_at, listening_ports, listens
 from pytriton_plugins.host.log_writer import write_aside
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.models import ModelDeclaration
@@ -74,16 +75,15 @@ class Report:
         from rich.text import Text
 
         console.print(table)
-        address = _reachable(self._roster.config.address)
-        console.print(
-            f"\nHTTP http://{address}:{ports.http}   gRPC {address}:{ports.grpc}   "
-            f"metrics http://{address}:{ports.metrics}/metrics", highlight=False, markup=False,
-        )  # fmt: skip
+        config = self._roster.config
+        address = bracketed(called_at(config.address))
+        console.print(f"\n{_listening(address, listening_ports(config, ports))}", highlight=False, markup=False)
         for reason in reasons:
             console.print(Text(f"not ready: {printable(reason)}", "red"))
         for model in self._roster.models.values():
             if model.loaded:
-                console.print("\n" + "\n".join(calls(model, address, ports)), highlight=False, markup=False)
+                lines = calls(model, address, ports)[: None if listens(config, "http") else 1]
+                console.print("\n" + "\n".join(lines), highlight=False, markup=False)
 
 
 def awaited(roster: Roster) -> str:
@@ -95,10 +95,11 @@ def awaited(roster: Roster) -> str:
     return printable("; ".join(parts) or "opening") + " …"
 
 
-def _reachable(address: str) -> str:
-    if address in ("0.0.0.0", ""):
-        return "127.0.0.1"
-    return f"[{'::1' if address == '::' else address}]" if ":" in address else address
+def _listening(address: str, ports: dict[str, int | None]) -> str:
+    """Where each protocol that is served can be called."""
+    forms = {"http": "HTTP http://{}", "grpc": "gRPC {}", "metrics": "metrics http://{}/metrics"}
+    served = {name: port for name, port in ports.items() if port is not None}
+    return "   ".join(forms[name].format(f"{address}:{port}") for name, port in served.items())
 
 
 def calls(model: ServedModel, address: str, ports: Ports) -> list[str]:

@@ -8,8 +8,8 @@ import os
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.command_line import check_server_options
-from pytriton_plugins.host.container import LOOPBACK, in_container
+from pytriton_plugins.host.addresses import is_loopback, with_address
+from pytriton_plugins.host.container import in_container
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.hardening import forbid_core_dumps
 from pytriton_plugins.host.limits import check_limits, least_demand, raise_descriptors
@@ -39,7 +39,6 @@ def _run(config: HostConfig) -> int:
     os.umask(0o077)
     if not config.core_dumps:
         forbid_core_dumps()
-    check_server_options(config)
     hooks = hooks_of(config)
     records = plugin_records(config, hooks)
     if not records:
@@ -48,11 +47,11 @@ def _run(config: HostConfig) -> int:
             "pytriton-host serve model.py"
         )
     found = find_tritonserver(config.tritonserver, hooks)
-    config = with_drain(with_server_options(config, hooks), hooks)
+    config = with_address(with_drain(with_server_options(config, hooks, found), hooks))
     raise_descriptors()
     check_limits(least_demand(config, sum(not record.error for record in records)))
     ports = choose_ports(config, hooks)
-    if config.address in LOOPBACK and in_container():
+    if is_loopback(config.address) and in_container():
         _LOG.warning(
             "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
         )

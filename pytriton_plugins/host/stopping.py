@@ -79,6 +79,8 @@ async def _idle(server: TritonServer, at_least: float) -> bool:
 
 async def _waiting(server: TritonServer) -> int:
     """The requests that Triton has not handed to our backend yet; 0 where its metrics are switched off."""
+    if server.metrics_port is None:
+        return 0
     with contextlib.suppress(OSError, ValueError, asyncio.TimeoutError):
-        return await asyncio.wait_for(waiting_requests(server.host, server.ports.metrics), _ANSWER_PATIENCE)
+        return await asyncio.wait_for(waiting_requests(server.host, server.metrics_port), _ANSWER_PATIENCE)
     return 0
