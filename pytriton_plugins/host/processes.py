@@ -19,7 +19,7 @@ _BREATH = 0.005
 """Seconds that who prints more than anybody reads waits for each full pipe: 13 MB/s cost the host nothing."""
 
 _LONG_BREATH = 0.1
-"""The same where one line is repeated: the child is in a loop that does not get on, and costs a processor less so."""
+"""The same for who repeats one line and is slowed down then: it is in a loop that does not get on."""
 
 _COUNT_FOR = 1.0
 """Seconds whose lines are counted together when they are left out."""
@@ -73,10 +73,12 @@ class Child:
         env: Mapping[str, str],
         on_line: Callable[[str], None],
         on_left_out: Callable[[int], None] = lambda count: None,
+        slow_repeats: bool = False,
     ) -> None:
         """Start ``command`` with the descriptors ``inherit``; ``on_line`` gets each line of its output.
 
         Of one that prints without end it gets some, and ``on_left_out`` the number of the others (line_reader.py).
+        ``slow_repeats``: one that prints the same line without end waits longer for its reader.
         """
         self._process = subprocess.Popen(
             command,
@@ -91,6 +93,7 @@ class Child:
         _running.add(self)
         self._lines = LineReader(on_line)
         self._on_left_out = on_left_out
+        self._slow_repeats = slow_repeats
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._pidfd = os.pidfd_open(self.pid)
@@ -150,7 +153,8 @@ class Child:
             if not before:
                 self._loop.call_later(_COUNT_FOR, self._tell_left_out)
             self._loop.remove_reader(self._output)
-            self._loop.call_later(_LONG_BREATH if self._lines.repeats else _BREATH, self._read_on)
+            slow = self._slow_repeats and self._lines.repeats
+            self._loop.call_later(_LONG_BREATH if slow else _BREATH, self._read_on)
 
     def _read_on(self) -> None:
         if self._process.stdout is not None and not self._process.stdout.closed:

@@ -266,7 +266,8 @@ def _started(command: list[str], link: BackendLink) -> Child:
             log_left_out(count, child.last_lines[-1])
 
         env = {_ARENAS: str(len(os.sched_getaffinity(0))), **os.environ, **variables}
-        child = Child(command, inherit=[peer.fileno()], env=env, on_line=on_line, on_left_out=on_left_out)
+        pipe = [peer.fileno()]
+        child = Child(command, inherit=pipe, env=env, on_line=on_line, on_left_out=on_left_out, slow_repeats=True)
         return child
 
 
