@@ -92,9 +92,9 @@ def _likeness(one: str, other: str) -> float:
 def parse_address(value: object) -> str:
     """A host name or IP address."""
     text = _text(value).strip()
-    if not re.fullmatch(r"[0-9A-Za-z_.:%-]+", text):
+    if not re.fullmatch(r"[0-9A-Za-z_.:%-]+|\[[0-9A-Za-z_.:%-]+\]", text):
         raise ValueError(f"{one_line(repr(text))} is no address; write for example 127.0.0.1 or 0.0.0.0")
-    return text
+    return text.strip("[]")
 
 
 def parse_port(value: object) -> int:

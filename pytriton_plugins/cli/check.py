@@ -123,13 +123,13 @@ def _requirements(config: HostConfig) -> str:
 
 
 def _server(config: HostConfig, hooks: HookManager) -> str:
-    from pytriton_plugins.host.command_line import warn_of_server_options
-    from pytriton_plugins.host.locate import find_tritonserver, server_help
+    from pytriton_plugins.host.command_line import check_server_options, warn_of_server_options
+    from pytriton_plugins.host.locate import find_tritonserver
     from pytriton_plugins.host.preparing import with_server_options
 
+    check_server_options(config)
     found = find_tritonserver(config.tritonserver, hooks)
-    server_help(found.path)
-    warn_of_server_options(with_server_options(config, hooks))
+    warn_of_server_options(with_server_options(config, hooks, found))
     return f"{found.path} ({found.source})"
 
 
@@ -144,10 +144,14 @@ def _drain(config: HostConfig, hooks: HookManager) -> str:
 
 
 def _ports(config: HostConfig, hooks: HookManager) -> str:
+    from pytriton_plugins.host.addresses import listening_ports, with_address
     from pytriton_plugins.host.ports import choose_ports
 
-    ports = choose_ports(config, hooks)
-    return f"HTTP {ports.http}, gRPC {ports.grpc}, metrics {ports.metrics} on {config.address} are free"
+    config = with_address(config)
+    names = {"http": "HTTP", "grpc": "gRPC", "metrics": "metrics"}
+    ports = listening_ports(config, choose_ports(config, hooks))
+    free = ", ".join(f"{names[name]} {port}" for name, port in ports.items() if port is not None)
+    return f"{free} on {config.address} are free"
 
 
 def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord]) -> Iterator[Line]:

@@ -13,7 +13,10 @@ from pytriton_plugins.settings import PREFIX, SETTINGS, Setting
 F = TypeVar("F", bound=Callable[..., Any])
 
 HELP = {
-    "address": ("ADDRESS", "Where to listen; 0.0.0.0 is every interface, as a container needs. Default: 127.0.0.1."),
+    "address": (
+        "ADDRESS",
+        "Where to listen; 0.0.0.0 or :: is every interface, as a container needs. Default: 127.0.0.1.",
+    ),
     "http_port": ("PORT", "Port of HTTP inference and health; 0 = any free. Default: 8000."),
     "grpc_port": ("PORT", "Port of gRPC inference; 0 = any free. Default: 8001."),
     "metrics_port": ("PORT", "Port of Prometheus metrics; 0 = any free. Default: 8002."),

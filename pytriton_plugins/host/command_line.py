@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+
+import attrs
 
 import pytriton_plugins.backend
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError, ServerError
-from pytriton_plugins.host.locate import FoundServer, knows_option
+from pytriton_plugins.host.addresses import bracketed, http_option, is_off, is_on
+from pytriton_plugins.host.locate import FoundServer, knows_option, server_options
 from pytriton_plugins.host.repository import GATES
 from pytriton_plugins.problems import Problems
-from pytriton_plugins.settings import CLOSED_CATEGORIES
+from pytriton_plugins.settings import CLOSED_CATEGORIES, suggestion
+from pytriton_plugins.text import one_line
 from pytriton_plugins.values import Ports
 
 _LOG = logging.getLogger("pytriton.host")
 BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
 SECRET_HEADER = "pytriton-host"
 _LOAD_THREADS = 16
+_EXIT_TIMEOUT = 1
+"""Seconds that tritonserver waits at its end for clients whose connections are idle."""
+
+_WRITES_WITHIN = 2.0
+"""Seconds beyond that in which it writes what it has gathered, such as a file of traces."""
 
 _ADDED = frozenset({"model-repository", "load-model"})
 """Options that Triton takes several times: what the operator gives stands beside ours."""
@@ -37,6 +48,30 @@ _DISPENSABLE = _FREE | {"cache-directory"}
 """Options of ours that a server may lack: without the others clients could reach what is closed to them."""
 
 
+class _Cut(NamedTuple):
+    """An option that cuts the daemon off from its server unless its value is ``harmless``."""
+
+    harmless: Callable[[str], bool]
+    reason: str
+
+
+_OVER_GRPC = "pytriton-host calls tritonserver over gRPC"
+_READS_LOG = "pytriton-host reads what tritonserver prints, and writes it into its own log; leave the option out"
+_CUT_OFF = {
+    "allow-grpc": _Cut(is_on, f"{_OVER_GRPC}; leave the option out"),
+    **dict.fromkeys(
+        ("grpc-use-ssl", "grpc-use-ssl-mutual"),
+        _Cut(is_off, f"{_OVER_GRPC} without TLS; leave the option out and end TLS in a proxy before the port"),
+    ),
+    "reuse-grpc-port": _Cut(is_off, f"{_OVER_GRPC}, and another server could answer; leave the option out"),
+    "load-model": _Cut(lambda value: value != "*", "pytriton-host loads each model by name; leave the option out"),
+    "log-error": _Cut(is_on, _READS_LOG),
+    "log-file": _Cut(lambda value: False, _READS_LOG),
+    "log-format": _Cut(lambda value: value == "default", _READS_LOG),
+    "help": _Cut(lambda value: False, "tritonserver would not serve; run it by itself for its help"),
+}
+
+
 def check_server_options(config: HostConfig) -> None:
     """Raises ConfigError for each ``--server-option`` that would cut the daemon off from its tritonserver."""
     problems = Problems()
@@ -47,10 +82,30 @@ def check_server_options(config: HostConfig) -> None:
 
 
 def _check_option(name: str, value: str, config: HostConfig) -> None:
-    if name in _our_options(config, Ports(0, 0, 0), Path(), "") and name not in _ADDED | _FREE:
+    ours = _our_options(attrs.evolve(config, allow=()), Ports(0, 0, 0), Path(), "")
+    if name in ours and name not in _ADDED | _FREE:
         raise ConfigError(f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'")
+    if name in _CUT_OFF and not _CUT_OFF[name].harmless(value):
+        raise ConfigError(f"--server-option {name}={one_line(value, 40)}: {_CUT_OFF[name].reason}")
     if _is_front_end(name, value) and config.strict_security:
         raise ConfigError(f"{_of_front_end(name)}; --strict-security refuses it: leave one of the two out")
+
+
+def check_known_options(found: FoundServer, config: HostConfig) -> None:
+    """Raises ConfigError for each ``--server-option`` that this tritonserver does not have, or that lacks its value.
+
+    tritonserver itself would take the beginning of a name for the whole, past what is checked by name.
+    """
+    known, problems = server_options(found.path), Problems()
+    for name, value in config.server_options:
+        if name not in known:
+            problems.add(
+                f"--server-option {one_line(name, 80)}: tritonserver {found.path} has no such option"
+                f"{suggestion(name, known)}"
+            )
+        elif known[name] and not value:
+            problems.add(f"--server-option {name}: the value is missing; write --server-option {name}=VALUE")
+    problems.tell()
 
 
 def warn_of_server_options(config: HostConfig) -> None:
@@ -69,7 +124,7 @@ def warn_of_server_options(config: HostConfig) -> None:
 
 
 def _is_front_end(name: str, value: str) -> bool:
-    return name in _FRONT_ENDS and value.lower() not in ("false", "0")
+    return name in _FRONT_ENDS and not is_off(value)
 
 
 def _of_front_end(name: str) -> str:
@@ -90,6 +145,14 @@ def has_cache(config: HostConfig) -> bool:
     return any(name in ("cache-config", "response-cache-byte-size") for name, _ in config.server_options)
 
 
+def exit_seconds(config: HostConfig) -> float:
+    """Seconds that tritonserver needs to end by itself where it writes something then; 0 where it does not."""
+    if not has_cache(config) and not any(name.startswith("trace-") for name, _ in config.server_options):
+        return 0.0
+    said = dict(config.server_options).get("exit-timeout-secs", "")
+    return (int(said) if said.isascii() and said.isdigit() else _EXIT_TIMEOUT) + _WRITES_WITHIN
+
+
 def _cache_options(found: FoundServer, config: HostConfig) -> dict[str, str]:
     """Where this server's caches lie, if it is not in Triton's usual place."""
     folder = found.path.parent.parent / "caches"
@@ -107,7 +170,7 @@ def _has_option(path: Path, name: str) -> bool:
 
 
 def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str) -> dict[str, str]:
-    address = config.address
+    http, grpc = http_option(config.address), bracketed(config.address)
     options = {
         "model-repository": str(repository),
         "model-control-mode": "explicit",
@@ -117,12 +180,12 @@ def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str
         "disable-auto-complete-config": "",
         "model-load-thread-count": str(_LOAD_THREADS),
         "backend-directory": str(BACKENDS),
-        "exit-timeout-secs": "1",
-        "http-address": address,
+        "exit-timeout-secs": str(_EXIT_TIMEOUT),
+        "http-address": http,
         "http-port": str(ports.http),
-        "grpc-address": address,
+        "grpc-address": grpc,
         "grpc-port": str(ports.grpc),
-        "metrics-address": address,
+        "metrics-address": http,
         "metrics-port": str(ports.metrics),
         "allow-vertex-ai": "false",
         "allow-sagemaker": "false",

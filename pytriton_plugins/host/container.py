@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 

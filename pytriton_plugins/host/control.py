@@ -65,6 +65,12 @@ class Control:
         _check_threads(_THREADS)
         await self._call(self._client.unload_model, name, client_timeout=timeout)
 
+    async def unload_all(self, timeout: float) -> None:
+        """Unload every model that is there; raises ServerError with Triton's reason."""
+        index = await self._call(self._client.get_model_repository_index, client_timeout=timeout)
+        names = {model.name for model in index.models if model.state == "READY"}
+        await asyncio.gather(*(self.unload(name, timeout=timeout) for name in names))
+
     async def version(self, timeout: float) -> str:
         """What tritonserver calls its version, such as 2.51.0; raises ServerError."""
         answer = await self._call(self._client.get_server_metadata, client_timeout=timeout)

@@ -8,10 +8,9 @@ import os
 from collections.abc import Coroutine
 from typing import Any
 
-import attrs
-
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.addresses import listening_ports
 from pytriton_plugins.host.answering import Answering
 from pytriton_plugins.host.control_socket import ControlSocket
 from pytriton_plugins.host.gauges import Gauges, keep_told
@@ -191,7 +190,7 @@ class Host:
 
     def _write_addresses(self) -> None:
         """For programs that started this host on free ports: where it listens."""
-        content = {"schema": 1, "pid": os.getpid(), "address": self.config.address, **attrs.asdict(self._ports)}
+        content = {"schema": 1, "pid": os.getpid(), "address": self.config.address, **self.listening_ports}
         try:
             self._run_dir.write_addresses(content)
         except OSError as error:
@@ -245,6 +244,11 @@ class Host:
         if not self._teller.close(_TELL_PATIENCE):
             _LOG.warning("a hook plugin had not returned after %g s and was not waited for", _TELL_PATIENCE)
 
+    @property
+    def listening_ports(self) -> dict[str, int | None]:
+        """The ports by name, None for a protocol that is switched off."""
+        return listening_ports(self.config, self._ports)
+
     def status(self) -> HostStatus:
         """What hooks see."""
         models = sorted(self.roster.models.values(), key=lambda model: (model.name, model.declaration.version))
@@ -261,7 +265,9 @@ class Host:
     # What the health checks need of their host.
 
     def verdicts(self) -> list[NamedVerdict]:
-        return self.roster.verdicts()
+        server = self.roster.running
+        own = [NamedVerdict("tritonserver", server.verdict())] if server is not None else []
+        return [*own, *self.roster.verdicts()]
 
     def required_models(self) -> list[tuple[ModelDeclaration, ModelStatus]]:
         return self.roster.required_models()

@@ -53,12 +53,17 @@ FEWEST_CLIENTS = 64
 AMPLE_CLIENTS = 256
 """Connections, each of which is a descriptor in tritonserver."""
 
+_LAST_DESCRIPTORS = 16
+_LAST_PART = 32
+"""tritonserver is not ready with fewer left than these, or than this part of all: it reads files for becoming so."""
+
 _MOST_DESCRIPTORS = 1 << 20
 """A soft limit beyond that costs programs that close everything up to it, and no host has a million clients."""
 
 _INHERITED = resource.getrlimit(resource.RLIMIT_NOFILE)
 """What workers get: a library that calls select() counts on a soft limit of 1024."""
 
+_DESCRIPTOR_REMEDY = "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of docker and podman)"
 PROCESS_REMEDY = "raise the limit of processes of this container (pids) or user (ulimit -u)"
 
 
@@ -148,6 +153,20 @@ def restore_descriptors(pid: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(_INHERITED[0], hard), hard))
 
 
+def lack_of_descriptors(pid: int) -> str:
+    """Why this tritonserver can hardly take another client; empty if it can, as far as this process can see."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        # Kernels before 6.2 do not say the number as the folder's size.
+        used = os.stat(folder).st_size or len(os.listdir(folder))
+    except OSError:
+        return ""
+    if soft - used >= max(_LAST_DESCRIPTORS, soft // _LAST_PART):
+        return ""
+    return f"{used} of {soft} descriptors are in use by clients; close idle connections, or {_DESCRIPTOR_REMEDY}"
+
+
 @contextlib.contextmanager
 def server_stack() -> Iterator[None]:
     """Threads of a tritonserver that is started meanwhile get a stack that holds what clients send.
@@ -180,7 +199,7 @@ def _descriptors(demand: Demand) -> Limit:
         max(daemon, server + FEWEST_CLIENTS),
         max(daemon, server + AMPLE_CLIENTS),
         f"for {_workers(demand)} and {FEWEST_CLIENTS} clients",
-        "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of docker and podman)",
+        _DESCRIPTOR_REMEDY,
     )
 
 

@@ -37,6 +37,11 @@ class LineReader:
         self._filled = clock()
         self._rest = b""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether nothing but one line has come of late."""
+        return len(self.last) == KEPT_LINES and len(set(self.last)) == 1
+
     def feed(self, data: bytes) -> None:
         """Take in what was read; nothing means the end, and whatever has come is a line."""
         self._fill()

@@ -88,6 +88,12 @@ def cannot_be_run(path: Path, error: OSError) -> ServerError:
     return ServerError(f"tritonserver {path} cannot be run: {error.strerror}; {_ANOTHER}")
 
 
+def server_options(path: Path) -> dict[str, bool]:
+    """The options of this server by name, and whether each takes a value."""
+    found = re.findall(r"^\s*--([\w-]+)( <)?", server_help(path), re.MULTILINE)
+    return {name: bool(value) for name, value in found}
+
+
 def knows_option(path: Path, name: str) -> bool:
     """Whether this server has the option ``--name``."""
-    return re.search(rf"^\s*--{re.escape(name)}\b", server_help(path), re.MULTILINE) is not None
+    return name in server_options(path)

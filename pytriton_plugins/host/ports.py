@@ -7,7 +7,7 @@ import errno
 import itertools
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import attrs
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.hooks.registry import BUILT_IN
+from pytriton_plugins.host.addresses import listens
 from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 _MOST_ATTEMPTS = 5
 
 
-def settle_ports(address: str, ports: Ports, plugin: str = "") -> Ports:
+def settle_ports(address: str, ports: Ports, plugin: str = "", off: Collection[str] = ()) -> Ports:
     """``ports`` with any free port in place of each 0; raises PortTaken for all that are in use.
 
-    ``plugin``: the hook plugin that chose them.
+    ``plugin``: the hook plugin that chose them; ``off``: the names of those that nothing will listen on.
     """
-    wanted = {"http": ports.http, "grpc": ports.grpc, "metrics": ports.metrics}
+    wanted = {name: port for name, port in attrs.asdict(ports).items() if name not in off}
     fixed = [port for port in wanted.values() if port]
     twice = next((port for port in fixed if fixed.count(port) > 1), None)
     if twice is not None:
@@ -48,18 +49,19 @@ def settle_ports(address: str, ports: Ports, plugin: str = "") -> Ports:
             sock.close()
     if taken:
         raise PortTaken(taken)
-    return Ports(**settled)
+    return attrs.evolve(ports, **settled)
 
 
 def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
     """The ports to listen on, all of them free now; raises PortTaken when no hook has an answer to a taken one."""
     configured, fixed = _configured(config)
+    off = [name for name in attrs.asdict(configured) if not listens(config, name)]
     taken: list[int] = []
     for attempt in itertools.count():
         answer = hooks.choose_ports(configured, attempt, taken)
         try:
             wanted = attrs.evolve(answer.value if answer else configured, **fixed)
-            return settle_ports(config.address, wanted, answer.plugin if answer else "")
+            return settle_ports(config.address, wanted, answer.plugin if answer else "", off)
         except PortTaken as error:
             taken += error.taken
             if answer is None or error.taken.keys() & set(fixed.values()) or attempt >= _MOST_ATTEMPTS:
@@ -91,13 +93,15 @@ class PortTaken(ServerError):
 
 
 def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     sock = socket.socket(family, socket.SOCK_STREAM)
     held.append(sock)
     # As tritonserver does: connections of an earlier server that are still closing are no obstacle.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6 and name != "grpc":
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     try:
-        sock.bind((address, port))
+        sock.bind(place)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             holder = _by_whom(port)

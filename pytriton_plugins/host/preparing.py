@@ -22,7 +22,8 @@ from pytriton_plugins.discovery.selection import (
 )
 from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.command_line import check_server_options
+from pytriton_plugins.host.addresses import with_address
+from pytriton_plugins.host.command_line import check_known_options, check_server_options
 from pytriton_plugins.host.limits import check_limits, least_demand
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.plugins import PluginRecord
@@ -55,17 +56,20 @@ def prepare(config: HostConfig) -> Prepared:
     hooks = _hooks_of(config, problems)
     records = problems.attempt(lambda: _some_records(config, hooks)) or []
     found = problems.attempt(lambda: find_tritonserver(config.tritonserver, hooks))
-    with problems:
-        config = with_server_options(config, hooks)
+    if found is not None:
+        with problems:
+            config = with_server_options(config, hooks, found)
     with problems:
         config = with_drain(config, hooks)
     with problems:
         check_limits(least_demand(config, sum(not record.error for record in records)))
-    ports = problems.attempt(lambda: choose_ports(config, hooks))
+    reachable = problems.attempt(lambda: with_address(config))
+    ports = problems.attempt(lambda: choose_ports(reachable, hooks)) if reachable else None
     problems.tell()
+    assert reachable is not None
     assert found is not None
     assert ports is not None
-    return Prepared(config, hooks, records, found, ports)
+    return Prepared(reachable, hooks, records, found, ports)
 
 
 def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
@@ -118,11 +122,12 @@ def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]
     return [PluginRecord(reference, error=said.get(reference.label, "")) for reference in selected]
 
 
-def with_server_options(config: HostConfig, hooks: HookManager) -> HostConfig:
+def with_server_options(config: HostConfig, hooks: HookManager, found: FoundServer) -> HostConfig:
     """``config`` with the options of tritonserver as hook plugins edit them; what is configured stays as it is.
 
-    HookError for what no plugin may add.
+    Raises ConfigError for what is configured and this tritonserver does not know, HookError for what no plugin may add.
     """
+    check_known_options(found, config)
     answer = hooks.edit_server_options(ServerOptions(config.server_options))
     if answer.value.items == config.server_options:
         return config
@@ -130,11 +135,16 @@ def with_server_options(config: HostConfig, hooks: HookManager) -> HostConfig:
     added = tuple(item for item in answer.value.items if item[0] not in configured)
     edited = attrs.evolve(config, server_options=(*config.server_options, *added))
     try:
-        check_server_options(attrs.evolve(config, server_options=added))
+        _check_options(attrs.evolve(config, server_options=added), found)
     except ConfigError as error:
         where = f"hook plugin {answer.plugin}: pytriton_edit_server_options"
         raise HookError(*[f"{where}: {problem}" for problem in error.problems]) from None
     return edited
+
+
+def _check_options(config: HostConfig, found: FoundServer) -> None:
+    check_server_options(config)
+    check_known_options(found, config)
 
 
 def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:

@@ -26,6 +26,8 @@ _LAST_MOMENT = 0.3
 
 _LOOK_AGAIN = 0.005
 """Seconds between two looks at whether it has."""
+_LONG_BREATH = 0.1
+"""The same for who repeats one line and is slowed down then: it is in a loop that does not get on."""
 
 _COUNT_FOR = 1.0
 """Seconds whose lines are counted together when they are left out."""
@@ -104,10 +106,12 @@ class Child:
         env: Mapping[str, str],
         on_line: Callable[[str], None],
         on_left_out: Callable[[int], None] = lambda count: None,
+        slow_repeats: bool = False,
     ) -> None:
         """Start ``command`` with the descriptors ``inherit``; ``on_line`` gets each line of its output.
 
         Of one that prints without end it gets some, and ``on_left_out`` the number of the others (line_reader.py).
+        ``slow_repeats``: one that prints the same line without end waits longer for its reader.
         """
         self._process = subprocess.Popen(
             command,
@@ -122,6 +126,7 @@ class Child:
         _running.add(self)
         self._lines = LineReader(on_line)
         self._on_left_out = on_left_out
+        self._slow_repeats = slow_repeats
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self.reaped: asyncio.Future[None] = self._loop.create_future()
@@ -199,7 +204,8 @@ class Child:
             if not before:
                 self._loop.call_later(_COUNT_FOR, self._tell_left_out)
             self._loop.remove_reader(self._output)
-            self._loop.call_later(_BREATH, self._read_on)
+            slow = self._slow_repeats and self._lines.repeats
+            self._loop.call_later(_LONG_BREATH if slow else _BREATH, self._read_on)
 
     def _read_on(self) -> None:
         if self._process.stdout is not None and not self._process.stdout.closed:

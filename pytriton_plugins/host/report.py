@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from pytriton_plugins.config import HostConfig
+from pytriton_plugins.host.addresses import bracketed, called_at, listening_ports, listens
 from pytriton_plugins.host.logs import Log
 from pytriton_plugins.host.samples import calls
 from pytriton_plugins.models import ModelDeclaration
@@ -82,9 +84,9 @@ class Report:
         self.end_progress()
         rows = [*self._models(), *self._broken()]
         loaded = [model.declaration for model in self._roster.models.values() if model.loaded]
-        address, columns = _reachable(self._roster.config.address), self._log.columns
+        config, columns = self._roster.config, self._log.columns
         # Made where it is written: what hundreds of models come to takes longer than this loop may.
-        self._log.print(lambda: _text(rows, loaded, reasons, address, ports, columns))
+        self._log.print(lambda: _text(rows, loaded, reasons, config, ports, columns))
 
     def _models(self) -> Iterable[Row]:
         for model in self._roster.models.values():
@@ -103,7 +105,7 @@ def _text(
     rows: Sequence[Row],
     loaded: Sequence[ModelDeclaration],
     reasons: Sequence[str],
-    address: str,
+    config: HostConfig,
     ports: Ports,
     columns: int | None,
 ) -> str:
@@ -118,12 +120,10 @@ def _text(
     console.print(_fitting(console, rows, columns))
     for problem in _problems(rows, reasons, columns):
         console.print(Text(printable(problem), "red"))
-    console.print(
-        f"\nHTTP http://{address}:{ports.http}   gRPC {address}:{ports.grpc}   "
-        f"metrics http://{address}:{ports.metrics}/metrics"
-    )
+    address, over_http = bracketed(called_at(config.address)), listens(config, "http")
+    console.print(f"\n{_listening(address, listening_ports(config, ports))}")
     for declaration in loaded[:_MOST_SAMPLES]:
-        console.print("\n" + "\n".join(map(printable, calls(declaration, address, ports))))
+        console.print("\n" + "\n".join(map(printable, calls(declaration, address, ports, over_http=over_http))))
     if len(loaded) > _MOST_SAMPLES:
         console.print(
             f"\n{len(loaded) - _MOST_SAMPLES} more models: pytriton-host infer MODEL names the inputs of each"
@@ -184,7 +184,8 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + more
 
 
-def _reachable(address: str) -> str:
-    if address in ("0.0.0.0", ""):
-        return "127.0.0.1"
-    return f"[{'::1' if address == '::' else address}]" if ":" in address else address
+def _listening(address: str, ports: dict[str, int | None]) -> str:
+    """Where each protocol that is served can be called."""
+    forms = {"http": "HTTP http://{}", "grpc": "gRPC {}", "metrics": "metrics http://{}/metrics"}
+    served = {name: port for name, port in ports.items() if port is not None}
+    return "   ".join(forms[name].format(f"{address}:{port}") for name, port in served.items())

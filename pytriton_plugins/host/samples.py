@@ -38,8 +38,11 @@ _NOT_IN_GENERATE = {"id", "parameters"}
 """Names that have a meaning of their own in the JSON of `generate`."""
 
 
-def calls(declaration: ModelDeclaration, address: str, ports: Ports) -> list[str]:
-    """The lines that call ``declaration``: one that makes the files that they read, our own command, and curl."""
+def calls(declaration: ModelDeclaration, address: str, ports: Ports, *, over_http: bool = True) -> list[str]:
+    """The lines that call ``declaration``: one that makes the files that they read, our own command, and curl.
+
+    ``address`` as URLs write it. Without ``over_http`` there is no line for curl.
+    """
     url = "" if ports.grpc == 8001 and address == "127.0.0.1" else f" --url {address}:{ports.grpc}"
     base = f"http://{address}:{ports.http}/v2/models/{declaration.name}"
     needed = _needed(declaration)
@@ -48,7 +51,7 @@ def calls(declaration: ModelDeclaration, address: str, ports: Ports) -> list[str
         lines = [
             _maker(files),
             "" if _is_raw(needed) else f"{_program()} infer {shlex.join(_arguments(declaration, files))}{url}",
-            _curl_binary(declaration, base, needed, files) if files else _curl_json(declaration, base, needed),
+            _curl(declaration, base, needed, files) if over_http else "",
         ]
         if any(lines[1:]) and max(map(len, lines)) <= LONGEST:
             return [line for line in lines if line]
@@ -168,6 +171,10 @@ def _nested(items: list[Any], shape: Sequence[int]) -> list[Any]:
 
 
 # curl
+
+
+def _curl(declaration: ModelDeclaration, base: str, needed: Sequence[Tensor], files: dict[str, tuple[str, str]]) -> str:
+    return _curl_binary(declaration, base, needed, files) if files else _curl_json(declaration, base, needed)
 
 
 def _curl_json(declaration: ModelDeclaration, base: str, needed: Sequence[Tensor]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.container import LOOPBACK
+from pytriton_plugins.host.addresses import is_loopback
 from pytriton_plugins.host.triton import TritonServer
 
 _LOG = logging.getLogger("pytriton.tritonserver")
@@ -19,14 +18,6 @@ LEAST = (2, 70)
 The minor version grows by one with each month's container: 26.01 has 2.65, 26.04 has 2.68, 26.05 has 2.69. Counted from
 24.10, which has 2.51, it would be one too many, for one month of 2025 brought a patch of the month before.
 """
-
-
-def reachable(address: str) -> bool:
-    """Whether other machines can reach what listens there."""
-    try:
-        return not ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address not in LOOPBACK
 
 
 def too_old(version: str) -> bool:
@@ -40,7 +31,7 @@ async def check_age(server: TritonServer, config: HostConfig) -> None:
 
     The server itself is asked, for nothing else tells its version. By then it listens, without a model and not ready.
     """
-    if not reachable(config.address):
+    if is_loopback(config.address):
         return
     version = await server.control.version(config.load_timeout)
     if not too_old(version):

@@ -38,9 +38,9 @@ def log_line(line: str) -> None:
     _LOG.log(level, "%s", text, extra=about(said=[text], source=found[2]))
 
 
-def log_left_out(count: int) -> None:
-    """Say that ``count`` lines are not in the log."""
-    said = [f"… {count} lines left out"]
+def log_left_out(count: int, last: str) -> None:
+    """Say that ``count`` lines are not in the log, the ``last`` among them."""
+    said = [f"… {count} lines left out, the last: {last}"]
     _LOG.warning("%s", said[0], extra=about(said=said))
 
 

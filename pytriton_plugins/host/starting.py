@@ -7,8 +7,9 @@ import logging
 import os
 
 from pytriton_plugins.config import HostConfig
+from pytriton_plugins.host.addresses import is_loopback
 from pytriton_plugins.host.command_line import warn_of_server_options
-from pytriton_plugins.host.container import LOOPBACK, in_container
+from pytriton_plugins.host.container import in_container
 from pytriton_plugins.host.daemon import Host
 from pytriton_plugins.host.hardening import forbid_core_dumps
 from pytriton_plugins.host.limits import raise_descriptors
@@ -39,8 +40,9 @@ def _run(config: HostConfig, log: Log) -> int:
         forbid_core_dumps()
     raise_descriptors()
     prepared = prepare(config)
-    warn_of_server_options(prepared.config)
-    if config.address in LOOPBACK and in_container():
+    config = prepared.config
+    warn_of_server_options(config)
+    if is_loopback(config.address) and in_container():
         _LOG.warning(
             "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
         )

@@ -9,8 +9,6 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.served_model import ServedModel
@@ -51,7 +49,7 @@ class StatusReader:
             "reasons": reasons,
             "uptime": round(time.monotonic() - self._started, 3),
             "address": status.address,
-            "ports": attrs.asdict(status.ports) if status.ports else None,
+            "ports": host.listening_ports,
             "tritonserver": {
                 "path": str(host.found.path),
                 "pid": server.child.pid if server is not None and server.child.running else None,
@@ -79,10 +77,10 @@ class StatusReader:
 
 async def _waiting(server: TritonServer | None) -> Waiting | None:
     """None without metrics, which may be switched off."""
-    if server is None:
+    if server is None or server.metrics_port is None:
         return None
     try:
-        return await asyncio.wait_for(waiting_by_model(server.host, server.ports.metrics), _PATIENCE)
+        return await asyncio.wait_for(waiting_by_model(server.host, server.metrics_port), _PATIENCE)
     except (OSError, ValueError, asyncio.TimeoutError):
         return None
 

@@ -125,6 +125,8 @@ def _requests(count: int) -> str:
 
 async def _waiting(server: TritonServer) -> int:
     """The requests that Triton has not handed to our backend yet; 0 where its metrics are switched off."""
+    if server.metrics_port is None:
+        return 0
     with contextlib.suppress(OSError, ValueError):
-        return await waiting_requests(server.host, server.ports.metrics)
+        return await waiting_requests(server.host, server.metrics_port)
     return 0

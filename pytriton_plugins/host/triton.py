@@ -16,10 +16,11 @@ from typing import Any
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import NoThreadsLeft, ServerError
+from pytriton_plugins.host.addresses import called_at, host_port, listening_ports
 from pytriton_plugins.host.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
-from pytriton_plugins.host.command_line import BACKENDS, SECRET_HEADER, command_line
+from pytriton_plugins.host.command_line import BACKENDS, SECRET_HEADER, command_line, exit_seconds
 from pytriton_plugins.host.control import Control
-from pytriton_plugins.host.limits import server_stack
+from pytriton_plugins.host.limits import lack_of_descriptors, server_stack
 from pytriton_plugins.host.locate import FoundServer, cannot_be_run
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
@@ -27,7 +28,7 @@ from pytriton_plugins.host.repository import BACKEND, GATES, create_repository
 from pytriton_plugins.host.server_output import log_left_out, log_line
 from pytriton_plugins.host.tasks import let_go
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
-from pytriton_plugins.values import Ports
+from pytriton_plugins.values import Ports, Verdict
 
 _LOG = logging.getLogger("pytriton.tritonserver")
 _END_FOLLOWS = 1.0
@@ -38,6 +39,9 @@ _LOOK_AGAIN = 0.5
 """Seconds between two looks whether a load has the threads that it needs."""
 _TOLD_LINES = 12
 """Of what tritonserver said last: the whole of a crash's backtrace, for its first calls tell whose mistake it is."""
+_CLOSED = "the gate is closed"
+"""What our backend says of a gate that it does not load."""
+
 _ARENAS = "MALLOC_ARENA_MAX"
 """One for each processor. With glibc's own limit of 8 what it keeps goes on growing for as long as the server runs, in
 steps also with 2, while the speed is the same (benchmarks/README.md). An operator's own value stays.
@@ -48,13 +52,14 @@ LIBRARY = BACKENDS / BACKEND / f"libtriton_{BACKEND}.so"
 class TritonServer:
     """A running tritonserver. It is ready only while the gate is open, and ends with the host."""
 
-    def __init__(self, link: BackendLink, child: Child, ports: Ports, address: str, secret: str) -> None:
+    def __init__(self, link: BackendLink, child: Child, ports: Ports, config: HostConfig, secret: str) -> None:
         self.link = link
         self.child = child
-        self.ports = ports
-        self.host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(address, address)
-        self.url = f"{f'[{self.host}]' if ':' in self.host else self.host}:{ports.grpc}"
+        self.host = called_at(config.address)
+        self.metrics_port = listening_ports(config, ports)["metrics"]
+        self.url = host_port(self.host, ports.grpc)
         self._secret = secret
+        self._exit_seconds = exit_seconds(config)
         self._control: Control | None = None
         self._gate_lock = asyncio.Lock()
         self._gate, self._other_gate = GATES
@@ -91,7 +96,7 @@ class TritonServer:
         except OSError as error:
             link.close()
             raise cannot_be_run(found.path, error) from None
-        server = cls(link, child, ports, config.address, secret)
+        server = cls(link, child, ports, config, secret)
         try:
             await server._first_answer(config.load_timeout)
         except BaseException:
@@ -178,10 +183,10 @@ class TritonServer:
                 return
             try:
                 await self.control.load(self._other_gate, timeout=ANSWER_TIMEOUT)
-            except NoThreadsLeft:
-                raise  # nothing has changed
-            except ServerError:
-                pass  # the failed load is what makes the server not ready
+            except ServerError as error:
+                # The failed load is what makes the server not ready; with another failure nothing has changed.
+                if _CLOSED not in str(error):
+                    raise
             # A model that is being unloaded counts against ready, so it is done only now, when nothing is ready anyway.
             await self.control.unload(self._gate, timeout=ANSWER_TIMEOUT)
             self._gate, self._other_gate = self._other_gate, self._gate
@@ -203,6 +208,11 @@ class TritonServer:
     async def is_busy(self, channel: int) -> bool:
         """Whether a batch is with the worker behind the channel; raises ServerError."""
         return await self.link.ask(LinkMessage(LinkKind.BUSY, channel=channel)) != 0
+
+    def verdict(self) -> Verdict:
+        """Whether it can take another client."""
+        lack = lack_of_descriptors(self.child.pid)
+        return Verdict(not lack, lack)
 
     async def ends_soon(self) -> bool:
         """Whether the process ends within a moment: a connection to it breaks before its end is seen."""
@@ -232,7 +242,15 @@ class TritonServer:
             await self.held_requests(patience)
 
     async def stop(self, patience: float) -> None:
-        """End the process, by force after ``patience`` seconds."""
+        """End the process, by force after ``patience`` seconds: at once if that is 0.
+
+        One that writes traces or a cache at its end gets the time for it.
+        """
+        if patience and self._exit_seconds:
+            patience = self._exit_seconds
+            # While it has models it ends without a last word when a client's connection stays open.
+            with contextlib.suppress(ServerError):
+                await self.control.unload_all(patience)
         self.child.signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self.child.wait(), patience)
@@ -252,8 +270,14 @@ def _started(command: list[str], link: BackendLink) -> Child:
 
     peer, variables = inherited_by(link)
     with peer, server_stack():
+
+        def on_left_out(count: int) -> None:
+            log_left_out(count, child.last_lines[-1])
+
         env = {_ARENAS: str(len(os.sched_getaffinity(0))), **os.environ, **variables}
-        return Child(command, inherit=[peer.fileno()], env=env, on_line=on_line, on_left_out=log_left_out)
+        pipe = [peer.fileno()]
+        child = Child(command, inherit=pipe, env=env, on_line=on_line, on_left_out=on_left_out, slow_repeats=True)
+        return child
 
 
 _REFUSED = re.compile(rf"load failed for model '{GATES[0]}': version 1 is at UNAVAILABLE state: (.*)")
@@ -264,7 +288,7 @@ def _refusal(line: str) -> str | None:
     """Why there is no server to be: the gate fails for another reason than being closed, or it did not come so far."""
     found = _REFUSED.search(line)
     if found:
-        closed = "the gate is closed" in found[1]
+        closed = _CLOSED in found[1]
         return None if closed else f"tritonserver cannot use our backend: {_reason(found[1])}"
     # With --exit-on-error=false, which the gate needs, the process stays, and would never answer.
     found = None if GATES[0] in line else _NO_SERVER.match(line)

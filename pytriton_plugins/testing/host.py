@@ -69,9 +69,7 @@ class RunningHost:
 
     def wait_settled(self, timeout: float = 60.0) -> None:
         """Wait until every plugin serves or has failed: then the table is printed."""
-        wait_until(
-            lambda: "HTTP http://" in self.output or self.process.poll() is not None, timeout, "the table is printed"
-        )
+        wait_until(lambda: "gRPC " in self.output or self.process.poll() is not None, timeout, "the table is printed")
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
         """Send a signal and wait for the end; the exit code."""

@@ -45,6 +45,14 @@ def test_who_prints_without_end_is_heard_at_a_rate() -> None:
     assert len(reading.lines) + reading.reader.left_out == 51_000
 
 
+def test_a_loop_that_repeats_one_line_is_seen() -> None:
+    """It is read more slowly (host/processes.py)."""
+    reading = Reading().feed(b"y\n" * 2000)
+    assert reading.reader.repeats
+    reading.feed(b"z\n")
+    assert not reading.reader.repeats
+
+
 def test_long_lines_count_for_more() -> None:
     """Seen red with one for each line."""
     reading = Reading().feed(*[b"x" * MAX_LINE + b"\n"] * 500)

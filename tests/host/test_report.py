@@ -88,7 +88,7 @@ def declared(name: str) -> ModelDeclaration:
 
 
 def test_lines_are_shown_for_the_first_ten_models() -> None:
-    text = _text([], [declared(f"m{number}") for number in range(12)], [], "127.0.0.1", PORTS, None)
+    text = _text([], [declared(f"m{number}") for number in range(12)], [], HostConfig(), PORTS, None)
     assert text.count("\ncurl -s ") == 10
     assert text.endswith("\n2 more models: pytriton-host infer MODEL names the inputs of each\n")
 
@@ -110,7 +110,7 @@ def test_on_a_terminal_a_long_reason_stands_below_the_table_once(columns: int) -
         Row("-", "-", "broken", "broken (acme-broken 1.0)", "0", "plugin broken", why),
         Row("-", "-", "perhaps", "perhaps (acme-perhaps 1.0)", "0", "plugin perhaps", why),
     ]
-    text = re.sub(r"\x1b\[[\d;]*m", "", _text(rows, [], [f"plugin broken: {why}"], "127.0.0.1", PORTS, columns))
+    text = re.sub(r"\x1b\[[\d;]*m", "", _text(rows, [], [f"plugin broken: {why}"], HostConfig(), PORTS, columns))
     table, problems = text.split("\n\n")[0].split("\nplugin perhaps: ")
     assert max(map(len, table.splitlines())) <= columns
     assert all(word in table for word in ("resnet_classifier", "failed", "WORKERS", "perhaps"))

@@ -10,7 +10,7 @@ import pytest
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.command_line import check_server_options, warn_of_server_options
-from pytriton_plugins.host.server_age import reachable, too_old
+from pytriton_plugins.host.server_age import too_old
 from pytriton_plugins.testing import run_host
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
@@ -29,16 +29,6 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_which_are_old(version: str, old: bool) -> None:
     """Seen red with versions compared as text."""
     assert too_old(version) is old
-
-
-@pytest.mark.parametrize(
-    ("address", "others"),
-    [("127.0.0.1", False), ("127.8.8.8", False), ("::1", False), ("localhost", False), ("0.0.0.0", True),
-     ("::", True), ("10.0.0.7", True), ("model.example", True)],
-)  # fmt: skip
-def test_what_others_can_reach(address: str, others: bool) -> None:
-    """Seen red with the three usual spellings of loopback only."""
-    assert reachable(address) is others
 
 
 def test_the_bundled_server_is_warned_of() -> None:

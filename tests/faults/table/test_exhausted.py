@@ -75,6 +75,14 @@ def test_no_process_may_be_started() -> None:
     figure(14, "from its end until requests are answered", back, limit=2.0)
 
 
+def test_too_few_processes_for_a_start() -> None:
+    """Refused in one line, before tritonserver aborts for want of a thread. Seen red without `check_limits`."""
+    with cgroup("pids", {"pids.max": 60}) as pids, run_host(LIFE, prefix=pids.prefix, ready=False) as host:
+        line = last_line(host)
+    assert line.startswith("pytriton-host: processes: ")
+    assert " needed for the threads of tritonserver and 1 worker; raise the limit of processes of this " in line
+
+
 def test_no_descriptor_is_left_for_another_client() -> None:
     """Who is connected goes on; others are served as soon as there are descriptors again. It is Triton's own doing."""
     mark = Mark()

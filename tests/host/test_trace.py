@@ -1,0 +1,50 @@
+"""Triton's own traces, which it writes when it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from pytriton_plugins.testing import RunningHost, run_host
+
+SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+REQUESTS = 5
+
+
+def ask(host: RunningHost) -> http.client.HTTPConnection:
+    """The connection of one request, which stays open."""
+    connection = http.client.HTTPConnection(host.http, timeout=30)
+    connection.request("POST", "/v2/models/scalars/generate", '{"x": 1.5}')
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()[:1]) == (200, b"{")
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("more", "files"),
+    [
+        (["rate=1"], {"trace.json": [1, 2, 3, 4, 5]}),
+        (["rate=2", "mode=triton"], {"trace.json": [1, 2]}),
+        (
+            ["rate=1", "triton,log-frequency=2"],
+            {"trace.json.0": [1, 2], "trace.json.1": [3, 4], "trace.json.2": [5]},
+        ),
+    ],
+)
+def test_traces_are_written(tmp_path: Path, more: list[str], files: dict[str, list[int]]) -> None:
+    """Whole, although a client's connection stays open. Seen red with the usual time for the end, and with models that
+    are still there then.
+    """
+    file = tmp_path / "trace.json"
+    settings = ["level=TIMESTAMPS", f"triton,file={file}", *more]
+    options = [f"--server-option=trace-config={each}" for each in settings]
+    with run_host(SCALARS, options=options) as host, ExitStack() as stack:
+        for _ in range(REQUESTS):
+            stack.enter_context(closing(ask(host)))
+        assert host.stop() == 0
+    traced = {each.name: sorted({event["id"] for event in json.loads(each.read_text())}) for each in tmp_path.iterdir()}
+    assert traced == files
