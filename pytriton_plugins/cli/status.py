@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 5.0
 _PERIOD = 1.0
+_NAMES = {"http": "HTTP", "grpc": "gRPC", "metrics": "metrics"}
 MODEL_HEADINGS = ("model", "version", "state", "required", "workers", "restarts", "MiB", "requests")
 
 
@@ -103,7 +104,9 @@ def _lines(status: dict[str, Any]) -> list[str]:
         f"pytriton-host {status['version']}   pid {status['pid']}   {status['state']}, {ready}   "
         f"up {_duration(status['uptime'])}",
         f"tritonserver {server['version'] or '?'}   {running}   restarts {server['restarts']}   {server['path']}",
-        f"address {status['address']}   HTTP {ports['http']}   gRPC {ports['grpc']}   metrics {ports['metrics']}",
+        "   ".join(
+            [f"address {status['address']}", *(f"{_NAMES[name]} {port}" for name, port in ports.items() if port)]
+        ),
     ]
 
 
