@@ -99,14 +99,13 @@ def _parts(status: dict[str, Any]) -> list[RenderableType]:
 def _lines(status: dict[str, Any]) -> list[str]:
     server, ports = status["tritonserver"], status["ports"]
     ready = "ready" if status["ready"] else "not ready"
+    listening = "   ".join(f"{_NAMES[name]} {port}" for name, port in ports.items() if port)
     running = f"pid {server['pid']}" if server["pid"] else "not running"
     return [
         f"pytriton-host {status['version']}   pid {status['pid']}   {status['state']}, {ready}   "
         f"up {_duration(status['uptime'])}",
         f"tritonserver {server['version'] or '?'}   {running}   restarts {server['restarts']}   {server['path']}",
-        "   ".join(
-            [f"address {status['address']}", *(f"{_NAMES[name]} {port}" for name, port in ports.items() if port)]
-        ),
+        f"address {status['address']}   {listening}",
     ]
 
 
