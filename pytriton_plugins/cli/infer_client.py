@@ -176,7 +176,17 @@ def _address(url: str | None, protocol: str | None) -> tuple[str, str]:
         raise ConfigError(f"--url begins with {scheme}:// and --protocol is {protocol}; leave one of them out")
     chosen = protocol or scheme or "grpc"
     address = address.rstrip("/") or f"localhost:{_PORTS[chosen]}"
-    return chosen, address if ":" in address else f"{address}:{_PORTS[chosen]}"
+    return chosen, _with_port(address, _PORTS[chosen])
+
+
+def _with_port(address: str, port: int) -> str:
+    """``address`` with ``port`` unless it has one; an IPv6 address may stand without brackets."""
+    _, bracket, rest = address.rpartition("]")
+    if bracket:
+        return address if rest else f"{address}:{port}"
+    if address.count(":") > 1:
+        return f"[{address}]:{port}"
+    return address if ":" in address else f"{address}:{port}"
 
 
 def _library(protocol: str) -> ModuleType:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 5.0
 _PERIOD = 1.0
+_NAMES = {"http": "HTTP", "grpc": "gRPC", "metrics": "metrics"}
 MODEL_HEADINGS = ("model", "version", "state", "required", "workers", "restarts", "MiB", "requests")
 
 
@@ -99,12 +100,13 @@ def _parts(status: dict[str, Any]) -> list[RenderableType]:
 def _lines(status: dict[str, Any]) -> list[str]:
     server, ports = status["tritonserver"], status["ports"]
     ready = "ready" if status["ready"] else "not ready"
+    listening = "   ".join(f"{_NAMES[name]} {port}" for name, port in ports.items() if port)
     running = f"pid {server['pid']}" if server["pid"] else "not running"
     return [
         f"pytriton-host {status['version']}   pid {status['pid']}   {status['state']}, {ready}   "
         f"up {_duration(status['uptime'])}",
         f"tritonserver {server['version'] or '?'}   {running}   restarts {server['restarts']}   {server['path']}",
-        f"address {status['address']}   HTTP {ports['http']}   gRPC {ports['grpc']}   metrics {ports['metrics']}",
+        f"address {status['address']}   {listening}",
     ]
 
 

@@ -147,10 +147,9 @@ def raise_descriptors() -> None:
 
 
 def restore_descriptors(pid: int) -> None:
-    """Give a worker that was just started the soft limit that this process was started with."""
+    """Give a worker that was just started the limits that this process was started with."""
     with contextlib.suppress(OSError):  # it ended meanwhile
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(_INHERITED[0], hard), hard))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, _INHERITED)
 
 
 def lack_of_descriptors(pid: int) -> str:

@@ -90,8 +90,10 @@ def cannot_be_run(path: Path, error: OSError) -> ServerError:
 
 def server_options(path: Path) -> dict[str, bool]:
     """The options of this server by name, and whether each takes a value."""
-    found = re.findall(r"^\s*--([\w-]+)( <)?", server_help(path), re.MULTILINE)
-    return {name: bool(value) for name, value in found}
+    known: dict[str, bool] = {}
+    for name, value in re.findall(r"^\s*--([\w-]+)( <)?", server_help(path), re.MULTILINE):
+        known[name] = known.get(name, False) or bool(value)  # texts about an option name others
+    return known
 
 
 def knows_option(path: Path, name: str) -> bool:

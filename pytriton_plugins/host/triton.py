@@ -37,6 +37,8 @@ _LINE_FOLLOWS = 0.2
 """Seconds within which a line of the log is read that belongs to an answer."""
 _LOOK_AGAIN = 0.5
 """Seconds between two looks whether a load has the threads that it needs."""
+_UNLOADED_WITHIN = 0.5
+"""Seconds for the models of a server that is to end, none of which has a request any more."""
 _TOLD_LINES = 12
 """Of what tritonserver said last: the whole of a crash's backtrace, for its first calls tell whose mistake it is."""
 _CLOSED = "the gate is closed"
@@ -250,7 +252,7 @@ class TritonServer:
             patience = self._exit_seconds
             # While it has models it ends without a last word when a client's connection stays open.
             with contextlib.suppress(ServerError):
-                await self.control.unload_all(patience)
+                await self.control.unload_all(_UNLOADED_WITHIN)
         self.child.signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self.child.wait(), patience)

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pytriton_plugins.cli.infer_client import _with_port
+
 from .conftest import Called, Echo, served
 
 
@@ -129,3 +131,18 @@ def test_an_address_that_cannot_be(called: Called) -> None:
     ran = called("infer", "echo", "text=a", "--url", "https://localhost:1")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "https:// cannot be used; write HOST:PORT" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "called_at"),
+    [
+        ("::1", "[::1]:8001"),
+        ("[::1]", "[::1]:8001"),
+        ("[fd00::2]:9", "[fd00::2]:9"),
+        ("example", "example:8001"),
+        ("10.0.0.7:9", "10.0.0.7:9"),
+    ],
+)
+def test_the_port_of_an_address(typed: str, called_at: str) -> None:
+    """Seen red with any colon taken for that of a port."""
+    assert _with_port(typed, 8001) == called_at
