@@ -43,10 +43,11 @@ def probe(check: str, run_dir: str | None = None, pid: int | None = None, timeou
         answer = host.ask({"command": "health", "check": check}, timeout)
         if answer["ok"] is True:
             return 0
-        said = f"{_SAID[check]}: {'; '.join(map(one_line, answer['reasons']))}"
+        said: tuple[str, ...] = (f"{_SAID[check]}: {'; '.join(map(one_line, answer['reasons']))}",)
     except (KeyError, TypeError):
-        said = "the running pytriton-host answers in another way than this version understands; use its own"
+        said = ("the running pytriton-host answers in another way than this version understands; use its own",)
     except ControlError as error:
-        said = str(error)
-    sys.stderr.write(f"pytriton-host: {one_line(said, 4000)}\n")
+        said = error.problems
+    first, *more = said
+    sys.stderr.write("\n".join([f"pytriton-host: {one_line(first, 4000)}", *more]) + "\n")
     return 1
