@@ -82,7 +82,9 @@ def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
     """
     run_dir = run_dir or os.environ.get(RUN_DIR_VARIABLE) or None
     folder = os.path.abspath(run_dir) if run_dir else _temporary_folder()
-    found = [host for host in _hosts_in(folder) if pid in (None, host.pid)]
+    found = []
+    for host in _hosts_in(folder):
+        found.append(host) if pid in (None, host.pid) else host.close()
     if len(found) == 1:
         return found[0]
     where = f" in {printable(run_dir)}" if run_dir else ""
