@@ -81,10 +81,7 @@ def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
     Raises NoHostRuns when there is none, and ControlError, with a line for each, when there are several.
     """
     run_dir = run_dir or os.environ.get(RUN_DIR_VARIABLE) or None
-    folder = os.path.abspath(run_dir) if run_dir else _temporary_folder()
-    found = []
-    for host in _hosts_in(folder):
-        found.append(host) if pid in (None, host.pid) else host.close()
+    found = find_hosts(run_dir, pid)
     if len(found) == 1:
         return found[0]
     where = f" in {printable(run_dir)}" if run_dir else ""
@@ -94,6 +91,15 @@ def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
     which = f"with pid {pid} " if pid is not None else ""
     remedy = "" if run_dir else "; if it was started with --run-dir, name that folder with --run-dir DIR"
     raise NoHostRuns(f"no pytriton-host {which}of this user runs{where}{remedy}")
+
+
+def find_hosts(run_dir: str | None = None, pid: int | None = None, patience: float = CONNECT_TIMEOUT) -> list[Host]:
+    """All that may be meant, each of which takes the connection within ``patience`` seconds."""
+    run_dir = run_dir or os.environ.get(RUN_DIR_VARIABLE) or None
+    found = []
+    for host in _hosts_in(os.path.abspath(run_dir) if run_dir else _temporary_folder(), patience):
+        found.append(host) if pid in (None, host.pid) else host.close()
+    return found
 
 
 def _described(host: Host) -> str:
@@ -111,20 +117,20 @@ def _described(host: Host) -> str:
     return printable(f"  --pid {host.pid}  folder {host.folder}{more}")
 
 
-def _hosts_in(folder: str) -> list[Host]:
+def _hosts_in(folder: str, patience: float) -> list[Host]:
     """Those whose folders are in ``folder``, which may also be one's own."""
     paths = [folder, *glob.glob(os.path.join(glob.escape(folder), FOLDER_PREFIX + "*"))]
-    return [host for path in paths if (host := _connected(path)) is not None]
+    return [host for path in paths if (host := _connected(path, patience)) is not None]
 
 
-def _connected(folder: str) -> Host | None:
+def _connected(folder: str, patience: float) -> Host | None:
     """None unless the folder is this user's (root may ask anyone's) and a living host listens there."""
     mine = os.geteuid()
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            sock.settimeout(CONNECT_TIMEOUT)
+            sock.settimeout(patience)
             if os.fstat(descriptor).st_uid != mine and mine != 0:
                 raise PermissionError
             # Not by the folder's path, which may be longer than an address.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from pytriton_plugins.cli import completing
 from pytriton_plugins.cli.asking_options import host_choice, json_option
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
@@ -24,8 +25,8 @@ VALUE is one of
 
 
 @click.command("infer", epilog=_EPILOG)
-@click.argument("model")
-@click.argument("inputs", metavar="[NAME=VALUE]...", nargs=-1)
+@click.argument("model", shell_complete=completing.models)
+@click.argument("inputs", metavar="[NAME=VALUE]...", nargs=-1, shell_complete=completing.inputs)
 @click.option(
     "--url",
     metavar="URL",
