@@ -106,10 +106,9 @@ def _described(host: Host) -> str:
     """What tells a host from others, on one line; the connection is closed."""
     try:
         said = host.ask({"command": "summary"}, _PATIENCE)
-        ports, models = said["ports"], [str(each["model"]) for each in said["models"]]
-        listens = f"HTTP {ports['http']}  gRPC {ports['grpc']}"
-        names = ", ".join(dict.fromkeys(models[:_FEW])) + (f" and {len(models) - _FEW} more" * (len(models) > _FEW))
-        more = f"  {listens}  models {names or 'none yet'}"
+        ports, models = said["ports"], list(dict.fromkeys(str(each["model"]) for each in said["models"]))
+        names = ", ".join(models[:_FEW]) + (f" and {len(models) - _FEW} more" if len(models) > _FEW else "")
+        more = f"  HTTP {ports['http']}  gRPC {ports['grpc']}  models {names or 'none yet'}"
     except (ControlError, KeyError, TypeError):
         more = ""  # it hangs, or is of another version
     finally:

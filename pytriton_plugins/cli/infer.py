@@ -96,16 +96,16 @@ def command(
 def _locator(ctx: click.Context) -> Locator:
     from pytriton_plugins.cli.infer_address import Given, Locator
 
-    given = {}
+    given: dict[str, Given | None] = {}
+    typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     for option in ("url", "protocol"):
-        typed = ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE
-        source = f"--{option}" if typed else f"PYTRITON_HOST_{option.upper()}"
-        given[option] = Given(ctx.params[option], source, typed) if ctx.params[option] else None
-    # A folder that a variable names is for whoever asks a host, and none is asked about a server that has a URL.
-    chosen = {name: ctx.params[name] for name in ("run_dir", "pid")}
-    if given["url"] and ctx.get_parameter_source("run_dir") is not ParameterSource.COMMANDLINE:
-        chosen["run_dir"] = None
-    return Locator(given["url"], given["protocol"], **chosen)
+        source = f"--{option}" if option in typed else f"PYTRITON_HOST_{option.upper()}"
+        given[option] = Given(ctx.params[option], source, option in typed) if ctx.params[option] else None
+    # What is typed wins over a variable: a URL over a folder, a host over a URL.
+    if "url" not in typed and typed & {"run_dir", "pid"}:
+        given["url"] = None
+    run_dir = ctx.params["run_dir"] if "run_dir" in typed or not given["url"] else None
+    return Locator(given["url"], given["protocol"], run_dir, ctx.params["pid"])
 
 
 def split_inputs(texts: tuple[str, ...]) -> dict[str, str]:

@@ -118,12 +118,11 @@ def _as_rows(array: Array, shape: tuple[int, ...]) -> str:
     if array.ndim != 1 or min(shape, default=1) < 1 or array.size % math.prod(shape) or array.size == 0:
         return ""
     rows = array.reshape(-1, *shape)
-    shown = [item.decode(errors="replace") if isinstance(item, bytes) else item for item in array.tolist()]
-    first = np.array(shown, object).reshape(rows.shape)[:_FEW_ROWS].tolist()
-    text = ", ".join(json.dumps(row, ensure_ascii=False) for row in first)
+    few = rows[:_FEW_ROWS].tolist()
+    text = json.dumps(few, ensure_ascii=False, default=lambda item: item.decode(errors="replace"))
     if len(text) > _LONGEST_EXAMPLE:
         return f"; {len(rows)} rows are written with brackets around each"
-    return f"; {len(rows)} rows are written [{text}{', …' if len(rows) > len(first) else ''}]"
+    return f"; {len(rows)} rows are written {text[:-1]}{', …' if len(rows) > len(few) else ''}]"
 
 
 def _fits(actual: tuple[int, ...], shape: tuple[int, ...]) -> bool:

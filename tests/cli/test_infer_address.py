@@ -86,6 +86,15 @@ def test_the_running_host_is_found(infer: Called, host: RunningHost, protocol: s
         assert "A" in ran.out
 
 
+def test_a_host_that_is_typed_wins_over_a_url_of_a_variable(
+    infer: Called, host: RunningHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTRITON_HOST_URL", "nowhere.invalid:1")
+    assert infer("shout", "text=a", f"--pid={host.process.pid}").code == 0
+    monkeypatch.setenv("PYTRITON_HOST_RUN_DIR", "/nowhere")
+    assert infer("shout", "text=a", f"--url={host.grpc}").code == 0
+
+
 def test_its_models_are_told(infer: Called, host: RunningHost) -> None:
     ran = infer("shuot", "text=a")
     assert ran.code == 1
