@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from pytriton_plugins.cli.completing import is_completing, quiet, use_own_script
 from pytriton_plugins.cli.output import OutputFailed, finish
 from pytriton_plugins.cli.usage import SuggestingGroup, usage_message
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
@@ -54,11 +55,12 @@ class LazyGroup(SuggestingGroup):
 def _added_commands() -> dict[str, click.Command]:
     """What hook plugins add. A broken plugin costs its commands and one line, never the other commands."""
     from pytriton_plugins.cli.added import added_commands
-    from pytriton_plugins.cli.loading import loaded_config, loaded_hooks
+    from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output
 
     broken: dict[str, str] = {}
     try:
-        commands, wrong = added_commands(loaded_hooks(loaded_config(), broken), COMMANDS)
+        with quiet() if is_completing() else only_our_output():
+            commands, wrong = added_commands(loaded_hooks(loaded_config(), broken), COMMANDS)
     except PytritonPluginsError as error:
         explain(f"no commands of plugins: {error}")
         return {}
@@ -90,6 +92,8 @@ def app() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; each mistake ends in one line on standard error and an exit code."""
+    if is_completing():
+        use_own_script()
     code = _run(arguments)
     try:
         finish()
@@ -121,6 +125,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def explain(*messages: str) -> None:
     """A line on standard error for each, under the program's name; one that begins with a blank belongs to the last."""
+    if is_completing():
+        return
     lines = [line if line.startswith(" ") else f"{PROGRAM}: {line}" for line in map(printable, messages)]
     with contextlib.suppress(OSError):  # nobody reads it any more
         click.echo("\n".join(lines), err=True)

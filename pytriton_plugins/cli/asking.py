@@ -18,16 +18,27 @@ RUN_DIR_VARIABLE = "PYTRITON_HOST_RUN_DIR"
 CONNECT_TIMEOUT = 2.0
 """Seconds in which a host that is alive takes a connection."""
 
+_PATIENCE = 1.0
+"""Seconds for what only helps to choose a host."""
+
+_FEW = 8
+"""So many models of a host are told."""
+
 _LONGEST_ANSWER = 64 << 20
 _CREDENTIALS = 12
 """Bytes of a struct ucred: process, user and group id, four each."""
 
 
-class Host:
-    """A connection to one running host, whose process id is ``pid``."""
+class NoHostRuns(ControlError):
+    """There is none to be asked."""
 
-    def __init__(self, sock: socket.socket, pid: int) -> None:
+
+class Host:
+    """A connection to one running host, whose process id is ``pid``; ``folder`` is its own."""
+
+    def __init__(self, sock: socket.socket, pid: int, folder: str) -> None:
         self.pid = pid
+        self.folder = folder
         self._sock = sock
         self._rest = b""
 
@@ -65,38 +76,60 @@ class Host:
 
 
 def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
-    """The one running host of this user, in ``run_dir`` if it is named; ControlError when there is none or several."""
+    """The one running host of this user, in ``run_dir`` if it is named.
+
+    Raises NoHostRuns when there is none, and ControlError, with a line for each, when there are several.
+    """
     run_dir = run_dir or os.environ.get(RUN_DIR_VARIABLE) or None
-    folder = run_dir or _temporary_folder()
-    found = [host for host in _hosts_in(folder) if pid in (None, host.pid)]
+    found = find_hosts(run_dir, pid)
     if len(found) == 1:
         return found[0]
-    for host in found:
-        host.close()
     where = f" in {printable(run_dir)}" if run_dir else ""
     if found:
-        pids = ", ".join(str(host.pid) for host in sorted(found, key=lambda host: host.pid))
-        raise ControlError(
-            f"several pytriton-hosts run{where}, with pids {pids}; choose with --pid PID or --run-dir DIR"
-        )
+        lines = [_described(host) for host in sorted(found, key=lambda host: host.pid)]
+        raise ControlError(f"several pytriton-hosts run{where}; choose one with --pid PID or --run-dir FOLDER", *lines)
     which = f"with pid {pid} " if pid is not None else ""
     remedy = "" if run_dir else "; if it was started with --run-dir, name that folder with --run-dir DIR"
-    raise ControlError(f"no pytriton-host {which}of this user runs{where}{remedy}")
+    raise NoHostRuns(f"no pytriton-host {which}of this user runs{where}{remedy}")
 
 
-def _hosts_in(folder: str) -> list[Host]:
-    paths = glob.glob(os.path.join(glob.escape(folder), FOLDER_PREFIX + "*"))
-    return [host for path in paths if (host := _connected(path)) is not None]
+def find_hosts(run_dir: str | None = None, pid: int | None = None, patience: float = CONNECT_TIMEOUT) -> list[Host]:
+    """All that may be meant, each of which takes the connection within ``patience`` seconds."""
+    run_dir = run_dir or os.environ.get(RUN_DIR_VARIABLE) or None
+    found = []
+    for host in _hosts_in(run_dir or _temporary_folder(), patience):
+        found.append(host) if pid in (None, host.pid) else host.close()
+    return found
 
 
-def _connected(folder: str) -> Host | None:
+def _described(host: Host) -> str:
+    """What tells a host from others, on one line; the connection is closed."""
+    try:
+        said = host.ask({"command": "summary"}, _PATIENCE)
+        ports, models = said["ports"], list(dict.fromkeys(str(each["model"]) for each in said["models"]))
+        names = ", ".join(models[:_FEW]) + (f" and {len(models) - _FEW} more" if len(models) > _FEW else "")
+        more = f"  HTTP {ports['http']}  gRPC {ports['grpc']}  models {names or 'none yet'}"
+    except (ControlError, KeyError, TypeError):
+        more = ""  # it hangs, or is of another version
+    finally:
+        host.close()
+    return printable(f"  --pid {host.pid}  folder {host.folder}{more}")
+
+
+def _hosts_in(folder: str, patience: float) -> list[Host]:
+    """Those whose folders are in ``folder``, which may also be one's own."""
+    paths = [folder, *glob.glob(os.path.join(glob.escape(folder), FOLDER_PREFIX + "*"))]
+    return [host for path in paths if (host := _connected(path, patience)) is not None]
+
+
+def _connected(folder: str, patience: float) -> Host | None:
     """None unless the folder is this user's (root may ask anyone's) and a living host listens there."""
     mine = os.geteuid()
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            sock.settimeout(CONNECT_TIMEOUT)
+            sock.settimeout(patience)
             if os.fstat(descriptor).st_uid != mine and mine != 0:
                 raise PermissionError
             # Not by the folder's path, which may be longer than an address.
@@ -111,7 +144,7 @@ def _connected(folder: str) -> Host | None:
     if user != mine and mine != 0:
         sock.close()
         return None
-    return Host(sock, pid)
+    return Host(sock, pid, folder)
 
 
 def _temporary_folder() -> str:

@@ -60,6 +60,6 @@ def _print(manager: HookManager, names: list[str], broken: dict[str, str]) -> No
     from pytriton_plugins.cli.tables import print_table
 
     rows = [(name, ", ".join(_parameters(name)), ", ".join(manager.implementers(name)) or "-") for name in names]
-    print_table(("hook", "parameters", "plugins, in the order in which they are asked"), rows)
+    print_table(("hook", "parameters", "plugins, in calling order"), rows)
     if broken:
         print_table(("broken plugin", "what is wrong"), broken.items())

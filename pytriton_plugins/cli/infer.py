@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from pytriton_plugins.cli import completing
+from pytriton_plugins.cli.asking_options import host_choice, json_option
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
+
+if TYPE_CHECKING:
+    from pytriton_plugins.cli.infer_address import Locator
 
 _EPILOG = """\b
 VALUE is one of
@@ -18,21 +25,22 @@ VALUE is one of
 
 
 @click.command("infer", epilog=_EPILOG)
-@click.argument("model")
-@click.argument("inputs", metavar="[NAME=VALUE]...", nargs=-1)
+@click.argument("model", shell_complete=completing.models)
+@click.argument("inputs", metavar="[NAME=VALUE]...", nargs=-1, shell_complete=completing.inputs)
 @click.option(
     "--url",
-    metavar="HOST:PORT",
+    metavar="URL",
     envvar="PYTRITON_HOST_URL",
     show_envvar=True,
-    help="The server. Default: localhost:8001 for gRPC, localhost:8000 for HTTP.",
+    help="The server: grpc://HOST:PORT, http://HOST:PORT or HOST:PORT. Default: the running host of this user; "
+    "without one localhost:8001 for gRPC, localhost:8000 for HTTP.",
 )
 @click.option(
     "--protocol",
     type=click.Choice(["grpc", "http"]),
     envvar="PYTRITON_HOST_PROTOCOL",
     show_envvar=True,
-    help="Default: grpc, or http for a URL that begins with http://.",
+    help="Default: what the URL begins with, else grpc.",
 )
 @click.option(
     "--wait",
@@ -42,15 +50,18 @@ VALUE is one of
     help="Wait so long for the server to be ready. Default: not at all.",
 )
 @click.option("--model-version", metavar="N", default="", help="Default: the server's choice, the newest.")
-@click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
+@json_option
+@host_choice
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     model: str,
     inputs: tuple[str, ...],
-    url: str | None,
-    protocol: str | None,
     wait: float,
     model_version: str,
     as_json: bool,
+    **_: object,
 ) -> None:
     """Send one request to MODEL on a running server and show what it answers.
 
@@ -68,7 +79,7 @@ def command(
 
     if model_version and not model_version.isdigit():
         raise ConfigError(f"--model-version: {one_line(repr(model_version))} is no version; write a whole number")
-    with connect(url, protocol, wait) as client:
+    with connect(_locator(ctx), wait) as client:
         described = client.model(model, model_version)
         arrays = build_inputs(described, given)
         if described.streams:
@@ -80,6 +91,21 @@ def command(
         click.echo(json.dumps(to_json(result), indent=2))
     else:
         print_result(result)
+
+
+def _locator(ctx: click.Context) -> Locator:
+    from pytriton_plugins.cli.infer_address import Given, Locator
+
+    given: dict[str, Given | None] = {}
+    typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    for option in ("url", "protocol"):
+        source = f"--{option}" if option in typed else f"PYTRITON_HOST_{option.upper()}"
+        given[option] = Given(ctx.params[option], source, option in typed) if ctx.params[option] else None
+    # What is typed wins over a variable: a URL over a folder, a host over a URL.
+    if "url" not in typed and typed & {"run_dir", "pid"}:
+        given["url"] = None
+    run_dir = ctx.params["run_dir"] if "run_dir" in typed or not given["url"] else None
+    return Locator(given["url"], given["protocol"], run_dir, ctx.params["pid"])
 
 
 def split_inputs(texts: tuple[str, ...]) -> dict[str, str]:

@@ -13,13 +13,16 @@ from typing import Any
 import attrs
 import numpy as np
 
+from pytriton_plugins.cli.asking import NoHostRuns
+from pytriton_plugins.cli.infer_address import NAMES, Address, Locator
 from pytriton_plugins.cli.infer_request import Model, model_of
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError, ServerError
 from pytriton_plugins.text import one_line
 
 Array = np.ndarray[Any, Any]
-_PORTS = {"grpc": 8001, "http": 8000}
-_NAMES = {"grpc": "gRPC", "http": "HTTP"}
+_FEW = 12
+"""So many models of a server are told."""
+
 _ASK_AGAIN = 0.2
 """Seconds between two questions whether a server is ready."""
 
@@ -47,63 +50,81 @@ class Result:
 
 
 @contextmanager
-def connect(url: str | None, protocol: str | None, wait: float = 0.0) -> Iterator[Client]:
-    """A client of the server at ``url``; ServerError when no Triton answers there, or none is ready after ``wait``."""
-    protocol, address = _address(url, protocol)
-    module = _library(protocol)
+def connect(locator: Locator, wait: float = 0.0) -> Iterator[Client]:
+    """A client of the server that is found; ServerError when no Triton answers there, or none is ready after ``wait``.
+
+    Who waits may wait for a host that is still to be started.
+    """
+    until = time.monotonic() + wait
+    client = _found(locator, until)
     try:
-        connection = module.InferenceServerClient(address, **_limits(protocol))
-    except Exception as error:
-        raise ConfigError(
-            f"--url: {one_line(repr(address))} is no address ({one_line(error)}); write HOST:PORT"
-        ) from error
-    client = Client(module, connection, protocol, address)
-    try:
-        if wait:
-            client.wait_ready(wait)
+        while wait and not client.is_ready(min(_SECONDS, wait)):
+            if time.monotonic() >= until:
+                raise ServerError(f"the server at {client.where} is not ready after {wait:g} s: {client.problem}")
+            time.sleep(_ASK_AGAIN)
+            if (address := locator.find()) != client.address:
+                client.close()
+                client = Client(address)
         client.greet()
         yield client
     finally:
-        connection.close()
+        client.close()
+
+
+def _found(locator: Locator, until: float) -> Client:
+    while True:
+        try:
+            return Client(locator.find())
+        except NoHostRuns:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_ASK_AGAIN)
 
 
 class Client:
     """The calls that `infer` makes, the same over both protocols."""
 
-    def __init__(self, module: ModuleType, connection: Any, protocol: str, address: str) -> None:
-        self._module = module
-        self._connection = connection
-        self._protocol = protocol
-        self._where = f"{address} ({_NAMES[protocol]})"
-        self._json = {"as_json": True, "client_timeout": _SECONDS} if protocol == "grpc" else {}
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.where = f"{address.address} ({NAMES[address.protocol]})"
+        self.problem = "it does not answer"
+        """Why it is not ready, as far as `is_ready` has seen."""
+        self._module = _library(address)
+        self._is_grpc = address.protocol == "grpc"
+        self._json = {"as_json": True, "client_timeout": _SECONDS} if self._is_grpc else {}
+        try:
+            self._connection = self._module.InferenceServerClient(address.address, **_limits(address.protocol))
+        except Exception as error:
+            raise ConfigError(
+                f"--url: {one_line(repr(address.address))} is no address ({one_line(error)}); write HOST:PORT"
+            ) from error
+
+    def close(self) -> None:
+        self._connection.close()
 
     def greet(self) -> None:
         """ServerError unless a Triton answers at the address."""
-        limit = {"client_timeout": _SECONDS} if self._protocol == "grpc" else {}
+        limit = {"client_timeout": _SECONDS} if self._is_grpc else {}
         try:
             live = self._connection.is_server_live(**limit)
         except Exception as error:
             raise ServerError(
-                f"no server answers at {self._where}; start one with 'pytriton-host serve', "
-                "or name its address with --url HOST:PORT and --protocol grpc or http"
+                f"no server answers at {self.where}; start one with 'pytriton-host serve', "
+                "or name its address with --url grpc://HOST:PORT or http://HOST:PORT"
             ) from error
         if not live:
-            raise ServerError(f"what answers at {self._where} is no live Triton; correct --url or --protocol")
+            raise ServerError(f"what answers at {self.where} is no live Triton; correct --url or --protocol")
 
-    def wait_ready(self, seconds: float) -> None:
-        """Ask until the server is ready, or does not answer any more questions in time: ServerError."""
-        until = time.monotonic() + seconds
-        problem = "it does not answer"
-        while time.monotonic() < until:
-            limit = {"client_timeout": min(_SECONDS, seconds)} if self._protocol == "grpc" else {}
-            try:
-                if self._connection.is_server_ready(**limit):
-                    return
-                problem = "it answers that it is not"
-            except Exception as error:
-                problem = one_line(error, 200)
-            time.sleep(_ASK_AGAIN)
-        raise ServerError(f"the server at {self._where} is not ready after {seconds:g} s: {problem}")
+    def is_ready(self, timeout: float) -> bool:
+        """Whether the server says so; ``problem`` tells why not."""
+        limit = {"client_timeout": timeout} if self._is_grpc else {}
+        try:
+            if self._connection.is_server_ready(**limit):
+                return True
+            self.problem = "it answers that it is not"
+        except Exception as error:
+            self.problem = one_line(error, 200)
+        return False
 
     def model(self, name: str, version: str) -> Model:
         """What the server says about a model; ServerError when it has none of that name and version."""
@@ -120,9 +141,9 @@ class Client:
 
     def stream(self, name: str, version: str, arrays: dict[str, Array]) -> Iterator[Result]:
         """Send one request and give each of its responses as it comes; ConfigError over HTTP."""
-        if self._protocol == "http":
+        if not self._is_grpc:
             raise ConfigError(
-                f"model {one_line(name)} streams its responses; leave out --protocol http, or use curl -N with "
+                f"model {one_line(name)} streams its responses; {self.address.instead}, or use curl -N with "
                 f"/v2/models/{one_line(name)}/generate_stream"
             )
         inputs = [self._input(key, array) for key, array in arrays.items()]
@@ -143,7 +164,7 @@ class Client:
             self._connection.stop_stream(cancel_requests=True)
 
     def _result(self, name: str, answer: Any) -> Result:
-        response = answer.get_response(as_json=True) if self._protocol == "grpc" else answer.get_response()
+        response = answer.get_response(as_json=True) if self._is_grpc else answer.get_response()
         outputs = tuple(_output(item, answer) for item in response.get("outputs", []))
         return Result(str(response.get("model_name", name)), str(response.get("model_version", "")), outputs)
 
@@ -162,45 +183,30 @@ class Client:
             yield
         except InferenceServerException as error:
             answer = one_line(error.message(), 4000)
-            hint = "; the table that 'pytriton-host serve' prints names its models" if "unknown model" in answer else ""
-            raise ServerError(f"the server at {self._where} answers: {answer}{hint}") from error
+            hint = self._models() if "unknown model" in answer else ""
+            raise ServerError(f"the server at {self.where} answers: {answer}{hint}") from error
         except OSError as error:
-            raise ServerError(f"the connection to {self._where} broke: {one_line(error)}; try again") from error
+            raise ServerError(f"the connection to {self.where} broke: {one_line(error)}; try again") from error
+
+    def _models(self) -> str:
+        models = self.address.models
+        if models:
+            return f"; it serves {', '.join(models[:_FEW])}{', …' if len(models) > _FEW else ''}"
+        return "; the table that 'pytriton-host serve' prints names its models"
 
 
-def _address(url: str | None, protocol: str | None) -> tuple[str, str]:
-    scheme, separator, address = (url or "").rpartition("://")
-    if separator and scheme not in _PORTS:
-        raise ConfigError(f"--url: {one_line(scheme)}:// cannot be used; write HOST:PORT, http://… or grpc://…")
-    if scheme and protocol and scheme != protocol:
-        raise ConfigError(f"--url begins with {scheme}:// and --protocol is {protocol}; leave one of them out")
-    chosen = protocol or scheme or "grpc"
-    address = address.rstrip("/") or f"localhost:{_PORTS[chosen]}"
-    return chosen, _with_port(address, _PORTS[chosen])
-
-
-def _with_port(address: str, port: int) -> str:
-    """``address`` with ``port`` unless it has one; an IPv6 address may stand without brackets."""
-    _, bracket, rest = address.rpartition("]")
-    if bracket:
-        return address if rest else f"{address}:{port}"
-    if address.count(":") > 1:
-        return f"[{address}]:{port}"
-    return address if ":" in address else f"{address}:{port}"
-
-
-def _library(protocol: str) -> ModuleType:
+def _library(address: Address) -> ModuleType:
     # gRPC's own lines about a refused connection would stand before our one.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        if protocol == "grpc":
+        if address.protocol == "grpc":
             import tritonclient.grpc as module
         else:
             import tritonclient.http as module
     except (ImportError, RuntimeError) as error:
         raise PytritonPluginsError(
-            "the HTTP client is not installed; run: pip install 'pytriton-plugins[http]', or leave out --protocol http"
-            if protocol == "http"
+            f"the HTTP client is not installed; run: pip install 'pytriton-plugins[http]', or {address.instead}"
+            if address.protocol == "http"
             else f"tritonclient cannot be imported: {one_line(error)}; run: pip install 'tritonclient[grpc]'"
         ) from error
     return module  # type: ignore[no-any-return]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -15,6 +16,9 @@ from pytriton_plugins.tensors import NUMERIC, DType, dtype_by_triton_name
 from pytriton_plugins.text import one_line
 
 Array = np.ndarray[Any, Any]
+_FEW_ROWS, _LONGEST_EXAMPLE = 3, 100
+"""Rows of an example, and its characters."""
+
 _KNOWN = {dtype.triton for dtype in NUMERIC} | {"BYTES", "BF16"}
 
 
@@ -105,7 +109,20 @@ def _reshaped(array: Array, shape: tuple[int, ...], batched: bool, *, plain: boo
         return array.reshape(shape)
     batch = "; with the batch axis one dimension more" if batched else ""
     nested = " (several dimensions are written as JSON, such as [[1, 2], [3, 4]])" if plain and len(shape) > 1 else ""
-    raise ValueError(f"its shape is {list(array.shape)}, the model takes {list(shape)}{batch}{nested}")
+    several = _as_rows(array, shape) if batched else ""
+    raise ValueError(f"its shape is {list(array.shape)}, the model takes {list(shape)}{several or batch}{nested}")
+
+
+def _as_rows(array: Array, shape: tuple[int, ...]) -> str:
+    """How a flat list of values for several rows is written; empty for anything else."""
+    if array.ndim != 1 or min(shape, default=1) < 1 or array.size % math.prod(shape) or array.size == 0:
+        return ""
+    rows = array.reshape(-1, *shape)
+    few = rows[:_FEW_ROWS].tolist()
+    text = json.dumps(few, ensure_ascii=False, default=lambda item: item.decode(errors="replace"))
+    if len(text) > _LONGEST_EXAMPLE:
+        return f"; {len(rows)} rows are written with brackets around each"
+    return f"; {len(rows)} rows are written {text[:-1]}{', …' if len(rows) > len(few) else ''}]"
 
 
 def _fits(actual: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pytriton_plugins.cli import completing
 from pytriton_plugins.cli.asking import find_host
 from pytriton_plugins.cli.asking_options import host_choice, json_option
 from pytriton_plugins.cli.usage import SuggestingGroup
@@ -36,7 +37,9 @@ def _change_options(function: F) -> F:
         show_default=True,
         help="How long to wait.",
     )
-    return click.argument("name")(by_version(timeout(json_option(host_choice(function)))))
+    return click.argument("name", shell_complete=completing.models)(
+        by_version(timeout(json_option(host_choice(function))))
+    )
 
 
 @command.command("list")

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from pytriton_plugins.settings import PREFIX, SETTINGS, Setting
+from pytriton_plugins.cli import completing
+from pytriton_plugins.settings import CLOSED_CATEGORIES, LOG_FORMATS, LOG_LEVELS, ON_FULL, PREFIX, SETTINGS, Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,6 +74,17 @@ HELP = {
     "core_dumps": ("", "Let crashed processes leave core files, which hold what clients sent: for development."),
     "strict_security": ("", "Refuse what is only warned of: an old tritonserver that other machines can reach."),
 }
+_COMPLETE = {
+    "plugins": completing.model_plugins,
+    "disable": completing.plugins,
+    "optional": completing.models_and_plugins,
+    "allow": completing.one_of(CLOSED_CATEGORIES),
+    "shm_on_full": completing.one_of(ON_FULL),
+    "log_level": completing.one_of(LOG_LEVELS),
+    "log_format": completing.one_of(LOG_FORMATS),
+}
+"""What a shell offers for values; paths have their own."""
+
 _PATHS = {"tritonserver", "run_dir", "plugins_dir"}
 _ALIASES = {"address": ["--host"]}
 
@@ -123,5 +135,6 @@ def _option(setting: Setting) -> Callable[[F], F]:
         multiple=setting.repeated,
         envvar=setting.variable,
         show_envvar=True,
+        shell_complete=_COMPLETE.get(setting.name),
         help=text,
     )

@@ -45,12 +45,14 @@ def probe(check: str, run_dir: str | None = None, pid: int | None = None, timeou
         answer = host.ask({"command": "health", "check": check}, timeout)
         if answer["ok"] is True:
             return 0
-        said = f"{_SAID[check]}: {'; '.join(map(one_line, answer['reasons']))}"
+        said: tuple[str, ...] = (f"{_SAID[check]}: {'; '.join(map(one_line, answer['reasons']))}",)
     except (KeyError, TypeError):
-        said = "the running pytriton-host answers in another way than this version understands; use its own"
+        said = ("the running pytriton-host answers in another way than this version understands; use its own",)
     except ControlError as error:
-        said = str(error)
+        said = error.problems
     if sys.stderr is not None:
+        first, *more = said
         with contextlib.suppress(OSError):  # the exit code says the same
-            os.write(2, f"pytriton-host: {one_line(said, 4000)}\n".encode(errors="backslashreplace"))
+            text = "\n".join([f"pytriton-host: {one_line(first, 4000)}", *more])
+            os.write(2, f"{text}\n".encode(errors="backslashreplace"))
     return 1

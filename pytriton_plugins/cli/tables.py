@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pytriton_plugins.cli.table_layout import one_line_each, within, wrapped
 from pytriton_plugins.text import printable
 
-_UNFOLDED = 10_000
-
-
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+
+class Table:
+    """Rows under headings, as rich shows them: within the width of a terminal, one line each anywhere else."""
+
+    def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        self._headings = list(headings)
+        self._rows = [[printable(cell) for cell in row] for row in rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        if options.is_terminal:
+            layout = within(self._headings, self._rows, options.max_width)
+        else:
+            layout = one_line_each(self._headings, self._rows)
+        yield Text("")
+        for line in layout.head:
+            yield Text(line, "bold", no_wrap=True, overflow="ignore")
+        for line in layout.body:
+            yield Text(line, no_wrap=True, overflow="ignore")
+        yield Text("")
 
 
 def make_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """``rows`` under ``headings``; control characters are escaped, long cells folded."""
-    # rich costs 60 ms, which commands without a table need not pay.
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    return table
+    """``rows`` under ``headings``; control characters are escaped."""
+    return Table(headings, rows)
 
 
 def print_all(parts: Sequence[RenderableType]) -> None:
-    """Print texts and tables one below the other on standard output."""
-    from rich.console import Console
+    """Print texts and tables one below the other on standard output; no word of theirs is broken."""
+    # rich costs 60 ms, which commands without a table need not pay.
+    from rich.console import Console, ConsoleDimensions
+    from rich.text import Text
 
     console = Console(highlight=False)
+    if console.is_terminal:
+        console.size = ConsoleDimensions(*shutil.get_terminal_size())  # rich itself takes 80 where TERM is dumb
     for part in parts:
-        if not console.is_terminal:
-            # Into a pipe a row stays on one line: there rich would fold at 80 columns, in the middle of names.
-            console = Console(highlight=False, width=_UNFOLDED)
-            console.width = max(1, console.measure(part).maximum)
-        console.print(part)
+        if isinstance(part, Text) and console.is_terminal:
+            part = Text("\n".join(wrapped(part.plain, console.width)), part.style)
+        console.print(part, overflow="ignore", crop=False, soft_wrap=not console.is_terminal)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -47,20 +47,21 @@ class ModelReference(Reference):
 
     python: str = ""
 
-    def without_name(self, message: str) -> str:
-        """``message`` for a line that names the plugin already: a target is its own name, and begins most of them."""
-        if self.distribution:
-            return message
-        for name in (self.value, self.value.rpartition(":")[0]):
-            for begin in (f"{name}: ", f"{name} "):
-                if name and message.startswith(begin):
-                    return message.removeprefix(begin)
-        return message
-
 
 @attrs.frozen
 class HookReference(Reference):
     """A plugin that provides hooks: ``value`` leads to a module or an object."""
+
+
+def without_name(reference: Reference, message: str) -> str:
+    """``message`` for a line that names the plugin already: a target is its own name, and begins most of them."""
+    if reference.distribution:
+        return message
+    for name in filter(None, (reference.value, reference.value.rpartition(":")[0])):
+        for begin in (f"{name}: ", f"{name} "):
+            if message.startswith(begin):
+                return message.removeprefix(begin)
+    return message
 
 
 def canonical(distribution: str) -> str:

@@ -10,7 +10,7 @@ from pytriton_plugins.errors import ControlError
 from pytriton_plugins.host.control_socket import Command, Progress, Question
 from pytriton_plugins.host.model_commands import ModelCommands
 from pytriton_plugins.host.report import awaited
-from pytriton_plugins.host.status import StatusReader
+from pytriton_plugins.host.status import StatusReader, summary
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Answering:
         self.commands: dict[str, Command] = {
             "health": self._health,
             "status": self._status,
+            "summary": self._summary,
             "unload": self._unload,
             "load": self._load,
             "reload": self._reload,
@@ -49,6 +50,9 @@ class Answering:
 
     async def _status(self, question: Question, progress: Progress) -> Mapping[str, Any]:
         return await self._status_reader.read(not_ready(self._host))
+
+    async def _summary(self, question: Question, progress: Progress) -> Mapping[str, Any]:
+        return summary(self._host)
 
     async def _unload(self, question: Question, progress: Progress) -> Mapping[str, Any]:
         name, version, patience = self._asked_for(question)

@@ -14,7 +14,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.launching import launch_of
-from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, warn_of_unknown_names
+from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, shared, warn_of_unknown_names
 from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -85,7 +85,7 @@ async def _declared(
 
 
 def _with_conflicts(inspected: Sequence[Inspected]) -> list[Inspected]:
-    """A model that two plugins declare is reported for both."""
+    """A model that two plugins declare is reported for both, in full for the first."""
     places: dict[tuple[str, int], list[Inspected]] = {}
     for each in inspected:
         for model in each.models:
@@ -94,8 +94,9 @@ def _with_conflicts(inspected: Sequence[Inspected]) -> list[Inspected]:
     for several in places.values():
         if len(several) > 1:
             model = next(model for model in several[0].models if places[model.name, model.version] is several)
-            for each in several:
-                said[each.reference.place] = conflict(model, [one.reference for one in several])
+            first, *others = [each.reference for each in several]
+            said[first.place] = conflict(model, [first, *others])
+            said |= {other.place: shared(model, first) for other in others}
     return [
         attrs.evolve(each, error=said[each.reference.place]) if each.reference.place in said else each
         for each in inspected

@@ -76,10 +76,10 @@ class ModelCommands:
         """Serve again what was unloaded or has failed, or a model of a plugin that was installed meanwhile."""
         async with self._alone(progress):
             known = [model for model in self._roster.models.values() if _matches(model.declaration, name, version)]
-            down = [model for model in known if model.error]
+            down = [model for model in known or self._of_plugin(name, version) if model.error]
             if known and not down:
-                raise ControlError(f"{' and '.join(_label(model.declaration) for model in known)}: served already")
-            if not known:
+                raise ControlError(_served_already(known))
+            if not down:
                 return await self._load_new(name, version, progress)
             return await self._again(down, progress)
 
@@ -139,7 +139,10 @@ class ModelCommands:
                     raise
                 failures.append(str(error))
         found = "".join(f"; {failure}" for failure in failures)
-        raise ControlError(f"no plugin has a model {name} that is to be served{self._hint(name)}{found}")
+        if of_plugin := self._of_plugin(name, version):
+            raise ControlError(f"{_served_already(of_plugin)}{found}")
+        unknown = f"no plugin has a model {name} that is to be served{self._hint(name)}"
+        raise ControlError(f"{self._misnamed(name, version) or unknown}{found}")
 
     def _wanted(
         self, record: PluginRecord, declarations: Sequence[ModelDeclaration], name: str, version: int | None
@@ -211,12 +214,26 @@ class ModelCommands:
     def _chosen(self, name: str, version: int | None) -> list[ServedModel]:
         found = [model for model in self._roster.models.values() if _matches(model.declaration, name, version)]
         if not found:
-            which = f"model {name}" + (f" version {version}" if version is not None else "")
-            raise ControlError(f"there is no {which}{self._hint(name)}; see 'pytriton-host models list'")
+            unknown = f"there is no model {name}{self._hint(name)}; see 'pytriton-host models list'"
+            raise ControlError(self._misnamed(name, version) or unknown)
         return found
 
+    def _of_plugin(self, name: str, version: int | None) -> list[ServedModel]:
+        """Every model of the plugin of that name; none where a version is asked for, which plugins do not have."""
+        models = self._roster.models.values()
+        return [model for model in models if version is None and name in model.reference.names]
+
+    def _misnamed(self, name: str, version: int | None) -> str:
+        """What is wrong with a version of a known model, or with a plugin's name for a model's; empty for others."""
+        models = self._roster.models.values()
+        versions = sorted(model.declaration.version for model in models if model.name == name)
+        if versions:
+            return f"model {name} has no version {version}; it has {', '.join(map(str, versions))}"
+        of_plugin = sorted({model.name for model in models if name in model.reference.names})
+        return f"{name} is a plugin, not a model; name one of its models: {', '.join(of_plugin)}" if of_plugin else ""
+
     def _hint(self, name: str) -> str:
-        return suggestion(name, {model.name for model in self._roster.models.values()} - {name})
+        return suggestion(name, {model.name for model in self._roster.models.values()})
 
     @contextlib.asynccontextmanager
     async def _alone(self, progress: Progress) -> AsyncIterator[None]:
@@ -236,6 +253,10 @@ def _matches(declaration: ModelDeclaration, name: str, version: int | None) -> b
 
 def _find(declarations: Sequence[ModelDeclaration], model: ServedModel) -> ModelDeclaration | None:
     return next((each for each in declarations if _matches(each, model.name, model.declaration.version)), None)
+
+
+def _served_already(models: Sequence[ServedModel]) -> str:
+    return f"{' and '.join(_label(model.declaration) for model in models)}: served already"
 
 
 def _label(declaration: ModelDeclaration) -> str:

@@ -146,6 +146,11 @@ def conflict(declaration: ModelDeclaration, references: Iterable[ModelReference]
     )
 
 
+def shared(declaration: ModelDeclaration, first: ModelReference) -> str:
+    """What is said of each further plugin with the model, beside `conflict`, which is told once."""
+    return f"its model {declaration.name} version {declaration.version} comes from {first.label} as well; see there"
+
+
 def _without_conflicts(
     roster: Roster, record: PluginRecord, declarations: list[ModelDeclaration]
 ) -> list[ModelDeclaration]:
@@ -156,10 +161,10 @@ def _without_conflicts(
         if other is None:
             left.append(declaration)
             continue
-        record.error = conflict(declaration, (other.reference, record.reference))
-        _LOG.error("plugin %s: %s", record.reference.label, record.error)
+        record.error = shared(declaration, other.reference)
         # Not at once: the task that holds its worker, and lets go of it, may not have begun.
-        asyncio.get_running_loop().call_soon(other.give_up, record.error)
+        said = conflict(declaration, (other.reference, record.reference))
+        asyncio.get_running_loop().call_soon(other.give_up, said)
     return left
 
 

@@ -75,6 +75,26 @@ class StatusReader:
         return self._versions.get(pid)
 
 
+def summary(host: Host) -> dict[str, Any]:
+    """Where the host listens and what it serves, at once: for commands that only want to find it, or its models."""
+    status = host.status()
+    return {
+        "schema": 1,
+        "pid": os.getpid(),
+        "address": status.address,
+        "ports": host.listening_ports,
+        "models": [
+            {
+                "model": model.name,
+                "version": model.declaration.version,
+                "plugin": model.reference.plugin,
+                "inputs": [tensor.name for tensor in model.declaration.inputs],
+            }
+            for model in host.roster.models.values()
+        ],
+    }
+
+
 async def _waiting(server: TritonServer | None) -> Waiting | None:
     """None without metrics, which may be switched off."""
     if server is None or server.metrics_port is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.discovery.references import ModelReference, without_name
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.host.hardening import let_go_first
 from pytriton_plugins.host.limits import restore_descriptors
@@ -297,7 +297,7 @@ class Worker:
         elif kind == "metrics":
             self._on_metrics(self, message)
         elif kind == "failed":
-            reason = self.reference.without_name(message["message"])
+            reason = without_name(self.reference, message["message"])
             self._fail(one_line(f"{message['stage']}: {reason}", _LONGEST_REASON))
         elif kind in self._said and not self._said[kind].done():
             self._said[kind].set_result(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -143,10 +144,21 @@ def test_which_host_is_asked(tmp_path: Path) -> None:
         assert ask() == (0, "")
         with run_host(SCALARS, env=env) as second:
             pids = sorted([first.process.pid, second.process.pid])
-            several = (
-                f"several pytriton-hosts run, with pids {pids[0]}, {pids[1]}; choose with --pid PID or --run-dir DIR"
+            code, said = ask()
+            assert code == 1
+            first_line, *lines = said.splitlines()
+            assert first_line == (
+                "pytriton-host: several pytriton-hosts run; choose one with --pid PID or --run-dir FOLDER"
             )
-            assert ask() == (1, f"pytriton-host: {several}\n")
+            hosts = sorted((first, second), key=lambda host: host.process.pid)
+            for host, line in zip(hosts, lines, strict=True):
+                http, grpc, _ = host.ports
+                folder = line.split()[3]
+                assert line == f"  --pid {host.process.pid}  folder {folder}  HTTP {http}  gRPC {grpc}  models scalars"
+                assert ask(f"--run-dir={folder}") == (0, "")
+                assert (
+                    json.loads(call_host("status", f"--run-dir={folder}", "--json").stdout)["pid"] == host.process.pid
+                )
             assert ask(f"--pid={pids[0]}") == (0, "")
             assert ask("--pid=1")[1].startswith("pytriton-host: no pytriton-host with pid 1 of this user runs")
         assert ask() == (0, "")

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytriton_plugins.cli.infer_client import _with_port
-
 from .conftest import Called, Echo, served
 
 
@@ -90,6 +88,10 @@ def test_waiting_for_a_server_that_is_not_there(called: Called, protocol: str) -
         (["echo", "text=a", "numbers=1,x"], 2, "input numbers: 'x' is no number"),
         (["echo", "text=a", "numbers=[[1],[2,3]]"], 2, "input numbers: its lists differ in length or depth"),
         (["echo", "text=a", "grid=1,2,3"], 2, "input grid: its shape is [3], the model takes [2, 3]"),
+        (["echo", 'text=["a", "b"]'], 2, 'the model takes [1]; 2 rows are written [["a"], ["b"]]'),
+        (["echo", "text=a", "grid=[1,2,3,4,5,6,7,8,9,10,11,12]"], 2, "2 rows are written [[[1, 2, 3], [4, 5, 6]], [["),
+        (["echo", f"text={['a' * 40] * 9}".replace("'", '"')], 2, "; 9 rows are written with brackets around each"),
+        (["echo", 'text=["a","b","c","d"]'], 2, '; 4 rows are written [["a"], ["b"], ["c"], …]'),
         (["echo", "text=a", "grid=1,2,3,4,5,256"], 2, "input grid: 256 is outside of UINT8: 0 to 255"),
         (["echo", "text=a", "numbers=[[1],[2]]"], 2, "differ in their number of rows (text 1, numbers 2)"),
         (["echo", "text=@nothing"], 2, "input text: the file 'nothing' cannot be read: No such file"),
@@ -131,18 +133,3 @@ def test_an_address_that_cannot_be(called: Called) -> None:
     ran = called("infer", "echo", "text=a", "--url", "https://localhost:1")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "https:// cannot be used; write HOST:PORT" in ran.err
-
-
-@pytest.mark.parametrize(
-    ("typed", "called_at"),
-    [
-        ("::1", "[::1]:8001"),
-        ("[::1]", "[::1]:8001"),
-        ("[fd00::2]:9", "[fd00::2]:9"),
-        ("example", "example:8001"),
-        ("10.0.0.7:9", "10.0.0.7:9"),
-    ],
-)
-def test_the_port_of_an_address(typed: str, called_at: str) -> None:
-    """Seen red with any colon taken for that of a port."""
-    assert _with_port(typed, 8001) == called_at

@@ -55,9 +55,10 @@ def test_disabling_what_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -
 def test_two_plugins_of_one_name_are_both_named() -> None:
     said = conflicts(FOUND)
     assert set(said) == {RESNET.label, OTHER.label}
-    for text in said.values():
-        assert "'resnet' comes from Acme_Models 1.0 (acme.resnet) and other 2.0 (other.resnet)" in text
-        assert "--no-plugin other" in text
+    text = said[RESNET.label]
+    assert "'resnet' comes from Acme_Models 1.0 (acme.resnet) and other 2.0 (other.resnet)" in text
+    assert "--no-plugin other" in text
+    assert said[OTHER.label] == f"its name is that of {RESNET.label} as well; see there"
     assert conflicts(select_models(FOUND, (), ["other"])) == {}
 
 

@@ -309,7 +309,9 @@ def test_one_version_of_a_model(file: Path, folder: Path) -> None:
         assert host.status("/v2/models/plus/ready") == 400
         assert host.status("/v2/health/ready") == 200
         done = site.models("unload", "plus", "--version=3")
-        assert done.stderr == ("pytriton-host: there is no model plus version 3; see 'pytriton-host models list'\n")
+        assert done.stderr == "pytriton-host: model plus has no version 3; it has 1, 2\n"
+        done = site.models("load", "plus", "--version=3")
+        assert done.stderr.splitlines()[-1] == "pytriton-host: model plus has no version 3; it has 1, 2"
 
 
 def test_what_failed_at_the_start_is_loaded(file: Path, folder: Path) -> None:
@@ -349,6 +351,14 @@ def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> 
         assert site.models("unload", "two").returncode == 0
         assert site.models("load", "two").returncode == 0
         assert site.answer("two") == 2
+        said = site.models("load", "acme-one").stderr.splitlines()[-1]
+        assert said == "pytriton-host: model one version 1: served already"
+        for change in ("unload", "reload"):
+            assert site.models(change, "acme-one").stderr == (
+                "pytriton-host: acme-one is a plugin, not a model; name one of its models: one\n"
+            )
+        site.models("unload", "one").check_returncode()
+        assert site.models("load", "acme-one").stdout == "model one version 1: serving\n"
 
 
 @pytest.mark.parametrize("change", [plus, plus_and_more], ids=["the callable", "the declaration"])

@@ -240,7 +240,7 @@ class TestInfer:
     def test_over_http_it_says_what_to_do(self, host: RunningHost) -> None:
         done = self.run(host, "counted", "count=1", f"--url=http://{host.http}")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert "leave out --protocol http" in done.stderr
+        assert "write --url grpc://HOST:PORT, or use curl -N with" in done.stderr
 
     def test_the_curl_line_reads_the_stream(self, host: RunningHost) -> None:
         (line,) = [line for line in host.output.splitlines() if line.startswith("curl") and "/counted/" in line]

@@ -1,0 +1,133 @@
+"""What a shell offers for values: models of the running host, their inputs, plugins; silent, and quick between keys."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import click
+
+VARIABLE = "_PYTRITON_HOST_COMPLETE"
+"""The shell's script sets it: click's way of asking."""
+
+_PATIENCE = 0.1
+"""Seconds for a host to answer: who types does not wait for one that hangs."""
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def is_completing() -> bool:
+    """Whether a shell asks, between two keys."""
+    return VARIABLE in os.environ
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """What is printed or logged meanwhile is lost: it would stand in the middle of what somebody types."""
+    import logging
+
+    logging.disable()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def use_own_script() -> None:
+    """For bash click's script puts a blank behind each value, also behind ``NAME=``."""
+    from click.shell_completion import BashComplete, add_completion_class
+
+    class Bash(BashComplete):
+        source_template = BashComplete.source_template.replace(
+            "COMPREPLY+=($value)\n",
+            "COMPREPLY+=($value)\n            [[ $value == *= ]] && compopt -o nospace\n",
+        )
+
+    add_completion_class(Bash)
+
+
+def one_of(values: Sequence[str]) -> Complete:
+    """Offers ``values``, each once where an option is repeatable."""
+    return _offering(lambda ctx: values)
+
+
+def _offering(values: Callable[[click.Context], Iterable[str]]) -> Complete:
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        with contextlib.suppress(Exception), quiet():
+            given = ctx.params.get(param.name or "") or ()
+            known = dict.fromkeys(values(ctx))
+            return [value for value in known if value.startswith(incomplete) and value not in given]
+        return []
+
+    return complete
+
+
+def _served(ctx: click.Context) -> list[dict[str, Any]]:
+    """The models of every host that may be meant."""
+    if ctx.params.get("url"):
+        return []
+    from pytriton_plugins.cli.asking import find_hosts
+
+    models = []
+    for host in find_hosts(ctx.params.get("run_dir"), ctx.params.get("pid"), _PATIENCE):
+        with contextlib.suppress(Exception):
+            models += host.ask({"command": "summary"}, _PATIENCE)["models"]
+        host.close()
+    return models
+
+
+def _models(ctx: click.Context) -> Iterator[str]:
+    return (str(each["model"]) for each in _served(ctx))
+
+
+def _plugins(ctx: click.Context) -> list[str]:
+    from pytriton_plugins.discovery.entry_points import find_hooks, find_models
+
+    return [each.plugin for each in (*find_models(), *find_hooks())]
+
+
+def _model_plugins(ctx: click.Context) -> list[str]:
+    from pytriton_plugins.discovery.entry_points import find_models
+
+    return [each.plugin for each in find_models()]
+
+
+models = _offering(_models)
+"""Of the running host."""
+
+plugins = _offering(_plugins)
+"""All that are installed here."""
+
+model_plugins = _offering(_model_plugins)
+
+models_and_plugins = _offering(lambda ctx: [*_models(ctx), *_model_plugins(ctx)])
+
+
+def inputs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """``NAME=`` for each input of the model that is not given yet; nothing for a value."""
+    given = _names(ctx.params.get(param.name or "") or ())
+    if given is None or "=" in incomplete:
+        return []
+    with contextlib.suppress(Exception), quiet():
+        every = [name for each in _served(ctx) if each["model"] == ctx.params["model"] for name in each["inputs"]]
+        return [f"{name}=" for name in dict.fromkeys(every) if name.startswith(incomplete) and name not in given]
+    return []
+
+
+def _names(texts: Sequence[str]) -> set[str] | None:
+    """The inputs that ``texts`` name; None where a value comes next. Bash hands over ``a=1`` as three words."""
+    names = set()
+    words = list(texts)
+    while words:
+        name, equals, _ = words.pop(0).partition("=")
+        names.add(name)
+        if equals:
+            continue
+        if words[:1] != ["="] or len(words) == 1:
+            return None
+        del words[:2]
+    return names
