@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 RECORD, GOES_ON = "\x1e", "\x1f"
 """What a worker's `logging` puts before a message, and before each further line of it: no client's text forges one."""
 
@@ -26,6 +24,8 @@ def cut(text: str, width: int) -> str:
 
 
 def _columns(char: str) -> int:
+    import unicodedata  # workers and `health` do without
+
     if unicodedata.combining(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

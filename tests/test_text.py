@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pytriton_plugins.text import one_line, printable
+import pytest
+
+from pytriton_plugins.text import cut, one_line, printable
 
 
 def test_printable_escapes_what_moves_or_hides() -> None:
@@ -13,3 +15,19 @@ def test_printable_escapes_what_moves_or_hides() -> None:
 def test_one_line_joins_and_cuts() -> None:
     assert one_line(ValueError("a\n  b\tc")) == "a b c"
     assert one_line("x" * 50, 10) == "x" * 9 + "…"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("", 3, ""),
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("日本語", 6, "日本語"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+        ("e\u0301te", 3, "e\u0301te"),
+    ],
+)
+def test_a_text_is_cut_to_the_columns_that_it_takes(text: str, width: int, shown: str) -> None:
+    assert cut(text, width) == shown

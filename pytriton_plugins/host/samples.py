@@ -50,7 +50,7 @@ def calls(declaration: ModelDeclaration, address: str, ports: Ports, *, over_htt
         files = _files(needed)
         lines = [
             _maker(files),
-            "" if _is_raw(needed) else f"{_program()} infer {shlex.join(_arguments(declaration, files))}{url}",
+            f"{_program()} infer {shlex.join(_arguments(declaration, files))}{url}" if _can_be_made(needed) else "",
             _curl(declaration, base, needed, files) if over_http else "",
         ]
         if any(lines[1:]) and max(map(len, lines)) <= LONGEST:
@@ -65,8 +65,8 @@ def example_call(declaration: ModelDeclaration) -> list[str]:
     Nothing for a model whose inputs are too large for a command line.
     """
     needed = _needed(declaration)
-    is_small = all(_count(tensor.shape) <= MOST_VALUES for tensor in needed)
-    return _arguments(declaration, {}) if is_small and _can_be_sampled(needed) and not _is_raw(needed) else []
+    is_small = not any(map(_is_large, needed))
+    return _arguments(declaration, {}) if is_small and _can_be_sampled(needed) and _can_be_made(needed) else []
 
 
 def _needed(declaration: ModelDeclaration) -> list[Tensor]:
@@ -77,12 +77,16 @@ def _can_be_sampled(needed: Sequence[Tensor]) -> bool:
     if len(needed) > MOST_INPUTS or any("=" in tensor.name for tensor in needed):
         return False
     texts = [tensor for tensor in needed if tensor.dtype.python]
-    return all(_count(tensor.shape) <= MOST_VALUES for tensor in texts) and sum(map(_size, needed)) <= LARGEST
+    return not any(map(_is_large, texts)) and sum(map(_size, needed)) <= LARGEST
 
 
-def _is_raw(needed: Sequence[Tensor]) -> bool:
-    """Whether one of them has numbers that `infer` cannot make here."""
-    return any(tensor.dtype.is_raw for tensor in needed)
+def _can_be_made(needed: Sequence[Tensor]) -> bool:
+    """Whether `infer` makes them all: bfloat16 needs ml_dtypes, and does not come from a file."""
+    return not any(tensor.dtype.triton == "BF16" and (tensor.dtype.is_raw or _is_large(tensor)) for tensor in needed)
+
+
+def _is_large(tensor: Tensor) -> bool:
+    return _count(tensor.shape) > MOST_VALUES
 
 
 def _program() -> str:
@@ -118,7 +122,7 @@ def _files(needed: Sequence[Tensor]) -> dict[str, tuple[str, str]]:
     """By input, the file that its array comes from and the array in Python; equal ones share a file."""
     arrays: dict[str, str] = {}
     for tensor in needed:
-        if _count(tensor.shape) > MOST_VALUES or tensor.dtype.triton in _NOT_IN_JSON:
+        if _is_large(tensor) or tensor.dtype.triton in _NOT_IN_JSON:
             kind = "np.uint16" if tensor.dtype.triton == "BF16" else tensor.dtype.written
             arrays[tensor.name] = f"np.zeros({_shape(tensor.shape)}, {kind})"
     different = list(dict.fromkeys(arrays.values()))
@@ -138,7 +142,7 @@ def _maker(files: dict[str, tuple[str, str]]) -> str:
 
 def _arguments(declaration: ModelDeclaration, files: dict[str, tuple[str, str]]) -> list[str]:
     values = {
-        tensor.name: f"@{files[tensor.name][0]}" if tensor.name in files else _text(tensor)
+        tensor.name: f"@{files[tensor.name][0]}" if _is_large(tensor) else _text(tensor)
         for tensor in _needed(declaration)
     }
     return [declaration.name, *(f"{name}={value}" for name, value in values.items())]

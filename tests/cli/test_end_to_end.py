@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 
 import pytest
 
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 from .conftest import Called
 
@@ -36,7 +37,7 @@ def shout(text, times=np.int64(1)):
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
     path = tmp_path_factory.mktemp("models") / "model.py"
     path.write_text(MODEL)
-    with run_host(path) as running:
+    with run_host(path, options=[f"--run-dir={path.parent}"]) as running:
         yield running
 
 
@@ -78,6 +79,18 @@ def test_what_the_server_refuses_is_one_line(called: Called, url: str, arguments
     assert (ran.code, ran.out) == (1, "")
     assert expected in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_status_names_the_exception_of_a_failed_request(called: Called, host: RunningHost) -> None:
+    assert called("infer", "add", "a=1,2,3", "b=1,2", "--url", host.grpc).code == 1
+    (run_dir,) = re.findall(r"--run-dir=(\S+)", " ".join(map(str, host.process.args)))  # type: ignore[arg-type]
+
+    def messages() -> list[str]:
+        status = json.loads(called("status", "--json", "--run-dir", run_dir).out)
+        return [each["message"] for each in status["errors"]]
+
+    said = "model add: a request failed: ValueError: operands could not be broadcast"
+    wait_until(lambda: any(message.startswith(said) for message in messages()), 10, "the log has come")
 
 
 def test_the_lines_to_paste_work(called: Called, host: RunningHost) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import types
 from pathlib import Path
 
@@ -117,6 +118,7 @@ def test_what_is_only_told_has_no_next_answer(caplog: pytest.LogCaptureFixture) 
 
 
 def test_installed_plugins_are_asked_in_sorted_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "acme_hooks", raising=False)  # of another test's folder
     source = """
         from pathlib import Path
         from pytriton_plugins import hookimpl

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
+import termios
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from pytriton_plugins.host.log_writer import LogWriter
+from pytriton_plugins.host.log_writer import LineStream, LogWriter
 from pytriton_plugins.testing import wait_until
 
 PIPE = 4096
@@ -83,3 +86,54 @@ def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
     assert log._thread.is_alive()
     os.close(pipe[0])
     log._thread.join(5)
+
+
+def test_what_is_made_late_keeps_its_place(pipe: tuple[int, int]) -> None:
+    """The writing thread makes it, and lines that come meanwhile wait."""
+    log, made = LogWriter(pipe[1], describe), threading.Event()
+
+    def make() -> bytes:
+        made.wait(30)
+        return threading.current_thread().name.encode() + b"\n"
+
+    log.put_made(make)
+    log.put(b"after\n")
+    made.set()
+    log.close(30)
+    os.close(pipe[1])
+    with os.fdopen(pipe[0], "rb", closefd=False) as reading:
+        assert reading.read() == b"pytriton-log\nafter\n"
+
+
+def test_a_line_stands_below_all_others_until_it_is_taken_away() -> None:
+    """On a terminal of 30 columns, which has the wrapping of lines that are too long."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 30, 0, 0))
+    log = LogWriter(theirs, describe)
+    seen = b""
+
+    def comes(expected: bytes) -> None:
+        nonlocal seen
+        while not seen.endswith(expected):
+            seen += os.read(ours, 1000)
+
+    log.keep_below("waiting for " + "many " * 20)
+    comes(b"waiting for many many many m\xe2\x80\xa6")
+    log.put(b"said\n")
+    comes(b"\r\x1b[2Ksaid\r\nwaiting for many many many m\xe2\x80\xa6")
+    log.keep_below("")
+    comes(b"\r\x1b[2K")
+    log.put(b"the end\n")
+    log.close(30)
+    comes(b"\x1b[2Kthe end\r\n")
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_what_is_printed_in_the_daemon_comes_in_whole_lines() -> None:
+    written: list[bytes] = []
+    with contextlib.redirect_stdout(LineStream(written.append)):
+        print("one", "two\nthree", end="")
+        assert written == [b"one two\n"]
+        print("\udc80")
+    assert written == [b"one two\n", b"three\\udc80\n"]

@@ -55,6 +55,16 @@ def half(x: Any) -> Any:
     return told(x)
 
 
+@infer_func(inputs=[Tensor("x", "bfloat16", (-1,))], outputs=_SHAPES)
+def brain(x: Any) -> Any:
+    return told(x)
+
+
+@infer_func(inputs=[Tensor("x", "bfloat16", (64,))], outputs=_SHAPES)
+def large_brain(x: Any) -> Any:
+    return told(x)
+
+
 @infer_func(inputs=[Tensor("image", np.float32, (3, 224, 224))], outputs=_SHAPES)
 def image(image: Any) -> Any:
     return told(image)
