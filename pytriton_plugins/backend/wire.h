@@ -9,7 +9,7 @@
 #error "docs/protocol.md is little-endian"
 #endif
 
-enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096, WIRE_MAX_OUTPUTS = 64 };
+enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096 };
 enum { WIRE_ALIGNMENT = 64, WIRE_MAX_LOANS = 8 };
 enum { WIRE_MAX_LABELS = 16, WIRE_MAX_BUCKETS = 64, WIRE_MAX_OBSERVATIONS = 65536 }; /* of one metric in a message */
 enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3, WIRE_LOAN = 4, WIRE_FORGET = 5, WIRE_TRIM = 6 };
@@ -56,9 +56,9 @@ typedef struct {
   uint8_t reserved[32];
 } WireRequestHeader;
 
+/* Followed by a bit for each output, in words of 64. */
 typedef struct {
   uint32_t rows, flags;
-  uint64_t requested;
 } WireRequest;
 
 typedef struct {
@@ -136,7 +136,7 @@ typedef struct {
 
 static_assert(sizeof(WireChannelMessage) == 40, "docs/protocol.md");
 static_assert(sizeof(WireRequestHeader) == 64, "docs/protocol.md");
-static_assert(sizeof(WireRequest) == 16, "docs/protocol.md");
+static_assert(sizeof(WireRequest) == 8, "docs/protocol.md");
 static_assert(sizeof(WireTensor) == 96, "docs/protocol.md");
 static_assert(sizeof(WireDetails) == 16, "docs/protocol.md");
 static_assert(sizeof(WireDetail) == 32, "docs/protocol.md");
