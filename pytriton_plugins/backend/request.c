@@ -180,11 +180,10 @@ void request_free(const Declaration *declaration, Request *request) {
 }
 
 bool request_alike(const Declaration *declaration, const Request *one, const Request *other) {
-  if (declaration->apart) return true;
   for (uint32_t i = 0; i < declaration->input_count; i++) {
     const Part *a = &one->parts[i], *b = &other->parts[i];
     if ((a->input == NULL) != (b->input == NULL)) return false;
-    for (uint32_t d = 1; a->input != NULL && d < a->rank; d++)
+    for (uint32_t d = 1; a->input != NULL && !declaration->apart && d < a->rank; d++)
       if (a->shape[d] != b->shape[d]) return false;
   }
   return true;

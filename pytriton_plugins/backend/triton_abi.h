@@ -31,6 +31,7 @@ enum { TRITON_LOG_INFO = 0, TRITON_LOG_WARN = 1, TRITON_LOG_ERROR = 2 };
 enum { TRITON_PARAMETER_STRING = 0, TRITON_PARAMETER_INT = 1, TRITON_PARAMETER_BOOL = 2 };
 enum { TRITON_METRIC_COUNTER, TRITON_METRIC_GAUGE, TRITON_METRIC_HISTOGRAM };
 enum { TRITON_RELEASE_ALL = 1, TRITON_RESPONSE_FINAL = 1 };
+enum { TRITON_SEQUENCE_START = 1, TRITON_SEQUENCE_END = 2 };
 
 #define ENTRY __attribute__((visibility("default")))
 
@@ -76,6 +77,7 @@ extern TritonError *TRITONBACKEND_RequestId(TritonRequest *request, const char *
 /* Fails when the correlation id is a string. */
 extern TritonError *TRITONBACKEND_RequestCorrelationId(TritonRequest *request, uint64_t *id);
 extern TritonError *TRITONBACKEND_RequestCorrelationIdString(TritonRequest *request, const char **id) __attribute__((weak));
+extern TritonError *TRITONBACKEND_RequestFlags(TritonRequest *request, uint32_t *flags) __attribute__((weak));
 /* In microseconds; 0: it has none. */
 extern TritonError *TRITONBACKEND_InferenceRequestTimeoutMicroseconds(TritonRequest *request, uint64_t *timeout) __attribute__((weak));
 extern TritonError *TRITONBACKEND_RequestParameterCount(TritonRequest *request, uint32_t *count) __attribute__((weak));

@@ -63,8 +63,9 @@ def _record(detail: Detail) -> bytes:
     kind, number = (2, 0) if text else (1, correlation) if correlation else (0, 0)
     tail = name + text + b"".join(_parameter(*parameter) for parameter in detail.parameters)
     tail += bytes(-len(tail) % 8)
-    head = struct.pack("<IIQIII4x", 32 + len(tail), kind, number, len(name), len(text), len(detail.parameters))
-    return head + tail
+    flags = detail.sequence_start | detail.sequence_end << 1
+    lengths = len(name), len(text), len(detail.parameters)
+    return struct.pack("<IIQIIIIQ", 40 + len(tail), kind, number, *lengths, flags, detail.timeout) + tail
 
 
 def _parameter(name: str, value: Value) -> bytes:

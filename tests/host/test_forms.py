@@ -87,6 +87,20 @@ def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
     assert together > 1
 
 
+def test_an_optional_input_is_in_all_requests_of_a_batch_or_in_none(host: RunningHost) -> None:
+    """Seen red with requests one by one joined whatever inputs they have (`request_alike`, backend/request.c)."""
+
+    def ask(number: int) -> tuple[float, int]:
+        bias = {"bias": np.array([[10]], np.float32)} if number % 2 else {}
+        got = infer(host, PROTOCOLS[number // 2 % 2], "one_by_one_alike", {**row(*[number] * (number + 1)), **bias})
+        assert got["y"].tolist() == [[number + 10 * (number % 2)] * (number + 1)]
+        return float(got["y"][0, 0]), int(got["batch"].item())
+
+    with ThreadPoolExecutor(16) as pool:
+        batches = [batch for _ in range(20) for _, batch in pool.map(ask, range(16))]
+    assert max(batches) > 1
+
+
 @pytest.mark.parametrize("model", ["counted", "counted_async", "CountedClass", "CountedAsyncClass"])
 class TestStreams:
     def test_a_response_for_each_yield(self, host: RunningHost, model: str) -> None:
@@ -153,6 +167,9 @@ class TestContext:
                 [x],
                 request_id="r-1",
                 parameters={"text": "ä", "whole": -7, "yes": True},
+                timeout=250_000,
+                sequence_id=5,
+                sequence_start=True,
                 headers={f"{PREFIX}x-user": "ada", "x-user": "mallory", "x-other": "no"},
             )
         response = result.get_response()
@@ -161,13 +178,15 @@ class TestContext:
         }
         assert result.as_numpy("y").tolist() == [[2, 4]]
         assert response.id == "r-1"
-        expected = {"id": "r-1", "correlation_id": "0", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
+        expected = {"id": "r-1", "correlation_id": "5", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
+        expected |= {"timeout": 0.25, "sequence": 1}
+        said = {name: value for name, value in said.items() if not name.startswith("sequence_")}
         assert said == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
 
     def test_over_http(self, host: RunningHost) -> None:
         body = {
             "id": "r-2",
-            "parameters": {"text": "ä", "whole": 7, "yes": False},
+            "parameters": {"text": "ä", "whole": 7, "yes": False, "sequence_id": "s", "sequence_end": True},
             "inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}],
         }
         connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
@@ -176,8 +195,10 @@ class TestContext:
         answer = json.loads(connection.getresponse().read())
         connection.close()
         assert answer["outputs"][0]["data"] == [2, 4]
-        expected = {"id": "r-2", "correlation_id": "0", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
-        assert answer["parameters"] == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
+        expected = {"id": "r-2", "correlation_id": "s", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
+        expected |= {"timeout": 0.0, "sequence": 2}
+        said = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
+        assert said == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
 
     def test_what_a_client_writes_over_grpc_is_no_header(self, host: RunningHost) -> None:
         x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")

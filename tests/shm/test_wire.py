@@ -133,12 +133,13 @@ def test_a_request_block_says_where_the_details_are() -> None:
 
 def test_a_request_block_of_tensors_that_stand_apart_is_read() -> None:
     inputs = (
-        TensorEntry(0, 11, 0, 1, 384, 8, (1, 2)),
-        TensorEntry(1, 13, 0, 1, 448, 17, (1, 1)),
-        TensorEntry(0, 11, 1, 1, 512, 8, (2, 1)),
+        TensorEntry(0, 11, 0, 1, 512, 8, (1, 2)),
+        TensorEntry(1, 13, 0, 1, 576, 17, (1, 1)),
+        TensorEntry(0, 11, 1, 1, 640, 8, (2, 1)),
+        TensorEntry(1, 13, 1, 1, 704, 26, (2, 1)),
     )
-    expected = wire.RequestBlock((1, 2), (1, 1), inputs, 576)
-    assert wire.unpack_request_block(memoryview(golden("request", "apart")), 0, 384) == expected
+    expected = wire.RequestBlock((1, 2), (1, 1), inputs, 768)
+    assert wire.unpack_request_block(memoryview(golden("request", "apart")), 0, 480) == expected
 
 
 def test_a_request_block_of_more_outputs_than_a_word_has_bits() -> None:
