@@ -155,7 +155,7 @@ static void respond_with_outputs(Batch *batch, Answered *answered, uint32_t i) {
   TritonResponse *response;
   if (!failure_none(TRITONBACKEND_ResponseNew(&response, request->triton), &failure)) {
     log_line(TRITON_LOG_ERROR, "no response object: %s", failure.text);
-    request->failed = true;
+    request->failed = failure.code;
     return;
   }
   if (scatter_request(answered, i, response, &failure) && set_parameters(answered, i, response, &failure)) {

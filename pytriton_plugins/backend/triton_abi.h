@@ -118,6 +118,19 @@ extern TritonError *TRITONBACKEND_ModelInstanceReportBatchStatistics(
     TritonInstance *instance, uint64_t rows, uint64_t start, uint64_t compute_start, uint64_t compute_end,
     uint64_t end);
 
+/* Statistics of each response of a stream. The error and the factory stay the caller's. */
+typedef struct TRITONBACKEND_ModelInstanceResponseStatistics TritonResponseStatistics;
+#define STATISTICS(name) TRITONBACKEND_ModelInstanceResponseStatistics##name
+extern TritonError *STATISTICS(New)(TritonResponseStatistics **statistics) __attribute__((weak));
+extern TritonError *STATISTICS(Delete)(TritonResponseStatistics *statistics) __attribute__((weak));
+extern TritonError *STATISTICS(SetModelInstance)(TritonResponseStatistics *statistics, TritonInstance *instance) __attribute__((weak));
+extern TritonError *STATISTICS(SetResponseFactory)(TritonResponseStatistics *statistics, TritonResponseFactory *factory) __attribute__((weak));
+extern TritonError *STATISTICS(SetResponseStart)(TritonResponseStatistics *statistics, uint64_t start) __attribute__((weak));
+extern TritonError *STATISTICS(SetComputeOutputStart)(TritonResponseStatistics *statistics, uint64_t start) __attribute__((weak));
+extern TritonError *STATISTICS(SetResponseEnd)(TritonResponseStatistics *statistics, uint64_t end) __attribute__((weak));
+extern TritonError *STATISTICS(SetError)(TritonResponseStatistics *statistics, TritonError *error) __attribute__((weak));
+extern TritonError *TRITONBACKEND_ModelInstanceReportResponseStatistics(TritonResponseStatistics *statistics) __attribute__((weak));
+
 /* Metrics of our own, all weak: a server may have none, or no histograms. A family may only be deleted after its metrics. */
 #define WEAK __attribute__((weak))
 extern TritonParameter *TRITONSERVER_ParameterNew(const char *name, int type, const void *value) WEAK;

@@ -6,6 +6,7 @@ import http.client
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -115,6 +116,48 @@ class TestStreams:
         assert "unlucky" in error
         assert http_stream(host, model, {"count": [20]})[-1] == {"error": "unlucky"}
         assert grpc_stream(host, model, count(1), "number") == ([[0]], "")
+
+
+def response_statistics(host: RunningHost, model: str) -> dict[int, dict[str, int]]:
+    """How often each response, by its number, succeeded, failed, had no outputs or was cancelled."""
+    with urllib.request.urlopen(f"http://{host.http}/v2/models/{model}/stats", timeout=TIMEOUT) as answer:
+        (model_stats,) = json.load(answer)["model_stats"]
+    kinds = ("success", "fail", "empty_response", "cancel")
+    found = model_stats.get("response_stats", {})
+    return {int(number): {kind: stats[kind]["count"] for kind in kinds} for number, stats in found.items()}
+
+
+class TestResponseStatistics:
+    """Triton's figures for each response of a stream. Seen red with none reported (backend/response_report.c)."""
+
+    def test_what_is_yielded_and_the_end(self, host: RunningHost) -> None:
+        assert grpc_stream(host, "counted_statistics", count(2), "number")[0] == [[0], [1]]
+        assert [event["number"] for event in http_stream(host, "counted_statistics", {"count": [3]})] == [0, 1, 2]
+        grpc_stream(host, "counted_statistics", count(20), "number")
+        zero = {"success": 0, "fail": 0, "empty_response": 0, "cancel": 0}
+        expected = {
+            **{number: {**zero, "success": 3} for number in (0, 1)},
+            2: {**zero, "success": 2, "empty_response": 1},
+            3: {**zero, "success": 1, "empty_response": 1},
+            **{number: {**zero, "success": 1} for number in range(4, 13)},
+            13: {**zero, "fail": 1},
+        }
+        wait_until(lambda: 13 in response_statistics(host, "counted_statistics"), TIMEOUT, "all is reported")
+        assert response_statistics(host, "counted_statistics") == expected
+
+    def test_the_first_thousand_are_enough(self, host: RunningHost) -> None:
+        """Triton keeps the figures of each number for ever."""
+        assert len(grpc_stream(host, "counted_up", count(1100), "number")[0]) == 1100
+        assert sorted(response_statistics(host, "counted_up")) == list(range(1000))
+
+    def test_a_client_that_leaves(self, host: RunningHost) -> None:
+        with open_grpc(host, "endless_async", count(0)) as receive:
+            receive()
+        wait_until(
+            lambda: sum(each["cancel"] for each in response_statistics(host, "endless_async").values()) > 0,
+            TIMEOUT,
+            "the cancellation is reported",
+        )
 
 
 def test_streams_run_beside_each_other(host: RunningHost) -> None:

@@ -89,6 +89,19 @@ def counted(count: Array) -> Iterator[Array]:
 
 
 @infer_func(inputs=[COUNT], outputs=[NUMBER])
+def counted_statistics(count: Array) -> Iterator[Array]:
+    """The same, for a test that looks at its statistics."""
+    yield from counted(count)
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
+def counted_up(count: Array) -> Iterator[Array]:
+    """One response for each number up to ``count``."""
+    for number in range(int(count[0, 0])):
+        yield np.full((1, 1), number, np.int32)
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
 async def counted_async(count: Array) -> AsyncIterator[Array]:
     for number in range(int(count[0, 0])):
         if number == 13:
