@@ -46,6 +46,22 @@ class Request:
         return self._exchange.detail(self._place).correlation_id
 
     @property
+    def sequence_start(self) -> bool:
+        """Whether its client says that it is the first of its sequence."""
+        return self._exchange.detail(self._place).sequence_start
+
+    @property
+    def sequence_end(self) -> bool:
+        """Whether its client says that it is the last of its sequence."""
+        return self._exchange.detail(self._place).sequence_end
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that its client gave it (tritonclient's ``timeout``, in microseconds); None for none."""
+        timeout = self._exchange.detail(self._place).timeout
+        return timeout / 1e6 if timeout else None
+
+    @property
     def parameters(self) -> dict[str, Value]:
         """What the client sent beside the tensors, headers left out."""
         return self._exchange.parameters(self._place)

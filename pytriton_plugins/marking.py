@@ -20,9 +20,6 @@ from pytriton_plugins.models import MAX_TIMEOUT, Answers, ModelDeclaration, wron
 from pytriton_plugins.parameters import check_inputs
 from pytriton_plugins.tensors import Tensor
 
-MAX_OUTPUTS = 64
-"""A request says which outputs it wants with one bit for each (docs/protocol.md)."""
-
 ASYNC_SLOTS = 8
 """Batches that an async callable has in flight unless it says otherwise."""
 
@@ -201,8 +198,6 @@ def _outputs(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
     for tensor in tensors:
         if tensor.optional:
             refuse(where, f"output {tensor.name!r} is optional; only inputs can be, remove optional=True")
-    if len(tensors) > MAX_OUTPUTS:
-        refuse(where, f"{len(tensors)} outputs; at most {MAX_OUTPUTS} are carried, put some of them in one tensor")
     return tensors
 
 

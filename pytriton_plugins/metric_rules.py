@@ -17,7 +17,10 @@ Labels = tuple[tuple[str, str], ...]
 
 KINDS: tuple[Kind, ...] = ("counter", "gauge", "histogram")
 PREFIX = "pytriton_model_"
-"""Before the name that the author gave: so no metric of Triton's or of the host is touched."""
+"""Before the name that the author gave, unless they turn it off: so no metric of Triton's or of the host is touched."""
+
+TAKEN = ("nv_", "pytriton_")
+"""What names begin with that are not an author's: Triton's and the host's, and those with the prefix."""
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MAX_SERIES = 200
@@ -32,8 +35,12 @@ _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 
-def wrong_name(name: object) -> str:
-    """Why this is no name of a metric, or nothing."""
+def wrong_name(name: object, *, unprefixed: bool = False) -> str:
+    """Why this is no name of a metric, or nothing; ``unprefixed``: it stands on the port as it is."""
+    if unprefixed and isinstance(name, str) and name.startswith(TAKEN):
+        return (
+            f"metric {one_line(repr(name), 100)}: names that begin with {' or '.join(TAKEN)} are taken; write another"
+        )
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         shown = one_line(repr(name), 100)
         return f"metric {shown}: write a name of letters, digits, _ and :, at most {MAX_NAME}, no digit first"

@@ -495,8 +495,6 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
      "required: input 'a' is optional and its parameter has no default; write a=None"),
     (lambda: mark(f_a, inputs=[A], outputs=[Tensor("s", np.uint8, (1,), optional=True)]),
      "f_a: output 's' is optional; only inputs can be, remove optional=True"),
-    (lambda: mark(f_a, inputs=[A], outputs=[Tensor(f"o{i}", np.uint8, (1,)) for i in range(65)]),
-     "f_a: 65 outputs; at most 64 are carried, put some of them in one tensor"),
     (lambda: mark(f_a, inputs=A, outputs=[S]), "f_a: inputs= is a Tensor; write a list: inputs=[Tensor(…), …]"),
     (lambda: mark(f_a, inputs={"a": A}, outputs=[S]), "f_a: inputs= is a dict; write a list"),
     (lambda: mark(f_a, inputs=[A], outputs=["s"]),

@@ -76,8 +76,7 @@ static const char *check_outcome(const Answered *answered, uint32_t index, uint6
   if (streams && answered->ends && answered->entry_count > 0) return "outputs at the end of a stream";
   if (outcome->code != 0 || (streams && answered->ends)) return NULL;
   for (uint32_t o = 0; o < batch->declaration->output_count; o++) {
-    bool wanted = batch->requests[index]->requested >> o & 1;
-    if (wanted && batch->cover[(size_t)index * batch->declaration->output_count + o] == 0) return "no output where one is wanted";
+    if (request_wants(batch->requests[index], o) && batch->cover[(size_t)index * batch->declaration->output_count + o] == 0) return "no output where one is wanted";
   }
   return NULL;
 }
@@ -129,6 +128,7 @@ const char *answered_check(Batch *batch, uint64_t length, Answered *answered) {
   for (uint32_t i = 0; wrong == NULL && i < answered->entry_count; i++) {
     wrong = check_entry(batch, answered, &answered->entries[i], i);
     total += answered->entries[i].length;
+    answered->lent |= answered->entries[i].flags >> WIRE_LOAN_SHIFT != 0;
     if (wrong == NULL && total > batch->declaration->largest_response) wrong = "more output than the model's limit allows";
   }
   for (uint32_t i = 0; wrong == NULL && i < batch->count; i++) wrong = check_outcome(answered, i, length);

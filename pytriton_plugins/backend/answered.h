@@ -13,7 +13,8 @@ typedef struct {
   Area response, request;
   bool ends;         /* nothing comes after this; only a stream has answers of which that is not true */
   const char *wrong; /* what only showed when the tensors were read */
-  uint8_t *aside[WIRE_MAX_OUTPUTS]; /* by output: what was lent and is given back, where an output before it takes its place */
+  bool lent;         /* there are outputs that lie in an input that was lent */
+  uint8_t **aside;   /* by output: what was lent and is given back, where an output before it takes its place; NULL: none is */
 } Answered;
 
 /* The longest block that a batch may be answered with. */

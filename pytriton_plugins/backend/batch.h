@@ -14,6 +14,7 @@ typedef struct {
   uint32_t count, rows;
   uint64_t details;  /* where they begin in the request segment; 0: nowhere */
   uint64_t streamed; /* bytes of the responses so far, where there are several */
+  uint32_t reported; /* of those, whose statistics were reported */
   size_t request_room;
   uint8_t *block; /* our copy of the response block */
   size_t block_room;
@@ -26,7 +27,7 @@ bool batch_reserve(void **array, size_t *room, size_t count, size_t size);
 
 static inline void batch_clear(Batch *batch) {
   batch->count = batch->rows = 0;
-  batch->streamed = 0;
+  batch->streamed = batch->reported = 0;
 }
 
 /* Whether there is room for one request more, or now is. */

@@ -42,6 +42,18 @@ static bool read_preferred(Cursor *cursor, Declaration *declaration) {
   return true;
 }
 
+static int compare_names(const void *one, const void *other) {
+  const DeclaredTensor *const *a = one, *const *b = other;
+  return strcmp((*a)->name, (*b)->name);
+}
+
+static const DeclaredTensor **sorted(const DeclaredTensor *tensors, uint32_t count) {
+  const DeclaredTensor **by_name = calloc(count, sizeof *by_name);
+  for (uint32_t i = 0; by_name != NULL && i < count; i++) by_name[i] = &tensors[i];
+  if (by_name != NULL) qsort(by_name, count, sizeof *by_name, compare_names);
+  return by_name;
+}
+
 static bool read_all(Cursor *cursor, Declaration *declaration, uint32_t name_length) {
   if (!read_preferred(cursor, declaration)) return false;
   declaration->name = read_name(cursor, name_length);
@@ -52,7 +64,10 @@ static bool read_all(Cursor *cursor, Declaration *declaration, uint32_t name_len
     if (!read_tensor(cursor, &declaration->inputs[i], declaration->batched)) return false;
   for (uint32_t i = 0; i < declaration->output_count; i++)
     if (!read_tensor(cursor, &declaration->outputs[i], declaration->batched)) return false;
-  return cursor->left == 0;
+  if (cursor->left > 0) return false;
+  declaration->inputs_by_name = sorted(declaration->inputs, declaration->input_count);
+  declaration->outputs_by_name = sorted(declaration->outputs, declaration->output_count);
+  return declaration->inputs_by_name != NULL && declaration->outputs_by_name != NULL;
 }
 
 const char *declaration_read(Declaration *declaration, const uint8_t *payload, size_t length) {
@@ -60,9 +75,9 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   WireDeclaration wire;
   *declaration = (Declaration){0};
   if (!cursor_read(&cursor, &wire, sizeof wire)) return "a declaration is too short";
-  if (wire.output_count == 0 || wire.output_count > WIRE_MAX_OUTPUTS) return "a declaration has no output, or more than 64";
-  if (wire.input_count == 0 || wire.input_count > WIRE_MAX_MESSAGE / sizeof(WireDeclaredTensor))
-    return "a declaration has no input, or more than fit";
+  size_t most = length / sizeof(WireDeclaredTensor);
+  if (wire.output_count == 0 || wire.output_count > most) return "a declaration has no output, or more than fit";
+  if (wire.input_count == 0 || wire.input_count > most) return "a declaration has no input, or more than fit";
   *declaration = (Declaration){
       .version = wire.version,
       .wait_ms = wire.wait_ms,
@@ -100,14 +115,29 @@ static void free_tensors(DeclaredTensor *tensors, uint32_t count) {
 void declaration_free(Declaration *declaration) {
   free(declaration->name);
   free(declaration->preferred);
+  free(declaration->inputs_by_name);
+  free(declaration->outputs_by_name);
   free_tensors(declaration->inputs, declaration->input_count);
   free_tensors(declaration->outputs, declaration->output_count);
   *declaration = (Declaration){0};
 }
 
-int declaration_find(const DeclaredTensor *tensors, uint32_t count, uint32_t guess, const char *name) {
+static int compare_to_name(const void *name, const void *place) {
+  const DeclaredTensor *const *tensor = place;
+  return strcmp(name, (*tensor)->name);
+}
+
+/* A client names a thousand tensors in any order: so not one after the other. */
+static int find(const DeclaredTensor *tensors, const DeclaredTensor *const *by_name, uint32_t count, uint32_t guess, const char *name) {
   if (guess < count && strcmp(tensors[guess].name, name) == 0) return (int)guess;
-  for (uint32_t i = 0; i < count; i++)
-    if (strcmp(tensors[i].name, name) == 0) return (int)i;
-  return -1;
+  const DeclaredTensor **found = bsearch(name, by_name, count, sizeof *by_name, compare_to_name);
+  return found == NULL ? -1 : (int)(*found - tensors);
+}
+
+int declaration_find_input(const Declaration *declaration, uint32_t guess, const char *name) {
+  return find(declaration->inputs, declaration->inputs_by_name, declaration->input_count, guess, name);
+}
+
+int declaration_find_output(const Declaration *declaration, uint32_t guess, const char *name) {
+  return find(declaration->outputs, declaration->outputs_by_name, declaration->output_count, guess, name);
 }

@@ -38,14 +38,21 @@ typedef struct {
   uint64_t largest_response;
   uint32_t input_count, output_count;
   DeclaredTensor *inputs, *outputs;
+  const DeclaredTensor **inputs_by_name, **outputs_by_name; /* the same in the order of their names */
 } Declaration;
+
+/* Words of 64 bits that hold a bit for each output. */
+static inline uint32_t declaration_words(const Declaration *declaration) {
+  return (declaration->output_count + 63) / 64;
+}
 
 /* Read the payload of MODEL. NULL, or what is wrong with it; then nothing is left to free. */
 const char *declaration_read(Declaration *declaration, const uint8_t *payload, size_t length);
 
 void declaration_free(Declaration *declaration);
 
-/* The input of that name, or -1; guess is looked at first. */
-int declaration_find(const DeclaredTensor *tensors, uint32_t count, uint32_t guess, const char *name);
+/* Which input or output has that name, or -1; guess is looked at first. */
+int declaration_find_input(const Declaration *declaration, uint32_t guess, const char *name);
+int declaration_find_output(const Declaration *declaration, uint32_t guess, const char *name);
 
 #endif

@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "clock.h"
 #include "queue.h"
+#include "response_report.h"
 
 enum { LEAD_BATCHES = 256 }; /* after so many, another thread may go on: Triton may want this one's instance back */
 
@@ -47,7 +48,7 @@ void mark_answered(Instance *instance, Times times) {
 void turn_away(Instance *instance, TritonRequest *triton, const Failure *failure) {
   uint64_t now = clock_ns();
   request_refuse(&instance->pool->declaration, triton, failure);
-  report(instance, triton, false, &(Times){now, now, now, clock_ns(), false});
+  report(instance, triton, false, &(Times){.start = now, .compute_start = now, .compute_end = now, .end = clock_ns()});
   release(instance, triton);
 }
 
@@ -62,7 +63,7 @@ Request *take_in(Instance *instance, TritonRequest *triton) {
 static void refuse(Instance *instance, const Failure *failure) {
   uint64_t now = clock_ns();
   batch_fail(&instance->batch, failure);
-  mark_answered(instance, (Times){now, now, now, now, false});
+  mark_answered(instance, (Times){.start = now, .compute_start = now, .compute_end = now});
 }
 
 static void explain_loss(const Instance *instance, Exchange exchange, const char *wrong, Failure *failure) {
@@ -93,27 +94,32 @@ static bool has_room(Instance *instance, Channel *channel, Failure *failure) {
 }
 
 /* Answer the requests of the batch, or send them one more response. */
-static bool respond(Instance *instance, Channel *channel, Answer answer, const char **wrong) {
+static bool respond(Instance *instance, Channel *channel, Answer answer, Times *times, const char **wrong) {
   Area response = {channel->response.bytes, channel->response.size}, request = {channel->request.bytes, channel->request.size};
-  return batch_respond(&instance->batch, answer, response, request, wrong);
+  Batch *batch = &instance->batch;
+  bool goes_on = batch->declaration->stream && !batch->requests[0]->failed; /* else nothing more is sent of a stream */
+  uint64_t arrived = goes_on ? clock_ns() : 0;
+  if (!batch_respond(batch, answer, response, request, wrong)) return false;
+  if (goes_on) response_report(instance, times, arrived, answer.more);
+  return true;
 }
 
 static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, Times *times, const char **wrong) {
   Batch *batch = &instance->batch;
   Answer answer;
   Exchange result;
-  times->compute_start = clock_ns();
+  times->compute_start = times->response_start = clock_ns();
   if (!channel_send(channel, length)) return EXCHANGE_NOT_SENT;
   finish_answered(instance);
   uint32_t timeout_ms = batch->declaration->timeout_ms;
   uint64_t until = timeout_ms == 0 ? UINT64_MAX : times->compute_start + timeout_ms * 1000000ull;
   while ((result = channel_receive(channel, batch, until, &answer, wrong)) == EXCHANGE_PART) {
-    if (!respond(instance, channel, answer, wrong) || *wrong != NULL) return EXCHANGE_BROKEN;
+    if (!respond(instance, channel, answer, times, wrong) || *wrong != NULL) return EXCHANGE_BROKEN;
     if (!channel_taken(channel, batch)) return EXCHANGE_LOST;
   }
   times->compute_end = clock_ns();
   if (result != EXCHANGE_DONE) return result;
-  bool responded = respond(instance, channel, answer, wrong);
+  bool responded = respond(instance, channel, answer, times, wrong);
   if (answer.retired) channel_retire_request(channel); /* only now: what was given back lies there */
   return responded ? EXCHANGE_DONE : EXCHANGE_BROKEN;
 }
@@ -136,8 +142,10 @@ static Try try_batch(Instance *instance, Channel *channel, bool *broken) {
   channel->late = result == EXCHANGE_LATE;
   if (result == EXCHANGE_NOT_SENT) return TRY_NEXT;
   if (result != EXCHANGE_DONE) {
+    bool goes_on = batch->declaration->stream && !batch->requests[0]->failed;
     explain_loss(instance, result, wrong, &failure);
     batch_fail(batch, &failure);
+    if (goes_on) response_report(instance, &times, 0, false);
   }
   mark_answered(instance, times);
   return TRY_ANSWERED;

@@ -7,6 +7,7 @@
 
 typedef struct {
   uint64_t start, compute_start, compute_end, end; /* nanoseconds of CLOCK_MONOTONIC */
+  uint64_t response_start;                         /* of a stream: since when the next response has been awaited */
   bool ran;                                        /* it was a batch that the worker had */
 } Times;
 

@@ -23,7 +23,7 @@ void request_refuse(const Declaration *declaration, TritonRequest *triton, const
 }
 
 void batch_fail_request(const Batch *batch, Request *request, const Failure *failure) {
-  request->failed = true;
+  request->failed = failure->code;
   request_refuse(batch->declaration, request->triton, failure);
 }
 

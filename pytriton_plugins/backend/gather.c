@@ -39,7 +39,8 @@ static uint32_t entry_count(const Batch *batch) {
 }
 
 static uint64_t block_length(const Batch *batch) {
-  return sizeof(WireRequestHeader) + batch->count * sizeof(WireRequest) + entry_count(batch) * sizeof(WireTensor);
+  uint64_t request = sizeof(WireRequest) + declaration_words(batch->declaration) * sizeof(uint64_t);
+  return sizeof(WireRequestHeader) + batch->count * request + entry_count(batch) * sizeof(WireTensor);
 }
 
 uint64_t batch_request_bytes(const Batch *batch) {
@@ -104,15 +105,23 @@ static bool write_input(const Batch *batch, Span span, uint32_t input, uint8_t *
   return copy_text(batch, span, input, segment + at, size.elements, failure);
 }
 
+/* Returns where they end. */
+static uint8_t *write_requests(const Batch *batch, uint8_t *to) {
+  size_t mask = declaration_words(batch->declaration) * sizeof(uint64_t);
+  for (uint32_t i = 0; i < batch->count; i++) {
+    *(WireRequest *)(void *)to = (WireRequest){.rows = batch->requests[i]->rows};
+    memcpy(to + sizeof(WireRequest), batch->requests[i]->requested, mask);
+    to += sizeof(WireRequest) + mask;
+  }
+  return to;
+}
+
 bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
   *length = block_length(batch);
   WireRequestHeader *header = (WireRequestHeader *)(void *)segment;
   *header = (WireRequestHeader){.magic = {'P', 'T', 'R', 'Q'}, .version = WIRE_VERSION, .length = (uint32_t)*length,
                                 .request_count = batch->count, .input_count = entry_count(batch), .rows = batch->rows};
-  WireRequest *request = (WireRequest *)(void *)(segment + sizeof(WireRequestHeader));
-  for (uint32_t i = 0; i < batch->count; i++)
-    *request++ = (WireRequest){.rows = batch->requests[i]->rows, .requested = batch->requests[i]->requested};
-  WireTensor *entry = (WireTensor *)(void *)request;
+  WireTensor *entry = (WireTensor *)(void *)write_requests(batch, segment + sizeof(WireRequestHeader));
   uint64_t at = wire_aligned(*length);
   for (Span span = span_of(batch, 0); span.first < batch->count; span = span_of(batch, span.end)) {
     for (uint32_t i = 0; i < batch->declaration->input_count; i++) {

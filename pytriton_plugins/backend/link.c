@@ -50,9 +50,31 @@ static Pool *find_number(Link *link, uint32_t number) {
   return pool;
 }
 
-static const char *on_model(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
+static bool read_file(int descriptor, uint8_t *to, uint64_t length) {
+  uint64_t at = 0;
+  while (at < length) {
+    ssize_t got = pread(descriptor, to + at, length - at, (off_t)at);
+    if (got <= 0) return false;
+    at += (uint64_t)got;
+  }
+  return true;
+}
+
+/* A declaration that is too long for a message stands in the file that comes with it. */
+static const char *read_long(Declaration *declaration, const WireLink *message, const Descriptors *received) {
+  if (received->count != 1) return "a declaration without its file";
+  uint8_t *content = malloc(message->value + 1);
+  const char *wrong = "a declaration that cannot be read";
+  if (content != NULL && read_file(received->descriptors[0], content, message->value))
+    wrong = declaration_read(declaration, content, message->value);
+  free(content);
+  return wrong;
+}
+
+static const char *on_model(Link *link, const WireLink *message, const uint8_t *payload, size_t length, const Descriptors *received) {
   Declaration declaration;
-  const char *wrong = declaration_read(&declaration, payload, length);
+  bool is_long = message->value > 0;
+  const char *wrong = is_long ? read_long(&declaration, message, received) : declaration_read(&declaration, payload, length);
   if (wrong != NULL) return wrong;
   Pool *pool = pool_new(message->model, &declaration);
   if (pool == NULL) return "no memory for a model";
@@ -144,7 +166,7 @@ static const char *on_metric(Link *link, const WireLink *message, const uint8_t 
 static const char *dispatch(Link *link, const WireLink *message, const uint8_t *payload, size_t length, Descriptors *received) {
   switch (message->kind) {
     case LINK_HELLO: return on_hello(link, message);
-    case LINK_MODEL: return on_model(link, message, payload, length);
+    case LINK_MODEL: return on_model(link, message, payload, length, received);
     case LINK_CHANNEL: return on_channel(link, message, received);
     case LINK_CHANNEL_GONE: on_channel_gone(link, message->channel, pool_drop_channel); return NULL;
     case LINK_RETIRE: on_channel_gone(link, message->channel, pool_retire_channel); return NULL;

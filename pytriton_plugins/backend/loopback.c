@@ -24,7 +24,7 @@ static void loop_back(const Batch *batch, const Request *request) {
   }
   bool copied = true;
   for (uint32_t o = 0; copied && o < declaration->output_count && o < declaration->input_count; o++)
-    if (request->requested >> o & 1)
+    if (request_wants(request, o))
       copied = copy_input(&request->parts[o], declaration->inputs[o].name, &declaration->outputs[o], response, &failure);
   error = copied ? NULL : failure_error(&failure);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending a response");

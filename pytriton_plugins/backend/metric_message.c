@@ -9,9 +9,9 @@ static bool is_one_line(const uint8_t *text, size_t length) {
   return memchr(text, '\0', length) == NULL && memchr(text, '\n', length) == NULL;
 }
 
-static bool has_our_prefix(const MetricEntry *entry) {
-  static const char PREFIX[] = "pytriton_";
-  return entry->head.name_length >= sizeof PREFIX && memcmp(entry->key, PREFIX, sizeof PREFIX - 1) == 0;
+static bool is_tritons(const MetricEntry *entry) {
+  static const char PREFIX[] = "nv_";
+  return entry->head.name_length >= sizeof PREFIX - 1 && memcmp(entry->key, PREFIX, sizeof PREFIX - 1) == 0;
 }
 
 WireChange metric_entry_change(const MetricEntry *entry, uint32_t index) {
@@ -50,7 +50,8 @@ const char *metric_entry_read(MetricEntry *entry, Cursor *cursor) {
   }
   if (cursor->cut) return "a metric is cut";
   entry->key_length = (size_t)(cursor->at - entry->key);
-  if (!has_our_prefix(entry) || !is_one_line(entry->key, head->name_length)) return "a metric with a name that is not ours";
+  if (head->name_length == 0 || is_tritons(entry) || !is_one_line(entry->key, head->name_length))
+    return "a metric with a name that is Triton's, or none";
   return is_one_line(entry->help, head->help_length) ? check_changes(entry) : "a help text of several lines";
 }
 

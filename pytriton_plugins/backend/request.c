@@ -90,7 +90,7 @@ static bool read_input(const Declaration *declaration, Request *request, uint32_
   if (!failure_none(TRITONBACKEND_RequestInputByIndex(request->triton, index, &input), failure)) return false;
   if (!failure_none(TRITONBACKEND_InputProperties(input, &name, &dtype, &part.shape, &part.rank, &part.bytes, &part.buffers), failure))
     return false;
-  int found = declaration_find(declaration->inputs, declaration->input_count, index, name);
+  int found = declaration_find_input(declaration, index, name);
   if (found < 0 || declaration->inputs[found].dtype != dtype) {
     failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s is not declared with this data type", name);
     return false;
@@ -109,12 +109,11 @@ static bool read_input(const Declaration *declaration, Request *request, uint32_
 static bool read_outputs(const Declaration *declaration, Request *request, Failure *failure) {
   uint32_t count;
   if (!failure_none(TRITONBACKEND_RequestOutputCount(request->triton, &count), failure)) return false;
-  request->requested = 0;
   for (uint32_t i = 0; i < count; i++) {
     const char *name;
     if (!failure_none(TRITONBACKEND_RequestOutputName(request->triton, i, &name), failure)) return false;
-    int found = declaration_find(declaration->outputs, declaration->output_count, i, name);
-    if (found >= 0) request->requested |= (uint64_t)1 << found;
+    int found = declaration_find_output(declaration, i, name);
+    if (found >= 0) request->requested[found / 64] |= (uint64_t)1 << found % 64;
   }
   return true;
 }
@@ -160,12 +159,14 @@ static uint64_t expiry(const Declaration *declaration, TritonRequest *triton, ui
 }
 
 Request *request_new(const Declaration *declaration, TritonRequest *triton, uint64_t now, Failure *failure) {
-  Request *request = calloc(1, sizeof *request + declaration->input_count * sizeof(Part));
+  size_t parts = declaration->input_count * sizeof(Part), words = declaration_words(declaration) * sizeof(uint64_t);
+  Request *request = calloc(1, sizeof *request + parts + words);
   if (request == NULL) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for a request");
     return NULL;
   }
   request->triton = triton;
+  request->requested = (uint64_t *)(void *)&request->parts[declaration->input_count];
   request->arrived = now;
   request->expires = expiry(declaration, triton, now);
   if (read_all(declaration, request, failure)) return request;
@@ -179,11 +180,10 @@ void request_free(const Declaration *declaration, Request *request) {
 }
 
 bool request_alike(const Declaration *declaration, const Request *one, const Request *other) {
-  if (declaration->apart) return true;
   for (uint32_t i = 0; i < declaration->input_count; i++) {
     const Part *a = &one->parts[i], *b = &other->parts[i];
     if ((a->input == NULL) != (b->input == NULL)) return false;
-    for (uint32_t d = 1; a->input != NULL && d < a->rank; d++)
+    for (uint32_t d = 1; a->input != NULL && !declaration->apart && d < a->rank; d++)
       if (a->shape[d] != b->shape[d]) return false;
   }
   return true;

@@ -27,13 +27,17 @@ typedef struct Request {
   struct Request *next; /* behind it in the queue */
   uint64_t arrived;     /* nanoseconds of CLOCK_MONOTONIC */
   uint64_t expires;     /* when it has waited too long; UINT64_MAX: never */
-  uint64_t requested;   /* bit i: output i */
+  uint64_t *requested;  /* bit i % 64 of word i / 64: output i */
   uint32_t rows;
   uint32_t first_row; /* in its batch */
-  bool failed;
+  int failed; /* the code of the error that it was answered with; 0: none */
   bool cancelled;
   Part parts[]; /* one for each declared input */
 } Request;
+
+static inline bool request_wants(const Request *request, uint32_t output) {
+  return request->requested[output / 64] >> output % 64 & 1;
+}
 
 /* Read the properties of a request; NULL, with failure filled, when it cannot be executed. */
 Request *request_new(const Declaration *declaration, TritonRequest *triton, uint64_t now, Failure *failure);

@@ -4,21 +4,31 @@
 
 #include "answered.h"
 
+static const uint8_t *put_aside_data(const Answered *answered, uint32_t output) {
+  return answered->aside == NULL ? NULL : answered->aside[output];
+}
+
 /* A client may want its output where its input lies: what is given back of that later on is put aside before. */
 static bool put_aside(Answered *answered, uint32_t output, const uint8_t *buffer, uint64_t bytes, Failure *failure) {
   const Batch *batch = answered->batch;
-  for (uint32_t o = output + 1; batch->count == 1 && o < batch->declaration->output_count; o++) {
-    if (batch->cover[o] == 0 || !(batch->requests[0]->requested >> o & 1) || answered->aside[o] != NULL) continue;
+  for (uint32_t o = output + 1; answered->lent && o < batch->declaration->output_count; o++) {
+    if (batch->cover[o] == 0 || !request_wants(batch->requests[0], o) || put_aside_data(answered, o) != NULL) continue;
     const WireTensor *entry = &answered->entries[batch->cover[o] - 1];
     const uint8_t *data = entry->flags >> WIRE_LOAN_SHIFT == 0 ? NULL : answered_lent_data(batch, entry);
     if (data == NULL || data >= buffer + bytes || buffer >= data + entry->length) continue;
-    if ((answered->aside[o] = malloc(entry->length)) == NULL) {
+    if (answered->aside == NULL) answered->aside = calloc(batch->declaration->output_count, sizeof *answered->aside);
+    if (answered->aside == NULL || (answered->aside[o] = malloc(entry->length)) == NULL) {
       failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an output");
       return false;
     }
     memcpy(answered->aside[o], data, entry->length);
   }
   return true;
+}
+
+static void free_aside(Answered *answered) {
+  for (uint32_t o = 0; answered->aside != NULL && o < answered->batch->declaration->output_count; o++) free(answered->aside[o]);
+  free(answered->aside);
 }
 
 /* A Triton buffer for an output of a response. NULL is right for zero bytes. */
@@ -80,7 +90,8 @@ static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, 
   }
   uint64_t count = rows == 0 ? 0 : elements / rows; /* elements in one row */
   uint64_t wanted = batch->declaration->batched ? batch->requests[index]->rows : 1;
-  const uint8_t *data = answered->aside[output] != NULL ? answered->aside[output] : answered_data(answered, entry);
+  const uint8_t *data = put_aside_data(answered, output);
+  if (data == NULL) data = answered_data(answered, entry);
   if (tensor->item_size == 0)
     return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
   uint64_t row_bytes = count * tensor->item_size;
@@ -93,7 +104,7 @@ static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, 
 static bool scatter_request(Answered *answered, uint32_t index, TritonResponse *response, Failure *failure) {
   const Batch *batch = answered->batch;
   for (uint32_t o = 0; o < batch->declaration->output_count; o++)
-    if ((batch->requests[index]->requested >> o & 1) && !scatter_output(answered, index, o, response, failure)) return false;
+    if (request_wants(batch->requests[index], o) && !scatter_output(answered, index, o, response, failure)) return false;
   return true;
 }
 
@@ -144,7 +155,7 @@ static void respond_with_outputs(Batch *batch, Answered *answered, uint32_t i) {
   TritonResponse *response;
   if (!failure_none(TRITONBACKEND_ResponseNew(&response, request->triton), &failure)) {
     log_line(TRITON_LOG_ERROR, "no response object: %s", failure.text);
-    request->failed = true;
+    request->failed = failure.code;
     return;
   }
   if (scatter_request(answered, i, response, &failure) && set_parameters(answered, i, response, &failure)) {
@@ -201,7 +212,7 @@ bool batch_respond(Batch *batch, Answer answer, Area response, Area request, con
   if (*wrong != NULL) return false;
   if (answer.more) count_stream(batch, &answered);
   for (uint32_t i = 0; i < batch->count; i++) respond_request(batch, &answered, i);
-  for (uint32_t o = 0; o < declaration->output_count; o++) free(answered.aside[o]);
+  free_aside(&answered);
   *wrong = answered.wrong;
   return true;
 }

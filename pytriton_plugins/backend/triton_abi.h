@@ -31,6 +31,7 @@ enum { TRITON_LOG_INFO = 0, TRITON_LOG_WARN = 1, TRITON_LOG_ERROR = 2 };
 enum { TRITON_PARAMETER_STRING = 0, TRITON_PARAMETER_INT = 1, TRITON_PARAMETER_BOOL = 2 };
 enum { TRITON_METRIC_COUNTER, TRITON_METRIC_GAUGE, TRITON_METRIC_HISTOGRAM };
 enum { TRITON_RELEASE_ALL = 1, TRITON_RESPONSE_FINAL = 1 };
+enum { TRITON_SEQUENCE_START = 1, TRITON_SEQUENCE_END = 2 };
 
 #define ENTRY __attribute__((visibility("default")))
 
@@ -76,6 +77,7 @@ extern TritonError *TRITONBACKEND_RequestId(TritonRequest *request, const char *
 /* Fails when the correlation id is a string. */
 extern TritonError *TRITONBACKEND_RequestCorrelationId(TritonRequest *request, uint64_t *id);
 extern TritonError *TRITONBACKEND_RequestCorrelationIdString(TritonRequest *request, const char **id) __attribute__((weak));
+extern TritonError *TRITONBACKEND_RequestFlags(TritonRequest *request, uint32_t *flags) __attribute__((weak));
 /* In microseconds; 0: it has none. */
 extern TritonError *TRITONBACKEND_InferenceRequestTimeoutMicroseconds(TritonRequest *request, uint64_t *timeout) __attribute__((weak));
 extern TritonError *TRITONBACKEND_RequestParameterCount(TritonRequest *request, uint32_t *count) __attribute__((weak));
@@ -115,6 +117,19 @@ extern TritonError *TRITONBACKEND_ModelInstanceReportStatistics(
 extern TritonError *TRITONBACKEND_ModelInstanceReportBatchStatistics(
     TritonInstance *instance, uint64_t rows, uint64_t start, uint64_t compute_start, uint64_t compute_end,
     uint64_t end);
+
+/* Statistics of each response of a stream. The error and the factory stay the caller's. */
+typedef struct TRITONBACKEND_ModelInstanceResponseStatistics TritonResponseStatistics;
+#define STATISTICS(name) TRITONBACKEND_ModelInstanceResponseStatistics##name
+extern TritonError *STATISTICS(New)(TritonResponseStatistics **statistics) __attribute__((weak));
+extern TritonError *STATISTICS(Delete)(TritonResponseStatistics *statistics) __attribute__((weak));
+extern TritonError *STATISTICS(SetModelInstance)(TritonResponseStatistics *statistics, TritonInstance *instance) __attribute__((weak));
+extern TritonError *STATISTICS(SetResponseFactory)(TritonResponseStatistics *statistics, TritonResponseFactory *factory) __attribute__((weak));
+extern TritonError *STATISTICS(SetResponseStart)(TritonResponseStatistics *statistics, uint64_t start) __attribute__((weak));
+extern TritonError *STATISTICS(SetComputeOutputStart)(TritonResponseStatistics *statistics, uint64_t start) __attribute__((weak));
+extern TritonError *STATISTICS(SetResponseEnd)(TritonResponseStatistics *statistics, uint64_t end) __attribute__((weak));
+extern TritonError *STATISTICS(SetError)(TritonResponseStatistics *statistics, TritonError *error) __attribute__((weak));
+extern TritonError *TRITONBACKEND_ModelInstanceReportResponseStatistics(TritonResponseStatistics *statistics) __attribute__((weak));
 
 /* Metrics of our own, all weak: a server may have none, or no histograms. A family may only be deleted after its metrics. */
 #define WEAK __attribute__((weak))

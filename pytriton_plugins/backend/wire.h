@@ -9,7 +9,7 @@
 #error "docs/protocol.md is little-endian"
 #endif
 
-enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096, WIRE_MAX_OUTPUTS = 64 };
+enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096 };
 enum { WIRE_ALIGNMENT = 64, WIRE_MAX_LOANS = 8 };
 enum { WIRE_MAX_LABELS = 16, WIRE_MAX_BUCKETS = 64, WIRE_MAX_OBSERVATIONS = 65536 }; /* of one metric in a message */
 enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3, WIRE_LOAN = 4, WIRE_FORGET = 5, WIRE_TRIM = 6 };
@@ -18,6 +18,7 @@ enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4, WIRE_CANCELLED
 enum { WIRE_IN_REQUEST = 1, WIRE_LOAN_SHIFT = 8 }; /* of a tensor entry's flags */
 enum { WIRE_STRING = 1, WIRE_INT = 2, WIRE_BOOL = 3, WIRE_DOUBLE = 4 };    /* types of parameters */
 enum { WIRE_NUMBER = 1, WIRE_TEXT = 2 };                                   /* kinds of correlation ids */
+enum { WIRE_SEQUENCE_START = 1, WIRE_SEQUENCE_END = 2 };                   /* flags of details */
 enum { WIRE_MAX_PARAMETERS = 64, WIRE_MAX_PARAMETER_NAME = 256, WIRE_MAX_PARAMETER_VALUE = 4096 }; /* of a response */
 enum {
   LINK_HELLO = 1,
@@ -57,9 +58,9 @@ typedef struct {
   uint8_t reserved[32];
 } WireRequestHeader;
 
+/* Followed by a bit for each output, in words of 64. */
 typedef struct {
   uint32_t rows, flags;
-  uint64_t requested;
 } WireRequest;
 
 typedef struct {
@@ -79,7 +80,8 @@ typedef struct {
 typedef struct {
   uint32_t length, correlation_kind;
   uint64_t correlation;
-  uint32_t id_length, text_length, parameter_count, reserved;
+  uint32_t id_length, text_length, parameter_count, flags;
+  uint64_t timeout_us;
 } WireDetail;
 
 typedef struct {
@@ -137,10 +139,10 @@ typedef struct {
 
 static_assert(sizeof(WireChannelMessage) == 40, "docs/protocol.md");
 static_assert(sizeof(WireRequestHeader) == 64, "docs/protocol.md");
-static_assert(sizeof(WireRequest) == 16, "docs/protocol.md");
+static_assert(sizeof(WireRequest) == 8, "docs/protocol.md");
 static_assert(sizeof(WireTensor) == 96, "docs/protocol.md");
 static_assert(sizeof(WireDetails) == 16, "docs/protocol.md");
-static_assert(sizeof(WireDetail) == 32, "docs/protocol.md");
+static_assert(sizeof(WireDetail) == 40, "docs/protocol.md");
 static_assert(sizeof(WireParameter) == 16, "docs/protocol.md");
 static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
 static_assert(sizeof(WireResponseParameter) == 24, "docs/protocol.md");

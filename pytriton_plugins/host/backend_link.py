@@ -46,10 +46,12 @@ class BackendLink:
             generation, answer, timeout, "did not load our backend", "; raise --load-timeout if it needs more"
         )
 
-    async def ask(self, message: LinkMessage, timeout: float | None = ANSWER_TIMEOUT) -> int:
+    async def ask(
+        self, message: LinkMessage, timeout: float | None = ANSWER_TIMEOUT, descriptors: tuple[int, ...] = ()
+    ) -> int:
         """Send ``message`` under a new token and wait for its ACK, None for as long as the server runs; its value."""
         token = next(self._tokens) + _FIRST_TOKEN
-        self.send(message._replace(token=token))
+        self.send(message._replace(token=token), *descriptors)
         answer = self._expect(token)
         return await self._answered(token, answer, timeout, "did not answer")
 

@@ -9,6 +9,7 @@ from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.metric_rules import (
     KINDS,
     MAX_TEXT,
+    PREFIX,
     Kind,
     Labels,
     is_number,
@@ -31,6 +32,8 @@ class Change(NamedTuple):
 
     kind: Kind
     name: str
+    """On the port."""
+
     help: str
     labels: Labels
     buckets: tuple[float, ...]
@@ -51,10 +54,12 @@ def _change(plain: object) -> Change:
     kind, name, text = (plain.get(key) for key in ("kind", "name", "help"))
     if kind not in KINDS or not isinstance(text, str):
         raise ProtocolError("a change without a kind or help")
-    _refuse(wrong_name(name))
+    unprefixed = plain.get("unprefixed") is True
+    _refuse(wrong_name(name, unprefixed=unprefixed))
+    name = str(name) if unprefixed else PREFIX + str(name)
     buckets = _buckets(kind, plain.get("buckets"))
     values = _values(kind, plain.get("changes"), len(buckets) + 1 if buckets else 1)
-    return Change(kind, str(name), one_line(text, MAX_TEXT), _labels(plain.get("labels")), buckets, values)
+    return Change(kind, name, one_line(text, MAX_TEXT), _labels(plain.get("labels")), buckets, values)
 
 
 def _refuse(wrong: str) -> None:

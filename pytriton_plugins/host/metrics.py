@@ -98,8 +98,8 @@ class Metrics:
         return b"".join(parts)
 
     def _of_author(self, model: Model, change: Change) -> Sum | None:
-        family = Family(change.kind, PREFIX + change.name, change.help, change.buckets, str(model))
-        if not self._goes_with_others(change.name, family):
+        family = Family(change.kind, change.name, change.help, change.buckets, str(model))
+        if not self._goes_with_others(change.name.removeprefix(PREFIX), family):
             return None
         labels = model.labelled(change.labels)
         found = self._sums.get((family.name, labels))

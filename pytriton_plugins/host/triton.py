@@ -27,7 +27,8 @@ from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.repository import BACKEND, GATES, create_repository
 from pytriton_plugins.host.server_output import log_left_out, log_line
 from pytriton_plugins.host.tasks import let_go
-from pytriton_plugins.shm.wire import LinkKind, LinkMessage
+from pytriton_plugins.shm.long import sealed_file
+from pytriton_plugins.shm.wire import LINK_HEADER, MAX_MESSAGE, LinkKind, LinkMessage
 from pytriton_plugins.values import Ports, Verdict
 
 _LOG = logging.getLogger("pytriton.tritonserver")
@@ -135,7 +136,15 @@ class TritonServer:
 
     async def declare(self, model: int, declaration: bytes) -> None:
         """Tell the backend of a model before it is loaded."""
-        await self.link.ask(LinkMessage(LinkKind.MODEL, model=model, payload=declaration))
+        message = LinkMessage(LinkKind.MODEL, model=model, payload=declaration)
+        if len(declaration) <= MAX_MESSAGE - LINK_HEADER.size:
+            await self.link.ask(message)
+            return
+        file = sealed_file(declaration)
+        try:
+            await self.link.ask(message._replace(payload=b"", value=len(declaration)), descriptors=(file,))
+        finally:
+            os.close(file)
 
     async def load(self, name: str, config: dict[str, Any], timeout: float) -> None:
         """Load or reload a model; raises ServerError with Triton's reason."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -24,7 +23,8 @@ from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.worker_output import WorkerOutput, unmarked
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.shm.long import receive_json, send_json
+from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import WorkerExit, WorkerInfo
 
@@ -263,16 +263,16 @@ class Worker:
 
     def _send(self, message: dict[str, Any], *descriptors: int) -> None:
         with contextlib.suppress(OSError):  # it is gone, and its end is being dealt with
-            send(self._sock, json.dumps(message).encode(), descriptors)
+            send_json(self._sock, message, descriptors)
 
     def _on_readable(self) -> bool:
         """Take in one message; False when there is none."""
         try:
-            data, descriptors = receive(self._sock)
+            message, descriptors = receive_json(self._sock)
             for descriptor in descriptors:
                 os.close(descriptor)
-            if data:
-                self._dispatch(json.loads(data))
+            if message is not None:
+                self._dispatch(message)
                 return True
         except OSError:
             pass  # it ended, and its exit status tells the rest

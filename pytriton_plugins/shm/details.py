@@ -14,10 +14,11 @@ Value = str | int | bool | float
 
 _HEAD = struct.Struct("<QIxxxx")
 _FLAG = struct.Struct("<I")
-_DETAIL = struct.Struct("<IIQIIIxxxx")
+_DETAIL = struct.Struct("<IIQIIIIQ")
 _PARAMETER = struct.Struct("<IIIxxxx")
 _STRING, _INT, _BOOL, _DOUBLE = 1, 2, 3, 4
 _NUMBER = 1
+_START, _END = 1, 2
 _FORMS = {_INT: struct.Struct("<q"), _BOOL: struct.Struct("<?"), _DOUBLE: struct.Struct("<d")}
 
 MOST_PARAMETERS, MOST_NAME, MOST_VALUE = 64, 256, 4096
@@ -25,11 +26,17 @@ MOST_PARAMETERS, MOST_NAME, MOST_VALUE = 64, 256, 4096
 
 
 class Detail(NamedTuple):
-    """One request: its id, its correlation id (0 for none) and its parameters in the order in which they came."""
+    """One request: its id, its correlation id (0 for none) and its parameters in the order in which they came.
+
+    ``timeout``: microseconds; 0 for none.
+    """
 
     id: str = ""
     correlation_id: int | str = 0
     parameters: tuple[tuple[str, Value], ...] = ()
+    timeout: int = 0
+    sequence_start: bool = False
+    sequence_end: bool = False
 
 
 def flags_size(count: int) -> int:
@@ -68,7 +75,15 @@ def is_cancelled(view: memoryview, offset: int, request: int) -> bool:
 
 
 def _detail(
-    view: memoryview, at: int, kind: int, number: int, id_length: int, text_length: int, parameters: int
+    view: memoryview,
+    at: int,
+    kind: int,
+    number: int,
+    id_length: int,
+    text_length: int,
+    parameters: int,
+    flags: int,
+    timeout: int,
 ) -> Detail:
     request_id = _text(view, at, id_length)
     text = _text(view, at + id_length, text_length)
@@ -81,7 +96,8 @@ def _detail(
         at += name_length
         found.append((name, _value(view, at, form, value_length)))
         at += value_length
-    return Detail(request_id, number if kind == _NUMBER else text or 0, tuple(found))
+    correlation_id = number if kind == _NUMBER else text or 0
+    return Detail(request_id, correlation_id, tuple(found), timeout, bool(flags & _START), bool(flags & _END))
 
 
 def _text(view: memoryview, at: int, length: int) -> str:

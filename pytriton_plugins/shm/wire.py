@@ -25,7 +25,7 @@ LOAN_SHIFT = 8
 REQUEST_MAGIC, RESPONSE_MAGIC = b"PTRQ", b"PTRS"
 CHANNEL_MESSAGE = struct.Struct("<IIIIQQQ")
 REQUEST_HEADER = struct.Struct("<4sHHIIIIQ32x")
-REQUEST_ENTRY = struct.Struct("<IIQ")
+REQUEST_ENTRY = struct.Struct("<II")
 TENSOR_ENTRY = struct.Struct("<IBBHIIQQ8q")
 RESPONSE_HEADER = struct.Struct("<4sHHIIII8x")
 OUTCOME = struct.Struct("<IIQ")
@@ -203,11 +203,16 @@ def unpack_request_block(buffer: memoryview, offset: int, length: int) -> Reques
         raise ProtocolError(f"no request block of version {VERSION} at offset {offset}: {header!r}")
     position = offset + REQUEST_HEADER.size
     rows, requested = [], []
+    masks = length - REQUEST_HEADER.size - TENSOR_ENTRY.size * input_count - REQUEST_ENTRY.size * request_count
+    mask_size = masks // max(request_count, 1)
+    if mask_size <= 0 or mask_size * request_count != masks:
+        raise ProtocolError(f"a request block of {length} bytes for {request_count} requests and {input_count} inputs")
     for _ in range(request_count):
-        row_count, _, mask = REQUEST_ENTRY.unpack_from(buffer, position)
+        row_count, _ = REQUEST_ENTRY.unpack_from(buffer, position)
         rows.append(row_count)
-        requested.append(mask)
         position += REQUEST_ENTRY.size
+        requested.append(int.from_bytes(buffer[position : position + mask_size], "little"))
+        position += mask_size
     inputs = []
     for _ in range(input_count):
         inputs.append(TensorEntry.unpack_from(buffer, position))
@@ -261,7 +266,6 @@ def pack_declaration(
     ``lend``: whether inputs in a client's own shared memory may be lent to the worker. ``spare``: whether the server
     is ready without the model. ``trim_after`` 0: never. ``queue``: what of the model's batching the backend sees to.
 
-    Raises ProtocolError when names and shapes do not fit into one message.
     """
     name = model.name.encode()
     queue = queue or QueuePolicy()
@@ -282,12 +286,7 @@ def pack_declaration(
         len(queue.preferred),
     )
     head += struct.pack(f"<{len(queue.preferred)}I", *queue.preferred)
-    payload = head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
-    if len(payload) + LINK_HEADER.size > MAX_MESSAGE:
-        raise ProtocolError(
-            f"model {model.name}: its tensors' names and shapes need {len(payload)} bytes; use fewer or shorter"
-        )
-    return payload
+    return head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
 
 
 def _flags(model: ModelDeclaration, *, loopback: bool, lend: bool, spare: bool, own_timeouts: bool) -> int:
@@ -301,6 +300,11 @@ def _pack_tensor(tensor: Tensor) -> bytes:
     shape = tensor.wire_shape
     head = DECLARED_TENSOR.pack(tensor.dtype.code, len(shape), int(tensor.optional), len(name))
     return head + struct.pack(f"<{len(shape)}q", *shape) + name
+
+
+def request_entry_size(outputs: int) -> int:
+    """Bytes of a request in a request block: for a model with so many outputs, a bit each in words of 64."""
+    return REQUEST_ENTRY.size + 8 * ((outputs + 63) // 64)
 
 
 def aligned(position: int) -> int:

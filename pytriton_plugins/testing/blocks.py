@@ -9,15 +9,19 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.details import Detail, Value, packed_value
 
 
-def request_block(rows: list[int], requested: int, inputs: list[wire.TensorEntry], details: int = 0) -> bytes:
-    """A request block as docs/protocol.md has it; ``details``: where those begin in the segment."""
+def request_block(
+    rows: list[int], requested: int, inputs: list[wire.TensorEntry], details: int = 0, outputs: int = 1
+) -> bytes:
+    """A request block of a model with so many ``outputs``; ``details``: where those begin in the segment."""
     tensors = bytearray(wire.TENSOR_ENTRY.size * len(inputs))
     for index, entry in enumerate(inputs):
         entry.pack_into(memoryview(tensors), index * wire.TENSOR_ENTRY.size)
-    length = wire.REQUEST_HEADER.size + wire.REQUEST_ENTRY.size * len(rows) + len(tensors)
+    size = wire.request_entry_size(outputs)
+    mask = requested.to_bytes(size - wire.REQUEST_ENTRY.size, "little")
+    length = wire.REQUEST_HEADER.size + size * len(rows) + len(tensors)
     counts = (length, len(rows), len(inputs), sum(rows))
     head = wire.REQUEST_HEADER.pack(wire.REQUEST_MAGIC, wire.VERSION, 0, *counts, details)
-    return head + b"".join(wire.REQUEST_ENTRY.pack(count, 0, requested) for count in rows) + tensors
+    return head + b"".join(wire.REQUEST_ENTRY.pack(count, 0) + mask for count in rows) + tensors
 
 
 def unpack_response_block(
@@ -59,8 +63,9 @@ def _record(detail: Detail) -> bytes:
     kind, number = (2, 0) if text else (1, correlation) if correlation else (0, 0)
     tail = name + text + b"".join(_parameter(*parameter) for parameter in detail.parameters)
     tail += bytes(-len(tail) % 8)
-    head = struct.pack("<IIQIII4x", 32 + len(tail), kind, number, len(name), len(text), len(detail.parameters))
-    return head + tail
+    flags = detail.sequence_start | detail.sequence_end << 1
+    lengths = len(name), len(text), len(detail.parameters)
+    return struct.pack("<IIQIIIIQ", 40 + len(tail), kind, number, *lengths, flags, detail.timeout) + tail
 
 
 def _parameter(name: str, value: Value) -> bytes:

@@ -18,6 +18,7 @@ from pytriton_plugins.worker.convert import as_array
 from pytriton_plugins.worker.failures import RequestFailure
 
 Arrays = dict[str, NDArray[Any]]
+_CARRIED = {"id", "correlation_id", "sequence_start", "sequence_end", "timeout", "parameters", "headers"}
 _PROVEN = "pytriton-testing-"
 """Before the names of headers, as an operator's ``forward_prefix``."""
 
@@ -40,13 +41,18 @@ def call_batch(
 ) -> list[Arrays | RequestError]:
     """The outputs, or the error, of each of several requests that reach the callable as one batch.
 
-    ``details``: what each carries beside its tensors (``id``, ``correlation_id``, ``parameters``, ``headers``), for a
-    callable that looks at them.
+    All have the same optional inputs, as the requests of a batch always have.
+    ``details``: what each carries beside its tensors (``id``, ``correlation_id``, ``sequence_start``, ``sequence_end``,
+    ``timeout`` in seconds, ``parameters``, ``headers``), for a callable that looks at them.
     """
     declaration, callable_ = _callable(marked)
     if declaration.streams:
         raise DeclarationError(f"model {declaration.name!r} yields its responses; use call_stream")
     wire = [_on_the_wire(declaration, request) for request in requests]
+    if any(set(request) != set(wire[0]) for request in wire):
+        raise DeclarationError(
+            f"model {declaration.name!r}: the requests of a batch have the same inputs; call others apart"
+        )
     headers = {_PROVEN + name.lower(): name.lower() for each in details for name in each.get("headers", ())}
     with open_channel(declaration, callable_, headers=headers) as channel:
         outcomes = channel.send(*wire, details=[_detail(each) for each in details]).outcomes
@@ -76,14 +82,14 @@ def call_stream(marked: Any, /, **inputs: Any) -> Iterator[Arrays]:
 
 
 def _detail(said: Mapping[str, Any]) -> Detail:
-    unknown = set(said) - {"id", "correlation_id", "parameters", "headers"}
+    unknown = set(said) - _CARRIED
     if unknown:
-        raise DeclarationError(
-            f"a request carries no {unknown.pop()!r}; write id, correlation_id, parameters or headers"
-        )
+        raise DeclarationError(f"a request carries no {unknown.pop()!r}; write one of {', '.join(sorted(_CARRIED))}")
     headers = {_PROVEN + name.lower(): value for name, value in dict(said.get("headers", {})).items()}
     carried = (*dict(said.get("parameters", {})).items(), *headers.items())
-    return Detail(said.get("id", ""), said.get("correlation_id", 0), carried)
+    timeout = round(said.get("timeout", 0) * 1e6)
+    sequence = {name: said.get(name, False) for name in ("sequence_start", "sequence_end")}
+    return Detail(said.get("id", ""), said.get("correlation_id", 0), carried, timeout, **sequence)
 
 
 def _callable(marked: Any) -> tuple[ModelDeclaration, Any]:

@@ -91,10 +91,10 @@ class ChannelEnd:
         entries, tensors = place_inputs(self._declaration, requests, rows, self._loans)
         end = max((position + encoded.size for encoded, position in tensors), default=0)
         packed = self._packed(details) if self._declaration.has_details else b""
-        at = wire.aligned(max(end, head_size(len(rows), len(entries)))) if packed else 0
+        at = wire.aligned(max(end, head_size(self._declaration, len(rows), len(entries)))) if packed else 0
         self._details = at
         wanted = (1 << len(self._declaration.outputs)) - 1 if requested is None else requested
-        block = request_block(rows, wanted, entries, at)
+        block = request_block(rows, wanted, entries, at, len(self._declaration.outputs))
         self._batch += 1
         flags = self._write(block, tensors, packed, at)
         assert self._request is not None

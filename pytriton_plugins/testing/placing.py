@@ -18,9 +18,10 @@ Placed = list[tuple[Encoded, int]]
 """What is to be written, and where."""
 
 
-def head_size(requests: int, entries: int) -> int:
+def head_size(declaration: ModelDeclaration, requests: int, entries: int) -> int:
     """Bytes of a request block."""
-    return wire.REQUEST_HEADER.size + requests * wire.REQUEST_ENTRY.size + entries * wire.TENSOR_ENTRY.size
+    entry = wire.request_entry_size(len(declaration.outputs))
+    return wire.REQUEST_HEADER.size + requests * entry + entries * wire.TENSOR_ENTRY.size
 
 
 def place_inputs(
@@ -37,7 +38,7 @@ def place_inputs(
     ]
     entries: list[wire.TensorEntry] = []
     tensors: Placed = []
-    position = wire.aligned(head_size(len(rows), len(present)))
+    position = wire.aligned(head_size(declaration, len(rows), len(present)))
     for first, count, index in present:
         tensor = declaration.inputs[index]
         parts = [request[tensor.name] for request in requests[first : first + count]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import socket
@@ -11,9 +10,8 @@ import threading
 from typing import Any, NamedTuple
 
 from pytriton_plugins.errors import ProtocolError, ShmError
+from pytriton_plugins.shm.long import receive_json, send_json
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.shm.sockets import receive, send
-from pytriton_plugins.shm.wire import MAX_MESSAGE
 
 ANSWER_TIMEOUT = 5.0
 
@@ -45,15 +43,9 @@ class WorkerLink:
         threading.Thread(target=self._read, name="pytriton-link", daemon=True).start()
 
     def tell(self, kind: str, **content: Any) -> None:
-        """Send one message to the host; raises ProtocolError when it is too long for one."""
-        data = json.dumps({"type": kind, **content}).encode()
-        if len(data) > MAX_MESSAGE:
-            raise ProtocolError(
-                f"what the host must know of its {kind} needs {len(data)} bytes and {MAX_MESSAGE} are the most; "
-                "use shorter names or spread them over several plugins"
-            )
+        """Send one message to the host; raises ProtocolError when it is too long."""
         with self._send_lock:
-            send(self._sock, data)
+            send_json(self._sock, {"type": kind, **content})
 
     def tell_end(self, reason: str) -> bool:
         """Tell the host why this process is about to end; whether it is the first to be told."""
@@ -115,10 +107,10 @@ class WorkerLink:
     def _read(self) -> None:
         try:
             while True:
-                data, descriptors = receive(self._sock)
-                if not data:
+                message, descriptors = receive_json(self._sock)
+                if message is None:
                     break
-                self._dispatch(json.loads(data), descriptors)
+                self._dispatch(message, descriptors)
         finally:
             os._exit(1)  # without its host a worker serves nobody; a callable may never return
 

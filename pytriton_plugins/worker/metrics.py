@@ -41,11 +41,65 @@ _ROOM = MAX_MESSAGE - 100
 S = TypeVar("S", Counter, Gauge, Histogram)
 
 
-class Metrics:
+class _Named:
+    """Metrics by name and labels: the three kinds that an author asks for."""
+
+    _unprefixed: bool
+    _all: Metrics
+
+    def counter(self, name: str, /, help: str = "", **labels: str) -> Counter:
+        """The counter of that name and labels; ``help`` is that of the name's first call.
+
+        Raises TypeError and ValueError for a name or labels that cannot be, and for the name of another kind.
+        """
+        found = self._all.find(self._unprefixed, name, labels)
+        return found if type(found) is Counter else self._declare(Counter, "counter", name, help, labels)
+
+    def gauge(self, name: str, /, help: str = "", **labels: str) -> Gauge:
+        """The gauge of that name and labels, 0 until it is set; raises as `counter` does."""
+        found = self._all.find(self._unprefixed, name, labels)
+        return found if type(found) is Gauge else self._declare(Gauge, "gauge", name, help, labels)
+
+    def histogram(
+        self, name: str, /, help: str = "", buckets: Sequence[float] | None = None, **labels: str
+    ) -> Histogram:
+        """The histogram of that name and labels; raises as `counter` does.
+
+        ``buckets`` are upper bounds. They are those of the name's first call, DEFAULT_BUCKETS if it gives none.
+        """
+        found = self._all.find(self._unprefixed, name, labels)
+        if type(found) is Histogram and (buckets is None or tuple(buckets) == found.family.buckets):
+            return found
+        bounds = () if buckets is None else _bounds(name, buckets)
+        return self._declare(Histogram, "histogram", name, help, labels, bounds)
+
+    def _declare(
+        self, cls: type[S], kind: Kind, name: str, help: str, labels: Mapping[str, str], buckets: tuple[float, ...] = ()
+    ) -> S:
+        _check(kind, name, labels, unprefixed=self._unprefixed)
+        wanted = Family(kind, name, one_line(help, MAX_TEXT), buckets, self._unprefixed)
+        return self._all.get_or_make(cls, wanted, labels)
+
+
+class Unprefixed(_Named):
+    """The same metrics under the author's names alone, which must not begin as Triton's or the host's do."""
+
+    _unprefixed = True
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._all = metrics
+
+
+class Metrics(_Named):
     """Metrics by name and labels; any thread may use them. What a forked child counts is lost."""
+
+    _unprefixed = False
 
     def __init__(self, tell: Callable[..., None], *, period: float = PERIOD) -> None:
         """``tell(kind, **content)`` sends a message to the host, as `WorkerLink.tell` does."""
+        self._all = self
+        self.unprefixed = Unprefixed(self)
+        """The same without the prefix that stands before other names on the port."""
         self.lock = threading.Lock()
         """Guards the numbers of all series, and everything below."""
         self._tell = tell
@@ -59,32 +113,6 @@ class Metrics:
         self._thread: threading.Thread | None = None
         self._awake = threading.Event()
         self._flushing = threading.Lock()
-
-    def counter(self, name: str, /, help: str = "", **labels: str) -> Counter:
-        """The counter of that name and labels; ``help`` is that of the name's first call.
-
-        Raises TypeError and ValueError for a name or labels that cannot be, and for the name of another kind.
-        """
-        found = self._find(name, labels)
-        return found if type(found) is Counter else self._declare(Counter, "counter", name, help, labels)
-
-    def gauge(self, name: str, /, help: str = "", **labels: str) -> Gauge:
-        """The gauge of that name and labels, 0 until it is set; raises as `counter` does."""
-        found = self._find(name, labels)
-        return found if type(found) is Gauge else self._declare(Gauge, "gauge", name, help, labels)
-
-    def histogram(
-        self, name: str, /, help: str = "", buckets: Sequence[float] | None = None, **labels: str
-    ) -> Histogram:
-        """The histogram of that name and labels; raises as `counter` does.
-
-        ``buckets`` are upper bounds. They are those of the name's first call, DEFAULT_BUCKETS if it gives none.
-        """
-        found = self._find(name, labels)
-        if type(found) is Histogram and (buckets is None or tuple(buckets) == found.family.buckets):
-            return found
-        bounds = () if buckets is None else _bounds(name, buckets)
-        return self._declare(Histogram, "histogram", name, help, labels, bounds)
 
     def flush(self) -> None:
         """Tell the host what has changed; raises OSError when it is gone."""
@@ -105,23 +133,21 @@ class Metrics:
         if self._thread is None:
             self._start()
 
-    def _find(self, name: str, labels: Mapping[str, str]) -> Series | None:
+    def find(self, unprefixed: bool, name: str, labels: Mapping[str, str]) -> Series | None:
+        """The series that has been given this name and these labels before, in the same order."""
         try:
-            return self._series.get((name, *labels.items()))
+            return self._series.get((unprefixed, name, *labels.items()))
         except TypeError:  # a part of it is not even hashable, and is refused with its reason
             return None
 
-    def _declare(
-        self, cls: type[S], kind: Kind, name: str, help: str, labels: Mapping[str, str], buckets: tuple[float, ...] = ()
-    ) -> S:
-        _check(kind, name, labels)
+    def get_or_make(self, cls: type[S], wanted: Family, labels: Mapping[str, str]) -> S:
+        """The series of these labels; raises ValueError when the name is another family's."""
         with self.lock:
-            family = self._family(Family(kind, name, one_line(help, MAX_TEXT), buckets))
-            return self._get_or_make(cls, family, labels)
+            return self._get_or_make(cls, self._family(wanted), labels)
 
     def _get_or_make(self, cls: type[S], family: Family, labels: Mapping[str, str]) -> S:
         plain: Labels = plain_labels(labels)
-        key = (family.name, *plain)
+        key = (family.unprefixed, family.name, *plain)
         series = self._series.get(key)
         if not isinstance(series, cls):
             series = cls(self, family, plain)
@@ -130,14 +156,15 @@ class Metrics:
             self._series[key] = series
             self._count += 1
         if dict(plain) == labels:
-            as_given = (family.name, *labels.items())
+            as_given = (family.unprefixed, family.name, *labels.items())
             self._series[as_given] = series
         return series
 
     def _family(self, wanted: Family) -> Family:
         """The family of that name, the wanted one if there is none yet; raises ValueError when it is another."""
         kind, name = wanted.kind, wanted.name
-        there = [self._families[each] for each in names_on_port(kind, name) if each in self._families]
+        names = names_on_port(kind, wanted.on_port)
+        there = [self._families[each] for each in names if each in self._families]
         for other in there:
             if (other.kind, other.name) != (kind, name):
                 raise ValueError(f"{kind} {name}: there is a {other.kind} {other.name}; write another name")
@@ -149,7 +176,7 @@ class Metrics:
             return there[0]
         if kind == "histogram" and not wanted.buckets:
             wanted = wanted._replace(buckets=DEFAULT_BUCKETS)
-        self._families.update(dict.fromkeys(names_on_port(kind, name), wanted))
+        self._families.update(dict.fromkeys(names, wanted))
         return wanted
 
     def _left_out(self, series: S) -> S:
@@ -192,8 +219,8 @@ class Metrics:
         self._tell = lambda kind, **content: None
 
 
-def _check(kind: Kind, name: str, labels: Mapping[str, str]) -> None:
-    if wrong := wrong_name(name):
+def _check(kind: Kind, name: str, labels: Mapping[str, str], *, unprefixed: bool) -> None:
+    if wrong := wrong_name(name, unprefixed=unprefixed):
         raise ValueError(wrong) if isinstance(name, str) else TypeError(wrong)
     if wrong := wrong_labels(labels):
         texts = all(isinstance(text, str) for text in labels.values())

@@ -22,7 +22,8 @@ from pytriton_plugins.worker.writing import Answers
 _COPY_AFTER = 3
 """Batches in a row whose inputs the callable kept, after which it gets copies: new segments would cost more."""
 
-_MOST_PLANS = 256
+_MOST_PLANS, _MOST_PLANNED = 256, 1 << 20
+"""How many blocks are remembered, and how many bytes they may have in all: those of a thousand tensors are long."""
 
 _UNREADABLE = (struct.error, LookupError, TypeError, ValueError, OverflowError, MemoryError)
 """What it raises to read a block that says what cannot be."""
@@ -68,6 +69,8 @@ class RequestReader:
         self.copies = False
         """Whether the callable gets copies because it keeps its inputs."""
         self._plans: dict[bytes, Plan] = {}
+        self._planned = 0
+        """Bytes of their blocks."""
         self._plan: Plan | None = None
         """The last batch's."""
         self._loans: dict[int, Loan] = {}
@@ -154,8 +157,9 @@ class RequestReader:
             raise LookupError("details outside their segment")
         if self._apart and any(entry.requests != 1 or entry.first >= len(plan.rows) for _, entry, _ in plan.inputs):
             raise LookupError("a tensor that is not of one request")
-        if len(self._plans) >= _MOST_PLANS:
+        if len(self._plans) >= _MOST_PLANS or self._planned + length > _MOST_PLANNED:
             self._forget_plans()
+        self._planned += length
         if self._only_numbers:
             arrays = {name: self._array(entry, dtype) for name, entry, dtype in plan.inputs}
             plan.views = list(self._convert(arrays).items())
@@ -176,6 +180,7 @@ class RequestReader:
     def _forget_plans(self) -> None:
         self._plan = None
         self._plans.clear()
+        self._planned = 0
         self._unreferenced = sys.getrefcount(self._bytes)
         for loan in self._loans.values():
             loan.unreferenced = sys.getrefcount(loan.bytes)

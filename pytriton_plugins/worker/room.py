@@ -79,7 +79,7 @@ class ResponseRoom:
 
     def _has_room(self, start: int, size: int) -> bool:
         """Whether an array and the block behind it fit, perhaps in a new segment; arrays in the old one are copied."""
-        room = start + size + self._block_room(self.requests)
+        room = start + size + self._block_room(self.requests, self.requests)
         if room <= self.segment.size:
             return True
         try:
@@ -119,9 +119,9 @@ class ResponseRoom:
         inside = at >= 0 and at + array.nbytes <= self.reserved
         return at if inside and at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
 
-    def _block_room(self, requests: int) -> int:
-        """Enough for a block in which every request succeeds."""
-        tensors = requests * len(self._outputs) * wire.TENSOR_ENTRY.size
+    def _block_room(self, requests: int, outcomes: int) -> int:
+        """Enough for a block in which every request succeeds, of so many outcomes with outputs of their own."""
+        tensors = outcomes * len(self._outputs) * wire.TENSOR_ENTRY.size
         return wire.RESPONSE_HEADER.size + requests * wire.OUTCOME.size + tensors
 
     def _reserve(self, size: int, written: int) -> None:

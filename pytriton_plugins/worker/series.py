@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple, Protocol
 
-from pytriton_plugins.metric_rules import Kind, Labels, bucket_of, is_number, kept_in_bucket
+from pytriton_plugins.metric_rules import PREFIX, Kind, Labels, bucket_of, is_number, kept_in_bucket
 
 Changes = list[tuple[float, int]]
 """Values, and how often each is added, set or observed."""
@@ -18,6 +18,12 @@ class Family(NamedTuple):
     name: str
     help: str
     buckets: tuple[float, ...]
+    unprefixed: bool = False
+    """It stands on the port under this name alone."""
+
+    @property
+    def on_port(self) -> str:
+        return self.name if self.unprefixed else PREFIX + self.name
 
 
 class Owner(Protocol):
@@ -41,7 +47,9 @@ class Series:
     def take(self) -> dict[str, Any]:
         """What the host is told; with the owner's lock held."""
         self.waits = False
-        return {**self.family._asdict(), "labels": dict(self._labels), "changes": self._taken()}
+        kind, name, help, buckets, unprefixed = self.family
+        told = {"kind": kind, "name": name, "help": help, "buckets": buckets, "labels": dict(self._labels)}
+        return {**told, "changes": self._taken(), **({"unprefixed": True} if unprefixed else {})}
 
     def _taken(self) -> Changes:
         raise NotImplementedError

@@ -20,7 +20,9 @@ from pytriton_plugins.worker.failures import RequestFailure, one_line
 from pytriton_plugins.worker.room import ResponseRoom
 
 _LOG = logging.getLogger("pytriton.worker")
-_MOST_ANSWERS = 64
+_MOST_ANSWERS, _MOST_ANSWERED = 64, 1 << 20
+"""How many answers to batches of one form are remembered, and how many bytes their blocks may have in all."""
+
 _SMALL = 1 << 14
 """Bytes up to which it is cheaper to copy an array twice than to have numpy prepare a copy, or to ask where it lies."""
 _OK = (0, b"")
@@ -135,7 +137,7 @@ class ResponseWriter(ResponseRoom):
         end = offset + len(block)
         if whole + len(block) > self.segment.size:
             return  # it was refused: also what stays where it is counts against the model's limit
-        if len(answers) >= _MOST_ANSWERS:
+        if len(answers) >= min(_MOST_ANSWERS, _MOST_ANSWERED // len(block)):
             answers.clear()
         answers[form] = Answer(places, block, offset, end)
 
@@ -188,7 +190,9 @@ class ResponseWriter(ResponseRoom):
         for outcome in outcomes:
             failure = outcome.error
             if failure is None:
-                position, failure = self._write_outputs(outcome, position, self._block_room(requests) + said, entries)
+                position, failure = self._write_outputs(
+                    outcome, position, self._block_room(requests, len(outcomes)) + said, entries
+                )
             results.extend([_told(failure) if failure else _OK] * outcome.requests)
         for place, single in failures.items():
             results[place] = _told(single)

@@ -37,8 +37,17 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.host.command_line import command_line
 from pytriton_plugins.host.repository import add_model, create_repository, model_config
+from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
-from pytriton_plugins.shm.wire import CHANNEL_MESSAGE, DONE, NEW_SEGMENT, response_block
+from pytriton_plugins.shm.wire import (
+    CHANNEL_MESSAGE,
+    DONE,
+    NEW_SEGMENT,
+    TensorEntry,
+    pack_declaration,
+    response_block,
+)
+from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing import wait_until
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
@@ -80,6 +89,24 @@ def test_two_requests_become_the_golden_request_and_get_the_golden_response(back
     assert outputs["label"].tolist() == [[b"ok"]]
     error = error_of(second)
     assert (error.message(), error.status()) == ("2 rows: é!", "StatusCode.INVALID_ARGUMENT")
+    backend.disconnect(worker)
+
+
+def test_a_request_that_wants_some_of_many_outputs(backend: Backend) -> None:
+    outputs = tuple(Tensor(f"y{number}", np.float32, (-1,)) for number in range(65))
+    model = replace(GOLDEN, name="many_outputs", outputs=outputs)
+    backend.serve(6, model, pack_declaration(model, wait=5.0, largest_response=1 << 20))
+    worker = backend.connect(6)
+    answer = backend.infer("many_outputs", {"x": np.array([[1, 2]], np.float32)}, ("y0", "y64"))
+    message = worker.receive()
+    assert worker.request is not None
+    assert bytes(worker.request.view[: message.length]) == golden("request", "many_outputs")
+    entries = [TensorEntry(index, 11, 0, 1, 0, 8, (1, 2)) for index in (0, 64)]
+    block = response_block([(0, b"")], entries)
+    response = sealed(4096, golden("response", "tensors")[:64] + bytes(block))
+    worker.send(CHANNEL_MESSAGE.pack(DONE, NEW_SEGMENT, 0, 900, message.batch, 64, len(block)), response)
+    os.close(response)
+    assert {name: y.tolist() for name, y in answer.result(TIMEOUT).items()} == {"y0": [[10, 20]], "y64": [[10, 20]]}
     backend.disconnect(worker)
 
 
@@ -141,6 +168,16 @@ def conversation(tmp_path: Path) -> Iterator[Conversation]:
     made = Conversation(tmp_path)
     yield made
     made.close()
+
+
+def test_a_declaration_that_stands_in_a_file(conversation: Conversation) -> None:
+    """The message that is in the file's place says how many bytes it has."""
+    conversation.say("hello")
+    conversation.hear("backend_hello")
+    file = sealed_file(golden("declaration", "declaration"))
+    conversation.say("long_model", file)
+    os.close(file)
+    conversation.hear("ack")
 
 
 def test_a_whole_conversation_over_the_backend_link(conversation: Conversation) -> None:

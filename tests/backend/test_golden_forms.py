@@ -24,7 +24,10 @@ TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_m
 """Triton waits for three rows and hands them over as one batch."""
 FIRST = {
     "id": "r-1",
-    "parameters": {"sequence_id": 7, "text": "é", "whole": -7, "yes": True, "part": 0.5},
+    "parameters": {
+        **{"sequence_id": 7, "sequence_start": True, "timeout": 1500000},
+        **{"text": "é", "whole": -7, "yes": True, "part": 0.5},
+    },
     "inputs": [
         {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]},
         {"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": ["a"]},
@@ -80,9 +83,8 @@ def test_details_of_requests_and_parameters_of_responses(fresh: Backend) -> None
     with tritonclient.grpc.InferenceServerClient(fresh.grpc) as client:
         errors: queue.Queue[Any] = queue.Queue()
         wanted = [tritonclient.grpc.InferRequestedOutput("y")]
-        client.async_infer(
-            "golden", asked(SECOND), lambda result, error: errors.put(error), outputs=wanted, sequence_id="seq"
-        )
+        sequence: dict[str, Any] = {"sequence_id": "seq", "sequence_end": True}
+        client.async_infer("golden", asked(SECOND), lambda result, error: errors.put(error), outputs=wanted, **sequence)
         worker.receive()
         assert worker.request is not None
         block = golden("request", "told") + golden("request", "block")[64:]
@@ -117,7 +119,7 @@ def test_tensors_that_stand_apart(fresh: Backend) -> None:
     for count, inputs in enumerate(
         (
             {"x": np.array([[1, 2]], np.float32), "text": np.array([[b"a"]], object)},
-            {"x": np.array([[3], [4]], np.float32)},
+            {"x": np.array([[3], [4]], np.float32), "text": np.array([[b"bc"], [b""]], object)},
         ),
         1,
     ):

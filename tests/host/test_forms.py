@@ -6,6 +6,7 @@ import http.client
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -87,6 +88,20 @@ def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
     assert together > 1
 
 
+def test_an_optional_input_is_in_all_requests_of_a_batch_or_in_none(host: RunningHost) -> None:
+    """Seen red with requests one by one joined whatever inputs they have (`request_alike`, backend/request.c)."""
+
+    def ask(number: int) -> tuple[float, int]:
+        bias = {"bias": np.array([[10]], np.float32)} if number % 2 else {}
+        got = infer(host, PROTOCOLS[number // 2 % 2], "one_by_one_alike", {**row(*[number] * (number + 1)), **bias})
+        assert got["y"].tolist() == [[number + 10 * (number % 2)] * (number + 1)]
+        return float(got["y"][0, 0]), int(got["batch"].item())
+
+    with ThreadPoolExecutor(16) as pool:
+        batches = [batch for _ in range(20) for _, batch in pool.map(ask, range(16))]
+    assert max(batches) > 1
+
+
 @pytest.mark.parametrize("model", ["counted", "counted_async", "CountedClass", "CountedAsyncClass"])
 class TestStreams:
     def test_a_response_for_each_yield(self, host: RunningHost, model: str) -> None:
@@ -101,6 +116,48 @@ class TestStreams:
         assert "unlucky" in error
         assert http_stream(host, model, {"count": [20]})[-1] == {"error": "unlucky"}
         assert grpc_stream(host, model, count(1), "number") == ([[0]], "")
+
+
+def response_statistics(host: RunningHost, model: str) -> dict[int, dict[str, int]]:
+    """How often each response, by its number, succeeded, failed, had no outputs or was cancelled."""
+    with urllib.request.urlopen(f"http://{host.http}/v2/models/{model}/stats", timeout=TIMEOUT) as answer:
+        (model_stats,) = json.load(answer)["model_stats"]
+    kinds = ("success", "fail", "empty_response", "cancel")
+    found = model_stats.get("response_stats", {})
+    return {int(number): {kind: stats[kind]["count"] for kind in kinds} for number, stats in found.items()}
+
+
+class TestResponseStatistics:
+    """Triton's figures for each response of a stream. Seen red with none reported (backend/response_report.c)."""
+
+    def test_what_is_yielded_and_the_end(self, host: RunningHost) -> None:
+        assert grpc_stream(host, "counted_statistics", count(2), "number")[0] == [[0], [1]]
+        assert [event["number"] for event in http_stream(host, "counted_statistics", {"count": [3]})] == [0, 1, 2]
+        grpc_stream(host, "counted_statistics", count(20), "number")
+        zero = {"success": 0, "fail": 0, "empty_response": 0, "cancel": 0}
+        expected = {
+            **{number: {**zero, "success": 3} for number in (0, 1)},
+            2: {**zero, "success": 2, "empty_response": 1},
+            3: {**zero, "success": 1, "empty_response": 1},
+            **{number: {**zero, "success": 1} for number in range(4, 13)},
+            13: {**zero, "fail": 1},
+        }
+        wait_until(lambda: 13 in response_statistics(host, "counted_statistics"), TIMEOUT, "all is reported")
+        assert response_statistics(host, "counted_statistics") == expected
+
+    def test_the_first_thousand_are_enough(self, host: RunningHost) -> None:
+        """Triton keeps the figures of each number for ever."""
+        assert len(grpc_stream(host, "counted_up", count(1100), "number")[0]) == 1100
+        assert sorted(response_statistics(host, "counted_up")) == list(range(1000))
+
+    def test_a_client_that_leaves(self, host: RunningHost) -> None:
+        with open_grpc(host, "endless_async", count(0)) as receive:
+            receive()
+        wait_until(
+            lambda: sum(each["cancel"] for each in response_statistics(host, "endless_async").values()) > 0,
+            TIMEOUT,
+            "the cancellation is reported",
+        )
 
 
 def test_streams_run_beside_each_other(host: RunningHost) -> None:
@@ -153,6 +210,9 @@ class TestContext:
                 [x],
                 request_id="r-1",
                 parameters={"text": "ä", "whole": -7, "yes": True},
+                timeout=250_000,
+                sequence_id=5,
+                sequence_start=True,
                 headers={f"{PREFIX}x-user": "ada", "x-user": "mallory", "x-other": "no"},
             )
         response = result.get_response()
@@ -161,13 +221,15 @@ class TestContext:
         }
         assert result.as_numpy("y").tolist() == [[2, 4]]
         assert response.id == "r-1"
-        expected = {"id": "r-1", "correlation_id": "0", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
+        expected = {"id": "r-1", "correlation_id": "5", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
+        expected |= {"timeout": 0.25, "sequence": 1}
+        said = {name: value for name, value in said.items() if not name.startswith("sequence_")}
         assert said == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
 
     def test_over_http(self, host: RunningHost) -> None:
         body = {
             "id": "r-2",
-            "parameters": {"text": "ä", "whole": 7, "yes": False},
+            "parameters": {"text": "ä", "whole": 7, "yes": False, "sequence_id": "s", "sequence_end": True},
             "inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}],
         }
         connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
@@ -176,8 +238,10 @@ class TestContext:
         answer = json.loads(connection.getresponse().read())
         connection.close()
         assert answer["outputs"][0]["data"] == [2, 4]
-        expected = {"id": "r-2", "correlation_id": "0", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
-        assert answer["parameters"] == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
+        expected = {"id": "r-2", "correlation_id": "s", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
+        expected |= {"timeout": 0.0, "sequence": 2}
+        said = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
+        assert said == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
 
     def test_what_a_client_writes_over_grpc_is_no_header(self, host: RunningHost) -> None:
         x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")

@@ -132,6 +132,14 @@ def test_a_model_has_so_many_series_and_no_more(host: RunningHost) -> None:
     assert host.log.count(f"{said}use labels that have few values") == 1
 
 
+def test_names_without_the_prefix(host: RunningHost) -> None:
+    run(host, "one", 'metrics.unprefixed.counter("acme_lines_total", help="Lines", colour="red").inc(3)')
+    run(host, "two", 'metrics.unprefixed.counter("acme_lines_total", help="Lines", colour="red").inc(4)')
+    wait_for(host, 3, "acme_lines_total", model="one", colour="red")
+    wait_for(host, 4, "acme_lines_total", model="two", colour="red")
+    assert value(host.metrics, "pytriton_model_acme_lines_total", model="one", version="1", colour="red") is None
+
+
 CHANGE = {"kind": "counter", "name": "bad", "help": "", "labels": {}, "buckets": [], "changes": [[1, 1]]}
 HISTOGRAM = {**CHANGE, "kind": "histogram", "buckets": [1, 2]}
 GARBAGE: dict[str, Any] = {
@@ -178,6 +186,8 @@ GARBAGE: dict[str, Any] = {
     "never": [{**HISTOGRAM, "changes": [[1, 0]]}],
     "less than never": [{**HISTOGRAM, "changes": [[1, -1]]}],
     "10¹⁰⁰ times": [{**HISTOGRAM, "changes": [[1, 10**100]]}],
+    "a name of Triton's": [{**CHANGE, "name": "nv_inference_count", "unprefixed": True}],
+    "a name of the host's": [{**CHANGE, "name": "pytriton_workers", "unprefixed": True}],
     "a good one and a bad one": [CHANGE, {**CHANGE, "name": "2"}],
 }
 

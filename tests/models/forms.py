@@ -89,6 +89,19 @@ def counted(count: Array) -> Iterator[Array]:
 
 
 @infer_func(inputs=[COUNT], outputs=[NUMBER])
+def counted_statistics(count: Array) -> Iterator[Array]:
+    """The same, for a test that looks at its statistics."""
+    yield from counted(count)
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
+def counted_up(count: Array) -> Iterator[Array]:
+    """One response for each number up to ``count``."""
+    for number in range(int(count[0, 0])):
+        yield np.full((1, 1), number, np.int32)
+
+
+@infer_func(inputs=[COUNT], outputs=[NUMBER])
 async def counted_async(count: Array) -> AsyncIterator[Array]:
     for number in range(int(count[0, 0])):
         if number == 13:
@@ -132,6 +145,19 @@ def one_by_one(requests: list[Request]) -> list[Any]:
     return results
 
 
+@infer_func(inputs=[X, Tensor("bias", np.float32, (), optional=True)], outputs=[Y, Tensor("batch", np.int32, ())])
+def one_by_one_alike(requests: list[Request]) -> list[Any]:
+    """All requests of a call have the bias, or none has; ``batch``: how many requests there were."""
+    if len({len(request.inputs) for request in requests}) > 1:
+        return [ValueError("some have a bias")] * len(requests)
+    biases = [request["bias"] for request in requests] if "bias" in requests[0].inputs else [0] * len(requests)
+    time.sleep(0.001)  # others gather meanwhile
+    return [
+        {"y": request["x"] + bias, "batch": np.full(len(request["x"]), len(requests), np.int32)}
+        for request, bias in zip(requests, biases, strict=True)
+    ]
+
+
 @infer_func(inputs=[X], outputs=[Y])
 async def one_by_one_awaited(requests: list[Request]) -> list[Any]:
     await asyncio.sleep(0)
@@ -152,6 +178,8 @@ def told(x: Array, ctx: Context) -> dict[str, Array]:
         request.set("correlation_id", str(request.correlation_id))
         for name, value in {**request.parameters, **request.headers}.items():
             request.set(f"got_{name}", value)
+        request.set("timeout", request.timeout or 0.0)
+        request.set("sequence", request.sequence_start + 2 * request.sequence_end)
         request.set("rows", request.rows.stop - request.rows.start)
         request.set("headers", ",".join(sorted(request.headers)))
         if request.parameters.get("fail"):

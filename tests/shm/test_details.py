@@ -16,8 +16,8 @@ from pytriton_plugins.testing.blocks import pack_details
 
 DETAILS = golden("request", "details")[29:]
 READ = [
-    Detail("r-1", 7, (("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5))),
-    Detail("", "seq"),
+    Detail("r-1", 7, (("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)), 1_500_000, sequence_start=True),
+    Detail("", "seq", sequence_end=True),
 ]
 
 
@@ -27,7 +27,7 @@ def test_the_vector_is_read_wherever_it_stands() -> None:
 
 
 def test_details_of_which_there_is_nothing_to_say() -> None:
-    assert read_details(memoryview(golden("request", "apart_tensors")), 192) == [Detail(), Detail()]
+    assert read_details(memoryview(golden("request", "apart_tensors")), 288) == [Detail(), Detail()]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -62,6 +62,9 @@ details_of_one = st.builds(
     texts,
     st.integers(0, 2**64 - 1) | texts.filter(bool),
     st.lists(st.tuples(texts, values), max_size=5).map(tuple),
+    st.integers(0, 2**64 - 1),
+    st.booleans(),
+    st.booleans(),
 )
 
 

@@ -15,6 +15,7 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.details import Value, response_parameter
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, MetricEntry, TensorEntry
 from pytriton_plugins.tensors import NUMERIC, Tensor
+from pytriton_plugins.testing.blocks import request_block
 
 TOKEN = 0x1122334455667788
 REQUEST = wire.RequestBlock(
@@ -57,6 +58,7 @@ CHANNEL_MESSAGES = {
 LINK_MESSAGES = {
     "hello": LinkMessage(LinkKind.HELLO, token=2, value=1),
     "model": LinkMessage(LinkKind.MODEL, model=5, token=TOKEN),
+    "long_model": LinkMessage(LinkKind.MODEL, model=5, token=TOKEN, value=153),
     "channel": LinkMessage(LinkKind.CHANNEL, model=5, channel=6, segment=7),
     "channel_gone": LinkMessage(LinkKind.CHANNEL_GONE, channel=6),
     "segment": LinkMessage(LinkKind.SEGMENT, segment=9, token=1),
@@ -131,12 +133,19 @@ def test_a_request_block_says_where_the_details_are() -> None:
 
 def test_a_request_block_of_tensors_that_stand_apart_is_read() -> None:
     inputs = (
-        TensorEntry(0, 11, 0, 1, 384, 8, (1, 2)),
-        TensorEntry(1, 13, 0, 1, 448, 17, (1, 1)),
-        TensorEntry(0, 11, 1, 1, 512, 8, (2, 1)),
+        TensorEntry(0, 11, 0, 1, 512, 8, (1, 2)),
+        TensorEntry(1, 13, 0, 1, 576, 17, (1, 1)),
+        TensorEntry(0, 11, 1, 1, 640, 8, (2, 1)),
+        TensorEntry(1, 13, 1, 1, 704, 26, (2, 1)),
     )
-    expected = wire.RequestBlock((1, 2), (1, 1), inputs, 576)
-    assert wire.unpack_request_block(memoryview(golden("request", "apart")), 0, 384) == expected
+    expected = wire.RequestBlock((1, 2), (1, 1), inputs, 768)
+    assert wire.unpack_request_block(memoryview(golden("request", "apart")), 0, 480) == expected
+
+
+def test_a_request_block_of_more_outputs_than_a_word_has_bits() -> None:
+    expected = wire.RequestBlock((1,), (1 << 64 | 1,), (TensorEntry(0, 11, 0, 1, 192, 8, (1, 2)),))
+    assert wire.unpack_request_block(memoryview(golden("request", "many_outputs")), 0, 184) == expected
+    assert request_block([1], 1 << 64 | 1, [*expected.inputs], outputs=65) == golden("request", "many_outputs")
 
 
 @pytest.mark.parametrize(
@@ -149,6 +158,15 @@ def test_a_request_block_of_another_form_is_refused(position: int, value: bytes,
     block[position : position + len(value)] = value
     with pytest.raises(ProtocolError, match="no request block of version 1 at offset 0"):
         wire.unpack_request_block(memoryview(block), 0, length)
+
+
+@pytest.mark.parametrize(("position", "count"), [(12, 0), (12, 5), (12, 2**32 - 1), (16, 3), (16, 2**32 - 1)])
+def test_a_request_block_whose_counts_do_not_fit_is_refused(position: int, count: int) -> None:
+    """Of requests (12) and of inputs (16)."""
+    block = bytearray(golden("request", "block"))
+    block[position : position + 4] = count.to_bytes(4, "little")
+    with pytest.raises(ProtocolError, match="a request block of 288 bytes for"):
+        wire.unpack_request_block(memoryview(block), 0, 288)
 
 
 def test_a_response_block_is_written() -> None:
@@ -203,13 +221,6 @@ def test_declarations() -> None:
 def test_declarations_of_each_form(section: str, declaration: ModelDeclaration) -> None:
     packed = wire.pack_declaration(declaration, wait=1.5, largest_response=1 << 20, trim_after=120, queue=QUEUE)
     assert packed == golden("declaration", section) + golden("declaration", "declaration")[4:]
-
-
-def test_a_declaration_that_fits_into_no_message_is_refused() -> None:
-    inputs = tuple(Tensor(f"{'x' * 1000}{number}", np.float32, (-1,)) for number in range(70))
-    large = ModelDeclaration("large", 1, "function", "large", inputs, LOOPBACK.outputs)
-    with pytest.raises(ProtocolError, match=r"model large: its tensors' names and shapes need .* bytes; use fewer"):
-        wire.pack_declaration(large, wait=1.0, largest_response=1)
 
 
 def test_data_types_have_the_documents_numbers_and_sizes() -> None:

@@ -9,8 +9,8 @@ from pytriton_plugins.shm.wire import ResponseParameter, TensorEntry
 from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
 
 DETAILS = [
-    Detail("r-1", 7, (("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5))),
-    Detail("", "seq"),
+    Detail("r-1", 7, (("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)), 1_500_000, sequence_start=True),
+    Detail("", "seq", sequence_end=True),
 ]
 
 
@@ -20,12 +20,13 @@ def test_details_are_written() -> None:
 
 def test_a_request_block_is_written() -> None:
     inputs = [
-        TensorEntry(0, 11, 0, 1, 384, 8, (1, 2)),
-        TensorEntry(1, 13, 0, 1, 448, 17, (1, 1)),
-        TensorEntry(0, 11, 1, 1, 512, 8, (2, 1)),
+        TensorEntry(0, 11, 0, 1, 512, 8, (1, 2)),
+        TensorEntry(1, 13, 0, 1, 576, 17, (1, 1)),
+        TensorEntry(0, 11, 1, 1, 640, 8, (2, 1)),
+        TensorEntry(1, 13, 1, 1, 704, 26, (2, 1)),
     ]
-    assert request_block([1, 2], 1, inputs, 576) == golden("request", "apart")
-    assert pack_details([Detail(), Detail()]) == golden("request", "apart_tensors")[192:]
+    assert request_block([1, 2], 1, inputs, 768) == golden("request", "apart")
+    assert pack_details([Detail(), Detail()]) == golden("request", "apart_tensors")[288:]
 
 
 def test_a_response_block_is_read() -> None:

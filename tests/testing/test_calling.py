@@ -132,7 +132,11 @@ async def awaited(count: Array) -> Array:
 
 @infer_func(inputs=[COUNT], outputs=[Tensor("said", str, ())])
 def said(count: Array, ctx: Context) -> list[str]:
-    return [f"{each.id} {each.correlation_id} {each.parameters} {each.headers}" for each in ctx.requests]
+    return [
+        f"{each.id} {each.correlation_id} {each.sequence_start} {each.sequence_end} {each.timeout} {each.parameters} "
+        f"{each.headers}"
+        for each in ctx.requests
+    ]
 
 
 def test_streams() -> None:
@@ -150,13 +154,20 @@ def test_what_is_awaited() -> None:
 
 def test_what_requests_carry() -> None:
     first = {"id": "a", "correlation_id": 7, "parameters": {"deep": True}, "headers": {"x-request-id": "h"}}
-    answers = call_batch(said, [{"count": [1]}, {"count": [2]}], details=[first, {"correlation_id": "s"}])
+    first |= {"sequence_start": True, "timeout": 0.5}
+    second = {"correlation_id": "s", "sequence_end": True}
+    answers = call_batch(said, [{"count": [1]}, {"count": [2]}], details=[first, second])
     assert [answer["said"].item() for answer in answers if isinstance(answer, dict)] == [
-        "a 7 {'deep': True} {'x-request-id': 'h'}",
-        " s {} {}",
+        "a 7 True False 0.5 {'deep': True} {'x-request-id': 'h'}",
+        " s False True None {} {}",
     ]
-    with pytest.raises(DeclarationError, match="carries no 'name'"):
+    with pytest.raises(DeclarationError, match="carries no 'name'; write one of correlation_id, headers, id"):
         call_batch(said, [{"count": [1]}], details=[{"name": "a"}])
+
+
+def test_the_requests_of_a_batch_have_the_same_inputs() -> None:
+    with pytest.raises(DeclarationError, match="the requests of a batch have the same inputs; call others apart"):
+        call_batch(scaled, [{"x": [[1]]}, {"x": [[1]], "factor": [2]}])
 
 
 def test_the_wrong_way_to_call_is_told() -> None:

@@ -65,6 +65,15 @@ class TestWhatIsSeen:
     def test_the_largest_number_as_a_correlation_id(self) -> None:
         assert seen_by(lambda ctx: ctx.requests[0].correlation_id, Detail("", 2**64 - 1)) == [2**64 - 1] * 2
 
+    def test_sequences_and_timeouts(self) -> None:
+        details = [Detail(timeout=250_000, sequence_start=True), Detail(sequence_end=True), Detail()]
+        found = seen_by(
+            lambda ctx: [(each.timeout, each.sequence_start, each.sequence_end) for each in ctx.requests],
+            *details,
+            requests=BATCH,
+        )
+        assert found == [[(0.25, True, False), (None, False, True), (None, False, False)]] * 2
+
     def test_parameters_of_each_type(self) -> None:
         parameters = (("text", "é"), ("whole", -(2**63)), ("yes", True), ("no", False), ("part", 0.5), ("none", ""))
         (found, _) = seen_by(lambda ctx: ctx.requests[0].parameters, Detail(parameters=parameters))
@@ -466,8 +475,8 @@ def test_inputs_that_a_callable_with_a_context_keeps() -> None:
 DAMAGED = {
     "no record": struct.pack("<QI4x", 24, 1) + bytes(8),
     "records of no length without end": struct.pack("<QI4x", 1 << 40, 2**32 - 1) + bytes(64),
-    "a text beyond the end": struct.pack("<QI4xQIIQIII4x", 56, 1, 0, 32, 0, 0, 2**32 - 1, 0, 0),
-    "a parameter of an unknown type": struct.pack("<QI4xQIIQIII4xIII4x", 72, 1, 0, 48, 0, 0, 0, 0, 1, 9, 0, 0),
+    "a text beyond the end": struct.pack("<QI4xQIIQIIIIQ", 64, 1, 0, 40, 0, 0, 2**32 - 1, 0, 0, 0, 0),
+    "a parameter of an unknown type": struct.pack("<QI4xQIIQIIIIQIII4x", 80, 1, 0, 56, 0, 0, 0, 0, 1, 0, 0, 9, 0, 0),
 }
 
 

@@ -209,6 +209,24 @@ WRONG: dict[str, tuple[Use, type[Exception], str]] = {
 }
 
 
+def test_the_prefix_is_turned_off_for_names_that_nobody_else_has(told: Told) -> None:
+    """The same name with the prefix is another metric. Seen red with one name for both (`Metrics._family`)."""
+    plain, prefixed = told.metrics.unprefixed, told.metrics
+    plain.counter("acme_hits", "Hits", colour="red").inc(2)
+    assert plain.counter("acme_hits", colour="red") is plain.counter("acme_hits", colour="red")
+    prefixed.gauge("acme_hits").set(1)
+    assert [(each["name"], each["kind"], each.get("unprefixed")) for each in told.flush()] == [
+        ("acme_hits", "counter", True),
+        ("acme_hits", "gauge", None),
+    ]
+    with pytest.raises(ValueError, match="gauge acme_hits: there is a counter acme_hits; write another name"):
+        plain.gauge("acme_hits")
+    for name in ("nv_inference_count", "pytriton_workers", "pytriton_model_acme_hits"):
+        with pytest.raises(ValueError, match=f"metric '{name}': names that begin with nv_ or pytriton_ are taken"):
+            plain.counter(name)
+    assert type(prefixed.counter("nv_inference_count")) is type(plain.counter("other"))
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_use_says_what_to_write(told: Told, name: str) -> None:
     use, kind, expected = WRONG[name]
