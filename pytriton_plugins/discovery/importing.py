@@ -127,6 +127,7 @@ def _import_failed(name: str, error: BaseException, hidden: str = "") -> BaseExc
     if isinstance(error, ModuleNotFoundError) and error.name:
         return DiscoveryError(
             f"{name} needs the module {error.name}, which is not installed in {sys.executable}; install it there"
+            + hidden
         )
     return DiscoveryError(
         f"{name} cannot be imported: {type(error).__name__}: {one_line(error)}{_place(error)}{hidden}"

@@ -146,6 +146,9 @@ def test_an_import_that_finds_the_other_module_says_which_file_is_hidden(beside:
     with pytest.raises(DiscoveryError) as caught:
         import_reference(str(beside / "acme_model.py"))
     assert str(caught.value).endswith(f"; {beside / 'acme_utils.py'} is hidden by that module, rename it")
+    (beside / "acme_model.py").write_text("from acme_utils.part import mine\n")
+    with pytest.raises(DiscoveryError, match=r"needs the module acme_utils\.part, .* is hidden by that module, rename"):
+        import_reference(str(beside / "acme_model.py"))
 
 
 def test_a_file_that_hides_a_module_all_the_same_is_told(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
