@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+if sys.path[:1] == [os.getcwd()]:
+    # Where `python -m` puts it, what lies in the working directory would stand in for installed modules.
+    sys.path.append(sys.path.pop(0))
 
 from pytriton_plugins.cli.entry import main
 

@@ -40,7 +40,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
     names = list(known)
     lower = name.lower()
-    part_of = [each for each in names if lower and (lower in each.lower() or each.lower() in lower)]
+    part_of = [each for each in names if lower in each.lower() or each.lower() in lower] if len(lower) > 2 else []
     close = difflib.get_close_matches(lower, [each.lower() for each in names], 1)
     if close:
         return next(each for each in names if each.lower() == close[0])

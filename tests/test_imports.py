@@ -31,6 +31,7 @@ WORKER_SIDE = (
     "shm",
     "worker",
     "discovery/importing.py",
+    "discovery/namesakes.py",
     "discovery/resolve.py",
 )
 WORKER_SIDE_HEAVY = ("pytriton_plugins.hooks",)

@@ -697,6 +697,12 @@ def test_a_mistake_is_one_sentence_where_it_is_made(make: Callable[[], Any], mes
     assert "\n" not in said
 
 
+ALL_ARGUMENTS = (
+    "its arguments are inputs, outputs, name, version, max_batch_size, workers, threads, max_concurrency, retry_alone, "
+    "timeout, triton_config"
+)
+
+
 @pytest.mark.parametrize(
     ("keyword", "said"),
     [
@@ -706,11 +712,8 @@ def test_a_mistake_is_one_sentence_where_it_is_made(make: Callable[[], Any], mes
         ("num_workers", "write workers="),
         ("concurrency", "write max_concurrency="),
         ("Timeout", "write timeout="),
-        (
-            "device",
-            "its arguments are inputs, outputs, name, version, max_batch_size, workers, threads, max_concurrency, "
-            "retry_alone, timeout, triton_config",
-        ),
+        ("device", ALL_ARGUMENTS),
+        ("a", ALL_ARGUMENTS),
     ],
 )
 def test_an_unknown_keyword_is_told_what_was_meant(keyword: str, said: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+from pytriton_plugins.discovery.namesakes import add_to_path, hidden_by, module_named_like, notes_of
 from pytriton_plugins.errors import DiscoveryError, PytritonPluginsError
 from pytriton_plugins.text import one_line
 
@@ -69,6 +70,12 @@ def imported_files(reference: str) -> list[str]:
     return sorted(files)[:_MOST_FILES]
 
 
+def notes(reference: str) -> list[str]:
+    """What is to be said of an imported reference, a line each: files beside it that hide modules, or are hidden."""
+    name, _ = split_reference(reference)
+    return notes_of(Path(name).absolute()) if is_path(name) else []
+
+
 def _import_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
@@ -82,7 +89,7 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _import_file(path: Path) -> ModuleType:
-    """A file is imported under its stem with its folder first on the path, as Python runs a script."""
+    """A file is imported under its stem, and what lies beside it can be imported too, but stands in for no module."""
     path = path.absolute()
     if not path.is_file():
         raise DiscoveryError(f"{path} is no file; {FORMS}")
@@ -91,6 +98,9 @@ def _import_file(path: Path) -> ModuleType:
         if getattr(loaded, "__file__", None) == str(path):
             return loaded
         raise DiscoveryError(f"{path}: a module named {path.stem} is imported already; give the file another name")
+    taken = module_named_like(path)
+    if taken:
+        raise DiscoveryError(f"{path}: there is a module named {path.stem} ({taken}); give the file another name")
     return _execute(path)
 
 
@@ -106,26 +116,27 @@ def _execute(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise DiscoveryError(f"{path} is no Python file; {FORMS}")
     module = importlib.util.module_from_spec(spec)
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
+    add_to_path(path.parent)
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[path.stem]
-        raise _import_failed(str(path), error) from error
+        raise _import_failed(str(path), error, hidden_by(path, error)) from error
     return module
 
 
-def _import_failed(name: str, error: BaseException) -> BaseException:
+def _import_failed(name: str, error: BaseException, hidden: str = "") -> BaseException:
     if isinstance(error, KeyboardInterrupt):
         return error
     if isinstance(error, ModuleNotFoundError) and error.name:
         return DiscoveryError(
             f"{name} needs the module {error.name}, which is not installed in {sys.executable}; install it there"
+            + hidden
         )
     said = error.msg if isinstance(error, SyntaxError) else error
-    return DiscoveryError(f"{name} cannot be imported: {type(error).__name__}: {one_line(said)}{_place(name, error)}")
+    kind = type(error).__name__
+    return DiscoveryError(f"{name} cannot be imported: {kind}: {one_line(said)}{_place(name, error)}{hidden}")
 
 
 def _place(name: str, error: BaseException) -> str:

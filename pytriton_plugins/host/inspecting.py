@@ -14,7 +14,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.launching import launch_of
-from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, shared, warn_of_unknown_names
+from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, shared, tell_notes, warn_of_unknown_names
 from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
@@ -79,6 +79,7 @@ async def _declared(
     try:
         declared = await worker.declared(config.import_timeout)
         record.declared = frozenset(declaration.name for declaration in declared)
+        tell_notes(record.reference, worker)
         return tuple(enabled(config, declared))
     finally:
         worker.kill()

@@ -73,6 +73,7 @@ async def _serve_plugin(roster: Roster, record: PluginRecord) -> None:
         worker = roster.new_worker(record.reference)
         declared = await worker.declared(roster.config.import_timeout)
         record.files = worker.files
+        tell_notes(record.reference, worker)
         record.declared = frozenset(declaration.name for declaration in declared)
         declarations = enabled(roster.config, declared)
         refuse_other_tensors(roster, record.reference, declarations)
@@ -87,6 +88,12 @@ async def _serve_plugin(roster: Roster, record: PluginRecord) -> None:
         return
     record.error = ""
     _start_models(roster, record, _without_conflicts(roster, record, declarations), worker)
+
+
+def tell_notes(reference: ModelReference, worker: Worker) -> None:
+    """Log what the plugin's worker has to say of its import."""
+    for note in worker.notes:
+        _LOG.warning("plugin %s: %s", reference.plugin, note)
 
 
 def _failed(roster: Roster, record: PluginRecord, error: Exception) -> None:

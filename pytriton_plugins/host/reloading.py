@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytriton_plugins.discovery.sources import source_files
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.newcomers import as_installed
-from pytriton_plugins.host.plugins import PluginRecord, enabled, serve_plugin
+from pytriton_plugins.host.plugins import PluginRecord, enabled, serve_plugin, tell_notes
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 
@@ -75,6 +75,7 @@ class Reloader:
             _LOG.error("plugin %s has changed and cannot be served as it is: %s; the old one serves on", name, error)
             return
         record.reference, record.files = reference, worker.files
+        tell_notes(record.reference, worker)
         _LOG.info("plugin %s has changed", name)
         await self._serve(record, declarations, worker)
 

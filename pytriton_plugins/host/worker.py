@@ -105,6 +105,8 @@ class Worker:
         self.model: ModelDeclaration | None = None
         self.files: tuple[str, ...] = ()
         """What its plugin was imported from."""
+        self.notes: tuple[str, ...] = ()
+        """What is to be said of its plugin, a line each."""
         self.exit: WorkerExit | None = None
         """How it ended, once it has."""
         self.expected_to_end = False
@@ -169,6 +171,7 @@ class Worker:
         message = await self._await("models", timeout, "import", "--import-timeout")
         try:
             self.files = tuple(map(str, message.get("files", ())))
+            self.notes = tuple(one_line(note) for note in message.get("notes", ()))
             return [ModelDeclaration.from_json(plain) for plain in message["models"]]
         except (AttributeError, KeyError, TypeError, ValueError, PytritonPluginsError) as error:
             self.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -100,7 +101,8 @@ def _refuse_too_large(place: str, natural: Array, dtype: DType) -> None:
     """Raises ResultError for a number beyond ``dtype``; floats may lose digits, which their author expects."""
     lost = _lost(natural, dtype)
     if lost:
-        remedy = "declare a wider dtype" if np.isfinite(float(lost[0])) else f"replace it, or declare {_float(natural)}"
+        endless = isinstance(lost[0], float) and not math.isfinite(lost[0])
+        remedy = f"replace it, or declare {_float(natural)}" if endless else "declare a wider dtype"
         raise ResultError(f"{place} holds {lost[0]}, which {dtype.written} cannot; {remedy}")
 
 

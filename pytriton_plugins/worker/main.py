@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pytriton_plugins.discovery.importing import imported_files
+from pytriton_plugins.discovery.importing import imported_files, notes
 from pytriton_plugins.discovery.resolve import resolve
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.models import ModelDeclaration
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     if found is None:
         return _FAILED
     declarations = [declaration for _, declaration in found]
-    if not _attempt(link, "import", lambda: _report(link, declarations, imported_files(reference))):
+    if not _attempt(link, "import", lambda: _report(link, declarations, reference)):
         return _FAILED
     order = link.next_order()
     wanted = (order["model"], order["version"])
@@ -72,8 +72,9 @@ def _current_folder() -> list[str]:
         return []
 
 
-def _report(link: WorkerLink, declarations: list[ModelDeclaration], files: list[str]) -> bool:
-    link.tell("models", models=[declaration.to_json() for declaration in declarations], files=files)
+def _report(link: WorkerLink, declarations: list[ModelDeclaration], reference: str) -> bool:
+    models = [declaration.to_json() for declaration in declarations]
+    link.tell("models", models=models, files=imported_files(reference), notes=notes(reference))
     return True
 
 

@@ -55,7 +55,7 @@ def _serve_or_end(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:
     try:
         _serve_offers(link, new_server)
     except ENDS as error:  # logged by the call
-        if isinstance(error, SystemExit) and isinstance(error.code, str):
+        if isinstance(error, SystemExit) and not isinstance(error.code, (int, type(None))):
             print(error.code, file=sys.stderr, flush=True)
         os._exit(exit_code(error))
     except BaseException:

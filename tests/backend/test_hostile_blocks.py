@@ -37,7 +37,7 @@ BLOCKS: dict[str, tuple[Change, str]] = {
     "more outputs than entries": (block(outputs=3), "that is cut"),
     "outputs beyond the block": (block(entries=[Y], outputs=2), "that is cut"),
     "outputs beyond 32 bits": (block(outputs=0xFFFFFFFF), "that is cut"),
-    "unknown outcome": (outcome(8, 0, 0), "unknown outcome"),
+    "unknown outcome": (outcome(9, 0, 0), "unknown outcome"),
     "huge outcome": (outcome(0xFFFFFFFF, 0, 0), "unknown outcome"),
     "text beyond the block": (outcome(1, 10, 1 << 20), "error text outside its block"),
     "text across the end": (outcome(1, 10, 235), "error text outside its block"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.discovery.importing import import_reference, split_reference
+from pytriton_plugins.discovery.importing import import_reference, notes, split_reference
 from pytriton_plugins.errors import DiscoveryError
 
 
@@ -90,3 +90,73 @@ def test_a_file_that_would_hide_an_imported_module(folder: Path) -> None:
     (folder / "json.py").write_text("")
     with pytest.raises(DiscoveryError, match="a module named json is imported already; give the file another name"):
         import_reference(str(folder / "json.py"))
+
+
+def test_a_file_that_would_hide_a_module_that_is_not_imported_yet(folder: Path) -> None:
+    for name in ("colorsys", "wsgiref", "zipapp"):
+        assert name not in sys.modules
+        (folder / f"{name}.py").write_text("")
+        with pytest.raises(DiscoveryError, match=rf"there is a module named {name} \(.*\); give the file another name"):
+            import_reference(str(folder / f"{name}.py"))
+
+
+@pytest.fixture
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that is on no path, with files that are named like modules, one of which is installed elsewhere."""
+    installed, folder = tmp_path / "installed", tmp_path / "models"
+    installed.mkdir()
+    folder.mkdir()
+    (installed / "acme_lib.py").write_text("import colorsys, subprocess\nfrom acme_utils import installed\n")
+    (installed / "acme_utils.py").write_text("installed = True\n")
+    for name in ("colorsys", "subprocess", "acme_utils"):
+        (folder / f"{name}.py").write_text("raise RuntimeError('the wrong one')\n")
+    (folder / "numpy").mkdir()
+    (folder / "numpy" / "__init__.py").write_text("raise RuntimeError('the wrong one')\n")
+    (folder / "quiet_one.py").write_text("value = 7\n")
+    before = set(sys.modules)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(installed)])
+    yield folder
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_what_lies_beside_a_file_stands_in_for_no_module(beside: Path) -> None:
+    """A library that the model imports gets the modules that it was written for; the model gets its neighbours."""
+    (beside / "acme_model.py").write_text("import acme_lib, numpy\nfrom quiet_one import value\n")
+    module, value = import_reference(f"{beside / 'acme_model.py'}:value")
+    assert value == 7
+    assert module.acme_lib.installed
+    files = {note.partition(" is hidden by the module ")[0] for note in notes(str(beside / "acme_model.py"))}
+    assert files == {str(beside / name) for name in ("acme_utils.py", "colorsys.py", "numpy", "subprocess.py")}
+
+
+def test_what_lies_beside_a_file_comes_before_the_working_directory(
+    beside: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "quiet_one.py").write_text("raise RuntimeError('the wrong one')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    (beside / "acme_model.py").write_text("from quiet_one import value\n")
+    assert import_reference(f"{beside / 'acme_model.py'}:value")[1] == 7
+
+
+def test_an_import_that_finds_the_other_module_says_which_file_is_hidden(beside: Path) -> None:
+    (beside / "acme_model.py").write_text("from acme_utils import mine\n")
+    with pytest.raises(DiscoveryError) as caught:
+        import_reference(str(beside / "acme_model.py"))
+    assert str(caught.value).endswith(f"; {beside / 'acme_utils.py'} is hidden by that module, rename it")
+    (beside / "acme_model.py").write_text("from acme_utils.part import mine\n")
+    with pytest.raises(DiscoveryError, match=r"needs the module acme_utils\.part, .* is hidden by that module, rename"):
+        import_reference(str(beside / "acme_model.py"))
+
+
+def test_a_file_that_hides_a_module_all_the_same_is_told(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with PYTHONPATH, which is Python's own rule."""
+    monkeypatch.setattr(sys, "path", [str(beside), *sys.path])
+    (beside / "acme_utils.py").write_text("")
+    (beside / "acme_model.py").write_text("import acme_utils\n")
+    import_reference(str(beside / "acme_model.py"))
+    (note,) = [note for note in notes(str(beside / "acme_model.py")) if "acme_utils" in note]
+    assert note.startswith(f"{beside / 'acme_utils.py'} hides the module acme_utils (")
+    assert note.endswith("); rename it, or take its folder from PYTHONPATH")

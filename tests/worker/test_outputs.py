@@ -212,6 +212,7 @@ def test_python_values_are_converted(dtype: Any, result: Any, expected: Any) -> 
         (np.uint64, [2**64], " holds 18446744073709551616, which np.uint64 cannot; declare a wider dtype"),
         (F32, [0.0, 1e300], " holds 1e+300, which np.float32 cannot; declare a wider dtype"),
         (F32, [2**200], f" holds {2**200}, which np.float32 cannot; declare a wider dtype"),
+        (F32, [2**2000], f" holds {2**2000}, which np.float32 cannot; declare a wider dtype"),
         (np.float16, 70000, " holds 70000, which np.float16 cannot; declare a wider dtype"),
         (F32, [None, 1.0], " holds None, declared is np.float32; return numbers"),
         (F32, [Decimal(1)], " holds a Decimal, declared is np.float32; return numbers"),

@@ -1,0 +1,88 @@
+"""Files that are named like installed modules: one of the two hides the other; in workers, standard library only.
+
+What lies beside a file that is served stands in for no module: a library that imports `subprocess` gets Python's, also
+where there is a subprocess.py beside the model.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+_MOST = 10
+
+
+def module_named_like(path: Path) -> str:
+    """Where the installed module of this file's name comes from; empty where there is none."""
+    return _origin(path.stem, _without(path.parent, Path.cwd()))
+
+
+def add_to_path(folder: Path) -> None:
+    """Have modules of ``folder`` found: behind all that is installed, and before the working directory."""
+    if str(folder) not in sys.path:
+        here = os.getcwd()
+        sys.path.insert(sys.path.index(here) if here in sys.path else len(sys.path), str(folder))
+
+
+def notes_of(path: Path) -> list[str]:
+    """A line for each file beside ``path``, which is imported, that hides a module or is hidden by one."""
+    notes = [
+        f"{file} is hidden by the module {name} ({loaded}); rename it to import it"
+        for name, file, loaded in _imported_from_elsewhere(path)
+    ]
+    others = _without(path.parent)
+    for name, file in _beside(path):
+        loaded = getattr(sys.modules.get(name), "__file__", None)
+        if loaded and name != path.stem and _is_in(loaded, path.parent) and (other := _origin(name, others)):
+            notes.append(f"{file} hides the module {name} ({other}); rename it, or take its folder from PYTHONPATH")
+    return notes[:_MOST]
+
+
+def hidden_by(path: Path, error: BaseException) -> str:
+    """What an import error of ``path`` may come of: it names a module that is not the file of that name beside it."""
+    if isinstance(error, (ImportError, AttributeError)):
+        for name, file, _ in _imported_from_elsewhere(path):
+            if f"'{name}'" in str(error):
+                return f"; {file} is hidden by that module, rename it"
+    return ""
+
+
+def _imported_from_elsewhere(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Name and file of what lies beside ``path``, and the file of the imported module that has the name instead."""
+    for name, file in _beside(path):
+        if name in sys.modules and name != path.stem:
+            loaded = getattr(sys.modules[name], "__file__", None)
+            if loaded is None or not _is_in(loaded, path.parent):
+                yield name, file, loaded or "part of Python"
+
+
+def _beside(path: Path) -> Iterator[tuple[str, str]]:
+    """Names that can be imported from the folder of ``path``, and the file or folder of each."""
+    with os.scandir(path.parent) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            name = entry.name.removesuffix(".py")
+            if name.startswith("__") or not name.isidentifier():
+                continue
+            if name != entry.name or os.path.exists(os.path.join(entry.path, "__init__.py")):
+                yield name, entry.path
+
+
+def _origin(name: str, path: Sequence[str]) -> str:
+    if name in sys.builtin_module_names:
+        return "part of Python"
+    spec = PathFinder.find_spec(name, list(path))
+    # A folder without __init__.py is a package only where there is no file of that name.
+    return (spec.origin or "") if spec is not None else ""
+
+
+def _is_in(file: str, folder: Path) -> bool:
+    return os.path.realpath(file).startswith(os.path.join(os.path.realpath(folder), ""))
+
+
+def _without(*folders: Path) -> list[str]:
+    """The path without these folders."""
+    left_out = {os.path.realpath(folder) for folder in folders}
+    return [each for each in sys.path if os.path.realpath(each) not in left_out]
