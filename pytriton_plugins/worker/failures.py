@@ -7,6 +7,7 @@ from typing import get_args
 
 from pytriton_plugins.errors import ErrorCode, RequestError, ResultError
 from pytriton_plugins.text import printable
+from pytriton_plugins.worker.breakpoints import NO_TERMINAL, has_no_terminal
 
 MAX_TEXT = 4000
 """Most bytes of UTF-8 in an error text: gRPC turns much longer ones into RESOURCE_EXHAUSTED."""
@@ -48,6 +49,8 @@ def _described(error: Exception, model: str) -> str:
         return f"MemoryError: model {model!r} ran out of memory in its worker" + (f": {text}" if text else "")
     if isinstance(error, RecursionError):
         return f"RecursionError: model {model!r} called itself too deeply" + (f": {text}" if text else "")
+    if has_no_terminal(error):
+        return f"{kind}: {NO_TERMINAL}"
     return f"{kind}: {text}" if text else kind
 
 

@@ -20,6 +20,7 @@ from pytriton_plugins.discovery.resolve import resolve
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
+from pytriton_plugins.worker.breakpoints import refuse_breakpoints
 from pytriton_plugins.worker.call import CallPlan
 from pytriton_plugins.worker.exchange import Surroundings
 from pytriton_plugins.worker.failures import one_line
@@ -42,6 +43,12 @@ def main(arguments: list[str]) -> int:
     for descriptor in (link_fd, kill_pipe):
         os.set_inheritable(descriptor, False)
     set_up_logging()
+    refuse_breakpoints()
+    return work(link_fd, reference)
+
+
+def work(link_fd: int, reference: str) -> int:
+    """The rest of it, once the process is set up."""
     link = WorkerLink(socket.socket(fileno=link_fd))
     os.register_at_fork(after_in_child=link.close_in_child)
     link.tell("hello", protocol=VERSION, pid=os.getpid(), python=platform.python_version(), numpy=np.__version__)
@@ -71,7 +78,9 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
     surroundings = _surroundings(link, declaration, order)
     if calls is None or not _warmed_up(link, declaration, calls, surroundings, order):
         return _FAILED
-    serve_in_threads(link, declaration.slots, _new_server(link, declaration, calls, surroundings, order))
+    serve_in_threads(
+        link, order.get("slots") or declaration.slots, _new_server(link, declaration, calls, surroundings, order)
+    )
     _close(declaration, calls.callable)
     return 0
 
