@@ -31,6 +31,7 @@ COMMANDS = {
     "new": "pytriton_plugins.cli.new",
     "image": "pytriton_plugins.cli.image",
     "infer": "pytriton_plugins.cli.infer",
+    "debug": "pytriton_plugins.cli.debug",
     "status": "pytriton_plugins.cli.status",
     "health": "pytriton_plugins.cli.health",
     "models": "pytriton_plugins.cli.models",

@@ -15,16 +15,24 @@ from pathlib import Path
 _MOST = 10
 
 
+def current_folder() -> list[str]:
+    """Nothing where it was deleted: a worker that is restarted needs it only if its model does."""
+    try:
+        return [os.getcwd()]
+    except OSError:
+        return []
+
+
 def module_named_like(path: Path) -> str:
     """Where the installed module of this file's name comes from; empty where there is none."""
-    return _origin(path.stem, _without(path.parent, Path.cwd()))
+    return _origin(path.stem, _without(path.parent, *map(Path, current_folder())))
 
 
 def add_to_path(folder: Path) -> None:
     """Have modules of ``folder`` found: behind all that is installed, and before the working directory."""
     if str(folder) not in sys.path:
-        here = os.getcwd()
-        sys.path.insert(sys.path.index(here) if here in sys.path else len(sys.path), str(folder))
+        here = [sys.path.index(each) for each in current_folder() if each in sys.path]
+        sys.path.insert(here[0] if here else len(sys.path), str(folder))
 
 
 def notes_of(path: Path) -> list[str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
+
+import attrs
 
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
@@ -24,3 +27,11 @@ def launch_of(
     env = hooks.edit_worker_env(ours, reference.plugin, model, info)
     path = [str(config.plugins_dir)] if config.plugins_dir and not reference.python else []
     return Launch(reference.python or sys.executable, env, path)
+
+
+def worker_hooks(config: HostConfig, hooks: HookManager) -> list[dict[str, Any]]:
+    """The hook plugins that workers import, as they are told of them."""
+    return [
+        {**attrs.asdict(reference), "settings": config.tables.plugins.get(reference.plugin, {})}
+        for reference in hooks.worker_references()
+    ]

@@ -9,15 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, ProtocolError, ServerError, ServerGone
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.final_config import final_config
 from pytriton_plugins.host.granting import Wish
-from pytriton_plugins.host.launching import launch_of
+from pytriton_plugins.host.launching import launch_of, worker_hooks
 from pytriton_plugins.host.memory import Budget
 from pytriton_plugins.host.metrics import Metrics, Model
 from pytriton_plugins.host.plugins import PluginRecord
@@ -130,10 +128,7 @@ class Roster:
 
     def worker_hooks(self) -> list[dict[str, Any]]:
         """The hook plugins that workers import, as they are told of them."""
-        return [
-            {**attrs.asdict(reference), "settings": self.config.tables.plugins.get(reference.plugin, {})}
-            for reference in self.hooks.worker_references()
-        ]
+        return worker_hooks(self.config, self.hooks)
 
     def worker_is_ready(self, worker: Worker) -> None:
         self._teller.tell(self.hooks.on_worker_ready, worker.info)

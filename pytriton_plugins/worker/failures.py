@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytriton_plugins.errors import CODES, ErrorCode, RequestError, ResultError, check_code
 from pytriton_plugins.text import one_line as shorter
 from pytriton_plugins.text import printable
+from pytriton_plugins.worker.breakpoints import NO_TERMINAL, has_no_terminal
 
 _LOG = logging.getLogger("pytriton.worker")
 
@@ -85,6 +86,8 @@ def _described(error: BaseException, model: str) -> str:
         return f"MemoryError: model {model!r} ran out of memory in its worker" + (f": {text}" if text else "")
     if isinstance(error, RecursionError):
         return f"RecursionError: model {model!r} called itself too deeply" + (f": {text}" if text else "")
+    if has_no_terminal(error):
+        return f"{kind}: {NO_TERMINAL}"
     return f"{kind}: {text}" if text else kind
 
 

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from pytriton_plugins.discovery.importing import imported_files, notes
+from pytriton_plugins.discovery.namesakes import current_folder
 from pytriton_plugins.discovery.resolve import resolve
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
+from pytriton_plugins.worker.breakpoints import refuse_breakpoints
 from pytriton_plugins.worker.call import CallPlan
 from pytriton_plugins.worker.exchange import Surroundings
 from pytriton_plugins.worker.failures import ENDS, ended_by, one_line
@@ -39,12 +41,18 @@ def main(arguments: list[str]) -> int:
     Two inherited descriptors, the level of the daemon's log, what to resolve, and where.
     """
     # What lies in these folders may be served, but never stands in for installed modules.
-    sys.path += [*arguments[4:], *_current_folder()]
+    sys.path += [*arguments[4:], *current_folder()]
     link_fd, kill_pipe, level, reference = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3]
     die_with_host(kill_pipe)
     for descriptor in (link_fd, kill_pipe):
         os.set_inheritable(descriptor, False)
     set_up_logging(level)
+    refuse_breakpoints()
+    return work(link_fd, reference)
+
+
+def work(link_fd: int, reference: str) -> int:
+    """The rest of it, once the process is set up."""
     link = WorkerLink(socket.socket(fileno=link_fd))
     os.register_at_fork(after_in_child=link.close_in_child)
     link.tell("hello", protocol=VERSION, pid=os.getpid(), python=platform.python_version(), numpy=np.__version__)
@@ -64,14 +72,6 @@ def main(arguments: list[str]) -> int:
         return exit_code(error)
 
 
-def _current_folder() -> list[str]:
-    """Nothing where it was deleted: a worker that is restarted needs it only if its model does."""
-    try:
-        return [os.getcwd()]
-    except OSError:
-        return []
-
-
 def _report(link: WorkerLink, declarations: list[ModelDeclaration], reference: str) -> bool:
     models = [declaration.to_json() for declaration in declarations]
     link.tell("models", models=models, files=imported_files(reference), notes=notes(reference))
@@ -87,7 +87,9 @@ def _serve(link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: 
     surroundings = _surroundings(link, declaration, order)
     if calls is None or not _warmed_up(link, declaration, calls, surroundings, order):
         return _FAILED
-    serve_in_threads(link, declaration.slots, _new_server(link, declaration, calls, surroundings, order))
+    serve_in_threads(
+        link, order.get("slots") or declaration.slots, _new_server(link, declaration, calls, surroundings, order)
+    )
     _close(declaration, calls.callable)
     return 0
 

@@ -1,0 +1,222 @@
+"""`pytriton-host debug`: one model's worker in this terminal, asked without a server; imports plugins in children."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+import attrs
+import click
+
+from pytriton_plugins.cli.app import explain
+from pytriton_plugins.cli.infer import split_inputs
+from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output
+from pytriton_plugins.cli.options import config_option
+from pytriton_plugins.discovery.references import canonical
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.settings import suggestion
+from pytriton_plugins.text import one_line
+
+if TYPE_CHECKING:
+    from pytriton_plugins.cli.infer_client import Result
+    from pytriton_plugins.cli.infer_request import Model
+    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.discovery.references import ModelReference
+    from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.plugins import PluginRecord
+    from pytriton_plugins.host.worker import Order
+    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.testing.channel import Answered, Arrays
+
+_EPILOG = """\b
+What pdb is asked most:
+  n    next line     s    step into the call     c    go on
+  p x  show x        w    where am I             q    give up: the request fails
+"""
+
+
+@click.command("debug", epilog=_EPILOG)
+@click.argument("model")
+@click.argument("inputs", metavar="[NAME=VALUE]...", nargs=-1)
+@click.option("--model-version", metavar="N", type=click.IntRange(min=1), help="Default: the newest.")
+@click.option("--repeat", metavar="N", type=click.IntRange(min=1), default=1, help="Send the request N times.")
+@click.option(
+    "--profile",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True, resolve_path=True),
+    help="Write what cProfile measured in the worker to FILE.",
+)
+@click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
+@config_option("config")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    model: str,
+    inputs: tuple[str, ...],
+    model_version: int | None,
+    repeat: int,
+    profile: str | None,
+    as_json: bool,
+    **options: object,
+) -> int:
+    """Run MODEL for one request in this terminal, without a server; breakpoint() and pdb work in it.
+
+    MODEL is a model of an installed plugin, or a file or module as 'serve' takes it (model.py, model.py:add). Its
+    worker is the one that 'serve' starts: the same interpreter, settings, hook plugins, shared memory and checks, but
+    no time limit and one thread. Values are written as for 'infer'. What the model prints, its log and pdb go to
+    standard error, the answer to standard output.
+
+    \b
+      pytriton-host debug add_sub a=1,2,3 b=4,5,6
+      pytriton-host debug model.py x=@input.npy
+      pytriton-host debug model.py x=@input.npy --repeat 100 --profile model.prof && python -m pstats model.prof
+    """
+    given = split_inputs(inputs)
+    if "@-" in given.values():
+        raise ConfigError("@-: standard input belongs to pdb; write a file's name, such as x=@input.npy")
+    config = loaded_config(ctx)
+    broken: dict[str, str] = {}
+    with only_our_output():
+        hooks = loaded_hooks(config, broken)
+    for line in broken.values():
+        explain(f"warning: {line}")
+    return _run(Debugged(config, hooks, model, model_version), given, repeat, profile or "", as_json)
+
+
+@attrs.frozen
+class Debugged:
+    """Which model, of what is configured and installed."""
+
+    config: HostConfig
+    hooks: HookManager
+    text: str
+    version: int | None
+
+    @property
+    def is_target(self) -> bool:
+        return self.text.endswith(".py") or "/" in self.text or ":" in self.text
+
+    def found(self) -> tuple[ModelReference, ModelDeclaration | None]:
+        """The plugin, and the model if it is known already; ConfigError where there is none."""
+        from pytriton_plugins.host.preparing import plugin_records
+
+        if self.is_target:
+            (record,) = plugin_records(attrs.evolve(self.config, targets=(self.text,)), self.hooks)
+            return record.reference, None
+        records = plugin_records(self.config, self.hooks)
+        likely = [record for record in records if canonical(self.text) in map(canonical, record.reference.names)]
+        for some in (likely, [record for record in records if record not in likely]):
+            if found := self._among(some):
+                return found
+        # What cannot be imported in a child may be so for a breakpoint() in it.
+        others = [each for each in likely if not each.declared]
+        for record in [*(each for each in records if self.text in each.declared), *others]:
+            return record.reference, None
+        return self._not_found(records)
+
+    def _among(self, records: Sequence[PluginRecord]) -> tuple[ModelReference, ModelDeclaration] | None:
+        from pytriton_plugins.host.inspecting import inspect
+
+        found = [
+            (each.reference, model)
+            for each in inspect(self.config, self.hooks, records)
+            for model in each.models
+            if model.name == self.text and self.version in (None, model.version)
+        ]
+        return max(found, key=lambda pair: pair[1].version, default=None)
+
+    def _not_found(self, records: Sequence[PluginRecord]) -> NoReturn:
+        known = sorted({name for record in records for name in record.declared})
+        raise ConfigError(
+            f"no installed plugin has a model {one_line(self.text)}{suggestion(self.text, known)}; "
+            f"there are {', '.join(map(one_line, known)) or 'none'}; write one of them, or a file such as ./model.py"
+        )
+
+    def chosen(self, declared: Sequence[ModelDeclaration], reference: ModelReference) -> ModelDeclaration:
+        """The model that is meant, of those of its plugin; the newest version unless another is asked for."""
+        wanted = [each for each in declared if self.is_target or each.name == self.text]
+        names = {each.name for each in wanted}
+        if len(names) > 1:
+            raise ConfigError(
+                f"{one_line(self.text)} has several models: {', '.join(sorted(map(one_line, names)))}; "
+                f"write one of its callables after a colon, such as {one_line(self.text)}:{wanted[0].object_name}"
+            )
+        fits = [each for each in wanted if self.version in (None, each.version)]
+        if not fits:
+            there = ", ".join(f"{one_line(each.name)} version {each.version}" for each in declared)
+            model = "" if self.is_target else f"model {one_line(self.text)} "
+            version = f"version {self.version}" if self.version else ""
+            raise ConfigError(f"{reference.label} has no {f'{model}{version}'.strip()}; it has {there or 'no model'}")
+        return max(fits, key=lambda each: each.version)
+
+
+def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, as_json: bool) -> int:
+    from pytriton_plugins.cli.infer_request import build_inputs
+    from pytriton_plugins.host.launching import launch_of
+    from pytriton_plugins.host.plugins import enabled
+    from pytriton_plugins.testing.foreground import foreground_worker
+
+    config, hooks = debugged.config, debugged.hooks
+    with only_our_output():
+        reference, known = debugged.found()
+        launch = launch_of(config, hooks, reference, known, 1)
+    with foreground_worker(launch, reference, profile) as worker:
+        model = debugged.chosen(enabled(config, worker.declared()), reference)
+        arrays = build_inputs(_as_described(model), given)
+        channel = worker.serve(_order(config, hooks, model))
+        began = time.monotonic()
+        for _ in range(repeat):
+            answered = channel.send(arrays)
+        seconds = time.monotonic() - began
+        worker.finish()
+    if repeat > 1:
+        explain(f"{repeat} requests, {1000 * seconds / repeat:.3g} ms each")
+    if profile:
+        explain(f"profile written; see it with 'python -m pstats {profile}'")
+    return _show(model, answered, as_json)
+
+
+def _as_described(model: ModelDeclaration) -> Model:
+    """As a server would describe it."""
+    from pytriton_plugins.cli.infer_request import Input, Model
+
+    inputs = [Input(each.name, each.dtype.triton, each.wire_shape, each.optional) for each in model.inputs]
+    return Model(model.name, tuple(inputs), model.batched, model.streams)
+
+
+def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Order:
+    from pytriton_plugins.host.launching import worker_hooks
+    from pytriton_plugins.host.worker import Order
+
+    return Order(model, config.model(model.name).settings, worker_hooks(config, hooks), config.forward_headers)
+
+
+def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:
+    """Print the responses; exit code 1 for an error, which one line tells as a client would be told."""
+    from pytriton_plugins.cli.infer_result import print_result, to_json
+
+    (outcome,) = answered.outcomes
+    whole = [outcome] if isinstance(outcome, dict) and not model.streams else []
+    for outputs in answered.parts or whole:
+        result = _result(model, outputs)
+        click.echo(json.dumps(to_json(result), indent=None if model.streams else 2)) if as_json else print_result(
+            result
+        )
+    if isinstance(outcome, dict):
+        return 0
+    explain(f"the request failed ({outcome.code}): {outcome.message}")
+    return 1
+
+
+def _result(model: ModelDeclaration, outputs: Arrays) -> Result:
+    from pytriton_plugins.cli.infer_client import Output, Result
+
+    shown = [
+        Output(each.name, each.dtype.triton, outputs[each.name].shape, outputs[each.name])
+        for each in model.outputs
+        if each.name in outputs
+    ]
+    return Result(model.name, str(model.version), tuple(shown))

@@ -1,0 +1,27 @@
+"""A debugger in a served worker has no terminal: the request fails, and one line says what to do instead."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+NO_TERMINAL = (
+    "a served model has no terminal for a debugger; "
+    "run 'pytriton-host debug MODEL NAME=VALUE', or use call_model in a test"
+)
+
+
+def refuse_breakpoints() -> None:
+    """Have ``breakpoint()`` raise from now on, unless PYTHONBREAKPOINT names something that needs no terminal."""
+    if not os.environ.get("PYTHONBREAKPOINT"):
+        sys.breakpointhook = _refuse
+
+
+def has_no_terminal(error: BaseException) -> bool:
+    """Whether ``error`` is what pdb raises where its input has ended at once, and this is a served worker."""
+    return type(error).__name__ == "BdbQuit" and sys.breakpointhook is _refuse
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise RuntimeError(f"breakpoint(): {NO_TERMINAL}")

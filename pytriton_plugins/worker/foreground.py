@@ -1,0 +1,28 @@
+"""A worker whose callable may use the terminal; started by `pytriton-host debug` (testing/foreground.py)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from pytriton_plugins.worker.main import work
+
+
+def main(arguments: list[str]) -> int:
+    """Run a worker for ``LINK PROFILE REFERENCE FOLDER…``: it ends with its link, and logs plain lines.
+
+    ``PROFILE`` is the file for cProfile's figures, "" for none.
+    """
+    sys.path += [*arguments[3:], os.getcwd()]
+    link_fd, profile, reference = int(arguments[0]), arguments[1], arguments[2]
+    os.set_inheritable(link_fd, False)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    if not profile:
+        return work(link_fd, reference)
+    import cProfile
+
+    with cProfile.Profile() as taken:
+        code = work(link_fd, reference)
+    taken.dump_stats(profile)
+    return code
