@@ -191,7 +191,7 @@ def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> O
     from pytriton_plugins.host.launching import worker_hooks
     from pytriton_plugins.host.worker import Order
 
-    return Order(model, config.model(model.name).settings, worker_hooks(config, hooks), config.forward_headers)
+    return Order(model, config.model(model.name).settings, worker_hooks(config, hooks), config.proven_headers)
 
 
 def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+from pytriton_plugins.discovery.namesakes import current_folder
 from pytriton_plugins.worker.main import work
 
 
@@ -14,7 +15,7 @@ def main(arguments: list[str]) -> int:
 
     ``PROFILE`` is the file for cProfile's figures, "" for none.
     """
-    sys.path += [*arguments[3:], os.getcwd()]
+    sys.path += [*arguments[3:], *current_folder()]
     link_fd, profile, reference = int(arguments[0]), arguments[1], arguments[2]
     os.set_inheritable(link_fd, False)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

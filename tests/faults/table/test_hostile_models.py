@@ -22,9 +22,6 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 MODELS = Path(__file__).parents[2] / "models"
 GOOD = f"{MODELS / 'forms.py'}:doubled"
 ASKED: Arrays = {"x": np.array([[1, 3]], np.float32)}
-NAMES = "pytriton-hostile-"
-"""What the names begin with that these models leave in /dev/shm."""
-
 DAEMONS = (
     ("processes", "prints"),
     ("signals", "descriptors"),
@@ -74,7 +71,7 @@ def test_hostile_models_beside_a_good_one(tmp_path: Path, files: tuple[str, ...]
         assert host.status("/v2/health/ready") == 200
         assert host.stop() == 0
         assert own_mistakes(host.log) == []
-    names = [name for name in shared_memory() if name.startswith(NAMES)]
+    names = [name for name in shared_memory() if name.startswith(tuple(mark.env.values()))]
     assert [*mark.processes().values(), *names, *run.iterdir(), *ports_taken(host)] == []
     figure(19, f"{', '.join(files)}: what the second round costs", [more(first, last, "memory") / 1e6], "MB", 8)
 

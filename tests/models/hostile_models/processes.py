@@ -20,7 +20,7 @@ from pytriton_plugins import Tensor, infer_func
 Array = NDArray[Any]
 X, Y = Tensor("x", np.float32, (-1,)), Tensor("y", np.float32, (-1,))
 KEPT: list[object] = []
-NAMES = "pytriton-hostile-"
+NAMES = os.environ.get("PYTRITON_TEST_MARK", "hostile")
 """What names in /dev/shm begin with."""
 
 
@@ -103,14 +103,14 @@ def executor_by_spawn(x: Array) -> Array:
 @infer_func(inputs=[X], outputs=[Y], max_batch_size=0)
 def shared_memory_left(x: Array) -> Array:
     if x[0]:
-        KEPT.append(SharedMemory(f"{NAMES}{os.getpid()}-{len(KEPT)}", create=True, size=1 << 20))
+        KEPT.append(SharedMemory(f"{NAMES}-{os.getpid()}-{len(KEPT)}", create=True, size=1 << 20))
     return 2 * x
 
 
 @infer_func(inputs=[X], outputs=[Y], max_batch_size=0)
 def shared_memory_and_death(x: Array) -> Array:
     if x[0]:
-        KEPT.append(SharedMemory(f"{NAMES}{os.getpid()}-{len(KEPT)}", create=True, size=1 << 20))
+        KEPT.append(SharedMemory(f"{NAMES}-{os.getpid()}-{len(KEPT)}", create=True, size=1 << 20))
         os.kill(os.getpid(), signal.SIGKILL)
     return 2 * x
 
