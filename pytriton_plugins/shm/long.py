@@ -69,7 +69,8 @@ def send_json(sock: socket.socket, message: dict[str, Any], descriptors: tuple[i
 def receive_json(sock: socket.socket, most: int = MAX_LONG) -> tuple[dict[str, Any] | None, list[int]]:
     """The next JSON message and its descriptors, which the caller owns; None at the end of the link.
 
-    ``most``: how many bytes of one that stands in a file are read. Raises OSError and ProtocolError as `receive` does, and ValueError for what is no JSON.
+    ``most``: how many bytes of one that stands in a file are read. Raises OSError and ProtocolError as `receive` does,
+    and ValueError for what is no JSON.
     """
     data, descriptors = receive(sock)
     if data == _IN_A_FILE and descriptors:
