@@ -75,9 +75,9 @@ static const char *check_outcome(const Answered *answered, uint32_t index, uint6
   if (streams && !answered->ends && outcome->code != 0) return "a failure that does not end its stream";
   if (streams && answered->ends && answered->entry_count > 0) return "outputs at the end of a stream";
   if (outcome->code != 0 || (streams && answered->ends)) return NULL;
-  for (uint32_t o = 0; o < batch->declaration->output_count; o++) {
-    if (request_wants(batch->requests[index], o) && batch->cover[(size_t)index * batch->declaration->output_count + o] == 0) return "no output where one is wanted";
-  }
+  const uint32_t *cover = &batch->cover[(size_t)index * batch->declaration->output_count];
+  for (uint32_t o = 0; o < batch->declaration->output_count; o++)
+    if (request_wants(batch->requests[index], o) && cover[o] == 0) return "no output where one is wanted";
   return NULL;
 }
 

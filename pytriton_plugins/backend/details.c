@@ -101,7 +101,8 @@ static uint8_t *put(uint8_t *to, const void *from, size_t length) {
 static uint8_t *write_one(TritonRequest *request, uint8_t *start) {
   Properties found = properties_of(request);
   WireDetail detail = {.correlation = found.number, .id_length = length_of(found.id), .text_length = length_of(found.text)};
-  detail.flags = (found.flags & TRITON_SEQUENCE_START ? WIRE_SEQUENCE_START : 0) | (found.flags & TRITON_SEQUENCE_END ? WIRE_SEQUENCE_END : 0);
+  if (found.flags & TRITON_SEQUENCE_START) detail.flags |= WIRE_SEQUENCE_START;
+  if (found.flags & TRITON_SEQUENCE_END) detail.flags |= WIRE_SEQUENCE_END;
   detail.timeout_us = request_timeout(request);
   detail.correlation_kind = detail.text_length > 0 ? WIRE_TEXT : found.number != 0 ? WIRE_NUMBER : 0;
   uint8_t *at = put(put(start + sizeof detail, found.id, detail.id_length), found.text, detail.text_length);

@@ -178,8 +178,7 @@ static bool is_expired(const Request *request, uint64_t now) {
   return now > request->expires;
 }
 
-static bool take_if(Pool *pool, Batch *batch, bool (*wanted)(const Request *, uint64_t)) {
-  uint64_t now = clock_ns();
+static bool take_if(Pool *pool, Batch *batch, bool (*wanted)(const Request *, uint64_t), uint64_t now) {
   Request **place = &pool->first;
   while (*place != NULL && batch_has_room(batch)) {
     if (wanted(*place, now))
@@ -209,9 +208,9 @@ static bool must_fail(Pool *pool, Batch *batch, Failure *failure) {
   } else if (pool->given_up && !pool_has_worker(pool)) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
     take_all(pool, batch);
-  } else if (take_if(pool, batch, is_cancelled)) {
+  } else if (take_if(pool, batch, is_cancelled, 0)) {
     failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
-  } else if (pool->declaration.queue_ms > 0 && take_if(pool, batch, is_expired)) {
+  } else if (pool->declaration.queue_ms > 0 && take_if(pool, batch, is_expired, clock_ns())) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the request waited longer than %s%u ms (default_timeout_microseconds)", name,
                 pool->declaration.own_timeouts ? "its own timeout or " : "", pool->declaration.queue_ms);
   }

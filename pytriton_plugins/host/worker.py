@@ -23,7 +23,7 @@ from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.worker_output import WorkerOutput, unmarked
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.shm.long import receive_json, send_json
+from pytriton_plugins.shm.long import MAX_LONG, receive_json, send_json
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import WorkerExit, WorkerInfo
@@ -271,7 +271,8 @@ class Worker:
     def _on_readable(self) -> bool:
         """Take in one message; False when there is none."""
         try:
-            message, descriptors = receive_json(self._sock)
+            # Only its declarations may be long: no worker keeps the daemon busy with what else it says.
+            message, descriptors = receive_json(self._sock, 0 if self._said["models"].done() else MAX_LONG)
             for descriptor in descriptors:
                 os.close(descriptor)
             if message is not None:

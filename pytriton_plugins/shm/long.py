@@ -36,14 +36,14 @@ def sealed_file(content: bytes) -> int:
     return descriptor
 
 
-def sealed_content(descriptor: int) -> bytes:
-    """What stands in such a file; raises ProtocolError for any other, and for one of more than MAX_LONG bytes."""
+def sealed_content(descriptor: int, most: int = MAX_LONG) -> bytes:
+    """What stands in such a file; raises ProtocolError for any other, and for one of more than ``most`` bytes."""
     try:
         seals = fcntl.fcntl(descriptor, _F_GET_SEALS)
     except OSError:
         seals = 0  # no file in memory at all
     size = os.fstat(descriptor).st_size
-    if seals & _SEALS != _SEALS or size > MAX_LONG:
+    if seals & _SEALS != _SEALS or size > most:
         raise ProtocolError(f"a long message of {size} bytes in a file with the seals {seals:#x}")
     return os.pread(descriptor, size, 0)
 
@@ -56,8 +56,8 @@ def send_json(sock: socket.socket, message: dict[str, Any], descriptors: tuple[i
         return
     if len(data) > MAX_LONG:
         raise ProtocolError(
-            f"what stands in its {message['type']} needs {len(data)} bytes and {MAX_LONG} are the most, for the daemon "
-            "reads it in one piece; use shorter names or fewer tensors, or spread the models over several plugins"
+            f"its message {message['type']!r} has {len(data)} bytes, and {MAX_LONG} are read in one piece at most; "
+            "use shorter names or fewer tensors, or spread the models over several plugins"
         )
     file = sealed_file(data)
     try:
@@ -66,15 +66,16 @@ def send_json(sock: socket.socket, message: dict[str, Any], descriptors: tuple[i
         os.close(file)
 
 
-def receive_json(sock: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+def receive_json(sock: socket.socket, most: int = MAX_LONG) -> tuple[dict[str, Any] | None, list[int]]:
     """The next JSON message and its descriptors, which the caller owns; None at the end of the link.
 
-    Raises OSError and ProtocolError as `receive` does, and ValueError for what is no JSON.
+    ``most``: how many bytes of one that stands in a file are read. Raises OSError and ProtocolError as `receive` does,
+    and ValueError for what is no JSON.
     """
     data, descriptors = receive(sock)
     if data == _IN_A_FILE and descriptors:
         try:
-            data = sealed_content(descriptors[0])
+            data = sealed_content(descriptors[0], most)
         finally:
             while descriptors:
                 os.close(descriptors.pop())

@@ -78,6 +78,12 @@ def joined(host: RunningHost, count: int) -> list[int]:
         return [int(each.result(PATIENCE)["rows"].item()) for each in sent]
 
 
+def failures(host: RunningHost) -> int:
+    """How many requests have failed so far, whether their clients know it or not."""
+    with urllib.request.urlopen(f"http://{host.http}/v2/models/Gated/stats") as answer:
+        return int(json.load(answer)["model_stats"][0]["inference_stats"]["fail"]["count"])
+
+
 def batching_of(host: RunningHost) -> Any:
     with urllib.request.urlopen(f"http://{host.http}/v2/models/Gated/config") as answer:
         return json.load(answer).get("dynamic_batching")
@@ -197,6 +203,7 @@ def test_limits_hold_beside_preserve_ordering(tmp_path: Path) -> None:
         waiting = [held.send() for _ in range(2)]
         with ThreadPoolExecutor(4) as pool:
             sent = [pool.submit(attempt, host, protocol, "Gated", FREE) for protocol in PROTOCOLS * 2]
+            wait_until(lambda: failures(host) == 4, PATIENCE, "four are refused")
             held.let_go()
             refused = [each.result(PATIENCE) for each in sent]
         assert [sent.result(PATIENCE) for sent in waiting] == [2, 3]

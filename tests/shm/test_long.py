@@ -43,7 +43,9 @@ def test_a_message_of_any_length_arrives(pair: Pair, length: int) -> None:
 
 
 def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(pair: Pair) -> None:
-    with pytest.raises(ProtocolError, match=rf"what stands in its models needs .* and {MAX_LONG} are the most"):
+    with pytest.raises(
+        ProtocolError, match=rf"its message 'models' has .* bytes, and {MAX_LONG} are read in one piece"
+    ):
         send_json(pair[0], {"type": "models", "x": "x" * MAX_LONG})
 
 
@@ -66,4 +68,7 @@ def test_a_file_that_cannot_be_read_is_closed(pair: Pair) -> None:
     os.close(segment)
     with pytest.raises(ProtocolError):
         receive_json(pair[1])
+    send_json(pair[0], {"type": "t", "x": "x" * MAX_MESSAGE})
+    with pytest.raises(ProtocolError):
+        receive_json(pair[1], 0)
     assert open_files() == before
