@@ -102,7 +102,7 @@ class Worker:
         self.files: tuple[str, ...] = ()
         """What its plugin was imported from."""
         self.notes: tuple[str, ...] = ()
-        """What is to be said of its plugin, a line each."""
+        """Warnings about its import, one line each."""
         self.exit: WorkerExit | None = None
         """How it ended, once it has."""
         self.expected_to_end = False
@@ -316,7 +316,7 @@ class Worker:
         os.close(self._kill_pipe)
 
     def _described(self, status: int) -> str:
-        """How it ended and why. A kill of ours is no other's: what else kills by SIGKILL is the lack of memory."""
+        """How it ended and why. A SIGKILL of the daemon is told apart from the kernel's, which means a lack of memory."""
         killed = status == -signal.SIGKILL and self._killed_for
         how = "a kill by the daemon" if killed else describe_exit(status)
         why = self._ends_for or (self._killed_for if killed else "")
