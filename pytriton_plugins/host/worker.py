@@ -316,7 +316,7 @@ class Worker:
         os.close(self._kill_pipe)
 
     def _described(self, status: int) -> str:
-        """How it ended and why. A SIGKILL of the daemon is told apart from the kernel's, which means a lack of memory."""
+        """How it ended and why. The kernel sends SIGKILL too, when memory is short."""
         killed = status == -signal.SIGKILL and self._killed_for
         how = "a kill by the daemon" if killed else describe_exit(status)
         why = self._ends_for or (self._killed_for if killed else "")
