@@ -71,7 +71,7 @@ def imported_files(reference: str) -> list[str]:
 
 
 def notes(reference: str) -> list[str]:
-    """What is to be said of an imported reference, a line each: files beside it that hide modules, or are hidden."""
+    """Warnings about an imported reference, one line each: files beside it that hide modules, or are hidden."""
     name, _ = split_reference(reference)
     return notes_of(Path(name).absolute()) if is_path(name) else []
 

@@ -91,7 +91,7 @@ async def _serve_plugin(roster: Roster, record: PluginRecord) -> None:
 
 
 def tell_notes(reference: ModelReference, worker: Worker) -> None:
-    """Log what the plugin's worker has to say of its import."""
+    """Log the warnings about the plugin's import."""
     for note in worker.notes:
         _LOG.warning("plugin %s: %s", reference.plugin, note)
 

@@ -72,11 +72,12 @@ def describe_exit(status: int) -> str:
 
 
 def children_of(tasks: Path) -> set[int]:
-    """The children of the process whose threads are ``tasks``, a folder of ``/proc``."""
+    """The children of the process whose threads are ``tasks``, a folder of ``/proc``; those that can be seen."""
     found: set[int] = set()
-    for task in tasks.iterdir():
-        with contextlib.suppress(OSError):  # a thread that ended meanwhile
-            found.update(map(int, (task / "children").read_text().split()))
+    with contextlib.suppress(OSError):  # the process ended meanwhile, or there is no descriptor to look with
+        for task in tasks.iterdir():
+            with contextlib.suppress(OSError):  # a thread that ended meanwhile
+                found.update(map(int, (task / "children").read_text().split()))
     return found
 
 

@@ -106,7 +106,7 @@ class Worker:
         self.files: tuple[str, ...] = ()
         """What its plugin was imported from."""
         self.notes: tuple[str, ...] = ()
-        """What is to be said of its plugin, a line each."""
+        """Warnings about its import, one line each."""
         self.exit: WorkerExit | None = None
         """How it ended, once it has."""
         self.expected_to_end = False
@@ -324,7 +324,7 @@ class Worker:
         self._sock.close()
 
     def _described(self, status: int) -> str:
-        """How it ended and why. A kill of ours is no other's: what else kills by SIGKILL is the lack of memory."""
+        """How it ended and why. The kernel sends SIGKILL too, when memory is short."""
         killed = status == -signal.SIGKILL and self._killed_for
         how = "a kill by the daemon" if killed else describe_exit(status)
         why = self._ends_for or (self._killed_for if killed else "")

@@ -43,7 +43,7 @@ def as_array(place: str, value: Any, dtype: DType) -> Array:
 
 
 def array_of(place: str, value: Any) -> Array:
-    """``value`` as numpy takes it; raises ResultError for what is no array at all."""
+    """``value`` as numpy takes it; raises ResultError for what cannot be an array."""
     kind = type(value).__name__
     try:
         array = np.asarray(value)
@@ -126,7 +126,7 @@ def _lost(natural: Array, dtype: DType) -> list[Any]:
 
 
 def _refuse_others(place: str, array: Array, dtype: DType) -> None:
-    """Raises ResultError for what is no number, though numpy's ``astype`` may well make one of it."""
+    """Raises ResultError for values that are not numbers, even where numpy's ``astype`` would make numbers of them."""
     kind = array.dtype.kind
     if kind in "SUT":
         found = "bytes" if kind == "S" else "text"

@@ -54,7 +54,7 @@ class OwnLogger(logging.Logger):
     def handle(self, record: logging.LogRecord) -> None:
         self.console.handle(record)
         if super().isEnabledFor(record.levelno):
-            with contextlib.suppress(Exception):  # theirs is no reason for a request to fail
+            with contextlib.suppress(Exception):  # a broken handler of the model must not fail the request
                 self._hand_to_others(record)
 
     def _hand_to_others(self, record: logging.LogRecord) -> None:
@@ -103,7 +103,7 @@ def _let_models_configure(default: logging.Handler, least: int) -> None:
         if self is default or not _is_on_console(self):
             return _emit(self, record)
         try:
-            # What a model shows on its console is news of its: it stands there at level INFO at least.
+            # A model that configures a console wants to see what it sends there, debug lines too.
             self.stream.write(marked(record, self.format(record), least) + "\n")
             self.flush()
         except RecursionError:

@@ -39,8 +39,8 @@ class Mark:
 
 
 def shared_memory() -> set[str]:
-    """The names in /dev/shm, without podman's own, which other tests run beside these."""
-    return {name for name in os.listdir("/dev/shm") if not name.startswith("libpod")}
+    """The names in /dev/shm, without podman's own and those of clients, which other tests run beside these."""
+    return {name for name in os.listdir("/dev/shm") if not name.startswith(("libpod", CLIENT_MEMORY))}
 
 
 def ports_taken(host: RunningHost) -> list[int]:
