@@ -64,7 +64,7 @@ def command(
 ) -> int:
     """Run MODEL for one request in this terminal, without a server; breakpoint() and pdb work in it.
 
-    MODEL is a model of an installed plugin, or a file or module as 'serve' takes it (model.py, model.py:add). Its
+    MODEL is a model of an installed plugin, or a TARGET of 'serve': model.py, model.py:add, package.model:add. Its
     worker is the one that 'serve' starts: the same interpreter, settings, hook plugins, shared memory and checks, but
     no time limit and one thread. Values are written as for 'infer'. What the model prints, its log and pdb go to
     standard error, the answer to standard output.
@@ -202,9 +202,10 @@ def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:
     whole = [outcome] if isinstance(outcome, dict) and not model.streams else []
     for outputs in answered.parts or whole:
         result = _result(model, outputs)
-        click.echo(json.dumps(to_json(result), indent=None if model.streams else 2)) if as_json else print_result(
-            result
-        )
+        if as_json:
+            click.echo(json.dumps(to_json(result), indent=None if model.streams else 2))
+        else:
+            print_result(result)
     if isinstance(outcome, dict):
         return 0
     explain(f"the request failed ({outcome.code}): {outcome.message}")

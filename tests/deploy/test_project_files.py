@@ -28,7 +28,7 @@ def found(folder: Path, output: Path | None = None) -> set[str]:
 
 def test_code_and_what_the_build_reads(tmp_path: Path) -> None:
     """All that lies about in a checkout stays there."""
-    kept = {"acme/__init__.py", "acme/build/model.py", "acme/tests/data.json", "acme/.hidden", "acme/new/x.bin"}
+    kept = {"acme/__init__.py", "acme/build/model.py", "acme/tests/data.json", "acme/.hidden", "acme/kv_cache/x.py"}
     kept |= {"pyproject.toml", "README.md", "LICENSE-MIT", "Version", "single.py", "setup.py"}
     built = ["acme/__pycache__/x.pyc", "acme/y.pyc", "build/lib/x.py", "dist/x.whl", "acme.egg-info/PKG-INFO"]
     environments = ["my-env/pyvenv.cfg", "my-env/lib/x.py", ".venv/x.py", "node_modules/x.py", ".mypy_cache/x.py"]
@@ -85,6 +85,7 @@ license-files = ["legal/*"]
 path = "about/version.txt"
 [tool.hatch.build.targets.wheel.force-include]
 "weights/a.bin" = "acme/a.bin"
+"nul\\u0000" = "LONG"
 "../elsewhere" = "acme/elsewhere"
 [tool.hatch.build.targets.sdist]
 include = ["/notes"]
@@ -116,7 +117,7 @@ scripts.all = "checks"
 def test_what_pyproject_names(tmp_path: Path, text: str, kept: set[str], left: list[str]) -> None:
     folder = tmp_path / "project"
     fill(folder, *kept, *left)
-    (folder / "pyproject.toml").write_text(text)
+    (folder / "pyproject.toml").write_text(text.replace("LONG", 10_000 * "long"))
     assert found(folder) == kept | {"pyproject.toml"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from doc_blocks import blocks
-from doc_examples import RAISE_CODE, Examples, install, kind
+from doc_examples import PHOTO, RAISE_CODE, Examples, install, kind
 
 from pytriton_plugins.testing import RunningHost, run_host
 
@@ -23,6 +23,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     for block in blocks("text"):
         for name in re.findall(r"(\S+\.py) +empty$", block.text, re.MULTILINE):
             (found.folder / block.page / name).touch()
+    (found.folder / "clients" / "photo.jpg").write_bytes(PHOTO)
     for block in blocks("toml"):
         if "build-system" in block.text:
             found.file(block).write_text(block.text)

@@ -16,7 +16,7 @@ from doc_examples import Examples, ask
 
 from pytriton_plugins.config_tables import ModelSettings
 from pytriton_plugins.settings import SETTINGS
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -49,7 +49,8 @@ def test_the_file_goes_before_the_code(examples: Examples, tmp_path: Path) -> No
         batching = config["dynamic_batching"]
         assert (config["max_batch_size"], batching["preferred_batch_size"]) == (8, [4])
         assert batching["max_queue_delay_microseconds"] == 500
-        assert "model pooled version 1: serving; shared memory 16.0 MiB for 1 worker" in host.log
+        line = "model pooled version 1: serving; shared memory 16.0 MiB for 1 worker"
+        wait_until(lambda: line in host.log, 10, "the log has it")
         for way in WAYS:
             assert answered(host, way, "pooled", {"x": ("FP32", [[1, 2]])}) == {"total": [3]}
 

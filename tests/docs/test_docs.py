@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,15 +15,16 @@ from types import ModuleType
 import pytest
 from command import call_host
 from doc_blocks import ROOT, Block, Command, blocks, commands
-from doc_examples import Examples, ask, kind
+from doc_examples import PHOTO, Examples, ask, kind
 
 from pytriton_plugins.cli.options import flags_of
 from pytriton_plugins.cli.serve import command as serve_command
 from pytriton_plugins.config import load_config
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from pytriton_plugins.testing.host import PROGRAM
 
-OTHER_PROGRAMS = {"python3", "pip", ".", "docker", "podman", "kubectl", "helm"}
+OTHER_PROGRAMS = {"python3", "pip", ".", "docker", "podman", "kubectl", "helm", "ln", "mkdir", "py-spy", "systemctl"}
 """Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging, tests/containers)."""
 
 ANY_PORTS = {f"PYTRITON_HOST_{name}_PORT": "0" for name in ("HTTP", "GRPC", "METRICS")}
@@ -106,7 +108,7 @@ def those(*starts: tuple[str, ...]) -> list[Command]:
 
 def test_every_command_is_known() -> None:
     run = those(("pytriton-host",), ("curl",))
-    assert {program(command)[0] for command in commands() if command not in run} <= OTHER_PROGRAMS
+    assert {Path(program(command)[0]).name or "." for command in commands() if command not in run} <= OTHER_PROGRAMS
 
 
 @pytest.mark.parametrize("command", those(("pytriton-host", "infer"), ("pytriton-host", "list")), ids=described)
@@ -114,7 +116,8 @@ def test_commands_print_what_the_page_shows(command: Command, host: RunningHost,
     arguments = program(command)[1:]
     url = ["--url", host.grpc] if arguments[0] == "infer" else []
     done = subprocess.run(
-        [sys.executable, "-m", "pytriton_plugins", *arguments, *url],
+        [sys.executable, "-c", PROGRAM, *arguments, *url],
+        cwd=examples.folder / command.block.page if command.block.page == "clients" else None,
         env={**os.environ, **examples.environment, "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -147,7 +150,8 @@ def test_commands_that_need_no_host(command: Command, tmp_path: Path, examples: 
 
 @pytest.mark.parametrize("command", those(("pytriton-host", "health"), ("pytriton-host", "status")), ids=described)
 def test_commands_that_ask_the_running_host(command: Command, host: RunningHost) -> None:
-    arguments = [*program(command)[1:], f"--pid={host.process.pid}"]
+    given, _, _ = " ".join(program(command)[1:]).partition(" --run-dir ")
+    arguments = [*given.split(), f"--pid={host.process.pid}"]
     done = call_host(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -172,8 +176,27 @@ def test_exec_probes_pass(words: str, host: RunningHost) -> None:
 def test_every_command_of_ours_is_run() -> None:
     """So that a page cannot show one that nobody looks at."""
     own = ("new", "image", "manifests", "hooks", "check", "config", "list")
-    run = (*own, "infer", "serve", "health", "status", "models")
+    run = (*own, "debug", "infer", "serve", "health", "status", "models")
     assert {program(command)[1] for command in those(("pytriton-host",))} <= set(run)
+
+
+@pytest.mark.parametrize("command", those(("pytriton-host", "debug")), ids=described)
+def test_a_model_is_debugged_as_the_page_shows(command: Command, tmp_path: Path, examples: Examples) -> None:
+    """What is typed after pdb's prompt goes to standard input, which nothing echoes."""
+    for file in (examples.folder / command.block.page).iterdir():
+        shutil.copy(file, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *program(command)[1:]],
+        cwd=tmp_path,
+        input="".join(f"{line}\n" for line in re.findall(r"^\(Pdb\) (.*)$", command.output, re.MULTILINE)),
+        env={**os.environ, **examples.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    shown = re.sub(r"^\(Pdb\) .*$", "(Pdb)", command.output.replace("/home/me", str(tmp_path)), flags=re.MULTILINE)
+    assert sorted(words(shown)) == sorted(words(done.stdout)) or not command.output
 
 
 @pytest.mark.parametrize("command", those(("pytriton-host", "serve")), ids=described)
@@ -214,10 +237,16 @@ def test_serve_prints_what_the_quick_start_shows(examples: Examples) -> None:
 def test_curl_gets_what_the_page_shows(command: Command, host: RunningHost) -> None:
     parts = program(command)
     (url,) = [part for part in parts if part.startswith("http://")]
-    body = parts[parts.index("-d") + 1] if "-d" in parts else None
-    status, answer = ask(host, url.partition("8000")[2], body)
+    body: str | bytes | None = parts[parts.index("-d") + 1] if "-d" in parts else None
+    if "--data-binary" in parts:
+        assert parts[parts.index("--data-binary") + 1] == "@photo.jpg"
+        body = PHOTO
+    headers = dict([parts[parts.index("-H") + 1].split(": ")]) if "-H" in parts else {}
+    status, answer = ask(host, url.partition("8000")[2], body, headers)
     if "%{http_code}" in parts:
         assert str(status) == command.output
+    elif "-o" in parts:  # a terminal shows nothing of the lengths
+        assert "".join(filter(str.isprintable, answer.decode())) == command.output
     elif command.output.startswith("data: "):
         assert answer.decode().strip() == command.output
     else:

@@ -86,8 +86,14 @@ def test_no_model_is_left_out(host: RunningHost) -> None:
     assert {(name, version or newest.get(name, "1")) for name, version in asked} == served - {
         ("Warmed", "1"),
         ("seen", "1"),
+        ("level", "1"),
         ("raise_code", "1"),
     }
+
+
+def test_a_breakpoint_of_the_pages_is_told_as_the_page_says(host: RunningHost) -> None:
+    (told,) = [block.text.strip() for block in blocks("text") if block.page == "debugging"]
+    assert attempt(host, "grpc", "level", {"x": np.ones((1, 1), np.float32)}).error == told
 
 
 def test_text_that_is_not_utf8_is_the_clients_mistake(host: RunningHost) -> None:

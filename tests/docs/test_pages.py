@@ -171,6 +171,15 @@ def test_yaml_blocks_are_indented_by_two(block: Any) -> None:
         depth = indent
 
 
+def test_every_start_up_probe_asks_for_ready() -> None:
+    """On the pages as in the manifests: a restart is the only other try of a plugin that failed at the start."""
+    probes = [block.text.partition("startupProbe:")[2] for block in blocks("yaml") if "startupProbe:" in block.text]
+    probes += [path.read_text().partition("startupProbe:")[2] for path in DOCS.glob("deploying/*/*.yaml")]
+    asked = [re.findall(r"health, (\w+)\]|path: /v2/health/(\w+)", probe)[0] for probe in probes if probe]
+    assert len(asked) == 3
+    assert {"".join(each) for each in asked} == {"ready"}
+
+
 def test_the_containerfile_ends_as_the_command_writes_it() -> None:
     (block,) = blocks("dockerfile")
     text = containerfile(Image(read_server("triton", None), (), (Wanted("acme-add", "acme-add"),)))
@@ -179,8 +188,8 @@ def test_the_containerfile_ends_as_the_command_writes_it() -> None:
 
 
 def test_every_block_says_what_it_is() -> None:
-    known = {"python", "toml", "console", "yaml", "dockerfile", "text", "json", "haproxy"}
-    every = blocks(*known, "", "sh", "bash", "ini")
+    known = {"python", "toml", "console", "yaml", "dockerfile", "text", "json", "haproxy", "ini"}
+    every = blocks(*known, "", "sh", "bash")
     assert {block.language for block in every} <= known
     fences = sum(len(re.findall(r"^ *```", path.read_text(), re.MULTILINE)) for path in PAGES)
     assert fences == 2 * len(every)

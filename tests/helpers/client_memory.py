@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from leftovers import CLIENT_MEMORY
 from numpy.typing import NDArray
 
 TIMEOUT = 10.0
@@ -25,7 +26,7 @@ class Region:
     """One registered region with inputs and outputs of one client: the whole file."""
 
     def __init__(self, url: str, size: int, protocol: str) -> None:
-        self.name = f"pytriton-test-{secrets.token_hex(4)}"
+        self.name = f"{CLIENT_MEMORY}{secrets.token_hex(4)}"
         self.path = Path("/dev/shm", self.name)
         self.path.touch(0o600)
         os.truncate(self.path, size)

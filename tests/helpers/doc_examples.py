@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +70,17 @@ def install(project: Path, target: Path) -> None:
         wheel.extractall(target)
 
 
-def ask(host: RunningHost, path: str, body: str | None) -> tuple[int, bytes]:
+PHOTO = b"\xff\xd8\xff\xe0 as much of a JPEG as the pages look at"
+"""`photo.jpg` of the pages."""
+
+
+def ask(
+    host: RunningHost, path: str, body: str | bytes | None, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
     """What curl would get: GET without a body, else POST."""
     connection = http.client.HTTPConnection(host.http, timeout=10)
     try:
-        connection.request("POST" if body else "GET", path, body)
+        connection.request("POST" if body else "GET", path, body, dict(headers or {}))
         response = connection.getresponse()
         return response.status, response.read()
     finally:

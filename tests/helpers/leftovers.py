@@ -11,6 +11,9 @@ from pytriton_plugins.testing import RunningHost
 
 _VARIABLE = "PYTRITON_TEST_MARK"
 
+CLIENT_MEMORY = "pytriton-client-"
+"""What names in /dev/shm begin with that tests make in the part of a client."""
+
 
 class Mark:
     """A variable that every descendant of a host inherits, so that none can hide."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from leftovers import CLIENT_MEMORY
 from numpy.typing import NDArray
 
 from pytriton_plugins import RequestError, Tensor
@@ -53,7 +54,7 @@ def clients() -> Iterator[Callable[[], Client]]:
     made: list[Client] = []
 
     def new() -> Client:
-        made.append(Client(Path(f"/dev/shm/pytriton-test-{os.getpid()}-{len(made)}")))
+        made.append(Client(Path(f"/dev/shm/{CLIENT_MEMORY}{os.getpid()}-{len(made)}")))
         return made[-1]
 
     yield new

@@ -32,7 +32,7 @@ _NOT_PACKAGED = re.compile(
 """Names beside pyproject.toml that are by convention not in a wheel; setuptools has nearly the same list."""
 
 _NOT_SOURCE = re.compile(
-    r"\.(git|hg|svn|env|venv|tox|nox|eggs)|__pycache__|node_modules|.*\.(pyc|pyo|egg-info)|.*_cache"
+    r"\.(git|hg|svn|env|venv|tox|nox|eggs)|__pycache__|node_modules|.*\.(pyc|pyo|egg-info)|\..*_cache"
 )
 """Names that are not source at any depth."""
 
@@ -110,7 +110,8 @@ def _named(folder: Path, document: Mapping[str, Any]) -> Iterator[Path]:
         place = text.strip("/")
         literal = re.split(r"[*?\[{]", place)[0]
         path = folder / (place if literal == place else literal.rpartition("/")[0])
-        if path != folder and path.resolve().is_relative_to(folder.resolve()) and path.exists():
+        # A text may be no path at all: os.path.exists says so of one that is too long, or has odd characters.
+        if path != folder and os.path.exists(path) and path.resolve().is_relative_to(folder.resolve()):
             yield path
 
 
