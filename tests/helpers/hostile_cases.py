@@ -34,7 +34,7 @@ def answered(right: Callable[[Array], bool]) -> Case:
 
 
 ANSWERED, ANSWERED_THEN_REPLACED = Case(), Case(replaced=True)
-ENDED = Case("model {model}: its worker ended while it ran this request", replaced=True)
+ENDED = Case("model {model}: its worker ended while it ran this request…", replaced=True)
 BROKE = "model {model}: its worker broke the protocol:"
 LATE = Case("model {model}: the callable did not return within the model's timeout of 1 s", replaced=True)
 TOLD = Case("ValueError: told all the same")
@@ -116,14 +116,13 @@ FILES: dict[str, dict[str, Case]] = {
         "recursion_without_end": Case("RecursionError: model '{model}' called itself too deeply…"),
         "recursion_of_ten_thousand": Case("RecursionError: model '{model}' called itself too deeply…"),
         "stop_iteration": Case("StopIteration: [1. 3.]"),
-        "base_exception": ENDED,
         "memory_error": Case("MemoryError: model '{model}' ran out of memory in its worker"),
         "raised_from_another_thread": Case("TimeoutError"),
     },
     "arrays": {
         "inputs_kept": ANSWERED,
         "input_written_through_a_pointer": ENDED,
-        "input_made_writeable": Case("ValueError: cannot set WRITEABLE flag to True of this array"),
+        "input_made_writeable": Case("ValueError: cannot set WRITEABLE flag to True of this array…"),
         "input_resized": ANSWERED,
         "input_returned": answered(lambda y: y.tolist() == [1, 3]),
         "reversed_view": ANSWERED,
