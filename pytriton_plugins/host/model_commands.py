@@ -183,9 +183,9 @@ class ModelCommands:
         progress(f"importing {record.reference.label}")
         workers: list[Worker] = []
         try:
-            workers.append(self._roster.new_worker(record.reference))
-            declared = await workers[0].declared(self._roster.config.import_timeout)
-            record.files = workers[0].files
+            worker, declared = await self._roster.imported(record)
+            workers.append(worker)
+            record.files = worker.files
             record.declared = frozenset(declaration.name for declaration in declared)
             yield record, enabled(self._roster.config, declared), workers
         except (WorkerFailed, ConfigError, OSError) as error:

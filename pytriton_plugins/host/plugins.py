@@ -57,8 +57,7 @@ async def serve_plugin(roster: Roster, record: PluginRecord) -> None:
     """Import the plugin in a worker and have its models served; an error that it had stands until it is."""
     worker: Worker | None = None
     try:
-        worker = roster.new_worker(record.reference)
-        declared = await worker.declared(roster.config.import_timeout)
+        worker, declared = await roster.imported(record)
         record.files = worker.files
         record.declared = frozenset(declaration.name for declaration in declared)
         declarations = enabled(roster.config, declared)

@@ -64,8 +64,7 @@ class Reloader:
             return
         worker: Worker | None = None
         try:
-            worker = self._roster.new_worker(record.reference)
-            declared = await worker.declared(self._roster.config.import_timeout)
+            worker, declared = await self._roster.imported(record)
             declarations = enabled(self._roster.config, declared)
         except (WorkerFailed, ConfigError, OSError) as error:
             if worker is not None:

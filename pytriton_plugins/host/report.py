@@ -88,10 +88,14 @@ class Report:
 
 def awaited(roster: Roster) -> str:
     """What a host that starts still waits for."""
-    waiting = [model.name for model in roster.models.values() if not model.loaded and not model.error]
-    importing = [record.reference.plugin for record in roster.records if not record.models and not record.error]
+    records = [record for record in roster.records if not record.models and not record.error]
+    models = [model for model in roster.models.values() if not model.loaded and not model.error]
+    importing = [record.reference.plugin for record in records if not roster.turns.awaits(record)]
+    loading = [model.name for model in models if not model.waits]
+    waiting = len(records) + len(models) - len(importing) - len(loading)
     parts = [f"importing {', '.join(importing)}"] if importing else []
-    parts += [f"loading {', '.join(waiting)}"] if waiting else []
+    parts += [f"loading {', '.join(loading)}"] if loading else []
+    parts += [f"{waiting} wait{'s' if waiting == 1 else ''} for a turn to start"] if waiting else []
     return printable("; ".join(parts) or "opening") + " …"
 
 
