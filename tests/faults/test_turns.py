@@ -35,17 +35,17 @@ def NAME(x):
 NAMES = ("first", "second")
 
 
-def asked(host: RunningHost, command: str, **more: Any) -> Any:
+def asked(run_dir: Path, command: str, **more: Any) -> Any:
     """What the control socket answers, within less than a turn's length even where programs start slowly."""
-    connection = find_host(pid=host.process.pid)
+    connection = find_host(str(run_dir))
     try:
         return connection.ask({"command": command, **more}, 30)
     finally:
         connection.close()
 
 
-def why_not(host: RunningHost, model: str) -> str:
-    return str(next(each["reason"] for each in asked(host, "status")["models"] if each["model"] == model))
+def why_not(run_dir: Path, model: str) -> str:
+    return str(next(each["reason"] for each in asked(run_dir, "status")["models"] if each["model"] == model))
 
 
 @pytest.fixture
@@ -62,19 +62,21 @@ def mark() -> Mark:
 
 
 @pytest.fixture
-def host(folders: list[Path], mark: Mark) -> Iterator[RunningHost]:
+def host(folders: list[Path], mark: Mark, tmp_path: Path) -> Iterator[RunningHost]:
     files = [folder / f"{folder.name}_model.py" for folder in folders]
-    with run_host(*files, options=["--start-parallelism=1"], env=mark.env, ready=False) as started:
+    with run_host(
+        *files, options=["--start-parallelism=1", f"--run-dir={tmp_path}"], env=mark.env, ready=False
+    ) as started:
         yield started
 
 
-def test_what_waits_for_its_turn(host: RunningHost, folders: list[Path], mark: Mark) -> None:
+def test_what_waits_for_its_turn(host: RunningHost, folders: list[Path], mark: Mark, tmp_path: Path) -> None:
     """Seen red with a crash that starts all workers at once, and with limits and words for what runs only."""
     first, second = folders
     wait_until((first / "begun").exists, 30, "the first plugin is imported")
     file = first / "first_model.py"
     expected = f"starting: importing {file}; 1 waits for a turn to start …"
-    wait_until(lambda: asked(host, "health", check="ready")["reasons"] == [expected], 30, expected)
+    wait_until(lambda: asked(tmp_path, "health", check="ready")["reasons"] == [expected], 30, expected)
     (first / "go").touch()
     (second / "go").touch()
     host.wait_ready()
@@ -86,7 +88,7 @@ def test_what_waits_for_its_turn(host: RunningHost, folders: list[Path], mark: M
             os.kill(pid, signal.SIGKILL)
     wait_until((first / "begun").exists, 30, "the first of the four comes back")
     said = "it has no live worker, and the next one waits for its turn to start"
-    wait_until(lambda: why_not(host, "first") == said, 30, said)
+    wait_until(lambda: why_not(tmp_path, "first") == said, 30, said)
     assert (first / "begun").read_text() == "x", "only one of the four has begun"
     (first / "go").touch()
     host.wait_ready()

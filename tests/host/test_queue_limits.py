@@ -104,7 +104,7 @@ def test_a_request_that_waits_too_long_is_answered(tmp_path: Path, protocol: str
         with pytest.raises(
             InferenceServerException, match=r"no worker was free within 200 ms \(default_timeout_micros"
         ):
-            sent.result(2.0)
+            sent.result(PATIENCE)
         held.let_go()
         assert held.first.result(PATIENCE)["batch"].item() == 1
         assert asked(host, protocol) == 2
