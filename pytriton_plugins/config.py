@@ -82,6 +82,7 @@ class HostConfig:
     shm_wait: float = _POLICY.wait
     shm_trim_after: float = _POLICY.trim_after
     shm_lend: bool = _POLICY.lend
+    start_parallelism: int | None = None
     import_timeout: float = 60.0
     load_timeout: float = 60.0
     drain_delay: float = 0.0

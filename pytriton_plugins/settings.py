@@ -111,6 +111,13 @@ def parse_workers(value: object) -> int:
     return int(str(value))
 
 
+def parse_start_parallelism(value: object) -> int:
+    """How many workers start at a time."""
+    if not _is_whole(value) or not 1 <= int(str(value)) <= 1024:
+        raise ValueError(f"{one_line(repr(value))} is not a number of starts; write a whole number from 1 to 1024")
+    return int(str(value))
+
+
 def parse_size(value: object) -> int:
     """Bytes, from a whole number or text such as ``16MiB``; K, M, G, T with or without ``i`` count by 1024 and 1000."""
     match = _SIZE.fullmatch(str(value).strip()) if isinstance(value, (str, int)) and value is not True else None
@@ -313,6 +320,7 @@ SETTINGS = (
     _setting("shm_wait", parse_wait, "shm.wait"),
     _setting("shm_trim_after", parse_seconds, "shm.trim_after"),
     Setting("shm_lend", "shm-lend", "shm.lend", parse_flag, flag=True, on=True),
+    _setting("start_parallelism", parse_start_parallelism),
     _setting("import_timeout", parse_seconds),
     _setting("load_timeout", parse_seconds),
     _setting("drain_delay", parse_seconds),

@@ -9,6 +9,9 @@ import figures
 import pytest
 from allowed_skips import forbidden, read_allowed
 
+# What is waited for comes soon, or on a machine that does other work a little later: a limit is for what never comes.
+os.environ.setdefault("PYTRITON_TEST_PATIENCE", "6")
+
 LEFT_OUT = ("backend", "benchmarks", "cli", "docs", "faults", "host", "plugins", "testing", "worker")
 """Folders without which PYTRITON_TESTS=short is content."""
 

@@ -45,8 +45,16 @@ HELP = {
         "Let callables read large inputs in clients' own shared memory, or copy them all. It has an effect only with "
         "--allow shared-memory. Default: --shm-lend.",
     ),
-    "import_timeout": ("SECONDS", "How long importing a plugin may take. Default: 60."),
-    "load_timeout": ("SECONDS", "How long a model's set-up may take, and again its load into Triton. Default: 60."),
+    "start_parallelism": (
+        "N",
+        "How many workers import and set up their models at a time; the others wait for their turn. "
+        "Default: two for each processor.",
+    ),
+    "import_timeout": ("SECONDS", "How long importing a plugin may take from its turn on. Default: 60."),
+    "load_timeout": (
+        "SECONDS",
+        "How long a model's set-up may take from its turn on, and again its load into Triton. Default: 60.",
+    ),
     "drain_delay": (
         "SECONDS",
         "How long the daemon serves on when it is to stop and is not ready any more. Default: 5 in Kubernetes, else 0.",

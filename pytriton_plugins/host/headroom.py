@@ -33,7 +33,7 @@ def container_memory(root: Path = _ROOT) -> int | None:
 
     None where nothing but the size of the machine is a limit. ``root``: where ``proc`` and ``sys`` are.
     """
-    limits = [_number(folder / names[0]) for folder, names in _cgroups("memory", _V1, _V2, root)]
+    limits = [_number(folder / names[0]) for folder, names in cgroups("memory", _V1, _V2, root)]
     least = min((limit for limit in limits if limit is not None), default=NO_LIMIT)
     return least if least < machine_memory(root) else None
 
@@ -102,11 +102,11 @@ def _own_threads(folder: Path) -> int:
 
 
 def _below_limits(controller: str, v1: _Names, v2: _Names) -> list[int]:
-    lefts = [_left(folder, *names) for folder, names in _cgroups(controller, v1, v2)]
+    lefts = [_left(folder, *names) for folder, names in cgroups(controller, v1, v2)]
     return [left for left in lefts if left is not None]
 
 
-def _cgroups(controller: str, v1: _Names, v2: _Names, above: Path = _ROOT) -> list[tuple[Path, _Names]]:
+def cgroups(controller: str, v1: _Names, v2: _Names, above: Path = _ROOT) -> list[tuple[Path, _Names]]:
     """The cgroups from this process up to the root, version 1 or 2, as this mount namespace shows them."""
     found = []
     for line in (above / "proc/self/cgroup").read_text().splitlines():

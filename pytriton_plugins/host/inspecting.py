@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -13,14 +12,12 @@ from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.launching import launch_of
+from pytriton_plugins.host.launching import imported, launch_of
 from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, shared, tell_notes, warn_of_unknown_names
 from pytriton_plugins.host.processes import kill_children
+from pytriton_plugins.host.turns import Turns, turns_of
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
-
-_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
-"""Imports beside each other: a plugin that hangs must not hold up the others."""
 
 _END_PATIENCE = 0.5
 
@@ -48,18 +45,17 @@ async def _inspect(
     config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], on_done: Callable[[Inspected], object]
 ) -> list[Inspected]:
     numbers = itertools.count(1)
-    room = asyncio.Semaphore(_AT_ONCE)
+    turns = turns_of(config)
 
     async def one(record: PluginRecord) -> Inspected:
         if record.error:
             return Inspected(record.reference, error=record.error)
-        async with room:
-            try:
-                done = Inspected(record.reference, await _declared(config, hooks, record, next(numbers)))
-            except (WorkerFailed, ConfigError, HookError) as error:
-                done = Inspected(record.reference, error=str(error))
-            except OSError as error:
-                done = Inspected(record.reference, error=f"no worker can be started: {error.strerror}")
+        try:
+            done = Inspected(record.reference, await _declared(config, hooks, turns, record, next(numbers)))
+        except (WorkerFailed, ConfigError, HookError) as error:
+            done = Inspected(record.reference, error=str(error))
+        except OSError as error:
+            done = Inspected(record.reference, error=f"no worker can be started: {error.strerror}")
         on_done(done)
         return done
 
@@ -72,12 +68,14 @@ async def _inspect(
 
 
 async def _declared(
-    config: HostConfig, hooks: HookManager, record: PluginRecord, number: int
+    config: HostConfig, hooks: HookManager, turns: Turns, record: PluginRecord, number: int
 ) -> tuple[ModelDeclaration, ...]:
-    launch = launch_of(config, hooks, record.reference, None, number)
-    worker = Worker(number, record.reference, launch, lambda worker, message: None, lambda worker: None)
+    def start() -> Worker:
+        launch = launch_of(config, hooks, record.reference, None, number)
+        return Worker(number, record.reference, launch, lambda worker, message: None, lambda worker: None)
+
+    worker, declared = await imported(turns, record, start, config.import_timeout)
     try:
-        declared = await worker.declared(config.import_timeout)
         record.declared = frozenset(declaration.name for declaration in declared)
         tell_notes(record.reference, worker)
         return tuple(enabled(config, declared))

@@ -1,9 +1,10 @@
-"""How a worker is started: interpreter, variables and path; runs in the host."""
+"""How a worker is started: in its turn, with its interpreter, variables and path; runs in the host."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -11,7 +12,8 @@ import attrs
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.worker import Launch
+from pytriton_plugins.host.turns import Turns
+from pytriton_plugins.host.worker import Launch, Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.values import WorkerInfo
 
@@ -35,3 +37,20 @@ def worker_hooks(config: HostConfig, hooks: HookManager) -> list[dict[str, Any]]
         {**attrs.asdict(reference), "settings": config.tables.plugins.get(reference.plugin, {})}
         for reference in hooks.worker_references()
     ]
+
+
+async def imported(
+    turns: Turns, owner: object, start: Callable[[], Worker], timeout: float
+) -> tuple[Worker, list[ModelDeclaration]]:
+    """A worker that has imported its plugin, when the turn of ``owner`` has come, and the models that it holds.
+
+    Raises WorkerFailed, and what ``start`` raises: OSError, HookError. ``timeout``: seconds from its start on.
+    """
+    async with turns.turn(owner) as turn:
+        worker = start()
+        turn.watch(worker.pid)
+        try:
+            return worker, await worker.declared(timeout)
+        except WorkerFailed:
+            worker.kill()
+            raise

@@ -190,10 +190,9 @@ class ModelCommands:
         try:
             reference = await as_installed(record.reference)
             progress(f"importing {reference.label}")
-            workers.append(self._roster.new_worker(reference))
-            declared = await workers[0].declared(self._roster.config.import_timeout)
-            record.reference = reference
-            record.files = workers[0].files
+            worker, declared = await self._roster.imported(record, reference)
+            workers.append(worker)
+            record.reference, record.files = reference, worker.files
             record.declared = frozenset(declaration.name for declaration in declared)
             yield record, enabled(self._roster.config, declared), workers
         except (WorkerFailed, ConfigError, OSError) as error:

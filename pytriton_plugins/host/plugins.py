@@ -70,8 +70,7 @@ async def _serve_plugin(roster: Roster, record: PluginRecord) -> None:
     """Raises LimitError for models that would leave clients no descriptors."""
     worker: Worker | None = None
     try:
-        worker = roster.new_worker(record.reference)
-        declared = await worker.declared(roster.config.import_timeout)
+        worker, declared = await roster.imported(record)
         record.files = worker.files
         tell_notes(record.reference, worker)
         record.declared = frozenset(declaration.name for declaration in declared)

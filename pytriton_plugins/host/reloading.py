@@ -66,8 +66,7 @@ class Reloader:
         worker: Worker | None = None
         try:
             reference = await as_installed(record.reference)
-            worker = self._roster.new_worker(reference)
-            declared = await worker.declared(self._roster.config.import_timeout)
+            worker, declared = await self._roster.imported(record, reference)
             declarations = enabled(self._roster.config, declared)
         except (WorkerFailed, ConfigError, OSError) as error:
             if worker is not None:

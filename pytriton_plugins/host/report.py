@@ -172,10 +172,14 @@ def _problems(rows: Sequence[Row], reasons: Sequence[str], columns: int | None) 
 
 def awaited(roster: Roster) -> str:
     """What a host that starts still waits for; the first few names of each kind."""
-    waiting = [model.name for model in roster.models.values() if not model.loaded and not model.error]
-    importing = [record.reference.plugin for record in roster.records if not record.models and not record.error]
+    records = [record for record in roster.records if not record.models and not record.error]
+    models = [model for model in roster.models.values() if not model.loaded and not model.error]
+    importing = [record.reference.plugin for record in records if not roster.turns.awaits(record)]
+    loading = [model.name for model in models if not model.waits]
+    waiting = len(records) + len(models) - len(importing) - len(loading)
     parts = [f"importing {_few(importing)}"] if importing else []
-    parts += [f"loading {_few(waiting)}"] if waiting else []
+    parts += [f"loading {_few(loading)}"] if loading else []
+    parts += [f"{waiting} wait{'s' if waiting == 1 else ''} for a turn to start"] if waiting else []
     return printable("; ".join(parts) or "opening") + " …"
 
 

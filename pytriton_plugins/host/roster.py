@@ -15,7 +15,7 @@ from pytriton_plugins.errors import HookError, ProtocolError, ServerError, Serve
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.final_config import final_config
 from pytriton_plugins.host.granting import Wish
-from pytriton_plugins.host.launching import launch_of, worker_hooks
+from pytriton_plugins.host.launching import imported, launch_of, worker_hooks
 from pytriton_plugins.host.memory import Budget
 from pytriton_plugins.host.metrics import Metrics, Model
 from pytriton_plugins.host.plugins import PluginRecord
@@ -23,6 +23,7 @@ from pytriton_plugins.host.repository import add_model, plain_config
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.turns import turns_of
 from pytriton_plugins.host.worker import Launch, Worker
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import LinkMessage
@@ -49,6 +50,7 @@ class Roster:
         self.config = config
         self.hooks = hooks
         self.budget = Budget(config.shm_total)
+        self.turns = turns_of(config)
         self.metrics = Metrics()
         self.models: dict[tuple[str, int], ServedModel] = {}
         self.records: list[PluginRecord] = []
@@ -121,6 +123,16 @@ class Roster:
         self.workers[number] = worker
         self._teller.tell(self.hooks.on_worker_start, worker.info)
         return worker
+
+    async def imported(
+        self, record: PluginRecord, reference: ModelReference | None = None
+    ) -> tuple[Worker, list[ModelDeclaration]]:
+        """A worker that has imported the plugin, and what that holds; raises WorkerFailed, OSError or HookError.
+
+        ``reference``: the plugin as it is installed by now, if that is not the record's.
+        """
+        plugin, timeout = reference or record.reference, self.config.import_timeout
+        return await imported(self.turns, record, lambda: self.new_worker(plugin), timeout)
 
     def launch_of(self, reference: ModelReference, model: ModelDeclaration | None, number: int) -> Launch:
         """How a worker for the plugin, or for one model of it, is started; raises HookError while the host starts."""

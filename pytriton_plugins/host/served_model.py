@@ -101,10 +101,15 @@ class ServedModel:
         if self.error:
             return self.error
         if not self.loaded:
-            return "it is being loaded"
+            return "it waits for its turn to start" if self.waits else "it is being loaded"
         if self.live.seconds_without > NOT_READY_AFTER:
-            return "it has no live worker"
+            return "it has no live worker" + (", and the next one waits for its turn to start" if self.waits else "")
         return ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a worker of it waits for its turn."""
+        return self._host.turns.awaits(self)
 
     async def swap(self, reference: ModelReference, first: Worker | None) -> Swapped:
         """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
@@ -122,11 +127,9 @@ class ServedModel:
             trial: asyncio.Future[Worker] = self._loop.create_future()
             place = self._loop.create_task(self._keep_alive(first, trial))
             first = None
-            patience = self._host.config.import_timeout + self._host.config.load_timeout
             either: set[asyncio.Future[Any]] = {trial, place}
-            await asyncio.wait(either, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not trial.done():
-                place.cancel()
                 if not done:
                     self.reference = before
                 return Swapped(done, len(live))
@@ -186,14 +189,15 @@ class ServedModel:
         history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
         try:
             while not self.error and not self._is_over:
-                started, fresh, worker = worker or self._new_worker(), worker is None, None
+                started, served = await self._serve_with(worker, trial)
+                worker = None
+                if (started and started.expected_to_end) or _is_open(trial):
+                    return  # another has taken its place, or keeps it
+                if self.error or self._is_over:
+                    return
                 if started is None:
                     await asyncio.sleep(SPAWN_AGAIN_AFTER)
-                    continue
-                served = await self._serve_with(started, fresh=fresh, trial=trial)
-                if started.expected_to_end or _is_open(trial):
-                    return  # another has taken its place, or keeps it
-                if not self.error and not self._is_over:
+                else:
                     await self._after(started, history, served=served)
         except HookError as error:
             self._host.abort(error)
@@ -227,6 +231,8 @@ class ServedModel:
             await asyncio.Event().wait()
 
     def _new_worker(self) -> Worker | None:
+        if self.error or self._is_over:  # while it waited for its turn
+            return None
         try:
             return self._host.new_worker(self.reference, self.declaration)
         except OSError as error:  # a moment without memory, processes or descriptors
@@ -241,15 +247,20 @@ class ServedModel:
         else:
             self.give_up(reason)
 
-    async def _serve_with(self, worker: Worker, *, fresh: bool, trial: asyncio.Future[Worker] | None) -> bool:
-        """One worker's life; whether it has served. ``trial`` learns of the first that does."""
-        served = False
+    async def _serve_with(
+        self, worker: Worker | None, trial: asyncio.Future[Worker] | None
+    ) -> tuple[Worker | None, bool]:
+        """The life of a worker that has imported the plugin, or of a new one, None if it cannot be started; and whether
+        it has served. ``trial`` learns of the first that does.
+        """
+        served, fresh = False, worker is None
         try:
-            if fresh:
-                self._compare(await worker.declared(self._host.config.import_timeout))
-            config, hooks = self._host.config, self._host.worker_hooks()
-            order = Order(self.declaration, self.settings.settings, hooks, config.proven_headers)
-            await worker.serve(order, config.load_timeout)
+            async with self._host.turns.turn(self, begun=not fresh) as turn:
+                worker = worker or self._new_worker()
+                if worker is None:
+                    return None, False
+                turn.watch(worker.pid)
+                await self._set_up(worker, fresh=fresh)
             if self._is_over:
                 worker.dismiss()
             while worker.child.running and not worker.expected_to_end:
@@ -263,14 +274,25 @@ class ServedModel:
                 self.live.disconnect(worker)
                 worker.excuse()
             await worker.child.wait()
+        except HookError:
+            raise
         except (PytritonPluginsError, OSError) as error:
-            worker.kill()
             self._failed(str(error))
-        finally:
-            if self.error or _is_open(trial):
+            if worker is not None:
                 worker.kill()
-            self.live.disconnect(worker)
-        return served
+        finally:
+            if worker is not None:
+                if self.error or _is_open(trial):
+                    worker.kill()
+                self.live.disconnect(worker)
+        return worker, served
+
+    async def _set_up(self, worker: Worker, *, fresh: bool) -> None:
+        config, hooks = self._host.config, self._host.worker_hooks()
+        if fresh:
+            self._compare(await worker.declared(config.import_timeout))
+        order = Order(self.declaration, self.settings.settings, hooks, config.proven_headers)
+        await worker.serve(order, config.load_timeout)
 
     async def _join(self, worker: Worker, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""

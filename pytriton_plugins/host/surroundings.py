@@ -9,6 +9,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory import Budget
 from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.turns import Turns
 from pytriton_plugins.host.worker import Worker
 from pytriton_plugins.models import ModelDeclaration
 
@@ -22,6 +23,7 @@ class Surroundings(Protocol):
     config: HostConfig
     hooks: HookManager
     budget: Budget
+    turns: Turns
 
     async def server(self) -> TritonServer: ...
     def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 _PAUSE = 0.01
+_PATIENCE = "PYTRITON_TEST_PATIENCE"
+"""The variable by which a slow machine, or one that does other work, gets more time."""
 
 
 def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
-    """The first true value of ``condition()``; raises TimeoutError that names ``what`` after ``timeout`` seconds."""
+    """The first true value of ``condition()``; raises TimeoutError that names ``what`` after ``timeout`` seconds.
+
+    Where PYTRITON_TEST_PATIENCE is set, to 5 for example, it waits that many times as long.
+    """
+    timeout *= float(os.environ.get(_PATIENCE) or 1)
     deadline = time.monotonic() + timeout
     while True:
         value = condition()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from command import call_host
 from fake_distributions import install, path_with
+from leftovers import freeze
 
 from pytriton_plugins.cli.asking import find_host
 from pytriton_plugins.errors import ControlError
@@ -91,7 +92,7 @@ def test_a_liveness_verdict(tmp_path: Path) -> None:
     os.mkfifo(gate)
     install(tmp_path / "site", "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
     env = {"PYTHONPATH": path_with(tmp_path / "site"), "VERDICTS": str(tmp_path)}
-    with running(folder, MODELS / "life.py", env=env) as host:
+    with running(folder, MODELS / "life.py", env=env, drain_timeout=None) as host:
         assert health("live", folder) == (0, "")
         body = {"inputs": [{"name": n, "datatype": "BYTES", "shape": [1, 1], "data": [d]} for n, d in _wait(gate)]}
         command = [sys.executable, "-c", _SEND, host.http, repr(body)]
@@ -99,7 +100,8 @@ def test_a_liveness_verdict(tmp_path: Path) -> None:
             wait_until(lambda: Path(f"{gate}.pid").exists(), 10, "the request is in flight")
             (tmp_path / "dead").touch()
             said = "pytriton-host: not alive: guard (acme-guard 1.0): there is a file dead and \\x1b[31m\n"
-            wait_until(lambda: health("live", folder) == (1, said), 0.9, "it says that it is not alive")
+            wait_until(lambda: health("live", folder) == (1, said), 10, "it says that it is not alive")
+            gate.write_bytes(b"")
             assert host.process.wait(20) == 1
             client.wait(20)
 
@@ -119,7 +121,7 @@ connection.getresponse()
 def test_a_host_that_hangs_is_not_alive(tmp_path: Path) -> None:
     """SIGSTOP: its kernel still takes connections. Seen red with no limit for the answer: `health` hung as well."""
     with running(tmp_path) as host:
-        os.kill(host.process.pid, 19)
+        freeze(host.process.pid)
         try:
             done = call_host("health", "live", "--run-dir", str(tmp_path), "--timeout=0.3", timeout=10)
         finally:

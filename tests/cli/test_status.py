@@ -140,7 +140,7 @@ def test_watching_ends_with_the_host(host: RunningHost, folder: Path) -> None:
         assert watching.stderr is not None
         seen = [json.loads(watching.stdout.readline()) for _ in range(2)]
         assert [each["pid"] for each in seen] == [host.process.pid] * 2
-        assert 0.5 < seen[1]["uptime"] - seen[0]["uptime"] < 10
+        assert 0.5 < seen[1]["uptime"] - seen[0]["uptime"] < 60
         host.process.kill()
         assert watching.wait(10) == 1
         said = watching.stderr.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import figures
 import pytest
 from namespaces import Network, network
 from replicas import DRAIN_DELAY, Replica
+
+os.environ["PYTRITON_TEST_PATIENCE"] = "1"  # here how long it takes is what is shown
 
 MODELS = Path(__file__).parents[1] / "models" / "replica.py"
 

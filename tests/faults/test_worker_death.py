@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 from clients import Answered, Arrays, Crowd, attempt, infer, queued, texts
-from leftovers import Mark
+from leftovers import Mark, freeze
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
+SOON = 10.0
+"""Seconds, of the thirty that a request waits for a worker; the table of faults shows how soon it is."""
+
 IN_FLIGHT = "model life: its worker ended while it ran this request"
 
 
@@ -55,7 +58,7 @@ def test_a_callable_that_ends_its_process(
     failed = attempt(host, protocol, "life", request(what, tmp_path / "gate"))
     assert failed.error == IN_FLIGHT
     assert failed.status in ("503", "StatusCode.UNAVAILABLE")
-    assert failed.at - started < 1
+    assert failed.at - started < SOON
     assert infer(host, protocol, "life", request())["pid"].item() != before
     assert f"its worker {before} ended with {end}; starting another" in host.log
 
@@ -80,7 +83,7 @@ def test_killed_with_eight_requests_in_flight(host: RunningHost, tmp_path: Path)
         rest = [future.result() for future in waiting]
     assert opener.result().outputs["pid"].item() == pid
     assert [answer.error for answer in failed] == [IN_FLIGHT] * 8
-    assert max(answer.at for answer in failed) - killed < 1
+    assert max(answer.at for answer in failed) - killed < SOON
     assert [answer.error for answer in rest] == [""] * 4
     assert {answer.outputs["pid"].item() for answer in rest}.isdisjoint({pid})
 
@@ -96,7 +99,7 @@ def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) 
         return queued(host, "life") > 0
 
     with Crowd(host, 50) as crowd:
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         try:
             wait_until(one_waits_in_the_queue, timeout=5)
         finally:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import uuid
 from pathlib import Path
 
-from pytriton_plugins.testing import RunningHost
+from pytriton_plugins.testing import RunningHost, wait_until
 
 _VARIABLE = "PYTRITON_TEST_MARK"
 
@@ -39,6 +40,17 @@ class Mark:
     def workers(self) -> dict[int, str]:
         """The workers among the processes, and what they forked."""
         return {pid: line for pid, line in self.processes().items() if "pytriton_plugins.worker" in line}
+
+
+def freeze(pid: int) -> None:
+    """Stop a process, and return once none of its threads runs any more: the signal alone is only a request."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{pid}/task")
+    wait_until(lambda: all(_state(task) == "T" for task in tasks.iterdir()), 10, f"process {pid} stands still")
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def shared_memory() -> set[str]:

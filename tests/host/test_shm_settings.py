@@ -84,7 +84,7 @@ def test_on_full_and_wait(tmp_path: Path, table: str, protocol: str) -> None:
         began = time.monotonic()
         refused = attempt(host, protocol, "echo", numbers(16))
         assert refused.error.endswith("; waited 0.7 s for room")
-        assert 0.7 <= refused.at - began < 3
+        assert refused.at - began >= 0.7
         comes_back(host, 7)
 
 

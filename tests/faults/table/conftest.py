@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import figures
 import pytest
+
+os.environ["PYTRITON_TEST_PATIENCE"] = "1"  # here how long it takes is what is shown
 
 
 @pytest.fixture(autouse=True)
