@@ -19,7 +19,7 @@ _RECORD_MARK, _MORE_MARK = map(printable, (RECORD, GOES_ON))
 """Of messages of a worker's own `logging` (worker/logs.py), as lines of children come here."""
 
 TRACEBACK = re.compile(r"(  \+ Exception Group )?Traceback \(most recent call last\):")
-_BEHIND = re.compile(rf"(.*\S.*?)({TRACEBACK.pattern})")
+_AT_END = re.compile(rf"{TRACEBACK.pattern}$")
 """A traceback behind what was printed without a line end."""
 
 _CHAINED = (
@@ -53,10 +53,10 @@ class WorkerOutput:
     def add(self, line: str) -> None:
         """Log ``line``, at once or with what follows it."""
         if not self._in_traceback and not line.startswith((_RECORD_MARK, _MORE_MARK)):
-            behind = _BEHIND.fullmatch(line)
-            if behind and not TRACEBACK.match(line):
-                self._add(behind[1].rstrip())
-                line = behind[2]
+            begun = _AT_END.search(line)
+            if begun and (before := line[: begun.start()].rstrip()):
+                self._add(before)
+                line = begun[0]
         self._add(line)
 
     def _add(self, line: str) -> None:

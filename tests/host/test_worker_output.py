@@ -113,6 +113,11 @@ def test_a_printed_traceback_behind_an_unfinished_line_is_an_error(caplog: pytes
     assert events(caplog, printed + text) == [("INFO", before), ("ERROR", lines)]
 
 
+def test_long_lines_cost_no_more_than_their_length(caplog: pytest.LogCaptureFixture) -> None:
+    """Seen red, after minutes, with a pattern that tries every beginning of what stands before a traceback."""
+    assert len(events(caplog, ("y" * 8000 + "\n") * 500)) > 0
+
+
 def test_a_group_of_exceptions_is_one_error(caplog: pytest.LogCaptureFixture) -> None:
     text = "  + Exception Group Traceback (most recent call last):\n  |   File x\n  | ExceptionGroup: two\n"
     assert events(caplog, text) == [("ERROR", text.splitlines())]
