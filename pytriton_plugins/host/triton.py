@@ -21,7 +21,7 @@ from pytriton_plugins.host.control import Control
 from pytriton_plugins.host.locate import FoundServer, cannot_be_run
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
-from pytriton_plugins.host.repository import BACKEND, GATES, create_repository
+from pytriton_plugins.host.repository import BACKEND, CATEGORY, GATES, create_repository
 from pytriton_plugins.host.server_output import log_left_out, log_line
 from pytriton_plugins.host.tasks import let_go
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
@@ -46,13 +46,17 @@ LIBRARY = BACKENDS / BACKEND / f"libtriton_{BACKEND}.so"
 class TritonServer:
     """A running tritonserver. It is ready only while the gate is open, and ends with the host."""
 
-    def __init__(self, link: BackendLink, child: Child, ports: Ports, address: str, secret: str) -> None:
+    def __init__(
+        self, link: BackendLink, child: Child, ports: Ports, address: str, secret: str, *, is_shared: bool = False
+    ) -> None:
+        """``is_shared``: whether clients may load and unload models as well."""
         self.link = link
         self.child = child
         self.ports = ports
         self.host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(address, address)
         self.url = f"{f'[{self.host}]' if ':' in self.host else self.host}:{ports.grpc}"
         self._secret = secret
+        self._is_shared = is_shared
         self._control: Control | None = None
         self._gate_lock = asyncio.Lock()
         self._gate, self._other_gate = GATES
@@ -89,7 +93,7 @@ class TritonServer:
         except OSError as error:
             link.close()
             raise cannot_be_run(found.path, error) from None
-        server = cls(link, child, ports, config.address, secret)
+        server = cls(link, child, ports, config.address, secret, is_shared=CATEGORY in config.allow)
         try:
             await server._first_answer(config.load_timeout)
         except BaseException:
@@ -174,6 +178,9 @@ class TritonServer:
             if is_open:
                 await self.control.load(self._gate, timeout=ANSWER_TIMEOUT)
                 return
+            if self._is_shared:
+                # A client may have loaded it, and the load of a model that is loaded already does not fail.
+                await self.control.unload(self._other_gate, timeout=ANSWER_TIMEOUT)
             try:
                 await self.control.load(self._other_gate, timeout=ANSWER_TIMEOUT)
             except NoThreadsLeft:
