@@ -76,6 +76,11 @@ class Control:
         answer = await self._call(self._client.get_server_metadata, client_timeout=timeout)
         return one_line(answer.version, 40)
 
+    async def states(self, timeout: float) -> dict[tuple[str, str], str]:
+        """What Triton says of each name and version that it has heard of, such as READY; raises ServerError."""
+        answer = await self._call(self._client.get_model_repository_index, client_timeout=timeout)
+        return {(model.name, model.version): model.state for model in answer.models}
+
     async def close(self) -> None:
         await self._client.close()
 

@@ -25,6 +25,8 @@ from pytriton_plugins.host.reaper import Reaper
 from pytriton_plugins.host.recent_errors import RecentErrors
 from pytriton_plugins.host.reloading import Reloader
 from pytriton_plugins.host.report import Report
+from pytriton_plugins.host.repository import CATEGORY
+from pytriton_plugins.host.repository_watch import RepositoryWatch
 from pytriton_plugins.host.roster import Roster
 from pytriton_plugins.host.run_dir import RunDir
 from pytriton_plugins.host.server_age import check_age
@@ -162,9 +164,10 @@ class Host:
         reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
         ended = asyncio.create_task(self._keeper.keep(server))
         heartbeat = asyncio.create_task(Heartbeat(self.roster).run())
+        follows = CATEGORY in self.config.allow
+        following = asyncio.create_task(RepositoryWatch(self.roster).run()) if follows else None
         waiting: set[asyncio.Future[Any]] = {health, settled, ended, heartbeat, self._aborted}
-        if reloading is not None:
-            waiting.add(reloading)
+        waiting |= {task for task in (reloading, following) if task is not None}
         try:
             while not ended.done():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -172,7 +175,7 @@ class Host:
                     task.result()
             ended.result()
         finally:
-            let_go(health, settled, ended, heartbeat, reloading)
+            let_go(health, settled, ended, heartbeat, reloading, following)
         return 1
 
     async def _announce(self, plugins: list[asyncio.Task[None]]) -> None:

@@ -15,7 +15,7 @@ from pytriton_plugins.host.granting import LOOK_AGAIN
 from pytriton_plugins.host.newcomers import as_installed, candidates
 from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, refuse_other_tensors
 from pytriton_plugins.host.served_model import ServedModel
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.tasks import background, let_go
 from pytriton_plugins.host.worker import Worker, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.settings import suggestion
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("pytriton.host")
 _END_PATIENCE = 5.0
 """Seconds for the end of workers that nothing runs on any more."""
+
+_CLIENT_PATIENCE = 180.0
+"""Seconds that requests get which run when a client unloads their model; `models unload` has the same default."""
+
+UNLOADED_BY_CLIENT = "it was unloaded by a client of Triton's API"
 
 
 class ModelCommands:
@@ -53,8 +58,13 @@ class ModelCommands:
         return said
 
     async def _unload(self, model: ServedModel, patience: float, progress: Progress) -> None:
-        label, workers = _label(model.declaration), model.live.workers
         model.take_out()
+        await self._end_workers(model, patience, progress)
+        progress(f"{_label(model.declaration)}: unloading it in Triton")
+        await self._roster.unload(model)
+
+    async def _end_workers(self, model: ServedModel, patience: float, progress: Progress) -> None:
+        label, workers = _label(model.declaration), model.live.workers
         loop = asyncio.get_running_loop()
         until = loop.time() + patience
         if workers:
@@ -69,8 +79,30 @@ class ModelCommands:
         if ends:
             await asyncio.wait(ends, timeout=_END_PATIENCE)
             let_go(*ends)
-        progress(f"{label}: unloading it in Triton")
-        await self._roster.unload(model)
+
+    async def follow_unload(self, models: Sequence[ServedModel]) -> None:
+        """The same for models that a client of Triton's own API has unloaded: Triton takes no request for them."""
+        async with self._alone(_nobody):
+            for model in models:
+                if model.loaded and not model.unloaded:
+                    model.loaded = False
+                    model.take_out(UNLOADED_BY_CLIENT)
+                    _LOG.warning("%s: %s", _label(model.declaration), UNLOADED_BY_CLIENT)
+                    background(self._end_workers(model, _CLIENT_PATIENCE, _nobody))
+
+    async def follow_load(self, models: Sequence[ServedModel]) -> None:
+        """Serve unloaded models that a client of Triton's own API has loaded; raises ControlError with why not."""
+        async with self._alone(_nobody):
+            models = [model for model in models if model.unloaded]
+            for model in models:
+                _LOG.info("%s: a client of Triton's API has loaded it", _label(model.declaration))
+                model.take_out("it is being loaded again")
+            try:
+                await self._again(models, _nobody)
+            except PytritonPluginsError as error:
+                for model in models:
+                    model.take_out(f"a client of Triton's API loaded it, which failed: {error}")
+                raise
 
     async def load(self, name: str, version: int | None, progress: Progress) -> list[str]:
         """Serve again what was unloaded or has failed, or a model of a plugin that was installed meanwhile."""
@@ -244,6 +276,10 @@ class ModelCommands:
             except PytritonPluginsError as error:
                 _LOG.warning("not done: %s", error)
                 raise
+
+
+def _nobody(text: str) -> None:
+    """Progress that nobody asked for."""
 
 
 def _matches(declaration: ModelDeclaration, name: str, version: int | None) -> bool:

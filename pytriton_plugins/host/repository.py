@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.queue_policy import for_triton
 from pytriton_plugins.merging import merge
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.tensors import Tensor
 
 BACKEND = "pytriton"
+CATEGORY = "model-repository"
+"""What `--allow` calls the right of clients to load and unload models."""
+
 GATES = ("pytriton_gate", "pytriton_gate_2")
 """Models of our backend that fail to load while the host is not ready: Triton's own readiness follows them."""
 
@@ -38,6 +42,23 @@ def create_repository(folder: Path) -> None:
         config, text = folder / gate / "config.pbtxt", f'name: "{gate}"\n{_GATE_CONFIG}'
         if not config.is_file() or config.read_text() != text:  # the next server may come when the disk is full
             config.write_text(text)
+
+
+def write_config(folder: Path, name: str, config: dict[str, Any]) -> None:
+    """The configuration that the model is loaded with, for clients that may load it again: they bring none.
+
+    Raises ServerError when it cannot be written; what is wrong with the configuration itself Triton says at the load.
+    """
+    from google.protobuf import json_format, text_format
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+    try:
+        text = text_format.MessageToString(json_format.ParseDict(config, ModelConfig()))
+        (folder / name / "config.pbtxt").write_text(text)
+    except json_format.ParseError:
+        pass
+    except OSError as error:
+        raise ServerError(f"its configuration cannot be written: {error.strerror}; make room in {folder}") from None
 
 
 def add_model(folder: Path, model: ModelDeclaration) -> None:

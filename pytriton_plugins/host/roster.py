@@ -19,7 +19,7 @@ from pytriton_plugins.host.launching import imported, launch_of, worker_hooks
 from pytriton_plugins.host.memory import Budget
 from pytriton_plugins.host.metrics import Metrics, Model
 from pytriton_plugins.host.plugins import PluginRecord
-from pytriton_plugins.host.repository import add_model, plain_config
+from pytriton_plugins.host.repository import CATEGORY, add_model, plain_config, write_config
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
@@ -190,9 +190,13 @@ class Roster:
         self.changed()
         return ""
 
+    def loading(self, name: str) -> asyncio.Lock:
+        """Held while Triton loads or unloads something of that name for us."""
+        return self._load_locks.setdefault(name, asyncio.Lock())
+
     async def unload(self, model: ServedModel) -> None:
         """Have Triton let go of a model that no request runs on; the other versions of its name stay."""
-        async with self._load_locks.setdefault(model.name, asyncio.Lock()):
+        async with self.loading(model.name):
             server, timeout = await self.server(), self.config.load_timeout
             if not model.loaded:
                 return
@@ -210,7 +214,7 @@ class Roster:
 
     async def load(self, model: ServedModel, server: TritonServer) -> None:
         """Load the model into Triton, with every version of its name that has a worker; ServerGone if it ends."""
-        async with self._load_locks.setdefault(model.name, asyncio.Lock()):
+        async with self.loading(model.name):
             loaded = [other for other in self.models.values() if other.name == model.name and other.loaded]
             add_model(self._repository, model.declaration)
             config = final_config(self.config, self.hooks, [model, *loaded])
@@ -218,6 +222,8 @@ class Roster:
                 # Triton passes over a load whose configuration is the one that it has.
                 config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(model.number)}}
             try:
+                if CATEGORY in self.config.allow:
+                    write_config(self._repository, model.name, config)
                 await server.load(model.name, config, self.config.load_timeout)
             except ServerGone:
                 raise

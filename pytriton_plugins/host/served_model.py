@@ -149,10 +149,10 @@ class ServedModel:
         self.loaded = False
         self.gone.set()
 
-    def take_out(self) -> None:
+    def take_out(self, reason: str = UNLOADED) -> None:
         """Serve it no longer: requests that wait fail, those that run may finish, and no other worker comes."""
-        self.error, self.unloaded = UNLOADED, True
-        self._link.give_up(UNLOADED)
+        self.error, self.unloaded = reason, True
+        self._link.give_up(reason)
         self.retire()
         self._settled.set()
         self._host.changed()

@@ -24,7 +24,7 @@ from pytriton_plugins.host.limits import lack_of_descriptors, server_stack
 from pytriton_plugins.host.locate import FoundServer, cannot_be_run
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
-from pytriton_plugins.host.repository import BACKEND, GATES, create_repository
+from pytriton_plugins.host.repository import BACKEND, CATEGORY, GATES, create_repository
 from pytriton_plugins.host.server_output import log_left_out, log_line
 from pytriton_plugins.host.tasks import let_go
 from pytriton_plugins.shm.long import sealed_file
@@ -63,6 +63,8 @@ class TritonServer:
         self.url = host_port(self.host, ports.grpc)
         self._secret = secret
         self._exit_seconds = exit_seconds(config)
+        self._is_shared = CATEGORY in config.allow
+        """Clients may load and unload models as well."""
         self._control: Control | None = None
         self._gate_lock = asyncio.Lock()
         self._gate, self._other_gate = GATES
@@ -192,6 +194,9 @@ class TritonServer:
             if is_open:
                 await self.control.load(self._gate, timeout=ANSWER_TIMEOUT)
                 return
+            if self._is_shared:
+                # A client may have loaded it, and the load of a model that is loaded already does not fail.
+                await self.control.unload(self._other_gate, timeout=ANSWER_TIMEOUT)
             try:
                 await self.control.load(self._other_gate, timeout=ANSWER_TIMEOUT)
             except ServerError as error:
