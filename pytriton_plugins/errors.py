@@ -97,10 +97,12 @@ class RequestError(PytritonPluginsError):
         self.code = code
 
 
-def check_code(code: object) -> None:
-    """Raises ValueError, which names the code that was meant or all of them, unless Triton has ``code``."""
-    if code in CODES:
-        return
+def check_code(code: object) -> ErrorCode:
+    """``code`` as a plain text; raises ValueError, which names the code that was meant or all of them, for others."""
+    if isinstance(code, str):  # an Enum among them, and no array, which is equal to nothing or to all
+        plain = str.__str__(code)
+        if plain in CODES:
+            return plain
     meant = _NAMED_OTHERWISE.get(str(code).upper()) or closest(str(code), CODES)
     rather = f"{meant}, or another of " if meant else ""
     raise ValueError(f"RequestError: unknown code {one_line(repr(code), 60)}; write {rather}{', '.join(CODES)}")

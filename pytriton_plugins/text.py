@@ -23,6 +23,14 @@ def cut(text: str, width: int) -> str:
     return text if kept == len(text) else text[:kept] + "…"
 
 
+def in_bytes(text: str, most: int) -> str:
+    """``text`` in at most ``most`` bytes of UTF-8, with … where something is missing; ? is what UTF-8 cannot hold."""
+    encoded = text[: most + 1].encode(errors="replace")
+    if len(encoded) > most:
+        return encoded[: most - 3].decode(errors="ignore") + "…"
+    return encoded.decode()
+
+
 def _columns(char: str) -> int:
     import unicodedata  # workers and `health` do without
 

@@ -17,6 +17,7 @@ WORKER_SIDE = (
     "__init__.py",
     "errors.py",
     "text.py",
+    "thrown.py",
     "keywords.py",
     "tensors.py",
     "models.py",

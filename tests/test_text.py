@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytriton_plugins.text import cut, one_line, printable
+from pytriton_plugins.text import cut, in_bytes, one_line, printable
 
 
 def test_printable_escapes_what_moves_or_hides() -> None:
@@ -31,3 +31,11 @@ def test_one_line_joins_and_cuts() -> None:
 )
 def test_a_text_is_cut_to_the_columns_that_it_takes(text: str, width: int, shown: str) -> None:
     assert cut(text, width) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("abcdef", "abcdef"), ("abcdefg", "abc…"), ("ééé", "ééé"), ("éééé", "é…"), ("漢漢漢", "漢…"), ("\ud800", "?")],
+)
+def test_a_text_is_cut_to_bytes_at_the_end_of_a_character(text: str, shown: str) -> None:
+    assert in_bytes(text, 6) == shown

@@ -12,6 +12,7 @@ typedef struct {
   char text[WIRE_MAX_ERROR_TEXT + 1];
 } Failure;
 
+/* A text that is longer than there is room for, or than gRPC carries to a client, is cut and ends with …. */
 void failure_set(Failure *failure, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The failure of a request whose worker broke the protocol, which is logged too. */

@@ -54,7 +54,7 @@ struct Pool {
   int models;
   bool stopping;
   bool given_up;
-  char reason[512];
+  char reason[WIRE_MAX_ERROR_TEXT + 1];
 };
 
 Pool *pool_new(uint32_t number, const Declaration *declaration);

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from pytriton_plugins.discovery.namesakes import add_to_path, hidden_by, module_named_like, notes_of
 from pytriton_plugins.errors import DiscoveryError, PytritonPluginsError
 from pytriton_plugins.text import one_line
+from pytriton_plugins.thrown import info_of, is_a, name_of, text_of
 
 FORMS = "write pkg.module, pkg.module:name, path/to/model.py or path/to/model.py:name"
 
@@ -80,7 +81,7 @@ def _import_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except BaseException as error:
-        missing = isinstance(error, ModuleNotFoundError) and error.name is not None
+        missing = is_a(error, ModuleNotFoundError) and error.name is not None
         if missing and f"{name}.".startswith(f"{error.name}."):  # type: ignore[attr-defined]
             raise DiscoveryError(
                 f"module {name} is not installed in {sys.executable}; install it there, or {FORMS}"
@@ -127,25 +128,25 @@ def _execute(path: Path) -> ModuleType:
 
 
 def _import_failed(name: str, error: BaseException, hidden: str = "") -> BaseException:
-    if isinstance(error, KeyboardInterrupt):
+    if is_a(error, KeyboardInterrupt):
         return error
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    if is_a(error, ModuleNotFoundError) and error.name:
         return DiscoveryError(
             f"{name} needs the module {error.name}, which is not installed in {sys.executable}; install it there"
             + hidden
         )
-    said = error.msg if isinstance(error, SyntaxError) else error
-    kind = type(error).__name__
+    said = error.msg if is_a(error, SyntaxError) else text_of(error)
+    kind = name_of(error)
     return DiscoveryError(f"{name} cannot be imported: {kind}: {one_line(said)}{_place(name, error)}{hidden}")
 
 
 def _place(name: str, error: BaseException) -> str:
     """The line that raised, or that made a mistake which this package tells of, and its file if ``name`` is another."""
-    if isinstance(error, SyntaxError):
+    if is_a(error, SyntaxError):
         file, line = error.filename or "", error.lineno
     else:
-        frames = traceback.extract_tb(error.__traceback__)
-        if isinstance(error, PytritonPluginsError):
+        frames = traceback.extract_tb(info_of(error)[2])
+        if is_a(error, PytritonPluginsError):
             frames = traceback.StackSummary(frame for frame in frames if not _is_ours(frame.filename))
         file, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", None)
     if line is None:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from pytriton_plugins.thrown import is_a, text_of
+
 _MOST = 10
 
 
@@ -51,9 +53,9 @@ def notes_of(path: Path) -> list[str]:
 
 def hidden_by(path: Path, error: BaseException) -> str:
     """What an import error of ``path`` may come of: it names a module that is not the file of that name beside it."""
-    if isinstance(error, (ImportError, AttributeError)):
+    if is_a(error, ImportError, AttributeError):
         for name, file, _ in _imported_from_elsewhere(path):
-            if f"'{name}'" in str(error):
+            if f"'{name}'" in text_of(error):
                 return f"; {file} is hidden by that module, rename it"
     return ""
 

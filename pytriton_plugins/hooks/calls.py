@@ -16,6 +16,7 @@ import attrs
 import pluggy
 
 from pytriton_plugins.text import one_line
+from pytriton_plugins.thrown import name_of, text_of
 from pytriton_plugins.values import Verdict
 
 T = TypeVar("T")
@@ -236,7 +237,7 @@ def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments
 
 
 def _raised(hook: str, plugin: str, error: BaseException) -> Failure:
-    return Failure(hook, plugin, f"raised {type(error).__name__}: {one_line(error)}", error)
+    return Failure(hook, plugin, f"raised {name_of(error)}: {one_line(text_of(error))}", error)
 
 
 def _wrong_type(caller: pluggy.HookCaller, impl: pluggy.HookImpl, expected: Expected, answer: object) -> Failure:

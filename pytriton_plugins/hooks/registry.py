@@ -15,6 +15,7 @@ from pytriton_plugins.hooks.calls import Answer, Failure
 from pytriton_plugins.hooks.markers import PROJECT
 from pytriton_plugins.hooks.validation import check_plugin
 from pytriton_plugins.text import one_line
+from pytriton_plugins.thrown import info_of
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import HookReference
@@ -154,4 +155,4 @@ class HookRegistry:
 
     def _count(self, failure: Failure, consequence: str = "") -> None:
         self.failures[failure.plugin] += 1
-        log.error("%s%s", failure, consequence, exc_info=failure.error)
+        log.error("%s%s", failure, consequence, exc_info=None if failure.error is None else info_of(failure.error))

@@ -15,6 +15,7 @@ from typing import Any
 from pytriton_plugins.host.log_rate import LogRate
 from pytriton_plugins.host.log_writer import LineStream, LogWriter
 from pytriton_plugins.text import printable
+from pytriton_plugins.thrown import traced
 
 TRITON = "pytriton.tritonserver.output"
 """The logger of what tritonserver prints itself: its infos are no news unless the level is debug."""
@@ -45,7 +46,7 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         head = f"{self.formatTime(record)} {record.levelname:<7} {record.name}: {_whose(record)}"
-        first, *more = [*_message(record), *_traceback(self, record)]
+        first, *more = [*_message(record), *_traceback(record)]
         return "\n".join([printable(head + first), *(GOES_ON_WITH + printable(line) for line in more)])
 
 
@@ -61,7 +62,7 @@ class JsonLines(logging.Formatter):
             "message": "\n".join(_message(record)),
         }
         event.update(_fields(record))
-        if traceback := _traceback(self, record):
+        if traceback := _traceback(record):
             event["traceback"] = "\n".join(traceback)
         return json.dumps(event)
 
@@ -93,10 +94,10 @@ def _whose(record: logging.LogRecord) -> str:
     return (f"{name}[{worker}]: " if worker else "") + (f"{source}: " if source else "")
 
 
-def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
-    if not record.exc_info or record.exc_info[0] is None:
+def _traceback(record: logging.LogRecord) -> list[str]:
+    if not record.exc_info or record.exc_info[1] is None:
         return []
-    return formatter.formatException(record.exc_info).splitlines()
+    return traced(record.exc_info[1]).splitlines()
 
 
 class _Handler(logging.Handler):

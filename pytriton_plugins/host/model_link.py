@@ -12,6 +12,7 @@ from pytriton_plugins.host.queue_policy import own_policy
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
+from pytriton_plugins.text import in_bytes
 from pytriton_plugins.values import ShmPolicy
 
 WAIT_FOR_WORKER = 30.0
@@ -60,7 +61,7 @@ class ModelLink:
 
     def give_up(self, reason: str) -> None:
         """Requests that wait for a worker, and those still to come, fail at once."""
-        text = reason.encode(errors="replace")[:MAX_ERROR_TEXT]
+        text = in_bytes(reason, MAX_ERROR_TEXT).encode()
         self._send(LinkMessage(LinkKind.GIVE_UP, model=self._number, value=1, payload=text))
 
     def _send(self, message: LinkMessage) -> None:

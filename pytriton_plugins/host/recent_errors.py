@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pytriton_plugins.host.worker_output import TRACEBACK
 from pytriton_plugins.text import one_line
+from pytriton_plugins.thrown import name_of, text_of
 
 KEPT = 20
 """Errors that are remembered."""
@@ -38,7 +39,7 @@ class RecentErrors(logging.Handler):
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
         message = _of_a_child(record) if hasattr(record, "said") else record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
-            message += f": {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+            message += f": {name_of(record.exc_info[1])}: {text_of(record.exc_info[1])}"
         self._lines.append({"time": at, "logger": record.name, "message": one_line(message, _LONGEST)})
 
 

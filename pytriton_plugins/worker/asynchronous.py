@@ -7,6 +7,7 @@ import contextlib
 from typing import Any
 
 from pytriton_plugins.shm import wire
+from pytriton_plugins.thrown import is_a
 from pytriton_plugins.worker.call import Batch, Cancelled, cancelled
 from pytriton_plugins.worker.failures import RequestFailure
 from pytriton_plugins.worker.stream import StreamSlot
@@ -73,7 +74,7 @@ class AsyncServer(StreamSlot):
     def _finish(self, error: BaseException | None) -> None:
         if self._ended.done():
             return
-        if error is None or isinstance(error, (BrokenPipeError, ConnectionResetError)):
+        if error is None or is_a(error, BrokenPipeError, ConnectionResetError):
             self._ended.set_result(None)
         else:
             self._ended.set_exception(error)

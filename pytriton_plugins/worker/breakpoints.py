@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from pytriton_plugins.thrown import name_of
+
 NO_TERMINAL = (
     "a served model has no terminal for a debugger; "
     "run 'pytriton-host debug MODEL NAME=VALUE', or use call_model in a test"
@@ -20,7 +22,7 @@ def refuse_breakpoints() -> None:
 
 def has_no_terminal(error: BaseException) -> bool:
     """Whether ``error`` is what pdb raises where its input has ended at once, and this is a served worker."""
-    return type(error).__name__ == "BdbQuit" and sys.breakpointhook is _refuse
+    return name_of(error) == "BdbQuit" and sys.breakpointhook is _refuse
 
 
 def _refuse(*_: Any, **__: Any) -> NoReturn:

@@ -10,14 +10,14 @@ import numpy as np
 
 from pytriton_plugins.errors import RequestError
 from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.thrown import is_a
 from pytriton_plugins.worker.arguments import ArgumentPlan
 from pytriton_plugins.worker.exchange import Exchange
 from pytriton_plugins.worker.failures import ENDS, READ_ONLY, RequestFailure, ended_by, failure_of, writes_input
+from pytriton_plugins.worker.logs import report
 from pytriton_plugins.worker.outputs import OutputPlan
 
 __all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "run_batch"]
-
-_LOG = logging.getLogger("pytriton.worker")
 
 T = TypeVar("T")
 Call = Generator[dict[str, Any], Any, T]
@@ -76,6 +76,10 @@ class CallPlan:
         self.context = declaration.context
         self._takes_requests = declaration.takes_requests
         self._checked = OutputPlan(declaration).checked
+        if declaration.is_async:
+            from asyncio import CancelledError  # costs memory that other workers do without
+
+            self._cancelled = CancelledError
 
     def run(self, batch: Batch) -> list[Outcome]:
         """One outcome for the batch; after a failure in a batch of several, one for each request.
@@ -89,17 +93,15 @@ class CallPlan:
 
         ``is_unwanted``: whether it was for lack of anybody who waits that the task was cancelled.
         """
-        from asyncio import CancelledError  # loaded by now; other workers do without it
-
         call = self._call(batch)
         try:
             arguments = next(call)
             while True:
                 try:
                     if is_unwanted():
-                        raise CancelledError
+                        raise self._cancelled
                     result = await self.callable(**arguments)
-                except CancelledError as error:
+                except self._cancelled as error:
                     arguments = call.throw(cancelled(error, is_unwanted=is_unwanted()))
                 except BaseException as error:
                     arguments = call.throw(_thrown(error))
@@ -166,7 +168,7 @@ class CallPlan:
         outcomes = []
         for index, result in enumerate(self.arguments.one_by_one(results, len(batch.rows))):
             try:
-                if isinstance(result, Exception):
+                if issubclass(type(result), Exception):
                     raise result
                 place = batch.place + index
                 told = batch.exchange is not None and batch.exchange.has_failed(place, place + 1)
@@ -179,7 +181,7 @@ class CallPlan:
     def _failed(self, batch: Batch, error: BaseException, *, called: bool) -> Call[list[Outcome]]:
         count = len(batch.rows)
         # What failed before the call was never seen by the callable, so calling alone repeats nothing.
-        if not isinstance(error, (*ENDS, Cancelled)) and count > 1 and (self._retry_alone or not called):
+        if not is_a(error, *ENDS, Cancelled) and count > 1 and (self._retry_alone or not called):
             self._log(logging.WARNING, f"a batch of {count} requests failed, each is called alone", error)
             return (yield from self._alone(batch))
         return [Outcome(0, count, None, self._failure(error, count))]
@@ -196,9 +198,9 @@ class CallPlan:
         return outcomes
 
     def _failure(self, error: BaseException, count: int) -> RequestFailure:
-        if isinstance(error, Cancelled):
+        if is_a(error, Cancelled):
             return RequestFailure("CANCELLED", f"model {self._model!r}: the request was cancelled")
-        if isinstance(error, ENDS):
+        if is_a(error, *ENDS):
             self._log_end(error)
             raise error
         self._log(logging.ERROR, f"{count} requests failed" if count > 1 else "a request failed", error)
@@ -207,18 +209,18 @@ class CallPlan:
     def _log_end(self, error: BaseException) -> None:
         reason = ended_by(error, "its callable")
         if self._on_end is None or self._on_end(reason):
-            _LOG.critical("model %s: %s; this worker ends", self._model, reason, exc_info=error)
+            report(logging.CRITICAL, "model %s: %s; this worker ends", self._model, reason, error=error)
 
     def _log(self, level: int, what: str, error: BaseException) -> None:
         # A RequestError is an answer, not a fault of the callable: nothing to trace.
-        if not isinstance(error, RequestError):
+        if not is_a(error, RequestError):
             remedy = f"; {READ_ONLY}" if writes_input(error) else ""
-            _LOG.log(level, "model %s: %s%s", self._model, what, remedy, exc_info=error)
+            report(level, "model %s: %s%s", self._model, what, remedy, error=error)
 
 
 def _thrown(error: BaseException) -> BaseException:
     """``error`` as a generator can be told of it: GeneratorExit would end it."""
-    if not isinstance(error, GeneratorExit):
+    if not is_a(error, GeneratorExit):
         return error
     failure = RuntimeError("GeneratorExit: raised by the callable")
     failure.__cause__ = error

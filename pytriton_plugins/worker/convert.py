@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.errors import ResultError
 from pytriton_plugins.tensors import DType
+from pytriton_plugins.thrown import is_a, name_of, text_of
 from pytriton_plugins.worker.strings import as_strings
 
 Array = NDArray[Any]
@@ -53,9 +54,9 @@ def array_of(place: str, value: Any) -> Array:
         device = str(getattr(value, "device", "cpu"))
         if hasattr(value, "cpu") and not device.startswith("cpu"):
             raise ResultError(f"{place} lies on {device}; write .cpu()") from None
-        if isinstance(error, ValueError) and "inhomogeneous" in str(error):
+        if is_a(error, ValueError) and "inhomogeneous" in text_of(error):
             raise ResultError(f"{place}: the lists differ in length or depth; make all rows equally long") from None
-        raise ResultError(f"{place}: a {kind} cannot become an array ({type(error).__name__}: {error})") from error
+        raise ResultError(f"{place}: a {kind} cannot become an array ({name_of(error)}: {text_of(error)})") from error
     if array.dtype == object and not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
         raise ResultError(f"{place} is a {kind}; return an array, a list or a number")
     return array

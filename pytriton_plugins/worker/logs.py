@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from pytriton_plugins.text import GOES_ON, RECORD
+from pytriton_plugins.thrown import info_of, name_of, traced
 
 OWN = ("pytriton", "pytriton.worker", "pytriton.hooks")
 _LEVELS = {name: getattr(logging, name) for name in ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")}
@@ -41,6 +42,9 @@ class MarkedLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return marked(record, super().format(record))
 
+    def formatException(self, ei: Any) -> str:
+        return traced(ei[1]) if ei[1] is not None else super().formatException(ei)
+
 
 class OwnLogger(logging.Logger):
     """One of this package: nothing that a model does to `logging` keeps its messages from the daemon's log."""
@@ -54,7 +58,7 @@ class OwnLogger(logging.Logger):
     def handle(self, record: logging.LogRecord) -> None:
         self.console.handle(record)
         if super().isEnabledFor(record.levelno):
-            with contextlib.suppress(Exception):  # a broken handler of the model must not fail the request
+            with contextlib.suppress(BaseException):  # theirs is no reason for a request to fail
                 self._hand_to_others(record)
 
     def _hand_to_others(self, record: logging.LogRecord) -> None:
@@ -63,6 +67,32 @@ class OwnLogger(logging.Logger):
         handlers = [each for each in logging.getLogger().handlers if not _is_on_console(each)]
         others.handlers = handlers or [logging.NullHandler()]
         others.callHandlers(record)
+
+
+def report(level: int, message: str, *details: object, error: BaseException | None = None) -> None:
+    """Log ``message``, and ``error`` with its traceback, whatever the model's own code raises while that is done."""
+    log = logging.getLogger("pytriton.worker")
+    try:
+        log.log(level, message, *details, exc_info=None if error is None else info_of(error), stacklevel=2)
+    except BaseException as failed:
+        text = f"{message % details} ({name_of(failed)} while this was logged)"
+        _write(log.name, level, text if error is None else f"{text}\n{traced(error)}")
+
+
+def show(error: BaseException) -> None:
+    """Print the traceback of what ends the worker."""
+    try:
+        sys.stderr.write(traced(error) + "\n")
+    except BaseException:
+        _write("pytriton.worker", logging.ERROR, traced(error))
+
+
+def _write(logger: str, level: int, text: str) -> None:
+    """Past `logging`, to the descriptor that its console has."""
+    line = marked(logging.LogRecord(logger, level, "", 0, "", (), None), text) + "\n"
+    with contextlib.suppress(Exception):  # nobody is left to be told
+        console = getattr(OwnLogger, "console", None)
+        os.write(console.stream.fileno() if console else 2, line.encode(errors="backslashreplace"))
 
 
 def set_up_logging(level: str = "INFO") -> None:

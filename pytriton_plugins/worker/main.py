@@ -9,7 +9,6 @@ import os
 import platform
 import socket
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -21,12 +20,13 @@ from pytriton_plugins.discovery.resolve import resolve
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
+from pytriton_plugins.thrown import is_a, name_of, text_of
 from pytriton_plugins.worker.breakpoints import refuse_breakpoints
 from pytriton_plugins.worker.call import CallPlan
 from pytriton_plugins.worker.exchange import Surroundings
 from pytriton_plugins.worker.failures import ENDS, ended_by, one_line
 from pytriton_plugins.worker.link import Offer, WorkerLink
-from pytriton_plugins.worker.logs import set_up_logging
+from pytriton_plugins.worker.logs import set_up_logging, show
 from pytriton_plugins.worker.metrics import Metrics
 from pytriton_plugins.worker.orphan import die_with_host
 from pytriton_plugins.worker.slots import exit_code, serve_in_loop, serve_in_threads, server_class
@@ -213,12 +213,12 @@ def _attempt(link: WorkerLink, stage: str, action: Callable[[], Any]) -> Any:
 
 
 def _tell_failure(link: WorkerLink, stage: str, error: BaseException) -> None:
-    if isinstance(error, (DeclarationError, DiscoveryError, ProtocolError)):
-        message = str(error)
-    elif isinstance(error, ENDS):
-        traceback.print_exception(error)
+    if is_a(error, DeclarationError, DiscoveryError, ProtocolError):
+        message = text_of(error)
+    elif is_a(error, *ENDS):
+        show(error)
         message = ended_by(error, {"set-up": "its __init__", "warm-up": "its callable"}.get(stage, "it"))
     else:
-        traceback.print_exception(error)
-        message = f"{type(error).__name__}: {error}"
+        show(error)
+        message = f"{name_of(error)}: {text_of(error)}"
     link.tell("failed", stage=stage, message=one_line(message))

@@ -17,8 +17,7 @@ from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array
 from pytriton_plugins.shm.segment import Segment
-
-_LOG = logging.getLogger("pytriton.worker")
+from pytriton_plugins.worker.logs import report
 
 _OWN_AFTER = 3
 """Batches in a row of which the callable kept arrays from `empty`, after which it gets memory of its own instead."""
@@ -109,7 +108,12 @@ class ResponseRoom:
             self._replace(self._need(self.segment.size, self.segment.number))
         except ShmError as error:
             self._kept = _OWN_AFTER
-            _LOG.warning("model %s: arrays from ctx.empty() are kept, and others are copied: %s", self._name, error)
+            report(
+                logging.WARNING,
+                "model %s: arrays from ctx.empty() are kept, and others are copied: %s",
+                self._name,
+                error,
+            )
 
     def _in_response(self, array: Array) -> int:
         """Where in the response segment an array from `empty` lies, as it would be written; -1 for any other."""

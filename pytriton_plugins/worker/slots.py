@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.thrown import code_of, is_a
 from pytriton_plugins.worker.failures import ENDS, ended_by
 from pytriton_plugins.worker.link import Offer, WorkerLink
+from pytriton_plugins.worker.logs import report
 from pytriton_plugins.worker.slot import Slot
-
-_LOG = logging.getLogger("pytriton.worker")
 
 
 def server_class(declaration: ModelDeclaration, *, observed: bool) -> type[Slot]:
@@ -55,20 +55,21 @@ def _serve_or_end(link: WorkerLink, new_server: Callable[[Offer], Any]) -> None:
     try:
         _serve_offers(link, new_server)
     except ENDS as error:  # logged by the call
-        if isinstance(error, SystemExit) and not isinstance(error.code, (int, type(None))):
-            print(error.code, file=sys.stderr, flush=True)
+        if is_a(error, SystemExit) and not isinstance(code_of(error), (int, type(None))):
+            with contextlib.suppress(BaseException):  # their __str__, their stream
+                sys.stderr.write(f"{code_of(error)}\n")
         os._exit(exit_code(error))
-    except BaseException:
-        _LOG.critical("a slot failed; this worker ends", exc_info=True)
+    except BaseException as error:
+        report(logging.CRITICAL, "a slot failed; this worker ends", error=error)
         os._exit(1)
 
 
 def exit_code(error: BaseException) -> int:
     """The exit code of a process that ends with ``error``, as Python has it, and as a shell has it for Ctrl-C."""
-    if isinstance(error, SystemExit):
-        code = error.code
-        return code & 0xFF if isinstance(code, int) else 0 if code is None else 1
-    return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
+    if is_a(error, SystemExit):
+        code = code_of(error)
+        return int.__and__(code, 0xFF) if isinstance(code, int) else 0 if code is None else 1
+    return 128 + signal.SIGINT if is_a(error, KeyboardInterrupt) else 1
 
 
 class _Served(contextlib.AbstractContextManager[None]):
@@ -80,8 +81,8 @@ class _Served(contextlib.AbstractContextManager[None]):
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
         # The server went while a batch was with us: the host offers a channel to the next one.
-        goes_on = isinstance(error, (BrokenPipeError, ConnectionResetError))
-        if not goes_on and isinstance(error, (Exception, *ENDS)):
+        goes_on = error is not None and is_a(error, BrokenPipeError, ConnectionResetError)
+        if error is not None and not goes_on and is_a(error, Exception, *ENDS):
             self._link.tell_end(ended_by(error, "the worker"))  # before the channel's end is seen
         self._link.closed(self._sock)
         self._sock.close()

@@ -17,9 +17,9 @@ from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.call import Outcome
 from pytriton_plugins.worker.failures import RequestFailure, one_line
+from pytriton_plugins.worker.logs import report
 from pytriton_plugins.worker.room import ResponseRoom
 
-_LOG = logging.getLogger("pytriton.worker")
 _MOST_ANSWERS, _MOST_ANSWERED = 64, 1 << 20
 """How many answers to batches of one form are remembered, and how many bytes their blocks may have in all."""
 
@@ -201,7 +201,7 @@ class ResponseWriter(ResponseRoom):
         try:
             self._reserve(position + len(block), position)
         except ShmError as error:
-            _LOG.error("model %s: %s", self._name, error)
+            report(logging.ERROR, "model %s: %s", self._name, error)
             texts = sum(len(text) for _, text in results)
             room = self.segment.size - position - (len(block) - texts)
             block = wire.response_block(_cut(results, max(0, room - said) // len(results)), entries, parameters)
@@ -216,7 +216,7 @@ class ResponseWriter(ResponseRoom):
         try:
             self._reserve(end + behind, position)
         except ShmError as error:
-            _LOG.error("model %s: %s", self._name, error)
+            report(logging.ERROR, "model %s: %s", self._name, error)
             self.short = RequestFailure("UNAVAILABLE", one_line(str(error)))
             return position, self.short
         for entry, encoded in tensors:

@@ -177,6 +177,34 @@ def test_what_no_memory_is_to_be_had_for_is_a_failure_and_no_execution(backend: 
             assert 0 <= batch[part]["ns"] < TIMEOUT * 1e9
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x" * 4096, "x" * 4096),
+        ("é" * 1166, "é" * 1166),
+        ("é" * 1167, "é" * 1165 + "…"),
+        ("🦉" * 1024, "🦉" * 582 + "…"),
+        ("%" * 4096, "%" * 2330 + "…"),
+        ("x" * 4093 + "é", "x" * 4093 + "é"),
+    ],
+)
+def test_a_text_that_grpc_would_not_carry_is_cut(backend: Backend, text: str, shown: str) -> None:
+    """It sends what is no printable ASCII, and %, as three bytes each, and drops answers of more than 8192."""
+    worker = backend.connect(1)
+    refused = backend.infer("echo", strings(b"question"))
+    answer(worker, (3, text.encode()))
+    assert error_of(refused).message() == shown
+
+
+@pytest.mark.parametrize(("char", "shown"), [("x", "x" * 4063), ("é", "é" * 1160)], ids=["ASCII", "accents"])
+def test_so_is_the_reason_why_a_model_is_out_of_service(backend: Backend, char: str, shown: str) -> None:
+    reason = (char * 4096).encode()[:4096]
+    backend.send(LinkMessage(LinkKind.GIVE_UP, model=1, value=1, payload=reason))
+    refused = error_of(backend.infer("echo", strings(b"question"))).message()
+    backend.send(LinkMessage(LinkKind.GIVE_UP, model=1, value=0))
+    assert refused == f"model echo is out of service: {shown}…"
+
+
 def test_the_response_cache_keeps_answers_and_never_errors(backend: Backend) -> None:
     worker = backend.connect(2)
     for _ in range(2):

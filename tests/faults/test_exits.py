@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import attempt, infer
+from clients import PROTOCOLS, attempt, infer
 from streams import grpc_stream
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -73,6 +73,14 @@ def test_other_exceptions_beyond_exception_end_nothing(host: RunningHost, model:
     pid, _ = ask(host, model, "")
     assert told in ask(host, model, what)[1]
     assert ask(host, model, "")[0] == pid
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("model", ["function", "awaited"])
+def test_a_long_text_that_is_not_ascii_reaches_clients(host: RunningHost, model: str, protocol: str) -> None:
+    """Over gRPC it was lost, and with it the answer: it goes into a trailer of 8 KiB, and é takes six of them."""
+    told = attempt(host, protocol, model, {"what": np.array(["accents"], object)}).error
+    assert told == f"ValueError: {'é' * 1163}…"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ ENDS: dict[str, Callable[[], BaseException]] = {
     "interrupt": KeyboardInterrupt,
     "panic": lambda: Panic("at the disco"),
     "generator": GeneratorExit,
+    "accents": lambda: ValueError("é" * 5_000_000),
     "cancelled": lambda: asyncio.CancelledError("all of it"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.thrown import name_of, traced
 from pytriton_plugins.worker.call import Batch, CallPlan, Outcome, RequestFailure, run_batch
 from pytriton_plugins.worker.failures import MAX_TEXT, failure_of, one_line
 
@@ -43,6 +45,15 @@ def values(outcome: Outcome) -> list[Any]:
 def raising(error: BaseException) -> Callable[..., Any]:
     def function(a: Any) -> Any:
         raise error
+
+    return function
+
+
+def raising_for_negative(error: BaseException) -> Callable[..., Any]:
+    def function(a: Any) -> Any:
+        if (a < 0).any():
+            raise error
+        return a
 
     return function
 
@@ -220,6 +231,11 @@ def test_a_request_error_made_wrongly_is_still_an_answer(caplog: pytest.LogCaptu
     assert failed(RequestError("")) == RequestFailure("INVALID_ARG", "model 'm' refused the request and gave no reason")
 
 
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
 class UnprintableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError
@@ -240,6 +256,136 @@ class UnprintableError(Exception):
 )
 def test_any_other_exception_is_internal_with_type_and_text(error: Exception, message: str) -> None:
     assert failed(error) == RequestFailure("INTERNAL", message)
+
+
+class Nameless(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise RuntimeError
+
+
+class HasNoName(Exception, metaclass=Nameless):
+    pass
+
+
+class AttributesRaise(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError
+
+
+class ClassRaises(Exception):
+    @property
+    def __class__(self) -> Any:  # type: ignore[misc]
+        raise RuntimeError
+
+    __cause__ = __context__ = __traceback__ = __class__
+
+
+class Text(str):
+    def isprintable(self) -> bool:
+        raise RuntimeError
+
+    __getitem__ = __format__ = __len__ = __iter__ = encode = isprintable  # type: ignore[assignment]
+
+
+class StrOfHostileText(Exception):
+    def __str__(self) -> str:
+        return Text("text")
+
+
+class StrExits(Exception):
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+BROKEN: dict[str, Callable[[], Exception]] = {
+    "HasNoName: text": lambda: HasNoName("text"),
+    "AttributesRaise: text": lambda: AttributesRaise("text"),
+    "ClassRaises: text": lambda: ClassRaises("text"),
+    "StrOfHostileText: text": StrOfHostileText,
+    "StrExits": StrExits,
+}
+"""By what a client is told; pytest cannot show them."""
+
+
+@pytest.mark.parametrize("told", BROKEN)
+def test_an_exception_that_breaks_who_looks_at_it_is_told(told: str) -> None:
+    bad, good = run_batch(model(), raising_for_negative(BROKEN[told]()), batch_of([-1], [2]))
+    assert bad.error == RequestFailure("INTERNAL", told)
+    assert values(good) == [2]
+
+
+@pytest.mark.parametrize("told", BROKEN)
+def test_its_traceback_is_shown_as_far_as_it_can_be(told: str) -> None:
+    error, shown = BROKEN[told](), ""
+    try:
+        raising(error)(0)
+    except Exception:
+        shown = traced(error)
+    assert f'"{__file__}", line {raising.__code__.co_firstlineno + 2}, in function' in shown
+    assert name_of(error) in shown
+
+
+class Unequal:
+    """As an array of numpy is."""
+
+    def __eq__(self, other: object) -> Any:
+        return np.zeros(3)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Code(str, enum.Enum):
+    missing = "NOT_FOUND"
+
+
+class CodeExits(RequestError):
+    @property
+    def code(self) -> Any:
+        raise SystemExit
+
+    @code.setter
+    def code(self, value: object) -> None:
+        pass
+
+
+def coded(code: object) -> RequestError:
+    error = RequestError("text")
+    error.code = code  # type: ignore[assignment]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (coded(np.zeros(3)), "INTERNAL"),
+        (coded(Unequal()), "INTERNAL"),
+        (coded(["NOT_FOUND"]), "INTERNAL"),
+        (coded(Text("NOT_FOUND")), "NOT_FOUND"),
+        (coded(Code.missing), "NOT_FOUND"),
+        (CodeExits("text"), "INTERNAL"),
+    ],
+)
+def test_a_code_of_any_kind_is_sent_as_one_of_tritons(error: RequestError, code: Any) -> None:
+    failure = failed(error)
+    assert failure == RequestFailure(code, "text")
+    assert type(failure.code) is str
+
+
+def test_a_handler_that_raises_costs_no_answer_and_hides_no_error(capfd: pytest.CaptureFixture[str]) -> None:
+    class Broken(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            raise asyncio.CancelledError
+
+    handler = Broken()
+    logging.getLogger("pytriton.worker").addHandler(handler)
+    try:
+        assert failed(ValueError("no luck")) == RequestFailure("INTERNAL", "ValueError: no luck")
+    finally:
+        logging.getLogger("pytriton.worker").removeHandler(handler)
+    said = capfd.readouterr().err
+    assert "model m: a request failed (CancelledError while this was logged)" in said
+    assert "ValueError: no luck" in said
 
 
 def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
@@ -265,6 +411,8 @@ def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
         (SystemExit(), "called sys.exit()"),
         (SystemExit("no\nluck"), "called sys.exit('no\\nluck')"),
         (KeyboardInterrupt(), "raised KeyboardInterrupt"),
+        (SystemExit(UnprintableError()), "called sys.exit(UnprintableError())"),
+        (SystemExit(Unprintable()), "called sys.exit(…)"),
     ],
 )
 def test_what_ends_a_process_is_logged_and_ends_it(

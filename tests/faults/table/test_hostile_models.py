@@ -25,7 +25,7 @@ ASKED: Arrays = {"x": np.array([[1, 3]], np.float32)}
 DAEMONS = (
     ("processes", "prints"),
     ("signals", "descriptors"),
-    ("raises", "loops", "lives"),
+    ("raises", "broken", "loops", "lives"),
     ("arrays", "deleted"),
     ("surroundings", "streams"),
 )
