@@ -63,7 +63,8 @@ class RepositoryWatch:
         except PytritonPluginsError:
             # Triton has it without a worker; so that both say the same, it is unloaded there as well.
             async with self._roster.loading(name):
-                if not any(model.loaded for model in models):
+                served = [model for model in self._roster.models.values() if model.name == name and model.loaded]
+                if not served:
                     await server.control.unload(name, timeout=_ANSWER_PATIENCE)
             raise
 

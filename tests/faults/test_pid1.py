@@ -34,7 +34,7 @@ def test_signals_are_honoured_and_nobody_stays_a_zombie(tmp_path: Path, number: 
         leave_orphans(host, tmp_path)
         wait_until(lambda: zombies(init) == 0, 5, "every orphan is reaped")
         os.kill(init, number)
-        assert host.process.wait(10) == 0
+        assert host.process.wait(60) == 0
         assert mark.processes() == {}
         assert ports_taken(host) == []
 
@@ -61,7 +61,7 @@ def test_the_host_reaps_orphans_without_being_process_1(tmp_path: Path) -> None:
 def test_the_exit_code_of_a_failed_start_is_passed_on() -> None:
     """Seen red with the code not taken over (`_reap_all`, host/pid1.py)."""
     with run_host(LIFE, options=["--tritonserver=/none"], prefix=AS_PID_1, ready=False) as host:
-        assert host.process.wait(10) == 1
+        assert host.process.wait(60) == 1
 
 
 def test_a_killed_host_ends_process_1_with_its_signal() -> None:
@@ -70,5 +70,5 @@ def test_a_killed_host_ends_process_1_with_its_signal() -> None:
     with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
         init = pid_1_of(host)
         os.kill(daemon_below(init, mark), signal.SIGKILL)
-        assert host.process.wait(10) == 128 + signal.SIGKILL
+        assert host.process.wait(60) == 128 + signal.SIGKILL
         wait_until(lambda: mark.processes() == {}, 2, "the namespace is empty")

@@ -160,4 +160,4 @@ def test_requests_in_flight_are_answered_before_the_end(tmp_path: Path) -> None:
         wait_until(lambda: host.status("/v2/health/ready") == 400, what="not ready while draining")
         gate.open()
         assert held.result().error == ""
-        assert host.process.wait(10) == 0
+        assert host.process.wait(60) == 0

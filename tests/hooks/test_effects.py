@@ -249,7 +249,7 @@ def test_choose_restart(start: Start) -> None:
 def test_check_liveness(start: Start) -> None:
     with start() as effects:
         effects.switch("dead", on=True)
-        assert effects.host.process.wait(10) == 1
+        assert effects.host.process.wait(60) == 1
         assert "not alive: effects (acme-effects 1.0): the switch says dead" in effects.host.log
 
 
