@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-if sys.path[:1] == [os.getcwd()]:
+try:
+    folder = os.getcwd()
+except OSError:  # it was deleted, which the command line tells
+    folder = ""
+if sys.path[:1] == [folder]:
     # Where `python -m` puts it, what lies in the working directory would stand in for installed modules.
     sys.path.append(sys.path.pop(0))
 

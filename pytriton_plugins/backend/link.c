@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -62,9 +63,11 @@ static bool read_file(int descriptor, uint8_t *to, uint64_t length) {
 
 /* A declaration that is too long for a message stands in the file that comes with it. */
 static const char *read_long(Declaration *declaration, const WireLink *message, const Descriptors *received) {
+  struct stat file;
   if (received->count != 1) return "a declaration without its file";
-  uint8_t *content = malloc(message->value + 1);
   const char *wrong = "a declaration that cannot be read";
+  if (fstat(received->descriptors[0], &file) != 0 || (uint64_t)file.st_size != message->value) return wrong;
+  uint8_t *content = malloc(message->value);
   if (content != NULL && read_file(received->descriptors[0], content, message->value))
     wrong = declaration_read(declaration, content, message->value);
   free(content);

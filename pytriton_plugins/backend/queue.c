@@ -77,7 +77,8 @@ void queue_count_instances(Pool *pool, int more) {
 /* What comes while a worker is free does not wait, unless for others to join it. */
 static bool has_room(const Pool *pool) {
   uint32_t most = pool->declaration.queue_size;
-  return most == 0 || pool->queued < most || (pool->declaration.delay_ns == 0 && free_channel(pool) != NULL);
+  bool joins = pool->declaration.delay_ns > 0 && most_rows(pool) > 1;
+  return most == 0 || pool->queued < most || (!joins && free_channel(pool) != NULL);
 }
 
 Request *queue_append(Pool *pool, Request *chain) {
@@ -140,7 +141,7 @@ static uint32_t rows_to_take(const Pool *pool) {
   const Declaration *declaration = &pool->declaration;
   uint64_t delay = declaration->delay_ns;
   uint32_t most = most_rows(pool);
-  if (delay == 0 && declaration->preferred_count == 0) return most;
+  if (most == 1 || (delay == 0 && declaration->preferred_count == 0)) return most; /* nothing joins a stream */
   if (delay > 0 && clock_ns() >= pool->first->arrived + delay) return most;
   uint64_t rows = rows_at_once(pool, most);
   return rows == 0 && delay == 0 ? most : (uint32_t)rows;

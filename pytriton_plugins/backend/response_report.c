@@ -30,7 +30,7 @@ static void report(TritonInstance *instance, const Request *request, Span span) 
   TritonResponseFactory *factory;
   Failure failure = {.code = 0};
   if (!failure_none(TRITONBACKEND_ResponseFactoryNew(&factory, request->triton), &failure)) return;
-  TritonError *error = request->failed ? TRITONSERVER_ErrorNew(request->failed, "") : NULL;
+  TritonError *error = request->failed ? failure_error(&(Failure){.code = request->failed}) : NULL;
   if (failure_none(STATISTICS(New)(&statistics), &failure)) {
     if (!filled(statistics, instance, factory, error, span, &failure)) log_line(TRITON_LOG_WARN, "reporting a response: %s", failure.text);
     failure_log(STATISTICS(Delete)(statistics), "reporting a response");

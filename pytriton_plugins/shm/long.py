@@ -73,10 +73,19 @@ def receive_json(sock: socket.socket, most: int = MAX_LONG) -> tuple[dict[str, A
     and ValueError for what is no JSON.
     """
     data, descriptors = receive(sock)
-    if data == _IN_A_FILE and descriptors:
-        try:
+    is_long = data == _IN_A_FILE and bool(descriptors)
+    try:
+        if is_long:
             data = sealed_content(descriptors[0], most)
-        finally:
-            while descriptors:
-                os.close(descriptors.pop())
-    return (json.loads(data) if data else None), descriptors
+        message = json.loads(data) if data else None
+    except BaseException:
+        _close(descriptors)
+        raise
+    if is_long:
+        _close(descriptors)
+    return message, descriptors
+
+
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())

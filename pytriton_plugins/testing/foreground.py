@@ -6,7 +6,6 @@ The worker is the served one but for its terminal, and for what ends it: no time
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -19,7 +18,8 @@ from pytriton_plugins.host.processes import describe_exit
 from pytriton_plugins.host.worker import Launch, Order, WorkerFailed
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.sockets import receive, send, socket_pair
+from pytriton_plugins.shm.long import receive_json, send_json
+from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.testing.channel import ChannelEnd, new_segment
 
 _START = (
@@ -76,12 +76,11 @@ class ForegroundWorker:
 
     def hear(self) -> dict[str, Any]:
         """The next message of its link, an answer to its wish for memory given; WorkerFailed when it has ended."""
-        data, descriptors = receive(self._link)
+        message, descriptors = receive_json(self._link)
         for descriptor in descriptors:
             os.close(descriptor)
-        if not data:
+        if message is None:
             self.ended()
-        message: dict[str, Any] = json.loads(data)
         if message["type"] == "failed":
             self.process.wait()
             raise WorkerFailed(f"{message['stage']}: {message['message']}")
@@ -109,7 +108,7 @@ class ForegroundWorker:
 
     def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
         with contextlib.suppress(OSError):  # it is gone, as `hear` will see
-            send(self._link, json.dumps(message).encode(), descriptors)
+            send_json(self._link, message, descriptors)
 
 
 class _Channel(ChannelEnd):

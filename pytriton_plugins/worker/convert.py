@@ -21,8 +21,6 @@ _STRINGS = (list, tuple, bytes, str, bytearray, memoryview)
 _KINDS = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "V": "biuf"}
 """Kinds of Python values that an output of each kind takes, V being bfloat16: no fraction and no sign is lost."""
 
-_UNMASKED = frozenset({bool, int, float, complex, str, bytes, bytearray, type(None)})
-
 
 def as_array(place: str, value: Any, dtype: DType) -> Array:
     """``value`` as an array of ``dtype``: Python values are converted, arrays must have the dtype already.
@@ -64,13 +62,14 @@ def array_of(place: str, value: Any) -> Array:
 
 def _refuse_masks(place: str, value: Any) -> None:
     """Numpy takes what is below a mask for data, in lists too."""
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)  # numpy imports it on its first use
     if isinstance(value, (list, tuple)):
-        if not _UNMASKED.issuperset(map(type, value)):
+        looked_into = (list, tuple, masked) if masked else (list, tuple)
+        # By their types, which are few: a list may have a million numbers.
+        if any(issubclass(kind, looked_into) for kind in {*map(type, value)}):
             for item in value:
                 _refuse_masks(place, item)
-        return
-    masked = sys.modules.get("numpy.ma")  # numpy imports it on its first use
-    if masked is not None and isinstance(value, masked.MaskedArray):
+    elif masked and isinstance(value, masked):
         raise ResultError(f"{place} is a masked array, whose mask a client does not get; return .filled(…)")
 
 

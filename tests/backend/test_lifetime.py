@@ -14,6 +14,7 @@ from golden import golden
 from pytriton_plugins.config import HostConfig
 from pytriton_plugins.host.command_line import command_line
 from pytriton_plugins.host.repository import create_repository
+from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.testing import wait_until
 
@@ -44,6 +45,7 @@ DECLARED = golden("declaration", "declaration")
         (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED + b"x"), "a declaration is cut, too long"),
         (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED[:-1]), "a declaration is cut, too long"),
         (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED.replace(b"\x0d", b"\x0f")), "a declaration is cut"),
+        (LinkMessage(LinkKind.MODEL, model=1, value=2**64 - 1), "a declaration without its file"),
         (LinkMessage(LinkKind.CHANNEL, model=7), "a channel for an unknown model"),
         (LinkMessage(LinkKind.SEGMENT, token=1), "a segment without its descriptor"),
     ],
@@ -53,6 +55,16 @@ def test_a_message_that_cannot_be_ends_the_server(tmp_path: Path, message: LinkM
         backend.send(message)
         wait_until(lambda: not backend.alive, TIMEOUT, "tritonserver ends")
         assert f"pytriton backend: {reason}" in " ".join(backend.server.child.last_lines)
+
+
+@pytest.mark.parametrize("length", [len(DECLARED) - 1, len(DECLARED) + 1, 2**64 - 1])
+def test_a_file_of_another_length_than_is_said_is_not_read(tmp_path: Path, length: int) -> None:
+    with run_backend(tmp_path) as backend:
+        file = sealed_file(DECLARED)
+        backend.send(LinkMessage(LinkKind.MODEL, model=1, value=length), file)
+        os.close(file)
+        wait_until(lambda: not backend.alive, TIMEOUT, "tritonserver ends")
+        assert "pytriton backend: a declaration that cannot be read" in " ".join(backend.server.child.last_lines)
 
 
 def test_without_a_link_the_server_says_what_to_start_instead(tmp_path: Path) -> None:

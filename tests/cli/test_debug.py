@@ -203,6 +203,14 @@ def test_an_answer_that_needs_more_shared_memory(called: Called, model: str) -> 
     assert "[5000000]" in ran.out
 
 
+def test_a_model_of_many_tensors(called: Called) -> None:
+    """Its declaration is too long for one message of the link."""
+    module, long = Path(__file__).parents[1] / "models" / "wide.py", "x" * 200
+    ran = called("debug", f"{module}:wide", f"feature_{long}_0=3", "label=a", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert values(ran.out)[f"result_{long}_0"] == [[6]]
+
+
 def test_a_stream_is_shown_response_by_response(called: Called, model: str) -> None:
     ran = called("debug", f"{model}:stream", "x=1,2,-3", "--json")
     assert [values(line) for line in ran.out.splitlines()] == [{"y": [1]}, {"y": [2]}]

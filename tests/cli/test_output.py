@@ -56,3 +56,12 @@ def test_the_current_folder_is_gone(tmp_path: Path, arguments: list[str]) -> Non
     command = ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, "-c", PROGRAM, *arguments]
     done = subprocess.run(command, cwd=gone, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", GONE)
+
+
+def test_the_current_folder_is_gone_for_the_module_too(tmp_path: Path) -> None:
+    """`python -m` looks at the current folder before the command line does."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, "-m", "pytriton_plugins", "list"]
+    done = subprocess.run(command, cwd=gone, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", GONE)

@@ -72,3 +72,13 @@ def test_a_file_that_cannot_be_read_is_closed(pair: Pair) -> None:
     with pytest.raises(ProtocolError):
         receive_json(pair[1], 0)
     assert open_files() == before
+
+
+def test_what_comes_with_no_json_is_closed(pair: Pair) -> None:
+    before = open_files()
+    segment = create_segment_file(4096)
+    send(pair[0], b"{", (segment, segment))
+    os.close(segment)
+    with pytest.raises(ValueError, match="Expecting property name"):
+        receive_json(pair[1])
+    assert open_files() == before
