@@ -274,8 +274,8 @@ class AttributesRaise(Exception):
 
 
 class ClassRaises(Exception):
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise RuntimeError
 
     __cause__ = __context__ = __traceback__ = __class__

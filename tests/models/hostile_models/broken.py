@@ -52,8 +52,8 @@ def attributes_raise(x: Array) -> Array:
 
 
 class ClassRaises(Exception):
-    @property
-    def __class__(self) -> NoReturn:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> NoReturn:  # type: ignore[override]
         raise RuntimeError("no class")
 
     __cause__ = __context__ = __traceback__ = __class__
