@@ -18,9 +18,8 @@ _RECORD = re.compile(rf"({'|'.join(_LEVELS)}) (.+?): (.*)")
 _RECORD_MARK, _MORE_MARK = map(printable, (RECORD, GOES_ON))
 """Of messages of a worker's own `logging` (worker/logs.py), as lines of children come here."""
 
-TRACEBACK = re.compile(r"(  \+ Exception Group )?Traceback \(most recent call last\):")
-_AT_END = re.compile(rf"{TRACEBACK.pattern}$")
-"""A traceback behind what was printed without a line end."""
+_GROUP, _BEGIN = "  + Exception Group ", "Traceback (most recent call last):"
+TRACEBACK = re.compile(f"({re.escape(_GROUP)})?{re.escape(_BEGIN)}")
 
 _CHAINED = (
     "During handling of the above exception, another exception occurred:",
@@ -53,10 +52,9 @@ class WorkerOutput:
     def add(self, line: str) -> None:
         """Log ``line``, at once or with what follows it."""
         if not self._in_traceback and not line.startswith((_RECORD_MARK, _MORE_MARK)):
-            begun = _AT_END.search(line)
-            if begun and (before := line[: begun.start()].rstrip()):
+            before, line = _without_unfinished(line)
+            if before:
                 self._add(before)
-                line = begun[0]
         self._add(line)
 
     def _add(self, line: str) -> None:
@@ -116,3 +114,15 @@ class WorkerOutput:
             return self._lines[-1] in _CHAINED
         follows, self._error_follows = self._error_follows, False
         return follows or line in _CHAINED
+
+
+def _without_unfinished(line: str) -> tuple[str, str]:
+    """What was printed without a line end before the traceback that begins with ``line``, and ``line`` without it.
+
+    Not by a regular expression: most lines are none of these, and may be long.
+    """
+    if not line.endswith(_BEGIN):
+        return "", line
+    start = len(line) - len(_BEGIN)
+    start -= len(_GROUP) if line.endswith(_GROUP, 0, start) else 0
+    return line[:start].rstrip(), line[start:]

@@ -51,7 +51,7 @@ class Hostile:
         """Have every model do what it does, all at once, and wait until each answers an honest request again."""
         before = self._state().restarts
         got = self._all_send(protocol, hostile=True)
-        wait_until(lambda: self._settled(before), SETTLED_AFTER, "every model has its worker again")
+        self._settle(before)
         self.honest(protocol)
         after = self._state().restarts
         for model, case in self._cases.items():
@@ -84,12 +84,20 @@ class Hostile:
         answered = attempt(self._host, protocol, model, {"x": x}, timeout=TIMEOUT)
         return answered.error or shown(answered.outputs["y"], right)
 
-    def _settled(self, before: dict[str, int]) -> bool:
+    def _settle(self, before: dict[str, int]) -> None:
+        """Wait until each model has its worker again, and a new one if that was to be replaced."""
+        try:
+            wait_until(lambda: not self._unsettled(before), SETTLED_AFTER, "every model has its worker again")
+        except TimeoutError:
+            self.wrong += [f"{model} has no worker, or not a new one" for model in self._unsettled(before)]
+
+    def _unsettled(self, before: dict[str, int]) -> list[str]:
         now = self._state()
-        return all(
-            now.restarts[model] - before[model] >= case.replaced and now.workers[model] == 1
+        return [
+            model
             for model, case in self._cases.items()
-        )
+            if now.restarts[model] - before[model] < case.replaced or now.workers[model] != 1
+        ]
 
     def _state(self) -> State:
         text = page(self._host.metrics)

@@ -53,7 +53,7 @@ def attributes_raise(x: Array) -> Array:
 
 class ClassRaises(Exception):
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:
+    def __class__(self) -> NoReturn:  # type: ignore[override]
         raise RuntimeError("no class")
 
     __cause__ = __context__ = __traceback__ = __class__
