@@ -17,6 +17,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from clients import PROTOCOLS, Gate, attempt, infer, post, queued, texts
+from streams import open_grpc
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.host.queue_policy import for_triton, own_policy
@@ -194,6 +195,17 @@ def test_preferred_sizes_without_a_delay(tmp_path: Path) -> None:
         assert sorted(sent.result(PATIENCE) for sent in waiting) == [2, 2, 2, 2, 3, 3, 4]
 
 
+def test_nothing_joins_a_stream_so_its_request_does_not_wait(tmp_path: Path) -> None:
+    """Also one of several rows, which is no preferred size and could become one elsewhere."""
+    (tmp_path / "model.py").write_text(STREAM)
+    with (
+        run_host(tmp_path / "model.py") as host,
+        open_grpc(host, "each", {"x": np.array([[1], [2]], np.float32)}) as receive,
+    ):
+        assert receive().as_numpy("y").tolist() == [[1], [2]]
+        assert receive() is None
+
+
 def test_limits_hold_beside_preserve_ordering(tmp_path: Path) -> None:
     """Triton tells of what was refused in its turn: behind the answers to the requests before it."""
     limits = "{ max_queue_size = 2, default_timeout_microseconds = 60000000 }"
@@ -234,6 +246,23 @@ def test_preferred_sizes_and_a_delay(tmp_path: Path) -> None:
         assert max(answered.at for answered in two) - max(answered.at for answered in three) >= 1.4
 
 
+STREAM = f"""
+import numpy as np
+from pytriton_plugins import Tensor, infer_func
+
+LIMITS = {{"max_queue_size": 4}}
+BATCHING = {{"max_queue_delay_microseconds": {SLOW}, "preferred_batch_size": [4], "default_queue_policy": LIMITS}}
+
+
+@infer_func(
+    inputs=[Tensor("x", np.float32, (1,))],
+    outputs=[Tensor("y", np.float32, (1,))],
+    max_batch_size=8,
+    triton_config={{"dynamic_batching": BATCHING}},
+)
+def each(x):
+    yield x
+"""
 LIMITS = {"max_queue_size": 3, "default_timeout_microseconds": 1500}
 WAITS = {"preferred_batch_size": [8, 4], "max_queue_delay_microseconds": 500}
 OWN = QueuePolicy(3, 0.0015)
