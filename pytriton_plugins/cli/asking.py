@@ -87,7 +87,7 @@ def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
     where = f" in {printable(run_dir)}" if run_dir else ""
     if found:
         lines = [_described(host) for host in sorted(found, key=lambda host: host.pid)]
-        raise ControlError(f"several pytriton-hosts run{where}; choose one with --pid PID or --run-dir FOLDER", *lines)
+        raise ControlError(f"several pytriton-hosts run{where}; choose one with --pid PID or --run-dir DIR", *lines)
     which = f"with pid {pid} " if pid is not None else ""
     remedy = "" if run_dir else "; if it was started with --run-dir, name that folder with --run-dir DIR"
     raise NoHostRuns(f"no pytriton-host {which}of this user runs{where}{remedy}")
@@ -108,7 +108,8 @@ def _described(host: Host) -> str:
         said = host.ask({"command": "summary"}, _PATIENCE)
         ports, models = said["ports"], list(dict.fromkeys(str(each["model"]) for each in said["models"]))
         names = ", ".join(models[:_FEW]) + (f" and {len(models) - _FEW} more" if len(models) > _FEW else "")
-        more = f"  HTTP {ports['http']}  gRPC {ports['grpc']}  models {names or 'none yet'}"
+        http = f"  HTTP {ports['http']}" if ports["http"] else ""
+        more = f"{http}  gRPC {ports['grpc']}  models {names or 'none yet'}"
     except (ControlError, KeyError, TypeError):
         more = ""  # it hangs, or is of another version
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ _LEAST = 0.5
 _IMPORTED, _RETURNED = b"\nimported\n", b"\nreturned\n"
 _TRY = f"""
 import json, os, sys
-name, value, path, settings = json.loads(sys.argv[1])
+name, value, path, settings = json.load(sys.stdin)
 sys.path[:] = path
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.discovery.references import HookReference
@@ -48,11 +49,18 @@ def hanging_or_crashing(config: HostConfig) -> dict[str, str]:
 
 
 def _start(reference: HookReference, settings: Mapping[str, Any]) -> subprocess.Popen[bytes]:
-    arguments = json.dumps([reference.plugin, reference.value, sys.path, dict(settings)], default=str)
-    command = [sys.executable, "-c", _TRY, arguments]
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    given = json.dumps([reference.plugin, reference.value, sys.path, dict(settings)], default=str)
+    # Not as an argument: settings may be secret, and everybody on the machine sees those.
+    with tempfile.TemporaryFile() as file:
+        file.write(given.encode())
+        file.seek(0)
+        return subprocess.Popen(
+            [sys.executable, "-c", _TRY],
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 def _wrong(child: subprocess.Popen[bytes], until: float, limit: float) -> str:

@@ -7,6 +7,7 @@ that are None, so results of a hook call cannot be told apart by plugin.
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -109,11 +110,12 @@ def edit(
 ) -> Answer[T]:
     """``value`` as changed by each plugin in turn, who gets it as argument ``name``; the last to change it is named.
 
-    A plugin that returns what it was given has changed nothing.
+    A plugin that returns what it was given has changed nothing. Each gets a copy, so that what it writes into it counts
+    only when it returns it.
     """
     edited = Answer(value, "")
     for impl in implementations(caller):
-        answer = _ask(caller, impl, {**arguments, name: edited.value}, expected)
+        answer = _ask(caller, impl, {**arguments, name: copy.deepcopy(edited.value)}, expected)
         if isinstance(answer, Failure):
             fail(answer)
         elif answer is not None and answer != edited.value:

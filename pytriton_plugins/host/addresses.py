@@ -40,9 +40,10 @@ def listening_address(name: str) -> str:
     """
     try:
         found = socket.getaddrinfo(_without_zone(name), None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:  # a name that does not exist, or no descriptor to ask with
+    except (OSError, UnicodeError) as error:  # it does not exist, there is no descriptor to ask with, or it is no name
+        reason = error.strerror if isinstance(error, OSError) else "it is no name of a machine"
         raise ConfigError(
-            f"address {one_line(name)}: {error.strerror}; write an address of this machine, such as 127.0.0.1 or ::1"
+            f"address {one_line(name)}: {reason}; write an address of this machine, such as 127.0.0.1 or ::1"
         ) from None
     addresses = sorted(((family, place) for family, _, _, _, place in found), key=lambda each: each[0])
     _, first = next((each for each in addresses if _can_listen(*each)), addresses[0])

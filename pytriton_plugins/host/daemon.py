@@ -234,7 +234,7 @@ class Host:
         for model in self.roster.all_models():
             model.cancel()
         ends = [worker.stop(patience) for worker in self.roster.workers.values() if worker.child.running]
-        await asyncio.gather(*ends, *([server.stop(patience)] if server else []))
+        await asyncio.gather(*ends, *([server.stop(patience, self._kill)] if server else []))
 
     async def _end_everything(self) -> None:
         """Whatever happened, nothing that the host or a plugin started outlives it."""

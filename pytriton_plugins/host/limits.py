@@ -125,12 +125,14 @@ def limits(demand: Demand) -> list[Limit]:
 
 
 def check_limits(demand: Demand) -> None:
-    """Warn of each limit that is near; raises LimitError for the first that is too low."""
-    for limit in limits(demand):
-        if limit.short:
-            raise LimitError(str(limit))
-        if limit.scarce:
+    """Warn of each limit that is near; raises LimitError with a line for each that is too low."""
+    found = limits(demand)
+    for limit in found:
+        if limit.scarce and not limit.short:
             _LOG.warning("%s", limit)
+    short = [limit for limit in found if limit.short]
+    if short:
+        raise LimitError(*short)
 
 
 def check_descriptors(demand: Demand) -> None:

@@ -13,7 +13,14 @@ from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsEr
 from pytriton_plugins.host.control_socket import Progress
 from pytriton_plugins.host.granting import LOOK_AGAIN
 from pytriton_plugins.host.newcomers import as_installed, candidates
-from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, refuse_other_tensors
+from pytriton_plugins.host.plugins import (
+    PluginRecord,
+    conflict,
+    enabled,
+    refuse_other_tensors,
+    refuse_too_many,
+    tell_notes,
+)
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.tasks import background, let_go
 from pytriton_plugins.host.worker import Worker, WorkerFailed
@@ -192,6 +199,7 @@ class ModelCommands:
         self, record: PluginRecord, wanted: Sequence[ModelDeclaration], workers: list[Worker], progress: Progress
     ) -> list[str]:
         refuse_other_tensors(self._roster, record.reference, list(wanted))
+        refuse_too_many(self._roster, wanted)
         said = []
         for declaration in wanted:
             label = _label(declaration)
@@ -226,6 +234,7 @@ class ModelCommands:
             workers.append(worker)
             record.reference, record.files = reference, worker.files
             record.declared = frozenset(declaration.name for declaration in declared)
+            tell_notes(reference, worker)
             yield record, enabled(self._roster.config, declared), workers
         except (WorkerFailed, ConfigError, OSError) as error:
             raise ControlError(f"plugin {record.reference.label}: {error}") from None

@@ -76,8 +76,7 @@ async def _serve_plugin(roster: Roster, record: PluginRecord) -> None:
         record.declared = frozenset(declaration.name for declaration in declared)
         declarations = enabled(roster.config, declared)
         refuse_other_tensors(roster, record.reference, declarations)
-        served = [model.declaration for model in roster.models.values() if not model.error]
-        check_descriptors(demand_of(roster.config, [*served, *declarations]))
+        refuse_too_many(roster, declarations)
     except (WorkerFailed, ConfigError, LimitError, OSError) as error:
         if worker is not None:
             worker.kill()
@@ -172,6 +171,12 @@ def _without_conflicts(
         said = conflict(declaration, (other.reference, record.reference))
         asyncio.get_running_loop().call_soon(other.give_up, said)
     return left
+
+
+def refuse_too_many(roster: Roster, declarations: Sequence[ModelDeclaration]) -> None:
+    """Raises LimitError for models that would leave clients no descriptors beside what is served."""
+    served = [model.declaration for model in roster.models.values() if not model.error]
+    check_descriptors(demand_of(roster.config, [*served, *declarations]))
 
 
 def refuse_other_tensors(roster: Roster, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:

@@ -21,16 +21,17 @@ _LAST_READS = 16
 _BREATH = 0.005
 """Seconds that who prints more than anybody reads waits for each full pipe: 13 MB/s cost the host nothing."""
 
-_LAST_MOMENT = 0.3
-"""Seconds that what a child has forked gets for ending by itself once the child has ended."""
-
-_LOOK_AGAIN = 0.005
-"""Seconds between two looks at whether it has."""
 _LONG_BREATH = 0.1
 """The same for who repeats one line and is slowed down then: it is in a loop that does not get on."""
 
 _COUNT_FOR = 1.0
 """Seconds whose lines are counted together when they are left out."""
+
+_LAST_MOMENT = 0.3
+"""Seconds that what a child has forked gets for ending by itself once the child has ended."""
+
+_LOOK_AGAIN = 0.005
+"""Seconds between two looks at whether it has."""
 
 _running: set[Child] = set()
 """The children of this process that were started here and are not reaped yet."""
@@ -91,7 +92,10 @@ def _group(pid: int) -> int:
 
 def _status(pid: int) -> int:
     """How a child has ended, as `subprocess` gives it; the child is not reaped by this."""
-    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:
+        return 0  # somebody else has reaped it; `subprocess` says the same
     assert ended is not None
     return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 

@@ -34,6 +34,10 @@ _AFTER_DELAY = 0.3
 """The same after a delay, up to whose end clients are expected to send."""
 
 _SAMPLE = 0.02
+"""Seconds between two looks while nothing is in flight."""
+
+_SAMPLE_OF_WORK = 0.1
+"""The same while something is. Triton's metrics grow with the models, and the work needs the processors."""
 
 _SAY_AGAIN = 3.0
 """Seconds between two lines about what is waited for."""
@@ -100,7 +104,7 @@ class DrainWait:
             idle = idle + 1 if self._in_flight == 0 else 0
             if self._in_flight:
                 self._say()
-            await asyncio.sleep(_SAMPLE)
+            await asyncio.sleep(_SAMPLE_OF_WORK if self._in_flight else _SAMPLE)
         return True
 
     def _say(self) -> None:

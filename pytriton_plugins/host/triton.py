@@ -257,20 +257,24 @@ class TritonServer:
             self.link.send(LinkMessage(LinkKind.STOP))
             await self.held_requests(patience)
 
-    async def stop(self, patience: float) -> None:
-        """End the process, by force after ``patience`` seconds: at once if that is 0.
+    async def stop(self, patience: float, hurry: asyncio.Event) -> None:
+        """End the process, by force after ``patience`` seconds.
 
-        One that writes traces or a cache at its end gets the time for it.
+        One that writes traces or a cache at its end gets the time for it, unless there is ``hurry``.
         """
-        if patience and self._exit_seconds:
-            patience = self._exit_seconds
+        writes = self._exit_seconds > 0 and not hurry.is_set()
+        if writes:
             # While it has models it ends without a last word when a client's connection stays open.
             with contextlib.suppress(ServerError):
                 await self.control.unload_all(_UNLOADED_WITHIN)
         self.child.signal(signal.SIGTERM)
+        ended, hurried = asyncio.ensure_future(self.child.wait()), asyncio.ensure_future(hurry.wait())
         try:
-            await asyncio.wait_for(self.child.wait(), patience)
-        except asyncio.TimeoutError:
+            until, seconds = ({ended, hurried}, self._exit_seconds) if writes else ({ended}, patience)
+            await asyncio.wait(until, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            let_go(ended, hurried)
+        if self.child.running:
             self.child.kill()
             await self.ends_soon()
         await self.release()

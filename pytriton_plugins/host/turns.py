@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -34,7 +34,9 @@ class Turns:
 
     def __init__(self, count: int) -> None:
         self._free = count
-        self._waiting: deque[tuple[asyncio.Future[None], object]] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._owners: Counter[int] = Counter()
+        """How many of those each object waits for: hundreds are asked about several times a second."""
 
     @contextlib.asynccontextmanager
     async def turn(self, owner: object, *, begun: bool = False) -> AsyncIterator[Turn]:
@@ -48,7 +50,7 @@ class Turns:
 
     def awaits(self, owner: object) -> bool:
         """Whether the owner waits for a turn."""
-        return any(each is owner for _, each in self._waiting)
+        return id(owner) in self._owners
 
     def give_back(self) -> None:
         self._free += 1
@@ -56,8 +58,8 @@ class Turns:
 
     async def _take(self, owner: object, begun: bool) -> None:
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        place = (mine, owner)
-        self._waiting.appendleft(place) if begun else self._waiting.append(place)
+        self._waiting.appendleft(mine) if begun else self._waiting.append(mine)
+        self._owners[id(owner)] += 1
         self._hand_out()
         try:
             await mine
@@ -66,12 +68,14 @@ class Turns:
                 self.give_back()
             else:
                 with contextlib.suppress(ValueError):  # its turn came just then, and was left out
-                    self._waiting.remove(place)
+                    self._waiting.remove(mine)
             raise
+        finally:
+            self._owners -= Counter([id(owner)])  # drops what has come to nothing
 
     def _hand_out(self) -> None:
         while self._free and self._waiting:
-            next_one, _ = self._waiting.popleft()
+            next_one = self._waiting.popleft()
             if not next_one.done():
                 self._free -= 1
                 next_one.set_result(None)

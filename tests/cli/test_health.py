@@ -150,7 +150,7 @@ def test_which_host_is_asked(tmp_path: Path) -> None:
             assert code == 1
             first_line, *lines = said.splitlines()
             assert first_line == (
-                "pytriton-host: several pytriton-hosts run; choose one with --pid PID or --run-dir FOLDER"
+                "pytriton-host: several pytriton-hosts run; choose one with --pid PID or --run-dir DIR"
             )
             hosts = sorted((first, second), key=lambda host: host.process.pid)
             for host, line in zip(hosts, lines, strict=True):

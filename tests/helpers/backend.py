@@ -247,7 +247,7 @@ class Backend:
         """End the server and the loop."""
         try:
             if self.alive:
-                self.call(self.server.stop(2.0))
+                self.call(self.server.stop(2.0, asyncio.Event()))
             else:
                 self.close_link()
         finally:

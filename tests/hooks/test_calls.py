@@ -115,6 +115,24 @@ def test_edit_names_nobody_for_a_value_that_is_returned_as_it_was() -> None:
     assert calls.edit(caller_of(same=Adds(0)), "value", 1, ARGUMENTS, int, stop) == Answer(1, "")
 
 
+class Writes:
+    """Writes into what it is given, and returns it or nothing."""
+
+    def __init__(self, returns: bool) -> None:
+        self.returns = returns
+
+    @impl
+    def ask(self, value: list[int]) -> list[int] | None:
+        value.append(1)
+        return value if self.returns else None
+
+
+def test_edit_names_who_writes_into_the_value_and_takes_it_from_who_returns_it_only() -> None:
+    """Seen red with the value itself handed out, which then equals the answer."""
+    for returns, edited in [(True, Answer([1], "writes")), (False, Answer([], ""))]:
+        assert calls.edit(caller_of(writes=Writes(returns)), "value", [], ARGUMENTS, list, stop) == edited
+
+
 class Waits:
     def __init__(self, event: threading.Event) -> None:
         self.event = event

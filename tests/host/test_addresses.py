@@ -61,6 +61,11 @@ def test_the_address_to_listen_on(name: str, address: str) -> None:
             "address, or leave HTTP and metrics out with --server-option allow-http=false and --server-option "
             "allow-metrics=false",
         ),
+        # Python refuses to look for this at all.
+        (
+            "a..b",
+            "address a..b: it is no name of a machine; write an address of this machine, such as 127.0.0.1 or ::1",
+        ),
     ],
 )
 def test_what_cannot_be_listened_on(name: str, said: str) -> None:

@@ -93,6 +93,15 @@ def test_a_start_below_a_limit_is_refused(limit: str, said: str) -> None:
     assert [text for text in checked.stdout.splitlines() if text.startswith(f"bad  {subject}: ")]
 
 
+def test_all_limits_that_are_too_low_are_told_at_once() -> None:
+    """Seen red with the first of them alone."""
+    command = ["prlimit", "--nofile=64", "--stack=8388608:67108864", sys.executable, "-c", PROGRAM, "serve", SCALARS]
+    served = subprocess.run([*command, "--http-port=0", "--grpc-port=0", "--metrics-port=0"], capture_output=True,
+                            text=True, timeout=60)  # fmt: skip
+    lines = [line.split(":")[:2] for line in served.stderr.splitlines()]
+    assert (lines, served.returncode) == ([["pytriton-host", " descriptors"], ["pytriton-host", " stack"]], 1)
+
+
 def test_models_that_leave_clients_no_descriptors_end_the_start(tmp_path: Path) -> None:
     """How many workers a model has is known once it is imported. Seen red with the look before that alone."""
     (tmp_path / "model.py").write_text(MANY)

@@ -56,6 +56,17 @@ def test_all_children_are_ended_and_awaited() -> None:
     assert said == "[False, False, False]\n"
 
 
+def test_a_child_that_somebody_else_has_reaped() -> None:
+    """A hook plugin that waits for any child. Seen red with an error in the loop, and a child that never ends."""
+    said = run("""
+        async def main():
+            child = start("exit 3")
+            os.waitpid(child.pid, 0)
+            print(await asyncio.wait_for(child.wait(), 5), await child.reaped)
+    """)
+    assert said == "0 None\n"
+
+
 def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
     """Seen red with SIGKILL alone (`Child._on_exit`)."""
     said = run("""

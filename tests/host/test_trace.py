@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
 REQUESTS = 5
@@ -48,3 +49,16 @@ def test_traces_are_written(tmp_path: Path, more: list[str], files: dict[str, li
         assert host.stop() == 0
     traced = {each.name: sorted({event["id"] for event in json.loads(each.read_text())}) for each in tmp_path.iterdir()}
     assert traced == files
+
+
+def test_a_second_signal_does_not_wait_for_traces(tmp_path: Path) -> None:
+    """tritonserver would wait for the client whose connection stays open. Seen red with a time that nothing ends."""
+    options = [
+        f"--server-option=trace-config=triton,file={tmp_path / 'trace.json'}",
+        "--server-option=exit-timeout-secs=600",
+    ]
+    with run_host(SCALARS, options=options) as host, closing(ask(host)):
+        host.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "stopping" in host.log, 30, "it stops")
+        host.process.send_signal(signal.SIGTERM)
+        assert host.process.wait(60) == 0
