@@ -33,8 +33,9 @@ def module_named_like(path: Path) -> str:
 def add_to_path(folder: Path) -> None:
     """Have modules of ``folder`` found: behind all that is installed, and before the working directory."""
     if str(folder) not in sys.path:
-        here = [sys.path.index(each) for each in current_folder() if each in sys.path]
-        sys.path.insert(here[0] if here else len(sys.path), str(folder))
+        # It may stand in PYTHONPATH as well, which is before all that is installed.
+        has_current_last = sys.path[-1:] == current_folder()
+        sys.path.insert(len(sys.path) - has_current_last, str(folder))
 
 
 def notes_of(path: Path) -> list[str]:

@@ -35,6 +35,9 @@ _KILLED_WITHIN = 0.5
 _LONGEST_REASON = 4000
 """Characters of what a worker says of its failure: it stands in the log, the table and `status`."""
 
+_MOST_NOTES = 10
+"""Lines that a worker may have logged about its import: an honest one has no more (discovery/namesakes.py)."""
+
 _CRASHES_WITHIN = 0.5
 """Seconds from the end of a channel until its worker's own end is seen, if it has crashed."""
 
@@ -171,7 +174,7 @@ class Worker:
         message = await self._await("models", timeout, "import", "--import-timeout")
         try:
             self.files = tuple(map(str, message.get("files", ())))
-            self.notes = tuple(one_line(note) for note in message.get("notes", ()))
+            self.notes = tuple(one_line(note) for note in message.get("notes", ())[:_MOST_NOTES])
             return [ModelDeclaration.from_json(plain) for plain in message["models"]]
         except (AttributeError, KeyError, TypeError, ValueError, PytritonPluginsError) as error:
             self.kill()

@@ -143,6 +143,15 @@ def test_what_lies_beside_a_file_comes_before_the_working_directory(
     assert import_reference(f"{beside / 'acme_model.py'}:value")[1] == 7
 
 
+def test_a_working_directory_in_pythonpath_does_not_bring_the_folder_to_the_front(
+    beside: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path, str(tmp_path)])
+    (beside / "acme_model.py").write_text("import acme_lib\n")
+    assert import_reference(f"{beside / 'acme_model.py'}:acme_lib")[1].installed
+
+
 def test_an_import_that_finds_the_other_module_says_which_file_is_hidden(beside: Path) -> None:
     (beside / "acme_model.py").write_text("from acme_utils import mine\n")
     with pytest.raises(DiscoveryError) as caught:
