@@ -18,7 +18,7 @@ _SINGLE = (bytes, str, bytearray, memoryview)
 def as_strings(place: str, value: Any, dtype: DType) -> Array:
     """``value``, an array or list of ``bytes`` or ``str``, or one of them, as an object array of ``bytes``.
 
-    Never by way of numpy's own string types, which drop zeros at the end. Raises ResultError.
+    Never by way of numpy's bytes of a fixed width, which drop zeros at the end. Raises ResultError.
     """
     return _encoded(place, _objects(place, value, dtype), dtype)
 
@@ -34,7 +34,7 @@ def _objects(place: str, value: Any, dtype: DType) -> Any:
         except ValueError:
             raise ResultError(f"{place}: the lists differ in length or depth; make all rows equally long") from None
     _refuse_fixed_width(place, value)
-    if value.dtype.kind == "T":
+    if value.dtype.kind in "UT":
         return value.astype(object)
     if value.dtype != object:
         raise ResultError(f"{place} is an array of {value.dtype}, declared is {dtype.written}; return bytes or str")
@@ -60,7 +60,8 @@ def _item(place: str, item: Any) -> Any:
 
 
 def _refuse_fixed_width(place: str, array: Array) -> None:
-    if array.dtype.kind in "SU":
+    """Text may have a fixed width: no text ends in a zero, and ``np.array(labels)[index]`` is how authors write it."""
+    if array.dtype.kind == "S":
         raise ResultError(
             f"{place} is an array of {array.dtype}, in which numpy drops zeros at the end of a string; "
             "return a list, or an array made with dtype=object"

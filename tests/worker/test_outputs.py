@@ -367,6 +367,7 @@ def test_views_and_subclasses_are_taken() -> None:
         [b"a\x00b", "ü"],
         ["a\x00b", bytearray("ü".encode()).decode()],
         [np.str_("a\x00b"), np.bytes_("ü".encode())],
+        np.array(["a\x00b", "ü"]),
         # The one type of numpy's that loses nothing came with numpy 2.
         *([np.array(["a\x00b", "ü"], np.dtypes.StringDType())] if hasattr(np.dtypes, "StringDType") else []),
     ],
@@ -383,17 +384,16 @@ def test_strings_become_bytes(dtype: type, result: Any) -> None:
     "result",
     [
         np.array([b"a\x00"]),
-        np.array(["a\x00"]),
         np.array(b"a\x00"),
         [np.array([b"a\x00"])],
-        [["b"], np.array(["a\x00"])],
+        [["b"], np.array([b"a\x00"])],
         [[[b"b"], np.array([b"a\x00"])]],
     ],
 )
 def test_arrays_in_which_numpy_drops_zeros_at_the_end_are_refused(dtype: type, result: Any) -> None:
     """Whether this one has lost any cannot be seen, so none is taken."""
     said = refusal(dtype, (-1,), result)
-    assert said.startswith(("model 'm': output 'x' is an array of |S2, ", "model 'm': output 'x' is an array of <U2, "))
+    assert said.startswith("model 'm': output 'x' is an array of |S2, ")
     assert said.endswith(
         ", in which numpy drops zeros at the end of a string; return a list, or an array made with dtype=object"
     )
