@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import figures
@@ -14,6 +15,13 @@ os.environ.setdefault("PYTRITON_TEST_PATIENCE", "6")
 
 LEFT_OUT = ("backend", "benchmarks", "cli", "docs", "faults", "host", "plugins", "testing", "worker")
 """Folders without which PYTRITON_TESTS=short is content."""
+
+
+def pytest_configure() -> None:
+    """Hosts are sent these: what a background shell, or nohup, ignores is inherited and would stay ignored in them."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
