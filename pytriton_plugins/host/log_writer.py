@@ -19,6 +19,7 @@ CAPACITY = 4 << 20
 """Bytes that wait at most; what comes while they do is left out and counted."""
 
 _ERASE = b"\r\x1b[2K"
+_NO_WRAP, _WRAP = b"\x1b[?7l", b"\x1b[?7h"
 """Takes away the line that the cursor is on. The cursor is never hidden: however the daemon ends, it is there."""
 
 _NARROWEST = 20
@@ -126,8 +127,10 @@ class LogWriter:
             if self._below == self._on_screen:
                 return None
             self._on_screen = self._below
-            # A line that wraps could not be erased; in the last column the cursor is between two lines.
-            return erase, cut(self._below, self.columns - 1).encode(errors="backslashreplace")
+            # A line that wraps could not be erased, and the window may have become narrower since its width was asked
+            # for; in the last column the cursor is between two lines.
+            line = cut(self._below, self.columns - 1).encode(errors="backslashreplace")
+            return erase, _NO_WRAP + line + _WRAP if line else b""
 
     def _has_work(self) -> bool:
         return bool(self._chunks or self._left_out or self._closed or self._below != self._on_screen)

@@ -73,12 +73,14 @@ def describe_exit(status: int) -> str:
 
 
 def children_of(tasks: Path) -> set[int]:
-    """The children of the process whose threads are ``tasks``, a folder of ``/proc``; those that can be seen."""
+    """The children of the process whose threads are ``tasks``, a folder of ``/proc``.
+
+    Raises OSError where no descriptor is left to look with.
+    """
     found: set[int] = set()
-    with contextlib.suppress(OSError):  # the process ended meanwhile, or there is no descriptor to look with
-        for task in tasks.iterdir():
-            with contextlib.suppress(OSError):  # a thread that ended meanwhile
-                found.update(map(int, (task / "children").read_text().split()))
+    for task in tasks.iterdir():
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            found.update(map(int, (task / "children").read_text().split()))
     return found
 
 
@@ -200,7 +202,10 @@ class Child:
 
     def _has_group(self) -> bool:
         """Whether the child, which has ended, has left processes in its group that this process has adopted."""
-        return any(pid != self.pid and _group(pid) == self.pid for pid in children_of(OWN_TASKS))
+        try:
+            return any(pid != self.pid and _group(pid) == self.pid for pid in children_of(OWN_TASKS))
+        except OSError:
+            return False  # no descriptor is left to look with: they are killed at once
 
     def _on_output(self) -> None:
         # One read at a time, and the loop calls again: who prints without end must not keep everyone else waiting.

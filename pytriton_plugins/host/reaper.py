@@ -12,6 +12,8 @@ from pytriton_plugins.host.processes import OWN_TASKS, children_of, running_chil
 
 _PR_SET_CHILD_SUBREAPER = 36
 _AGAIN = 0.01
+_WITHOUT_DESCRIPTORS = 0.5
+"""Seconds until the next look where none is left."""
 
 
 class Reaper:
@@ -30,8 +32,13 @@ class Reaper:
         return {pid for pid in children_of(OWN_TASKS) - running_children() if _session(pid) != os.getsid(0)}
 
     def reap(self) -> None:
-        """Reap those adopted processes that have ended."""
-        for pid in self.adopted():
+        """Reap those adopted processes that have ended; soon where no descriptor is left to look for them with."""
+        try:
+            ended = self.adopted()
+        except OSError:
+            asyncio.get_running_loop().call_later(_WITHOUT_DESCRIPTORS, self.reap)
+            return
+        for pid in ended:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -333,13 +334,17 @@ def pytriton_choose_ports(ports):
 
 
 @pytest.fixture
-def installed(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def installed(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with further plugins, for this test alone."""
     folder = tmp_path / "installed"
     folder.mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setenv("PYTRITON_HOST_PLUGINS_DIR", str(folder))
-    return folder
+    before = {*sys.modules}
+    yield folder
+    for name in {*sys.modules} - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]  # another test's plugin may be called the same
 
 
 def test_what_hook_plugins_choose(called: Called, installed: Path) -> None:

@@ -183,8 +183,7 @@ def test_every_command_of_ours_is_run() -> None:
 @pytest.mark.parametrize("command", those(("pytriton-host", "debug")), ids=described)
 def test_a_model_is_debugged_as_the_page_shows(command: Command, tmp_path: Path, examples: Examples) -> None:
     """What is typed after pdb's prompt goes to standard input, which nothing echoes."""
-    for file in (examples.folder / command.block.page).iterdir():
-        shutil.copy(file, tmp_path)
+    shutil.copytree(examples.folder / command.block.page, tmp_path, dirs_exist_ok=True)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *program(command)[1:]],
         cwd=tmp_path,

@@ -118,9 +118,10 @@ def test_a_line_stands_below_all_others_until_it_is_taken_away() -> None:
             seen += os.read(ours, 1000)
 
     log.keep_below("waiting for " + "many " * 20)
-    comes(b"waiting for many many many m\xe2\x80\xa6")
+    line = b"\x1b[?7lwaiting for many many many m\xe2\x80\xa6\x1b[?7h"
+    comes(line)
     log.put(b"said\n")
-    comes(b"\r\x1b[2Ksaid\r\nwaiting for many many many m\xe2\x80\xa6")
+    comes(b"\r\x1b[2Ksaid\r\n" + line)
     log.keep_below("")
     comes(b"\r\x1b[2K")
     log.put(b"the end\n")
