@@ -161,6 +161,17 @@ def stop_iteration(x: Array) -> Array:
     return 2 * x
 
 
+class OwnBase(BaseException):
+    pass
+
+
+@infer_func(inputs=[X], outputs=[Y], max_batch_size=0)
+def base_exception(x: Array) -> Array:
+    if x[0]:
+        raise OwnBase("not caught")
+    return 2 * x
+
+
 @infer_func(inputs=[X], outputs=[Y], max_batch_size=0)
 def memory_error(x: Array) -> Array:
     if x[0]:
