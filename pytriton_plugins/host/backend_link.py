@@ -91,11 +91,14 @@ class BackendLink:
         self, token: int, answer: asyncio.Future[int], timeout: float | None, else_what: str, remedy: str = ""
     ) -> int:
         try:
-            return await asyncio.wait_for(answer, timeout)
-        except asyncio.TimeoutError:
-            raise ServerError(f"tritonserver {else_what} within {timeout:g} s{remedy}") from None
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the answer.
+            await asyncio.wait([answer], timeout=timeout)
+            if not answer.done():
+                raise ServerError(f"tritonserver {else_what} within {timeout:g} s{remedy}")
+            return answer.result()
         finally:
             self._asked.pop(token, None)
+            answer.cancel()
 
     def _on_readable(self) -> None:
         try:

@@ -261,7 +261,7 @@ class ServedModel:
                     return None, False
                 turn.watch(worker.pid)
                 await self._set_up(worker, fresh=fresh)
-            if self._is_over:
+            if self._is_over or self.error:
                 worker.dismiss()
             while worker.child.running and not worker.expected_to_end:
                 server = await self._host.server()

@@ -261,11 +261,12 @@ class Worker:
         await asyncio.wait([self._watch])
 
     async def _await(self, kind: str, timeout: float, stage: str, option: str) -> dict[str, Any]:
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._said[kind]), timeout)
-        except asyncio.TimeoutError:
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the message.
+        await asyncio.wait([self._said[kind]], timeout=timeout)
+        if not self._said[kind].done():
             self.kill()
-            raise WorkerFailed(f"its {stage} took longer than {timeout:g} s; raise {option} if it needs more") from None
+            raise WorkerFailed(f"its {stage} took longer than {timeout:g} s; raise {option} if it needs more")
+        return self._said[kind].result()
 
     def _send(self, message: dict[str, Any], *descriptors: int) -> None:
         with contextlib.suppress(OSError):  # it is gone, and its end is being dealt with
