@@ -135,8 +135,9 @@ def test_a_stop_says_what_it_waits_for_and_what_fails(tmp_path: Path, seconds: f
     """
     gate = Gate(tmp_path / "gate")
     with run_host(LIFE, drain_timeout=seconds) as host, Crowd(host, 2) as crowd:
-        held = [crowd.send("life", request("wait", tmp_path / "gate"), protocol) for protocol in PROTOCOLS]
-        wait_until(gate.is_reached, what="the callable runs")
+        held = [crowd.send("life", request("wait", tmp_path / "gate"), "grpc")]
+        wait_until(gate.is_reached, what="the callable runs")  # sent at once, both could be one batch
+        held.append(crowd.send("life", request("wait", tmp_path / "gate"), "http"))
         wait_until(lambda: queued(host, "life") == 1, what="the other waits")
         host.process.send_signal(signal.SIGTERM)
         waits = f"waiting for 2 requests in flight, {seconds or 30:.0f} s at most; a second signal ends the wait"
