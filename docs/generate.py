@@ -92,10 +92,10 @@ def _docstring(text: str) -> tuple[list[str], dict[str, str], str]:
 def configuration_page() -> str:
     """Every setting with its option, variable, key, default and help; then the keys of the tables."""
     from pytriton_plugins.cli.options import HELP
-    from pytriton_plugins.settings import SETTINGS
+    from pytriton_plugins.config.settings import SETTINGS
 
     lines = [
-        NOTE.format(source="pytriton_plugins/settings.py and pytriton_plugins/cli/options.py").rstrip("\n"),
+        NOTE.format(source="pytriton_plugins/config/settings.py and pytriton_plugins/cli/options.py").rstrip("\n"),
         "",
         "# Every setting",
         "",
@@ -116,7 +116,7 @@ def configuration_page() -> str:
 
 def _keys(name: str) -> list[tuple[str, str]]:
     """The keys of a table of the configuration file, from the class of config_tables.py that holds it."""
-    from pytriton_plugins import config_tables
+    from pytriton_plugins.config import tables as config_tables
 
     (found,) = [node for node in _classes(config_tables) if node.name == name]
     return [(re.sub(r"^shm_", "shm.", key), kind) for key, kind, _ in _fields(found)]
@@ -124,8 +124,10 @@ def _keys(name: str) -> list[tuple[str, str]]:
 
 def values_page() -> str:
     """Every class that a hook is given or answers with: its fields, and what can be asked of it."""
-    from pytriton_plugins import models, tensors, values
+    from pytriton_plugins import values
     from pytriton_plugins.discovery import references
+    from pytriton_plugins.model import declaration as models
+    from pytriton_plugins.model import tensors
 
     nodes = _classes(values)
     for module, name in ((models, "ModelDeclaration"), (tensors, "Tensor"), (references, "ModelReference")):

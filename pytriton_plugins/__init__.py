@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 __all__ = ["Context", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"]
 
 if TYPE_CHECKING:
-    from pytriton_plugins.context import Context, Request
     from pytriton_plugins.errors import RequestError
     from pytriton_plugins.hooks import hookimpl
-    from pytriton_plugins.marking import infer_func
-    from pytriton_plugins.tensors import Tensor
+    from pytriton_plugins.model.context import Context, Request
+    from pytriton_plugins.model.infer_func import infer_func
+    from pytriton_plugins.model.tensors import Tensor
 else:
 
     def __getattr__(name: str) -> object:
@@ -19,13 +19,13 @@ else:
         if name == "RequestError":
             from pytriton_plugins.errors import RequestError as found
         elif name == "Context":
-            from pytriton_plugins.context import Context as found
+            from pytriton_plugins.model.context import Context as found
         elif name == "Request":
-            from pytriton_plugins.context import Request as found
+            from pytriton_plugins.model.context import Request as found
         elif name == "Tensor":
-            from pytriton_plugins.tensors import Tensor as found
+            from pytriton_plugins.model.tensors import Tensor as found
         elif name == "infer_func":
-            from pytriton_plugins.marking import infer_func as found
+            from pytriton_plugins.model.infer_func import infer_func as found
         elif name == "hookimpl":
             from pytriton_plugins.hooks import hookimpl as found
         else:

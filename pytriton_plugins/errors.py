@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from pytriton_plugins.keywords import closest, known_keywords
+from pytriton_plugins.model.keywords import closest, known_keywords
 from pytriton_plugins.text import one_line
 
 ErrorCode = Literal[

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import attrs
 
-from pytriton_plugins.merging import copied, merge
+from pytriton_plugins.config.mappings import copied, merge
 
 MIB = 1 << 20
 OnFull = Literal["reject", "wait"]

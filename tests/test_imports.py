@@ -18,17 +18,8 @@ WORKER_SIDE = (
     "errors.py",
     "text.py",
     "thrown.py",
-    "keywords.py",
-    "tensors.py",
     "models.py",
-    "triton_config.py",
-    "warmup.py",
-    "marking.py",
-    "forms.py",
-    "context.py",
-    "annotations.py",
-    "parameters.py",
-    "metric_rules.py",
+    "model",
     "shm",
     "worker",
     "discovery/importing.py",
@@ -96,7 +87,7 @@ def test_the_worker_side_needs_the_standard_library_and_numpy_only(path: Path) -
     own += FOR_OBSERVE if show(path) == OBSERVE else ()
     # annotationlib is the standard library's from 3.14 on.
     allowed = {*sys.stdlib_module_names, "numpy", "annotationlib"}
-    allowed |= {"ml_dtypes"} if show(path) == "tensors.py" else set()  # where it is installed, for bfloat16 alone
+    allowed |= {"ml_dtypes"} if show(path) == "model/tensors.py" else set()  # where it is installed, for bfloat16 alone
     for name in imports(path):
         if name.startswith("pytriton_plugins."):
             assert within(name, own), f"{path} imports {name}, which is no part of the worker side"
@@ -106,7 +97,7 @@ def test_the_worker_side_needs_the_standard_library_and_numpy_only(path: Path) -
 
 @pytest.mark.parametrize("path", files("shm"), ids=show)
 def test_shm_rests_on_plain_values_and_itself(path: Path) -> None:
-    own = tuple(f"pytriton_plugins.{name}" for name in ("errors", "text", "tensors", "models", "shm"))
+    own = tuple(f"pytriton_plugins.{name}" for name in ("errors", "text", "model.tensors", "model.declaration", "shm"))
     assert [name for name in imports(path) if name.startswith("pytriton_plugins.") and not within(name, own)] == []
 
 
@@ -115,7 +106,7 @@ def test_the_host_cannot_import_a_model_plugin(path: Path) -> None:
     assert [name for name in imports(path) if within(name, NEVER_IN_THE_HOST)] == []
 
 
-@pytest.mark.parametrize("path", files("cli", "hooks", "values.py", "config.py"), ids=show)
+@pytest.mark.parametrize("path", files("cli", "hooks", "values.py", "config"), ids=show)
 def test_the_command_line_and_hooks_cannot_import_a_model_plugin(path: Path) -> None:
     resolvers = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker")
     assert [name for name in imports(path) if within(name, resolvers)] == []
@@ -154,5 +145,7 @@ def test_the_init_is_forked_before_heavy_imports() -> None:
 
 
 def test_serve_imports_only_what_it_uses() -> None:
-    loaded = loaded_after("import pytriton_plugins.cli.serve, pytriton_plugins.config, pytriton_plugins.hooks.manager")
+    loaded = loaded_after(
+        "import pytriton_plugins.cli.serve, pytriton_plugins.config.host_config, pytriton_plugins.hooks.manager"
+    )
     assert loaded & {"rich", "tritonclient", "grpc", "asyncio", "tomllib", "importlib_metadata"} == set()

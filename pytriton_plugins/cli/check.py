@@ -18,10 +18,10 @@ from pytriton_plugins.errors import PytritonPluginsError, ShmError
 from pytriton_plugins.text import printable
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.plugins import PluginRecord
-    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 
 class Line(NamedTuple):
@@ -134,7 +134,7 @@ def _server(config: HostConfig, hooks: HookManager) -> str:
 
 
 def _drain(config: HostConfig, hooks: HookManager) -> str:
-    from pytriton_plugins.config import END_SECONDS
+    from pytriton_plugins.config.host_config import END_SECONDS
     from pytriton_plugins.host.preparing import with_drain
 
     drain = with_drain(config, hooks).drain

@@ -14,9 +14,9 @@ from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks,
 from pytriton_plugins.cli.options import host_options
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 
 @click.command("config")
@@ -52,7 +52,7 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
 
 def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
     """Name as in the file, value, and who set it: first the settings, then the tables."""
-    from pytriton_plugins.settings import SECRETS, SETTINGS
+    from pytriton_plugins.config.settings import SECRETS, SETTINGS
 
     chosen = _chosen_by_hooks(config, hooks)
     for setting in SETTINGS:
@@ -82,7 +82,7 @@ def effective_models(config: HostConfig, hooks: HookManager) -> Iterator[tuple[s
 
 
 def _effective_model(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Iterator[tuple[str, Any, str]]:
-    from pytriton_plugins.host.model_settings import is_required, worker_count
+    from pytriton_plugins.config.overrides import is_required, worker_count
 
     said = config.model(model.name)
     file = _in_file(config, f"models.{model.name}")

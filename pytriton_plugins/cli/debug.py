@@ -14,20 +14,20 @@ from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.infer import split_inputs
 from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import config_option
+from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.discovery.references import canonical
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.settings import suggestion
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
     from pytriton_plugins.cli.infer_client import Result
     from pytriton_plugins.cli.infer_request import Model
-    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.plugins import PluginRecord
     from pytriton_plugins.host.worker import Order
-    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.testing.channel import Answered, Arrays
 
 _EPILOG = """\b

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.tensors import DType
+from pytriton_plugins.model.tensors import DType
 from pytriton_plugins.text import one_line
 
 Array = np.ndarray[Any, Any]

@@ -13,7 +13,7 @@ from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks,
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference, Reference
     from pytriton_plugins.host.inspecting import Inspected
 

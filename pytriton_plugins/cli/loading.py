@@ -13,7 +13,7 @@ from pytriton_plugins.cli.options import flags_of
 if TYPE_CHECKING:
     import click
 
-    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.inspecting import Inspected
 
@@ -28,8 +28,8 @@ def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = (
 
     ConfigError has a line for all that is wrong with them, found without a look at what is installed or running.
     """
-    from pytriton_plugins.config import read_config
-    from pytriton_plugins.problems import Problems
+    from pytriton_plugins.config.host_config import read_config
+    from pytriton_plugins.config.problems import Problems
 
     problems = Problems()
     config = read_config(targets, flags_of(ctx) if ctx else {}, os.environ, here(), problems)
@@ -44,7 +44,7 @@ def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = (
 
 def warn_of_variables() -> None:
     """One line for each variable that looks like one of ours and is none."""
-    from pytriton_plugins.config import unknown_variables
+    from pytriton_plugins.config.host_config import unknown_variables
 
     for line in unknown_variables(os.environ):
         explain(f"warning: {line}")

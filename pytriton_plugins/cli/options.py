@@ -9,7 +9,15 @@ import click
 from click.core import ParameterSource
 
 from pytriton_plugins.cli import completing
-from pytriton_plugins.settings import CLOSED_CATEGORIES, LOG_FORMATS, LOG_LEVELS, ON_FULL, PREFIX, SETTINGS, Setting
+from pytriton_plugins.config.settings import (
+    CLOSED_CATEGORIES,
+    LOG_FORMATS,
+    LOG_LEVELS,
+    ON_FULL,
+    PREFIX,
+    SETTINGS,
+    Setting,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.loading import inspected, loaded_hooks
+from pytriton_plugins.config.settings import parse_size
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
-from pytriton_plugins.settings import parse_size
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.deploy.manifests.plan import Plan
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 
 def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
@@ -23,9 +23,9 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
 
     What is broken ends it, for the pods would not become ready; what may be broken there too is passed over.
     """
+    from pytriton_plugins.config.overrides import is_required
     from pytriton_plugins.deploy.manifests.plan import make_plan
     from pytriton_plugins.host.granting import ledger_of
-    from pytriton_plugins.host.model_settings import is_required
     from pytriton_plugins.host.ports import wanted_ports
     from pytriton_plugins.host.samples import example_call
 
@@ -79,7 +79,7 @@ def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
     """As hook plugins choose it in a cluster; what is configured stays as it is."""
     import attrs
 
-    from pytriton_plugins.config import DRAIN_TIMEOUT, KUBERNETES_DRAIN_DELAY
+    from pytriton_plugins.config.host_config import DRAIN_TIMEOUT, KUBERNETES_DRAIN_DELAY
     from pytriton_plugins.host.preparing import chosen_drain
 
     # The objects name a grace period, so the one that Kubernetes would have given means nothing.

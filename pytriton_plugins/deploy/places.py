@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pytriton_plugins.config import HostConfig
-from pytriton_plugins.config_tables import Tables
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.tables import Tables
 
 PLACES = ("tritonserver", "plugins_dir", "run_dir")
 """Settings that mean a place of the machine where they were made, and so not the same in an image."""

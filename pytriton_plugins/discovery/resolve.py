@@ -7,8 +7,8 @@ from typing import Any
 
 from pytriton_plugins.discovery.importing import import_reference
 from pytriton_plugins.errors import DiscoveryError
-from pytriton_plugins.marking import declaration_of
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.infer_func import declaration_of
 from pytriton_plugins.text import one_line
 
 Resolved = tuple[object, ModelDeclaration]

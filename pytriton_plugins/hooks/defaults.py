@@ -25,7 +25,7 @@ from pytriton_plugins.values import (
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
-    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 FIRST_RESTART = 0.5
 LONGEST_RESTART = 30.0

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import click
 
     from pytriton_plugins.discovery.references import ModelReference
-    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 __all__ = ["BUILT_IN", "HookManager"]
 

@@ -28,7 +28,7 @@ from pytriton_plugins.values import (
 )
 
 if TYPE_CHECKING:
-    from pytriton_plugins.models import ModelDeclaration
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 Settings = Mapping[str, Any]
 

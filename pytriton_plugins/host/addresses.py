@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import Ports

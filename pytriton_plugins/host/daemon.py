@@ -8,7 +8,7 @@ import os
 from collections.abc import Coroutine
 from typing import Any
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.addresses import listening_ports
 from pytriton_plugins.host.answering import Answering
@@ -35,7 +35,7 @@ from pytriton_plugins.host.stopping import FAIL_PATIENCE, STOP_PATIENCE, stop_ta
 from pytriton_plugins.host.tasks import background, let_go
 from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import (
     HostState,
     HostStatus,

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.triton_schema import schema_problems
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.command_line import has_cache
 from pytriton_plugins.host.repository import NOT_FOR_TRITON, OURS, model_config
 from pytriton_plugins.host.served_model import ServedModel
-from pytriton_plugins.model_schema import schema_problems
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.triton_config import caches_responses, config_problems
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.triton_config import caches_responses, config_problems
 from pytriton_plugins.values import ModelConfig
 
 _LOG = logging.getLogger("pytriton.host")

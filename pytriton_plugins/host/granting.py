@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import attrs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.overrides import worker_count
 from pytriton_plugins.errors import HookError, ShmError
 from pytriton_plugins.hooks.calls import Answer as Chosen
 from pytriton_plugins.hooks.defaults import pytriton_choose_shm_full_action
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory import Budget, Grant, Ledger, Shortfall
-from pytriton_plugins.host.model_settings import worker_count
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import FullAction, Grow, Reject, ShmPolicy, Shortage, Wait
 
 _LOG = logging.getLogger("pytriton.host")

@@ -16,7 +16,7 @@ from pytriton_plugins.hooks.calls import Timing, measure
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.tasks import let_go, take_in
 from pytriton_plugins.host.triton import TritonServer
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import HostStatus, ModelStatus, NamedVerdict, Verdict
 
 _LOG = logging.getLogger("pytriton.health")

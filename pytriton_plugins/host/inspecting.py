@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
@@ -17,7 +17,7 @@ from pytriton_plugins.host.plugins import PluginRecord, conflict, enabled, share
 from pytriton_plugins.host.processes import kill_children
 from pytriton_plugins.host.turns import Turns, turns_of
 from pytriton_plugins.host.worker import Worker, WorkerFailed
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 
 _END_PATIENCE = 0.5
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.overrides import worker_count
 from pytriton_plugins.errors import LimitError
 from pytriton_plugins.host.headroom import NO_LIMIT, committable, process_headroom, swappable
-from pytriton_plugins.host.model_settings import worker_count
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import MIB
 
 _LOG = logging.getLogger("pytriton.host")

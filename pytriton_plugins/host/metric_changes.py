@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.metric_rules import (
+from pytriton_plugins.model.metric_rules import (
     KINDS,
     MAX_TEXT,
     PREFIX,

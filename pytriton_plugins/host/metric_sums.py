@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pytriton_plugins.host.metric_changes import Values
-from pytriton_plugins.metric_rules import Kind, Labels, bucket_of, kept_in_bucket
+from pytriton_plugins.model.metric_rules import Kind, Labels, bucket_of, kept_in_bucket
 from pytriton_plugins.shm.wire import COUNTER, GAUGE, HISTOGRAM, MetricEntry
 
 _CODES = {"counter": COUNTER, "gauge": GAUGE, "histogram": HISTOGRAM}

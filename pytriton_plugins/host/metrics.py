@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.host.metric_changes import Change, Values, read_changes
 from pytriton_plugins.host.metric_sums import SUMS, Family, Sum
-from pytriton_plugins.metric_rules import MAX_SERIES, PREFIX, Kind, Labels, names_on_port
+from pytriton_plugins.model.metric_rules import MAX_SERIES, PREFIX, Kind, Labels, names_on_port
 from pytriton_plugins.shm.wire import LINK_HEADER, MAX_MESSAGE, MAX_OBSERVATIONS
 
 _LOG = logging.getLogger("pytriton.host")

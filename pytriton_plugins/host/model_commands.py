@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
+from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsError
 from pytriton_plugins.host.control_socket import Progress
@@ -24,8 +25,7 @@ from pytriton_plugins.host.plugins import (
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.tasks import background, let_go
 from pytriton_plugins.host.worker import Worker, WorkerFailed
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.settings import suggestion
+from pytriton_plugins.model.declaration import ModelDeclaration
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.roster import Roster

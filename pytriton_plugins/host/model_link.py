@@ -10,7 +10,7 @@ from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.queue_policy import own_policy
 from pytriton_plugins.host.triton import TritonServer
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.text import in_bytes
 from pytriton_plugins.values import ShmPolicy

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.overrides import configured
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.discovery.selection import warn_of_unknown_models
 from pytriton_plugins.errors import ConfigError, LimitError
 from pytriton_plugins.host.limits import check_descriptors, demand_of
-from pytriton_plugins.host.model_settings import configured
 from pytriton_plugins.host.served_model import ServedModel
 from pytriton_plugins.host.worker import Worker, WorkerFailed
-from pytriton_plugins.models import ModelDeclaration, wrong_name
+from pytriton_plugins.model.declaration import ModelDeclaration, wrong_name
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.roster import Roster

@@ -19,7 +19,7 @@ from pytriton_plugins.host.addresses import listens
 from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config import HostConfig
+    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
 
 _MOST_ATTEMPTS = 5

@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from pytriton_plugins.config import DRAIN_SETTINGS, HostConfig, check_drain
+from pytriton_plugins.config.host_config import DRAIN_SETTINGS, HostConfig, check_drain
+from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.discovery.catalogue import catalogue
 from pytriton_plugins.discovery.entry_points import find_hooks, look_into
 from pytriton_plugins.discovery.environments import find_models_of
@@ -28,7 +29,6 @@ from pytriton_plugins.host.limits import check_limits, least_demand
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.host.ports import choose_ports
-from pytriton_plugins.problems import Problems
 from pytriton_plugins.values import HostStatus, Ports, ServerOptions
 
 _LOG = logging.getLogger("pytriton.host")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import QueuePolicy
 
 _OURS = ("default_queue_policy", "preferred_batch_size", "max_queue_delay_microseconds")

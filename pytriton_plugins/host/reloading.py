@@ -13,7 +13,7 @@ from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.newcomers import as_installed
 from pytriton_plugins.host.plugins import PluginRecord, enabled, serve_plugin, tell_notes
 from pytriton_plugins.host.worker import Worker, WorkerFailed
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.roster import Roster

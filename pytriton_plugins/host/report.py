@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.addresses import bracketed, called_at, listening_ports, listens
 from pytriton_plugins.host.logs import Log
 from pytriton_plugins.host.samples import calls
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text import printable
 from pytriton_plugins.values import Ports
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pytriton_plugins.config.mappings import merge
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.queue_policy import for_triton
-from pytriton_plugins.merging import merge
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 
 BACKEND = "pytriton"
 CATEGORY = "model-repository"

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, ProtocolError, ServerError, ServerGone
 from pytriton_plugins.hooks.manager import HookManager
@@ -25,7 +25,7 @@ from pytriton_plugins.host.telling import Teller
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.turns import turns_of
 from pytriton_plugins.host.worker import Launch, Worker
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import ModelStatus, NamedVerdict, Verdict
 

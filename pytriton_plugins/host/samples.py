@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.values import Ports
 
 MOST_VALUES = 16

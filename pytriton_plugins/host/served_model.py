@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from typing import Any, NamedTuple
 
+from pytriton_plugins.config.overrides import configured, is_required, worker_count
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
 from pytriton_plugins.hooks.defaults import LONGEST_RESTART
@@ -16,12 +17,11 @@ from pytriton_plugins.host.connections import Connections
 from pytriton_plugins.host.granting import Answer, Granting, Wish, fixed_fields, ledger_of
 from pytriton_plugins.host.memory import in_mib
 from pytriton_plugins.host.model_link import ModelLink
-from pytriton_plugins.host.model_settings import configured, is_required, worker_count
 from pytriton_plugins.host.processes import first_end
 from pytriton_plugins.host.surroundings import Surroundings
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.worker import Order, Worker, WorkerFailed
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
 
 _LOG = logging.getLogger("pytriton.host")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.addresses import is_loopback
 from pytriton_plugins.host.triton import TritonServer

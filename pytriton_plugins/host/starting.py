@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.addresses import is_loopback
 from pytriton_plugins.host.command_line import warn_of_server_options
 from pytriton_plugins.host.container import in_container

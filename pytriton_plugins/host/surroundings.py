@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory import Budget
 from pytriton_plugins.host.triton import TritonServer
 from pytriton_plugins.host.turns import Turns
 from pytriton_plugins.host.worker import Worker
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.served_model import ServedModel

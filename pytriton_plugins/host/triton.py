@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import NoThreadsLeft, ServerError
 from pytriton_plugins.host.addresses import called_at, host_port, listening_ports
 from pytriton_plugins.host.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by

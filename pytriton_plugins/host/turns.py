@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.processors import usable_processors
 
 PER_PROCESSOR = 2

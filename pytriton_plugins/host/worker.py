@@ -22,7 +22,7 @@ from pytriton_plugins.host.logs import about
 from pytriton_plugins.host.memory import Grant
 from pytriton_plugins.host.processes import Child, describe_exit
 from pytriton_plugins.host.worker_output import WorkerOutput, unmarked
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.long import MAX_LONG, receive_json, send_json
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.text import one_line

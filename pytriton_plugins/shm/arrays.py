@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pytriton_plugins.model.tensors import DType
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.wire import TensorEntry
-from pytriton_plugins.tensors import DType
 
 Array = NDArray[Any]
 

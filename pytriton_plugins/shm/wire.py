@@ -8,8 +8,8 @@ from math import ceil
 from typing import NamedTuple
 
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 
 VERSION = 1
 ALIGNMENT = 64

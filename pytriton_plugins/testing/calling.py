@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytriton_plugins.errors import DeclarationError, RequestError, ResultError
-from pytriton_plugins.marking import declaration_of
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.infer_func import declaration_of
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.details import Detail
-from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.convert import as_array
 from pytriton_plugins.worker.failures import RequestFailure

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.processes import describe_exit
 from pytriton_plugins.host.worker import Launch, Order, WorkerFailed
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json
 from pytriton_plugins.shm.sockets import socket_pair

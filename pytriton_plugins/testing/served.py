@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from pytriton_plugins.errors import ShmError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.testing.channel import TIMEOUT, ChannelEnd, new_segment

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins.context import Context, Request
 from pytriton_plugins.errors import RequestError, ResultError
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.context import Context, Request
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 
 if TYPE_CHECKING:
     from pytriton_plugins.worker.call import Batch

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from pytriton_plugins.errors import RequestError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.thrown import is_a
 from pytriton_plugins.worker.arguments import ArgumentPlan
 from pytriton_plugins.worker.exchange import Exchange

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytriton_plugins.errors import ResultError
-from pytriton_plugins.tensors import DType
+from pytriton_plugins.model.tensors import DType
 from pytriton_plugins.thrown import is_a, name_of, text_of
 from pytriton_plugins.worker.strings import as_strings
 

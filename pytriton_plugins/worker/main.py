@@ -18,7 +18,7 @@ from pytriton_plugins.discovery.importing import imported_files, notes
 from pytriton_plugins.discovery.namesakes import current_folder
 from pytriton_plugins.discovery.resolve import resolve
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
 from pytriton_plugins.thrown import is_a, name_of, text_of
 from pytriton_plugins.worker.breakpoints import refuse_breakpoints

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pytriton_plugins.metric_rules import (
+from pytriton_plugins.model.metric_rules import (
     DEFAULT_BUCKETS,
     MAX_SERIES,
     MAX_TEXT,

@@ -9,7 +9,7 @@ from typing import Any
 from pytriton_plugins.discovery.references import HookReference
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import RequestInfo, ResponseInfo
 from pytriton_plugins.worker.failures import RequestFailure
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytriton_plugins.errors import ResultError
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.worker.convert import as_array
 
 Array = NDArray[Any]

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable
 
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import DType
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array, read_array, view_array
 from pytriton_plugins.shm.details import flags_size
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.tensors import DType
 from pytriton_plugins.worker.call import Batch
 from pytriton_plugins.worker.exchange import Exchange
 from pytriton_plugins.worker.writing import Answers

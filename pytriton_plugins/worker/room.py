@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pytriton_plugins.errors import ShmError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array
 from pytriton_plugins.shm.segment import Segment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple, Protocol
 
-from pytriton_plugins.metric_rules import PREFIX, Kind, Labels, bucket_of, is_number, kept_in_bucket
+from pytriton_plugins.model.metric_rules import PREFIX, Kind, Labels, bucket_of, is_number, kept_in_bucket
 
 Changes = list[tuple[float, int]]
 """Values, and how often each is added, set or observed."""

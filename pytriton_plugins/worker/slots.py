@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.thrown import code_of, is_a
 from pytriton_plugins.worker.failures import ENDS, ended_by
 from pytriton_plugins.worker.link import Offer, WorkerLink

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytriton_plugins.errors import ResultError
-from pytriton_plugins.tensors import DType
+from pytriton_plugins.model.tensors import DType
 
 Array = NDArray[Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.warmup import warmup_arrays
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.warmup import warmup_arrays
 from pytriton_plugins.worker.call import Batch, CallPlan, Outcome
 from pytriton_plugins.worker.exchange import Exchange, Surroundings
 from pytriton_plugins.worker.failures import failure_of

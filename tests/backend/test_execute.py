@@ -18,12 +18,12 @@ import tritonclient.http
 from backend import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, found_server, infer, run_backend, sealed
 from golden import golden
 
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import BYTES, NUMERIC, DType, Tensor
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import encode, read_array, write
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry, pack_declaration
-from pytriton_plugins.tensors import BYTES, NUMERIC, DType, Tensor
 from pytriton_plugins.testing import wait_until
 
 LIMIT = 1 << 20

@@ -34,9 +34,10 @@ from scrape import value
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.command_line import command_line
 from pytriton_plugins.host.repository import add_model, create_repository, model_config
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.shm.wire import (
@@ -47,7 +48,6 @@ from pytriton_plugins.shm.wire import (
     pack_declaration,
     response_block,
 )
-from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing import wait_until
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}

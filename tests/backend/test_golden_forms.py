@@ -17,7 +17,7 @@ import tritonclient.grpc
 from backend import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, infer, run_backend, sealed
 from golden import golden
 
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing import wait_until
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}

@@ -11,7 +11,7 @@ import pytest
 from backend import GOLDEN, TIMEOUT, error_of, found_server, free_ports, run_backend
 from golden import golden
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.command_line import command_line
 from pytriton_plugins.host.repository import create_repository
 from pytriton_plugins.shm.long import sealed_file

@@ -14,7 +14,7 @@ from backend import TIMEOUT, Backend, WorkerEnd, run_backend, sealed
 from client_memory import Region, needs_kernel, region
 
 from pytriton_plugins import Tensor
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
 

@@ -23,10 +23,10 @@ import tritonclient.grpc
 from backend import TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
 from clients import Queues, queues
 
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, pack_declaration
-from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing import wait_until
 
 ROWS = ModelDeclaration(

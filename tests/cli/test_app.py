@@ -11,9 +11,9 @@ import pytest
 from fake_distributions import install
 
 from pytriton_plugins.cli.options import HELP
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
-from pytriton_plugins.settings import SETTINGS
 
 from .conftest import Called
 

@@ -11,7 +11,7 @@ import pytest
 from pytriton_plugins.cli.infer_request import Input, Model, build_inputs
 from pytriton_plugins.cli.infer_value import parse_value
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.tensors import NUMERIC, as_dtype
+from pytriton_plugins.model.tensors import NUMERIC, as_dtype
 
 
 @pytest.mark.parametrize("dtype", NUMERIC, ids=lambda dtype: dtype.triton)

@@ -14,8 +14,8 @@ from doc_blocks import Block, blocks
 from doc_calls import WAYS, answered
 from doc_examples import Examples, ask
 
-from pytriton_plugins.config_tables import ModelSettings
-from pytriton_plugins.settings import SETTINGS
+from pytriton_plugins.config.settings import SETTINGS
+from pytriton_plugins.config.tables import ModelSettings
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 if sys.version_info >= (3, 11):

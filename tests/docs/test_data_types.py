@@ -11,7 +11,7 @@ from clients import PROTOCOLS, Arrays, attempt, texts
 from doc_blocks import ROOT
 from doc_calls import post_json
 
-from pytriton_plugins.tensors import BYTES, NUMERIC, STR, as_dtype, bfloat16
+from pytriton_plugins.model.tensors import BYTES, NUMERIC, STR, as_dtype, bfloat16
 from pytriton_plugins.testing import RunningHost
 
 PAGE = (ROOT / "docs/data-types.md").read_text()

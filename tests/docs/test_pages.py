@@ -14,11 +14,11 @@ import pytest
 from doc_blocks import PAGES, ROOT, blocks
 
 from pytriton_plugins.cli.app import COMMANDS
-from pytriton_plugins.config import OTHER_VARIABLES, HostConfig, load_config
+from pytriton_plugins.config.host_config import OTHER_VARIABLES, HostConfig, load_config
+from pytriton_plugins.config.settings import SETTINGS, Setting
 from pytriton_plugins.deploy.images.containerfile import TRITON_TAG, Image, containerfile, read_server
 from pytriton_plugins.deploy.images.requirements import Wanted
 from pytriton_plugins.hooks import specs
-from pytriton_plugins.settings import SETTINGS, Setting
 from pytriton_plugins.values import ShmPolicy
 
 if sys.version_info >= (3, 11):

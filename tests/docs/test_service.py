@@ -9,8 +9,8 @@ from pathlib import Path
 
 from doc_blocks import ROOT, blocks
 
-from pytriton_plugins.config import END_SECONDS, load_config
-from pytriton_plugins.settings import SETTINGS
+from pytriton_plugins.config.host_config import END_SECONDS, load_config
+from pytriton_plugins.config.settings import SETTINGS
 
 
 def unit() -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from clients import PROTOCOLS, Arrays, Crowd, Gate, attempt, queued, texts
+from clients import Arrays, Crowd, Gate, attempt, queued, texts
 from leftovers import Mark, ports_taken, shared_memory
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until

@@ -22,17 +22,17 @@ import tritonclient.grpc
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.repository import add_model, model_config
 from pytriton_plugins.host.triton import TritonServer
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.segment import Segment, create_segment_file
 from pytriton_plugins.shm.sockets import receive, socket_pair
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage
-from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing import wait_until
 from pytriton_plugins.values import Ports
 

@@ -10,7 +10,7 @@ from clients import infer
 from doc_examples import ask
 from numpy.typing import NDArray
 
-from pytriton_plugins.tensors import dtype_by_triton_name
+from pytriton_plugins.model.tensors import dtype_by_triton_name
 from pytriton_plugins.testing import RunningHost
 
 WAYS = ("json", "http", "grpc")

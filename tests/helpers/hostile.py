@@ -17,10 +17,10 @@ import numpy as np
 from backend import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
 from golden import golden
 
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
-from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing import wait_until
 
 SIZE = 1 << 16

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from fake_distributions import install
 
-from pytriton_plugins.config import HostConfig
-from pytriton_plugins.config_tables import ModelSettings, Tables
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import hookimpl
 from pytriton_plugins.hooks.calls import Answer
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.granting import policy_of
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import MIB, Drain, HostStatus, Ports, ShmPolicy, Verdict, WorkerInfo
 
 PORTS = Ports(8000, 8001, 8002)

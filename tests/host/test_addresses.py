@@ -11,7 +11,7 @@ import pytest
 import tritonclient.grpc
 from clients import asked_inputs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.addresses import (
     called_at,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command import call_host
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.command_line import check_known_options, check_server_options, exit_seconds
 from pytriton_plugins.host.locate import FoundServer

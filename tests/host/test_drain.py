@@ -9,7 +9,7 @@ from command import call_host
 from fake_distributions import install, path_with
 
 from pytriton_plugins import hookimpl
-from pytriton_plugins.config import HostConfig, load_config
+from pytriton_plugins.config.host_config import HostConfig, load_config
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.host.preparing import with_drain
 from pytriton_plugins.testing import hook_manager

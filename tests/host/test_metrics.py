@@ -21,7 +21,7 @@ from scrape import families, page, value, values
 
 from pytriton_plugins.host.gauges import PERIOD, Gauges, keep_told
 from pytriton_plugins.host.metrics import Metrics, Model
-from pytriton_plugins.metric_rules import MAX_SERIES
+from pytriton_plugins.model.metric_rules import MAX_SERIES
 from pytriton_plugins.shm.wire import MAX_OBSERVATIONS, LinkKind, LinkMessage
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 

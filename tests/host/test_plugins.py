@@ -13,7 +13,7 @@ from pytriton_plugins import Tensor
 from pytriton_plugins.host.plugins import check_names
 from pytriton_plugins.host.repository import GATES
 from pytriton_plugins.host.worker import WorkerFailed
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 
 GOOD = ModelDeclaration("good", 1, "function", "good", (Tensor("x", np.int32, ()),), (Tensor("y", np.int32, ()),))
 

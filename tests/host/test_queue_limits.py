@@ -21,9 +21,9 @@ from streams import open_grpc
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.host.queue_policy import for_triton, own_policy
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.wire import QueuePolicy
-from pytriton_plugins.tensors import Tensor
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 MODEL = f"{Path(__file__).parents[1] / 'models' / 'gated.py'}:Gated"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.daemon import Host
@@ -21,8 +21,8 @@ from pytriton_plugins.host.plugins import PluginRecord
 from pytriton_plugins.host.recent_errors import RecentErrors
 from pytriton_plugins.host.report import Report, Row, _text, awaited
 from pytriton_plugins.host.run_dir import RunDir
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.values import Ports
 
 PORTS = Ports(8000, 8001, 8002)

@@ -13,8 +13,8 @@ import pytest
 from curl import path_with_curl
 
 from pytriton_plugins.host.samples import LONGEST, calls, example_call
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.values import Ports
 
@@ -122,7 +122,7 @@ def test_an_image_comes_from_a_file() -> None:
 def test_bfloat16_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """`infer` cannot make it; its bits are a file for curl."""
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    from pytriton_plugins.tensors import bfloat16
+    from pytriton_plugins.model.tensors import bfloat16
 
     bfloat16.cache_clear()
     maker, curl = calls(declared(Tensor("x", "bfloat16", (2,))), "127.0.0.1", PORTS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.command_line import check_server_options, warn_of_server_options
 from pytriton_plugins.host.server_age import too_old

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.command_line import command_line
 from pytriton_plugins.host.locate import FoundServer

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host import turns as module
 from pytriton_plugins.host.processors import usable_processors
 from pytriton_plugins.host.turns import Turns, turns_of

@@ -16,7 +16,7 @@ import click
 
 from pytriton_plugins import hookimpl
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import (
     MIB,
     Drain,

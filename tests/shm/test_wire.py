@@ -10,11 +10,11 @@ import pytest
 from golden import golden, sections
 
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import NUMERIC, Tensor
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.details import Value, response_parameter
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, MetricEntry, TensorEntry
-from pytriton_plugins.tensors import NUMERIC, Tensor
 from pytriton_plugins.testing.blocks import request_block
 
 TOKEN = 0x1122334455667788

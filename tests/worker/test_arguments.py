@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytriton_plugins import RequestError, Tensor
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.worker.arguments import arguments
 
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins import Context, Request, RequestError, Tensor
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.testing import wait_until
 from pytriton_plugins.testing.channel import Answered

@@ -14,7 +14,7 @@ import pytest
 
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.errors import PytritonPluginsError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.thrown import name_of, traced
 from pytriton_plugins.worker.call import Batch, CallPlan, Outcome, RequestFailure, run_batch
 from pytriton_plugins.worker.failures import MAX_TEXT, failure_of, one_line

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins import Context, RequestError, Tensor
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing.served import ServedChannel, open_channel
 from pytriton_plugins.worker.failures import RequestFailure
 

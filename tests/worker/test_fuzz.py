@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.segment import create_segment_file
 from pytriton_plugins.worker.arguments import ArgumentPlan, requests_of
 from pytriton_plugins.worker.exchange import Exchange, Surroundings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytriton_plugins import Context, Request, Tensor, infer_func
-from pytriton_plugins.marking import declaration_of
+from pytriton_plugins.model.infer_func import declaration_of
 from pytriton_plugins.testing.served import open_channel
 
 Array = NDArray[Any]

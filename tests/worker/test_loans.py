@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.errors import ShmError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.testing.channel import ChannelEnd

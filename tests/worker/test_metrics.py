@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytriton_plugins.metric_rules import DEFAULT_BUCKETS, MAX_SERIES, bucket_of
+from pytriton_plugins.model.metric_rules import DEFAULT_BUCKETS, MAX_SERIES, bucket_of
 from pytriton_plugins.shm.sockets import receive, socket_pair
 from pytriton_plugins.shm.wire import MAX_MESSAGE
 from pytriton_plugins.testing import wait_until

@@ -16,7 +16,7 @@ from fake_distributions import install, path_with
 from numpy.typing import NDArray
 
 from pytriton_plugins import RequestError, Tensor
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.observe import observer_of

@@ -13,7 +13,7 @@ import pytest
 
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import ResultError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.worker.outputs import OutputPlan, checked
 
 F32 = np.float32

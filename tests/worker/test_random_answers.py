@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytriton_plugins import Context, RequestError, Tensor
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.testing.channel import Answered
 from pytriton_plugins.testing.served import open_channel

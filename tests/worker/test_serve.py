@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins import RequestError, Tensor
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing.channel import ChannelEnd
 from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.failures import RequestFailure

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins import Context, RequestError, Tensor
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.models import Answers, ModelDeclaration
+from pytriton_plugins.model.declaration import Answers, ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.testing import wait_until
 from pytriton_plugins.testing.channel import Answered

@@ -8,7 +8,7 @@ import numpy as np
 
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import ShmError
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.segment import Segment, create_segment_file
 from pytriton_plugins.worker.call import Outcome

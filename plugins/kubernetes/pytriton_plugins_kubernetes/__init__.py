@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from pytriton_plugins import hookimpl
-from pytriton_plugins.config import END_SECONDS, SHORTEST_DRAIN
+from pytriton_plugins.config.host_config import END_SECONDS, SHORTEST_DRAIN
 from pytriton_plugins.host.headroom import container_memory
 from pytriton_plugins.values import MIB, Drain, ShmPolicy, Verdict
 from pytriton_plugins_kubernetes.options import Options

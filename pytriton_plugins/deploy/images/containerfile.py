@@ -6,7 +6,7 @@ import re
 
 import attrs
 
-from pytriton_plugins.config import HostConfig
+from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.deploy.images.requirements import Wanted
 from pytriton_plugins.deploy.places import GROUP, USER, startup_seconds
 from pytriton_plugins.errors import ConfigError

@@ -9,7 +9,8 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from pytriton_plugins.config import END_SECONDS
+from pytriton_plugins.config.host_config import END_SECONDS
+from pytriton_plugins.config.settings import MIB
 from pytriton_plugins.deploy.manifests.knobs import Knob, items, text, tree
 from pytriton_plugins.deploy.manifests.kubernetes import KINDS
 from pytriton_plugins.deploy.manifests.plan import Plan
@@ -18,7 +19,6 @@ from pytriton_plugins.deploy.manifests.sizing import LOG
 from pytriton_plugins.deploy.manifests.values import Templated
 from pytriton_plugins.deploy.manifests.yaml_text import dump, template
 from pytriton_plugins.deploy.places import GROUP, USER
-from pytriton_plugins.settings import MIB
 
 _HELPERS = """\
 {{- define "pytriton.fullname" -}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pytriton_plugins.config_file import FILE_NAME
+from pytriton_plugins.config.file import FILE_NAME
 from pytriton_plugins.deploy.manifests.knobs import SIZE, Knob, items, mapping, switch, text, whole
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.sizing import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from pytriton_plugins.config_file import FILE_NAME
+from pytriton_plugins.config.file import FILE_NAME
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.pod import pod_spec
 from pytriton_plugins.deploy.manifests.values import Values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytriton_plugins.config_file import FILE_NAME
+from pytriton_plugins.config.file import FILE_NAME
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.sizing import TMP
 from pytriton_plugins.deploy.manifests.values import Values

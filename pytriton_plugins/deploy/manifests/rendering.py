@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytriton_plugins.config import check_drain
+from pytriton_plugins.config.host_config import check_drain
 from pytriton_plugins.deploy.manifests.knobs import Knob
 from pytriton_plugins.deploy.manifests.kubernetes import Kind
 from pytriton_plugins.deploy.manifests.plan import Plan

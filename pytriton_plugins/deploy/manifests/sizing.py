@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
+from pytriton_plugins.config.settings import MIB
 from pytriton_plugins.deploy.manifests.plan import Plan
-from pytriton_plugins.settings import MIB
 
 HOST, TRITONSERVER = 64 * MIB, 512 * MIB
 """Of the daemon, and of tritonserver with the requests that it receives and the answers that it sends."""

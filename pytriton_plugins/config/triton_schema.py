@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.grpc_import import no_fork_handlers
-from pytriton_plugins.settings import suggestion
+from pytriton_plugins.model.triton_config import key_problem
 from pytriton_plugins.text import one_line
-from pytriton_plugins.triton_config import key_problem
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
-from pytriton_plugins.warmup import warmup_problem
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
+from pytriton_plugins.model.warmup import warmup_problem
 
 _WRITTEN_BY_US = {
     "name": "name=",

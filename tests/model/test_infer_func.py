@@ -14,8 +14,8 @@ import pytest
 
 from pytriton_plugins import Context, Request, Tensor, infer_func
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.marking import declaration_of
-from pytriton_plugins.models import ModelDeclaration
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.infer_func import declaration_of
 
 Vector = Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]
 Maybe = Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,), optional=True)]
@@ -780,5 +780,5 @@ print(Tensor.__module__, infer_func.__module__, RequestError.__module__, type(ho
     assert done.stdout.splitlines() == [
         "False",
         "[]",
-        "pytriton_plugins.tensors pytriton_plugins.marking pytriton_plugins.errors HookimplMarker",
+        "pytriton_plugins.model.tensors pytriton_plugins.model.infer_func pytriton_plugins.errors HookimplMarker",
     ]

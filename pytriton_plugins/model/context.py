@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ErrorCode, RequestError
-from pytriton_plugins.keywords import known_keywords
+from pytriton_plugins.model.keywords import known_keywords
 
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value

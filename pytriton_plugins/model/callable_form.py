@@ -7,8 +7,8 @@ import types
 from typing import Any, NamedTuple, NoReturn
 
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.models import Answers, Kind
-from pytriton_plugins.parameters import Parameters, check_kinds, special
+from pytriton_plugins.model.declaration import Answers, Kind
+from pytriton_plugins.model.parameters import Parameters, check_kinds, special
 
 
 class Form(NamedTuple):

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytriton_plugins.config import HostConfig
-from pytriton_plugins.merging import merge
-from pytriton_plugins.model_schema import schema_problems
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.problems import Problems
-from pytriton_plugins.settings import suggestion
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.mappings import merge
+from pytriton_plugins.config.problems import Problems
+from pytriton_plugins.config.settings import suggestion
+from pytriton_plugins.config.triton_schema import schema_problems
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.triton_config import config_problems
 from pytriton_plugins.text import one_line
-from pytriton_plugins.triton_config import config_problems
 
 
 def is_required(config: HostConfig, name: str) -> bool:

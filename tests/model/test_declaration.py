@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pytriton_plugins import Tensor
-from pytriton_plugins.models import Answers, ModelDeclaration
-from pytriton_plugins.tensors import NUMERIC
+from pytriton_plugins.model.declaration import Answers, ModelDeclaration
+from pytriton_plugins.model.tensors import NUMERIC
 
 FULL = ModelDeclaration(
     name="images",

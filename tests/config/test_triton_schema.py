@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytriton_plugins.model_schema import schema_problems
+from pytriton_plugins.config.triton_schema import schema_problems
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import typing
 from typing import Annotated, Any, get_args, get_origin
 
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.tensors import Tensor
 
 EXAMPLE = "Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]"
 OUTPUT_EXAMPLE = 'Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]'

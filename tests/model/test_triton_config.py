@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
-from pytriton_plugins.triton_config import config_problems
-from pytriton_plugins.warmup import warmup_arrays
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
+from pytriton_plugins.model.triton_config import config_problems
+from pytriton_plugins.model.warmup import warmup_arrays
 
 CACHED = {"response_cache": {"enable": True}}
 SHAPE = (

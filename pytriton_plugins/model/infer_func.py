@@ -6,19 +6,19 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
 
-from pytriton_plugins.annotations import (
+from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.model.annotations import (
     EXAMPLE,
     OUTPUT_EXAMPLE,
     mentions_tensor,
     parameter_tensor,
     return_tensors,
 )
-from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.forms import Form, form_of, refuse
-from pytriton_plugins.keywords import known_keywords
-from pytriton_plugins.models import MAX_TIMEOUT, Answers, ModelDeclaration, wrong_name
-from pytriton_plugins.parameters import check_inputs
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.callable_form import Form, form_of, refuse
+from pytriton_plugins.model.declaration import MAX_TIMEOUT, Answers, ModelDeclaration, wrong_name
+from pytriton_plugins.model.keywords import known_keywords
+from pytriton_plugins.model.parameters import check_inputs
+from pytriton_plugins.model.tensors import Tensor
 
 ASYNC_SLOTS = 8
 """Batches that an async callable has in flight unless it says otherwise."""
@@ -147,7 +147,9 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
 
 
 def _check_together(where: str, declaration: ModelDeclaration) -> None:
-    from pytriton_plugins.triton_config import config_problems  # only the few models with a configuration pay for it
+    from pytriton_plugins.model.triton_config import (
+        config_problems,  # only the few models with a configuration pay for it
+    )
 
     problems = config_problems(declaration)
     if problems:

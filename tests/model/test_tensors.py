@@ -12,7 +12,7 @@ import pytest
 
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.tensors import BYTES, STR, as_dtype, bfloat16, dtype_by_triton_name
+from pytriton_plugins.model.tensors import BYTES, STR, as_dtype, bfloat16, dtype_by_triton_name
 
 CODES = {
     "BOOL": (1, np.bool_, "TYPE_BOOL", "bool"),
@@ -52,7 +52,7 @@ def test_bfloat16_without_ml_dtypes_is_its_bits() -> None:
     """Nothing but the declaration of such a tensor imports ml_dtypes."""
     program = """
 import sys
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.tensors import Tensor
 assert "ml_dtypes" not in sys.modules
 sys.modules["ml_dtypes"] = None
 dtype = Tensor("x", "bfloat16", (1,)).dtype

@@ -9,7 +9,7 @@ from typing import Any, Union
 import numpy as np
 
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.keywords import closest, known_keywords
+from pytriton_plugins.model.keywords import closest, known_keywords
 from pytriton_plugins.text import one_line
 
 MAX_RANK = 8

@@ -8,10 +8,8 @@ from typing import Any
 
 import attrs
 
-from pytriton_plugins.model_schema import schema_problems
-from pytriton_plugins.models import MAX_TIMEOUT
-from pytriton_plugins.problems import Problems
-from pytriton_plugins.settings import (
+from pytriton_plugins.config.problems import Problems
+from pytriton_plugins.config.settings import (
     parse_flag,
     parse_growth,
     parse_on_full,
@@ -22,8 +20,10 @@ from pytriton_plugins.settings import (
     parse_workers,
     suggestion,
 )
+from pytriton_plugins.config.triton_schema import schema_problems
+from pytriton_plugins.model.declaration import MAX_TIMEOUT
+from pytriton_plugins.model.triton_config import key_problems
 from pytriton_plugins.text import one_line
-from pytriton_plugins.triton_config import key_problems
 from pytriton_plugins.values import OnFull
 
 TABLES = ("models", "plugins", "environments")

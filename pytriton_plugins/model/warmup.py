@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
 
 Arrays = dict[str, NDArray[Any]]
 _KEYS = ("name", "batch_size", "count", "inputs")

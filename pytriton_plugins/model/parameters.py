@@ -10,10 +10,10 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from pytriton_plugins.annotations import EXAMPLE, meaning_of
-from pytriton_plugins.context import Context, Request
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.tensors import Tensor
+from pytriton_plugins.model.annotations import EXAMPLE, meaning_of
+from pytriton_plugins.model.context import Context, Request
+from pytriton_plugins.model.tensors import Tensor
 
 Parameters = list[inspect.Parameter]
 

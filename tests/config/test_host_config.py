@@ -7,9 +7,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from pytriton_plugins.config import HostConfig, load_config, unknown_variables
+from pytriton_plugins.config.host_config import HostConfig, load_config, unknown_variables
+from pytriton_plugins.config.settings import MIB, SETTINGS, suggestion
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.settings import MIB, SETTINGS, suggestion
 from pytriton_plugins.values import Drain
 
 Flags = dict[str, object]
