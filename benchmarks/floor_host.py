@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.host.locate import FoundServer
-from pytriton_plugins.host.repository import add_model, model_config
-from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.triton.locate import FoundServer
+from pytriton_plugins.host.triton.repository import add_model, model_config
+from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.shm.wire import pack_declaration

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytriton_plugins.errors import ControlError
-from pytriton_plugins.host.places import CONTROL_SOCKET, FOLDER_PREFIX
+from pytriton_plugins.host.control.paths import CONTROL_SOCKET, FOLDER_PREFIX
 from pytriton_plugins.text import printable
 
 RUN_DIR_VARIABLE = "PYTRITON_HOST_RUN_DIR"

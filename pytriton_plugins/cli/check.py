@@ -20,7 +20,7 @@ from pytriton_plugins.text import printable
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.host.plugins import PluginRecord
+    from pytriton_plugins.host.supervision.plugins import PluginRecord
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
@@ -65,7 +65,7 @@ def _next(looking: Iterator[Line]) -> Line | None:
 def verdicts(config: HostConfig) -> Iterator[Line]:
     """Each as soon as it is known."""
     from pytriton_plugins.cli.trying import hanging_or_crashing
-    from pytriton_plugins.host.preparing import plugin_records
+    from pytriton_plugins.host.preflight import plugin_records
 
     yield _interpreter()
     broken = hanging_or_crashing(config)
@@ -123,9 +123,9 @@ def _requirements(config: HostConfig) -> str:
 
 
 def _server(config: HostConfig, hooks: HookManager) -> str:
-    from pytriton_plugins.host.command_line import check_server_options, warn_of_server_options
-    from pytriton_plugins.host.locate import find_tritonserver
-    from pytriton_plugins.host.preparing import with_server_options
+    from pytriton_plugins.host.preflight import with_server_options
+    from pytriton_plugins.host.triton.locate import find_tritonserver
+    from pytriton_plugins.host.triton.options import check_server_options, warn_of_server_options
 
     check_server_options(config)
     found = find_tritonserver(config.tritonserver, hooks)
@@ -135,7 +135,7 @@ def _server(config: HostConfig, hooks: HookManager) -> str:
 
 def _drain(config: HostConfig, hooks: HookManager) -> str:
     from pytriton_plugins.config.host_config import END_SECONDS
-    from pytriton_plugins.host.preparing import with_drain
+    from pytriton_plugins.host.preflight import with_drain
 
     drain = with_drain(config, hooks).drain
     parts = f"delay {drain.delay:g} + time-out {drain.timeout:g} + {END_SECONDS:g} s to end everything"
@@ -144,8 +144,8 @@ def _drain(config: HostConfig, hooks: HookManager) -> str:
 
 
 def _ports(config: HostConfig, hooks: HookManager) -> str:
-    from pytriton_plugins.host.addresses import listening_ports, with_address
-    from pytriton_plugins.host.ports import choose_ports
+    from pytriton_plugins.host.system.network import listening_ports, with_address
+    from pytriton_plugins.host.system.ports import choose_ports
 
     config = with_address(config)
     names = {"http": "HTTP", "grpc": "gRPC", "metrics": "metrics"}
@@ -155,7 +155,7 @@ def _ports(config: HostConfig, hooks: HookManager) -> str:
 
 
 def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord]) -> Iterator[Line]:
-    from pytriton_plugins.host.inspecting import inspect
+    from pytriton_plugins.host.inspection import inspect
 
     models: list[ModelDeclaration] = []
     for each in inspect(config, hooks, records):
@@ -169,16 +169,16 @@ def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord])
 
 
 def _limits(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Line]:
-    from pytriton_plugins.host.limits import demand_of, limits
+    from pytriton_plugins.host.system.resource_limits import demand_of, limits
 
     for limit in limits(demand_of(config, models)):
         yield Line(not limit.short, limit.subject, str(limit).removeprefix(f"{limit.subject}: "))
 
 
 def _memory(config: HostConfig, hooks: HookManager, models: list[ModelDeclaration]) -> str:
-    from pytriton_plugins.host.granting import ledger_of
-    from pytriton_plugins.host.headroom import memory_headroom
-    from pytriton_plugins.host.memory import in_mib
+    from pytriton_plugins.host.memory.allocator import ledger_of
+    from pytriton_plugins.host.memory.ledger import in_mib
+    from pytriton_plugins.host.memory.system_limits import memory_headroom
 
     needed, left = sum(ledger_of(config, hooks, model).at_start for model in models), memory_headroom()
     count = f"{len(models)} model{'' if len(models) == 1 else 's'}"

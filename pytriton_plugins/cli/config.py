@@ -103,7 +103,7 @@ def _effective_policy(
 ) -> Iterator[tuple[str, Any, str]]:
     import attrs
 
-    from pytriton_plugins.host.granting import default_policy, policy_of
+    from pytriton_plugins.host.memory.allocator import default_policy, policy_of
 
     policy, default = policy_of(config, hooks, model), default_policy(config, model)
     for name, value in attrs.asdict(policy.value).items():
@@ -121,8 +121,8 @@ def _in_file(config: HostConfig, key: str) -> str:
 
 def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
     """What hook plugins would change of settings that nobody else set."""
-    from pytriton_plugins.host.ports import wanted_ports
-    from pytriton_plugins.host.preparing import chosen_drain
+    from pytriton_plugins.host.preflight import chosen_drain
+    from pytriton_plugins.host.system.ports import wanted_ports
     from pytriton_plugins.values import ServerOptions
 
     chosen = _chosen_server(config, hooks)
@@ -142,7 +142,7 @@ def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[
 def _chosen_server(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
     from pytriton_plugins.errors import ServerError
     from pytriton_plugins.hooks.manager import BUILT_IN
-    from pytriton_plugins.host.locate import find_tritonserver
+    from pytriton_plugins.host.triton.locate import find_tritonserver
 
     if config.tritonserver is not None:
         return {}

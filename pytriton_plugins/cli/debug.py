@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.host.plugins import PluginRecord
-    from pytriton_plugins.host.worker import Order
+    from pytriton_plugins.host.supervision.plugins import PluginRecord
+    from pytriton_plugins.host.workers.process import Order
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.testing.channel import Answered, Arrays
 
@@ -101,7 +101,7 @@ class Debugged:
 
     def found(self) -> tuple[ModelReference, ModelDeclaration | None]:
         """The plugin, and the model if it is known already; ConfigError where there is none."""
-        from pytriton_plugins.host.preparing import plugin_records
+        from pytriton_plugins.host.preflight import plugin_records
 
         if self.is_target:
             (record,) = plugin_records(attrs.evolve(self.config, targets=(self.text,)), self.hooks)
@@ -118,7 +118,7 @@ class Debugged:
         return self._not_found(records)
 
     def _among(self, records: Sequence[PluginRecord]) -> tuple[ModelReference, ModelDeclaration] | None:
-        from pytriton_plugins.host.inspecting import inspect
+        from pytriton_plugins.host.inspection import inspect
 
         found = [
             (each.reference, model)
@@ -155,8 +155,8 @@ class Debugged:
 
 def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, as_json: bool) -> int:
     from pytriton_plugins.cli.infer_request import build_inputs
-    from pytriton_plugins.host.launching import launch_of
-    from pytriton_plugins.host.plugins import enabled
+    from pytriton_plugins.host.supervision.plugins import enabled
+    from pytriton_plugins.host.workers.launching import launch_of
     from pytriton_plugins.testing.foreground import foreground_worker
 
     config, hooks = debugged.config, debugged.hooks
@@ -188,8 +188,8 @@ def _as_described(model: ModelDeclaration) -> Model:
 
 
 def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Order:
-    from pytriton_plugins.host.launching import worker_hooks
-    from pytriton_plugins.host.worker import Order
+    from pytriton_plugins.host.workers.launching import worker_hooks
+    from pytriton_plugins.host.workers.process import Order
 
     return Order(model, config.model(model.name).settings, worker_hooks(config, hooks), config.proven_headers)
 

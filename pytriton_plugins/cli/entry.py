@@ -9,7 +9,7 @@ import sys
 def main() -> int:
     """Runs `pytriton-host`; returns its exit code: 0 as asked, 1 failed, 2 wrong usage or configuration."""
     if os.getpid() == 1:
-        from pytriton_plugins.host.pid1 import become_init_if_pid1
+        from pytriton_plugins.host.system.init import become_init_if_pid1
 
         # The fork comes before the imports below, so that the init stays small.
         become_init_if_pid1()

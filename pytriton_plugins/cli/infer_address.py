@@ -10,7 +10,7 @@ import attrs
 
 from pytriton_plugins.cli.asking import NoHostRuns, find_host
 from pytriton_plugins.errors import ConfigError, ControlError
-from pytriton_plugins.host.addresses import called_at, host_port
+from pytriton_plugins.host.system.network import called_at, host_port
 from pytriton_plugins.text import one_line
 
 PORTS = {"grpc": 8001, "http": 8000}

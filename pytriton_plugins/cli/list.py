@@ -15,7 +15,7 @@ from pytriton_plugins.cli.options import config_option
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference, Reference
-    from pytriton_plugins.host.inspecting import Inspected
+    from pytriton_plugins.host.inspection import Inspected
 
 
 @click.command("list")

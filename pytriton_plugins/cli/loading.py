@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.host.inspecting import Inspected
+    from pytriton_plugins.host.inspection import Inspected
 
 
 def only_our_output() -> contextlib.redirect_stdout[TextIO]:
@@ -34,7 +34,7 @@ def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = (
     problems = Problems()
     config = read_config(targets, flags_of(ctx) if ctx else {}, os.environ, here(), problems)
     if config.server_options:
-        from pytriton_plugins.host.command_line import check_server_options
+        from pytriton_plugins.host.triton.options import check_server_options
 
         with problems:
             check_server_options(config)
@@ -68,7 +68,7 @@ def loaded_hooks(config: HostConfig, broken: dict[str, str]) -> HookManager:
 
 def inspected(config: HostConfig, hooks: HookManager) -> list[Inspected]:
     """What every model plugin that the configuration leaves holds; each is imported in a process of its own."""
-    from pytriton_plugins.host.inspecting import inspect
-    from pytriton_plugins.host.preparing import plugin_records
+    from pytriton_plugins.host.inspection import inspect
+    from pytriton_plugins.host.preflight import plugin_records
 
     return inspect(config, hooks, plugin_records(config, hooks))

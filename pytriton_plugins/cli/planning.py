@@ -25,9 +25,9 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
     """
     from pytriton_plugins.config.overrides import is_required
     from pytriton_plugins.deploy.manifests.plan import make_plan
-    from pytriton_plugins.host.granting import ledger_of
-    from pytriton_plugins.host.ports import wanted_ports
-    from pytriton_plugins.host.samples import example_call
+    from pytriton_plugins.host.memory.allocator import ledger_of
+    from pytriton_plugins.host.sample_requests import example_call
+    from pytriton_plugins.host.system.ports import wanted_ports
 
     hooks = _hooks(config)
     models = _models(config, hooks)
@@ -80,7 +80,7 @@ def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
     import attrs
 
     from pytriton_plugins.config.host_config import DRAIN_TIMEOUT, KUBERNETES_DRAIN_DELAY
-    from pytriton_plugins.host.preparing import chosen_drain
+    from pytriton_plugins.host.preflight import chosen_drain
 
     # The objects name a grace period, so the one that Kubernetes would have given means nothing.
     defaults: dict[str, Any] = {"drain_delay": KUBERNETES_DRAIN_DELAY, "drain_timeout": DRAIN_TIMEOUT}

@@ -31,6 +31,6 @@ def command(ctx: click.Context, /, targets: tuple[str, ...], **options: object) 
     """
     config = loaded_config(ctx, targets)
     warn_of_variables()
-    from pytriton_plugins.host.starting import run
+    from pytriton_plugins.host.startup import run
 
     return run(config)

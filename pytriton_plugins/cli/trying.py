@@ -64,7 +64,7 @@ def _start(reference: HookReference, settings: Mapping[str, Any]) -> subprocess.
 
 
 def _wrong(child: subprocess.Popen[bytes], until: float, limit: float) -> str:
-    from pytriton_plugins.host.processes import describe_exit
+    from pytriton_plugins.host.system.child import describe_exit
 
     try:
         printed, _ = child.communicate(timeout=max(_LEAST, until - time.monotonic()))

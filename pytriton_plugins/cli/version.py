@@ -24,7 +24,7 @@ def version_lines() -> list[str]:
 
 def _server() -> str:
     # Looking for a server starts with locating programs and asking plugins, which `--help` has no use for.
-    from pytriton_plugins.host.locate import find_tritonserver
+    from pytriton_plugins.host.triton.locate import find_tritonserver
 
     try:
         config = load_config((), {}, os.environ, here())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.config.settings import suggestion
-from pytriton_plugins.grpc_import import no_fork_handlers
+from pytriton_plugins.host.triton.grpc_import import no_fork_handlers
 from pytriton_plugins.model.triton_config import key_problem
 from pytriton_plugins.text import one_line
 

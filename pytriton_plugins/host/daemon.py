@@ -10,31 +10,31 @@ from typing import Any
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.addresses import listening_ports
-from pytriton_plugins.host.answering import Answering
-from pytriton_plugins.host.control_socket import ControlSocket
-from pytriton_plugins.host.gauges import Gauges, keep_told
-from pytriton_plugins.host.health import Health
-from pytriton_plugins.host.heartbeat import Heartbeat
-from pytriton_plugins.host.keeper import Keeper
-from pytriton_plugins.host.locate import FoundServer
-from pytriton_plugins.host.logs import Log
-from pytriton_plugins.host.plugins import PluginRecord, start_plugin, warn_of_unknown_names
-from pytriton_plugins.host.processes import kill_children
-from pytriton_plugins.host.reaper import Reaper
-from pytriton_plugins.host.recent_errors import RecentErrors
-from pytriton_plugins.host.reloading import Reloader
-from pytriton_plugins.host.report import Report
-from pytriton_plugins.host.repository import CATEGORY
-from pytriton_plugins.host.repository_watch import RepositoryWatch
-from pytriton_plugins.host.roster import Roster
-from pytriton_plugins.host.run_dir import RunDir
-from pytriton_plugins.host.server_age import check_age
+from pytriton_plugins.host.control.handlers import Answering
+from pytriton_plugins.host.control.server import ControlSocket
+from pytriton_plugins.host.log.recent_errors import RecentErrors
+from pytriton_plugins.host.log.setup import Log
+from pytriton_plugins.host.metrics_exporter import Gauges, keep_told
+from pytriton_plugins.host.notifier import Teller
+from pytriton_plugins.host.readiness import Health
+from pytriton_plugins.host.reloader import Reloader
+from pytriton_plugins.host.shutdown import FAIL_PATIENCE, STOP_PATIENCE, stop_taking_work
 from pytriton_plugins.host.signals import Signals
-from pytriton_plugins.host.stopping import FAIL_PATIENCE, STOP_PATIENCE, stop_taking_work
+from pytriton_plugins.host.startup_report import Report
+from pytriton_plugins.host.supervision.plugins import PluginRecord, start_plugin, warn_of_unknown_names
+from pytriton_plugins.host.supervision.registry import Roster
+from pytriton_plugins.host.system.child import kill_children
+from pytriton_plugins.host.system.network import listening_ports
+from pytriton_plugins.host.system.reaper import Reaper
+from pytriton_plugins.host.system.run_dir import RunDir
 from pytriton_plugins.host.tasks import background, let_go
-from pytriton_plugins.host.telling import Teller
-from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.triton.locate import FoundServer
+from pytriton_plugins.host.triton.repository import CATEGORY
+from pytriton_plugins.host.triton.repository_watch import RepositoryWatch
+from pytriton_plugins.host.triton.server import TritonServer
+from pytriton_plugins.host.triton.supervisor import Keeper
+from pytriton_plugins.host.triton.version_check import check_age
+from pytriton_plugins.host.watchdog import Heartbeat
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import (
     HostState,

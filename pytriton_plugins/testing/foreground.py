@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.host.processes import describe_exit
-from pytriton_plugins.host.worker import Launch, Order, WorkerFailed
+from pytriton_plugins.host.system.child import describe_exit
+from pytriton_plugins.host.workers.process import Launch, Order, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json

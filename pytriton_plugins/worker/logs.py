@@ -1,4 +1,4 @@
-"""A worker's `logging`, in lines that the daemon tells from what else is printed (host/worker_output.py).
+"""A worker's `logging`, in lines that the daemon tells from what else is printed (host/workers/output.py).
 
 A model may configure `logging` as it likes, in a process that is its own: what it sends to the console keeps its level,
 and what this package says of the model's calls is beyond that configuration.

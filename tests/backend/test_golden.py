@@ -35,8 +35,8 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.host.command_line import command_line
-from pytriton_plugins.host.repository import add_model, create_repository, model_config
+from pytriton_plugins.host.triton.options import command_line
+from pytriton_plugins.host.triton.repository import add_model, create_repository, model_config
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.sockets import receive, send, socket_pair

@@ -12,8 +12,8 @@ from backend import GOLDEN, TIMEOUT, error_of, found_server, free_ports, run_bac
 from golden import golden
 
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.host.command_line import command_line
-from pytriton_plugins.host.repository import create_repository
+from pytriton_plugins.host.triton.options import command_line
+from pytriton_plugins.host.triton.repository import create_repository
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.testing import wait_until

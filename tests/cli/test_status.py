@@ -66,7 +66,7 @@ def test_what_it_says(host: RunningHost, folder: Path, tmp_path: Path) -> None:
 
 
 def test_requests_are_counted_where_they_are(host: RunningHost, folder: Path, tmp_path: Path) -> None:
-    """Seen red with those that wait counted twice (`requests_of`, host/triton.py), and without Triton's own queue."""
+    """Seen red with those that wait counted twice (`requests_of`, host/triton/server.py), and without Triton's own queue."""
     gate = Gate(tmp_path / "gate")
     with Crowd(host, 60) as crowd:
         sent = []

@@ -75,7 +75,7 @@ def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str
 
 @INITS
 def test_no_zombie_stays(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """A plugin leaves a hundred orphans. Seen red with no waitpid in host/reaper.py, whose daemon adopts them."""
+    """A plugin leaves a hundred orphans. Seen red with no waitpid in host/system/reaper.py, whose daemon adopts them."""
     with podman.run(image, options=[*HARDENED, *init]) as container:
         orphans = {"what": texts("orphans"), "gate": texts("/tmp/gate")}
         assert infer(container.host, "grpc", "life", orphans)["pid"].item() > 1

@@ -16,7 +16,7 @@ from pytriton_plugins.deploy.images.containerfile import (
 )
 from pytriton_plugins.deploy.images.requirements import Metadata, Wanted
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.server_age import LEAST
+from pytriton_plugins.host.triton.version_check import LEAST
 
 HERE = Path(__file__).parent
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"

@@ -64,7 +64,7 @@ def test_it_holds_readiness_back_and_the_others_serve(env: dict[str, str], plugi
 
 @pytest.mark.parametrize("plugin", ["lacks", "hangs", "segfaults"])
 def test_an_optional_one_does_not(env: dict[str, str], plugin: str) -> None:
-    """Seen red with --optional not looked at (host/plugins.py)."""
+    """Seen red with --optional not looked at (host/supervision/plugins.py)."""
     options = [*limits(plugin), "--optional", plugin]
     with run_host(plugin, SCALARS, options=options, env=env) as host:
         assert serves(host)

@@ -16,7 +16,7 @@ import pytest
 from leftovers import Mark, descendants
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from pytriton_plugins.host.places import CONTROL_SOCKET
+from pytriton_plugins.host.control.paths import CONTROL_SOCKET
 from pytriton_plugins.testing import RunningHost, run_host
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
@@ -242,7 +242,7 @@ def test_unix_sockets_are_private(host: RunningHost, run_dir: Path) -> None:
 
 
 def test_files_are_the_users_alone(host: RunningHost, run_dir: Path) -> None:
-    """Also what models write. Seen red with no umask (`_run`, host/starting.py)."""
+    """Also what models write. Seen red with no umask (`_run`, host/startup.py)."""
     found = {path: path.lstat().st_mode for path in [run_dir, *run_dir.rglob("*")]}
     print(f"{len(found)} files and folders in the run directory")
     for path, mode in found.items():
@@ -276,7 +276,7 @@ def test_core_files_where_they_are_asked_for() -> None:
 
 
 def test_workers_go_first_when_memory_is_short(host: RunningHost, mark: Mark) -> None:
-    """Seen red without a call of `let_go_first` (host/worker.py)."""
+    """Seen red without a call of `let_go_first` (host/workers/process.py)."""
     workers = mark.workers()
     scores = {pid: int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in processes(host)}
     own = scores[host.process.pid]

@@ -26,7 +26,7 @@ from clients import Answered, attempt, texts
 from hostile_clients import grpc_message, http2_garbage, http_case
 from leftovers import Mark, descendants, tritonserver
 
-from pytriton_plugins.host.triton import LIBRARY
+from pytriton_plugins.host.triton.server import LIBRARY
 from pytriton_plugins.testing import RunningHost, run_host
 
 MODEL = Path(__file__).parents[1] / "models" / "hostile.py"

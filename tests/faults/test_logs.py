@@ -15,7 +15,7 @@ from clients import attempt, infer, texts
 from command import call_host
 from leftovers import tritonserver
 
-from pytriton_plugins.host.line_reader import LINES_A_SECOND, LINES_AT_ONCE
+from pytriton_plugins.host.log.line_reader import LINES_A_SECOND, LINES_AT_ONCE
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -110,7 +110,7 @@ def test_nobody_reads_the_log(tmp_path: Path) -> None:
 
 
 def test_the_reader_of_the_log_goes(tmp_path: Path) -> None:
-    """Seen red with the reader's end taken for the daemon's own (`_write`, host/log_writer.py)."""
+    """Seen red with the reader's end taken for the daemon's own (`_write`, host/log/writer.py)."""
     fifo = Fifo(tmp_path / "fifo")
     with run_host(TALKATIVE, prefix=fifo.prefix) as host:
         fifo.close()

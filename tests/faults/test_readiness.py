@@ -90,7 +90,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningH
     ],
 )
 def test_a_hook_holds_readiness_back(verdict: tuple[RunningHost, Path], said: str, reason: str, limit: float) -> None:
-    """Seen red with a PERIOD of 3 s, and a CHECK_TIMEOUT of 5 s (host/health.py)."""
+    """Seen red with a PERIOD of 3 s, and a CHECK_TIMEOUT of 5 s (host/readiness.py)."""
     host, file = verdict
     assert host.status("/v2/health/ready") == 200
     replace(file, said)
@@ -117,7 +117,7 @@ def replace(file: Path, content: str) -> None:
 
 
 def test_a_hook_that_says_no_from_the_start(tmp_path: Path) -> None:
-    """Seen red with the hooks not asked (`run`, host/health.py)."""
+    """Seen red with the hooks not asked (`run`, host/readiness.py)."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
     file = tmp_path / "verdict"
     file.write_text("no")
@@ -131,7 +131,7 @@ def test_a_hook_that_says_no_from_the_start(tmp_path: Path) -> None:
 def test_without_a_live_worker_for_half_a_second_not_ready(tmp_path: Path) -> None:
     """The worker dies, and the next one's import takes as long as the test wants.
 
-    Seen red with NOT_READY_AFTER of 0 and of 50 s (host/served_model.py).
+    Seen red with NOT_READY_AFTER of 0 and of 50 s (host/supervision/supervisor.py).
     """
     gate = tmp_path / "import"
     os.mkfifo(gate)

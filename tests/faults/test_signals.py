@@ -83,7 +83,7 @@ def test_a_terminal(tmp_path: Path, act: Callable[[RunningHost], None]) -> None:
 
 
 def test_an_init_hands_on_what_a_service_manager_sends(tmp_path: Path) -> None:
-    """Seen red with six signals forwarded (host/pid1.py)."""
+    """Seen red with six signals forwarded (host/system/init.py)."""
     with run_host(LIFE, prefix=AS_PID_1, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
         init = pid_1_of(host)
         os.kill(init, signal.SIGALRM)

@@ -108,7 +108,7 @@ def left_in(folder: Path) -> list[Path]:
 
 
 def test_the_next_start_sweeps_what_a_killed_host_left(tmp_path: Path) -> None:
-    """Seen red with no call of `_sweep` (host/run_dir.py)."""
+    """Seen red with no call of `_sweep` (host/system/run_dir.py)."""
     with run_host(LIFE, env={"TMPDIR": str(tmp_path)}) as host:
         host.stop(signal.SIGKILL)
     (left,) = left_in(tmp_path)

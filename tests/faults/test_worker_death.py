@@ -144,8 +144,8 @@ def pids(answers: list[Answered]) -> set[int]:
 
 
 def test_what_a_killed_worker_forked_ends_with_it() -> None:
-    """Seen red with no signal to the group (`Child._on_exit`, host/processes.py) and the kill pipe left open
-    (`Worker._fail_with_exit`, host/worker.py): each of the two is enough."""
+    """Seen red with no signal to the group (`Child._on_exit`, host/system/child.py) and the kill pipe left open
+    (`Worker._fail_with_exit`, host/workers/process.py): each of the two is enough."""
     mark = Mark()
     with run_host(LIFE, env={**mark.env, "LIFE_AT_IMPORT": "fork"}) as host:
         pid = infer(host, "grpc", "life", request())["pid"].item()

@@ -24,9 +24,9 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.locate import FoundServer, find_tritonserver
-from pytriton_plugins.host.repository import add_model, model_config
-from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.triton.locate import FoundServer, find_tritonserver
+from pytriton_plugins.host.triton.repository import add_model, model_config
+from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire

@@ -8,8 +8,8 @@ import textwrap
 
 HEAD = """
     import asyncio, os, signal, subprocess, sys
-    from pytriton_plugins.host.processes import Child, kill_children
-    from pytriton_plugins.host.reaper import Reaper
+    from pytriton_plugins.host.system.child import Child, kill_children
+    from pytriton_plugins.host.system.reaper import Reaper
 
     def start(command, on_line=lambda line: None):
         return Child(["sh", "-c", command], inherit=[], env=os.environ, on_line=on_line)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backend import found_server
 
-from pytriton_plugins.host.triton import LIBRARY
+from pytriton_plugins.host.triton.server import LIBRARY
 
 
 def preloaded() -> str:

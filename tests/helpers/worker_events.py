@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytriton_plugins.host.line_reader import LineReader
-from pytriton_plugins.host.worker_output import WorkerOutput
+from pytriton_plugins.host.log.line_reader import LineReader
+from pytriton_plugins.host.workers.output import WorkerOutput
 
 WHOSE = {"plugin": "acme", "model": "resnet", "worker": 7}
 Event = tuple[str, list[str]]

@@ -21,7 +21,7 @@ from leftovers import Mark
 
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.locate import find_tritonserver
+from pytriton_plugins.host.triton.locate import find_tritonserver
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "effects.py"

@@ -18,7 +18,7 @@ from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import hookimpl
 from pytriton_plugins.hooks.calls import Answer
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
-from pytriton_plugins.host.granting import policy_of
+from pytriton_plugins.host.memory.allocator import policy_of
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import MIB, Drain, HostStatus, Ports, ShmPolicy, Verdict, WorkerInfo
 

@@ -13,7 +13,7 @@ from clients import asked_inputs
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.addresses import (
+from pytriton_plugins.host.system.network import (
     called_at,
     host_port,
     http_option,

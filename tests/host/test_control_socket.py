@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from pytriton_plugins.errors import ControlError
-from pytriton_plugins.host import control_socket
-from pytriton_plugins.host.control_socket import ControlSocket, Progress, Question
-from pytriton_plugins.host.places import CONTROL_SOCKET
+from pytriton_plugins.host.control import server as control_socket
+from pytriton_plugins.host.control.paths import CONTROL_SOCKET
+from pytriton_plugins.host.control.server import ControlSocket, Progress, Question
 
 
 async def echo(question: Question, progress: Progress) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from fake_distributions import install, path_with
 from pytriton_plugins import hookimpl
 from pytriton_plugins.config.host_config import HostConfig, load_config
 from pytriton_plugins.errors import ConfigError, HookError
-from pytriton_plugins.host.preparing import with_drain
+from pytriton_plugins.host.preflight import with_drain
 from pytriton_plugins.testing import hook_manager
 from pytriton_plugins.values import Drain
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.host.headroom import container_memory, machine_memory
+from pytriton_plugins.host.memory.system_limits import container_memory, machine_memory
 
 GIB = 1 << 30
 NO_LIMIT_V1 = "9223372036854771712"

@@ -16,8 +16,8 @@ import pytest
 from clients import infer, texts
 from leftovers import descendants, tritonserver
 
-from pytriton_plugins.host.headroom import NO_LIMIT, committable, swappable
-from pytriton_plugins.host.limits import LEAST_STACK, STACK, Demand, limits
+from pytriton_plugins.host.memory.system_limits import NO_LIMIT, committable, swappable
+from pytriton_plugins.host.system.resource_limits import LEAST_STACK, STACK, Demand, limits
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 

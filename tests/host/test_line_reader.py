@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytriton_plugins.host.line_reader import KEPT_LINES, LINES_A_SECOND, LINES_AT_ONCE, MAX_LINE, LineReader
+from pytriton_plugins.host.log.line_reader import KEPT_LINES, LINES_A_SECOND, LINES_AT_ONCE, MAX_LINE, LineReader
 
 
 class Reading:
@@ -46,7 +46,7 @@ def test_who_prints_without_end_is_heard_at_a_rate() -> None:
 
 
 def test_a_loop_that_repeats_one_line_is_seen() -> None:
-    """It is read more slowly (host/processes.py)."""
+    """It is read more slowly (host/system/child.py)."""
     reading = Reading().feed(b"y\n" * 2000)
     assert reading.reader.repeats
     reading.feed(b"z\n")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from pytriton_plugins.host.line_reader import LINES_A_SECOND, LINES_AT_ONCE
-from pytriton_plugins.host.log_rate import LogRate
+from pytriton_plugins.host.log.line_reader import LINES_A_SECOND, LINES_AT_ONCE
+from pytriton_plugins.host.log.rate_limit import LogRate
 
 
 def record(message: str, *arguments: object) -> logging.LogRecord:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytriton_plugins.host.log_writer import LineStream, LogWriter
+from pytriton_plugins.host.log.writer import LineStream, LogWriter
 from pytriton_plugins.testing import wait_until
 
 PIPE = 4096

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytriton_plugins.host.logs import TRITON, Log, about, set_up_logging
-from pytriton_plugins.host.server_output import log_line
+from pytriton_plugins.host.log.setup import TRITON, Log, about, set_up_logging
+from pytriton_plugins.host.triton.output import log_line
 
 PATIENCE = 5.0
 

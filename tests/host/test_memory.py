@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from pytriton_plugins.errors import ShmError
-from pytriton_plugins.host.headroom import memory_headroom
-from pytriton_plugins.host.memory import Budget, Ledger, Shortfall
+from pytriton_plugins.host.memory.ledger import Budget, Ledger, Shortfall
+from pytriton_plugins.host.memory.system_limits import memory_headroom
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.values import MIB, ShmPolicy
 

@@ -19,8 +19,8 @@ from fake_distributions import install, path_with
 from leftovers import Mark, freeze
 from scrape import families, page, value, values
 
-from pytriton_plugins.host.gauges import PERIOD, Gauges, keep_told
-from pytriton_plugins.host.metrics import Metrics, Model
+from pytriton_plugins.host.metrics.registry import Metrics, Model
+from pytriton_plugins.host.metrics_exporter import PERIOD, Gauges, keep_told
 from pytriton_plugins.model.metric_rules import MAX_SERIES
 from pytriton_plugins.shm.wire import MAX_OBSERVATIONS, LinkKind, LinkMessage
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -65,7 +65,7 @@ def host() -> Iterator[RunningHost]:
 
 
 def test_what_callables_count_stands_on_the_port(host: RunningHost) -> None:
-    """Seen red without the labels of the model (`Model.labelled`, host/metrics.py)."""
+    """Seen red without the labels of the model (`Model.labelled`, host/metrics/registry.py)."""
     program = """
     metrics.counter("lines", help="Lines read", colour='"red"\\\\').inc(2)
     metrics.gauge("open_files").set(-1.5)
@@ -193,7 +193,7 @@ GARBAGE: dict[str, Any] = {
 
 
 def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
-    """All of it by one worker, which serves on. Seen red with each of the checks of host/metric_changes.py left out."""
+    """All of it by one worker, which serves on. Seen red with each of the checks of host/metrics/updates.py left out."""
     pid = run(host, "two", "pass")
     before = page(host.metrics).count("\n# TYPE")
     for changes in GARBAGE.values():
@@ -265,7 +265,7 @@ def test_shared_memory_is_shown_as_it_grows_and_is_refused() -> None:
 
 
 def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None:
-    """Seen red with all that the backend holds shown as running (`Gauges.ask`, host/gauges.py)."""
+    """Seen red with all that the backend holds shown as running (`Gauges.ask`, host/metrics_exporter.py)."""
     gate = Gate(tmp_path / "gate")
     with run_host(MODELS / "gated.py") as host, Crowd(host, 3) as crowd:
         wait_for(host, 0, "pytriton_running_requests", model="Gated")

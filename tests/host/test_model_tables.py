@@ -38,14 +38,14 @@ def config(folder: Path, text: str) -> list[str]:
 
 @pytest.mark.parametrize(("table", "factor"), [("", 2), ("factor = 5", 5)], ids=["the default", "the table"])
 def test_settings_reach_the_class(tmp_path: Path, table: str, factor: int) -> None:
-    """Seen red with no settings in the order to the worker (`Worker.serve`, host/worker.py)."""
+    """Seen red with no settings in the order to the worker (`Worker.serve`, host/workers/process.py)."""
     with run_host(SCALED, options=config(tmp_path, f"[models.Scaled.settings]\n{table}\n")) as host:
         for protocol in PROTOCOLS:
             assert infer(host, protocol, "Scaled", X)["y"].tolist() == [[factor, 2 * factor]]
 
 
 def test_a_model_that_is_not_enabled_is_not_served(tmp_path: Path) -> None:
-    """Seen red with every declared model served (`enabled`, host/plugins.py)."""
+    """Seen red with every declared model served (`enabled`, host/supervision/plugins.py)."""
     with run_host(SCALED, SCALARS, options=config(tmp_path, "[models.Scaled]\nenabled = false\n")) as host:
         host.wait_settled()
         assert [line.split()[0] for line in host.output.partition("\nHTTP")[0].splitlines()[1:]] == ["scalars"]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pytriton_plugins import Tensor
-from pytriton_plugins.host.plugins import check_names
-from pytriton_plugins.host.repository import GATES
-from pytriton_plugins.host.worker import WorkerFailed
+from pytriton_plugins.host.supervision.plugins import check_names
+from pytriton_plugins.host.triton.repository import GATES
+from pytriton_plugins.host.workers.process import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 
 GOOD = ModelDeclaration("good", 1, "function", "good", (Tensor("x", np.int32, ()),), (Tensor("y", np.int32, ()),))
@@ -25,7 +25,7 @@ def test_good_names_pass() -> None:
 
 @pytest.mark.parametrize("name", ["", "../../evil", "a/b", ".", "-x", "x" * 65, "a\n", *GATES, 7, None])
 def test_names_that_are_no_folder_of_their_own(name: Any) -> None:
-    """Seen red with no check (`check_names`, host/plugins.py)."""
+    """Seen red with no check (`check_names`, host/supervision/plugins.py)."""
     with pytest.raises(WorkerFailed, match=rf"^model {re.escape(repr(name))} .*; write name=") as refused:
         check_names([GOOD, replace(GOOD, name=name)])
     assert "\n" not in str(refused.value)
@@ -33,6 +33,6 @@ def test_names_that_are_no_folder_of_their_own(name: Any) -> None:
 
 @pytest.mark.parametrize("version", ["1", "../1", 0, -1, True, None])
 def test_versions_that_are_no_numbers(version: Any) -> None:
-    """Seen red with no check of the version (`check_names`, host/plugins.py)."""
+    """Seen red with no check of the version (`check_names`, host/supervision/plugins.py)."""
     with pytest.raises(WorkerFailed, match=r"^model good has the version .*; write a whole number from 1 up$"):
         check_names([replace(GOOD, version=version)])

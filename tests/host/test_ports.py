@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.ports import _by_whom, settle_ports
+from pytriton_plugins.host.system.ports import _by_whom, settle_ports
 from pytriton_plugins.values import Ports
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"

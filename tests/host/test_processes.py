@@ -6,7 +6,7 @@ from pathlib import Path
 
 from child_programs import run
 
-from pytriton_plugins.host.processes import children_of
+from pytriton_plugins.host.system.child import children_of
 
 
 def test_who_prints_without_end_does_not_stop_the_loop() -> None:

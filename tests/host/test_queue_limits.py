@@ -20,7 +20,7 @@ from clients import PROTOCOLS, Gate, attempt, infer, post, queued, texts
 from streams import open_grpc
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.host.queue_policy import for_triton, own_policy
+from pytriton_plugins.host.triton.queue_policy import for_triton, own_policy
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.wire import QueuePolicy

@@ -8,8 +8,8 @@ import traceback
 
 import pytest
 
-from pytriton_plugins.host.logs import about
-from pytriton_plugins.host.recent_errors import KEPT, RecentErrors, exception_of
+from pytriton_plugins.host.log.recent_errors import KEPT, RecentErrors, exception_of
+from pytriton_plugins.host.log.setup import about
 
 
 def test_the_last_ones_are_kept() -> None:

@@ -15,12 +15,12 @@ from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.daemon import Host
-from pytriton_plugins.host.locate import FoundServer
-from pytriton_plugins.host.logs import Log, set_up_logging
-from pytriton_plugins.host.plugins import PluginRecord
-from pytriton_plugins.host.recent_errors import RecentErrors
-from pytriton_plugins.host.report import Report, Row, _text, awaited
-from pytriton_plugins.host.run_dir import RunDir
+from pytriton_plugins.host.log.recent_errors import RecentErrors
+from pytriton_plugins.host.log.setup import Log, set_up_logging
+from pytriton_plugins.host.startup_report import Report, Row, _text, awaited
+from pytriton_plugins.host.supervision.plugins import PluginRecord
+from pytriton_plugins.host.system.run_dir import RunDir
+from pytriton_plugins.host.triton.locate import FoundServer
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.values import Ports

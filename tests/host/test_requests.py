@@ -121,7 +121,7 @@ def test_a_model_without_batch_axis(host: RunningHost, protocol: str) -> None:
 
 
 def test_json_as_curl_sends_it(host: RunningHost) -> None:
-    """Seen red with another data type in the configuration (`_tensor`, host/repository.py)."""
+    """Seen red with another data type in the configuration (`_tensor`, host/triton/repository.py)."""
     inputs = [
         {"name": "raw", "datatype": "BYTES", "shape": [1, 1], "data": ["abc"]},
         {"name": "text", "datatype": "BYTES", "shape": [1, 2], "data": ["x", "ß"]},
@@ -203,7 +203,7 @@ WRONG: dict[str, tuple[dict[str, NDArray[Any]], str]] = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_triton_refuses_what_does_not_fit_the_declaration(host: RunningHost, protocol: str, what: str) -> None:
-    """Seen red with dims of -1 or one data type for all tensors (`_tensor`, host/repository.py)."""
+    """Seen red with dims of -1 or one data type for all tensors (`_tensor`, host/triton/repository.py)."""
     inputs, expected = WRONG[what]
     before = infer(host, protocol, "gathered", rows([1]))["calls"].item()
     refused = attempt(host, protocol, "gathered", inputs)
@@ -213,7 +213,7 @@ def test_triton_refuses_what_does_not_fit_the_declaration(host: RunningHost, pro
 
 
 def test_an_unknown_model_and_an_unknown_output(host: RunningHost, protocol: str) -> None:
-    """Seen red with one data type for all tensors (`_tensor`, host/repository.py): the counting calls fail."""
+    """Seen red with one data type for all tensors (`_tensor`, host/triton/repository.py): the counting calls fail."""
     assert "is not found" in attempt(host, protocol, "nobody", rows([1])).error
     before = infer(host, protocol, "gathered", rows([1]))["calls"].item()
     assert (

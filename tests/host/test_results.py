@@ -57,7 +57,7 @@ def test_a_code_that_triton_does_not_have_is_the_models_mistake(host: RunningHos
 
 
 def test_an_array_of_5_gb_is_refused_with_need_limit_and_remedy(host: RunningHost, protocol: str) -> None:
-    """Seen red with no comparison with the maximum (`Ledger.replace`, host/memory.py)."""
+    """Seen red with no comparison with the maximum (`Ledger.replace`, host/memory/ledger.py)."""
     failed = attempt(host, protocol, "large", {"bytes": np.array([[5 << 30]])})
     assert failed.status in ("503", "StatusCode.UNAVAILABLE")
     assert "needs 5120.0 MiB of shared memory" in failed.error

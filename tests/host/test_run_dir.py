@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.run_dir import RunDir
+from pytriton_plugins.host.system.run_dir import RunDir
 
 
 @pytest.fixture

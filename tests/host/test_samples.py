@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from curl import path_with_curl
 
-from pytriton_plugins.host.samples import LONGEST, calls, example_call
+from pytriton_plugins.host.sample_requests import LONGEST, calls, example_call
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.testing import RunningHost, run_host

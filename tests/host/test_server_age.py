@@ -9,8 +9,8 @@ import pytest
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.command_line import check_server_options, warn_of_server_options
-from pytriton_plugins.host.server_age import too_old
+from pytriton_plugins.host.triton.options import check_server_options, warn_of_server_options
+from pytriton_plugins.host.triton.version_check import too_old
 from pytriton_plugins.testing import run_host
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"

@@ -48,7 +48,7 @@ def segment_bytes(descriptor: Path) -> int:
 
 
 def test_16_mib_at_ready_and_growth_by_one_large_request() -> None:
-    """Seen red with the initial memory given to each segment (`Ledger`, host/memory.py)."""
+    """Seen red with the initial memory given to each segment (`Ledger`, host/memory/ledger.py)."""
     with run_host(f"{MEMORY}:echo") as host:
         assert segments(host) == 16 * MIB
         assert "model echo version 1: serving; shared memory 16.0 MiB for 1 worker" in host.log
@@ -64,7 +64,7 @@ def test_16_mib_at_ready_and_growth_by_one_large_request() -> None:
 
 
 def test_16_mib_are_shared_by_four_workers() -> None:
-    """Seen red with the number of workers left out of the segments (host/served_model.py)."""
+    """Seen red with the number of workers left out of the segments (host/supervision/supervisor.py)."""
     with run_host(f"{MEMORY}:echo", options=["--workers=4"]) as host:
         assert "shared memory 16.0 MiB for 4 workers" in host.log
         wait_until(lambda: len(segment_sizes(host)) == 8, what="all four workers have both of their segments")
@@ -90,7 +90,7 @@ def test_large_tensors_with_a_small_dev_shm(small: RunningHost, protocol: str, s
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_past_the_maximum_that_request_fails_and_the_next_works(limited: RunningHost, protocol: str) -> None:
-    """Seen red with no comparison with the maximum (`Ledger.replace`, host/memory.py)."""
+    """Seen red with no comparison with the maximum (`Ledger.replace`, host/memory/ledger.py)."""
     refused = attempt(limited, protocol, "echo", {"x": numbers(64 * MIB)})
     assert refused.status in ("503", "StatusCode.UNAVAILABLE")
     assert re.search(

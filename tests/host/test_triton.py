@@ -9,9 +9,9 @@ import pytest
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.command_line import command_line
-from pytriton_plugins.host.locate import FoundServer
-from pytriton_plugins.host.triton import TritonServer
+from pytriton_plugins.host.triton.locate import FoundServer
+from pytriton_plugins.host.triton.options import command_line
+from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import Ports
 
@@ -46,7 +46,7 @@ def command(found: FoundServer, config: HostConfig) -> list[str]:
 
 
 def test_what_a_server_may_lack_is_left_out(tmp_path: Path) -> None:
-    """Seen red with every option needed (`_DISPENSABLE`, host/command_line.py)."""
+    """Seen red with every option needed (`_DISPENSABLE`, host/triton/options.py)."""
     _, *flags = command(server_that_knows(tmp_path, NEEDED), HostConfig())
     assert [flag.removeprefix("--").partition("=")[0] for flag in flags] == NEEDED
 

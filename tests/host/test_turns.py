@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.host import turns as module
-from pytriton_plugins.host.processors import usable_processors
-from pytriton_plugins.host.turns import Turns, turns_of
+from pytriton_plugins.host.system.processors import usable_processors
+from pytriton_plugins.host.workers import start_queue as module
+from pytriton_plugins.host.workers.start_queue import Turns, turns_of
 
 SOON = 30.0
 

@@ -24,7 +24,7 @@ def asked(host: RunningHost, protocol: str = "grpc") -> tuple[int, int, int]:
 
 
 def test_the_callable_runs_before_the_model_is_ready(tmp_path: Path) -> None:
-    """Seen red with no samples handed to the worker (`Worker.serve`, host/worker.py)."""
+    """Seen red with no samples handed to the worker (`Worker.serve`, host/workers/process.py)."""
     gate = Gate(tmp_path / "gate")
     with run_host(f"{MODELS}:Warm", env={"WARM_GATE": str(tmp_path / "gate")}, ready=False) as host:
         wait_until(gate.is_reached, 20, "the callable runs")

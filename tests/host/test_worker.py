@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.host.worker import Launch, Worker, WorkerFailed
+from pytriton_plugins.host.workers.process import Launch, Worker, WorkerFailed
 
 SAYS_MUCH_AND_ENDS = """
 import json, os, socket, sys

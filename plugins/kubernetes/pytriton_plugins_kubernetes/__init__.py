@@ -12,7 +12,7 @@ import attrs
 
 from pytriton_plugins import hookimpl
 from pytriton_plugins.config.host_config import END_SECONDS, SHORTEST_DRAIN
-from pytriton_plugins.host.headroom import container_memory
+from pytriton_plugins.limits import container_memory
 from pytriton_plugins.values import MIB, Drain, ShmPolicy, Verdict
 from pytriton_plugins_kubernetes.options import Options
 from pytriton_plugins_kubernetes.switch import objection

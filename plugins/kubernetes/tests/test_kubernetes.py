@@ -13,7 +13,7 @@ import pytest
 import pytriton_plugins_kubernetes as plugin
 from pytriton_plugins.config.host_config import load_config
 from pytriton_plugins.errors import HookError
-from pytriton_plugins.host.preparing import with_drain
+from pytriton_plugins.host.preflight import with_drain
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.testing import hook_manager
 from pytriton_plugins.values import MIB, Drain, HostStatus, ShmPolicy

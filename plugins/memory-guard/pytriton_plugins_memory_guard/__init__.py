@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from pytriton_plugins import hookimpl
-from pytriton_plugins.host.headroom import container_memory, machine_memory
+from pytriton_plugins.limits import container_memory, machine_memory
 from pytriton_plugins.values import FullAction, Reject, ShmPolicy, Shortage, Wait
 
 ROOT = Path("/")

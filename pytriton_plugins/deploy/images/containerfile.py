@@ -16,7 +16,7 @@ TRITON_TAG = "26.10"
 """The release of Triton that an image has unless another is named: the newest of which NVIDIA had published notes."""
 
 LEAST_RELEASE = (26, 6)
-"""Older releases have known flaws (host/server_age.py, which knows them by the server's own version)."""
+"""Older releases have known flaws (host/triton/version_check.py, which knows them by the server's own version)."""
 
 TRITON_IMAGE = "nvcr.io/nvidia/tritonserver"
 BUNDLE_BASE = "python:3.12-slim"

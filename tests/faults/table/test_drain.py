@@ -89,7 +89,7 @@ def test_the_default_stop_loses_nothing(prefix: list[str], seconds: float) -> No
 
 
 def test_what_is_under_way_when_the_delay_is_over_arrives() -> None:
-    """Seen red with a drain that takes idleness for the end at once (`_idle`, host/stopping.py)."""
+    """Seen red with a drain that takes idleness for the end at once (`_idle`, host/shutdown.py)."""
     body = json.dumps({"inputs": [*map(text_input, IDLE)]})
     with run_host(LIFE, options=["--drain-delay=1"]) as host:
         connection = http.client.HTTPConnection(host.http, timeout=10)

@@ -49,7 +49,7 @@ def kill_worker_without_processes(host: RunningHost, pids: Cgroup, mark: Mark, l
 
 
 def test_no_process_may_be_started() -> None:
-    """Seen red without the look before a control call (`_check_threads`, host/control.py), with gRPC's handlers of
+    """Seen red without the look before a control call (`_check_threads`, host/triton/grpc_control.py), with gRPC's handlers of
     forks, which held the host up (`_no_fork_handlers`, there), and with a health check that must have a thread
     (`Health._look`).
     """

@@ -15,7 +15,7 @@ from figures import figure
 from leftovers import Mark
 from load import Load
 
-from pytriton_plugins.host.heartbeat import LIMIT
+from pytriton_plugins.host.watchdog import LIMIT
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"

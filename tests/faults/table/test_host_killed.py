@@ -73,7 +73,7 @@ def seconds_until_gone(host: RunningHost, load: Load, mark: Mark) -> float:
 
 
 def test_random_processes_are_killed_in_random_order(tmp_path: Path) -> None:
-    """Seen red with no call of `_sweep` (host/run_dir.py)."""
+    """Seen red with no call of `_sweep` (host/system/run_dir.py)."""
     left, served = [], []
     env = {"TMPDIR": str(tmp_path)}
     for seed in range(RUNS):

@@ -53,7 +53,7 @@ def unreaped(init: int) -> int:
 
 
 def test_in_a_namespace(tmp_path: Path) -> None:
-    """Seen red with no waitpid (`Reaper.reap`, host/reaper.py), and SIGTERM not forwarded (host/pid1.py)."""
+    """Seen red with no waitpid (`Reaper.reap`, host/system/reaper.py), and SIGTERM not forwarded (host/system/init.py)."""
     left, took = [], []
     for _ in range(RUNS):
         mark = Mark()
@@ -126,7 +126,7 @@ def ours() -> dict[str, int]:
 
 @pytest.mark.parametrize("name", INITS)
 def test_it_ends_as_below_an_init(name: str, ours: dict[str, int]) -> None:
-    """Seen red with the daemon's code not taken over (`_reap_all`, host/pid1.py)."""
+    """Seen red with the daemon's code not taken over (`_reap_all`, host/system/init.py)."""
     needs(name)
     theirs = {case: exit_code(case, INITS[name]) for case in CASES}
     figure(1, f"exit codes that differ from those below {name}", [ours[case] != theirs[case] for case in CASES], "", 0)

@@ -1,0 +1,215 @@
+"""The daemon's log: what stands in a line, as text or as JSON, and where it goes; runs in the host."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from pytriton_plugins.host.log.rate_limit import LogRate
+from pytriton_plugins.host.log.writer import LineStream, LogWriter
+from pytriton_plugins.text import printable
+from pytriton_plugins.thrown import traced
+
+TRITON = "pytriton.tritonserver.output"
+"""The logger of what tritonserver prints itself: its infos are no news unless the level is debug."""
+
+GOES_ON_WITH = "    "
+"""What each further line of a message begins with in the text log, and no first line."""
+
+_FIELDS = ("plugin", "model", "worker", "source")
+"""What `about` adds to a record."""
+
+_NAMED = re.compile(r"(model|plugin) %s\b")
+
+
+def about(**fields: Any) -> dict[str, Any]:
+    """The ``extra`` of a message: the ``plugin``, ``model``, ``worker`` (process id) or ``source`` that it is about.
+
+    ``said``: the lines that a child printed and that belong together; they are the message.
+    """
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+class TextLines(logging.Formatter):
+    """Time, level, who, what: a line for a message; further lines of it, such as a traceback's, begin with blanks.
+
+    Plugins, models and servers may put line ends and control characters into theirs. A line that begins with a time is
+    always ours.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = f"{self.formatTime(record)} {record.levelname:<7} {record.name}: {_whose(record)}"
+        first, *more = [*_message(record), *_traceback(record)]
+        return "\n".join([printable(head + first), *(GOES_ON_WITH + printable(line) for line in more)])
+
+
+class JsonLines(logging.Formatter):
+    """One object for a message: time, level, logger, message, what it is about, and a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+        event = {
+            "time": moment.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": "\n".join(_message(record)),
+        }
+        event.update(_fields(record))
+        if traceback := _traceback(record):
+            event["traceback"] = "\n".join(traceback)
+        return json.dumps(event)
+
+
+FORMATTERS: dict[str, type[logging.Formatter]] = {"text": TextLines, "json": JsonLines}
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What the message is about; those of the host begin with ``model %s`` or ``plugin %s``, and so say it by that."""
+    fields = {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
+    named = _NAMED.match(str(record.msg))
+    if named and isinstance(record.args, tuple) and record.args:
+        fields.setdefault(named[1], str(record.args[0]))
+    return fields
+
+
+def _message(record: logging.LogRecord) -> list[str]:
+    said: list[str] | None = getattr(record, "said", None)
+    return [record.getMessage()] if said is None else said
+
+
+def _whose(record: logging.LogRecord) -> str:
+    """Who has printed the lines, if a child has."""
+    if not hasattr(record, "said"):
+        return ""
+    name = getattr(record, "model", None) or getattr(record, "plugin", "")
+    worker, source = getattr(record, "worker", None), getattr(record, "source", None)
+    source = None if source == record.name else source
+    return (f"{name}[{worker}]: " if worker else "") + (f"{source}: " if source else "")
+
+
+def _traceback(record: logging.LogRecord) -> list[str]:
+    if not record.exc_info or record.exc_info[1] is None:
+        return []
+    return traced(record.exc_info[1]).splitlines()
+
+
+class _Handler(logging.Handler):
+    """Hands each message to the writer."""
+
+    writer: LogWriter | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rate = LogRate()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.writer is None:
+            return
+        # What children print is limited where it is read.
+        missed = 0 if hasattr(record, "said") else self._rate.take(record)
+        if missed is None:
+            return
+        if missed:
+            self.writer.put(self._said(f"… {missed} messages like the next one left out", record.name))
+        self.writer.put(self.line(record))
+
+    def line(self, record: logging.LogRecord) -> bytes:
+        try:
+            text = self.format(record)
+        except Exception as error:  # what a plugin logs may not fit its own arguments
+            text = printable(f"{record.name}: {record.msg!r} cannot be logged: {error!r}")
+        return text.encode(errors="backslashreplace") + b"\n"
+
+    def left_out(self, count: int) -> bytes:
+        return self._said(f"… {count} lines left out: nobody reads this log as fast as it is written", "pytriton.host")
+
+    def _said(self, message: str, name: str) -> bytes:
+        return self.line(logging.LogRecord(name, logging.WARNING, "", 0, message, None, None))
+
+
+class Log:
+    """Standard error and output of the daemon from `set_up_logging` on; what is closed takes nothing."""
+
+    def __init__(self, handler: _Handler) -> None:
+        # Python itself has looked at the descriptors: they may be other files' by now.
+        error = _writer(2, handler.left_out) if sys.__stderr__ is not None else None
+        output = _writer(1, handler.left_out) if sys.__stdout__ is not None and not _is_one_file() else None
+        self._handler = handler
+        self._writers = [writer for writer in (error, output) if writer is not None]
+        self._output = output or (error if sys.__stdout__ is not None else None)
+        self._terminal = next((writer for writer in self._writers if writer.can_erase), None)
+        handler.writer = error
+
+    @property
+    def columns(self) -> int | None:
+        """How wide the terminal is that standard output goes to; None for anything else."""
+        return self._output.columns if self._output and self._output.is_terminal else None
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a terminal to `keep_below` lines on."""
+        return self._terminal is not None
+
+    def keep_below(self, line: str) -> None:
+        """On a terminal: have ``line`` stand below all messages, in the place of the one before; "" for none."""
+        if self._terminal is not None:
+            self._terminal.keep_below(line)
+
+    def print(self, make: Callable[[], str]) -> None:
+        """Have what ``make`` returns on standard output, soon; another thread calls it."""
+        if self._output is not None:
+            self._output.put_made(lambda: _made(make))
+
+    def stand_in(self) -> contextlib.redirect_stdout[LineStream]:
+        """Take what is printed in this process."""
+        return contextlib.redirect_stdout(LineStream(self._output.put if self._output else lambda data: None))
+
+    def close(self, patience: float) -> None:
+        """Let everything be written, within ``patience`` seconds for each."""
+        for writer in self._writers:
+            writer.close(patience)
+
+
+def _writer(descriptor: int, describe: Callable[[int], bytes]) -> LogWriter | None:
+    try:
+        return LogWriter(descriptor, describe)
+    except (OSError, RuntimeError):  # it is closed, or no thread can be had
+        return None
+
+
+def _is_one_file() -> bool:
+    """Whether standard output goes where the log goes: one writer keeps them in order."""
+    try:
+        return sys.__stderr__ is not None and os.path.sameopenfile(1, 2)
+    except OSError:
+        return False
+
+
+def _made(make: Callable[[], str]) -> bytes:
+    try:
+        return make().encode(errors="backslashreplace")
+    except Exception:
+        logging.getLogger("pytriton.host").exception("internal error: what is served cannot be shown")
+        return b""
+
+
+def set_up_logging(level: str, form: str = "text") -> Log:
+    """Lines on standard error, from everybody in this process who logs; ``form`` is text or json."""
+    handler = _Handler()
+    handler.setFormatter(FORMATTERS[form]())
+    logger = logging.getLogger("pytriton")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    logging.getLogger(TRITON).setLevel(logging.WARNING if level == "info" else logging.NOTSET)
+    # Of asyncio and hook plugins, whose messages would go straight to standard error and wait for its reader.
+    root = logging.getLogger()
+    root.handlers[:] = [*(each for each in root.handlers if not isinstance(each, _Handler)), handler]
+    return Log(handler)

@@ -1,0 +1,1 @@
+"""The metrics that stand beside Triton's own: checked, added up, handed to the backend."""

@@ -1,0 +1,187 @@
+"""What is found before anything is started: hook plugins, model plugins, options; in the host, and in `check`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import attrs
+
+from pytriton_plugins.config.host_config import DRAIN_SETTINGS, HostConfig, check_drain
+from pytriton_plugins.config.problems import Problems
+from pytriton_plugins.discovery.catalogue import catalogue
+from pytriton_plugins.discovery.entry_points import find_hooks, look_into
+from pytriton_plugins.discovery.environments import find_models_of
+from pytriton_plugins.discovery.references import HookReference, ModelReference
+from pytriton_plugins.discovery.selection import (
+    check_requirements,
+    conflicts,
+    select_hooks,
+    select_models,
+    warn_of_unknown,
+    warn_of_unknown_tables,
+)
+from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.supervision.plugins import PluginRecord
+from pytriton_plugins.host.system.network import with_address
+from pytriton_plugins.host.system.ports import choose_ports
+from pytriton_plugins.host.system.resource_limits import check_limits, least_demand
+from pytriton_plugins.host.triton.locate import FoundServer, find_tritonserver
+from pytriton_plugins.host.triton.options import check_known_options, check_server_options
+from pytriton_plugins.values import HostStatus, Ports, ServerOptions
+
+_LOG = logging.getLogger("pytriton.host")
+
+
+@attrs.frozen
+class Prepared:
+    """All that a start needs, checked: the configuration as hook plugins leave it, and what was found and chosen."""
+
+    config: HostConfig
+    hooks: HookManager
+    records: list[PluginRecord]
+    found: FoundServer
+    ports: Ports
+
+
+def prepare(config: HostConfig) -> Prepared:
+    """Look at everything that can be looked at before a child is started; the error has a line for all that is wrong.
+
+    Each step that fails is passed over, so that the others are looked at too.
+    """
+    problems = Problems()
+    with problems:
+        check_server_options(config)
+    hooks = _hooks_of(config, problems)
+    records = problems.attempt(lambda: _some_records(config, hooks)) or []
+    found = problems.attempt(lambda: find_tritonserver(config.tritonserver, hooks))
+    if found is not None:
+        with problems:
+            config = with_server_options(config, hooks, found)
+    with problems:
+        config = with_drain(config, hooks)
+    with problems:
+        check_limits(least_demand(config, sum(not record.error for record in records)))
+    reachable = problems.attempt(lambda: with_address(config))
+    ports = problems.attempt(lambda: choose_ports(reachable, hooks)) if reachable else None
+    problems.tell()
+    assert reachable is not None
+    assert found is not None
+    assert ports is not None
+    return Prepared(reachable, hooks, records, found, ports)
+
+
+def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
+    """The hook plugins that the configuration leaves; a broken one is a problem unless those are to be skipped."""
+    with problems:
+        look_into(config.plugins_dir)
+    with problems:
+        check_requirements(config.require)
+
+    broken: dict[HookReference, HookError] = {}
+    references = problems.attempt(lambda: select_hooks(find_hooks(), config.disable)) or []
+    hooks = HookManager.of_references(references, config.tables.plugins, broken.__setitem__)
+    for _, error in sorted(broken.items(), key=lambda item: item[0].label):
+        if config.skip_broken_hooks:
+            _LOG.error("%s; skipped, as --skip-broken-hooks asks", error)
+        else:
+            problems.add_error(error)
+    return hooks
+
+
+def _some_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
+    records = plugin_records(config, hooks)
+    if not records:
+        raise ConfigError(
+            "there is nothing to serve: no model plugin is installed; install one, or name a file: "
+            "pytriton-host serve model.py"
+        )
+    return records
+
+
+def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
+    """A record for each target, or for each model plugin that the configuration leaves; conflicts have their error."""
+    warn_of_unknown_tables(config.tables.plugins, find_hooks())
+    if config.targets:
+        try:
+            return [PluginRecord(reference) for reference in catalogue(config.targets)]
+        except DiscoveryError as error:
+            raise ConfigError(*error.problems) from error
+    gathered = hooks.add_models(HostStatus(address=config.address))
+    if gathered.broken and not config.skip_broken_hooks:
+        raise HookError(*[f"{failure}; fix or uninstall it" for failure in gathered.broken])
+    for failure in gathered.broken:
+        _LOG.error("%s; skipped, as --skip-broken-hooks asks", failure)
+    found: list[ModelReference] = [answer.value for answer in gathered.answers]
+    for environment in config.tables.environments:
+        found += find_models_of(environment.python, found)
+    warn_of_unknown(config.disable, [*found, *find_hooks()])
+    selected = select_models(found, config.plugins, config.disable)
+    said = conflicts(selected)
+    return [PluginRecord(reference, error=said.get(reference.label, "")) for reference in selected]
+
+
+def with_server_options(config: HostConfig, hooks: HookManager, found: FoundServer) -> HostConfig:
+    """``config`` with the options of tritonserver as hook plugins edit them; what is configured stays as it is.
+
+    Raises ConfigError for what is configured and this tritonserver does not know, HookError for what no plugin may add.
+    """
+    check_known_options(found, config)
+    answer = hooks.edit_server_options(ServerOptions(config.server_options))
+    if answer.value.items == config.server_options:
+        return config
+    configured = {name for name, _ in config.server_options}
+    added = tuple(item for item in answer.value.items if item[0] not in configured)
+    edited = attrs.evolve(config, server_options=(*config.server_options, *added))
+    try:
+        _check_options(attrs.evolve(config, server_options=added), found)
+    except ConfigError as error:
+        where = f"hook plugin {answer.plugin}: pytriton_edit_server_options"
+        raise HookError(*[f"{where}: {problem}" for problem in error.problems]) from None
+    return edited
+
+
+def _check_options(config: HostConfig, found: FoundServer) -> None:
+    check_server_options(config)
+    check_known_options(found, config)
+
+
+def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
+    """``config`` with the drain that hook plugins choose; what is configured stays as it is.
+
+    Raises ConfigError for a stop that does not fit into the grace period, HookError where a plugin has a part in that.
+    """
+    chosen, plugin = chosen_drain(config, hooks)
+    drained = attrs.evolve(config, **chosen)
+    if not chosen:
+        check_drain(drained.drain)
+        return drained
+    remedy = f"raise {'the grace period that it answers' if 'grace_period' in chosen else '--grace-period'}"
+    try:
+        check_drain(drained.drain, remedy)
+    except ConfigError as error:
+        raise HookError(f"hook plugin {plugin}: pytriton_choose_drain: {error}") from None
+    said = ", ".join(f"{name.replace('_', '-')} is {value:g} s" for name, value in chosen.items())
+    _LOG.info("%s, as hook plugin %s answered", said, plugin)
+    return drained
+
+
+def chosen_drain(config: HostConfig, hooks: HookManager) -> tuple[dict[str, Any], str]:
+    """The settings of the drain that a hook plugin changes, by name, and that plugin.
+
+    A timeout that it leaves as it is follows the grace period that it answers.
+    """
+    answer = hooks.choose_drain(config.drain)
+    answered = {DRAIN_SETTINGS[field]: value for field, value in attrs.asdict(answer.value).items()}
+    changes = _changed(config, answered)
+    if changes and "drain_timeout" not in changes:
+        chosen = attrs.evolve(config, **changes).with_default_drain()
+        changes |= _changed(config, {"drain_timeout": chosen.drain_timeout})
+    return {name: changes[name] for name in answered if name in changes}, answer.plugin
+
+
+def _changed(config: HostConfig, values: dict[str, Any]) -> dict[str, Any]:
+    """Those that differ from what is configured and may."""
+    fixed = config.fixed
+    return {name: value for name, value in values.items() if name not in fixed and value != getattr(config, name)}

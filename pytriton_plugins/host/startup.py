@@ -1,0 +1,54 @@
+"""What is checked, chosen and made before the daemon starts its first child; runs in the host."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.host.daemon import Host
+from pytriton_plugins.host.log.recent_errors import RecentErrors
+from pytriton_plugins.host.log.setup import Log, set_up_logging
+from pytriton_plugins.host.preflight import prepare
+from pytriton_plugins.host.system.container import in_container
+from pytriton_plugins.host.system.hardening import forbid_core_dumps
+from pytriton_plugins.host.system.network import is_loopback
+from pytriton_plugins.host.system.resource_limits import raise_descriptors
+from pytriton_plugins.host.system.run_dir import RunDir
+from pytriton_plugins.host.triton.options import warn_of_server_options
+
+_LOG = logging.getLogger("pytriton.host")
+_LOG_PATIENCE = 0.3
+"""Seconds that the last lines of the log get, for a reader that is slow."""
+
+
+def run(config: HostConfig) -> int:
+    """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible."""
+    log = set_up_logging(config.log_level, config.log_format)
+    try:
+        with log.stand_in():
+            return _run(config, log)
+    finally:
+        log.close(_LOG_PATIENCE)
+
+
+def _run(config: HostConfig, log: Log) -> int:
+    errors = RecentErrors.watching("pytriton")
+    os.umask(0o077)
+    if not config.core_dumps:
+        forbid_core_dumps()
+    raise_descriptors()
+    prepared = prepare(config)
+    config = prepared.config
+    warn_of_server_options(config)
+    if is_loopback(config.address) and in_container():
+        _LOG.warning(
+            "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
+        )
+    run_dir = RunDir(config.run_dir)
+    try:
+        host = Host(prepared.config, prepared.hooks, prepared.found, prepared.ports, run_dir, errors, log)
+        return asyncio.run(host.live(prepared.records))
+    finally:
+        run_dir.remove()

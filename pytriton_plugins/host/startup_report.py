@@ -1,0 +1,195 @@
+"""What the operator sees: progress, then a table and lines to paste for each model."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.host.log.setup import Log
+from pytriton_plugins.host.sample_requests import calls
+from pytriton_plugins.host.system.network import bracketed, called_at, listening_ports, listens
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.text import printable
+from pytriton_plugins.values import Ports
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from pytriton_plugins.host.supervision.registry import Roster
+
+_REFRESH = 0.1
+_WIDTH_OF_A_FILE = 10_000
+"""Outside of a terminal each row of the table is one line that can be searched for."""
+
+_LONGEST_STATE = 24
+"""Characters of a state in the table on a terminal; a longer one stands below, or it would pad every row."""
+
+_MOST_NAMES = 5
+"""That the progress names of one kind."""
+
+_MOST_SAMPLES = 10
+"""Models for which lines to paste are shown."""
+
+
+@attrs.frozen
+class Row:
+    """One model, or one plugin without models, as it was when the start was settled."""
+
+    model: str
+    version: str
+    plugin: str
+    distribution: str
+    workers: str
+    source: str
+    why_not: str
+    """Nothing for a model that is ready."""
+
+
+class Report:
+    """Prints to standard output; the log goes to standard error."""
+
+    def __init__(self, roster: Roster, log: Log) -> None:
+        self._roster = roster
+        self._log = log
+        self._progress: asyncio.Task[None] | None = None
+
+    def begin_progress(self) -> None:
+        """On a terminal, have a line say what is still awaited; nothing elsewhere, where the log tells it."""
+        if self._log.shows_progress:
+            self._progress = asyncio.create_task(self._show_progress())
+
+    def end_progress(self) -> None:
+        """Take the line away, if there is one: the start is settled, has failed or was stopped."""
+        if self._progress is not None:
+            self._progress.cancel()
+            self._progress = None
+            self._log.keep_below("")
+
+    async def _show_progress(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            self._log.keep_below(f"starting, {loop.time() - began:.0f} s: {awaited(self._roster)}")
+            await asyncio.sleep(_REFRESH)
+
+    def show_models(self, ports: Ports, reasons: Sequence[str]) -> None:
+        """The table of plugins and models, why the host is not ready, and how to call each model."""
+        self.end_progress()
+        rows = [*self._models(), *self._broken()]
+        loaded = [model.declaration for model in self._roster.models.values() if model.loaded]
+        config, columns = self._roster.config, self._log.columns
+        # Made where it is written: what hundreds of models come to takes longer than this loop may.
+        self._log.print(lambda: _text(rows, loaded, reasons, config, ports, columns))
+
+    def _models(self) -> Iterable[Row]:
+        for model in self._roster.models.values():
+            status, reference = model.status(), model.reference
+            names = (model.name, str(status.version), reference.plugin, reference.label)
+            yield Row(*names, str(status.workers), f"model {model.name}", status.reason)
+
+    def _broken(self) -> Iterable[Row]:
+        for record in self._roster.records:
+            if record.error:
+                names = ("-", "-", record.reference.plugin, record.reference.label)
+                yield Row(*names, "0", f"plugin {record.reference.plugin}", record.error)
+
+
+def _text(
+    rows: Sequence[Row],
+    loaded: Sequence[ModelDeclaration],
+    reasons: Sequence[str],
+    config: HostConfig,
+    ports: Ports,
+    columns: int | None,
+) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    shown = io.StringIO()
+    console = Console(
+        file=shown, soft_wrap=True, highlight=False, markup=False, force_terminal=columns is not None or None,
+        width=columns or _WIDTH_OF_A_FILE,
+    )  # fmt: skip
+    console.print(_fitting(console, rows, columns))
+    for problem in _problems(rows, reasons, columns):
+        console.print(Text(printable(problem), "red"))
+    address, over_http = bracketed(called_at(config.address)), listens(config, "http")
+    console.print(f"\n{_listening(address, listening_ports(config, ports))}")
+    for declaration in loaded[:_MOST_SAMPLES]:
+        console.print("\n" + "\n".join(map(printable, calls(declaration, address, ports, over_http=over_http))))
+    if len(loaded) > _MOST_SAMPLES:
+        console.print(
+            f"\n{len(loaded) - _MOST_SAMPLES} more models: pytriton-host infer MODEL names the inputs of each"
+        )
+    # rich pads the last column. On a terminal the log stands above.
+    return ("\n" if columns else "") + "".join(f"{line.rstrip()}\n" for line in shown.getvalue().splitlines())
+
+
+def _fitting(console: Console, rows: Sequence[Row], columns: int | None) -> Table:
+    """The table with each plugin's distribution, or without where it would be too wide for the terminal."""
+    table = _table([(row, row.distribution) for row in rows], columns)
+    if columns and console.measure(table).maximum > columns:
+        return _table([(row, row.plugin) for row in rows], columns)
+    return table
+
+
+def _table(rows: Iterable[tuple[Row, str]], columns: int | None) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("MODEL", "VERSION", "PLUGIN", "WORKERS", "STATE"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("VERSION", "WORKERS"))
+    for row, plugin in rows:
+        table.add_row(row.model, row.version, Text(printable(plugin)), row.workers, _state(row, columns))
+    return table
+
+
+def _state(row: Row, columns: int | None) -> Text:
+    from rich.text import Text
+
+    if not row.why_not:
+        return Text("ready", "green")
+    return Text("failed" if _stands_below(row, columns) else printable(row.why_not), "red")
+
+
+def _stands_below(row: Row, columns: int | None) -> bool:
+    return columns is not None and len(row.why_not) > _LONGEST_STATE
+
+
+def _problems(rows: Sequence[Row], reasons: Sequence[str], columns: int | None) -> list[str]:
+    """What the table has no room for, and why the host is not ready; each once."""
+    below = [f"{row.source}: {row.why_not}" for row in rows if _stands_below(row, columns)]
+    return [each for each in below if each not in reasons] + [f"not ready: {reason}" for reason in reasons]
+
+
+def awaited(roster: Roster) -> str:
+    """What a host that starts still waits for; the first few names of each kind."""
+    records = [record for record in roster.records if not record.models and not record.error]
+    models = [model for model in roster.models.values() if not model.loaded and not model.error]
+    importing = [record.reference.plugin for record in records if not roster.turns.awaits(record)]
+    loading = [model.name for model in models if not model.waits]
+    waiting = len(records) + len(models) - len(importing) - len(loading)
+    parts = [f"importing {_few(importing)}"] if importing else []
+    parts += [f"loading {_few(loading)}"] if loading else []
+    parts += [f"{waiting} wait{'s' if waiting == 1 else ''} for a turn to start"] if waiting else []
+    return printable("; ".join(parts) or "opening") + " …"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def _listening(address: str, ports: dict[str, int | None]) -> str:
+    """Where each protocol that is served can be called."""
+    forms = {"http": "HTTP http://{}", "grpc": "gRPC {}", "metrics": "metrics http://{}/metrics"}
+    served = {name: port for name, port in ports.items() if port is not None}
+    return "   ".join(forms[name].format(f"{address}:{port}") for name, port in served.items())

@@ -1,0 +1,36 @@
+"""What one served model needs of its host, which is more than one class; in the host's event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.memory.ledger import Budget
+from pytriton_plugins.host.triton.server import TritonServer
+from pytriton_plugins.host.workers.process import Worker
+from pytriton_plugins.host.workers.start_queue import Turns
+from pytriton_plugins.model.declaration import ModelDeclaration
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.supervision.supervisor import ServedModel
+
+
+class Surroundings(Protocol):
+    """What a model needs of its host."""
+
+    config: HostConfig
+    hooks: HookManager
+    budget: Budget
+    turns: Turns
+
+    async def server(self) -> TritonServer: ...
+    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...
+    def worker_hooks(self) -> list[dict[str, Any]]: ...
+    def worker_is_ready(self, worker: Worker) -> None: ...
+    def stop(self, reason: str) -> None: ...
+    def abort(self, error: BaseException) -> None: ...
+    def untouched_memory(self) -> int: ...
+    async def load(self, model: ServedModel, server: TritonServer) -> None: ...
+    def changed(self) -> None: ...

@@ -1,0 +1,342 @@
+"""One model while it is served: its workers, channels and memory; runs in the host's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import deque
+from typing import Any, NamedTuple
+
+from pytriton_plugins.config.overrides import configured, is_required, worker_count
+from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
+from pytriton_plugins.hooks.defaults import LONGEST_RESTART
+from pytriton_plugins.hooks.manager import BUILT_IN
+from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish, fixed_fields, ledger_of
+from pytriton_plugins.host.memory.ledger import in_mib
+from pytriton_plugins.host.supervision.backend_model import ModelLink
+from pytriton_plugins.host.supervision.channels import Connections
+from pytriton_plugins.host.supervision.context import Surroundings
+from pytriton_plugins.host.system.child import first_end
+from pytriton_plugins.host.triton.server import TritonServer
+from pytriton_plugins.host.workers.process import Order, Worker, WorkerFailed
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
+
+_LOG = logging.getLogger("pytriton.host")
+SPAWN_AGAIN_AFTER = 0.5
+"""Seconds until a worker that could not be started is tried again."""
+
+MOST_HISTORY = 16
+"""Ends of workers that are remembered for each place."""
+
+UNLOADED = "it was unloaded"
+"""What its requests and the status are told."""
+
+NOT_READY_AFTER = 0.5
+"""A model without a live worker for this many seconds is not ready."""
+
+
+class Swapped(NamedTuple):
+    """How many of a model's live workers have successors."""
+
+    done: int
+    live: int
+
+
+class ServedModel:
+    """Keeps ``workers`` workers of one model alive and connected. A dead one costs what was in flight with it only."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration) -> None:
+        """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
+        self.number = next(self._numbers)
+        self.reference = reference
+        self.declaration = declaration
+        self.settings = host.config.model(declaration.name)
+        self.worker_count = worker_count(host.config, declaration)
+        self.required = is_required(host.config, declaration.name)
+        self.loaded = False
+        """The tritonserver that runs now has it."""
+        self.error = ""
+        self.unloaded = False
+        """It was given up on purpose, and is no reason against ready."""
+        self.last_failure = ""
+        """Why a worker did not come to serve it."""
+        self.gone = asyncio.Event()
+        """Triton has let go of it."""
+        self.restarts = 0
+        self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
+        self._link = ModelLink(self.number, declaration, self.required)
+        self.live = Connections(declaration.slots, self.ledger, self._link, host.changed)
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._places: list[asyncio.Task[None]] = []
+        fixed = fixed_fields(host.config, declaration.name)
+        self._granting = Granting(
+            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, fixed
+        )
+        self._settled = asyncio.Event()
+        self._has_served = False
+        self._is_over = False
+        """What its workers have is their last."""
+        self._loading = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+    def start(self, first: Worker | None) -> None:
+        """Have as many workers as are wanted serve the model, ``first`` among them if it has imported the plugin."""
+        workers: list[Worker | None] = [first, *[None] * (self.worker_count - 1)]
+        self._places = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
+
+    def status(self) -> ModelStatus:
+        reason = self._why_not_ready()
+        return ModelStatus(self.name, self.declaration.version, not reason, len(self.live), reason, self.ledger.use)
+
+    def _why_not_ready(self) -> str:
+        if self.error:
+            return self.error
+        if not self.loaded:
+            return "it waits for its turn to start" if self.waits else "it is being loaded"
+        if self.live.seconds_without > NOT_READY_AFTER:
+            return "it has no live worker" + (", and the next one waits for its turn to start" if self.waits else "")
+        return ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a worker of it waits for its turn."""
+        return self._host.turns.awaits(self)
+
+    async def swap(self, reference: ModelReference, first: Worker | None) -> Swapped:
+        """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
+
+        ``reference``: the plugin as it is installed by now.
+
+        Each old one goes when its successor is connected, and finishes what it has. Without a live worker ``first`` is
+        dismissed: the next one imports the change anyway.
+        """
+        before, self.reference = self.reference, reference
+        live = self.live.workers
+        if not live and first is not None:
+            first.dismiss()
+        for done, worker in enumerate(live):
+            trial: asyncio.Future[Worker] = self._loop.create_future()
+            place = self._loop.create_task(self._keep_alive(first, trial))
+            first = None
+            either: set[asyncio.Future[Any]] = {trial, place}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not trial.done():
+                if not done:
+                    self.reference = before
+                return Swapped(done, len(live))
+            self._places.append(place)
+            # One that has ended meanwhile has a successor of its own, which has imported the change as well.
+            self.live.retire(worker if worker in self.live.workers else trial.result())
+        return Swapped(len(live), len(live))
+
+    def retire(self) -> None:
+        """Let every worker finish what it has; no other comes."""
+        self._is_over = True
+        for worker in self.live.workers:
+            self.live.retire(worker)
+
+    def server_ended(self) -> None:
+        """The next server is to be told of the model, and to load it."""
+        self.loaded = False
+        self.gone.set()
+
+    def take_out(self, reason: str = UNLOADED) -> None:
+        """Serve it no longer: requests that wait fail, those that run may finish, and no other worker comes."""
+        self.error, self.unloaded = reason, True
+        self._link.give_up(reason)
+        self.retire()
+        self._settled.set()
+        self._host.changed()
+
+    async def settled(self) -> None:
+        """Return when the model serves or has failed."""
+        await self._settled.wait()
+
+    def on_need(self, wish: Wish, answer: Answer) -> None:
+        """Give ``answer`` a larger segment for a channel's worker, or why there is none, perhaps after a while."""
+        self._granting.on_need(wish, answer)
+
+    def lose(self, channel: int, *, late: bool) -> None:
+        """The backend has given up the worker behind a channel, or else it is another model's."""
+        worker = self.live.worker_of(channel)
+        if worker is None:
+            return
+        if late:
+            reason = f"its callable did not return within the timeout of {self.declaration.timeout:g} s"
+            said = f"{reason}; worker {worker.pid} is killed"
+            _LOG.error("model %s: %s", self.name, said, extra={"worker": worker.pid})
+            worker.kill(reason)
+        else:
+            worker.end_soon()
+
+    def cancel(self) -> None:
+        """Start no worker any more."""
+        self._granting.cancel()
+        for place in self._places:
+            place.cancel()
+
+    async def _keep_alive(self, worker: Worker | None, trial: asyncio.Future[Worker] | None = None) -> None:
+        """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
+        history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
+        try:
+            while not self.error and not self._is_over:
+                started, served = await self._serve_with(worker, trial)
+                worker = None
+                if (started and started.expected_to_end) or _is_open(trial):
+                    return  # another has taken its place, or keeps it
+                if self.error or self._is_over:
+                    return
+                if started is None:
+                    await asyncio.sleep(SPAWN_AGAIN_AFTER)
+                else:
+                    await self._after(started, history, served=served)
+        except HookError as error:
+            self._host.abort(error)
+        except Exception:
+            _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
+            self.give_up("the host failed; its log says how")
+
+    async def _after(self, worker: Worker, history: deque[WorkerExit], *, served: bool) -> None:
+        """Do what hooks choose for the place of a worker that has ended."""
+        await worker.ended()
+        assert worker.exit is not None
+        chosen = self._host.hooks.choose_restart(worker.info, worker.exit, history)
+        history.append(worker.exit)
+        action = chosen.value
+        if isinstance(action, Restart):
+            self.restarts += 1
+            if served:  # what kept it from serving was logged
+                ended = f"its worker {worker.pid} ended with {worker.exit.description}"
+                _LOG.warning("model %s: %s; starting another", self.name, ended, extra={"worker": worker.pid})
+            await asyncio.sleep(action.after)
+        elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
+            # A request that ends whoever runs it must not cost the model the workers that are well.
+            said = f"its others serve on, and another is started in {LONGEST_RESTART:g} s"
+            _LOG.error("model %s: %s; %s", self.name, action.reason, said)
+            self.restarts += 1
+            await asyncio.sleep(LONGEST_RESTART)
+        elif isinstance(action, GiveUp):
+            self.give_up(action.reason)
+        else:
+            self._host.stop(f"model {self.name}: {action.reason} ({chosen.plugin})")
+            await asyncio.Event().wait()
+
+    def _new_worker(self) -> Worker | None:
+        if self.error or self._is_over:  # while it waited for its turn
+            return None
+        try:
+            return self._host.new_worker(self.reference, self.declaration)
+        except OSError as error:  # a moment without memory, processes or descriptors
+            self._failed(f"no worker can be started: {error.strerror}")
+            return None
+
+    def _failed(self, reason: str) -> None:
+        """A model that has served gets another worker; one that never did is given up."""
+        self.last_failure = reason
+        if self._has_served:
+            _LOG.error("model %s: %s", self.name, reason)
+        else:
+            self.give_up(reason)
+
+    async def _serve_with(
+        self, worker: Worker | None, trial: asyncio.Future[Worker] | None
+    ) -> tuple[Worker | None, bool]:
+        """The life of a worker that has imported the plugin, or of a new one, None if it cannot be started; and whether
+        it has served. ``trial`` learns of the first that does.
+        """
+        served, fresh = False, worker is None
+        try:
+            async with self._host.turns.turn(self, begun=not fresh) as turn:
+                worker = worker or self._new_worker()
+                if worker is None:
+                    return None, False
+                turn.watch(worker.pid)
+                await self._set_up(worker, fresh=fresh)
+            if self._is_over or self.error:
+                worker.dismiss()
+            while worker.child.running and not worker.expected_to_end:
+                server = await self._host.server()
+                if await self._join(worker, server) and not served:
+                    served = True
+                    if trial is not None and _is_open(trial):
+                        trial.set_result(worker)
+                    self._host.worker_is_ready(worker)
+                await first_end(worker.child, server.child)
+                self.live.disconnect(worker)
+                worker.excuse()
+            await worker.child.wait()
+        except HookError:
+            raise
+        except (PytritonPluginsError, OSError) as error:
+            self._failed(str(error))
+            if worker is not None:
+                worker.kill()
+        finally:
+            if worker is not None:
+                if self.error or _is_open(trial):
+                    worker.kill()
+                self.live.disconnect(worker)
+        return worker, served
+
+    async def _set_up(self, worker: Worker, *, fresh: bool) -> None:
+        config, hooks = self._host.config, self._host.worker_hooks()
+        if fresh:
+            self._compare(await worker.declared(config.import_timeout))
+        order = Order(self.declaration, self.settings.settings, hooks, config.proven_headers)
+        await worker.serve(order, config.load_timeout)
+
+    async def _join(self, worker: Worker, server: TritonServer) -> bool:
+        """Have the worker serve through this tritonserver; False when that ends meanwhile."""
+        try:
+            await self._link.declare(server, self.ledger.policy, lend="shared-memory" in self._host.config.allow)
+            self.live.connect(worker)
+            await self._loaded(server)
+        except ServerGone:
+            if not await server.ends_soon():
+                raise
+            return False
+        return True
+
+    def _compare(self, declarations: list[ModelDeclaration]) -> None:
+        if self.declaration not in [configured(self._host.config, each) for each in declarations]:
+            raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
+
+    async def _loaded(self, server: TritonServer) -> None:
+        async with self._loading:
+            if self.loaded:
+                return
+            await self._host.load(self, server)
+            self.gone.clear()
+            self.loaded = self._has_served = True
+            self._settled.set()
+        workers = f"{self.worker_count} worker{'s' if self.worker_count > 1 else ''}"
+        memory = f"shared memory {in_mib(self.ledger.at_start)} for {workers}"
+        _LOG.info("model %s version %d: serving; %s", self.name, self.declaration.version, memory)
+        self._host.changed()
+
+    def give_up(self, reason: str) -> None:
+        """Serve the model no longer, and say why."""
+        _LOG.error("model %s: %s", self.name, reason)
+        self.error = reason
+        self._settled.set()
+        self._link.give_up(reason)
+        self._cancel_others()
+        self._host.changed()
+
+    def _cancel_others(self) -> None:
+        for place in self._places:
+            if place is not asyncio.current_task():
+                place.cancel()
+
+
+def _is_open(trial: asyncio.Future[Worker] | None) -> bool:
+    return trial is not None and not trial.done()

@@ -1,0 +1,1 @@
+"""What the daemon asks of the kernel: processes, ports, addresses, limits, its private folder."""

@@ -1,0 +1,144 @@
+"""Checks and picks ports before anything is started; runs in the host."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import socket
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from pytriton_plugins.errors import ServerError
+from pytriton_plugins.hooks.registry import BUILT_IN
+from pytriton_plugins.host.system.network import listens
+from pytriton_plugins.values import Ports
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config.host_config import HostConfig
+    from pytriton_plugins.hooks.manager import HookManager
+
+_MOST_ATTEMPTS = 5
+
+
+def settle_ports(address: str, ports: Ports, plugin: str = "", off: Collection[str] = ()) -> Ports:
+    """``ports`` with any free port in place of each 0; raises PortTaken for all that are in use.
+
+    ``plugin``: the hook plugin that chose them; ``off``: the names of those that nothing will listen on.
+    """
+    wanted = {name: port for name, port in attrs.asdict(ports).items() if name not in off}
+    fixed = [port for port in wanted.values() if port]
+    twice = next((port for port in fixed if fixed.count(port) > 1), None)
+    if twice is not None:
+        by = f", by hook plugin {plugin}" if plugin and plugin != BUILT_IN else ""
+        raise ServerError(f"port {twice} is asked for twice{by}; give HTTP, gRPC and metrics a port each")
+    held: list[socket.socket] = []
+    settled, taken = {}, dict[int, str]()
+    try:
+        for name, port in wanted.items():
+            try:
+                settled[name] = _bind(address, name, port, held)
+            except PortTaken as error:
+                taken |= error.taken
+    finally:
+        for sock in held:
+            sock.close()
+    if taken:
+        raise PortTaken(taken)
+    return attrs.evolve(ports, **settled)
+
+
+def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
+    """The ports to listen on, all of them free now; raises PortTaken when no hook has an answer to a taken one."""
+    configured, fixed = _configured(config)
+    off = [name for name in attrs.asdict(configured) if not listens(config, name)]
+    taken: list[int] = []
+    for attempt in itertools.count():
+        answer = hooks.choose_ports(configured, attempt, taken)
+        try:
+            wanted = attrs.evolve(answer.value if answer else configured, **fixed)
+            return settle_ports(config.address, wanted, answer.plugin if answer else "", off)
+        except PortTaken as error:
+            taken += error.taken
+            if answer is None or error.taken.keys() & set(fixed.values()) or attempt >= _MOST_ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def wanted_ports(config: HostConfig, hooks: HookManager) -> tuple[Ports, str]:
+    """The ports that are asked for, whether they are free or not, with 0 for any, and the hook plugin that says so."""
+    configured, fixed = _configured(config)
+    answer = hooks.choose_ports(configured)
+    if answer is None:
+        return configured, BUILT_IN
+    return attrs.evolve(answer.value, **fixed), answer.plugin
+
+
+def _configured(config: HostConfig) -> tuple[Ports, dict[str, int]]:
+    """The ports of the configuration, and those by name that it sets, which hook plugins may not change."""
+    configured = Ports(config.http_port, config.grpc_port, config.metrics_port)
+    return configured, {name: port for name, port in attrs.asdict(configured).items() if f"{name}_port" in config.fixed}
+
+
+class PortTaken(ServerError):
+    """Ports are in use: ``taken`` has their numbers, each with its line."""
+
+    def __init__(self, taken: Mapping[int, str]) -> None:
+        super().__init__(*taken.values())
+        self.taken = taken
+
+
+def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
+    family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    held.append(sock)
+    # As tritonserver does: connections of an earlier server that are still closing are no obstacle.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6 and name != "grpc":
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        sock.bind(place)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            holder = _by_whom(port)
+            said = (
+                f"{name} port {port} on {address} is in use{holder}; stop that program or choose another "
+                f"with --{name}-port"
+            )
+            raise PortTaken({port: said}) from None
+        raise ServerError(
+            f"{name} port {port} on {address} cannot be used: {error.strerror}; correct --address or --{name}-port"
+        ) from None
+    return int(sock.getsockname()[1])
+
+
+def _by_whom(port: int, proc: Path = Path("/proc")) -> str:
+    """`` by NAME (process PID)``, if this user may see that."""
+    inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port, proc)}
+    for process in proc.iterdir():
+        if inodes and process.name.isdigit() and _holds(process, inodes):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                return f" by {(process / 'comm').read_text().strip()} (process {process.name})"
+    return ""
+
+
+def _listening_inodes(port: int, proc: Path) -> list[str]:
+    found = []
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):  # a machine without IPv6 has one table only
+            for line in (proc / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    found.append(fields[9])
+    return found
+
+
+def _holds(process: Path, inodes: set[str]) -> bool:
+    try:
+        return any(os.readlink(descriptor) in inodes for descriptor in (process / "fd").iterdir())
+    except OSError:
+        return False

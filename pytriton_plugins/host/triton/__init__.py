@@ -1,0 +1,1 @@
+"""The tritonserver process: how it is found, started, asked, watched and ended."""

@@ -1,0 +1,1 @@
+"""The worker processes of models: how one is started, asked, heard and ended."""
