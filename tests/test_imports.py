@@ -29,7 +29,7 @@ WORKER_SIDE = (
 WORKER_SIDE_HEAVY = ("pytriton_plugins.hooks",)
 """Imported by ``__init__`` when a hook plugin asks for ``hookimpl``, never otherwise."""
 
-OBSERVE = "worker/observe.py"
+OBSERVE = "worker/hooks.py"
 """Imported in a worker only where a hook plugin asks for it: it may have the hooks and what they need."""
 
 FOR_OBSERVE = ("pytriton_plugins.hooks", "pytriton_plugins.values", "pytriton_plugins.discovery.references")

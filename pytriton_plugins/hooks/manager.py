@@ -1,6 +1,6 @@
 """One typed method for each hook; runs in the host process.
 
-Workers have one as well if a plugin implements hooks that are called there (worker/observe.py).
+Workers have one as well if a plugin implements hooks that are called there (worker/hooks.py).
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from pytriton_plugins.model.keywords import known_keywords
 
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
-    from pytriton_plugins.worker.exchange import Exchange
-    from pytriton_plugins.worker.metrics import Metrics
+    from pytriton_plugins.worker.calling.request_state import Exchange
+    from pytriton_plugins.worker.metrics.registry import Metrics
 
 
 class Request:

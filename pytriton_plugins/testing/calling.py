@@ -14,8 +14,8 @@ from pytriton_plugins.model.infer_func import declaration_of
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.testing.served import open_channel
-from pytriton_plugins.worker.convert import as_array
-from pytriton_plugins.worker.failures import RequestFailure
+from pytriton_plugins.worker.calling.convert import as_array
+from pytriton_plugins.worker.calling.errors import RequestFailure
 
 Arrays = dict[str, NDArray[Any]]
 _CARRIED = {"id", "correlation_id", "sequence_start", "sequence_end", "timeout", "parameters", "headers"}

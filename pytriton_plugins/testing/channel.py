@@ -23,7 +23,7 @@ from pytriton_plugins.shm.segment import Segment, create_segment_file
 from pytriton_plugins.shm.sockets import receive, send
 from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
 from pytriton_plugins.testing.placing import head_size, place_inputs
-from pytriton_plugins.worker.failures import RequestFailure
+from pytriton_plugins.worker.calling.errors import RequestFailure
 
 TIMEOUT = 60.0
 """Seconds that one batch may take."""

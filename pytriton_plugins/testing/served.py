@@ -13,9 +13,9 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.testing.channel import TIMEOUT, ChannelEnd, new_segment
-from pytriton_plugins.worker.call import CallPlan
-from pytriton_plugins.worker.exchange import Surroundings
-from pytriton_plugins.worker.slots import server_class
+from pytriton_plugins.worker.calling.request_state import Surroundings
+from pytriton_plugins.worker.calling.runner import CallPlan
+from pytriton_plugins.worker.channels.dispatch import server_class
 
 NewServer = Callable[..., Any]
 

@@ -22,14 +22,14 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
 from pytriton_plugins.thrown import is_a, name_of, text_of
 from pytriton_plugins.worker.breakpoints import refuse_breakpoints
-from pytriton_plugins.worker.call import CallPlan
-from pytriton_plugins.worker.exchange import Surroundings
-from pytriton_plugins.worker.failures import ENDS, ended_by, one_line
+from pytriton_plugins.worker.calling.errors import ENDS, ended_by, one_line
+from pytriton_plugins.worker.calling.request_state import Surroundings
+from pytriton_plugins.worker.calling.runner import CallPlan
+from pytriton_plugins.worker.channels.dispatch import exit_code, serve_in_loop, serve_in_threads, server_class
 from pytriton_plugins.worker.link import Offer, WorkerLink
-from pytriton_plugins.worker.logs import set_up_logging, show
-from pytriton_plugins.worker.metrics import Metrics
-from pytriton_plugins.worker.orphan import die_with_host
-from pytriton_plugins.worker.slots import exit_code, serve_in_loop, serve_in_threads, server_class
+from pytriton_plugins.worker.log import set_up_logging, show
+from pytriton_plugins.worker.metrics.registry import Metrics
+from pytriton_plugins.worker.parent_death import die_with_host
 
 _LOG = logging.getLogger("pytriton.worker")
 _FAILED = 3
@@ -137,7 +137,7 @@ def _new_server(
     observer = None
     if order.get("hooks"):
         # pluggy is imported only where a plugin asks for it.
-        from pytriton_plugins.worker.observe import observer_of
+        from pytriton_plugins.worker.hooks import observer_of
 
         observer = observer_of(declaration, order["hooks"])
     new = server_class(declaration, observed=observer is not None)
@@ -163,7 +163,7 @@ def _warmed_up(
     samples = order.get("warmup")
     if not samples:
         return True
-    from pytriton_plugins.worker.warm_up import warm_up  # few models have samples
+    from pytriton_plugins.worker.calling.warmup import warm_up  # few models have samples
 
     return bool(_attempt(link, "warm-up", lambda: warm_up(declaration, calls, surroundings, samples)))
 
@@ -178,7 +178,7 @@ async def _warmed_up_async(
     samples = order.get("warmup")
     if not samples:
         return True
-    from pytriton_plugins.worker.warm_up import warm_up_async
+    from pytriton_plugins.worker.calling.warmup import warm_up_async
 
     try:
         return await warm_up_async(declaration, calls, surroundings, samples)

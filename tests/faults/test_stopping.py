@@ -83,7 +83,7 @@ STATES: dict[State, str] = {
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_nothing_is_left(tmp_path: Path, state: State, number: signal.Signals) -> None:
-    """Seen red with no O_ASYNC or the worker as its owner instead of the group (worker/orphan.py), no handler for
+    """Seen red with no O_ASYNC or the worker as its owner instead of the group (worker/parent_death.py), no handler for
     SIGINT (host/daemon.py), a backend that outlives its link (backend/link.c).
     """
     os.mkfifo(tmp_path / "import")

@@ -281,7 +281,7 @@ def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None
 
 
 def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
-    """Its model's `close` runs at its end. Seen red without `atexit` (worker/metrics.py)."""
+    """Its model's `close` runs at its end. Seen red without `atexit` (worker/metrics/registry.py)."""
     path = tmp_path / "metrics.py"
     path.write_text((MODELS / "metrics.py").read_text())
     with run_host(f"{path}:Closing", options=["--reload"]) as host:

@@ -83,7 +83,7 @@ def test_strings_without_elements(host: RunningHost, protocol: str) -> None:
 
 
 def test_bytes_and_text(host: RunningHost, protocol: str) -> None:
-    """Seen red with no decoding of str inputs (`_step`, worker/arguments.py)."""
+    """Seen red with no decoding of str inputs (`_step`, worker/calling/arguments.py)."""
     raw = texts(b"\x00\xff end\x00", b"", bytes(range(256)), b"x" * 100_000)
     text = texts("größer", "", "日本", "a\x00b")
     answer = infer(host, protocol, "strings", {"raw": raw, "text": text})
@@ -93,21 +93,21 @@ def test_bytes_and_text(host: RunningHost, protocol: str) -> None:
 
 
 def test_text_that_is_not_utf8_is_the_clients_error(host: RunningHost, protocol: str) -> None:
-    """Seen red with UnicodeDecodeError let through (`_decoded`, worker/arguments.py)."""
+    """Seen red with UnicodeDecodeError let through (`_decoded`, worker/calling/arguments.py)."""
     refused = attempt(host, protocol, "strings", {"raw": texts("a"), "text": texts(b"good", b"ab\xff")})
     assert refused.status in ("400", "StatusCode.INVALID_ARGUMENT")
     assert "input 'text': string 1 is not UTF-8" in refused.error
 
 
 def test_scalars_travel_as_one_element(host: RunningHost, protocol: str) -> None:
-    """Seen red with no reshaping of scalars (`_step`, worker/arguments.py)."""
+    """Seen red with no reshaping of scalars (`_step`, worker/calling/arguments.py)."""
     answer = infer(host, protocol, "scalars", {"x": np.array([[2.0], [0.5], [-1.0]])})
     assert answer["product"].tolist() == [[20.0], [5.0], [-10.0]]
     assert answer["had_factor"].tolist() == [[False]] * 3
 
 
 def test_an_optional_input_that_is_there(host: RunningHost, protocol: str) -> None:
-    """Seen red with an optional input left out (`ArgumentPlan.keywords`, worker/arguments.py)."""
+    """Seen red with an optional input left out (`ArgumentPlan.keywords`, worker/calling/arguments.py)."""
     answer = infer(host, protocol, "scalars", {"x": np.array([[2.0]]), "factor": np.array([[4.0]])})
     assert (answer["product"].tolist(), answer["had_factor"].tolist()) == ([[8.0]], [[True]])
 
@@ -166,7 +166,7 @@ def test_requests_of_different_sizes_run_as_one_batch(host: RunningHost, protoco
 
 
 def test_one_bad_request_fails_alone(host: RunningHost, protocol: str, tmp_path: Path) -> None:
-    """Seen red with no calling alone after a failure (`CallPlan.run`, worker/call.py)."""
+    """Seen red with no calling alone after a failure (`CallPlan.run`, worker/calling/runner.py)."""
     requests = [[5, 6], [7, -1], [8], [2000], [9]]
     first, raises, second, refused, third = gathered(host, protocol, tmp_path, requests)
     for request, answer in (([5, 6], first), ([8], second), ([9], third)):
@@ -182,7 +182,7 @@ def test_one_bad_request_fails_alone(host: RunningHost, protocol: str, tmp_path:
 def test_without_calling_alone_one_bad_request_fails_its_batch(
     host: RunningHost, protocol: str, tmp_path: Path
 ) -> None:
-    """Seen red with the flag not looked at (`CallPlan.run`, worker/call.py)."""
+    """Seen red with the flag not looked at (`CallPlan.run`, worker/calling/runner.py)."""
     before = infer(host, protocol, "gathered_once", rows([1]))["calls"].item()
     answers = gathered(host, protocol, tmp_path, [[5, 6], [7, -1], [8]], "gathered_once")
     assert [answer.error for answer in answers] == ["ValueError: below zero: -1"] * 3

@@ -103,7 +103,7 @@ def test_past_the_maximum_that_request_fails_and_the_next_works(limited: Running
 
 
 def test_arrays_that_a_callable_keeps_stay_as_they_were() -> None:
-    """Seen red with no look at references (`is_kept`, worker/reading.py), writeable copies (`read`, there), and a
+    """Seen red with no look at references (`is_kept`, worker/blocks/request_reader.py), writeable copies (`read`, there), and a
     retired segment whose number is forgotten (backend/channel.c).
     """
     with run_host(f"{MEMORY}:keeper") as host:

@@ -11,7 +11,7 @@ import pytest
 from worker_events import events
 
 from pytriton_plugins.text import RECORD
-from pytriton_plugins.worker.logs import MarkedLines
+from pytriton_plugins.worker.log import MarkedLines
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_a_workers_own_logging_keeps_its_level(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_message_of_several_lines_is_one(caplog: pytest.LogCaptureFixture) -> None:
-    """Also in several reads. Seen red with messages taken apart at line ends (worker/logs.py)."""
+    """Also in several reads. Seen red with messages taken apart at line ends (worker/log.py)."""
     info, text = failure()
     lines = [f"{line}\n" for line in logged(logging.ERROR, "model: it failed", exc_info=info).split("\n") if line]
     (event,) = events(caplog, lines[0] + lines[1], "".join(lines[2:]))

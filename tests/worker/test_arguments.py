@@ -9,7 +9,7 @@ import pytest
 
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.worker.arguments import arguments
+from pytriton_plugins.worker.calling.arguments import arguments
 
 
 def model(*inputs: Tensor, max_batch_size: int = 8) -> ModelDeclaration:

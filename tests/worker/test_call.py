@@ -16,8 +16,8 @@ from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.thrown import name_of, traced
-from pytriton_plugins.worker.call import Batch, CallPlan, Outcome, RequestFailure, run_batch
-from pytriton_plugins.worker.failures import MAX_TEXT, failure_of, one_line
+from pytriton_plugins.worker.calling.errors import MAX_TEXT, failure_of, one_line
+from pytriton_plugins.worker.calling.runner import Batch, CallPlan, Outcome, RequestFailure, run_batch
 
 A = Tensor("a", np.float32, (-1,))
 S = Tensor("s", np.float32, (-1,))

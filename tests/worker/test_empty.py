@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pytriton_plugins import Context, RequestError, Tensor
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing.served import ServedChannel, open_channel
-from pytriton_plugins.worker.failures import RequestFailure
+from pytriton_plugins.worker.calling.errors import RequestFailure
 
 Array = NDArray[Any]
 X = Tensor("x", np.float32, (-1,))

@@ -15,9 +15,9 @@ from pytriton_plugins import Tensor
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.segment import create_segment_file
-from pytriton_plugins.worker.arguments import ArgumentPlan, requests_of
-from pytriton_plugins.worker.exchange import Exchange, Surroundings
-from pytriton_plugins.worker.reading import RequestReader
+from pytriton_plugins.worker.blocks.request_reader import RequestReader
+from pytriton_plugins.worker.calling.arguments import ArgumentPlan, requests_of
+from pytriton_plugins.worker.calling.request_state import Exchange, Surroundings
 
 MODELS = [
     ModelDeclaration("m", 1, "function", "m", inputs, (Tensor("y", np.float32, (-1,)),))

@@ -21,7 +21,7 @@ from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.testing.channel import ChannelEnd
 from pytriton_plugins.testing.served import ServedChannel, open_channel
-from pytriton_plugins.worker.failures import RequestFailure
+from pytriton_plugins.worker.calling.errors import RequestFailure
 
 Array = NDArray[Any]
 SIZE = 10_000

@@ -11,7 +11,7 @@ from worker_events import Event, events
 
 PROGRAM = """
 import logging, logging.config, sys, warnings, os, contextlib
-from pytriton_plugins.worker.logs import set_up_logging
+from pytriton_plugins.worker.log import set_up_logging
 set_up_logging({level!r})
 # -- the model's module, and its callable
 {model}

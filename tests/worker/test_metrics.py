@@ -21,8 +21,8 @@ from pytriton_plugins.model.metric_rules import DEFAULT_BUCKETS, MAX_SERIES, buc
 from pytriton_plugins.shm.sockets import receive, socket_pair
 from pytriton_plugins.shm.wire import MAX_MESSAGE
 from pytriton_plugins.testing import wait_until
-from pytriton_plugins.worker.metrics import PERIOD, Metrics
-from pytriton_plugins.worker.series import Family, Histogram, Series
+from pytriton_plugins.worker.metrics.registry import PERIOD, Metrics
+from pytriton_plugins.worker.metrics.series import Family, Histogram, Series
 
 TIMEOUT = 10.0
 
@@ -52,7 +52,7 @@ def told() -> Told:
 
 
 def test_each_kind_tells_what_has_gathered(told: Told) -> None:
-    """Seen red with a counter that is not set back, and with a gauge that is (worker/series.py)."""
+    """Seen red with a counter that is not set back, and with a gauge that is (worker/metrics/series.py)."""
     metrics = told.metrics
     for _ in range(3):
         metrics.counter("hits", help="how often", colour="red").inc()
@@ -331,8 +331,8 @@ def test_no_thread_runs_before_something_is_counted() -> None:
 START = """
 import os, socket, sys, threading
 from pytriton_plugins.worker.link import WorkerLink
-from pytriton_plugins.worker.metrics import PERIOD, Metrics
-from pytriton_plugins.worker.series import Family, Histogram, Series
+from pytriton_plugins.worker.metrics.registry import PERIOD, Metrics
+from pytriton_plugins.worker.metrics.series import Family, Histogram, Series
 metrics = Metrics(WorkerLink(socket.socket(fileno=int(sys.argv[1]))).tell)
 """
 

@@ -19,9 +19,9 @@ from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.testing.served import open_channel
-from pytriton_plugins.worker.observe import observer_of
-from pytriton_plugins.worker.serve import ChannelServer
-from pytriton_plugins.worker.slots import server_class
+from pytriton_plugins.worker.channels.dispatch import server_class
+from pytriton_plugins.worker.channels.sync import ChannelServer
+from pytriton_plugins.worker.hooks import observer_of
 
 MODEL = """
     import sys
@@ -154,7 +154,7 @@ def test_each_request_of_batches_of_one_form_is_told_before_and_after(observed: 
 
 
 def test_what_became_of_each_request_of_a_batch_that_failed(observed: Observed) -> None:
-    """Seen red with the failures of the last request that was called alone (`_failures_in`, worker/slot.py)."""
+    """Seen red with the failures of the last request that was called alone (`_failures_in`, worker/channels/base.py)."""
     new_server, log = observed(KEEPS_A_LOG)
     with open_channel(MODEL_M, picky, new_server=new_server) as channel:
         for first in (1, 4):

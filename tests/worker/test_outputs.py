@@ -14,7 +14,7 @@ import pytest
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import ResultError
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.worker.outputs import OutputPlan, checked
+from pytriton_plugins.worker.calling.outputs import OutputPlan, checked
 
 F32 = np.float32
 X = Tensor("x", F32, (-1,))

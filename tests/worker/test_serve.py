@@ -14,7 +14,7 @@ from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing.channel import ChannelEnd
 from pytriton_plugins.testing.served import open_channel
-from pytriton_plugins.worker.failures import RequestFailure
+from pytriton_plugins.worker.calling.errors import RequestFailure
 
 Array = NDArray[Any]
 X = Tensor("x", np.float32, (-1,))

@@ -20,7 +20,7 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.testing import wait_until
 from pytriton_plugins.testing.channel import Answered
 from pytriton_plugins.testing.served import ServedChannel, open_channel
-from pytriton_plugins.worker.failures import RequestFailure
+from pytriton_plugins.worker.calling.errors import RequestFailure
 
 Array = NDArray[Any]
 Generator = Callable[..., Iterator[Any]]

@@ -11,9 +11,9 @@ from pytriton_plugins.errors import ShmError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.segment import Segment, create_segment_file
-from pytriton_plugins.worker.call import Outcome
-from pytriton_plugins.worker.failures import RequestFailure
-from pytriton_plugins.worker.writing import ResponseWriter
+from pytriton_plugins.worker.blocks.response_writer import ResponseWriter
+from pytriton_plugins.worker.calling.errors import RequestFailure
+from pytriton_plugins.worker.calling.runner import Outcome
 
 TENSOR = (Tensor("x", np.float32, (1,)),)
 MODEL = ModelDeclaration("m", 1, "function", "m", TENSOR, TENSOR)

@@ -25,7 +25,7 @@ OURS = ("name", "backend", "version_policy", "input", "output", "instance_group"
 """Keys of a model's configuration that no hook plugin changes: the daemon relies on them."""
 
 NOT_FOR_TRITON = ("model_warmup",)
-"""Keys of a ``triton_config`` that workers see to (worker/warm_up.py)."""
+"""Keys of a ``triton_config`` that workers see to (worker/calling/warmup.py)."""
 
 _GATE_CONFIG = f"""backend: "{BACKEND}"
 max_batch_size: 0

@@ -16,7 +16,7 @@ _LOG = logging.getLogger("pytriton.worker")
 _LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 _RECORD = re.compile(rf"({'|'.join(_LEVELS)}) (.+?): (.*)")
 _RECORD_MARK, _MORE_MARK = map(printable, (RECORD, GOES_ON))
-"""Of messages of a worker's own `logging` (worker/logs.py), as lines of children come here."""
+"""Of messages of a worker's own `logging` (worker/log.py), as lines of children come here."""
 
 _GROUP, _BEGIN = "  + Exception Group ", "Traceback (most recent call last):"
 TRACEBACK = re.compile(f"({re.escape(_GROUP)})?{re.escape(_BEGIN)}")

@@ -73,7 +73,7 @@ class Launch:
 class Order:
     """What a worker is to serve.
 
-    ``settings`` of a class; the ``hooks`` plugins that it needs (worker/observe.py); which parameters of requests are
+    ``settings`` of a class; the ``hooks`` plugins that it needs (worker/hooks.py); which parameters of requests are
     ``headers``, and the headers' names.
     """
 

@@ -41,7 +41,7 @@ def left_in(folder: Path) -> list[str]:
 
 
 def test_the_host_is_killed_under_load(tmp_path: Path) -> None:
-    """Seen red with no kill pipe (`die_with_host`, worker/orphan.py) and a backend that outlives its link."""
+    """Seen red with no kill pipe (`die_with_host`, worker/parent_death.py) and a backend that outlives its link."""
     gone, again = [], []
     env = {"TMPDIR": str(tmp_path)}
     for _ in range(RUNS):

@@ -73,7 +73,7 @@ def test_readiness_is_gone_and_comes_back_with_the_last_model() -> None:
 
 
 def test_a_callable_that_runs_meanwhile_finishes_and_serves_again(tmp_path: Path) -> None:
-    """Its answer goes nowhere. Seen red with a worker that ends by EPIPE (`_Served.__exit__`, worker/slots.py)."""
+    """Its answer goes nowhere. Seen red with a worker that ends by EPIPE (`_Served.__exit__`, worker/channels/dispatch.py)."""
     mark, gate = Mark(), Gate(tmp_path / "gate")
     with run_host(MODELS / "life.py", env=mark.env) as host:
         (worker,) = mark.workers()

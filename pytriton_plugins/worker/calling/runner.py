@@ -11,11 +11,11 @@ import numpy as np
 from pytriton_plugins.errors import RequestError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.thrown import is_a
-from pytriton_plugins.worker.arguments import ArgumentPlan
-from pytriton_plugins.worker.exchange import Exchange
-from pytriton_plugins.worker.failures import ENDS, READ_ONLY, RequestFailure, ended_by, failure_of, writes_input
-from pytriton_plugins.worker.logs import report
-from pytriton_plugins.worker.outputs import OutputPlan
+from pytriton_plugins.worker.calling.arguments import ArgumentPlan
+from pytriton_plugins.worker.calling.errors import ENDS, READ_ONLY, RequestFailure, ended_by, failure_of, writes_input
+from pytriton_plugins.worker.calling.outputs import OutputPlan
+from pytriton_plugins.worker.calling.request_state import Exchange
+from pytriton_plugins.worker.log import report
 
 __all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "run_batch"]
 

@@ -11,7 +11,7 @@ from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import RequestInfo, ResponseInfo
-from pytriton_plugins.worker.failures import RequestFailure
+from pytriton_plugins.worker.calling.errors import RequestFailure
 
 _LOG = logging.getLogger("pytriton.hooks")
 

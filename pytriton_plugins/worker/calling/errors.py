@@ -10,7 +10,7 @@ from pytriton_plugins.text import in_bytes, printable
 from pytriton_plugins.text import one_line as shorter
 from pytriton_plugins.thrown import code_of, is_a, name_of, text_of
 from pytriton_plugins.worker.breakpoints import NO_TERMINAL, has_no_terminal
-from pytriton_plugins.worker.logs import report
+from pytriton_plugins.worker.log import report
 
 MAX_TEXT = 4000
 """Most bytes of UTF-8 in an error text; of one that is not ASCII the backend shows less, for gRPC carries less."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from pytriton_plugins.errors import ProtocolError, RequestError
 from pytriton_plugins.shm import wire
-from pytriton_plugins.worker.call import Batch, Cancelled, Outcome
-from pytriton_plugins.worker.failures import RequestFailure
-from pytriton_plugins.worker.slot import Slot
-from pytriton_plugins.worker.writing import Written
+from pytriton_plugins.worker.blocks.response_writer import Written
+from pytriton_plugins.worker.calling.errors import RequestFailure
+from pytriton_plugins.worker.calling.runner import Batch, Cancelled, Outcome
+from pytriton_plugins.worker.channels.base import Slot
 
 
 class EndOfChannel(Exception):

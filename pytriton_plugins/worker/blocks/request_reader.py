@@ -15,9 +15,9 @@ from pytriton_plugins.shm.arrays import Array, read_array, view_array
 from pytriton_plugins.shm.details import flags_size
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.call import Batch
-from pytriton_plugins.worker.exchange import Exchange
-from pytriton_plugins.worker.writing import Answers
+from pytriton_plugins.worker.blocks.response_writer import Answers
+from pytriton_plugins.worker.calling.request_state import Exchange
+from pytriton_plugins.worker.calling.runner import Batch
 
 _COPY_AFTER = 3
 """Batches in a row whose inputs the callable kept, after which it gets copies: new segments would cost more."""

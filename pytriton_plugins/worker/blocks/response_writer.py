@@ -15,10 +15,10 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fixed
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.call import Outcome
-from pytriton_plugins.worker.failures import RequestFailure, one_line
-from pytriton_plugins.worker.logs import report
-from pytriton_plugins.worker.room import ResponseRoom
+from pytriton_plugins.worker.blocks.response_buffer import ResponseRoom
+from pytriton_plugins.worker.calling.errors import RequestFailure, one_line
+from pytriton_plugins.worker.calling.runner import Outcome
+from pytriton_plugins.worker.log import report
 
 _MOST_ANSWERS, _MOST_ANSWERED = 64, 1 << 20
 """How many answers to batches of one form are remembered, and how many bytes their blocks may have in all."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytriton_plugins.errors import ResultError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
-from pytriton_plugins.worker.convert import as_array
+from pytriton_plugins.worker.calling.convert import as_array
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]

@@ -6,12 +6,12 @@ import os
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import NO_SIGNAL, send
-from pytriton_plugins.worker.arguments import requests_of
-from pytriton_plugins.worker.call import Batch
-from pytriton_plugins.worker.exchange import Exchange
-from pytriton_plugins.worker.reading import Plan
-from pytriton_plugins.worker.slot import NEW_MEMORY, ROOM, Slot
-from pytriton_plugins.worker.writing import Written
+from pytriton_plugins.worker.blocks.request_reader import Plan
+from pytriton_plugins.worker.blocks.response_writer import Written
+from pytriton_plugins.worker.calling.arguments import requests_of
+from pytriton_plugins.worker.calling.request_state import Exchange
+from pytriton_plugins.worker.calling.runner import Batch
+from pytriton_plugins.worker.channels.base import NEW_MEMORY, ROOM, Slot
 
 
 class ChannelServer(Slot):

@@ -8,10 +8,10 @@ from typing import Any
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.thrown import is_a
-from pytriton_plugins.worker.call import Batch, Cancelled, cancelled
-from pytriton_plugins.worker.failures import RequestFailure
-from pytriton_plugins.worker.stream import StreamSlot
-from pytriton_plugins.worker.writing import Written
+from pytriton_plugins.worker.blocks.response_writer import Written
+from pytriton_plugins.worker.calling.errors import RequestFailure
+from pytriton_plugins.worker.calling.runner import Batch, Cancelled, cancelled
+from pytriton_plugins.worker.channels.stream import StreamSlot
 
 
 class AsyncServer(StreamSlot):

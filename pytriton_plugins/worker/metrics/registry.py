@@ -29,7 +29,7 @@ from pytriton_plugins.model.metric_rules import (
 )
 from pytriton_plugins.shm.wire import MAX_MESSAGE
 from pytriton_plugins.text import one_line
-from pytriton_plugins.worker.series import Counter, Family, Gauge, Histogram, Series
+from pytriton_plugins.worker.metrics.series import Counter, Family, Gauge, Histogram, Series
 
 _LOG = logging.getLogger("pytriton.worker")
 PERIOD = 0.5

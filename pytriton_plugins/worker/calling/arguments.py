@@ -14,8 +14,8 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 
 if TYPE_CHECKING:
-    from pytriton_plugins.worker.call import Batch
-    from pytriton_plugins.worker.exchange import Exchange
+    from pytriton_plugins.worker.calling.request_state import Exchange
+    from pytriton_plugins.worker.calling.runner import Batch
 
 Array = NDArray[Any]
 Step = Callable[[Array], Array]

@@ -13,23 +13,23 @@ from typing import Any
 
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.thrown import code_of, is_a
-from pytriton_plugins.worker.failures import ENDS, ended_by
+from pytriton_plugins.worker.calling.errors import ENDS, ended_by
+from pytriton_plugins.worker.channels.base import Slot
 from pytriton_plugins.worker.link import Offer, WorkerLink
-from pytriton_plugins.worker.logs import report
-from pytriton_plugins.worker.slot import Slot
+from pytriton_plugins.worker.log import report
 
 
 def server_class(declaration: ModelDeclaration, *, observed: bool) -> type[Slot]:
     """What serves a channel of this model."""
     if declaration.is_async:
-        from pytriton_plugins.worker.asynchronous import AsyncServer, AsyncStreamServer
+        from pytriton_plugins.worker.channels.aio import AsyncServer, AsyncStreamServer
 
         return AsyncStreamServer if declaration.streams else AsyncServer
     if declaration.streams:
-        from pytriton_plugins.worker.stream import StreamServer
+        from pytriton_plugins.worker.channels.stream import StreamServer
 
         return StreamServer
-    from pytriton_plugins.worker.serve import ChannelServer, ObservedServer
+    from pytriton_plugins.worker.channels.sync import ChannelServer, ObservedServer
 
     return ObservedServer if observed else ChannelServer
 

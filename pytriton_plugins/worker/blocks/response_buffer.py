@@ -17,7 +17,7 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.logs import report
+from pytriton_plugins.worker.log import report
 
 _OWN_AFTER = 3
 """Batches in a row of which the callable kept arrays from `empty`, after which it gets memory of its own instead."""

@@ -10,9 +10,9 @@ import numpy as np
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.warmup import warmup_arrays
-from pytriton_plugins.worker.call import Batch, CallPlan, Outcome
-from pytriton_plugins.worker.exchange import Exchange, Surroundings
-from pytriton_plugins.worker.failures import failure_of
+from pytriton_plugins.worker.calling.errors import failure_of
+from pytriton_plugins.worker.calling.request_state import Exchange, Surroundings
+from pytriton_plugins.worker.calling.runner import Batch, CallPlan, Outcome
 
 Samples = Sequence[Mapping[str, Any]]
 

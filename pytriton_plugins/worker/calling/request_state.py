@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from pytriton_plugins.errors import RequestError
 from pytriton_plugins.shm.details import MOST_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
 from pytriton_plugins.shm.wire import ResponseParameter
-from pytriton_plugins.worker.failures import RequestFailure, failure_of
-from pytriton_plugins.worker.metrics import Metrics
+from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
+from pytriton_plugins.worker.metrics.registry import Metrics
 
 
 class Surroundings(NamedTuple):

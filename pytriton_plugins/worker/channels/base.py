@@ -13,14 +13,14 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.sockets import receive, send
-from pytriton_plugins.worker.call import Batch, CallPlan, Outcome
-from pytriton_plugins.worker.exchange import Exchange, Surroundings
-from pytriton_plugins.worker.failures import RequestFailure
-from pytriton_plugins.worker.reading import Plan, RequestReader
-from pytriton_plugins.worker.writing import ResponseWriter, Written
+from pytriton_plugins.worker.blocks.request_reader import Plan, RequestReader
+from pytriton_plugins.worker.blocks.response_writer import ResponseWriter, Written
+from pytriton_plugins.worker.calling.errors import RequestFailure
+from pytriton_plugins.worker.calling.request_state import Exchange, Surroundings
+from pytriton_plugins.worker.calling.runner import Batch, CallPlan, Outcome
 
 if TYPE_CHECKING:
-    from pytriton_plugins.worker.observe import Observer
+    from pytriton_plugins.worker.hooks import Observer
 
 ROOM = 64
 """More than a message has, so that one which is too long is noticed."""

@@ -1,0 +1,1 @@
+"""One batch through the marked callable: its arguments, what it returns, what goes wrong."""

@@ -1,0 +1,1 @@
+"""The metrics that an author's callable counts."""
