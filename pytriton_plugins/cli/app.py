@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from pytriton_plugins.cli.completing import is_completing, quiet, use_own_script
+from pytriton_plugins.cli.completion import is_completing, quiet, use_own_script
 from pytriton_plugins.cli.output import OutputFailed, finish
-from pytriton_plugins.cli.usage import SuggestingGroup, usage_message
+from pytriton_plugins.cli.suggestions import SuggestingGroup, usage_message
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
 from pytriton_plugins.text import printable
 
@@ -23,19 +23,19 @@ Shell completion, for bash (zsh_source and fish_source likewise):
   eval "$(_PYTRITON_HOST_COMPLETE=bash_source {PROGRAM})"
 """
 COMMANDS = {
-    "serve": "pytriton_plugins.cli.serve",
-    "list": "pytriton_plugins.cli.list",
-    "check": "pytriton_plugins.cli.check",
-    "hooks": "pytriton_plugins.cli.hooks",
-    "config": "pytriton_plugins.cli.config",
-    "new": "pytriton_plugins.cli.new",
-    "image": "pytriton_plugins.cli.image",
-    "infer": "pytriton_plugins.cli.infer",
-    "debug": "pytriton_plugins.cli.debug",
-    "status": "pytriton_plugins.cli.status",
-    "health": "pytriton_plugins.cli.health",
-    "models": "pytriton_plugins.cli.models",
-    "manifests": "pytriton_plugins.cli.manifests",
+    "serve": "pytriton_plugins.cli.commands.serve",
+    "list": "pytriton_plugins.cli.commands.list",
+    "check": "pytriton_plugins.cli.commands.check",
+    "hooks": "pytriton_plugins.cli.commands.hooks",
+    "config": "pytriton_plugins.cli.commands.config",
+    "new": "pytriton_plugins.cli.commands.new",
+    "image": "pytriton_plugins.cli.commands.image",
+    "infer": "pytriton_plugins.cli.commands.infer",
+    "debug": "pytriton_plugins.cli.commands.debug",
+    "status": "pytriton_plugins.cli.commands.status",
+    "health": "pytriton_plugins.cli.commands.health",
+    "models": "pytriton_plugins.cli.commands.models",
+    "manifests": "pytriton_plugins.cli.commands.manifests",
 }
 
 
@@ -55,8 +55,8 @@ class LazyGroup(SuggestingGroup):
 @functools.cache
 def _added_commands() -> dict[str, click.Command]:
     """What hook plugins add. A broken plugin costs its commands and one line, never the other commands."""
-    from pytriton_plugins.cli.added import added_commands
-    from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output
+    from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_our_output
+    from pytriton_plugins.cli.plugin_commands import added_commands
 
     broken: dict[str, str] = {}
     try:

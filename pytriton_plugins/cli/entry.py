@@ -14,7 +14,7 @@ def main() -> int:
         # The fork comes before the imports below, so that the init stays small.
         become_init_if_pid1()
     if sys.argv[1:2] == ["health"]:
-        from pytriton_plugins.cli.probe import quick_probe
+        from pytriton_plugins.cli.health_probe import quick_probe
 
         code = quick_probe(sys.argv[2:])
         if code is not None:

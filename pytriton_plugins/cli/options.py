@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from pytriton_plugins.cli import completing
+from pytriton_plugins.cli import completion as completing
 from pytriton_plugins.config.settings import (
     CLOSED_CATEGORIES,
     LOG_FORMATS,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytriton_plugins.hooks import calls
-from pytriton_plugins.hooks.calls import Answer, Gathered
+from pytriton_plugins.hooks import calling as calls
+from pytriton_plugins.hooks.calling import Answer, Gathered
 from pytriton_plugins.hooks.registry import BUILT_IN, HookRegistry
 from pytriton_plugins.values import (
     Drain,

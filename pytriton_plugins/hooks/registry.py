@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from pytriton_plugins.errors import HookError
-from pytriton_plugins.hooks import calls, defaults, specs
-from pytriton_plugins.hooks.calls import Answer, Failure
+from pytriton_plugins.hooks import builtin as defaults
+from pytriton_plugins.hooks import calling as calls
+from pytriton_plugins.hooks import specs
+from pytriton_plugins.hooks.calling import Answer, Failure
 from pytriton_plugins.hooks.markers import PROJECT
 from pytriton_plugins.hooks.validation import check_plugin
 from pytriton_plugins.text import one_line

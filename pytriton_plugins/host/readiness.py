@@ -12,7 +12,7 @@ from typing import Protocol
 import attrs
 
 from pytriton_plugins.errors import ServerError, ServerGone
-from pytriton_plugins.hooks.calls import Timing, measure
+from pytriton_plugins.hooks.calling import Timing, measure
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.tasks import let_go, take_in
 from pytriton_plugins.host.triton.server import TritonServer

@@ -163,7 +163,6 @@ def failures(backend: Backend) -> int:
 
 
 def test_what_no_memory_is_to_be_had_for_is_a_failure_and_no_execution(backend: Backend) -> None:
-    """Seen red with statistics of a batch for every failure (`finish_answered`, backend/execute.c)."""
     backend.connect(1, size=4096)
     ran, failed = executions(backend), failures(backend)
     waiting = backend.infer("echo", strings(b"x" * 10_000))
@@ -267,7 +266,6 @@ def test_each_request_of_a_batch_gets_its_own_rows(backend: Backend, covered: tu
 
 @pytest.mark.parametrize("flags", [0, wire.RETIRED], ids=["", "and is kept"])
 def test_an_input_that_is_given_back_is_taken_from_the_request_segment(backend: Backend, flags: int) -> None:
-    """Seen red with the response segment read for it (`area_of`), and with the request segment given up before."""
     worker = backend.connect(3)
     x = np.array([[3, 4], [5, 6]], np.float32)
     waiting = backend.infer("golden", {"x": x}, ("y",))
@@ -322,11 +320,7 @@ def test_a_client_that_left_is_waited_for_no_more(backend: Backend) -> None:
 
 
 def test_a_worker_that_does_not_answer_in_time(backend: Backend) -> None:
-    """Its client is freed at the time-out, the host is told why, and another worker's answers are not touched.
-
-    Seen red with every answer waited for without end (`receive_done`, channel.c), and with a late one reported like
-    one that broke the protocol (`link_report_lost`).
-    """
+    """Its client is freed at the time-out, the host is told why, and another worker's answers are not touched."""
     backend.serve(10, HURRIED, pack_declaration(HURRIED, wait=5.0, largest_response=LIMIT))
     worker = backend.connect(10)
     began = time.monotonic()
@@ -347,7 +341,6 @@ def test_a_worker_that_does_not_answer_in_time(backend: Backend) -> None:
 
 
 def test_an_idle_channel_is_trimmed_once(backend: Backend) -> None:
-    """Seen red with a channel that is trimmed again and again (`trim`, channel.c)."""
     model = replace(GOLDEN, name="trimmed")
     backend.serve(11, model, pack_declaration(model, wait=5.0, largest_response=LIMIT, trim_after=0.5))
     worker = backend.connect(11)

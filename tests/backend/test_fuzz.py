@@ -79,7 +79,6 @@ def changed(changes: list[tuple[str, int, int, int]]) -> bytes:
 
 
 def test_answers_changed_at_random(backend: Backend) -> None:
-    """Seen red, by the server's end, without the check of where an output lies (`check_data`, scatter.c)."""
     workers = Workers(backend)
 
     @settings(

@@ -59,7 +59,6 @@ def test_the_gate_is_no_model_to_send_requests_to(backend: Backend) -> None:
 
 
 def test_readiness_changes_once_each_time(backend: Backend) -> None:
-    """Seen red with a gate that is unloaded once it is open: 400 for a moment after the first 200."""
     seen: list[int] = []
     enough = threading.Event()
 

@@ -113,7 +113,7 @@ def pending(backend: Backend) -> int:
 
 
 def test_tensors_that_stand_apart(fresh: Backend) -> None:
-    """Both wait while there is no worker, so they make one batch. Seen red with shapes compared (`request_alike`)."""
+    """Both wait while there is no worker, so they make one batch."""
     fresh.serve(5, GOLDEN, golden("declaration", "apart") + golden("declaration", "declaration")[4:])
     sent = []
     for count, inputs in enumerate(

@@ -77,10 +77,7 @@ def lend(backend: Backend, worker: WorkerEnd, lender: Region) -> TensorEntry:
 
 
 def test_what_comes_again_is_lent_as_the_golden_vectors_say(backend: Backend, worker: WorkerEnd) -> None:
-    """The first time it is copied; the third time the worker has the loan already.
-
-    Seen red with the loan of the first request made at once (`was_seen`, loan.c).
-    """
+    """The first time it is copied; the third time the worker has the loan already."""
     with region(backend.grpc, REGION) as lender:
         x = lender.floats(SHAPE, AT)
         for value in range(3):
@@ -140,7 +137,6 @@ def test_what_is_not_lent(backend: Backend, worker: WorkerEnd, shape: tuple[int,
 
 
 def test_a_batch_of_several_is_put_together(backend: Backend, worker: WorkerEnd) -> None:
-    """Seen red with the first request's loan used for a batch of two (`loans_make`, `batch_is_lent`)."""
     with region(backend.grpc, REGION) as lender:
         x = lender.floats(SHAPE, AT)
         x[:] = np.arange(16400).reshape(SHAPE)
@@ -179,7 +175,6 @@ def wrong(entry: TensorEntry) -> dict[str, TensorEntry]:
 
 @pytest.mark.parametrize("what", wrong(TensorEntry(0, 11, 0, 1, 0, 0, ())))
 def test_a_worker_that_gives_back_what_it_was_not_lent(backend: Backend, worker: WorkerEnd, what: str) -> None:
-    """Seen red with the whole window to be given back (`lent_data`, scatter.c): "before the input" was answered."""
     with region(backend.grpc, REGION) as lender:
         lend(backend, worker, lender)
         sent = ask(backend, lender)
@@ -234,7 +229,6 @@ def test_a_file_that_has_lost_its_name_is_copied(backend: Backend, worker: Worke
 
 
 def test_a_name_that_leads_to_another_file_is_not_lent(backend: Backend, worker: WorkerEnd) -> None:
-    """Seen red without the comparison of device and file (`open_file`, loan.c)."""
     with region(backend.grpc, REGION) as lender:
         lender.path.unlink()
         other = lender.path.with_name(f"{lender.path.name} (deleted)")  # what the kernel calls it now
@@ -288,7 +282,6 @@ def test_nothing_is_lent_of_a_model_that_may_not(tmp_path: Path) -> None:
 
 
 def test_a_loan_is_called_in_also_while_the_host_talks(backend: Backend, worker: WorkerEnd) -> None:
-    """Seen red with loans looked at only when the link was quiet for a second (`await_message`, link.c)."""
     with region(backend.grpc, REGION) as lender:
         lend(backend, worker, lender)
         worker.sock.settimeout(0.3)  # how often the host says something

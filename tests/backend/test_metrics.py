@@ -30,7 +30,6 @@ def tell(backend: Backend, *entries: MetricEntry | bytes) -> None:
 
 
 def test_the_golden_metrics_are_shown(backend: Backend) -> None:
-    """Seen red with the help and the name in the other order (`metric_entry_read`, backend/metric_message.c)."""
     for _ in range(2):
         tell(backend, *(golden("metric", name) for name in ("counter", "gauge", "histogram")))
     found = families(backend.metrics)
@@ -61,7 +60,7 @@ def test_changes_add_up_set_and_are_observed(backend: Backend) -> None:
 
 
 def test_one_family_has_a_series_for_each_set_of_labels(backend: Backend) -> None:
-    """Name and labels that are the same bytes side by side are told apart. Seen red with their lengths not compared."""
+    """Name and labels that are the same bytes side by side are told apart."""
     several = [COUNTER._replace(name="pytriton_several", labels=(("model", str(number)),)) for number in range(3000)]
     label = ("a" * 257, "b" * 257)
     alike = COUNTER._replace(name="pytriton_alike\1\1\1\1" + label[0] + label[1], labels=())
@@ -75,7 +74,6 @@ def test_one_family_has_a_series_for_each_set_of_labels(backend: Backend) -> Non
 
 
 def test_what_triton_refuses_is_left_out_and_logged_once(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red with a series that is tried again and with one that is known by its labels alone (backend/series.c)."""
 
     def said() -> list[str]:
         return [each.getMessage() for each in caplog.records if getattr(each, "source", "") == "pytriton:0"]
@@ -193,7 +191,6 @@ def lacking(backend: Backend, folder: Path, *symbols: str) -> Iterator[Backend]:
 
 
 def test_a_server_without_histograms_shows_the_others(backend: Backend, tmp_path: Path) -> None:
-    """Seen red with the symbols not weak (`TRITONSERVER_MetricObserve`, backend/triton_abi.h): no server starts."""
     with lacking(backend, tmp_path, "TRITONSERVER_MetricObserve") as other:
         tell(other, HISTOGRAM, HISTOGRAM._replace(name="pytriton_size_2"), COUNTER)
         tell(other, HISTOGRAM, COUNTER)
@@ -205,7 +202,6 @@ def test_a_server_without_histograms_shows_the_others(backend: Backend, tmp_path
 
 
 def test_a_server_without_metrics_of_backends_serves(backend: Backend, tmp_path: Path) -> None:
-    """Seen red with `metric_unsupported` that looks at histograms alone (backend/metric.c)."""
     symbols = (f"TRITONSERVER_Metric{name}" for name in ("FamilyNew", "New", "Increment", "Set"))
     with lacking(backend, tmp_path, *symbols) as other:
         tell(other, COUNTER, GAUGE, HISTOGRAM)

@@ -110,7 +110,6 @@ def seen(answers: list[Future[Arrays]]) -> bool:
 
 
 def test_what_waits_for_a_busy_worker_becomes_one_batch(backend: Backend) -> None:
-    """Seen red with a batch of the first request alone (`form_batch`, backend/queue.c)."""
     busy = Busy(backend, "rows")
     answers = [busy.send(rows) for rows in (1, 3, 2)]
     busy.wait_for(Queues(0, 3))
@@ -120,7 +119,6 @@ def test_what_waits_for_a_busy_worker_becomes_one_batch(backend: Backend) -> Non
 
 
 def test_no_batch_has_more_rows_than_the_model_takes(backend: Backend) -> None:
-    """Seen red with the rows of a batch not counted (`fits`, backend/queue.c)."""
     busy = Busy(backend, "rows")
     answers = [busy.send(rows) for rows in (4, 3, 2)]
     busy.wait_for(Queues(0, 3))
@@ -130,7 +128,6 @@ def test_no_batch_has_more_rows_than_the_model_takes(backend: Backend) -> None:
 
 
 def test_only_requests_of_like_shapes_share_a_batch_and_the_oldest_is_next(backend: Backend) -> None:
-    """Seen red with shapes not compared (`request_alike`, backend/request.c)."""
     busy = Busy(backend, "rows")
     answers = [busy.send(rows, columns) for rows, columns in ((1, 7), (2, 9), (1, 7), (1, 9), (3, 1))]
     busy.wait_for(Queues(0, 5))
@@ -148,7 +145,7 @@ def test_a_model_without_a_batch_axis_gets_one_request_at_a_time(backend: Backen
 
 
 def test_what_does_not_fit_the_next_batch_stays_with_triton(backend: Backend) -> None:
-    """Triton's pending count stays true to within one batch. Seen red with no thread held back (`queue_next`)."""
+    """Triton's pending count stays true to within one batch."""
     busy = Busy(backend, "pairs")
     answers = [busy.send(1) for _ in range(6)]
     busy.wait_for(Queues(triton=4, backend=2))
@@ -161,7 +158,6 @@ def test_what_does_not_fit_the_next_batch_stays_with_triton(backend: Backend) ->
 
 
 def test_a_client_that_leaves_the_queue_gets_no_row_in_a_batch(backend: Backend) -> None:
-    """Seen red with cancelled requests not taken out (`take_cancelled`, backend/queue.c)."""
     busy = Busy(backend, "rows")
     stays = busy.send(2)
     with tritonclient.grpc.InferenceServerClient(backend.grpc) as client:
@@ -177,7 +173,6 @@ def test_a_client_that_leaves_the_queue_gets_no_row_in_a_batch(backend: Backend)
 
 
 def test_a_worker_that_comes_takes_what_another_kind_of_request_left(backend: Backend) -> None:
-    """Seen red with one thread at most that waits for a channel (`places`, backend/queue.c)."""
     model = replace(ROWS, name="two")
     backend.serve(9, model, pack_declaration(model, wait=5.0, largest_response=1 << 15), instances=2)
     answers = [backend.infer("two", {"x": np.zeros((1, columns), np.int32)}) for columns in (7, 9)]
@@ -196,7 +191,6 @@ MANY = 1000
 
 
 def test_many_requests_that_must_run_alone_and_whose_worker_ends(backend: Backend) -> None:
-    """Seen red with the rest of such a batch put back into an array that is shorter by now (backend/execute.c)."""
     model = replace(ROWS, name="many", max_batch_size=1024)
     backend.serve(8, model, pack_declaration(model, wait=0.3, largest_response=1 << 15))
     answers: queue.Queue[str] = queue.Queue()
@@ -224,7 +218,6 @@ def test_many_requests_that_must_run_alone_and_whose_worker_ends(backend: Backen
 
 
 def test_stop_fails_what_waits(tmp_path: Path) -> None:
-    """Seen red with the stop not looked at (`must_fail`, backend/queue.c)."""
     with run_backend(tmp_path) as stopped:
         stopped.serve(1, ROWS, pack_declaration(ROWS, wait=5.0, largest_response=1 << 15))
         busy = Busy(stopped, "rows")
@@ -241,7 +234,6 @@ def statistics(backend: Backend, name: str) -> dict[str, Any]:
 
 
 def test_a_request_that_no_worker_can_take_counts_as_failed(backend: Backend) -> None:
-    """Seen red with no statistics for what is refused at once (`take_in`, backend/execute.c)."""
     before = statistics(backend, "text")["fail"]["count"]
     with tritonclient.grpc.InferenceServerClient(backend.grpc) as client:
         tensor = tritonclient.grpc.InferInput("x", (1, 1), "BYTES")

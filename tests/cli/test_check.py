@@ -50,7 +50,6 @@ def memory(called: Called, tmp_path: Path) -> Callable[[str], str]:
     ],
 )
 def test_memory_counts_what_each_model_gets(memory: Callable[[str], str], configuration: str, said: str) -> None:
-    """Seen red with the tables of the models, and what workers have at least, left out."""
     assert memory(configuration).startswith(said)
 
 
@@ -94,7 +93,6 @@ def plain(x):
 def test_settings_that_do_not_fit_are_found_before_anything_is_served(
     called: Called, tmp_path: Path, settings: str, said: str
 ) -> None:
-    """Seen red with settings looked at in the worker's set-up only (`configured`)."""
     (tmp_path / "model.py").write_text(CLASS)
     (tmp_path / "pytriton-host.toml").write_text(settings)
     ran = called("check", "model.py", *ANY_PORTS)

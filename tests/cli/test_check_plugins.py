@@ -48,7 +48,6 @@ def with_hooks(folder: Path, source: str) -> dict[str, str]:
     ids=["hangs", "exits", "segfaults", "raises", "lacks", "unmarked"],
 )
 def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdict: str) -> None:
-    """Seen red with hook plugins imported in the process of `check`, for those that do not come back."""
     limit = ["--import-timeout=5"] if "while True" in source else []
     done = call_host("check", *ONLY, *limit, env=with_hooks(tmp_path, source))
     (bad,) = [line for line in done.stdout.splitlines() if line.startswith("bad")]
@@ -66,7 +65,6 @@ def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdi
     ],
 )
 def test_one_mistake_is_one_bad_line(arguments: tuple[str, ...], reason: str) -> None:
-    """Seen red with "there is nothing to serve" after what was to be served could not be found."""
     done = call_host("check", *PORTS, *arguments)
     (bad,) = [line for line in done.stdout.splitlines() if line.startswith("bad")]
     assert bad.startswith(f"bad  plugins: {reason}")

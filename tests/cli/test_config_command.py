@@ -200,7 +200,6 @@ def test_a_hook_plugin_is_named_for_what_it_changed_only(tmp_path: Path) -> None
 
 
 def test_a_broken_hook_plugin_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
-    """Seen red with it passed over in silence."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard="import no_such")
     done = call_host("config", env={"PYTHONPATH": path_with(tmp_path)})
     (line,) = done.stderr.splitlines()
@@ -222,7 +221,6 @@ def test_hooks_in_calling_order(called: Called) -> None:
 def test_a_folder_of_plugins_that_is_not_there(
     called: Called, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    """Seen red with only `serve` looking (`look_into`)."""
     monkeypatch.setenv("PYTRITON_HOST_PLUGINS_DIR", "/no/such")
     ran = called(*command)
     assert ran.code == 2

@@ -18,7 +18,7 @@ from command import call_host
 from fake_distributions import install, path_with
 from leftovers import freeze
 
-from pytriton_plugins.cli.asking import find_host
+from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
@@ -60,7 +60,6 @@ def running(folder: Path, *targets: str | Path, **more: object) -> Iterator[Runn
 
 
 def test_from_the_start_to_the_end(tmp_path: Path) -> None:
-    """Seen red with the socket opened once everything is served (`Host.live`), and with startup asking for ready."""
     folder, gate, verdicts = tmp_path / "run", tmp_path / "import", tmp_path / "verdicts"
     os.mkfifo(gate)
     verdicts.mkdir()
@@ -87,7 +86,7 @@ def test_from_the_start_to_the_end(tmp_path: Path) -> None:
 
 
 def test_a_liveness_verdict(tmp_path: Path) -> None:
-    """The host stops then, once nothing is in flight. Seen red with the verdict not kept (`Health.run`)."""
+    """The host stops then, once nothing is in flight."""
     folder, gate = tmp_path / "run", tmp_path / "call"
     os.mkfifo(gate)
     install(tmp_path / "site", "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
@@ -119,7 +118,7 @@ connection.getresponse()
 
 
 def test_a_host_that_hangs_is_not_alive(tmp_path: Path) -> None:
-    """SIGSTOP: its kernel still takes connections. Seen red with no limit for the answer: `health` hung as well."""
+    """SIGSTOP: its kernel still takes connections."""
     with running(tmp_path) as host:
         freeze(host.process.pid)
         try:
@@ -167,7 +166,7 @@ def test_which_host_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_user_is_not_asked() -> None:
-    """Anyone can make one in /tmp; root can be another. Seen red with neither owner looked at (`_connected`)."""
+    """Anyone can make one in /tmp; root can be another."""
     if os.geteuid() != 0:
         return
     with tempfile.TemporaryDirectory(dir="/tmp") as name, socket.socket(socket.AF_UNIX) as listener:
@@ -187,7 +186,7 @@ def test_a_folder_of_another_user_is_not_asked() -> None:
 
 
 def test_it_imports_almost_nothing_and_takes_no_time(tmp_path: Path) -> None:
-    """A container asks every few seconds. Seen red with click imported first (cli/entry.py): 110 ms."""
+    """A container asks every few seconds."""
     with running(tmp_path):
         code = PROGRAM.replace("sys.exit(main())", "assert main() == 0; print(*sys.modules)")
         command = [sys.executable, "-c", code, "health", "live", "--timeout=5", "--run-dir", str(tmp_path)]

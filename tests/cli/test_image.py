@@ -82,7 +82,7 @@ def test_the_bundle_comes_along(called: Called, tmp_path: Path) -> None:
 
 
 def test_the_framework_comes_from_where_it_was_installed(called: Called, tmp_path: Path) -> None:
-    """This checkout is on no index. Seen red with the name as it is in place of `read_implied`."""
+    """This checkout is on no index."""
     assert called("image", "--install", "numpy").code == 0
     assert (tmp_path / "image/framework/requirements.txt").read_text() == "./framework/pytriton-plugins\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.cli.infer_address import Address, Given, Locator
+from pytriton_plugins.cli.infer.address import Address, Given, Locator
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.testing.host import PROGRAM

@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from pytriton_plugins.cli.infer_request import Input, Model, build_inputs
-from pytriton_plugins.cli.infer_value import parse_value
+from pytriton_plugins.cli.infer.request import Input, Model, build_inputs
+from pytriton_plugins.cli.infer.values import parse_value
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.model.tensors import NUMERIC, as_dtype
 

@@ -348,7 +348,6 @@ def installed(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_hook_plugins_choose(called: Called, installed: Path) -> None:
-    """Seen red with the configuration alone taken for what the host would have."""
     install(installed, "acme-hooks", {"pytriton_plugins.hooks": {"acme-hooks": "acme_hooks"}}, acme_hooks=HOOK)
     found = objects(called, "--http-port=9000", "--no-plugin=cloud-ports")
     assert [each["containerPort"] for each in container(found)["ports"]] == [9000, 7001, 7002]

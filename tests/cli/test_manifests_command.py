@@ -139,7 +139,7 @@ ODD = [
 
 @pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
 def test_the_file_arrives_as_it_is(called: Called, text: str) -> None:
-    """In the objects and in the chart's values. Seen red with YAML's block form for every text."""
+    """In the objects and in the chart's values."""
     Path("pytriton-host.toml").write_bytes(text.encode())
     files: dict[str, Any] = json.loads(called("manifests", *ADD_SUB, "--json").out)["files"]
     assert yaml.safe_load(files["configmap.yaml"])["data"] == {"pytriton-host.toml": text.replace("\r\n", "\n")}

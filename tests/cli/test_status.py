@@ -66,7 +66,6 @@ def test_what_it_says(host: RunningHost, folder: Path, tmp_path: Path) -> None:
 
 
 def test_requests_are_counted_where_they_are(host: RunningHost, folder: Path, tmp_path: Path) -> None:
-    """Seen red with those that wait counted twice (`requests_of`, host/triton/server.py), and without Triton's own queue."""
     gate = Gate(tmp_path / "gate")
     with Crowd(host, 60) as crowd:
         sent = []
@@ -106,7 +105,7 @@ def test_a_worker_that_was_replaced_is_counted(host: RunningHost, folder: Path) 
 
 
 def test_the_table(host: RunningHost, folder: Path, tmp_path: Path) -> None:
-    """Text from plugins is shown as it stands. Seen red with cells handed to rich as markup."""
+    """Text from plugins is shown as it stands."""
     done = call_host("status", f"--run-dir={folder}")
     assert done.returncode == 0
     assert done.stdout.isprintable() or "\x1b" not in done.stdout

@@ -12,7 +12,7 @@ import pytest
 from backend import found_server
 from terminal import FIRST_SCREEN, HIDE_CURSOR, SECOND_SCREEN, Terminal, on_terminal
 
-from pytriton_plugins.cli.asking import find_host
+from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 MODELS = Path(__file__).parents[1] / "models"

@@ -88,7 +88,6 @@ def killed_several_times(three: list[Replica], proxy: Balancer) -> list[Kill]:
 
 
 def test_only_requests_in_flight_fail(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Seen red without retries, in the test below, whose refused connections are counted here as well."""
     with balancer(net, tmp_path / "balancer", documented()) as proxy:
         kills = killed_several_times(three, proxy)
     for each in kills:
@@ -104,7 +103,7 @@ def test_only_requests_in_flight_fail(three: list[Replica], net: Network, tmp_pa
 
 
 def test_without_retries_refused_connections_fail_too(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Until the first is noticed, and for no longer. Seen red with no `observe layer4` in the configuration."""
+    """Until the first is noticed, and for no longer."""
     with balancer(net, tmp_path / "balancer", without_retries(documented())) as proxy:
         kills = killed_several_times(three, proxy)
     for each in kills:

@@ -52,7 +52,7 @@ def as_asked(pods: list[str]) -> str:
 
 
 def test_requests_that_each_pod_has(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Those that run, wait for a worker and wait in Triton. Seen red without each of the three metrics (`_NAMES`)."""
+    """Those that run, wait for a worker and wait in Triton."""
     pods, other = three[:2], three[2]
     targets = [Target(each.host.metrics, "models", each.name) for each in pods]
     targets.append(Target(other.host.metrics, "others", other.name))

@@ -35,7 +35,7 @@ def replace(replica: Replica, proxy: Balancer, load: Load) -> float:
 
 
 def test_nothing_is_lost(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Half of the clients connect for each request. Seen red with a drain delay of 0."""
+    """Half of the clients connect for each request."""
     with balancer(net, tmp_path / "balancer", without_retries(documented())) as proxy:
         wait_until(lambda: all_up(proxy, three), 60, "all replicas are up")
         with Load(
@@ -50,7 +50,7 @@ def test_nothing_is_lost(three: list[Replica], net: Network, tmp_path: Path) -> 
 
 
 def test_grpc_leaves_kept_connections_in_time(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Through a balancer of connections. Seen red without `grpc-max-connection-age`."""
+    """Through a balancer of connections."""
     aging = three[0]
     aging.end()
     aging.start(f"--server-option=grpc-max-connection-age={AGE}")

@@ -34,7 +34,6 @@ def requests_a_second(proxy: Balancer, replicas: list[Replica]) -> float:
 
 
 def test_requests_a_second_are_linear(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Seen red with all requests sent to the first replica (`balance first` in the configuration)."""
     rates = []
     for count in (1, 2, 3):
         with balancer(net, tmp_path / str(count), of_the_first(count, documented())) as proxy:

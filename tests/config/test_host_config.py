@@ -236,7 +236,6 @@ def test_a_stop_must_fit_into_the_grace_period(tmp_path: Path) -> None:
 
 
 def test_the_drain_delay_of_kubernetes_is_not_fixed(tmp_path: Path) -> None:
-    """Seen red with every source counted as one that fixes its setting (`HostConfig.fixed`)."""
     assert load(tmp_path, {"drain_timeout": "2"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).fixed == {"drain_timeout"}
 
 

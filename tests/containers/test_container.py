@@ -27,7 +27,7 @@ def lines_of(pid: int) -> dict[str, str]:
 
 @INITS
 def test_it_serves_large_tensors_with_nothing_but_tmp(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """48 MB, where /dev/shm has 64. Seen red with USER left out of the Containerfile."""
+    """48 MB, where /dev/shm has 64."""
     tensor = np.arange(48 * MB, dtype=np.uint8)[None]
     with podman.run(image, options=[*HARDENED, *init]) as container:
         status = lines_of(container.pid)
@@ -47,7 +47,6 @@ def test_it_serves_large_tensors_with_nothing_but_tmp(podman: Podman, image: str
 
 @INITS
 def test_the_health_check_is_healthy(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """Seen red with a health check that names another command."""
     with podman.run(image, options=[*HARDENED, *init]) as container:
         done = podman.call("healthcheck", "run", container.name, check=False)
         assert (done.returncode, done.stderr) == (0, "")
@@ -56,7 +55,6 @@ def test_the_health_check_is_healthy(podman: Podman, image: str, init: tuple[str
 
 @INITS
 def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """Seen red with a shell (``"sh", "-c", "pytriton-host serve; exit"``) as process 1: it keeps the signal."""
     row = np.ones((1, 4), np.float32)
     with (
         podman.run(image, options=[*HARDENED, *init]) as container,
@@ -75,7 +73,7 @@ def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str
 
 @INITS
 def test_no_zombie_stays(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """A plugin leaves a hundred orphans. Seen red with no waitpid in host/system/reaper.py, whose daemon adopts them."""
+    """A plugin leaves a hundred orphans."""
     with podman.run(image, options=[*HARDENED, *init]) as container:
         orphans = {"what": texts("orphans"), "gate": texts("/tmp/gate")}
         assert infer(container.host, "grpc", "life", orphans)["pid"].item() > 1

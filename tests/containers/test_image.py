@@ -13,7 +13,6 @@ from .conftest import BASE
 
 
 def test_the_image_is_what_the_containerfile_says(podman: Podman, image: str) -> None:
-    """Seen red with the user left out of the Containerfile (`_last_stage`, deploy/images/containerfile.py)."""
     inspected = podman.inspect("image", image)
     config, check = inspected["Config"], inspected["Healthcheck"]
     assert config["User"] == "10001:0"
@@ -42,7 +41,6 @@ def test_the_image_is_what_the_containerfile_says(podman: Podman, image: str) ->
 
 
 def test_nothing_of_the_build_is_left(podman: Podman, image: str) -> None:
-    """Seen red with the last stage made from the plugins' stage."""
     with podman.files(image) as root:
         tools = [
             name for name in ("cc", "gcc", "g++", "clang", "ld", "make", "zig") if (root / "usr/bin" / name).exists()
@@ -58,7 +56,6 @@ def test_nothing_of_the_build_is_left(podman: Podman, image: str) -> None:
 
 
 def test_all_is_compiled_and_no_time_decides_whether_it_counts(podman: Podman, image: str) -> None:
-    """Seen red without SOURCE_DATE_EPOCH: pip then writes times."""
     with podman.files(image) as root:
         (site,) = (root / "opt/pytriton/lib").glob("python3.*/site-packages")
         sources = [*site.glob("pytriton_plugins/**/*.py"), *site.glob("acme_tested/**/*.py")]
@@ -82,7 +79,6 @@ def contents(root: Path) -> dict[str, str]:
 
 @pytest.mark.skipif(os.environ.get("CONTAINERS") != "full", reason="another build takes minutes: CONTAINERS=full")
 def test_two_builds_hold_the_same(podman: Podman, context: Path, image: str) -> None:
-    """Seen red with debug information in what zig compiles (backend/build_hook.py): it names folders of the build."""
     podman.build(context, "localhost/acme:again", f"--build-arg=BASE={BASE}", "--no-cache")
     with podman.files(image) as one, podman.files("localhost/acme:again") as other:
         first, second = (contents(root / "opt/pytriton") | contents(root / "srv") for root in (one, other))
@@ -92,10 +88,7 @@ def test_two_builds_hold_the_same(podman: Podman, context: Path, image: str) -> 
 
 
 def test_a_change_of_a_plugin_leaves_the_framework_as_it_is(podman: Podman, context: Path, image: str) -> None:
-    """Nor is the plugin taken from a cache.
-
-    Seen red with a last stage that installs wheels by a RUN that mounts the stage where they were made.
-    """
+    """Nor is the plugin taken from a cache."""
     module = context / "plugins/acme-tested/acme_tested/__init__.py"
     before = module.read_text()
     try:

@@ -60,7 +60,6 @@ def played(podman: Podman, file: Path) -> Iterator[Container]:
 
 
 def test_the_deployment_serves_and_stops(podman: Podman, image: str, tmp_path: Path) -> None:
-    """Seen red with the mount of /tmp left out of the pod: its root is read-only."""
     with played(podman, rendered(tmp_path, image)) as container:
         for protocol in PROTOCOLS:
             answered = infer(container.host, protocol, "add_sub", {"a": ROW, "b": ROW})

@@ -23,7 +23,6 @@ DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 
 
 def test_the_bundle() -> None:
-    """Seen red with the labels' quotation marks left as they are (`_quoted`)."""
     about = Metadata("1.2", 'Adds "a" to b\n  for $1, a\\b', "MIT", "https://example.com/acme")
     image = Image(
         read_server("bundle", None),
@@ -80,7 +79,6 @@ def test_what_is_no_server(text: str, base: str | None, said: str) -> None:
 
 
 def test_the_default_is_safe_and_what_is_not_is_told() -> None:
-    """Seen red with 26.05 for LEAST_RELEASE."""
     assert read_server("triton", None).warning == ""
     assert read_server("triton:26.06", None).warning == ""
     assert "26.05 is older than 26.06" in read_server("triton:26.05", None).warning

@@ -18,7 +18,6 @@ def fill(folder: Path, *names: str) -> None:
 
 
 def test_modes_are_the_same_everywhere(tmp_path: Path) -> None:
-    """Seen red without the chmod in `_write`: the umask decides."""
     source = tmp_path / "source"
     fill(source, "acme/plain.py", "acme/tool", "setup.py")
     (source / "acme/tool").chmod(0o700)
@@ -45,7 +44,7 @@ def test_a_link_to_a_file_elsewhere_is_copied_as_the_file(tmp_path: Path) -> Non
 
 
 def test_a_folder_that_is_not_empty(tmp_path: Path) -> None:
-    """Only what is written is replaced, and only when asked. Seen red with the whole folder removed."""
+    """Only what is written is replaced, and only when asked."""
     source, output = tmp_path / "source", tmp_path / "out"
     fill(source, "new.py")
     fill(output, "mine", "text", "plugins/acme/old.py", "plugins/other/old.py")

@@ -58,7 +58,7 @@ def project(folder: Path, text: str = PROJECT) -> Path:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    """Named by its project, whatever it is called. Seen red with the folder's name."""
+    """Named by its project, whatever it is called."""
     wanted = read_requirement(f"{project(tmp_path / 'add.er')}[gpu]", tmp_path)
     assert (wanted.name, wanted.extras, wanted.path) == ("acme-add", frozenset({"gpu"}), tmp_path / "add.er")
     assert wanted.line("plugins") == "./plugins/acme-add[gpu]"
@@ -172,7 +172,6 @@ def test_a_path_that_is_no_project(tmp_path: Path) -> None:
 
 
 def test_what_nobody_named_comes_from_where_it_was_installed(tmp_path: Path, installed: Installed) -> None:
-    """Seen red with direct_url.json not read: the image would take another one from an index."""
     folder = project(tmp_path / "add", PROJECT.replace("Acme_Add", "acme-folder"))
     commit = {"vcs": "git", "commit_id": "abc"}
     installed("acme-index")
@@ -191,7 +190,6 @@ def test_what_nobody_named_comes_from_where_it_was_installed(tmp_path: Path, ins
 
 
 def test_versions_are_those_installed_here(tmp_path: Path, installed: Installed) -> None:
-    """Seen red with extras passed over, and with the markers of other systems."""
     installed("acme-base", "Requires-Dist: Acme.Deep[fast]", "Requires-Dist: acme-win; sys_platform == 'win32'")
     installed("acme-deep", "Requires-Dist: acme-fast; extra == 'fast'", "Requires-Dist: acme-base", version="2.0")
     installed("acme-fast", "Requires-Dist: acme-missing", version="0.1+cpu")
@@ -203,7 +201,6 @@ def test_versions_are_those_installed_here(tmp_path: Path, installed: Installed)
 
 
 def test_what_may_become_another_version_is_told(tmp_path: Path, installed: Installed) -> None:
-    """Seen red with a version that contradicts the requirement: pip would find nothing."""
     installed("acme-new")
     installed("acme-url")
     installed("acme-here", origin={"url": "file:///src/acme", "dir_info": {}})

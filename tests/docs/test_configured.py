@@ -56,7 +56,6 @@ def test_the_file_goes_before_the_code(examples: Examples, tmp_path: Path) -> No
 
 
 def test_every_key_of_a_model(examples: Examples, tmp_path: Path) -> None:
-    """Seen red with the class's settings left out (`Order`, host/supervision/supervisor.py)."""
     with configured("configuration", "Graded", examples, tmp_path) as host:
         config = triton_config(host, "Graded")
         assert (config["max_batch_size"], config["dynamic_batching"]["max_queue_delay_microseconds"]) == (16, 100)

@@ -27,7 +27,6 @@ def test_the_table_has_each_type_once() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{row[2]}")
 def test_what_is_declared_is_what_the_row_says(row: tuple[str, str, str, str]) -> None:
-    """Seen red with str taken for bytes (`as_dtype`)."""
     triton, array, element, declared = row
     for code in re.findall(r"`([^`]+)`", declared):
         dtype = as_dtype(eval(code, dict(NAMES)))

@@ -17,8 +17,8 @@ from command import call_host
 from doc_blocks import ROOT, Block, Command, blocks, commands
 from doc_examples import PHOTO, Examples, ask, kind
 
+from pytriton_plugins.cli.commands.serve import command as serve_command
 from pytriton_plugins.cli.options import flags_of
-from pytriton_plugins.cli.serve import command as serve_command
 from pytriton_plugins.config.host_config import load_config
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.testing import RunningHost, run_host, wait_until

@@ -34,7 +34,6 @@ STREAMS: list[tuple[str, Inputs, str, list[Any]]] = [
 @pytest.mark.parametrize(("model", "inputs", "expected"), CALLS, ids=[call[0] for call in CALLS])
 @pytest.mark.parametrize("way", WAYS)
 def test_models_answer(model: str, inputs: Inputs, expected: dict[str, list[Any]], way: str, host: RunningHost) -> None:
-    """Seen red with the bits of bfloat16 taken for halves (`bfloat16`, tensors.py), over both protocols."""
     if way == "json" and {datatype for datatype, _ in inputs.values()} & NO_JSON:
         status, answer = post_json(host, model, inputs)
         assert (status, "JSON" in answer["error"]) == (400, True)

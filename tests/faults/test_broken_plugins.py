@@ -46,7 +46,6 @@ def serves(host: RunningHost) -> bool:
 
 @pytest.mark.parametrize("plugin", BROKEN)
 def test_it_holds_readiness_back_and_the_others_serve(env: dict[str, str], plugin: str) -> None:
-    """Seen red with broken plugins left out of the reasons (`Host.reasons`, host/daemon.py)."""
     mark = Mark()
     with run_host(plugin, SCALARS, options=limits(plugin), env={**env, **mark.env}, ready=False) as host:
         host.wait_settled()
@@ -64,7 +63,6 @@ def test_it_holds_readiness_back_and_the_others_serve(env: dict[str, str], plugi
 
 @pytest.mark.parametrize("plugin", ["lacks", "hangs", "segfaults"])
 def test_an_optional_one_does_not(env: dict[str, str], plugin: str) -> None:
-    """Seen red with --optional not looked at (host/supervision/plugins.py)."""
     options = [*limits(plugin), "--optional", plugin]
     with run_host(plugin, SCALARS, options=options, env=env) as host:
         assert serves(host)

@@ -77,7 +77,6 @@ def answers(site: Site) -> list[int]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_an_unload_and_a_load(site: Site, protocol: str) -> None:
-    """Seen red with nobody looking: "served already", and 404. And with a load that takes the workers for granted."""
     assert answers(site) == [2, 3]
     with client(site, protocol) as triton:
         triton.unload_model("plus")
@@ -108,7 +107,7 @@ def test_the_operators_own_commands_go_on(site: Site) -> None:
 
 
 def test_a_load_that_fails(site: Site) -> None:
-    """Triton must not go on with a model that has no worker. Seen red with nothing undone (`RepositoryWatch._load`)."""
+    """Triton must not go on with a model that has no worker."""
     assert site.call("models", "unload", "plus").returncode == 0
     site.file.write_text("raise OSError('the disk is gone')\n")
     with client(site, "grpc") as triton:
@@ -124,7 +123,7 @@ def test_a_load_that_fails(site: Site) -> None:
 
 
 def test_what_runs_may_finish(site: Site, tmp_path: Path) -> None:
-    """Triton lets go of the model only then. Seen red with a look at the end of the model alone."""
+    """Triton lets go of the model only then."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 2) as crowd, client(site, "grpc") as triton:
         held = crowd.send("life", {"what": texts("wait"), "gate": gate.tensor})
@@ -141,7 +140,7 @@ def test_what_runs_may_finish(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_gate_that_a_client_has_loaded_does_not_hold_ready(site: Site, tmp_path: Path) -> None:
-    """The last test: the daemon stops. Seen red with a closing that relies on a load that fails (`set_gate`)."""
+    """The last test: the daemon stops."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 1) as crowd, client(site, "grpc") as triton:
         for name in ("pytriton_gate", "pytriton_gate_2"):

@@ -120,10 +120,7 @@ def spellings(path: str) -> list[str]:
 
 @pytest.mark.parametrize("category", HTTP_CALLS)
 def test_closed_over_http(host: RunningHost, category: str) -> None:
-    """403 for each call as the protocol has it, and nothing that works in any other spelling.
-
-    Seen red with the category left out of `CLOSED_CATEGORIES` (settings.py).
-    """
+    """403 for each call as the protocol has it, and nothing that works in any other spelling."""
     asked = 0
     for method, path in HTTP_CALLS[category]:
         for headers in [headers for token in TOKENS for headers in http_headers(token)]:
@@ -138,7 +135,6 @@ def test_closed_over_http(host: RunningHost, category: str) -> None:
 
 @pytest.mark.parametrize("category", GRPC_CALLS)
 def test_closed_over_grpc(host: RunningHost, category: str) -> None:
-    """Seen red with the category left out of `CLOSED_CATEGORIES` (settings.py)."""
     asked = 0
     with grpc.insecure_channel(host.grpc) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
@@ -153,7 +149,7 @@ def test_closed_over_grpc(host: RunningHost, category: str) -> None:
 
 
 def test_every_grpc_call_is_closed_or_meant_to_be_open() -> None:
-    """A newer protocol may have more. Seen red with LogSettings left out above."""
+    """A newer protocol may have more."""
     service = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
     closed = {name for calls in GRPC_CALLS.values() for name, _ in calls}
     assert {method.name for method in service.methods} - closed == {
@@ -164,12 +160,10 @@ def test_every_grpc_call_is_closed_or_meant_to_be_open() -> None:
 
 @pytest.mark.parametrize("path", OPEN_HTTP)
 def test_what_clients_need_is_open(host: RunningHost, path: str) -> None:
-    """Seen red with `health` and the others among the closed categories."""
     assert ask(host, "GET", path, {}) == 200
 
 
 def test_another_start_has_another_token(mark: Mark, host: RunningHost) -> None:
-    """Seen red with a token that is written in the code (`TritonServer.start`)."""
     other = Mark()
     with run_host(SCALARS, env=other.env):
         first, second = token(mark), token(other)
@@ -220,17 +214,13 @@ def plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.I
 
 
 def test_three_ports_on_loopback(host: RunningHost) -> None:
-    """Seen red with another default of `address` (config.py)."""
     found = listeners(host)
     print(f"{len(processes(host))} processes listen on {[f'{at}:{port} ({kind})' for kind, at, port in sorted(found)]}")
     assert found == {Listener("tcp", ipaddress.IPv4Address("127.0.0.1"), port) for port in host.ports}
 
 
 def test_unix_sockets_are_private(host: RunningHost, run_dir: Path) -> None:
-    """None has an abstract name, which anybody on the machine could connect to, and files lie in the run directory.
-
-    Seen red with a listening socket of the name `\\0pytriton-host` in the daemon.
-    """
+    """None has an abstract name, which anybody on the machine could connect to, and files lie in the run directory."""
     ours = set().union(*map(inodes, processes(host)))
     rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
     names = [row[7] for row in rows if row[6] in ours and len(row) > 7]
@@ -242,7 +232,7 @@ def test_unix_sockets_are_private(host: RunningHost, run_dir: Path) -> None:
 
 
 def test_files_are_the_users_alone(host: RunningHost, run_dir: Path) -> None:
-    """Also what models write. Seen red with no umask (`_run`, host/startup.py)."""
+    """Also what models write."""
     found = {path: path.lstat().st_mode for path in [run_dir, *run_dir.rglob("*")]}
     print(f"{len(found)} files and folders in the run directory")
     for path, mode in found.items():
@@ -261,13 +251,11 @@ def filters(host: RunningHost) -> set[int]:
 
 
 def test_no_core_files(host: RunningHost) -> None:
-    """Seen red without a call of `forbid_core_dumps`, and without the filter."""
     assert core_limits(host) == {("0", "0")}
     assert filters(host) == {0}
 
 
 def test_core_files_where_they_are_asked_for() -> None:
-    """Seen red with core files forbidden all the same."""
     here = Path("/proc/self/limits").read_text()
     (line,) = [line for line in here.splitlines() if line.startswith("Max core file size")]
     with run_host(SCALARS, options=["--core-dumps"]) as host:
@@ -276,7 +264,6 @@ def test_core_files_where_they_are_asked_for() -> None:
 
 
 def test_workers_go_first_when_memory_is_short(host: RunningHost, mark: Mark) -> None:
-    """Seen red without a call of `let_go_first` (host/workers/process.py)."""
     workers = mark.workers()
     scores = {pid: int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in processes(host)}
     own = scores[host.process.pid]

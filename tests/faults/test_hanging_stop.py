@@ -28,7 +28,6 @@ HANGS = """
 
 
 def test_a_readiness_check_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
-    """Seen red with a check in a thread that the interpreter waits for (host/readiness.py)."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HANGS)
     with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
         wait_until(lambda: "health checks take longer" in host.log, 30, "the check hangs")
@@ -37,7 +36,6 @@ def test_a_readiness_check_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_tritonserver_that_does_not_answer_is_not_waited_for(signals: int) -> None:
-    """Seen red with a gate and a count that are waited for as long as a load (host/shutdown.py)."""
     with run_host(LIFE, drain_timeout=1 if signals == 1 else 30) as host:
         freeze(tritonserver(host))
         if signals == 2:
@@ -71,7 +69,6 @@ def late(x):
 
 
 def test_requests_that_wait_for_their_batch_are_answered_before_the_end(tmp_path: Path) -> None:
-    """Seen red with a drain that looks only at what the backend holds (host/shutdown.py)."""
     (tmp_path / "late.py").write_text(LATE)
     with run_host(tmp_path / "late.py") as host, Crowd(host, 1) as crowd:
         held = crowd.send("late", {"x": np.array([[7]], np.int32)})
@@ -103,7 +100,6 @@ BREAKS = """
 
 
 def test_a_host_whose_readiness_is_kept_by_nobody_ends(tmp_path: Path) -> None:
-    """Seen red with the end of that task not awaited (`_watch`, host/daemon.py): never ready, and no word why."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=BREAKS)
     with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
         assert host.process.wait(60) == 1

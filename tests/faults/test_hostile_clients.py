@@ -206,7 +206,6 @@ def is_there(pid: int) -> bool:
 
 
 def test_hostile_clients_harm_nobody(host: RunningHost, mark: Mark) -> None:
-    """Seen red with the texts of requests taken for UTF-8 (`shm/details.py`, no "replace")."""
     before = set(processes(host))
     hostile = Hostile(host)
     started = time.monotonic()

@@ -30,7 +30,6 @@ def cpu_seconds(pid: int) -> float:
 
 
 def test_who_prints_without_end_costs_little() -> None:
-    """Seen red with every line looked at (`LineReader.feed`)."""
     with run_host(TALKATIVE) as host:
         before = cpu_seconds(host.process.pid)
         started = time.monotonic()
@@ -100,8 +99,6 @@ def lives_on(host: RunningHost) -> None:
 
 
 def test_nobody_reads_the_log(tmp_path: Path) -> None:
-    """Seen red with lines written where they are logged (`LogWriter.put`), and with the table
-    printed in the loop (`show_models`)."""
     fifo = Fifo(tmp_path / "fifo")
     fifo.fill()
     with run_host(TALKATIVE, prefix=fifo.prefix) as host:
@@ -110,7 +107,6 @@ def test_nobody_reads_the_log(tmp_path: Path) -> None:
 
 
 def test_the_reader_of_the_log_goes(tmp_path: Path) -> None:
-    """Seen red with the reader's end taken for the daemon's own (`_write`, host/log/writer.py)."""
     fifo = Fifo(tmp_path / "fifo")
     with run_host(TALKATIVE, prefix=fifo.prefix) as host:
         fifo.close()
@@ -118,7 +114,6 @@ def test_the_reader_of_the_log_goes(tmp_path: Path) -> None:
 
 
 def test_standard_output_and_error_are_closed() -> None:
-    """Seen red with `sys.stderr` taken to be there (`Log`)."""
     with run_host(TALKATIVE, prefix=["sh", "-c", 'exec "$@" >&- 2>&-', "sh"]) as host:
         lives_on(host)
 
@@ -140,7 +135,7 @@ def other_worker(host: RunningHost, pid: int) -> bool:
 
 
 def test_every_line_is_an_object(tmp_path: Path) -> None:
-    """Whatever clients and workers put into it. Seen red with lines of children written as they are."""
+    """Whatever clients and workers put into it."""
     evil = b"\x1b[2J\x1eERROR pytriton.host: forged\nTraceback (most recent call last):\n\xff\xe2\x80\xa8"
     options = ["--log-format=json", "--log-level=debug", "--server-option=log-verbose=1"]
     with run_host(TALKATIVE, options=options) as host:
@@ -161,7 +156,7 @@ def test_every_line_is_an_object(tmp_path: Path) -> None:
 
 
 def test_the_token_is_never_logged() -> None:
-    """Not even where tritonserver tells everything. Seen red with the command line in the log."""
+    """Not even where tritonserver tells everything."""
     options = ["--log-level=debug", "--server-option=log-verbose=4"]
     with run_host(TALKATIVE, options=options) as host:
         command = Path(f"/proc/{tritonserver(host)}/cmdline").read_text()

@@ -137,8 +137,7 @@ def site(file: Path, folder: Path) -> Iterator[Site]:
 
 def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_path: Path) -> None:
     """Triton counts a model that it lets go of against ready for some milliseconds, which no gate can hide; a long call
-    must not make seconds of that. Seen red with the model unloaded in Triton first (`ModelCommands._unload`), with what
-    waits kept waiting for the call (`has_worker`, backend/queue.c), and with an unloaded model among the reasons.
+    must not make seconds of that.
     """
     gate = Gate(tmp_path / "gate")
     pids = site.model("Gated")["workers"]["pids"]  # type: ignore[index]
@@ -175,7 +174,7 @@ def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_pa
 
 
 def test_an_unloaded_model_is_loaded_again(site: Site, file: Path) -> None:
-    """With what its plugin is by then. Seen red with the old declaration loaded (`_again`)."""
+    """With what its plugin is by then."""
     assert site.models("unload", "plus").returncode == 0
     file.write_text(plus_and_more(2))
 
@@ -193,7 +192,6 @@ def test_an_unloaded_model_is_loaded_again(site: Site, file: Path) -> None:
 
 
 def test_a_load_that_fails_leaves_it_unloaded_and_the_host_ready(site: Site, file: Path) -> None:
-    """Seen red with the failed model kept in the place of the unloaded one: ready was 400."""
     assert site.models("unload", "plus").returncode == 0
     for content, said in (
         ("def (\n", "SyntaxError"),
@@ -225,7 +223,7 @@ class Plus:
 
 
 def test_a_call_that_does_not_end_is_not_waited_for(site: Site, tmp_path: Path) -> None:
-    """Its client is told, and the model goes. Seen red without the end of the patience (`ModelCommands._unload`)."""
+    """Its client is told, and the model goes."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 1) as crowd:
         runs = crowd.send("Gated", {"gate": gate.tensor})
@@ -239,7 +237,7 @@ def test_a_call_that_does_not_end_is_not_waited_for(site: Site, tmp_path: Path) 
 
 @pytest.mark.parametrize("change", [plus, plus_and_more], ids=["same-declaration", "other-declaration"])
 def test_reloading_under_load(site: Site, file: Path, change: Callable[[int], str]) -> None:
-    """No request fails and readiness stays. Seen red with the model unloaded first."""
+    """No request fails and readiness stays."""
 
     def work() -> None:
         for number in (2, 3):
@@ -264,7 +262,6 @@ def test_reloading_under_load(site: Site, file: Path, change: Callable[[int], st
     ids=["import", "set-up", "gone"],
 )
 def test_a_reload_that_fails_leaves_the_old_one(site: Site, file: Path, content: str, said: str) -> None:
-    """Seen red with the old workers ended before the new ones serve."""
     file.write_text(content)
     done = site.models("reload", "plus")
     assert (done.returncode, done.stdout) == (1, "")
@@ -295,7 +292,6 @@ def second(x):
 
 
 def test_one_version_of_a_model(file: Path, folder: Path) -> None:
-    """Seen red with the whole name unloaded in Triton (`Roster.unload`)."""
     file.write_text(VERSIONS)
     with run_host(file, options=[f"--run-dir={folder}"]) as host:
         site = Site(host, folder)
@@ -330,7 +326,7 @@ def test_what_failed_at_the_start_is_loaded(file: Path, folder: Path) -> None:
 
 
 def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> None:
-    """One that does not work is no reason against ready. Seen red with its failure kept (`_imported`)."""
+    """One that does not work is no reason against ready."""
     group = "pytriton_plugins.models"
     one, two, three = tmp_path / "one", tmp_path / "two", tmp_path / "three"
     install(one, "acme-one", {group: {"acme-one": "acme_one"}}, acme_one=plus(1, "one"))
@@ -389,7 +385,6 @@ def test_an_upgrade_is_named_after_the_reload(tmp_path: Path, folder: Path, chan
 
 
 def test_a_change_waits_for_another(site: Site, tmp_path: Path) -> None:
-    """Seen red without the lock (`ModelCommands._alone`)."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 1) as crowd, ThreadPoolExecutor(1) as pool:
         runs = crowd.send("Gated", {"gate": gate.tensor})

@@ -27,7 +27,6 @@ sys.stdin.read()
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_signals_are_honoured_and_nobody_stays_a_zombie(tmp_path: Path, number: signal.Signals) -> None:
-    """Seen red with SIGTERM not forwarded (host/system/init.py)."""
     mark = Mark()
     with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
         init = pid_1_of(host)
@@ -51,7 +50,6 @@ def test_a_bare_python_as_process_1_keeps_a_hundred_zombies() -> None:
 
 
 def test_the_host_reaps_orphans_without_being_process_1(tmp_path: Path) -> None:
-    """Seen red with no waitpid (`Reaper.reap`, host/system/reaper.py)."""
     with run_host(LIFE) as host:
         leave_orphans(host, tmp_path)
         wait_until(lambda: zombies(host.process.pid) == 0, 5, "every orphan is reaped")
@@ -59,13 +57,11 @@ def test_the_host_reaps_orphans_without_being_process_1(tmp_path: Path) -> None:
 
 
 def test_the_exit_code_of_a_failed_start_is_passed_on() -> None:
-    """Seen red with the code not taken over (`_reap_all`, host/system/init.py)."""
     with run_host(LIFE, options=["--tritonserver=/none"], prefix=AS_PID_1, ready=False) as host:
         assert host.process.wait(60) == 1
 
 
 def test_a_killed_host_ends_process_1_with_its_signal() -> None:
-    """Seen red with the code not taken over (`_reap_all`, host/system/init.py)."""
     mark = Mark()
     with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
         init = pid_1_of(host)

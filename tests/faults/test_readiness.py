@@ -51,7 +51,6 @@ def changes(seen: list[int]) -> list[int]:
 
 
 def test_live_at_once_and_ready_when_every_model_serves(tmp_path: Path) -> None:
-    """Seen red with a gate that loads while it is closed (backend/backend.c)."""
     gate = tmp_path / "import"
     os.mkfifo(gate)
     env = {"LIFE_AT_IMPORT": "block", "LIFE_GATE": str(gate)}
@@ -90,7 +89,6 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningH
     ],
 )
 def test_a_hook_holds_readiness_back(verdict: tuple[RunningHost, Path], said: str, reason: str, limit: float) -> None:
-    """Seen red with a PERIOD of 3 s, and a CHECK_TIMEOUT of 5 s (host/readiness.py)."""
     host, file = verdict
     assert host.status("/v2/health/ready") == 200
     replace(file, said)
@@ -117,7 +115,6 @@ def replace(file: Path, content: str) -> None:
 
 
 def test_a_hook_that_says_no_from_the_start(tmp_path: Path) -> None:
-    """Seen red with the hooks not asked (`run`, host/readiness.py)."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
     file = tmp_path / "verdict"
     file.write_text("no")
@@ -129,10 +126,7 @@ def test_a_hook_that_says_no_from_the_start(tmp_path: Path) -> None:
 
 
 def test_without_a_live_worker_for_half_a_second_not_ready(tmp_path: Path) -> None:
-    """The worker dies, and the next one's import takes as long as the test wants.
-
-    Seen red with NOT_READY_AFTER of 0 and of 50 s (host/supervision/supervisor.py).
-    """
+    """The worker dies, and the next one's import takes as long as the test wants."""
     gate = tmp_path / "import"
     os.mkfifo(gate)
     model = tmp_path / "dies_once.py"

@@ -107,7 +107,6 @@ def load(file: Path) -> Iterator[Load]:
 
 
 def test_a_changed_callable_is_swapped_in(load: Load, file: Path) -> None:
-    """Seen red with the old channel dropped instead of retired (`ServedModel._retire`)."""
     for number in (2, 3, 4):
         file.write_text(SAME.format(number=number))
         load.sees(number)
@@ -117,7 +116,6 @@ def test_a_changed_callable_is_swapped_in(load: Load, file: Path) -> None:
 
 
 def test_a_changed_declaration_reloads_the_model(load: Load, file: Path) -> None:
-    """Seen red with the old workers ended before Triton had let go of the old model (`Roster.on_model_gone`)."""
     file.write_text(MORE.format(number=5))
     load.sees(5)
     assert infer(load.host, "grpc", "plus", {"x": np.array([[4]])})["z"].item() == 8
@@ -152,7 +150,7 @@ def test_old_workers_are_gone_after_a_while(file: Path) -> None:
 
 
 def test_a_change_that_not_every_worker_can_set_up(file: Path, tmp_path: Path) -> None:
-    """Both versions answer then, and the log says so. Seen red with the words for a change that nobody serves."""
+    """Both versions answer then, and the log says so."""
     file.write_text(CLASS.format(setup="import os; self.pid = os.getpid()", number="self.pid"))
     with run_host(file, options=["--reload", "--workers=2"]) as host, ThreadPoolExecutor(CLIENTS) as pool:
 
@@ -176,7 +174,6 @@ WAITING = """import os, time
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_worker_that_is_killed_meanwhile_has_one_successor(file: Path, tmp_path: Path, which: int) -> None:
-    """Seen red with any new worker taken for the one on trial, and with a worker kept beside a dead one's successor."""
     file.write_text(CLASS.format(setup="pass", number=1))
     mark, folder = Mark(), tmp_path / "setting-up"
     folder.mkdir()
@@ -202,7 +199,7 @@ def test_a_worker_that_is_killed_meanwhile_has_one_successor(file: Path, tmp_pat
 
 @pytest.mark.parametrize("before", [CLASS.format(setup="pass", number=1), SAME.format(number=1)], ids=["same", "other"])
 def test_a_change_that_cannot_be_set_up_leaves_the_old_one(file: Path, before: str) -> None:
-    """With the same declaration and with another. Seen red with a failed successor's place kept like any other's."""
+    """With the same declaration and with another."""
     file.write_text(before)
     x = {"x": np.array([[0]])}
     with run_host(file, options=["--reload"]) as host:
@@ -240,7 +237,6 @@ def version(host: RunningHost, number: int) -> int:
 
 
 def test_each_version_of_a_model_is_swapped(file: Path) -> None:
-    """Seen red with models told apart by name alone; and nothing is swapped that has not changed."""
     file.write_text(VERSIONS.format(number=10))
     with run_host(file, options=["--reload"]) as host:
         assert (version(host, 1), version(host, 2)) == (10, 11)
@@ -259,9 +255,6 @@ def test_each_version_of_a_model_is_swapped(file: Path) -> None:
     ids=["import", "set-up", "exit"],
 )
 def test_what_was_broken_from_the_start_is_served_once_it_is_mended(file: Path, broken: str, what: str) -> None:
-    """Seen red with only those files looked at that a plugin was imported from, with a model given up for good,
-    and with the error forgotten before the plugin was imported again: ready was 200 meanwhile.
-    """
     file.write_text(broken)
     with run_host(file, options=["--reload"], ready=False) as host:
         host.wait_settled()

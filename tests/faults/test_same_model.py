@@ -48,7 +48,6 @@ def env(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 def test_neither_is_served_and_both_are_named(env: dict[str, str]) -> None:
-    """Seen red with the one served whose import ends first."""
     mark = Mark()
     with run_host(env={**env, **mark.env}, ready=False) as host:
         host.wait_settled()

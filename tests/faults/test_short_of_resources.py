@@ -16,7 +16,6 @@ REQUEST = {"what": texts(""), "gate": texts("/-")}
 
 
 def test_no_file_descriptor_is_left_for_a_new_worker() -> None:
-    """Seen red with a model that is given up at the first OSError (host/supervision/supervisor.py)."""
     with run_host(LIFE) as host, Crowd(host, 1) as crowd:
         host.wait_settled()
         first = infer(host, "grpc", "life", REQUEST)["pid"].item()

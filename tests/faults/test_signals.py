@@ -36,7 +36,7 @@ def answered_in_spite_of(host: RunningHost, folder: Path) -> Iterator[None]:
 
 
 def test_a_hang_up_stops_in_order_and_stray_signals_do_nothing(tmp_path: Path) -> None:
-    """A session that ends sends HUP twice. Seen red with TERM and INT heard alone (`Signals`, host/signals.py)."""
+    """A session that ends sends HUP twice."""
     with run_host(LIFE, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
         for number in STRAY:
             host.process.send_signal(number)
@@ -48,7 +48,7 @@ def test_a_hang_up_stops_in_order_and_stray_signals_do_nothing(tmp_path: Path) -
 
 
 def test_what_nohup_has_ignored_stays_ignored() -> None:
-    """Seen red with a handler over every signal. The end of the processor time is a reason to fail."""
+    """The end of the processor time is a reason to fail."""
     with run_host(LIFE, prefix=["nohup"]) as host:
         host.process.send_signal(signal.SIGHUP)
         host.process.send_signal(signal.SIGUSR1)
@@ -61,7 +61,6 @@ def test_what_nohup_has_ignored_stays_ignored() -> None:
 
 
 def test_quit_does_not_wait(tmp_path: Path) -> None:
-    """Seen red with the default of SIGQUIT: exit code 131, and the client has no answer."""
     gate = Gate(tmp_path / "gate")
     with run_host(LIFE, drain_timeout=None) as host, Crowd(host, 1) as crowd:
         held = crowd.send("life", {"what": texts("wait"), "gate": gate.tensor})
@@ -73,9 +72,7 @@ def test_quit_does_not_wait(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("act", [press_ctrl_c, close_terminal], ids=lambda act: act.__name__)
 def test_a_terminal(tmp_path: Path, act: Callable[[RunningHost], None]) -> None:
-    """As process 1 with a terminal (docker run -it) the key sends SIGINT to the init and to the daemon: once is meant.
-    Seen red with an init that hands on what the terminal sends, and with a HUP that ends the daemon.
-    """
+    """As process 1 with a terminal (docker run -it) the key sends SIGINT to init and daemon: once is meant."""
     as_process_1 = AS_PID_1 if act is press_ctrl_c else []
     prefix = [*ON_A_TERMINAL, *as_process_1]
     with run_host(LIFE, prefix=prefix, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
@@ -83,7 +80,6 @@ def test_a_terminal(tmp_path: Path, act: Callable[[RunningHost], None]) -> None:
 
 
 def test_an_init_hands_on_what_a_service_manager_sends(tmp_path: Path) -> None:
-    """Seen red with six signals forwarded (host/system/init.py)."""
     with run_host(LIFE, prefix=AS_PID_1, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
         init = pid_1_of(host)
         os.kill(init, signal.SIGALRM)

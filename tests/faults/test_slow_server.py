@@ -23,7 +23,6 @@ for number in range(90):
 
 
 def test_a_tritonserver_that_never_answers(tmp_path: Path) -> None:
-    """Seen red with ten seconds for the first answer, whatever --load-timeout says (host/triton/backend_link.py)."""
     program = tmp_path / "tritonserver"
     program.write_text(f'#!/bin/sh\n[ "$1" = --help ] && exec {found_server().path} --help\nexec sleep 60\n')
     program.chmod(0o755)

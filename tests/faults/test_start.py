@@ -25,7 +25,6 @@ def ended(host: RunningHost) -> tuple[int, list[str]]:
 
 
 def test_no_tritonserver(tmp_path: Path) -> None:
-    """Seen red with no check for an answer of nobody (host/triton/locate.py)."""
     # A distribution of the bundle's name that comes first on the path hides the real one.
     install(tmp_path, "pytriton-plugins-tritonserver", {})
     env = {"PATH": str(tmp_path), "PYTHONPATH": path_with(tmp_path)}
@@ -38,7 +37,6 @@ def test_no_tritonserver(tmp_path: Path) -> None:
 
 
 def test_a_tritonserver_that_is_not_there(tmp_path: Path) -> None:
-    """Seen red with no check of the path (`_checked`, host/triton/locate.py)."""
     with run_host(SCALARS, options=["--tritonserver", str(tmp_path / "none")], ready=False) as host:
         code, (line,) = ended(host)
     assert code == 1
@@ -47,7 +45,6 @@ def test_a_tritonserver_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_tritonserver_of_another_machine(tmp_path: Path) -> None:
-    """Seen red with OSError let through (host/triton/locate.py)."""
     server = tmp_path / "tritonserver"
     server.write_bytes(b"\x7fELF of another machine")
     server.chmod(0o755)
@@ -60,7 +57,6 @@ def test_a_tritonserver_of_another_machine(tmp_path: Path) -> None:
 
 
 def test_the_log_says_which_tritonserver_is_taken() -> None:
-    """Seen red with no such line (`TritonServer.start`, host/triton/server.py)."""
     found = found_server()
     with run_host(SCALARS, ready=False) as host:
         host.wait_settled()
@@ -68,9 +64,6 @@ def test_the_log_says_which_tritonserver_is_taken() -> None:
 
 
 def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
-    """Seen red with no waiting for the end of a process whose link broke (`_first_answer`, host/triton/server.py), in one run
-    of three.
-    """
     server = tmp_path / "tritonserver"
     server.write_text(TELLS_OPTIONS + "echo first\necho 'cannot load libmissing.so.7'\necho bye\nexit 4\n")
     server.chmod(0o755)
@@ -87,7 +80,6 @@ def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
 
 
 def test_a_tritonserver_killed_at_its_start(tmp_path: Path) -> None:
-    """Seen red with signals not named (`describe_exit`, host/system/child.py)."""
     server = tmp_path / "tritonserver"
     server.write_text(TELLS_OPTIONS + "kill -SEGV $$\n")
     server.chmod(0o755)
@@ -99,7 +91,6 @@ def test_a_tritonserver_killed_at_its_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("index", "name"), [(0, "http"), (1, "grpc"), (2, "metrics")])
 def test_a_port_in_use(index: int, name: str) -> None:
-    """Seen red with no search for the program (`_by_whom`, host/system/ports.py)."""
     mark = Mark()
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -142,7 +133,6 @@ def test_all_that_is_in_the_way_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_two_hosts_on_the_same_ports() -> None:
-    """Seen red with no search for the program (`_by_whom`, host/system/ports.py)."""
     with run_host(SCALARS) as first:
         options = [f"--http-port={first.ports[0]}"]
         with run_host(SCALARS, options=options, ready=False) as second:
@@ -153,7 +143,7 @@ def test_two_hosts_on_the_same_ports() -> None:
 
 
 def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
-    # Seen red without `_refusal` in host/triton/server.py: the host waits a minute for an answer.
+    # Without `_refusal` (host/triton/server.py) the host would wait a minute for an answer.
     library = tmp_path / "pytriton" / "libtriton_pytriton.so"
     library.parent.mkdir()
     library.write_text("no library")

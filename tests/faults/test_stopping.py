@@ -83,9 +83,6 @@ STATES: dict[State, str] = {
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_nothing_is_left(tmp_path: Path, state: State, number: signal.Signals) -> None:
-    """Seen red with no O_ASYNC or the worker as its owner instead of the group (worker/parent_death.py), no handler for
-    SIGINT (host/daemon.py), a backend that outlives its link (backend/link.c).
-    """
     os.mkfifo(tmp_path / "import")
     mark = Mark()
     env = {**mark.env, "LIFE_AT_IMPORT": STATES[state], "LIFE_GATE": str(tmp_path / "import"), "TMPDIR": str(tmp_path)}
@@ -108,7 +105,6 @@ def left_in(folder: Path) -> list[Path]:
 
 
 def test_the_next_start_sweeps_what_a_killed_host_left(tmp_path: Path) -> None:
-    """Seen red with no call of `_sweep` (host/system/run_dir.py)."""
     with run_host(LIFE, env={"TMPDIR": str(tmp_path)}) as host:
         host.stop(signal.SIGKILL)
     (left,) = left_in(tmp_path)
@@ -120,7 +116,6 @@ def test_the_next_start_sweeps_what_a_killed_host_left(tmp_path: Path) -> None:
 
 
 def test_what_a_plugin_hid_from_its_worker_ends_too() -> None:
-    """Seen red with no call of `kill_adopted` (host/daemon.py)."""
     mark = Mark()
     with run_host(LIFE, env={**mark.env, "LIFE_AT_IMPORT": "daemon"}) as host:
         assert len(mark.workers()) == 2
@@ -130,9 +125,6 @@ def test_what_a_plugin_hid_from_its_worker_ends_too() -> None:
 
 @pytest.mark.parametrize("seconds", [None, 1.0], ids=["a second signal", "drain-timeout"])
 def test_a_stop_says_what_it_waits_for_and_what_fails(tmp_path: Path, seconds: float | None) -> None:
-    """Seen red with a drain that says nothing, and with workers that are told to end before tritonserver is told that
-    their requests fail (`_shut_down`, host/daemon.py): "its worker ended while it ran this request".
-    """
     gate = Gate(tmp_path / "gate")
     with run_host(LIFE, drain_timeout=seconds) as host, Crowd(host, 2) as crowd:
         held = [crowd.send("life", request("wait", tmp_path / "gate"), "grpc")]
@@ -152,7 +144,6 @@ def test_a_stop_says_what_it_waits_for_and_what_fails(tmp_path: Path, seconds: f
 
 
 def test_requests_in_flight_are_answered_before_the_end(tmp_path: Path) -> None:
-    """Seen red with no drain, or models that let go of their workers before it (`_shut_down`, host/daemon.py)."""
     gate = Gate(tmp_path / "gate")
     with run_host(LIFE, drain_timeout=None) as host, Crowd(host, 1) as crowd:
         held = crowd.send("life", request("wait", tmp_path / "gate"))

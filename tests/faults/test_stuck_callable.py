@@ -29,7 +29,6 @@ def x(value: float) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("how", [1, 2], ids=["waiting", "with the GIL"])
 def test_a_callable_that_never_returns(host: RunningHost, protocol: str, how: int) -> None:
-    """Seen red without the time-out in the declaration (`pack_declaration`), and with the worker left alive."""
     with ThreadPoolExecutor(2) as clients:
         killed = host.log.count("did not return within the timeout of 1 s; worker")
         began = time.monotonic()
@@ -47,7 +46,6 @@ def test_a_callable_that_never_returns(host: RunningHost, protocol: str, how: in
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_file_goes_before_the_code(tmp_path: Path, protocol: str) -> None:
-    """Seen red with the key not looked at (`configured`)."""
     (tmp_path / "host.toml").write_text("[models.stuck]\ntimeout = '200ms'\n")
     with run_host(f"{STUCK}:stuck", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
         failed = attempt(host, protocol, "stuck", x(1))

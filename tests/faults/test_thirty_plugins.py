@@ -75,9 +75,7 @@ def test_the_table_names_the_three(host: RunningHost) -> None:
 
 
 def test_an_import_without_end_does_not_keep_the_others_waiting(env: dict[str, str], tmp_path: Path) -> None:
-    """They serve while it goes on, also where one worker starts at a time. Seen red with turns that end with their
-    import only.
-    """
+    """They serve while it goes on, also where one worker starts at a time."""
     source, _ = BROKEN["endless-import"]
     install(tmp_path, "acme-endless", {"pytriton_plugins.models": {"aaa-endless": "aaa_endless"}}, aaa_endless=source)
     path = os.pathsep.join([str(tmp_path), env["PYTHONPATH"]])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from leftovers import Mark
 
-from pytriton_plugins.cli.asking import find_host
+from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 
 MODEL = """
@@ -71,7 +71,6 @@ def host(folders: list[Path], mark: Mark, tmp_path: Path) -> Iterator[RunningHos
 
 
 def test_what_waits_for_its_turn(host: RunningHost, folders: list[Path], mark: Mark, tmp_path: Path) -> None:
-    """Seen red with a crash that starts all workers at once, and with limits and words for what runs only."""
     first, second = folders
     wait_until((first / "begun").exists, 30, "the first plugin is imported")
     file = first / "first_model.py"

@@ -35,7 +35,6 @@ def wide(x):
 
 
 def test_more_entries_than_16_bits_count(tmp_path: Path) -> None:
-    """Seen red with an entry's position in 16 bits (backend/scatter.c): the answer was called broken."""
     (tmp_path / "wide.py").write_text(WIDE)
     gate = Gate(tmp_path / "gate")
     answers: queue.Queue[tuple[object, InferenceServerException | None]] = queue.Queue()

@@ -52,7 +52,6 @@ def pid_at(gate: Path) -> int:
 def test_a_callable_that_ends_its_process(
     host: RunningHost, tmp_path: Path, protocol: str, what: str, end: str
 ) -> None:
-    """Seen red with the end of a channel not told from a broken message (`channel_receive`, backend/channel.c)."""
     before = infer(host, protocol, "life", request())["pid"].item()
     started = time.monotonic()
     failed = attempt(host, protocol, "life", request(what, tmp_path / "gate"))
@@ -64,7 +63,6 @@ def test_a_callable_that_ends_its_process(
 
 
 def test_killed_with_eight_requests_in_flight(host: RunningHost, tmp_path: Path) -> None:
-    """Seen red with the end of a channel not told from a broken message (`channel_receive`, backend/channel.c)."""
     first, eight = tmp_path / "first", tmp_path / "eight"
     os.mkfifo(first)
     os.mkfifo(eight)
@@ -89,7 +87,6 @@ def test_killed_with_eight_requests_in_flight(host: RunningHost, tmp_path: Path)
 
 
 def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) -> None:
-    """Seen red with END_UNREAD taken for a loss (`channel_receive`, backend/channel.c)."""
     pid = infer(host, "grpc", "life", request())["pid"].item()
     answers: list[Future[Answered]] = []
 
@@ -109,7 +106,6 @@ def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) 
 
 
 def test_one_of_four_killed_costs_only_what_it_ran(four: RunningHost, tmp_path: Path) -> None:
-    """Seen red with no new worker within 20 s (`FIRST_RESTART`, hooks/defaults.py)."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     answers: list[Answered] = []
@@ -144,8 +140,6 @@ def pids(answers: list[Answered]) -> set[int]:
 
 
 def test_what_a_killed_worker_forked_ends_with_it() -> None:
-    """Seen red with no signal to the group (`Child._on_exit`, host/system/child.py) and the kill pipe left open
-    (`Worker._fail_with_exit`, host/workers/process.py): each of the two is enough."""
     mark = Mark()
     with run_host(LIFE, env={**mark.env, "LIFE_AT_IMPORT": "fork"}) as host:
         pid = infer(host, "grpc", "life", request())["pid"].item()

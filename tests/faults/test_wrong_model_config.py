@@ -45,7 +45,7 @@ REFUSED = "Triton refuses its configuration: "
     ],
 )
 def test_the_reason_is_in_its_row(tmp_path: Path, key: str, value: object, reason: str) -> None:
-    """What Triton alone knows. Seen red with its answers as they come: "failed to poll from model repository"."""
+    """What Triton alone knows."""
     (tmp_path / "wrong.py").write_text(MODEL % (key, value))
     with run_host(SCALARS, tmp_path / "wrong.py", ready=False) as host:
         host.wait_settled()

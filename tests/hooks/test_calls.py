@@ -10,8 +10,8 @@ import pluggy
 import pytest
 
 from pytriton_plugins.errors import HookError
-from pytriton_plugins.hooks import calls
-from pytriton_plugins.hooks.calls import Answer, Failure
+from pytriton_plugins.hooks import calling as calls
+from pytriton_plugins.hooks.calling import Answer, Failure
 from pytriton_plugins.testing import wait_until
 from pytriton_plugins.values import Verdict
 
@@ -128,7 +128,6 @@ class Writes:
 
 
 def test_edit_names_who_writes_into_the_value_and_takes_it_from_who_returns_it_only() -> None:
-    """Seen red with the value itself handed out, which then equals the answer."""
     for returns, edited in [(True, Answer([1], "writes")), (False, Answer([], ""))]:
         assert calls.edit(caller_of(writes=Writes(returns)), "value", [], ARGUMENTS, list, stop) == edited
 
@@ -242,7 +241,6 @@ def test_bound_is_tell_with_arguments_by_position() -> None:
 
 
 def test_check_takes_a_plugin_that_wants_to_exit_as_a_failed_verdict() -> None:
-    """Seen red with only Exception caught: the answer of the other plugins, and of all later checks, was lost."""
 
     class Exits:
         @impl

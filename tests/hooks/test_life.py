@@ -80,7 +80,6 @@ def test_every_hook_is_in_one_of_the_lists() -> None:
 
 
 def test_a_life(environment: dict[str, str]) -> None:
-    """Seen red with each call left out of the host in turn."""
     log, mark = Log(Path(environment["EVERY_HOOK"])), Mark()
     options = ["--plugin=acme-memory", "--shm-max=32MiB"]
     with run_host(options=options, env=environment | mark.env) as host:

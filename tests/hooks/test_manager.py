@@ -16,7 +16,7 @@ from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import hookimpl
-from pytriton_plugins.hooks.calls import Answer
+from pytriton_plugins.hooks.calling import Answer
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.memory.allocator import policy_of
 from pytriton_plugins.model.declaration import ModelDeclaration
@@ -291,7 +291,6 @@ def test_a_parameter_with_a_default_is_filled_too_and_may_be_unknown() -> None:
 
 
 def test_a_variable_that_is_none_is_taken_away() -> None:
-    """Seen red with the text "None" as its value."""
 
     class Edits:
         @hookimpl
@@ -304,7 +303,6 @@ def test_a_variable_that_is_none_is_taken_away() -> None:
 
 
 def test_a_policy_that_does_not_go_with_what_is_configured() -> None:
-    """Seen red with the ValueError of the policy itself, which is a traceback."""
 
     class Small:
         @hookimpl

@@ -69,7 +69,6 @@ def test_the_address_to_listen_on(name: str, address: str) -> None:
     ],
 )
 def test_what_cannot_be_listened_on(name: str, said: str) -> None:
-    """Seen red with each handed to tritonserver, whose HTTP reads what it does not know as every address."""
     with pytest.raises(ConfigError) as raised:
         with_address(HostConfig(address=name))
     assert str(raised.value) == said
@@ -99,7 +98,6 @@ def test_how_an_address_is_written(address: str, url: str, option: str) -> None:
      ("10.0.0.7", False), ("fe80::1%eth0", False), ("model.example", False)],
 )  # fmt: skip
 def test_what_only_this_machine_reaches(address: str, alone: bool) -> None:
-    """Seen red with the three usual spellings of loopback only."""
     assert is_loopback(address) is alone
 
 
@@ -123,7 +121,6 @@ def ask(host: RunningHost, address: str) -> None:
 
 @pytest.mark.parametrize("address", ["::1", "::"])
 def test_ipv6(address: str) -> None:
-    """Seen red with one spelling for HTTP, gRPC and URLs: tritonserver ended, and the daemon with it."""
     with run_host(SCALARS, options=[f"--address={address}"], ready=False) as host:
         host.wait_settled()
         ask(host, "::1")
@@ -147,7 +144,6 @@ def test_a_port_that_is_taken_on_ipv6() -> None:
 
 
 def test_without_http_and_metrics() -> None:
-    """Seen red with an HTTP address printed and its port checked."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         options = [NO_HTTP, NO_METRICS, f"--http-port={taken.getsockname()[1]}"]
         with run_host(SCALARS, options=options, ready=False) as host:

@@ -23,7 +23,6 @@ def host() -> Iterator[RunningHost]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_bits_come_and_go(host: RunningHost, protocol: str) -> None:
-    """Seen red with float16 in the place of the bits (`bfloat16`, tensors.py)."""
     x = np.array([[1.5, -0.0, 2.0**-133, np.inf, -1.6e38, np.nan]], ml_dtypes.bfloat16)
     y = infer(host, protocol, "negated", {"x": x})["y"]
     assert y.dtype == x.dtype
@@ -31,6 +30,5 @@ def test_the_bits_come_and_go(host: RunningHost, protocol: str) -> None:
 
 
 def test_the_log_says_so(host: RunningHost) -> None:
-    """Seen red with no warning (`_set_up_calls`, worker/main.py)."""
     said = "model negated: bfloat16 tensors are np.uint16 here, the bits of each number, for ml_dtypes is not installed"
     assert host.log.count(said) == 1

@@ -67,14 +67,12 @@ def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost, proto
 )
 @needs_kernel
 def test_who_lends(tmp_path: Path, options: list[str], table: str, lends: bool) -> None:
-    """Seen red with the table not looked at (`policy_of`)."""
     (tmp_path / "host.toml").write_text(f"[models.where.shm]\n{table}\n")
     with run_host(f"{LENT}:where", options=[*options, f"--config={tmp_path / 'host.toml'}"]) as host:
         assert [any(lent(host, protocol)) for protocol in PROTOCOLS] == [lends, lends]
 
 
 def test_kept_inputs_do_not_change_with_the_clients_memory(host: RunningHost) -> None:
-    """Seen red without `Loan.keep`."""
     with region(host.grpc, BYTES) as client:
         total: list[float] = []
         for value in range(6):
@@ -87,7 +85,6 @@ def test_kept_inputs_do_not_change_with_the_clients_memory(host: RunningHost) ->
 
 @needs_kernel
 def test_a_client_that_leaves_gets_its_memory_back(host: RunningHost) -> None:
-    """Seen red without FORGET (`channel_expire_loans`): the worker held the file for ever."""
     with region(host.grpc, BYTES) as client:
         client.floats(SHAPE)[:] = 1
         for _ in range(2):

@@ -28,7 +28,6 @@ def found(tmp_path: Path) -> FoundServer:
 
 @pytest.mark.parametrize("value", ["false", "False", "0", "off", "no", ""])
 def test_grpc_is_not_switched_off(value: str) -> None:
-    """Seen red with it handed on: ten silent seconds."""
     with pytest.raises(ConfigError) as raised:
         check_server_options(HostConfig(server_options=(("allow-grpc", value),)))
     said = "pytriton-host calls tritonserver over gRPC; leave the option out"
@@ -53,7 +52,7 @@ def test_grpc_is_not_switched_off(value: str) -> None:
     ],
 )
 def test_what_cuts_the_daemon_off_is_refused(name: str, value: str) -> None:
-    """Also where every category is open. Seen red with each handed on: never ready, or no word of what is wrong."""
+    """Also where every category is open."""
     with pytest.raises(ConfigError, match=f"^--server-option {name}"):
         check_server_options(HostConfig(server_options=((name, value),), allow=EVERY))
 
@@ -81,7 +80,7 @@ def test_what_does_no_harm_is_handed_on(name: str, value: str) -> None:
     ],
 )
 def test_what_tritonserver_would_take_for_something_else(found: FoundServer, name: str, value: str, said: str) -> None:
-    """It takes a part of a name for the whole, and the next option for a value. Seen red with both handed on."""
+    """It takes a part of a name for the whole, and the next option for a value."""
     check_known_options(found, HostConfig(server_options=(("log-verbose", "1"), ("disable-auto", ""))))
     with pytest.raises(ConfigError) as raised:
         check_known_options(found, HostConfig(server_options=((name, value),)))
@@ -90,7 +89,6 @@ def test_what_tritonserver_would_take_for_something_else(found: FoundServer, nam
 
 
 def test_serve_and_check_say_so_in_one_line() -> None:
-    """Seen red with `check` that looked at what hook plugins add alone."""
     option = "--server-option=grpc-use-ssl=true"
     served = call_host("serve", SCALARS, *PORTS, option)
     checked = call_host("check", SCALARS, *PORTS, option)

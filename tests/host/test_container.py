@@ -8,7 +8,6 @@ from pytriton_plugins.host.system.container import _is_ours
 
 
 def test_whose_init_it_is(tmp_path: Path) -> None:
-    """Seen red with OSError let through."""
     command = tmp_path / "cmdline"
     assert not _is_ours(command)
     command.write_bytes(b"/sbin/init\0")

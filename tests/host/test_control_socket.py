@@ -80,7 +80,7 @@ def test_questions_are_answered_one_after_the_other(tmp_path: Path) -> None:
     [b"{}\n", b"\n", b"[]\n", b"7\n", b"\xff\n", line(command="no-such"), line(command=[]), b"[" * 4000 + b"\n"],
 )
 def test_what_is_no_question_is_told_so(tmp_path: Path, data: bytes) -> None:
-    """And the next question is answered. Seen red with TypeError and RecursionError not caught (`_answer`)."""
+    """And the next question is answered."""
     wrong, right = asyncio.run(answers(tmp_path, data + line(command="echo", text="still there")))
     assert wrong["error"].endswith("is no question that this version answers")
     assert wrong["error"].isprintable()
@@ -98,7 +98,6 @@ def test_a_refusal_is_one_line_and_a_mistake_of_ours_stands_in_the_log(
 
 
 def test_a_line_without_end_ends_the_connection(tmp_path: Path) -> None:
-    """Seen red with no limit."""
     data = b" " * (control_socket.LONGEST_QUESTION * 4) + line(command="echo", text="a")
     assert asyncio.run(answers(tmp_path, data)) == []
 
@@ -108,7 +107,6 @@ def test_half_a_question_is_not_answered(tmp_path: Path) -> None:
 
 
 def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen red without the time limit of a question."""
     monkeypatch.setattr(control_socket, "QUESTION_TIMEOUT", 0.1)
 
     async def silent() -> bytes:
@@ -124,7 +122,6 @@ def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen red without the time limit of an answer."""
     monkeypatch.setattr(control_socket, "ANSWER_TIMEOUT", 0.1)
     monkeypatch.setattr(control_socket, "LONGEST_QUESTION", 1 << 20)
 
@@ -142,7 +139,7 @@ def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest
 
 
 def test_more_connections_than_may_be_are_ended(tmp_path: Path) -> None:
-    """And once the others have gone there is room again. Seen red with no limit."""
+    """And once the others have gone there is room again."""
 
     async def crowd() -> tuple[list[Any], list[Any]]:
         async with answering(tmp_path) as path:
@@ -161,7 +158,6 @@ def test_more_connections_than_may_be_are_ended(tmp_path: Path) -> None:
 
 
 def test_the_socket_is_its_users_alone(tmp_path: Path) -> None:
-    """Seen red with the rights of a umask of 022."""
 
     async def mode() -> int:
         async with answering(tmp_path) as path:
@@ -175,7 +171,7 @@ def test_the_socket_is_its_users_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_long_path(tmp_path: Path) -> None:
-    """Longer than an address may be. Seen red with the path as the address."""
+    """Longer than an address may be."""
     folder = tmp_path / ("long" * 40)
     folder.mkdir()
 

@@ -56,12 +56,11 @@ def test_nobody_answers(tmp_path: Path) -> None:
 def test_requests_get_what_the_grace_period_leaves(
     tmp_path: Path, flags: Flags, answer: Drain | None, expected: Drain
 ) -> None:
-    """Less 3 s to end everything and 2 s for who counts it; 30 s where Kubernetes does not say. Seen red with 1 s."""
+    """Less 3 s to end everything and 2 s for who counts it; 30 s where Kubernetes does not say."""
     assert drain(tmp_path, flags, answer) == expected
 
 
 def test_outside_kubernetes_a_grace_period_counts_too(tmp_path: Path) -> None:
-    """Seen red with the default of 30 s left as it is (`HostConfig.with_default_drain`)."""
     assert drain(tmp_path, {"grace_period": "10"}, environ={}) == Drain(0, 5, 10)
 
 
@@ -82,7 +81,6 @@ def test_the_first_answer_is_taken() -> None:
     ],
 )
 def test_what_is_set_stays(tmp_path: Path, flags: Flags, expected: Drain) -> None:
-    """Seen red with every answer taken as it is (`chosen_drain`)."""
     assert drain(tmp_path, flags, Drain(2, 3, 12)) == expected
 
 
@@ -104,7 +102,6 @@ def test_what_is_set_stays(tmp_path: Path, flags: Flags, expected: Drain) -> Non
     ],
 )
 def test_an_answer_that_does_not_fit_names_its_plugin(tmp_path: Path, flags: Flags, answer: Drain, said: str) -> None:
-    """Seen red with the plugin left out, and with what it answers not checked (`with_drain`)."""
     with pytest.raises(HookError) as raised:
         drain(tmp_path, flags, answer)
     assert str(raised.value) == f"hook plugin under-test: pytriton_choose_drain: grace-period {said}"
@@ -112,13 +109,11 @@ def test_an_answer_that_does_not_fit_names_its_plugin(tmp_path: Path, flags: Fla
 
 @pytest.mark.parametrize("answers", [(), (None,), (Drain(5, 1, None),)])
 def test_without_a_part_in_it_no_plugin_is_named(tmp_path: Path, answers: tuple[Drain | None, ...]) -> None:
-    """Seen red with the check left out where no plugin changes anything (`with_drain`)."""
     with pytest.raises(ConfigError, match=r"^grace-period \(8 s\) is less .* raise --grace-period, or lower"):
         drain(tmp_path, {"grace_period": "8"}, *answers)
 
 
 def test_a_plugin_may_make_room(tmp_path: Path) -> None:
-    """Seen red with the deadlines checked before the hook was asked (`_check_together`, config.py)."""
     assert drain(tmp_path, {"grace_period": "8"}, Drain(3, 1)) == Drain(3, 1, 8)
 
 

@@ -57,7 +57,6 @@ def test_each_form_that_answers_once(host: RunningHost, protocol: str, model: st
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(("model", "more"), [("three_at_once", 1), ("three_awaited", 2)])
 def test_calls_run_beside_each_other(host: RunningHost, protocol: str, model: str, more: int) -> None:
-    """Seen red with one slot for each worker (`ServedModel._connect`)."""
     with ThreadPoolExecutor(3) as pool:
         inputs = [{"x": np.array([number], np.float32)} for number in (1, 2, 3)]
         answers = list(pool.map(lambda each: infer(host, protocol, model, each)["y"].tolist(), inputs))
@@ -73,10 +72,7 @@ def test_an_error_fails_its_request_only(host: RunningHost, protocol: str, model
 
 
 def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
-    """While one request runs, others gather: the answer says how many were in its batch.
-
-    Seen red with requests of other shapes left out of a batch (`request_alike`, backend/request.c).
-    """
+    """While one request runs, others gather: the answer says how many were in its batch."""
 
     def ask(length: int) -> float:
         y = infer(host, "grpc", "one_by_one", row(*[1] * length))["y"]
@@ -89,7 +85,6 @@ def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
 
 
 def test_an_optional_input_is_in_all_requests_of_a_batch_or_in_none(host: RunningHost) -> None:
-    """Seen red with requests one by one joined whatever inputs they have (`request_alike`, backend/request.c)."""
 
     def ask(number: int) -> tuple[float, int]:
         bias = {"bias": np.array([[10]], np.float32)} if number % 2 else {}
@@ -128,7 +123,7 @@ def response_statistics(host: RunningHost, model: str) -> dict[int, dict[str, in
 
 
 class TestResponseStatistics:
-    """Triton's figures for each response of a stream. Seen red with none reported (backend/response_report.c)."""
+    """Triton's figures for each response of a stream."""
 
     def test_what_is_yielded_and_the_end(self, host: RunningHost) -> None:
         assert grpc_stream(host, "counted_statistics", count(2), "number")[0] == [[0], [1]]
@@ -161,7 +156,7 @@ class TestResponseStatistics:
 
 
 def test_streams_run_beside_each_other(host: RunningHost) -> None:
-    """One over each protocol. Seen red with one slot for each worker (`ServedModel._connect`)."""
+    """One over each protocol."""
     with ThreadPoolExecutor(2) as pool:
         events = pool.submit(http_stream, host, "TwoAtOnce", {"count": [3]})
         assert grpc_stream(host, "TwoAtOnce", count(3), "number") == ([[0], [1], [2]], "")
@@ -171,7 +166,6 @@ def test_streams_run_beside_each_other(host: RunningHost) -> None:
 @pytest.mark.parametrize("model", ["endless", "endless_async"])
 class TestLeavingStreams:
     def test_a_client_that_cancels_closes_the_generator(self, host: RunningHost, model: str) -> None:
-        """Seen red without the flag of TAKEN, and without CANCEL (backend/channel.c)."""
         closed = host.log.count(f"{model}: closed")
         with open_grpc(host, model, count(0)) as receive:
             assert receive().as_numpy("number").tolist() == [[0]]
@@ -187,7 +181,7 @@ class TestLeavingStreams:
 @pytest.mark.parametrize("how", ["cancel", "deadline"])
 @pytest.mark.parametrize("model", ["until_cancelled", "awaited_until_cancelled"])
 def test_a_cancelled_request_reaches_the_callable(host: RunningHost, model: str, how: str) -> None:
-    """By the client's own hand, and by its deadline. Seen red with no look at cancellation (`look_for_cancelled`)."""
+    """By the client's own hand, and by its deadline."""
     before, called = host.log.count(f"{model}: cancelled"), host.log.count(f"{model}: called")
     x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
     x.set_data_from_numpy(np.ones((1, 1), np.float32))

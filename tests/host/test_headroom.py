@@ -40,7 +40,6 @@ def machine(root: Path, cgroup: str, limits: dict[str, str]) -> Path:
     ],
 )
 def test_the_least_limit_around_this_process(tmp_path: Path, cgroup: str, limits: dict[str, str], said: int) -> None:
-    """Seen red with the limits of this process's own group only (`_cgroups`), and with those above the machine's."""
     assert container_memory(machine(tmp_path, cgroup, limits)) == said
 
 

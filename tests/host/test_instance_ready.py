@@ -70,7 +70,6 @@ def give_up(host: RunningHost, mark: Mark) -> None:
 
 @pytest.mark.parametrize("asked", [[]], indirect=True)
 def test_a_model_without_a_live_worker_is_not_ready(asked: tuple[RunningHost, Mark, Path]) -> None:
-    """Seen red with a pool that is always ready (`pool_is_ready`, backend/pool.c)."""
     host, mark, path = asked
     give_up(host, mark)
     wait_until(lambda: answers(path) == {"the model has no live worker"}, 2, "the instances say so")
@@ -79,7 +78,7 @@ def test_a_model_without_a_live_worker_is_not_ready(asked: tuple[RunningHost, Ma
 
 @pytest.mark.parametrize("asked", [["--optional=life"]], indirect=True)
 def test_a_model_that_is_not_required_is_ready_all_the_same(asked: tuple[RunningHost, Mark, Path]) -> None:
-    """The server's readiness is that of all instances. Seen red without the flag (`ModelLink.declare`)."""
+    """The server's readiness is that of all instances."""
     host, mark, path = asked
     give_up(host, mark)
     seen = set()

@@ -39,7 +39,7 @@ FEW = limits(Demand(1, 1))[0]
 
 
 def test_a_form_that_is_larger_than_the_usual_stack(host: RunningHost) -> None:
-    """As ``curl -d`` sends JSON. Seen red with the stack that processes usually have: tritonserver ended."""
+    """As ``curl -d`` sends JSON."""
     text = "a" * 6_000_000
     tensors = [{"name": name, "datatype": "BYTES", "shape": [1, 1], "data": [text]} for name in ("raw", "text")]
     connection = http.client.HTTPConnection(host.http, timeout=60)
@@ -51,7 +51,6 @@ def test_a_form_that_is_larger_than_the_usual_stack(host: RunningHost) -> None:
 
 
 def test_who_has_how_much() -> None:
-    """Seen red with the limits left as they were, and with workers that have the daemon's."""
     with run_host(SCALARS, prefix=["prlimit", "--nofile=300:4000", "--stack=8388608:"]) as host:
         server = tritonserver(host)
         (worker,) = descendants(host.process.pid).keys() - {server}
@@ -79,7 +78,7 @@ def test_who_has_how_much() -> None:
     ],
 )
 def test_a_start_below_a_limit_is_refused(limit: str, said: str) -> None:
-    """By `serve` in one line, and by `check`. Seen red without `check_limits`: restarts, floods, crashes."""
+    """By `serve` in one line, and by `check`."""
     begins, _, ends = said.partition("{}")
     command = ["prlimit", limit, sys.executable, "-c", PROGRAM]
     ports = ["--http-port=0", "--grpc-port=0", "--metrics-port=0"]
@@ -94,7 +93,6 @@ def test_a_start_below_a_limit_is_refused(limit: str, said: str) -> None:
 
 
 def test_all_limits_that_are_too_low_are_told_at_once() -> None:
-    """Seen red with the first of them alone."""
     command = ["prlimit", "--nofile=64", "--stack=8388608:67108864", sys.executable, "-c", PROGRAM, "serve", SCALARS]
     served = subprocess.run([*command, "--http-port=0", "--grpc-port=0", "--metrics-port=0"], capture_output=True,
                             text=True, timeout=60)  # fmt: skip
@@ -103,7 +101,7 @@ def test_all_limits_that_are_too_low_are_told_at_once() -> None:
 
 
 def test_models_that_leave_clients_no_descriptors_end_the_start(tmp_path: Path) -> None:
-    """How many workers a model has is known once it is imported. Seen red with the look before that alone."""
+    """How many workers a model has is known once it is imported."""
     (tmp_path / "model.py").write_text(MANY)
     few, needed = FEW.needed, limits(Demand(50, 50))[0].needed
     with run_host(tmp_path / "model.py", prefix=["prlimit", f"--nofile={few}"], ready=False) as host:
@@ -113,7 +111,6 @@ def test_models_that_leave_clients_no_descriptors_end_the_start(tmp_path: Path) 
 
 
 def test_few_descriptors_are_warned_of_and_a_lack_of_them_is_not_ready() -> None:
-    """Seen red with a server that says ready while no client can connect."""
     few = FEW.needed
     with run_host(SCALARS, prefix=["prlimit", f"--nofile={few}"]) as host, ExitStack() as stack:
         assert f"WARNING pytriton.host: descriptors: {few} allowed, " in host.log

@@ -34,7 +34,6 @@ def test_lines(data: list[bytes], lines: list[str]) -> None:
 
 
 def test_who_prints_without_end_is_heard_at_a_rate() -> None:
-    """Seen red with every line handed on, and with the last lines not kept."""
     reading = Reading().feed(b"".join(b"%d\n" % number for number in range(50_000)))
     assert reading.lines == [str(number) for number in range(LINES_AT_ONCE)]
     assert reading.reader.left_out == 50_000 - LINES_AT_ONCE
@@ -54,14 +53,12 @@ def test_a_loop_that_repeats_one_line_is_seen() -> None:
 
 
 def test_long_lines_count_for_more() -> None:
-    """Seen red with one for each line."""
     reading = Reading().feed(*[b"x" * MAX_LINE + b"\n"] * 500)
     assert len(reading.lines) <= LINES_AT_ONCE / 8
     assert len(reading.lines) + reading.reader.left_out == 500
 
 
 def test_without_line_ends_nothing_gathers() -> None:
-    """Seen red with what is left out kept for the end of its line."""
     reading = Reading().feed(*[b"x" * 65536] * 1000)
     assert len(reading.reader._rest) <= MAX_LINE
     assert len(reading.lines) + reading.reader.left_out == 1000

@@ -13,7 +13,6 @@ def record(message: str, *arguments: object) -> logging.LogRecord:
 
 
 def test_one_message_is_limited_and_others_are_not() -> None:
-    """Seen red with one bucket for all messages, and with the arguments in the key."""
     now = 0.0
     rate = LogRate(lambda: now)
     told = [rate.take(record("model %s: no room", number)) for number in range(5000)]
@@ -25,7 +24,6 @@ def test_one_message_is_limited_and_others_are_not() -> None:
 
 
 def test_messages_without_end_take_no_memory_without_end() -> None:
-    """Seen red with every message kept."""
     rate = LogRate()
     assert {rate.take(record(f"message {number}")) for number in range(5000)} == {0}
     assert len(rate._buckets) <= 500

@@ -35,8 +35,7 @@ def describe(count: int) -> bytes:
 
 
 def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
-    """What fits is written in order, the rest is counted where it is missing. Seen red with a queue without end, and
-    hanging with the count told at the end only."""
+    """What fits is written in order, the rest is counted where it is missing."""
     log = LogWriter(pipe[1], describe, capacity=10_000)
     for _ in range(100_000):
         log.put(LINE)
@@ -57,7 +56,6 @@ def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
 
 
 def test_a_reader_that_has_gone(pipe: tuple[int, int]) -> None:
-    """Seen red with OSError let through (`LogWriter._write`): the thread ended, and the queue filled."""
     log = LogWriter(pipe[1], describe)
     os.close(pipe[0])
     log.put(LINE)
@@ -68,7 +66,6 @@ def test_a_reader_that_has_gone(pipe: tuple[int, int]) -> None:
 
 
 def test_a_pipe_that_does_not_block(pipe: tuple[int, int]) -> None:
-    """Seen red with BlockingIOError taken for the end of the reader."""
     os.set_blocking(pipe[1], False)
     log = LogWriter(pipe[1], describe)
     log.put(LINE * 1000)

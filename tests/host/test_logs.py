@@ -29,7 +29,6 @@ def lines(log: Log, capfd: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_control_characters_and_line_ends_are_escaped(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen red with the standard library's own formatter."""
     set_up = set_up_logging("info")
     logging.getLogger("pytriton.health").warning("not ready: %s", "guard: \x1b[31mred\nsecond line")
     (line,) = lines(set_up, capfd)
@@ -37,7 +36,6 @@ def test_control_characters_and_line_ends_are_escaped(log: logging.Logger, capfd
 
 
 def test_tracebacks_of_the_host_are_escaped_too(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen red without `printable` (`TextLines.format`)."""
     set_up = set_up_logging("info")
     try:
         raise ValueError("\x1b]0;title")
@@ -64,7 +62,6 @@ def test_lines_that_belong_together_have_one_prefix(log: logging.Logger, capfd: 
 
 
 def test_json_has_one_object_a_line(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen red without `_NAMED`."""
     set_up = set_up_logging("info", "json")
     logger = logging.getLogger("pytriton.host")
     logger.error("model %s: %s", "resnet", "two\nlines\u2028 é", extra=about(worker=7, source=None))
@@ -90,7 +87,6 @@ def test_json_has_one_object_a_line(log: logging.Logger, capfd: pytest.CaptureFi
 def test_a_message_that_does_not_fit_its_arguments(
     log: logging.Logger, capfd: pytest.CaptureFixture[str], form: str
 ) -> None:
-    """Seen red with the error let through (`_Handler.line`)."""
     set_up = set_up_logging("info", form)
     logging.getLogger("pytriton.acme").error("%d", "x")
     (line,) = lines(set_up, capfd)
@@ -110,7 +106,6 @@ def test_a_message_that_does_not_fit_its_arguments(
 def test_lines_of_tritonserver(
     log: logging.Logger, capfd: pytest.CaptureFixture[str], line: str, level: str, source: str | None, message: str
 ) -> None:
-    """Seen red with the quotes left on."""
     set_up = set_up_logging("debug", "json")
     log_line(line)
     (event,) = map(json.loads, lines(set_up, capfd))
@@ -118,7 +113,6 @@ def test_lines_of_tritonserver(
 
 
 def test_infos_of_tritonserver_are_no_news(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen red without a level of their own (`set_up_logging`)."""
     set_up = set_up_logging("info")
     log_line('I1125 09:00:00.000000 123 http.cc:1] "started"')
     log_line('W1125 09:00:00.000000 123 http.cc:1] "careful"')
@@ -127,7 +121,6 @@ def test_infos_of_tritonserver_are_no_news(log: logging.Logger, capfd: pytest.Ca
 
 
 def test_a_message_without_end_is_told_at_a_rate(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen red without a look at the rate (`_Handler.emit`)."""
     set_up = set_up_logging("info")
     for number in range(3000):
         logging.getLogger("pytriton.host").warning("model %s: no room", number)

@@ -106,7 +106,6 @@ def test_past_the_limit_the_message_says_how_much_and_what_to_raise(ledgers: lis
 
 
 def test_all_models_together_have_a_budget(ledgers: list[Ledger]) -> None:
-    """Seen red with each model's own limit alone (`Ledger.replace`), and with the old segment counted twice."""
     budget = Budget(40 * MIB)
     one, other = (Ledger(name, ShmPolicy(growth=4.0), 2, budget) for name in ("one", "other"))
     ledgers += [one, other]
@@ -194,7 +193,7 @@ def test_the_headroom_is_what_the_machine_has_at_most() -> None:
 
 
 def test_a_grant_that_came_too_late_is_replaced_when_its_worker_asks_again(ledgers: list[Ledger]) -> None:
-    """The worker gave up waiting, so it names its old segment again. Seen red with the late grant kept for ever."""
+    """The worker gave up waiting, so it names its old segment again."""
     ledger = new_ledger(ledgers)
     first = ledger.open_first(1)
     late = ledger.replace(first.number, 9 * MIB, 1, 0)
@@ -207,7 +206,6 @@ def test_a_grant_that_came_too_late_is_replaced_when_its_worker_asks_again(ledge
 
 
 def test_what_is_rounded_up_stays_within_the_limit_also_when_memory_is_short(ledgers: list[Ledger]) -> None:
-    """Seen red with the limit looked at only where the segment grows as wished."""
     ledger = new_ledger(ledgers, max=8 * MIB + 5000, initial=8 * MIB, growth=4.0)
     first = ledger.open_first(1)
     assert ledger.replace(first.number, 8 * MIB + 1, 1, promised_but_for(9 * MIB)).size <= 8 * MIB + 5000

@@ -65,7 +65,6 @@ def host() -> Iterator[RunningHost]:
 
 
 def test_what_callables_count_stands_on_the_port(host: RunningHost) -> None:
-    """Seen red without the labels of the model (`Model.labelled`, host/metrics/registry.py)."""
     program = """
     metrics.counter("lines", help="Lines read", colour='"red"\\\\').inc(2)
     metrics.gauge("open_files").set(-1.5)
@@ -91,7 +90,6 @@ def test_what_callables_count_stands_on_the_port(host: RunningHost) -> None:
 
 
 def test_metrics_that_do_not_go_together_are_named(host: RunningHost) -> None:
-    """Seen red without `_goes_with_others`: tritonserver refuses the second, and says no model's name."""
     run(host, "one", "metrics.counter('clash').inc(); metrics.histogram('h', buckets=(1, 2)).observe(1)")
     run(host, "one", "metrics.counter('told', help='First').inc()")
     wait_for(host, 1, "pytriton_model_told", model="one")
@@ -117,7 +115,7 @@ def test_metrics_that_do_not_go_together_are_named(host: RunningHost) -> None:
 
 
 def test_a_model_has_so_many_series_and_no_more(host: RunningHost) -> None:
-    """Also where its worker does not keep to it. Seen red with no look at `_sizes` (`Metrics._of_author`)."""
+    """Also where its worker does not keep to it."""
     program = f"""
     change = {{"kind": "counter", "name": "many", "help": "", "buckets": [], "changes": [[1, 1]]}}
     for number in range({3 * MAX_SERIES}):
@@ -193,7 +191,7 @@ GARBAGE: dict[str, Any] = {
 
 
 def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
-    """All of it by one worker, which serves on. Seen red with each of the checks of host/metrics/updates.py left out."""
+    """All of it by one worker, which serves on."""
     pid = run(host, "two", "pass")
     before = page(host.metrics).count("\n# TYPE")
     for changes in GARBAGE.values():
@@ -213,7 +211,6 @@ def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
 
 @pytest.mark.parametrize("data", ["b'[]'", "b'[' * 60_000", "b'[' * 70_000"])
 def test_what_is_no_message_at_all_costs_its_worker(host: RunningHost, data: str) -> None:
-    """Seen red without RecursionError (`Worker._on_readable`): the daemon's loop says "Exception in callback"."""
     broke = host.log.count("the link of worker")
     attempt(host, "grpc", "closing", {"program": texts(f"send({data})")})
     wait_until(lambda: host.log.count("the link of worker") == broke + 1, SOON, "the worker is ended")
@@ -222,7 +219,6 @@ def test_what_is_no_message_at_all_costs_its_worker(host: RunningHost, data: str
 
 
 def test_a_dead_worker_is_counted_and_its_gauges_are_gone(tmp_path: Path) -> None:
-    """Seen red without `worker_gone`, with the last value for a sum (`GaugeSum`), and with no count in `_after`."""
     program = f"""
     import os, pathlib, time
     metrics.gauge("busy").set(os.getpid())
@@ -248,7 +244,6 @@ def test_a_dead_worker_is_counted_and_its_gauges_are_gone(tmp_path: Path) -> Non
 
 
 def test_shared_memory_is_shown_as_it_grows_and_is_refused() -> None:
-    """Seen red with the size of segments for what is touched, and with refusals that are not counted."""
     with run_host(f"{MODELS / 'memory.py'}:echo", options=["--shm-max=128MiB"]) as host:
         wait_for(host, 16 * MIB, "pytriton_shared_memory_bytes", model="echo")
         wait_for(host, 128 * MIB, "pytriton_shared_memory_limit_bytes", model="echo")
@@ -265,7 +260,6 @@ def test_shared_memory_is_shown_as_it_grows_and_is_refused() -> None:
 
 
 def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None:
-    """Seen red with all that the backend holds shown as running (`Gauges.ask`, host/metrics_exporter.py)."""
     gate = Gate(tmp_path / "gate")
     with run_host(MODELS / "gated.py") as host, Crowd(host, 3) as crowd:
         wait_for(host, 0, "pytriton_running_requests", model="Gated")
@@ -281,7 +275,7 @@ def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None
 
 
 def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
-    """Its model's `close` runs at its end. Seen red without `atexit` (worker/metrics/registry.py)."""
+    """Its model's `close` runs at its end."""
     path = tmp_path / "metrics.py"
     path.write_text((MODELS / "metrics.py").read_text())
     with run_host(f"{path}:Closing", options=["--reload"]) as host:
@@ -294,8 +288,7 @@ def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_read_holds_nobody_up() -> None:
-    """It is told everything once it reads again. Seen red with messages that do not wait for an ACK (`keep_told`): they
-    fill the socket, and the daemon's loop waits for room in it."""
+    """It is told everything once it reads again."""
     program = f"""
     import threading, time
     def count():
@@ -375,7 +368,6 @@ def send_all(backend: Backend, metrics: Metrics) -> int:
 
 
 def test_more_observations_than_one_message_may_have_come_in_several(backend: Backend) -> None:
-    """Seen red with `left` never set (`HistogramSum._taken`)."""
     metrics, model = Metrics(), Model("m", 1)
     many = 2 * MAX_OBSERVATIONS + 7
     for name in ("waits", "sizes"):
@@ -390,7 +382,6 @@ def test_more_observations_than_one_message_may_have_come_in_several(backend: Ba
 
 
 def test_means_stay_in_their_bucket(backend: Backend) -> None:
-    """Seen red with the mean as it is weighed (`HistogramSum._taken`)."""
     metrics, told = Metrics(), message(kind="histogram", name="means", buckets=[0.1, 0.3], changes=[[0.1, 1], [0.3, 1]])
     for _ in range(10):
         metrics.from_worker(Model("m", 1), 1, told)
@@ -403,7 +394,6 @@ def test_means_stay_in_their_bucket(backend: Backend) -> None:
 
 
 def test_the_largest_series_fit_into_messages(backend: Backend) -> None:
-    """Seen red with `_LONGEST` of 1000 bytes."""
     metrics = Metrics()
     for number in range(MAX_SERIES):
         labels = {"l" * 99 + str(place): "é\U0001f600" * 98 + str(number) for place in range(8)}
@@ -416,7 +406,7 @@ def test_the_largest_series_fit_into_messages(backend: Backend) -> None:
 
 
 def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
-    """Its counters begin at 0, and its gauges where they were. Seen red without `say_again`."""
+    """Its counters begin at 0, and its gauges where they were."""
     metrics = Metrics()
     model = Model("m", 3)
     labels = {"model": "m", "version": "3"}

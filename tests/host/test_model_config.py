@@ -105,7 +105,6 @@ def handed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]
 
 @pytest.mark.parametrize("key", HANDED_ON)
 def test_what_triton_is_told_as_it_stands(handed_on: RunningHost, key: str) -> None:
-    """Seen red with a `triton_config` that is left out (`model_config`, host/triton/repository.py)."""
     with urllib.request.urlopen(f"http://{handed_on.http}/v2/models/{key}/config") as answer:
         assert within(HANDED_ON[key], json.load(answer)[key])
     for protocol in PROTOCOLS:

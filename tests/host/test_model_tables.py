@@ -38,14 +38,12 @@ def config(folder: Path, text: str) -> list[str]:
 
 @pytest.mark.parametrize(("table", "factor"), [("", 2), ("factor = 5", 5)], ids=["the default", "the table"])
 def test_settings_reach_the_class(tmp_path: Path, table: str, factor: int) -> None:
-    """Seen red with no settings in the order to the worker (`Worker.serve`, host/workers/process.py)."""
     with run_host(SCALED, options=config(tmp_path, f"[models.Scaled.settings]\n{table}\n")) as host:
         for protocol in PROTOCOLS:
             assert infer(host, protocol, "Scaled", X)["y"].tolist() == [[factor, 2 * factor]]
 
 
 def test_a_model_that_is_not_enabled_is_not_served(tmp_path: Path) -> None:
-    """Seen red with every declared model served (`enabled`, host/supervision/plugins.py)."""
     with run_host(SCALED, SCALARS, options=config(tmp_path, "[models.Scaled]\nenabled = false\n")) as host:
         host.wait_settled()
         assert [line.split()[0] for line in host.output.partition("\nHTTP")[0].splitlines()[1:]] == ["scalars"]
@@ -57,7 +55,6 @@ def test_a_model_that_is_not_enabled_is_not_served(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("required", "ready"), [("true", 400), ("false", 200)])
 def test_a_model_that_is_not_required_does_not_hold_readiness_back(tmp_path: Path, required: str, ready: int) -> None:
-    """Seen red with the key not looked at (`is_required`)."""
     (tmp_path / "broken.py").write_text(BROKEN)
     options = config(tmp_path, f"[models.Broken]\nrequired = {required}\n")
     with run_host(tmp_path / "broken.py", SCALARS, options=options, ready=ready == 200) as host:

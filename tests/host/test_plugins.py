@@ -19,13 +19,11 @@ GOOD = ModelDeclaration("good", 1, "function", "good", (Tensor("x", np.int32, ()
 
 
 def test_good_names_pass() -> None:
-    """Seen red with every name refused."""
     check_names([GOOD, replace(GOOD, name="x" * 64, version=7)])
 
 
 @pytest.mark.parametrize("name", ["", "../../evil", "a/b", ".", "-x", "x" * 65, "a\n", *GATES, 7, None])
 def test_names_that_are_no_folder_of_their_own(name: Any) -> None:
-    """Seen red with no check (`check_names`, host/supervision/plugins.py)."""
     with pytest.raises(WorkerFailed, match=rf"^model {re.escape(repr(name))} .*; write name=") as refused:
         check_names([GOOD, replace(GOOD, name=name)])
     assert "\n" not in str(refused.value)
@@ -33,6 +31,5 @@ def test_names_that_are_no_folder_of_their_own(name: Any) -> None:
 
 @pytest.mark.parametrize("version", ["1", "../1", 0, -1, True, None])
 def test_versions_that_are_no_numbers(version: Any) -> None:
-    """Seen red with no check of the version (`check_names`, host/supervision/plugins.py)."""
     with pytest.raises(WorkerFailed, match=r"^model good has the version .*; write a whole number from 1 up$"):
         check_names([replace(GOOD, version=version)])

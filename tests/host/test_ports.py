@@ -26,13 +26,11 @@ def proc(tmp_path: Path) -> Path:
 
 
 def test_the_holder_without_ipv6(proc: Path) -> None:
-    """Seen red with a table of TCP over IPv6 expected."""
     assert _by_whom(8000, proc) == " by nginx (process 17)"
     assert _by_whom(8001, proc) == ""
 
 
 def test_a_holder_that_ends_meanwhile(proc: Path) -> None:
-    """Seen red with the name of a process expected."""
     (proc / "net" / "tcp6").write_text(HEADER)
     (proc / "17" / "comm").unlink()
     assert _by_whom(8000, proc) == ""
@@ -42,7 +40,6 @@ def test_a_holder_that_ends_meanwhile(proc: Path) -> None:
     ("plugin", "by"), [("", ""), ("built-in", ""), ("acme (acme 1.0)", ", by hook plugin acme (acme 1.0)")]
 )
 def test_one_port_for_two(plugin: str, by: str) -> None:
-    """Seen red without the plugin's name."""
     with pytest.raises(ServerError) as raised:
         settle_ports("127.0.0.1", Ports(8000, 8001, 8000), plugin)
     assert str(raised.value) == f"port 8000 is asked for twice{by}; give HTTP, gRPC and metrics a port each"

@@ -10,7 +10,6 @@ from pytriton_plugins.host.system.child import children_of
 
 
 def test_who_prints_without_end_does_not_stop_the_loop() -> None:
-    """Seen red with reads until there is nothing more (`Child._read_output`)."""
     said = run("""
         async def main():
             first = asyncio.Event()
@@ -23,7 +22,6 @@ def test_who_prints_without_end_does_not_stop_the_loop() -> None:
 
 
 def test_an_end_is_seen_while_what_the_child_started_prints() -> None:
-    """Seen red with reads until there is nothing more at the end (`Child._on_exit`)."""
     said = run("""
         async def main():
             child = start("yes & until [ \\"$(cat /proc/$!/comm)\\" = yes ]; do :; done; exit 3")
@@ -34,7 +32,6 @@ def test_an_end_is_seen_while_what_the_child_started_prints() -> None:
 
 
 def test_the_last_words_are_complete() -> None:
-    """Seen red with no read at the end (`_LAST_READS` of 0)."""
     said = run("""
         async def main():
             text = "import fcntl; fcntl.fcntl(1, 1031, 1 << 20); print(*['x'] * 250000, 'last', sep=chr(10))"
@@ -46,7 +43,6 @@ def test_the_last_words_are_complete() -> None:
 
 
 def test_all_children_are_ended_and_awaited() -> None:
-    """Seen red with no waiting in `kill_children`."""
     said = run("""
         async def main():
             children = [start("exec sleep 60") for _ in range(3)]
@@ -57,7 +53,7 @@ def test_all_children_are_ended_and_awaited() -> None:
 
 
 def test_a_child_that_somebody_else_has_reaped() -> None:
-    """A hook plugin that waits for any child. Seen red with an error in the loop, and a child that never ends."""
+    """A hook plugin that waits for any child."""
     said = run("""
         async def main():
             child = start("exit 3")
@@ -68,7 +64,6 @@ def test_a_child_that_somebody_else_has_reaped() -> None:
 
 
 def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
-    """Seen red with SIGKILL alone (`Child._on_exit`)."""
     said = run("""
         FORKED = 'trap "echo asked; exit" TERM; kill -9 $PPID; while :; do :; done'
 
@@ -82,7 +77,6 @@ def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
 
 
 def test_what_does_not_end_when_it_is_asked_is_killed() -> None:
-    """Seen red without SIGKILL at the deadline (`Child._end_group`)."""
     said = run("""
         FORKED = 'trap "" TERM; echo $$; kill -9 $PPID; while :; do :; done'
 
@@ -100,7 +94,7 @@ def test_what_does_not_end_when_it_is_asked_is_killed() -> None:
 
 
 def test_shared_memory_that_a_killed_child_has_left_is_removed() -> None:
-    """By Python's resource tracker, a process in the child's group. Seen red with SIGKILL alone (`Child._on_exit`)."""
+    """By Python's resource tracker, a process in the child's group."""
     said = run("""
         LEAVES = (
             "import os, signal; from multiprocessing.shared_memory import SharedMemory; "
@@ -120,7 +114,6 @@ def test_shared_memory_that_a_killed_child_has_left_is_removed() -> None:
 
 
 def test_a_thread_that_ends_meanwhile_has_no_children(tmp_path: Path) -> None:
-    """Seen red with OSError let through (`children_of`)."""
     for thread in ("1", "2"):
         (tmp_path / thread).mkdir()
     (tmp_path / "1" / "children").write_text("5 6 ")

@@ -91,7 +91,6 @@ def batching_of(host: RunningHost) -> Any:
 
 
 def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
-    """Seen red with room for everybody (`has_room`, backend/queue.c)."""
     with serving(tmp_path, "{ default_queue_policy = { max_queue_size = 2 } }") as host:
         assert batching_of(host) is None
         held = Held(host, tmp_path)
@@ -116,7 +115,6 @@ def test_with_a_free_worker_nobody_waits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_request_that_waits_too_long_is_answered(tmp_path: Path, protocol: str) -> None:
-    """Seen red with nobody looking (`is_expired`, backend/queue.c)."""
     with serving(tmp_path, "{ default_queue_policy = { default_timeout_microseconds = 200000 } }") as host:
         held = Held(host, tmp_path)
         sent = held.send(protocol)

@@ -6,7 +6,6 @@ from child_programs import run
 
 
 def test_a_hook_plugin_gets_its_childs_exit_code() -> None:
-    """Seen red with every child reaped that is no worker (`Reaper.adopted`)."""
     said = run("""
         async def main():
             reaper = Reaper()
@@ -19,7 +18,6 @@ def test_a_hook_plugin_gets_its_childs_exit_code() -> None:
 
 
 def test_a_child_that_ends_at_once_keeps_its_exit_code() -> None:
-    """Seen red with children that are known to nobody before they have answered (host/daemon.py)."""
     said = run("""
         async def main():
             reaper = Reaper()
@@ -43,7 +41,6 @@ LEAVES = """
 
 
 def test_what_is_adopted_and_has_ended_is_reaped() -> None:
-    """Seen red with no waitpid (`Reaper.reap`)."""
     said = run(
         LEAVES
         + """
@@ -61,7 +58,6 @@ def test_what_is_adopted_and_has_ended_is_reaped() -> None:
 
 
 def test_children_of_the_adopted_end_too() -> None:
-    """Seen red with one look at who is adopted (`Reaper.kill_adopted`)."""
     said = run(
         LEAVES
         + """

@@ -45,7 +45,6 @@ def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Host, Log
 
 
 def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen red with rich's markup on for the address, and for the plugin."""
     with a_host(tmp_path, "fe80::1") as (host, log):
         host.roster.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
         Report(host.roster, log).show_models(PORTS, ["plugin [red]: no module [x]"])

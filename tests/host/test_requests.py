@@ -36,7 +36,6 @@ def extremes(kind: str) -> NDArray[Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_numbers_of_each_dtype_are_exact(host: RunningHost, protocol: str, kind: str) -> None:
-    """Seen red with a dtype of NUMERIC (tensors.py) that stands for another one."""
     array = extremes(kind)
     answer = infer(host, protocol, "mirror", {kind: array}, outputs=[kind])
     assert list(answer) == [kind]
@@ -45,7 +44,6 @@ def test_numbers_of_each_dtype_are_exact(host: RunningHost, protocol: str, kind:
 
 
 def test_bfloat16_is_exact(host: RunningHost, protocol: str) -> None:
-    """Seen red with float32 written for BF16 (`bfloat16`, tensors.py)."""
     x = np.array([[1.5, -0.0, 2.0**-133, np.inf, 1.6e38, 3.140625]], ml_dtypes.bfloat16)
     y = infer(host, protocol, "doubled", {"x": x})["y"]
     assert y.dtype == x.dtype
@@ -53,7 +51,6 @@ def test_bfloat16_is_exact(host: RunningHost, protocol: str) -> None:
 
 
 def test_several_inputs_and_outputs_in_any_order(host: RunningHost, protocol: str) -> None:
-    """Seen red with the masks of requested outputs (backend/batch.c) left empty."""
     given = {kind: extremes(kind) for kind in ("int64", "bool", "float16", "uint8")}
     answer = infer(host, protocol, "mirror", given, outputs=["float16", "uint8", "int64", "float64"])
     assert set(answer) == {"float16", "uint8", "int64", "float64"}
@@ -62,28 +59,24 @@ def test_several_inputs_and_outputs_in_any_order(host: RunningHost, protocol: st
 
 
 def test_without_a_list_every_output_is_sent(host: RunningHost, protocol: str) -> None:
-    """Seen red with the masks of requested outputs (backend/batch.c) left empty."""
     answer = infer(host, protocol, "mirror", {"int8": extremes("int8")})
     assert set(answer) == set(KINDS)
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 2), (3, 0, 2)])
 def test_tensors_without_elements(host: RunningHost, protocol: str, shape: tuple[int, ...]) -> None:
-    """Seen red with no OutputBuffer for outputs of zero bytes (backend/scatter.c)."""
     answer = infer(host, protocol, "mirror", {"float32": np.zeros(shape, np.float32)}, outputs=["float32", "bool"])
     assert answer["float32"].shape == shape
     assert answer["bool"].shape == shape
 
 
 def test_strings_without_elements(host: RunningHost, protocol: str) -> None:
-    """Seen red with a table of two offsets for no strings (`_elements`, shm/arrays.py)."""
     empty = np.zeros((1, 0), object)
     answer = infer(host, protocol, "strings", {"raw": empty, "text": empty}, outputs=["raw", "text", "lengths"])
     assert [answer[name].shape for name in ("raw", "text", "lengths")] == [(1, 0)] * 3
 
 
 def test_bytes_and_text(host: RunningHost, protocol: str) -> None:
-    """Seen red with no decoding of str inputs (`_step`, worker/calling/arguments.py)."""
     raw = texts(b"\x00\xff end\x00", b"", bytes(range(256)), b"x" * 100_000)
     text = texts("größer", "", "日本", "a\x00b")
     answer = infer(host, protocol, "strings", {"raw": raw, "text": text})
@@ -93,27 +86,23 @@ def test_bytes_and_text(host: RunningHost, protocol: str) -> None:
 
 
 def test_text_that_is_not_utf8_is_the_clients_error(host: RunningHost, protocol: str) -> None:
-    """Seen red with UnicodeDecodeError let through (`_decoded`, worker/calling/arguments.py)."""
     refused = attempt(host, protocol, "strings", {"raw": texts("a"), "text": texts(b"good", b"ab\xff")})
     assert refused.status in ("400", "StatusCode.INVALID_ARGUMENT")
     assert "input 'text': string 1 is not UTF-8" in refused.error
 
 
 def test_scalars_travel_as_one_element(host: RunningHost, protocol: str) -> None:
-    """Seen red with no reshaping of scalars (`_step`, worker/calling/arguments.py)."""
     answer = infer(host, protocol, "scalars", {"x": np.array([[2.0], [0.5], [-1.0]])})
     assert answer["product"].tolist() == [[20.0], [5.0], [-10.0]]
     assert answer["had_factor"].tolist() == [[False]] * 3
 
 
 def test_an_optional_input_that_is_there(host: RunningHost, protocol: str) -> None:
-    """Seen red with an optional input left out (`ArgumentPlan.keywords`, worker/calling/arguments.py)."""
     answer = infer(host, protocol, "scalars", {"x": np.array([[2.0]]), "factor": np.array([[4.0]])})
     assert (answer["product"].tolist(), answer["had_factor"].tolist()) == ([[8.0]], [[True]])
 
 
 def test_a_model_without_batch_axis(host: RunningHost, protocol: str) -> None:
-    """Seen red with the flag for a batch axis always set (`pack_declaration`, shm/wire.py)."""
     matrix = np.array([[1, 2, 3], [10, 20, 30]], np.int64)
     answer = infer(host, protocol, "unbatched", {"matrix": matrix, "add": np.array([100], np.int64)})
     assert answer["sums"].tolist() == [111, 122, 133]
@@ -121,7 +110,6 @@ def test_a_model_without_batch_axis(host: RunningHost, protocol: str) -> None:
 
 
 def test_json_as_curl_sends_it(host: RunningHost) -> None:
-    """Seen red with another data type in the configuration (`_tensor`, host/triton/repository.py)."""
     inputs = [
         {"name": "raw", "datatype": "BYTES", "shape": [1, 1], "data": ["abc"]},
         {"name": "text", "datatype": "BYTES", "shape": [1, 2], "data": ["x", "ß"]},
@@ -157,7 +145,6 @@ def rows(numbers: list[int]) -> dict[str, NDArray[Any]]:
 
 
 def test_requests_of_different_sizes_run_as_one_batch(host: RunningHost, protocol: str, tmp_path: Path) -> None:
-    """Seen red with a batch of the first request alone (`form_batch`, backend/queue.c)."""
     requests = [[5], [6, 7], [8, 9, 10], [11, 12, 13, 14]]
     for request, answer in zip(requests, gathered(host, protocol, tmp_path, requests), strict=True):
         assert answer.error == ""
@@ -166,7 +153,6 @@ def test_requests_of_different_sizes_run_as_one_batch(host: RunningHost, protoco
 
 
 def test_one_bad_request_fails_alone(host: RunningHost, protocol: str, tmp_path: Path) -> None:
-    """Seen red with no calling alone after a failure (`CallPlan.run`, worker/calling/runner.py)."""
     requests = [[5, 6], [7, -1], [8], [2000], [9]]
     first, raises, second, refused, third = gathered(host, protocol, tmp_path, requests)
     for request, answer in (([5, 6], first), ([8], second), ([9], third)):
@@ -182,7 +168,6 @@ def test_one_bad_request_fails_alone(host: RunningHost, protocol: str, tmp_path:
 def test_without_calling_alone_one_bad_request_fails_its_batch(
     host: RunningHost, protocol: str, tmp_path: Path
 ) -> None:
-    """Seen red with the flag not looked at (`CallPlan.run`, worker/calling/runner.py)."""
     before = infer(host, protocol, "gathered_once", rows([1]))["calls"].item()
     answers = gathered(host, protocol, tmp_path, [[5, 6], [7, -1], [8]], "gathered_once")
     assert [answer.error for answer in answers] == ["ValueError: below zero: -1"] * 3
@@ -203,7 +188,6 @@ WRONG: dict[str, tuple[dict[str, NDArray[Any]], str]] = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_triton_refuses_what_does_not_fit_the_declaration(host: RunningHost, protocol: str, what: str) -> None:
-    """Seen red with dims of -1 or one data type for all tensors (`_tensor`, host/triton/repository.py)."""
     inputs, expected = WRONG[what]
     before = infer(host, protocol, "gathered", rows([1]))["calls"].item()
     refused = attempt(host, protocol, "gathered", inputs)
@@ -213,7 +197,6 @@ def test_triton_refuses_what_does_not_fit_the_declaration(host: RunningHost, pro
 
 
 def test_an_unknown_model_and_an_unknown_output(host: RunningHost, protocol: str) -> None:
-    """Seen red with one data type for all tensors (`_tensor`, host/triton/repository.py): the counting calls fail."""
     assert "is not found" in attempt(host, protocol, "nobody", rows([1])).error
     before = infer(host, protocol, "gathered", rows([1]))["calls"].item()
     assert (

@@ -30,7 +30,6 @@ def calls(host: RunningHost, protocol: str, *values: float) -> int:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_same_request_is_answered_without_a_call(host: RunningHost, protocol: str) -> None:
-    """Seen red with no ``cache-directory`` (`_cache_options`, host/triton/options.py): the server did not start."""
     value = PROTOCOLS.index(protocol)
     first = calls(host, protocol, value, 1)
     assert [calls(host, protocol, value, 1) for _ in range(5)] == [first] * 5
@@ -48,7 +47,6 @@ def test_the_same_request_is_answered_without_a_call(host: RunningHost, protocol
     ],
 )
 def test_an_error_is_never_kept(host: RunningHost, tmp_path: Path, protocol: str, how: str, said: str) -> None:
-    """Seen red without `spoil_caching` (backend/fail.c): the second answer was a success without outputs."""
     how = str(tmp_path / f"{how}-{protocol}")
     asked = {"how": texts(how)}
     assert said in attempt(host, protocol, "FailsFirst", asked).error
@@ -58,7 +56,6 @@ def test_an_error_is_never_kept(host: RunningHost, tmp_path: Path, protocol: str
 
 
 def test_without_a_cache_each_request_is_run_and_the_log_says_what_to_add() -> None:
-    """Seen red with nothing said (`_with_cache`, host/supervision/triton_config.py)."""
     with run_host(f"{MODELS}:Calls") as host:
         assert [calls(host, "grpc", 1, 1) for _ in range(3)] == [1, 2, 3]
         (line,) = [line for line in host.log.splitlines() if "cache" in line and "WARNING" in line]
@@ -104,7 +101,6 @@ HOOKS = """
 
 
 def test_neither_can_a_hook_plugin(tmp_path: Path) -> None:
-    """Seen red with its answer taken as it is (`_check`, host/supervision/triton_config.py)."""
     install(tmp_path, "acme-hooks", {"pytriton_plugins.hooks": {"cacher": "acme_hooks"}}, acme_hooks=HOOKS)
     env = {"PYTHONPATH": path_with(tmp_path)}
     with run_host(f"{MODELS}:Ambiguous", f"{MODELS}:Calls", options=[CACHE], env=env, ready=False) as host:
@@ -122,7 +118,6 @@ def test_neither_can_a_hook_plugin(tmp_path: Path) -> None:
     ],
 )
 def test_a_cache_that_cannot_be_made_ends_the_start_in_one_line(option: str, said: str) -> None:
-    """Seen red with the line not looked at (`_NO_SERVER`, host/triton/server.py): a minute later it was the load time-out."""
     began = time.monotonic()
     ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
     done = call_host("serve", f"{MODELS}:Calls", *ports, f"--server-option=cache-config={option}")

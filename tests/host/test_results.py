@@ -27,7 +27,6 @@ def protocol(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("what", WRONG)
 def test_each_wrong_result_is_one_clear_sentence(host: RunningHost, protocol: str, what: str) -> None:
-    """Seen red with no comparison of dtypes (`as_array`, worker/calling/convert.py)."""
     failed = attempt(host, protocol, "results", {"what": texts(what)})
     assert failed.error == WRONG[what]
     assert failed.status in ("500", "StatusCode.INTERNAL")
@@ -35,7 +34,6 @@ def test_each_wrong_result_is_one_clear_sentence(host: RunningHost, protocol: st
 
 
 def test_the_traceback_is_in_the_log_only(host: RunningHost) -> None:
-    """Seen red with a log line without exc_info (worker/calling/runner.py)."""
     status, answer = post(host, "/v2/models/results/infer", what("raises"))
     assert (status, answer) == (500, {"error": WRONG["raises"]})
     wait_until(lambda: "results.Odd: no luck with 1" in host.log, what="the log has the exception")
@@ -43,7 +41,6 @@ def test_the_traceback_is_in_the_log_only(host: RunningHost) -> None:
 
 
 def test_a_request_error_is_http_400_with_its_own_text(host: RunningHost) -> None:
-    """Seen red with the code of a RequestError not looked up (worker/calling/errors.py)."""
     status, answer = post(host, "/v2/models/results/infer", what("refuses"))
     assert (status, answer) == (400, {"error": "the client should know better"})
 
@@ -57,7 +54,6 @@ def test_a_code_that_triton_does_not_have_is_the_models_mistake(host: RunningHos
 
 
 def test_an_array_of_5_gb_is_refused_with_need_limit_and_remedy(host: RunningHost, protocol: str) -> None:
-    """Seen red with no comparison with the maximum (`Ledger.replace`, host/memory/ledger.py)."""
     failed = attempt(host, protocol, "large", {"bytes": np.array([[5 << 30]])})
     assert failed.status in ("503", "StatusCode.UNAVAILABLE")
     assert "needs 5120.0 MiB of shared memory" in failed.error

@@ -30,7 +30,6 @@ def numbers(draw: st.DrawFn) -> NDArray[Any]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_numbers(host: RunningHost, protocol: str) -> None:
-    """Seen red with float16 taken for int16 (`_BY_NUMPY`, tensors.py)."""
 
     @RANDOM
     @given(numbers())
@@ -45,7 +44,6 @@ def test_numbers(host: RunningHost, protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_strings(host: RunningHost, protocol: str) -> None:
-    """Seen red with elements taken from one offset too far (`_read_text`, shm/arrays.py)."""
 
     @RANDOM
     @given(st.lists(st.binary(max_size=60), max_size=20), st.lists(st.text(max_size=30), max_size=20))

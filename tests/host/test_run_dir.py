@@ -21,7 +21,6 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_nothing_of_the_users_is_removed(folder: Path) -> None:
-    """Seen red with the repository at DIR/repository and the lock at DIR/lock, both removed."""
     (folder / "repository" / "resnet").mkdir(parents=True)
     (folder / "pytriton-host-notes").mkdir()
     (folder / "lock").write_text("mine")
@@ -35,7 +34,6 @@ def test_nothing_of_the_users_is_removed(folder: Path) -> None:
 
 
 def test_addresses_stand_in_the_configured_folder(folder: Path) -> None:
-    """Seen red with host.json in the folder of the host's own."""
     (folder / "host.json").write_text("of a host that was killed")
     run_dir = RunDir(folder)
     assert not (folder / "host.json").exists()
@@ -46,7 +44,6 @@ def test_addresses_stand_in_the_configured_folder(folder: Path) -> None:
 
 
 def test_a_second_host_is_refused(folder: Path) -> None:
-    """Seen red with no check of the lock (`_claimed`)."""
     first = RunDir(folder)
     with pytest.raises(ConfigError, match="is used by another pytriton-host; name another with --run-dir"):
         RunDir(folder)
@@ -55,7 +52,6 @@ def test_a_second_host_is_refused(folder: Path) -> None:
 
 
 def test_what_a_killed_host_left_is_swept(folder: Path) -> None:
-    """Seen red with no call of `_sweep`."""
     left = folder / "pytriton-host-abc"
     left.mkdir()
     (left / "lock").touch()
@@ -66,7 +62,6 @@ def test_what_a_killed_host_left_is_swept(folder: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o770, 0o702, 0o1777])
 def test_a_folder_that_others_may_write_to_is_refused(folder: Path, mode: int) -> None:
-    """Seen red with no check of the mode."""
     folder.chmod(mode)
     with pytest.raises(ConfigError, match="run: other users can change its files; name one with --run-dir"):
         RunDir(folder)
@@ -74,7 +69,6 @@ def test_a_folder_that_others_may_write_to_is_refused(folder: Path, mode: int) -
 
 
 def test_another_users_folder_is_refused(folder: Path) -> None:
-    """Seen red with no check of the owner."""
     if os.geteuid() == 0:
         os.chown(folder, 12345, -1)
     with pytest.raises(ConfigError, match="other users can change its files"):
@@ -82,7 +76,6 @@ def test_another_users_folder_is_refused(folder: Path) -> None:
 
 
 def test_a_link_in_place_of_the_lock_is_not_followed(folder: Path) -> None:
-    """Seen red without O_NOFOLLOW."""
     (folder / "pytriton-host.lock").symlink_to(folder / "made")
     with pytest.raises(ConfigError, match="run directory"):
         RunDir(folder)
@@ -90,7 +83,6 @@ def test_a_link_in_place_of_the_lock_is_not_followed(folder: Path) -> None:
 
 
 def test_a_link_in_place_of_the_addresses_is_replaced(folder: Path) -> None:
-    """Seen red with host.json.new beside host.json, opened as it stands."""
     (folder / "precious").write_text("mine")
     (folder / "host.json.new").symlink_to(folder / "precious")
     run_dir = RunDir(folder)

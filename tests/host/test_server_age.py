@@ -27,24 +27,22 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> None:
     [("2.51.0", True), ("2.69.1", True), ("2.70.0", False), ("2.100.0", False), ("3.0", False), ("unknown", True)],
 )
 def test_which_are_old(version: str, old: bool) -> None:
-    """Seen red with versions compared as text."""
     assert too_old(version) is old
 
 
 def test_the_bundled_server_is_warned_of() -> None:
-    """And serves all the same. Seen red without a call of `check_age` (host/daemon.py)."""
+    """And serves all the same."""
     with run_host(SCALARS, options=["--address=0.0.0.0"]) as host:
         assert "tritonserver 2.51.0 is older than 26.06 (2.70) and has known security flaws, and other" in host.log
 
 
 def test_on_loopback_nothing_is_said() -> None:
-    """Seen red with no look at the address (`check_age`)."""
     with run_host(SCALARS, options=["--strict-security"]) as host:
         assert "security" not in host.log
 
 
 def test_the_bundled_server_is_refused() -> None:
-    """One line, and exit code 1. Seen red with a warning whatever `strict_security` says."""
+    """One line, and exit code 1."""
     with run_host(SCALARS, options=["--address=0.0.0.0", "--strict-security"], ready=False) as host:
         assert host.process.wait(30) == 1
         (line,) = [line for line in host.log.splitlines() if line.startswith("pytriton-host: ")]
@@ -54,7 +52,7 @@ def test_the_bundled_server_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["allow-vertex-ai", "allow-sagemaker"])
 def test_front_ends_without_restrictions(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Off; to be had with a warning; refused where everything is. Seen red with both among what nobody may set."""
+    """Off; to be had with a warning; refused where everything is."""
     options = ((name, "true"),)
     check_server_options(HostConfig(server_options=options))
     warn_of_server_options(HostConfig(server_options=options))

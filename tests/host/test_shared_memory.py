@@ -48,7 +48,6 @@ def segment_bytes(descriptor: Path) -> int:
 
 
 def test_16_mib_at_ready_and_growth_by_one_large_request() -> None:
-    """Seen red with the initial memory given to each segment (`Ledger`, host/memory/ledger.py)."""
     with run_host(f"{MEMORY}:echo") as host:
         assert segments(host) == 16 * MIB
         assert "model echo version 1: serving; shared memory 16.0 MiB for 1 worker" in host.log
@@ -64,7 +63,6 @@ def test_16_mib_at_ready_and_growth_by_one_large_request() -> None:
 
 
 def test_16_mib_are_shared_by_four_workers() -> None:
-    """Seen red with the number of workers left out of the segments (host/supervision/supervisor.py)."""
     with run_host(f"{MEMORY}:echo", options=["--workers=4"]) as host:
         assert "shared memory 16.0 MiB for 4 workers" in host.log
         wait_until(lambda: len(segment_sizes(host)) == 8, what="all four workers have both of their segments")
@@ -82,7 +80,6 @@ def small() -> Iterator[RunningHost]:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("size", [1, 48, 64, 256])
 def test_large_tensors_with_a_small_dev_shm(small: RunningHost, protocol: str, size: int) -> None:
-    """Seen red with segments made in /dev/shm instead of by memfd_create (shm/segment.py)."""
     sent = numbers(size * MIB)
     assert np.array_equal(infer(small, protocol, "echo", {"x": sent})["y"], sent)
     assert os.listdir(f"/proc/{small.process.pid}/root/dev/shm") == []
@@ -90,7 +87,6 @@ def test_large_tensors_with_a_small_dev_shm(small: RunningHost, protocol: str, s
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_past_the_maximum_that_request_fails_and_the_next_works(limited: RunningHost, protocol: str) -> None:
-    """Seen red with no comparison with the maximum (`Ledger.replace`, host/memory/ledger.py)."""
     refused = attempt(limited, protocol, "echo", {"x": numbers(64 * MIB)})
     assert refused.status in ("503", "StatusCode.UNAVAILABLE")
     assert re.search(
@@ -103,9 +99,6 @@ def test_past_the_maximum_that_request_fails_and_the_next_works(limited: Running
 
 
 def test_arrays_that_a_callable_keeps_stay_as_they_were() -> None:
-    """Seen red with no look at references (`is_kept`, worker/blocks/request_reader.py), writeable copies (`read`, there), and a
-    retired segment whose number is forgotten (backend/channel.c).
-    """
     with run_host(f"{MEMORY}:keeper") as host:
         for turn in range(40):
             x = np.full((1, 1000), turn, np.int64)
@@ -128,11 +121,7 @@ def touched(host: RunningHost) -> int:
 @pytest.mark.parametrize("table", ["shm", "models.echo.shm"])
 @pytest.mark.parametrize(("protocol", "again"), [("grpc", 1), ("http", 48)], ids=["small", "large"])
 def test_an_idle_worker_gives_its_memory_back(tmp_path: Path, protocol: str, again: int, table: str) -> None:
-    """In both directions, and it serves on.
-
-    Seen red without TRIM to the worker, without `segment_trim`, and with the last answer's block taken to stand there
-    still (`ResponseWriter.trim`).
-    """
+    """In both directions, and it serves on."""
     (tmp_path / "host.toml").write_text(f"[{table}]\ntrim_after = 1\n")
     with run_host(f"{MEMORY}:echo", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
         for size in (48, again):

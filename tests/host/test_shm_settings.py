@@ -49,7 +49,6 @@ def comes_back(host: RunningHost, size: int) -> None:
 
 
 def test_initial(tmp_path: Path, table: str) -> None:
-    """Seen red with the default for every model (`policy_of`, host/memory/allocator.py)."""
     with serving(tmp_path, table, initial='"6MiB"') as host:
         assert "model echo version 1: serving; shared memory 6.0 MiB for 1 worker" in host.log
         comes_back(host, 1)
@@ -59,7 +58,6 @@ def test_initial(tmp_path: Path, table: str) -> None:
 
 
 def test_max(tmp_path: Path, table: str) -> None:
-    """Seen red with the default for every model (`policy_of`, host/memory/allocator.py)."""
     with serving(tmp_path, table, max='"40MiB"') as host:
         for protocol in PROTOCOLS:
             refused = attempt(host, protocol, "echo", numbers(36))
@@ -70,7 +68,6 @@ def test_max(tmp_path: Path, table: str) -> None:
 
 @pytest.mark.parametrize(("growth", "grown"), [("1", 18), ("3.5", 36)])
 def test_growth(tmp_path: Path, table: str, growth: str, grown: int) -> None:
-    """Seen red with the default for every model (`policy_of`, host/memory/allocator.py)."""
     with serving(tmp_path, table, growth=growth) as host:
         comes_back(host, 9)
         assert f"shared memory grows from 16.0 MiB to {grown}.0 MiB for a batch of 9.0 MiB" in host.log
@@ -79,7 +76,7 @@ def test_growth(tmp_path: Path, table: str, growth: str, grown: int) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_on_full_and_wait(tmp_path: Path, table: str, protocol: str) -> None:
-    """Nobody gives memory back, so the wait ends with a refusal. Seen red with the default for every model."""
+    """Nobody gives memory back, so the wait ends with a refusal."""
     with serving(tmp_path, table, max='"20MiB"', on_full='"wait"', wait='"700ms"') as host:
         began = time.monotonic()
         refused = attempt(host, protocol, "echo", numbers(16))
@@ -90,7 +87,6 @@ def test_on_full_and_wait(tmp_path: Path, table: str, protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_total(tmp_path: Path, protocol: str) -> None:
-    """Seen red with no budget for the models together (`Roster`)."""
     with serving(tmp_path, "shm", total='"40MiB"') as host:
         refused = attempt(host, protocol, "echo", numbers(36))
         assert refused.error.endswith(

@@ -65,14 +65,12 @@ def complained(work: Any) -> list[str]:
 
 @pytest.mark.parametrize("way", [cancelled, over, in_the_background, left], ids=lambda way: way.__name__)
 def test_an_error_that_was_expected_is_no_news(way: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red with tasks that are only cancelled."""
     assert complained(way(ServerGone("tritonserver ended"))) == []
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("way", [cancelled, in_the_background, left], ids=lambda way: way.__name__)
 def test_any_other_is_logged(way: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red with every error taken in silently (`take_in`)."""
     logging.getLogger("pytriton").propagate = True
     assert complained(way(KeyError("a bug"))) == []
     assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -37,9 +37,7 @@ def ask(host: RunningHost) -> http.client.HTTPConnection:
     ],
 )
 def test_traces_are_written(tmp_path: Path, more: list[str], files: dict[str, list[int]]) -> None:
-    """Whole, although a client's connection stays open. Seen red with the usual time for the end, and with models that
-    are still there then.
-    """
+    """Whole, although a client's connection stays open."""
     file = tmp_path / "trace.json"
     settings = ["level=TIMESTAMPS", f"triton,file={file}", *more]
     options = [f"--server-option=trace-config={each}" for each in settings]
@@ -52,7 +50,7 @@ def test_traces_are_written(tmp_path: Path, more: list[str], files: dict[str, li
 
 
 def test_a_second_signal_does_not_wait_for_traces(tmp_path: Path) -> None:
-    """tritonserver would wait for the client whose connection stays open. Seen red with a time that nothing ends."""
+    """tritonserver would wait for the client whose connection stays open."""
     options = [
         f"--server-option=trace-config=triton,file={tmp_path / 'trace.json'}",
         "--server-option=exit-timeout-secs=600",

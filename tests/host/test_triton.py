@@ -46,21 +46,18 @@ def command(found: FoundServer, config: HostConfig) -> list[str]:
 
 
 def test_what_a_server_may_lack_is_left_out(tmp_path: Path) -> None:
-    """Seen red with every option needed (`_DISPENSABLE`, host/triton/options.py)."""
     _, *flags = command(server_that_knows(tmp_path, NEEDED), HostConfig())
     assert [flag.removeprefix("--").partition("=")[0] for flag in flags] == NEEDED
 
 
 @pytest.mark.parametrize("lacking", NEEDED)
 def test_a_server_that_lacks_what_keeps_clients_out_is_refused(tmp_path: Path, lacking: str) -> None:
-    """Seen red with unknown options left out."""
     found = server_that_knows(tmp_path, [name for name in NEEDED if name != lacking])
     with pytest.raises(ServerError, match=f"has no option --{lacking}, which pytriton-host needs; install a newer"):
         command(found, HostConfig())
 
 
 def test_restrictions_that_nothing_needs_may_be_lacking(tmp_path: Path) -> None:
-    """Seen red with restrictions needed even when every category is open."""
     found = server_that_knows(tmp_path, NEEDED[:-2])
     flags = command(found, HostConfig(allow=("shared-memory", "model-repository", "trace", "logging")))
     assert not any("restricted" in flag for flag in flags)
@@ -68,7 +65,6 @@ def test_restrictions_that_nothing_needs_may_be_lacking(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\n", "#!/bin/sh\necho 'cannot load libmissing.so.7'\nexit 127\n"])
 def test_a_server_that_does_not_tell_its_options_is_refused(tmp_path: Path, text: str) -> None:
-    """Seen red with an empty help taken for a server without options."""
     program = tmp_path / "tritonserver"
     program.write_text(text)
     program.chmod(0o755)
@@ -79,7 +75,6 @@ def test_a_server_that_does_not_tell_its_options_is_refused(tmp_path: Path, text
 
 
 def test_a_file_that_is_no_program(tmp_path: Path) -> None:
-    """Seen red with OSError let through."""
     program = tmp_path / "tritonserver"
     program.write_bytes(b"\x7fELF of another machine")
     program.chmod(0o755)
@@ -88,7 +83,6 @@ def test_a_file_that_is_no_program(tmp_path: Path) -> None:
 
 
 def test_a_program_that_goes_before_it_is_started(tmp_path: Path) -> None:
-    """Seen red with OSError let through (`TritonServer.start`)."""
     found = server_that_knows(tmp_path, NEEDED)
     command(found, HostConfig())
     found.path.unlink()

@@ -34,7 +34,6 @@ async def a_moment() -> None:
 
 
 def test_so_many_at_a_time_and_who_has_begun_first() -> None:
-    """Seen red with a semaphore, which knows one order only."""
 
     async def main() -> None:
         turns, ends = Turns(2), {name: asyncio.Event() for name in "abcde"}
@@ -55,7 +54,7 @@ def test_so_many_at_a_time_and_who_has_begun_first() -> None:
 
 
 def test_who_is_cancelled_takes_nobodys_turn() -> None:
-    """While it waits, and in the moment in which its turn comes. Seen red with a turn that is lost then (`_take`)."""
+    """While it waits, and in the moment in which its turn comes."""
 
     async def main() -> None:
         turns = Turns(1)
@@ -79,7 +78,6 @@ def test_who_is_cancelled_takes_nobodys_turn() -> None:
     ids=["it waits for something", "it computes too long"],
 )
 def test_a_turn_ends_by_itself(code: str, longest: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen red with turns that end with their import only (`Turn._look_at`)."""
     monkeypatch.setattr(module, "_LONGEST", longest)
 
     async def main() -> None:
@@ -102,7 +100,6 @@ def test_a_turn_ends_by_itself(code: str, longest: float, monkeypatch: pytest.Mo
 
 
 def test_who_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen red with a turn that ends at the first look."""
     monkeypatch.setattr(module, "_LOOK_AGAIN", 0.3)
 
     async def main() -> None:
@@ -172,6 +169,5 @@ def system(root: Path, cgroup: str, files: dict[str, str]) -> Path:
 def test_the_processors_that_may_be_used(
     tmp_path: Path, cgroup: str, files: dict[str, str], expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen red with `os.cpu_count`, which knows neither affinity nor quota."""
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
     assert usable_processors(system(tmp_path, cgroup, files)) == expected

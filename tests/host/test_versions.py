@@ -80,7 +80,6 @@ DELAY = {"dynamic_batching": {"max_queue_delay_microseconds": 1000}}
 
 @pytest.mark.parametrize("slow", [1, 2])
 def test_the_configuration_of_the_newest_counts(tmp_path: Path, slow: int) -> None:
-    """Seen red with that of the version which was loaded last: which one that is, is chance."""
     for version in (1, 2):
         wait = "sum(range(20_000_000))\n" if version == slow else ""
         own = {f"v{version}": DELAY} if version == 2 else {}

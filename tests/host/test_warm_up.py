@@ -24,7 +24,6 @@ def asked(host: RunningHost, protocol: str = "grpc") -> tuple[int, int, int]:
 
 
 def test_the_callable_runs_before_the_model_is_ready(tmp_path: Path) -> None:
-    """Seen red with no samples handed to the worker (`Worker.serve`, host/workers/process.py)."""
     gate = Gate(tmp_path / "gate")
     with run_host(f"{MODELS}:Warm", env={"WARM_GATE": str(tmp_path / "gate")}, ready=False) as host:
         wait_until(gate.is_reached, 20, "the callable runs")
@@ -64,7 +63,6 @@ def after_death(host: RunningHost) -> tuple[int, int, int] | None:
 
 
 def test_a_sample_that_fails_is_the_models_reason_and_the_others_serve() -> None:
-    """Seen red with the samples left to Triton, which most often ended by SIGSEGV."""
     with run_host(f"{MODELS}:no_zeros", f"{MODELS}:Random", ready=False) as host:
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("no_zeros")]

@@ -21,8 +21,7 @@ os._exit(3)
 
 
 def test_all_that_a_worker_said_is_heard_when_its_end_is_seen_first(tmp_path: Path) -> None:
-    """But its wishes: nobody is there to have them granted. Seen red with one message read of the rest, and without the
-    look at `exit` (`Worker._dispatch`)."""
+    """But its wishes: nobody is there to have them granted."""
     (tmp_path / "says_much.py").write_text(SAYS_MUCH_AND_ENDS)
     heard: list[int] = []
     wishes: list[Any] = []

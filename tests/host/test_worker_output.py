@@ -42,7 +42,6 @@ def failure() -> tuple[Any, str]:
 
 
 def test_a_workers_own_logging_keeps_its_level(caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red with every line told as info."""
     texts = [logged(logging.WARNING, "careful: it is hot"), "printed\n", logged(logging.DEBUG, "x")]
     assert events(caplog, "".join(texts)) == [
         ("WARNING", ["careful: it is hot"]),
@@ -53,7 +52,7 @@ def test_a_workers_own_logging_keeps_its_level(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_message_of_several_lines_is_one(caplog: pytest.LogCaptureFixture) -> None:
-    """Also in several reads. Seen red with messages taken apart at line ends (worker/log.py)."""
+    """Also in several reads."""
     info, text = failure()
     lines = [f"{line}\n" for line in logged(logging.ERROR, "model: it failed", exc_info=info).split("\n") if line]
     (event,) = events(caplog, lines[0] + lines[1], "".join(lines[2:]))
@@ -62,14 +61,13 @@ def test_a_message_of_several_lines_is_one(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_what_a_client_sent_forges_no_message(caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red with any line that looks like a message taken for one."""
     forged = "ERROR pytriton.host: the disk is full"
     texts = logged(logging.INFO, f"a client sent x\n{forged}") + f"{forged}\n"
     assert events(caplog, texts) == [("INFO", ["a client sent x", forged]), ("INFO", [forged])]
 
 
 def test_a_printed_traceback_is_one_message(caplog: pytest.LogCaptureFixture) -> None:
-    """`traceback.print_exc` writes line by line. Seen red with what is held back logged after each read."""
+    """`traceback.print_exc` writes line by line."""
     _, text = failure()
     pieces = [f"{line}\n" for line in text.splitlines()]
     assert events(caplog, "before\n", *pieces, "after\n", pause=0.001) == [
@@ -114,7 +112,6 @@ def test_a_printed_traceback_behind_an_unfinished_line_is_an_error(caplog: pytes
 
 
 def test_long_lines_cost_no_more_than_their_length(caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red, after minutes, with a pattern that tries every beginning of what stands before a traceback."""
     assert len(events(caplog, ("y" * 8000 + "\n") * 500)) > 0
 
 
@@ -129,13 +126,11 @@ def test_a_message_holds_no_marks_of_others(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_two_tracebacks_are_two_messages(caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red with a traceback that goes on with whatever follows."""
     _, text = failure()
     assert events(caplog, f"{text}\n{text}\n") == [("ERROR", text.splitlines())] * 2
 
 
 def test_a_message_without_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red without a most of lines."""
     said = events(caplog, logged(logging.INFO, "\n".join("x" * 1000)))
     assert max(len(lines) for _, lines in said) == 300
     assert sum(len(lines) for _, lines in said) == 1000

@@ -645,10 +645,7 @@ def logged_parts(function: Any) -> Any:
 
 
 def test_what_a_decorator_below_makes_of_a_generator_is_what_counts() -> None:
-    """Its wrapper is what is called: one that yields streams, one that returns answers once.
-
-    Seen red with the wrapped function asked how it answers (`_answering`).
-    """
+    """Its wrapper is what is called: one that yields streams, one that returns answers once."""
 
     class Logged(Yields):
         __call__ = logged_parts(Yields.__call__)
@@ -677,7 +674,6 @@ def f({parameters}): ...
     [("a, ctx: Context", "ctx", "Context"), ("requests: list[Request]", "requests", "Request")],
 )
 def test_what_is_imported_for_type_checkers_only_is_told_to_move(parameters: str, parameter: str, name: str) -> None:
-    """Seen red with annotations that cannot be resolved passed over (`meaning_of`)."""
     source = compile(TYPES_ONLY.format(parameters=parameters), "made.py", "exec", dont_inherit=True)
     with pytest.raises(DeclarationError) as caught:
         exec(source, {"__name__": "made"})

@@ -60,7 +60,6 @@ def test_models_whose_answers_may_be_cached(model: ModelDeclaration) -> None:
     ],
 )
 def test_models_that_a_cache_would_answer_wrongly(model: ModelDeclaration, problem: str) -> None:
-    """Seen red with one axis of any length taken for none, and with optional inputs taken for required ones."""
     assert config_problems(model) == []
     (told,) = config_problems(replace(model, triton_config=CACHED))
     assert told.startswith(problem)

@@ -32,7 +32,7 @@ def test_details_of_which_there_is_nothing_to_say() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_flags_are_read_where_they_are_written(count: int) -> None:
-    """An odd number of them is filled up to a multiple of 8. Seen red with no such filling in `_read`."""
+    """An odd number of them is filled up to a multiple of 8."""
     details = bytearray(b"\0" * 8 + pack_details([Detail(str(place)) for place in range(count)]))
     for place in range(count):
         details[8 + 16 + 4 * place] = 1
@@ -84,7 +84,7 @@ change = st.tuples(st.integers(0, len(DETAILS) - 1), st.sampled_from([1, 2, 4, 8
 @settings(max_examples=2000, deadline=None, derandomize=True)
 @given(st.lists(change, min_size=1, max_size=4), st.integers(0, len(DETAILS)), st.integers(0, 2**32))
 def test_details_changed_at_random(changes: list[tuple[int, int, int]], offset: int, place: int) -> None:
-    """Read or refused. Seen red with `struct.error` let through, and by its duration without a look at `length`."""
+    """Read or refused."""
     content = bytearray(DETAILS)
     for at, size, number in changes:
         content[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "little")

@@ -116,7 +116,6 @@ def test_requests_one_by_one_with_a_context() -> None:
 
 class TestCancelled:
     def test_in_the_middle_of_an_await(self) -> None:
-        """Seen red with CANCEL not looked at (`AsyncServer._on_readable`)."""
         gate = Gate()
         seen = []
 
@@ -176,7 +175,6 @@ class TestCancelled:
             assert outputs(channel.answered()) == [("INVALID_ARG", "enough")]
 
     def test_what_would_be_called_alone_is_not_called_any_more(self) -> None:
-        """Seen red with each request called all the same (`CallPlan.run_async`)."""
         gate = Gate()
         calls: list[list[float]] = []
 
@@ -233,7 +231,6 @@ class TestCancelled:
 
 
 def test_what_a_callable_cancels_by_itself_is_a_failure_like_any_other() -> None:
-    """Seen red with every CancelledError taken for one of the clients: the whole batch failed with it."""
 
     async def function(x: Array) -> Array:
         if x[0, 0] == 1 or len(x) == 1:
@@ -280,7 +277,7 @@ class TestCancelledStreams:
                 assert not answered.retired
 
     def test_while_a_part_is_not_taken(self, caplog: pytest.LogCaptureFixture) -> None:
-        """The end is not written over it. Seen red with a future that the cancellation ended (`asyncio.shield`)."""
+        """The end is not written over it."""
         closed = threading.Event()
 
         async def function(x: Array) -> AsyncIterator[Array]:
@@ -338,7 +335,6 @@ class TestCancelledStreams:
 
 @pytest.mark.parametrize("answers", ["async", "async_stream"])
 def test_inputs_that_are_kept_and_those_that_are_not(answers: Any) -> None:
-    """Seen red with the arrays held by the server until the answer is sent (`AsyncServer._answer`)."""
     kept: list[Array] = []
 
     def keep(x: Array) -> None:

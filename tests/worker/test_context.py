@@ -168,7 +168,6 @@ class Held:
 
 
 def test_cancelled_requests_are_seen_while_the_callable_runs() -> None:
-    """Seen red with the flags read once, when the batch comes (`Exchange.is_cancelled`)."""
     held = Held()
     with open_channel(MODEL, held) as channel:
         channel.ask(ONE, TWO)
@@ -183,7 +182,6 @@ def test_cancelled_requests_are_seen_while_the_callable_runs() -> None:
 
 
 def test_a_context_that_is_kept_says_what_it_said_and_nothing_of_the_next_batch() -> None:
-    """Seen red with the details read where they lie, and with flags looked at after the answer (`Exchange`)."""
     held = Held()
     with open_channel(MODEL, held) as channel:
         channel.ask(ONE, details=[Detail("first", 1, (("a", "b"),))])
@@ -310,7 +308,6 @@ class TestSet:
         assert [len(each) for each in parameters(said_by(say, 2)).values()] == [64, 64]
 
     def test_what_is_said_in_one_batch_is_not_said_in_the_next(self) -> None:
-        """Seen red with the short way taken by an answer that says something (`ChannelServer._answer_views`)."""
 
         def function(x: Array, ctx: Context) -> Array:
             if x[0, 0] == 1:
@@ -343,7 +340,6 @@ class TestFail:
 
     @pytest.mark.parametrize("count", [1, 3])
     def test_all_of_them_and_nothing_is_returned(self, count: int) -> None:
-        """Seen red with the result looked at all the same (`CallPlan._finished`)."""
 
         def function(x: Array, ctx: Context) -> None:
             for place, request in enumerate(ctx.requests):
@@ -355,7 +351,6 @@ class TestFail:
                 assert outputs(channel.send(*BATCH[:count])) == expected
 
     def test_a_failure_between_answers_that_are_alike(self) -> None:
-        """Seen red with such an answer learned (`ChannelServer._answer_views`)."""
 
         def function(x: Array, ctx: Context) -> Array:
             if x[0, 0] < 0:
@@ -382,7 +377,6 @@ class TestCalledAlone:
     """After a failure in a batch of several each request is called alone."""
 
     def test_each_has_its_own_request_in_a_fresh_context(self) -> None:
-        """Seen red with the requests counted from the batch's first (`requests_of`)."""
         contexts = []
 
         def function(x: Array, ctx: Context) -> Array:
@@ -402,7 +396,6 @@ class TestCalledAlone:
         assert len({id(ctx) for ctx in contexts}) == 8
 
     def test_nothing_that_was_said_before_the_failure_is_kept(self) -> None:
-        """Seen red with what was said not forgotten (`CallPlan._alone`)."""
 
         def function(x: Array, ctx: Context) -> Array:
             if not alone(ctx):
@@ -420,7 +413,6 @@ class TestCalledAlone:
     @pytest.mark.parametrize("failed", [0, 1, 2])
     @pytest.mark.parametrize("returned", ["the rows", "nothing"])
     def test_one_that_is_failed_then_costs_no_other(self, failed: int, returned: str) -> None:
-        """Seen red with the failures of all counted for each (`CallPlan._finished`): others had no outputs."""
 
         def function(x: Array, ctx: Context) -> Array | None:
             if not alone(ctx):
@@ -482,7 +474,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_damaged_details_fail_what_looks_at_them_and_nothing_else(damage: str) -> None:
-    """No backend writes such details. Seen red with `struct.error`, and with a walk without end (`read_details`)."""
+    """No backend writes such details."""
 
     def function(x: Array, ctx: Context) -> Array:
         assert not ctx.cancelled

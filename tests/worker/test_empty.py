@@ -80,7 +80,6 @@ PLACES: dict[str, tuple[Callable[[Context, Array], Array], int]] = {
 
 @pytest.mark.parametrize("what", PLACES)
 def test_what_lies_in_the_response_stays_where_it_lies(what: str) -> None:
-    """Seen red with every array copied, and with any view taken as it lies (`ResponseRoom._in_response`)."""
     function, place = PLACES[what]
     with open_channel(model(), lambda x, ctx: function(ctx, x)) as channel:
         for start in range(4):
@@ -183,7 +182,6 @@ def test_where_there_is_no_room_an_array_lies_elsewhere(columns: int) -> None:
 
 
 def test_room_is_left_for_the_answer_to_each_request() -> None:
-    """Seen red with room for one request alone: the worker ended, for its last word had no place."""
     requests = [numbers([number]) for number in range(64)]
     whole = (1 << 16) - 256  # the array and the block of one request fit
 
@@ -240,7 +238,7 @@ def test_a_shape_that_no_memory_holds_is_an_error() -> None:
     ids=["whole", "columns", "another view"],
 )
 def test_kept_arrays_stay_as_they_were(keep: Callable[[Array], Array]) -> None:
-    """Seen red with nothing done about them (`ResponseRoom.release`). After three in a row they lie elsewhere."""
+    """After three in a row they lie elsewhere."""
     kept: list[Array] = []
 
     def function(x: Array, ctx: Context) -> Array:
@@ -274,7 +272,6 @@ def test_an_array_that_is_kept_now_and_then() -> None:
 
 
 def test_kept_arrays_stay_where_they_are_while_there_is_no_memory(caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red with the segment written again: what was kept had the next answer's numbers (`ResponseRoom.release`)."""
     kept: list[Array] = []
 
     def function(x: Array, ctx: Context) -> Array:
@@ -315,7 +312,6 @@ def test_an_array_of_a_batch_that_failed_is_no_part_of_the_answers() -> None:
 
 
 def test_a_context_gives_and_takes_nothing_once_its_batch_is_answered() -> None:
-    """Seen red with an old context that could write into the answer of the next batch (`Exchange._check_open`)."""
     kept: list[Context] = []
 
     def function(x: Array, ctx: Context) -> Array:
@@ -339,7 +335,6 @@ def test_a_context_gives_and_takes_nothing_once_its_batch_is_answered() -> None:
 
 
 def test_threads_of_a_callable_get_arrays_of_their_own() -> None:
-    """Seen red without a lock (`ResponseRoom.empty`), in about one of two runs of a hundred batches."""
     together = threading.Barrier(4)
     switch = sys.getswitchinterval()
 

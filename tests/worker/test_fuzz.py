@@ -62,8 +62,6 @@ def read(model: ModelDeclaration, content: bytes, changes: list[tuple[int, int, 
 @settings(max_examples=1500, deadline=None, derandomize=True)
 @given(st.sampled_from([*MODELS, *TOLD]), st.lists(change, min_size=1, max_size=4), st.integers(0, LENGTH + 8))
 def test_blocks_changed_at_random(model: ModelDeclaration, changes: list[tuple[int, int, int]], cut: int) -> None:
-    """Seen red with `struct.error`, IndexError and TypeError let through (`RequestReader.plan`), and without a look at
-    where the details begin (`RequestReader._new_plan`)."""
     read(model, CONTENT, changes, LENGTH if cut > LENGTH // 2 else cut)
 
 
@@ -72,5 +70,4 @@ def test_blocks_changed_at_random(model: ModelDeclaration, changes: list[tuple[i
 def test_tensors_that_stand_apart_changed_at_random(
     model: ModelDeclaration, changes: list[tuple[int, int, int]], cut: int
 ) -> None:
-    """Seen red with IndexError for a request that is not in the batch (`RequestReader.batch`)."""
     read(model, STAND_APART, changes, LENGTH_APART if cut > LENGTH_APART // 2 else cut)

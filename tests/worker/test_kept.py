@@ -100,7 +100,6 @@ CALL = st.tuples(
 
 @pytest.mark.parametrize("form", [plain, in_context, awaited, yielded, yielded_async, one_by_one])
 def test_what_is_kept_stays_as_it_was(form: Callable[[Keeper], Any]) -> None:
-    """Seen red with no look at references (`RequestReader.is_kept`, `ResponseRoom.release`)."""
 
     @settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.generate])
     @given(st.lists(CALL, min_size=1, max_size=12))

@@ -84,7 +84,6 @@ def opened(client: Client) -> int:
 
 
 def test_the_callable_reads_the_clients_memory(clients: Callable[[], Client]) -> None:
-    """Seen red with the views of the first request made in the segment (`RequestReader._array`)."""
     seen: list[int] = []
 
     def function(x: Array, bias: Array | None = None) -> Array:
@@ -111,7 +110,6 @@ def test_the_callable_reads_the_clients_memory(clients: Callable[[], Client]) ->
 
 
 def test_a_lent_input_that_is_given_back_is_not_copied(clients: Callable[[], Client]) -> None:
-    """Seen red with the loan's number left out of the place (`ResponseWriter._in_inputs`)."""
     client = clients()
     with open_channel(MODEL, lambda x, bias=None: x if bias is None else bias, size=1 << 18) as channel:
         channel.lend(3, client.descriptor, client.memory)
@@ -126,10 +124,7 @@ def test_a_lent_input_that_is_given_back_is_not_copied(clients: Callable[[], Cli
 
 
 def test_what_is_kept_stays_as_it_was_whatever_the_client_does(clients: Callable[[], Client]) -> None:
-    """Three times in a row it is made the worker's own, then the callable gets copies.
-
-    Seen red without `Loan.keep`: the kept arrays changed with the client's.
-    """
+    """Three times in a row it is made the worker's own, then the callable gets copies."""
     kept: list[Array] = []
 
     def function(x: Array, bias: Array | None = None) -> Array:
@@ -165,7 +160,6 @@ def test_nothing_of_a_kept_loan_holds_the_clients_file(clients: Callable[[], Cli
 
 
 def test_a_loan_that_is_called_in_is_let_go(clients: Callable[[], Client]) -> None:
-    """Seen red with the plans kept (`RequestReader.forget_loan`): their views held the mapping."""
     one, other = clients(), clients()
     with open_channel(MODEL, lambda x: x + 1, size=1 << 18) as channel:
         channel.lend(1, one.descriptor, one.memory)
@@ -222,7 +216,7 @@ def test_a_file_that_ends_inside_its_last_page(clients: Callable[[], Client]) ->
 
 
 def test_an_input_of_each_kind_is_kept(clients: Callable[[], Client]) -> None:
-    """One in the request segment, one lent. Seen red with loans not looked at once the segment is kept (`is_kept`)."""
+    """One in the request segment, one lent."""
     kept: list[Array] = []
 
     def function(x: Array, bias: Array) -> Array:
@@ -243,7 +237,6 @@ def test_an_input_of_each_kind_is_kept(clients: Callable[[], Client]) -> None:
 def test_what_is_more_than_may_be_answered_is_refused_each_time(
     clients: Callable[[], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen red with a refused answer learned (`ResponseWriter.learn`): the second was given back, beyond the limit."""
     client = clients()
 
     def refuse(end: ChannelEnd, size: int, replaced: int) -> Segment:

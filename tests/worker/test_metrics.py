@@ -52,7 +52,6 @@ def told() -> Told:
 
 
 def test_each_kind_tells_what_has_gathered(told: Told) -> None:
-    """Seen red with a counter that is not set back, and with a gauge that is (worker/metrics/series.py)."""
     metrics = told.metrics
     for _ in range(3):
         metrics.counter("hits", help="how often", colour="red").inc()
@@ -210,7 +209,7 @@ WRONG: dict[str, tuple[Use, type[Exception], str]] = {
 
 
 def test_the_prefix_is_turned_off_for_names_that_nobody_else_has(told: Told) -> None:
-    """The same name with the prefix is another metric. Seen red with one name for both (`Metrics._family`)."""
+    """The same name with the prefix is another metric."""
     plain, prefixed = told.metrics.unprefixed, told.metrics
     plain.counter("acme_hits", "Hits", colour="red").inc(2)
     assert plain.counter("acme_hits", colour="red") is plain.counter("acme_hits", colour="red")
@@ -255,7 +254,6 @@ NUMBERS = st.floats(-1e300, 1e300, allow_nan=False)
 @example([0.1, 0.5], [0.1, 0.1, 0.1])
 @given(st.lists(NUMBERS, min_size=1, max_size=64, unique=True).map(sorted), st.lists(NUMBERS, max_size=200))
 def test_means_fall_where_the_values_fell(buckets: list[float], values: list[float]) -> None:
-    """Seen red with the mean as division gives it (`kept_in_bucket`, metric_rules.py)."""
     histogram = Histogram(Alone(), Family("histogram", "h", "", tuple(buckets)), ())
     for value in values:
         histogram.observe(value)
@@ -274,8 +272,7 @@ def test_a_histogram_without_buckets_has_those_for_seconds(told: Told) -> None:
 
 
 def test_what_threads_count_while_it_is_told_is_all_there(told: Told) -> None:
-    """Seen red with a series that goes on waiting once it was told (`Series.take`). Without the lock it is green where
-    no thread is stopped within an addition, as in CPython 3.11."""
+    """Without the lock it is green where no thread is stopped within an addition, as in CPython 3.11."""
     total: list[float] = []
 
     def count() -> None:
@@ -292,7 +289,6 @@ def test_what_threads_count_while_it_is_told_is_all_there(told: Told) -> None:
 
 
 def test_more_series_than_there_may_be_are_left_out(told: Told, caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red without the limit (`Metrics._get_or_make`)."""
     with caplog.at_level(logging.WARNING, "pytriton.worker"):
         for number in range(2 * MAX_SERIES):
             told.metrics.counter("users", user=str(number)).inc()
@@ -311,7 +307,6 @@ def flushing_threads() -> int:
 
 
 def test_no_thread_runs_before_something_is_counted() -> None:
-    """Seen red with a thread that `Metrics.__init__` starts."""
     told = Told(PERIOD)
     before = flushing_threads()
     counter = told.metrics.counter("hits")
@@ -355,7 +350,6 @@ def run_worker(program: str) -> list[dict[str, Any]]:
 
 
 def test_what_was_counted_last_is_told_at_the_end() -> None:
-    """Seen red without `atexit`."""
     (message,) = run_worker("metrics.counter('hits').inc()\nmetrics.counter('hits').inc()\n")
     assert [change["changes"] for change in message["changes"]] == [[[2.0, 1]]]
 
@@ -365,7 +359,6 @@ def test_a_worker_that_counts_nothing_says_nothing() -> None:
 
 
 def test_what_does_not_fit_into_one_message_goes_in_several() -> None:
-    """Seen red with one message for all: the link refuses it (`_messages`)."""
     program = """
 for number in range(150):
     labels = {f"label_{place}": chr(0x1F600 + place) * 195 + str(number) for place in range(8)}
@@ -377,7 +370,7 @@ for number in range(150):
 
 
 def test_a_child_that_the_callable_forks_counts_for_itself() -> None:
-    """Its parent's flush may hold the lock at that moment. Seen red without `_forget`: the child hangs."""
+    """Its parent's flush may hold the lock at that moment."""
     program = """
 metrics.counter("hits").inc()
 held, done = threading.Event(), threading.Event()

@@ -68,7 +68,6 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningHost
 
 
 def test_pluggy_is_imported_only_for_hooks_of_the_worker(host: RunningHost, request: pytest.FixtureRequest) -> None:
-    """Seen red with every hook plugin handed to the worker (`HookManager.worker_references`)."""
     imported = modules_of(host)
     observed = request.node.callspec.params["host"] == "hooks of the worker"
     assert ("pluggy" in imported) is observed
@@ -154,7 +153,6 @@ def test_each_request_of_batches_of_one_form_is_told_before_and_after(observed: 
 
 
 def test_what_became_of_each_request_of_a_batch_that_failed(observed: Observed) -> None:
-    """Seen red with the failures of the last request that was called alone (`_failures_in`, worker/channels/base.py)."""
     new_server, log = observed(KEEPS_A_LOG)
     with open_channel(MODEL_M, picky, new_server=new_server) as channel:
         for first in (1, 4):

@@ -127,8 +127,7 @@ def check(model: Model, answered: Answered) -> None:
 )
 @given(st.lists(steps, min_size=2, max_size=8), st.integers(1, 3))
 def test_every_answer_is_what_was_returned(told: list[Step], times: int) -> None:
-    """Each step some times in a row, so that answers are learned. Seen red with answers that were learned for an array
-    in another place (`ResponseWriter._arrays`), and with arrays in the old segment taken for some in the new one."""
+    """Each step some times in a row, so that answers are learned."""
     model = Model()
     number = 0
     with open_channel(MODEL, model) as channel:

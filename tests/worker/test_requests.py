@@ -118,7 +118,6 @@ def test_an_input_that_a_request_lacks() -> None:
 
 
 def test_exceptions_among_the_results_fail_their_requests(caplog: pytest.LogCaptureFixture) -> None:
-    """Seen red with exceptions taken for outputs (`CallPlan._each`)."""
     calls = []
 
     def function(requests: list[Request]) -> list[Any]:
@@ -210,7 +209,6 @@ class TestBesideAContext:
             assert outputs(channel.send(*RAGGED)) == [[[1]], [[2, 3], [4, 5]], [[6, 7, 8]]]
 
     def test_arrays_from_empty_are_the_results_of_single_requests(self) -> None:
-        """Seen red with the entries of all given to the first (`CallPlan._each`)."""
 
         def function(requests: list[Request], ctx: Context) -> list[Any]:
             results = []
@@ -228,7 +226,7 @@ class TestBesideAContext:
 
 
 def test_what_is_said_of_a_request_needs_no_context(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor a result, if it is that it fails. Seen red with the missing result logged (`CallPlan._each`)."""
+    """Nor a result, if it is that it fails."""
 
     def function(requests: list[Request]) -> list[Any]:
         for place, each in enumerate(requests):

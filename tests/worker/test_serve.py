@@ -41,7 +41,6 @@ def values(channel: ChannelEnd, *requests: dict[str, Array], output: str = "y") 
 
 
 def test_batches_of_one_form_after_another() -> None:
-    """Seen red with the keywords of the first batch given to all (`ChannelServer._answer`)."""
     with open_channel(model(), lambda x: {"y": x + 1}) as channel:
         for start in range(5):
             requests = [numbers([start, 2]), numbers([3, start], [5, 6])]
@@ -61,7 +60,6 @@ RESULTS: dict[str, tuple[tuple[Tensor, ...], Callable[[Array], Any]]] = {
 
 @pytest.mark.parametrize("form", RESULTS)
 def test_every_form_of_result_again_and_again(form: str) -> None:
-    """Seen red with the outputs taken in the order of the dict (`ResponseWriter._arrays`)."""
     outputs, function = RESULTS[form]
     with open_channel(model(*outputs), function) as channel:
         for start in range(4):
@@ -99,7 +97,6 @@ def test_a_model_without_batch_axis() -> None:
 
 
 def test_a_callable_that_reshapes_its_input_in_place() -> None:
-    """Seen red with the plan's own views handed to the callable (`ChannelServer._answer`)."""
 
     def function(x: Array) -> Array:
         assert x.shape == (1, 4)
@@ -126,7 +123,6 @@ def test_inputs_are_read_only() -> None:
 
 
 def test_a_failure_between_good_batches() -> None:
-    """Seen red with a failed batch written as if it were the last good one (`ChannelServer._answer`)."""
 
     def function(x: Array) -> Array:
         if (x < 0).any():
@@ -150,7 +146,6 @@ def test_a_wrong_result_between_good_ones() -> None:
 
 
 def test_rows_are_checked_in_every_batch() -> None:
-    """Seen red with the answers of all forms in one dict (`Plan.answers`): two rows were taken for one."""
     with open_channel(model(), lambda x: x[:1]) as channel:
         assert values(channel, numbers([1])) == [[[1]]]
         assert values(channel, numbers([2])) == [[[2]]]
@@ -162,7 +157,7 @@ def test_rows_are_checked_in_every_batch() -> None:
     "keep", [lambda x: x, lambda x: x[:, 1:], lambda x: x.T.view(np.int32)], ids=["whole", "columns", "another view"]
 )
 def test_kept_inputs_stay_as_they_were(keep: Callable[[Array], Array]) -> None:
-    """Seen red with `is_kept` always False. After three batches in a row the callable gets copies."""
+    """After three batches in a row the callable gets copies."""
     kept: list[Array] = []
 
     def function(x: Array) -> Array:
@@ -178,7 +173,6 @@ def test_kept_inputs_stay_as_they_were(keep: Callable[[Array], Array]) -> None:
 
 
 def test_an_input_that_is_kept_now_and_then() -> None:
-    """Seen red with references to the plans' own views not counted (`RequestReader._new_plan`)."""
     kept: list[Array] = []
 
     def function(x: Array) -> Array:
@@ -195,7 +189,6 @@ def test_an_input_that_is_kept_now_and_then() -> None:
 
 
 def test_more_forms_than_are_remembered() -> None:
-    """Seen red with the count of references not taken anew when plans are forgotten: a kept input was overwritten."""
     kept: list[Array] = []
 
     def function(x: Array) -> Array:
@@ -223,7 +216,6 @@ def test_more_shapes_of_answers_than_are_remembered() -> None:
 
 
 def test_larger_and_smaller_answers_in_turn() -> None:
-    """Seen red with the block that stood before a long answer taken for one that stands (`ResponseWriter.write`)."""
 
     def function(x: Array) -> Array:
         return np.full((1, int(x[0, 0])), x[0, 1], np.float32)
@@ -255,7 +247,6 @@ GIVEN_BACK: dict[str, tuple[Callable[[Array], Array], int]] = {
 
 @pytest.mark.parametrize("what", GIVEN_BACK)
 def test_an_input_that_is_given_back_is_not_copied(what: str) -> None:
-    """Seen red with any array taken for one that lies in the segment (`ResponseWriter._in_request`)."""
     function, given_back = GIVEN_BACK[what]
     with open_channel(model(), function) as channel:
         for start in range(4):
@@ -268,7 +259,6 @@ def test_an_input_that_is_given_back_is_not_copied(what: str) -> None:
 
 
 def test_the_input_or_a_new_array_in_turn() -> None:
-    """Seen red with the answers told apart by shapes alone (`ResponseWriter._arrays`): old bytes were sent."""
 
     def function(x: Array) -> tuple[Array, Array]:
         return (x, x * 2) if x[0, 0] % 2 else (x * 3, x)

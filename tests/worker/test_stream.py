@@ -174,7 +174,6 @@ def test_a_wrong_part_closes_the_generator_and_ends_the_stream(stream: Stream, w
 
 @pytest.mark.parametrize("most", [1, 2, 4])
 def test_a_generator_is_closed_once_nobody_wants_more(stream: Stream, most: int) -> None:
-    """Seen red with the flag of TAKEN not looked at (`_is_wanted`)."""
     closed = []
 
     def function(n: Array) -> Iterator[Array]:
@@ -236,7 +235,6 @@ def test_memory_that_is_refused_ends_the_stream(stream: Stream) -> None:
 
 class TestContext:
     def test_parameters_belong_to_the_part_that_follows(self, stream: Stream) -> None:
-        """Seen red with those of one part sent with the next as well (`StreamSlot.part`)."""
 
         def function(n: Array, ctx: Context) -> Iterator[Array]:
             (request,) = ctx.requests
@@ -254,7 +252,7 @@ class TestContext:
 
     @pytest.mark.parametrize("at", [0, 1, 2])
     def test_the_request_is_failed(self, stream: Stream, at: int) -> None:
-        """At the first, in the middle and behind the last. Seen red with failures not looked at (`StreamSlot`)."""
+        """At the first, in the middle and behind the last."""
         closed = []
 
         def function(n: Array, ctx: Context) -> Iterator[Array]:
@@ -298,7 +296,7 @@ class TestContext:
 
 
 def test_a_part_stays_as_it_is_until_it_was_taken(stream: Stream) -> None:
-    """Whatever the generator does meanwhile. Seen red with arrays from `empty` that lay over it (`ResponseRoom`)."""
+    """Whatever the generator does meanwhile."""
     went_on = threading.Event()
 
     def function(n: Array, ctx: Context) -> Iterator[Array]:
@@ -322,7 +320,6 @@ def test_a_part_stays_as_it_is_until_it_was_taken(stream: Stream) -> None:
 
 
 def test_the_end_is_said_when_the_last_part_was_taken(stream: Stream) -> None:
-    """Seen red without the wait behind the last part (`StreamServer._run`, `AsyncStreamServer._stream`)."""
     with stream(counted) as channel:
         channel.ask(n(1))
         message = channel.next_message()

@@ -24,7 +24,6 @@ def refuse(size: int, replaced: int) -> Segment:
 
 
 def test_error_texts_without_room_are_cut() -> None:
-    """Seen red with the last reservation not guarded: the worker ended with ShmError."""
     descriptor = create_segment_file(1 << 16)
     segment = Segment(1, descriptor, writable=True)
     os.close(descriptor)

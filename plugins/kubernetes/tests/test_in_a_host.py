@@ -53,7 +53,6 @@ def ready_is(host: RunningHost, status: int) -> None:
 
 
 def test_the_file_takes_readiness_and_gives_it_back(host: RunningHost, switch: Path) -> None:
-    """Seen red with an answer that has no objection (`objection`)."""
     for _ in range(2):
         switch.write_text("the disk is full\n")
         ready_is(host, 400)
@@ -64,7 +63,6 @@ def test_the_file_takes_readiness_and_gives_it_back(host: RunningHost, switch: P
 
 
 def test_the_limit_of_the_model_is_half_of_the_pods(host: RunningHost) -> None:
-    """Seen red without an answer to `pytriton_choose_shm_policy`."""
     command = [sys.executable, "-m", "pytriton_plugins", "status", "--json", "--pid", str(host.process.pid)]
     (model,) = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["models"]
     assert model["memory"]["max"] == 100 << 20
@@ -82,9 +80,7 @@ def send(host: RunningHost) -> None:
 
 
 def test_the_stop_uses_what_the_grace_period_leaves(host: RunningHost) -> None:
-    """A request that never ends gets all of it, and the end comes before the kubelet's. Seen red without an answer to
-    `pytriton_choose_drain`: it got 1 s, the default of that time.
-    """
+    """A request that never ends gets all of it, and the end comes before the kubelet's."""
     client = threading.Thread(target=send, args=(host,))
     client.start()
     wait_until(lambda: "a request is held" in host.log, 10, "a request is in flight")

@@ -88,7 +88,6 @@ def test_the_drain_uses_what_the_grace_period_leaves(
 def test_too_short_a_grace_period_ends_the_start(
     grace: str, flags: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen red with the plugin leaving the sum to the daemon, which does not know what to raise."""
     monkeypatch.setenv(plugin.GRACE_PERIOD, grace)
     expected = f"(POD_TERMINATION_GRACE_PERIOD={grace}) {said}; raise terminationGracePeriodSeconds and the variable;"
     with pytest.raises(HookError, match=re.escape(expected)):
@@ -123,7 +122,6 @@ def test_a_grace_period_that_is_none(text: str, tmp_path: Path, monkeypatch: pyt
     ],
 )
 def test_settings_that_make_no_sense_end_the_start(settings: dict[str, Any], said: str) -> None:
-    """Seen red with them looked at by the hooks that need them only (`pytriton_choose_drain`)."""
     with pytest.raises(HookError, match=re.escape(said)):
         hook_manager(plugin, settings=settings).choose_drain(IN_A_POD)
 
@@ -142,7 +140,6 @@ def test_without_a_limit_there_is_no_answer(limit: Path) -> None:
 
 
 def test_a_share_of_the_pods_limit(limit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen red with the cgroup asked first (`memory_limit`)."""
     limit.write_text(f"{512 * MIB}\n")
     monkeypatch.setenv(plugin.MEMORY_LIMIT, str(1024 * MIB))
     assert policy() == ShmPolicy(16 * MIB, 512 * MIB)
@@ -165,7 +162,6 @@ def test_never_below_the_start_nor_above_the_default(monkeypatch: pytest.MonkeyP
 
 
 def test_a_limit_that_is_no_number_of_bytes_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen red with it looked at when the first model is there (`pytriton_choose_drain`)."""
     monkeypatch.setenv(plugin.MEMORY_LIMIT, "4Gi")
     with pytest.raises(HookError, match="the variable POD_MEMORY_LIMIT is '4Gi'; it must be bytes, as the"):
         drain(tmp_path)
@@ -206,7 +202,6 @@ def test_the_first_line_is_the_reason(tmp_path: Path, content: bytes, said: str)
 
 
 def test_what_is_no_file_counts_and_holds_nobody_up(tmp_path: Path) -> None:
-    """Seen red, for ever, with a FIFO opened as a file is (`_first_line` without `S_ISREG` and `O_NONBLOCK`)."""
     os.mkfifo(tmp_path / "fifo")
     assert reason(tmp_path / "fifo") == f"{tmp_path}/fifo exists"
     assert reason(tmp_path) == f"{tmp_path} exists"
@@ -214,7 +209,7 @@ def test_what_is_no_file_counts_and_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_counts(tmp_path: Path) -> None:
-    """One that even root cannot read, and one that nobody can look at. Seen red with both raised."""
+    """One that even root cannot read, and one that nobody can look at."""
     assert reason("/proc/self/mem") == "/proc/self/mem exists"
     (tmp_path / "round").symlink_to("round")
     assert reason(tmp_path / "round") == f"{tmp_path}/round may exist: Too many levels of symbolic links"

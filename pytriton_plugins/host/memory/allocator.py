@@ -12,8 +12,8 @@ import attrs
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.overrides import worker_count
 from pytriton_plugins.errors import HookError, ShmError
-from pytriton_plugins.hooks.calls import Answer as Chosen
-from pytriton_plugins.hooks.defaults import pytriton_choose_shm_full_action
+from pytriton_plugins.hooks.builtin import pytriton_choose_shm_full_action
+from pytriton_plugins.hooks.calling import Answer as Chosen
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory.ledger import Budget, Grant, Ledger, Shortfall
 from pytriton_plugins.model.declaration import ModelDeclaration

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pytriton_plugins.config.overrides import configured, is_required, worker_count
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
-from pytriton_plugins.hooks.defaults import LONGEST_RESTART
+from pytriton_plugins.hooks.builtin import LONGEST_RESTART
 from pytriton_plugins.hooks.manager import BUILT_IN
 from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish, fixed_fields, ledger_of
 from pytriton_plugins.host.memory.ledger import in_mib

@@ -58,7 +58,6 @@ def faked(offset: Path) -> dict[str, str]:
 
 
 def test_the_time_of_day_jumps(tmp_path: Path) -> None:
-    """Seen red with a worker's silence counted from its last answer by the time of day (`Worker.silent_for`)."""
     mark, offset = Mark(), tmp_path / "offset"
     offset.write_text("+0")
     with run_host(LIFE, MODELS / "gated.py", env={**mark.env, **faked(offset)}) as host:

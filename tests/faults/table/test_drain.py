@@ -49,7 +49,7 @@ def stopped_under_load(number: signal.Signals) -> tuple[list[Sent], float, int, 
 
 
 def test_nothing_is_lost_that_was_sent_before_the_delay_is_over() -> None:
-    """Clients on kept and on new connections never stop. Seen red with a delay of 0 (`stop_taking_work`)."""
+    """Clients on kept and on new connections never stop."""
     lost, served, ends = [], [], []
     for run in range(RUNS):
         sent, stopped, code, took = stopped_under_load((signal.SIGTERM, signal.SIGINT)[run % 2])
@@ -68,7 +68,7 @@ def test_nothing_is_lost_that_was_sent_before_the_delay_is_over() -> None:
 @pytest.mark.parametrize("seconds", [0.8, *([5.0] if FULL else [])])
 @pytest.mark.parametrize("prefix", [[], AS_PID_1], ids=["child", "process 1"])
 def test_the_default_stop_loses_nothing(prefix: list[str], seconds: float) -> None:
-    """Six clients, HTTP and gRPC, and no option but the ports. Seen red with a drain of 1 s, the default until then."""
+    """Six clients, HTTP and gRPC, and no option but the ports."""
     asked = {"seconds": np.array([seconds], np.float32)}
     with (
         run_host(SECONDS, prefix=prefix, drain_timeout=None) as host,
@@ -89,7 +89,6 @@ def test_the_default_stop_loses_nothing(prefix: list[str], seconds: float) -> No
 
 
 def test_what_is_under_way_when_the_delay_is_over_arrives() -> None:
-    """Seen red with a drain that takes idleness for the end at once (`_idle`, host/shutdown.py)."""
     body = json.dumps({"inputs": [*map(text_input, IDLE)]})
     with run_host(LIFE, options=["--drain-delay=1"]) as host:
         connection = http.client.HTTPConnection(host.http, timeout=10)
@@ -112,7 +111,6 @@ def text_input(name: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_not_ready_while_it_serves_on(protocol: str) -> None:
-    """Seen red with a state that health does not look at (`Health.run`)."""
     with run_host(LIFE, options=["--drain-delay=3"]) as host:
         with Load(host, "life", lambda: IDLE, clients=2, protocols=(protocol,)) as load:
             host.process.send_signal(signal.SIGTERM)
@@ -125,7 +123,6 @@ def test_not_ready_while_it_serves_on(protocol: str) -> None:
 
 
 def test_a_worker_that_ends_during_the_delay_is_replaced() -> None:
-    """Seen red with the places given up at the signal (`Host._shut_down`)."""
     mark = Mark()
     with run_host(LIFE, options=["--drain-delay=5"], env=mark.env) as host:
         (worker,) = mark.workers()
@@ -140,7 +137,6 @@ def test_a_worker_that_ends_during_the_delay_is_replaced() -> None:
 
 
 def test_a_second_signal_ends_the_delay() -> None:
-    """Seen red with a delay that nobody can end (`stop_taking_work`)."""
     with run_host(LIFE, options=["--drain-delay=30"]) as host:
         host.process.send_signal(signal.SIGTERM)
         wait_until(lambda: "are served for 30 s more" in host.log)

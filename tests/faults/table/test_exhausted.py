@@ -49,10 +49,6 @@ def kill_worker_without_processes(host: RunningHost, pids: Cgroup, mark: Mark, l
 
 
 def test_no_process_may_be_started() -> None:
-    """Seen red without the look before a control call (`_check_threads`, host/triton/grpc_control.py), with gRPC's handlers of
-    forks, which held the host up (`_no_fork_handlers`, there), and with a health check that must have a thread
-    (`Health._look`).
-    """
     back, lost = [], []
     for _ in range(HOSTS):
         mark = Mark()
@@ -76,7 +72,7 @@ def test_no_process_may_be_started() -> None:
 
 
 def test_too_few_processes_for_a_start() -> None:
-    """Refused in one line, before tritonserver aborts for want of a thread. Seen red without `check_limits`."""
+    """Refused in one line, before tritonserver aborts for want of a thread."""
     with cgroup("pids", {"pids.max": 60}) as pids, run_host(LIFE, prefix=pids.prefix, ready=False) as host:
         line = last_line(host)
     assert line.startswith("pytriton-host: processes: ")
@@ -118,7 +114,6 @@ def last_line(host: RunningHost) -> str:
 
 
 def test_a_full_disk_at_the_start() -> None:
-    """Seen red with OSError let through (`TritonServer.start`)."""
     with run_host(LIFE, options=["--run-dir=/mnt/run"], prefix=in_namespace(FULL_DISK), ready=False) as host:
         line = last_line(host)
     assert line.startswith("pytriton-host: run directory /mnt/run")
@@ -127,7 +122,6 @@ def test_a_full_disk_at_the_start() -> None:
 
 
 def test_the_disk_is_full_when_another_server_is_started() -> None:
-    """Seen red with the gates written anew (`create_repository`)."""
     mark = Mark()
     with run_host(LIFE, options=["--run-dir=/mnt/run"], env=mark.env, prefix=in_namespace(SCRATCH)) as host:
         host.wait_settled()
@@ -163,6 +157,5 @@ def test_a_read_only_root() -> None:
 
 
 def test_a_read_only_root_and_no_run_directory() -> None:
-    """Seen red with OSError let through (`RunDir`)."""
     with run_host(LIFE, prefix=READ_ONLY, ready=False) as host:
         assert last_line(host).endswith("can be written to; name a folder with --run-dir, such as one in a tmpfs")

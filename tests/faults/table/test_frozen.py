@@ -40,7 +40,7 @@ def after(seconds: float) -> None:
 
 
 def test_three_seconds_cost_nothing() -> None:
-    """Ten workers at once, under load. Seen red with a limit of 1 s (`LIMIT`), and busy workers not told apart."""
+    """Ten workers at once, under load."""
     mark = Mark()
     with run_host(LIFE, options=[f"--workers={WORKERS}"], env=mark.env) as host:
         wait_until(lambda: scrape.workers(host.metrics, "life") == WORKERS, 20, "all workers serve")
@@ -64,7 +64,7 @@ def test_three_seconds_cost_nothing() -> None:
 
 
 def test_an_idle_worker_that_stays_frozen_is_replaced(tmp_path: Path) -> None:
-    """One that runs a batch is not, for its model has no timeout. Seen red without a heartbeat (`Heartbeat.run`)."""
+    """One that runs a batch is not, for its model has no timeout."""
     mark = Mark()
     with run_host(LIFE, options=[f"--workers={WORKERS}"], env=mark.env) as host, ThreadPoolExecutor(1) as client:
         wait_until(lambda: scrape.workers(host.metrics, "life") == WORKERS, 20, "all workers serve")
@@ -89,7 +89,6 @@ def test_an_idle_worker_that_stays_frozen_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_host_that_was_frozen_itself_blames_nobody() -> None:
-    """Seen red without `Heartbeat._begin_again`."""
     mark = Mark()
     with run_host(LIFE, env=mark.env) as host:
         workers = set(mark.workers())

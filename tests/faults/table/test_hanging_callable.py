@@ -25,7 +25,6 @@ HANGS_ONCE = {"x": np.array([[1]], np.float32)}
 
 @pytest.mark.parametrize(("how", "kind"), [(1.0, "it waits"), (2.0, "it holds the GIL")])
 def test_callables_that_never_return(how: float, kind: str) -> None:
-    """Seen red without the time-out in the declaration (`pack_declaration`), and with the worker left alive."""
     freed, replaced = [], []
     for _ in range(HOSTS):
         with (
@@ -65,7 +64,6 @@ def hang(host: RunningHost, protocol: str, how: float, before: int) -> tuple[flo
 
 
 def test_who_hangs_again_and_again_does_not_cost_the_others() -> None:
-    """Seen red with the model given up at the fifth end of one of its workers (`ServedModel._after`)."""
     with run_host(STUCK, options=["--workers=4"]) as host:
         rests = "its others serve on, and another is started in 30 s"
         wait_until(lambda: rests in host.log or not attempt(host, "grpc", "stuck", HANGS_ONCE), 60)

@@ -41,7 +41,6 @@ def left_in(folder: Path) -> list[str]:
 
 
 def test_the_host_is_killed_under_load(tmp_path: Path) -> None:
-    """Seen red with no kill pipe (`die_with_host`, worker/parent_death.py) and a backend that outlives its link."""
     gone, again = [], []
     env = {"TMPDIR": str(tmp_path)}
     for _ in range(RUNS):
@@ -73,7 +72,6 @@ def seconds_until_gone(host: RunningHost, load: Load, mark: Mark) -> float:
 
 
 def test_random_processes_are_killed_in_random_order(tmp_path: Path) -> None:
-    """Seen red with no call of `_sweep` (host/system/run_dir.py)."""
     left, served = [], []
     env = {"TMPDIR": str(tmp_path)}
     for seed in range(RUNS):

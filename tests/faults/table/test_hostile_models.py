@@ -52,7 +52,7 @@ def level(host: RunningHost, first: dict[str, Holding]) -> dict[str, Holding]:
 
 @pytest.mark.parametrize("files", DAEMONS, ids="-".join)
 def test_hostile_models_beside_a_good_one(tmp_path: Path, files: tuple[str, ...]) -> None:
-    """Over each protocol once. Seen red with SIGKILL alone for what a worker has forked (`Child._on_exit`)."""
+    """Over each protocol once."""
     copies = shutil.copytree(MODELS / "hostile_models", tmp_path / "models")
     mark, run = Mark(), tmp_path / "run"
     targets = [copies / f"{file}.py" for file in files]

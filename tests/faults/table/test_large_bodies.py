@@ -100,9 +100,6 @@ def send(host: RunningHost, body: Body, content_type: str) -> None:
 @pytest.mark.parametrize("content_type", [FORM, JSON])
 @pytest.mark.parametrize("way", WAYS)
 def test_large_bodies_are_answered(host: RunningHost, way: str, content_type: str) -> None:
-    """Seen red with the soft limit of the stack as it is usually set (`server_stack`, host/system/resource_limits.py): forms of 16 MB
-    ended tritonserver.
-    """
     before = tritonserver(host)
     for size in MEGABYTES:
         send(host, WAYS[way](size * MB), content_type)

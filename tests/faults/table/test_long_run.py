@@ -155,7 +155,6 @@ def under_load(host: RunningHost) -> Iterator[dict[str, Load]]:
 
 
 def test_nothing_grows() -> None:
-    """Seen red with the descriptor of each ended process left open (`Child._on_exit`, host/system/child.py)."""
     mark = Mark()
     with run_host(*TARGETS, options=[f"--workers={WORKERS}"], env=mark.env) as host:
         with under_load(host) as loads:

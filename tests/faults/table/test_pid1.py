@@ -53,7 +53,6 @@ def unreaped(init: int) -> int:
 
 
 def test_in_a_namespace(tmp_path: Path) -> None:
-    """Seen red with no waitpid (`Reaper.reap`, host/system/reaper.py), and SIGTERM not forwarded (host/system/init.py)."""
     left, took = [], []
     for _ in range(RUNS):
         mark = Mark()
@@ -80,7 +79,6 @@ def limits(pid: int) -> dict[str, str]:
 
 
 def test_in_a_container(tmp_path: Path) -> None:
-    """Seen red as the one above."""
     needs("runc")
     left, took = [], []
     for number in range(IN_CONTAINERS):
@@ -126,7 +124,6 @@ def ours() -> dict[str, int]:
 
 @pytest.mark.parametrize("name", INITS)
 def test_it_ends_as_below_an_init(name: str, ours: dict[str, int]) -> None:
-    """Seen red with the daemon's code not taken over (`_reap_all`, host/system/init.py)."""
     needs(name)
     theirs = {case: exit_code(case, INITS[name]) for case in CASES}
     figure(1, f"exit codes that differ from those below {name}", [ours[case] != theirs[case] for case in CASES], "", 0)

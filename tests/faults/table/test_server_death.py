@@ -34,7 +34,6 @@ def server_of(mark: Mark) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_another_serves_through_the_same_workers(number: signal.Signals) -> None:
-    """Seen red with the worker killed at the end of its server (`ServedModel._serve_with`)."""
     back, ready = [], []
     for _ in range(2 if FULL else 1):
         mark = Mark()
@@ -60,7 +59,6 @@ def test_another_serves_through_the_same_workers(number: signal.Signals) -> None
 
 
 def test_readiness_is_gone_and_comes_back_with_the_last_model() -> None:
-    """Seen red with `loaded` left as it was (`ServedModel.server_ended`): ready before the models were loaded."""
     mark = Mark()
     with run_host(MODELS / "life.py", MODELS / "forms.py", env=mark.env) as host:
         os.kill(server_of(mark), signal.SIGKILL)
@@ -73,7 +71,7 @@ def test_readiness_is_gone_and_comes_back_with_the_last_model() -> None:
 
 
 def test_a_callable_that_runs_meanwhile_finishes_and_serves_again(tmp_path: Path) -> None:
-    """Its answer goes nowhere. Seen red with a worker that ends by EPIPE (`_Served.__exit__`, worker/channels/dispatch.py)."""
+    """Its answer goes nowhere."""
     mark, gate = Mark(), Gate(tmp_path / "gate")
     with run_host(MODELS / "life.py", env=mark.env) as host:
         (worker,) = mark.workers()
@@ -87,7 +85,6 @@ def test_a_callable_that_runs_meanwhile_finishes_and_serves_again(tmp_path: Path
 
 
 def test_while_models_are_being_loaded(tmp_path: Path) -> None:
-    """Seen red with ServerGone taken for the model's failure (`ServedModel._join`)."""
     mark, gate = Mark(), Gate(tmp_path / "gate")
     env = {**mark.env, "WARM_GATE": str(tmp_path / "gate")}
     with run_host(f"{MODELS / 'warm.py'}:Warm", MODELS / "life.py", env=env, ready=False) as host:
@@ -100,7 +97,7 @@ def test_while_models_are_being_loaded(tmp_path: Path) -> None:
 
 
 def test_servers_that_end_too_often_end_the_host() -> None:
-    """Exit 1, and nothing is left. Seen red without an end to the starts (`Keeper._pause`)."""
+    """Exit 1, and nothing is left."""
     mark = Mark()
     with run_host(MODELS / "life.py", env=mark.env) as host:
         seen: set[int] = set()
@@ -125,7 +122,6 @@ def kill_unseen(mark: Mark, seen: set[int]) -> list[int]:
 
 
 def test_a_stop_while_there_is_no_server() -> None:
-    """Seen red with a drain that asks the server that has ended (`Host._shut_down`)."""
     mark = Mark()
     with run_host(MODELS / "life.py", env=mark.env) as host:
         for death in range(1, DEATHS):
@@ -140,7 +136,6 @@ def test_a_stop_while_there_is_no_server() -> None:
 
 
 def test_each_form_of_callable_serves_again() -> None:
-    """Seen red with one channel for each worker instead of one for each slot (`Connections.connect`)."""
     mark = Mark()
     with run_host(MODELS / "forms.py", env=mark.env) as host:
         workers = mark.workers().keys()
@@ -159,7 +154,7 @@ def test_each_form_of_callable_serves_again() -> None:
 
 
 def test_while_triton_loads_a_model() -> None:
-    """The worker stays. Seen red with ServerGone made the model's reason (`Roster.load`)."""
+    """The worker stays."""
     mark = Mark()
     loading = ": loading: slow_0:1\n"
     targets = [f"{MODELS / 'slow.py'}:slow_0"]

@@ -103,7 +103,6 @@ def numbers(size: int) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_requests_of_all_sizes(protocol: str) -> None:
-    """Seen red without the room for Triton's copy of an answer (`Roster._on_worker_need`, host/supervision/registry.py)."""
     runs = [Run(protocol) for _ in range(RUNS)]
     for run in runs:
         run.send_all()

@@ -64,7 +64,6 @@ def times_not_ready(host: RunningHost) -> int:
 
 @pytest.mark.parametrize("subject", [("cpu", {"cpu.shares": SHARES})], ids=["cpu"], indirect=True)
 def test_a_quarter_of_a_processor(subject: Subject) -> None:
-    """Seen red with a heartbeat of 30 ms, and as many until a worker is replaced (`PERIOD`, `LIMIT`)."""
     host, group = subject.host, subject.group
     with Load(host, "life", lambda: IDLE) as load:
         wait_until(lambda: len(load.sent) > 100, 30, "the clients are at work")
@@ -86,7 +85,6 @@ def test_a_quarter_of_a_processor(subject: Subject) -> None:
 
 @pytest.mark.parametrize("subject", [("freezer",)], ids=["freezer"], indirect=True)
 def test_everything_is_frozen(subject: Subject) -> None:
-    """Seen red with silence counted from a worker's last answer (`Worker.silent_for`), and a limit of 1.8 s."""
     host, group = subject.host, subject.group
     back = []
     with Load(host, "life", lambda: IDLE) as load:

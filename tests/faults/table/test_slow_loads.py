@@ -43,7 +43,6 @@ def loaded() -> tuple[float, dict[str, list[float]]]:
 
 
 def test_live_is_answered_soon() -> None:
-    """Seen red with a table of descriptors that grows while it serves (`grow_descriptor_table`, backend/backend.c)."""
     runs = [loaded() for _ in range(RUNS)]
     what = f"{MODELS} models at once, each with a set-up that computes for {SETUP:g} s and 258 instances: until ready"
     figure(12, what, [took for took, _ in runs])

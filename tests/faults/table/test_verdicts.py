@@ -35,7 +35,6 @@ FLIPS = 20
 
 
 def test_a_verdict_that_changes_twenty_times(tmp_path: Path) -> None:
-    """Seen red with a gate that is looked at a second later (`Health.run`)."""
     install(tmp_path / "site", "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
     env = {"PYTHONPATH": path_with(tmp_path / "site"), "VERDICTS": str(tmp_path)}
     with run_host(SCALARS, env=env) as host:

@@ -112,8 +112,6 @@ CAUSES = {"": "SIGKILL", "segfault": "segfault", "exit": "os._exit", "eat": "out
 
 @pytest.mark.parametrize(("what", "at_import"), [("", ""), ("", "fork"), ("segfault", ""), ("exit", ""), ("eat", "")])
 def test_ten_workers_end(tmp_path: Path, what: str, at_import: str) -> None:
-    """Seen red with the end of a channel not told from a broken message (`channel_receive`, backend/channel.c); with a
-    child that lives on and no pidfd (`Worker._fail_with_exit`), the clients wait for the child."""
     with under_load(at_import) as host:
         seconds = ends_of_all(host, tmp_path, what)
         imported = import_time()
@@ -123,7 +121,7 @@ def test_ten_workers_end(tmp_path: Path, what: str, at_import: str) -> None:
 
 
 def test_workers_with_a_gigabyte_each(tmp_path: Path) -> None:
-    """Memory is freed before files are closed. Seen red without the word of the host (`ModelLink.gone`)."""
+    """Memory is freed before files are closed."""
     with under_load("gigabyte", WITH_GIGABYTES) as host:
         known = [each[0] for each in ends_of_all(host, tmp_path, "", WITH_GIGABYTES)]
     figure(3, "worker with 1 GB ends by SIGKILL: until its client knows", known, limit=AT_ONCE + PER_GB)

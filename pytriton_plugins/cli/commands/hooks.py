@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output
+from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:

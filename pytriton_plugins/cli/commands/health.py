@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from pytriton_plugins.cli.asking_options import host_choice
-from pytriton_plugins.cli.probe import CHECKS, TIMEOUT, probe
+from pytriton_plugins.cli.control_options import host_choice
+from pytriton_plugins.cli.health_probe import CHECKS, TIMEOUT, probe
 
 
 @click.command("health")

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from pytriton_plugins.cli.asking import find_host
+from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.text import one_line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pytriton_plugins.cli.loading import loaded_config, warn_of_variables
+from pytriton_plugins.cli.environment import loaded_config, warn_of_variables
 from pytriton_plugins.cli.options import host_options
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks, only_our_output
+from pytriton_plugins.cli.environment import inspected, loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:

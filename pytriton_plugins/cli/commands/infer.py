@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from pytriton_plugins.cli import completing
-from pytriton_plugins.cli.asking_options import host_choice, json_option
+from pytriton_plugins.cli import completion as completing
+from pytriton_plugins.cli.control_options import host_choice, json_option
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
-    from pytriton_plugins.cli.infer_address import Locator
+    from pytriton_plugins.cli.infer.address import Locator
 
 _EPILOG = """\b
 VALUE is one of
@@ -73,9 +73,9 @@ def command(
       pytriton-host infer file_type content=@photo.jpg --json
     """
     given = split_inputs(inputs)
-    from pytriton_plugins.cli.infer_client import connect
-    from pytriton_plugins.cli.infer_request import build_inputs
-    from pytriton_plugins.cli.infer_result import print_result, to_json
+    from pytriton_plugins.cli.infer.client import connect
+    from pytriton_plugins.cli.infer.request import build_inputs
+    from pytriton_plugins.cli.infer.result import print_result, to_json
 
     if model_version and not model_version.isdigit():
         raise ConfigError(f"--model-version: {one_line(repr(model_version))} is no version; write a whole number")
@@ -94,7 +94,7 @@ def command(
 
 
 def _locator(ctx: click.Context) -> Locator:
-    from pytriton_plugins.cli.infer_address import Given, Locator
+    from pytriton_plugins.cli.infer.address import Given, Locator
 
     given: dict[str, Given | None] = {}
     typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}

@@ -11,8 +11,8 @@ import attrs
 import click
 
 from pytriton_plugins.cli.app import explain
-from pytriton_plugins.cli.infer import split_inputs
-from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output
+from pytriton_plugins.cli.commands.infer import split_inputs
+from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import config_option
 from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.discovery.references import canonical
@@ -20,8 +20,8 @@ from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
-    from pytriton_plugins.cli.infer_client import Result
-    from pytriton_plugins.cli.infer_request import Model
+    from pytriton_plugins.cli.infer.client import Result
+    from pytriton_plugins.cli.infer.request import Model
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
@@ -154,7 +154,7 @@ class Debugged:
 
 
 def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, as_json: bool) -> int:
-    from pytriton_plugins.cli.infer_request import build_inputs
+    from pytriton_plugins.cli.infer.request import build_inputs
     from pytriton_plugins.host.supervision.plugins import enabled
     from pytriton_plugins.host.workers.launching import launch_of
     from pytriton_plugins.testing.foreground import foreground_worker
@@ -181,7 +181,7 @@ def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, a
 
 def _as_described(model: ModelDeclaration) -> Model:
     """As a server would describe it."""
-    from pytriton_plugins.cli.infer_request import Input, Model
+    from pytriton_plugins.cli.infer.request import Input, Model
 
     inputs = [Input(each.name, each.dtype.triton, each.wire_shape, each.optional) for each in model.inputs]
     return Model(model.name, tuple(inputs), model.batched, model.streams)
@@ -196,7 +196,7 @@ def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> O
 
 def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:
     """Print the responses; exit code 1 for an error, which one line tells as a client would be told."""
-    from pytriton_plugins.cli.infer_result import print_result, to_json
+    from pytriton_plugins.cli.infer.result import print_result, to_json
 
     (outcome,) = answered.outcomes
     whole = [outcome] if isinstance(outcome, dict) and not model.streams else []
@@ -213,7 +213,7 @@ def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:
 
 
 def _result(model: ModelDeclaration, outputs: Arrays) -> Result:
-    from pytriton_plugins.cli.infer_client import Output, Result
+    from pytriton_plugins.cli.infer.client import Output, Result
 
     shown = [
         Output(each.name, each.dtype.triton, outputs[each.name].shape, outputs[each.name])

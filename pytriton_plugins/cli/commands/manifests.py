@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytriton_plugins.cli.app import explain, here
-from pytriton_plugins.cli.loading import loaded_config
+from pytriton_plugins.cli.environment import loaded_config
 from pytriton_plugins.cli.options import host_options
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
@@ -86,7 +86,7 @@ def command(
     if form == "helm" and folder is None and not (show_values or as_json):
         raise click.UsageError("a chart is several files: name a folder with -o")
     _check_name(name)
-    from pytriton_plugins.cli.planning import planned, sizes
+    from pytriton_plugins.cli.deployment import planned, sizes
 
     plan = planned(loaded_config(ctx), image or "IMAGE:TAG", sizes(memory))
     knobs = _knobs(plan, form, settings)

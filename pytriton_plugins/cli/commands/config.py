@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytriton_plugins.cli.app import explain
-from pytriton_plugins.cli.loading import inspected, loaded_config, loaded_hooks, only_our_output
+from pytriton_plugins.cli.environment import inspected, loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import host_options
 
 if TYPE_CHECKING:

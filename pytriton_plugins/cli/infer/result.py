@@ -6,7 +6,7 @@ import base64
 import math
 from typing import Any
 
-from pytriton_plugins.cli.infer_client import Output, Result
+from pytriton_plugins.cli.infer.client import Output, Result
 from pytriton_plugins.cli.tables import print_table
 from pytriton_plugins.text import one_line
 

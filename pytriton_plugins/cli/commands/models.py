@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
-from pytriton_plugins.cli import completing
-from pytriton_plugins.cli.asking import find_host
-from pytriton_plugins.cli.asking_options import host_choice, json_option
-from pytriton_plugins.cli.usage import SuggestingGroup
+from pytriton_plugins.cli import completion as completing
+from pytriton_plugins.cli.control_client import find_host
+from pytriton_plugins.cli.control_options import host_choice, json_option
+from pytriton_plugins.cli.suggestions import SuggestingGroup
 from pytriton_plugins.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,7 +47,7 @@ def _change_options(function: F) -> F:
 @host_choice
 def list_models(as_json: bool, run_dir: str | None, pid: int | None) -> None:
     """Show every model that the host serves, has unloaded, or could not serve."""
-    from pytriton_plugins.cli.status import MODEL_HEADINGS, ask, model_rows
+    from pytriton_plugins.cli.commands.status import MODEL_HEADINGS, ask, model_rows
 
     host = find_host(run_dir, pid)
     try:

@@ -13,9 +13,9 @@ from typing import Any
 import attrs
 import numpy as np
 
-from pytriton_plugins.cli.asking import NoHostRuns
-from pytriton_plugins.cli.infer_address import NAMES, Address, Locator
-from pytriton_plugins.cli.infer_request import Model, model_of
+from pytriton_plugins.cli.control_client import NoHostRuns
+from pytriton_plugins.cli.infer.address import NAMES, Address, Locator
+from pytriton_plugins.cli.infer.request import Model, model_of
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError, ServerError
 from pytriton_plugins.text import one_line
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.asking import Host, find_host
-from pytriton_plugins.cli.asking_options import host_choice, json_option
+from pytriton_plugins.cli.control_client import Host, find_host
+from pytriton_plugins.cli.control_options import host_choice, json_option
 from pytriton_plugins.text import printable
 
 if TYPE_CHECKING:

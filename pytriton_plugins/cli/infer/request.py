@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from pytriton_plugins.cli.infer_value import mistake, parse_value
+from pytriton_plugins.cli.infer.values import mistake, parse_value
 from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.model.tensors import NUMERIC, DType, dtype_by_triton_name

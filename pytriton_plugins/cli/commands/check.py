@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from pytriton_plugins.cli.added import added_commands
 from pytriton_plugins.cli.app import COMMANDS
-from pytriton_plugins.cli.loading import loaded_config, loaded_hooks, only_our_output, warn_of_variables
+from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_our_output, warn_of_variables
 from pytriton_plugins.cli.options import host_options
+from pytriton_plugins.cli.plugin_commands import added_commands
 from pytriton_plugins.errors import PytritonPluginsError, ShmError
 from pytriton_plugins.text import printable
 
@@ -64,7 +64,7 @@ def _next(looking: Iterator[Line]) -> Line | None:
 
 def verdicts(config: HostConfig) -> Iterator[Line]:
     """Each as soon as it is known."""
-    from pytriton_plugins.cli.trying import hanging_or_crashing
+    from pytriton_plugins.cli.hook_probe import hanging_or_crashing
     from pytriton_plugins.host.preflight import plugin_records
 
     yield _interpreter()

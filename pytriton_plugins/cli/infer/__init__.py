@@ -1,0 +1,1 @@
+"""What `pytriton-host infer` does: addresses, values, requests, the connection, results."""
