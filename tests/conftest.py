@@ -6,9 +6,10 @@ import os
 import signal
 from pathlib import Path
 
-import figures
 import pytest
-from allowed_skips import forbidden, read_allowed
+
+from tests.support.allowed_skips import forbidden, read_allowed
+from tests.support.measure import figures
 
 # What is waited for comes soon, or on a machine that does other work a little later: a limit is for what never comes.
 os.environ.setdefault("PYTRITON_TEST_PATIENCE", "6")

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from allowed_skips import read_allowed
+
+from tests.support.allowed_skips import read_allowed
 
 TESTS = Path(__file__).parent
 SUITE = "import pytest\n\ndef test_runs(): pass\n\n@pytest.mark.skip\ndef test_skipped(): pass\n"
@@ -19,7 +20,7 @@ def run_suite(folder: Path, allowed: str, ci: str) -> subprocess.CompletedProces
     """Run one passing and one skipped test under this suite's conftest."""
     shutil.copy(TESTS / "conftest.py", folder)
     (folder / "allowed_skips.txt").write_text(allowed)
-    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {TESTS / 'helpers'}\n")
+    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {TESTS.parent}\n")
     (folder / "test_suite.py").write_text(SUITE)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder)]
     return subprocess.run(command, cwd=folder, env={**os.environ, "CI": ci}, capture_output=True, text=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import layout_measures as measures
 from tests.support.layout import MEASURES, PACKAGE, Measure
-from tests.support.source_tree import SourceTree
+from tests.support.measure import layout_measures as measures
+from tests.support.measure.source_tree import SourceTree
 
 CHECKING = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
 STEPS = "def imported(): ...\ndef enabled(): ...\ndef tell_notes(): ...\n"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from backend import Backend, run_backend
+
+from tests.support.backend.server import Backend, run_backend
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from backend import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, found_server, infer, run_backend, sealed
-from golden import golden
 
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import BYTES, NUMERIC, DType, Tensor
@@ -25,6 +23,19 @@ from pytriton_plugins.shm.arrays import encode, read_array, write
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry, pack_declaration
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.golden import golden
+from tests.support.backend.server import (
+    GOLDEN,
+    TIMEOUT,
+    Arrays,
+    Backend,
+    WorkerEnd,
+    error_of,
+    found_server,
+    infer,
+    run_backend,
+    sealed,
+)
 
 LIMIT = 1 << 20
 ECHO = ModelDeclaration("echo", 1, "function", "echo", (Tensor("x", bytes, (-1,)),), (Tensor("y", bytes, (-1,)),))

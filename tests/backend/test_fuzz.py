@@ -9,14 +9,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from backend import TIMEOUT, Backend, WorkerEnd, sealed
-from hostile import BLOCK_AT, INPUTS, SIZE, Answer, run_hostile, serve_one
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage
+from tests.support.adversaries.hostile_worker import BLOCK_AT, INPUTS, SIZE, Answer, run_hostile, serve_one
+from tests.support.backend.server import TIMEOUT, Backend, WorkerEnd, sealed
 
 LENGTH = len(Answer().block())
 TENSORS = 128

@@ -9,9 +9,9 @@ import threading
 import time
 
 import tritonclient.grpc
-from backend import Backend
 
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.server import Backend
 
 CYCLES = 50
 NOTHING = {"name": "none", "datatype": "UINT8", "shape": [1], "data": [0]}

@@ -14,23 +14,8 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 import tritonclient.grpc
-from backend import (
-    GOLDEN,
-    TIMEOUT,
-    Arrays,
-    Backend,
-    WorkerEnd,
-    error_of,
-    found_server,
-    free_ports,
-    infer,
-    sealed,
-    wait_listening,
-)
-from golden import golden
 from google.protobuf import json_format, text_format
 from numpy.typing import NDArray
-from scrape import value
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
@@ -49,6 +34,21 @@ from pytriton_plugins.shm.wire import (
     response_block,
 )
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.golden import golden
+from tests.support.backend.server import (
+    GOLDEN,
+    TIMEOUT,
+    Arrays,
+    Backend,
+    WorkerEnd,
+    error_of,
+    found_server,
+    free_ports,
+    infer,
+    sealed,
+    wait_listening,
+)
+from tests.support.traffic.scrape import value
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
 """Triton waits for three rows and hands them over as one batch."""

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
-from backend import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, infer, run_backend, sealed
-from golden import golden
 
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.golden import golden
+from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, infer, run_backend, sealed
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
 """Triton waits for three rows and hands them over as one batch."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from backend import TIMEOUT, Backend
-from hostile import (
+
+from tests.support.adversaries.hostile_worker import (
     INPUTS,
     LABEL,
     LIMIT,
@@ -26,6 +26,7 @@ from hostile import (
     table,
     y,
 )
+from tests.support.backend.server import TIMEOUT, Backend
 
 BLOCKS: dict[str, tuple[Change, str]] = {
     "magic": (block(magic=b"PTRQ"), "no response block of this version"),

@@ -9,11 +9,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from backend import TIMEOUT, Backend, WorkerEnd, error_of, sealed
-from hostile import BLOCK_AT, DONE, INPUTS, SIZE, Answer, Change, done, message_of, provoke, run_hostile, serve_one
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
+from tests.support.adversaries.hostile_worker import (
+    BLOCK_AT,
+    DONE,
+    INPUTS,
+    SIZE,
+    Answer,
+    Change,
+    done,
+    message_of,
+    provoke,
+    run_hostile,
+    serve_one,
+)
+from tests.support.backend.server import TIMEOUT, Backend, WorkerEnd, error_of, sealed
 
 F_ADD_SEALS = 1033
 MESSAGES: dict[str, tuple[Change, str]] = {

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backend import GOLDEN, TIMEOUT, error_of, found_server, free_ports, run_backend
-from golden import golden
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.triton.options import command_line
@@ -17,6 +15,8 @@ from pytriton_plugins.host.triton.repository import create_repository
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.golden import golden
+from tests.support.backend.server import GOLDEN, TIMEOUT, error_of, found_server, free_ports, run_backend
 
 
 def test_the_end_of_the_link_ends_the_server_even_while_it_works(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
-from backend import TIMEOUT, Backend, WorkerEnd, run_backend, sealed
-from client_memory import Region, needs_kernel, region
 
 from pytriton_plugins import Tensor
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
+from tests.support.backend.server import TIMEOUT, Backend, WorkerEnd, run_backend, sealed
+from tests.support.traffic.client_memory import Region, needs_kernel, region
 
 pytestmark = needs_kernel
 

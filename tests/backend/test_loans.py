@@ -12,13 +12,13 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from backend import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, run_backend, sealed
-from client_memory import Floats, Region, needs_kernel, region
-from golden import golden
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.golden import golden
+from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, run_backend, sealed
+from tests.support.traffic.client_memory import Floats, Region, needs_kernel, region
 
 pytestmark = needs_kernel
 

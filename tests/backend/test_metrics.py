@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from backend import GOLDEN, TIMEOUT, Backend, run_backend
-from golden import golden
-from scrape import families, page, value, values
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage, MetricEntry
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.golden import golden
+from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, run_backend
+from tests.support.traffic.scrape import families, page, value, values
 
 COUNTER = MetricEntry(wire.COUNTER, "pytriton_count", "how many", (("model", "m"),), ((2.0, 1),))
 GAUGE = MetricEntry(wire.GAUGE, "pytriton_level", "how high", (("model", "m"),), ((2.5, 1),))

@@ -20,14 +20,14 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 import tritonclient.grpc
-from backend import TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
-from clients import Queues, queues
 
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.server import TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
+from tests.support.traffic.clients import Queues, queues
 
 ROWS = ModelDeclaration(
     "rows", 1, "function", "rows", (Tensor("x", np.int32, (-1,)),), (Tensor("y", np.int32, (-1,)),), max_batch_size=8

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from readme import ROOT
+
+from tests.support.docs.readme import ROOT
 
 SOURCES = sorted((ROOT / "pytriton_plugins/backend").glob("*.c"))
 FLAGS = [

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_distributions import install
 
 from pytriton_plugins.cli.options import HELP
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
+from tests.support.sandbox.fake_distributions import install
 
 from .conftest import Called
 

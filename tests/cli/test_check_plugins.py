@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from command import call_host
-from fake_distributions import install, path_with
 
 from pytriton_plugins.testing import run_host
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install, path_with
 
 PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
 ONLY = ("--plugin=add-sub", *PORTS)

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_distributions import install, path_with
 
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.sandbox.fake_distributions import install, path_with
 
 MODEL = """
 from pytriton_plugins import Tensor, infer_func

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from command import call_host
-from fake_distributions import install, path_with
+
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install, path_with
 
 from .conftest import Called
 

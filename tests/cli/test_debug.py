@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from fake_distributions import install
 
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.sandbox.fake_distributions import install
 
 from .conftest import Called
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import call_host
-from fake_distributions import install, path_with
-from leftovers import freeze
 
 from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.sandbox.leftovers import freeze
 
 MODELS = Path(__file__).parents[1] / "models"
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_distributions import install
+
+from tests.support.sandbox.fake_distributions import install
 
 from .conftest import Called
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_distributions import install
 
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP, MODELS_GROUP
+from tests.support.sandbox.fake_distributions import install
 
 from .conftest import Called
 

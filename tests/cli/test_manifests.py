@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from fake_distributions import install
 
 from pytriton_plugins.discovery.entry_points import framework_version
+from tests.support.sandbox.fake_distributions import install
 
 from .conftest import Called
 

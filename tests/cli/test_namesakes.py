@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import call_host
+
+from tests.support.sandbox.command import call_host
 
 MODEL = """
 import multiprocessing

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import infer
 
 from pytriton_plugins.testing import run_host
+from tests.support.traffic.clients import infer
 
 from .conftest import Called
 

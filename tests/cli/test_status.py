@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import Crowd, Gate
-from command import call_host
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.sandbox.command import call_host
+from tests.support.traffic.clients import Crowd, Gate
 
 MODELS = Path(__file__).parents[1] / "models"
 MIB = 1 << 20

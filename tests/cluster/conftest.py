@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import figures
 import pytest
-from namespaces import Network, network
-from replicas import DRAIN_DELAY, Replica
+
+from tests.support.cluster.replicas import DRAIN_DELAY, Replica
+from tests.support.measure import figures
+from tests.support.sandbox.namespaces import Network, network
 
 os.environ["PYTRITON_TEST_PATIENCE"] = "1"  # here how long it takes is what is shown
 

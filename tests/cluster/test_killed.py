@@ -8,14 +8,14 @@ from pathlib import Path
 
 import attrs
 import numpy as np
-from balancer import Balancer, balancer, documented, without_retries
-from clients import texts
-from figures import CLUSTER
-from load import Load, Sent
-from namespaces import Network
-from replicas import PORTS, Replica, all_up, answered_by, down
 
 from pytriton_plugins.testing import wait_until
+from tests.support.cluster.balancer import Balancer, balancer, documented, without_retries
+from tests.support.cluster.replicas import PORTS, Replica, all_up, answered_by, down
+from tests.support.measure.figures import CLUSTER
+from tests.support.sandbox.namespaces import Network
+from tests.support.traffic.clients import texts
+from tests.support.traffic.load import Load, Sent
 
 CLIENTS = 32
 RUNS = 10 if CLUSTER.full else 2

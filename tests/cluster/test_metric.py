@@ -7,17 +7,17 @@ import os
 from pathlib import Path
 
 import numpy as np
-from balancer import balancer, documented, of_the_first
-from clients import texts
-from figures import CLUSTER
-from load import Load
-from namespaces import Network
-from prometheus import Target, prometheus
-from replicas import Replica, all_up
-from scrape import value
 
 from pytriton_plugins.deploy.scaling import adapter_rule, requests_per_pod
 from pytriton_plugins.testing import wait_until
+from tests.support.cluster.balancer import balancer, documented, of_the_first
+from tests.support.cluster.prometheus import Target, prometheus
+from tests.support.cluster.replicas import Replica, all_up
+from tests.support.measure.figures import CLUSTER
+from tests.support.sandbox.namespaces import Network
+from tests.support.traffic.clients import texts
+from tests.support.traffic.load import Load
+from tests.support.traffic.scrape import value
 
 CLIENTS = 30
 SOON = 15.0

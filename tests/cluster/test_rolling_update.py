@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from balancer import Balancer, balancer, documented, of_connections, without_retries
-from clients import texts
-from figures import CLUSTER
-from load import Load
-from namespaces import Network
-from replicas import DRAIN_DELAY, Replica, all_up, answered_by
 
 from pytriton_plugins.testing import wait_until
+from tests.support.cluster.balancer import Balancer, balancer, documented, of_connections, without_retries
+from tests.support.cluster.replicas import DRAIN_DELAY, Replica, all_up, answered_by
+from tests.support.measure.figures import CLUSTER
+from tests.support.sandbox.namespaces import Network
+from tests.support.traffic.clients import texts
+from tests.support.traffic.load import Load
 
 CLIENTS = 32
 REQUESTS, PAUSE = (20_000, 0.0) if CLUSTER.full else (3_000, 0.05)

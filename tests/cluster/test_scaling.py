@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from balancer import Balancer, balancer, documented, of_the_first
-from figures import CLUSTER
-from load import Load
-from namespaces import Network
-from replicas import Replica, all_up, answered_by
 
 from pytriton_plugins.testing import wait_until
+from tests.support.cluster.balancer import Balancer, balancer, documented, of_the_first
+from tests.support.cluster.replicas import Replica, all_up, answered_by
+from tests.support.measure.figures import CLUSTER
+from tests.support.sandbox.namespaces import Network
+from tests.support.traffic.load import Load
 
 CLIENTS = 24
 SECONDS = 20.0 if CLUSTER.full else 3.0

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import call_host
-from podman import Podman
+
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.podman import Podman
 
 ROOT = Path(__file__).parents[2]
 BASE = "localhost/bare:1"

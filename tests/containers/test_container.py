@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, infer, texts
-from leftovers import zombies
-from load import Load
-from podman import HARDENED, Podman
 
 from pytriton_plugins.testing import wait_until
+from tests.support.sandbox.leftovers import zombies
+from tests.support.sandbox.podman import HARDENED, Podman
+from tests.support.traffic.clients import PROTOCOLS, infer, texts
+from tests.support.traffic.load import Load
 
 MB = 10**6
 INITS = pytest.mark.parametrize("init", [(), ("--init", "--init-path=/usr/bin/catatonit")], ids=["pid1", "init"])

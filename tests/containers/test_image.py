@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from podman import Podman
+
+from tests.support.sandbox.podman import Podman
 
 from .conftest import BASE
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from clients import PROTOCOLS, infer
-from command import call_host
-from load import Load
-from podman import Container, Podman
 
 from pytriton_plugins.testing import wait_until
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.podman import Container, Podman
+from tests.support.traffic.clients import PROTOCOLS, infer
+from tests.support.traffic.load import Load
 
 PLAYED = {"ConfigMap", "Deployment"}
 GRACE, DELAY = 45, 5

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from doc_examples import install
 
 from pytriton_plugins.deploy.images.context import write_context
 from pytriton_plugins.deploy.images.project_files import project_files
+from tests.support.docs.examples import install
 
 ROOT = Path(__file__).parents[2]
 

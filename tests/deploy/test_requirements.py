@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_distributions import install
 
 from pytriton_plugins.deploy.images.pins import pinned
 from pytriton_plugins.deploy.images.requirements import Metadata, providers_of, read_implied, read_requirement
 from pytriton_plugins.errors import ConfigError
+from tests.support.sandbox.fake_distributions import install
 
 Installed = Callable[..., None]
 PROJECT = """

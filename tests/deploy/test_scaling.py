@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from doc_blocks import ROOT
-
 from pytriton_plugins.deploy.scaling import requests_per_pod
+from tests.support.docs.blocks import ROOT
 
 WHOLE = (
     "avg(sum by (namespace, pod) ({__name__=~"

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_distributions import install
 
 from pytriton_plugins.discovery.catalogue import catalogue
 from pytriton_plugins.discovery.entry_points import MODELS_GROUP
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import DiscoveryError
+from tests.support.sandbox.fake_distributions import install
 
 
 def test_without_targets_every_installed_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_distributions import install
 
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP, MODELS_GROUP, find_hooks, find_models
 from pytriton_plugins.discovery.references import HookReference, ModelReference
+from tests.support.sandbox.fake_distributions import install
 
 
 @pytest.fixture

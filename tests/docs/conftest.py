@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from doc_blocks import blocks
-from doc_examples import PHOTO, RAISE_CODE, Examples, install, kind
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.docs.blocks import blocks
+from tests.support.docs.examples import PHOTO, RAISE_CODE, Examples, install, kind
 
 
 @pytest.fixture(scope="session")

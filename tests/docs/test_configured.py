@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from doc_blocks import Block, blocks
-from doc_calls import WAYS, answered
-from doc_examples import Examples, ask
 
 from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.config.tables import ModelSettings
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.docs.blocks import Block, blocks
+from tests.support.docs.calls import WAYS, answered
+from tests.support.docs.examples import Examples, ask
 
 if sys.version_info >= (3, 11):
     import tomllib

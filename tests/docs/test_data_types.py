@@ -7,12 +7,12 @@ import re
 import ml_dtypes
 import numpy as np
 import pytest
-from clients import PROTOCOLS, Arrays, attempt, texts
-from doc_blocks import ROOT
-from doc_calls import post_json
 
 from pytriton_plugins.model.tensors import BYTES, NUMERIC, STR, as_dtype, bfloat16
 from pytriton_plugins.testing import RunningHost
+from tests.support.docs.blocks import ROOT
+from tests.support.docs.calls import post_json
+from tests.support.traffic.clients import PROTOCOLS, Arrays, attempt, texts
 
 PAGE = (ROOT / "docs/data-types.md").read_text()
 ROWS = re.findall(r"^\| ([A-Z]+\d*) \| `(\w+)`(?:, each a `(\w+)`)? \| (.*) \|$", PAGE, re.MULTILINE)

@@ -13,9 +13,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from command import call_host
-from doc_blocks import ROOT, Block, Command, blocks, commands
-from doc_examples import PHOTO, Examples, ask, kind
 
 from pytriton_plugins.cli.commands.serve import command as serve_command
 from pytriton_plugins.cli.options import flags_of
@@ -23,6 +20,9 @@ from pytriton_plugins.config.host_config import load_config
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.docs.blocks import ROOT, Block, Command, blocks, commands
+from tests.support.docs.examples import PHOTO, Examples, ask, kind
+from tests.support.sandbox.command import call_host
 
 OTHER_PROGRAMS = {"python3", "pip", ".", "docker", "podman", "kubectl", "helm", "ln", "mkdir", "py-spy", "systemctl"}
 """Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging, tests/containers)."""

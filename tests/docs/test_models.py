@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
-from clients import attempt
-from doc_blocks import ROOT, blocks
-from doc_calls import CALLS, NO_JSON, WAYS, Inputs, answered, array_of, as_json, post_json
-from doc_examples import RAISE_CODE, kind
-from scrape import page
-from streams import grpc_stream, http_stream
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, wait_until
+from tests.support.docs.blocks import ROOT, blocks
+from tests.support.docs.calls import CALLS, NO_JSON, WAYS, Inputs, answered, array_of, as_json, post_json
+from tests.support.docs.examples import RAISE_CODE, kind
+from tests.support.traffic.clients import attempt
+from tests.support.traffic.scrape import page
+from tests.support.traffic.streams import grpc_stream, http_stream
 
 _MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:def|async def|class) ", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^\| `([A-Z_]+)`.* \| (\d+) \| ([A-Z_]+) \|$", re.MULTILINE)

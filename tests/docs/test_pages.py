@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 import pytest
-from doc_blocks import PAGES, ROOT, blocks
 
 from pytriton_plugins.cli.app import COMMANDS
 from pytriton_plugins.config.host_config import OTHER_VARIABLES, HostConfig, load_config
@@ -20,6 +19,7 @@ from pytriton_plugins.deploy.images.containerfile import TRITON_TAG, Image, cont
 from pytriton_plugins.deploy.images.requirements import Wanted
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.values import ShmPolicy
+from tests.support.docs.blocks import PAGES, ROOT, blocks
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from doc_blocks import ROOT
-
 from pytriton_plugins.hooks import specs
+from tests.support.docs.blocks import ROOT
 
 
 def loaded(path: Path, name: str) -> ModuleType:

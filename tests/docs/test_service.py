@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from doc_blocks import ROOT, blocks
-
 from pytriton_plugins.config.host_config import END_SECONDS, load_config
 from pytriton_plugins.config.settings import SETTINGS
+from tests.support.docs.blocks import ROOT, blocks
 
 
 def unit() -> list[tuple[str, str]]:

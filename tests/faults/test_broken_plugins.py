@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import infer
-from fake_distributions import path_with
-from leftovers import Mark
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.fake_distributions import path_with
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import infer
 
 KINDS = Path(__file__).parents[1] / "models" / "kinds.py"
 SCALARS = f"{KINDS}:scalars"

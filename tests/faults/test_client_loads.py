@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from clients import PROTOCOLS, Arrays, Crowd, Gate, attempt, infer, texts
-from command import call_host
-from leftovers import Mark
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import PROTOCOLS, Arrays, Crowd, Gate, attempt, infer, texts
 
 MODELS = Path(__file__).parents[1] / "models"
 X: Arrays = {"x": np.array([[1]])}

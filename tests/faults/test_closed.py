@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import grpc
 import pytest
-from leftovers import Mark, descendants
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from pytriton_plugins.host.control.paths import CONTROL_SOCKET
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.sandbox.leftovers import Mark, descendants
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
 REGION = "/v2/{kind}sharedmemory{region}/{verb}"

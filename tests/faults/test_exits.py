@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt, infer
-from streams import grpc_stream
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer
+from tests.support.traffic.streams import grpc_stream
 
 EXITS = Path(__file__).parents[1] / "models" / "exits.py"
 IN_FLIGHT = "its worker ended while it ran this request"

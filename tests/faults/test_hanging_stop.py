@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import Crowd, queued
-from fake_distributions import install, path_with
-from leftovers import descendants, freeze
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.sandbox.leftovers import descendants, freeze
+from tests.support.traffic.clients import Crowd, queued
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
 SOON = 8.0

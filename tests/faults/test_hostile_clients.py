@@ -22,12 +22,12 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from clients import Answered, attempt, texts
-from hostile_clients import grpc_message, http2_garbage, http_case
-from leftovers import Mark, descendants, tritonserver
 
 from pytriton_plugins.host.triton.server import LIBRARY
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.adversaries.hostile_clients import grpc_message, http2_garbage, http_case
+from tests.support.sandbox.leftovers import Mark, descendants, tritonserver
+from tests.support.traffic.clients import Answered, attempt, texts
 
 MODEL = Path(__file__).parents[1] / "models" / "hostile.py"
 REQUESTS = int(os.environ.get("PYTRITON_HOSTILE_REQUESTS", "4000"))

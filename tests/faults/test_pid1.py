@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from inits import AS_PID_1, daemon_below, leave_orphans, pid_1_of
-from leftovers import Mark, descendants, ports_taken, zombies
 
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.sandbox.inits import AS_PID_1, daemon_below, leave_orphans, pid_1_of
+from tests.support.sandbox.leftovers import Mark, descendants, ports_taken, zombies
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
 CONTROL = f"""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import infer, texts
-from fake_distributions import install, path_with
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.traffic.clients import infer, texts
 
 MODELS = Path(__file__).parents[1] / "models"
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"

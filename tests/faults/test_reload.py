@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from clients import infer
-from fake_distributions import install, path_with
-from leftovers import Mark
-from scrape import workers
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import infer
+from tests.support.traffic.scrape import workers
 
 CLIENTS = 16
 SAME = """

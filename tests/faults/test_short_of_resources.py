@@ -7,9 +7,8 @@ import resource
 import signal
 from pathlib import Path
 
-from clients import Crowd, infer, texts
-
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.traffic.clients import Crowd, infer, texts
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
 REQUEST = {"what": texts(""), "gate": texts("/-")}

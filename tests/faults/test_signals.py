@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from clients import Crowd, Gate, attempt, texts
-from inits import AS_PID_1, children, pid_1_of
-from terminals import ON_A_TERMINAL, close_terminal, press_ctrl_c
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.inits import AS_PID_1, children, pid_1_of
+from tests.support.sandbox.terminals import ON_A_TERMINAL, close_terminal, press_ctrl_c
+from tests.support.traffic.clients import Crowd, Gate, attempt, texts
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
 NOTHING = {"what": texts(""), "gate": texts("/-")}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend import found_server
-
 from pytriton_plugins.testing import run_host
+from tests.support.backend.server import found_server
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
 MANY = """

@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from clients import Arrays, Crowd, Gate, attempt, queued, texts
-from leftovers import Mark, ports_taken, shared_memory
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.leftovers import Mark, ports_taken, shared_memory
+from tests.support.traffic.clients import Arrays, Crowd, Gate, attempt, queued, texts
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
 SOON = 30

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt, infer
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
 STUCK = Path(__file__).parents[1] / "models" / "stuck.py"
 

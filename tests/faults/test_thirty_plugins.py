@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import attempt
-from command import call_host
-from fake_distributions import install, path_with
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.traffic.clients import attempt
 
 GOOD = [f"good-{number:02}" for number in range(27)]
 MODEL = """

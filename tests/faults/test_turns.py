@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from leftovers import Mark
 
 from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.leftovers import Mark
 
 MODEL = """
 import os

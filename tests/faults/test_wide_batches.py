@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc
-from clients import Gate, queued
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.traffic.clients import Gate, queued
 
 COUNT = 1040
 WIDE = """

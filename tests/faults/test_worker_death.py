@@ -11,10 +11,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from clients import Answered, Arrays, Crowd, attempt, infer, queued, texts
-from leftovers import Mark, freeze
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.leftovers import Mark, freeze
+from tests.support.traffic.clients import Answered, Arrays, Crowd, attempt, infer, queued, texts
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
 SOON = 10.0

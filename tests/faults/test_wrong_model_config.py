@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import infer
 
 from pytriton_plugins.testing import run_host
+from tests.support.traffic.clients import infer
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
 MODEL = """

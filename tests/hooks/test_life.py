@@ -9,13 +9,13 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
-from clients import attempt, infer
-from command import call_host
-from fake_distributions import install, path_with
-from leftovers import Mark
 
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import attempt, infer
 
 TESTS = Path(__file__).parents[1]
 

@@ -9,7 +9,6 @@ import types
 from pathlib import Path
 
 import pytest
-from fake_distributions import install
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.tables import ModelSettings, Tables
@@ -21,6 +20,7 @@ from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.memory.allocator import policy_of
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import MIB, Drain, HostStatus, Ports, ShmPolicy, Verdict, WorkerInfo
+from tests.support.sandbox.fake_distributions import install
 
 PORTS = Ports(8000, 8001, 8002)
 MODEL = ModelDeclaration("resnet", 1, "function", "resnet", (), ())

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.grpc
-from clients import asked_inputs
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
@@ -24,6 +23,7 @@ from pytriton_plugins.host.system.network import (
 )
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.values import Ports
+from tests.support.traffic.clients import asked_inputs
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
 NO_HTTP = "--server-option=allow-http=false"

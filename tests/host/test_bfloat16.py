@@ -8,9 +8,9 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from clients import PROTOCOLS, infer
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.traffic.clients import PROTOCOLS, infer
 
 BITS = Path(__file__).parents[1] / "models" / "bits.py"
 

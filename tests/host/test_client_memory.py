@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from client_memory import needs_kernel, region
-from clients import PROTOCOLS
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.traffic.client_memory import needs_kernel, region
+from tests.support.traffic.clients import PROTOCOLS
 
 LENT = Path(__file__).parents[1] / "models" / "lent.py"
 TROUBLESHOOTING = Path(__file__).parents[2] / "docs" / "troubleshooting.md"

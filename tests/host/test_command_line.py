@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command import call_host
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.triton.locate import FoundServer
 from pytriton_plugins.host.triton.options import check_known_options, check_server_options, exit_seconds
+from tests.support.sandbox.command import call_host
 
 SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
 PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")

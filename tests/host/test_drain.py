@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command import call_host
-from fake_distributions import install, path_with
 
 from pytriton_plugins import hookimpl
 from pytriton_plugins.config.host_config import HostConfig, load_config
@@ -14,6 +12,8 @@ from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.host.preflight import with_drain
 from pytriton_plugins.testing import hook_manager
 from pytriton_plugins.values import Drain
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install, path_with
 
 Flags = dict[str, object]
 KUBERNETES = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}

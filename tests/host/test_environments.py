@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import infer
-from command import call_host
-from fake_distributions import install
 
 import pytriton_plugins
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install
+from tests.support.traffic.clients import infer
 
 MODEL = """
     import sys

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from clients import PROTOCOLS, infer
 from numpy.typing import NDArray
-from streams import count, grpc_stream, http_stream, open_grpc
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.traffic.clients import PROTOCOLS, infer
+from tests.support.traffic.streams import count, grpc_stream, http_stream, open_grpc
 
 MODELS = Path(__file__).parents[1] / "models"
 TIMEOUT = 20.0

@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from backend import found_server
-from leftovers import Mark
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.backend.server import found_server
+from tests.support.sandbox.leftovers import Mark
 
 LIFE = Path(__file__).parents[1] / "models" / "life.py"
-SOURCE = Path(__file__).parents[1] / "helpers" / "newer_server.c"
+SOURCE = Path(__file__).parents[1] / "support" / "backend" / "newer_server.c"
 
 
 @pytest.fixture(scope="module")

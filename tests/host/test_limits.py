@@ -13,13 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from clients import infer, texts
-from leftovers import descendants, tritonserver
 
 from pytriton_plugins.host.memory.system_limits import NO_LIMIT, committable, swappable
 from pytriton_plugins.host.system.resource_limits import LEAST_STACK, STACK, Demand, limits
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.sandbox.leftovers import descendants, tritonserver
+from tests.support.traffic.clients import infer, texts
 
 MODELS = Path(__file__).parents[1] / "models"
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt, infer
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
 SOURCE = """
 import os

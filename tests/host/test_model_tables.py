@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt, infer
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import run_host
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
 MODELS = Path(__file__).parents[1] / "models"
 SCALED = f"{MODELS / 'forms.py'}:Scaled"

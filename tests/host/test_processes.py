@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from child_programs import run
-
 from pytriton_plugins.host.system.child import children_of
+from tests.support.adversaries.child_programs import run
 
 
 def test_who_prints_without_end_does_not_stop_the_loop() -> None:

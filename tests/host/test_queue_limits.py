@@ -16,8 +16,6 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from clients import PROTOCOLS, Gate, attempt, infer, post, queued, texts
-from streams import open_grpc
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.host.triton.queue_policy import for_triton, own_policy
@@ -25,6 +23,8 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.wire import QueuePolicy
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.traffic.clients import PROTOCOLS, Gate, attempt, infer, post, queued, texts
+from tests.support.traffic.streams import open_grpc
 
 MODEL = f"{Path(__file__).parents[1] / 'models' / 'gated.py'}:Gated"
 FREE = {"gate": texts("")}

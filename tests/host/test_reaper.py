@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from child_programs import run
+from tests.support.adversaries.child_programs import run
 
 
 def test_a_hook_plugin_gets_its_childs_exit_code() -> None:

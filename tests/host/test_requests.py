@@ -8,11 +8,11 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from clients import Answered, Crowd, Gate, attempt, infer, post, queues, texts
-from number_kinds import KINDS
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, wait_until
+from tests.support.number_kinds import KINDS
+from tests.support.traffic.clients import Answered, Crowd, Gate, attempt, infer, post, queues, texts
 
 
 @pytest.fixture(params=["grpc", "http"])

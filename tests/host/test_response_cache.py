@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt, infer, texts
-from command import call_host
-from fake_distributions import install, path_with
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer, texts
 
 MODELS = Path(__file__).parents[1] / "models" / "cached.py"
 CACHE = "--server-option=cache-config=local,size=1048576"

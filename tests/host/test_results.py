@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from clients import attempt, infer, post, texts
 
 from pytriton_plugins.testing import RunningHost, wait_until
+from tests.support.traffic.clients import attempt, infer, post, texts
 
 WRONG = {
     "raises": "Odd: no luck with 1, see results.py",

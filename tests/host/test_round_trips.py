@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, infer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from number_kinds import KINDS
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost
+from tests.support.number_kinds import KINDS
+from tests.support.traffic.clients import PROTOCOLS, infer
 
 RANDOM = settings(max_examples=120, deadline=None, derandomize=True)
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from curl import path_with_curl
 
 from pytriton_plugins.host.sample_requests import LONGEST, calls, example_call
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.values import Ports
+from tests.support.traffic.curl import path_with_curl
 
 MODELS = Path(__file__).parents[1] / "models"
 PORTS = Ports(8000, 8001, 8002)

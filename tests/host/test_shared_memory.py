@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt, infer, texts
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer, texts
 
 MEMORY = Path(__file__).parents[1] / "models" / "memory.py"
 MIB = 1 << 20

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt, infer
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
 MEMORY = Path(__file__).parents[1] / "models" / "memory.py"
 MIB = 1 << 20

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from clients import infer, post
-from fake_distributions import install, path_with
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.traffic.clients import infer, post
 
 HEAD = """
 import numpy as np

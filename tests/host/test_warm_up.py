@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, Gate, attempt, infer
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.traffic.clients import PROTOCOLS, Gate, attempt, infer
 
 MODELS = Path(__file__).parents[1] / "models" / "warm.py"
 ONE = {"x": np.ones((1, 2), np.float32)}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from clients import PROTOCOLS, texts
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.traffic.clients import PROTOCOLS, texts
 
 MODELS = Path(__file__).parents[1] / "models"
 COUNT, LONG = 600, "x" * 200

@@ -8,10 +8,10 @@ import traceback
 from typing import Any
 
 import pytest
-from worker_events import events
 
 from pytriton_plugins.text import RECORD
 from pytriton_plugins.worker.log import MarkedLines
+from tests.support.backend.worker_events import events
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes_tools import NEWEST, Helm, KServeTypes, validate
+
+from tests.support.cluster.kubernetes_tools import NEWEST, Helm, KServeTypes, validate
 
 FOLDER = Path(__file__).parents[2] / "docs/deploying"
 CHART = FOLDER / "helm"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt, infer, texts
-from leftovers import Mark, ports_taken, shared_memory
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.leftovers import Mark, ports_taken, shared_memory
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer, texts
 
 MODELS = Path(__file__).parents[1] / "models"
 TARGETS = (

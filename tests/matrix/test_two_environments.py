@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import infer
-from fake_distributions import install
 
 import pytriton_plugins
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.sandbox.fake_distributions import install
+from tests.support.traffic.clients import infer
 
 OTHER = "3.12" if sys.version_info[:2] == (3, 10) else "3.10"
 OTHER_NUMPY = "numpy==1.26.*" if int(np.__version__.split(".")[0]) > 1 else "numpy>=2"

@@ -11,7 +11,8 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from readme import ROOT
+
+from tests.support.docs.readme import ROOT
 
 BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", ".gitignore")
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden import golden
 from numpy.typing import NDArray
 
 from pytriton_plugins.model.tensors import BYTES, NUMERIC, DType, as_dtype
 from pytriton_plugins.shm.arrays import encode, read_array, write
 from pytriton_plugins.shm.segment import Segment, create_segment_file
 from pytriton_plugins.shm.wire import TensorEntry, unpack_request_block
+from tests.support.backend.golden import golden
 
 FP32 = as_dtype(np.float32)
 

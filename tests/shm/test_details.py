@@ -6,13 +6,13 @@ import contextlib
 import struct
 
 import pytest
-from golden import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.shm.details import Detail, is_cancelled, read_details
 from pytriton_plugins.testing.blocks import pack_details
+from tests.support.backend.golden import golden
 
 DETAILS = golden("request", "details")[29:]
 READ = [

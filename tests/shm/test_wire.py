@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from golden import golden, sections
 
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.model.declaration import ModelDeclaration
@@ -16,6 +15,7 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.details import Value, response_parameter
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, MetricEntry, TensorEntry
 from pytriton_plugins.testing.blocks import request_block
+from tests.support.backend.golden import golden, sections
 
 TOKEN = 0x1122334455667788
 REQUEST = wire.RequestBlock(

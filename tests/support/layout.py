@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support import layout_measures as measures
-from tests.support.layout_measures import Found, StaleName
-from tests.support.source_tree import SourceTree
+from tests.support.measure import layout_measures as measures
+from tests.support.measure.layout_measures import Found, StaleName
+from tests.support.measure.source_tree import SourceTree
 
 PACKAGE = Path(__file__).parents[2] / "pytriton_plugins"
 

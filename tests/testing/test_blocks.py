@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from golden import golden
-
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.shm.wire import ResponseParameter, TensorEntry
 from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
+from tests.support.backend.golden import golden
 
 DETAILS = [
     Detail("r-1", 7, (("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)), 1_500_000, sequence_start=True),

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from clients import attempt
 
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.testing.waiting import wait_until
+from tests.support.traffic.clients import attempt
 
 MODEL = """
 import pdb

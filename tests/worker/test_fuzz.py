@@ -7,7 +7,6 @@ import os
 from dataclasses import replace
 
 import numpy as np
-from golden import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from pytriton_plugins.shm.segment import create_segment_file
 from pytriton_plugins.worker.blocks.request_reader import RequestReader
 from pytriton_plugins.worker.calling.arguments import ArgumentPlan, requests_of
 from pytriton_plugins.worker.calling.request_state import Exchange, Surroundings
+from tests.support.backend.golden import golden
 
 MODELS = [
     ModelDeclaration("m", 1, "function", "m", inputs, (Tensor("y", np.float32, (-1,)),))

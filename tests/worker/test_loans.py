@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from leftovers import CLIENT_MEMORY
 from numpy.typing import NDArray
 
 from pytriton_plugins import RequestError, Tensor
@@ -22,6 +21,7 @@ from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.testing.channel import ChannelEnd
 from pytriton_plugins.testing.served import ServedChannel, open_channel
 from pytriton_plugins.worker.calling.errors import RequestFailure
+from tests.support.sandbox.leftovers import CLIENT_MEMORY
 
 Array = NDArray[Any]
 SIZE = 10_000

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from worker_events import Event, events
+
+from tests.support.backend.worker_events import Event, events
 
 PROGRAM = """
 import logging, logging.config, sys, warnings, os, contextlib

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients import infer
-from fake_distributions import install, path_with
 from numpy.typing import NDArray
 
 from pytriton_plugins import RequestError, Tensor
@@ -22,6 +20,8 @@ from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.channels.dispatch import server_class
 from pytriton_plugins.worker.channels.sync import ChannelServer
 from pytriton_plugins.worker.hooks import observer_of
+from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.traffic.clients import infer
 
 MODEL = """
     import sys

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import figures
 import pytest
+
+from tests.support.measure import figures
 
 os.environ["PYTRITON_TEST_PATIENCE"] = "1"  # here how long it takes is what is shown
 

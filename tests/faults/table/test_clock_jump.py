@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from clients import PROTOCOLS, infer, texts
-from figures import FULL, figure
-from leftovers import Mark
-from load import Load
 
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import PROTOCOLS, infer, texts
+from tests.support.traffic.load import Load
 
 MODELS = Path(__file__).parents[2] / "models"
 LIFE = MODELS / "life.py"

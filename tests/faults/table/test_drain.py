@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, texts
-from figures import FULL, figure
-from inits import AS_PID_1, pid_1_of
-from leftovers import Mark
-from load import Load, Sent
 
 from pytriton_plugins.testing import run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.inits import AS_PID_1, pid_1_of
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import PROTOCOLS, texts
+from tests.support.traffic.load import Load, Sent
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
 SECONDS = LIFE.with_name("seconds.py")

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import tritonclient.grpc
-from cgroups import SHARES, Cgroup, cgroup
-from clients import asked_inputs, infer, texts
-from figures import FULL, figure
-from leftovers import Mark
-from load import Load
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.cgroups import SHARES, Cgroup, cgroup
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import asked_inputs, infer, texts
+from tests.support.traffic.load import Load
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, infer
-from figures import figure
-from load import Load
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.measure.figures import figure
+from tests.support.traffic.clients import PROTOCOLS, infer
+from tests.support.traffic.load import Load
 
 GOOD = """
 import numpy as np

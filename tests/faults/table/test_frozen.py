@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import scrape
-from clients import attempt, infer, texts
-from figures import figure
-from leftovers import Mark
-from load import Load
-
 from pytriton_plugins.host.watchdog import LIMIT
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.measure.figures import figure
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic import scrape
+from tests.support.traffic.clients import attempt, infer, texts
+from tests.support.traffic.load import Load
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}

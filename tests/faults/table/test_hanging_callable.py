@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, attempt
-from figures import FULL, figure
-from load import Load
-from scrape import value, workers
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.measure.figures import FULL, figure
+from tests.support.traffic.clients import PROTOCOLS, attempt
+from tests.support.traffic.load import Load
+from tests.support.traffic.scrape import value, workers
 
 STUCK = Path(__file__).parents[2] / "models" / "stuck.py"
 HOSTS, HANGS = (3 if FULL else 1), 4

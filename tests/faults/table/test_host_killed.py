@@ -8,12 +8,11 @@ import signal
 import time
 from pathlib import Path
 
-from clients import infer, texts
-from figures import FULL, figure
-from leftovers import Mark, ports_taken
-from load import Load
-
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.leftovers import Mark, ports_taken
+from tests.support.traffic.clients import infer, texts
+from tests.support.traffic.load import Load
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}

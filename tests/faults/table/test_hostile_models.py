@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, Arrays
-from figures import figure
-from growth import Holding, holding
-from hostile_cases import FILES
-from hostile_models import Hostile
-from leftovers import Mark, ports_taken, shared_memory, tritonserver
-from load import Load
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.adversaries.hostile_cases import FILES
+from tests.support.adversaries.hostile_models import Hostile
+from tests.support.measure.figures import figure
+from tests.support.measure.growth import Holding, holding
+from tests.support.sandbox.leftovers import Mark, ports_taken, shared_memory, tritonserver
+from tests.support.traffic.clients import PROTOCOLS, Arrays
+from tests.support.traffic.load import Load
 
 MODELS = Path(__file__).parents[2] / "models"
 GOOD = f"{MODELS / 'forms.py'}:doubled"

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from clients import infer
-from figures import FULL, figure
-from growth import holding
-from leftovers import tritonserver
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.measure.figures import FULL, figure
+from tests.support.measure.growth import holding
+from tests.support.sandbox.leftovers import tritonserver
+from tests.support.traffic.clients import infer
 
 SIZES = Path(__file__).parents[2] / "models" / "sizes.py"
 MB = 1_000_000

@@ -16,16 +16,15 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-from clients import Answered, Crowd, texts
-from figures import FULL, figure
-from growth import Holding, holding, more, slope
-from leftovers import Mark
-from load import Load
-from scrape import values, workers
-from talks import TALKS, TARGETS
-
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.measure.figures import FULL, figure
+from tests.support.measure.growth import Holding, holding, more, slope
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import Answered, Crowd, texts
+from tests.support.traffic.load import Load
+from tests.support.traffic.scrape import values, workers
+from tests.support.traffic.talks import TALKS, TARGETS
 
 SECONDS, KILL_EACH, SAMPLE_EACH = (3600.0, 60.0, 10.0) if FULL else (20.0, 5.0, 0.5)
 WORKERS = 2

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from containers import Container, container
-from figures import FULL, figure
-from inits import AS_PID_1, ORPHANS, daemon_below, leave_orphans, pid_1_of
-from leftovers import Mark, ports_taken, zombies
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.containers import Container, container
+from tests.support.sandbox.inits import AS_PID_1, ORPHANS, daemon_below, leave_orphans, pid_1_of
+from tests.support.sandbox.leftovers import Mark, ports_taken, zombies
 
 LIFE = Path(__file__).parents[2] / "models" / "life.py"
 RUNS = 10 if FULL else 4

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clients import PROTOCOLS, Gate, infer, texts
-from figures import FULL, figure
-from leftovers import Mark, ports_taken
-from load import Load
-from streams import count, grpc_stream
 
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.leftovers import Mark, ports_taken
+from tests.support.traffic.clients import PROTOCOLS, Gate, infer, texts
+from tests.support.traffic.load import Load
+from tests.support.traffic.streams import count, grpc_stream
 
 MODELS = Path(__file__).parents[2] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cgroups import SHARES, Cgroup, cgroup
-from clients import PROTOCOLS, attempt, infer
-from figures import FULL, figure
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.cgroups import SHARES, Cgroup, cgroup
+from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
 ECHO = f"{Path(__file__).parents[2] / 'models' / 'memory.py'}:echo"
 SMALL_SHM = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"', "sh"]

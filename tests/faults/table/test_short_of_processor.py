@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cgroups import SHARES, Cgroup, cgroup
-from clients import texts
-from figures import FULL, figure
-from leftovers import Mark
-from load import Load
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.cgroups import SHARES, Cgroup, cgroup
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import texts
+from tests.support.traffic.load import Load
 
 MODELS = Path(__file__).parents[2] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from cgroups import SHARES, cgroup
-from clients import PROTOCOLS, infer
-from figures import FULL, figure
-from live_probe import probing
 
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.cgroups import SHARES, cgroup
+from tests.support.traffic.clients import PROTOCOLS, infer
+from tests.support.traffic.live_probe import probing
 
 SLOW = Path(__file__).parents[2] / "models" / "slow.py"
 MODELS = 8

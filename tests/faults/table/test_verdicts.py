@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from fake_distributions import install, path_with
-from figures import figure
-
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.measure.figures import figure
+from tests.support.sandbox.fake_distributions import install, path_with
 
 SCALARS = f"{Path(__file__).parents[2] / 'models' / 'kinds.py'}:scalars"
 HOOK = """

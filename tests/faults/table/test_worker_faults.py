@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cgroups import cgroup
-from clients import Answered, Crowd, texts
-from figures import FULL, figure
-from load import Load
-from scrape import value, workers
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.measure.figures import FULL, figure
+from tests.support.sandbox.cgroups import cgroup
+from tests.support.traffic.clients import Answered, Crowd, texts
+from tests.support.traffic.load import Load
+from tests.support.traffic.scrape import value, workers
 
 MODELS = Path(__file__).parents[2] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}

@@ -20,10 +20,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-import readme
 import tritonclient.grpc
 import tritonclient.http
-from bare_root import BareRoot
+
+from tests.support.docs import readme
+from tests.support.sandbox.bare_root import BareRoot
 
 SAMPLES = readme.ROOT / "plugins/file-type/tests/samples"
 PORTS = (8000, 8001, 8002)

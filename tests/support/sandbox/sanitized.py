@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from backend import found_server
+sys.path.append(str(Path(__file__).parents[3]))  # last: the installed framework is what is tested
 
 from pytriton_plugins.host.triton.server import LIBRARY
+from tests.support.backend.server import found_server
 
 
 def preloaded() -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clients import infer, texts
-from leftovers import Mark
-
 from pytriton_plugins.testing import RunningHost
+from tests.support.sandbox.leftovers import Mark
+from tests.support.traffic.clients import infer, texts
 
 AS_PID_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 ORPHANS = 100

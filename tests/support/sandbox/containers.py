@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-_CHECKOUT = Path(__file__).parents[2]
+_CHECKOUT = Path(__file__).parents[3]
 _NEEDED = (Path(sys.base_prefix), Path(sys.prefix), _CHECKOUT)
 """What the container reads, wherever it lies and whoever may look into the folders above."""
 _USER = 1000

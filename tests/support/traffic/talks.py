@@ -9,9 +9,10 @@ from typing import Any
 
 import attrs
 import numpy as np
-from clients import Arrays, texts
 
-_MODELS = Path(__file__).parents[1] / "models"
+from tests.support.traffic.clients import Arrays, texts
+
+_MODELS = Path(__file__).parents[2] / "models"
 _FLOATS = (1, 16, 16, 1000, 10_000)
 _MANY_FLOATS = (1, 16, 1000, 10_000, 100_000, 1_000_000)
 _WORDS = (1, 3, 30, 300)

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import numpy as np
-from clients import infer
-from doc_examples import ask
 from numpy.typing import NDArray
 
 from pytriton_plugins.model.tensors import dtype_by_triton_name
 from pytriton_plugins.testing import RunningHost
+from tests.support.docs.examples import ask
+from tests.support.traffic.clients import infer
 
 WAYS = ("json", "http", "grpc")
 """As curl sends it, and as tritonclient does over both protocols: in binary."""

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from doc_blocks import Block
-
 from pytriton_plugins.testing import RunningHost
+from tests.support.docs.blocks import Block
 
 RAISE_CODE = """
 import os

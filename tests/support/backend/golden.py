@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent.parent / "golden"
+_FOLDER = Path(__file__).parents[2] / "golden"
 _REPEATED = re.compile(r"(\d+) \* ([0-9a-f]{2})")
 
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import attrs
 import tritonclient.grpc
 import tritonclient.http
-from clients import PROTOCOLS, Arrays, asked_inputs
 from tritonclient.utils import InferenceServerException
+
+from tests.support.traffic.clients import PROTOCOLS, Arrays, asked_inputs
 
 _MODULES: dict[str, Any] = {"grpc": tritonclient.grpc, "http": tritonclient.http}
 _AFTER_ERROR = 0.01

@@ -18,9 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from bare_root import BareRoot, machine_environment, machine_paths
-
 from pytriton_plugins.testing import RunningHost, wait_until
+from tests.support.sandbox.bare_root import BareRoot, machine_environment, machine_paths
 
 BUILD_TIMEOUT = 1200
 _OWN = (Path("/etc/resolv.conf"), Path("/etc/hosts"))
@@ -52,7 +51,7 @@ class Container:
 
     @property
     def host(self) -> RunningHost:
-        """As clients (tests/helpers/clients.py, load.py) take it: they look at the addresses only."""
+        """As clients (tests/support/traffic/clients.py, load.py) take it: they look at the addresses only."""
         return cast("RunningHost", self)
 
     @property

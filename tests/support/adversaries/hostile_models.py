@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-from clients import PROTOCOLS, attempt
-from figures import seen
-from hostile_cases import FILES, LEFT, PARTS
 from numpy.typing import NDArray
-from scrape import page
-from streams import http_stream, open_grpc
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, wait_until
+from tests.support.adversaries.hostile_cases import FILES, LEFT, PARTS
+from tests.support.measure.figures import seen
+from tests.support.traffic.clients import PROTOCOLS, attempt
+from tests.support.traffic.scrape import page
+from tests.support.traffic.streams import http_stream, open_grpc
 
 Array = NDArray[Any]
 TIMEOUT = 30.0

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
-from doc_blocks import blocks
-from namespaces import Network
 
 from pytriton_plugins.testing import wait_until
+from tests.support.docs.blocks import blocks
+from tests.support.sandbox.namespaces import Network
 
 _DOCUMENTED = "192.0.2."
 """What the page has in place of the network's addresses."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.source_tree import DUNDER, Function, SourceTree, circles, last_name, longest_chain
+from tests.support.measure.source_tree import DUNDER, Function, SourceTree, circles, last_name, longest_chain
 
 IMPORT_STEPS = ("imported", "enabled", "tell_notes")
 """The functions that have a worker import a plugin, filter what it declares, and explain what was odd about it. A

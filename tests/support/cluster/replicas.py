@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from balancer import Balancer
-from clients import PROTOCOLS
-from figures import CLUSTER
-from namespaces import Network
-
 from pytriton_plugins.testing import RunningHost
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.cluster.balancer import Balancer
+from tests.support.measure.figures import CLUSTER
+from tests.support.sandbox.namespaces import Network
+from tests.support.traffic.clients import PROTOCOLS
 
 PORTS = (8000, 8001, 8002)
 DRAIN_DELAY = 5.0 if CLUSTER.full else 2.0

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import attrs
-from namespaces import Network
 
 from pytriton_plugins.testing import wait_until
+from tests.support.sandbox.namespaces import Network
 
 
 @attrs.frozen

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from leftovers import CLIENT_MEMORY
 from numpy.typing import NDArray
+
+from tests.support.sandbox.leftovers import CLIENT_MEMORY
 
 TIMEOUT = 10.0
 _KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])

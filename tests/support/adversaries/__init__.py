@@ -1,0 +1,1 @@
+"""Clients, workers and models that mean harm, or are broken."""

@@ -1,0 +1,1 @@
+"""The C backend without a host, and the vectors of its protocol."""

@@ -1,0 +1,1 @@
+"""Replicas, what balances them and what watches them."""

@@ -1,0 +1,1 @@
+"""Figures that tests print, and measures of the source."""
