@@ -1,4 +1,4 @@
-"""A model that looks at everything that a client can send; served by tests/faults/test_hostile_clients.py."""
+"""A model that looks at everything that a client can send; served by tests/faults/test_row_15_hostile_clients.py."""
 
 from __future__ import annotations
 

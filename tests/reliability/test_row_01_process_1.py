@@ -19,7 +19,7 @@ from tests.support.sandbox.containers import Container, container
 from tests.support.sandbox.inits import AS_PID_1, ORPHANS, daemon_below, leave_orphans, pid_1_of
 from tests.support.sandbox.leftovers import Mark, ports_taken, zombies
 
-LIFE = Path(__file__).parents[2] / "models" / "life.py"
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
 RUNS = 10 if FULL else 4
 IN_CONTAINERS = RUNS if FULL else 3
 REAPED_WITHIN = 1.0

@@ -19,7 +19,7 @@ from tests.support.sandbox.leftovers import Mark, ports_taken, shared_memory, tr
 from tests.support.traffic.clients import PROTOCOLS, Arrays
 from tests.support.traffic.load import Load
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = Path(__file__).parents[1] / "models"
 GOOD = f"{MODELS / 'forms.py'}:doubled"
 ASKED: Arrays = {"x": np.array([[1, 3]], np.float32)}
 DAEMONS = (

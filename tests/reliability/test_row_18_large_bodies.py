@@ -19,7 +19,7 @@ from tests.support.measure.growth import holding
 from tests.support.sandbox.leftovers import tritonserver
 from tests.support.traffic.clients import infer
 
-SIZES = Path(__file__).parents[2] / "models" / "sizes.py"
+SIZES = Path(__file__).parents[1] / "models" / "sizes.py"
 MB = 1_000_000
 MEGABYTES = (1, 4, 16, 64, 128) if FULL else (8, 32)
 IN_A_ROW = (8, 32, 128) if FULL else (8,)

@@ -19,7 +19,7 @@ from tests.support.traffic.clients import PROTOCOLS, Gate, infer, texts
 from tests.support.traffic.load import Load
 from tests.support.traffic.streams import count, grpc_stream
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = Path(__file__).parents[1] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 DEATHS = 5
 """Of one host: with one more within a minute it gives up."""

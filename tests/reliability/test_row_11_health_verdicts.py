@@ -9,7 +9,7 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import figure
 from tests.support.sandbox.fake_distributions import install, path_with
 
-SCALARS = f"{Path(__file__).parents[2] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
 HOOK = """
     import os
     import time

@@ -14,7 +14,7 @@ from tests.support.sandbox.leftovers import Mark, ports_taken
 from tests.support.traffic.clients import infer, texts
 from tests.support.traffic.load import Load
 
-LIFE = Path(__file__).parents[2] / "models" / "life.py"
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 RUNS = 10 if FULL else 2
 KILLS = 20

@@ -15,7 +15,7 @@ from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import texts
 from tests.support.traffic.load import Load
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = Path(__file__).parents[1] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 PERIOD = 100_000
 """Microseconds: of each the group may use so many as its quota says."""

@@ -14,7 +14,7 @@ from tests.support.traffic.clients import PROTOCOLS, attempt
 from tests.support.traffic.load import Load
 from tests.support.traffic.scrape import value, workers
 
-STUCK = Path(__file__).parents[2] / "models" / "stuck.py"
+STUCK = Path(__file__).parents[1] / "models" / "stuck.py"
 HOSTS, HANGS = (3 if FULL else 1), 4
 """A worker that ends a fifth time within a minute is not replaced at once."""
 

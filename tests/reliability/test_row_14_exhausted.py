@@ -17,7 +17,7 @@ from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import asked_inputs, infer, texts
 from tests.support.traffic.load import Load
 
-LIFE = Path(__file__).parents[2] / "models" / "life.py"
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 READ_ONLY = ["unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh"]
 SCRATCH = "mount -t tmpfs -o size=1m tmpfs /mnt"

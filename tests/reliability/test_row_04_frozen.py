@@ -17,7 +17,7 @@ from tests.support.traffic import scrape
 from tests.support.traffic.clients import attempt, infer, texts
 from tests.support.traffic.load import Load
 
-LIFE = Path(__file__).parents[2] / "models" / "life.py"
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 WORKERS = 10
 

@@ -14,7 +14,7 @@ from tests.support.sandbox.cgroups import SHARES, cgroup
 from tests.support.traffic.clients import PROTOCOLS, infer
 from tests.support.traffic.live_probe import probing
 
-SLOW = Path(__file__).parents[2] / "models" / "slow.py"
+SLOW = Path(__file__).parents[1] / "models" / "slow.py"
 MODELS = 8
 SETUP = 3.0
 RUNS = 10 if FULL else 1

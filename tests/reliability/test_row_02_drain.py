@@ -22,7 +22,7 @@ from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import PROTOCOLS, texts
 from tests.support.traffic.load import Load, Sent
 
-LIFE = Path(__file__).parents[2] / "models" / "life.py"
+LIFE = Path(__file__).parents[1] / "models" / "life.py"
 SECONDS = LIFE.with_name("seconds.py")
 IDLE = {"what": texts(""), "gate": texts("/-")}
 CLIENTS = 32

@@ -15,7 +15,7 @@ from tests.support.measure.figures import FULL, figure
 from tests.support.sandbox.cgroups import SHARES, Cgroup, cgroup
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
-ECHO = f"{Path(__file__).parents[2] / 'models' / 'memory.py'}:echo"
+ECHO = f"{Path(__file__).parents[1] / 'models' / 'memory.py'}:echo"
 SMALL_SHM = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"', "sh"]
 PLAIN = ["--no-plugin=memory-guard", "--no-plugin=kubernetes"]
 """Policies of hook plugins that are installed as well would refuse earlier."""

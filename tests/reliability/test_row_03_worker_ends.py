@@ -22,7 +22,7 @@ from tests.support.traffic.clients import Answered, Crowd, texts
 from tests.support.traffic.load import Load
 from tests.support.traffic.scrape import value, workers
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = Path(__file__).parents[1] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 OTHER = {"x": np.ones((1, 2), np.float32)}
 WORKERS = 11
