@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from pytriton_plugins.model.keywords import closest, known_keywords
+from pytriton_plugins.model.keywords import known_keywords
+from pytriton_plugins.suggestions import closest
 from pytriton_plugins.text import one_line
 
 ErrorCode = Literal[
@@ -103,6 +104,7 @@ def check_code(code: object) -> ErrorCode:
         plain = str.__str__(code)
         if plain in CODES:
             return plain
-    meant = _NAMED_OTHERWISE.get(str(code).upper()) or closest(str(code), CODES)
-    rather = f"{meant}, or another of " if meant else ""
+    other_name = _NAMED_OTHERWISE.get(str(code).upper())
+    meant = [other_name] if other_name else closest(str(code), CODES)
+    rather = f"{meant[0]}, or another of " if meant else ""
     raise ValueError(f"RequestError: unknown code {one_line(repr(code), 60)}; write {rather}{', '.join(CODES)}")

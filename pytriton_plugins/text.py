@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 RECORD, GOES_ON = "\x1e", "\x1f"
 """What a worker's `logging` puts before a message, and before each further line of it: no client's text forges one."""
 
@@ -10,6 +12,12 @@ def one_line(value: object, limit: int = 400) -> str:
     """``str(value)`` on one line: white space runs become a blank, control characters are escaped, the rest is cut."""
     text = printable(" ".join(str(value).split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def first_few(texts: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first ``most`` of ``texts``, and how many there are besides."""
+    more = [f"and {len(texts) - most} more"] if len(texts) > most else []
+    return separator.join([*texts[:most], *more])
 
 
 def cut(text: str, width: int) -> str:

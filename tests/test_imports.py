@@ -18,6 +18,7 @@ WORKER_SIDE = (
     "errors.py",
     "text.py",
     "thrown.py",
+    "suggestions.py",
     "models.py",
     "model",
     "shm",
@@ -118,6 +119,17 @@ def test_only_entry_points_reads_metadata(path: Path) -> None:
         name for name in imports(path) if within(name, ("importlib_metadata", "importlib.metadata", "pkg_resources"))
     ]
     assert readers == [] or show(path) == "discovery/entry_points.py"
+
+
+LOSES_CANCELLATIONS = ("asyncio.wait_for", "asyncio.timeout", "asyncio.timeout_at")
+"""Before Python 3.12 the first drops a cancellation that comes together with the result; 3.10 has no others."""
+
+
+@pytest.mark.parametrize("path", ALL, ids=show)
+def test_a_wait_with_a_time_limit_is_our_own(path: Path) -> None:
+    """`within` of host/timeouts.py."""
+    used = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    assert {*used, *imports(path)} & {*LOSES_CANCELLATIONS} == set()
 
 
 @pytest.mark.parametrize("path", ALL, ids=show)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from pytriton_plugins.text import cut, in_bytes, one_line, printable
+from pytriton_plugins.text import cut, first_few, in_bytes, one_line, printable
 
 
 def test_printable_escapes_what_moves_or_hides() -> None:
     assert printable("plain é 漢") == "plain é 漢"
     assert printable("\x1b[2J\r\u202e\x00") == r"\x1b[2J\r\u202e\x00"
+
+
+def test_the_first_few_and_how_many_there_are_besides() -> None:
+    assert first_few([], 2) == ""
+    assert first_few(["a", "b"], 2) == "a, b"
+    assert first_few(["a", "b", "c", "d"], 2) == "a, b, and 2 more"
+    assert first_few(["a: x, y", "b"], 1, "; ") == "a: x, y; and 1 more"
 
 
 def test_one_line_joins_and_cuts() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.host.control.paths import CONTROL_SOCKET, FOLDER_PREFIX
-from pytriton_plugins.text import printable
+from pytriton_plugins.text import first_few, printable
 
 RUN_DIR_VARIABLE = "PYTRITON_HOST_RUN_DIR"
 CONNECT_TIMEOUT = 2.0
@@ -107,9 +107,8 @@ def _described(host: Host) -> str:
     try:
         said = host.ask({"command": "summary"}, _PATIENCE)
         ports, models = said["ports"], list(dict.fromkeys(str(each["model"]) for each in said["models"]))
-        names = ", ".join(models[:_FEW]) + (f" and {len(models) - _FEW} more" if len(models) > _FEW else "")
         http = f"  HTTP {ports['http']}" if ports["http"] else ""
-        more = f"{http}  gRPC {ports['grpc']}  models {names or 'none yet'}"
+        more = f"{http}  gRPC {ports['grpc']}  models {first_few(models, _FEW) or 'none yet'}"
     except (ControlError, KeyError, TypeError):
         more = ""  # it hangs, or is of another version
     finally:

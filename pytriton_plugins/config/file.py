@@ -10,9 +10,10 @@ from typing import Any
 import attrs
 
 from pytriton_plugins.config.problems import Problems
-from pytriton_plugins.config.settings import SETTINGS, suggestion
+from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.config.tables import TABLES, Tables, read_tables
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
 
 FILE_NAME = "pytriton-host.toml"

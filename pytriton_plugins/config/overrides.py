@@ -9,10 +9,10 @@ from typing import Any
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.mappings import merge
 from pytriton_plugins.config.problems import Problems
-from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.config.triton_schema import schema_problems
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.triton_config import config_problems
+from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,12 +25,6 @@ CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|[KMGT]i?B?)", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(|ms|s|m|min|h)")
-_CLOSE, _CLOSE_WORD, _MOST = 0.65, 0.7, 3
-"""From which score on names, and words of names, are close, and how many that are equally close are told."""
-
-_BEGUN, _SWAPPED, _LESS, _LEAST = 0.92, 0.9, 0.9, 3
-"""Scores of the begin of a name and of swapped letters; what a word counts less; letters that either needs."""
-
 _SECONDS_PER = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -63,30 +56,6 @@ class Setting:
     def from_variable(self, text: str) -> object:
         """A variable's text as ``parse`` takes it: a repeated setting is a comma list."""
         return [part.strip() for part in text.split(",") if part.strip()] if self.repeated else text
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """``; did you mean …?``, or nothing when no known name is close, as a whole or in one of its words."""
-    wanted = name.lower().lstrip("-")
-    scores = {each: _score(wanted, each.lower().lstrip("-")) for each in sorted(known)}
-    best = max(scores.values(), default=0.0)
-    close = [each for each, score in scores.items() if score == best][:_MOST] if best >= _CLOSE else []
-    return f"; did you mean {' or '.join(filter(None, [', '.join(close[:-1]), close[-1]]))}?" if close else ""
-
-
-def _score(wanted: str, known: str) -> float:
-    """How likely it is that ``wanted`` was meant to be ``known``, from 0 to 1; dashes at the begin are left out."""
-    words = [word for word in re.split(r"\W|_", known) if word != known]
-    of_a_word = max((_likeness(wanted, word) for word in words), default=0.0) * _LESS
-    of_a_word = of_a_word if of_a_word >= _CLOSE_WORD else 0.0
-    begun = _BEGUN if len(wanted) >= _LEAST and known.startswith(wanted) else 0.0
-    return max(_likeness(wanted, known), begun, of_a_word)
-
-
-def _likeness(one: str, other: str) -> float:
-    """From 0 to 1. `difflib` itself thinks little of two letters that were swapped, which is the usual slip."""
-    ratio = difflib.SequenceMatcher(None, one, other).ratio()
-    return max(ratio, _SWAPPED) if len(one) >= _LEAST and sorted(one) == sorted(other) else ratio
 
 
 def parse_address(value: object) -> str:

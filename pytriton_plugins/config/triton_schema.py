@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.host.triton.grpc_import import no_fork_handlers
 from pytriton_plugins.model.triton_config import key_problem
-from pytriton_plugins.text import one_line
+from pytriton_plugins.suggestions import suggestion
+from pytriton_plugins.text import first_few, one_line
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -141,5 +141,4 @@ def _has(field: FieldDescriptor, key: str) -> bool:
 
 
 def _listed(kind: Descriptor) -> str:
-    names = list(kind.fields_by_name)
-    return ", ".join(names[:_FEW]) + (", …" if len(names) > _FEW else "")
+    return first_few(list(kind.fields_by_name), _FEW)

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Iterable, Sequence, Set
 from typing import TypeVar
 
-from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.discovery.entry_points import installed_version
 from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference, canonical
 from pytriton_plugins.errors import ConfigError, HookError
+from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
 
 R = TypeVar("R", bound=Reference)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.hooks.markers import PREFIX, PROJECT
+from pytriton_plugins.suggestions import suggestion
 
 _MARK = f"{PROJECT}_impl"
 
@@ -56,9 +56,8 @@ def _check_options(label: str, name: str, options: dict[str, Any], known: frozen
     """The hook that the function implements."""
     hook = options.get("specname") or name
     if hook not in known:
-        close = difflib.get_close_matches(hook, known, 1)
-        hint = f"did you mean {close[0]}?" if close else f"the hooks are {', '.join(sorted(known))}"
-        raise HookError(f"hook plugin {label}: {hook} is no hook; {hint}")
+        hint = suggestion(hook, known) or f"; the hooks are {', '.join(sorted(known))}"
+        raise HookError(f"hook plugin {label}: {hook} is no hook{hint}")
     if options.get("wrapper") or options.get("hookwrapper"):
         # The calling rules ask the implementations one by one; a wrapper would never run.
         raise HookError(f"hook plugin {label}: {name} is a wrapper, which no hook supports; write a plain @hookimpl")
@@ -74,6 +73,5 @@ def _check_parameters(where: str, hook: str, function: Any) -> None:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
             raise HookError(f"{where} takes {parameter}, which is never filled; write the parameters by their names")
         if parameter.name not in known and parameter.default is parameter.empty:
-            close = difflib.get_close_matches(parameter.name, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"it may take {', '.join(known)}"
-            raise HookError(f"{where} has the parameter {parameter.name}, which the hook does not; {hint}")
+            hint = suggestion(parameter.name, known) or f"; it may take {', '.join(known)}"
+            raise HookError(f"{where} has the parameter {parameter.name}, which the hook does not{hint}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.metrics.registry import Metrics, Model
+from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 
@@ -55,8 +56,8 @@ class Gauges:
 
     async def due(self) -> None:
         """Wait until it is time for the next look."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), PERIOD)
+        with contextlib.suppress(TimeoutError):
+            await within(self._changed.wait(), PERIOD)
         self._changed.clear()
 
     async def ask(self, server: TritonServer) -> None:

@@ -15,8 +15,10 @@ from pytriton_plugins.errors import ServerError, ServerGone
 from pytriton_plugins.hooks.calling import Timing, measure
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.host.tasks import let_go, take_in
+from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.text import first_few
 from pytriton_plugins.values import HostStatus, ModelStatus, NamedVerdict, Verdict
 
 _LOG = logging.getLogger("pytriton.health")
@@ -27,7 +29,7 @@ CHECK_TIMEOUT = 0.5
 """Seconds after which a hook that has not answered counts as one that says no."""
 
 _MOST_REASONS = 10
-"""In one message: hundreds of models may fail at once."""
+"""In one message, for hundreds of models may fail at once; `status` has every one."""
 
 
 class Subject(Protocol):
@@ -104,14 +106,14 @@ class Health:
                 look = await self._look(status)
             self.last = look
             if look.reasons != before and status.state == "serving":
-                _LOG.warning("not ready: %s", _few(look.reasons)) if look.reasons else _LOG.info("ready")
+                self._log(look.reasons)
                 before = look.reasons
             await self._set(not look.reasons)
             self._tell(looks, look.reasons)
             if look.dead:
                 self._subject.is_dead(look.dead)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), PERIOD)
+            with contextlib.suppress(TimeoutError):
+                await within(self._changed.wait(), PERIOD)
 
     async def next_reasons(self) -> list[str]:
         """Why the host is not ready, none if it is, by a look that begins after this call."""
@@ -119,6 +121,12 @@ class Health:
         self._looks.append(look)
         self.changed()
         return await look
+
+    def _log(self, reasons: list[str]) -> None:
+        if reasons:
+            _LOG.warning("not ready: %s", first_few(reasons, _MOST_REASONS, "; "))
+        else:
+            _LOG.info("ready")
 
     def _tell(self, looks: list[asyncio.Future[list[str]]], reasons: list[str]) -> None:
         for look in looks:
@@ -233,12 +241,6 @@ def _ask_all(
     else:
         reasons = [f"{chosen.plugin}: {chosen.value.reason or 'no reason given'}"]
     return Look(reasons, "; ".join(dead))
-
-
-def _few(reasons: Sequence[str]) -> str:
-    """The first reasons for the log; `status` has every one."""
-    more = len(reasons) - _MOST_REASONS
-    return "; ".join(reasons[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _failed(verdicts: Sequence[NamedVerdict]) -> list[str]:

@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.discovery.sources import source_files
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.control.newcomers import as_installed
-from pytriton_plugins.host.supervision.plugins import PluginRecord, enabled, serve_plugin, tell_notes
+from pytriton_plugins.host.supervision.plugins import PluginRecord, enabled, serve_plugin, take_up, tell_notes
 from pytriton_plugins.host.workers.process import Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 
@@ -73,26 +74,27 @@ class Reloader:
                 worker.dismiss()
             _LOG.error("plugin %s has changed and cannot be served as it is: %s; the old one serves on", name, error)
             return
-        record.reference, record.files = reference, worker.files
-        tell_notes(record.reference, worker)
+        record.files = worker.files
+        tell_notes(reference, worker)
         _LOG.info("plugin %s has changed", name)
-        await self._serve(record, declarations, worker)
+        await self._serve(reference, declarations, worker)
+        take_up(self._roster, record, reference)
 
-    async def _serve(self, record: PluginRecord, declarations: list[ModelDeclaration], first: Worker | None) -> None:
-        served = {
-            key: model for key, model in self._roster.models.items() if model.reference.place == record.reference.place
-        }
+    async def _serve(
+        self, reference: ModelReference, declarations: list[ModelDeclaration], first: Worker | None
+    ) -> None:
+        served = {key: model for key, model in self._roster.models.items() if model.reference.place == reference.place}
         for declaration in declarations:
             model = served.pop((declaration.name, declaration.version), None)
             if model is None:
-                _LOG.warning("model %s is new in %s; restart to serve it", declaration.name, record.reference.plugin)
+                _LOG.warning("model %s is new in %s; restart to serve it", declaration.name, reference.plugin)
                 continue
             if model.unloaded:
                 continue
             worker, first = first, None
             if model.declaration == declaration and not model.error:
-                said = _said(await model.swap(record.reference, worker))
-            elif not await self._roster.replace(model, record.reference, declaration, worker):
+                said = _said(await model.swap(reference, worker))
+            elif not await self._roster.replace(model, reference, declaration, worker):
                 said = _SERVED
             else:
                 said = "the change is not served either" if model.error else _SERVES_ON

@@ -14,7 +14,7 @@ from pytriton_plugins.host.log.setup import Log
 from pytriton_plugins.host.sample_requests import calls
 from pytriton_plugins.host.system.network import bracketed, called_at, listening_ports, listens
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.text import printable
+from pytriton_plugins.text import first_few, printable
 from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
@@ -177,15 +177,10 @@ def awaited(roster: Roster) -> str:
     importing = [record.reference.plugin for record in records if not roster.turns.awaits(record)]
     loading = [model.name for model in models if not model.waits]
     waiting = len(records) + len(models) - len(importing) - len(loading)
-    parts = [f"importing {_few(importing)}"] if importing else []
-    parts += [f"loading {_few(loading)}"] if loading else []
+    parts = [f"importing {first_few(importing, _MOST_NAMES)}"] if importing else []
+    parts += [f"loading {first_few(loading, _MOST_NAMES)}"] if loading else []
     parts += [f"{waiting} wait{'s' if waiting == 1 else ''} for a turn to start"] if waiting else []
     return printable("; ".join(parts) or "opening") + " …"
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _listening(address: str, ports: dict[str, int | None]) -> str:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
+from pytriton_plugins.suggestions import closest
 from pytriton_plugins.text import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,19 +35,6 @@ def known_keywords(what: str, error: Callable[[str], Exception]) -> Callable[[F]
     return mark
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that somebody who wrote ``name`` may have meant."""
-    import difflib  # only mistakes pay for it
-
-    names = list(known)
-    lower = name.lower()
-    part_of = [each for each in names if lower in each.lower() or each.lower() in lower] if len(lower) > 2 else []
-    close = difflib.get_close_matches(lower, [each.lower() for each in names], 1)
-    if close:
-        return next(each for each in names if each.lower() == close[0])
-    return part_of[0] if part_of else None
-
-
 def _meant(name: str, known: Iterable[str]) -> str:
     meant = closest(name, known)
-    return f"write {meant}=" if meant else f"its arguments are {', '.join(known)}"
+    return f"write {meant[0]}=" if meant else f"its arguments are {', '.join(known)}"

@@ -9,7 +9,8 @@ from typing import Any, Union
 import numpy as np
 
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.model.keywords import closest, known_keywords
+from pytriton_plugins.model.keywords import known_keywords
+from pytriton_plugins.suggestions import closest
 from pytriton_plugins.text import one_line
 
 MAX_RANK = 8
@@ -158,8 +159,8 @@ def _dtype_meant(value: Any) -> str:
         return '"bfloat16"'
     if name in _BY_NAME:
         return _BY_NAME[name].written
-    found = closest(word, [dtype.numpy.name for dtype in NUMERIC]) if _is_word(word) else None
-    known = next((dtype.written for dtype in NUMERIC if dtype.numpy.name == found), "a numpy dtype such as np.float32")
+    found = closest(word, [dtype.numpy.name for dtype in NUMERIC]) if _is_word(word) else []
+    known = next((dtype.written for dtype in NUMERIC if dtype.numpy.name in found), "a numpy dtype such as np.float32")
     return known if found else f"{known}, or bytes, str, bool"
 
 

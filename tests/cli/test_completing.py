@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost
 from pytriton_plugins.testing.host import PROGRAM
 from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.sandbox.lone_host import lone_host
 
 MODEL = """
 from pytriton_plugins import Tensor, infer_func
@@ -34,15 +35,12 @@ def whisper(text):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where temporary files lie, for other hosts of this user may run."""
-    path = tmp_path_factory.mktemp("tmp")
-    (path / "model.py").write_text(MODEL)
-    return path
+    return tmp_path_factory.mktemp("tmp")
 
 
 @pytest.fixture(scope="module")
 def host(folder: Path) -> Iterator[RunningHost]:
-    with run_host(folder / "model.py", env={"TMPDIR": str(folder)}) as running:
+    with lone_host(folder, MODEL) as running:
         yield running
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from pytriton_plugins.cli.infer.address import Address, Given, Locator
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.sandbox.lone_host import lone_host
 
 from .conftest import Called
 
@@ -62,15 +63,12 @@ def test_what_contradicts_itself() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where temporary files lie, for other hosts of this user may run."""
-    path = tmp_path_factory.mktemp("tmp")
-    (path / "model.py").write_text(MODEL)
-    return path
+    return tmp_path_factory.mktemp("tmp")
 
 
 @pytest.fixture(scope="module")
 def host(folder: Path) -> Iterator[RunningHost]:
-    with run_host(folder / "model.py", env={"TMPDIR": str(folder)}) as running:
+    with lone_host(folder, MODEL) as running:
         yield running
 
 
@@ -133,12 +131,12 @@ def test_a_host_that_is_not_there(infer: Called) -> None:
     assert ran.err.startswith("pytriton-host: no pytriton-host with pid 1 of this user runs")
 
 
-def test_waiting_for_a_host_that_is_still_to_be_started(folder: Path, tmp_path: Path) -> None:
+def test_waiting_for_a_host_that_is_still_to_be_started(tmp_path: Path) -> None:
     run_dir = f"--run-dir={tmp_path / 'run'}"
     command = [sys.executable, "-c", PROGRAM, "infer", "shout", "text=a", "--wait=60", run_dir]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting,
-        run_host(folder / "model.py", options=[run_dir]),
+        lone_host(tmp_path, MODEL, [run_dir]),
     ):
         printed, error = waiting.communicate(timeout=60)
     assert (waiting.returncode, error) == (0, "")

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from pytriton_plugins.config.host_config import HostConfig, load_config, unknown_variables
-from pytriton_plugins.config.settings import MIB, SETTINGS, suggestion
+from pytriton_plugins.config.settings import MIB, SETTINGS
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.values import Drain
 
@@ -294,28 +294,3 @@ def test_a_wrong_value_contradicts_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, {"http_port": "x", "grpc_port": "8000", "shm_initial": "x", "shm_max": "8MiB"})
     assert [problem.partition(":")[0] for problem in caught.value.problems] == ["--http-port", "--shm-initial"]
-
-
-@pytest.mark.parametrize(
-    ("name", "known", "said"),
-    [
-        ("--prot", ["--host", "--grpc-port", "--http-port"], "; did you mean --grpc-port or --http-port?"),
-        ("--prot", ["--host", "--protocol"], "; did you mean --protocol?"),
-        ("--plugins", ["--plugin", "--plugins-dir"], "; did you mean --plugin?"),
-        ("--timeout", ["--a-timeout", "--b-timeout", "--c-timeout"], "; did you mean --a-timeout, --b-timeout or --c-"),
-        ("http-port", ["http_port", "grpc_port"], "; did you mean http_port?"),
-        (
-            "max_queue_delay",
-            ["max_queue_size", "max_queue_delay_microseconds"],
-            "; did you mean max_queue_delay_micros",
-        ),
-        ("scael", ["scale", "scope"], "; did you mean scale?"),
-        ("bret", ["bert", "resnet"], "; did you mean bert?"),
-        ("depth", ["weights", "scale"], ""),
-        ("b", ["bert"], ""),
-        ("x", [], ""),
-    ],
-)
-def test_what_was_meant(name: str, known: list[str], said: str) -> None:
-    assert suggestion(name, known).startswith(said)
-    assert bool(suggestion(name, known)) == bool(said)

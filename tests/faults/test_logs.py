@@ -59,7 +59,7 @@ def test_the_errors_of_a_model_that_configures_logging_itself_reach_the_log_and_
         wait_until(lambda: "ValueError: no luck" in host.log, what="the log has the error")
         said = re.findall(r"(\w+) +pytriton.worker: configures\[\d+\]: (.*)", host.log)
         assert ("DEBUG", "configures: called with 1 rows") in said
-        assert ("INFO", "(rewritten 1 times)  50%|##  |") in said
+        assert ("INFO", "(rewritten once)  50%|##  |") in said
         assert ("ERROR", "model configures: a request failed") in said
         status = json.loads(call_host("status", f"--run-dir={folder}", "--json").stdout)
     (error,) = status["errors"]

@@ -384,6 +384,35 @@ def test_an_upgrade_is_named_after_the_reload(tmp_path: Path, folder: Path, chan
         assert site.models("unload", "plus").returncode == site.models("load", "plus").returncode == 0
 
 
+def test_an_upgrade_that_cannot_be_served_is_not_named(tmp_path: Path, folder: Path) -> None:
+    """The error in `status` is the old version's, and so is the version beside it."""
+    site_packages = tmp_path / "site"
+    points = {"pytriton_plugins.models": {"acme": "acme_one"}}
+    install(site_packages, "acme-one", points, acme_one="raise OSError('no library')")
+    options, env = [f"--run-dir={folder}", "--plugin=acme"], {"PYTHONPATH": path_with(site_packages)}
+    with run_host(options=options, env=env, ready=False) as host:
+        host.wait_settled()
+        site = Site(host, folder)
+
+        def upgrade(version: str, source: str) -> str:
+            shutil.rmtree(next(site_packages.glob("*.dist-info")))
+            install(site_packages, "acme-one", points, version=version, acme_one=source)
+            return site.models("load", "plus").stderr.splitlines()[-1]
+
+        def broken() -> list[tuple[str, str]]:
+            document = json.loads(call_host("status", "--json", f"--run-dir={folder}").stdout)
+            return [(each["plugin"], each["error"]) for each in document["broken"]]
+
+        before = broken()
+        assert [(plugin, "no library" in error) for plugin, error in before] == [("acme (acme-one 1.0)", True)]
+        assert upgrade("2.0", CLASS.format(setup="raise OSError('no weights')")).endswith("no weights")
+        assert broken() == before
+        assert "plugin acme (acme-one 3.0): " in upgrade("3.0", "raise OSError('no luck')")
+        assert upgrade("4.0", plus(4)).startswith("model plus version 1: setting up")
+        assert broken() == []
+        assert site.model("plus")["plugin"] == "acme (acme-one 4.0)"
+
+
 def test_a_change_waits_for_another(site: Site, tmp_path: Path) -> None:
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 1) as crowd, ThreadPoolExecutor(1) as pool:

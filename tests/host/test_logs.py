@@ -9,18 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytriton_plugins.host.log.setup import TRITON, Log, about, set_up_logging
+from pytriton_plugins.host.log.setup import Log, about, set_up_logging
 from pytriton_plugins.host.triton.output import log_line
+from tests.support.sandbox.loggers import restored_loggers
 
 PATIENCE = 5.0
 
 
 @pytest.fixture
 def log() -> Iterator[logging.Logger]:
-    logger, triton, root = (logging.getLogger(name) for name in ("pytriton", TRITON, None))
-    before = logger.handlers[:], logger.level, logger.propagate, triton.level, root.handlers[:]
-    yield logger
-    logger.handlers[:], logger.level, logger.propagate, triton.level, root.handlers[:] = before
+    with restored_loggers() as logger:
+        yield logger
 
 
 def lines(log: Log, capfd: pytest.CaptureFixture[str]) -> list[str]:

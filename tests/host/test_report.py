@@ -24,6 +24,7 @@ from pytriton_plugins.host.triton.locate import FoundServer
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.values import Ports
+from tests.support.sandbox.loggers import restored_loggers
 
 PORTS = Ports(8000, 8001, 8002)
 
@@ -35,13 +36,14 @@ def reference(name: str) -> ModelReference:
 @contextlib.contextmanager
 def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Host, Log]]:
     """One that serves nothing, and what it writes with, which is closed at the end."""
-    run_dir, log = RunDir(folder), set_up_logging("info")
     found = FoundServer(Path("/none"), "a test")
-    try:
-        yield Host(HostConfig(address=address), HookManager(), found, PORTS, run_dir, RecentErrors(), log), log
-    finally:
-        log.close(30)
-        run_dir.remove()
+    with restored_loggers():
+        run_dir, log = RunDir(folder), set_up_logging("info")
+        try:
+            yield Host(HostConfig(address=address), HookManager(), found, PORTS, run_dir, RecentErrors(), log), log
+        finally:
+            log.close(30)
+            run_dir.remove()
 
 
 def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +75,7 @@ def test_hundreds_of_plugins_cost_the_loop_nothing(tmp_path: Path, capfd: pytest
     with a_host(tmp_path) as (host, log):
         log.__class__ = Watched
         host.roster.records = [PluginRecord(reference(f"plugin{number}")) for number in range(300)]
-        assert awaited(host.roster) == "importing plugin0, plugin1, plugin2, plugin3, plugin4 and 295 more …"
+        assert awaited(host.roster) == "importing plugin0, plugin1, plugin2, plugin3, plugin4, and 295 more …"
         for record in host.roster.records:
             record.error = "no weights"
         Report(host.roster, log).show_models(PORTS, [])

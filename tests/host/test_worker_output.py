@@ -78,7 +78,7 @@ def test_a_printed_traceback_is_one_message(caplog: pytest.LogCaptureFixture) ->
 
 
 UNFINISHED = {
-    "a progress bar": ("\r 10%|#   |\r 50%|##  |", ["(rewritten 1 times)  50%|##  |"]),
+    "a progress bar": ("\r 10%|#   |\r 50%|##  |", ["(rewritten once)  50%|##  |"]),
     "a prompt": ("name? ", ["name?"]),
     "colours": ("\x1b[31mred", ["\\x1b[31mred"]),
     "a line that is cleared": ("\r 10%|#  |\r", [" 10%|#  |"]),
@@ -107,7 +107,7 @@ def test_a_printed_traceback_behind_an_unfinished_line_is_an_error(caplog: pytes
     printed, shown = UNFINISHED[kind]
     _, text = failure()
     lines = [line for line in text.splitlines() if line]
-    before = ["(rewritten 1 times)"] if kind == "a line that is cleared" else shown
+    before = ["(rewritten once)"] if kind == "a line that is cleared" else shown
     assert events(caplog, printed + text) == [("INFO", before), ("ERROR", lines)]
 
 

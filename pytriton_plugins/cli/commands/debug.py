@@ -14,9 +14,9 @@ from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.commands.infer import split_inputs
 from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import config_option
-from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.discovery.references import canonical
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pytriton_plugins.cli.control_client import NoHostRuns
 from pytriton_plugins.cli.infer.address import NAMES, Address, Locator
 from pytriton_plugins.cli.infer.request import Model, model_of
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError, ServerError
-from pytriton_plugins.text import one_line
+from pytriton_plugins.text import first_few, one_line
 
 Array = np.ndarray[Any, Any]
 _FEW = 12
@@ -191,7 +191,7 @@ class Client:
     def _models(self) -> str:
         models = self.address.models
         if models:
-            return f"; it serves {', '.join(models[:_FEW])}{', …' if len(models) > _FEW else ''}"
+            return f"; it serves {first_few(models, _FEW)}"
         return "; the table that 'pytriton-host serve' prints names its models"
 
 

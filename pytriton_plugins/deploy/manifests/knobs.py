@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
 
 _TYPES: dict[str, tuple[type, str]] = {

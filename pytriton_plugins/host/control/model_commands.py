@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from pytriton_plugins.config.settings import suggestion
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsError
 from pytriton_plugins.host.control.newcomers import as_installed, candidates
@@ -20,12 +19,14 @@ from pytriton_plugins.host.supervision.plugins import (
     enabled,
     refuse_other_tensors,
     refuse_too_many,
+    take_up,
     tell_notes,
 )
 from pytriton_plugins.host.supervision.supervisor import ServedModel
 from pytriton_plugins.host.tasks import background, let_go
 from pytriton_plugins.host.workers.process import Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.registry import Roster
@@ -134,17 +135,18 @@ class ModelCommands:
     async def _again(self, models: Sequence[ServedModel], progress: Progress) -> list[str]:
         said = []
         for place in dict.fromkeys(model.reference.place for model in models):
-            async with self._imported(self._record_of(place), progress) as (record, declarations, workers):
+            record = self._record_of(place)
+            async with self._imported(record, progress) as (reference, declarations, workers):
                 for model in [model for model in models if model.reference.place == place]:
                     label = _label(model.declaration)
                     declaration = _find(declarations, model)
                     if declaration is None:
-                        raise ControlError(f"{label} is not in plugin {record.reference.label} any more")
+                        raise ControlError(f"{label} is not in plugin {reference.label} any more")
                     if model.declaration != declaration or model.error:
-                        refuse_other_tensors(self._roster, record.reference, [declaration])
+                        refuse_other_tensors(self._roster, reference, [declaration])
                     progress(f"{label}: setting up its workers")
-                    first = self._taken(record, declaration, workers)
-                    said.append(await self._serve_again(model, record.reference, declaration, first))
+                    first = self._taken(reference, declaration, workers)
+                    said.append(await self._serve_again(model, reference, declaration, first))
         return said
 
     async def _serve_again(
@@ -169,10 +171,10 @@ class ModelCommands:
         failures = []
         for record in await candidates(self._roster, name):
             try:
-                async with self._imported(record, progress) as (_, declarations, workers):
+                async with self._imported(record, progress) as (reference, declarations, workers):
                     wanted = self._wanted(record, declarations, name, version)
                     if wanted:
-                        return await self._admit(record, wanted, workers, progress)
+                        return await self._admit(record, reference, wanted, workers, progress)
             except (ControlError, WorkerFailed) as error:
                 if name in record.reference.names:
                     raise
@@ -196,19 +198,24 @@ class ModelCommands:
         ]
 
     async def _admit(
-        self, record: PluginRecord, wanted: Sequence[ModelDeclaration], workers: list[Worker], progress: Progress
+        self,
+        record: PluginRecord,
+        reference: ModelReference,
+        wanted: Sequence[ModelDeclaration],
+        workers: list[Worker],
+        progress: Progress,
     ) -> list[str]:
-        refuse_other_tensors(self._roster, record.reference, list(wanted))
+        refuse_other_tensors(self._roster, reference, list(wanted))
         refuse_too_many(self._roster, wanted)
         said = []
         for declaration in wanted:
             label = _label(declaration)
             other = self._roster.models.get((declaration.name, declaration.version))
             if other is not None:
-                raise ControlError(conflict(declaration, (other.reference, record.reference)))
+                raise ControlError(conflict(declaration, (other.reference, reference)))
             progress(f"{label}: setting up its workers")
-            first = self._taken(record, declaration, workers)
-            why_not = await self._roster.admit(record.reference, declaration, first, set())
+            first = self._taken(reference, declaration, workers)
+            why_not = await self._roster.admit(reference, declaration, first, set())
             if why_not:
                 raise ControlError(f"{label}: {why_not}")
             if record not in self._roster.records:
@@ -222,29 +229,31 @@ class ModelCommands:
     @contextlib.asynccontextmanager
     async def _imported(
         self, record: PluginRecord, progress: Progress
-    ) -> AsyncIterator[tuple[PluginRecord, list[ModelDeclaration], list[Worker]]]:
-        """What the plugin declares now, and the worker that has imported it, for the first who takes it."""
+    ) -> AsyncIterator[tuple[ModelReference, list[ModelDeclaration], list[Worker]]]:
+        """The plugin as it is installed by now, what it declares, and its worker, for the first who takes it."""
         if record.refused:
             raise ControlError(f"plugin {record.reference.label}: {record.error}")
+        reference = record.reference
         workers: list[Worker] = []
         try:
-            reference = await as_installed(record.reference)
+            reference = await as_installed(reference)
             progress(f"importing {reference.label}")
             worker, declared = await self._roster.imported(record, reference)
             workers.append(worker)
-            record.reference, record.files = reference, worker.files
+            record.files = worker.files
             record.declared = frozenset(declaration.name for declaration in declared)
             tell_notes(reference, worker)
-            yield record, enabled(self._roster.config, declared), workers
+            yield reference, enabled(self._roster.config, declared), workers
         except (WorkerFailed, ConfigError, OSError) as error:
-            raise ControlError(f"plugin {record.reference.label}: {error}") from None
+            raise ControlError(f"plugin {reference.label}: {error}") from None
         finally:
+            take_up(self._roster, record, reference)
             for worker in workers:
                 worker.dismiss()
 
-    def _taken(self, record: PluginRecord, model: ModelDeclaration, workers: list[Worker]) -> Worker | None:
+    def _taken(self, reference: ModelReference, model: ModelDeclaration, workers: list[Worker]) -> Worker | None:
         """The worker that has imported the plugin, unless it is taken, or the model needs other variables."""
-        if not workers or self._roster.launch_of(record.reference, model, workers[0].number) != workers[0].launch:
+        if not workers or self._roster.launch_of(reference, model, workers[0].number) != workers[0].launch:
             return None
         return workers.pop()
 

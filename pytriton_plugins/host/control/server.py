@@ -14,6 +14,7 @@ from typing import Any
 
 from pytriton_plugins.errors import ControlError, PytritonPluginsError
 from pytriton_plugins.host.control.paths import CONTROL_SOCKET
+from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.text import one_line
 
 _LOG = logging.getLogger("pytriton.host")
@@ -74,16 +75,16 @@ class ControlSocket:
         try:
             if _is_allowed(writer) and len(self._connections) <= MOST_CONNECTIONS:
                 await self._converse(reader, writer)
-        except (OSError, ValueError, asyncio.TimeoutError, asyncio.CancelledError):
+        except (OSError, ValueError, asyncio.CancelledError):
             pass  # it is gone, sends no lines or does not read, or the host ends: nobody is left to be told
         finally:
             self._connections.discard(task)
             writer.transport.abort()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (line := await asyncio.wait_for(reader.readline(), QUESTION_TIMEOUT)).endswith(b"\n"):
+        while (line := await within(reader.readline(), QUESTION_TIMEOUT)).endswith(b"\n"):
             _write(writer, await self._answer(line, lambda text: _write(writer, {"progress": text})))
-            await asyncio.wait_for(writer.drain(), ANSWER_TIMEOUT)
+            await within(writer.drain(), ANSWER_TIMEOUT)
 
     async def _answer(self, line: bytes, progress: Progress) -> Mapping[str, Any]:
         try:

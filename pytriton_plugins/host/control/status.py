@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.supervision.supervisor import ServedModel
+from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.queue_depth import waiting_by_model
 from pytriton_plugins.host.triton.server import TritonServer
 
@@ -100,8 +101,8 @@ async def _waiting(server: TritonServer | None) -> Waiting | None:
     if server is None or server.metrics_port is None:
         return None
     try:
-        return await asyncio.wait_for(waiting_by_model(server.host, server.metrics_port), _PATIENCE)
-    except (OSError, ValueError, asyncio.TimeoutError):
+        return await within(waiting_by_model(server.host, server.metrics_port), _PATIENCE)
+    except (OSError, ValueError):
         return None
 
 

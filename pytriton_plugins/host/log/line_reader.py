@@ -91,4 +91,8 @@ class LineReader:
 def _shown(line: bytes) -> str:
     states = [state for state in line.split(b"\r") if state.strip()]  # of a progress bar, of which the last stays
     text = printable(states[-1][:MAX_LINE].decode(errors="backslashreplace").rstrip()) if states else ""
-    return f"(rewritten {len(states) - 1} times) {text}" if len(states) > 1 else text
+    return f"(rewritten {_times(len(states) - 1)}) {text}" if len(states) > 1 else text
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

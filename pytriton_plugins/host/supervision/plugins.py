@@ -30,6 +30,7 @@ class PluginRecord:
     """One plugin from its first worker on. ``error`` is empty while nothing went wrong."""
 
     reference: ModelReference
+    """As it is served: an upgrade that cannot be served changes nothing."""
     models: list[str] = attrs.field(factory=list)
     error: str = ""
     refused: bool = False
@@ -92,6 +93,12 @@ def tell_notes(reference: ModelReference, worker: Worker) -> None:
     """Log the warnings about the plugin's import."""
     for note in worker.notes:
         _LOG.warning("plugin %s: %s", reference.plugin, note)
+
+
+def take_up(roster: Roster, record: PluginRecord, reference: ModelReference) -> None:
+    """Let the record name the plugin as it is installed by now, if one of its models is served from that."""
+    if any(model.reference == reference for model in roster.models.values()):
+        record.reference = reference
 
 
 def _failed(roster: Roster, record: PluginRecord, error: Exception) -> None:

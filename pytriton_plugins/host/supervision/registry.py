@@ -20,6 +20,7 @@ from pytriton_plugins.host.notifier import Teller
 from pytriton_plugins.host.supervision.plugins import PluginRecord
 from pytriton_plugins.host.supervision.supervisor import ServedModel
 from pytriton_plugins.host.supervision.triton_config import final_config
+from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.repository import CATEGORY, add_model, plain_config, write_config
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.host.workers.launching import imported, launch_of, worker_hooks
@@ -207,8 +208,8 @@ class Roster:
             else:
                 await server.control.unload(model.name, timeout=timeout)
             try:
-                await asyncio.wait_for(model.gone.wait(), timeout)
-            except asyncio.TimeoutError:
+                await within(model.gone.wait(), timeout)
+            except TimeoutError:
                 raise ServerError(f"Triton has not let go of model {model.name} within {timeout:g} s") from None
             model.loaded = False
 

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 
 from pytriton_plugins.errors import ProtocolError, ServerError, ServerGone
+from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
@@ -91,14 +92,11 @@ class BackendLink:
         self, token: int, answer: asyncio.Future[int], timeout: float | None, else_what: str, remedy: str = ""
     ) -> int:
         try:
-            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the answer.
-            await asyncio.wait([answer], timeout=timeout)
-            if not answer.done():
-                raise ServerError(f"tritonserver {else_what} within {timeout:g} s{remedy}")
-            return answer.result()
+            return await within(answer, timeout)
+        except TimeoutError:
+            raise ServerError(f"tritonserver {else_what} within {timeout:g} s{remedy}") from None
         finally:
             self._asked.pop(token, None)
-            answer.cancel()
 
     def _on_readable(self) -> None:
         try:

@@ -21,6 +21,7 @@ from pytriton_plugins.host.system.child import Child, describe_exit
 from pytriton_plugins.host.system.network import called_at, host_port, listening_ports
 from pytriton_plugins.host.system.resource_limits import lack_of_descriptors, server_stack
 from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
 from pytriton_plugins.host.triton.grpc_control import Control
 from pytriton_plugins.host.triton.locate import FoundServer, cannot_be_run
@@ -232,8 +233,8 @@ class TritonServer:
 
     async def ends_soon(self) -> bool:
         """Whether the process ends within a moment: a connection to it breaks before its end is seen."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.child.wait(), _END_FOLLOWS)
+        with contextlib.suppress(TimeoutError):
+            await within(self.child.wait(), _END_FOLLOWS)
         return not self.child.running
 
     async def release(self) -> None:

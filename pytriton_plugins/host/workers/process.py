@@ -21,6 +21,7 @@ from pytriton_plugins.host.memory.ledger import Grant
 from pytriton_plugins.host.system.child import Child, describe_exit
 from pytriton_plugins.host.system.hardening import let_go_first
 from pytriton_plugins.host.system.resource_limits import restore_descriptors
+from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.workers.output import WorkerOutput, unmarked
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.long import MAX_LONG, receive_json, send_json
@@ -225,8 +226,8 @@ class Worker:
         self.expected_to_end = True
         self._send({"type": "stop"})
         try:
-            await asyncio.wait_for(self.child.wait(), patience)
-        except asyncio.TimeoutError:
+            await within(self.child.wait(), patience)
+        except TimeoutError:
             self.kill()
         # A process may be beyond any signal, waiting for a device.
         await asyncio.wait([self._watch], timeout=_KILLED_WITHIN)
@@ -261,12 +262,11 @@ class Worker:
         await asyncio.wait([self._watch])
 
     async def _await(self, kind: str, timeout: float, stage: str, option: str) -> dict[str, Any]:
-        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the message.
-        await asyncio.wait([self._said[kind]], timeout=timeout)
-        if not self._said[kind].done():
+        try:
+            return await within(asyncio.shield(self._said[kind]), timeout)
+        except TimeoutError:
             self.kill()
-            raise WorkerFailed(f"its {stage} took longer than {timeout:g} s; raise {option} if it needs more")
-        return self._said[kind].result()
+            raise WorkerFailed(f"its {stage} took longer than {timeout:g} s; raise {option} if it needs more") from None
 
     def _send(self, message: dict[str, Any], *descriptors: int) -> None:
         with contextlib.suppress(OSError):  # it is gone, and its end is being dealt with
