@@ -12,7 +12,7 @@ from tests.support.sandbox.fake_distributions import install
 from .conftest import Called
 
 ROOT = Path(__file__).parents[2]
-ADD_SUB = str(ROOT / "plugins/add-sub")
+ADD_SUB = str(ROOT / "examples/add-sub")
 PROJECT = '[project]\nname = "acme-add"\nversion = "1.2"\ndependencies = ["numpy", "acme-nowhere"]\n'
 
 

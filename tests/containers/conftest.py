@@ -58,7 +58,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (package.parent / "pyproject.toml").write_text(PROJECT)
     config = folder / "served.toml"
     config.write_text('drain_delay = 1\n[shm]\nmax = "400MiB"\n')
-    plugins = [str(package.parent), *(str(ROOT / "plugins" / name) for name in ("add-sub", "tritonserver"))]
+    plugins = [str(package.parent), *(str(ROOT / name) for name in ("examples/add-sub", "plugins/tritonserver"))]
     options = ["--server=bundle", f"--output={folder / 'image'}", f"--config={config}"]
     done = call_host("image", "--install", *plugins, *options)
     assert done.returncode == 0, done.stderr
