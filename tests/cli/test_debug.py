@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install
 
 from .conftest import Called
@@ -205,7 +206,7 @@ def test_an_answer_that_needs_more_shared_memory(called: Called, model: str) -> 
 
 def test_a_model_of_many_tensors(called: Called) -> None:
     """Its declaration is too long for one message of the link."""
-    module, long = Path(__file__).parents[1] / "models" / "wide.py", "x" * 200
+    module, long = MODELS / "wide.py", "x" * 200
     ran = called("debug", f"{module}:wide", f"feature_{long}_0=3", "label=a", "--json")
     assert (ran.code, ran.err) == (0, "")
     assert values(ran.out)[f"result_{long}_0"] == [[6]]

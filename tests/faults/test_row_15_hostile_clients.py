@@ -26,10 +26,11 @@ import pytest
 from pytriton_plugins.host.triton.server import LIBRARY
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.adversaries.hostile_clients import grpc_message, http2_garbage, http_case
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, descendants, tritonserver
 from tests.support.traffic.clients import Answered, attempt, texts
 
-MODEL = Path(__file__).parents[1] / "models" / "hostile.py"
+MODEL = MODELS / "hostile.py"
 REQUESTS = int(os.environ.get("PYTRITON_HOSTILE_REQUESTS", "4000"))
 SEED = int(os.environ.get("PYTRITON_HOSTILE_SEED", "1"))
 PART = 2000

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import run_host
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import infer
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 MODEL = """
 import numpy as np
 from pytriton_plugins import Tensor, infer_func

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, infer
 
-BITS = Path(__file__).parents[1] / "models" / "bits.py"
+BITS = MODELS / "bits.py"
 
 
 @pytest.fixture(scope="module")

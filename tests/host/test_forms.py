@@ -9,7 +9,6 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,10 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, infer
 from tests.support.traffic.streams import count, grpc_stream, http_stream, open_grpc
 
-MODELS = Path(__file__).parents[1] / "models"
 TIMEOUT = 20.0
 PREFIX = "only-a-proxy-knows-"
 """What makes a parameter a header."""

@@ -16,9 +16,9 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.values import Ports
+from tests.support.paths import MODELS
 from tests.support.traffic.curl import path_with_curl
 
-MODELS = Path(__file__).parents[1] / "models"
 PORTS = Ports(8000, 8001, 8002)
 
 ANSWERS = {
