@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "details.h"
+#include "request_details.h"
 #include "sockets.h"
 
 /* A worker answers a small batch in less time than it takes to put this thread to sleep and wake it. So look for the

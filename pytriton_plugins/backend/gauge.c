@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "failure.h"
-#include "metric.h"
+#include "triton_metrics.h"
 
 static TritonMetricFamily *family; /* one for the process; the server deletes nothing that it was given */
 

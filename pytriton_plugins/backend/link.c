@@ -14,9 +14,9 @@
 
 #include "clock.h"
 #include "queue.h"
-#include "series.h"
+#include "metrics_table.h"
 #include "sockets.h"
-#include "waiters.h"
+#include "pending_replies.h"
 
 enum { SEND_MS = 2000, ANSWER_MS = 5000, TIDY_MS = 1000 };
 

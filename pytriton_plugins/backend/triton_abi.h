@@ -1,7 +1,7 @@
 /* The part of Triton's C ABI that this backend uses, declared in our own words.
  *
  * Every function returns NULL for success or an error object that the caller must free. All objects
- * are opaque. backend.c checks the enumeration values below against the running server's own names. */
+ * are opaque. entry_points.c checks the enumeration values below against the running server's own names. */
 #ifndef PYTRITON_TRITON_ABI_H
 #define PYTRITON_TRITON_ABI_H
 

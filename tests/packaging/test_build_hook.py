@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.docs.readme import ROOT
 
-BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", ".gitignore")
+BUILT_FROM = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_wheel_carries_the_compiled_library_and_no_source(checkout: Path) -> N
     assert wheel.name == f"pytriton_plugins-0.1.0-py3-none-linux_{platform.machine()}.whl"
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("pytriton_plugins/backend/lib/pytriton/libtriton_pytriton.so") == b"compiled\n"
-        assert not [name for name in archive.namelist() if name.endswith((".c", ".h", "build_hook.py"))]
+        assert not [name for name in archive.namelist() if name.endswith((".c", ".h", "hatch_build.py"))]
     assert not (checkout / "pytriton_plugins/backend/lib").exists()
 
 

@@ -1,6 +1,6 @@
 /* Threads that wait for the host's answer to a NEED. */
-#ifndef PYTRITON_WAITERS_H
-#define PYTRITON_WAITERS_H
+#ifndef PYTRITON_PENDING_REPLIES_H
+#define PYTRITON_PENDING_REPLIES_H
 
 #include <pthread.h>
 #include <stdbool.h>

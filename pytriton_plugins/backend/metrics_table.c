@@ -1,12 +1,12 @@
 /* From METRIC messages to metrics: a family for each name, in it a series for each set of labels. */
-#include "series.h"
+#include "metrics_table.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "failure.h"
-#include "metric_message.h"
+#include "metrics_message.h"
 
 enum { SLOTS = 1024 };
 

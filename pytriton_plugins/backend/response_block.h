@@ -1,6 +1,6 @@
 /* What a worker answered to a batch, checked: our copy of the response block and where its tensors lie. */
-#ifndef PYTRITON_ANSWERED_H
-#define PYTRITON_ANSWERED_H
+#ifndef PYTRITON_RESPONSE_BLOCK_H
+#define PYTRITON_RESPONSE_BLOCK_H
 
 #include "batch.h"
 

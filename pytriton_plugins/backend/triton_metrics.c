@@ -1,5 +1,5 @@
 /* Making and deleting metrics with Triton's calls, all of which a server may lack. */
-#include "metric.h"
+#include "triton_metrics.h"
 
 #include <pthread.h>
 #include <stdbool.h>

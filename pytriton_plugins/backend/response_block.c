@@ -1,5 +1,5 @@
 /* Checking a response block: nothing that the worker wrote is believed, and nothing is read twice from shared memory. */
-#include "answered.h"
+#include "response_block.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 
 A system C compiler is used where one works: `$CC`, else cc, gcc or clang. Where there is none, the `ziglang` wheel
 becomes a build requirement (`CC=zig` asks for it). `PYTRITON_TARGET=aarch64` cross-compiles with it.
-`python pytriton_plugins/backend/build_hook.py` compiles into the checkout, for work on the C code; it needs hatchling.
+`python hatch_build.py` compiles into the checkout, for work on the C code; it needs hatchling.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 /* The metrics that the host tells of over the backend link. Only the thread that reads the link uses them. */
-#ifndef PYTRITON_SERIES_H
-#define PYTRITON_SERIES_H
+#ifndef PYTRITON_METRICS_TABLE_H
+#define PYTRITON_METRICS_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Details of requests, behind the tensors in the request segment: docs/protocol.md. */
-#include "details.h"
+#include "request_details.h"
 
 #include <string.h>
 

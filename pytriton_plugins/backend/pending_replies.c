@@ -1,5 +1,5 @@
 /* A list under a lock, and a condition for all that stand in it. */
-#include "waiters.h"
+#include "pending_replies.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Metrics of our own on Triton's metrics port. */
-#ifndef PYTRITON_METRIC_H
-#define PYTRITON_METRIC_H
+#ifndef PYTRITON_TRITON_METRICS_H
+#define PYTRITON_TRITON_METRICS_H
 
 #include <stdint.h>
 

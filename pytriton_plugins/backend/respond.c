@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answered.h"
+#include "response_block.h"
 
 static const uint8_t *put_aside_data(const Answered *answered, uint32_t output) {
   return answered->aside == NULL ? NULL : answered->aside[output];

@@ -1,6 +1,6 @@
 /* What the worker learns of requests beside their tensors: ids, parameters, and whether anybody still waits. */
-#ifndef PYTRITON_DETAILS_H
-#define PYTRITON_DETAILS_H
+#ifndef PYTRITON_REQUEST_DETAILS_H
+#define PYTRITON_REQUEST_DETAILS_H
 
 #include <stdint.h>
 

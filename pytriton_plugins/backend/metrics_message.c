@@ -1,5 +1,5 @@
 /* Reading and checking a metric of a METRIC message. The host is trusted; what is checked here keeps Triton's page whole. */
-#include "metric_message.h"
+#include "metrics_message.h"
 
 #include <math.h>
 #include <string.h>

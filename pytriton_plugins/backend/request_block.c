@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "batch.h"
-#include "details.h"
+#include "request_details.h"
 
 typedef struct {
   uint64_t length, elements, text_bytes; /* text_bytes: BYTES without the lengths between them */

@@ -1,9 +1,9 @@
 /* One metric as a METRIC message tells of it. */
-#ifndef PYTRITON_METRIC_MESSAGE_H
-#define PYTRITON_METRIC_MESSAGE_H
+#ifndef PYTRITON_METRICS_MESSAGE_H
+#define PYTRITON_METRICS_MESSAGE_H
 
 #include "cursor.h"
-#include "metric.h"
+#include "triton_metrics.h"
 #include "wire.h"
 
 /* The pointers lead into the message. */
