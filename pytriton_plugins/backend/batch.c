@@ -32,3 +32,13 @@ void batch_free(Batch *batch) {
   free(batch->block);
   free(batch->cover);
 }
+
+void batch_fail_request(const Batch *batch, Request *request, const Failure *failure) {
+  request->failed = failure->code;
+  request_refuse(batch->declaration, request->triton, failure);
+}
+
+void batch_fail(Batch *batch, const Failure *failure) {
+  for (uint32_t i = 0; i < batch->count; i++)
+    if (!batch->requests[i]->failed) batch_fail_request(batch, batch->requests[i], failure);
+}

@@ -53,29 +53,6 @@ static inline bool batch_is_lent(const Batch *batch, uint32_t input) {
   return batch->count == 1 && batch_part(batch, 0, input)->loan != 0;
 }
 
-/* Memory that others may write at any time. */
-typedef struct {
-  const uint8_t *bytes;
-  uint64_t size;
-} Area;
-
-/* Bytes of the request segment that the batch needs. */
-uint64_t batch_request_bytes(const Batch *batch);
-
-/* Write block and tensors; returns the length of the block. segment has room for batch_request_bytes. */
-bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
-
-typedef struct {
-  Area block;   /* in the response segment: read once, then never again */
-  bool more;    /* one response of a stream, after which others come */
-  bool retired; /* the request segment must not be written again, and the worker has no loans any more */
-} Answer;
-
-/* Check the worker's block and send every request of the batch its response, from the response segment, or what the callable
- * gave back as it came from where its input lies. False, with wrong filled and nothing sent, when the block
- * breaks the protocol; true with wrong filled when that only showed while some had been sent. */
-bool batch_respond(Batch *batch, Answer answer, Area response, Area request, const char **wrong);
-
 /* Answer one request, or all of the batch, with a failure. */
 void batch_fail_request(const Batch *batch, Request *request, const Failure *failure);
 void batch_fail(Batch *batch, const Failure *failure);

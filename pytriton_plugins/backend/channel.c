@@ -128,7 +128,7 @@ static const char *take_segment(Channel *channel, const WireChannelMessage *mess
 }
 
 static const char *check_answer(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
-  bool known = message->kind == WIRE_DONE || (message->kind == WIRE_PART && channel->pool->declaration.stream);
+  bool known = message->kind == WIRE_DONE || (message->kind == WIRE_PART && channel->declaration->stream);
   if (!known || message->slot != 0) return "a message that is not DONE";
   if (message->batch != channel->batch) return "an answer to another batch";
   const char *wrong = take_segment(channel, message, received);
@@ -172,7 +172,7 @@ void channel_retire_request(Channel *channel) {
 
 /* Both directions; the segments stay as large as they are, and their pages come again as they are needed. */
 static void trim(Channel *channel, uint64_t now) {
-  uint32_t trim_ms = channel->pool->declaration.trim_ms;
+  uint32_t trim_ms = channel->declaration->trim_ms;
   if (trim_ms == 0 || channel->batch == channel->trimmed || now - channel->idle < trim_ms * 1000000ull) return;
   segment_trim(&channel->request);
   tell(channel, WIRE_TRIM, 0, 0);

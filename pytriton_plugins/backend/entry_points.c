@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "execute.h"
-#include "gauge.h"
-#include "link.h"
+#include "link_reader.h"
+#include "loopback.h"
 #include "queue.h"
+#include "triton_metrics.h"
 
 /* A model without instances' work: while loading it fails, the server is not ready (docs/request-path.md). */
 static const char *const GATES[] = {"pytriton_gate", "pytriton_gate_2"};
@@ -70,14 +71,20 @@ TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
   }
   grow_descriptor_table(descriptor);
   gauges_open();
-  Link *link = link_start(descriptor, &failure);
-  return link == NULL ? as_error(&failure) : TRITONBACKEND_BackendSetState(backend, link);
+  Link *link = link_new(descriptor, &failure);
+  if (link == NULL) return as_error(&failure);
+  if (link_reader_start(link, &failure)) return TRITONBACKEND_BackendSetState(backend, link);
+  link_free(link);
+  return as_error(&failure);
 }
 
 TritonError *TRITONBACKEND_Finalize(TritonBackend *backend) {
   void *link = NULL;
   TritonError *error = TRITONBACKEND_BackendState(backend, &link);
-  if (error == NULL && link != NULL) link_finish(link);
+  if (error == NULL && link != NULL) {
+    link_reader_stop(link);
+    link_free(link);
+  }
   gauges_close();
   return error;
 }

@@ -6,58 +6,11 @@
 #include "channel.h"
 #include "clock.h"
 #include "queue.h"
+#include "request_block.h"
+#include "respond.h"
 #include "response_report.h"
 
 enum { LEAD_BATCHES = 256 }; /* after so many, another thread may go on: Triton may want this one's instance back */
-
-static void report(const Instance *instance, TritonRequest *request, bool success, const Times *times) {
-  failure_log(TRITONBACKEND_ModelInstanceReportStatistics(instance->triton, request, success, times->start, times->compute_start,
-                                                          times->compute_end, times->end),
-              "reporting statistics");
-}
-
-static void release(const Instance *instance, TritonRequest *request) {
-  pool_count(instance->pool, -1);
-  failure_log(TRITONBACKEND_RequestRelease(request, TRITON_RELEASE_ALL), "releasing a request");
-}
-
-void finish_answered(Instance *instance) {
-  Batch *batch = &instance->answered;
-  const Times *times = &instance->answered_times;
-  for (uint32_t i = 0; i < batch->count; i++) report(instance, batch->requests[i]->triton, !batch->requests[i]->failed, times);
-  if (batch->count > 0 && times->ran)
-    failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(instance->triton, batch->rows, times->start, times->compute_start,
-                                                                 times->compute_end, times->end),
-                "reporting batch statistics");
-  for (uint32_t i = 0; i < batch->count; i++) {
-    release(instance, batch->requests[i]->triton);
-    request_free(batch->declaration, batch->requests[i]);
-  }
-  batch_clear(batch);
-}
-
-void mark_answered(Instance *instance, Times times) {
-  times.end = clock_ns();
-  finish_answered(instance);
-  Batch emptied = instance->answered;
-  instance->answered = instance->batch;
-  instance->answered_times = times;
-  instance->batch = emptied;
-}
-
-void turn_away(Instance *instance, TritonRequest *triton, const Failure *failure) {
-  uint64_t now = clock_ns();
-  request_refuse(&instance->pool->declaration, triton, failure);
-  report(instance, triton, false, &(Times){.start = now, .compute_start = now, .compute_end = now, .end = clock_ns()});
-  release(instance, triton);
-}
-
-Request *take_in(Instance *instance, TritonRequest *triton) {
-  Failure failure = {.code = 0};
-  Request *request = request_new(&instance->pool->declaration, triton, clock_ns(), &failure);
-  if (request == NULL) turn_away(instance, triton, &failure);
-  return request;
-}
 
 /* Answer the whole batch, which no worker has seen, with the failure. */
 static void refuse(Instance *instance, const Failure *failure) {

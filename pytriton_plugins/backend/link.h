@@ -2,19 +2,35 @@
 #ifndef PYTRITON_LINK_H
 #define PYTRITON_LINK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "metrics_table.h"
+#include "pending_replies.h"
 #include "pool.h"
 
-typedef struct Link Link;
+typedef struct {
+  int socket;
+  pthread_t reader;
+  pthread_mutex_t send_lock;
+  Waiters waiters;
+  MetricsTable *metrics; /* the reader's */
+  pthread_mutex_t lock; /* guards everything below */
+  Pool *pools; /* newest first */
+  bool gate_open;
+  bool finishing;
+} Link;
 
-/* Take over the link and start the thread that reads it; NULL with failure filled. The thread ends the process when
- * the host is gone. */
-Link *link_start(int descriptor, Failure *failure);
+/* A link over the socket, which it owns from now on; NULL with failure filled. */
+Link *link_new(int descriptor, Failure *failure);
 
-/* Stop reading; the end of the link means nothing from now on. Everything is freed. */
-void link_finish(Link *link);
+void link_free(Link *link);
+
+bool link_send(Link *link, const WireLink *message);
+
+/* The pool with the number, or NULL. */
+Pool *link_find_number(Link *link, uint32_t number);
 
 bool link_gate_is_open(Link *link);
 

@@ -27,17 +27,17 @@ typedef struct Series {
   uint8_t key[]; /* name and labels as the message has them */
 } Series;
 
-struct SeriesTable {
+struct MetricsTable {
   Family *families;
   Series *slots[SLOTS];
   bool told[METRIC_HISTOGRAM + 1]; /* that metrics of the kind are not shown */
 };
 
-SeriesTable *series_table_new(void) {
-  return calloc(1, sizeof(SeriesTable));
+MetricsTable *metrics_table_new(void) {
+  return calloc(1, sizeof(MetricsTable));
 }
 
-void series_table_free(SeriesTable *table) {
+void metrics_table_free(MetricsTable *table) {
   for (size_t i = 0; i < SLOTS; i++) {
     while (table->slots[i] != NULL) {
       Series *series = table->slots[i];
@@ -64,7 +64,7 @@ static char *copy_text(const uint8_t *text, size_t length) {
   return copy;
 }
 
-static Family *new_family(SeriesTable *table, const MetricEntry *entry, char *name) {
+static Family *new_family(MetricsTable *table, const MetricEntry *entry, char *name) {
   static const int KINDS[] = {
       [METRIC_COUNTER] = TRITON_METRIC_COUNTER, [METRIC_GAUGE] = TRITON_METRIC_GAUGE, [METRIC_HISTOGRAM] = TRITON_METRIC_HISTOGRAM};
   int kind = entry->head.kind;
@@ -85,7 +85,7 @@ static Family *new_family(SeriesTable *table, const MetricEntry *entry, char *na
   return NULL;
 }
 
-static Family *family_of(SeriesTable *table, const MetricEntry *entry) {
+static Family *family_of(MetricsTable *table, const MetricEntry *entry) {
   char *name = copy_text(entry->key, entry->head.name_length);
   Family *family = table->families;
   if (name == NULL) return NULL;
@@ -96,7 +96,7 @@ static Family *family_of(SeriesTable *table, const MetricEntry *entry) {
   return family;
 }
 
-static TritonMetric *make_metric(SeriesTable *table, const MetricEntry *entry) {
+static TritonMetric *make_metric(MetricsTable *table, const MetricEntry *entry) {
   MetricLabel labels[WIRE_MAX_LABELS];
   double buckets[WIRE_MAX_BUCKETS];
   TritonMetric *metric = NULL;
@@ -111,7 +111,7 @@ static TritonMetric *make_metric(SeriesTable *table, const MetricEntry *entry) {
   return metric;
 }
 
-static Series **slot_of(SeriesTable *table, const MetricEntry *entry) {
+static Series **slot_of(MetricsTable *table, const MetricEntry *entry) {
   uint64_t hash = 14695981039346656037u; /* FNV-1a */
   for (size_t i = 0; i < entry->key_length; i++) hash = (hash ^ entry->key[i]) * 1099511628211u;
   return &table->slots[hash % SLOTS];
@@ -122,7 +122,7 @@ static bool is_of(const Series *series, const MetricEntry *entry) {
          series->key_length == entry->key_length && memcmp(series->key, entry->key, entry->key_length) == 0;
 }
 
-static Series *find_or_make(SeriesTable *table, const MetricEntry *entry) {
+static Series *find_or_make(MetricsTable *table, const MetricEntry *entry) {
   Series **slot = slot_of(table, entry);
   for (Series *series = *slot; series != NULL; series = series->next)
     if (is_of(series, entry)) return series;
@@ -155,7 +155,7 @@ static void change_all(Series *series, const MetricEntry *entry) {
   }
 }
 
-const char *series_read(SeriesTable *table, const uint8_t *payload, size_t length) {
+const char *metrics_table_apply(MetricsTable *table, const uint8_t *payload, size_t length) {
   Cursor cursor = {.at = payload, .left = length};
   while (cursor.left > 0) {
     MetricEntry entry;

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct SeriesTable SeriesTable;
+typedef struct MetricsTable MetricsTable;
 
-SeriesTable *series_table_new(void);
-void series_table_free(SeriesTable *table);
+MetricsTable *metrics_table_new(void);
+void metrics_table_free(MetricsTable *table);
 
 /* Make what a METRIC message tells of for the first time, and change all of it. NULL, or what was wrong. */
-const char *series_read(SeriesTable *table, const uint8_t *payload, size_t length);
+const char *metrics_table_apply(MetricsTable *table, const uint8_t *payload, size_t length);
 
 #endif

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "channel.h"
 #include "clock.h"
 
 static const uint64_t NOT_READY_NS = 500000000; /* as the host has it */
@@ -63,7 +62,7 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
   Channel *channel = calloc(1, sizeof *channel);
   const char *refused = "no memory for a channel";
   if (channel != NULL) {
-    *channel = (Channel){.number = number, .socket = socket, .pool = pool};
+    *channel = (Channel){.number = number, .socket = socket, .pool = pool, .declaration = &pool->declaration};
     channel->response.descriptor = -1;
     loans_init(&channel->loans);
     refused = segment_open(&channel->request, segment, descriptor, true);

@@ -7,32 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "batch.h"
+#include "channel.h"
 #include "declaration.h"
-#include "failure.h"
-#include "loan.h"
-#include "segment.h"
 
 typedef struct Pool Pool;
-
-typedef struct Channel {
-  uint32_t number;
-  int socket;
-  bool busy; /* borrowed: only the borrower touches what stands below `next` */
-  bool gone; /* no new batch; freed when it is given back */
-  bool due;  /* it is to be tidied when it is given back */
-  struct Channel *next;
-  Pool *pool;
-  uint64_t batch;   /* number of the last batch */
-  uint64_t trimmed; /* what that was when the channel was trimmed */
-  uint64_t idle;    /* since when it has been idle */
-  bool late;        /* its worker did not answer in time */
-  bool begun;       /* the worker was told more about the batch than what it takes to run it */
-  int spin_score;   /* how often spinning paid of late; see channel.c */
-  Segment request;  /* written by us; number 0 while there is none */
-  Segment response; /* written by the worker */
-  Loans loans;
-} Channel;
 
 struct Pool {
   uint32_t number;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "clock.h"
-#include "gauge.h"
+#include "triton_metrics.h"
 
 enum { LOOK_UP_MS = 20 };  /* how often the waiting thread looks whether the clients are still there */
 enum { LOOK_AHEAD = 128 }; /* how many requests that do not fit are passed over at most */

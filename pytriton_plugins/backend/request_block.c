@@ -1,7 +1,8 @@
 /* From Triton's buffers into the request segment: one copy, every input of the batch in one piece. */
+#include "request_block.h"
+
 #include <string.h>
 
-#include "batch.h"
 #include "request_details.h"
 
 typedef struct {

@@ -1,8 +1,8 @@
 /* From the segments into Triton's response buffers: each request's part of every output, and its parameters. */
+#include "respond.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "response_block.h"
 
 static const uint8_t *put_aside_data(const Answered *answered, uint32_t output) {
   return answered->aside == NULL ? NULL : answered->aside[output];

@@ -4,6 +4,18 @@
 
 #include "batch.h"
 
+/* Memory that others may write at any time. */
+typedef struct {
+  const uint8_t *bytes;
+  uint64_t size;
+} Area;
+
+typedef struct {
+  Area block;   /* in the response segment: read once, then never again */
+  bool more;    /* one response of a stream, after which others come */
+  bool retired; /* the request segment must not be written again, and the worker has no loans any more */
+} Answer;
+
 typedef struct {
   const Batch *batch;
   const WireOutcome *outcomes;

@@ -2,7 +2,7 @@
 #ifndef PYTRITON_RESPONSE_REPORT_H
 #define PYTRITON_RESPONSE_REPORT_H
 
-#include "execute.h"
+#include "instance.h"
 
 /* Report the response, or the error or the end, that the stream's request has just been sent. It was awaited
  * since times->response_start, and came at arrived. Moves times->response_start on. */

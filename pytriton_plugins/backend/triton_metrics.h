@@ -22,4 +22,13 @@ TritonMetric *metric_new(
     TritonMetricFamily *family, const MetricLabel *labels, uint32_t count, const double *buckets, uint32_t bucket_count);
 void metric_free(TritonMetric *metric);
 
+/* `pytriton_queued_requests` on the metrics port, one for each model and version that is loaded. Without metrics, or on
+ * a server that has none of our own, everything here does nothing. */
+void gauges_open(void);
+void gauges_close(void);
+
+TritonMetric *gauge_new(const char *model, uint64_t version);
+void gauge_set(TritonMetric *gauge, uint32_t requests);
+void gauge_free(TritonMetric *gauge);
+
 #endif
