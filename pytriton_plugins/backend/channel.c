@@ -30,8 +30,12 @@ static bool send_loans(Channel *channel) {
   for (uint32_t i = 0; loans->unsent > 0; i++) {
     Loan *loan = &loans->loans[i];
     if (loan->descriptor < 0) continue;
-    WireChannelMessage message = {.kind = WIRE_LOAN, .flags = loans->unsent > 1 ? WIRE_NEW_LOAN : 0, .segment = i + 1,
-                                  .batch = channel->batch, .offset = loan->window.offset, .length = loan->window.length};
+    WireChannelMessage message = {.kind = WIRE_LOAN,
+                                  .flags = loans->unsent > 1 ? WIRE_NEW_LOAN : 0,
+                                  .segment = i + 1,
+                                  .batch = channel->batch,
+                                  .offset = loan->window.offset,
+                                  .length = loan->window.length};
     if (!sockets_send(channel->socket, &message, sizeof message, loan->descriptor, SEND_MS)) return false;
     loans_sent(loans, loan);
   }
@@ -41,8 +45,8 @@ static bool send_loans(Channel *channel) {
 bool channel_send(Channel *channel, uint64_t length) {
   bool is_new = channel->request.descriptor >= 0, lends = channel->loans.unsent > 0;
   uint32_t flags = (is_new ? WIRE_NEW_SEGMENT : 0) | (lends ? WIRE_NEW_LOAN : 0);
-  WireChannelMessage message = {.kind = WIRE_EXECUTE, .flags = flags, .segment = channel->request.number,
-                                .batch = ++channel->batch, .length = length};
+  WireChannelMessage message = {
+      .kind = WIRE_EXECUTE, .flags = flags, .segment = channel->request.number, .batch = ++channel->batch, .length = length};
   channel->begun = false;
   return sockets_send(channel->socket, &message, sizeof message, -1, SEND_MS) && (!is_new || send_segment(channel)) &&
          (!lends || send_loans(channel));

@@ -18,14 +18,14 @@ typedef struct Channel {
   struct Channel *next;
   struct Pool *pool;
   const Declaration *declaration; /* the pool's */
-  uint64_t batch;   /* number of the last batch */
-  uint64_t trimmed; /* what that was when the channel was trimmed */
-  uint64_t idle;    /* since when it has been idle */
-  bool late;        /* its worker did not answer in time */
-  bool begun;       /* the worker was told more about the batch than what it takes to run it */
-  int spin_score;   /* how often spinning paid of late; see channel.c */
-  Segment request;  /* written by us; number 0 while there is none */
-  Segment response; /* written by the worker */
+  uint64_t batch;                 /* number of the last batch */
+  uint64_t trimmed;               /* what that was when the channel was trimmed */
+  uint64_t idle;                  /* since when it has been idle */
+  bool late;                      /* its worker did not answer in time */
+  bool begun;                     /* the worker was told more about the batch than what it takes to run it */
+  int spin_score;                 /* how often spinning paid of late; see channel.c */
+  Segment request;                /* written by us; number 0 while there is none */
+  Segment response;               /* written by the worker */
   Loans loans;
 } Channel;
 

@@ -28,13 +28,13 @@ typedef struct {
   uint32_t preferred_count;
   uint32_t *preferred; /* rows that make a batch at once, in rising order */
   bool batched, loopback;
-  bool lend;    /* inputs in a client's own shared memory need not be copied for the worker */
-  bool details; /* the callable wants to know more of a request than its tensors */
-  bool stream;  /* it answers one request at a time, with any number of responses */
-  bool apart;   /* each request's tensors stand by themselves: their shapes may differ */
-  bool spare;   /* the server is ready without it */
+  bool lend;         /* inputs in a client's own shared memory need not be copied for the worker */
+  bool details;      /* the callable wants to know more of a request than its tensors */
+  bool stream;       /* it answers one request at a time, with any number of responses */
+  bool apart;        /* each request's tensors stand by themselves: their shapes may differ */
+  bool spare;        /* the server is ready without it */
   bool own_timeouts; /* a request's own time-out counts where it is less than queue_ms */
-  bool awaits;  /* the worker can be told that nobody waits for the batch any more */
+  bool awaits;       /* the worker can be told that nobody waits for the batch any more */
   uint64_t largest_response;
   uint32_t input_count, output_count;
   DeclaredTensor *inputs, *outputs;

@@ -89,8 +89,8 @@ bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *fa
 }
 
 void link_report_lost(Link *link, const Channel *channel) {
-  link_send(link, &(WireLink){.kind = LINK_CHANNEL_LOST, .model = channel->pool->number, .channel = channel->number,
-                                 .value = channel->late});
+  link_send(link,
+            &(WireLink){.kind = LINK_CHANNEL_LOST, .model = channel->pool->number, .channel = channel->number, .value = channel->late});
 }
 
 void link_report_model_gone(Link *link, const Pool *pool) {

@@ -16,8 +16,8 @@ typedef struct {
   pthread_mutex_t send_lock;
   Waiters waiters;
   MetricsTable *metrics; /* the reader's */
-  pthread_mutex_t lock; /* guards everything below */
-  Pool *pools; /* newest first */
+  pthread_mutex_t lock;  /* guards everything below */
+  Pool *pools;           /* newest first */
   bool gate_open;
   bool finishing;
 } Link;

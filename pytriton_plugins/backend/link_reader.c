@@ -167,8 +167,7 @@ static void end_process(Link *link, const char *why) {
 
 static void tidy(Link *link) {
   pthread_mutex_lock(&link->lock);
-  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    pool_tidy(pool);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) pool_tidy(pool);
   pthread_mutex_unlock(&link->lock);
 }
 

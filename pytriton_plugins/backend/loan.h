@@ -13,8 +13,8 @@ typedef struct {
 } Window;
 
 typedef struct {
-  Window window; /* length 0: none */
-  uint64_t used; /* nanoseconds of CLOCK_MONOTONIC */
+  Window window;  /* length 0: none */
+  uint64_t used;  /* nanoseconds of CLOCK_MONOTONIC */
   int descriptor; /* kept until the worker has it, else -1 */
 } Loan;
 

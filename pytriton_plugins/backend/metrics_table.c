@@ -118,8 +118,8 @@ static Series **slot_of(MetricsTable *table, const MetricEntry *entry) {
 }
 
 static bool is_of(const Series *series, const MetricEntry *entry) {
-  return series->kind == entry->head.kind && series->name_length == entry->head.name_length &&
-         series->key_length == entry->key_length && memcmp(series->key, entry->key, entry->key_length) == 0;
+  return series->kind == entry->head.kind && series->name_length == entry->head.name_length && series->key_length == entry->key_length &&
+         memcmp(series->key, entry->key, entry->key_length) == 0;
 }
 
 static Series *find_or_make(MetricsTable *table, const MetricEntry *entry) {
@@ -128,8 +128,7 @@ static Series *find_or_make(MetricsTable *table, const MetricEntry *entry) {
     if (is_of(series, entry)) return series;
   Series *series = malloc(sizeof *series + entry->key_length);
   if (series == NULL) return NULL;
-  *series = (Series){
-      .next = *slot, .kind = entry->head.kind, .name_length = entry->head.name_length, .key_length = entry->key_length};
+  *series = (Series){.next = *slot, .kind = entry->head.kind, .name_length = entry->head.name_length, .key_length = entry->key_length};
   memcpy(series->key, entry->key, entry->key_length);
   series->triton = make_metric(table, entry);
   *slot = series;

@@ -16,7 +16,7 @@ struct Pool {
   uint32_t number;
   Declaration declaration;
   Pool *next;
-  atomic_int held; /* requests that are not answered yet */
+  atomic_int held;      /* requests that are not answered yet */
   pthread_mutex_t lock; /* guards everything below, and busy, gone, due and next of the channels */
   pthread_cond_t changed;
   Channel *channels;
@@ -25,7 +25,7 @@ struct Pool {
   uint32_t queued;
   uint64_t queued_rows;
   TritonMetric *gauge; /* shows queued; NULL: nothing does */
-  uint32_t expected; /* a thread waits until so many requests are queued (queue_gather); 0: none does */
+  uint32_t expected;   /* a thread waits until so many requests are queued (queue_gather); 0: none does */
   pthread_cond_t gathered;
   int waiting;   /* threads in queue_next */
   int instances; /* of all models that share the pool */

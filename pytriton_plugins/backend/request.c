@@ -201,7 +201,8 @@ bool request_is_cancelled(const Request *request) {
 static void spoil_caching(TritonResponse *response, const DeclaredTensor *tensor) {
   TritonOutput *output;
   int64_t dims[WIRE_MAX_RANK + 1] = {0};
-  failure_log(TRITONBACKEND_ResponseOutput(response, &output, tensor->name, tensor->dtype, dims, tensor->rank), "marking an error response");
+  failure_log(TRITONBACKEND_ResponseOutput(response, &output, tensor->name, tensor->dtype, dims, tensor->rank),
+              "marking an error response");
 }
 
 void request_refuse(const Declaration *declaration, TritonRequest *triton, const Failure *failure) {

@@ -30,7 +30,7 @@ typedef struct Request {
   uint64_t *requested;  /* bit i % 64 of word i / 64: output i */
   uint32_t rows;
   uint32_t first_row; /* in its batch */
-  int failed; /* the code of the error that it was answered with; 0: none */
+  int failed;         /* the code of the error that it was answered with; 0: none */
   bool cancelled;
   Part parts[]; /* one for each declared input */
 } Request;

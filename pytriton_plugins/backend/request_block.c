@@ -93,8 +93,13 @@ static bool write_input(const Batch *batch, Span span, uint32_t input, uint8_t *
   const DeclaredTensor *tensor = &batch->declaration->inputs[input];
   const Part *part = batch_part(batch, span.first, input);
   Size size = size_of_input(batch, span, input);
-  *entry = (WireTensor){.index = input, .dtype = tensor->dtype, .rank = (uint8_t)part->rank, .first = span.first,
-                        .count = span.end - span.first, .offset = at, .length = size.length};
+  *entry = (WireTensor){.index = input,
+                        .dtype = tensor->dtype,
+                        .rank = (uint8_t)part->rank,
+                        .first = span.first,
+                        .count = span.end - span.first,
+                        .offset = at,
+                        .length = size.length};
   memcpy(entry->dims, part->shape, part->rank * sizeof(int64_t));
   if (batch->declaration->batched) entry->dims[0] = batch_rows(batch, span.first, span.end - span.first);
   if (batch_is_lent(batch, input)) {
@@ -120,8 +125,12 @@ static uint8_t *write_requests(const Batch *batch, uint8_t *to) {
 bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
   *length = block_length(batch);
   WireRequestHeader *header = (WireRequestHeader *)(void *)segment;
-  *header = (WireRequestHeader){.magic = {'P', 'T', 'R', 'Q'}, .version = WIRE_VERSION, .length = (uint32_t)*length,
-                                .request_count = batch->count, .input_count = entry_count(batch), .rows = batch->rows};
+  *header = (WireRequestHeader){.magic = {'P', 'T', 'R', 'Q'},
+                                .version = WIRE_VERSION,
+                                .length = (uint32_t)*length,
+                                .request_count = batch->count,
+                                .input_count = entry_count(batch),
+                                .rows = batch->rows};
   WireTensor *entry = (WireTensor *)(void *)write_requests(batch, segment + sizeof(WireRequestHeader));
   uint64_t at = wire_aligned(*length);
   for (Span span = span_of(batch, 0); span.first < batch->count; span = span_of(batch, span.end)) {

@@ -32,8 +32,8 @@ static void free_aside(Answered *answered) {
 }
 
 /* A Triton buffer for an output of a response. NULL is right for zero bytes. */
-static bool output_buffer(Answered *answered, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank, uint64_t bytes,
-                          uint8_t **buffer, Failure *failure) {
+static bool output_buffer(Answered *answered, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank,
+                          uint64_t bytes, uint8_t **buffer, Failure *failure) {
   TritonOutput *output;
   int memory_type = TRITON_MEMORY_CPU;
   int64_t memory_id = 0;
@@ -52,8 +52,8 @@ static uint64_t offset_at(const uint64_t *offsets, uint64_t index) {
 
 /* Elements first..first+count of a BYTES entry. The table stays under the worker's hand, so each offset is read once
  * and checked against the ends that sized the buffer. */
-static bool scatter_text(Answered *answered, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank, const uint8_t *data,
-                         uint64_t length, uint64_t elements, uint64_t first, uint64_t count, Failure *failure) {
+static bool scatter_text(Answered *answered, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank,
+                         const uint8_t *data, uint64_t length, uint64_t elements, uint64_t first, uint64_t count, Failure *failure) {
   const uint64_t *offsets = (const void *)data;
   const uint8_t *text = data + (elements + 1) * sizeof(uint64_t);
   uint64_t limit = length - (elements + 1) * sizeof(uint64_t);
@@ -93,7 +93,8 @@ static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, 
   const uint8_t *data = put_aside_data(answered, output);
   if (data == NULL) data = answered_data(answered, entry);
   if (tensor->item_size == 0)
-    return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
+    return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count,
+                        failure);
   uint64_t row_bytes = count * tensor->item_size;
   uint8_t *buffer = NULL;
   if (!output_buffer(answered, response, tensor, dims, entry->rank, wanted * row_bytes, &buffer, failure)) return false;
@@ -191,7 +192,8 @@ static void count_stream(Batch *batch, const Answered *answered) {
   for (uint32_t i = 0; i < answered->entry_count; i++) batch->streamed += answered->entries[i].length;
   if (batch->requests[0]->failed || batch->streamed <= limit) return;
   Failure failure;
-  failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "model %s: the stream is longer than %.1f MiB, the limit of the model; raise --shm-max or end it earlier",
+  failure_set(&failure, TRITON_ERROR_UNAVAILABLE,
+              "model %s: the stream is longer than %.1f MiB, the limit of the model; raise --shm-max or end it earlier",
               batch->declaration->name, (double)limit / (1 << 20));
   batch_fail_request(batch, batch->requests[0], &failure);
 }

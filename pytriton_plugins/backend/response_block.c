@@ -132,6 +132,7 @@ const char *answered_check(Batch *batch, uint64_t length, Answered *answered) {
     if (wrong == NULL && total > batch->declaration->largest_response) wrong = "more output than the model's limit allows";
   }
   for (uint32_t i = 0; wrong == NULL && i < batch->count; i++) wrong = check_outcome(answered, i, length);
-  for (uint32_t i = 0; wrong == NULL && i < answered->parameter_count; i++) wrong = check_parameter(batch, &answered->parameters[i], length);
+  for (uint32_t i = 0; wrong == NULL && i < answered->parameter_count; i++)
+    wrong = check_parameter(batch, &answered->parameters[i], length);
   return wrong;
 }

@@ -60,8 +60,7 @@ long sockets_receive(int socket, void *data, size_t room, Descriptors *received,
   for (;;) {
     struct iovec part = {data, room};
     Ancillary ancillary;
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
     ssize_t length = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     if (length >= 0) {
       take(&message, received);

@@ -24,7 +24,14 @@ typedef struct TRITONSERVER_MetricArgs TritonMetricArguments;
 typedef struct TRITONSERVER_Parameter TritonParameter;
 
 /* Enumerations cross the ABI as int. */
-enum { TRITON_ERROR_UNKNOWN = 0, TRITON_ERROR_INTERNAL = 1, TRITON_ERROR_INVALID_ARG = 3, TRITON_ERROR_UNAVAILABLE = 4, TRITON_ERROR_UNSUPPORTED = 5, TRITON_ERROR_CANCELLED = 7 };
+enum {
+  TRITON_ERROR_UNKNOWN = 0,
+  TRITON_ERROR_INTERNAL = 1,
+  TRITON_ERROR_INVALID_ARG = 3,
+  TRITON_ERROR_UNAVAILABLE = 4,
+  TRITON_ERROR_UNSUPPORTED = 5,
+  TRITON_ERROR_CANCELLED = 7
+};
 enum { TRITON_TYPE_BOOL = 1, TRITON_TYPE_FP64 = 12, TRITON_TYPE_BYTES = 13, TRITON_TYPE_BF16 = 14 };
 enum { TRITON_MEMORY_CPU = 0, TRITON_MEMORY_CPU_PINNED = 1, TRITON_MEMORY_GPU = 2 };
 enum { TRITON_LOG_INFO = 0, TRITON_LOG_WARN = 1, TRITON_LOG_ERROR = 2 };
@@ -82,41 +89,37 @@ extern TritonError *TRITONBACKEND_RequestFlags(TritonRequest *request, uint32_t 
 extern TritonError *TRITONBACKEND_InferenceRequestTimeoutMicroseconds(TritonRequest *request, uint64_t *timeout) __attribute__((weak));
 extern TritonError *TRITONBACKEND_RequestParameterCount(TritonRequest *request, uint32_t *count) __attribute__((weak));
 /* value points to a string, or to an int64_t, a bool or a double. */
-extern TritonError *TRITONBACKEND_RequestParameter(
-    TritonRequest *request, uint32_t index, const char **name, int *type, const void **value) __attribute__((weak));
+extern TritonError *TRITONBACKEND_RequestParameter(TritonRequest *request, uint32_t index, const char **name, int *type, const void **value)
+    __attribute__((weak));
 extern const char *TRITONSERVER_ParameterTypeString(int type);
-extern TritonError *TRITONBACKEND_InputProperties(
-    TritonInput *input, const char **name, int *data_type, const int64_t **shape, uint32_t *rank, uint64_t *bytes,
-    uint32_t *buffers);
+extern TritonError *TRITONBACKEND_InputProperties(TritonInput *input, const char **name, int *data_type, const int64_t **shape,
+                                                  uint32_t *rank, uint64_t *bytes, uint32_t *buffers);
 /* memory_type goes in as what we ask for and comes back as where the buffer is. */
-extern TritonError *TRITONBACKEND_InputBuffer(
-    TritonInput *input, uint32_t index, const void **buffer, uint64_t *bytes, int *memory_type, int64_t *memory_id);
+extern TritonError *TRITONBACKEND_InputBuffer(TritonInput *input, uint32_t index, const void **buffer, uint64_t *bytes, int *memory_type,
+                                              int64_t *memory_id);
 
 /* Responses. */
 extern TritonError *TRITONBACKEND_ResponseNew(TritonResponse **response, TritonRequest *request);
 extern TritonError *TRITONBACKEND_ResponseDelete(TritonResponse *response);
-extern TritonError *TRITONBACKEND_ResponseOutput(
-    TritonResponse *response, TritonOutput **output, const char *name, int data_type, const int64_t *shape,
-    uint32_t rank);
-extern TritonError *TRITONBACKEND_OutputBuffer(
-    TritonOutput *output, void **buffer, uint64_t bytes, int *memory_type, int64_t *memory_id);
+extern TritonError *TRITONBACKEND_ResponseOutput(TritonResponse *response, TritonOutput **output, const char *name, int data_type,
+                                                 const int64_t *shape, uint32_t rank);
+extern TritonError *TRITONBACKEND_OutputBuffer(TritonOutput *output, void **buffer, uint64_t bytes, int *memory_type, int64_t *memory_id);
 extern TritonError *TRITONBACKEND_ResponseSend(TritonResponse *response, uint32_t flags, TritonError *error);
 extern TritonError *TRITONBACKEND_ResponseSetStringParameter(TritonResponse *response, const char *name, const char *value);
 extern TritonError *TRITONBACKEND_ResponseSetIntParameter(TritonResponse *response, const char *name, int64_t value);
 extern TritonError *TRITONBACKEND_ResponseSetBoolParameter(TritonResponse *response, const char *name, bool value);
-extern TritonError *TRITONBACKEND_ResponseSetDoubleParameter(TritonResponse *response, const char *name, double value) __attribute__((weak));
+extern TritonError *TRITONBACKEND_ResponseSetDoubleParameter(TritonResponse *response, const char *name, double value)
+    __attribute__((weak));
 /* Several responses to one request. */
 extern TritonError *TRITONBACKEND_ResponseFactoryNew(TritonResponseFactory **factory, TritonRequest *request);
 extern TritonError *TRITONBACKEND_ResponseFactorySendFlags(TritonResponseFactory *factory, uint32_t flags);
 extern TritonError *TRITONBACKEND_ResponseFactoryDelete(TritonResponseFactory *factory);
 
 /* Statistics; times in nanoseconds of CLOCK_MONOTONIC. */
-extern TritonError *TRITONBACKEND_ModelInstanceReportStatistics(
-    TritonInstance *instance, TritonRequest *request, bool success, uint64_t start, uint64_t compute_start,
-    uint64_t compute_end, uint64_t end);
-extern TritonError *TRITONBACKEND_ModelInstanceReportBatchStatistics(
-    TritonInstance *instance, uint64_t rows, uint64_t start, uint64_t compute_start, uint64_t compute_end,
-    uint64_t end);
+extern TritonError *TRITONBACKEND_ModelInstanceReportStatistics(TritonInstance *instance, TritonRequest *request, bool success,
+                                                                uint64_t start, uint64_t compute_start, uint64_t compute_end, uint64_t end);
+extern TritonError *TRITONBACKEND_ModelInstanceReportBatchStatistics(TritonInstance *instance, uint64_t rows, uint64_t start,
+                                                                     uint64_t compute_start, uint64_t compute_end, uint64_t end);
 
 /* Statistics of each response of a stream. The error and the factory stay the caller's. */
 typedef struct TRITONBACKEND_ModelInstanceResponseStatistics TritonResponseStatistics;
@@ -124,7 +127,8 @@ typedef struct TRITONBACKEND_ModelInstanceResponseStatistics TritonResponseStati
 extern TritonError *STATISTICS(New)(TritonResponseStatistics **statistics) __attribute__((weak));
 extern TritonError *STATISTICS(Delete)(TritonResponseStatistics *statistics) __attribute__((weak));
 extern TritonError *STATISTICS(SetModelInstance)(TritonResponseStatistics *statistics, TritonInstance *instance) __attribute__((weak));
-extern TritonError *STATISTICS(SetResponseFactory)(TritonResponseStatistics *statistics, TritonResponseFactory *factory) __attribute__((weak));
+extern TritonError *STATISTICS(SetResponseFactory)(TritonResponseStatistics *statistics, TritonResponseFactory *factory)
+    __attribute__((weak));
 extern TritonError *STATISTICS(SetResponseStart)(TritonResponseStatistics *statistics, uint64_t start) __attribute__((weak));
 extern TritonError *STATISTICS(SetComputeOutputStart)(TritonResponseStatistics *statistics, uint64_t start) __attribute__((weak));
 extern TritonError *STATISTICS(SetResponseEnd)(TritonResponseStatistics *statistics, uint64_t end) __attribute__((weak));
@@ -135,14 +139,12 @@ extern TritonError *TRITONBACKEND_ModelInstanceReportResponseStatistics(TritonRe
 #define WEAK __attribute__((weak))
 extern TritonParameter *TRITONSERVER_ParameterNew(const char *name, int type, const void *value) WEAK;
 extern void TRITONSERVER_ParameterDelete(TritonParameter *parameter) WEAK;
-extern TritonError *TRITONSERVER_MetricFamilyNew(
-    TritonMetricFamily **family, int kind, const char *name, const char *description) WEAK;
+extern TritonError *TRITONSERVER_MetricFamilyNew(TritonMetricFamily **family, int kind, const char *name, const char *description) WEAK;
 extern TritonError *TRITONSERVER_MetricFamilyDelete(TritonMetricFamily *family) WEAK;
-extern TritonError *TRITONSERVER_MetricNew(
-    TritonMetric **metric, TritonMetricFamily *family, const TritonParameter **labels, uint64_t count) WEAK;
-extern TritonError *TRITONSERVER_MetricNewWithArgs(
-    TritonMetric **metric, TritonMetricFamily *family, const TritonParameter **labels, uint64_t count,
-    const TritonMetricArguments *arguments) WEAK;
+extern TritonError *TRITONSERVER_MetricNew(TritonMetric **metric, TritonMetricFamily *family, const TritonParameter **labels,
+                                           uint64_t count) WEAK;
+extern TritonError *TRITONSERVER_MetricNewWithArgs(TritonMetric **metric, TritonMetricFamily *family, const TritonParameter **labels,
+                                                   uint64_t count, const TritonMetricArguments *arguments) WEAK;
 extern TritonError *TRITONSERVER_MetricDelete(TritonMetric *metric) WEAK;
 extern TritonError *TRITONSERVER_MetricArgsNew(TritonMetricArguments **arguments) WEAK;
 extern TritonError *TRITONSERVER_MetricArgsSetHistogram(TritonMetricArguments *arguments, const double *buckets, uint64_t count) WEAK;

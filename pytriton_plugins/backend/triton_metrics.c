@@ -42,8 +42,8 @@ static TritonMetric *new_plain(TritonMetricFamily *family, const TritonParameter
   return worked(TRITONSERVER_MetricNew(&metric, family, labels, count), "making a metric") ? metric : NULL;
 }
 
-static TritonMetric *new_histogram(
-    TritonMetricFamily *family, const TritonParameter **labels, uint32_t count, const double *buckets, uint32_t bucket_count) {
+static TritonMetric *new_histogram(TritonMetricFamily *family, const TritonParameter **labels, uint32_t count, const double *buckets,
+                                   uint32_t bucket_count) {
   TritonMetricArguments *arguments = NULL;
   TritonMetric *metric = NULL;
   if (!worked(TRITONSERVER_MetricArgsNew(&arguments), "describing a histogram")) return NULL;
@@ -53,8 +53,8 @@ static TritonMetric *new_histogram(
   return made ? metric : NULL;
 }
 
-TritonMetric *metric_new(
-    TritonMetricFamily *family, const MetricLabel *labels, uint32_t count, const double *buckets, uint32_t bucket_count) {
+TritonMetric *metric_new(TritonMetricFamily *family, const MetricLabel *labels, uint32_t count, const double *buckets,
+                         uint32_t bucket_count) {
   TritonParameter *parameters[WIRE_MAX_LABELS];
   const TritonParameter **all = (const TritonParameter **)parameters;
   TritonMetric *metric = NULL;
@@ -65,8 +65,7 @@ TritonMetric *metric_new(
     if (parameters[made] == NULL) break;
   }
   pthread_mutex_lock(&making);
-  if (made == count)
-    metric = bucket_count > 0 ? new_histogram(family, all, count, buckets, bucket_count) : new_plain(family, all, count);
+  if (made == count) metric = bucket_count > 0 ? new_histogram(family, all, count, buckets, bucket_count) : new_plain(family, all, count);
   pthread_mutex_unlock(&making);
   while (made > 0) TRITONSERVER_ParameterDelete(parameters[--made]);
   return metric;

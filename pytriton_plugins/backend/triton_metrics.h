@@ -18,8 +18,8 @@ TritonMetricFamily *metric_family_new(int kind, const char *name, const char *he
 void metric_family_free(TritonMetricFamily *family);
 
 /* A histogram has buckets, the others none. NULL, and a line in the log, when Triton refuses it. */
-TritonMetric *metric_new(
-    TritonMetricFamily *family, const MetricLabel *labels, uint32_t count, const double *buckets, uint32_t bucket_count);
+TritonMetric *metric_new(TritonMetricFamily *family, const MetricLabel *labels, uint32_t count, const double *buckets,
+                         uint32_t bucket_count);
 void metric_free(TritonMetric *metric);
 
 /* `pytriton_queued_requests` on the metrics port, one for each model and version that is loaded. Without metrics, or on

@@ -15,10 +15,10 @@ enum { WIRE_MAX_LABELS = 16, WIRE_MAX_BUCKETS = 64, WIRE_MAX_OBSERVATIONS = 6553
 enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3, WIRE_LOAN = 4, WIRE_FORGET = 5, WIRE_TRIM = 6 };
 enum { WIRE_PART = 7, WIRE_TAKEN = 8, WIRE_CANCEL = 9 };
 enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4, WIRE_CANCELLED = 8 };
-enum { WIRE_IN_REQUEST = 1, WIRE_LOAN_SHIFT = 8 }; /* of a tensor entry's flags */
-enum { WIRE_STRING = 1, WIRE_INT = 2, WIRE_BOOL = 3, WIRE_DOUBLE = 4 };    /* types of parameters */
-enum { WIRE_NUMBER = 1, WIRE_TEXT = 2 };                                   /* kinds of correlation ids */
-enum { WIRE_SEQUENCE_START = 1, WIRE_SEQUENCE_END = 2 };                   /* flags of details */
+enum { WIRE_IN_REQUEST = 1, WIRE_LOAN_SHIFT = 8 };                                                 /* of a tensor entry's flags */
+enum { WIRE_STRING = 1, WIRE_INT = 2, WIRE_BOOL = 3, WIRE_DOUBLE = 4 };                            /* types of parameters */
+enum { WIRE_NUMBER = 1, WIRE_TEXT = 2 };                                                           /* kinds of correlation ids */
+enum { WIRE_SEQUENCE_START = 1, WIRE_SEQUENCE_END = 2 };                                           /* flags of details */
 enum { WIRE_MAX_PARAMETERS = 64, WIRE_MAX_PARAMETER_NAME = 256, WIRE_MAX_PARAMETER_VALUE = 4096 }; /* of a response */
 enum {
   LINK_HELLO = 1,
@@ -40,7 +40,17 @@ enum {
   LINK_CHANNEL_LOST,
   LINK_MODEL_GONE
 };
-enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_LEND = 4, DECLARED_DETAILS = 8, DECLARED_STREAM = 16, DECLARED_APART = 32, DECLARED_AWAITS = 64, DECLARED_SPARE = 128, DECLARED_OWN_TIMEOUTS = 256 };
+enum {
+  DECLARED_BATCHED = 1,
+  DECLARED_LOOPBACK = 2,
+  DECLARED_LEND = 4,
+  DECLARED_DETAILS = 8,
+  DECLARED_STREAM = 16,
+  DECLARED_APART = 32,
+  DECLARED_AWAITS = 64,
+  DECLARED_SPARE = 128,
+  DECLARED_OWN_TIMEOUTS = 256
+};
 enum { DECLARED_OPTIONAL = 1 };
 enum { WIRE_OUTCOME_UNKNOWN = 8 }; /* the one outcome whose code is not Triton's own: that is 0 */
 enum { METRIC_COUNTER = 1, METRIC_GAUGE, METRIC_HISTOGRAM };
