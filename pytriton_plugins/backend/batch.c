@@ -11,13 +11,13 @@ bool batch_reserve(void **array, size_t *room, size_t count, size_t size) {
   return *array != NULL;
 }
 
-bool batch_has_room(Batch *batch) {
-  if (batch->count < batch->request_room) return true;
-  size_t room = batch->request_room == 0 ? 64 : batch->request_room * 2;
+bool batch_ensure_capacity(Batch *batch) {
+  if (batch->count < batch->request_capacity) return true;
+  size_t room = batch->request_capacity == 0 ? 64 : batch->request_capacity * 2;
   Request **larger = realloc(batch->requests, room * sizeof *larger);
   if (larger == NULL) return false;
   batch->requests = larger;
-  batch->request_room = room;
+  batch->request_capacity = room;
   return true;
 }
 
@@ -35,7 +35,7 @@ void batch_free(Batch *batch) {
 
 void batch_fail_request(const Batch *batch, Request *request, const Failure *failure) {
   request->failed = failure->code;
-  request_refuse(batch->declaration, request->triton, failure);
+  request_send_error(batch->declaration, request->triton, failure);
 }
 
 void batch_fail(Batch *batch, const Failure *failure) {

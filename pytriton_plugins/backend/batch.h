@@ -15,11 +15,11 @@ typedef struct {
   uint64_t details;  /* where they begin in the request segment; 0: nowhere */
   uint64_t streamed; /* bytes of the responses so far, where there are several */
   uint32_t reported; /* of those, whose statistics were reported */
-  size_t request_room;
+  size_t request_capacity;
   uint8_t *block; /* our copy of the response block */
-  size_t block_room;
+  size_t block_capacity;
   uint32_t *cover; /* output_count for each request: 1 + position of the entry that covers it, or 0 */
-  size_t cover_room;
+  size_t cover_capacity;
 } Batch;
 
 /* Make room for count elements; contents are lost. False when there is no memory. */
@@ -31,7 +31,7 @@ static inline void batch_clear(Batch *batch) {
 }
 
 /* Whether there is room for one request more, or now is. */
-bool batch_has_room(Batch *batch);
+bool batch_ensure_capacity(Batch *batch);
 
 /* Append a request; there is room. */
 void batch_add(Batch *batch, Request *request);

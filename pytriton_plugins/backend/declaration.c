@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "cursor.h"
 
 static char *read_name(Cursor *cursor, uint32_t length) {
@@ -30,14 +31,14 @@ static bool read_tensor(Cursor *cursor, DeclaredTensor *tensor, bool batched) {
 }
 
 static bool read_preferred(Cursor *cursor, Declaration *declaration) {
-  uint32_t count = declaration->preferred_count, before = 0;
+  uint32_t count = declaration->preferred_count, previous = 0;
   if (count > cursor->left / sizeof(uint32_t)) return false;
   declaration->preferred = calloc(count + 1u, sizeof(uint32_t));
   if (declaration->preferred == NULL) return false;
   cursor_read(cursor, declaration->preferred, count * sizeof(uint32_t));
   for (uint32_t i = 0; i < count; i++) {
-    if (declaration->preferred[i] <= before || declaration->preferred[i] > declaration->max_rows) return false;
-    before = declaration->preferred[i];
+    if (declaration->preferred[i] <= previous || declaration->preferred[i] > declaration->max_rows) return false;
+    previous = declaration->preferred[i];
   }
   return true;
 }
@@ -47,7 +48,7 @@ static int compare_names(const void *one, const void *other) {
   return strcmp((*a)->name, (*b)->name);
 }
 
-static const DeclaredTensor **sorted(const DeclaredTensor *tensors, uint32_t count) {
+static const DeclaredTensor **sort_by_name(const DeclaredTensor *tensors, uint32_t count) {
   const DeclaredTensor **by_name = calloc(count, sizeof *by_name);
   for (uint32_t i = 0; by_name != NULL && i < count; i++) by_name[i] = &tensors[i];
   if (by_name != NULL) qsort(by_name, count, sizeof *by_name, compare_names);
@@ -65,8 +66,8 @@ static bool read_all(Cursor *cursor, Declaration *declaration, uint32_t name_len
   for (uint32_t i = 0; i < declaration->output_count; i++)
     if (!read_tensor(cursor, &declaration->outputs[i], declaration->batched)) return false;
   if (cursor->left > 0) return false;
-  declaration->inputs_by_name = sorted(declaration->inputs, declaration->input_count);
-  declaration->outputs_by_name = sorted(declaration->outputs, declaration->output_count);
+  declaration->inputs_by_name = sort_by_name(declaration->inputs, declaration->input_count);
+  declaration->outputs_by_name = sort_by_name(declaration->outputs, declaration->output_count);
   return declaration->inputs_by_name != NULL && declaration->outputs_by_name != NULL;
 }
 
@@ -75,9 +76,9 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   WireDeclaration wire;
   *declaration = (Declaration){0};
   if (!cursor_read(&cursor, &wire, sizeof wire)) return "a declaration is too short";
-  size_t most = length / sizeof(WireDeclaredTensor);
-  if (wire.output_count == 0 || wire.output_count > most) return "a declaration has no output, or more than fit";
-  if (wire.input_count == 0 || wire.input_count > most) return "a declaration has no input, or more than fit";
+  size_t max_tensors = length / sizeof(WireDeclaredTensor);
+  if (wire.output_count == 0 || wire.output_count > max_tensors) return "a declaration has no output, or more than fit";
+  if (wire.input_count == 0 || wire.input_count > max_tensors) return "a declaration has no input, or more than fit";
   *declaration = (Declaration){
       .version = wire.version,
       .wait_ms = wire.wait_ms,
@@ -88,7 +89,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .trim_ms = wire.trim_ms,
       .queue_ms = wire.queue_ms,
       .queue_size = wire.queue_size,
-      .delay_ns = wire.delay_us * 1000ull,
+      .delay_ns = wire.delay_us * NS_PER_US,
       .preferred_count = wire.preferred_count,
       .own_timeouts = (wire.flags & DECLARED_OWN_TIMEOUTS) != 0,
       .lend = (wire.flags & DECLARED_LEND) != 0,

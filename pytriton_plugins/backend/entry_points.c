@@ -16,11 +16,7 @@
 /* A model without instances' work: while loading it fails, the server is not ready (docs/request-path.md). */
 static const char *const GATES[] = {"pytriton_gate", "pytriton_gate_2"};
 
-enum { DESCRIPTORS = 16384 };
-
-static TritonError *as_error(const Failure *failure) {
-  return failure_error(failure);
-}
+enum { DESCRIPTOR_TABLE_SIZE = 16384 };
 
 /* Enumerations of the ABI changed once: compare ours with the names that this server gives them. */
 static const char *check_abi(void) {
@@ -51,17 +47,17 @@ static int link_descriptor(void) {
 static void grow_descriptor_table(int descriptor) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  rlim_t wanted = limit.rlim_cur < DESCRIPTORS ? limit.rlim_cur : DESCRIPTORS;
+  rlim_t wanted = limit.rlim_cur < DESCRIPTOR_TABLE_SIZE ? limit.rlim_cur : DESCRIPTOR_TABLE_SIZE;
   int last = wanted == 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, (int)wanted - 1);
   if (last >= 0) close(last);
 }
 
 TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
   Failure failure = {.code = 0};
-  const char *unlike = check_abi();
-  if (unlike != NULL) {
-    failure_set(&failure, TRITON_ERROR_UNSUPPORTED, "this tritonserver numbers %s differently from the ABI this backend knows", unlike);
-    return as_error(&failure);
+  const char *mismatch = check_abi();
+  if (mismatch != NULL) {
+    failure_set(&failure, TRITON_ERROR_UNSUPPORTED, "this tritonserver numbers %s differently from the ABI this backend knows", mismatch);
+    return failure_to_error(&failure);
   }
   int descriptor = link_descriptor();
   if (descriptor < 0) {
@@ -70,12 +66,12 @@ TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
     _exit(1);
   }
   grow_descriptor_table(descriptor);
-  gauges_open();
+  queue_gauges_open();
   Link *link = link_new(descriptor, &failure);
-  if (link == NULL) return as_error(&failure);
+  if (link == NULL) return failure_to_error(&failure);
   if (link_reader_start(link, &failure)) return TRITONBACKEND_BackendSetState(backend, link);
   link_free(link);
-  return as_error(&failure);
+  return failure_to_error(&failure);
 }
 
 TritonError *TRITONBACKEND_Finalize(TritonBackend *backend) {
@@ -85,11 +81,11 @@ TritonError *TRITONBACKEND_Finalize(TritonBackend *backend) {
     link_reader_stop(link);
     link_free(link);
   }
-  gauges_close();
+  queue_gauges_close();
   return error;
 }
 
-static TritonError *link_of(TritonModel *model, Link **link) {
+static TritonError *find_link(TritonModel *model, Link **link) {
   TritonBackend *backend;
   TritonError *error = TRITONBACKEND_ModelBackend(model, &backend);
   return error != NULL ? error : TRITONBACKEND_BackendState(backend, (void **)link);
@@ -102,7 +98,7 @@ TritonError *TRITONBACKEND_ModelInitialize(TritonModel *model) {
   Failure failure = {.code = 0};
   TritonError *error = TRITONBACKEND_ModelName(model, &name);
   if (error == NULL) error = TRITONBACKEND_ModelVersion(model, &version);
-  if (error == NULL) error = link_of(model, &link);
+  if (error == NULL) error = find_link(model, &link);
   if (error != NULL) return error;
   if (strcmp(name, GATES[0]) == 0 || strcmp(name, GATES[1]) == 0) {
     if (link_gate_is_open(link)) return NULL;
@@ -110,11 +106,11 @@ TritonError *TRITONBACKEND_ModelInitialize(TritonModel *model) {
   }
   Pool *pool = link_find_pool(link, name, version);
   if (pool != NULL) {
-    queue_show(pool);
+    queue_add_model(pool);
     return TRITONBACKEND_ModelSetState(model, pool);
   }
   failure_set(&failure, TRITON_ERROR_UNAVAILABLE, "the host declared no model %s, version %llu", name, (unsigned long long)version);
-  return as_error(&failure);
+  return failure_to_error(&failure);
 }
 
 TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model) {
@@ -122,8 +118,8 @@ TritonError *TRITONBACKEND_ModelFinalize(TritonModel *model) {
   TritonError *error = TRITONBACKEND_ModelState(model, &pool);
   if (error != NULL || pool == NULL) return error; /* no pool: the gate */
   Link *link;
-  bool last = queue_hide(pool);
-  error = link_of(model, &link);
+  bool last = queue_remove_model(pool);
+  error = find_link(model, &link);
   if (error != NULL) return error;
   if (last) link_report_model_gone(link, pool);
   return TRITONBACKEND_ModelSetState(model, NULL); /* the pool is the link's */
@@ -141,7 +137,7 @@ TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *triton_instan
   void *pool = NULL;
   TritonError *error = TRITONBACKEND_ModelInstanceModel(triton_instance, &model);
   if (error == NULL) error = TRITONBACKEND_ModelState(model, &pool);
-  if (error == NULL) error = link_of(model, &link);
+  if (error == NULL) error = find_link(model, &link);
   if (error != NULL || pool == NULL) return error; /* no pool: the gate */
   Instance *instance = calloc(1, sizeof *instance);
   if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "no memory for an instance");
@@ -149,7 +145,7 @@ TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *triton_instan
   instance->pool = pool;
   instance->triton = triton_instance;
   instance->batch.declaration = instance->answered.declaration = &instance->pool->declaration;
-  if (!batch_has_room(&instance->batch) || !batch_has_room(&instance->answered)) {
+  if (!batch_ensure_capacity(&instance->batch) || !batch_ensure_capacity(&instance->answered)) {
     free_instance(instance);
     return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "no memory for an instance");
   }
@@ -185,7 +181,7 @@ TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *triton_instance,
   Instance *instance = state;
   if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNSUPPORTED, "the gate is no model to send requests to");
   if (instance->pool->declaration.loopback)
-    execute_loopback(instance, requests, count);
+    loopback_execute(instance, requests, count);
   else
     execute(instance, requests, count);
   return NULL;

@@ -16,16 +16,16 @@ typedef struct {
 void failure_set(Failure *failure, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The failure of a request whose worker broke the protocol, which is logged too. */
-void failure_broken(Failure *failure, const char *model, const char *wrong);
+void failure_protocol_error(Failure *failure, const char *model, const char *problem);
 
 /* False, with failure filled, when error is one; frees it. */
 bool failure_none(TritonError *error, Failure *failure);
 
 /* For calls whose failure changes nothing for anybody: log it and go on. */
-void failure_log(TritonError *error, const char *what);
+void failure_log(TritonError *error, const char *action);
 
 /* What Triton is told; to be freed. */
-TritonError *failure_error(const Failure *failure);
+TritonError *failure_to_error(const Failure *failure);
 
 void log_line(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

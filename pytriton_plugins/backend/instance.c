@@ -10,11 +10,11 @@ static void report(const Instance *instance, TritonRequest *request, bool succes
 }
 
 static void release(const Instance *instance, TritonRequest *request) {
-  pool_count(instance->pool, -1);
+  pool_count_requests(instance->pool, -1);
   failure_log(TRITONBACKEND_RequestRelease(request, TRITON_RELEASE_ALL), "releasing a request");
 }
 
-void finish_answered(Instance *instance) {
+void release_answered(Instance *instance) {
   Batch *batch = &instance->answered;
   const Times *times = &instance->answered_times;
   for (uint32_t i = 0; i < batch->count; i++) report(instance, batch->requests[i]->triton, !batch->requests[i]->failed, times);
@@ -31,23 +31,23 @@ void finish_answered(Instance *instance) {
 
 void mark_answered(Instance *instance, Times times) {
   times.end = clock_ns();
-  finish_answered(instance);
+  release_answered(instance);
   Batch emptied = instance->answered;
   instance->answered = instance->batch;
   instance->answered_times = times;
   instance->batch = emptied;
 }
 
-void turn_away(Instance *instance, TritonRequest *triton, const Failure *failure) {
+void reject_request(Instance *instance, TritonRequest *triton, const Failure *failure) {
   uint64_t now = clock_ns();
-  request_refuse(&instance->pool->declaration, triton, failure);
+  request_send_error(&instance->pool->declaration, triton, failure);
   report(instance, triton, false, &(Times){.start = now, .compute_start = now, .compute_end = now, .end = clock_ns()});
   release(instance, triton);
 }
 
-Request *take_in(Instance *instance, TritonRequest *triton) {
+Request *accept_request(Instance *instance, TritonRequest *triton) {
   Failure failure = {.code = 0};
   Request *request = request_new(&instance->pool->declaration, triton, clock_ns(), &failure);
-  if (request == NULL) turn_away(instance, triton, &failure);
+  if (request == NULL) reject_request(instance, triton, &failure);
   return request;
 }

@@ -22,14 +22,14 @@ typedef struct {
 } Instance;
 
 /* Read a request. One that cannot be executed is answered, reported and released, and NULL is returned. */
-Request *take_in(Instance *instance, TritonRequest *triton);
+Request *accept_request(Instance *instance, TritonRequest *triton);
 
 /* Answer a request that is in no batch with the failure, report and release it. */
-void turn_away(Instance *instance, TritonRequest *triton, const Failure *failure);
+void reject_request(Instance *instance, TritonRequest *triton, const Failure *failure);
 
 /* Every request of the batch has its response: report and release them, now or while the next batch runs. times->end is
  * filled in here. */
 void mark_answered(Instance *instance, Times times);
-void finish_answered(Instance *instance);
+void release_answered(Instance *instance);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SEND_MS = 2000, ANSWER_MS = 5000 };
+enum { SEND_TIMEOUT_MS = 2000, REPLY_TIMEOUT_MS = 5000 };
 
 Link *link_new(int descriptor, Failure *failure) {
   Link *link = calloc(1, sizeof *link);
@@ -18,7 +18,7 @@ Link *link_new(int descriptor, Failure *failure) {
   }
   link->metrics = metrics;
   link->socket = descriptor;
-  waiters_init(&link->waiters);
+  pending_replies_init(&link->replies);
   pthread_mutex_init(&link->lock, NULL);
   pthread_mutex_init(&link->send_lock, NULL);
   return link;
@@ -37,12 +37,12 @@ void link_free(Link *link) {
 
 bool link_send(Link *link, const WireLink *message) {
   pthread_mutex_lock(&link->send_lock);
-  bool sent = sockets_send(link->socket, message, sizeof *message, -1, SEND_MS);
+  bool sent = sockets_send(link->socket, message, sizeof *message, -1, SEND_TIMEOUT_MS);
   pthread_mutex_unlock(&link->send_lock);
   return sent;
 }
 
-Pool *link_find_number(Link *link, uint32_t number) {
+Pool *link_find_pool_by_number(Link *link, uint32_t number) {
   pthread_mutex_lock(&link->lock);
   Pool *pool = link->pools;
   while (pool != NULL && pool->number != number) pool = pool->next;
@@ -66,31 +66,31 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
 }
 
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {
-  Waiter waiter = {.descriptor = -1, .refusal = "the host did not answer"};
+  PendingReply reply = {.descriptor = -1, .refusal = "the host did not answer"};
   const char *name = channel->pool->declaration.name;
-  waiters_enlist(&link->waiters, &waiter);
+  pending_replies_add(&link->replies, &reply);
   WireLink need = {.kind = LINK_NEED,
                    .model = channel->pool->number,
                    .channel = channel->number,
                    .segment = channel->request.number,
-                   .token = waiter.token,
+                   .token = reply.token,
                    .value = bytes};
-  if (!link_send(link, &need)) waiter.answered = true;
-  waiters_await(&link->waiters, &waiter, ANSWER_MS);
-  if (waiter.descriptor < 0) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: %s", name, waiter.refusal);
+  if (!link_send(link, &need)) reply.is_resolved = true;
+  pending_replies_wait(&link->replies, &reply, REPLY_TIMEOUT_MS);
+  if (reply.descriptor < 0) {
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: %s", name, reply.refusal);
     return false;
   }
   segment_close(&channel->request);
-  const char *refused = segment_open(&channel->request, waiter.segment, waiter.descriptor, true);
-  if (refused == NULL && channel->request.size >= bytes) return true;
-  failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: %s", name, refused ? refused : "the host sent too small a segment");
+  const char *refusal = segment_open(&channel->request, reply.segment, reply.descriptor, true);
+  if (refusal == NULL && channel->request.size >= bytes) return true;
+  failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: %s", name, refusal ? refusal : "the host sent too small a segment");
   return false;
 }
 
-void link_report_lost(Link *link, const Channel *channel) {
-  link_send(link,
-            &(WireLink){.kind = LINK_CHANNEL_LOST, .model = channel->pool->number, .channel = channel->number, .value = channel->late});
+void link_report_channel_lost(Link *link, const Channel *channel) {
+  link_send(link, &(WireLink){
+                      .kind = LINK_CHANNEL_LOST, .model = channel->pool->number, .channel = channel->number, .value = channel->timed_out});
 }
 
 void link_report_model_gone(Link *link, const Pool *pool) {

@@ -14,12 +14,12 @@ typedef struct {
   int socket;
   pthread_t reader;
   pthread_mutex_t send_lock;
-  Waiters waiters;
+  PendingReplies replies;
   MetricsTable *metrics; /* the reader's */
   pthread_mutex_t lock;  /* guards everything below */
   Pool *pools;           /* newest first */
   bool gate_open;
-  bool finishing;
+  bool stopping;
 } Link;
 
 /* A link over the socket, which it owns from now on; NULL with failure filled. */
@@ -30,7 +30,7 @@ void link_free(Link *link);
 bool link_send(Link *link, const WireLink *message);
 
 /* The pool with the number, or NULL. */
-Pool *link_find_number(Link *link, uint32_t number);
+Pool *link_find_pool_by_number(Link *link, uint32_t number);
 
 bool link_gate_is_open(Link *link);
 
@@ -41,7 +41,7 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version);
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure);
 
 /* Tell the host that the channel is of no more use, and whether its worker was late. */
-void link_report_lost(Link *link, const Channel *channel);
+void link_report_channel_lost(Link *link, const Channel *channel);
 
 /* Tell the host that no model of Triton uses the pool any more. */
 void link_report_model_gone(Link *link, const Pool *pool);

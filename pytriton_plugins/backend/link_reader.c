@@ -15,7 +15,7 @@
 #include "clock.h"
 #include "queue.h"
 
-enum { TIDY_MS = 1000 };
+enum { RECLAIM_INTERVAL_MS = 1000 };
 
 static void acknowledge(Link *link, uint64_t token, uint64_t value) {
   link_send(link, &(WireLink){.kind = LINK_ACK, .token = token, .value = value});
@@ -24,31 +24,31 @@ static void acknowledge(Link *link, uint64_t token, uint64_t value) {
 static bool read_file(int descriptor, uint8_t *to, uint64_t length) {
   uint64_t at = 0;
   while (at < length) {
-    ssize_t got = pread(descriptor, to + at, length - at, (off_t)at);
-    if (got <= 0) return false;
-    at += (uint64_t)got;
+    ssize_t count = pread(descriptor, to + at, length - at, (off_t)at);
+    if (count <= 0) return false;
+    at += (uint64_t)count;
   }
   return true;
 }
 
 /* A declaration that is too long for a message stands in the file that comes with it. */
-static const char *read_long(Declaration *declaration, const WireLink *message, const Descriptors *received) {
+static const char *read_declaration_file(Declaration *declaration, const WireLink *message, const Descriptors *received) {
   struct stat file;
   if (received->count != 1) return "a declaration without its file";
-  const char *wrong = "a declaration that cannot be read";
-  if (fstat(received->descriptors[0], &file) != 0 || (uint64_t)file.st_size != message->value) return wrong;
+  const char *problem = "a declaration that cannot be read";
+  if (fstat(received->descriptors[0], &file) != 0 || (uint64_t)file.st_size != message->value) return problem;
   uint8_t *content = malloc(message->value);
   if (content != NULL && read_file(received->descriptors[0], content, message->value))
-    wrong = declaration_read(declaration, content, message->value);
+    problem = declaration_read(declaration, content, message->value);
   free(content);
-  return wrong;
+  return problem;
 }
 
-static const char *on_model(Link *link, const WireLink *message, const uint8_t *payload, size_t length, const Descriptors *received) {
+static const char *handle_model(Link *link, const WireLink *message, const uint8_t *payload, size_t length, const Descriptors *received) {
   Declaration declaration;
-  bool is_long = message->value > 0;
-  const char *wrong = is_long ? read_long(&declaration, message, received) : declaration_read(&declaration, payload, length);
-  if (wrong != NULL) return wrong;
+  bool is_file = message->value > 0;
+  const char *problem = is_file ? read_declaration_file(&declaration, message, received) : declaration_read(&declaration, payload, length);
+  if (problem != NULL) return problem;
   Pool *pool = pool_new(message->model, &declaration);
   if (pool == NULL) return "no memory for a model";
   pthread_mutex_lock(&link->lock);
@@ -59,22 +59,22 @@ static const char *on_model(Link *link, const WireLink *message, const uint8_t *
   return NULL;
 }
 
-static const char *on_channel(Link *link, const WireLink *message, Descriptors *received) {
-  Pool *pool = link_find_number(link, message->model);
+static const char *handle_channel(Link *link, const WireLink *message, Descriptors *received) {
+  Pool *pool = link_find_pool_by_number(link, message->model);
   if (pool == NULL) return "a channel for an unknown model";
   if (received->count != 2) return "a channel without its two descriptors";
   received->count = 0; /* the pool's from now on */
   return pool_add_channel(pool, message->channel, received->descriptors[0], message->segment, received->descriptors[1]);
 }
 
-static void on_channel_gone(Link *link, uint32_t number, bool (*take_away)(Pool *, uint32_t)) {
+static void detach_channel(Link *link, uint32_t number, bool (*detach)(Pool *, uint32_t)) {
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    if (take_away(pool, number)) break;
+    if (detach(pool, number)) break;
   pthread_mutex_unlock(&link->lock);
 }
 
-static void on_busy(Link *link, const WireLink *message) {
+static void handle_busy(Link *link, const WireLink *message) {
   bool busy = false;
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
@@ -83,25 +83,25 @@ static void on_busy(Link *link, const WireLink *message) {
   acknowledge(link, message->token, busy);
 }
 
-static const char *on_answer(Link *link, const WireLink *message, const char *refusal, Descriptors *received) {
+static const char *handle_answer(Link *link, const WireLink *message, const char *refusal, Descriptors *received) {
   if (refusal == NULL && received->count != 1) return "a segment without its descriptor";
-  waiters_answer(&link->waiters, message->token, message->segment, refusal, received);
+  pending_replies_resolve(&link->replies, message->token, message->segment, refusal, received);
   return NULL;
 }
 
-static void on_stop(Link *link) {
+static void handle_stop(Link *link) {
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next) pool_stop(pool);
   pthread_mutex_unlock(&link->lock);
 }
 
-static const char *on_hello(Link *link, const WireLink *message) {
+static const char *handle_hello(Link *link, const WireLink *message) {
   if (message->value != WIRE_VERSION) return "the host speaks another protocol version";
   link_send(link, &(WireLink){.kind = LINK_BACKEND_HELLO, .token = message->token, .value = WIRE_VERSION});
   return NULL;
 }
 
-static const char *on_gate(Link *link, const WireLink *message) {
+static const char *handle_gate(Link *link, const WireLink *message) {
   pthread_mutex_lock(&link->lock);
   link->gate_open = message->value == 1;
   pthread_mutex_unlock(&link->lock);
@@ -109,48 +109,48 @@ static const char *on_gate(Link *link, const WireLink *message) {
   return NULL;
 }
 
-static const char *on_give_up(Link *link, const WireLink *message, const char *text) {
-  Pool *pool = link_find_number(link, message->model);
+static const char *handle_give_up(Link *link, const WireLink *message, const char *text) {
+  Pool *pool = link_find_pool_by_number(link, message->model);
   if (pool != NULL) pool_give_up(pool, message->value == 1, text);
   return NULL;
 }
 
 /* Of all models, or of one: then those of them that wait for a worker stand in the upper half. */
-static void on_count(Link *link, const WireLink *message) {
+static void handle_count(Link *link, const WireLink *message) {
   uint64_t waiting = 0;
-  uint32_t held = 0;
+  uint32_t in_flight = 0;
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next) {
     if (message->model != 0 && message->model != pool->number) continue;
-    held += (uint32_t)atomic_load(&pool->held);
+    in_flight += (uint32_t)atomic_load(&pool->in_flight);
     if (message->model != 0) waiting = queue_length(pool);
   }
   pthread_mutex_unlock(&link->lock);
-  acknowledge(link, message->token, waiting << 32 | held);
+  acknowledge(link, message->token, waiting << 32 | in_flight);
 }
 
-static const char *on_metric(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
-  const char *wrong = metrics_table_apply(link->metrics, payload, length);
-  if (wrong == NULL) acknowledge(link, message->token, 0);
-  return wrong;
+static const char *handle_metric(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
+  const char *problem = metrics_table_apply(link->metrics, payload, length);
+  if (problem == NULL) acknowledge(link, message->token, 0);
+  return problem;
 }
 
 /* NULL, or what was wrong with the message. payload is followed by a zero byte. */
 static const char *dispatch(Link *link, const WireLink *message, const uint8_t *payload, size_t length, Descriptors *received) {
   switch (message->kind) {
-    case LINK_HELLO: return on_hello(link, message);
-    case LINK_MODEL: return on_model(link, message, payload, length, received);
-    case LINK_CHANNEL: return on_channel(link, message, received);
-    case LINK_CHANNEL_GONE: on_channel_gone(link, message->channel, pool_drop_channel); return NULL;
-    case LINK_RETIRE: on_channel_gone(link, message->channel, pool_retire_channel); return NULL;
-    case LINK_SEGMENT: return on_answer(link, message, NULL, received);
-    case LINK_REFUSED: return on_answer(link, message, (const char *)payload, received);
-    case LINK_GATE: return on_gate(link, message);
-    case LINK_STOP: on_stop(link); return NULL;
-    case LINK_COUNT: on_count(link, message); return NULL;
-    case LINK_GIVE_UP: return on_give_up(link, message, (const char *)payload);
-    case LINK_BUSY: on_busy(link, message); return NULL;
-    case LINK_METRIC: return on_metric(link, message, payload, length);
+    case LINK_HELLO: return handle_hello(link, message);
+    case LINK_MODEL: return handle_model(link, message, payload, length, received);
+    case LINK_CHANNEL: return handle_channel(link, message, received);
+    case LINK_CHANNEL_GONE: detach_channel(link, message->channel, pool_drop_channel); return NULL;
+    case LINK_RETIRE: detach_channel(link, message->channel, pool_retire_channel); return NULL;
+    case LINK_SEGMENT: return handle_answer(link, message, NULL, received);
+    case LINK_REFUSED: return handle_answer(link, message, (const char *)payload, received);
+    case LINK_GATE: return handle_gate(link, message);
+    case LINK_STOP: handle_stop(link); return NULL;
+    case LINK_COUNT: handle_count(link, message); return NULL;
+    case LINK_GIVE_UP: return handle_give_up(link, message, (const char *)payload);
+    case LINK_BUSY: handle_busy(link, message); return NULL;
+    case LINK_METRIC: return handle_metric(link, message, payload, length);
     default: return "a message of an unknown kind";
   }
 }
@@ -158,56 +158,56 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
 /* Without its host this server must not go on: it would hold the ports and answer for workers that are gone. */
 static void end_process(Link *link, const char *why) {
   pthread_mutex_lock(&link->lock);
-  bool finishing = link->finishing;
+  bool stopping = link->stopping;
   pthread_mutex_unlock(&link->lock);
-  if (finishing) return;
+  if (stopping) return;
   fprintf(stderr, "pytriton backend: %s; ending tritonserver\n", why);
   _exit(1);
 }
 
-static void tidy(Link *link) {
+static void reclaim_idle_channels(Link *link) {
   pthread_mutex_lock(&link->lock);
-  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) pool_tidy(pool);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) pool_reclaim(pool);
   pthread_mutex_unlock(&link->lock);
 }
 
 /* Wait for a message, and have the pools tidied once a second, however much the host has to say. */
-static void await_message(Link *link, uint64_t *tidied) {
+static void await_message(Link *link, uint64_t *reclaimed_at) {
   struct pollfd wait = {.fd = link->socket, .events = POLLIN};
   int ready;
   do {
-    ready = poll(&wait, 1, TIDY_MS);
+    ready = poll(&wait, 1, RECLAIM_INTERVAL_MS);
     uint64_t now = clock_ns();
-    if (now - *tidied >= TIDY_MS * 1000000ull) {
-      tidy(link);
-      *tidied = now;
+    if (now - *reclaimed_at >= RECLAIM_INTERVAL_MS * NS_PER_MS) {
+      reclaim_idle_channels(link);
+      *reclaimed_at = now;
     }
   } while (ready == 0 || (ready < 0 && errno == EINTR));
 }
 
 static void *read_link(void *argument) {
   Link *link = argument;
-  static const size_t ROOM = WIRE_MAX_MESSAGE;
-  uint8_t *buffer = malloc(ROOM + 1);
-  uint64_t tidied = clock_ns(); /* when that was */
+  static const size_t MAX_LENGTH = WIRE_MAX_MESSAGE;
+  uint8_t *buffer = malloc(MAX_LENGTH + 1);
+  uint64_t reclaimed_at = clock_ns(); /* when that was */
   if (buffer == NULL) end_process(link, "no memory for the link's buffer");
   while (buffer != NULL) {
     Descriptors received;
     WireLink message;
-    await_message(link, &tidied);
-    long length = sockets_receive(link->socket, buffer, ROOM, &received, 0);
+    await_message(link, &reclaimed_at);
+    long length = sockets_receive(link->socket, buffer, MAX_LENGTH, &received, 0);
     if (length <= 0) {
       end_process(link, length == SOCKETS_BROKEN ? "a broken message from the host" : "the host is gone");
       break;
     }
-    const char *wrong = "a message from the host is too short";
+    const char *problem = "a message from the host is too short";
     if ((size_t)length >= sizeof message) {
       buffer[length] = 0;
       memcpy(&message, buffer, sizeof message);
-      wrong = dispatch(link, &message, buffer + sizeof message, (size_t)length - sizeof message, &received);
+      problem = dispatch(link, &message, buffer + sizeof message, (size_t)length - sizeof message, &received);
     }
     descriptors_close(&received);
-    if (wrong != NULL) end_process(link, wrong);
+    if (problem != NULL) end_process(link, problem);
   }
   free(buffer);
   return NULL;
@@ -221,7 +221,7 @@ bool link_reader_start(Link *link, Failure *failure) {
 
 void link_reader_stop(Link *link) {
   pthread_mutex_lock(&link->lock);
-  link->finishing = true;
+  link->stopping = true;
   pthread_mutex_unlock(&link->lock);
   shutdown(link->socket, SHUT_RDWR);
   pthread_join(link->reader, NULL);

@@ -33,13 +33,13 @@ typedef struct {
 void loans_init(Loans *loans);
 
 /* Lend what can be lent of the batch: its parts say which, and where. The descriptors of new loans wait to be sent. */
-void loans_make(Loans *loans, Batch *batch);
+void loans_create(Loans *loans, Batch *batch);
 
 /* The worker has the loan now. */
-void loans_sent(Loans *loans, Loan *loan);
+void loans_mark_sent(Loans *loans, Loan *loan);
 
 /* Call in all loans: the worker no longer has them. */
-void loans_close(Loans *loans);
+void loans_revoke_all(Loans *loans);
 
 /* The number of a loan that nobody has used for a while, which is called in with this; 0: there is none. */
 uint32_t loans_expire(Loans *loans, uint64_t now);

@@ -5,6 +5,6 @@
 #include "instance.h"
 
 /* The same without a worker: each output is the input of the same position. The floor of what Triton can do. */
-void execute_loopback(Instance *instance, TritonRequest **requests, uint32_t count);
+void loopback_execute(Instance *instance, TritonRequest **requests, uint32_t count);
 
 #endif

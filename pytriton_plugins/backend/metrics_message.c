@@ -9,7 +9,7 @@ static bool is_one_line(const uint8_t *text, size_t length) {
   return memchr(text, '\0', length) == NULL && memchr(text, '\n', length) == NULL;
 }
 
-static bool is_tritons(const MetricEntry *entry) {
+static bool has_triton_prefix(const MetricEntry *entry) {
   static const char PREFIX[] = "nv_";
   return entry->head.name_length >= sizeof PREFIX - 1 && memcmp(entry->key, PREFIX, sizeof PREFIX - 1) == 0;
 }
@@ -21,13 +21,13 @@ WireChange metric_entry_change(const MetricEntry *entry, uint32_t index) {
 }
 
 static const char *check_changes(const MetricEntry *entry) {
-  uint64_t most = entry->head.kind == METRIC_HISTOGRAM ? WIRE_MAX_OBSERVATIONS : entry->head.changes;
+  uint64_t remaining = entry->head.kind == METRIC_HISTOGRAM ? WIRE_MAX_OBSERVATIONS : entry->head.changes;
   for (uint32_t i = 0; i < entry->head.changes; i++) {
     WireChange change = metric_entry_change(entry, i);
-    if (change.count == 0 || change.count > most) return "a metric is changed more often than is allowed, or never";
+    if (change.count == 0 || change.count > remaining) return "a metric is changed more often than is allowed, or never";
     if (!isfinite(change.value)) return "a metric is changed by what is no number";
     if (entry->head.kind == METRIC_COUNTER && change.value < 0) return "a counter is to count backwards";
-    most -= change.count;
+    remaining -= change.count;
   }
   return NULL;
 }
@@ -50,7 +50,7 @@ const char *metric_entry_read(MetricEntry *entry, Cursor *cursor) {
   }
   if (cursor->cut) return "a metric is cut";
   entry->key_length = (size_t)(cursor->at - entry->key);
-  if (head->name_length == 0 || is_tritons(entry) || !is_one_line(entry->key, head->name_length))
+  if (head->name_length == 0 || has_triton_prefix(entry) || !is_one_line(entry->key, head->name_length))
     return "a metric with a name that is Triton's, or none";
   return is_one_line(entry->help, head->help_length) ? check_changes(entry) : "a help text of several lines";
 }

@@ -8,7 +8,7 @@
 #include "failure.h"
 #include "metrics_message.h"
 
-enum { SLOTS = 1024 };
+enum { HASH_SLOTS = 1024 };
 
 typedef struct Family {
   struct Family *next;
@@ -29,8 +29,8 @@ typedef struct Series {
 
 struct MetricsTable {
   Family *families;
-  Series *slots[SLOTS];
-  bool told[METRIC_HISTOGRAM + 1]; /* that metrics of the kind are not shown */
+  Series *slots[HASH_SLOTS];
+  bool warned[METRIC_HISTOGRAM + 1]; /* that metrics of the kind are not shown */
 };
 
 MetricsTable *metrics_table_new(void) {
@@ -38,7 +38,7 @@ MetricsTable *metrics_table_new(void) {
 }
 
 void metrics_table_free(MetricsTable *table) {
-  for (size_t i = 0; i < SLOTS; i++) {
+  for (size_t i = 0; i < HASH_SLOTS; i++) {
     while (table->slots[i] != NULL) {
       Series *series = table->slots[i];
       table->slots[i] = series->next;
@@ -69,8 +69,8 @@ static Family *new_family(MetricsTable *table, const MetricEntry *entry, char *n
       [METRIC_COUNTER] = TRITON_METRIC_COUNTER, [METRIC_GAUGE] = TRITON_METRIC_GAUGE, [METRIC_HISTOGRAM] = TRITON_METRIC_HISTOGRAM};
   int kind = entry->head.kind;
   const char *unsupported = metric_unsupported(KINDS[kind]);
-  if (unsupported != NULL && !table->told[kind]) log_line(TRITON_LOG_WARN, "%s: %s and others are left out", unsupported, name);
-  table->told[kind] = unsupported != NULL;
+  if (unsupported != NULL && !table->warned[kind]) log_line(TRITON_LOG_WARN, "%s: %s and others are left out", unsupported, name);
+  table->warned[kind] = unsupported != NULL;
   Family *family = calloc(1, sizeof *family);
   char *help = copy_text(entry->help, entry->head.help_length);
   if (family != NULL && help != NULL) {
@@ -85,7 +85,7 @@ static Family *new_family(MetricsTable *table, const MetricEntry *entry, char *n
   return NULL;
 }
 
-static Family *family_of(MetricsTable *table, const MetricEntry *entry) {
+static Family *find_family(MetricsTable *table, const MetricEntry *entry) {
   char *name = copy_text(entry->key, entry->head.name_length);
   Family *family = table->families;
   if (name == NULL) return NULL;
@@ -96,11 +96,11 @@ static Family *family_of(MetricsTable *table, const MetricEntry *entry) {
   return family;
 }
 
-static TritonMetric *make_metric(MetricsTable *table, const MetricEntry *entry) {
+static TritonMetric *create_metric(MetricsTable *table, const MetricEntry *entry) {
   MetricLabel labels[WIRE_MAX_LABELS];
   double buckets[WIRE_MAX_BUCKETS];
   TritonMetric *metric = NULL;
-  Family *family = family_of(table, entry);
+  Family *family = find_family(table, entry);
   char *room = calloc(1, entry->key_length);
   if (family != NULL && family->kind == entry->head.kind && room != NULL) {
     metric_entry_labels(entry, labels, room);
@@ -111,41 +111,41 @@ static TritonMetric *make_metric(MetricsTable *table, const MetricEntry *entry) 
   return metric;
 }
 
-static Series **slot_of(MetricsTable *table, const MetricEntry *entry) {
+static Series **find_slot(MetricsTable *table, const MetricEntry *entry) {
   uint64_t hash = 14695981039346656037u; /* FNV-1a */
   for (size_t i = 0; i < entry->key_length; i++) hash = (hash ^ entry->key[i]) * 1099511628211u;
-  return &table->slots[hash % SLOTS];
+  return &table->slots[hash % HASH_SLOTS];
 }
 
-static bool is_of(const Series *series, const MetricEntry *entry) {
+static bool matches(const Series *series, const MetricEntry *entry) {
   return series->kind == entry->head.kind && series->name_length == entry->head.name_length && series->key_length == entry->key_length &&
          memcmp(series->key, entry->key, entry->key_length) == 0;
 }
 
-static Series *find_or_make(MetricsTable *table, const MetricEntry *entry) {
-  Series **slot = slot_of(table, entry);
+static Series *find_or_create(MetricsTable *table, const MetricEntry *entry) {
+  Series **slot = find_slot(table, entry);
   for (Series *series = *slot; series != NULL; series = series->next)
-    if (is_of(series, entry)) return series;
+    if (matches(series, entry)) return series;
   Series *series = malloc(sizeof *series + entry->key_length);
   if (series == NULL) return NULL;
   *series = (Series){.next = *slot, .kind = entry->head.kind, .name_length = entry->head.name_length, .key_length = entry->key_length};
   memcpy(series->key, entry->key, entry->key_length);
-  series->triton = make_metric(table, entry);
+  series->triton = create_metric(table, entry);
   *slot = series;
   return series;
 }
 
-static TritonError *change_once(TritonMetric *metric, int kind, double value) {
+static TritonError *apply_change(TritonMetric *metric, int kind, double value) {
   if (kind == METRIC_COUNTER) return TRITONSERVER_MetricIncrement(metric, value);
   if (kind == METRIC_GAUGE) return TRITONSERVER_MetricSet(metric, value);
   return TRITONSERVER_MetricObserve(metric, value);
 }
 
-static void change_all(Series *series, const MetricEntry *entry) {
+static void apply_changes(Series *series, const MetricEntry *entry) {
   for (uint32_t i = 0; i < entry->head.changes; i++) {
     WireChange change = metric_entry_change(entry, i);
-    for (uint64_t turn = 0; turn < change.count && series->triton != NULL; turn++) {
-      TritonError *error = change_once(series->triton, entry->head.kind, change.value);
+    for (uint64_t repeat = 0; repeat < change.count && series->triton != NULL; repeat++) {
+      TritonError *error = apply_change(series->triton, entry->head.kind, change.value);
       if (error == NULL) continue;
       failure_log(error, "changing a metric, which is left out from now on");
       metric_free(series->triton);
@@ -158,10 +158,10 @@ const char *metrics_table_apply(MetricsTable *table, const uint8_t *payload, siz
   Cursor cursor = {.at = payload, .left = length};
   while (cursor.left > 0) {
     MetricEntry entry;
-    const char *wrong = metric_entry_read(&entry, &cursor);
-    if (wrong != NULL) return wrong;
-    Series *series = find_or_make(table, &entry);
-    if (series != NULL) change_all(series, &entry);
+    const char *problem = metric_entry_read(&entry, &cursor);
+    if (problem != NULL) return problem;
+    Series *series = find_or_create(table, &entry);
+    if (series != NULL) apply_changes(series, &entry);
   }
   return NULL;
 }

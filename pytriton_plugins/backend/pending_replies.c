@@ -6,44 +6,44 @@
 
 #include "clock.h"
 
-void waiters_init(Waiters *waiters) {
-  clock_condition_init(&waiters->answered);
-  pthread_mutex_init(&waiters->lock, NULL);
+void pending_replies_init(PendingReplies *replies) {
+  clock_condition_init(&replies->resolved);
+  pthread_mutex_init(&replies->lock, NULL);
 }
 
-void waiters_enlist(Waiters *waiters, Waiter *waiter) {
-  pthread_mutex_lock(&waiters->lock);
-  waiter->token = ++waiters->last_token;
-  waiter->next = waiters->first;
-  waiters->first = waiter;
-  pthread_mutex_unlock(&waiters->lock);
+void pending_replies_add(PendingReplies *replies, PendingReply *reply) {
+  pthread_mutex_lock(&replies->lock);
+  reply->token = ++replies->last_token;
+  reply->next = replies->first;
+  replies->first = reply;
+  pthread_mutex_unlock(&replies->lock);
 }
 
-void waiters_answer(Waiters *waiters, uint64_t token, uint32_t segment, const char *refusal, Descriptors *received) {
-  pthread_mutex_lock(&waiters->lock);
-  Waiter *waiter = waiters->first;
-  while (waiter != NULL && waiter->token != token) waiter = waiter->next;
-  if (waiter != NULL) { /* else its thread gave up waiting, and the descriptor is closed with the message */
-    waiter->answered = true;
-    waiter->segment = segment;
-    waiter->descriptor = -1;
+void pending_replies_resolve(PendingReplies *replies, uint64_t token, uint32_t segment, const char *refusal, Descriptors *received) {
+  pthread_mutex_lock(&replies->lock);
+  PendingReply *reply = replies->first;
+  while (reply != NULL && reply->token != token) reply = reply->next;
+  if (reply != NULL) { /* else its thread gave up waiting, and the descriptor is closed with the message */
+    reply->is_resolved = true;
+    reply->segment = segment;
+    reply->descriptor = -1;
     if (refusal == NULL) {
-      waiter->descriptor = received->descriptors[0];
+      reply->descriptor = received->descriptors[0];
       received->count = 0;
     } else {
-      snprintf(waiter->refusal, sizeof waiter->refusal, "%s", refusal);
+      snprintf(reply->refusal, sizeof reply->refusal, "%s", refusal);
     }
-    pthread_cond_broadcast(&waiters->answered);
+    pthread_cond_broadcast(&replies->resolved);
   }
-  pthread_mutex_unlock(&waiters->lock);
+  pthread_mutex_unlock(&replies->lock);
 }
 
-void waiters_await(Waiters *waiters, Waiter *waiter, uint64_t milliseconds) {
-  uint64_t until = clock_ns() + milliseconds * 1000000ull;
-  pthread_mutex_lock(&waiters->lock);
-  while (!waiter->answered && clock_wait(&waiters->answered, &waiters->lock, until)) continue;
-  Waiter **place = &waiters->first;
-  while (*place != waiter) place = &(*place)->next;
-  *place = waiter->next;
-  pthread_mutex_unlock(&waiters->lock);
+void pending_replies_wait(PendingReplies *replies, PendingReply *reply, uint64_t milliseconds) {
+  uint64_t until = clock_ns() + milliseconds * NS_PER_MS;
+  pthread_mutex_lock(&replies->lock);
+  while (!reply->is_resolved && clock_wait(&replies->resolved, &replies->lock, until)) continue;
+  PendingReply **place = &replies->first;
+  while (*place != reply) place = &(*place)->next;
+  *place = reply->next;
+  pthread_mutex_unlock(&replies->lock);
 }

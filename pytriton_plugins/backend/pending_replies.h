@@ -10,31 +10,31 @@
 #include "wire.h"
 
 /* One of them. Lives on that thread's stack. */
-typedef struct Waiter {
+typedef struct PendingReply {
   uint64_t token;
-  bool answered;
+  bool is_resolved;
   uint32_t segment;
   int descriptor; /* -1: refused */
   char refusal[WIRE_MAX_ERROR_TEXT + 1];
-  struct Waiter *next;
-} Waiter;
+  struct PendingReply *next;
+} PendingReply;
 
 typedef struct {
   pthread_mutex_t lock; /* guards everything below, and the waiters */
-  pthread_cond_t answered;
-  Waiter *first;
+  pthread_cond_t resolved;
+  PendingReply *first;
   uint64_t last_token;
-} Waiters;
+} PendingReplies;
 
-void waiters_init(Waiters *waiters);
+void pending_replies_init(PendingReplies *replies);
 
 /* Give the waiter a token of its own, and have it found by that. */
-void waiters_enlist(Waiters *waiters, Waiter *waiter);
+void pending_replies_add(PendingReplies *replies, PendingReply *reply);
 
 /* Hand a segment, whose descriptor is the waiter's from now on, or a refusal to whoever waits with the token. */
-void waiters_answer(Waiters *waiters, uint64_t token, uint32_t segment, const char *refusal, Descriptors *received);
+void pending_replies_resolve(PendingReplies *replies, uint64_t token, uint32_t segment, const char *refusal, Descriptors *received);
 
 /* Wait until the waiter is answered or the time is over, and take it off the list. */
-void waiters_await(Waiters *waiters, Waiter *waiter, uint64_t milliseconds);
+void pending_replies_wait(PendingReplies *replies, PendingReply *reply, uint64_t milliseconds);
 
 #endif

@@ -16,17 +16,17 @@ struct Pool {
   uint32_t number;
   Declaration declaration;
   Pool *next;
-  atomic_int held;      /* requests that are not answered yet */
+  atomic_int in_flight; /* requests that are not answered yet */
   pthread_mutex_t lock; /* guards everything below, and busy, gone, due and next of the channels */
   pthread_cond_t changed;
   Channel *channels;
-  uint64_t without_worker; /* since when there has been no live channel, while there is none */
-  Request *first, **end;   /* the queue */
+  uint64_t no_worker_since; /* since when there has been no live channel, while there is none */
+  Request *first, **end;    /* the queue */
   uint32_t queued;
   uint64_t queued_rows;
-  TritonMetric *gauge; /* shows queued; NULL: nothing does */
-  uint32_t expected;   /* a thread waits until so many requests are queued (queue_gather); 0: none does */
-  pthread_cond_t gathered;
+  TritonMetric *gauge;        /* shows queued; NULL: nothing does */
+  uint32_t expected_arrivals; /* a thread waits until so many requests are queued (queue_await_arrivals); 0: none does */
+  pthread_cond_t arrivals;
   int waiting;   /* threads in queue_next */
   int instances; /* of all models that share the pool */
   int models;
@@ -39,8 +39,8 @@ Pool *pool_new(uint32_t number, const Declaration *declaration);
 void pool_free(Pool *pool);
 
 /* Requests handed to us, and answered: the host asks for the difference while it waits for the last ones. */
-static inline void pool_count(Pool *pool, int requests) {
-  atomic_fetch_add(&pool->held, requests);
+static inline void pool_count_requests(Pool *pool, int requests) {
+  atomic_fetch_add(&pool->in_flight, requests);
 }
 
 /* Take socket and segment, which are the pool's from now on, as a free channel. NULL, or why they were refused. */
@@ -65,10 +65,10 @@ void pool_stop(Pool *pool);
 void pool_give_up(Pool *pool, bool given_up, const char *reason);
 
 /* broken: the channel is of no more use. */
-void pool_give_back(Channel *channel, bool broken);
+void pool_release_channel(Channel *channel, bool broken);
 
 /* Give back what idle channels hold: called once a second. */
-void pool_tidy(Pool *pool);
+void pool_reclaim(Pool *pool);
 
 /* Whether the pool is being stopped. */
 bool pool_is_stopping(Pool *pool);

@@ -10,8 +10,8 @@ Request *queue_append(Pool *pool, Request *chain);
 void queue_prepend(Pool *pool, const Batch *batch);
 
 /* A model shows the length of the queue on the metrics port, or no more: true if it was the last one to. */
-void queue_show(Pool *pool);
-bool queue_hide(Pool *pool);
+void queue_add_model(Pool *pool);
+bool queue_remove_model(Pool *pool);
 
 uint32_t queue_length(Pool *pool);
 
@@ -20,7 +20,7 @@ void queue_count_instances(Pool *pool, int more);
 
 /* Before a channel is given back: wait a moment, never longer than ran_ns, until as many requests are queued as were
  * answered just now. */
-void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns);
+void queue_await_arrivals(Pool *pool, uint32_t answered, uint64_t ran_ns);
 
 typedef enum {
   WORK_NONE, /* other threads see to all that is queued */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 /* One buffer of an input, in CPU memory. */
 static bool part_buffer(const Part *part, uint32_t index, const void **buffer, uint64_t *bytes, Failure *failure) {
   int memory_type = TRITON_MEMORY_CPU;
@@ -151,11 +153,11 @@ uint64_t request_timeout(TritonRequest *triton) {
 }
 
 /* As in Triton's queues: a request's own time-out can only shorten the model's. */
-static uint64_t expiry(const Declaration *declaration, TritonRequest *triton, uint64_t now) {
-  uint64_t patience_us = declaration->queue_ms * 1000ull;
-  if (patience_us == 0) return UINT64_MAX;
+static uint64_t expiry_time(const Declaration *declaration, TritonRequest *triton, uint64_t now) {
+  if (declaration->queue_ms == 0) return UINT64_MAX;
+  uint64_t timeout_us = declaration->queue_ms * US_PER_MS;
   uint64_t own_us = declaration->own_timeouts ? request_timeout(triton) : 0;
-  return now + (own_us != 0 && own_us < patience_us ? own_us : patience_us) * 1000;
+  return now + (own_us != 0 && own_us < timeout_us ? own_us : timeout_us) * NS_PER_US;
 }
 
 Request *request_new(const Declaration *declaration, TritonRequest *triton, uint64_t now, Failure *failure) {
@@ -167,8 +169,8 @@ Request *request_new(const Declaration *declaration, TritonRequest *triton, uint
   }
   request->triton = triton;
   request->requested = (uint64_t *)(void *)&request->parts[declaration->input_count];
-  request->arrived = now;
-  request->expires = expiry(declaration, triton, now);
+  request->arrived_at = now;
+  request->expires_at = expiry_time(declaration, triton, now);
   if (read_all(declaration, request, failure)) return request;
   request_free(declaration, request);
   return NULL;
@@ -179,7 +181,7 @@ void request_free(const Declaration *declaration, Request *request) {
   free(request);
 }
 
-bool request_alike(const Declaration *declaration, const Request *one, const Request *other) {
+bool request_can_join(const Declaration *declaration, const Request *one, const Request *other) {
   for (uint32_t i = 0; i < declaration->input_count; i++) {
     const Part *a = &one->parts[i], *b = &other->parts[i];
     if ((a->input == NULL) != (b->input == NULL)) return false;
@@ -198,22 +200,22 @@ bool request_is_cancelled(const Request *request) {
 
 /* The response cache keeps error responses too, and would answer the next such request with success and no outputs.
  * An output without a buffer makes the insertion fail; the client gets the error all the same. */
-static void spoil_caching(TritonResponse *response, const DeclaredTensor *tensor) {
+static void prevent_caching(TritonResponse *response, const DeclaredTensor *tensor) {
   TritonOutput *output;
   int64_t dims[WIRE_MAX_RANK + 1] = {0};
   failure_log(TRITONBACKEND_ResponseOutput(response, &output, tensor->name, tensor->dtype, dims, tensor->rank),
               "marking an error response");
 }
 
-void request_refuse(const Declaration *declaration, TritonRequest *triton, const Failure *failure) {
+void request_send_error(const Declaration *declaration, TritonRequest *triton, const Failure *failure) {
   TritonResponse *response;
   TritonError *error = TRITONBACKEND_ResponseNew(&response, triton);
   if (error != NULL) {
     failure_log(error, "no response object");
     return;
   }
-  spoil_caching(response, &declaration->outputs[0]);
-  error = failure_error(failure);
+  prevent_caching(response, &declaration->outputs[0]);
+  error = failure_to_error(failure);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending an error response");
   TRITONSERVER_ErrorDelete(error);
 }

@@ -25,8 +25,8 @@ typedef struct {
 typedef struct Request {
   TritonRequest *triton;
   struct Request *next; /* behind it in the queue */
-  uint64_t arrived;     /* nanoseconds of CLOCK_MONOTONIC */
-  uint64_t expires;     /* when it has waited too long; UINT64_MAX: never */
+  uint64_t arrived_at;  /* nanoseconds of CLOCK_MONOTONIC */
+  uint64_t expires_at;  /* when it has waited too long; UINT64_MAX: never */
   uint64_t *requested;  /* bit i % 64 of word i / 64: output i */
   uint32_t rows;
   uint32_t first_row; /* in its batch */
@@ -45,7 +45,7 @@ Request *request_new(const Declaration *declaration, TritonRequest *triton, uint
 void request_free(const Declaration *declaration, Request *request);
 
 /* Whether the two may stand in one batch: the same inputs, and like shapes but for the rows, unless tensors stand apart. */
-bool request_alike(const Declaration *declaration, const Request *one, const Request *other);
+bool request_can_join(const Declaration *declaration, const Request *one, const Request *other);
 
 /* The part's bytes, if they came in one piece in CPU memory, else NULL. */
 const uint8_t *part_bytes(const Part *part);
@@ -59,6 +59,6 @@ bool request_is_cancelled(const Request *request);
 uint64_t request_timeout(TritonRequest *triton);
 
 /* Answer a request with a failure. */
-void request_refuse(const Declaration *declaration, TritonRequest *triton, const Failure *failure);
+void request_send_error(const Declaration *declaration, TritonRequest *triton, const Failure *failure);
 
 #endif

@@ -44,13 +44,13 @@ static uint64_t block_length(const Batch *batch) {
   return sizeof(WireRequestHeader) + batch->count * request + entry_count(batch) * sizeof(WireTensor);
 }
 
-uint64_t batch_request_bytes(const Batch *batch) {
+uint64_t request_block_bytes(const Batch *batch) {
   uint64_t at = wire_aligned(block_length(batch));
   for (Span span = span_of(batch, 0); span.first < batch->count; span = span_of(batch, span.end))
     for (uint32_t i = 0; i < batch->declaration->input_count; i++)
       if (batch_part(batch, span.first, i)->input != NULL && !batch_is_lent(batch, i))
         at = wire_aligned(at + size_of_input(batch, span, i).length);
-  return batch->declaration->details ? at + details_size(batch) : at;
+  return batch->declaration->details ? at + request_details_bytes(batch) : at;
 }
 
 static bool copy_fixed(const Batch *batch, Span span, uint32_t input, uint8_t *to, Failure *failure) {
@@ -122,7 +122,7 @@ static uint8_t *write_requests(const Batch *batch, uint8_t *to) {
   return to;
 }
 
-bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
+bool request_block_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
   *length = block_length(batch);
   WireRequestHeader *header = (WireRequestHeader *)(void *)segment;
   *header = (WireRequestHeader){.magic = {'P', 'T', 'R', 'Q'},
@@ -142,6 +142,6 @@ bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *fail
     }
   }
   batch->details = header->details = batch->declaration->details ? at : 0;
-  if (batch->details != 0) details_write(batch, segment + at);
+  if (batch->details != 0) request_details_write(batch, segment + at);
   return true;
 }

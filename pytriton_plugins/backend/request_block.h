@@ -5,9 +5,9 @@
 #include "batch.h"
 
 /* Bytes of the request segment that the batch needs. */
-uint64_t batch_request_bytes(const Batch *batch);
+uint64_t request_block_bytes(const Batch *batch);
 
-/* Write block and tensors; returns the length of the block. segment has room for batch_request_bytes. */
-bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
+/* Write block and tensors; returns the length of the block. segment has room for request_block_bytes. */
+bool request_block_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
 
 #endif

@@ -7,12 +7,12 @@
 #include "batch.h"
 
 /* Bytes that the details of the batch need. */
-uint64_t details_size(const Batch *batch);
+uint64_t request_details_bytes(const Batch *batch);
 
-/* Write them; there is room for details_size bytes. */
-void details_write(const Batch *batch, uint8_t *to);
+/* Write them; there is room for request_details_bytes bytes. */
+void request_details_write(const Batch *batch, uint8_t *to);
 
 /* Let the worker see that the request, by its place in the batch, was cancelled. */
-void details_cancel(uint8_t *details, uint32_t request);
+void request_details_cancel(uint8_t *details, uint32_t request);
 
 #endif

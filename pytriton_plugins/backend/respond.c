@@ -4,35 +4,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint8_t *put_aside_data(const Answered *answered, uint32_t output) {
-  return answered->aside == NULL ? NULL : answered->aside[output];
+static const uint8_t *saved_data(const ResponseBlock *block, uint32_t output) {
+  return block->saved == NULL ? NULL : block->saved[output];
 }
 
 /* A client may want its output where its input lies: what is given back of that later on is put aside before. */
-static bool put_aside(Answered *answered, uint32_t output, const uint8_t *buffer, uint64_t bytes, Failure *failure) {
-  const Batch *batch = answered->batch;
-  for (uint32_t o = output + 1; answered->lent && o < batch->declaration->output_count; o++) {
-    if (batch->cover[o] == 0 || !request_wants(batch->requests[0], o) || put_aside_data(answered, o) != NULL) continue;
-    const WireTensor *entry = &answered->entries[batch->cover[o] - 1];
-    const uint8_t *data = entry->flags >> WIRE_LOAN_SHIFT == 0 ? NULL : answered_lent_data(batch, entry);
+static bool save_lent_outputs(ResponseBlock *block, uint32_t output, const uint8_t *buffer, uint64_t bytes, Failure *failure) {
+  const Batch *batch = block->batch;
+  for (uint32_t o = output + 1; block->lent && o < batch->declaration->output_count; o++) {
+    if (batch->cover[o] == 0 || !request_wants(batch->requests[0], o) || saved_data(block, o) != NULL) continue;
+    const WireTensor *entry = &block->entries[batch->cover[o] - 1];
+    const uint8_t *data = entry->flags >> WIRE_LOAN_SHIFT == 0 ? NULL : response_block_lent_data(batch, entry);
     if (data == NULL || data >= buffer + bytes || buffer >= data + entry->length) continue;
-    if (answered->aside == NULL) answered->aside = calloc(batch->declaration->output_count, sizeof *answered->aside);
-    if (answered->aside == NULL || (answered->aside[o] = malloc(entry->length)) == NULL) {
+    if (block->saved == NULL) block->saved = calloc(batch->declaration->output_count, sizeof *block->saved);
+    if (block->saved == NULL || (block->saved[o] = malloc(entry->length)) == NULL) {
       failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an output");
       return false;
     }
-    memcpy(answered->aside[o], data, entry->length);
+    memcpy(block->saved[o], data, entry->length);
   }
   return true;
 }
 
-static void free_aside(Answered *answered) {
-  for (uint32_t o = 0; answered->aside != NULL && o < answered->batch->declaration->output_count; o++) free(answered->aside[o]);
-  free(answered->aside);
+static void free_saved(ResponseBlock *block) {
+  for (uint32_t o = 0; block->saved != NULL && o < block->batch->declaration->output_count; o++) free(block->saved[o]);
+  free(block->saved);
 }
 
 /* A Triton buffer for an output of a response. NULL is right for zero bytes. */
-static bool output_buffer(Answered *answered, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank,
+static bool output_buffer(ResponseBlock *block, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank,
                           uint64_t bytes, uint8_t **buffer, Failure *failure) {
   TritonOutput *output;
   int memory_type = TRITON_MEMORY_CPU;
@@ -41,7 +41,7 @@ static bool output_buffer(Answered *answered, TritonResponse *response, const De
   /* Also for zero bytes: without this call the HTTP front end crashes on the output. */
   if (!failure_none(TRITONBACKEND_OutputBuffer(output, (void **)buffer, bytes, &memory_type, &memory_id), failure)) return false;
   if (memory_type != TRITON_MEMORY_GPU && (*buffer != NULL || bytes == 0))
-    return put_aside(answered, (uint32_t)(tensor - answered->batch->declaration->outputs), *buffer, bytes, failure);
+    return save_lent_outputs(block, (uint32_t)(tensor - block->batch->declaration->outputs), *buffer, bytes, failure);
   failure_set(failure, TRITON_ERROR_UNSUPPORTED, "output %s: its buffer is not in CPU memory", tensor->name);
   return false;
 }
@@ -52,15 +52,15 @@ static uint64_t offset_at(const uint64_t *offsets, uint64_t index) {
 
 /* Elements first..first+count of a BYTES entry. The table stays under the worker's hand, so each offset is read once
  * and checked against the ends that sized the buffer. */
-static bool scatter_text(Answered *answered, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank,
-                         const uint8_t *data, uint64_t length, uint64_t elements, uint64_t first, uint64_t count, Failure *failure) {
+static bool copy_text(ResponseBlock *block, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank,
+                      const uint8_t *data, uint64_t length, uint64_t elements, uint64_t first, uint64_t count, Failure *failure) {
   const uint64_t *offsets = (const void *)data;
   const uint8_t *text = data + (elements + 1) * sizeof(uint64_t);
   uint64_t limit = length - (elements + 1) * sizeof(uint64_t);
   uint64_t at = offset_at(offsets, first), end = offset_at(offsets, first + count);
   uint8_t *to = NULL;
   bool whole = at <= end && end <= limit;
-  if (whole && !output_buffer(answered, response, tensor, dims, rank, count * sizeof(uint32_t) + (end - at), &to, failure)) return false;
+  if (whole && !output_buffer(block, response, tensor, dims, rank, count * sizeof(uint32_t) + (end - at), &to, failure)) return false;
   for (uint64_t i = first + 1; whole && i <= first + count; i++) {
     uint64_t next = i == first + count ? end : offset_at(offsets, i);
     whole = at <= next && next <= end && next - at <= UINT32_MAX;
@@ -71,14 +71,14 @@ static bool scatter_text(Answered *answered, TritonResponse *response, const Dec
     to += sizeof size + size;
     at = next;
   }
-  if (!whole) answered->wrong = "a broken table of offsets";
+  if (!whole) block->problem = "a broken table of offsets";
   return whole;
 }
 
-static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, TritonResponse *response, Failure *failure) {
-  const Batch *batch = answered->batch;
+static bool copy_output(ResponseBlock *block, uint32_t index, uint32_t output, TritonResponse *response, Failure *failure) {
+  const Batch *batch = block->batch;
   const DeclaredTensor *tensor = &batch->declaration->outputs[output];
-  const WireTensor *entry = &answered->entries[batch->cover[(size_t)index * batch->declaration->output_count + output] - 1];
+  const WireTensor *entry = &block->entries[batch->cover[(size_t)index * batch->declaration->output_count + output] - 1];
   int64_t dims[WIRE_MAX_RANK];
   uint64_t elements, rows = 1, first = 0;
   memcpy(dims, entry->dims, sizeof dims);
@@ -90,22 +90,21 @@ static bool scatter_output(Answered *answered, uint32_t index, uint32_t output, 
   }
   uint64_t count = rows == 0 ? 0 : elements / rows; /* elements in one row */
   uint64_t wanted = batch->declaration->batched ? batch->requests[index]->rows : 1;
-  const uint8_t *data = put_aside_data(answered, output);
-  if (data == NULL) data = answered_data(answered, entry);
+  const uint8_t *data = saved_data(block, output);
+  if (data == NULL) data = response_block_data(block, entry);
   if (tensor->item_size == 0)
-    return scatter_text(answered, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count,
-                        failure);
+    return copy_text(block, response, tensor, dims, entry->rank, data, entry->length, elements, first * count, wanted * count, failure);
   uint64_t row_bytes = count * tensor->item_size;
   uint8_t *buffer = NULL;
-  if (!output_buffer(answered, response, tensor, dims, entry->rank, wanted * row_bytes, &buffer, failure)) return false;
+  if (!output_buffer(block, response, tensor, dims, entry->rank, wanted * row_bytes, &buffer, failure)) return false;
   if (wanted * row_bytes > 0) memmove(buffer, data + first * row_bytes, wanted * row_bytes); /* a client may have both in one place */
   return true;
 }
 
-static bool scatter_request(Answered *answered, uint32_t index, TritonResponse *response, Failure *failure) {
-  const Batch *batch = answered->batch;
+static bool copy_outputs(ResponseBlock *block, uint32_t index, TritonResponse *response, Failure *failure) {
+  const Batch *batch = block->batch;
   for (uint32_t o = 0; o < batch->declaration->output_count; o++)
-    if (request_wants(batch->requests[index], o) && !scatter_output(answered, index, o, response, failure)) return false;
+    if (request_wants(batch->requests[index], o) && !copy_output(block, index, o, response, failure)) return false;
   return true;
 }
 
@@ -131,11 +130,11 @@ static bool set_parameter(TritonResponse *response, const uint8_t *at, const Wir
   }
 }
 
-static bool set_parameters(const Answered *answered, uint32_t index, TritonResponse *response, Failure *failure) {
-  for (uint32_t i = 0; i < answered->parameter_count; i++) {
-    const WireResponseParameter *parameter = &answered->parameters[i];
+static bool set_parameters(const ResponseBlock *block, uint32_t index, TritonResponse *response, Failure *failure) {
+  for (uint32_t i = 0; i < block->parameter_count; i++) {
+    const WireResponseParameter *parameter = &block->parameters[i];
     if (parameter->request != index) continue;
-    if (!set_parameter(response, answered->batch->block + parameter->offset, parameter, failure)) return false;
+    if (!set_parameter(response, block->batch->block + parameter->offset, parameter, failure)) return false;
   }
   return true;
 }
@@ -150,7 +149,7 @@ static void end_stream(Request *request) {
   failure_log(TRITONBACKEND_ResponseFactoryDelete(factory), "ending a stream");
 }
 
-static void respond_with_outputs(Batch *batch, Answered *answered, uint32_t i) {
+static void respond_with_outputs(Batch *batch, ResponseBlock *block, uint32_t i) {
   Request *request = batch->requests[i];
   Failure failure = {.code = 0};
   TritonResponse *response;
@@ -159,37 +158,37 @@ static void respond_with_outputs(Batch *batch, Answered *answered, uint32_t i) {
     request->failed = failure.code;
     return;
   }
-  if (scatter_request(answered, i, response, &failure) && set_parameters(answered, i, response, &failure)) {
-    failure_log(TRITONBACKEND_ResponseSend(response, answered->ends ? TRITON_RESPONSE_FINAL : 0, NULL), "sending a response");
+  if (copy_outputs(block, i, response, &failure) && set_parameters(block, i, response, &failure)) {
+    failure_log(TRITONBACKEND_ResponseSend(response, block->ends ? TRITON_RESPONSE_FINAL : 0, NULL), "sending a response");
     return;
   }
   /* A new response: this one has outputs with buffers, and the response cache would keep them. */
   failure_log(TRITONBACKEND_ResponseDelete(response), "deleting a response");
-  if (answered->wrong != NULL) failure_broken(&failure, batch->declaration->name, answered->wrong);
+  if (block->problem != NULL) failure_protocol_error(&failure, batch->declaration->name, block->problem);
   batch_fail_request(batch, request, &failure);
 }
 
-static void respond_request(Batch *batch, Answered *answered, uint32_t i) {
-  const WireOutcome *outcome = &answered->outcomes[i];
+static void respond_request(Batch *batch, ResponseBlock *block, uint32_t i) {
+  const WireOutcome *outcome = &block->outcomes[i];
   Request *request = batch->requests[i];
   if (request->failed) return; /* a stream that ended before its callable did */
   if (outcome->code != 0) {
     Failure failure;
     failure_set(&failure, (int)outcome->code, "%.*s", (int)outcome->length, (const char *)batch->block + outcome->offset);
     batch_fail_request(batch, request, &failure);
-  } else if (batch->declaration->stream && answered->ends) {
+  } else if (batch->declaration->stream && block->ends) {
     end_stream(request);
   } else {
-    respond_with_outputs(batch, answered, i);
+    respond_with_outputs(batch, block, i);
   }
 }
 
 /* Triton keeps what a client has not read yet, and does not say how much that is: so a whole stream has a limit. */
-static void count_stream(Batch *batch, const Answered *answered) {
-  enum { EACH = 1024 }; /* what Triton itself needs for a response, roughly */
+static void limit_stream(Batch *batch, const ResponseBlock *block) {
+  enum { RESPONSE_OVERHEAD = 1024 }; /* what Triton itself needs for a response, roughly */
   uint64_t limit = batch->declaration->largest_response;
-  batch->streamed += EACH;
-  for (uint32_t i = 0; i < answered->entry_count; i++) batch->streamed += answered->entries[i].length;
+  batch->streamed += RESPONSE_OVERHEAD;
+  for (uint32_t i = 0; i < block->entry_count; i++) batch->streamed += block->entries[i].length;
   if (batch->requests[0]->failed || batch->streamed <= limit) return;
   Failure failure;
   failure_set(&failure, TRITON_ERROR_UNAVAILABLE,
@@ -198,23 +197,22 @@ static void count_stream(Batch *batch, const Answered *answered) {
   batch_fail_request(batch, batch->requests[0], &failure);
 }
 
-bool batch_respond(Batch *batch, Answer answer, Area response, Area request, const char **wrong) {
-  const Declaration *declaration = batch->declaration;
-  Area block = answer.block;
-  uint64_t covers = (uint64_t)batch->count * declaration->output_count;
-  *wrong = "a response block of an impossible length";
-  if (block.size < sizeof(WireResponseHeader) || block.size > answered_longest(batch)) return false;
-  *wrong = "no memory for the response block";
-  if (!batch_reserve((void **)&batch->block, &batch->block_room, block.size, 1)) return false;
-  if (!batch_reserve((void **)&batch->cover, &batch->cover_room, covers, sizeof *batch->cover)) return false;
-  memcpy(batch->block, block.bytes, block.size);
-  memset(batch->cover, 0, covers * sizeof *batch->cover);
-  Answered answered = {.batch = batch, .response = response, .request = request, .ends = !answer.more};
-  *wrong = answered_check(batch, block.size, &answered);
-  if (*wrong != NULL) return false;
-  if (answer.more) count_stream(batch, &answered);
-  for (uint32_t i = 0; i < batch->count; i++) respond_request(batch, &answered, i);
-  free_aside(&answered);
-  *wrong = answered.wrong;
+bool respond_batch(Batch *batch, Answer answer, Area response, Area request, const char **problem) {
+  Area unchecked = answer.block;
+  uint64_t cover_count = (uint64_t)batch->count * batch->declaration->output_count;
+  *problem = "a response block of an impossible length";
+  if (unchecked.size < sizeof(WireResponseHeader) || unchecked.size > response_block_max_size(batch)) return false;
+  *problem = "no memory for the response block";
+  if (!batch_reserve((void **)&batch->block, &batch->block_capacity, unchecked.size, 1)) return false;
+  if (!batch_reserve((void **)&batch->cover, &batch->cover_capacity, cover_count, sizeof *batch->cover)) return false;
+  memcpy(batch->block, unchecked.bytes, unchecked.size);
+  memset(batch->cover, 0, cover_count * sizeof *batch->cover);
+  ResponseBlock block = {.batch = batch, .response = response, .request = request, .ends = !answer.more};
+  *problem = response_block_check(batch, unchecked.size, &block);
+  if (*problem != NULL) return false;
+  if (answer.more) limit_stream(batch, &block);
+  for (uint32_t i = 0; i < batch->count; i++) respond_request(batch, &block, i);
+  free_saved(&block);
+  *problem = block.problem;
   return true;
 }

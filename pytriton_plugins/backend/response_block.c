@@ -12,33 +12,33 @@ static const char *check_shape(const Batch *batch, const WireTensor *entry, cons
   return NULL;
 }
 
-static const uint8_t *inside(Area area, uint64_t offset, uint64_t length) {
+static const uint8_t *within(Area area, uint64_t offset, uint64_t length) {
   return offset <= area.size && length <= area.size - offset ? area.bytes + offset : NULL;
 }
 
-const uint8_t *answered_lent_data(const Batch *batch, const WireTensor *entry) {
+const uint8_t *response_block_lent_data(const Batch *batch, const WireTensor *entry) {
   const uint8_t *data = NULL;
   for (uint32_t i = 0; data == NULL && i < batch->declaration->input_count; i++) {
     const Part *part = batch_part(batch, 0, i);
     if (batch_is_lent(batch, i) && part->loan << WIRE_LOAN_SHIFT == entry->flags && entry->offset >= part->loan_offset)
-      data = inside((Area){part->lent, part->bytes}, entry->offset - part->loan_offset, entry->length);
+      data = within((Area){part->lent, part->bytes}, entry->offset - part->loan_offset, entry->length);
   }
   return data;
 }
 
-const uint8_t *answered_data(const Answered *answered, const WireTensor *entry) {
+const uint8_t *response_block_data(const ResponseBlock *block, const WireTensor *entry) {
   switch (entry->flags) {
-    case 0: return inside(answered->response, entry->offset, entry->length);
-    case WIRE_IN_REQUEST: return inside(answered->request, entry->offset, entry->length);
-    default: return answered_lent_data(answered->batch, entry);
+    case 0: return within(block->response, entry->offset, entry->length);
+    case WIRE_IN_REQUEST: return within(block->request, entry->offset, entry->length);
+    default: return response_block_lent_data(block->batch, entry);
   }
 }
 
-static const char *check_data(const Answered *answered, const WireTensor *entry, const DeclaredTensor *tensor) {
+static const char *check_data(const ResponseBlock *block, const WireTensor *entry, const DeclaredTensor *tensor) {
   uint64_t elements, bytes;
   if (entry->flags != 0 && tensor->item_size == 0) return "strings that are not in the response segment";
   if (!wire_element_count(entry->dims, entry->rank, &elements)) return "an output with a shape that cannot be";
-  if (entry->offset % WIRE_ALIGNMENT != 0 || answered_data(answered, entry) == NULL) return "an output outside its segment";
+  if (entry->offset % WIRE_ALIGNMENT != 0 || response_block_data(block, entry) == NULL) return "an output outside its segment";
   if (tensor->item_size != 0) {
     if (__builtin_mul_overflow(elements, (uint64_t)tensor->item_size, &bytes) || bytes != entry->length)
       return "an output whose length does not fit its shape";
@@ -48,40 +48,40 @@ static const char *check_data(const Answered *answered, const WireTensor *entry,
   return NULL;
 }
 
-static const char *check_entry(Batch *batch, const Answered *answered, const WireTensor *entry, uint32_t position) {
+static const char *check_entry(Batch *batch, const ResponseBlock *block, const WireTensor *entry, uint32_t position) {
   const Declaration *declaration = batch->declaration;
   if (entry->index >= declaration->output_count) return "an output that is not declared";
   const DeclaredTensor *tensor = &declaration->outputs[entry->index];
   if (entry->dtype != tensor->dtype) return "an output of another data type than declared";
   if (entry->count == 0 || entry->first >= batch->count || entry->count > batch->count - entry->first)
     return "an output for requests that are not in the batch";
-  const char *wrong = check_shape(batch, entry, tensor);
-  if (wrong == NULL) wrong = check_data(answered, entry, tensor);
-  for (uint32_t i = entry->first; wrong == NULL && i < entry->first + entry->count; i++) {
+  const char *problem = check_shape(batch, entry, tensor);
+  if (problem == NULL) problem = check_data(block, entry, tensor);
+  for (uint32_t i = entry->first; problem == NULL && i < entry->first + entry->count; i++) {
     uint32_t *cover = &batch->cover[(size_t)i * declaration->output_count + entry->index];
     if (*cover != 0) return "an output that comes twice";
     *cover = position + 1;
   }
-  return wrong;
+  return problem;
 }
 
-static const char *check_outcome(const Answered *answered, uint32_t index, uint64_t length) {
-  const Batch *batch = answered->batch;
-  const WireOutcome *outcome = &answered->outcomes[index];
+static const char *check_outcome(const ResponseBlock *block, uint32_t index, uint64_t length) {
+  const Batch *batch = block->batch;
+  const WireOutcome *outcome = &block->outcomes[index];
   bool streams = batch->declaration->stream;
   if (outcome->code > WIRE_OUTCOME_UNKNOWN) return "an unknown outcome";
   if (outcome->length > WIRE_MAX_ERROR_TEXT || outcome->offset > length || outcome->length > length - outcome->offset)
     return "an error text outside its block";
-  if (streams && !answered->ends && outcome->code != 0) return "a failure that does not end its stream";
-  if (streams && answered->ends && answered->entry_count > 0) return "outputs at the end of a stream";
-  if (outcome->code != 0 || (streams && answered->ends)) return NULL;
+  if (streams && !block->ends && outcome->code != 0) return "a failure that does not end its stream";
+  if (streams && block->ends && block->entry_count > 0) return "outputs at the end of a stream";
+  if (outcome->code != 0 || (streams && block->ends)) return NULL;
   const uint32_t *cover = &batch->cover[(size_t)index * batch->declaration->output_count];
   for (uint32_t o = 0; o < batch->declaration->output_count; o++)
     if (request_wants(batch->requests[index], o) && cover[o] == 0) return "no output where one is wanted";
   return NULL;
 }
 
-static bool is_text(const uint8_t *bytes, uint32_t length) {
+static bool has_no_zero(const uint8_t *bytes, uint32_t length) {
   return memchr(bytes, 0, length) == NULL;
 }
 
@@ -93,10 +93,10 @@ static const char *check_parameter(const Batch *batch, const WireResponseParamet
   if (type != WIRE_STRING && value != SIZES[type]) return "a parameter of a wrong size";
   if (parameter->offset > length || name + value > length - parameter->offset) return "a parameter outside its block";
   const uint8_t *text = batch->block + parameter->offset;
-  return is_text(text, name) && (type != WIRE_STRING || is_text(text + name, value)) ? NULL : "a parameter with a zero in it";
+  return has_no_zero(text, name) && (type != WIRE_STRING || has_no_zero(text + name, value)) ? NULL : "a parameter with a zero in it";
 }
 
-uint64_t answered_longest(const Batch *batch) {
+uint64_t response_block_max_size(const Batch *batch) {
   uint64_t covers = (uint64_t)batch->count * batch->declaration->output_count;
   uint64_t parameter = sizeof(WireResponseParameter) + WIRE_MAX_PARAMETER_NAME + WIRE_MAX_PARAMETER_VALUE;
   uint64_t parameters = batch->declaration->details ? WIRE_MAX_PARAMETERS * parameter : 0;
@@ -104,35 +104,35 @@ uint64_t answered_longest(const Batch *batch) {
 }
 
 /* Its counts and what they lead to. */
-static const char *open_block(Batch *batch, uint64_t length, Answered *answered) {
+static const char *locate_parts(Batch *batch, uint64_t length, ResponseBlock *block) {
   const WireResponseHeader *header = (const void *)batch->block;
   if (memcmp(header->magic, "PTRS", 4) != 0 || header->version != WIRE_VERSION) return "no response block of this version";
   if (header->length != length || header->request_count != batch->count) return "a response block for another batch";
-  uint64_t most = (uint64_t)batch->count * batch->declaration->output_count, most_parameters = 0;
-  if (batch->declaration->details) most_parameters = (uint64_t)batch->count * WIRE_MAX_PARAMETERS;
-  uint64_t texts = sizeof *header + batch->count * sizeof(WireOutcome) + header->output_count * (uint64_t)sizeof(WireTensor) +
-                   header->parameter_count * (uint64_t)sizeof(WireResponseParameter);
-  if (header->output_count > most || header->output_count == UINT32_MAX || texts > length) return "a response block that is cut";
-  if (header->parameter_count > most_parameters) return "more parameters than a response may have";
-  answered->outcomes = (const void *)(batch->block + sizeof *header);
-  answered->entries = (const void *)(answered->outcomes + batch->count);
-  answered->parameters = (const void *)(answered->entries + header->output_count);
-  answered->entry_count = header->output_count;
-  answered->parameter_count = header->parameter_count;
+  uint64_t max_entries = (uint64_t)batch->count * batch->declaration->output_count, max_parameters = 0;
+  if (batch->declaration->details) max_parameters = (uint64_t)batch->count * WIRE_MAX_PARAMETERS;
+  uint64_t fixed_size = sizeof *header + batch->count * sizeof(WireOutcome) + header->output_count * (uint64_t)sizeof(WireTensor) +
+                        header->parameter_count * (uint64_t)sizeof(WireResponseParameter);
+  if (header->output_count > max_entries || header->output_count == UINT32_MAX || fixed_size > length)
+    return "a response block that is cut";
+  if (header->parameter_count > max_parameters) return "more parameters than a response may have";
+  block->outcomes = (const void *)(batch->block + sizeof *header);
+  block->entries = (const void *)(block->outcomes + batch->count);
+  block->parameters = (const void *)(block->entries + header->output_count);
+  block->entry_count = header->output_count;
+  block->parameter_count = header->parameter_count;
   return NULL;
 }
 
-const char *answered_check(Batch *batch, uint64_t length, Answered *answered) {
-  const char *wrong = open_block(batch, length, answered);
+const char *response_block_check(Batch *batch, uint64_t length, ResponseBlock *block) {
+  const char *problem = locate_parts(batch, length, block);
   uint64_t total = 0;
-  for (uint32_t i = 0; wrong == NULL && i < answered->entry_count; i++) {
-    wrong = check_entry(batch, answered, &answered->entries[i], i);
-    total += answered->entries[i].length;
-    answered->lent |= answered->entries[i].flags >> WIRE_LOAN_SHIFT != 0;
-    if (wrong == NULL && total > batch->declaration->largest_response) wrong = "more output than the model's limit allows";
+  for (uint32_t i = 0; problem == NULL && i < block->entry_count; i++) {
+    problem = check_entry(batch, block, &block->entries[i], i);
+    total += block->entries[i].length;
+    block->lent |= block->entries[i].flags >> WIRE_LOAN_SHIFT != 0;
+    if (problem == NULL && total > batch->declaration->largest_response) problem = "more output than the model's limit allows";
   }
-  for (uint32_t i = 0; wrong == NULL && i < batch->count; i++) wrong = check_outcome(answered, i, length);
-  for (uint32_t i = 0; wrong == NULL && i < answered->parameter_count; i++)
-    wrong = check_parameter(batch, &answered->parameters[i], length);
-  return wrong;
+  for (uint32_t i = 0; problem == NULL && i < batch->count; i++) problem = check_outcome(block, i, length);
+  for (uint32_t i = 0; problem == NULL && i < block->parameter_count; i++) problem = check_parameter(batch, &block->parameters[i], length);
+  return problem;
 }

@@ -13,7 +13,7 @@ typedef union {
   struct cmsghdr align;
 } Ancillary;
 
-static void attach(struct msghdr *message, Ancillary *ancillary, int descriptor) {
+static void attach_descriptor(struct msghdr *message, Ancillary *ancillary, int descriptor) {
   memset(ancillary, 0, sizeof *ancillary);
   message->msg_control = ancillary->bytes;
   message->msg_controllen = CMSG_SPACE(sizeof(int));
@@ -28,7 +28,7 @@ bool sockets_send(int socket, const void *data, size_t length, int descriptor, i
   struct iovec part = {(void *)data, length};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   Ancillary ancillary;
-  if (descriptor >= 0) attach(&message, &ancillary, descriptor);
+  if (descriptor >= 0) attach_descriptor(&message, &ancillary, descriptor);
   for (;;) {
     if (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length) return true;
     if (errno == EINTR) continue;
@@ -39,7 +39,7 @@ bool sockets_send(int socket, const void *data, size_t length, int descriptor, i
   }
 }
 
-static void take(struct msghdr *message, Descriptors *received) {
+static void collect_descriptors(struct msghdr *message, Descriptors *received) {
   for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -63,7 +63,7 @@ long sockets_receive(int socket, void *data, size_t room, Descriptors *received,
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
     ssize_t length = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     if (length >= 0) {
-      take(&message, received);
+      collect_descriptors(&message, received);
       if (length == 0) descriptors_close(received); /* an empty message is taken for the end */
       if (length == 0 && was_reset) return SOCKETS_END_UNREAD;
       if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) return (long)length;
@@ -71,7 +71,7 @@ long sockets_receive(int socket, void *data, size_t room, Descriptors *received,
       return SOCKETS_BROKEN;
     }
     if (errno == EINTR) continue;
-    if (errno == EAGAIN) return SOCKETS_NOTHING;
+    if (errno == EAGAIN) return SOCKETS_EMPTY;
     /* The peer closed with a message of ours unread; its own last messages may still be queued. */
     if (errno != ECONNRESET || was_reset) return errno == ECONNRESET ? SOCKETS_END_UNREAD : SOCKETS_BROKEN;
     was_reset = true;

@@ -16,7 +16,7 @@ typedef struct {
  * timeout_ms. */
 bool sockets_send(int socket, const void *data, size_t length, int descriptor, int timeout_ms);
 
-enum { SOCKETS_END = 0, SOCKETS_NOTHING = -1, SOCKETS_BROKEN = -2, SOCKETS_END_UNREAD = -3 };
+enum { SOCKETS_END = 0, SOCKETS_EMPTY = -1, SOCKETS_BROKEN = -2, SOCKETS_END_UNREAD = -3 };
 
 /* Receive one message. Its length; END at the end of the link, END_UNREAD when the peer also left a message of ours
  * unread, NOTHING when nothing is there yet (flags MSG_DONTWAIT), BROKEN when it was cut, came with too many descriptors

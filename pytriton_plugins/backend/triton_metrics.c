@@ -8,7 +8,7 @@
 #include "failure.h"
 
 /* Triton looks a metric of equal labels up before it counts it as used: none may be deleted in between. */
-static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t creation_lock = PTHREAD_MUTEX_INITIALIZER;
 
 const char *metric_unsupported(int kind) {
   if (TRITONSERVER_MetricFamilyNew == NULL || TRITONSERVER_MetricNew == NULL || TRITONSERVER_MetricIncrement == NULL)
@@ -19,88 +19,90 @@ const char *metric_unsupported(int kind) {
 }
 
 /* A failure is logged. */
-static bool worked(TritonError *error, const char *what) {
+static bool succeeded(TritonError *error, const char *action) {
   bool good = error == NULL;
-  failure_log(error, what);
+  failure_log(error, action);
   return good;
 }
 
 TritonMetricFamily *metric_family_new(int kind, const char *name, const char *help) {
   TritonMetricFamily *family = NULL;
-  char what[256];
+  char action[256];
   if (metric_unsupported(kind) != NULL) return NULL;
-  snprintf(what, sizeof what, "declaring the metric %s", name);
-  return worked(TRITONSERVER_MetricFamilyNew(&family, kind, name, help), what) ? family : NULL;
+  snprintf(action, sizeof action, "declaring the metric %s", name);
+  return succeeded(TRITONSERVER_MetricFamilyNew(&family, kind, name, help), action) ? family : NULL;
 }
 
 void metric_family_free(TritonMetricFamily *family) {
   if (family != NULL) failure_log(TRITONSERVER_MetricFamilyDelete(family), "deleting a family of metrics");
 }
 
-static TritonMetric *new_plain(TritonMetricFamily *family, const TritonParameter **labels, uint32_t count) {
+static TritonMetric *new_metric(TritonMetricFamily *family, const TritonParameter **labels, uint32_t count) {
   TritonMetric *metric = NULL;
-  return worked(TRITONSERVER_MetricNew(&metric, family, labels, count), "making a metric") ? metric : NULL;
+  return succeeded(TRITONSERVER_MetricNew(&metric, family, labels, count), "making a metric") ? metric : NULL;
 }
 
 static TritonMetric *new_histogram(TritonMetricFamily *family, const TritonParameter **labels, uint32_t count, const double *buckets,
                                    uint32_t bucket_count) {
   TritonMetricArguments *arguments = NULL;
   TritonMetric *metric = NULL;
-  if (!worked(TRITONSERVER_MetricArgsNew(&arguments), "describing a histogram")) return NULL;
-  bool made = worked(TRITONSERVER_MetricArgsSetHistogram(arguments, buckets, bucket_count), "describing a histogram") &&
-              worked(TRITONSERVER_MetricNewWithArgs(&metric, family, labels, count, arguments), "making a histogram");
+  if (!succeeded(TRITONSERVER_MetricArgsNew(&arguments), "describing a histogram")) return NULL;
+  bool created = succeeded(TRITONSERVER_MetricArgsSetHistogram(arguments, buckets, bucket_count), "describing a histogram") &&
+                 succeeded(TRITONSERVER_MetricNewWithArgs(&metric, family, labels, count, arguments), "making a histogram");
   failure_log(TRITONSERVER_MetricArgsDelete(arguments), "describing a histogram");
-  return made ? metric : NULL;
+  return created ? metric : NULL;
 }
 
 TritonMetric *metric_new(TritonMetricFamily *family, const MetricLabel *labels, uint32_t count, const double *buckets,
                          uint32_t bucket_count) {
   TritonParameter *parameters[WIRE_MAX_LABELS];
-  const TritonParameter **all = (const TritonParameter **)parameters;
+  const TritonParameter **labels_of_triton = (const TritonParameter **)parameters;
   TritonMetric *metric = NULL;
-  uint32_t made = 0;
+  uint32_t created = 0;
   if (family == NULL || count > WIRE_MAX_LABELS) return NULL;
-  for (; made < count; made++) {
-    parameters[made] = TRITONSERVER_ParameterNew(labels[made].name, TRITON_PARAMETER_STRING, labels[made].value);
-    if (parameters[made] == NULL) break;
+  for (; created < count; created++) {
+    parameters[created] = TRITONSERVER_ParameterNew(labels[created].name, TRITON_PARAMETER_STRING, labels[created].value);
+    if (parameters[created] == NULL) break;
   }
-  pthread_mutex_lock(&making);
-  if (made == count) metric = bucket_count > 0 ? new_histogram(family, all, count, buckets, bucket_count) : new_plain(family, all, count);
-  pthread_mutex_unlock(&making);
-  while (made > 0) TRITONSERVER_ParameterDelete(parameters[--made]);
+  pthread_mutex_lock(&creation_lock);
+  if (created == count)
+    metric = bucket_count > 0 ? new_histogram(family, labels_of_triton, count, buckets, bucket_count)
+                              : new_metric(family, labels_of_triton, count);
+  pthread_mutex_unlock(&creation_lock);
+  while (created > 0) TRITONSERVER_ParameterDelete(parameters[--created]);
   return metric;
 }
 
 void metric_free(TritonMetric *metric) {
   if (metric == NULL) return;
-  pthread_mutex_lock(&making);
+  pthread_mutex_lock(&creation_lock);
   failure_log(TRITONSERVER_MetricDelete(metric), "deleting a metric");
-  pthread_mutex_unlock(&making);
+  pthread_mutex_unlock(&creation_lock);
 }
 
 static TritonMetricFamily *family; /* one for the process; the server deletes nothing that it was given */
 
-void gauges_open(void) {
+void queue_gauges_open(void) {
   family = metric_family_new(TRITON_METRIC_GAUGE, "pytriton_queued_requests",
                              "Number of requests that Triton handed over and that wait for a worker, per-model");
 }
 
-void gauges_close(void) {
+void queue_gauges_close(void) {
   metric_family_free(family);
   family = NULL;
 }
 
-TritonMetric *gauge_new(const char *model, uint64_t version) {
+TritonMetric *queue_gauge_new(const char *model, uint64_t version) {
   char number[24];
   snprintf(number, sizeof number, "%llu", (unsigned long long)version);
   const MetricLabel labels[] = {{"model", model}, {"version", number}};
   return metric_new(family, labels, 2, NULL, 0);
 }
 
-void gauge_set(TritonMetric *gauge, uint32_t requests) {
+void queue_gauge_set(TritonMetric *gauge, uint32_t requests) {
   if (gauge != NULL) failure_log(TRITONSERVER_MetricSet(gauge, requests), "setting the gauge of queued requests");
 }
 
-void gauge_free(TritonMetric *gauge) {
+void queue_gauge_free(TritonMetric *gauge) {
   metric_free(gauge);
 }

@@ -24,11 +24,11 @@ void metric_free(TritonMetric *metric);
 
 /* `pytriton_queued_requests` on the metrics port, one for each model and version that is loaded. Without metrics, or on
  * a server that has none of our own, everything here does nothing. */
-void gauges_open(void);
-void gauges_close(void);
+void queue_gauges_open(void);
+void queue_gauges_close(void);
 
-TritonMetric *gauge_new(const char *model, uint64_t version);
-void gauge_set(TritonMetric *gauge, uint32_t requests);
-void gauge_free(TritonMetric *gauge);
+TritonMetric *queue_gauge_new(const char *model, uint64_t version);
+void queue_gauge_set(TritonMetric *gauge, uint32_t requests);
+void queue_gauge_free(TritonMetric *gauge);
 
 #endif
