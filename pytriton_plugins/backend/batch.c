@@ -1,4 +1,4 @@
-/* Putting batches together. */
+/* Memory of a batch, its requests, and errors for them. */
 #include "batch.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Waiting for a worker: a short spin while it pays, then the kernel. */
+/* Sends batches to a worker and waits for its answers: a short spin while it pays, then poll(). */
 #define _GNU_SOURCE
 #include "channel.h"
 
@@ -10,13 +10,13 @@
 #include "request_details.h"
 #include "sockets.h"
 
-/* A worker answers a small batch in less time than it takes to put this thread to sleep and wake it. So look for the
- * answer for a while first, as long as that was of use lately: the score rises with every answer found that way, falls
- * with every one that was not, and now and then one more try finds out whether the callable became fast again. */
+/* A worker answers a small batch in less time than it takes to put this thread to sleep and wake it. Therefore the thread
+ * spins first, as long as that was useful lately. The score rises with every answer that a spin finds, and falls with
+ * every spin that finds none. Every SPIN_RETRY_BATCHES batches one spin checks whether the callable became fast again. */
 enum { MAX_SPIN_NS = 60000, SPIN_PAUSES = 24, MAX_SPIN_SCORE = 8, SPIN_RETRY_BATCHES = 64 };
 enum { SEND_TIMEOUT_MS = 1000, POLL_INTERVAL_MS = 50, CANCELLATION_POLL_MS = 20 };
 
-/* A worker that looks for a descriptor in every message takes longer over each of them. */
+/* The descriptor has a message of its own: a worker that looks for descriptors in every message is slower. */
 static bool send_segment(Channel *channel) {
   WireChannelMessage message = {.kind = WIRE_SEGMENT, .segment = channel->request.number, .batch = channel->batch};
   if (!sockets_send(channel->socket, &message, sizeof message, channel->request.descriptor, SEND_TIMEOUT_MS)) return false;
@@ -82,7 +82,7 @@ static void notify_worker(Channel *channel, uint32_t kind, uint32_t number, uint
   sockets_send(channel->socket, &message, sizeof message, -1, 0);
 }
 
-/* Triton says so only when it is asked. */
+/* Triton does not report cancellations, so every request is checked. */
 static void check_cancellation(Channel *channel, Batch *batch) {
   uint32_t waiting = 0, newly_cancelled = 0;
   for (uint32_t i = 0; i < batch->count; i++) {
@@ -99,7 +99,7 @@ static void check_cancellation(Channel *channel, Batch *batch) {
   notify_worker(channel, WIRE_CANCEL, 0, channel->batch);
 }
 
-/* NOTHING when there is none in time. */
+/* SOCKETS_EMPTY: no answer in time. */
 static long receive_answer(Channel *channel, Batch *batch, uint64_t until, WireChannelMessage *message, Descriptors *received) {
   long length = SOCKETS_EMPTY;
   bool watches = batch->declaration->details || batch->declaration->stream || batch->declaration->awaits;
@@ -118,7 +118,7 @@ static long receive_answer(Channel *channel, Batch *batch, uint64_t until, WireC
 
 static const char *accept_segment(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
   if (!(message->flags & WIRE_NEW_SEGMENT)) {
-    if (received->count != 0) return "a descriptor that the message does not speak of";
+    if (received->count != 0) return "an unexpected descriptor";
     return message->segment == channel->response.number ? NULL : "a segment that was never sent";
   }
   if (received->count != 1 || message->segment == 0) return "a new segment without its descriptor or number";
@@ -138,7 +138,7 @@ static const char *check_answer(Channel *channel, const WireChannelMessage *mess
   const char *problem = accept_segment(channel, message, received);
   if (problem != NULL) return problem;
   uint64_t size = channel->response.size;
-  if (message->offset % 8 != 0 || message->offset > size || message->length > size - message->offset)
+  if (message->offset % WIRE_BLOCK_ALIGNMENT != 0 || message->offset > size || message->length > size - message->offset)
     return "a response block outside its segment";
   return NULL;
 }
@@ -148,7 +148,7 @@ Exchange channel_receive(Channel *channel, Batch *batch, uint64_t until, Answer 
   Descriptors received;
   long length = receive_answer(channel, batch, until, &message, &received);
   if (length == SOCKETS_EMPTY) return EXCHANGE_TIMED_OUT;
-  /* What is left unread is this batch or its segment, without which no worker runs it; or what was said after those. */
+  /* The unread message is the batch or its segment, which a worker reads before it runs the batch, or it was sent later. */
   if (length == SOCKETS_END_UNREAD) return channel->sent_followup ? EXCHANGE_LOST : EXCHANGE_NOT_SENT;
   if (length == SOCKETS_END) return EXCHANGE_LOST;
   *problem = length == (long)sizeof message ? check_answer(channel, &message, &received) : "a message of a wrong size";
@@ -170,11 +170,11 @@ bool channel_acknowledge(Channel *channel, Batch *batch) {
 void channel_retire_request(Channel *channel) {
   uint32_t number = channel->request.number;
   segment_close(&channel->request);
-  channel->request.number = number; /* the host must learn which one the next one replaces */
+  channel->request.number = number; /* the daemon needs the number of the segment that the next one replaces */
   loans_revoke_all(&channel->loans);
 }
 
-/* Both directions; the segments stay as large as they are, and their pages come again as they are needed. */
+/* Frees the pages of both segments. The segments keep their size, and get new pages when they are used. */
 static void trim(Channel *channel, uint64_t now) {
   uint32_t trim_ms = channel->declaration->trim_ms;
   if (trim_ms == 0 || channel->batch == channel->trimmed_batch || now - channel->idle_since < trim_ms * NS_PER_MS) return;

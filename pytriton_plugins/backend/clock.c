@@ -1,4 +1,4 @@
-/* Waiting by the clock. */
+/* Condition variables that time out by CLOCK_MONOTONIC. */
 #define _GNU_SOURCE
 #include "clock.h"
 

@@ -1,4 +1,4 @@
-/* The one clock of this backend: CLOCK_MONOTONIC in nanoseconds, as Triton's statistics want it, and waiting by it. */
+/* The clock of this backend: CLOCK_MONOTONIC in nanoseconds, as in Triton's statistics. */
 #ifndef PYTRITON_CLOCK_H
 #define PYTRITON_CLOCK_H
 
@@ -15,10 +15,10 @@ static inline uint64_t clock_ns(void) {
   return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* A condition whose waits end by this clock. */
+/* Initializes a condition for clock_wait. */
 void clock_condition_init(pthread_cond_t *condition);
 
-/* Whether the condition came before the time. */
+/* Waits for the condition. False: timed out. */
 bool clock_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t until);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reading a declaration with a cursor that never passes the end. */
+/* Reads and checks a declaration, and finds its tensors by name. */
 #include "declaration.h"
 
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static bool read_tensor(Cursor *cursor, DeclaredTensor *tensor, bool batched) {
   WireDeclaredTensor wire;
   if (!cursor_read(cursor, &wire, sizeof wire)) return false;
   if (wire.rank == 0 || wire.rank + batched > WIRE_MAX_RANK) return false;
-  if (wire_item_size(wire.dtype) == 0 && wire.dtype != 13) return false;
+  if (wire_item_size(wire.dtype) == 0 && wire.dtype != WIRE_TYPE_BYTES) return false;
   tensor->dtype = wire.dtype;
   tensor->rank = wire.rank;
   tensor->optional = (wire.flags & DECLARED_OPTIONAL) != 0;
@@ -77,8 +77,8 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   *declaration = (Declaration){0};
   if (!cursor_read(&cursor, &wire, sizeof wire)) return "a declaration is too short";
   size_t max_tensors = length / sizeof(WireDeclaredTensor);
-  if (wire.output_count == 0 || wire.output_count > max_tensors) return "a declaration has no output, or more than fit";
-  if (wire.input_count == 0 || wire.input_count > max_tensors) return "a declaration has no input, or more than fit";
+  if (wire.output_count == 0 || wire.output_count > max_tensors) return "a declaration has no output, or too many";
+  if (wire.input_count == 0 || wire.input_count > max_tensors) return "a declaration has no input, or too many";
   *declaration = (Declaration){
       .version = wire.version,
       .wait_ms = wire.wait_ms,
@@ -104,7 +104,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   };
   if (read_all(&cursor, declaration, wire.name_length)) return NULL;
   declaration_free(declaration);
-  return "a declaration is cut, too long, or has a data type or batch size that cannot be";
+  return "a declaration is truncated, too long, or has an invalid data type or batch size";
 }
 
 static void free_tensors(DeclaredTensor *tensors, uint32_t count) {
@@ -128,7 +128,7 @@ static int compare_to_name(const void *name, const void *place) {
   return strcmp(name, (*tensor)->name);
 }
 
-/* A client names a thousand tensors in any order: so not one after the other. */
+/* A client may name a thousand tensors in any order, so this is a binary search. */
 static int find(const DeclaredTensor *tensors, const DeclaredTensor *const *by_name, uint32_t count, uint32_t guess, const char *name) {
   if (guess < count && strcmp(tensors[guess].name, name) == 0) return (int)guess;
   const DeclaredTensor **found = bsearch(name, by_name, count, sizeof *by_name, compare_to_name);

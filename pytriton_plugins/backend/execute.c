@@ -1,4 +1,4 @@
-/* Take requests in, then: batch, write, exchange, respond, report, release. */
+/* Accepts and queues requests, then runs the queue: batch, write, exchange, respond, report, release. */
 #include "execute.h"
 
 #include <stdlib.h>
@@ -10,9 +10,9 @@
 #include "respond.h"
 #include "response_report.h"
 
-enum { MAX_CONSECUTIVE_BATCHES = 256 }; /* after so many, another thread may go on: Triton may want this one's instance back */
+enum { MAX_CONSECUTIVE_BATCHES = 256 }; /* then another thread continues: Triton may need this instance */
 
-/* Answer the whole batch, which no worker has seen, with the failure. */
+/* Sends an error response to every request of the batch, which was not sent to a worker. */
 static void reject_batch(Instance *instance, const Failure *failure) {
   uint64_t now = clock_ns();
   batch_fail(&instance->batch, failure);
@@ -34,23 +34,23 @@ static void describe_failure(const Instance *instance, Exchange exchange, const 
 }
 
 typedef enum {
-  ATTEMPT_ANSWERED, /* every request has its response */
-  ATTEMPT_REQUEUE,  /* the batch did not reach the worker: another channel may serve it */
-  ATTEMPT_SPLIT,    /* not to be had as one batch: its requests may be, one by one */
+  ATTEMPT_ANSWERED, /* every request has a response */
+  ATTEMPT_REQUEUE,  /* the batch did not reach the worker: run it on another channel */
+  ATTEMPT_SPLIT,    /* the batch cannot run in one piece: run its requests one by one */
 } Attempt;
 
 static bool ensure_request_segment(Instance *instance, Channel *channel, Failure *failure) {
   uint64_t bytes = request_block_bytes(&instance->batch);
   if (channel->request.size >= bytes) return true;
-  release_answered(instance); /* the host may take its time */
+  release_answered(instance); /* the daemon may need some time */
   return link_need_segment(instance->link, channel, bytes, failure);
 }
 
-/* Answer the requests of the batch, or send them one more response. */
+/* Sends the responses of the batch, or the next response of a stream. */
 static bool respond(Instance *instance, Channel *channel, Answer answer, Times *times, const char **problem) {
   Area response = {channel->response.bytes, channel->response.size}, request = {channel->request.bytes, channel->request.size};
   Batch *batch = &instance->batch;
-  bool is_streaming = batch->declaration->stream && !batch->requests[0]->failed; /* else nothing more is sent of a stream */
+  bool is_streaming = batch->declaration->stream && !batch->requests[0]->failed; /* a failed stream gets no further response */
   uint64_t arrived = is_streaming ? clock_ns() : 0;
   if (!respond_batch(batch, answer, response, request, problem)) return false;
   if (is_streaming) response_report(instance, times, arrived, answer.more);
@@ -73,11 +73,11 @@ static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, 
   times->compute_end = clock_ns();
   if (result != EXCHANGE_DONE) return result;
   bool responded = respond(instance, channel, answer, times, problem);
-  if (answer.retired) channel_retire_request(channel); /* only now: what was given back lies there */
+  if (answer.retired) channel_retire_request(channel); /* only now: returned inputs lie in it */
   return responded ? EXCHANGE_DONE : EXCHANGE_BROKEN;
 }
 
-/* broken: the channel is of no more use. */
+/* broken: the channel is unusable from now on. */
 static Attempt run_batch(Instance *instance, Channel *channel, bool *broken) {
   Batch *batch = &instance->batch;
   Failure failure = {.code = 0};
@@ -104,13 +104,13 @@ static Attempt run_batch(Instance *instance, Channel *channel, bool *broken) {
   return ATTEMPT_ANSWERED;
 }
 
-/* Each request of the batch as a batch of its own; those that do not reach the worker are queued again. */
+/* Runs each request of the batch as a batch of its own, and queues those again that do not reach the worker. */
 static void run_separately(Instance *instance, Channel *channel, bool *broken) {
   Batch *batch = &instance->batch, remaining = {.declaration = batch->declaration};
   while (remaining.count < batch->count && batch_ensure_capacity(&remaining)) batch_add(&remaining, batch->requests[remaining.count]);
   if (remaining.count < batch->count) {
     remaining.count = 0;
-    reject_batch(instance, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});
+    reject_batch(instance, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "out of memory for the batch"});
   }
   uint32_t done = 0;
   Attempt attempt = ATTEMPT_ANSWERED;
@@ -126,7 +126,7 @@ static void run_separately(Instance *instance, Channel *channel, bool *broken) {
   batch_free(&remaining);
 }
 
-/* The clients of a batch of several have their answers: let them send again. */
+/* The clients of a batch of several requests have their responses: gives them time to send the next requests. */
 static void await_arrivals(Instance *instance) {
   const Times *times = &instance->answered_times;
   uint32_t answered = instance->answered.count;
@@ -149,7 +149,7 @@ static void run_on_channel(Instance *instance, Channel *channel) {
   pool_release_channel(channel, broken);
 }
 
-/* Run what is queued for as long as this thread is the one to do it. */
+/* Runs queued requests until another thread does so, or the queue is empty. */
 static void run_queue(Instance *instance) {
   Pool *pool = instance->pool;
   Channel *channel;
@@ -171,7 +171,7 @@ static void run_queue(Instance *instance) {
   }
 }
 
-/* Answer requests that found the queue full. */
+/* Rejects the requests for which the queue has no room. */
 static void reject_chain(Instance *instance, Request *chain) {
   const Declaration *declaration = &instance->pool->declaration;
   Failure failure = {.code = 0};

@@ -1,11 +1,11 @@
-/* What an instance does with the requests that Triton hands it. */
+/* Executes the requests that Triton passes to an instance. */
 #ifndef PYTRITON_EXECUTE_H
 #define PYTRITON_EXECUTE_H
 
 #include "instance.h"
 
-/* Queue the requests, which are ours from now on, and run what waits while a worker is free. The requests may be
- * answered by another instance's thread, after this returned. */
+/* Takes ownership of the requests, queues them, and runs queued requests while a worker is free. The thread of another
+ * instance may answer the requests after this returns. */
 void execute(Instance *instance, TritonRequest **requests, uint32_t count);
 
 #endif

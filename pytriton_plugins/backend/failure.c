@@ -1,12 +1,12 @@
-/* Filling, logging and freeing errors. */
+/* Fills, logs, converts and frees errors. */
 #include "failure.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* gRPC carries an error in a trailer that may have 8192 bytes with all that is beside it, and loses the whole answer
- * of a longer one. It sends each byte that is no printable ASCII, and each %, as three. */
+/* gRPC sends an error in a trailer of at most 8192 bytes, other fields included, and loses the whole response when it is
+ * longer. It encodes each % and each byte that is not printable ASCII as three bytes. */
 enum { MAX_SENT_BYTES = 7000 };
 static const char ELLIPSIS[] = "\xe2\x80\xa6"; /* … */
 enum { ELLIPSIS_BYTES = sizeof ELLIPSIS - 1, ELLIPSIS_SENT_BYTES = 3 * ELLIPSIS_BYTES };
@@ -15,7 +15,7 @@ static bool starts_character(char byte) {
   return (byte & 0xc0) != 0x80;
 }
 
-/* End the text, which would have had `length` bytes, with … where it is cut or longer than gRPC carries. */
+/* Truncates a text that gRPC cannot carry. Ends it with …, also when its `length` bytes did not fit the array. */
 static void truncate_text(char text[WIRE_MAX_ERROR_TEXT + 1], size_t length) {
   size_t end = 0, cut = 0, sent = 0;
   for (; text[end] != 0 && sent <= MAX_SENT_BYTES; end++) {

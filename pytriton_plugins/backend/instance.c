@@ -1,4 +1,4 @@
-/* Accepting requests, reporting their statistics and releasing them. */
+/* Accepts requests, reports their statistics and releases them. */
 #include "instance.h"
 
 #include "clock.h"

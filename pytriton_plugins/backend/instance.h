@@ -1,4 +1,4 @@
-/* A model instance, and the requests that it accepted until Triton has them back. */
+/* A model instance of Triton, and the life of its requests: accept, mark as answered, report, release. */
 #ifndef PYTRITON_INSTANCE_H
 #define PYTRITON_INSTANCE_H
 
@@ -7,29 +7,31 @@
 
 typedef struct {
   uint64_t start, compute_start, compute_end, end; /* nanoseconds of CLOCK_MONOTONIC */
-  uint64_t response_start;                         /* of a stream: since when the next response has been awaited */
-  bool ran;                                        /* it was a batch that the worker had */
+  uint64_t response_start;                         /* of a stream: start of the wait for the next response */
+  bool ran;                                        /* whether a worker ran the batch */
 } Times;
 
-/* One per instance; Triton gives each instance a thread of its own, so nothing here is shared. */
+/* Triton calls each instance from a thread of its own, so nothing here is shared. */
 typedef struct {
   TritonInstance *triton;
   Pool *pool;
   Link *link;
   Batch batch;
-  Batch answered; /* the batch before: its clients have their responses, Triton not yet its requests */
+  Batch answered; /* the previous batch: its responses are sent, its requests are not released yet */
   Times answered_times;
 } Instance;
 
-/* Read a request. One that cannot be executed is answered, reported and released, and NULL is returned. */
+/* Reads a request. NULL when it cannot be executed: it is rejected already. */
 Request *accept_request(Instance *instance, TritonRequest *triton);
 
-/* Answer a request that is in no batch with the failure, report and release it. */
+/* Sends an error response to a request that is not in a batch, reports it and releases it. */
 void reject_request(Instance *instance, TritonRequest *triton, const Failure *failure);
 
-/* Every request of the batch has its response: report and release them, now or while the next batch runs. times->end is
- * filled in here. */
+/* Moves the batch, whose responses are all sent, to `answered`. Its statistics and its release can wait until the worker
+ * runs the next batch. Sets times.end. */
 void mark_answered(Instance *instance, Times times);
+
+/* Reports the statistics of the answered batch, and releases its requests. */
 void release_answered(Instance *instance);
 
 #endif

@@ -1,4 +1,4 @@
-/* Sending over the link, and what the host has declared over it. */
+/* Sends messages over the backend link, and finds what the daemon declared over it. */
 #include "link.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@ Link *link_new(int descriptor, Failure *failure) {
   Link *link = calloc(1, sizeof *link);
   MetricsTable *metrics = metrics_table_new();
   if (link == NULL || metrics == NULL) {
-    failure_set(failure, TRITON_ERROR_INTERNAL, "no memory for the link");
+    failure_set(failure, TRITON_ERROR_INTERNAL, "out of memory for the backend link");
     free(metrics);
     free(link);
     return NULL;
@@ -66,7 +66,7 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
 }
 
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {
-  PendingReply reply = {.descriptor = -1, .refusal = "the host did not answer"};
+  PendingReply reply = {.descriptor = -1, .refusal = "the daemon did not answer"};
   const char *name = channel->pool->declaration.name;
   pending_replies_add(&link->replies, &reply);
   WireLink need = {.kind = LINK_NEED,
@@ -84,7 +84,7 @@ bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *fa
   segment_close(&channel->request);
   const char *refusal = segment_open(&channel->request, reply.segment, reply.descriptor, true);
   if (refusal == NULL && channel->request.size >= bytes) return true;
-  failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: %s", name, refusal ? refusal : "the host sent too small a segment");
+  failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: %s", name, refusal ? refusal : "the daemon sent a segment that is too small");
   return false;
 }
 

@@ -1,4 +1,4 @@
-/* The thread that reads the link: it handles each message of the host, and looks after idle channels once a second. */
+/* Handles each message of the daemon, and frees unused memory of the channels once a second. */
 #define _GNU_SOURCE
 #include "link_reader.h"
 
@@ -31,7 +31,7 @@ static bool read_file(int descriptor, uint8_t *to, uint64_t length) {
   return true;
 }
 
-/* A declaration that is too long for a message stands in the file that comes with it. */
+/* A declaration that is too long for a message comes in a file. */
 static const char *read_declaration_file(Declaration *declaration, const WireLink *message, const Descriptors *received) {
   struct stat file;
   if (received->count != 1) return "a declaration without its file";
@@ -50,7 +50,7 @@ static const char *handle_model(Link *link, const WireLink *message, const uint8
   const char *problem = is_file ? read_declaration_file(&declaration, message, received) : declaration_read(&declaration, payload, length);
   if (problem != NULL) return problem;
   Pool *pool = pool_new(message->model, &declaration);
-  if (pool == NULL) return "no memory for a model";
+  if (pool == NULL) return "out of memory for a model";
   pthread_mutex_lock(&link->lock);
   pool->next = link->pools;
   link->pools = pool;
@@ -63,7 +63,7 @@ static const char *handle_channel(Link *link, const WireLink *message, Descripto
   Pool *pool = link_find_pool_by_number(link, message->model);
   if (pool == NULL) return "a channel for an unknown model";
   if (received->count != 2) return "a channel without its two descriptors";
-  received->count = 0; /* the pool's from now on */
+  received->count = 0; /* the pool owns them from now on */
   return pool_add_channel(pool, message->channel, received->descriptors[0], message->segment, received->descriptors[1]);
 }
 
@@ -96,7 +96,7 @@ static void handle_stop(Link *link) {
 }
 
 static const char *handle_hello(Link *link, const WireLink *message) {
-  if (message->value != WIRE_VERSION) return "the host speaks another protocol version";
+  if (message->value != WIRE_VERSION) return "the daemon uses another protocol version";
   link_send(link, &(WireLink){.kind = LINK_BACKEND_HELLO, .token = message->token, .value = WIRE_VERSION});
   return NULL;
 }
@@ -115,7 +115,7 @@ static const char *handle_give_up(Link *link, const WireLink *message, const cha
   return NULL;
 }
 
-/* Of all models, or of one: then those of them that wait for a worker stand in the upper half. */
+/* Counts the requests of all models, or of one: then the upper half has the number that wait for a worker. */
 static void handle_count(Link *link, const WireLink *message) {
   uint64_t waiting = 0;
   uint32_t in_flight = 0;
@@ -135,7 +135,7 @@ static const char *handle_metric(Link *link, const WireLink *message, const uint
   return problem;
 }
 
-/* NULL, or what was wrong with the message. payload is followed by a zero byte. */
+/* NULL, or what is wrong with the message. A zero byte follows the payload. */
 static const char *dispatch(Link *link, const WireLink *message, const uint8_t *payload, size_t length, Descriptors *received) {
   switch (message->kind) {
     case LINK_HELLO: return handle_hello(link, message);
@@ -155,7 +155,7 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
   }
 }
 
-/* Without its host this server must not go on: it would hold the ports and answer for workers that are gone. */
+/* Without its daemon this server must not continue: it would hold the ports and serve models that have no workers. */
 static void end_process(Link *link, const char *why) {
   pthread_mutex_lock(&link->lock);
   bool stopping = link->stopping;
@@ -171,7 +171,7 @@ static void reclaim_idle_channels(Link *link) {
   pthread_mutex_unlock(&link->lock);
 }
 
-/* Wait for a message, and have the pools tidied once a second, however much the host has to say. */
+/* Waits for a message, and frees unused memory once a second, also when messages never stop. */
 static void await_message(Link *link, uint64_t *reclaimed_at) {
   struct pollfd wait = {.fd = link->socket, .events = POLLIN};
   int ready;
@@ -189,18 +189,18 @@ static void *read_link(void *argument) {
   Link *link = argument;
   static const size_t MAX_LENGTH = WIRE_MAX_MESSAGE;
   uint8_t *buffer = malloc(MAX_LENGTH + 1);
-  uint64_t reclaimed_at = clock_ns(); /* when that was */
-  if (buffer == NULL) end_process(link, "no memory for the link's buffer");
+  uint64_t reclaimed_at = clock_ns();
+  if (buffer == NULL) end_process(link, "out of memory for the backend link");
   while (buffer != NULL) {
     Descriptors received;
     WireLink message;
     await_message(link, &reclaimed_at);
     long length = sockets_receive(link->socket, buffer, MAX_LENGTH, &received, 0);
     if (length <= 0) {
-      end_process(link, length == SOCKETS_BROKEN ? "a broken message from the host" : "the host is gone");
+      end_process(link, length == SOCKETS_BROKEN ? "a broken message from the daemon" : "the daemon exited");
       break;
     }
-    const char *problem = "a message from the host is too short";
+    const char *problem = "a message that is too short";
     if ((size_t)length >= sizeof message) {
       buffer[length] = 0;
       memcpy(&message, buffer, sizeof message);
@@ -215,7 +215,7 @@ static void *read_link(void *argument) {
 
 bool link_reader_start(Link *link, Failure *failure) {
   if (pthread_create(&link->reader, NULL, read_link, link) == 0) return true;
-  failure_set(failure, TRITON_ERROR_INTERNAL, "no thread for the link");
+  failure_set(failure, TRITON_ERROR_INTERNAL, "cannot start the thread of the backend link");
   return false;
 }
 

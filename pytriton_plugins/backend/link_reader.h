@@ -4,10 +4,10 @@
 
 #include "link.h"
 
-/* Start the thread. It ends the process when the host is gone. False, with failure filled, when there is no thread. */
+/* Starts the thread, which ends the process when the daemon exits. False, with failure filled: no thread. */
 bool link_reader_start(Link *link, Failure *failure);
 
-/* Stop reading; the end of the link means nothing from now on. */
+/* Stops the thread. The end of the link no longer ends the process. */
 void link_reader_stop(Link *link);
 
 #endif

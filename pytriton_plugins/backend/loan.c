@@ -1,4 +1,4 @@
-/* Where a pointer of Triton's lies, asked of the kernel; and which files a channel's worker has. */
+/* Finds the client's file behind a pointer of Triton, and opens it for the worker. */
 #define _GNU_SOURCE
 #include "loan.h"
 
@@ -13,14 +13,14 @@
 
 #include "clock.h"
 
-/* Below this a copy costs less than to ask. */
+/* Below this size a copy is cheaper than the query. */
 enum { MIN_LOAN_BYTES = 1 << 16 };
-/* A loan holds the client's memory, also when the client is gone. */
+/* A loan keeps the client's memory in use, also after the client has exited. */
 enum { LOAN_TIMEOUT_MS = 5000 };
 static const uint64_t TMPFS_TYPE = 0x01021994; /* TMPFS_MAGIC */
 enum { MAX_PATH = 256 };
 
-/* The argument of the kernel's PROCMAP_QUERY (Linux 6.11), in our own words: the mapping that holds an address. */
+/* The argument of the kernel's PROCMAP_QUERY (Linux 6.11), which finds the mapping of an address. */
 typedef struct {
   uint64_t size, wanted, address, start, end, flags, page_size, offset, file;
   uint32_t major, minor, name_size, build_id_size;
@@ -41,7 +41,8 @@ static bool same_window(const Window *one, const Window *other) {
   return one->device == other->device && one->file == other->file && one->offset == other->offset && one->length == other->length;
 }
 
-/* The window that holds the bytes, where they begin in it, and its path. False: no client's file, or an older kernel. */
+/* Finds the window that contains the bytes, their offset in it, and the path of its file. False: not a client's file, or
+ * an older kernel. */
 static bool find_window(const uint8_t *bytes, uint64_t length, Window *window, uint64_t *offset, char *path) {
   MappingQuery query = {.size = sizeof query, .address = (uintptr_t)bytes, .name = (uintptr_t)path, .name_size = MAX_PATH};
   pthread_once(&once, open_maps);
@@ -60,11 +61,11 @@ static int open_file(const char *path, const Window *window) {
   if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_dev == window->device && status.st_ino == window->file &&
       fstatfs(descriptor, &system) == 0 && (uint64_t)system.f_type == TMPFS_TYPE)
     return descriptor;
-  close(descriptor); /* another file took the name */
+  close(descriptor); /* the path now names another file */
   return -1;
 }
 
-/* Whether the window came with an earlier batch than that of now. */
+/* Whether an earlier batch used the window; `now` identifies the current batch. */
 static bool was_seen(Loans *loans, const Window *window, uint64_t now) {
   enum { SEEN_COUNT = sizeof loans->seen / sizeof *loans->seen };
   for (uint32_t i = 0; i < SEEN_COUNT; i++)

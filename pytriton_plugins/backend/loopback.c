@@ -1,4 +1,4 @@
-/* The floor: copy every input to the output of the same position, inside tritonserver. */
+/* Copies every input to the output with the same index, inside tritonserver. */
 #include "loopback.h"
 
 #include "clock.h"
@@ -20,7 +20,7 @@ static void respond_with_inputs(const Batch *batch, const Request *request) {
   TritonResponse *response;
   TritonError *error = TRITONBACKEND_ResponseNew(&response, request->triton);
   if (error != NULL) {
-    failure_log(error, "no response object");
+    failure_log(error, "creating a response");
     return;
   }
   bool copied = true;
@@ -38,7 +38,7 @@ void loopback_execute(Instance *instance, TritonRequest **requests, uint32_t cou
   pool_count_requests(instance->pool, (int)count);
   for (uint32_t i = 0; i < count; i++) {
     if (!batch_ensure_capacity(batch)) {
-      reject_request(instance, requests[i], &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});
+      reject_request(instance, requests[i], &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "out of memory for the batch"});
       continue;
     }
     Request *request = accept_request(instance, requests[i]);

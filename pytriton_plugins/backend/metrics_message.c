@@ -1,10 +1,10 @@
-/* Reading and checking a metric of a METRIC message. The host is trusted; what is checked here keeps Triton's page whole. */
+/* Reads and checks a metric of a METRIC message. The daemon is trusted; the checks keep Triton's metrics page valid. */
 #include "metrics_message.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Neither a zero byte, where Triton would cut it, nor a line break, which Triton writes as it is. */
+/* Triton truncates a text at a zero byte, and writes a line break unescaped. */
 static bool is_one_line(const uint8_t *text, size_t length) {
   return memchr(text, '\0', length) == NULL && memchr(text, '\n', length) == NULL;
 }
@@ -24,9 +24,9 @@ static const char *check_changes(const MetricEntry *entry) {
   uint64_t remaining = entry->head.kind == METRIC_HISTOGRAM ? WIRE_MAX_OBSERVATIONS : entry->head.changes;
   for (uint32_t i = 0; i < entry->head.changes; i++) {
     WireChange change = metric_entry_change(entry, i);
-    if (change.count == 0 || change.count > remaining) return "a metric is changed more often than is allowed, or never";
-    if (!isfinite(change.value)) return "a metric is changed by what is no number";
-    if (entry->head.kind == METRIC_COUNTER && change.value < 0) return "a counter is to count backwards";
+    if (change.count == 0 || change.count > remaining) return "a metric with no change, or too many";
+    if (!isfinite(change.value)) return "a metric with a change that is not finite";
+    if (entry->head.kind == METRIC_COUNTER && change.value < 0) return "a counter with a negative change";
     remaining -= change.count;
   }
   return NULL;
@@ -34,7 +34,7 @@ static const char *check_changes(const MetricEntry *entry) {
 
 const char *metric_entry_read(MetricEntry *entry, Cursor *cursor) {
   WireMetric *head = &entry->head;
-  if (!cursor_read(cursor, head, sizeof *head)) return "a metric is cut";
+  if (!cursor_read(cursor, head, sizeof *head)) return "a metric is truncated";
   if (head->kind < METRIC_COUNTER || head->kind > METRIC_HISTOGRAM) return "a metric of an unknown kind";
   if (head->labels > WIRE_MAX_LABELS || head->buckets > WIRE_MAX_BUCKETS) return "a metric with too many labels or buckets";
   if ((head->kind == METRIC_HISTOGRAM) != (head->buckets > 0)) return "a histogram without buckets, or buckets without one";
@@ -48,10 +48,10 @@ const char *metric_entry_read(MetricEntry *entry, Cursor *cursor) {
     const uint8_t *text = cursor_skip(cursor, (size_t)label.name_length + label.value_length);
     if (text != NULL && !is_one_line(text, (size_t)label.name_length + label.value_length)) return "a label of several lines";
   }
-  if (cursor->cut) return "a metric is cut";
+  if (cursor->cut) return "a metric is truncated";
   entry->key_length = (size_t)(cursor->at - entry->key);
   if (head->name_length == 0 || has_triton_prefix(entry) || !is_one_line(entry->key, head->name_length))
-    return "a metric with a name that is Triton's, or none";
+    return "a metric with a missing, invalid or reserved name";
   return is_one_line(entry->help, head->help_length) ? check_changes(entry) : "a help text of several lines";
 }
 

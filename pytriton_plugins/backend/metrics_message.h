@@ -1,4 +1,4 @@
-/* One metric as a METRIC message tells of it. */
+/* One metric of a METRIC message. */
 #ifndef PYTRITON_METRICS_MESSAGE_H
 #define PYTRITON_METRICS_MESSAGE_H
 
@@ -6,19 +6,19 @@
 #include "triton_metrics.h"
 #include "wire.h"
 
-/* The pointers lead into the message. */
+/* The pointers point into the message. */
 typedef struct {
   WireMetric head;
   const uint8_t *buckets, *changes, *help, *key;
-  size_t key_length; /* of name and labels, by which a series is known */
+  size_t key_length; /* of name and labels, which identify a series */
 } MetricEntry;
 
-/* Read the next metric and check all of it. NULL, or what was wrong. */
+/* Reads and checks the next metric. NULL, or what is wrong with it. */
 const char *metric_entry_read(MetricEntry *entry, Cursor *cursor);
 
 WireChange metric_entry_change(const MetricEntry *entry, uint32_t index);
 
-/* The labels' texts, each with a zero byte behind it, go into room for as many bytes as the key has. */
+/* Fills the labels. Their texts go into room, which has key_length bytes: each ends with a zero byte. */
 void metric_entry_labels(const MetricEntry *entry, MetricLabel *labels, char *room);
 
 #endif

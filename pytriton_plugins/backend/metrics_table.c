@@ -1,4 +1,4 @@
-/* From METRIC messages to metrics: a family for each name, in it a series for each set of labels. */
+/* Applies METRIC messages to metrics: one family for each name, in it one series for each set of labels. */
 #include "metrics_table.h"
 
 #include <stdbool.h>
@@ -17,20 +17,20 @@ typedef struct Family {
   TritonMetricFamily *triton;
 } Family;
 
-/* One that Triton refused stays without a metric: it is neither tried again nor logged again. */
+/* A series that Triton refused keeps a NULL metric: it is not created again, and not logged again. */
 typedef struct Series {
   struct Series *next;
   TritonMetric *triton;
   uint8_t kind;
   uint16_t name_length;
   size_t key_length;
-  uint8_t key[]; /* name and labels as the message has them */
+  uint8_t key[]; /* name and labels, as in the message */
 } Series;
 
 struct MetricsTable {
   Family *families;
   Series *slots[HASH_SLOTS];
-  bool warned[METRIC_HISTOGRAM + 1]; /* that metrics of the kind are not shown */
+  bool warned[METRIC_HISTOGRAM + 1]; /* whether the log says that this kind is not supported */
 };
 
 MetricsTable *metrics_table_new(void) {
@@ -91,7 +91,7 @@ static Family *find_family(MetricsTable *table, const MetricEntry *entry) {
   if (name == NULL) return NULL;
   while (family != NULL && strcmp(family->name, name) != 0) family = family->next;
   if (family == NULL) return new_family(table, entry, name);
-  if (family->kind != entry->head.kind) log_line(TRITON_LOG_WARN, "the metric %s is of another kind elsewhere", name);
+  if (family->kind != entry->head.kind) log_line(TRITON_LOG_WARN, "metric %s: declared elsewhere with another kind", name);
   free(name);
   return family;
 }

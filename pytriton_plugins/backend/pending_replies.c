@@ -1,4 +1,4 @@
-/* A list under a lock, and a condition for all that stand in it. */
+/* A list under a lock, and one condition for all its threads. */
 #include "pending_replies.h"
 
 #include <stddef.h>
@@ -23,7 +23,7 @@ void pending_replies_resolve(PendingReplies *replies, uint64_t token, uint32_t s
   pthread_mutex_lock(&replies->lock);
   PendingReply *reply = replies->first;
   while (reply != NULL && reply->token != token) reply = reply->next;
-  if (reply != NULL) { /* else its thread gave up waiting, and the descriptor is closed with the message */
+  if (reply != NULL) { /* else the thread timed out, and the descriptor is closed with the message */
     reply->is_resolved = true;
     reply->segment = segment;
     reply->descriptor = -1;

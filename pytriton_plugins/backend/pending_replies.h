@@ -1,4 +1,4 @@
-/* Threads that wait for the host's answer to a NEED. */
+/* Threads that wait for the daemon's reply to a NEED message. */
 #ifndef PYTRITON_PENDING_REPLIES_H
 #define PYTRITON_PENDING_REPLIES_H
 
@@ -9,7 +9,7 @@
 #include "sockets.h"
 #include "wire.h"
 
-/* One of them. Lives on that thread's stack. */
+/* One reply. It lives on the stack of the waiting thread. */
 typedef struct PendingReply {
   uint64_t token;
   bool is_resolved;
@@ -20,7 +20,7 @@ typedef struct PendingReply {
 } PendingReply;
 
 typedef struct {
-  pthread_mutex_t lock; /* guards everything below, and the waiters */
+  pthread_mutex_t lock; /* guards everything below, and the replies */
   pthread_cond_t resolved;
   PendingReply *first;
   uint64_t last_token;
@@ -28,13 +28,13 @@ typedef struct {
 
 void pending_replies_init(PendingReplies *replies);
 
-/* Give the waiter a token of its own, and have it found by that. */
+/* Gives the reply a token of its own, and adds it to the list. */
 void pending_replies_add(PendingReplies *replies, PendingReply *reply);
 
-/* Hand a segment, whose descriptor is the waiter's from now on, or a refusal to whoever waits with the token. */
+/* Passes a segment or a refusal to the thread that waits with the token. The thread then owns the descriptor. */
 void pending_replies_resolve(PendingReplies *replies, uint64_t token, uint32_t segment, const char *refusal, Descriptors *received);
 
-/* Wait until the waiter is answered or the time is over, and take it off the list. */
+/* Waits until the reply is resolved or the time is over, and removes it from the list. */
 void pending_replies_wait(PendingReplies *replies, PendingReply *reply, uint64_t milliseconds);
 
 #endif

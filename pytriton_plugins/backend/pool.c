@@ -1,4 +1,4 @@
-/* Channels come, go and are given back, under one lock per model. */
+/* Adds, removes and releases the channels of a model, under one lock per model. */
 #define _GNU_SOURCE
 #include "pool.h"
 
@@ -10,7 +10,7 @@
 
 #include "clock.h"
 
-enum { READY_GRACE_MS = 500 }; /* as the host has it */
+enum { READY_GRACE_MS = 500 }; /* as in the daemon */
 
 Pool *pool_new(uint32_t number, const Declaration *declaration) {
   Pool *pool = calloc(1, sizeof *pool);
@@ -60,7 +60,7 @@ static void remove_channel(Channel *channel) {
 
 const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t segment, int descriptor) {
   Channel *channel = calloc(1, sizeof *channel);
-  const char *refusal = "no memory for a channel";
+  const char *refusal = "out of memory for a channel";
   if (channel != NULL) {
     *channel = (Channel){.number = number, .socket = socket, .pool = pool, .declaration = &pool->declaration};
     channel->response.descriptor = -1;

@@ -1,9 +1,10 @@
-/* Requests that wait for a worker, and which thread sees to them.
+/* Requests that wait for a worker, and the thread that runs them.
  *
- * Triton hands requests over one by one, each to an idle instance's thread. The thread that finds a free channel takes
- * all alike requests that wait as one batch, answers them, and then looks for more. Others wait for a channel, on behalf
- * of all that is queued, but one always goes back to Triton to fetch the next request: so the next batch grows while the
- * last one runs. What goes beyond a full batch for every worker stays with Triton, which counts it as pending. */
+ * Triton passes requests one by one, each to the thread of an idle instance. The thread that finds a free channel takes
+ * all queued requests that fit together as one batch, answers them, and looks for more. Other threads wait for a channel
+ * on behalf of the whole queue, but one thread always returns to Triton to fetch the next request. In this way the next
+ * batch grows while the last one runs. Requests beyond a full batch for every worker stay in Triton's own queue, which
+ * Triton counts as pending. */
 #include "queue.h"
 
 #include <stddef.h>
@@ -11,10 +12,10 @@
 #include "clock.h"
 #include "triton_metrics.h"
 
-enum { POLL_INTERVAL_MS = 20 }; /* how often the waiting thread looks whether the clients are still there */
-enum { MAX_SKIPPED = 128 };     /* how many requests that do not fit are passed over at most */
-/* Clients that wait for each answer before they send the next request send it at about the same time. Without this
- * wait the first of them makes a small batch. The kernel may add up to 50 us. */
+enum { POLL_INTERVAL_MS = 20 }; /* of a waiting thread, for cancelled and expired requests */
+enum { MAX_SKIPPED = 128 };     /* requests that do not fit the batch, before the search ends */
+/* Clients that wait for each response send their next requests at about the same time. Without this wait the first of
+ * these requests makes a small batch. The kernel may add up to 50 us. */
 enum { MAX_AWAIT_NS = 20000 };
 
 static uint32_t max_batch_rows(const Pool *pool) {
@@ -74,7 +75,8 @@ void queue_count_instances(Pool *pool, int more) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-/* What comes while a worker is free does not wait, unless for others to join it. */
+/* A request that arrives while a worker is free does not count against the limit, unless it waits for others to join its
+ * batch. */
 static bool has_room(const Pool *pool) {
   uint32_t limit = pool->declaration.queue_size;
   bool joins = pool->declaration.delay_ns > 0 && max_batch_rows(pool) > 1;
@@ -116,8 +118,8 @@ static bool is_preferred(const Declaration *declaration, uint64_t rows) {
   return i < declaration->preferred_count;
 }
 
-/* How many rows of the requests that wait make a batch at once: a preferred size, or what cannot grow to the largest one;
- * 0: more requests are awaited. */
+/* Rows of the queued requests that make a batch without delay: a preferred size, or a size that cannot grow to the
+ * largest preferred one. 0: wait for more requests. */
 static uint64_t ready_rows(const Pool *pool, uint32_t max_rows) {
   const Declaration *declaration = &pool->declaration;
   uint64_t rows = 0, best = 0, largest = max_rows;
@@ -136,7 +138,7 @@ static uint64_t ready_rows(const Pool *pool, uint32_t max_rows) {
   return best;
 }
 
-/* The most rows that the next batch may have; 0: more requests are awaited. The rules are those of Triton's batcher. */
+/* Maximum number of rows of the next batch; 0: wait for more requests. The rules are those of Triton's batcher. */
 static uint32_t next_batch_rows(const Pool *pool) {
   const Declaration *declaration = &pool->declaration;
   uint64_t delay = declaration->delay_ns;
@@ -152,7 +154,7 @@ static bool fits(const Pool *pool, const Batch *batch, uint32_t max_rows, const 
   return batch->rows + (uint64_t)request->rows <= max_rows && request_can_join(&pool->declaration, batch->requests[0], request);
 }
 
-/* The first request and those like it behind it, as far as there is room. */
+/* Moves the first request, and later ones that fit, from the queue to the batch. */
 static void form_batch(Pool *pool, Batch *batch, uint32_t max_rows) {
   Request **place = &pool->first;
   int skipped = 0;
@@ -200,7 +202,7 @@ static void take_overdue(Pool *pool, Batch *batch) {
   }
 }
 
-/* With the lock held: whether there are requests to answer with a failure. */
+/* With the lock held: moves requests that fail to the batch, and fills the failure. False: none. */
 static bool collect_failed(Pool *pool, Batch *batch, Failure *failure) {
   const char *name = pool->declaration.name;
   if (pool->stopping) {
@@ -242,8 +244,8 @@ void queue_await_arrivals(Pool *pool, uint32_t answered, uint64_t ran_ns) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-/* Whether a full batch waits for every worker. Where the queue has limits, they count for all that wait: nothing is left
- * to wait in Triton's. */
+/* Whether a full batch waits for every worker. A queue with limits is never backlogged: its limits apply to every waiting
+ * request, so none may stay in Triton's own queue. */
 static bool is_backlogged(const Pool *pool) {
   if (pool->declaration.queue_size > 0 || pool->declaration.queue_ms > 0) return false;
   uint64_t rows = 0;
@@ -251,8 +253,8 @@ static bool is_backlogged(const Pool *pool) {
   return pool->queued_rows >= (rows > 0 ? rows : max_batch_rows(pool));
 }
 
-/* How many threads wait for a channel while the queue is short. One is left to fetch what the next batch is made of, and
- * with a worker that is lost, its thread waits for the next one: so no channel that comes is overlooked. */
+/* Number of threads that wait for a channel while the queue is short. One thread is left to fetch the requests of the
+ * next batch. At least one waits, so that a new channel is used at once, also after the loss of a worker. */
 static int max_waiters(const Pool *pool) {
   int count = pool->instances - 1;
   for (const Channel *channel = pool->channels; channel != NULL; channel = channel->next) count -= channel->busy;

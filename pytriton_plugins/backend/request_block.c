@@ -1,4 +1,4 @@
-/* From Triton's buffers into the request segment: one copy, every input of the batch in one piece. */
+/* Copies the inputs of a batch from Triton's buffers into the request segment, each input in one piece. */
 #include "request_block.h"
 
 #include <string.h>
@@ -6,10 +6,10 @@
 #include "request_details.h"
 
 typedef struct {
-  uint64_t length, elements, text_bytes; /* text_bytes: BYTES without the lengths between them */
+  uint64_t length, elements, text_bytes; /* text_bytes: of BYTES, without the lengths of the elements */
 } Size;
 
-/* The requests that one tensor entry covers: all, or with tensors that stand apart a single one. */
+/* The requests that one tensor entry covers: all, or one when each request has tensors of its own. */
 typedef struct {
   uint32_t first, end;
 } Span;
@@ -62,8 +62,8 @@ static bool copy_fixed(const Batch *batch, Span span, uint32_t input, uint8_t *t
   return true;
 }
 
-/* The lengths were checked when the request was read, but a buffer may be a client's own shared memory, and the
- * client may have changed it since: no more is copied than was measured then. */
+/* The lengths were checked when the request was read. A buffer may be a client's own shared memory, which the client can
+ * change at any time, so no more bytes are copied than were measured. */
 static bool copy_text(const Batch *batch, Span span, uint32_t input, uint8_t *to, uint64_t elements, Failure *failure) {
   uint64_t *offsets = (uint64_t *)(void *)to;
   uint8_t *text = to + (elements + 1) * sizeof(uint64_t);
@@ -77,7 +77,7 @@ static bool copy_text(const Batch *batch, Span span, uint32_t input, uint8_t *to
       uint32_t length;
       memcpy(&length, from, sizeof length);
       if (length > left) {
-        failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s changed while it was read", batch->declaration->inputs[input].name);
+        failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: changed while it was read", batch->declaration->inputs[input].name);
         return false;
       }
       left -= length;
@@ -111,7 +111,7 @@ static bool write_input(const Batch *batch, Span span, uint32_t input, uint8_t *
   return copy_text(batch, span, input, segment + at, size.elements, failure);
 }
 
-/* Returns where they end. */
+/* Returns the end of what it wrote. */
 static uint8_t *write_requests(const Batch *batch, uint8_t *to) {
   size_t mask = declaration_words(batch->declaration) * sizeof(uint64_t);
   for (uint32_t i = 0; i < batch->count; i++) {

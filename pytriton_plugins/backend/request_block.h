@@ -4,10 +4,10 @@
 
 #include "batch.h"
 
-/* Bytes of the request segment that the batch needs. */
+/* Bytes that the batch needs in the request segment. */
 uint64_t request_block_bytes(const Batch *batch);
 
-/* Write block and tensors; returns the length of the block. segment has room for request_block_bytes. */
+/* Writes block, tensors and details into the segment, which has request_block_bytes bytes. Sets the length of the block. */
 bool request_block_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
 
 #endif

@@ -1,9 +1,9 @@
-/* Details of requests, behind the tensors in the request segment: docs/protocol.md. */
+/* Writes the details of requests behind the tensors in the request segment; docs/protocol.md has the layout. */
 #include "request_details.h"
 
 #include <string.h>
 
-/* Of one request; what Triton does not tell stays empty. */
+/* Of one request; a property that Triton does not have stays empty. */
 typedef struct {
   const char *id, *text;
   uint64_t number;
@@ -13,7 +13,7 @@ typedef struct {
 typedef struct {
   const char *name;
   const void *value;
-  uint32_t type, name_length, value_length; /* type 0: one that cannot be passed on */
+  uint32_t type, name_length, value_length; /* type 0: not supported */
 } Parameter;
 
 static uint32_t length_of(const char *text) {
@@ -21,7 +21,7 @@ static uint32_t length_of(const char *text) {
   return length > UINT32_MAX / 4 ? 0 : (uint32_t)length;
 }
 
-/* Frees the error: the property is then not there. */
+/* Frees the error, which means that the property does not exist. */
 static bool succeeded(TritonError *error) {
   if (error != NULL) TRITONSERVER_ErrorDelete(error);
   return error == NULL;
@@ -42,7 +42,7 @@ static Properties properties_of(TritonRequest *request) {
   return found;
 }
 
-/* The number of the type for doubles changed once. */
+/* The number of the type for doubles differs between versions of Triton. */
 static bool is_double(int type) {
   const char *name = TRITONSERVER_ParameterTypeString(type);
   return name != NULL && strcmp(name, "DOUBLE") == 0;
@@ -70,12 +70,12 @@ static Parameter parameter_at(TritonRequest *request, uint32_t index) {
   return found;
 }
 
-static uint64_t align_8(uint64_t size) {
-  return (size + 7) & ~(uint64_t)7;
+static uint64_t align(uint64_t size) {
+  return (size + WIRE_BLOCK_ALIGNMENT - 1) & ~(uint64_t)(WIRE_BLOCK_ALIGNMENT - 1);
 }
 
 static uint64_t head_bytes(const Batch *batch) {
-  return sizeof(WireDetails) + align_8(batch->count * sizeof(uint32_t));
+  return sizeof(WireDetails) + align(batch->count * sizeof(uint32_t));
 }
 
 static uint64_t request_bytes(TritonRequest *request) {
@@ -85,7 +85,7 @@ static uint64_t request_bytes(TritonRequest *request) {
     Parameter parameter = parameter_at(request, i);
     if (parameter.type != 0) size += sizeof(WireParameter) + parameter.name_length + parameter.value_length;
   }
-  return align_8(size);
+  return align(size);
 }
 
 uint64_t request_details_bytes(const Batch *batch) {
@@ -105,7 +105,7 @@ static uint8_t *write_request(TritonRequest *request, uint8_t *start) {
   if (found.flags & TRITON_SEQUENCE_START) detail.flags |= WIRE_SEQUENCE_START;
   if (found.flags & TRITON_SEQUENCE_END) detail.flags |= WIRE_SEQUENCE_END;
   detail.timeout_us = request_timeout(request);
-  detail.correlation_kind = detail.text_length > 0 ? WIRE_TEXT : found.number != 0 ? WIRE_NUMBER : 0;
+  detail.correlation_kind = detail.text_length > 0 ? WIRE_TEXT : found.number != 0 ? WIRE_NUMBER : WIRE_NO_CORRELATION;
   uint8_t *at = append(append(start + sizeof detail, found.id, detail.id_length), found.text, detail.text_length);
   for (uint32_t i = 0; i < found.parameters; i++) {
     Parameter parameter = parameter_at(request, i);
@@ -114,7 +114,7 @@ static uint8_t *write_request(TritonRequest *request, uint8_t *start) {
     at = append(append(append(at, &head, sizeof head), parameter.name, head.name_length), parameter.value, head.value_length);
     detail.parameter_count++;
   }
-  detail.length = (uint32_t)align_8((uint64_t)(at - start));
+  detail.length = (uint32_t)align((uint64_t)(at - start));
   memcpy(start, &detail, sizeof detail);
   return start + detail.length;
 }

@@ -1,4 +1,4 @@
-/* What the worker learns of requests beside their tensors: ids, parameters, and whether anybody still waits. */
+/* Details of requests for the worker, beside their tensors: ids, parameters, cancellation. */
 #ifndef PYTRITON_REQUEST_DETAILS_H
 #define PYTRITON_REQUEST_DETAILS_H
 
@@ -9,10 +9,10 @@
 /* Bytes that the details of the batch need. */
 uint64_t request_details_bytes(const Batch *batch);
 
-/* Write them; there is room for request_details_bytes bytes. */
+/* Writes the details; `to` has request_details_bytes bytes. */
 void request_details_write(const Batch *batch, uint8_t *to);
 
-/* Let the worker see that the request, by its place in the batch, was cancelled. */
+/* Marks a request, by its index in the batch, as cancelled. */
 void request_details_cancel(uint8_t *details, uint32_t request);
 
 #endif

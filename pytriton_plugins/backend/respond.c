@@ -1,4 +1,4 @@
-/* From the segments into Triton's response buffers: each request's part of every output, and its parameters. */
+/* Copies the outputs of each request from the segments into Triton's buffers, and sends its response. */
 #include "respond.h"
 
 #include <stdlib.h>
@@ -8,7 +8,8 @@ static const uint8_t *saved_data(const ResponseBlock *block, uint32_t output) {
   return block->saved == NULL ? NULL : block->saved[output];
 }
 
-/* A client may want its output where its input lies: what is given back of that later on is put aside before. */
+/* A client may place an output in the memory of its input. Writing that output would overwrite a lent input that a later
+ * output returns, so the later output is saved first. */
 static bool save_lent_outputs(ResponseBlock *block, uint32_t output, const uint8_t *buffer, uint64_t bytes, Failure *failure) {
   const Batch *batch = block->batch;
   for (uint32_t o = output + 1; block->lent && o < batch->declaration->output_count; o++) {
@@ -18,7 +19,7 @@ static bool save_lent_outputs(ResponseBlock *block, uint32_t output, const uint8
     if (data == NULL || data >= buffer + bytes || buffer >= data + entry->length) continue;
     if (block->saved == NULL) block->saved = calloc(batch->declaration->output_count, sizeof *block->saved);
     if (block->saved == NULL || (block->saved[o] = malloc(entry->length)) == NULL) {
-      failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an output");
+      failure_set(failure, TRITON_ERROR_UNAVAILABLE, "output %s: out of memory", batch->declaration->outputs[o].name);
       return false;
     }
     memcpy(block->saved[o], data, entry->length);
@@ -31,7 +32,7 @@ static void free_saved(ResponseBlock *block) {
   free(block->saved);
 }
 
-/* A Triton buffer for an output of a response. NULL is right for zero bytes. */
+/* Gets a buffer from Triton for an output of a response. NULL is valid for zero bytes. */
 static bool output_buffer(ResponseBlock *block, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank,
                           uint64_t bytes, uint8_t **buffer, Failure *failure) {
   TritonOutput *output;
@@ -50,8 +51,8 @@ static uint64_t offset_at(const uint64_t *offsets, uint64_t index) {
   return *(const volatile uint64_t *)&offsets[index];
 }
 
-/* Elements first..first+count of a BYTES entry. The table stays under the worker's hand, so each offset is read once
- * and checked against the ends that sized the buffer. */
+/* Copies elements first..first+count of a BYTES entry. The worker can change the table at any time, so each offset is
+ * read once and checked against the two ends that gave the size of the buffer. */
 static bool copy_text(ResponseBlock *block, TritonResponse *response, const DeclaredTensor *tensor, const int64_t *dims, uint32_t rank,
                       const uint8_t *data, uint64_t length, uint64_t elements, uint64_t first, uint64_t count, Failure *failure) {
   const uint64_t *offsets = (const void *)data;
@@ -71,7 +72,7 @@ static bool copy_text(ResponseBlock *block, TritonResponse *response, const Decl
     to += sizeof size + size;
     at = next;
   }
-  if (!whole) block->problem = "a broken table of offsets";
+  if (!whole) block->problem = "an invalid table of offsets";
   return whole;
 }
 
@@ -97,7 +98,7 @@ static bool copy_output(ResponseBlock *block, uint32_t index, uint32_t output, T
   uint64_t row_bytes = count * tensor->item_size;
   uint8_t *buffer = NULL;
   if (!output_buffer(block, response, tensor, dims, entry->rank, wanted * row_bytes, &buffer, failure)) return false;
-  if (wanted * row_bytes > 0) memmove(buffer, data + first * row_bytes, wanted * row_bytes); /* a client may have both in one place */
+  if (wanted * row_bytes > 0) memmove(buffer, data + first * row_bytes, wanted * row_bytes); /* a client may use the same memory for both */
   return true;
 }
 
@@ -121,7 +122,7 @@ static bool set_parameter(TritonResponse *response, const uint8_t *at, const Wir
     case WIRE_BOOL: return failure_none(TRITONBACKEND_ResponseSetBoolParameter(response, name, *value != 0), failure);
     case WIRE_DOUBLE:
       memcpy(&fraction, value, sizeof fraction);
-      if (TRITONBACKEND_ResponseSetDoubleParameter == NULL) return true; /* an older server has none */
+      if (TRITONBACKEND_ResponseSetDoubleParameter == NULL) return true; /* not in older servers */
       return failure_none(TRITONBACKEND_ResponseSetDoubleParameter(response, name, fraction), failure);
     default:
       memcpy(text, value, parameter->value_length);
@@ -139,7 +140,7 @@ static bool set_parameters(const ResponseBlock *block, uint32_t index, TritonRes
   return true;
 }
 
-/* The stream is over, and has no response of its own for that. */
+/* Ends a stream without another response. */
 static void end_stream(Request *request) {
   TritonResponseFactory *factory;
   TritonError *error = TRITONBACKEND_ResponseFactoryNew(&factory, request->triton);
@@ -154,7 +155,7 @@ static void respond_with_outputs(Batch *batch, ResponseBlock *block, uint32_t i)
   Failure failure = {.code = 0};
   TritonResponse *response;
   if (!failure_none(TRITONBACKEND_ResponseNew(&response, request->triton), &failure)) {
-    log_line(TRITON_LOG_ERROR, "no response object: %s", failure.text);
+    log_line(TRITON_LOG_ERROR, "creating a response: %s", failure.text);
     request->failed = failure.code;
     return;
   }
@@ -162,7 +163,7 @@ static void respond_with_outputs(Batch *batch, ResponseBlock *block, uint32_t i)
     failure_log(TRITONBACKEND_ResponseSend(response, block->ends ? TRITON_RESPONSE_FINAL : 0, NULL), "sending a response");
     return;
   }
-  /* A new response: this one has outputs with buffers, and the response cache would keep them. */
+  /* The error needs a new response: this one has outputs with buffers, which the response cache would store. */
   failure_log(TRITONBACKEND_ResponseDelete(response), "deleting a response");
   if (block->problem != NULL) failure_protocol_error(&failure, batch->declaration->name, block->problem);
   batch_fail_request(batch, request, &failure);
@@ -171,8 +172,8 @@ static void respond_with_outputs(Batch *batch, ResponseBlock *block, uint32_t i)
 static void respond_request(Batch *batch, ResponseBlock *block, uint32_t i) {
   const WireOutcome *outcome = &block->outcomes[i];
   Request *request = batch->requests[i];
-  if (request->failed) return; /* a stream that ended before its callable did */
-  if (outcome->code != 0) {
+  if (request->failed) return; /* a stream that failed before its callable ended */
+  if (outcome->code != WIRE_OUTCOME_OK) {
     Failure failure;
     failure_set(&failure, (int)outcome->code, "%.*s", (int)outcome->length, (const char *)batch->block + outcome->offset);
     batch_fail_request(batch, request, &failure);
@@ -183,9 +184,9 @@ static void respond_request(Batch *batch, ResponseBlock *block, uint32_t i) {
   }
 }
 
-/* Triton keeps what a client has not read yet, and does not say how much that is: so a whole stream has a limit. */
+/* Triton stores responses that a client has not read yet, and does not report their size, so a whole stream has a limit. */
 static void limit_stream(Batch *batch, const ResponseBlock *block) {
-  enum { RESPONSE_OVERHEAD = 1024 }; /* what Triton itself needs for a response, roughly */
+  enum { BYTES_PER_MIB = 1 << 20, RESPONSE_OVERHEAD = 1024 }; /* approximate memory of Triton for a response */
   uint64_t limit = batch->declaration->largest_response;
   batch->streamed += RESPONSE_OVERHEAD;
   for (uint32_t i = 0; i < block->entry_count; i++) batch->streamed += block->entries[i].length;
@@ -193,7 +194,7 @@ static void limit_stream(Batch *batch, const ResponseBlock *block) {
   Failure failure;
   failure_set(&failure, TRITON_ERROR_UNAVAILABLE,
               "model %s: the stream is longer than %.1f MiB, the limit of the model; raise --shm-max or end it earlier",
-              batch->declaration->name, (double)limit / (1 << 20));
+              batch->declaration->name, (double)limit / BYTES_PER_MIB);
   batch_fail_request(batch, batch->requests[0], &failure);
 }
 
@@ -202,7 +203,7 @@ bool respond_batch(Batch *batch, Answer answer, Area response, Area request, con
   uint64_t cover_count = (uint64_t)batch->count * batch->declaration->output_count;
   *problem = "a response block of an impossible length";
   if (unchecked.size < sizeof(WireResponseHeader) || unchecked.size > response_block_max_size(batch)) return false;
-  *problem = "no memory for the response block";
+  *problem = "out of memory for the response block";
   if (!batch_reserve((void **)&batch->block, &batch->block_capacity, unchecked.size, 1)) return false;
   if (!batch_reserve((void **)&batch->cover, &batch->cover_capacity, cover_count, sizeof *batch->cover)) return false;
   memcpy(batch->block, unchecked.bytes, unchecked.size);

@@ -1,12 +1,12 @@
-/* Sends the responses of a batch that a worker answered. */
+/* Sends the responses of a batch. */
 #ifndef PYTRITON_RESPOND_H
 #define PYTRITON_RESPOND_H
 
 #include "response_block.h"
 
-/* Check the worker's block and send every request of the batch its response, from the response segment, or what the callable
- * gave back as it came from where its input lies. False, with wrong filled and nothing sent, when the block
- * breaks the protocol; true with wrong filled when that only showed while some had been sent. */
+/* Checks the response block and sends a response to every request of the batch. The outputs lie in the response segment,
+ * or where the input lies that the callable returned unchanged. False, with problem set and nothing sent, when the block
+ * violates the protocol. True with problem set when the violation was found after some responses were sent. */
 bool respond_batch(Batch *batch, Answer answer, Area response, Area request, const char **problem);
 
 #endif

@@ -1,4 +1,4 @@
-/* Checking a response block: nothing that the worker wrote is believed, and nothing is read twice from shared memory. */
+/* Checks a response block: no field is trusted, and nothing is read twice from shared memory. */
 #include "response_block.h"
 
 #include <string.h>
@@ -37,7 +37,7 @@ const uint8_t *response_block_data(const ResponseBlock *block, const WireTensor 
 static const char *check_data(const ResponseBlock *block, const WireTensor *entry, const DeclaredTensor *tensor) {
   uint64_t elements, bytes;
   if (entry->flags != 0 && tensor->item_size == 0) return "strings that are not in the response segment";
-  if (!wire_element_count(entry->dims, entry->rank, &elements)) return "an output with a shape that cannot be";
+  if (!wire_element_count(entry->dims, entry->rank, &elements)) return "an output with an invalid shape";
   if (entry->offset % WIRE_ALIGNMENT != 0 || response_block_data(block, entry) == NULL) return "an output outside its segment";
   if (tensor->item_size != 0) {
     if (__builtin_mul_overflow(elements, (uint64_t)tensor->item_size, &bytes) || bytes != entry->length)
@@ -72,12 +72,12 @@ static const char *check_outcome(const ResponseBlock *block, uint32_t index, uin
   if (outcome->code > WIRE_OUTCOME_UNKNOWN) return "an unknown outcome";
   if (outcome->length > WIRE_MAX_ERROR_TEXT || outcome->offset > length || outcome->length > length - outcome->offset)
     return "an error text outside its block";
-  if (streams && !block->ends && outcome->code != 0) return "a failure that does not end its stream";
+  if (streams && !block->ends && outcome->code != WIRE_OUTCOME_OK) return "a failure that does not end its stream";
   if (streams && block->ends && block->entry_count > 0) return "outputs at the end of a stream";
-  if (outcome->code != 0 || (streams && block->ends)) return NULL;
+  if (outcome->code != WIRE_OUTCOME_OK || (streams && block->ends)) return NULL;
   const uint32_t *cover = &batch->cover[(size_t)index * batch->declaration->output_count];
   for (uint32_t o = 0; o < batch->declaration->output_count; o++)
-    if (request_wants(batch->requests[index], o) && cover[o] == 0) return "no output where one is wanted";
+    if (request_wants(batch->requests[index], o) && cover[o] == 0) return "a requested output is missing";
   return NULL;
 }
 
@@ -93,7 +93,7 @@ static const char *check_parameter(const Batch *batch, const WireResponseParamet
   if (type != WIRE_STRING && value != SIZES[type]) return "a parameter of a wrong size";
   if (parameter->offset > length || name + value > length - parameter->offset) return "a parameter outside its block";
   const uint8_t *text = batch->block + parameter->offset;
-  return has_no_zero(text, name) && (type != WIRE_STRING || has_no_zero(text + name, value)) ? NULL : "a parameter with a zero in it";
+  return has_no_zero(text, name) && (type != WIRE_STRING || has_no_zero(text + name, value)) ? NULL : "a parameter with a zero byte";
 }
 
 uint64_t response_block_max_size(const Batch *batch) {
@@ -103,17 +103,17 @@ uint64_t response_block_max_size(const Batch *batch) {
   return sizeof(WireResponseHeader) + covers * sizeof(WireTensor) + batch->count * (sizeof(WireOutcome) + WIRE_MAX_ERROR_TEXT + parameters);
 }
 
-/* Its counts and what they lead to. */
+/* Checks the header, and finds the parts of the block. */
 static const char *locate_parts(Batch *batch, uint64_t length, ResponseBlock *block) {
   const WireResponseHeader *header = (const void *)batch->block;
-  if (memcmp(header->magic, "PTRS", 4) != 0 || header->version != WIRE_VERSION) return "no response block of this version";
+  if (memcmp(header->magic, "PTRS", 4) != 0 || header->version != WIRE_VERSION) return "not a response block of this version";
   if (header->length != length || header->request_count != batch->count) return "a response block for another batch";
   uint64_t max_entries = (uint64_t)batch->count * batch->declaration->output_count, max_parameters = 0;
   if (batch->declaration->details) max_parameters = (uint64_t)batch->count * WIRE_MAX_PARAMETERS;
   uint64_t fixed_size = sizeof *header + batch->count * sizeof(WireOutcome) + header->output_count * (uint64_t)sizeof(WireTensor) +
                         header->parameter_count * (uint64_t)sizeof(WireResponseParameter);
   if (header->output_count > max_entries || header->output_count == UINT32_MAX || fixed_size > length)
-    return "a response block that is cut";
+    return "a response block that is truncated";
   if (header->parameter_count > max_parameters) return "more parameters than a response may have";
   block->outcomes = (const void *)(batch->block + sizeof *header);
   block->entries = (const void *)(block->outcomes + batch->count);

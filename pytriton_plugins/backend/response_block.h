@@ -1,19 +1,19 @@
-/* What a worker answered to a batch, checked: our copy of the response block and where its tensors lie. */
+/* The answer of a worker to a batch: the response block, checked in a private copy, and its tensors. */
 #ifndef PYTRITON_RESPONSE_BLOCK_H
 #define PYTRITON_RESPONSE_BLOCK_H
 
 #include "batch.h"
 
-/* Memory that others may write at any time. */
+/* Memory that another process may write at any time. */
 typedef struct {
   const uint8_t *bytes;
   uint64_t size;
 } Area;
 
 typedef struct {
-  Area block;   /* in the response segment: read once, then never again */
-  bool more;    /* one response of a stream, after which others come */
-  bool retired; /* the request segment must not be written again, and the worker has no loans any more */
+  Area block;   /* in the response segment; it must not be read twice */
+  bool more;    /* a response of a stream, and not the last one */
+  bool retired; /* the request segment must not be written again; the worker has dropped its loans */
 } Answer;
 
 typedef struct {
@@ -23,22 +23,22 @@ typedef struct {
   const WireResponseParameter *parameters;
   uint32_t entry_count, parameter_count;
   Area response, request;
-  bool ends;           /* nothing comes after this; only a stream has answers of which that is not true */
-  const char *problem; /* what only showed when the tensors were read */
-  bool lent;           /* there are outputs that lie in an input that was lent */
-  uint8_t **saved;     /* by output: what was lent and is given back, where an output before it takes its place; NULL: none is */
+  bool ends;           /* the last answer to the batch; only a stream has several */
+  const char *problem; /* a violation of the protocol that was found while the tensors were read */
+  bool lent;           /* some outputs lie in a lent input */
+  uint8_t **saved;     /* by output: copies of lent inputs that an earlier output overwrites; NULL: none */
 } ResponseBlock;
 
-/* The longest block that a batch may be answered with. */
+/* Maximum length of the response block of a batch. */
 uint64_t response_block_max_size(const Batch *batch);
 
-/* Find the parts of the block that batch->block holds, and check each of them. NULL, or what is wrong. */
+/* Finds and checks all parts of the block in batch->block. NULL, or what is wrong with it. */
 const char *response_block_check(Batch *batch, uint64_t length, ResponseBlock *block);
 
-/* Where the data of an entry lie, or NULL if that is nowhere. */
+/* The data of an entry, or NULL when they are outside their segment. */
 const uint8_t *response_block_data(const ResponseBlock *block, const WireTensor *entry);
 
-/* What the callable gave back of an input that was lent to it: taken from where Triton has that; else NULL. */
+/* The data of an entry that lies in a lent input, in the memory of Triton; else NULL. */
 const uint8_t *response_block_lent_data(const Batch *batch, const WireTensor *entry);
 
 #endif

@@ -1,9 +1,9 @@
-/* Reporting responses one by one, with calls that a server may lack. */
+/* Reports each response of a stream, with calls that older servers do not have. */
 #include "response_report.h"
 
 #include "clock.h"
 
-/* Triton keeps figures for each number of a response, for ever, and the statistics endpoint lists them all. */
+/* Triton stores statistics for each response index for ever, and lists all of them at its statistics endpoint. */
 enum { MAX_REPORTED = 1000 };
 
 static bool is_supported(void) {
@@ -11,7 +11,7 @@ static bool is_supported(void) {
 }
 
 typedef struct {
-  uint64_t start, output_start, end; /* output_start 0: there are no outputs */
+  uint64_t start, output_start, end; /* output_start 0: no outputs */
 } Span;
 
 static bool fill(TritonResponseStatistics *statistics, TritonInstance *instance, TritonResponseFactory *factory, TritonError *error,

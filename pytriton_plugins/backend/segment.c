@@ -1,4 +1,4 @@
-/* Mapping and checking of segments. */
+/* Checks, maps and trims segments. */
 #define _GNU_SOURCE
 #include "segment.h"
 
@@ -8,17 +8,17 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Without these seals the peer could shrink the file and raise SIGBUS in tritonserver. */
+/* Without these seals the peer can shrink the file, which raises SIGBUS in tritonserver. */
 static const int REQUIRED_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 
-/* Sealed or not, a file of huge pages raises SIGBUS when a hole is read and the pool of such pages is empty. */
+/* A read of a hole in a file of huge pages raises SIGBUS when no huge page is free, whether the file is sealed or not. */
 static const uint64_t HUGETLBFS_TYPE = 0x958458f6; /* HUGETLBFS_MAGIC */
 
 static const char *check(int descriptor, struct stat *status) {
   int seals = fcntl(descriptor, F_GET_SEALS);
   if (seals < 0 || (seals & REQUIRED_SEALS) != REQUIRED_SEALS) return "the descriptor of a segment lacks its seals";
   if (fstat(descriptor, status) != 0 || !S_ISREG(status->st_mode) || status->st_size <= 0)
-    return "the descriptor of a segment is no memory file";
+    return "the descriptor of a segment is not a memory file";
   struct statfs system;
   if (fstatfs(descriptor, &system) != 0 || (uint64_t)system.f_type == HUGETLBFS_TYPE) return "the descriptor of a segment has huge pages";
   return NULL;

@@ -1,4 +1,4 @@
-/* sendmsg and recvmsg with their traps: EINTR, a full socket, ECONNRESET with data still queued, cut messages. */
+/* sendmsg and recvmsg with EINTR, full sockets, ECONNRESET with data still queued, and truncated messages handled. */
 #define _GNU_SOURCE
 #include "sockets.h"
 
@@ -35,7 +35,7 @@ bool sockets_send(int socket, const void *data, size_t length, int descriptor, i
     if (errno != EAGAIN || timeout_ms <= 0) return false;
     struct pollfd wait = {.fd = socket, .events = POLLOUT};
     if (poll(&wait, 1, timeout_ms) < 0 && errno != EINTR) return false;
-    timeout_ms = 0; /* one more try after the wait */
+    timeout_ms = 0; /* one retry after the wait */
   }
 }
 
@@ -64,7 +64,7 @@ long sockets_receive(int socket, void *data, size_t room, Descriptors *received,
     ssize_t length = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     if (length >= 0) {
       collect_descriptors(&message, received);
-      if (length == 0) descriptors_close(received); /* an empty message is taken for the end */
+      if (length == 0) descriptors_close(received); /* an empty message counts as the end */
       if (length == 0 && was_reset) return SOCKETS_END_UNREAD;
       if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) return (long)length;
       descriptors_close(received);
@@ -72,7 +72,7 @@ long sockets_receive(int socket, void *data, size_t room, Descriptors *received,
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN) return SOCKETS_EMPTY;
-    /* The peer closed with a message of ours unread; its own last messages may still be queued. */
+    /* The peer closed without reading a message of this side; its own last messages may still be queued. */
     if (errno != ECONNRESET || was_reset) return errno == ECONNRESET ? SOCKETS_END_UNREAD : SOCKETS_BROKEN;
     was_reset = true;
   }

@@ -1,4 +1,4 @@
-/* Making and deleting metrics with Triton's calls, all of which a server may lack. */
+/* Creates and deletes metrics with Triton's calls, which older servers do not have. */
 #include "triton_metrics.h"
 
 #include <pthread.h>
@@ -7,18 +7,18 @@
 
 #include "failure.h"
 
-/* Triton looks a metric of equal labels up before it counts it as used: none may be deleted in between. */
+/* Triton looks for a metric with equal labels before it counts a new user of it. None may be deleted in between. */
 static pthread_mutex_t creation_lock = PTHREAD_MUTEX_INITIALIZER;
 
 const char *metric_unsupported(int kind) {
   if (TRITONSERVER_MetricFamilyNew == NULL || TRITONSERVER_MetricNew == NULL || TRITONSERVER_MetricIncrement == NULL)
-    return "this tritonserver shows no metrics of its backends";
+    return "this tritonserver does not support metrics of backends";
   if (kind == TRITON_METRIC_HISTOGRAM && (TRITONSERVER_MetricNewWithArgs == NULL || TRITONSERVER_MetricObserve == NULL))
-    return "this tritonserver shows no histograms of its backends";
+    return "this tritonserver does not support histograms of backends";
   return NULL;
 }
 
-/* A failure is logged. */
+/* Logs a failure. */
 static bool succeeded(TritonError *error, const char *action) {
   bool good = error == NULL;
   failure_log(error, action);
@@ -39,7 +39,7 @@ void metric_family_free(TritonMetricFamily *family) {
 
 static TritonMetric *new_metric(TritonMetricFamily *family, const TritonParameter **labels, uint32_t count) {
   TritonMetric *metric = NULL;
-  return succeeded(TRITONSERVER_MetricNew(&metric, family, labels, count), "making a metric") ? metric : NULL;
+  return succeeded(TRITONSERVER_MetricNew(&metric, family, labels, count), "creating a metric") ? metric : NULL;
 }
 
 static TritonMetric *new_histogram(TritonMetricFamily *family, const TritonParameter **labels, uint32_t count, const double *buckets,
@@ -48,7 +48,7 @@ static TritonMetric *new_histogram(TritonMetricFamily *family, const TritonParam
   TritonMetric *metric = NULL;
   if (!succeeded(TRITONSERVER_MetricArgsNew(&arguments), "describing a histogram")) return NULL;
   bool created = succeeded(TRITONSERVER_MetricArgsSetHistogram(arguments, buckets, bucket_count), "describing a histogram") &&
-                 succeeded(TRITONSERVER_MetricNewWithArgs(&metric, family, labels, count, arguments), "making a histogram");
+                 succeeded(TRITONSERVER_MetricNewWithArgs(&metric, family, labels, count, arguments), "creating a histogram");
   failure_log(TRITONSERVER_MetricArgsDelete(arguments), "describing a histogram");
   return created ? metric : NULL;
 }
@@ -80,7 +80,7 @@ void metric_free(TritonMetric *metric) {
   pthread_mutex_unlock(&creation_lock);
 }
 
-static TritonMetricFamily *family; /* one for the process; the server deletes nothing that it was given */
+static TritonMetricFamily *family; /* one for the process; the server does not delete it */
 
 void queue_gauges_open(void) {
   family = metric_family_new(TRITON_METRIC_GAUGE, "pytriton_queued_requests",

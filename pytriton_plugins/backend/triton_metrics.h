@@ -1,4 +1,4 @@
-/* Metrics of our own on Triton's metrics port. */
+/* Metrics of this backend on Triton's metrics port. */
 #ifndef PYTRITON_TRITON_METRICS_H
 #define PYTRITON_TRITON_METRICS_H
 
@@ -10,20 +10,20 @@ typedef struct {
   const char *name, *value;
 } MetricLabel;
 
-/* Why this server shows no metric of the kind, or NULL. */
+/* Why this server does not support metrics of the kind, or NULL. */
 const char *metric_unsupported(int kind);
 
-/* NULL, and a line in the log, when Triton refuses it. The name of a family is never given back. */
+/* NULL, and a line in the log, when Triton refuses it. Triton never frees the name of a family. */
 TritonMetricFamily *metric_family_new(int kind, const char *name, const char *help);
 void metric_family_free(TritonMetricFamily *family);
 
-/* A histogram has buckets, the others none. NULL, and a line in the log, when Triton refuses it. */
+/* Only a histogram has buckets. NULL, and a line in the log, when Triton refuses it. */
 TritonMetric *metric_new(TritonMetricFamily *family, const MetricLabel *labels, uint32_t count, const double *buckets,
                          uint32_t bucket_count);
 void metric_free(TritonMetric *metric);
 
-/* `pytriton_queued_requests` on the metrics port, one for each model and version that is loaded. Without metrics, or on
- * a server that has none of our own, everything here does nothing. */
+/* `pytriton_queued_requests`: how many requests wait in the queue, for each loaded model and version. On a server
+ * without metrics of backends the functions below do nothing. */
 void queue_gauges_open(void);
 void queue_gauges_close(void);
 

@@ -239,7 +239,7 @@ def test_the_response_cache_keeps_no_error_that_shows_while_an_output_is_read(ba
     done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 901, message.batch, 64, len(block))
     worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
     os.close(descriptor)
-    assert "a broken table of offsets" in error_of(refused).message()
+    assert "an invalid table of offsets" in error_of(refused).message()
     worker = backend.connect(2)
     again = backend.infer("cached", strings(b"two"))
     answer(worker, (0, b""), (strings(b"answer")["x"], BYTES))

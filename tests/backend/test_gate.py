@@ -53,7 +53,7 @@ def test_the_gate_is_no_model_to_send_requests_to(backend: Backend) -> None:
     with connection.getresponse() as response:
         answer = json.load(response)
     assert response.status == 501
-    assert answer == {"error": "the gate is no model to send requests to"}
+    assert answer == {"error": "the gate does not accept requests"}
     connection.close()
     backend.call(backend.server.set_gate(False))
 

@@ -198,7 +198,7 @@ def test_a_whole_conversation_over_the_backend_link(conversation: Conversation) 
     a_refusal_and_the_end(conversation)
     conversation.link.close()
     assert conversation.process.wait(1.0) == 1
-    assert "pytriton backend: the host is gone; ending tritonserver" in conversation.log.read_text()
+    assert "pytriton backend: the daemon exited; ending tritonserver" in conversation.log.read_text()
 
 
 def the_gate(conversation: Conversation, client: tritonclient.grpc.InferenceServerClient) -> None:

@@ -80,7 +80,7 @@ def test_a_descriptor_that_no_message_speaks_of(backend: Backend) -> None:
         worker.send(message_of(Answer(), flags=0, segment=0), segment)
         os.close(segment)
 
-    provoke(backend, act, "a descriptor that the message does not speak of")
+    provoke(backend, act, "an unexpected descriptor")
 
 
 @pytest.mark.parametrize(("count", "expected"), [(2, "without its descriptor"), (3, "wrong size"), (50, "wrong size")])
@@ -121,7 +121,7 @@ NO_SEGMENTS: dict[str, tuple[Callable[[], int], str]] = {
     "a file": (lambda: os.open(__file__, os.O_RDONLY), "lacks its seals"),
     "a socket": (lambda: socket.socket().detach(), "lacks its seals"),
     "huge pages": (huge_pages, "has huge pages"),
-    "no bytes": (lambda: sealed(0), "no memory file"),
+    "no bytes": (lambda: sealed(0), "not a memory file"),
 }
 
 

@@ -94,9 +94,9 @@ def test_what_triton_refuses_is_left_out_and_logged_once(backend: Backend, caplo
     wait_until(lambda: "last one" in "".join(said()), TIMEOUT, "what is refused is logged")
     assert said() == [
         "declaring the metric pytriton_no name: Invalid metric name",
-        "making a metric: Invalid label name",
-        "the metric pytriton_both is of another kind elsewhere",
-        "making a histogram: Bucket Boundaries must be strictly sorted",
+        "creating a metric: Invalid label name",
+        "metric pytriton_both: declared elsewhere with another kind",
+        "creating a histogram: Bucket Boundaries must be strictly sorted",
         "declaring the metric pytriton_last one: Invalid metric name",
     ]
 
@@ -118,35 +118,35 @@ def header(entry: MetricEntry, **fields: int) -> bytes:
 
 
 BROKEN: dict[str, tuple[bytes, str]] = {
-    "a part of a header": (COUNTER.pack()[:15], "a metric is cut"),
-    "without its last byte": (COUNTER.pack()[:-1], "a metric is cut"),
-    "a byte too many": (COUNTER.pack() + b"\0", "a metric is cut"),
+    "a part of a header": (COUNTER.pack()[:15], "a metric is truncated"),
+    "without its last byte": (COUNTER.pack()[:-1], "a metric is truncated"),
+    "a byte too many": (COUNTER.pack() + b"\0", "a metric is truncated"),
     "kind 0": (header(COUNTER, kind=0), "a metric of an unknown kind"),
     "kind 4": (header(COUNTER, kind=4), "a metric of an unknown kind"),
-    "more labels than there are": (header(COUNTER, labels=2), "a metric is cut"),
+    "more labels than there are": (header(COUNTER, labels=2), "a metric is truncated"),
     "17 labels": (header(COUNTER, labels=17), "too many labels or buckets"),
     "65 buckets": (header(HISTOGRAM, buckets=65), "too many labels or buckets"),
     "buckets of a counter": (header(COUNTER, buckets=1), "buckets without one"),
     "no buckets": (HISTOGRAM._replace(buckets=()).pack(), "a histogram without buckets"),
-    "a long help": (header(COUNTER, help_length=65535), "a metric is cut"),
-    "a long name": (header(COUNTER, name_length=65535), "a metric is cut"),
-    "2³²-1 changes": (header(COUNTER, changes=2**32 - 1), "a metric is cut"),
-    "a name of Triton's": (COUNTER._replace(name="nv_inference_count").pack(), "a name that is Triton's, or none"),
-    "no name": (COUNTER._replace(name="").pack(), "a name that is Triton's, or none"),
-    "Triton's prefix alone": (COUNTER._replace(name="nv_").pack(), "a name that is Triton's, or none"),
-    "a zero byte in the name": (COUNTER._replace(name="pytriton_a\0b").pack(), "a name that is Triton's, or none"),
-    "a line break in the name": (COUNTER._replace(name="pytriton_a\nb").pack(), "a name that is Triton's, or none"),
+    "a long help": (header(COUNTER, help_length=65535), "a metric is truncated"),
+    "a long name": (header(COUNTER, name_length=65535), "a metric is truncated"),
+    "2³²-1 changes": (header(COUNTER, changes=2**32 - 1), "a metric is truncated"),
+    "a name of Triton's": (COUNTER._replace(name="nv_inference_count").pack(), "a missing, invalid or reserved name"),
+    "no name": (COUNTER._replace(name="").pack(), "a missing, invalid or reserved name"),
+    "Triton's prefix alone": (COUNTER._replace(name="nv_").pack(), "a missing, invalid or reserved name"),
+    "a zero byte in the name": (COUNTER._replace(name="pytriton_a\0b").pack(), "a missing, invalid or reserved name"),
+    "a line break in the name": (COUNTER._replace(name="pytriton_a\nb").pack(), "a missing, invalid or reserved name"),
     "a line break in the help": (COUNTER._replace(help="a\nb 1").pack(), "a help text of several lines"),
     "a zero byte in the help": (COUNTER._replace(help="a\0b").pack(), "a help text of several lines"),
     "a line break in a label": (COUNTER._replace(labels=(("a", "x\ny"),)).pack(), "a label of several lines"),
     "a zero byte in a label": (COUNTER._replace(labels=(("a\0", "x"),)).pack(), "a label of several lines"),
-    "no number": (GAUGE._replace(changes=((float("nan"), 1),)).pack(), "by what is no number"),
-    "infinity": (GAUGE._replace(changes=((float("-inf"), 1),)).pack(), "by what is no number"),
-    "a counter backwards": (COUNTER._replace(changes=((-1.0, 1),)).pack(), "to count backwards"),
-    "never": (COUNTER._replace(changes=((1.0, 0),)).pack(), "more often than is allowed, or never"),
-    "a counter twice": (COUNTER._replace(changes=((1.0, 2),)).pack(), "more often than is allowed, or never"),
-    "65537 times": (HISTOGRAM._replace(changes=((1.0, 65536), (2.0, 1))).pack(), "more often than is allowed"),
-    "2⁶⁴-1 times": (HISTOGRAM._replace(changes=((1.0, 2), (1.0, 2**64 - 1))).pack(), "more often than is allowed"),
+    "no number": (GAUGE._replace(changes=((float("nan"), 1),)).pack(), "a change that is not finite"),
+    "infinity": (GAUGE._replace(changes=((float("-inf"), 1),)).pack(), "a change that is not finite"),
+    "a counter backwards": (COUNTER._replace(changes=((-1.0, 1),)).pack(), "a counter with a negative change"),
+    "never": (COUNTER._replace(changes=((1.0, 0),)).pack(), "a metric with no change, or too many"),
+    "a counter twice": (COUNTER._replace(changes=((1.0, 2),)).pack(), "a metric with no change, or too many"),
+    "65537 times": (HISTOGRAM._replace(changes=((1.0, 65536), (2.0, 1))).pack(), "a metric with no change, or too many"),
+    "2⁶⁴-1 times": (HISTOGRAM._replace(changes=((1.0, 2), (1.0, 2**64 - 1))).pack(), "a metric with no change, or too many"),
 }
 
 
@@ -196,9 +196,9 @@ def test_a_server_without_histograms_shows_the_others(backend: Backend, tmp_path
         tell(other, HISTOGRAM, COUNTER)
         assert value(other.metrics, "pytriton_count", model="m") == 4
         assert "pytriton_size" not in page(other.metrics)
-        said = "this tritonserver shows no histograms of its backends: pytriton_size and others are left out"
+        said = "this tritonserver does not support histograms of backends: pytriton_size and others are left out"
         wait_until(lambda: any(said in line for line in other.server.child.last_lines), TIMEOUT, "it is logged")
-        assert len([line for line in other.server.child.last_lines if "no histograms" in line]) == 1
+        assert len([line for line in other.server.child.last_lines if "does not support histograms" in line]) == 1
 
 
 def test_a_server_without_metrics_of_backends_serves(backend: Backend, tmp_path: Path) -> None:
