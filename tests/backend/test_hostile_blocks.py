@@ -1,4 +1,4 @@
-"""Response blocks that are wrong in one place; runs in pytest."""
+"""Response blocks with one error each."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ BLOCKS: dict[str, tuple[Change, str]] = {
     "no room for the table": (label(length=15), "without its table"),
     "more output than the limit": (y(length=LIMIT + 4, dims=(1, LIMIT // 4 + 1)), "more output than the model's limit"),
 }
-"""Blocks that are wrong: name, what is wrong, and what the backend must say."""
+"""Invalid blocks by name, with the message of the backend."""
 
 SHAPES: dict[str, tuple[Change, str]] = {
     "one negative": (b(dims=(1, -2, 3)), "an output with an invalid shape"),
@@ -142,7 +142,7 @@ def test_a_wrong_table_of_offsets(backend: Backend, name: str) -> None:
 
 
 def test_texts_and_outputs_that_only_look_wrong_are_taken(backend: Backend) -> None:
-    """An entry nobody asked for is left out, an error's text may be empty, and an output may be of no size."""
+    """An output that was not requested is left out, the text of an error may be empty, and so may an output."""
     empty = replace(Answer(), entries=[Y._replace(length=0, dims=(1, 0)), LABEL])
     worker = backend.connect(1)
     answer = backend.infer("golden", INPUTS["golden"])

@@ -1,4 +1,4 @@
-"""Messages and descriptors on a channel that are wrong in one place, and its end at any time; runs in pytest."""
+"""Messages and descriptors on a channel with one error each, and the end of the channel at any time."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def unsealed(seals: int) -> int:
 
 
 def huge_pages() -> int:
-    """None need to be free: the file alone is enough to be refused."""
+    """No huge page must be free: the file itself is refused."""
     descriptor = os.memfd_create("huge", os.MFD_ALLOW_SEALING | os.MFD_HUGETLB)
     os.ftruncate(descriptor, 1 << 30)
     fcntl.fcntl(descriptor, F_ADD_SEALS, 0x1 | 0x2 | 0x4)

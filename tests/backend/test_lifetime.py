@@ -1,4 +1,4 @@
-"""A tritonserver with our backend lives exactly as long as its link to the host; runs in pytest."""
+"""A tritonserver with this backend lives exactly as long as its link to the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""METRIC messages in a real tritonserver, and its metrics port as Prometheus reads it; runs in pytest."""
+"""METRIC messages in a real tritonserver, and its metrics port as Prometheus reads it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HISTOGRAM = MetricEntry(
 
 
 def tell(backend: Backend, *entries: MetricEntry | bytes) -> None:
-    """Have the backend take the metrics, and wait until it has."""
+    """Send metrics to the backend, and wait until it has applied them."""
     payload = b"".join(entry if isinstance(entry, bytes) else entry.pack() for entry in entries)
     backend.call(backend.server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload)))
 
@@ -60,7 +60,7 @@ def test_changes_add_up_set_and_are_observed(backend: Backend) -> None:
 
 
 def test_one_family_has_a_series_for_each_set_of_labels(backend: Backend) -> None:
-    """Name and labels that are the same bytes side by side are told apart."""
+    """Names and labels whose joined bytes are equal are different series."""
     several = [COUNTER._replace(name="pytriton_several", labels=(("model", str(number)),)) for number in range(3000)]
     label = ("a" * 257, "b" * 257)
     alike = COUNTER._replace(name="pytriton_alike\1\1\1\1" + label[0] + label[1], labels=())
@@ -152,7 +152,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_message_ends_the_link(tmp_path: Path, name: str) -> None:
-    """The host is trusted, so what it sends broken is a bug: the server ends and says why."""
+    """The daemon is trusted, so a broken message is a bug: the server exits with the reason."""
     payload, expected = BROKEN[name]
     with run_backend(tmp_path) as backend:
         tell(backend, COUNTER)
@@ -164,7 +164,7 @@ def test_a_broken_message_ends_the_link(tmp_path: Path, name: str) -> None:
 
 
 def library_without(backend: Backend, symbols: tuple[str, ...], folder: Path) -> Path:
-    """The library of the running server under which these functions have other names, beside all that it needs."""
+    """The library of the running server with other names for these functions, beside the libraries that it needs."""
     maps = Path(f"/proc/{backend.pid}/maps").read_text().splitlines()
     (real,) = {Path(line.split()[-1]) for line in maps if "/libtritonserver" in line}
     folder.mkdir()
@@ -181,7 +181,7 @@ def library_without(backend: Backend, symbols: tuple[str, ...], folder: Path) ->
 
 @contextlib.contextmanager
 def lacking(backend: Backend, folder: Path, *symbols: str) -> Iterator[Backend]:
-    """Another server, without these functions: the changed library comes first and stands for the real one."""
+    """Another server, without these functions: it loads the changed library instead of the real one."""
     (folder / "run").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LD_PRELOAD", str(library_without(backend, symbols, folder / "libraries")))
@@ -196,8 +196,8 @@ def test_a_server_without_histograms_shows_the_others(backend: Backend, tmp_path
         tell(other, HISTOGRAM, COUNTER)
         assert value(other.metrics, "pytriton_count", model="m") == 4
         assert "pytriton_size" not in page(other.metrics)
-        said = "this tritonserver does not support histograms of backends: pytriton_size and others are left out"
-        wait_until(lambda: any(said in line for line in other.server.child.last_lines), TIMEOUT, "it is logged")
+        message = "this tritonserver does not support histograms of backends: pytriton_size and others are left out"
+        wait_until(lambda: any(message in line for line in other.server.child.last_lines), TIMEOUT, "it is logged")
         assert len([line for line in other.server.child.last_lines if "does not support histograms" in line]) == 1
 
 
