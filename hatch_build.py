@@ -56,7 +56,7 @@ def choose_compiler() -> Compiler:
     if requested:
         if not _works(requested):
             command = shlex.join(requested)
-            raise BuildError(f"CC={command} cannot compile a C program; correct CC, or set CC=zig to use the ziglang wheel")
+            raise BuildError(f"CC={command}: cannot compile a C program; correct CC, or set CC=zig")
         return Compiler(tuple(requested), machine)
     for name in ("cc", "gcc", "clang"):
         if _works([name]):

@@ -3,21 +3,23 @@
 
 #include <stdlib.h>
 
-bool batch_reserve(void **array, size_t *room, size_t count, size_t size) {
-  if (count <= *room) return true;
+enum { INITIAL_CAPACITY = 64 };
+
+bool batch_reserve(void **array, size_t *capacity, size_t count, size_t size) {
+  if (count <= *capacity) return true;
   free(*array);
   *array = calloc(count, size);
-  *room = *array == NULL ? 0 : count;
+  *capacity = *array == NULL ? 0 : count;
   return *array != NULL;
 }
 
 bool batch_ensure_capacity(Batch *batch) {
   if (batch->count < batch->request_capacity) return true;
-  size_t room = batch->request_capacity == 0 ? 64 : batch->request_capacity * 2;
-  Request **larger = realloc(batch->requests, room * sizeof *larger);
+  size_t capacity = batch->request_capacity == 0 ? INITIAL_CAPACITY : batch->request_capacity * 2;
+  Request **larger = realloc(batch->requests, capacity * sizeof *larger);
   if (larger == NULL) return false;
   batch->requests = larger;
-  batch->request_capacity = room;
+  batch->request_capacity = capacity;
   return true;
 }
 

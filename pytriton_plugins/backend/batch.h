@@ -23,7 +23,7 @@ typedef struct {
 } Batch;
 
 /* Grows an array to count elements and drops its contents. False: out of memory. */
-bool batch_reserve(void **array, size_t *room, size_t count, size_t size);
+bool batch_reserve(void **array, size_t *capacity, size_t count, size_t size);
 
 static inline void batch_clear(Batch *batch) {
   batch->count = batch->rows = 0;

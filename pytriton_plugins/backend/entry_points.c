@@ -1,9 +1,9 @@
 /* The functions that Triton calls, and the gate. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 

@@ -67,10 +67,10 @@ static const char *handle_channel(Link *link, const WireLink *message, Descripto
   return pool_add_channel(pool, message->channel, received->descriptors[0], message->segment, received->descriptors[1]);
 }
 
-static void detach_channel(Link *link, uint32_t number, bool (*detach)(Pool *, uint32_t)) {
+static void detach_channel(Link *link, uint32_t number, bool (*remove_from)(Pool *, uint32_t)) {
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    if (detach(pool, number)) break;
+    if (remove_from(pool, number)) break;
   pthread_mutex_unlock(&link->lock);
 }
 

@@ -55,16 +55,16 @@ const char *metric_entry_read(MetricEntry *entry, Cursor *cursor) {
   return is_one_line(entry->help, head->help_length) ? check_changes(entry) : "a help text of several lines";
 }
 
-void metric_entry_labels(const MetricEntry *entry, MetricLabel *labels, char *room) {
+void metric_entry_labels(const MetricEntry *entry, MetricLabel *labels, char *buffer) {
   const uint8_t *at = entry->key + entry->head.name_length;
   for (uint8_t i = 0; i < entry->head.labels; i++) {
     WireLabel label;
     memcpy(&label, at, sizeof label);
     at += sizeof label;
-    labels[i] = (MetricLabel){room, room + label.name_length + 1};
-    memcpy(room, at, label.name_length);
-    memcpy(room + label.name_length + 1, at + label.name_length, label.value_length);
+    labels[i] = (MetricLabel){buffer, buffer + label.name_length + 1};
+    memcpy(buffer, at, label.name_length);
+    memcpy(buffer + label.name_length + 1, at + label.name_length, label.value_length);
     at += label.name_length + label.value_length;
-    room += label.name_length + label.value_length + 2;
+    buffer += label.name_length + label.value_length + 2;
   }
 }

@@ -18,7 +18,7 @@ const char *metric_entry_read(MetricEntry *entry, Cursor *cursor);
 
 WireChange metric_entry_change(const MetricEntry *entry, uint32_t index);
 
-/* Fills the labels. Their texts go into room, which has key_length bytes: each ends with a zero byte. */
-void metric_entry_labels(const MetricEntry *entry, MetricLabel *labels, char *room);
+/* Fills the labels. Their texts go into buffer, which has key_length bytes: each ends with a zero byte. */
+void metric_entry_labels(const MetricEntry *entry, MetricLabel *labels, char *buffer);
 
 #endif

@@ -9,6 +9,7 @@
 #include "metrics_message.h"
 
 enum { HASH_SLOTS = 1024 };
+static const uint64_t FNV_OFFSET = 14695981039346656037u, FNV_PRIME = 1099511628211u;
 
 typedef struct Family {
   struct Family *next;
@@ -101,19 +102,19 @@ static TritonMetric *create_metric(MetricsTable *table, const MetricEntry *entry
   double buckets[WIRE_MAX_BUCKETS];
   TritonMetric *metric = NULL;
   Family *family = find_family(table, entry);
-  char *room = calloc(1, entry->key_length);
-  if (family != NULL && family->kind == entry->head.kind && room != NULL) {
-    metric_entry_labels(entry, labels, room);
+  char *buffer = calloc(1, entry->key_length);
+  if (family != NULL && family->kind == entry->head.kind && buffer != NULL) {
+    metric_entry_labels(entry, labels, buffer);
     memcpy(buckets, entry->buckets, entry->head.buckets * sizeof(double));
     metric = metric_new(family->triton, labels, entry->head.labels, buckets, entry->head.buckets);
   }
-  free(room);
+  free(buffer);
   return metric;
 }
 
 static Series **find_slot(MetricsTable *table, const MetricEntry *entry) {
-  uint64_t hash = 14695981039346656037u; /* FNV-1a */
-  for (size_t i = 0; i < entry->key_length; i++) hash = (hash ^ entry->key[i]) * 1099511628211u;
+  uint64_t hash = FNV_OFFSET; /* FNV-1a */
+  for (size_t i = 0; i < entry->key_length; i++) hash = (hash ^ entry->key[i]) * FNV_PRIME;
   return &table->slots[hash % HASH_SLOTS];
 }
 

@@ -56,7 +56,7 @@ bool pool_retire_channel(Pool *pool, uint32_t number);
 /* Whether the pool has the channel. Sets busy when it has: whether the worker has a batch. */
 bool pool_has_channel(Pool *pool, uint32_t number, bool *busy);
 
-/* With the lock held: whether a worker gets batches, now or when it is no longer busy. */
+/* With the lock held: whether a worker gets further batches. */
 bool pool_has_worker(const Pool *pool);
 
 /* The readiness of the model for Triton. It ignores a worker that is replaced at once. */

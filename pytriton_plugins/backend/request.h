@@ -9,7 +9,7 @@
 #include "failure.h"
 #include "triton_abi.h"
 
-/* One input of one request. */
+/* The part of an input of a batch that one request has. */
 typedef struct {
   TritonInput *input; /* NULL: the request omits this optional input */
   const int64_t *shape;

@@ -186,7 +186,8 @@ static void respond_request(Batch *batch, ResponseBlock *block, uint32_t i) {
 
 /* Triton stores responses that a client has not read yet, and does not report their size, so a whole stream has a limit. */
 static void limit_stream(Batch *batch, const ResponseBlock *block) {
-  enum { BYTES_PER_MIB = 1 << 20, RESPONSE_OVERHEAD = 1024 }; /* approximate memory of Triton for a response */
+  enum { RESPONSE_OVERHEAD = 1024 }; /* approximate memory of Triton for a response */
+  enum { BYTES_PER_MIB = 1 << 20 };
   uint64_t limit = batch->declaration->largest_response;
   batch->streamed += RESPONSE_OVERHEAD;
   for (uint32_t i = 0; i < block->entry_count; i++) batch->streamed += block->entries[i].length;

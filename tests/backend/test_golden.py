@@ -165,9 +165,9 @@ def config_text() -> str:
 
 @pytest.fixture
 def conversation(tmp_path: Path) -> Iterator[Conversation]:
-    made = Conversation(tmp_path)
-    yield made
-    made.close()
+    conversation = Conversation(tmp_path)
+    yield conversation
+    conversation.close()
 
 
 def test_a_declaration_that_stands_in_a_file(conversation: Conversation) -> None:

@@ -44,7 +44,10 @@ DECLARED = golden("declaration", "declaration")
         (LinkMessage(LinkKind.MODEL, model=1), "a declaration is too short"),
         (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED + b"x"), "a declaration is truncated, too long"),
         (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED[:-1]), "a declaration is truncated, too long"),
-        (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED.replace(b"\x0d", b"\x0f")), "a declaration is truncated"),
+        (
+            LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED.replace(b"\x0d", b"\x0f")),
+            "a declaration is truncated, too long, or has an invalid data type",
+        ),
         (LinkMessage(LinkKind.MODEL, model=1, value=2**64 - 1), "a declaration without its file"),
         (LinkMessage(LinkKind.CHANNEL, model=7), "a channel for an unknown model"),
         (LinkMessage(LinkKind.SEGMENT, token=1), "a segment without its descriptor"),

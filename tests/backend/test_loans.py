@@ -173,13 +173,13 @@ def wrong(entry: TensorEntry) -> dict[str, TensorEntry]:
     }
 
 
-@pytest.mark.parametrize("what", wrong(TensorEntry(0, 11, 0, 1, 0, 0, ())))
-def test_a_worker_that_gives_back_what_it_was_not_lent(backend: Backend, worker: WorkerEnd, what: str) -> None:
+@pytest.mark.parametrize("place", wrong(TensorEntry(0, 11, 0, 1, 0, 0, ())))
+def test_a_worker_that_gives_back_what_it_was_not_lent(backend: Backend, worker: WorkerEnd, place: str) -> None:
     with region(backend.grpc, REGION) as lender:
         lend(backend, worker, lender)
         sent = ask(backend, lender)
         message = worker.receive()
-        answer(worker, message, wrong(worker.block(message).inputs[0])[what])
+        answer(worker, message, wrong(worker.block(message).inputs[0])[place])
         assert "its worker broke the protocol: an output outside its segment" in error_of(sent).message()
         assert backend.alive
 

@@ -92,7 +92,7 @@ def test_a_compiler_that_was_asked_for_and_is_missing_is_one_line(checkout: Path
     ended = build(checkout, CC="/no/such/cc -m64")
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
-        "pytriton-plugins: CC=/no/such/cc -m64 cannot compile a C program; correct CC, or set CC=zig to use the ziglang wheel"
+        "pytriton-plugins: CC=/no/such/cc -m64: cannot compile a C program; correct CC, or set CC=zig"
     ]
 
 
