@@ -1,14 +1,15 @@
-/* From Triton's buffers into the request segment: one copy, every input of the batch in one piece. */
+/* Copies the inputs of a batch from Triton's buffers into the request segment, each input in one piece. */
+#include "request_block.h"
+
 #include <string.h>
 
-#include "batch.h"
-#include "details.h"
+#include "request_details.h"
 
 typedef struct {
-  uint64_t length, elements, text_bytes; /* text_bytes: BYTES without the lengths between them */
+  uint64_t length, elements, text_bytes; /* text_bytes: of BYTES, without the lengths of the elements */
 } Size;
 
-/* The requests that one tensor entry covers: all, or with tensors that stand apart a single one. */
+/* The requests that one tensor entry covers: all, or one when each request has tensors of its own. */
 typedef struct {
   uint32_t first, end;
 } Span;
@@ -43,13 +44,13 @@ static uint64_t block_length(const Batch *batch) {
   return sizeof(WireRequestHeader) + batch->count * request + entry_count(batch) * sizeof(WireTensor);
 }
 
-uint64_t batch_request_bytes(const Batch *batch) {
+uint64_t request_block_bytes(const Batch *batch) {
   uint64_t at = wire_aligned(block_length(batch));
   for (Span span = span_of(batch, 0); span.first < batch->count; span = span_of(batch, span.end))
     for (uint32_t i = 0; i < batch->declaration->input_count; i++)
       if (batch_part(batch, span.first, i)->input != NULL && !batch_is_lent(batch, i))
         at = wire_aligned(at + size_of_input(batch, span, i).length);
-  return batch->declaration->details ? at + details_size(batch) : at;
+  return batch->declaration->details ? at + request_details_bytes(batch) : at;
 }
 
 static bool copy_fixed(const Batch *batch, Span span, uint32_t input, uint8_t *to, Failure *failure) {
@@ -61,8 +62,8 @@ static bool copy_fixed(const Batch *batch, Span span, uint32_t input, uint8_t *t
   return true;
 }
 
-/* The lengths were checked when the request was read, but a buffer may be a client's own shared memory, and the
- * client may have changed it since: no more is copied than was measured then. */
+/* The lengths were checked when the request was read. A buffer may be a client's own shared memory, which the client can
+ * change at any time, so no more bytes are copied than were measured. */
 static bool copy_text(const Batch *batch, Span span, uint32_t input, uint8_t *to, uint64_t elements, Failure *failure) {
   uint64_t *offsets = (uint64_t *)(void *)to;
   uint8_t *text = to + (elements + 1) * sizeof(uint64_t);
@@ -76,7 +77,7 @@ static bool copy_text(const Batch *batch, Span span, uint32_t input, uint8_t *to
       uint32_t length;
       memcpy(&length, from, sizeof length);
       if (length > left) {
-        failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s changed while it was read", batch->declaration->inputs[input].name);
+        failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: changed while it was read", batch->declaration->inputs[input].name);
         return false;
       }
       left -= length;
@@ -92,8 +93,13 @@ static bool write_input(const Batch *batch, Span span, uint32_t input, uint8_t *
   const DeclaredTensor *tensor = &batch->declaration->inputs[input];
   const Part *part = batch_part(batch, span.first, input);
   Size size = size_of_input(batch, span, input);
-  *entry = (WireTensor){.index = input, .dtype = tensor->dtype, .rank = (uint8_t)part->rank, .first = span.first,
-                        .count = span.end - span.first, .offset = at, .length = size.length};
+  *entry = (WireTensor){.index = input,
+                        .dtype = tensor->dtype,
+                        .rank = (uint8_t)part->rank,
+                        .first = span.first,
+                        .count = span.end - span.first,
+                        .offset = at,
+                        .length = size.length};
   memcpy(entry->dims, part->shape, part->rank * sizeof(int64_t));
   if (batch->declaration->batched) entry->dims[0] = batch_rows(batch, span.first, span.end - span.first);
   if (batch_is_lent(batch, input)) {
@@ -105,7 +111,7 @@ static bool write_input(const Batch *batch, Span span, uint32_t input, uint8_t *
   return copy_text(batch, span, input, segment + at, size.elements, failure);
 }
 
-/* Returns where they end. */
+/* Returns the end of what it wrote. */
 static uint8_t *write_requests(const Batch *batch, uint8_t *to) {
   size_t mask = declaration_words(batch->declaration) * sizeof(uint64_t);
   for (uint32_t i = 0; i < batch->count; i++) {
@@ -116,11 +122,15 @@ static uint8_t *write_requests(const Batch *batch, uint8_t *to) {
   return to;
 }
 
-bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
+bool request_block_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure) {
   *length = block_length(batch);
   WireRequestHeader *header = (WireRequestHeader *)(void *)segment;
-  *header = (WireRequestHeader){.magic = {'P', 'T', 'R', 'Q'}, .version = WIRE_VERSION, .length = (uint32_t)*length,
-                                .request_count = batch->count, .input_count = entry_count(batch), .rows = batch->rows};
+  *header = (WireRequestHeader){.magic = {'P', 'T', 'R', 'Q'},
+                                .version = WIRE_VERSION,
+                                .length = (uint32_t)*length,
+                                .request_count = batch->count,
+                                .input_count = entry_count(batch),
+                                .rows = batch->rows};
   WireTensor *entry = (WireTensor *)(void *)write_requests(batch, segment + sizeof(WireRequestHeader));
   uint64_t at = wire_aligned(*length);
   for (Span span = span_of(batch, 0); span.first < batch->count; span = span_of(batch, span.end)) {
@@ -132,6 +142,6 @@ bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *fail
     }
   }
   batch->details = header->details = batch->declaration->details ? at : 0;
-  if (batch->details != 0) details_write(batch, segment + at);
+  if (batch->details != 0) request_details_write(batch, segment + at);
   return true;
 }

@@ -1,9 +1,9 @@
-/* Details of requests, behind the tensors in the request segment: docs/protocol.md. */
-#include "details.h"
+/* Writes the details of requests behind the tensors in the request segment; docs/protocol.md has the layout. */
+#include "request_details.h"
 
 #include <string.h>
 
-/* Of one request; what Triton does not tell stays empty. */
+/* Of one request; a property that Triton does not have stays empty. */
 typedef struct {
   const char *id, *text;
   uint64_t number;
@@ -13,7 +13,7 @@ typedef struct {
 typedef struct {
   const char *name;
   const void *value;
-  uint32_t type, name_length, value_length; /* type 0: one that cannot be passed on */
+  uint32_t type, name_length, value_length; /* type 0: not supported */
 } Parameter;
 
 static uint32_t length_of(const char *text) {
@@ -21,28 +21,28 @@ static uint32_t length_of(const char *text) {
   return length > UINT32_MAX / 4 ? 0 : (uint32_t)length;
 }
 
-/* Frees the error: the property is then not there. */
-static bool told(TritonError *error) {
+/* Frees the error, which means that the property does not exist. */
+static bool succeeded(TritonError *error) {
   if (error != NULL) TRITONSERVER_ErrorDelete(error);
   return error == NULL;
 }
 
 static Properties properties_of(TritonRequest *request) {
   Properties found = {0};
-  if (!told(TRITONBACKEND_RequestId(request, &found.id))) found.id = NULL;
-  if (!told(TRITONBACKEND_RequestCorrelationId(request, &found.number))) {
+  if (!succeeded(TRITONBACKEND_RequestId(request, &found.id))) found.id = NULL;
+  if (!succeeded(TRITONBACKEND_RequestCorrelationId(request, &found.number))) {
     found.number = 0;
-    if (TRITONBACKEND_RequestCorrelationIdString == NULL || !told(TRITONBACKEND_RequestCorrelationIdString(request, &found.text)))
+    if (TRITONBACKEND_RequestCorrelationIdString == NULL || !succeeded(TRITONBACKEND_RequestCorrelationIdString(request, &found.text)))
       found.text = NULL;
   }
   if (TRITONBACKEND_RequestParameterCount == NULL || TRITONBACKEND_RequestParameter == NULL ||
-      !told(TRITONBACKEND_RequestParameterCount(request, &found.parameters)))
+      !succeeded(TRITONBACKEND_RequestParameterCount(request, &found.parameters)))
     found.parameters = 0;
-  if (TRITONBACKEND_RequestFlags == NULL || !told(TRITONBACKEND_RequestFlags(request, &found.flags))) found.flags = 0;
+  if (TRITONBACKEND_RequestFlags == NULL || !succeeded(TRITONBACKEND_RequestFlags(request, &found.flags))) found.flags = 0;
   return found;
 }
 
-/* The number of the type for doubles changed once. */
+/* The number of the type for doubles differs between versions of Triton. */
 static bool is_double(int type) {
   const char *name = TRITONSERVER_ParameterTypeString(type);
   return name != NULL && strcmp(name, "DOUBLE") == 0;
@@ -51,7 +51,8 @@ static bool is_double(int type) {
 static Parameter parameter_at(TritonRequest *request, uint32_t index) {
   Parameter found = {0};
   int type;
-  if (!told(TRITONBACKEND_RequestParameter(request, index, &found.name, &type, &found.value)) || found.value == NULL) return (Parameter){0};
+  if (!succeeded(TRITONBACKEND_RequestParameter(request, index, &found.name, &type, &found.value)) || found.value == NULL)
+    return (Parameter){0};
   found.name_length = length_of(found.name);
   if (type == TRITON_PARAMETER_STRING) {
     found.type = WIRE_STRING;
@@ -69,62 +70,62 @@ static Parameter parameter_at(TritonRequest *request, uint32_t index) {
   return found;
 }
 
-static uint64_t rounded(uint64_t size) {
-  return (size + 7) & ~(uint64_t)7;
+static uint64_t align(uint64_t size) {
+  return (size + WIRE_BLOCK_ALIGNMENT - 1) & ~(uint64_t)(WIRE_BLOCK_ALIGNMENT - 1);
 }
 
-static uint64_t head_size(const Batch *batch) {
-  return sizeof(WireDetails) + rounded(batch->count * sizeof(uint32_t));
+static uint64_t head_bytes(const Batch *batch) {
+  return sizeof(WireDetails) + align(batch->count * sizeof(uint32_t));
 }
 
-static uint64_t size_of_one(TritonRequest *request) {
+static uint64_t request_bytes(TritonRequest *request) {
   Properties found = properties_of(request);
   uint64_t size = sizeof(WireDetail) + length_of(found.id) + length_of(found.text);
   for (uint32_t i = 0; i < found.parameters; i++) {
     Parameter parameter = parameter_at(request, i);
     if (parameter.type != 0) size += sizeof(WireParameter) + parameter.name_length + parameter.value_length;
   }
-  return rounded(size);
+  return align(size);
 }
 
-uint64_t details_size(const Batch *batch) {
-  uint64_t size = head_size(batch);
-  for (uint32_t i = 0; i < batch->count; i++) size += size_of_one(batch->requests[i]->triton);
+uint64_t request_details_bytes(const Batch *batch) {
+  uint64_t size = head_bytes(batch);
+  for (uint32_t i = 0; i < batch->count; i++) size += request_bytes(batch->requests[i]->triton);
   return size;
 }
 
-static uint8_t *put(uint8_t *to, const void *from, size_t length) {
+static uint8_t *append(uint8_t *to, const void *from, size_t length) {
   if (length > 0) memcpy(to, from, length);
   return to + length;
 }
 
-static uint8_t *write_one(TritonRequest *request, uint8_t *start) {
+static uint8_t *write_request(TritonRequest *request, uint8_t *start) {
   Properties found = properties_of(request);
   WireDetail detail = {.correlation = found.number, .id_length = length_of(found.id), .text_length = length_of(found.text)};
   if (found.flags & TRITON_SEQUENCE_START) detail.flags |= WIRE_SEQUENCE_START;
   if (found.flags & TRITON_SEQUENCE_END) detail.flags |= WIRE_SEQUENCE_END;
   detail.timeout_us = request_timeout(request);
-  detail.correlation_kind = detail.text_length > 0 ? WIRE_TEXT : found.number != 0 ? WIRE_NUMBER : 0;
-  uint8_t *at = put(put(start + sizeof detail, found.id, detail.id_length), found.text, detail.text_length);
+  detail.correlation_kind = detail.text_length > 0 ? WIRE_TEXT : found.number != 0 ? WIRE_NUMBER : WIRE_NO_CORRELATION;
+  uint8_t *at = append(append(start + sizeof detail, found.id, detail.id_length), found.text, detail.text_length);
   for (uint32_t i = 0; i < found.parameters; i++) {
     Parameter parameter = parameter_at(request, i);
     if (parameter.type == 0) continue;
     WireParameter head = {.type = parameter.type, .name_length = parameter.name_length, .value_length = parameter.value_length};
-    at = put(put(put(at, &head, sizeof head), parameter.name, head.name_length), parameter.value, head.value_length);
+    at = append(append(append(at, &head, sizeof head), parameter.name, head.name_length), parameter.value, head.value_length);
     detail.parameter_count++;
   }
-  detail.length = (uint32_t)rounded((uint64_t)(at - start));
+  detail.length = (uint32_t)align((uint64_t)(at - start));
   memcpy(start, &detail, sizeof detail);
   return start + detail.length;
 }
 
-void details_write(const Batch *batch, uint8_t *to) {
-  uint8_t *at = to + head_size(batch);
-  memset(to, 0, head_size(batch));
-  for (uint32_t i = 0; i < batch->count; i++) at = write_one(batch->requests[i]->triton, at);
+void request_details_write(const Batch *batch, uint8_t *to) {
+  uint8_t *at = to + head_bytes(batch);
+  memset(to, 0, head_bytes(batch));
+  for (uint32_t i = 0; i < batch->count; i++) at = write_request(batch->requests[i]->triton, at);
   *(WireDetails *)(void *)to = (WireDetails){.length = (uint64_t)(at - to), .count = batch->count};
 }
 
-void details_cancel(uint8_t *details, uint32_t request) {
+void request_details_cancel(uint8_t *details, uint32_t request) {
   ((volatile uint32_t *)(void *)(details + sizeof(WireDetails)))[request] = 1;
 }

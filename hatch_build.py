@@ -1,8 +1,8 @@
-"""Compiles the Triton backend while the package is built; run by hatchling in pip's build process, by nobody else.
+"""Compiles the Triton backend while hatchling builds the package.
 
-A system C compiler is used where one works: `$CC`, else cc, gcc or clang. Where there is none, the `ziglang` wheel
-becomes a build requirement (`CC=zig` asks for it). `PYTRITON_TARGET=aarch64` cross-compiles with it.
-`python pytriton_plugins/backend/build_hook.py` compiles into the checkout, for work on the C code; it needs hatchling.
+The compiler is the first that works of `$CC`, cc, gcc and clang. Without one, the `ziglang` wheel becomes a build
+requirement (`CC=zig` requests it). `PYTRITON_TARGET=aarch64` cross-compiles with ziglang.
+`python hatch_build.py` compiles into the checkout, for work on the C code; it needs hatchling.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCES = Path("pytriton_plugins/backend")
 LIBRARY = SOURCES / "lib/pytriton/libtriton_pytriton.so"
-"""Where the library lies in the package: Triton looks for ``libtriton_NAME.so`` in a folder NAME."""
+"""Path of the library in the package: Triton searches ``libtriton_NAME.so`` in a folder NAME."""
 
 FLAGS = ["-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wpedantic", "-pthread"]
 ZIG_GLIBC = "2.28"
@@ -29,7 +29,7 @@ _PROBE = "#include <stdint.h>\n#include <sys/mman.h>\nint probe(void) { return M
 
 
 class BuildError(Exception):
-    """The backend cannot be built; the message is one line that ends with the remedy."""
+    """The backend cannot be built. The message is one line that ends with the remedy."""
 
 
 class Compiler(NamedTuple):
@@ -41,22 +41,23 @@ class Compiler(NamedTuple):
 
     @property
     def wheel_tag(self) -> str:
-        """The tag of a wheel with this compiler's library: only a pinned glibc may promise manylinux."""
+        """The tag of a wheel with this compiler's library: manylinux only with a pinned glibc."""
         libc = f"manylinux_{ZIG_GLIBC.replace('.', '_')}" if self.zig else "linux"
         return f"py3-none-{libc}_{self.machine}"
 
 
 def choose_compiler() -> Compiler:
-    """The compiler to build with; one that was asked for is never replaced by another in silence."""
+    """The compiler of the build. A compiler that the user names in ``CC`` is never replaced."""
     here = platform.machine()
     machine = os.environ.get("PYTRITON_TARGET") or here
-    asked = shlex.split(os.environ.get("CC", ""))
-    if machine != here or asked == ["zig"]:
+    requested = shlex.split(os.environ.get("CC", ""))
+    if machine != here or requested == ["zig"]:
         return _zig(machine)
-    if asked:
-        if not _works(asked):
-            raise BuildError(f"CC={shlex.join(asked)} compiles no C program; correct CC, or set CC=zig to need none")
-        return Compiler(tuple(asked), machine)
+    if requested:
+        if not _works(requested):
+            command = shlex.join(requested)
+            raise BuildError(f"CC={command}: cannot compile a C program; correct CC, or set CC=zig")
+        return Compiler(tuple(requested), machine)
     for name in ("cc", "gcc", "clang"):
         if _works([name]):
             return Compiler((name,), machine)
@@ -65,12 +66,12 @@ def choose_compiler() -> Compiler:
 
 def _zig(machine: str) -> Compiler:
     target = f"{machine}-linux-gnu.{ZIG_GLIBC}"
-    # The debug information that zig adds names its own files, which lie in another folder in each of pip's builds.
+    # zig's debug information has paths of the build folder, which differs in each of pip's builds.
     return Compiler((sys.executable, "-m", "ziglang", "cc", "-target", target, "-Wl,--strip-debug"), machine, zig=True)
 
 
 def _works(command: list[str]) -> bool:
-    """Whether ``command`` finds the C library's headers: a compiler without them is as good as none."""
+    """Whether ``command`` is a compiler that finds the headers of the C library."""
     if shutil.which(command[0]) is None:
         return False
     probe = [*command, "-x", "c", "-fsyntax-only", "-D_GNU_SOURCE", "-"]
@@ -78,7 +79,7 @@ def _works(command: list[str]) -> bool:
 
 
 def compile_backend(root: Path, library: Path, compiler: Compiler) -> None:
-    """Compile all C files of the backend into ``library``, which appears complete or not at all."""
+    """Compile all C files of the backend into ``library``, which is replaced atomically."""
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent, prefix=".build-") as scratch:
         unfinished = Path(scratch) / library.name
@@ -96,33 +97,33 @@ def _from_env(name: str) -> list[str]:
 
 
 def _sources(root: Path) -> list[str]:
-    found = sorted(str(path) for path in (root / SOURCES).glob("*.c"))
-    if not found:
-        raise BuildError(f"no C file in {root / SOURCES}; build from a complete checkout or source distribution")
-    return found
+    sources = sorted(str(path) for path in (root / SOURCES).glob("*.c"))
+    if not sources:
+        raise BuildError(f"{root / SOURCES}: no C files; build from a complete checkout or source distribution")
+    return sources
 
 
 def _run(command: list[str], scratch: str) -> None:
-    # zig's caches: inside the scratch folder, so that builds side by side share nothing and leave nothing.
+    # zig's caches are inside the scratch folder: parallel builds share nothing, and nothing is left behind.
     caches = {"ZIG_GLOBAL_CACHE_DIR": f"{scratch}/zig", "ZIG_LOCAL_CACHE_DIR": f"{scratch}/zig"}
     code = subprocess.run(command, env={**os.environ, **caches}).returncode
     if code:
         name = "zig (python -m ziglang cc)" if "ziglang" in command else command[0]
         raise BuildError(
-            f"{name} could not compile the backend (exit {code}, its words stand above); "
+            f"{name} could not compile the backend (exit code {code}, see the output above); "
             "install another C11 compiler and name it in CC, or set CC=zig"
         )
 
 
 class BackendBuildHook(BuildHookInterface[Any]):
-    """Puts the compiled backend and the platform's tag into the wheel."""
+    """Adds the compiled backend and the platform tag to the wheel."""
 
     def dependencies(self) -> list[str]:
-        """The build requirements that this machine adds: ziglang where no C compiler works."""
+        """The additional build requirements of this machine: ziglang when no C compiler works."""
         return ["ziglang>=0.13"] if self._checked_compiler().zig else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile; an editable install finds the library in the checkout, a wheel carries it."""
+        """Compile the library into the wheel, or for an editable install into the checkout."""
         compiler = self._checked_compiler()
         root = Path(self.root)
         if version == "editable":
@@ -139,7 +140,7 @@ class BackendBuildHook(BuildHookInterface[Any]):
         build_data["tag"] = compiler.wheel_tag
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove what the wheel has taken in."""
+        """Remove the library that is now in the wheel."""
         if version != "editable":
             self._scratch.cleanup()
 

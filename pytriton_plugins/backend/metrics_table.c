@@ -1,14 +1,15 @@
-/* From METRIC messages to metrics: a family for each name, in it a series for each set of labels. */
-#include "series.h"
+/* Applies METRIC messages to metrics: one family for each name, in it one series for each set of labels. */
+#include "metrics_table.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "failure.h"
-#include "metric_message.h"
+#include "metrics_message.h"
 
-enum { SLOTS = 1024 };
+enum { HASH_SLOTS = 1024 };
+static const uint64_t FNV_OFFSET = 14695981039346656037u, FNV_PRIME = 1099511628211u;
 
 typedef struct Family {
   struct Family *next;
@@ -17,28 +18,28 @@ typedef struct Family {
   TritonMetricFamily *triton;
 } Family;
 
-/* One that Triton refused stays without a metric: it is neither tried again nor logged again. */
+/* A series that Triton refused keeps a NULL metric: it is not created again, and not logged again. */
 typedef struct Series {
   struct Series *next;
   TritonMetric *triton;
   uint8_t kind;
   uint16_t name_length;
   size_t key_length;
-  uint8_t key[]; /* name and labels as the message has them */
+  uint8_t key[]; /* name and labels, as in the message */
 } Series;
 
-struct SeriesTable {
+struct MetricsTable {
   Family *families;
-  Series *slots[SLOTS];
-  bool told[METRIC_HISTOGRAM + 1]; /* that metrics of the kind are not shown */
+  Series *slots[HASH_SLOTS];
+  bool warned[METRIC_HISTOGRAM + 1]; /* whether the log says that this kind is not supported */
 };
 
-SeriesTable *series_table_new(void) {
-  return calloc(1, sizeof(SeriesTable));
+MetricsTable *metrics_table_new(void) {
+  return calloc(1, sizeof(MetricsTable));
 }
 
-void series_table_free(SeriesTable *table) {
-  for (size_t i = 0; i < SLOTS; i++) {
+void metrics_table_free(MetricsTable *table) {
+  for (size_t i = 0; i < HASH_SLOTS; i++) {
     while (table->slots[i] != NULL) {
       Series *series = table->slots[i];
       table->slots[i] = series->next;
@@ -64,13 +65,13 @@ static char *copy_text(const uint8_t *text, size_t length) {
   return copy;
 }
 
-static Family *new_family(SeriesTable *table, const MetricEntry *entry, char *name) {
+static Family *new_family(MetricsTable *table, const MetricEntry *entry, char *name) {
   static const int KINDS[] = {
       [METRIC_COUNTER] = TRITON_METRIC_COUNTER, [METRIC_GAUGE] = TRITON_METRIC_GAUGE, [METRIC_HISTOGRAM] = TRITON_METRIC_HISTOGRAM};
   int kind = entry->head.kind;
   const char *unsupported = metric_unsupported(KINDS[kind]);
-  if (unsupported != NULL && !table->told[kind]) log_line(TRITON_LOG_WARN, "%s: %s and others are left out", unsupported, name);
-  table->told[kind] = unsupported != NULL;
+  if (unsupported != NULL && !table->warned[kind]) log_line(TRITON_LOG_WARN, "%s: %s and others are left out", unsupported, name);
+  table->warned[kind] = unsupported != NULL;
   Family *family = calloc(1, sizeof *family);
   char *help = copy_text(entry->help, entry->head.help_length);
   if (family != NULL && help != NULL) {
@@ -85,68 +86,67 @@ static Family *new_family(SeriesTable *table, const MetricEntry *entry, char *na
   return NULL;
 }
 
-static Family *family_of(SeriesTable *table, const MetricEntry *entry) {
+static Family *find_family(MetricsTable *table, const MetricEntry *entry) {
   char *name = copy_text(entry->key, entry->head.name_length);
   Family *family = table->families;
   if (name == NULL) return NULL;
   while (family != NULL && strcmp(family->name, name) != 0) family = family->next;
   if (family == NULL) return new_family(table, entry, name);
-  if (family->kind != entry->head.kind) log_line(TRITON_LOG_WARN, "the metric %s is of another kind elsewhere", name);
+  if (family->kind != entry->head.kind) log_line(TRITON_LOG_WARN, "metric %s: declared elsewhere with another kind", name);
   free(name);
   return family;
 }
 
-static TritonMetric *make_metric(SeriesTable *table, const MetricEntry *entry) {
+static TritonMetric *create_metric(MetricsTable *table, const MetricEntry *entry) {
   MetricLabel labels[WIRE_MAX_LABELS];
   double buckets[WIRE_MAX_BUCKETS];
   TritonMetric *metric = NULL;
-  Family *family = family_of(table, entry);
-  char *room = calloc(1, entry->key_length);
-  if (family != NULL && family->kind == entry->head.kind && room != NULL) {
-    metric_entry_labels(entry, labels, room);
+  Family *family = find_family(table, entry);
+  char *buffer = calloc(1, entry->key_length);
+  if (family != NULL && family->kind == entry->head.kind && buffer != NULL) {
+    metric_entry_labels(entry, labels, buffer);
     memcpy(buckets, entry->buckets, entry->head.buckets * sizeof(double));
     metric = metric_new(family->triton, labels, entry->head.labels, buckets, entry->head.buckets);
   }
-  free(room);
+  free(buffer);
   return metric;
 }
 
-static Series **slot_of(SeriesTable *table, const MetricEntry *entry) {
-  uint64_t hash = 14695981039346656037u; /* FNV-1a */
-  for (size_t i = 0; i < entry->key_length; i++) hash = (hash ^ entry->key[i]) * 1099511628211u;
-  return &table->slots[hash % SLOTS];
+static Series **find_slot(MetricsTable *table, const MetricEntry *entry) {
+  uint64_t hash = FNV_OFFSET; /* FNV-1a */
+  for (size_t i = 0; i < entry->key_length; i++) hash = (hash ^ entry->key[i]) * FNV_PRIME;
+  return &table->slots[hash % HASH_SLOTS];
 }
 
-static bool is_of(const Series *series, const MetricEntry *entry) {
-  return series->kind == entry->head.kind && series->name_length == entry->head.name_length &&
-         series->key_length == entry->key_length && memcmp(series->key, entry->key, entry->key_length) == 0;
+static bool matches(const Series *series, const MetricEntry *entry) {
+  return series->kind == entry->head.kind && series->name_length == entry->head.name_length && series->key_length == entry->key_length &&
+         memcmp(series->key, entry->key, entry->key_length) == 0;
 }
 
-static Series *find_or_make(SeriesTable *table, const MetricEntry *entry) {
-  Series **slot = slot_of(table, entry);
+static Series *find_or_create(MetricsTable *table, const MetricEntry *entry) {
+  Series **slot = find_slot(table, entry);
   for (Series *series = *slot; series != NULL; series = series->next)
-    if (is_of(series, entry)) return series;
+    if (matches(series, entry)) return series;
   Series *series = malloc(sizeof *series + entry->key_length);
   if (series == NULL) return NULL;
-  *series = (Series){
-      .next = *slot, .kind = entry->head.kind, .name_length = entry->head.name_length, .key_length = entry->key_length};
+  *series = (Series){.next = *slot, .kind = entry->head.kind, .name_length = entry->head.name_length, .key_length = entry->key_length};
   memcpy(series->key, entry->key, entry->key_length);
-  series->triton = make_metric(table, entry);
+  series->triton = create_metric(table, entry);
   *slot = series;
   return series;
 }
 
-static TritonError *change_once(TritonMetric *metric, int kind, double value) {
+static TritonError *apply_change(TritonMetric *metric, int kind, double value) {
   if (kind == METRIC_COUNTER) return TRITONSERVER_MetricIncrement(metric, value);
   if (kind == METRIC_GAUGE) return TRITONSERVER_MetricSet(metric, value);
   return TRITONSERVER_MetricObserve(metric, value);
 }
 
-static void change_all(Series *series, const MetricEntry *entry) {
+static void apply_changes(Series *series, const MetricEntry *entry) {
   for (uint32_t i = 0; i < entry->head.changes; i++) {
     WireChange change = metric_entry_change(entry, i);
-    for (uint64_t turn = 0; turn < change.count && series->triton != NULL; turn++) {
-      TritonError *error = change_once(series->triton, entry->head.kind, change.value);
+    for (uint64_t repeat = 0; repeat < change.count && series->triton != NULL; repeat++) {
+      TritonError *error = apply_change(series->triton, entry->head.kind, change.value);
       if (error == NULL) continue;
       failure_log(error, "changing a metric, which is left out from now on");
       metric_free(series->triton);
@@ -155,14 +155,14 @@ static void change_all(Series *series, const MetricEntry *entry) {
   }
 }
 
-const char *series_read(SeriesTable *table, const uint8_t *payload, size_t length) {
+const char *metrics_table_apply(MetricsTable *table, const uint8_t *payload, size_t length) {
   Cursor cursor = {.at = payload, .left = length};
   while (cursor.left > 0) {
     MetricEntry entry;
-    const char *wrong = metric_entry_read(&entry, &cursor);
-    if (wrong != NULL) return wrong;
-    Series *series = find_or_make(table, &entry);
-    if (series != NULL) change_all(series, &entry);
+    const char *problem = metric_entry_read(&entry, &cursor);
+    if (problem != NULL) return problem;
+    Series *series = find_or_create(table, &entry);
+    if (series != NULL) apply_changes(series, &entry);
   }
   return NULL;
 }
