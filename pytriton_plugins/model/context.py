@@ -10,7 +10,7 @@ from pytriton_plugins.model.keywords import known_keywords
 
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
-    from pytriton_plugins.worker.calling.request_state import Exchange
+    from pytriton_plugins.worker.calling.request_state import RequestState
     from pytriton_plugins.worker.metrics.registry import Metrics
 
 
@@ -24,7 +24,7 @@ class Request:
     __slots__ = ("_exchange", "_place", "inputs", "requested_outputs", "rows")
 
     def __init__(
-        self, exchange: Exchange, place: int, rows: slice, requested: frozenset[str], inputs: Mapping[str, Any]
+        self, exchange: RequestState, place: int, rows: slice, requested: frozenset[str], inputs: Mapping[str, Any]
     ) -> None:
         self._exchange = exchange
         self._place = place
@@ -103,7 +103,7 @@ class Context:
 
     __slots__ = ("_exchange", "requests")
 
-    def __init__(self, exchange: Exchange, requests: Sequence[Request]) -> None:
+    def __init__(self, exchange: RequestState, requests: Sequence[Request]) -> None:
         self._exchange = exchange
         self.requests = requests
 

@@ -67,10 +67,10 @@ def test_the_error_of_a_single_request_is_raised() -> None:
     [
         ({}, "input 'x' is missing; pass x="),
         ({"x": [[1]], "z": 1}, "has no input 'z'; it has x, factor"),
-        ({"x": np.zeros((1, 2))}, "is an array of float64, declared is np.float32"),
-        ({"x": np.ma.masked_array([[1, 2]], [[True, False]], np.float32)}, r"is a masked array, .*; pass .filled"),
-        ({"x": [["1"]]}, "input 'x' holds text, declared is np.float32; pass numbers"),
-        ({"x": [1, 2]}, r"has shape \(2,\), declared is 1 to 64 rows of \(-1,\)"),
+        ({"x": np.zeros((1, 2))}, "is an array of float64, expected np.float32"),
+        ({"x": np.ma.masked_array([[1, 2]], [[True, False]], np.float32)}, r"is a masked array: .*; pass .filled"),
+        ({"x": [["1"]]}, "input 'x' holds text, expected np.float32; pass numbers"),
+        ({"x": [1, 2]}, r"has shape \(2,\), expected 1 to 64 rows of \(-1,\)"),
         ({"x": np.zeros((65, 2), np.float32)}, r"has shape \(65, 2\)"),
     ],
 )
@@ -82,8 +82,8 @@ def test_what_a_client_could_not_send_is_told(inputs: dict[str, Any], said: str)
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        ([1.5], "input 'count' holds values of float64, declared is np.int32; write round"),
-        ([2**31], "input 'count' holds 2147483648, which np.int32 cannot"),
+        ([1.5], "input 'count' holds values of float64, expected np.int32; write round"),
+        ([2**31], "input 'count' holds 2147483648, out of range for np.int32"),
     ],
 )
 def test_numbers_are_not_changed_on_their_way_in(count: list[float], said: str) -> None:
@@ -161,12 +161,16 @@ def test_what_requests_carry() -> None:
         "a 7 True False 0.5 {'deep': True} {'x-request-id': 'h'}",
         " s False True None {} {}",
     ]
-    with pytest.raises(DeclarationError, match="carries no 'name'; write one of correlation_id, headers, id"):
+    with pytest.raises(
+        DeclarationError, match="details: unknown key 'name'; expected one of correlation_id, headers, id"
+    ):
         call_batch(said, [{"count": [1]}], details=[{"name": "a"}])
 
 
 def test_the_requests_of_a_batch_have_the_same_inputs() -> None:
-    with pytest.raises(DeclarationError, match="the requests of a batch have the same inputs; call others apart"):
+    with pytest.raises(
+        DeclarationError, match="the requests of a batch must have the same inputs; call the others separately"
+    ):
         call_batch(scaled, [{"x": [[1]]}, {"x": [[1]], "factor": [2]}])
 
 

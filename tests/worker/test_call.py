@@ -16,8 +16,9 @@ from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.thrown import name_of, traced
-from pytriton_plugins.worker.calling.errors import MAX_TEXT, failure_of, one_line
-from pytriton_plugins.worker.calling.runner import Batch, CallPlan, Outcome, RequestFailure, run_batch
+from pytriton_plugins.worker.calling.batch import Batch, Outcome
+from pytriton_plugins.worker.calling.errors import MAX_TEXT, RequestFailure, failure_of, one_line
+from pytriton_plugins.worker.calling.runner import BatchRunner, MarkedCallable
 
 A = Tensor("a", np.float32, (-1,))
 S = Tensor("s", np.float32, (-1,))
@@ -34,6 +35,10 @@ def batch_of(*requests: list[float]) -> Batch:
     """A batch of requests, each a list with one number for each of its rows."""
     rows = [[number] for request in requests for number in request]
     return Batch({"a": np.array(rows, np.float32)}, tuple(map(len, requests)), (WANTED,) * len(requests))
+
+
+def run_batch(declaration: ModelDeclaration, callable_: MarkedCallable, batch: Batch) -> list[Outcome]:
+    return BatchRunner(declaration, callable_).run(batch)
 
 
 def values(outcome: Outcome) -> list[Any]:
@@ -464,7 +469,7 @@ def test_nothing_refers_to_the_inputs_once_the_outcomes_are_gone(monkeypatch: py
     # pytest keeps log records, and with them the traceback and its frames.
     monkeypatch.setattr(logging.getLogger("pytriton.worker"), "disabled", True)
     batch = batch_of([1], [-2])
-    run = CallPlan(model(), Recorder()).run
+    run = BatchRunner(model(), Recorder()).run
     before = sys.getrefcount(batch.arrays["a"])
     outcomes = run(batch)
     assert [outcome.error is None for outcome in outcomes] == [True, False]

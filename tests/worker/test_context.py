@@ -217,7 +217,7 @@ def said_by(say: Callable[[Request], Any], count: int = 1) -> Answered:
 def parameters(answered: Answered) -> dict[int, dict[str, Any]]:
     """By the place of its request, what each response says beside its tensors."""
     found: dict[int, dict[str, Any]] = {}
-    for said in answered.said:
+    for said in answered.parameters:
         form = {1: "", 2: "<q", 3: "<?", 4: "<d"}[said.kind]
         value = struct.unpack(form, said.value)[0] if form else said.value.decode()
         found.setdefault(said.request, {})[said.name.decode()] = value
@@ -302,7 +302,7 @@ class TestSet:
         def say(request: Request) -> None:
             for number in range(64):
                 request.set(f"{number}", number)
-            with pytest.raises(ValueError, match="'more' is one too many; 64 are carried at most"):
+            with pytest.raises(ValueError, match="'more': a response has at most 64 parameters"):
                 request.set("more", 1)
 
         assert [len(each) for each in parameters(said_by(say, 2)).values()] == [64, 64]
@@ -408,7 +408,7 @@ class TestCalledAlone:
         with open_channel(MODEL, function) as channel:
             answered = channel.send(*BATCH)
         assert outputs(answered) == [[[1]], [[2], [3]], [[4]]]
-        assert answered.said == []
+        assert answered.parameters == []
 
     @pytest.mark.parametrize("failed", [0, 1, 2])
     @pytest.mark.parametrize("returned", ["the rows", "nothing"])

@@ -15,8 +15,9 @@ from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.segment import create_segment_file
 from pytriton_plugins.worker.blocks.request_reader import RequestReader
-from pytriton_plugins.worker.calling.arguments import ArgumentPlan, requests_of
-from pytriton_plugins.worker.calling.request_state import Exchange, Surroundings
+from pytriton_plugins.worker.calling.arguments import ArgumentBuilder, requests_of
+from pytriton_plugins.worker.calling.request_state import RequestState, SharedState
+from pytriton_plugins.worker.calling.warmup import NewArrays
 from tests.support.backend.golden import golden
 
 MODELS = [
@@ -47,14 +48,14 @@ def read(model: ModelDeclaration, content: bytes, changes: list[tuple[int, int, 
         changed[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "little")
     descriptor = create_segment_file(4096)
     os.pwrite(descriptor, changed, 0)
-    arguments = ArgumentPlan(model)
-    reader = RequestReader(model, arguments.keywords)
+    arguments = ArgumentBuilder(model)
+    reader = RequestReader(model, arguments)
     reader.take_segment(7, [descriptor])
     with contextlib.suppress(ProtocolError):
         plan = reader.plan(7, 0, length)
-        exchange = Exchange(Surroundings("m"), reader.view, plan.details, lambda name, shape: None)
-        batch = reader.batch(plan, exchange)
-        for request in requests_of(batch, list(batch.apart) or None):
+        state = RequestState(SharedState("m"), reader.view, plan.details, NewArrays(model))
+        batch = reader.batch(plan, state)
+        for request in requests_of(batch, list(batch.separate) or None):
             assert request.cancelled in (False, True)
             assert isinstance(request.id, str)
 

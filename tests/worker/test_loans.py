@@ -242,7 +242,7 @@ def test_what_is_more_than_may_be_answered_is_refused_each_time(
     def refuse(end: ChannelEnd, size: int, replaced: int) -> Segment:
         raise ShmError("no more")
 
-    monkeypatch.setattr(ServedChannel, "_need", refuse)
+    monkeypatch.setattr(ServedChannel, "request_segment", refuse)
     # pytest keeps what is logged, and with the error its frames and the input.
     monkeypatch.setattr(logging.getLogger("pytriton.worker"), "disabled", True)
     with open_channel(MODEL, lambda x: x, size=1 << 14) as channel:

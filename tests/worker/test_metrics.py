@@ -21,7 +21,7 @@ from pytriton_plugins.model.metric_rules import DEFAULT_BUCKETS, MAX_SERIES, buc
 from pytriton_plugins.shm.sockets import receive, socket_pair
 from pytriton_plugins.shm.wire import MAX_MESSAGE
 from pytriton_plugins.testing import wait_until
-from pytriton_plugins.worker.metrics.registry import PERIOD, Metrics
+from pytriton_plugins.worker.metrics.registry import FLUSH_INTERVAL, Metrics
 from pytriton_plugins.worker.metrics.series import Family, Histogram, Series
 
 TIMEOUT = 10.0
@@ -30,13 +30,14 @@ TIMEOUT = 10.0
 class Told:
     """Metrics, and all that the host is told of them: unless the test says other, when it says so."""
 
-    def __init__(self, period: float = 3600.0) -> None:
+    def __init__(self, interval: float = 3600.0) -> None:
         self.messages: list[list[dict[str, Any]]] = []
-        self.metrics = Metrics(self._tell, period=period)
+        self.metrics = Metrics(self, interval=interval)
 
-    def _tell(self, kind: str, *, changes: list[dict[str, Any]]) -> None:
+    def send(self, kind: str, **content: Any) -> None:
         assert kind == "metrics"
-        self.messages.append(changes)
+        self.messages.append(content.pop("changes"))
+        assert content == {}
 
     def flush(self) -> list[dict[str, Any]]:
         """What it is told now."""
@@ -157,22 +158,22 @@ WRONG: dict[str, tuple[Use, type[Exception], str]] = {
     "two kinds": (
         lambda metrics: (metrics.counter("hits"), metrics.gauge("hits")),
         ValueError,
-        "gauge hits: there is a counter hits; write another name",
+        "gauge hits: the name is in use by counter hits; use another name",
     ),
     "a histogram's count": (
         lambda metrics: (metrics.histogram("h"), metrics.counter("h_count")),
         ValueError,
-        "counter h_count: there is a histogram h; write another name",
+        "counter h_count: the name is in use by histogram h; use another name",
     ),
     "a histogram over a counter": (
         lambda metrics: (metrics.counter("h_sum"), metrics.histogram("h")),
         ValueError,
-        "histogram h: there is a counter h_sum; write another name",
+        "histogram h: the name is in use by counter h_sum; use another name",
     ),
     "other buckets": (
         lambda metrics: (metrics.histogram("h", buckets=(1, 2)), metrics.histogram("h", buckets=(1, 3))),
         ValueError,
-        "histogram h: it has the buckets (1.0, 2.0) already; leave them out, or write another name",
+        "histogram h: its buckets are (1.0, 2.0) already; leave them out, or use another name",
     ),
     "no bucket": (
         lambda metrics: metrics.histogram("h", buckets=()),
@@ -218,7 +219,7 @@ def test_the_prefix_is_turned_off_for_names_that_nobody_else_has(told: Told) -> 
         ("acme_hits", "counter", True),
         ("acme_hits", "gauge", None),
     ]
-    with pytest.raises(ValueError, match="gauge acme_hits: there is a counter acme_hits; write another name"):
+    with pytest.raises(ValueError, match="gauge acme_hits: the name is in use by counter acme_hits; use another name"):
         plain.gauge("acme_hits")
     for name in ("nv_inference_count", "pytriton_workers", "pytriton_model_acme_hits"):
         with pytest.raises(ValueError, match=f"metric '{name}': names that begin with nv_ or pytriton_ are taken"):
@@ -244,7 +245,7 @@ class Alone:
     def __init__(self) -> None:
         self.lock = threading.Lock()
 
-    def note(self, series: Series) -> None:
+    def schedule(self, series: Series) -> None:
         pass
 
 
@@ -295,8 +296,7 @@ def test_more_series_than_there_may_be_are_left_out(told: Told, caplog: pytest.L
     told.metrics.counter("users", user="0").inc()
     assert len(told.flush()) == MAX_SERIES
     assert caplog.messages == [
-        "metric users: there are 200 series already, and this and further ones are left out; "
-        "use labels that have few values"
+        "metric users: the limit of 200 series is reached, further series are dropped; use labels that have few values"
     ]
     told.metrics.counter("users", user=str(MAX_SERIES)).inc()
     assert told.flush() == []
@@ -307,7 +307,7 @@ def flushing_threads() -> int:
 
 
 def test_no_thread_runs_before_something_is_counted() -> None:
-    told = Told(PERIOD)
+    told = Told(FLUSH_INTERVAL)
     before = flushing_threads()
     counter = told.metrics.counter("hits")
     told.metrics.flush()
@@ -326,9 +326,9 @@ def test_no_thread_runs_before_something_is_counted() -> None:
 START = """
 import os, socket, sys, threading
 from pytriton_plugins.worker.link import WorkerLink
-from pytriton_plugins.worker.metrics.registry import PERIOD, Metrics
+from pytriton_plugins.worker.metrics.registry import FLUSH_INTERVAL, Metrics
 from pytriton_plugins.worker.metrics.series import Family, Histogram, Series
-metrics = Metrics(WorkerLink(socket.socket(fileno=int(sys.argv[1]))).tell)
+metrics = Metrics(WorkerLink(socket.socket(fileno=int(sys.argv[1]))))
 """
 
 

@@ -114,7 +114,7 @@ def check(model: Model, answered: Answered) -> None:
         for name, expected in model.returned[str(place)].items():
             np.testing.assert_array_equal(outcome[name], expected)
     wanted = [last] if model.step.does == "set" and not isinstance(answered.outcomes[last], RequestFailure) else []
-    assert [said.request for said in answered.said] == wanted
+    assert [each.request for each in answered.parameters] == wanted
     for array, expected in model.kept:
         np.testing.assert_array_equal(array, expected)
 

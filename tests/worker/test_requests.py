@@ -238,7 +238,7 @@ def test_what_is_said_of_a_request_needs_no_context(caplog: pytest.LogCaptureFix
         for _ in range(2):
             answered = channel.send(*RAGGED)
             assert outputs(answered) == [[[1]], ("NOT_FOUND", "not this one"), [[6, 7, 8]]]
-            assert [(said.request, said.value[0]) for said in answered.said] == [(0, 0), (2, 2)]
+            assert [(each.request, each.value[0]) for each in answered.parameters] == [(0, 0), (2, 2)]
     assert caplog.messages == []
 
 

@@ -139,7 +139,7 @@ def test_a_wrong_result_between_good_ones() -> None:
     def function(x: Array) -> Array:
         return x.astype(np.float64) if x[0, 0] < 0 else x
 
-    wrong = "model 'm': output 'y' is an array of float64, declared is np.float32; write .astype(np.float32)"
+    wrong = "model 'm': output 'y' is an array of float64, expected np.float32; write .astype(np.float32)"
     with open_channel(model(), function) as channel:
         for number in (1, 2, -1, 3):
             assert values(channel, numbers([number])) == [[[number]] if number > 0 else wrong]

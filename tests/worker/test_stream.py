@@ -146,7 +146,7 @@ def test_an_error_ends_the_stream_behind_what_was_sent(stream: Stream, error: Ex
 
 WRONG: dict[str, tuple[Any, str]] = {
     "shape": (np.zeros((2, 1), np.float32), "output 'y' has 2 rows, expected 1: got shape (2, 1) for (B, -1)"),
-    "dtype": (np.zeros((1, 1)), "output 'y' is an array of float64, declared is np.float32"),
+    "dtype": (np.zeros((1, 1)), "output 'y' is an array of float64, expected np.float32"),
     "nothing": (None, "the callable returned None; return an array for 'y'"),
     "another output": ({"z": 1}, "the callable returned an unknown output 'z'; declared: 'y'"),
 }
@@ -248,7 +248,7 @@ class TestContext:
         with stream(function, TOLD) as channel:
             answered = channel.send(n(0))
         expected = [(b"number", 0), (b"number", 1), (b"middle", 1), (b"number", 2)]
-        assert [(said.name, said.value[0]) for said in answered.said] == expected
+        assert [(each.name, each.value[0]) for each in answered.parameters] == expected
 
     @pytest.mark.parametrize("at", [0, 1, 2])
     def test_the_request_is_failed(self, stream: Stream, at: int) -> None:
@@ -382,7 +382,7 @@ def test_a_message_that_has_no_place_in_a_stream_ends_the_worker() -> None:
         with pytest.raises(AssertionError, match="ended without an answer"):
             channel.answered()
         assert isinstance(channel.ended_by, ProtocolError)
-        assert str(channel.ended_by) == "channel: a message of kind 6 in a stream"
+        assert str(channel.ended_by) == "channel: unexpected message of kind 6 in a stream"
 
 
 def test_memory_is_given_back_between_streams(stream: Stream) -> None:
