@@ -21,8 +21,7 @@ from pytriton_plugins.worker.channels.dispatch import exit_code
 from pytriton_plugins.worker.link import WorkerLink
 from pytriton_plugins.worker.log import set_up_logging
 from pytriton_plugins.worker.parent_death import die_with_daemon
-from pytriton_plugins.worker.session import WorkerSession
-from pytriton_plugins.worker.stages import Stage, StageFailed
+from pytriton_plugins.worker.session import Stage, StageFailed, WorkerSession
 
 _FAILED = 3
 """The exit code of a worker that has reported a failed stage."""
