@@ -1,7 +1,7 @@
 """A worker's `logging`: records as marked lines, which the daemon tells from other output (host/workers/output.py).
 
 A model may configure `logging` in its process as it likes. Its records on the console keep their level, and the
-messages of this package reach the daemon's log whatever the model configures.
+messages of this package reach the daemon's log with any configuration.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class MarkedFormatter(logging.Formatter):
 
 
 class PackageLogger(logging.Logger):
-    """A logger of this package: its messages reach the daemon's log whatever a model does to `logging`."""
+    """A logger of this package: its messages reach the daemon's log even if a model reconfigures `logging`."""
 
     console: logging.Handler
     min_level = logging.INFO

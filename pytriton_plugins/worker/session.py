@@ -110,7 +110,7 @@ class WorkerSession:
             await warm_up(self._declaration, self._runner, self._shared, samples)
 
     def _prepare_servers(self) -> NewServer:
-        """What makes the server of each channel; after this the worker is ready."""
+        """The factory of channel servers; when it is made, the daemon hears that the worker is ready."""
         observer = None
         if self._order.get("hooks"):
             # pluggy is imported only where a plugin asks for it.

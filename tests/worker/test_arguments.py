@@ -1,4 +1,4 @@
-"""What a callable gets for the arrays of a batch."""
+"""The keywords that a callable gets for the arrays of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Callables that are awaited, over a real channel: batches, cancellation, what is kept; runs in pytest."""
+"""Callables that are awaited, over a real channel: batches, cancellation, what is kept."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def numbers(*rows: list[float]) -> dict[str, Array]:
 
 
 def outputs(answered: Answered) -> list[Any]:
-    """What each request got; a failure's code and text."""
+    """The output of each request, or the code and text of its failure."""
     return [
         (outcome.code, outcome.message) if isinstance(outcome, RequestFailure) else outcome["y"].tolist()
         for outcome in answered.outcomes
@@ -195,7 +195,7 @@ class TestCancelled:
         assert calls == [[1, 2, 3], [1], [2], [3]]
 
     def test_a_cancellation_that_comes_too_late(self) -> None:
-        """It is about a batch that is answered, whatever runs by then."""
+        """It names a batch that is answered, and another may run by then."""
         gate = Gate()
 
         async def function(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Arrays that a callable asks for in the response itself, over a real channel; runs in pytest."""
+"""Arrays that a callable asks for in the response itself, over a real channel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def numbers(*rows: list[float]) -> dict[str, Array]:
 
 
 def wide(*rows: int, columns: int = 10_000) -> dict[str, Array]:
-    """So many columns that it is asked where an output lies."""
+    """Enough columns that the worker looks up where an output lies."""
     return {"x": np.array([np.arange(row, row + columns) for row in rows], np.float32)}
 
 
@@ -75,7 +75,7 @@ PLACES: dict[str, tuple[Callable[[Context, Array], Array], int]] = {
     "turned around": (lambda ctx, x: filled(ctx, x[:, ::-1])[:, ::-1], 64),
     "a copy": (lambda ctx, x: filled(ctx, x).copy(), 64),
 }
-"""What is returned for 16 floats, and where in the response it has to stand."""
+"""The result for 16 floats, and the position in the response that it must have."""
 
 
 @pytest.mark.parametrize("what", PLACES)

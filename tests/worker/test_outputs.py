@@ -38,9 +38,9 @@ def one(dtype: Any, shape: Any, result: Any, rows: int | None = None) -> np.ndar
 def refusal(dtype: Any, shape: Any, result: Any, rows: int | None = None) -> str:
     with pytest.raises(ResultError) as caught:
         one(dtype, shape, result, rows)
-    said = str(caught.value)
-    assert "\n" not in said
-    return said
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
 
 
 class Named(NamedTuple):
@@ -49,7 +49,7 @@ class Named(NamedTuple):
 
 
 class LikeTorch:
-    """What numpy sees of a torch tensor: `__array__`, and a refusal where it lies on another device."""
+    """A torch tensor as numpy sees it: `__array__`, and a refusal where it is on another device."""
 
     def __init__(self, values: np.ndarray[Any, Any], device: str = "cpu", problem: str = "") -> None:
         self.values, self.device, self.problem = values, device, problem
@@ -115,8 +115,8 @@ def test_none_for_the_one_output_says_what_to_return() -> None:
 
 
 def test_a_tuple_is_never_the_data_of_the_one_output() -> None:
-    said = refusal(F32, (-1,), (1.0, 2.0))
-    assert said == "model 'm': the callable returned a tuple of 2 for 1 declared; return an array for 'x'"
+    message = refusal(F32, (-1,), (1.0, 2.0))
+    assert message == "model 'm': the callable returned a tuple of 2 for 1 declared; return an array for 'x'"
     assert one(F32, (-1,), {"x": (1.0, 2.0)}).tolist() == [1, 2]
 
 
@@ -151,8 +151,8 @@ def test_an_output_that_no_request_wants_may_be_missing() -> None:
     ],
 )
 def test_an_array_has_the_declared_dtype(dtype: Any, result: Any, got: str, written: str) -> None:
-    said = refusal(dtype, (-1,), result)
-    assert said == f"model 'm': output 'x' is an array of {got}, expected {written}; write .astype({written})"
+    message = refusal(dtype, (-1,), result)
+    assert message == f"model 'm': output 'x' is an array of {got}, expected {written}; write .astype({written})"
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ MASKED = "is a masked array: clients do not get the mask; return .filled(…)"
 
 @pytest.mark.parametrize("dtype", [F32, np.int64, bytes, str])
 def test_masks_are_not_dropped(dtype: Any) -> None:
-    """A masked array is told at once, not only with the first request that has something to mask."""
+    """A masked array is refused at once, not only with the first request that has something to mask."""
     values = np.ones(2, np.dtype(object) if dtype in (bytes, str) else dtype)
     for mask in ([True, False], False):
         masked = np.ma.masked_array(values, mask=mask)
@@ -302,8 +302,8 @@ def test_a_gpu_tensor_is_told_cpu() -> None:
 
 
 def test_another_refusal_of_a_tensor_is_passed_on() -> None:
-    said = refusal(F32, (-1,), LikeTorch(np.ones(2, F32), problem="Use tensor.detach()"))
-    assert said == "model 'm': output 'x': a LikeTorch cannot become an array (TypeError: Use tensor.detach())"
+    message = refusal(F32, (-1,), LikeTorch(np.ones(2, F32), problem="Use tensor.detach()"))
+    assert message == "model 'm': output 'x': a LikeTorch cannot become an array (TypeError: Use tensor.detach())"
 
 
 def test_running_out_of_memory_is_not_a_wrong_result() -> None:
@@ -396,9 +396,9 @@ def test_strings_become_bytes(dtype: type, result: Any) -> None:
 )
 def test_arrays_in_which_numpy_drops_zeros_at_the_end_are_refused(dtype: type, result: Any) -> None:
     """Whether this one has lost any cannot be seen, so none is taken."""
-    said = refusal(dtype, (-1,), result)
-    assert said.startswith("model 'm': output 'x' is an array of |S2, ")
-    assert said.endswith(
+    message = refusal(dtype, (-1,), result)
+    assert message.startswith("model 'm': output 'x' is an array of |S2, ")
+    assert message.endswith(
         ", in which numpy drops zeros at the end of a string; return a list, or an array made with dtype=object"
     )
 
@@ -435,8 +435,8 @@ def test_strings_that_cannot_be_carried(dtype: type, result: Any, problem: str) 
 
 
 def test_a_wrong_string_scalar_for_a_batch_names_the_shape() -> None:
-    said = refusal(str, (), "a", rows=2)
-    assert said == "model 'm': output 'x' is a single value, expected shape (B,) with a row for each of the 2"
+    message = refusal(str, (), "a", rows=2)
+    assert message == "model 'm': output 'x' is a single value, expected shape (B,) with a row for each of the 2"
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, F32])

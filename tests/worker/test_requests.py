@@ -1,4 +1,4 @@
-"""Callables that take requests one by one, over a real channel; runs in pytest."""
+"""Callables that take requests one by one, over a real channel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RAGGED = (numbers([1]), numbers([2, 3], [4, 5]), numbers([6, 7, 8]))
 
 
 def outputs(answered: Answered, name: str = "y") -> list[Any]:
-    """What each request got; a failure's code and text."""
+    """The output of each request, or the code and text of its failure."""
     return [
         (outcome.code, outcome.message) if isinstance(outcome, RequestFailure) else outcome[name].tolist()
         for outcome in answered.outcomes

@@ -1,4 +1,4 @@
-"""Answers for which the segment has no room and the host no more memory."""
+"""Responses without room in the segment, when no more memory is granted."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _MAX_KEPT = 3
 
 
 class SegmentSource(Protocol):
-    """Where larger response segments come from."""
+    """Grants larger response segments."""
 
     def request_segment(self, size: int, replaced: int) -> Segment:
         """A segment of ``size`` bytes or more in place of the one numbered ``replaced``; raises ShmError."""

@@ -29,7 +29,7 @@ class SharedState(NamedTuple):
 
 
 class OutputMemory(Protocol):
-    """Where arrays for outputs come from."""
+    """Makes arrays for outputs."""
 
     def empty(self, name: str, shape: tuple[int, ...]) -> Any:
         """An array of ``shape`` for the output ``name``; raises ValueError."""

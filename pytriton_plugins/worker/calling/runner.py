@@ -38,7 +38,7 @@ class MarkedCallable(Protocol):
 
 
 class EndListener(Protocol):
-    """Is told why the worker ends, before it does."""
+    """Gets the reason why the worker ends, before it ends."""
 
     def report_end(self, reason: str) -> bool:
         """Whether the worker logs the reason itself."""
@@ -95,11 +95,11 @@ class BatchRunner:
             return outcomes
 
     def fail(self, batch: Batch, error: BaseException, *, called: bool = True) -> list[Outcome]:
-        """What `run` returns, or raises, after the call for the batch, or what comes before it, has failed."""
+        """The result of `run` when the call for the batch has failed, or its preparation; raises as `run` does."""
         return self._drive(self._failed(batch, error, called=called))
 
     def finish(self, batch: Batch, result: Any) -> list[Outcome]:
-        """What `run` returns after the callable has returned ``result`` for the batch."""
+        """The result of `run` when the callable has returned ``result`` for the batch."""
         return self._drive(self._finished(batch, result))
 
     def checked_outputs(self, batch: Batch, result: Any) -> dict[str, np.ndarray[Any, Any]]:

@@ -42,7 +42,7 @@ S = TypeVar("S", Counter, Gauge, Histogram)
 
 
 class MetricsSink(Protocol):
-    """Where changes are sent to."""
+    """Takes the changes."""
 
     def send(self, kind: str, **content: Any) -> None:
         """Send one message; raises OSError when the receiver has ended."""
