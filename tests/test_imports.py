@@ -16,9 +16,7 @@ PACKAGE = Path(pytriton_plugins.__file__).parent
 WORKER_SIDE = (
     "__init__.py",
     "errors.py",
-    "text.py",
-    "thrown.py",
-    "suggestions.py",
+    "text",
     "models.py",
     "model",
     "shm",
@@ -84,7 +82,8 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 @pytest.mark.parametrize("path", files(*WORKER_SIDE), ids=show)
 def test_the_worker_side_needs_the_standard_library_and_numpy_only(path: Path) -> None:
     own = tuple(module_name(file) for file in files(*WORKER_SIDE) if file.name != "__init__.py")
-    own += ("pytriton_plugins.shm", "pytriton_plugins.worker", *(WORKER_SIDE_HEAVY if path.parent == PACKAGE else ()))
+    own += tuple(f"pytriton_plugins.{name}" for name in ("text", "shm", "worker"))
+    own += WORKER_SIDE_HEAVY if path.parent == PACKAGE else ()
     own += FOR_OBSERVE if show(path) == OBSERVE else ()
     # annotationlib is the standard library's from 3.14 on.
     allowed = {*sys.stdlib_module_names, "numpy", "annotationlib"}

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from pytriton_plugins.discovery.namesakes import add_to_path, hidden_by, module_named_like, notes_of
 from pytriton_plugins.errors import DiscoveryError, PytritonPluginsError
 from pytriton_plugins.text import one_line
-from pytriton_plugins.thrown import info_of, is_a, name_of, text_of
+from pytriton_plugins.text.exceptions import info_of, is_a, name_of, text_of
 
 FORMS = "write pkg.module, pkg.module:name, path/to/model.py or path/to/model.py:name"
 

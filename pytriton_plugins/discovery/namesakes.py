@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from pytriton_plugins.thrown import is_a, text_of
+from pytriton_plugins.text.exceptions import is_a, text_of
 
 _MOST = 10
 

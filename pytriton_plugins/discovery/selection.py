@@ -9,8 +9,8 @@ from typing import TypeVar
 from pytriton_plugins.discovery.entry_points import installed_version
 from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference, canonical
 from pytriton_plugins.errors import ConfigError, HookError
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 
 R = TypeVar("R", bound=Reference)
 

@@ -17,7 +17,7 @@ import attrs
 import pluggy
 
 from pytriton_plugins.text import one_line
-from pytriton_plugins.thrown import name_of, text_of
+from pytriton_plugins.text.exceptions import name_of, text_of
 from pytriton_plugins.values import Verdict
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from pytriton_plugins.hooks.calling import Answer, Failure
 from pytriton_plugins.hooks.markers import PROJECT
 from pytriton_plugins.hooks.validation import check_plugin
 from pytriton_plugins.text import one_line
-from pytriton_plugins.thrown import info_of
+from pytriton_plugins.text.exceptions import info_of
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import HookReference

@@ -10,7 +10,7 @@ from typing import Any
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.hooks.markers import PREFIX, PROJECT
-from pytriton_plugins.suggestions import suggestion
+from pytriton_plugins.text.suggestions import suggestion
 
 _MARK = f"{PROJECT}_impl"
 
