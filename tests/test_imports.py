@@ -106,7 +106,7 @@ def test_the_host_cannot_import_a_model_plugin(path: Path) -> None:
     assert [name for name in imports(path) if within(name, NEVER_IN_THE_HOST)] == []
 
 
-@pytest.mark.parametrize("path", files("cli", "hooks", "values.py", "config"), ids=show)
+@pytest.mark.parametrize("path", files("cli", "hooks", "values", "config"), ids=show)
 def test_the_command_line_and_hooks_cannot_import_a_model_plugin(path: Path) -> None:
     resolvers = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker")
     assert [name for name in imports(path) if within(name, resolvers)] == []

@@ -157,13 +157,13 @@ def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert {name: line.partition("1.0): ")[2] for name, line in said.items()} == {
         "raises": "pytriton_add_commands raised ValueError: no [red] \\x1b[31m; fix or uninstall it",
-        "wrong": "pytriton_add_commands answered 'greet'; it must return Command or None; fix or uninstall it",
+        "wrong": "pytriton_add_commands returned 'greet'; it must return Command or None; fix or uninstall it",
         "ends": "its pytriton_add_commands ends the process with exit code 3; fix or uninstall it",
         "hangs": "its pytriton_add_commands takes longer than 4 s; fix or uninstall it",
         "ours": "pytriton_add_commands adds the command serve, which is pytriton-host's own; fix or uninstall it",
         "nameless": "pytriton_add_commands adds a command without a name that can be typed (''); fix or uninstall it",
         "first": "usable",
-        "second": "pytriton_add_commands adds same, and so does hook plugin first (acme-first 1.0): neither is taken; "
+        "second": "pytriton_add_commands adds same, and so does hook plugin first (acme-first 1.0): neither is used; "
         "fix or uninstall it",
     }
     assert [line[:3] for name, line in said.items() if name != "first"] == ["bad"] * 7
