@@ -138,8 +138,8 @@ def values_page() -> str:
         "",
         "# Values of hooks",
         "",
-        "All are frozen. Import `ModelDeclaration` from `pytriton_plugins.models`, `Tensor` from `pytriton_plugins`, and",
-        "all others from `pytriton_plugins.values`; of these `attrs.evolve(value, field=…)` makes a changed copy.",
+        "All are frozen. Import `ModelDeclaration` from `pytriton_plugins.models`, `Tensor` from `pytriton_plugins`,",
+        "and all others from `pytriton_plugins.values`; of these `attrs.evolve(value, field=…)` makes a changed copy.",
         "",
     ]
     aliases = ["## Names for several\n", "| name | one of |", "|---|---|"]
