@@ -59,8 +59,8 @@ def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdi
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("nothing.py",), "nothing.py is no file"),
-        (("--plugin=ad-sub",), "no model plugin is called ad-sub; did you mean add-sub?"),
+        (("nothing.py",), "nothing.py is not a file"),
+        (("--plugin=ad-sub",), "no model plugin named ad-sub; did you mean add-sub?"),
         (("--no-plugin=add-sub", "--no-plugin=file-type"), "there is nothing to serve"),
     ],
 )
@@ -110,9 +110,9 @@ def test_names_that_nobody_has_are_told(tmp_path: Path, enabled: str) -> None:
     done = call_host("check", *PORTS, f"--config={file}")
     assert done.returncode == 0, done.stdout
     assert done.stderr.splitlines() == [
-        "[plugins.memory-gaurd] is read by nobody: no hook plugin is called so; did you mean memory-guard?",
-        "[models.add_sum] is read by nobody: no model is called so; did you mean add_sub?",
-        "optional is ad_sub, and no model or plugin is called so; did you mean add_sub?",
+        "[plugins.memory-gaurd] is unused: no hook plugin has that name; did you mean memory-guard?",
+        "[models.add_sum] is unused: no model has that name; did you mean add_sub?",
+        "optional: no model or plugin named ad_sub; did you mean add_sub?",
     ]
 
 
@@ -121,8 +121,8 @@ def test_serve_tells_them_too(tmp_path: Path) -> None:
     file.write_text(FILE.format(enabled="true"))
     with run_host(options=[f"--config={file}"]) as host:
         host.wait_settled()
-        assert "WARNING pytriton.discovery: [models.add_sum] is read by nobody" in host.log
-        assert "WARNING pytriton.discovery: [plugins.memory-gaurd] is read by nobody" in host.log
+        assert "WARNING pytriton.discovery: [models.add_sum] is unused" in host.log
+        assert "WARNING pytriton.discovery: [plugins.memory-gaurd] is unused" in host.log
 
 
 COMMANDS = """
