@@ -12,8 +12,8 @@ import os
 import sys
 from typing import Any
 
-from pytriton_plugins.text import GOES_ON, RECORD
-from pytriton_plugins.thrown import info_of, name_of, traced
+from pytriton_plugins.text import CONTINUATION, RECORD_START
+from pytriton_plugins.text.exceptions import info_of, name_of, traced
 
 PACKAGE_LOGGERS = ("pytriton", "pytriton.worker", "pytriton.hooks")
 _LEVELS = {name: getattr(logging, name) for name in ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")}
@@ -30,10 +30,10 @@ def marked(record: logging.LogRecord, text: str, min_level: int = logging.DEBUG)
     """
     number = max(record.levelno, min_level)
     level = next((name for name, limit in _LEVELS.items() if number >= limit), "DEBUG")
-    for mark in (RECORD, GOES_ON):
+    for mark in (RECORD_START, CONTINUATION):
         text = text.replace(mark, "?")
-    text = text.replace("\n", "\n" + GOES_ON)
-    return f"\n{RECORD}{level} {record.name}: {text}"
+    text = text.replace("\n", "\n" + CONTINUATION)
+    return f"\n{RECORD_START}{level} {record.name}: {text}"
 
 
 class MarkedFormatter(logging.Formatter):

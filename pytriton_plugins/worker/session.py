@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.thrown import is_a, name_of, text_of
+from pytriton_plugins.text.exceptions import is_a, name_of, text_of
 from pytriton_plugins.worker.calling.errors import ENDS, end_reason, one_line
 from pytriton_plugins.worker.calling.request_state import SharedState
 from pytriton_plugins.worker.calling.runner import BatchRunner

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
-from pytriton_plugins.shm.details import MOST_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
+from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
 from pytriton_plugins.worker.metrics.registry import Metrics
@@ -94,8 +94,8 @@ class RequestState:
         parameter = response_parameter(place, name, value)
         key = place, parameter.name
         known = self.response_parameters
-        if key not in known and sum(owner == place for owner, _ in [*known]) >= MOST_PARAMETERS:
-            raise ValueError(f"response parameter {name!r}: a response has at most {MOST_PARAMETERS} parameters")
+        if key not in known and sum(owner == place for owner, _ in [*known]) >= MAX_PARAMETERS:
+            raise ValueError(f"response parameter {name!r}: a response has at most {MAX_PARAMETERS} parameters")
         known[key] = parameter
 
     def reset(self, first: int, end: int) -> None:
