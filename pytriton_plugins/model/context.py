@@ -20,7 +20,7 @@ class Request:
     callable that takes ``list[Request]``; empty in any other.
     """
 
-    __slots__ = ("_state", "_place", "inputs", "requested_outputs", "rows")
+    __slots__ = ("_place", "_state", "inputs", "requested_outputs", "rows")
 
     def __init__(
         self, state: RequestState, place: int, rows: slice, requested: frozenset[str], inputs: Mapping[str, Any]
