@@ -16,9 +16,7 @@ PACKAGE = Path(pytriton_plugins.__file__).parent
 WORKER_SIDE = (
     "__init__.py",
     "errors.py",
-    "text.py",
-    "thrown.py",
-    "suggestions.py",
+    "text",
     "models.py",
     "model",
     "shm",
@@ -84,7 +82,8 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 @pytest.mark.parametrize("path", files(*WORKER_SIDE), ids=show)
 def test_the_worker_side_needs_the_standard_library_and_numpy_only(path: Path) -> None:
     own = tuple(module_name(file) for file in files(*WORKER_SIDE) if file.name != "__init__.py")
-    own += ("pytriton_plugins.shm", "pytriton_plugins.worker", *(WORKER_SIDE_HEAVY if path.parent == PACKAGE else ()))
+    own += tuple(f"pytriton_plugins.{name}" for name in ("text", "shm", "worker"))
+    own += WORKER_SIDE_HEAVY if path.parent == PACKAGE else ()
     own += FOR_OBSERVE if show(path) == OBSERVE else ()
     # annotationlib is the standard library's from 3.14 on.
     allowed = {*sys.stdlib_module_names, "numpy", "annotationlib"}
@@ -107,7 +106,7 @@ def test_the_host_cannot_import_a_model_plugin(path: Path) -> None:
     assert [name for name in imports(path) if within(name, NEVER_IN_THE_HOST)] == []
 
 
-@pytest.mark.parametrize("path", files("cli", "hooks", "values.py", "config"), ids=show)
+@pytest.mark.parametrize("path", files("cli", "hooks", "values", "config"), ids=show)
 def test_the_command_line_and_hooks_cannot_import_a_model_plugin(path: Path) -> None:
     resolvers = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker")
     assert [name for name in imports(path) if within(name, resolvers)] == []

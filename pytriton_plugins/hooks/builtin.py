@@ -1,4 +1,4 @@
-"""The built-in answers, a hook plugin like any other that is asked last; runs in the host process."""
+"""The built-in answers: a hook plugin like any other, which is called last."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pytriton_plugins.values import (
     Drain,
     FullAction,
     GiveUp,
+    ModelReference,
     NamedVerdict,
     Ports,
     Reject,
@@ -24,13 +25,15 @@ from pytriton_plugins.values import (
 )
 
 if TYPE_CHECKING:
-    from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.model.declaration import ModelDeclaration
 
-FIRST_RESTART = 0.5
-LONGEST_RESTART = 30.0
+MIN_RESTART_DELAY = 0.5
+MAX_RESTART_DELAY = 30.0
 CRASH_WINDOW = 60.0
-MOST_CRASHES = 5
+"""Seconds."""
+
+MAX_CRASHES = 5
+"""Within `CRASH_WINDOW`: the last one ends the restarts."""
 
 
 @hookimpl(trylast=True)
@@ -49,7 +52,7 @@ def pytriton_choose_server(candidates: tuple[Path, ...]) -> Path | None:
 
 @hookimpl(trylast=True)
 def pytriton_choose_ports(ports: Ports, attempt: int) -> Ports | None:
-    """The configured ports; nothing else once one of them is taken."""
+    """The configured ports; no others when one of them is in use."""
     return ports if attempt == 0 else None
 
 
@@ -67,24 +70,24 @@ def pytriton_choose_shm_policy(model: ModelDeclaration, default: ShmPolicy) -> S
 
 @hookimpl(trylast=True)
 def pytriton_choose_shm_full_action(shortage: Shortage) -> FullAction:
-    """What the model's policy says."""
+    """As in the model's policy."""
     policy = shortage.policy
     return Wait(policy.wait) if policy.on_full == "wait" and policy.wait > 0 else Reject()
 
 
 @hookimpl(trylast=True)
 def pytriton_choose_restart(exit: WorkerExit, history: Sequence[WorkerExit]) -> RestartAction:
-    """A back-off that doubles while ends follow each other, and an end to it."""
+    """A back-off that doubles while workers end in quick succession, up to `MAX_CRASHES`."""
     recent = [earlier for earlier in history if exit.at - earlier.at < CRASH_WINDOW]
-    if len(recent) + 1 >= MOST_CRASHES:
-        return GiveUp(f"its worker ended {MOST_CRASHES} times within {CRASH_WINDOW:g} s, last with {exit.description}")
+    if len(recent) + 1 >= MAX_CRASHES:
+        return GiveUp(f"its worker ended {MAX_CRASHES} times within {CRASH_WINDOW:g} s, last with {exit.description}")
     if not recent:
-        return Restart(max(0.0, FIRST_RESTART - exit.uptime))
-    return Restart(min(FIRST_RESTART * 2 ** (len(recent) - 1), LONGEST_RESTART))
+        return Restart(max(0.0, MIN_RESTART_DELAY - exit.uptime))
+    return Restart(min(MIN_RESTART_DELAY * 2 ** (len(recent) - 1), MAX_RESTART_DELAY))
 
 
 @hookimpl(trylast=True)
 def pytriton_choose_readiness(verdicts: tuple[NamedVerdict, ...]) -> Verdict:
     """Ready if all are ok."""
-    wrong = [f"{each.source}: {each.verdict.reason or 'no reason given'}" for each in verdicts if not each.verdict.ok]
-    return Verdict(not wrong, "; ".join(wrong))
+    reasons = [f"{each.source}: {each.verdict.reason or 'no reason given'}" for each in verdicts if not each.verdict.ok]
+    return Verdict(not reasons, "; ".join(reasons))

@@ -9,13 +9,13 @@ import attrs
 
 from pytriton_plugins.config.host_config import DRAIN_SETTINGS, HostConfig, check_drain
 from pytriton_plugins.config.problems import Problems
-from pytriton_plugins.discovery.catalogue import catalogue
 from pytriton_plugins.discovery.entry_points import find_hooks, look_into
 from pytriton_plugins.discovery.environments import find_models_of
 from pytriton_plugins.discovery.references import HookReference, ModelReference
 from pytriton_plugins.discovery.selection import (
     check_requirements,
     conflicts,
+    references_of,
     select_hooks,
     select_models,
     warn_of_unknown,
@@ -105,7 +105,7 @@ def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]
     warn_of_unknown_tables(config.tables.plugins, find_hooks())
     if config.targets:
         try:
-            return [PluginRecord(reference) for reference in catalogue(config.targets)]
+            return [PluginRecord(reference) for reference in references_of(config.targets)]
         except DiscoveryError as error:
             raise ConfigError(*error.problems) from error
     gathered = hooks.add_models(HostStatus(address=config.address))

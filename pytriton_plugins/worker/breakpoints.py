@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from pytriton_plugins.thrown import name_of
+from pytriton_plugins.text.exceptions import name_of
 
 NO_TERMINAL = (
     "a served model has no terminal for a debugger; "
@@ -15,13 +15,13 @@ NO_TERMINAL = (
 
 
 def refuse_breakpoints() -> None:
-    """Have ``breakpoint()`` raise from now on, unless PYTHONBREAKPOINT names something that needs no terminal."""
+    """Have ``breakpoint()`` raise from now on, unless PYTHONBREAKPOINT is set."""
     if not os.environ.get("PYTHONBREAKPOINT"):
         sys.breakpointhook = _refuse
 
 
 def has_no_terminal(error: BaseException) -> bool:
-    """Whether ``error`` is what pdb raises where its input has ended at once, and this is a served worker."""
+    """Whether ``error`` is pdb's for an input that ended at once, in a served worker."""
     return name_of(error) == "BdbQuit" and sys.breakpointhook is _refuse
 
 

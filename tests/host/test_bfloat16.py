@@ -30,5 +30,8 @@ def test_the_bits_come_and_go(host: RunningHost, protocol: str) -> None:
 
 
 def test_the_log_says_so(host: RunningHost) -> None:
-    said = "model negated: bfloat16 tensors are np.uint16 here, the bits of each number, for ml_dtypes is not installed"
-    assert host.log.count(said) == 1
+    line = (
+        "model negated: bfloat16 tensors are np.uint16 arrays of each number's bits, because ml_dtypes is not "
+        "installed; run: pip install ml_dtypes"
+    )
+    assert host.log.count(line) == 1

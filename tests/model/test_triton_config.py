@@ -69,8 +69,11 @@ def test_models_that_a_cache_would_answer_wrongly(model: ModelDeclaration, probl
     ("config", "problem"),
     [
         ({"instance_group": []}, "triton_config has 'instance_group', which the daemon writes itself; write workers=…"),
-        ({"batch_input": []}, "triton_config has 'batch_input', and no such tensor would come; leave it out"),
-        ({"backend": "python"}, "triton_config has 'backend', which the daemon writes itself; leave it out"),
+        (
+            {"batch_input": []},
+            "triton_config has 'batch_input', which is not supported: no such tensor would be added; remove it",
+        ),
+        ({"backend": "python"}, "triton_config has 'backend', which the daemon writes itself; remove it"),
         ({"responseCache": {}}, "triton_config has 'responseCache'; write 'response_cache'"),
         ({"sequence_batching": {}}, "triton_config has sequence_batching, which is not supported: the requests of a "),
     ],
@@ -86,19 +89,19 @@ INPUTS = {"x": {"dims": [2, 5], "zero_data": True}}
 @pytest.mark.parametrize(
     ("sample", "problem"),
     [
-        ("zeros", "triton_config: model_warmup is no list of samples; write ["),
-        ({"inputs": INPUTS, "batch": 1}, "batch is none of its keys name, batch_size, count, inputs"),
+        ("zeros", "triton_config: model_warmup is not a list of samples; write ["),
+        ({"inputs": INPUTS, "batch": 1}, "unknown key batch; the keys are name, batch_size, count, inputs"),
         ({"inputs": INPUTS, "batch_size": 65}, "batch_size is 65; write a whole number from 1 to 64"),
         ({"inputs": INPUTS, "count": 0}, "count is 0; write a whole number from 1 up"),
         ({}, 'it has no inputs; write "inputs": {"x": {'),
         ({"inputs": {}}, "input x is missing"),
-        ({"inputs": {**INPUTS, "z": {}}}, "z is no input; the inputs are x, y"),
-        ({"inputs": {"x": 1}}, 'input x: it is no table; write {"dims": [3], "zero_data": True}'),
+        ({"inputs": {**INPUTS, "z": {}}}, "z is not an input; the inputs are x, y"),
+        ({"inputs": {"x": 1}}, 'input x: it is not a table; write {"dims": [3], "zero_data": True}'),
         ({"inputs": {"x": {"zero_data": True}}}, "input x: dims is []; write lengths that fit [2, -1]"),
         ({"inputs": {"x": {**INPUTS["x"], "dims": [3, 5]}}}, "input x: dims is [3, 5]; write lengths that fit"),
         ({"inputs": {"x": {**INPUTS["x"], "dims": [2, -1]}}}, "input x: dims is [2, -1]; write lengths that fit"),
         ({"inputs": {"x": {"dims": [2, 5]}}}, "input x: write one of zero_data and random_data, with the value true"),
-        ({"inputs": {"x": {**INPUTS["x"], "data_type": "TYPE_FP64"}}}, "input x: data_type is TYPE_FP64, declared is "),
+        ({"inputs": {"x": {**INPUTS["x"], "data_type": "TYPE_FP64"}}}, "input x: data_type is TYPE_FP64; write "),
         ({"inputs": {"x": {"dims": [2, 5], "input_data_file": "x"}}}, "input x: input_data_file is not supported; "),
     ],
 )

@@ -92,4 +92,4 @@ def test_the_stop_uses_what_the_grace_period_leaves(host: RunningHost) -> None:
     assert (
         "drain-timeout is 4 s, grace-period is 9 s, as hook plugin kubernetes (pytriton-plugins-kubernetes " in host.log
     )
-    assert "taken: a grace period of 9 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 200.0 MiB" in host.log
+    assert "using a grace period of 9 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 200.0 MiB" in host.log

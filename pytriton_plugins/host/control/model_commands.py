@@ -26,7 +26,7 @@ from pytriton_plugins.host.supervision.supervisor import ServedModel
 from pytriton_plugins.host.tasks import background, let_go
 from pytriton_plugins.host.workers.process import Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.suggestions import suggestion
+from pytriton_plugins.text.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.registry import Roster

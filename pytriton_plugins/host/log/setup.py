@@ -15,7 +15,7 @@ from typing import Any
 from pytriton_plugins.host.log.rate_limit import LogRate
 from pytriton_plugins.host.log.writer import LineStream, LogWriter
 from pytriton_plugins.text import printable
-from pytriton_plugins.thrown import traced
+from pytriton_plugins.text.exceptions import traced
 
 TRITON = "pytriton.tritonserver.output"
 """The logger of what tritonserver prints itself: its infos are no news unless the level is debug."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytriton_plugins.suggestions import suggestion
+from pytriton_plugins.text.suggestions import suggestion
 
 
 @pytest.mark.parametrize(
