@@ -81,7 +81,7 @@ def test_nothing_is_overwritten(called: Called, tmp_path: Path) -> None:
     (tmp_path / "acme-mean" / "mine").touch()
     ran = called("new", "acme-mean")
     assert ran.code == 2
-    assert "is there already" in ran.err
+    assert "already exists" in ran.err
 
 
 def test_dir_says_where(called: Called, tmp_path: Path) -> None:
