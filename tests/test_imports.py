@@ -34,7 +34,7 @@ OBSERVE = "worker/hooks.py"
 FOR_OBSERVE = ("pytriton_plugins.hooks", "pytriton_plugins.values", "pytriton_plugins.discovery.references")
 
 NEVER_IN_THE_HOST = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker", "importlib", "runpy")
-"""What could import a model plugin."""
+"""Modules that could import a model plugin."""
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -90,7 +90,7 @@ def test_the_worker_side_needs_the_standard_library_and_numpy_only(path: Path) -
     allowed |= {"ml_dtypes"} if show(path) == "model/tensors.py" else set()  # where it is installed, for bfloat16 alone
     for name in imports(path):
         if name.startswith("pytriton_plugins."):
-            assert within(name, own), f"{path} imports {name}, which is no part of the worker side"
+            assert within(name, own), f"{path} imports {name}, which is not part of the worker side"
         else:
             assert name.partition(".")[0] in {*allowed, "pytriton_plugins"}, f"{path} imports {name}"
 

@@ -1,4 +1,4 @@
-"""The files that a plugin would be imported from, found without importing it."""
+"""The files that a plugin would be imported from, found without importing anything."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from pytriton_plugins.discovery.importing import is_path, split_reference
 from pytriton_plugins.discovery.references import ModelReference
 
-_MAX_FILES = 200
+MAX_FILES = 200
+"""Of one package."""
 
 
 def source_files(reference: ModelReference) -> list[str]:
-    """The file of the module, or the files of its package; none for a module of another interpreter."""
+    """The file, or those of the package; none where only another interpreter knows."""
     module, _ = split_reference(reference.value)
     if is_path(module):
         return [module]
@@ -27,4 +28,4 @@ def source_files(reference: ModelReference) -> list[str]:
     folders = spec.submodule_search_locations
     if folders is None:
         return [spec.origin] if spec.origin else []
-    return sorted(str(file) for folder in folders for file in Path(folder).rglob("*.py"))[:_MAX_FILES]
+    return sorted(str(file) for folder in folders for file in Path(folder).rglob("*.py"))[:MAX_FILES]

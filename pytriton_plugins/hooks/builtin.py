@@ -27,13 +27,10 @@ from pytriton_plugins.values import (
 if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
 
-MIN_RESTART_DELAY = 0.5
-MAX_RESTART_DELAY = 30.0
+FIRST_RESTART = 0.5
+LONGEST_RESTART = 30.0
 CRASH_WINDOW = 60.0
-"""Seconds."""
-
-MAX_CRASHES = 5
-"""Within `CRASH_WINDOW`: the last one ends the restarts."""
+MOST_CRASHES = 5
 
 
 @hookimpl(trylast=True)
@@ -77,13 +74,13 @@ def pytriton_choose_shm_full_action(shortage: Shortage) -> FullAction:
 
 @hookimpl(trylast=True)
 def pytriton_choose_restart(exit: WorkerExit, history: Sequence[WorkerExit]) -> RestartAction:
-    """A back-off that doubles while workers end in quick succession, up to `MAX_CRASHES`."""
+    """A back-off that doubles while ends follow each other, and an end to it."""
     recent = [earlier for earlier in history if exit.at - earlier.at < CRASH_WINDOW]
-    if len(recent) + 1 >= MAX_CRASHES:
-        return GiveUp(f"its worker ended {MAX_CRASHES} times within {CRASH_WINDOW:g} s, last with {exit.description}")
+    if len(recent) + 1 >= MOST_CRASHES:
+        return GiveUp(f"its worker ended {MOST_CRASHES} times within {CRASH_WINDOW:g} s, last with {exit.description}")
     if not recent:
-        return Restart(max(0.0, MIN_RESTART_DELAY - exit.uptime))
-    return Restart(min(MIN_RESTART_DELAY * 2 ** (len(recent) - 1), MAX_RESTART_DELAY))
+        return Restart(max(0.0, FIRST_RESTART - exit.uptime))
+    return Restart(min(FIRST_RESTART * 2 ** (len(recent) - 1), LONGEST_RESTART))
 
 
 @hookimpl(trylast=True)

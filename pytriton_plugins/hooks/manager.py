@@ -101,7 +101,7 @@ class HookManager(HookRegistry):
         return answer or Answer(default, BUILT_IN)
 
     def choose_shm_full_action(self, model: ModelDeclaration, shortage: Shortage) -> Answer[FullAction] | None:
-        """What to do about a shortage; None: as in the model's policy."""
+        """The answer to a shortage; None: as in the model's policy."""
         kinds = (Grow, Wait, Reject)
         return self._choose("pytriton_choose_shm_full_action", kinds, model=model, shortage=shortage)
 
@@ -128,7 +128,7 @@ class HookManager(HookRegistry):
     def choose_restart(
         self, worker: WorkerInfo, exit: WorkerExit, history: Sequence[WorkerExit]
     ) -> Answer[RestartAction]:
-        """What replaces a worker that ended unexpectedly."""
+        """The answer to the unexpected end of a worker."""
         kinds = (Restart, GiveUp, StopHost)
         context = {"worker": worker, "exit": exit, "history": tuple(history)}
         return self._choose("pytriton_choose_restart", kinds, **context) or Answer(Restart(0.5), BUILT_IN)

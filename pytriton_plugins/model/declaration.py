@@ -86,7 +86,7 @@ class ModelDeclaration:
 
 
 def wrong_name(name: object) -> str:
-    """What is wrong with a model's name, which becomes a folder and part of a URL; empty for a valid name."""
+    """The problem of a model's name, which becomes a folder and part of a URL; empty for a valid name."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f'invalid model name {name!r}; write name="…" with 1 to 64 of A-Z a-z 0-9 _ -, not beginning with -'
     if name.startswith(RESERVED_PREFIX):

@@ -36,7 +36,7 @@ _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 def wrong_name(name: object, *, unprefixed: bool = False) -> str:
-    """What is wrong with the name of a metric, or nothing; ``unprefixed``: the port shows it without `PREFIX`."""
+    """The problem of a metric's name, empty for a valid one; ``unprefixed``: the port shows it without `PREFIX`."""
     if unprefixed and isinstance(name, str) and name.startswith(RESERVED_PREFIXES):
         reserved = " or ".join(RESERVED_PREFIXES)
         return f"metric {one_line(repr(name), 100)}: names that begin with {reserved} are reserved; write another"
@@ -52,7 +52,7 @@ def names_on_port(kind: str, name: str) -> tuple[str, ...]:
 
 
 def wrong_labels(labels: Mapping[str, object]) -> str:
-    """What is wrong with the labels, or nothing."""
+    """The problem of labels, empty for valid ones."""
     if len(labels) > MAX_LABELS:
         return f"{len(labels)} labels; write at most {MAX_LABELS}"
     for name, value in labels.items():
@@ -72,7 +72,7 @@ def plain_labels(labels: Mapping[str, str]) -> Labels:
 
 
 def wrong_buckets(buckets: Sequence[object]) -> str:
-    """What is wrong with the upper bounds of buckets, or nothing."""
+    """The problem of the upper bounds of buckets, empty for valid ones."""
     if not 1 <= len(buckets) <= MAX_BUCKETS:
         return f"{len(buckets)} buckets; write from 1 to {MAX_BUCKETS} upper bounds"
     if not all(is_number(bound) for bound in buckets):

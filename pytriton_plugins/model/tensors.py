@@ -149,7 +149,7 @@ def _shown(value: Any) -> str:
 
 
 def _dtype_meant(value: Any) -> str:
-    """What to write instead of ``value``, which may be Triton's own name or a dtype of another library."""
+    """A valid dtype to write instead of ``value``, which may be Triton's name or a dtype of another library."""
     word = str(value).rpartition(".")[2]  # str(torch.float32) is 'torch.float32'
     name = word.upper().removeprefix("TYPE_")
     if name in ("BYTES", "STRING"):

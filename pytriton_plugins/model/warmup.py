@@ -18,7 +18,7 @@ _RANDOM_BELOW = 100
 
 
 def warmup_problem(declaration: ModelDeclaration) -> str:
-    """What is wrong with the model's ``model_warmup``; empty for nothing."""
+    """The problem of the model's ``model_warmup``; empty for none."""
     samples = declaration.triton_config.get("model_warmup", [])
     if not isinstance(samples, list) or not all(isinstance(sample, Mapping) for sample in samples):
         return 'model_warmup is not a list of samples; write [{"name": "zeros", "inputs": {…}}]'

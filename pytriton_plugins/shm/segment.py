@@ -52,7 +52,7 @@ class Segment:
             raise ProtocolError(f"segment {number}: its descriptor lacks the seals SHRINK, GROW and SEAL")
         self.number = number
         self.unsent = -1
-        """The descriptor until it is sent to the peer of the channel, then -1."""
+        """The descriptor while it still has to be sent to the peer of the channel, else -1."""
         self.size = os.fstat(descriptor).st_size
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         self.mapping = mmap.mmap(descriptor, self.size, access=access)

@@ -1,4 +1,4 @@
-"""What a start is made of: ports, drain times, options of tritonserver, Triton's configuration of a model."""
+"""Values that are chosen at the start: ports, drain times, options of tritonserver, the configuration of a model."""
 
 from __future__ import annotations
 

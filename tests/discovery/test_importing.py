@@ -1,4 +1,4 @@
-"""References that lead somewhere and all that do not; each mistake is told apart from the others."""
+"""Valid references and invalid ones; each mistake has its own message."""
 
 from __future__ import annotations
 

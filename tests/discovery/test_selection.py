@@ -51,12 +51,12 @@ def test_disabling_what_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -
 
 
 def test_two_plugins_of_one_name_are_both_named() -> None:
-    said = conflicts(FOUND)
-    assert set(said) == {RESNET.label, OTHER.label}
-    text = said[RESNET.label]
+    problems = conflicts(FOUND)
+    assert set(problems) == {RESNET.label, OTHER.label}
+    text = problems[RESNET.label]
     assert "'resnet' comes from Acme_Models 1.0 (acme.resnet) and other 2.0 (other.resnet)" in text
     assert "--no-plugin other" in text
-    assert said[OTHER.label] == f"its name is that of {RESNET.label} as well; see there"
+    assert problems[OTHER.label] == f"its name is that of {RESNET.label} as well; see there"
     assert conflicts(select_models(FOUND, (), ["other"])) == {}
 
 
@@ -72,12 +72,12 @@ def test_requirements_that_are_met() -> None:
 
 
 @pytest.mark.parametrize(
-    ("requirement", "said"),
+    ("requirement", "message"),
     [
         ("acme-nowhere>=1.2", "require acme-nowhere>=1.2: it is not installed; run: pip install"),
         ("numpy>=999", "require numpy>=999: numpy .* is installed; run: pip install 'numpy>=999'"),
     ],
 )
-def test_requirements_that_are_not(requirement: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_requirements_that_are_not(requirement: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         check_requirements([requirement])

@@ -1,4 +1,4 @@
-"""What is served with and without targets."""
+"""The references with and without targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `@infer_func` stores, and the sentence for each mistake in a declaration."""
+"""The declaration that `@infer_func` stores, and the message for each mistake in one."""
 
 from __future__ import annotations
 
@@ -583,10 +583,10 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
 ]  # fmt: skip
 
 
-Said = tuple[str, int, str, str]
+Facts = tuple[str, int, str, str]
 """How it answers, its slots, and the parameters that get the context and the requests."""
 
-FORMS: list[tuple[Any, dict[str, Any], Said]] = [
+FORMS: list[tuple[Any, dict[str, Any], Facts]] = [
     (f_a, LISTS, ("plain", 1, "", "")),
     (f_a, {**LISTS, "threads": 3}, ("plain", 3, "", "")),
     (f_a, {**LISTS, "threads": 256}, ("plain", 256, "", "")),
@@ -610,17 +610,17 @@ FORMS: list[tuple[Any, dict[str, Any], Said]] = [
 ]
 
 
-@pytest.mark.parametrize(("marked", "arguments", "said"), FORMS, ids=lambda each: getattr(each, "__name__", None))
-def test_what_each_form_declares(marked: Any, arguments: dict[str, Any], said: Said) -> None:
+@pytest.mark.parametrize(("marked", "arguments", "facts"), FORMS, ids=lambda each: getattr(each, "__name__", None))
+def test_what_each_form_declares(marked: Any, arguments: dict[str, Any], facts: Facts) -> None:
     if isinstance(marked, type):
         marked = type(marked.__name__, (marked,), {})  # a subclass is not marked
     declaration = declared(mark(marked, **arguments))
-    assert (declaration.answers, declaration.slots, declaration.context, declaration.requests) == said
+    assert (declaration.answers, declaration.slots, declaration.context, declaration.requests) == facts
     assert declaration.inputs == (A,)
-    assert declaration.is_async is said[0].startswith("async")
-    assert declaration.streams is said[0].endswith("stream")
-    assert declaration.takes_requests is bool(said[3])
-    assert declaration.has_details is bool(said[2] or said[3])
+    assert declaration.is_async is facts[0].startswith("async")
+    assert declaration.streams is facts[0].endswith("stream")
+    assert declaration.takes_requests is bool(facts[3])
+    assert declaration.has_details is bool(facts[2] or facts[3])
 
 
 def test_requests_one_by_one_may_have_inputs_of_any_name_and_need_no_defaults() -> None:
@@ -687,10 +687,10 @@ def test_what_is_imported_for_type_checkers_only_is_told_to_move(parameters: str
 def test_a_mistake_is_one_sentence_where_it_is_made(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         make()
-    said = str(caught.value)
-    assert said.startswith(ON)
-    assert message in said
-    assert "\n" not in said
+    text = str(caught.value)
+    assert text.startswith(ON)
+    assert message in text
+    assert "\n" not in text
 
 
 ALL_ARGUMENTS = (
@@ -700,7 +700,7 @@ ALL_ARGUMENTS = (
 
 
 @pytest.mark.parametrize(
-    ("keyword", "said"),
+    ("keyword", "hint"),
     [
         ("output", "write outputs="),
         ("batch", "write max_batch_size="),
@@ -712,10 +712,10 @@ ALL_ARGUMENTS = (
         ("a", ALL_ARGUMENTS),
     ],
 )
-def test_an_unknown_keyword_is_told_what_was_meant(keyword: str, said: str) -> None:
+def test_an_unknown_keyword_is_told_what_was_meant(keyword: str, hint: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         infer_func(inputs=[A], **{keyword: 1})  # type: ignore[call-overload]
-    assert str(caught.value) == f"@infer_func: unknown argument {keyword!r}; {said}"
+    assert str(caught.value) == f"@infer_func: unknown argument {keyword!r}; {hint}"
 
 
 @pytest.mark.parametrize("given", ["add", [A], A, (A,)])

@@ -184,17 +184,17 @@ def test_what_is_wrong_or_missing_is_named(arguments: tuple[Any, ...], message: 
 
 
 @pytest.mark.parametrize(
-    ("keywords", "said"),
+    ("keywords", "message"),
     [
         ({"type": np.float32}, "Tensor: unknown argument 'type'; write dtype="),
         ({"dims": (-1,)}, "Tensor: unknown argument 'dims'; its arguments are name, dtype, shape, optional, arg"),
         ({"Shape": (-1,)}, "Tensor: unknown argument 'Shape'; write shape="),
     ],
 )
-def test_an_unknown_keyword_is_told_what_was_meant(keywords: dict[str, Any], said: str) -> None:
+def test_an_unknown_keyword_is_told_what_was_meant(keywords: dict[str, Any], message: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         Tensor("x", **keywords)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("arg", ["", 5])

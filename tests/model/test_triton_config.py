@@ -1,4 +1,4 @@
-"""What may stand in a `triton_config`, and for which models a response cache would be wrong."""
+"""Valid and invalid keys of a `triton_config`, and the models for which a response cache would be wrong."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_models_whose_answers_may_be_cached(model: ModelDeclaration) -> None:
 )
 def test_models_that_a_cache_would_answer_wrongly(model: ModelDeclaration, problem: str) -> None:
     assert config_problems(model) == []
-    (told,) = config_problems(replace(model, triton_config=CACHED))
-    assert told.startswith(problem)
+    (found,) = config_problems(replace(model, triton_config=CACHED))
+    assert found.startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_models_that_a_cache_would_answer_wrongly(model: ModelDeclaration, probl
     ],
 )
 def test_keys_that_are_not_for_authors(config: dict[str, Any], problem: str) -> None:
-    (told,) = config_problems(declared(x(3), **config))
-    assert told.startswith(problem)
+    (found,) = config_problems(declared(x(3), **config))
+    assert found.startswith(problem)
 
 
 INPUTS = {"x": {"dims": [2, 5], "zero_data": True}}
@@ -108,8 +108,8 @@ INPUTS = {"x": {"dims": [2, 5], "zero_data": True}}
 def test_samples_with_mistakes(sample: Any, problem: str) -> None:
     model = declared(x(2, -1), x(name="y", optional=True), model_warmup=[sample])
     where = "" if isinstance(sample, str) else "triton_config: model_warmup: sample 1: "
-    (told,) = config_problems(model)
-    assert told.startswith(where + problem)
+    (found,) = config_problems(model)
+    assert found.startswith(where + problem)
 
 
 @pytest.mark.parametrize("kind", ["zero_data", "random_data"])

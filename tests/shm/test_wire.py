@@ -178,8 +178,8 @@ def test_an_unknown_outcome_is_written() -> None:
 
 
 def test_a_response_block_with_parameters_is_written() -> None:
-    said: list[tuple[str, Value]] = [("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)]
-    parameters = [response_parameter(0, name, value) for name, value in said]
+    values: list[tuple[str, Value]] = [("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)]
+    parameters = [response_parameter(0, name, value) for name, value in values]
     assert wire.response_block(OUTCOMES, OUTPUTS, parameters) == golden("response", "told")
 
 

@@ -27,7 +27,7 @@ def pytriton_check_readiness(settings: Mapping[str, Any]) -> Verdict | None:
 
 
 def _reason(name: str, result: Callable[[float], None], timeout: float) -> str:
-    """What is wrong with one dependency; empty for nothing."""
+    """The problem of one dependency; empty for none."""
     try:
         result(timeout)
     except urllib.error.HTTPError as error:

@@ -1,4 +1,4 @@
-"""What the plugin makes of a pod's variables, limits and files."""
+"""The answers of the plugin to a pod's variables, limits and files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_without_the_variable_there_is_no_answer(text: str | None, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"share": 0}, "share is 0; write a number above 0, at most 1"),
         ({"share": 1.5}, "share is 1.5; write a number above 0, at most 1"),
@@ -61,8 +61,8 @@ def test_without_the_variable_there_is_no_answer(text: str | None, monkeypatch: 
         ({"shares": 1}, "unknown key 'shares'; the keys are share, models, not_ready_file"),
     ],
 )
-def test_settings_that_make_no_sense_end_the_start(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(HookError, match=re.escape(said)):
+def test_settings_that_make_no_sense_end_the_start(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(HookError, match=re.escape(message)):
         hook_manager(plugin, settings=settings).choose_drain(IN_A_POD)
 
 
@@ -105,7 +105,7 @@ def test_never_below_the_start_nor_above_the_default(monkeypatch: pytest.MonkeyP
 
 
 def reason(file: Path | str) -> str:
-    """What is said against ready with this file, "" for nothing."""
+    """Why the daemon is not ready with this file; empty for no objection."""
     verdicts = hook_manager(plugin, settings={"not_ready_file": str(file)}).check_readiness(HostStatus())
     assert all(not verdict.ok for _, verdict in verdicts)
     return "; ".join(verdict.reason for _, verdict in verdicts)
@@ -118,7 +118,7 @@ def test_no_file_no_objection(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "suffix"),
     [
         (b"", ""),
         (b"\n", ""),
@@ -129,10 +129,10 @@ def test_no_file_no_objection(tmp_path: Path) -> None:
         (b"x" * 1_000_000, f": {'x' * 99}…"),
     ],
 )
-def test_the_first_line_is_the_reason(tmp_path: Path, content: bytes, said: str) -> None:
+def test_the_first_line_is_the_reason(tmp_path: Path, content: bytes, suffix: str) -> None:
     file = tmp_path / "not-ready"
     file.write_bytes(content)
-    assert reason(file) == f"{file} exists{said}"
+    assert reason(file) == f"{file} exists{suffix}"
 
 
 def test_what_is_no_file_counts_and_holds_nobody_up(tmp_path: Path) -> None:
@@ -163,11 +163,11 @@ def test_a_file_from_before_the_start_is_warned_of(tmp_path: Path, caplog: pytes
     (tmp_path / "off").write_text("maintenance\n")
     with caplog.at_level(logging.WARNING, "pytriton.kubernetes"):
         hook_manager(plugin, settings={"not_ready_file": str(tmp_path / "off")}).on_host_start(HostStatus())
-    said = f"{tmp_path}/off exists: maintenance since before this start: not ready until it is removed"
-    assert caplog.messages == [said]
+    message = f"{tmp_path}/off exists: maintenance since before this start: not ready until it is removed"
+    assert caplog.messages == [message]
 
 
-def told(caplog: pytest.LogCaptureFixture, *, level: int = logging.INFO, **settings: Any) -> str:
+def logged(caplog: pytest.LogCaptureFixture, *, level: int = logging.INFO, **settings: Any) -> str:
     caplog.clear()
     with caplog.at_level(level, "pytriton.kubernetes"):
         hook_manager(plugin, settings=settings).on_host_start(HostStatus())
@@ -179,15 +179,15 @@ def test_what_was_taken_from_where(
     limit: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Outside a pod it is logged at DEBUG only.
-    assert told(caplog, level=logging.DEBUG) == (
+    assert logged(caplog, level=logging.DEBUG) == (
         "using no grace period (POD_TERMINATION_GRACE_PERIOD is not set); no memory limit; not-ready file "
         "/tmp/pytriton-not-ready from the default"
     )
     limit.write_text(f"{512 * MIB}\n")
-    assert "; a memory limit of 512.0 MiB from the container's cgroup, 0.5 of it for the shared" in told(caplog)
+    assert "; a memory limit of 512.0 MiB from the container's cgroup, 0.5 of it for the shared" in logged(caplog)
     monkeypatch.setenv(plugin.GRACE_PERIOD, "60")
     monkeypatch.setenv(plugin.MEMORY_LIMIT, str(1024 * MIB))
-    assert told(caplog, share=0.25, models=2, not_ready_file="/tmp/off") == (
+    assert logged(caplog, share=0.25, models=2, not_ready_file="/tmp/off") == (
         "using a grace period of 60 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 1024.0 MiB from "
         "POD_MEMORY_LIMIT, 0.25 of it for the shared memory of 2 models; not-ready file /tmp/off "
         "from [plugins.kubernetes] not_ready_file"

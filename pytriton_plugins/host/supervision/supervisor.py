@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pytriton_plugins.config.overrides import configured, is_required, worker_count
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
-from pytriton_plugins.hooks.builtin import MAX_RESTART_DELAY
+from pytriton_plugins.hooks.builtin import LONGEST_RESTART
 from pytriton_plugins.hooks.manager import BUILT_IN
 from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish, fixed_fields, ledger_of
 from pytriton_plugins.host.memory.ledger import in_mib
@@ -220,10 +220,10 @@ class ServedModel:
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
             # A request that ends whoever runs it must not cost the model the workers that are well.
-            said = f"its others serve on, and another is started in {MAX_RESTART_DELAY:g} s"
+            said = f"its others serve on, and another is started in {LONGEST_RESTART:g} s"
             _LOG.error("model %s: %s; %s", self.name, action.reason, said)
             self.restarts += 1
-            await asyncio.sleep(MAX_RESTART_DELAY)
+            await asyncio.sleep(LONGEST_RESTART)
         elif isinstance(action, GiveUp):
             self.give_up(action.reason)
         else:

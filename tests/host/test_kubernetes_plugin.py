@@ -1,4 +1,4 @@
-"""What the daemon makes of the answers of `plugins/kubernetes` when it starts."""
+"""The answers of `plugins/kubernetes` at the start of the daemon."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def no_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drain(folder: Path, **flags: object) -> Drain:
-    """What the daemon makes of the plugin's answer in a pod, with these options."""
+    """The drain that the daemon uses in a pod, with these options and the plugin."""
     config = load_config((), flags, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, folder)
     return with_drain(config, hook_manager(plugin)).drain
 
@@ -57,17 +57,17 @@ def test_the_drain_uses_what_the_grace_period_leaves(
 
 
 @pytest.mark.parametrize(
-    ("grace", "flags", "said"),
+    ("grace", "flags", "text"),
     [
         ("8", {}, "is 1 s too short: drain-delay 5 + drain-timeout 1 + 3 s to end everything = 9 s"),
         ("0", {"drain_delay": "0"}, "is 4 s too short: drain-delay 0 + drain-timeout 1 + 3 s to end everything = 4 s"),
     ],
 )
 def test_too_short_a_grace_period_ends_the_start(
-    grace: str, flags: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    grace: str, flags: dict[str, object], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(plugin.GRACE_PERIOD, grace)
-    expected = f"(POD_TERMINATION_GRACE_PERIOD={grace}) {said}; raise terminationGracePeriodSeconds and the variable;"
+    expected = f"(POD_TERMINATION_GRACE_PERIOD={grace}) {text}; raise terminationGracePeriodSeconds and the variable;"
     with pytest.raises(HookError, match=re.escape(expected)):
         drain(tmp_path, **flags)
 
