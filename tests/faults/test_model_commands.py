@@ -424,7 +424,7 @@ def test_a_change_waits_for_another(site: Site, tmp_path: Path) -> None:
         assert done.returncode == 1
         assert done.stderr == (
             "waiting for another change of models …\n"
-            "pytriton-host: it is not done within 0.3 s and goes on; see 'pytriton-host status'\n"
+            "pytriton-host: timed out after 0.3 s; still running, see 'pytriton-host status'\n"
         )
         gate.open()
         assert unloading.result(20).returncode == 0

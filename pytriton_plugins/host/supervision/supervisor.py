@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytriton_plugins.config.overrides import configured, is_required, worker_count
 from pytriton_plugins.discovery.references import ModelReference
@@ -15,14 +15,16 @@ from pytriton_plugins.hooks.builtin import LONGEST_RESTART
 from pytriton_plugins.hooks.manager import BUILT_IN
 from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish, fixed_fields, ledger_of
 from pytriton_plugins.host.memory.ledger import in_mib
-from pytriton_plugins.host.supervision.backend_model import ModelLink
-from pytriton_plugins.host.supervision.channels import Connections
-from pytriton_plugins.host.supervision.context import Surroundings
+from pytriton_plugins.host.supervision.backend_model import BackendModel
+from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.system.child import first_end
-from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.host.workers.process import Order, Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.supervision.context import ModelContext
+    from pytriton_plugins.host.triton.server import TritonServer
 
 _LOG = logging.getLogger("pytriton.host")
 SPAWN_AGAIN_AFTER = 0.5
@@ -38,19 +40,19 @@ NOT_READY_AFTER = 0.5
 """A model without a live worker for this many seconds is not ready."""
 
 
-class Swapped(NamedTuple):
+class SwapResult(NamedTuple):
     """How many of a model's live workers have successors."""
 
     done: int
     live: int
 
 
-class ServedModel:
+class ModelSupervisor:
     """Keeps ``workers`` workers of one model alive and connected. A dead one costs what was in flight with it only."""
 
     _numbers = itertools.count(1)
 
-    def __init__(self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration) -> None:
+    def __init__(self, host: ModelContext, reference: ModelReference, declaration: ModelDeclaration) -> None:
         """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
         self.number = next(self._numbers)
         self.reference = reference
@@ -69,8 +71,8 @@ class ServedModel:
         """Triton has let go of it."""
         self.restarts = 0
         self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
-        self._link = ModelLink(self.number, declaration, self.required)
-        self.live = Connections(declaration.slots, self.ledger, self._link, host.changed)
+        self._link = BackendModel(self.number, declaration, self.required)
+        self.live = WorkerChannels(declaration.slots, self.ledger, self._link, host)
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._places: list[asyncio.Task[None]] = []
@@ -111,7 +113,7 @@ class ServedModel:
         """Whether a worker of it waits for its turn."""
         return self._host.turns.awaits(self)
 
-    async def swap(self, reference: ModelReference, first: Worker | None) -> Swapped:
+    async def swap(self, reference: ModelReference, first: Worker | None) -> SwapResult:
         """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
 
         ``reference``: the plugin as it is installed by now.
@@ -132,11 +134,11 @@ class ServedModel:
             if not trial.done():
                 if not done:
                     self.reference = before
-                return Swapped(done, len(live))
+                return SwapResult(done, len(live))
             self._places.append(place)
             # One that has ended meanwhile has a successor of its own, which has imported the change as well.
             self.live.retire(worker if worker in self.live.workers else trial.result())
-        return Swapped(len(live), len(live))
+        return SwapResult(len(live), len(live))
 
     def retire(self) -> None:
         """Let every worker finish what it has; no other comes."""

@@ -51,7 +51,7 @@ _SLOT_DESCRIPTORS = 3
 
 FEWEST_CLIENTS = 64
 AMPLE_CLIENTS = 256
-"""Connections, each of which is a descriptor in tritonserver."""
+"""WorkerChannels, each of which is a descriptor in tritonserver."""
 
 _LAST_DESCRIPTORS = 16
 _LAST_PART = 32
