@@ -10,6 +10,7 @@ from typing import Any
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.config_parts import server_settings
 from pytriton_plugins.host.control.handlers import Answering
 from pytriton_plugins.host.control.server import ControlSocket
 from pytriton_plugins.host.log.recent_errors import RecentErrors
@@ -33,7 +34,7 @@ from pytriton_plugins.host.triton.repository import CATEGORY
 from pytriton_plugins.host.triton.repository_watch import RepositoryWatch
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.host.triton.supervisor import Keeper
-from pytriton_plugins.host.triton.version_check import check_age
+from pytriton_plugins.host.triton.version_check import check_version
 from pytriton_plugins.host.watchdog import Heartbeat
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import (
@@ -129,9 +130,10 @@ class Host:
         return self._exit_code
 
     async def _start_server(self) -> TritonServer:
+        settings = server_settings(self.config)
         server = await TritonServer.start(
             self.found,
-            self.config,
+            settings,
             self._ports,
             self._run_dir.path,
             self.roster.on_backend_need,
@@ -139,7 +141,7 @@ class Host:
             self.roster.on_model_gone,
         )
         try:
-            await check_age(server, self.config)
+            await check_version(server, settings)
         except BaseException:
             server.child.kill()
             await server.release()
@@ -189,7 +191,7 @@ class Host:
         self.hooks.now_serving()
         reasons = await self.health.next_reasons()
         self._write_addresses()
-        self._report.show_models(self._ports, reasons)
+        self._report.show_models(self.config.address, self._ports, self.listening_ports, reasons)
 
     def _write_addresses(self) -> None:
         """For programs that started this host on free ports: where it listens."""
@@ -250,7 +252,7 @@ class Host:
     @property
     def listening_ports(self) -> dict[str, int | None]:
         """The ports by name, None for a protocol that is switched off."""
-        return listening_ports(self.config, self._ports)
+        return listening_ports(self.config.server_options, self._ports)
 
     def status(self) -> HostStatus:
         """What hooks see."""

@@ -12,6 +12,7 @@ from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.supervision.plugins import (
     PluginRecord,
     conflict,
@@ -52,7 +53,7 @@ async def _inspect(
     config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], on_done: Callable[[Inspected], object]
 ) -> list[Inspected]:
     numbers = itertools.count(1)
-    turns = turns_of(config)
+    turns = turns_of(config.start_parallelism)
 
     async def one(record: PluginRecord) -> Inspected:
         if record.error:
@@ -78,7 +79,7 @@ async def _declared(
     config: HostConfig, hooks: HookManager, turns: Turns, record: PluginRecord, number: int
 ) -> tuple[ModelDeclaration, ...]:
     def start() -> Worker:
-        launch = launch_of(config, hooks, record.reference, None, number)
+        launch = launch_of(launch_settings(config), hooks, record.reference, None, number)
         return Worker(number, record.reference, launch, lambda worker, message: None, lambda worker: None)
 
     worker, declared = await imported(turns, record, start, config.import_timeout)

@@ -6,43 +6,43 @@ import asyncio
 import contextlib
 import socket
 
+from pytriton_plugins.config.effective_model import EffectiveModel
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.memory.ledger import Grant
+from pytriton_plugins.host.memory.ledger import Grant, Ledger
 from pytriton_plugins.host.triton.queue_policy import own_policy
 from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.text import in_bytes
-from pytriton_plugins.values import ShmPolicy
 
-WAIT_FOR_WORKER = 30.0
+WORKER_TIMEOUT = 30.0
 """Seconds that a batch waits for a worker before it fails with UNAVAILABLE."""
 
 
 class ModelLink:
     """Speaks of the model ``number``; before its first channel the backend has its declaration."""
 
-    def __init__(self, number: int, declaration: ModelDeclaration, required: bool) -> None:
+    def __init__(self, number: int, model: EffectiveModel, ledger: Ledger) -> None:
         self._number = number
-        self._declaration = declaration
-        self._required = required
+        self._model = model
+        self._ledger = ledger
         self._declaring = asyncio.Lock()
         self._server: TritonServer | None = None
 
-    async def declare(self, server: TritonServer, policy: ShmPolicy, *, lend: bool) -> None:
-        """Tell the server of the model, if it has not been told. ``lend``: clients may lend memory."""
+    async def declare(self, server: TritonServer) -> None:
+        """Declare the model to this server, once."""
         async with self._declaring:
             if self._server is not server:
-                declaration = pack_declaration(
-                    self._declaration,
-                    wait=WAIT_FOR_WORKER,
+                declaration, policy = self._model.declaration, self._ledger.policy
+                message = pack_declaration(
+                    declaration,
+                    wait=WORKER_TIMEOUT,
                     largest_response=policy.max,
-                    lend=lend and policy.lend,
-                    spare=not self._required,
+                    lend=self._model.clients_lend and policy.lend,
+                    spare=not self._model.required,
                     trim_after=policy.trim_after,
-                    queue=own_policy(self._declaration),
+                    queue=own_policy(declaration),
                 )
-                await server.declare(self._number, declaration)
+                await server.declare(self._number, message)
                 self._server = server
 
     def introduce(self, channel: int, sock: socket.socket, request: Grant) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.resolver import ModelResolver
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory.ledger import Budget
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Surroundings(Protocol):
     """What a model needs of its host."""
 
-    config: HostConfig
+    resolver: ModelResolver
     hooks: HookManager
     budget: Budget
     turns: Turns

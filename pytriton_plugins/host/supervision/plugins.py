@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.config.overrides import configured
+from pytriton_plugins.config.overrides import configured, worker_count
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.discovery.selection import warn_of_unknown_models
 from pytriton_plugins.errors import ConfigError, LimitError
 from pytriton_plugins.host.supervision.supervisor import ServedModel
-from pytriton_plugins.host.system.resource_limits import check_descriptors, demand_of
+from pytriton_plugins.host.system.resource_limits import Demand, check_descriptors
 from pytriton_plugins.host.workers.process import Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration, wrong_name
 
@@ -183,7 +183,8 @@ def _without_conflicts(
 def refuse_too_many(roster: Roster, declarations: Sequence[ModelDeclaration]) -> None:
     """Raises LimitError for models that would leave clients no descriptors beside what is served."""
     served = [model.declaration for model in roster.models.values() if not model.error]
-    check_descriptors(demand_of(roster.config, [*served, *declarations]))
+    models = [*served, *declarations]
+    check_descriptors(Demand.of((worker_count(roster.config, model), model.slots) for model in models))
 
 
 def refuse_other_tensors(roster: Roster, reference: ModelReference, declarations: list[ModelDeclaration]) -> None:

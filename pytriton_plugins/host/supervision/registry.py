@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.resolver import ModelResolver
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, ProtocolError, ServerError, ServerGone
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import Wish
 from pytriton_plugins.host.memory.ledger import Budget
 from pytriton_plugins.host.metrics.registry import Metrics, Model
 from pytriton_plugins.host.notifier import Teller
 from pytriton_plugins.host.supervision.plugins import PluginRecord
 from pytriton_plugins.host.supervision.supervisor import ServedModel
-from pytriton_plugins.host.supervision.triton_config import final_config
+from pytriton_plugins.host.supervision.triton_config import TritonConfigs
 from pytriton_plugins.host.timeouts import within
+from pytriton_plugins.host.triton.options import has_cache
 from pytriton_plugins.host.triton.repository import CATEGORY, add_model, plain_config, write_config
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.host.workers.launching import imported, launch_of, worker_hooks
@@ -50,8 +53,11 @@ class Roster:
         """``changed`` is called when something may be ready that was not, or the other way round."""
         self.config = config
         self.hooks = hooks
+        self.resolver = ModelResolver(config, hooks)
         self.budget = Budget(config.shm_total)
-        self.turns = turns_of(config)
+        self.turns = turns_of(config.start_parallelism)
+        self._launch_settings = launch_settings(config)
+        self._configs = TritonConfigs(hooks, has_cache=has_cache(config.server_options), reloads=config.reload)
         self.metrics = Metrics()
         self.models: dict[tuple[str, int], ServedModel] = {}
         self.records: list[PluginRecord] = []
@@ -137,11 +143,11 @@ class Roster:
 
     def launch_of(self, reference: ModelReference, model: ModelDeclaration | None, number: int) -> Launch:
         """How a worker for the plugin, or for one model of it, is started; raises HookError while the host starts."""
-        return launch_of(self.config, self.hooks, reference, model, number)
+        return launch_of(self._launch_settings, self.hooks, reference, model, number)
 
     def worker_hooks(self) -> list[dict[str, Any]]:
         """The hook plugins that workers import, as they are told of them."""
-        return worker_hooks(self.config, self.hooks)
+        return worker_hooks(self._launch_settings, self.hooks)
 
     def worker_is_ready(self, worker: Worker) -> None:
         self._teller.tell(self.hooks.on_worker_ready, worker.info)
@@ -204,7 +210,7 @@ class Roster:
             named = [each for each in self.models.values() if each.name == model.name]
             others = [each for each in named if each.loaded and each is not model]
             if others:
-                await server.load(model.name, final_config(self.config, self.hooks, others), timeout)
+                await server.load(model.name, self._configs.of(others), timeout)
             else:
                 await server.control.unload(model.name, timeout=timeout)
             try:
@@ -218,7 +224,7 @@ class Roster:
         async with self.loading(model.name):
             loaded = [other for other in self.models.values() if other.name == model.name and other.loaded]
             add_model(self._repository, model.declaration)
-            config = final_config(self.config, self.hooks, [model, *loaded])
+            config = self._configs.of([model, *loaded])
             if model in self._passing:
                 # Triton passes over a load whose configuration is the one that it has.
                 config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(model.number)}}
