@@ -34,10 +34,11 @@ def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = (
     problems = Problems()
     config = read_config(targets, flags_of(ctx) if ctx else {}, os.environ, here(), problems)
     if config.server_options:
+        from pytriton_plugins.host.config_parts import server_settings
         from pytriton_plugins.host.triton.options import check_server_options
 
         with problems:
-            check_server_options(config)
+            check_server_options(server_settings(config))
     problems.tell()
     return config
 

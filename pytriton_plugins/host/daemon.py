@@ -8,6 +8,7 @@ import os
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from pytriton_plugins.host.config_parts import server_settings
 from pytriton_plugins.host.control.handlers import Handlers
 from pytriton_plugins.host.control.model_commands import ModelCommands
 from pytriton_plugins.host.control.server import ControlServer
@@ -29,7 +30,7 @@ from pytriton_plugins.host.triton.repository import CATEGORY
 from pytriton_plugins.host.triton.repository_watch import RepositoryWatch
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.host.triton.supervisor import Keeper
-from pytriton_plugins.host.triton.version_check import check_age
+from pytriton_plugins.host.triton.version_check import check_version
 from pytriton_plugins.host.watchdog import Watchdog
 from pytriton_plugins.values import HostStatus, NamedVerdict
 
@@ -124,9 +125,10 @@ class Daemon:
         return self._exit_code
 
     async def _start_server(self) -> TritonServer:
+        settings = server_settings(self.config)
         server = await TritonServer.start(
             self.found,
-            self.config,
+            settings,
             self._ports,
             self._paths.folder,
             self.registry.on_backend_need,
@@ -134,7 +136,7 @@ class Daemon:
             self.registry.on_model_gone,
         )
         try:
-            await check_age(server, self.config)
+            await check_version(server, settings)
         except BaseException:
             server.child.kill()
             await server.release()
@@ -185,7 +187,7 @@ class Daemon:
         self.hooks.now_serving()
         reasons = await self.readiness.next_reasons()
         self._write_addresses()
-        self._report.show_models(self._ports, reasons)
+        self._report.show_models(self.config.address, self._ports, self.listening_ports, reasons)
 
     def _write_addresses(self) -> None:
         """For programs that started this host on free ports: where it listens."""
@@ -244,7 +246,7 @@ class Daemon:
     @property
     def listening_ports(self) -> dict[str, int | None]:
         """The ports by name, None for a protocol that is switched off."""
-        return listening_ports(self.config, self._ports)
+        return listening_ports(self.config.server_options, self._ports)
 
     def status(self) -> HostStatus:
         """What hooks see."""

@@ -11,6 +11,7 @@ import attrs
 
 from pytriton_plugins.discovery.conflicts import ProvidedModel, model_conflicts
 from pytriton_plugins.errors import HookError
+from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.supervision.plugins import PluginFailed, PluginImporter
 from pytriton_plugins.host.supervision.records import warn_of_unknown_names
 from pytriton_plugins.host.system.child import kill_children
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.supervision.records import PluginRecord
+    from pytriton_plugins.host.workers.launching import LaunchSettings
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 _END_TIMEOUT = 0.5
@@ -44,7 +46,7 @@ def inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginReco
 
 
 async def _inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
-    importer = PluginImporter(config, turns_of(config), _Workers(config, hooks))
+    importer = PluginImporter(config, turns_of(config.start_parallelism), _Workers(launch_settings(config), hooks))
     try:
         inspected = await asyncio.gather(*(_inspected(importer, record) for record in records))
     finally:
@@ -56,14 +58,14 @@ async def _inspect(config: HostConfig, hooks: HookManager, records: Sequence[Plu
 class _Workers:
     """Starts workers that only import."""
 
-    def __init__(self, config: HostConfig, hooks: HookManager) -> None:
-        self._config = config
+    def __init__(self, settings: LaunchSettings, hooks: HookManager) -> None:
+        self._settings = settings
         self._hooks = hooks
         self._numbers = itertools.count(1)
 
     def new_worker(self, reference: ModelReference) -> Worker:
         number = next(self._numbers)
-        launch = launch_of(self._config, self._hooks, reference, None, number)
+        launch = launch_of(self._settings, self._hooks, reference, None, number)
         return Worker(number, reference, launch, lambda worker, message: None, lambda worker: None)
 
 

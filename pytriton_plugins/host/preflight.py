@@ -14,12 +14,13 @@ from pytriton_plugins.discovery.references import HookReference
 from pytriton_plugins.discovery.selection import check_requirements, select_hooks
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.host.config_parts import port_settings, server_settings
 from pytriton_plugins.host.supervision.records import PluginRecord, find_plugins
-from pytriton_plugins.host.system.network import with_address
+from pytriton_plugins.host.system.network import served_address
 from pytriton_plugins.host.system.ports import choose_ports
-from pytriton_plugins.host.system.resource_limits import check_limits, least_demand
+from pytriton_plugins.host.system.resource_limits import Demand, check_limits
 from pytriton_plugins.host.triton.locate import FoundServer, find_tritonserver
-from pytriton_plugins.host.triton.options import check_known_options, check_server_options
+from pytriton_plugins.host.triton.options import ServerSettings, check_known_options, check_server_options
 from pytriton_plugins.values import Ports, ServerOptions
 
 _LOG = logging.getLogger("pytriton.host")
@@ -43,7 +44,7 @@ def prepare(config: HostConfig) -> PreparedStart:
     """
     problems = Problems()
     with problems:
-        check_server_options(config)
+        check_server_options(server_settings(config))
     hooks = _hooks_of(config, problems)
     records = problems.attempt(lambda: _found_plugins(config, hooks)) or []
     found = problems.attempt(lambda: find_tritonserver(config.tritonserver, hooks))
@@ -53,9 +54,9 @@ def prepare(config: HostConfig) -> PreparedStart:
     with problems:
         config = with_drain(config, hooks)
     with problems:
-        check_limits(least_demand(config, sum(not record.error for record in records)))
+        check_limits(Demand.of_plugins(sum(not record.error for record in records), config.workers or 1))
     reachable = problems.attempt(lambda: with_address(config))
-    ports = problems.attempt(lambda: choose_ports(reachable, hooks)) if reachable else None
+    ports = problems.attempt(lambda: choose_ports(port_settings(reachable), hooks)) if reachable else None
     problems.tell()
     assert reachable is not None
     assert found is not None
@@ -91,12 +92,17 @@ def _found_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]
     return records
 
 
+def with_address(config: HostConfig) -> HostConfig:
+    """``config`` with the IP address to listen on in place of a name; raises ConfigError where there is none."""
+    return attrs.evolve(config, address=served_address(config.address, config.server_options))
+
+
 def with_server_options(config: HostConfig, hooks: HookManager, found: FoundServer) -> HostConfig:
     """``config`` with the options of tritonserver as hook plugins edit them; what is configured stays as it is.
 
     Raises ConfigError for what is configured and this tritonserver does not know, HookError for what no plugin may add.
     """
-    check_known_options(found, config)
+    check_known_options(found, config.server_options)
     answer = hooks.edit_server_options(ServerOptions(config.server_options))
     if answer.value.items == config.server_options:
         return config
@@ -104,16 +110,16 @@ def with_server_options(config: HostConfig, hooks: HookManager, found: FoundServ
     added = tuple(item for item in answer.value.items if item[0] not in configured)
     edited = attrs.evolve(config, server_options=(*config.server_options, *added))
     try:
-        _check_options(attrs.evolve(config, server_options=added), found)
+        _check_options(attrs.evolve(server_settings(config), options=added), found)
     except ConfigError as error:
         where = f"hook plugin {answer.plugin}: pytriton_edit_server_options"
         raise HookError(*[f"{where}: {problem}" for problem in error.problems]) from None
     return edited
 
 
-def _check_options(config: HostConfig, found: FoundServer) -> None:
-    check_server_options(config)
-    check_known_options(found, config)
+def _check_options(settings: ServerSettings, found: FoundServer) -> None:
+    check_server_options(settings)
+    check_known_options(found, settings.options)
 
 
 def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:

@@ -7,14 +7,14 @@ import logging
 import os
 
 from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.host.config_parts import server_settings
 from pytriton_plugins.host.control.paths import HostPaths
 from pytriton_plugins.host.daemon import Daemon
 from pytriton_plugins.host.log.recent_errors import RecentErrors
 from pytriton_plugins.host.log.setup import Log, set_up_logging
 from pytriton_plugins.host.preflight import prepare
-from pytriton_plugins.host.system.container import in_container
 from pytriton_plugins.host.system.hardening import forbid_core_dumps
-from pytriton_plugins.host.system.network import is_loopback
+from pytriton_plugins.host.system.network import in_container, is_loopback
 from pytriton_plugins.host.system.resource_limits import raise_descriptors
 from pytriton_plugins.host.system.run_dir import RunDir
 from pytriton_plugins.host.triton.options import warn_of_server_options
@@ -42,7 +42,7 @@ def _run(config: HostConfig, log: Log) -> int:
     raise_descriptors()
     prepared = prepare(config)
     config = prepared.config
-    warn_of_server_options(config)
+    warn_of_server_options(server_settings(config))
     if is_loopback(config.address) and in_container():
         _LOG.warning(
             "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
 from pytriton_plugins.host.sample_requests import calls
-from pytriton_plugins.host.system.network import bracketed, called_at, listening_ports, listens
+from pytriton_plugins.host.system.network import bracketed, called_at
 from pytriton_plugins.text import first_few, printable
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.host.log.setup import Log
     from pytriton_plugins.host.supervision.registry import ModelRegistry
     from pytriton_plugins.model.declaration import ModelDeclaration
@@ -79,14 +78,17 @@ class StartupReport:
             self._log.keep_below(f"starting, {loop.time() - began:.0f} s: {awaited(self._registry)}")
             await asyncio.sleep(_REFRESH_INTERVAL)
 
-    def show_models(self, ports: Ports, reasons: Sequence[str]) -> None:
-        """The table of plugins and models, why the host is not ready, and how to call each model."""
+    def show_models(self, address: str, ports: Ports, served: Mapping[str, int | None], reasons: Sequence[str]) -> None:
+        """The table of plugins and models, why the host is not ready, and how to call each model.
+
+        ``served``: the port of each protocol by name, None for one that is switched off.
+        """
         self.end_progress()
         rows = [*self._models(), *self._broken()]
         loaded = [model.declaration for model in self._registry.models.values() if model.loaded]
-        config, columns = self._registry.config, self._log.columns
+        columns = self._log.columns
         # The text is made by the thread that writes it: with hundreds of models that takes too long for this loop.
-        self._log.print(lambda: _text(rows, loaded, reasons, config, ports, columns))
+        self._log.print(lambda: _text(rows, loaded, reasons, address, ports, served, columns))
 
     def _models(self) -> Iterable[Row]:
         for model in self._registry.models.values():
@@ -105,8 +107,9 @@ def _text(
     rows: Sequence[Row],
     loaded: Sequence[ModelDeclaration],
     reasons: Sequence[str],
-    config: HostConfig,
+    address: str,
     ports: Ports,
+    served: Mapping[str, int | None],
     columns: int | None,
 ) -> str:
     from rich.console import Console
@@ -120,8 +123,8 @@ def _text(
     console.print(_fitting(console, rows, columns))
     for problem in _problems(rows, reasons, columns):
         console.print(Text(printable(problem), "red"))
-    address, over_http = bracketed(called_at(config.address)), listens(config, "http")
-    console.print(f"\n{_listening(address, listening_ports(config, ports))}")
+    address, over_http = bracketed(called_at(address)), served["http"] is not None
+    console.print(f"\n{_listening(address, served)}")
     for declaration in loaded[:_MAX_SAMPLES]:
         console.print("\n" + "\n".join(map(printable, calls(declaration, address, ports, over_http=over_http))))
     if len(loaded) > _MAX_SAMPLES:
@@ -181,7 +184,7 @@ def awaited(registry: ModelRegistry) -> str:
     return printable("; ".join(parts) or "opening") + " …"
 
 
-def _listening(address: str, ports: dict[str, int | None]) -> str:
+def _listening(address: str, ports: Mapping[str, int | None]) -> str:
     """Where each protocol that is served can be called."""
     forms = {"http": "HTTP http://{}", "grpc": "gRPC {}", "metrics": "metrics http://{}/metrics"}
     served = {name: port for name, port in ports.items() if port is not None}

@@ -29,6 +29,7 @@ from pytriton_plugins.values import Ports
 from tests.support.sandbox.loggers import restored_loggers
 
 PORTS = Ports(8000, 8001, 8002)
+SERVED = {"http": 8000, "grpc": 8001, "metrics": 8002}
 
 
 def reference(name: str) -> ModelReference:
@@ -52,7 +53,9 @@ def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Daemon, L
 def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with a_host(tmp_path, "fe80::1") as (host, log):
         host.registry.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
-        StartupReport(host.registry, log).show_models(PORTS, ["plugin [red]: no module [x]"])
+        StartupReport(host.registry, log).show_models(
+            host.config.address, PORTS, host.listening_ports, ["plugin [red]: no module [x]"]
+        )
     said = capfd.readouterr().out
     for text in (
         "HTTP http://[fe80::1]:8000   gRPC [fe80::1]:8001   metrics http://[fe80::1]:8002/metrics",
@@ -81,7 +84,7 @@ def test_hundreds_of_plugins_cost_the_loop_nothing(tmp_path: Path, capfd: pytest
         assert awaited(host.registry) == "importing plugin0, plugin1, plugin2, plugin3, plugin4, and 295 more …"
         for record in host.registry.records:
             record.error = "no weights"
-        StartupReport(host.registry, log).show_models(PORTS, [])
+        StartupReport(host.registry, log).show_models(host.config.address, PORTS, host.listening_ports, [])
     assert makers == ["pytriton-log"]
     assert sum("no weights" in line for line in capfd.readouterr().out.splitlines()) == 300
 
@@ -92,7 +95,7 @@ def declared(name: str) -> ModelDeclaration:
 
 
 def test_lines_are_shown_for_the_first_ten_models() -> None:
-    text = _text([], [declared(f"m{number}") for number in range(12)], [], HostConfig(), PORTS, None)
+    text = _text([], [declared(f"m{number}") for number in range(12)], [], "127.0.0.1", PORTS, SERVED, None)
     assert text.count("\ncurl -s ") == 10
     assert text.endswith("\n2 more models: pytriton-host infer MODEL names the inputs of each\n")
 
@@ -114,7 +117,7 @@ def test_on_a_terminal_a_long_reason_stands_below_the_table_once(columns: int) -
         Row("-", "-", "broken", "broken (acme-broken 1.0)", "0", "plugin broken", why),
         Row("-", "-", "perhaps", "perhaps (acme-perhaps 1.0)", "0", "plugin perhaps", why),
     ]
-    text = re.sub(r"\x1b\[[\d;]*m", "", _text(rows, [], [f"plugin broken: {why}"], HostConfig(), PORTS, columns))
+    text = re.sub(r"\x1b\[[\d;]*m", "", _text(rows, [], [f"plugin broken: {why}"], "127.0.0.1", PORTS, SERVED, columns))
     table, problems = text.split("\n\n")[0].split("\nplugin perhaps: ")
     assert max(map(len, table.splitlines())) <= columns
     assert all(word in table for word in ("resnet_classifier", "failed", "WORKERS", "perhaps"))

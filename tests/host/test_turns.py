@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.system.processors import usable_processors
 from pytriton_plugins.host.workers import start_queue as module
 from pytriton_plugins.host.workers.start_queue import Turns, turns_of
@@ -125,9 +124,9 @@ def test_who_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_how_many() -> None:
-    async def free(config: HostConfig) -> int:
+    async def free(parallelism: int | None) -> int:
         """How many of a hundred get a turn."""
-        turns, end, names = turns_of(config), asyncio.Event(), [str(number) for number in range(100)]
+        turns, end, names = turns_of(parallelism), asyncio.Event(), [str(number) for number in range(100)]
         tasks = [asyncio.ensure_future(take(turns, name, end)) for name in names]
         await a_moment()
         waiting = sum(map(turns.awaits, names))
@@ -135,8 +134,8 @@ def test_how_many() -> None:
         await asyncio.gather(*tasks)
         return 100 - waiting
 
-    assert asyncio.run(free(HostConfig())) == 2 * usable_processors()
-    assert asyncio.run(free(HostConfig(start_parallelism=3))) == 3
+    assert asyncio.run(free(None)) == 2 * usable_processors()
+    assert asyncio.run(free(3)) == 3
 
 
 def system(root: Path, cgroup: str, files: dict[str, str]) -> Path:

@@ -155,6 +155,7 @@ class Debugged:
 
 def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, as_json: bool) -> int:
     from pytriton_plugins.cli.infer.request import build_inputs
+    from pytriton_plugins.host.config_parts import launch_settings
     from pytriton_plugins.host.supervision.plugins import enabled
     from pytriton_plugins.host.workers.launching import launch_of
     from pytriton_plugins.testing.foreground import foreground_worker
@@ -162,7 +163,7 @@ def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, a
     config, hooks = debugged.config, debugged.hooks
     with only_our_output():
         reference, known = debugged.found()
-        launch = launch_of(config, hooks, reference, known, 1)
+        launch = launch_of(launch_settings(config), hooks, reference, known, 1)
     with foreground_worker(launch, reference, profile) as worker:
         model = debugged.chosen(enabled(config, worker.declared()), reference)
         arrays = build_inputs(_as_described(model), given)
@@ -188,10 +189,12 @@ def _as_described(model: ModelDeclaration) -> Model:
 
 
 def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Order:
+    from pytriton_plugins.host.config_parts import launch_settings
     from pytriton_plugins.host.workers.launching import worker_hooks
     from pytriton_plugins.host.workers.process import Order
 
-    return Order(model, config.model(model.name).settings, worker_hooks(config, hooks), config.proven_headers)
+    given_hooks = worker_hooks(launch_settings(config), hooks)
+    return Order(model, config.model(model.name).settings, given_hooks, config.proven_headers)
 
 
 def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:

@@ -7,62 +7,18 @@ import logging
 from collections.abc import Callable, Set
 from typing import NamedTuple
 
-import attrs
-
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.config.overrides import worker_count
-from pytriton_plugins.errors import HookError, ShmError
+from pytriton_plugins.errors import ShmError
 from pytriton_plugins.hooks.builtin import pytriton_choose_shm_full_action
-from pytriton_plugins.hooks.calling import Answer as Chosen
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.memory.ledger import Budget, Grant, Ledger, Shortfall
+from pytriton_plugins.host.memory.ledger import Grant, Ledger, Shortfall
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.values import FullAction, Grow, Reject, ShmPolicy, Shortage, Wait
+from pytriton_plugins.values import FullAction, Grow, Reject, Shortage, Wait
 
 _LOG = logging.getLogger("pytriton.host")
 LOOK_AGAIN = 0.02
 """Seconds between two looks whether memory that a batch waits for is there."""
 
-_SET = tuple(field.name for field in attrs.fields(ShmPolicy))
-"""What the configuration can say of a policy: all of it."""
-
 Answer = Callable[[Grant | str], None]
-
-
-def fixed_fields(config: HostConfig, model: str) -> frozenset[str]:
-    """The fields of the model's policy that options, variables or the file set."""
-    said = config.model(model)
-    return frozenset(name for name in _SET if getattr(said, f"shm_{name}") is not None or f"shm_{name}" in config.fixed)
-
-
-def default_policy(config: HostConfig, model: ModelDeclaration) -> ShmPolicy:
-    """The model's policy as the configuration has it, which hook plugins are asked about."""
-    said = config.model(model.name)
-    own = {name for name in _SET if getattr(said, f"shm_{name}") is not None}
-    return ShmPolicy(**{name: getattr(said if name in own else config, f"shm_{name}") for name in _SET})
-
-
-def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Chosen[ShmPolicy]:
-    """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice.
-
-    Raises HookError when the two do not go together.
-    """
-    default = default_policy(config, model)
-    chosen = hooks.choose_shm_policy(model, default)
-    fixed = {name: getattr(default, name) for name in fixed_fields(config, model.name)}
-    try:
-        return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
-    except ValueError as error:
-        raise HookError(
-            f"hook plugin {chosen.plugin}: its policy for model {model.name} does not go with what the configuration "
-            f"sets ({error}); change either"
-        ) from None
-
-
-def ledger_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration, budget: Budget | None = None) -> Ledger:
-    """The model's memory before its first worker: two segments for each slot, one in either direction."""
-    slots = worker_count(config, model) * model.slots
-    return Ledger(model.name, policy_of(config, hooks, model).value, 2 * slots, budget)
 
 
 class Wish(NamedTuple):

@@ -9,6 +9,7 @@ import weakref
 
 import attrs
 
+from pytriton_plugins.config.effective_model import EffectiveModel
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.host.memory.system_limits import memory_headroom
 from pytriton_plugins.shm.segment import create_segment_file, touched_bytes
@@ -184,6 +185,11 @@ class Ledger:
     def _close(self, grant: Grant) -> None:
         del self._grants[grant.number]
         os.close(grant.descriptor)
+
+
+def ledger_of(model: EffectiveModel, budget: Budget | None = None) -> Ledger:
+    """The model's memory before its first worker: two segments for each channel, one in either direction."""
+    return Ledger(model.name, model.policy, 2 * model.channels, budget)
 
 
 def _rounded(size: int) -> int:

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytriton_plugins.config.overrides import worker_count
 from pytriton_plugins.discovery.conflicts import ProvidedModel, model_conflicts
 from pytriton_plugins.errors import LimitError
 from pytriton_plugins.host.supervision.plugins import PluginFailed
 from pytriton_plugins.host.supervision.records import is_required
-from pytriton_plugins.host.system.resource_limits import check_descriptors, demand_of
+from pytriton_plugins.host.system.resource_limits import Demand, check_descriptors
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
@@ -117,7 +118,8 @@ def _without_conflicts(
 def check_descriptors_left(registry: ModelRegistry, declarations: Sequence[ModelDeclaration]) -> None:
     """Raises LimitError for models that would leave clients no descriptors beside what is served."""
     served = [model.declaration for model in registry.models.values() if not model.error]
-    check_descriptors(demand_of(registry.config, [*served, *declarations]))
+    models = [*served, *declarations]
+    check_descriptors(Demand.of((worker_count(registry.config, model), model.slots) for model in models))
 
 
 def check_tensors(registry: ModelRegistry, reference: ModelReference, declarations: Sequence[ModelDeclaration]) -> None:

@@ -14,10 +14,9 @@ from pytriton_plugins.text import in_bytes
 if TYPE_CHECKING:
     import socket
 
-    from pytriton_plugins.host.memory.ledger import Grant
+    from pytriton_plugins.config.effective_model import EffectiveModel
+    from pytriton_plugins.host.memory.ledger import Grant, Ledger
     from pytriton_plugins.host.triton.server import TritonServer
-    from pytriton_plugins.model.declaration import ModelDeclaration
-    from pytriton_plugins.values import ShmPolicy
 
 WORKER_TIMEOUT = 30.0
 """Seconds that a batch waits for a worker before it fails with UNAVAILABLE."""
@@ -26,27 +25,28 @@ WORKER_TIMEOUT = 30.0
 class BackendModel:
     """Sends the backend messages about model ``number``; its declaration comes before its first channel."""
 
-    def __init__(self, number: int, declaration: ModelDeclaration, required: bool) -> None:
+    def __init__(self, number: int, model: EffectiveModel, ledger: Ledger) -> None:
         self._number = number
-        self._declaration = declaration
-        self._required = required
+        self._model = model
+        self._ledger = ledger
         self._declaring = asyncio.Lock()
         self._server: TritonServer | None = None
 
-    async def declare(self, server: TritonServer, policy: ShmPolicy, *, lend: bool) -> None:
-        """Send the server the declaration, unless it has it. ``lend``: clients may lend memory."""
+    async def declare(self, server: TritonServer) -> None:
+        """Declare the model to this server, once."""
         async with self._declaring:
             if self._server is not server:
-                declaration = pack_declaration(
-                    self._declaration,
+                declaration, policy = self._model.declaration, self._ledger.policy
+                message = pack_declaration(
+                    declaration,
                     wait=WORKER_TIMEOUT,
                     largest_response=policy.max,
-                    lend=lend and policy.lend,
-                    spare=not self._required,
+                    lend=self._model.clients_lend and policy.lend,
+                    spare=not self._model.required,
                     trim_after=policy.trim_after,
-                    queue=own_policy(self._declaration),
+                    queue=own_policy(declaration),
                 )
-                await server.declare(self._number, declaration)
+                await server.declare(self._number, message)
                 self._server = server
 
     def introduce(self, channel: int, sock: socket.socket, request: Grant) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import asyncio
 
-    from pytriton_plugins.config.host_config import HostConfig
+    from pytriton_plugins.config.effective_model import EffectiveModel
+    from pytriton_plugins.config.resolver import ModelResolver
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.memory.ledger import Budget
@@ -23,7 +24,7 @@ class ServedModel(Protocol):
     number: int
     reference: ModelReference
     declaration: ModelDeclaration
-    worker_count: int
+    effective: EffectiveModel
     loaded: bool
     gone: asyncio.Event
 
@@ -50,7 +51,7 @@ class DaemonControl(ChangeListener, Protocol):
 class ModelContext(DaemonControl, Protocol):
     """What the supervisor of a model needs of its registry."""
 
-    config: HostConfig
+    resolver: ModelResolver
     hooks: HookManager
     budget: Budget
     turns: Turns

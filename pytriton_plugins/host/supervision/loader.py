@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError, ServerGone
-from pytriton_plugins.host.supervision.triton_config import final_config
+from pytriton_plugins.host.supervision.triton_config import TritonConfigs
 from pytriton_plugins.host.timeouts import within
+from pytriton_plugins.host.triton.options import has_cache
 from pytriton_plugins.host.triton.repository import CATEGORY, add_model, plain_config, write_config
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class ModelLoader:
         models: Mapping[tuple[str, int], ServedModel],
     ) -> None:
         """``models``: those that are served, by name and version."""
-        self._config = config
-        self._hooks = hooks
+        self._timeout = config.load_timeout
+        self._writes_configs = CATEGORY in config.allow
+        """Clients may load models as well."""
+        self._configs = TritonConfigs(hooks, has_cache=has_cache(config.server_options), reloads=config.reload)
         self._repository = repository
         self._server = server
         self._models = models
@@ -54,30 +57,30 @@ class ModelLoader:
         async with self.lock(model.name):
             loaded = self._loaded(model.name)
             add_model(self._repository, model.declaration)
-            config = final_config(self._config, self._hooks, [model, *loaded])
+            config = self._configs.of([model, *loaded])
             if replaces:
                 # Triton passes over a load whose configuration is the one that it has.
                 config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(model.number)}}
             try:
-                if CATEGORY in self._config.allow:
+                if self._writes_configs:
                     write_config(self._repository, model.name, config)
-                await server.load(model.name, config, self._config.load_timeout)
+                await server.load(model.name, config, self._timeout)
             except ServerGone:
                 raise
             except ServerError as error:
                 if not loaded:
-                    await server.forget(model.name, plain_config(model.declaration), self._config.load_timeout)
+                    await server.forget(model.name, plain_config(model.declaration), self._timeout)
                 raise ServerError(f"plugin {model.reference.label}: {error}") from None
 
     async def unload(self, model: ServedModel) -> None:
         """Have Triton release a model that no request runs on; the other versions of its name stay."""
         async with self.lock(model.name):
-            server, timeout = await self._server.get(), self._config.load_timeout
+            server, timeout = await self._server.get(), self._timeout
             if not model.loaded:
                 return
             others = [each for each in self._loaded(model.name) if each is not model]
             if others:
-                await server.load(model.name, final_config(self._config, self._hooks, others), timeout)
+                await server.load(model.name, self._configs.of(others), timeout)
             else:
                 await server.control.unload(model.name, timeout=timeout)
             try:

@@ -7,8 +7,10 @@ import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytriton_plugins.config.resolver import ModelResolver
 from pytriton_plugins.discovery.conflicts import ProvidedModel
 from pytriton_plugins.errors import HookError, ProtocolError
+from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import Wish
 from pytriton_plugins.host.memory.ledger import Budget
 from pytriton_plugins.host.metrics.registry import Metrics, Model
@@ -49,8 +51,10 @@ class ModelRegistry:
     ) -> None:
         self.config = config
         self.hooks = hooks
+        self.resolver = ModelResolver(config, hooks)
         self.budget = Budget(config.shm_total)
-        self.turns = turns_of(config)
+        self.turns = turns_of(config.start_parallelism)
+        self._launch_settings = launch_settings(config)
         self.metrics = Metrics()
         self.models: dict[tuple[str, int], ModelSupervisor] = {}
         self.records: list[PluginRecord] = []
@@ -178,11 +182,11 @@ class ModelRegistry:
 
     def launch_of(self, reference: ModelReference, model: ModelDeclaration | None, number: int) -> Launch:
         """How a worker for the plugin, or for one model of it, is started; raises HookError while the host starts."""
-        return launch_of(self.config, self.hooks, reference, model, number)
+        return launch_of(self._launch_settings, self.hooks, reference, model, number)
 
     def worker_hooks(self) -> list[dict[str, Any]]:
         """The hook plugins that workers import, as they are told of them."""
-        return worker_hooks(self.config, self.hooks)
+        return worker_hooks(self._launch_settings, self.hooks)
 
     def worker_is_ready(self, worker: Worker) -> None:
         self._notifier.notify(self.hooks.on_worker_ready, worker.info)

@@ -8,13 +8,12 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytriton_plugins.config.overrides import configured, is_required, worker_count
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
 from pytriton_plugins.hooks.builtin import LONGEST_RESTART
 from pytriton_plugins.hooks.manager import BUILT_IN
-from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish, fixed_fields, ledger_of
-from pytriton_plugins.host.memory.ledger import in_mib
+from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish
+from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import BackendModel
 from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.system.child import first_end
@@ -57,9 +56,9 @@ class ModelSupervisor:
         self.number = next(self._numbers)
         self.reference = reference
         self.declaration = declaration
-        self.settings = host.config.model(declaration.name)
-        self.worker_count = worker_count(host.config, declaration)
-        self.required = is_required(host.config, declaration.name)
+        self.effective = host.resolver.resolve(declaration)
+        self.worker_count = self.effective.workers
+        self.required = self.effective.required
         self.loaded = False
         """The tritonserver that runs now has it."""
         self.error = ""
@@ -70,15 +69,14 @@ class ModelSupervisor:
         self.gone = asyncio.Event()
         """Triton has let go of it."""
         self.restarts = 0
-        self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
-        self._link = BackendModel(self.number, declaration, self.required)
+        self.ledger = ledger_of(self.effective, host.budget)
+        self._link = BackendModel(self.number, self.effective, self.ledger)
         self.live = WorkerChannels(declaration.slots, self.ledger, self._link, host)
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._places: list[asyncio.Task[None]] = []
-        fixed = fixed_fields(host.config, declaration.name)
         self._granting = Granting(
-            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, fixed
+            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, self.effective.fixed
         )
         self._settled = asyncio.Event()
         self._has_served = False
@@ -290,16 +288,15 @@ class ModelSupervisor:
         return worker, served
 
     async def _set_up(self, worker: Worker, *, fresh: bool) -> None:
-        config, hooks = self._host.config, self._host.worker_hooks()
+        model, hooks = self.effective, self._host.worker_hooks()
         if fresh:
-            self._compare(await worker.declared(config.import_timeout))
-        order = Order(self.declaration, self.settings.settings, hooks, config.proven_headers)
-        await worker.serve(order, config.load_timeout)
+            self._compare(await worker.declared(model.import_timeout))
+        await worker.serve(Order(self.declaration, model.settings, hooks, model.headers), model.load_timeout)
 
     async def _join(self, worker: Worker, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""
         try:
-            await self._link.declare(server, self.ledger.policy, lend="shared-memory" in self._host.config.allow)
+            await self._link.declare(server)
             self.live.connect(worker)
             await self._loaded(server)
         except ServerGone:
@@ -309,7 +306,7 @@ class ModelSupervisor:
         return True
 
     def _compare(self, declarations: list[ModelDeclaration]) -> None:
-        if self.declaration not in [configured(self._host.config, each) for each in declarations]:
+        if self.declaration not in [self._host.resolver.configured(each) for each in declarations]:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
     async def _loaded(self, server: TritonServer) -> None:

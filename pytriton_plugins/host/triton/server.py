@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import NoThreadsLeft, ServerError
 from pytriton_plugins.host.memory.ledger import Grant
 from pytriton_plugins.host.system.child import Child, describe_exit
@@ -25,7 +24,7 @@ from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
 from pytriton_plugins.host.triton.grpc_control import Control
 from pytriton_plugins.host.triton.locate import FoundServer, cannot_be_run
-from pytriton_plugins.host.triton.options import BACKENDS, SECRET_HEADER, command_line, exit_seconds
+from pytriton_plugins.host.triton.options import BACKENDS, SECRET_HEADER, ServerSettings, command_line, exit_seconds
 from pytriton_plugins.host.triton.output import log_left_out, log_line
 from pytriton_plugins.host.triton.repository import BACKEND, CATEGORY, GATES, create_repository
 from pytriton_plugins.shm.long import sealed_file
@@ -56,15 +55,15 @@ LIBRARY = BACKENDS / BACKEND / f"libtriton_{BACKEND}.so"
 class TritonServer:
     """A running tritonserver. It is ready only while the gate is open, and ends with the host."""
 
-    def __init__(self, link: BackendLink, child: Child, ports: Ports, config: HostConfig, secret: str) -> None:
+    def __init__(self, link: BackendLink, child: Child, ports: Ports, settings: ServerSettings, secret: str) -> None:
         self.link = link
         self.child = child
-        self.host = called_at(config.address)
-        self.metrics_port = listening_ports(config, ports)["metrics"]
+        self.host = called_at(settings.address)
+        self.metrics_port = listening_ports(settings.options, ports)["metrics"]
         self.url = host_port(self.host, ports.grpc)
         self._secret = secret
-        self._exit_seconds = exit_seconds(config)
-        self._is_shared = CATEGORY in config.allow
+        self._exit_seconds = exit_seconds(settings.options)
+        self._is_shared = CATEGORY in settings.allow
         """Clients may load and unload models as well."""
         self._control: Control | None = None
         self._gate_lock = asyncio.Lock()
@@ -74,7 +73,7 @@ class TritonServer:
     async def start(
         cls,
         found: FoundServer,
-        config: HostConfig,
+        settings: ServerSettings,
         ports: Ports,
         run_dir: Path,
         on_need: Callable[[LinkMessage], None],
@@ -94,7 +93,7 @@ class TritonServer:
                 f"run directory {run_dir}: {error.strerror}; make room there, or name another with --run-dir"
             ) from None
         secret = secrets.token_hex(16)
-        command = command_line(found, config, ports, run_dir / "repository", secret)
+        command = command_line(found, settings, ports, run_dir / "repository", secret)
         _LOG.info("starting %s, %s", found.path, found.source)
         link = BackendLink(on_need, on_lost, on_model_gone)
         try:
@@ -102,9 +101,9 @@ class TritonServer:
         except OSError as error:
             link.close()
             raise cannot_be_run(found.path, error) from None
-        server = cls(link, child, ports, config, secret)
+        server = cls(link, child, ports, settings, secret)
         try:
-            await server._first_answer(config.load_timeout)
+            await server._first_answer(settings.load_timeout)
         except BaseException:
             child.kill()
             link.close()

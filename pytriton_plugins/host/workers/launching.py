@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.workers.process import Launch, Worker, WorkerFailed
@@ -18,23 +18,40 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import WorkerInfo
 
 
+@attrs.frozen
+class LaunchSettings:
+    """The settings that decide how workers are started.
+
+    ``plugins_dir`` stands last on their path, with ``reloads`` they write no bytecode, and ``hook_settings`` are the
+    tables of hook plugins by name.
+    """
+
+    plugins_dir: Path | None = None
+    reloads: bool = False
+    hook_settings: Mapping[str, Mapping[str, Any]] = attrs.Factory(dict)
+
+
 def launch_of(
-    config: HostConfig, hooks: HookManager, reference: ModelReference, model: ModelDeclaration | None, number: int
+    settings: LaunchSettings,
+    hooks: HookManager,
+    reference: ModelReference,
+    model: ModelDeclaration | None,
+    number: int,
 ) -> Launch:
     """For worker ``number`` of the plugin, or of one model of it; raises HookError while the host starts."""
     name, version = (model.name, model.version) if model else (None, None)
     info = WorkerInfo(number, 0, reference.plugin, name, version)
     # Bytecode is told from its source by whole seconds and size: a quick change of one digit would be missed.
-    ours = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} if config.reload else dict(os.environ)
+    ours = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} if settings.reloads else dict(os.environ)
     env = hooks.edit_worker_env(ours, reference.plugin, model, info)
-    path = [str(config.plugins_dir)] if config.plugins_dir and not reference.python else []
+    path = [str(settings.plugins_dir)] if settings.plugins_dir and not reference.python else []
     return Launch(reference.python or sys.executable, env, path)
 
 
-def worker_hooks(config: HostConfig, hooks: HookManager) -> list[dict[str, Any]]:
+def worker_hooks(settings: LaunchSettings, hooks: HookManager) -> list[dict[str, Any]]:
     """The hook plugins that workers import, as they are told of them."""
     return [
-        {**attrs.asdict(reference), "settings": config.tables.plugins.get(reference.plugin, {})}
+        {**attrs.asdict(reference), "settings": settings.hook_settings.get(reference.plugin, {})}
         for reference in hooks.worker_references()
     ]
 

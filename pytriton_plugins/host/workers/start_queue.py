@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.system.processors import usable_processors
 
 PER_PROCESSOR = 2
@@ -24,9 +23,9 @@ _LONGEST = 10.0
 """Seconds of a turn. A plugin that computes without end must not keep the others waiting until its limit."""
 
 
-def turns_of(config: HostConfig) -> Turns:
-    """As many as configured, else some for each processor that may be used."""
-    return Turns(config.start_parallelism or PER_PROCESSOR * usable_processors())
+def turns_of(parallelism: int | None) -> Turns:
+    """A queue with so many starts at a time, None for some for each processor that may be used."""
+    return Turns(parallelism or PER_PROCESSOR * usable_processors())
 
 
 class Turns:
