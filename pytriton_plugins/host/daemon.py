@@ -19,7 +19,7 @@ from pytriton_plugins.host.reloader import Reloader
 from pytriton_plugins.host.shutdown import FAIL_TIMEOUT, STOP_TIMEOUT, drain
 from pytriton_plugins.host.signals import Signals
 from pytriton_plugins.host.startup_report import StartupReport
-from pytriton_plugins.host.supervision.admission import start_plugin
+from pytriton_plugins.host.supervision.admission import Admission
 from pytriton_plugins.host.supervision.records import warn_of_unknown_names
 from pytriton_plugins.host.supervision.registry import ModelRegistry
 from pytriton_plugins.host.system.child import kill_children
@@ -76,10 +76,11 @@ class Daemon:
         self._notifier = HookNotifier()
         self.readiness = ReadinessController(self)
         self.registry = ModelRegistry(self.config, self.hooks, paths.repository, self._notifier, self)
+        self._admission = Admission(self.registry)
         self._exporter = MetricsExporter(self.registry)
         self._export: asyncio.Task[None] | None = None
         self._report = StartupReport(self.registry, log)
-        self._commands = ModelCommands(self.registry)
+        self._commands = ModelCommands(self.registry, self._admission)
         self._control = ControlServer(paths.folder, Handlers(self, self._commands).commands)
         self.settled = False
         """Whether everything that it was started with has served or failed."""
@@ -101,7 +102,7 @@ class Daemon:
     async def _serve(self) -> int:
         self.registry.records = self._records
         # Workers first: importing a plugin takes longer than anything else here.
-        plugins = [asyncio.create_task(start_plugin(self.registry, record)) for record in self._records]
+        plugins = [asyncio.create_task(self._admission.start(record)) for record in self._records]
         self._report.begin_progress()
         timeout = STOP_TIMEOUT
         watch: asyncio.Task[int] | None = None
@@ -159,7 +160,7 @@ class Daemon:
         """Serve until tritonserver has ended too often; then 1. Raises what made the start impossible."""
         readiness = asyncio.create_task(self.readiness.run())
         settled = asyncio.create_task(self._announce(plugins))
-        reloading = asyncio.create_task(Reloader(self.registry).run()) if self.config.reload else None
+        reloading = asyncio.create_task(Reloader(self.registry, self._admission).run()) if self.config.reload else None
         ended = asyncio.create_task(self._servers.keep(server))
         watchdog = asyncio.create_task(Watchdog(self.registry).run())
         follows = CATEGORY in self.config.allow

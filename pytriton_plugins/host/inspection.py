@@ -12,8 +12,8 @@ import attrs
 from pytriton_plugins.discovery.conflicts import ProvidedModel, model_conflicts
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.host.config_parts import launch_settings
-from pytriton_plugins.host.supervision.plugins import PluginFailed, PluginImporter
-from pytriton_plugins.host.supervision.records import warn_of_unknown_names
+from pytriton_plugins.host.supervision.plugins import PluginImporter
+from pytriton_plugins.host.supervision.records import PluginFailed, warn_of_unknown_names
 from pytriton_plugins.host.system.child import kill_children
 from pytriton_plugins.host.workers.launching import launch_of
 from pytriton_plugins.host.workers.process import Worker

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.discovery.sources import source_files
-from pytriton_plugins.host.supervision.admission import name_upgrade, serve_plugin
-from pytriton_plugins.host.supervision.plugins import PluginFailed
-from pytriton_plugins.host.supervision.records import as_installed
+from pytriton_plugins.host.supervision.records import PluginFailed, as_installed
 
 if TYPE_CHECKING:
+    from pytriton_plugins.host.supervision.admission import Admission
     from pytriton_plugins.host.supervision.plugins import ImportedPlugin
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.supervision.registry import ModelRegistry
@@ -33,8 +32,9 @@ Stamps = dict[str, tuple[int, int] | None]
 class Reloader:
     """Looks at the files of every plugin. A fresh worker imports a changed one, which is served only if that works."""
 
-    def __init__(self, registry: ModelRegistry) -> None:
+    def __init__(self, registry: ModelRegistry, admission: Admission) -> None:
         self._registry = registry
+        self._admission = admission
         self._seen: dict[str, Stamps] = {}
 
     async def run(self) -> None:
@@ -62,7 +62,7 @@ class Reloader:
         name = record.reference.plugin
         if not record.models:
             _LOG.info("plugin %s has changed", name)
-            await serve_plugin(self._registry, record)
+            await self._admission.serve(record)
             return
         try:
             plugin = await self._registry.importer.run(record, await as_installed(record.reference))
@@ -71,7 +71,7 @@ class Reloader:
             return
         _LOG.info("plugin %s has changed", name)
         await self._serve(plugin)
-        name_upgrade(self._registry, record, plugin.reference)
+        self._registry.name_upgrade(record, plugin.reference)
 
     async def _serve(self, plugin: ImportedPlugin) -> None:
         reference = plugin.reference

@@ -8,17 +8,15 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from pytriton_plugins.discovery.conflicts import ProvidedModel, model_conflicts
 from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsError
-from pytriton_plugins.host.supervision.admission import check_descriptors_left, check_tensors, name_upgrade
-from pytriton_plugins.host.supervision.plugins import PluginFailed
-from pytriton_plugins.host.supervision.records import as_installed, find_candidates
+from pytriton_plugins.host.supervision.records import PluginFailed, as_installed, find_candidates
 from pytriton_plugins.host.tasks import background, discard
 from pytriton_plugins.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.host.control.server import Progress
+    from pytriton_plugins.host.supervision.admission import Admission
     from pytriton_plugins.host.supervision.plugins import ImportedPlugin
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.supervision.registry import ModelRegistry
@@ -45,8 +43,9 @@ class ModelCommands:
     ``name`` and ``version`` choose models; a version of None means each that there is. A line for each is returned.
     """
 
-    def __init__(self, registry: ModelRegistry) -> None:
+    def __init__(self, registry: ModelRegistry, admission: Admission) -> None:
         self._registry = registry
+        self._admission = admission
 
     async def unload(self, name: str, version: int | None, timeout: float, progress: Progress) -> list[str]:
         """Serve a model no longer; what runs gets ``timeout`` seconds."""
@@ -140,7 +139,7 @@ class ModelCommands:
                     if declaration is None:
                         raise ControlError(f"{label} is not in plugin {imported.reference.label} any more")
                     if model.declaration != declaration or model.error:
-                        check_tensors(self._registry, imported.reference, [declaration])
+                        self._admission.check_tensors(imported.reference, [declaration])
                     progress(f"{label}: setting up its workers")
                     first = self._take_worker(imported, declaration)
                     results.append(await self._serve_again(model, imported.reference, declaration, first))
@@ -199,12 +198,13 @@ class ModelCommands:
         self, record: PluginRecord, imported: _Imported, wanted: Sequence[ModelDeclaration], progress: Progress
     ) -> list[str]:
         registry, reference = self._registry, imported.reference
-        check_tensors(registry, reference, wanted)
-        check_descriptors_left(registry, wanted)
+        self._admission.check_tensors(reference, wanted)
+        self._admission.check_descriptors(wanted)
         results = []
         for declaration in wanted:
             label = _label(declaration)
-            self._check_conflict(ProvidedModel(reference, declaration))
+            for conflict in self._admission.conflicts(reference, [declaration]).values():
+                raise ControlError(conflict.explanation)
             progress(f"{label}: setting up its workers")
             first = self._take_worker(imported, declaration)
             why_not = await registry.admit(reference, declaration, first, set())
@@ -217,12 +217,6 @@ class ModelCommands:
             results.append(f"{label}: serving")
         registry.changed()
         return results
-
-    def _check_conflict(self, wanted: ProvidedModel) -> None:
-        served = self._registry.models.get(wanted.key)
-        if served is not None:
-            for conflict in model_conflicts([ProvidedModel(served.reference, served.declaration), wanted]):
-                raise ControlError(conflict.explanation)
 
     @contextlib.asynccontextmanager
     async def _imported(self, record: PluginRecord, progress: Progress) -> AsyncIterator[_Imported]:
@@ -239,14 +233,14 @@ class ModelCommands:
         except (PluginFailed, ConfigError, OSError) as error:
             raise ControlError(f"plugin {reference.label}: {error}") from None
         finally:
-            name_upgrade(self._registry, record, reference)
+            self._registry.name_upgrade(record, reference)
             if imported is not None and imported.worker is not None:
                 imported.worker.dismiss()
 
     def _take_worker(self, imported: _Imported, model: ModelDeclaration) -> Worker | None:
         """The worker that has imported the plugin, unless it is taken, or the model needs other variables."""
         worker = imported.worker
-        if worker is None or self._registry.launch_of(imported.reference, model, worker.number) != worker.launch:
+        if worker is None or not self._registry.fits(worker, imported.reference, model):
             return None
         imported.worker = None
         return worker

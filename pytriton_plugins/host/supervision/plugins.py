@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from pytriton_plugins.config.overrides import configured
-from pytriton_plugins.errors import ConfigError, PytritonPluginsError
+from pytriton_plugins.errors import ConfigError
+from pytriton_plugins.host.supervision.records import PluginFailed
 from pytriton_plugins.host.workers.launching import imported
 from pytriton_plugins.host.workers.process import WorkerFailed
 from pytriton_plugins.model.declaration import wrong_name
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 _LOG = logging.getLogger("pytriton.host")
-
-
-class PluginFailed(PytritonPluginsError):
-    """A plugin cannot be imported, or what it declares cannot be served."""
 
 
 class WorkerFactory(Protocol):

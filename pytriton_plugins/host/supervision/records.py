@@ -21,7 +21,7 @@ from pytriton_plugins.discovery.selection import (
     warn_of_unknown_models,
     warn_of_unknown_tables,
 )
-from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
+from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError, PytritonPluginsError
 from pytriton_plugins.values import HostStatus
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from pytriton_plugins.hooks.manager import HookManager
 
 _LOG = logging.getLogger("pytriton.host")
+
+
+class PluginFailed(PytritonPluginsError):
+    """A plugin cannot be imported, or what it declares cannot be served."""
 
 
 @attrs.define

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.config.resolver import ModelResolver
-from pytriton_plugins.discovery.conflicts import ProvidedModel
 from pytriton_plugins.errors import HookError, ProtocolError
 from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import Wish
@@ -98,13 +97,14 @@ class ModelRegistry:
 
     # Models
 
+    def name_upgrade(self, record: PluginRecord, reference: ModelReference) -> None:
+        """Have the record name the plugin as it is installed by now, if one of its models is served from that."""
+        if any(model.reference == reference for model in self.models.values()):
+            record.reference = reference
+
     def all_models(self) -> list[ModelSupervisor]:
         """Those that are replaced, and their successors, too."""
         return list({*self.models.values(), *self._passing})
-
-    def provided(self) -> list[ProvidedModel]:
-        """The models with the plugins that they come from."""
-        return [ProvidedModel(model.reference, model.declaration) for model in self.models.values()]
 
     def start(self, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None) -> None:
         """Have a model served; raises HookError while the host starts."""
@@ -174,13 +174,17 @@ class ModelRegistry:
 
     def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker:
         number = next(self._numbers)
-        launch = self.launch_of(reference, model, number)
+        launch = self._launch_of(reference, model, number)
         worker = Worker(number, reference, launch, self._on_worker_need, self._on_worker_end, self._on_worker_metrics)
         self.workers[number] = worker
         self._notifier.notify(self.hooks.on_worker_start, worker.info)
         return worker
 
-    def launch_of(self, reference: ModelReference, model: ModelDeclaration | None, number: int) -> Launch:
+    def fits(self, worker: Worker, reference: ModelReference, model: ModelDeclaration) -> bool:
+        """Whether a worker that has imported the plugin was started as one for the model would be."""
+        return self._launch_of(reference, model, worker.number) == worker.launch
+
+    def _launch_of(self, reference: ModelReference, model: ModelDeclaration | None, number: int) -> Launch:
         """How a worker for the plugin, or for one model of it, is started; raises HookError while the host starts."""
         return launch_of(self._launch_settings, self.hooks, reference, model, number)
 
