@@ -48,9 +48,9 @@ class ModelConflict(NamedTuple):
 
     @property
     def short_explanation(self) -> str:
-        """For every plugin but the first, beside `explanation`, which is told once."""
+        """For every plugin but the first, beside `explanation`, which is shown once."""
         first = self.providers[0]
-        return f"its {first} comes from {first.reference.label} as well; see there"
+        return f"its {first} also comes from {first.reference.label}; see the error there"
 
 
 def model_conflicts(provided: Iterable[ProvidedModel]) -> list[ModelConflict]:
@@ -67,7 +67,9 @@ def plugin_conflicts(references: Sequence[Reference]) -> dict[str, str]:
     explanations = {}
     for first, *others in _shared(references, lambda each: each.plugin):
         explanations[first.label] = _explanation([first, *others])
-        explanations |= {other.label: f"its name is that of {first.label} as well; see there" for other in others}
+        explanations |= {
+            other.label: f"its name is also that of {first.label}; see the error there" for other in others
+        }
     return explanations
 
 

@@ -157,7 +157,7 @@ class Daemon:
         await server.release()
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]]) -> int:
-        """Serve until tritonserver has ended too often; then 1. Raises what made the start impossible."""
+        """Serve until tritonserver has ended too often; then 1. Raises the error that made the start impossible."""
         readiness = asyncio.create_task(self.readiness.run())
         settled = asyncio.create_task(self._announce(plugins))
         reloading = asyncio.create_task(Reloader(self.registry, self._admission).run()) if self.config.reload else None

@@ -84,7 +84,7 @@ class DrainWait:
             await asyncio.wait([idle, hurried], timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
             if idle.done() and idle.result():
                 return STOP_TIMEOUT
-            elapsed = f"drain-timeout ({self._timeout:g} s) is over"
+            elapsed = f"drain-timeout ({self._timeout:g} s) expired"
             self._log_failures(
                 "a second signal came" if hurried.done() else "tritonserver does not answer" if idle.done() else elapsed
             )

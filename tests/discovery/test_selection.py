@@ -58,7 +58,7 @@ def test_two_plugins_of_one_name_are_both_named() -> None:
     text = said[RESNET.label]
     assert "'resnet' comes from Acme_Models 1.0 (acme.resnet) and other 2.0 (other.resnet)" in text
     assert "--no-plugin other" in text
-    assert said[OTHER.label] == f"its name is that of {RESNET.label} as well; see there"
+    assert said[OTHER.label] == f"its name is also that of {RESNET.label}; see the error there"
     assert plugin_conflicts(select_models(FOUND, (), ["other"])) == {}
 
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsError
+from pytriton_plugins.host.control.model_finder import ModelFinder, matches
 from pytriton_plugins.host.supervision.records import PluginFailed, as_installed, find_candidates
 from pytriton_plugins.host.tasks import background, discard
-from pytriton_plugins.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
@@ -29,10 +29,10 @@ _POLL_INTERVAL = 0.02
 """Seconds between two looks whether workers have ended."""
 
 _END_TIMEOUT = 5.0
-"""Seconds for the end of workers that nothing runs on any more."""
+"""Seconds for the end of idle workers."""
 
 _CLIENT_TIMEOUT = 180.0
-"""Seconds that requests get which run when a client unloads their model; `models unload` has the same default."""
+"""Seconds for running requests when a client unloads their model; `models unload` has the same default."""
 
 UNLOADED_BY_CLIENT = "it was unloaded by a client of Triton's API"
 
@@ -46,12 +46,13 @@ class ModelCommands:
     def __init__(self, registry: ModelRegistry, admission: Admission) -> None:
         self._registry = registry
         self._admission = admission
+        self._finder = ModelFinder(registry)
 
     async def unload(self, name: str, version: int | None, timeout: float, progress: Progress) -> list[str]:
         """Serve a model no longer; what runs gets ``timeout`` seconds."""
         results = []
         async with self._alone(progress):
-            for model in self._chosen(name, version):
+            for model in self._finder.chosen(name, version):
                 label = _label(model.declaration)
                 if model.unloaded:
                     raise ControlError(f"{label} is unloaded already")
@@ -73,7 +74,7 @@ class ModelCommands:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         if workers:
-            progress(f"{label}: waiting for the requests that run")
+            progress(f"{label}: waiting for running requests")
         while model.live and loop.time() < until:
             await asyncio.sleep(_POLL_INTERVAL)
         for worker in model.live.workers:
@@ -112,8 +113,8 @@ class ModelCommands:
     async def load(self, name: str, version: int | None, progress: Progress) -> list[str]:
         """Serve again what was unloaded or has failed, or a model of a plugin that was installed meanwhile."""
         async with self._alone(progress):
-            known = [model for model in self._registry.models.values() if _matches(model.declaration, name, version)]
-            down = [model for model in known or self._of_plugin(name, version) if model.error]
+            known = self._finder.known(name, version)
+            down = [model for model in known or self._finder.of_plugin(name, version) if model.error]
             if known and not down:
                 raise ControlError(_served_already(known))
             if not down:
@@ -123,7 +124,7 @@ class ModelCommands:
     async def reload(self, name: str, version: int | None, progress: Progress) -> list[str]:
         """Import a model's plugin anew, and serve what it declares now; if that fails the old one serves on."""
         async with self._alone(progress):
-            chosen = self._chosen(name, version)
+            chosen = self._finder.chosen(name, version)
             for model in chosen:
                 if model.unloaded:
                     raise ControlError(f"{_label(model.declaration)} is unloaded; load it: pytriton-host models load")
@@ -177,10 +178,9 @@ class ModelCommands:
                     raise
                 failures.append(str(error))
         found = "".join(f"; {failure}" for failure in failures)
-        if of_plugin := self._of_plugin(name, version):
+        if of_plugin := self._finder.of_plugin(name, version):
             raise ControlError(f"{_served_already(of_plugin)}{found}")
-        unknown = f"no plugin has a model {name} that is to be served{self._hint(name)}"
-        raise ControlError(f"{self._misnamed(name, version) or unknown}{found}")
+        raise ControlError(f"{self._finder.why_unknown(name, version, 'no plugin has an enabled model named')}{found}")
 
     def _wanted(
         self, record: PluginRecord, declarations: Sequence[ModelDeclaration], name: str, version: int | None
@@ -191,7 +191,7 @@ class ModelCommands:
         return [
             each
             for each in declarations
-            if (all_of_it or _matches(each, name, version)) and (each.name, each.version) not in mine
+            if (all_of_it or matches(each, name, version)) and (each.name, each.version) not in mine
         ]
 
     async def _admit(
@@ -248,30 +248,6 @@ class ModelCommands:
     def _record_of(self, place: str) -> PluginRecord:
         return next(record for record in self._registry.records if record.reference.place == place)
 
-    def _chosen(self, name: str, version: int | None) -> list[ModelSupervisor]:
-        found = [model for model in self._registry.models.values() if _matches(model.declaration, name, version)]
-        if not found:
-            unknown = f"there is no model {name}{self._hint(name)}; see 'pytriton-host models list'"
-            raise ControlError(self._misnamed(name, version) or unknown)
-        return found
-
-    def _of_plugin(self, name: str, version: int | None) -> list[ModelSupervisor]:
-        """Every model of the plugin of that name; none where a version is asked for, which plugins do not have."""
-        models = self._registry.models.values()
-        return [model for model in models if version is None and name in model.reference.names]
-
-    def _misnamed(self, name: str, version: int | None) -> str:
-        """What is wrong with a version of a known model, or with a plugin's name for a model's; empty for others."""
-        models = self._registry.models.values()
-        versions = sorted(model.declaration.version for model in models if model.name == name)
-        if versions:
-            return f"model {name} has no version {version}; it has {', '.join(map(str, versions))}"
-        of_plugin = sorted({model.name for model in models if name in model.reference.names})
-        return f"{name} is a plugin, not a model; name one of its models: {', '.join(of_plugin)}" if of_plugin else ""
-
-    def _hint(self, name: str) -> str:
-        return suggestion(name, {model.name for model in self._registry.models.values()})
-
     @contextlib.asynccontextmanager
     async def _alone(self, progress: Progress) -> AsyncIterator[None]:
         if self._registry.changing.locked():
@@ -280,7 +256,7 @@ class ModelCommands:
             try:
                 yield
             except PytritonPluginsError as error:
-                _LOG.warning("not done: %s", error)
+                _LOG.warning("model command failed: %s", error)
                 raise
 
 
@@ -297,12 +273,8 @@ def _no_progress(text: str) -> None:
     """Progress that is not shown."""
 
 
-def _matches(declaration: ModelDeclaration, name: str, version: int | None) -> bool:
-    return declaration.name == name and version in (None, declaration.version)
-
-
 def _find(declarations: Sequence[ModelDeclaration], model: ModelSupervisor) -> ModelDeclaration | None:
-    return next((each for each in declarations if _matches(each, model.name, model.declaration.version)), None)
+    return next((each for each in declarations if matches(each, model.name, model.declaration.version)), None)
 
 
 def _served_already(models: Sequence[ModelSupervisor]) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ServedModel(Protocol):
-    """A model, as Triton is told of it."""
+    """A model as Triton loads it."""
 
     number: int
     reference: ModelReference

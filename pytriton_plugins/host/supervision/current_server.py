@@ -26,7 +26,7 @@ class CurrentServer:
         return await asyncio.shield(self._next())
 
     def set(self, server: TritonServer) -> None:
-        """Give a server that runs to everybody who waits."""
+        """A server runs: every `get` returns it."""
         self._next().set_result(server)
 
     def clear(self) -> None:

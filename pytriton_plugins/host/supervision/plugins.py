@@ -80,7 +80,7 @@ def enabled(config: HostConfig, declared: Sequence[ModelDeclaration]) -> list[Mo
 
 
 def check_names(declarations: Sequence[ModelDeclaration]) -> None:
-    """Names and versions become paths here, whatever the worker's side thought of them."""
+    """Names and versions become paths here, so the worker's word for them is not enough."""
     for declaration in declarations:
         problem = wrong_name(declaration.name)
         if not problem and (type(declaration.version) is not int or declaration.version < 1):

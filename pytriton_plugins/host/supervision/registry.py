@@ -189,7 +189,7 @@ class ModelRegistry:
         return launch_of(self._launch_settings, self.hooks, reference, model, number)
 
     def worker_hooks(self) -> list[dict[str, Any]]:
-        """The hook plugins that workers import, as they are told of them."""
+        """The hook plugins that workers import, as messages to them."""
         return worker_hooks(self._launch_settings, self.hooks)
 
     def worker_is_ready(self, worker: Worker) -> None:
@@ -210,7 +210,7 @@ class ModelRegistry:
             model.on_need(wish, partial(server.answer_need, message.token))
 
     def on_model_gone(self, message: LinkMessage) -> None:
-        """Triton has released a declaration: the workers of one that was replaced have nothing to do any more."""
+        """Triton has released a declaration: the workers of one that was replaced are idle for good."""
         for model in self.all_models():
             if model.number == message.model:
                 model.gone.set()

@@ -1,4 +1,4 @@
-"""One model while it is served: its workers, channels and memory; runs in the host's event loop."""
+"""Supervises one model: its workers, channels and memory."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.triton.server import TritonServer
 
 _LOG = logging.getLogger("pytriton.host")
-SPAWN_AGAIN_AFTER = 0.5
-"""Seconds until a worker that could not be started is tried again."""
+RESPAWN_DELAY = 0.5
+"""Seconds until another worker is started if one could not be."""
 
-MOST_HISTORY = 16
-"""Ends of workers that are remembered for each place."""
+MAX_HISTORY = 16
+"""Ends of workers that are kept for each place."""
 
 UNLOADED = "it was unloaded"
-"""What its requests and the status are told."""
+"""The reason that requests and the status get."""
 
-NOT_READY_AFTER = 0.5
+READY_GRACE = 0.5
 """A model without a live worker for this many seconds is not ready."""
 
 
@@ -63,11 +63,11 @@ class ModelSupervisor:
         """The tritonserver that runs now has it."""
         self.error = ""
         self.unloaded = False
-        """It was given up on purpose, and is no reason against ready."""
+        """It was given up on purpose, and does not count against readiness."""
         self.last_failure = ""
-        """Why a worker did not come to serve it."""
+        """Why the last worker that failed did not serve it."""
         self.gone = asyncio.Event()
-        """Triton has let go of it."""
+        """Triton has released it."""
         self.restarts = 0
         self.ledger = ledger_of(self.effective, host.budget)
         self._link = BackendModel(self.number, self.effective, self.ledger)
@@ -81,7 +81,7 @@ class ModelSupervisor:
         self._settled = asyncio.Event()
         self._has_served = False
         self._is_over = False
-        """What its workers have is their last."""
+        """Its workers get no more batches."""
         self._loading = asyncio.Lock()
 
     @property
@@ -102,7 +102,7 @@ class ModelSupervisor:
             return self.error
         if not self.loaded:
             return "it waits for its turn to start" if self.waits else "it is being loaded"
-        if self.live.seconds_without > NOT_READY_AFTER:
+        if self.live.seconds_without > READY_GRACE:
             return "it has no live worker" + (", and the next one waits for its turn to start" if self.waits else "")
         return ""
 
@@ -145,7 +145,7 @@ class ModelSupervisor:
             self.live.retire(worker)
 
     def server_ended(self) -> None:
-        """The next server is to be told of the model, and to load it."""
+        """The next server gets the model's declaration, and loads it."""
         self.loaded = False
         self.gone.set()
 
@@ -162,7 +162,7 @@ class ModelSupervisor:
         await self._settled.wait()
 
     def on_need(self, wish: Wish, answer: Answer) -> None:
-        """Give ``answer`` a larger segment for a channel's worker, or why there is none, perhaps after a while."""
+        """Give ``answer`` a larger segment for a channel's worker, or why there is none, at once or later."""
         self._granting.on_need(wish, answer)
 
     def lose(self, channel: int, *, late: bool) -> None:
@@ -172,8 +172,8 @@ class ModelSupervisor:
             return
         if late:
             reason = f"its callable did not return within the timeout of {self.declaration.timeout:g} s"
-            said = f"{reason}; worker {worker.pid} is killed"
-            _LOG.error("model %s: %s", self.name, said, extra={"worker": worker.pid})
+            message = f"{reason}; worker {worker.pid} is killed"
+            _LOG.error("model %s: %s", self.name, message, extra={"worker": worker.pid})
             worker.kill(reason)
         else:
             worker.end_soon()
@@ -186,7 +186,7 @@ class ModelSupervisor:
 
     async def _keep_alive(self, worker: Worker | None, trial: asyncio.Future[Worker] | None = None) -> None:
         """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
-        history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
+        history: deque[WorkerExit] = deque(maxlen=MAX_HISTORY)
         try:
             while not self.error and not self._is_over:
                 started, served = await self._serve_with(worker, trial)
@@ -196,14 +196,14 @@ class ModelSupervisor:
                 if self.error or self._is_over:
                     return
                 if started is None:
-                    await asyncio.sleep(SPAWN_AGAIN_AFTER)
+                    await asyncio.sleep(RESPAWN_DELAY)
                 else:
                     await self._after(started, history, served=served)
         except HookError as error:
             self._host.abort(error)
         except Exception:
-            _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
-            self.give_up("the host failed; its log says how")
+            _LOG.exception("model %s: internal error in its supervisor", self.name)
+            self.give_up("internal error; see the daemon's log")
 
     async def _after(self, worker: Worker, history: deque[WorkerExit], *, served: bool) -> None:
         """Do what hooks choose for the place of a worker that has ended."""
@@ -214,14 +214,14 @@ class ModelSupervisor:
         action = chosen.value
         if isinstance(action, Restart):
             self.restarts += 1
-            if served:  # what kept it from serving was logged
+            if served:  # the reason why it did not serve was logged
                 ended = f"its worker {worker.pid} ended with {worker.exit.description}"
                 _LOG.warning("model %s: %s; starting another", self.name, ended, extra={"worker": worker.pid})
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
             # A request that ends whoever runs it must not cost the model the workers that are well.
-            said = f"its others serve on, and another is started in {LONGEST_RESTART:g} s"
-            _LOG.error("model %s: %s; %s", self.name, action.reason, said)
+            remedy = f"the other workers serve on, and another is started in {LONGEST_RESTART:g} s"
+            _LOG.error("model %s: %s; %s", self.name, action.reason, remedy)
             self.restarts += 1
             await asyncio.sleep(LONGEST_RESTART)
         elif isinstance(action, GiveUp):
