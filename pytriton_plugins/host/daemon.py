@@ -33,7 +33,7 @@ from pytriton_plugins.host.triton.locate import FoundServer
 from pytriton_plugins.host.triton.repository import CATEGORY
 from pytriton_plugins.host.triton.repository_watch import RepositoryWatch
 from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.host.triton.supervisor import Keeper
+from pytriton_plugins.host.triton.supervisor import ServerSupervisor
 from pytriton_plugins.host.triton.version_check import check_version
 from pytriton_plugins.host.watchdog import Heartbeat
 from pytriton_plugins.model.declaration import ModelDeclaration
@@ -76,7 +76,7 @@ class Host:
         self._run_dir = run_dir
         self._state: HostState = "starting"
         self.health = Health(self)
-        self._keeper = Keeper(self._start_server, self._server_ended)
+        self._server_supervisor = ServerSupervisor(self)
         self._telling: asyncio.Task[None] | None = None
         self._teller = Teller()
         self._exit_code = 0
@@ -112,7 +112,7 @@ class Host:
         watch: asyncio.Task[int] | None = None
         stop: asyncio.Task[Any] | None = None
         try:
-            server = await self._until_stop(self._start_server())
+            server = await self._until_stop(self.start_server())
             if server is not None:
                 watch = asyncio.create_task(self._watch(server, plugins))
                 stop = asyncio.create_task(self._stop.wait())
@@ -129,16 +129,14 @@ class Host:
         await self._shut_down(patience)
         return self._exit_code
 
-    async def _start_server(self) -> TritonServer:
+    async def start_server(self) -> TritonServer:
         settings = server_settings(self.config)
         server = await TritonServer.start(
             self.found,
             settings,
             self._ports,
             self._run_dir.path,
-            self.roster.on_backend_need,
-            self.roster.on_channel_lost,
-            self.roster.on_model_gone,
+            self.roster,
         )
         try:
             await check_version(server, settings)
@@ -151,7 +149,7 @@ class Host:
         self._telling = background(keep_told(server, self.roster.metrics, self._gauges))
         return server
 
-    async def _server_ended(self) -> None:
+    async def server_ended(self) -> None:
         server = self.roster.started.result()
         self.health.attach(None)
         let_go(self._telling)
@@ -164,7 +162,7 @@ class Host:
         health = asyncio.create_task(self.health.run())
         settled = asyncio.create_task(self._announce(plugins))
         reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
-        ended = asyncio.create_task(self._keeper.keep(server))
+        ended = asyncio.create_task(self._server_supervisor.keep(server))
         heartbeat = asyncio.create_task(Heartbeat(self.roster).run())
         follows = CATEGORY in self.config.allow
         following = asyncio.create_task(RepositoryWatch(self.roster).run()) if follows else None
@@ -265,7 +263,7 @@ class Host:
     @property
     def server_restarts(self) -> int:
         """How many servers were started in the place of one that had ended."""
-        return self._keeper.restarts
+        return self._server_supervisor.restarts
 
     # What the health checks need of their host.
 

@@ -22,9 +22,9 @@ from pytriton_plugins.host.supervision.plugins import (
     warn_of_unknown_names,
 )
 from pytriton_plugins.host.system.child import kill_children
-from pytriton_plugins.host.workers.launching import imported, launch_of
-from pytriton_plugins.host.workers.process import Worker, WorkerFailed
-from pytriton_plugins.host.workers.start_queue import Turns, turns_of
+from pytriton_plugins.host.workers.launching import launch_of
+from pytriton_plugins.host.workers.process import NoListener, WorkerFailed, WorkerProcess
+from pytriton_plugins.host.workers.start_queue import StartQueue, imported, start_queue
 from pytriton_plugins.model.declaration import ModelDeclaration
 
 _END_PATIENCE = 0.5
@@ -53,7 +53,7 @@ async def _inspect(
     config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], on_done: Callable[[Inspected], object]
 ) -> list[Inspected]:
     numbers = itertools.count(1)
-    turns = turns_of(config.start_parallelism)
+    turns = start_queue(config.start_parallelism)
 
     async def one(record: PluginRecord) -> Inspected:
         if record.error:
@@ -76,11 +76,11 @@ async def _inspect(
 
 
 async def _declared(
-    config: HostConfig, hooks: HookManager, turns: Turns, record: PluginRecord, number: int
+    config: HostConfig, hooks: HookManager, turns: StartQueue, record: PluginRecord, number: int
 ) -> tuple[ModelDeclaration, ...]:
-    def start() -> Worker:
+    def start() -> WorkerProcess:
         launch = launch_of(launch_settings(config), hooks, record.reference, None, number)
-        return Worker(number, record.reference, launch, lambda worker, message: None, lambda worker: None)
+        return WorkerProcess(number, record.reference, launch, NoListener())
 
     worker, declared = await imported(turns, record, start, config.import_timeout)
     try:

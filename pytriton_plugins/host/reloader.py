@@ -13,7 +13,7 @@ from pytriton_plugins.discovery.sources import source_files
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.control.newcomers import as_installed
 from pytriton_plugins.host.supervision.plugins import PluginRecord, enabled, serve_plugin, take_up, tell_notes
-from pytriton_plugins.host.workers.process import Worker, WorkerFailed
+from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Reloader:
             _LOG.info("plugin %s has changed", name)
             await serve_plugin(self._roster, record)
             return
-        worker: Worker | None = None
+        worker: WorkerProcess | None = None
         try:
             reference = await as_installed(record.reference)
             worker, declared = await self._roster.imported(record, reference)
@@ -81,7 +81,7 @@ class Reloader:
         take_up(self._roster, record, reference)
 
     async def _serve(
-        self, reference: ModelReference, declarations: list[ModelDeclaration], first: Worker | None
+        self, reference: ModelReference, declarations: list[ModelDeclaration], first: WorkerProcess | None
     ) -> None:
         served = {key: model for key, model in self._roster.models.items() if model.reference.place == reference.place}
         for declaration in declarations:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.workers.process import Worker
+from pytriton_plugins.host.workers.process import WorkerProcess
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.registry import Roster
@@ -43,7 +43,7 @@ class Heartbeat:
             for model, worker in self._live():
                 await self._look_at(model, worker)
 
-    def _live(self) -> list[tuple[ServedModel, Worker]]:
+    def _live(self) -> list[tuple[ServedModel, WorkerProcess]]:
         return [(model, worker) for model in self._roster.all_models() for worker in model.live.workers]
 
     def _begin_again(self) -> None:
@@ -51,7 +51,7 @@ class Heartbeat:
         for _, worker in self._live():
             worker.heard()
 
-    async def _look_at(self, model: ServedModel, worker: Worker) -> None:
+    async def _look_at(self, model: ServedModel, worker: WorkerProcess) -> None:
         if worker.silent_for > LIMIT:
             if worker.excused or await self._is_busy(model, worker):
                 worker.heard()
@@ -64,7 +64,7 @@ class Heartbeat:
             return
         worker.ask()
 
-    async def _is_busy(self, model: ServedModel, worker: Worker) -> bool:
+    async def _is_busy(self, model: ServedModel, worker: WorkerProcess) -> bool:
         """Whether a batch is with the worker, or nobody can say."""
         server = self._roster.running
         if server is None:

@@ -12,7 +12,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsError
 from pytriton_plugins.host.control.newcomers import as_installed, candidates
 from pytriton_plugins.host.control.server import Progress
-from pytriton_plugins.host.memory.allocator import LOOK_AGAIN
+from pytriton_plugins.host.memory.allocator import POLL_INTERVAL
 from pytriton_plugins.host.supervision.plugins import (
     PluginRecord,
     conflict,
@@ -24,7 +24,7 @@ from pytriton_plugins.host.supervision.plugins import (
 )
 from pytriton_plugins.host.supervision.supervisor import ServedModel
 from pytriton_plugins.host.tasks import background, let_go
-from pytriton_plugins.host.workers.process import Worker, WorkerFailed
+from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.suggestions import suggestion
 
@@ -78,7 +78,7 @@ class ModelCommands:
         if workers:
             progress(f"{label}: waiting for the requests that run")
         while model.live and loop.time() < until:
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(POLL_INTERVAL)
         for worker in model.live.workers:
             _LOG.warning("%s: its worker %d still ran requests after %g s and is killed", label, worker.pid, patience)
             worker.dismiss()
@@ -150,7 +150,7 @@ class ModelCommands:
         return said
 
     async def _serve_again(
-        self, model: ServedModel, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None
+        self, model: ServedModel, reference: ModelReference, declaration: ModelDeclaration, first: WorkerProcess | None
     ) -> str:
         label, kept = _label(declaration), "" if model.error else "; the old one serves on"
         if model.declaration != declaration or model.error:
@@ -202,7 +202,7 @@ class ModelCommands:
         record: PluginRecord,
         reference: ModelReference,
         wanted: Sequence[ModelDeclaration],
-        workers: list[Worker],
+        workers: list[WorkerProcess],
         progress: Progress,
     ) -> list[str]:
         refuse_other_tensors(self._roster, reference, list(wanted))
@@ -229,12 +229,12 @@ class ModelCommands:
     @contextlib.asynccontextmanager
     async def _imported(
         self, record: PluginRecord, progress: Progress
-    ) -> AsyncIterator[tuple[ModelReference, list[ModelDeclaration], list[Worker]]]:
+    ) -> AsyncIterator[tuple[ModelReference, list[ModelDeclaration], list[WorkerProcess]]]:
         """The plugin as it is installed by now, what it declares, and its worker, for the first who takes it."""
         if record.refused:
             raise ControlError(f"plugin {record.reference.label}: {record.error}")
         reference = record.reference
-        workers: list[Worker] = []
+        workers: list[WorkerProcess] = []
         try:
             reference = await as_installed(reference)
             progress(f"importing {reference.label}")
@@ -251,7 +251,9 @@ class ModelCommands:
             for worker in workers:
                 worker.dismiss()
 
-    def _taken(self, reference: ModelReference, model: ModelDeclaration, workers: list[Worker]) -> Worker | None:
+    def _taken(
+        self, reference: ModelReference, model: ModelDeclaration, workers: list[WorkerProcess]
+    ) -> WorkerProcess | None:
         """The worker that has imported the plugin, unless it is taken, or the model needs other variables."""
         if not workers or self._roster.launch_of(reference, model, workers[0].number) != workers[0].launch:
             return None

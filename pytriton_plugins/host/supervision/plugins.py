@@ -16,7 +16,7 @@ from pytriton_plugins.discovery.selection import warn_of_unknown_models
 from pytriton_plugins.errors import ConfigError, LimitError
 from pytriton_plugins.host.supervision.supervisor import ServedModel
 from pytriton_plugins.host.system.resource_limits import Demand, check_descriptors
-from pytriton_plugins.host.workers.process import Worker, WorkerFailed
+from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration, wrong_name
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def serve_plugin(roster: Roster, record: PluginRecord) -> None:
 
 async def _serve_plugin(roster: Roster, record: PluginRecord) -> None:
     """Raises LimitError for models that would leave clients no descriptors."""
-    worker: Worker | None = None
+    worker: WorkerProcess | None = None
     try:
         worker, declared = await roster.imported(record)
         record.files = worker.files
@@ -89,7 +89,7 @@ async def _serve_plugin(roster: Roster, record: PluginRecord) -> None:
     _start_models(roster, record, _without_conflicts(roster, record, declarations), worker)
 
 
-def tell_notes(reference: ModelReference, worker: Worker) -> None:
+def tell_notes(reference: ModelReference, worker: WorkerProcess) -> None:
     """Log the warnings about the plugin's import."""
     for note in worker.notes:
         _LOG.warning("plugin %s: %s", reference.plugin, note)
@@ -108,7 +108,9 @@ def _failed(roster: Roster, record: PluginRecord, error: Exception) -> None:
     roster.changed()
 
 
-def _start_models(roster: Roster, record: PluginRecord, declarations: list[ModelDeclaration], first: Worker) -> None:
+def _start_models(
+    roster: Roster, record: PluginRecord, declarations: list[ModelDeclaration], first: WorkerProcess
+) -> None:
     """The worker that has imported the plugin serves its first model, unless that one needs other variables."""
     if not declarations:
         if not record.error:

@@ -15,7 +15,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, ProtocolError, ServerError, ServerGone
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.config_parts import launch_settings
-from pytriton_plugins.host.memory.allocator import Wish
+from pytriton_plugins.host.memory.allocator import SegmentRequest
 from pytriton_plugins.host.memory.ledger import Budget
 from pytriton_plugins.host.metrics.registry import Metrics, Model
 from pytriton_plugins.host.notifier import Teller
@@ -26,9 +26,9 @@ from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.options import has_cache
 from pytriton_plugins.host.triton.repository import CATEGORY, add_model, plain_config, write_config
 from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.host.workers.launching import imported, launch_of, worker_hooks
-from pytriton_plugins.host.workers.process import Launch, Worker
-from pytriton_plugins.host.workers.start_queue import turns_of
+from pytriton_plugins.host.workers.launching import Launch, launch_of, worker_hooks
+from pytriton_plugins.host.workers.process import WorkerProcess
+from pytriton_plugins.host.workers.start_queue import imported, start_queue
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import ModelStatus, NamedVerdict, Verdict
@@ -55,13 +55,13 @@ class Roster:
         self.hooks = hooks
         self.resolver = ModelResolver(config, hooks)
         self.budget = Budget(config.shm_total)
-        self.turns = turns_of(config.start_parallelism)
+        self.turns = start_queue(config.start_parallelism)
         self._launch_settings = launch_settings(config)
         self._configs = TritonConfigs(hooks, has_cache=has_cache(config.server_options), reloads=config.reload)
         self.metrics = Metrics()
         self.models: dict[tuple[str, int], ServedModel] = {}
         self.records: list[PluginRecord] = []
-        self.workers: dict[int, Worker] = {}
+        self.workers: dict[int, WorkerProcess] = {}
         self.stop = stop
         self.abort = abort
         self.changed = changed
@@ -123,17 +123,17 @@ class Roster:
             model.server_ended()
         self.changed()
 
-    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker:
+    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> WorkerProcess:
         number = next(self._numbers)
         launch = self.launch_of(reference, model, number)
-        worker = Worker(number, reference, launch, self._on_worker_need, self._on_worker_end, self._on_worker_metrics)
+        worker = WorkerProcess(number, reference, launch, self)
         self.workers[number] = worker
         self._teller.tell(self.hooks.on_worker_start, worker.info)
         return worker
 
     async def imported(
         self, record: PluginRecord, reference: ModelReference | None = None
-    ) -> tuple[Worker, list[ModelDeclaration]]:
+    ) -> tuple[WorkerProcess, list[ModelDeclaration]]:
         """A worker that has imported the plugin, and what that holds; raises WorkerFailed, OSError or HookError.
 
         ``reference``: the plugin as it is installed by now, if that is not the record's.
@@ -149,24 +149,21 @@ class Roster:
         """The hook plugins that workers import, as they are told of them."""
         return worker_hooks(self._launch_settings, self.hooks)
 
-    def worker_is_ready(self, worker: Worker) -> None:
+    def worker_is_ready(self, worker: WorkerProcess) -> None:
         self._teller.tell(self.hooks.on_worker_ready, worker.info)
 
-    def _on_worker_end(self, worker: Worker) -> None:
+    def on_worker_end(self, worker: WorkerProcess) -> None:
         self.workers.pop(worker.number, None)
         self.metrics.worker_gone(worker.number)
         if worker.exit is not None:
             self._teller.tell(self.hooks.on_worker_exit, worker.info, worker.exit)
-
-    def untouched_memory(self) -> int:
-        return sum(model.ledger.untouched for model in self.all_models())
 
     def all_models(self) -> list[ServedModel]:
         """Those that are replaced, and their successors, too."""
         return list({*self.models.values(), *self._passing})
 
     async def replace(
-        self, old: ServedModel, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None
+        self, old: ServedModel, reference: ModelReference, declaration: ModelDeclaration, first: WorkerProcess | None
     ) -> str:
         """Serve a changed declaration in the place of ``old``, which finishes what Triton has given it.
 
@@ -175,7 +172,11 @@ class Roster:
         return await self.admit(reference, declaration, first, {old})
 
     async def admit(
-        self, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None, old: set[ServedModel]
+        self,
+        reference: ModelReference,
+        declaration: ModelDeclaration,
+        first: WorkerProcess | None,
+        old: set[ServedModel],
     ) -> str:
         """Serve one more model, in the place of ``old`` if there is one; it counts once it serves. Returns why not."""
         try:
@@ -246,18 +247,19 @@ class Roster:
         if model is not None:
             server = self.started.result()
             worker = model.live.worker_of(message.channel)
-            wish = Wish(worker.number if worker else 0, message.segment, message.value)
-            model.on_need(wish, partial(server.answer_need, message.token))
+            request = SegmentRequest(worker.number if worker else 0, message.segment, message.value)
+            model.on_need(request, partial(server.answer_need, message.token))
 
-    def _on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
+    def on_worker_need(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         for model in self.all_models():
             if worker.number in model.live:
                 token, size, segment = (message[key] for key in ("token", "bytes", "segment"))
                 if not all(type(number) is int and 0 <= number < 1 << 62 for number in (token, size, segment)):
                     raise ProtocolError("it needs memory without a size, or of a segment without a number")
-                model.on_need(Wish(worker.number, segment, size, beside=size), partial(worker.answer_need, token))
+                request = SegmentRequest(worker.number, segment, size, beside=size)
+                model.on_need(request, partial(worker.answer_need, token))
 
-    def _on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:
+    def on_worker_metrics(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         if worker.model is not None:
             self.metrics.from_worker(Model(worker.model.name, worker.model.version), worker.number, message)
 

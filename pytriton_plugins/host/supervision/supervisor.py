@@ -10,16 +10,17 @@ from typing import Any, NamedTuple
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
-from pytriton_plugins.hooks.builtin import LONGEST_RESTART
+from pytriton_plugins.hooks.builtin import RESTARTS
 from pytriton_plugins.hooks.manager import BUILT_IN
-from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish
+from pytriton_plugins.host.memory.allocator import Answer, SegmentAllocator, SegmentRequest
 from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import ModelLink
 from pytriton_plugins.host.supervision.channels import Connections
 from pytriton_plugins.host.supervision.context import Surroundings
 from pytriton_plugins.host.system.child import first_end
 from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.host.workers.process import Order, Worker, WorkerFailed
+from pytriton_plugins.host.workers.launching import Order
+from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
 
@@ -69,13 +70,11 @@ class ServedModel:
         self.restarts = 0
         self.ledger = ledger_of(self.effective, host.budget)
         self._link = ModelLink(self.number, self.effective, self.ledger)
-        self.live = Connections(declaration.slots, self.ledger, self._link, host.changed)
+        self.live = Connections(declaration.slots, self.ledger, self._link, host)
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._places: list[asyncio.Task[None]] = []
-        self._granting = Granting(
-            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, self.effective.fixed
-        )
+        self._allocator = SegmentAllocator(declaration, self.ledger, host.hooks, self.live, self.effective.fixed)
         self._settled = asyncio.Event()
         self._has_served = False
         self._is_over = False
@@ -86,9 +85,9 @@ class ServedModel:
     def name(self) -> str:
         return self.declaration.name
 
-    def start(self, first: Worker | None) -> None:
+    def start(self, first: WorkerProcess | None) -> None:
         """Have as many workers as are wanted serve the model, ``first`` among them if it has imported the plugin."""
-        workers: list[Worker | None] = [first, *[None] * (self.worker_count - 1)]
+        workers: list[WorkerProcess | None] = [first, *[None] * (self.worker_count - 1)]
         self._places = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
 
     def status(self) -> ModelStatus:
@@ -109,7 +108,7 @@ class ServedModel:
         """Whether a worker of it waits for its turn."""
         return self._host.turns.awaits(self)
 
-    async def swap(self, reference: ModelReference, first: Worker | None) -> Swapped:
+    async def swap(self, reference: ModelReference, first: WorkerProcess | None) -> Swapped:
         """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
 
         ``reference``: the plugin as it is installed by now.
@@ -122,7 +121,7 @@ class ServedModel:
         if not live and first is not None:
             first.dismiss()
         for done, worker in enumerate(live):
-            trial: asyncio.Future[Worker] = self._loop.create_future()
+            trial: asyncio.Future[WorkerProcess] = self._loop.create_future()
             place = self._loop.create_task(self._keep_alive(first, trial))
             first = None
             either: set[asyncio.Future[Any]] = {trial, place}
@@ -159,9 +158,9 @@ class ServedModel:
         """Return when the model serves or has failed."""
         await self._settled.wait()
 
-    def on_need(self, wish: Wish, answer: Answer) -> None:
+    def on_need(self, request: SegmentRequest, answer: Answer) -> None:
         """Give ``answer`` a larger segment for a channel's worker, or why there is none, perhaps after a while."""
-        self._granting.on_need(wish, answer)
+        self._allocator.allocate(request, answer)
 
     def lose(self, channel: int, *, late: bool) -> None:
         """The backend has given up the worker behind a channel, or else it is another model's."""
@@ -178,11 +177,13 @@ class ServedModel:
 
     def cancel(self) -> None:
         """Start no worker any more."""
-        self._granting.cancel()
+        self._allocator.cancel()
         for place in self._places:
             place.cancel()
 
-    async def _keep_alive(self, worker: Worker | None, trial: asyncio.Future[Worker] | None = None) -> None:
+    async def _keep_alive(
+        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None = None
+    ) -> None:
         """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
         history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
         try:
@@ -203,7 +204,7 @@ class ServedModel:
             _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
             self.give_up("the host failed; its log says how")
 
-    async def _after(self, worker: Worker, history: deque[WorkerExit], *, served: bool) -> None:
+    async def _after(self, worker: WorkerProcess, history: deque[WorkerExit], *, served: bool) -> None:
         """Do what hooks choose for the place of a worker that has ended."""
         await worker.ended()
         assert worker.exit is not None
@@ -218,17 +219,17 @@ class ServedModel:
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
             # A request that ends whoever runs it must not cost the model the workers that are well.
-            said = f"its others serve on, and another is started in {LONGEST_RESTART:g} s"
+            said = f"its others serve on, and another is started in {RESTARTS.longest:g} s"
             _LOG.error("model %s: %s; %s", self.name, action.reason, said)
             self.restarts += 1
-            await asyncio.sleep(LONGEST_RESTART)
+            await asyncio.sleep(RESTARTS.longest)
         elif isinstance(action, GiveUp):
             self.give_up(action.reason)
         else:
             self._host.stop(f"model {self.name}: {action.reason} ({chosen.plugin})")
             await asyncio.Event().wait()
 
-    def _new_worker(self) -> Worker | None:
+    def _new_worker(self) -> WorkerProcess | None:
         if self.error or self._is_over:  # while it waited for its turn
             return None
         try:
@@ -246,8 +247,8 @@ class ServedModel:
             self.give_up(reason)
 
     async def _serve_with(
-        self, worker: Worker | None, trial: asyncio.Future[Worker] | None
-    ) -> tuple[Worker | None, bool]:
+        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None
+    ) -> tuple[WorkerProcess | None, bool]:
         """The life of a worker that has imported the plugin, or of a new one, None if it cannot be started; and whether
         it has served. ``trial`` learns of the first that does.
         """
@@ -285,13 +286,13 @@ class ServedModel:
                 self.live.disconnect(worker)
         return worker, served
 
-    async def _set_up(self, worker: Worker, *, fresh: bool) -> None:
+    async def _set_up(self, worker: WorkerProcess, *, fresh: bool) -> None:
         model, hooks = self.effective, self._host.worker_hooks()
         if fresh:
             self._compare(await worker.declared(model.import_timeout))
         await worker.serve(Order(self.declaration, model.settings, hooks, model.headers), model.load_timeout)
 
-    async def _join(self, worker: Worker, server: TritonServer) -> bool:
+    async def _join(self, worker: WorkerProcess, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""
         try:
             await self._link.declare(server)
@@ -335,5 +336,5 @@ class ServedModel:
                 place.cancel()
 
 
-def _is_open(trial: asyncio.Future[Worker] | None) -> bool:
+def _is_open(trial: asyncio.Future[WorkerProcess] | None) -> bool:
     return trial is not None and not trial.done()
