@@ -29,7 +29,7 @@ from pytriton_plugins.host.tasks import background, discard
 from pytriton_plugins.host.triton.repository import CATEGORY
 from pytriton_plugins.host.triton.repository_watch import RepositoryWatch
 from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.host.triton.supervisor import Keeper
+from pytriton_plugins.host.triton.supervisor import ServerSupervisor
 from pytriton_plugins.host.triton.version_check import check_version
 from pytriton_plugins.host.watchdog import Watchdog
 from pytriton_plugins.values import HostStatus, NamedVerdict
@@ -72,7 +72,7 @@ class Daemon:
         self._run_dir = run_dir
         self._state: HostState = "starting"
         self._exit_code = 0
-        self._servers = Keeper(self._start_server, self._server_ended)
+        self._servers = ServerSupervisor(self)
         self._notifier = HookNotifier()
         self.readiness = ReadinessController(self)
         self.registry = ModelRegistry(self.config, self.hooks, paths.repository, self._notifier, self)
@@ -108,7 +108,7 @@ class Daemon:
         watch: asyncio.Task[int] | None = None
         stop: asyncio.Task[Any] | None = None
         try:
-            server = await self._until_stop(self._start_server())
+            server = await self._until_stop(self.start_server())
             if server is not None:
                 watch = asyncio.create_task(self._watch(server, plugins))
                 stop = asyncio.create_task(self._stop.wait())
@@ -125,16 +125,14 @@ class Daemon:
         await self._shut_down(timeout)
         return self._exit_code
 
-    async def _start_server(self) -> TritonServer:
+    async def start_server(self) -> TritonServer:
         settings = server_settings(self.config)
         server = await TritonServer.start(
             self.found,
             settings,
             self._ports,
             self._paths.folder,
-            self.registry.on_backend_need,
-            self.registry.on_channel_lost,
-            self.registry.on_model_gone,
+            self.registry,
         )
         try:
             await check_version(server, settings)
@@ -147,7 +145,7 @@ class Daemon:
         self._export = background(self._exporter.run(server))
         return server
 
-    async def _server_ended(self) -> None:
+    async def server_ended(self) -> None:
         server = self.registry.running
         assert server is not None
         self.readiness.attach(None)

@@ -16,8 +16,8 @@ from pytriton_plugins.host.supervision.plugins import PluginImporter
 from pytriton_plugins.host.supervision.records import PluginFailed, warn_of_unknown_names
 from pytriton_plugins.host.system.child import kill_children
 from pytriton_plugins.host.workers.launching import launch_of
-from pytriton_plugins.host.workers.process import Worker
-from pytriton_plugins.host.workers.start_queue import turns_of
+from pytriton_plugins.host.workers.process import NoListener, WorkerProcess
+from pytriton_plugins.host.workers.start_queue import start_queue
 
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
@@ -46,7 +46,7 @@ def inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginReco
 
 
 async def _inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
-    importer = PluginImporter(config, turns_of(config.start_parallelism), _Workers(launch_settings(config), hooks))
+    importer = PluginImporter(config, start_queue(config.start_parallelism), _Workers(launch_settings(config), hooks))
     try:
         inspected = await asyncio.gather(*(_inspected(importer, record) for record in records))
     finally:
@@ -63,10 +63,10 @@ class _Workers:
         self._hooks = hooks
         self._numbers = itertools.count(1)
 
-    def new_worker(self, reference: ModelReference) -> Worker:
+    def new_worker(self, reference: ModelReference) -> WorkerProcess:
         number = next(self._numbers)
         launch = launch_of(self._settings, self._hooks, reference, None, number)
-        return Worker(number, reference, launch, lambda worker, message: None, lambda worker: None)
+        return WorkerProcess(number, reference, launch, NoListener())
 
 
 async def _inspected(importer: PluginImporter, record: PluginRecord) -> InspectedPlugin:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.supervision.registry import ModelRegistry
     from pytriton_plugins.host.supervision.supervisor import SwapResult
-    from pytriton_plugins.host.workers.process import Worker
+    from pytriton_plugins.host.workers.process import WorkerProcess
 
 _LOG = logging.getLogger("pytriton.host")
 POLL_INTERVAL = 0.25
@@ -75,7 +75,7 @@ class Reloader:
 
     async def _serve(self, plugin: ImportedPlugin) -> None:
         reference = plugin.reference
-        first: Worker | None = plugin.worker
+        first: WorkerProcess | None = plugin.worker
         models = self._registry.models
         served = {key: model for key, model in models.items() if model.reference.place == reference.place}
         for declaration in plugin.models:

@@ -12,7 +12,7 @@ from pytriton_plugins.errors import ServerError
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.registry import ModelRegistry
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
-    from pytriton_plugins.host.workers.process import Worker
+    from pytriton_plugins.host.workers.process import WorkerProcess
 
 _LOG = logging.getLogger("pytriton.host")
 PING_INTERVAL = 1.0
@@ -43,7 +43,7 @@ class Watchdog:
             for model, worker in self._live():
                 await self._check(model, worker)
 
-    def _live(self) -> list[tuple[ModelSupervisor, Worker]]:
+    def _live(self) -> list[tuple[ModelSupervisor, WorkerProcess]]:
         return [(model, worker) for model in self._registry.all_models() for worker in model.live.workers]
 
     def _reset(self) -> None:
@@ -51,7 +51,7 @@ class Watchdog:
         for _, worker in self._live():
             worker.heard()
 
-    async def _check(self, model: ModelSupervisor, worker: Worker) -> None:
+    async def _check(self, model: ModelSupervisor, worker: WorkerProcess) -> None:
         if worker.silent_for > PING_TIMEOUT:
             if worker.excused or await self._is_busy(model, worker):
                 worker.heard()
@@ -64,7 +64,7 @@ class Watchdog:
             return
         worker.ask()
 
-    async def _is_busy(self, model: ModelSupervisor, worker: Worker) -> bool:
+    async def _is_busy(self, model: ModelSupervisor, worker: WorkerProcess) -> bool:
         """Whether the worker runs a batch, or that cannot be known."""
         server = self._registry.running
         if server is None:

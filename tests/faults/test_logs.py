@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytriton_plugins.host.log.line_reader import LINES_A_SECOND, LINES_AT_ONCE
+from pytriton_plugins.host.log.rate_limit import MAX_BURST, MAX_LINES_PER_SECOND
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.leftovers import tritonserver
@@ -39,7 +39,7 @@ def test_who_prints_without_end_costs_little() -> None:
         wait_until(lambda: left_out(host, pid) + logged(host, pid) == MUCH, what="all lines are accounted for")
         cost = cpu_seconds(host.process.pid) - before
         print(f"{MUCH} lines in {seconds:.1f} s: {logged(host, pid)} in the log, {cost:.2f} s of the daemon's time")
-        assert logged(host, pid) <= LINES_AT_ONCE + LINES_A_SECOND * (seconds + 2)
+        assert logged(host, pid) <= MAX_BURST + MAX_LINES_PER_SECOND * (seconds + 2)
         assert cost < 0.25 * seconds + 0.5
         assert host.status("/v2/health/ready") == 200
 

@@ -86,8 +86,11 @@ def test_a_program_that_goes_before_it_is_started(tmp_path: Path) -> None:
     command(found, ServerSettings())
     found.path.unlink()
 
-    def nothing(message: LinkMessage) -> None:
-        raise AssertionError(message)
+    class Silent:
+        def on_backend_need(self, message: LinkMessage) -> None:
+            raise AssertionError(message)
+
+        on_channel_lost = on_model_gone = on_backend_need
 
     with pytest.raises(ServerError, match="cannot be run: No such file or directory"):
-        asyncio.run(TritonServer.start(found, ServerSettings(), PORTS, tmp_path, nothing, nothing))
+        asyncio.run(TritonServer.start(found, ServerSettings(), PORTS, tmp_path, Silent()))

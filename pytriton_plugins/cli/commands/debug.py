@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.supervision.records import PluginRecord
-    from pytriton_plugins.host.workers.process import Order
+    from pytriton_plugins.host.workers.launching import Order
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.testing.channel import Answered, Arrays
 
@@ -190,8 +190,7 @@ def _as_described(model: ModelDeclaration) -> Model:
 
 def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Order:
     from pytriton_plugins.host.config_parts import launch_settings
-    from pytriton_plugins.host.workers.launching import worker_hooks
-    from pytriton_plugins.host.workers.process import Order
+    from pytriton_plugins.host.workers.launching import Order, worker_hooks
 
     given_hooks = worker_hooks(launch_settings(config), hooks)
     return Order(model, config.model(model.name).settings, given_hooks, config.proven_headers)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.supervision.registry import ModelRegistry
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
-    from pytriton_plugins.host.workers.process import Worker
+    from pytriton_plugins.host.workers.process import WorkerProcess
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 _LOG = logging.getLogger("pytriton.host")
@@ -147,7 +147,11 @@ class ModelCommands:
         return results
 
     async def _serve_again(
-        self, model: ModelSupervisor, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None
+        self,
+        model: ModelSupervisor,
+        reference: ModelReference,
+        declaration: ModelDeclaration,
+        first: WorkerProcess | None,
     ) -> str:
         label, remains = _label(declaration), "" if model.error else "; the old one serves on"
         if model.declaration != declaration or model.error:
@@ -237,7 +241,7 @@ class ModelCommands:
             if imported is not None and imported.worker is not None:
                 imported.worker.dismiss()
 
-    def _take_worker(self, imported: _Imported, model: ModelDeclaration) -> Worker | None:
+    def _take_worker(self, imported: _Imported, model: ModelDeclaration) -> WorkerProcess | None:
         """The worker that has imported the plugin, unless it is taken, or the model needs other variables."""
         worker = imported.worker
         if worker is None or not self._registry.fits(worker, imported.reference, model):
@@ -266,7 +270,7 @@ class _Imported:
     def __init__(self, plugin: ImportedPlugin) -> None:
         self.plugin = plugin
         self.reference: ModelReference = plugin.reference
-        self.worker: Worker | None = plugin.worker
+        self.worker: WorkerProcess | None = plugin.worker
 
 
 def _no_progress(text: str) -> None:

@@ -11,16 +11,16 @@ import attrs
 from pytriton_plugins.config.overrides import configured
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.supervision.records import PluginFailed
-from pytriton_plugins.host.workers.launching import imported
 from pytriton_plugins.host.workers.process import WorkerFailed
+from pytriton_plugins.host.workers.start_queue import imported
 from pytriton_plugins.model.declaration import wrong_name
 
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.host.supervision.records import PluginRecord
-    from pytriton_plugins.host.workers.process import Worker
-    from pytriton_plugins.host.workers.start_queue import Turns
+    from pytriton_plugins.host.workers.process import WorkerProcess
+    from pytriton_plugins.host.workers.start_queue import StartQueue
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 _LOG = logging.getLogger("pytriton.host")
@@ -29,7 +29,7 @@ _LOG = logging.getLogger("pytriton.host")
 class WorkerFactory(Protocol):
     """Starts workers."""
 
-    def new_worker(self, reference: ModelReference) -> Worker:
+    def new_worker(self, reference: ModelReference) -> WorkerProcess:
         """A worker that begins to import the plugin; raises OSError or HookError."""
 
 
@@ -38,14 +38,14 @@ class ImportedPlugin:
     """A plugin as ``worker`` has imported it. ``models`` are those that are enabled, as configured."""
 
     reference: ModelReference
-    worker: Worker
+    worker: WorkerProcess
     models: list[ModelDeclaration]
 
 
 class PluginImporter:
     """Imports each plugin in a worker of its own, and records what came of it."""
 
-    def __init__(self, config: HostConfig, turns: Turns, workers: WorkerFactory) -> None:
+    def __init__(self, config: HostConfig, turns: StartQueue, workers: WorkerFactory) -> None:
         self._config = config
         self._turns = turns
         self._workers = workers
@@ -56,7 +56,7 @@ class PluginImporter:
         ``reference``: the plugin as it is installed by now, if that is not the record's.
         """
         plugin = reference or record.reference
-        worker: Worker | None = None
+        worker: WorkerProcess | None = None
         try:
             worker, declared = await imported(
                 self._turns, record, lambda: self._workers.new_worker(plugin), self._config.import_timeout
@@ -89,7 +89,7 @@ def check_names(declarations: Sequence[ModelDeclaration]) -> None:
             raise WorkerFailed(f"model {problem}")
 
 
-def _log_notes(reference: ModelReference, worker: Worker) -> None:
+def _log_notes(reference: ModelReference, worker: WorkerProcess) -> None:
     """The warnings about the plugin's import."""
     for note in worker.notes:
         _LOG.warning("plugin %s: %s", reference.plugin, note)

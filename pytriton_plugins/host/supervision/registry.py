@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytriton_plugins.config.resolver import ModelResolver
 from pytriton_plugins.errors import HookError, ProtocolError
 from pytriton_plugins.host.config_parts import launch_settings
-from pytriton_plugins.host.memory.allocator import Wish
+from pytriton_plugins.host.memory.allocator import SegmentRequest
 from pytriton_plugins.host.memory.ledger import Budget
 from pytriton_plugins.host.metrics.registry import Metrics, Model
 from pytriton_plugins.host.supervision.current_server import CurrentServer
@@ -18,8 +18,8 @@ from pytriton_plugins.host.supervision.loader import ModelLoader
 from pytriton_plugins.host.supervision.plugins import PluginImporter
 from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
 from pytriton_plugins.host.workers.launching import launch_of, worker_hooks
-from pytriton_plugins.host.workers.process import Worker
-from pytriton_plugins.host.workers.start_queue import turns_of
+from pytriton_plugins.host.workers.process import WorkerProcess
+from pytriton_plugins.host.workers.start_queue import start_queue
 from pytriton_plugins.values import ModelStatus, NamedVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.context import DaemonControl, ServedModel
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.triton.server import TritonServer
-    from pytriton_plugins.host.workers.process import Launch
+    from pytriton_plugins.host.workers.launching import Launch
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.shm.wire import LinkMessage
 
@@ -52,12 +52,12 @@ class ModelRegistry:
         self.hooks = hooks
         self.resolver = ModelResolver(config, hooks)
         self.budget = Budget(config.shm_total)
-        self.turns = turns_of(config.start_parallelism)
+        self.turns = start_queue(config.start_parallelism)
         self._launch_settings = launch_settings(config)
         self.metrics = Metrics()
         self.models: dict[tuple[str, int], ModelSupervisor] = {}
         self.records: list[PluginRecord] = []
-        self.workers: dict[int, Worker] = {}
+        self.workers: dict[int, WorkerProcess] = {}
         self.current_server = CurrentServer()
         self.loader = ModelLoader(config, hooks, repository, self.current_server, self.models)
         self.importer = PluginImporter(config, self.turns, self)
@@ -106,14 +106,18 @@ class ModelRegistry:
         """Those that are replaced, and their successors, too."""
         return list({*self.models.values(), *self._passing})
 
-    def start(self, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None) -> None:
+    def start(self, reference: ModelReference, declaration: ModelDeclaration, first: WorkerProcess | None) -> None:
         """Have a model served; raises HookError while the host starts."""
         model = ModelSupervisor(self, reference, declaration)
         self.models[declaration.name, declaration.version] = model
         model.start(first)
 
     async def replace(
-        self, old: ModelSupervisor, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None
+        self,
+        old: ModelSupervisor,
+        reference: ModelReference,
+        declaration: ModelDeclaration,
+        first: WorkerProcess | None,
     ) -> str:
         """Serve a changed declaration in the place of ``old``, which finishes what Triton has given it.
 
@@ -122,7 +126,11 @@ class ModelRegistry:
         return await self.admit(reference, declaration, first, {old})
 
     async def admit(
-        self, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None, old: set[ModelSupervisor]
+        self,
+        reference: ModelReference,
+        declaration: ModelDeclaration,
+        first: WorkerProcess | None,
+        old: set[ModelSupervisor],
     ) -> str:
         """Serve one more model, in the place of ``old`` if there is one; it counts once it serves. Returns why not."""
         try:
@@ -172,15 +180,15 @@ class ModelRegistry:
         """Load the model into Triton; raises ServerError, ServerGone if the server ends."""
         await self.loader.load(model, server, replaces=model in self._passing)
 
-    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker:
+    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> WorkerProcess:
         number = next(self._numbers)
         launch = self._launch_of(reference, model, number)
-        worker = Worker(number, reference, launch, self._on_worker_need, self._on_worker_end, self._on_worker_metrics)
+        worker = WorkerProcess(number, reference, launch, self)
         self.workers[number] = worker
         self._notifier.notify(self.hooks.on_worker_start, worker.info)
         return worker
 
-    def fits(self, worker: Worker, reference: ModelReference, model: ModelDeclaration) -> bool:
+    def fits(self, worker: WorkerProcess, reference: ModelReference, model: ModelDeclaration) -> bool:
         """Whether a worker that has imported the plugin was started as one for the model would be."""
         return self._launch_of(reference, model, worker.number) == worker.launch
 
@@ -192,11 +200,8 @@ class ModelRegistry:
         """The hook plugins that workers import, as messages to them."""
         return worker_hooks(self._launch_settings, self.hooks)
 
-    def worker_is_ready(self, worker: Worker) -> None:
+    def worker_is_ready(self, worker: WorkerProcess) -> None:
         self._notifier.notify(self.hooks.on_worker_ready, worker.info)
-
-    def untouched_memory(self) -> int:
-        return sum(model.ledger.untouched for model in self.all_models())
 
     # What the links ask for.
 
@@ -206,8 +211,8 @@ class ModelRegistry:
             server = self.running
             assert server is not None
             worker = model.live.worker_of(message.channel)
-            wish = Wish(worker.number if worker else 0, message.segment, message.value)
-            model.on_need(wish, partial(server.answer_need, message.token))
+            request = SegmentRequest(worker.number if worker else 0, message.segment, message.value)
+            model.on_need(request, partial(server.answer_need, message.token))
 
     def on_model_gone(self, message: LinkMessage) -> None:
         """Triton has released a declaration: the workers of one that was replaced are idle for good."""
@@ -223,19 +228,20 @@ class ModelRegistry:
         for model in self.all_models():
             model.lose(message.channel, late=bool(message.value))
 
-    def _on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
+    def on_worker_need(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         for model in self.all_models():
             if worker.number in model.live:
                 token, size, segment = (message[key] for key in ("token", "bytes", "segment"))
                 if not all(type(number) is int and 0 <= number < 1 << 62 for number in (token, size, segment)):
                     raise ProtocolError("it needs memory without a size, or of a segment without a number")
-                model.on_need(Wish(worker.number, segment, size, beside=size), partial(worker.answer_need, token))
+                request = SegmentRequest(worker.number, segment, size, beside=size)
+                model.on_need(request, partial(worker.answer_need, token))
 
-    def _on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:
+    def on_worker_metrics(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         if worker.model is not None:
             self.metrics.from_worker(Model(worker.model.name, worker.model.version), worker.number, message)
 
-    def _on_worker_end(self, worker: Worker) -> None:
+    def on_worker_end(self, worker: WorkerProcess) -> None:
         self.workers.pop(worker.number, None)
         self.metrics.worker_gone(worker.number)
         if worker.exit is not None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
-from pytriton_plugins.hooks.builtin import LONGEST_RESTART
+from pytriton_plugins.hooks.builtin import RESTARTS
 from pytriton_plugins.hooks.manager import BUILT_IN
-from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish
+from pytriton_plugins.host.memory.allocator import Answer, SegmentAllocator, SegmentRequest
 from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import BackendModel
 from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.system.child import first_end
-from pytriton_plugins.host.workers.process import Order, Worker, WorkerFailed
+from pytriton_plugins.host.workers.launching import Order
+from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
 
@@ -75,9 +76,7 @@ class ModelSupervisor:
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._places: list[asyncio.Task[None]] = []
-        self._granting = Granting(
-            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, self.effective.fixed
-        )
+        self._allocator = SegmentAllocator(declaration, self.ledger, host.hooks, self.live, self.effective.fixed)
         self._settled = asyncio.Event()
         self._has_served = False
         self._is_over = False
@@ -88,9 +87,9 @@ class ModelSupervisor:
     def name(self) -> str:
         return self.declaration.name
 
-    def start(self, first: Worker | None) -> None:
+    def start(self, first: WorkerProcess | None) -> None:
         """Have as many workers as are wanted serve the model, ``first`` among them if it has imported the plugin."""
-        workers: list[Worker | None] = [first, *[None] * (self.worker_count - 1)]
+        workers: list[WorkerProcess | None] = [first, *[None] * (self.worker_count - 1)]
         self._places = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
 
     def status(self) -> ModelStatus:
@@ -111,7 +110,7 @@ class ModelSupervisor:
         """Whether a worker of it waits for its turn."""
         return self._host.turns.awaits(self)
 
-    async def swap(self, reference: ModelReference, first: Worker | None) -> SwapResult:
+    async def swap(self, reference: ModelReference, first: WorkerProcess | None) -> SwapResult:
         """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
 
         ``reference``: the plugin as it is installed by now.
@@ -124,7 +123,7 @@ class ModelSupervisor:
         if not live and first is not None:
             first.dismiss()
         for done, worker in enumerate(live):
-            trial: asyncio.Future[Worker] = self._loop.create_future()
+            trial: asyncio.Future[WorkerProcess] = self._loop.create_future()
             place = self._loop.create_task(self._keep_alive(first, trial))
             first = None
             either: set[asyncio.Future[Any]] = {trial, place}
@@ -161,9 +160,9 @@ class ModelSupervisor:
         """Return when the model serves or has failed."""
         await self._settled.wait()
 
-    def on_need(self, wish: Wish, answer: Answer) -> None:
+    def on_need(self, request: SegmentRequest, answer: Answer) -> None:
         """Give ``answer`` a larger segment for a channel's worker, or why there is none, at once or later."""
-        self._granting.on_need(wish, answer)
+        self._allocator.allocate(request, answer)
 
     def lose(self, channel: int, *, late: bool) -> None:
         """The backend has given up the worker behind a channel, or else it is another model's."""
@@ -180,11 +179,13 @@ class ModelSupervisor:
 
     def cancel(self) -> None:
         """Start no worker any more."""
-        self._granting.cancel()
+        self._allocator.cancel()
         for place in self._places:
             place.cancel()
 
-    async def _keep_alive(self, worker: Worker | None, trial: asyncio.Future[Worker] | None = None) -> None:
+    async def _keep_alive(
+        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None = None
+    ) -> None:
         """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
         history: deque[WorkerExit] = deque(maxlen=MAX_HISTORY)
         try:
@@ -205,7 +206,7 @@ class ModelSupervisor:
             _LOG.exception("model %s: internal error in its supervisor", self.name)
             self.give_up("internal error; see the daemon's log")
 
-    async def _after(self, worker: Worker, history: deque[WorkerExit], *, served: bool) -> None:
+    async def _after(self, worker: WorkerProcess, history: deque[WorkerExit], *, served: bool) -> None:
         """Do what hooks choose for the place of a worker that has ended."""
         await worker.ended()
         assert worker.exit is not None
@@ -220,17 +221,17 @@ class ModelSupervisor:
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
             # A request that ends whoever runs it must not cost the model the workers that are well.
-            remedy = f"the other workers serve on, and another is started in {LONGEST_RESTART:g} s"
+            remedy = f"the other workers serve on, and another is started in {RESTARTS.longest:g} s"
             _LOG.error("model %s: %s; %s", self.name, action.reason, remedy)
             self.restarts += 1
-            await asyncio.sleep(LONGEST_RESTART)
+            await asyncio.sleep(RESTARTS.longest)
         elif isinstance(action, GiveUp):
             self.give_up(action.reason)
         else:
             self._host.stop(f"model {self.name}: {action.reason} ({chosen.plugin})")
             await asyncio.Event().wait()
 
-    def _new_worker(self) -> Worker | None:
+    def _new_worker(self) -> WorkerProcess | None:
         if self.error or self._is_over:  # while it waited for its turn
             return None
         try:
@@ -248,8 +249,8 @@ class ModelSupervisor:
             self.give_up(reason)
 
     async def _serve_with(
-        self, worker: Worker | None, trial: asyncio.Future[Worker] | None
-    ) -> tuple[Worker | None, bool]:
+        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None
+    ) -> tuple[WorkerProcess | None, bool]:
         """The life of a worker that has imported the plugin, or of a new one, None if it cannot be started; and whether
         it has served. ``trial`` learns of the first that does.
         """
@@ -287,13 +288,13 @@ class ModelSupervisor:
                 self.live.disconnect(worker)
         return worker, served
 
-    async def _set_up(self, worker: Worker, *, fresh: bool) -> None:
+    async def _set_up(self, worker: WorkerProcess, *, fresh: bool) -> None:
         model, hooks = self.effective, self._host.worker_hooks()
         if fresh:
             self._compare(await worker.declared(model.import_timeout))
         await worker.serve(Order(self.declaration, model.settings, hooks, model.headers), model.load_timeout)
 
-    async def _join(self, worker: Worker, server: TritonServer) -> bool:
+    async def _join(self, worker: WorkerProcess, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""
         try:
             await self._link.declare(server)
@@ -337,5 +338,5 @@ class ModelSupervisor:
                 place.cancel()
 
 
-def _is_open(trial: asyncio.Future[Worker] | None) -> bool:
+def _is_open(trial: asyncio.Future[WorkerProcess] | None) -> bool:
     return trial is not None and not trial.done()

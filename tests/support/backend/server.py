@@ -154,7 +154,7 @@ class Backend:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.clients = ThreadPoolExecutor(8)
-        start = TritonServer.start(found, settings, self.ports, folder, self.needs.put, self._lose)
+        start = TritonServer.start(found, settings, self.ports, folder, self)
         try:
             self.server = self.call(start)
             wait_listening(self.ports)
@@ -162,7 +162,12 @@ class Backend:
             self._end_loop()
             raise
 
-    def _lose(self, message: LinkMessage) -> None:
+    def on_backend_need(self, message: LinkMessage) -> None:
+        self.needs.put(message)
+
+    def on_model_gone(self, message: LinkMessage) -> None: ...
+
+    def on_channel_lost(self, message: LinkMessage) -> None:
         if message.value:
             self.lost_late.append(message.channel)
         self.lost.put(message.channel)
