@@ -51,16 +51,16 @@ async def left(error: Exception) -> None:
 
 def complained(work: Any) -> list[str]:
     """What asyncio says of it."""
-    said: list[str] = []
+    logged: list[str] = []
 
     async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context["message"]))
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context["message"]))
         await work
         gc.collect()
         await asyncio.sleep(0)
 
     asyncio.run(main())
-    return said
+    return logged
 
 
 @pytest.mark.parametrize("way", [cancelled, over, in_the_background, left], ids=lambda way: way.__name__)
