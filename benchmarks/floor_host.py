@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.triton.locate import FoundServer
+from pytriton_plugins.host.triton.options import ServerSettings
 from pytriton_plugins.host.triton.repository import add_model, model_config
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.shm.wire import pack_declaration
+from pytriton_plugins.shm.wire import LinkMessage, pack_declaration
 from pytriton_plugins.values import Ports
 
 SCHEDULING = {"dynamic_batching": {}, "instance_group": [{"count": 1, "kind": "KIND_CPU"}]}
@@ -31,11 +31,21 @@ def loopback(data_type: str, name: str) -> ModelDeclaration:
     return ModelDeclaration(name, 1, "function", "loopback", (x,), (y,), triton_config=SCHEDULING)
 
 
+class Unheard:
+    """What the backend reports, which loopback mode does without."""
+
+    def on_backend_need(self, message: LinkMessage) -> None: ...
+
+    def on_channel_lost(self, message: LinkMessage) -> None: ...
+
+    def on_model_gone(self, message: LinkMessage) -> None: ...
+
+
 async def serve(models: list[ModelDeclaration], ports: Ports, tritonserver: Path, folder: Path) -> None:
     """Open the gate once every model is loaded, then wait for the server's end."""
-    config = HostConfig(allow=("shared-memory",))
+    settings = ServerSettings(allow=("shared-memory",))
     found = FoundServer(tritonserver, "the benchmark")
-    server = await TritonServer.start(found, config, ports, folder, lambda _: None, lambda _: None)
+    server = await TritonServer.start(found, settings, ports, folder, Unheard())
     for number, model in enumerate(models, 1):
         await server.declare(number, pack_declaration(model, wait=1.0, largest_response=1 << 31, loopback=True))
         add_model(folder / "repository", model)

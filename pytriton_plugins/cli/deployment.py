@@ -23,20 +23,23 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
 
     What is broken ends it, for the pods would not become ready; what may be broken there too is passed over.
     """
-    from pytriton_plugins.config.overrides import is_required
+    from pytriton_plugins.config.resolver import ModelResolver
     from pytriton_plugins.deploy.manifests.plan import make_plan
-    from pytriton_plugins.host.memory.allocator import ledger_of
+    from pytriton_plugins.host.config_parts import port_settings
+    from pytriton_plugins.host.memory.ledger import ledger_of
     from pytriton_plugins.host.sample_requests import example_call
     from pytriton_plugins.host.system.ports import wanted_ports
 
     hooks = _hooks(config)
     models = _models(config, hooks)
-    shm_initial = sum(ledger_of(config, hooks, model).at_start for model in models)
+    resolver = ModelResolver(config, hooks)
+    effective = [resolver.resolve(model) for model in models]
+    shm_initial = sum(ledger_of(model).at_start for model in effective)
     # One that must be there is a better test than one that may be away.
-    ordered = sorted(models, key=lambda model: not is_required(config, model.name))
-    call = next(filter(None, map(example_call, ordered)), [])
+    ordered = sorted(effective, key=lambda model: not model.required)
+    call = next(filter(None, (example_call(model.declaration) for model in ordered)), [])
     drained = _with_drain(config, hooks)
-    ports, _ = wanted_ports(config, hooks)
+    ports, _ = wanted_ports(port_settings(config), hooks)
     return make_plan(drained, ports, models, image, memory, shm_initial, call)
 
 

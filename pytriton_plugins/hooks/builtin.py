@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytriton_plugins.hooks.backoff import Backoff
 from pytriton_plugins.hooks.markers import hookimpl
 from pytriton_plugins.values import (
     Drain,
@@ -27,10 +28,8 @@ from pytriton_plugins.values import (
 if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
 
-FIRST_RESTART = 0.5
-LONGEST_RESTART = 30.0
-CRASH_WINDOW = 60.0
-MOST_CRASHES = 5
+RESTARTS = Backoff(first=0.5, longest=30.0, window=60.0, max_ends=4)
+"""Seconds between the ends of a worker and the start of the next; the fifth end within a minute is the last."""
 
 
 @hookimpl(trylast=True)
@@ -74,13 +73,12 @@ def pytriton_choose_shm_full_action(shortage: Shortage) -> FullAction:
 
 @hookimpl(trylast=True)
 def pytriton_choose_restart(exit: WorkerExit, history: Sequence[WorkerExit]) -> RestartAction:
-    """A back-off that doubles while ends follow each other, and an end to it."""
-    recent = [earlier for earlier in history if exit.at - earlier.at < CRASH_WINDOW]
-    if len(recent) + 1 >= MOST_CRASHES:
-        return GiveUp(f"its worker ended {MOST_CRASHES} times within {CRASH_WINDOW:g} s, last with {exit.description}")
-    if not recent:
-        return Restart(max(0.0, FIRST_RESTART - exit.uptime))
-    return Restart(min(FIRST_RESTART * 2 ** (len(recent) - 1), LONGEST_RESTART))
+    """A back-off, and none after too many ends; the first restart comes at least `RESTARTS.first` after the start."""
+    ends = 1 + RESTARTS.recent((earlier.at for earlier in history), exit.at)
+    pause = RESTARTS.pause(ends)
+    if pause is None:
+        return GiveUp(f"its worker ended {ends} times within {RESTARTS.window:g} s, last with {exit.description}")
+    return Restart(max(0.0, RESTARTS.first - exit.uptime) if ends == 1 else pause)
 
 
 @hookimpl(trylast=True)

@@ -1,4 +1,4 @@
-"""What is found before anything is started: hook plugins, model plugins, options; in the host, and in `check`."""
+"""Checks and choices before anything is started: hook plugins, model plugins, options; `check` uses them too."""
 
 from __future__ import annotations
 
@@ -10,32 +10,24 @@ import attrs
 from pytriton_plugins.config.host_config import DRAIN_SETTINGS, HostConfig, check_drain
 from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.discovery.entry_points import find_hooks, look_into
-from pytriton_plugins.discovery.environments import find_models_of
-from pytriton_plugins.discovery.references import HookReference, ModelReference
-from pytriton_plugins.discovery.selection import (
-    check_requirements,
-    conflicts,
-    references_of,
-    select_hooks,
-    select_models,
-    warn_of_unknown,
-    warn_of_unknown_tables,
-)
-from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
+from pytriton_plugins.discovery.references import HookReference
+from pytriton_plugins.discovery.selection import check_requirements, select_hooks
+from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.supervision.plugins import PluginRecord
-from pytriton_plugins.host.system.network import with_address
+from pytriton_plugins.host.config_parts import port_settings, server_settings
+from pytriton_plugins.host.supervision.records import PluginRecord, find_plugins
+from pytriton_plugins.host.system.network import served_address
 from pytriton_plugins.host.system.ports import choose_ports
-from pytriton_plugins.host.system.resource_limits import check_limits, least_demand
+from pytriton_plugins.host.system.resource_limits import Demand, check_limits
 from pytriton_plugins.host.triton.locate import FoundServer, find_tritonserver
-from pytriton_plugins.host.triton.options import check_known_options, check_server_options
-from pytriton_plugins.values import HostStatus, Ports, ServerOptions
+from pytriton_plugins.host.triton.options import ServerSettings, check_known_options, check_server_options
+from pytriton_plugins.values import Ports, ServerOptions
 
 _LOG = logging.getLogger("pytriton.host")
 
 
 @attrs.frozen
-class Prepared:
+class PreparedStart:
     """All that a start needs, checked: the configuration as hook plugins leave it, and what was found and chosen."""
 
     config: HostConfig
@@ -45,16 +37,16 @@ class Prepared:
     ports: Ports
 
 
-def prepare(config: HostConfig) -> Prepared:
-    """Look at everything that can be looked at before a child is started; the error has a line for all that is wrong.
+def prepare(config: HostConfig) -> PreparedStart:
+    """Check everything that can be checked before a child is started; the error has a line for each problem.
 
-    Each step that fails is passed over, so that the others are looked at too.
+    The steps after one that fails are checked too.
     """
     problems = Problems()
     with problems:
-        check_server_options(config)
+        check_server_options(server_settings(config))
     hooks = _hooks_of(config, problems)
-    records = problems.attempt(lambda: _some_records(config, hooks)) or []
+    records = problems.attempt(lambda: _found_plugins(config, hooks)) or []
     found = problems.attempt(lambda: find_tritonserver(config.tritonserver, hooks))
     if found is not None:
         with problems:
@@ -62,14 +54,14 @@ def prepare(config: HostConfig) -> Prepared:
     with problems:
         config = with_drain(config, hooks)
     with problems:
-        check_limits(least_demand(config, sum(not record.error for record in records)))
+        check_limits(Demand.of_plugins(sum(not record.error for record in records), config.workers or 1))
     reachable = problems.attempt(lambda: with_address(config))
-    ports = problems.attempt(lambda: choose_ports(reachable, hooks)) if reachable else None
+    ports = problems.attempt(lambda: choose_ports(port_settings(reachable), hooks)) if reachable else None
     problems.tell()
     assert reachable is not None
     assert found is not None
     assert ports is not None
-    return Prepared(reachable, hooks, records, found, ports)
+    return PreparedStart(reachable, hooks, records, found, ports)
 
 
 def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
@@ -90,8 +82,8 @@ def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
     return hooks
 
 
-def _some_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
-    records = plugin_records(config, hooks)
+def _found_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
+    records = find_plugins(config, hooks)
     if not records:
         raise ConfigError(
             "there is nothing to serve: no model plugin is installed; install one, or name a file: "
@@ -100,26 +92,9 @@ def _some_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
     return records
 
 
-def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
-    """A record for each target, or for each model plugin that the configuration leaves; conflicts have their error."""
-    warn_of_unknown_tables(config.tables.plugins, find_hooks())
-    if config.targets:
-        try:
-            return [PluginRecord(reference) for reference in references_of(config.targets)]
-        except DiscoveryError as error:
-            raise ConfigError(*error.problems) from error
-    gathered = hooks.add_models(HostStatus(address=config.address))
-    if gathered.broken and not config.skip_broken_hooks:
-        raise HookError(*[f"{failure}; fix or uninstall it" for failure in gathered.broken])
-    for failure in gathered.broken:
-        _LOG.error("%s; skipped, as --skip-broken-hooks asks", failure)
-    found: list[ModelReference] = [answer.value for answer in gathered.answers]
-    for environment in config.tables.environments:
-        found += find_models_of(environment.python, found)
-    warn_of_unknown(config.disable, [*found, *find_hooks()])
-    selected = select_models(found, config.plugins, config.disable)
-    said = conflicts(selected)
-    return [PluginRecord(reference, error=said.get(reference.label, "")) for reference in selected]
+def with_address(config: HostConfig) -> HostConfig:
+    """``config`` with the IP address to listen on in place of a name; raises ConfigError where there is none."""
+    return attrs.evolve(config, address=served_address(config.address, config.server_options))
 
 
 def with_server_options(config: HostConfig, hooks: HookManager, found: FoundServer) -> HostConfig:
@@ -127,7 +102,7 @@ def with_server_options(config: HostConfig, hooks: HookManager, found: FoundServ
 
     Raises ConfigError for what is configured and this tritonserver does not know, HookError for what no plugin may add.
     """
-    check_known_options(found, config)
+    check_known_options(found, config.server_options)
     answer = hooks.edit_server_options(ServerOptions(config.server_options))
     if answer.value.items == config.server_options:
         return config
@@ -135,16 +110,16 @@ def with_server_options(config: HostConfig, hooks: HookManager, found: FoundServ
     added = tuple(item for item in answer.value.items if item[0] not in configured)
     edited = attrs.evolve(config, server_options=(*config.server_options, *added))
     try:
-        _check_options(attrs.evolve(config, server_options=added), found)
+        _check_options(attrs.evolve(server_settings(config), options=added), found)
     except ConfigError as error:
         where = f"hook plugin {answer.plugin}: pytriton_edit_server_options"
         raise HookError(*[f"{where}: {problem}" for problem in error.problems]) from None
     return edited
 
 
-def _check_options(config: HostConfig, found: FoundServer) -> None:
-    check_server_options(config)
-    check_known_options(found, config)
+def _check_options(settings: ServerSettings, found: FoundServer) -> None:
+    check_server_options(settings)
+    check_known_options(found, settings.options)
 
 
 def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
@@ -162,8 +137,8 @@ def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
         check_drain(drained.drain, remedy)
     except ConfigError as error:
         raise HookError(f"hook plugin {plugin}: pytriton_choose_drain: {error}") from None
-    said = ", ".join(f"{name.replace('_', '-')} is {value:g} s" for name, value in chosen.items())
-    _LOG.info("%s, as hook plugin %s answered", said, plugin)
+    settings = ", ".join(f"{name.replace('_', '-')} is {value:g} s" for name, value in chosen.items())
+    _LOG.info("%s, as hook plugin %s answered", settings, plugin)
     return drained
 
 

@@ -1,4 +1,4 @@
-"""What is checked, chosen and made before the daemon starts its first child; runs in the host."""
+"""The start of a host until the daemon takes over."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import logging
 import os
 
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.host.daemon import Host
+from pytriton_plugins.host.config_parts import server_settings
+from pytriton_plugins.host.control.paths import HostPaths
+from pytriton_plugins.host.daemon import Daemon
 from pytriton_plugins.host.log.recent_errors import RecentErrors
 from pytriton_plugins.host.log.setup import Log, set_up_logging
 from pytriton_plugins.host.preflight import prepare
-from pytriton_plugins.host.system.container import in_container
 from pytriton_plugins.host.system.hardening import forbid_core_dumps
-from pytriton_plugins.host.system.network import is_loopback
+from pytriton_plugins.host.system.network import in_container, is_loopback
 from pytriton_plugins.host.system.resource_limits import raise_descriptors
 from pytriton_plugins.host.system.run_dir import RunDir
 from pytriton_plugins.host.triton.options import warn_of_server_options
 
 _LOG = logging.getLogger("pytriton.host")
-_LOG_PATIENCE = 0.3
-"""Seconds that the last lines of the log get, for a reader that is slow."""
+_LOG_TIMEOUT = 0.3
+"""Seconds for the last lines of the log, if their reader is slow."""
 
 
 def run(config: HostConfig) -> int:
@@ -30,7 +31,7 @@ def run(config: HostConfig) -> int:
         with log.stand_in():
             return _run(config, log)
     finally:
-        log.close(_LOG_PATIENCE)
+        log.close(_LOG_TIMEOUT)
 
 
 def _run(config: HostConfig, log: Log) -> int:
@@ -41,14 +42,14 @@ def _run(config: HostConfig, log: Log) -> int:
     raise_descriptors()
     prepared = prepare(config)
     config = prepared.config
-    warn_of_server_options(config)
+    warn_of_server_options(server_settings(config))
     if is_loopback(config.address) and in_container():
         _LOG.warning(
             "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
         )
     run_dir = RunDir(config.run_dir)
     try:
-        host = Host(prepared.config, prepared.hooks, prepared.found, prepared.ports, run_dir, errors, log)
-        return asyncio.run(host.live(prepared.records))
+        daemon = Daemon(prepared, HostPaths.within(run_dir.path), run_dir, errors, log)
+        return asyncio.run(daemon.run())
     finally:
         run_dir.remove()

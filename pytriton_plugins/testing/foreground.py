@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.system.child import describe_exit
-from pytriton_plugins.host.workers.process import Launch, Order, WorkerFailed
+from pytriton_plugins.host.workers.launching import Launch, Order
+from pytriton_plugins.host.workers.process import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json

@@ -64,7 +64,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     folder: Path = tmp_path_factory.mktemp("execute")
     caches = found_server().path.parent.parent / "caches"
     options = (("cache-config", "local,size=1048576"), ("cache-directory", str(caches)))
-    with run_backend(folder, server_options=options) as running:
+    with run_backend(folder, options=options) as running:
         for number, model in enumerate((ECHO, CACHED, GOLDEN), 1):
             running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=LIMIT))
         running.serve(5, TOGETHER, pack_declaration(TOGETHER, wait=5.0, largest_response=LIMIT))

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.host.triton.options import command_line
+from pytriton_plugins.host.triton.options import ServerSettings, command_line
 from pytriton_plugins.host.triton.repository import add_model, create_repository, model_config
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.long import sealed_file
@@ -118,8 +117,8 @@ class Conversation:
         add_model(folder / "repository", GOLDEN)
         (folder / "repository/golden/config.pbtxt").write_text(config_text())
         ports = free_ports()
-        config = HostConfig(allow=("shared-memory", "model-repository", "trace", "logging"))
-        command = command_line(found_server(), config, ports, folder / "repository", "")
+        settings = ServerSettings(allow=("shared-memory", "model-repository", "trace", "logging"))
+        command = command_line(found_server(), settings, ports, folder / "repository", "")
         self.link, theirs = socket_pair()
         self.link.settimeout(TIMEOUT)
         self.log = folder / "log"

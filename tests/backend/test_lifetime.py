@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.host.triton.options import command_line
+from pytriton_plugins.host.triton.options import ServerSettings, command_line
 from pytriton_plugins.host.triton.repository import create_repository
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage, pack_declaration
@@ -72,7 +71,7 @@ def test_a_file_of_another_length_than_is_said_is_not_read(tmp_path: Path, lengt
 
 def test_without_a_link_the_server_says_what_to_start_instead(tmp_path: Path) -> None:
     create_repository(tmp_path / "repository")
-    command = command_line(found_server(), HostConfig(), free_ports(), tmp_path / "repository", "secret")
+    command = command_line(found_server(), ServerSettings(), free_ports(), tmp_path / "repository", "secret")
     env = {name: value for name, value in os.environ.items() if name != "PYTRITON_BACKEND_LINK"}
     for link in (None, "", "x", "-1", "999", "1 "):
         given = env if link is None else {**env, "PYTRITON_BACKEND_LINK": link}

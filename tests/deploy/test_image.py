@@ -16,7 +16,7 @@ from pytriton_plugins.deploy.images.containerfile import (
 )
 from pytriton_plugins.deploy.images.requirements import Metadata, Wanted
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.triton.version_check import LEAST
+from pytriton_plugins.host.triton.version_check import MIN_VERSION
 
 HERE = Path(__file__).parent
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
@@ -84,5 +84,5 @@ def test_the_default_is_safe_and_what_is_not_is_told() -> None:
     assert "26.05 is older than 26.06" in read_server("triton:26.05", None).warning
     assert "for development and tests" in read_server("bundle", None).warning
     year, month = LEAST_RELEASE
-    assert (2, 64 + month + 12 * (year - 26)) == LEAST, "the server's own version of that release"
+    assert (2, 64 + month + 12 * (year - 26)) == MIN_VERSION, "the server's own version of that release"
     assert isinstance(read_server("triton", None), Server)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytriton_plugins.host.log.line_reader import LINES_A_SECOND, LINES_AT_ONCE
+from pytriton_plugins.host.log.rate_limit import MAX_BURST, MAX_LINES_PER_SECOND
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
@@ -39,7 +39,7 @@ def test_who_prints_without_end_costs_little() -> None:
         wait_until(lambda: left_out(host, pid) + logged(host, pid) == MUCH, what="all lines are accounted for")
         cost = cpu_seconds(host.process.pid) - before
         print(f"{MUCH} lines in {seconds:.1f} s: {logged(host, pid)} in the log, {cost:.2f} s of the daemon's time")
-        assert logged(host, pid) <= LINES_AT_ONCE + LINES_A_SECOND * (seconds + 2)
+        assert logged(host, pid) <= MAX_BURST + MAX_LINES_PER_SECOND * (seconds + 2)
         assert cost < 0.25 * seconds + 0.5
         assert host.status("/v2/health/ready") == 200
 
@@ -57,10 +57,10 @@ def test_the_errors_of_a_model_that_configures_logging_itself_reach_the_log_and_
     with run_host(MODELS / "configures.py", options=["--log-level=debug", f"--run-dir={folder}"]) as host:
         assert attempt(host, "grpc", "configures", {"x": np.ones((1, 1), np.float32)}).error == "ValueError: no luck"
         wait_until(lambda: "ValueError: no luck" in host.log, what="the log has the error")
-        said = re.findall(r"(\w+) +pytriton.worker: configures\[\d+\]: (.*)", host.log)
-        assert ("DEBUG", "configures: called with 1 rows") in said
-        assert ("INFO", "(rewritten once)  50%|##  |") in said
-        assert ("ERROR", "model configures: a request failed") in said
+        messages = re.findall(r"(\w+) +pytriton.worker: configures\[\d+\]: (.*)", host.log)
+        assert ("DEBUG", "configures: called with 1 rows") in messages
+        assert ("INFO", "(rewritten once)  50%|##  |") in messages
+        assert ("ERROR", "model configures: a request failed") in messages
         status = json.loads(call_host("status", f"--run-dir={folder}", "--json").stdout)
     (error,) = status["errors"]
     assert error["message"].startswith("model configures: a request failed")

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.resolver import policy_of
 from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import hookimpl
 from pytriton_plugins.hooks.calling import Answer
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
-from pytriton_plugins.host.memory.allocator import policy_of
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import MIB, Drain, HostStatus, Ports, ShmPolicy, Verdict, WorkerInfo
 from tests.support.sandbox.fake_distributions import install

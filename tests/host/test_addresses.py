@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.system.network import (
     called_at,
@@ -18,7 +17,7 @@ from pytriton_plugins.host.system.network import (
     is_loopback,
     listening_address,
     listening_ports,
-    with_address,
+    served_address,
 )
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.values import Ports
@@ -70,13 +69,13 @@ def test_the_address_to_listen_on(name: str, address: str) -> None:
 )
 def test_what_cannot_be_listened_on(name: str, said: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        with_address(HostConfig(address=name))
+        served_address(name, ())
     assert str(raised.value) == said
 
 
 def test_a_link_local_address_for_grpc() -> None:
     options = (("allow-http", "0"), ("allow-metrics", "OFF"))
-    assert with_address(HostConfig(address="fe80::1%lo", server_options=options)).address == "fe80::1%lo"
+    assert served_address("fe80::1%lo", options) == "fe80::1%lo"
 
 
 @pytest.mark.parametrize(
@@ -103,8 +102,8 @@ def test_what_only_this_machine_reaches(address: str, alone: bool) -> None:
 
 def test_the_ports_of_what_is_served() -> None:
     """As tritonserver takes an option that is given twice: the last one counts."""
-    config = HostConfig(server_options=(("allow-http", "false"), ("allow-metrics", "false"), ("allow-metrics", "1")))
-    assert listening_ports(config, Ports(1, 2, 3)) == {"http": None, "grpc": 2, "metrics": 3}
+    options = (("allow-http", "false"), ("allow-metrics", "false"), ("allow-metrics", "1"))
+    assert listening_ports(options, Ports(1, 2, 3)) == {"http": None, "grpc": 2, "metrics": 3}
 
 
 def ask(host: RunningHost, address: str) -> None:

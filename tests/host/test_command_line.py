@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.triton.locate import FoundServer
-from pytriton_plugins.host.triton.options import check_known_options, check_server_options, exit_seconds
+from pytriton_plugins.host.triton.options import ServerSettings, check_known_options, check_server_options, exit_seconds
 from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 
@@ -30,7 +29,7 @@ def found(tmp_path: Path) -> FoundServer:
 @pytest.mark.parametrize("value", ["false", "False", "0", "off", "no", ""])
 def test_grpc_is_not_switched_off(value: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        check_server_options(HostConfig(server_options=(("allow-grpc", value),)))
+        check_server_options(ServerSettings(options=(("allow-grpc", value),)))
     said = "pytriton-host calls tritonserver over gRPC; leave the option out"
     assert str(raised.value) == f"--server-option allow-grpc={value}: {said}"
 
@@ -55,7 +54,7 @@ def test_grpc_is_not_switched_off(value: str) -> None:
 def test_what_cuts_the_daemon_off_is_refused(name: str, value: str) -> None:
     """Also where every category is open."""
     with pytest.raises(ConfigError, match=f"^--server-option {name}"):
-        check_server_options(HostConfig(server_options=((name, value),), allow=EVERY))
+        check_server_options(ServerSettings(options=((name, value),), allow=EVERY))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +69,7 @@ def test_what_cuts_the_daemon_off_is_refused(name: str, value: str) -> None:
     ],
 )
 def test_what_does_no_harm_is_handed_on(name: str, value: str) -> None:
-    check_server_options(HostConfig(server_options=((name, value),)))
+    check_server_options(ServerSettings(options=((name, value),)))
 
 
 @pytest.mark.parametrize(
@@ -82,9 +81,9 @@ def test_what_does_no_harm_is_handed_on(name: str, value: str) -> None:
 )
 def test_what_tritonserver_would_take_for_something_else(found: FoundServer, name: str, value: str, said: str) -> None:
     """It takes a part of a name for the whole, and the next option for a value."""
-    check_known_options(found, HostConfig(server_options=(("log-verbose", "1"), ("disable-auto", ""))))
+    check_known_options(found, (("log-verbose", "1"), ("disable-auto", "")))
     with pytest.raises(ConfigError) as raised:
-        check_known_options(found, HostConfig(server_options=((name, value),)))
+        check_known_options(found, ((name, value),))
     assert str(raised.value).startswith(f"--server-option {name}: ")
     assert str(raised.value).endswith(said)
 
@@ -112,4 +111,4 @@ def test_serve_and_check_say_so_in_one_line() -> None:
     ],
 )
 def test_how_long_a_server_gets_that_writes_at_its_end(options: tuple[tuple[str, str], ...], seconds: float) -> None:
-    assert exit_seconds(HostConfig(server_options=options)) == seconds
+    assert exit_seconds(options) == seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytriton_plugins.host.system.container import _is_ours
+from pytriton_plugins.host.system.network import _is_ours
 
 
 def test_whose_init_it_is(tmp_path: Path) -> None:

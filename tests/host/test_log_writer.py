@@ -30,13 +30,22 @@ def pipe() -> Iterator[tuple[int, int]]:
             os.close(descriptor)
 
 
-def describe(count: int) -> bytes:
-    return b"%d left out\n" % count
+class Gaps:
+    def left_out(self, count: int) -> bytes:
+        return b"%d left out\n" % count
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def put(self, data: bytes) -> None:
+        self.written.append(data)
 
 
 def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
     """What fits is written in order, the rest is counted where it is missing."""
-    log = LogWriter(pipe[1], describe, capacity=10_000)
+    log = LogWriter(pipe[1], Gaps(), capacity=10_000)
     for _ in range(100_000):
         log.put(LINE)
     assert log._size <= 10_000
@@ -56,7 +65,7 @@ def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
 
 
 def test_a_reader_that_has_gone(pipe: tuple[int, int]) -> None:
-    log = LogWriter(pipe[1], describe)
+    log = LogWriter(pipe[1], Gaps())
     os.close(pipe[0])
     log.put(LINE)
     wait_until(lambda: not log._chunks, what="the line is taken")
@@ -67,7 +76,7 @@ def test_a_reader_that_has_gone(pipe: tuple[int, int]) -> None:
 
 def test_a_pipe_that_does_not_block(pipe: tuple[int, int]) -> None:
     os.set_blocking(pipe[1], False)
-    log = LogWriter(pipe[1], describe)
+    log = LogWriter(pipe[1], Gaps())
     log.put(LINE * 1000)
     os.close(pipe[1])
     log.close(0)
@@ -77,7 +86,7 @@ def test_a_pipe_that_does_not_block(pipe: tuple[int, int]) -> None:
 
 def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
     """Seen hanging with a join without a limit."""
-    log = LogWriter(pipe[1], describe)
+    log = LogWriter(pipe[1], Gaps())
     log.put(LINE * 1000)
     log.close(0.01)
     assert log._thread.is_alive()
@@ -87,7 +96,7 @@ def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
 
 def test_what_is_made_late_keeps_its_place(pipe: tuple[int, int]) -> None:
     """The writing thread makes it, and lines that come meanwhile wait."""
-    log, made = LogWriter(pipe[1], describe), threading.Event()
+    log, made = LogWriter(pipe[1], Gaps()), threading.Event()
 
     def make() -> bytes:
         made.wait(30)
@@ -106,7 +115,7 @@ def test_a_line_stands_below_all_others_until_it_is_taken_away() -> None:
     """On a terminal of 30 columns, which has the wrapping of lines that are too long."""
     ours, theirs = os.openpty()
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 30, 0, 0))
-    log = LogWriter(theirs, describe)
+    log = LogWriter(theirs, Gaps())
     seen = b""
 
     def comes(expected: bytes) -> None:
@@ -129,9 +138,9 @@ def test_a_line_stands_below_all_others_until_it_is_taken_away() -> None:
 
 
 def test_what_is_printed_in_the_daemon_comes_in_whole_lines() -> None:
-    written: list[bytes] = []
-    with contextlib.redirect_stdout(LineStream(written.append)):
+    sink = Sink()
+    with contextlib.redirect_stdout(LineStream(sink)):
         print("one", "two\nthree", end="")
-        assert written == [b"one two\n"]
+        assert sink.written == [b"one two\n"]
         print("\udc80")
-    assert written == [b"one two\n", b"three\\udc80\n"]
+    assert sink.written == [b"one two\n", b"three\\udc80\n"]

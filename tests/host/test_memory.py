@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytriton_plugins.errors import ShmError
-from pytriton_plugins.host.memory.ledger import Budget, Ledger, Shortfall
+from pytriton_plugins.host.memory.ledger import Budget, InsufficientMemory, Ledger
 from pytriton_plugins.host.memory.system_limits import memory_headroom
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.values import MIB, ShmPolicy
@@ -112,7 +112,7 @@ def test_all_models_together_have_a_budget(ledgers: list[Ledger]) -> None:
     first, _ = one.open_first(1), one.open_first(1)
     other.open_first(2)
     assert budget.left == 16 * MIB
-    with pytest.raises(Shortfall) as refused:
+    with pytest.raises(InsufficientMemory) as refused:
         one.replace(first.number, 24 * MIB + 1, 1, 0)
     assert str(refused.value) == (
         "a batch needs 24.0 MiB of shared memory and 24.0 MiB of the 40.0 MiB for all models together are left; "

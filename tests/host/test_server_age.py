@@ -6,9 +6,8 @@ import logging
 
 import pytest
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.host.triton.options import check_server_options, warn_of_server_options
+from pytriton_plugins.host.triton.options import ServerSettings, check_server_options, warn_of_server_options
 from pytriton_plugins.host.triton.version_check import too_old
 from pytriton_plugins.testing import run_host
 from tests.support.paths import MODELS
@@ -54,9 +53,9 @@ def test_the_bundled_server_is_refused() -> None:
 def test_front_ends_without_restrictions(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Off; to be had with a warning; refused where everything is."""
     options = ((name, "true"),)
-    check_server_options(HostConfig(server_options=options))
-    warn_of_server_options(HostConfig(server_options=options))
+    check_server_options(ServerSettings(options=options))
+    warn_of_server_options(ServerSettings(options=options))
     assert "passes over every closed category" in caplog.text
     with pytest.raises(ConfigError, match="--strict-security refuses it: leave one of the two out"):
-        check_server_options(HostConfig(server_options=options, strict_security=True))
-    check_server_options(HostConfig(server_options=((name, "false"),), strict_security=True))
+        check_server_options(ServerSettings(options=options, strict_security=True))
+    check_server_options(ServerSettings(options=((name, "false"),), strict_security=True))

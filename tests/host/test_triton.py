@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.triton.locate import FoundServer
-from pytriton_plugins.host.triton.options import command_line
+from pytriton_plugins.host.triton.options import ServerSettings, command_line
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import Ports
@@ -41,12 +40,12 @@ def server_that_knows(folder: Path, options: list[str]) -> FoundServer:
     return FoundServer(program, "a test")
 
 
-def command(found: FoundServer, config: HostConfig) -> list[str]:
-    return command_line(found, config, PORTS, Path("/repository"), "secret")
+def command(found: FoundServer, settings: ServerSettings) -> list[str]:
+    return command_line(found, settings, PORTS, Path("/repository"), "secret")
 
 
 def test_what_a_server_may_lack_is_left_out(tmp_path: Path) -> None:
-    _, *flags = command(server_that_knows(tmp_path, NEEDED), HostConfig())
+    _, *flags = command(server_that_knows(tmp_path, NEEDED), ServerSettings())
     assert [flag.removeprefix("--").partition("=")[0] for flag in flags] == NEEDED
 
 
@@ -54,12 +53,12 @@ def test_what_a_server_may_lack_is_left_out(tmp_path: Path) -> None:
 def test_a_server_that_lacks_what_keeps_clients_out_is_refused(tmp_path: Path, lacking: str) -> None:
     found = server_that_knows(tmp_path, [name for name in NEEDED if name != lacking])
     with pytest.raises(ServerError, match=f"has no option --{lacking}, which pytriton-host needs; install a newer"):
-        command(found, HostConfig())
+        command(found, ServerSettings())
 
 
 def test_restrictions_that_nothing_needs_may_be_lacking(tmp_path: Path) -> None:
     found = server_that_knows(tmp_path, NEEDED[:-2])
-    flags = command(found, HostConfig(allow=("shared-memory", "model-repository", "trace", "logging")))
+    flags = command(found, ServerSettings(allow=("shared-memory", "model-repository", "trace", "logging")))
     assert not any("restricted" in flag for flag in flags)
 
 
@@ -69,7 +68,7 @@ def test_a_server_that_does_not_tell_its_options_is_refused(tmp_path: Path, text
     program.write_text(text)
     program.chmod(0o755)
     with pytest.raises(ServerError, match="--help shows no options and ended with exit code") as refused:
-        command(FoundServer(program, "a test"), HostConfig())
+        command(FoundServer(program, "a test"), ServerSettings())
     assert "\n" not in str(refused.value)
     assert ("libmissing" in str(refused.value)) == ("libmissing" in text)
 
@@ -79,16 +78,19 @@ def test_a_file_that_is_no_program(tmp_path: Path) -> None:
     program.write_bytes(b"\x7fELF of another machine")
     program.chmod(0o755)
     with pytest.raises(ServerError, match="cannot be run: Exec format error; name another with --tritonserver"):
-        command(FoundServer(program, "a test"), HostConfig())
+        command(FoundServer(program, "a test"), ServerSettings())
 
 
 def test_a_program_that_goes_before_it_is_started(tmp_path: Path) -> None:
     found = server_that_knows(tmp_path, NEEDED)
-    command(found, HostConfig())
+    command(found, ServerSettings())
     found.path.unlink()
 
-    def nothing(message: LinkMessage) -> None:
-        raise AssertionError(message)
+    class Silent:
+        def on_backend_need(self, message: LinkMessage) -> None:
+            raise AssertionError(message)
+
+        on_channel_lost = on_model_gone = on_backend_need
 
     with pytest.raises(ServerError, match="cannot be run: No such file or directory"):
-        asyncio.run(TritonServer.start(found, HostConfig(), PORTS, tmp_path, nothing, nothing))
+        asyncio.run(TritonServer.start(found, ServerSettings(), PORTS, tmp_path, Silent()))

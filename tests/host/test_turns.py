@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.system.processors import usable_processors
 from pytriton_plugins.host.workers import start_queue as module
-from pytriton_plugins.host.workers.start_queue import Turns, turns_of
+from pytriton_plugins.host.workers.start_queue import StartQueue, start_queue
 
 SOON = 30.0
 
@@ -23,7 +22,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, SOON))
 
 
-async def take(turns: Turns, name: str, end: asyncio.Event, begun: bool = False) -> None:
+async def take(turns: StartQueue, name: str, end: asyncio.Event, begun: bool = False) -> None:
     async with turns.turn(name, begun=begun):
         await end.wait()
 
@@ -36,7 +35,7 @@ async def a_moment() -> None:
 def test_so_many_at_a_time_and_who_has_begun_first() -> None:
 
     async def main() -> None:
-        turns, ends = Turns(2), {name: asyncio.Event() for name in "abcde"}
+        turns, ends = StartQueue(2), {name: asyncio.Event() for name in "abcde"}
         tasks = []
         for name in ends:
             tasks.append(asyncio.ensure_future(take(turns, name, ends[name], begun=name == "d")))
@@ -57,7 +56,7 @@ def test_who_is_cancelled_takes_nobodys_turn() -> None:
     """While it waits, and in the moment in which its turn comes."""
 
     async def main() -> None:
-        turns = Turns(1)
+        turns = StartQueue(1)
         async with turns.turn("first"):
             waiting = [asyncio.ensure_future(take(turns, "cancelled", asyncio.Event())) for _ in range(2)]
             await a_moment()
@@ -78,10 +77,10 @@ def test_who_is_cancelled_takes_nobodys_turn() -> None:
     ids=["it waits for something", "it computes too long"],
 )
 def test_a_turn_ends_by_itself(code: str, longest: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LONGEST", longest)
+    monkeypatch.setattr(module, "_MAX_TURN", longest)
 
     async def main() -> None:
-        turns = Turns(1)
+        turns = StartQueue(1)
         with subprocess.Popen([sys.executable, "-c", code]) as process:
             try:
                 async with turns.turn("first") as turn:
@@ -100,10 +99,10 @@ def test_a_turn_ends_by_itself(code: str, longest: float, monkeypatch: pytest.Mo
 
 
 def test_who_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOOK_AGAIN", 0.3)
+    monkeypatch.setattr(module, "_POLL_INTERVAL", 0.3)
 
     async def main() -> None:
-        turns = Turns(2)
+        turns = StartQueue(2)
         with (
             subprocess.Popen([sys.executable, "-c", "while True: pass"]) as computes,
             subprocess.Popen(["sleep", "600"]) as sleeps,
@@ -125,9 +124,9 @@ def test_who_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_how_many() -> None:
-    async def free(config: HostConfig) -> int:
+    async def free(parallelism: int | None) -> int:
         """How many of a hundred get a turn."""
-        turns, end, names = turns_of(config), asyncio.Event(), [str(number) for number in range(100)]
+        turns, end, names = start_queue(parallelism), asyncio.Event(), [str(number) for number in range(100)]
         tasks = [asyncio.ensure_future(take(turns, name, end)) for name in names]
         await a_moment()
         waiting = sum(map(turns.awaits, names))
@@ -135,8 +134,8 @@ def test_how_many() -> None:
         await asyncio.gather(*tasks)
         return 100 - waiting
 
-    assert asyncio.run(free(HostConfig())) == 2 * usable_processors()
-    assert asyncio.run(free(HostConfig(start_parallelism=3))) == 3
+    assert asyncio.run(free(None)) == 2 * usable_processors()
+    assert asyncio.run(free(3)) == 3
 
 
 def system(root: Path, cgroup: str, files: dict[str, str]) -> Path:

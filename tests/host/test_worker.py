@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.host.workers.process import Launch, Worker, WorkerFailed
+from pytriton_plugins.host.workers.launching import Launch
+from pytriton_plugins.host.workers.process import NoListener, WorkerFailed, WorkerProcess
 
 SAYS_MUCH_AND_ENDS = """
 import json, os, socket, sys
@@ -21,21 +22,21 @@ os._exit(3)
 
 
 def test_all_that_a_worker_said_is_heard_when_its_end_is_seen_first(tmp_path: Path) -> None:
-    """But its wishes: nobody is there to have them granted."""
+    """Except its requests for memory: they have no answer."""
     (tmp_path / "says_much.py").write_text(SAYS_MUCH_AND_ENDS)
     heard: list[int] = []
-    wishes: list[Any] = []
+    needs: list[Any] = []
+
+    class Listener(NoListener):
+        def on_worker_need(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+            needs.append(message)
+
+        def on_worker_metrics(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+            heard.append(message["number"])
 
     async def live() -> int:
         reference = ModelReference("says_much", str(tmp_path / "says_much.py"))
-        worker = Worker(
-            1,
-            reference,
-            Launch(),
-            lambda worker, message: wishes.append(message),
-            lambda worker: None,
-            lambda worker, message: heard.append(message["number"]),
-        )
+        worker = WorkerProcess(1, reference, Launch(), Listener())
         os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)  # the loop stands still meanwhile
         await worker.ended()
         assert worker.exit is not None
@@ -43,7 +44,7 @@ def test_all_that_a_worker_said_is_heard_when_its_end_is_seen_first(tmp_path: Pa
 
     assert asyncio.run(live()) == 3
     assert heard == list(range(100))
-    assert wishes == []
+    assert needs == []
 
 
 SAYS_TOO_MUCH = """
@@ -60,7 +61,7 @@ def test_what_a_worker_says_of_its_failure_is_one_short_line(tmp_path: Path) -> 
 
     async def live() -> str:
         reference = ModelReference("says_too_much", str(tmp_path / "says_too_much.py"))
-        worker = Worker(1, reference, Launch(), lambda worker, message: None, lambda worker: None)
+        worker = WorkerProcess(1, reference, Launch(), NoListener())
         try:
             await worker.declared(30)
         except WorkerFailed as error:

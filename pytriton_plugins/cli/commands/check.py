@@ -20,7 +20,7 @@ from pytriton_plugins.text import printable
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.host.supervision.plugins import PluginRecord
+    from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
@@ -65,7 +65,7 @@ def _next(looking: Iterator[Line]) -> Line | None:
 def verdicts(config: HostConfig) -> Iterator[Line]:
     """Each as soon as it is known."""
     from pytriton_plugins.cli.hook_probe import hanging_or_crashing
-    from pytriton_plugins.host.preflight import plugin_records
+    from pytriton_plugins.host.supervision.records import find_plugins
 
     yield _interpreter()
     broken = hanging_or_crashing(config)
@@ -77,7 +77,7 @@ def verdicts(config: HostConfig) -> Iterator[Line]:
     yield from _attempt("ports", lambda: _ports(config, hooks))
     records: list[PluginRecord] = []
     try:
-        records = plugin_records(config, hooks)
+        records = find_plugins(config, hooks)
     except PytritonPluginsError as error:
         yield from _bad("plugins", error)
     else:
@@ -123,13 +123,14 @@ def _requirements(config: HostConfig) -> str:
 
 
 def _server(config: HostConfig, hooks: HookManager) -> str:
+    from pytriton_plugins.host.config_parts import server_settings
     from pytriton_plugins.host.preflight import with_server_options
     from pytriton_plugins.host.triton.locate import find_tritonserver
     from pytriton_plugins.host.triton.options import check_server_options, warn_of_server_options
 
-    check_server_options(config)
+    check_server_options(server_settings(config))
     found = find_tritonserver(config.tritonserver, hooks)
-    warn_of_server_options(with_server_options(config, hooks, found))
+    warn_of_server_options(server_settings(with_server_options(config, hooks, found)))
     return f"{found.path} ({found.source})"
 
 
@@ -144,12 +145,14 @@ def _drain(config: HostConfig, hooks: HookManager) -> str:
 
 
 def _ports(config: HostConfig, hooks: HookManager) -> str:
-    from pytriton_plugins.host.system.network import listening_ports, with_address
+    from pytriton_plugins.host.config_parts import port_settings
+    from pytriton_plugins.host.preflight import with_address
+    from pytriton_plugins.host.system.network import listening_ports
     from pytriton_plugins.host.system.ports import choose_ports
 
     config = with_address(config)
     names = {"http": "HTTP", "grpc": "gRPC", "metrics": "metrics"}
-    ports = listening_ports(config, choose_ports(config, hooks))
+    ports = listening_ports(config.server_options, choose_ports(port_settings(config), hooks))
     free = ", ".join(f"{names[name]} {port}" for name, port in ports.items() if port is not None)
     return f"{free} on {config.address} are free"
 
@@ -169,18 +172,20 @@ def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord])
 
 
 def _limits(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Line]:
-    from pytriton_plugins.host.system.resource_limits import demand_of, limits
+    from pytriton_plugins.config.overrides import worker_count
+    from pytriton_plugins.host.system.resource_limits import Demand, limits
 
-    for limit in limits(demand_of(config, models)):
+    for limit in limits(Demand.of((worker_count(config, model), model.slots) for model in models)):
         yield Line(not limit.short, limit.subject, str(limit).removeprefix(f"{limit.subject}: "))
 
 
 def _memory(config: HostConfig, hooks: HookManager, models: list[ModelDeclaration]) -> str:
-    from pytriton_plugins.host.memory.allocator import ledger_of
-    from pytriton_plugins.host.memory.ledger import in_mib
+    from pytriton_plugins.config.resolver import ModelResolver
+    from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
     from pytriton_plugins.host.memory.system_limits import memory_headroom
 
-    needed, left = sum(ledger_of(config, hooks, model).at_start for model in models), memory_headroom()
+    resolver = ModelResolver(config, hooks)
+    needed, left = sum(ledger_of(resolver.resolve(model)).at_start for model in models), memory_headroom()
     count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
     what = f"{in_mib(needed)} of shared memory for {count} at start, {in_mib(left)} are left"
     if config.shm_total is not None and needed > config.shm_total:

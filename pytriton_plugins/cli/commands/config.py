@@ -103,7 +103,7 @@ def _effective_policy(
 ) -> Iterator[tuple[str, Any, str]]:
     import attrs
 
-    from pytriton_plugins.host.memory.allocator import default_policy, policy_of
+    from pytriton_plugins.config.resolver import default_policy, policy_of
 
     policy, default = policy_of(config, hooks, model), default_policy(config, model)
     for name, value in attrs.asdict(policy.value).items():
@@ -121,12 +121,13 @@ def _in_file(config: HostConfig, key: str) -> str:
 
 def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
     """What hook plugins would change of settings that nobody else set."""
+    from pytriton_plugins.host.config_parts import port_settings
     from pytriton_plugins.host.preflight import chosen_drain
     from pytriton_plugins.host.system.ports import wanted_ports
     from pytriton_plugins.values import ServerOptions
 
     chosen = _chosen_server(config, hooks)
-    ports, plugin = wanted_ports(config, hooks)
+    ports, plugin = wanted_ports(port_settings(config), hooks)
     for name in ("http_port", "grpc_port", "metrics_port"):
         port = getattr(ports, name.removesuffix("_port"))
         if port != getattr(config, name):

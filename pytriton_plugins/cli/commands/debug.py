@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.host.supervision.plugins import PluginRecord
-    from pytriton_plugins.host.workers.process import Order
+    from pytriton_plugins.host.supervision.records import PluginRecord
+    from pytriton_plugins.host.workers.launching import Order
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.testing.channel import Answered, Arrays
 
@@ -101,12 +101,12 @@ class Debugged:
 
     def found(self) -> tuple[ModelReference, ModelDeclaration | None]:
         """The plugin, and the model if it is known already; ConfigError where there is none."""
-        from pytriton_plugins.host.preflight import plugin_records
+        from pytriton_plugins.host.supervision.records import find_plugins
 
         if self.is_target:
-            (record,) = plugin_records(attrs.evolve(self.config, targets=(self.text,)), self.hooks)
+            (record,) = find_plugins(attrs.evolve(self.config, targets=(self.text,)), self.hooks)
             return record.reference, None
-        records = plugin_records(self.config, self.hooks)
+        records = find_plugins(self.config, self.hooks)
         likely = [record for record in records if canonical(self.text) in map(canonical, record.reference.names)]
         for some in (likely, [record for record in records if record not in likely]):
             if found := self._among(some):
@@ -155,6 +155,7 @@ class Debugged:
 
 def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, as_json: bool) -> int:
     from pytriton_plugins.cli.infer.request import build_inputs
+    from pytriton_plugins.host.config_parts import launch_settings
     from pytriton_plugins.host.supervision.plugins import enabled
     from pytriton_plugins.host.workers.launching import launch_of
     from pytriton_plugins.testing.foreground import foreground_worker
@@ -162,7 +163,7 @@ def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, a
     config, hooks = debugged.config, debugged.hooks
     with only_our_output():
         reference, known = debugged.found()
-        launch = launch_of(config, hooks, reference, known, 1)
+        launch = launch_of(launch_settings(config), hooks, reference, known, 1)
     with foreground_worker(launch, reference, profile) as worker:
         model = debugged.chosen(enabled(config, worker.declared()), reference)
         arrays = build_inputs(_as_described(model), given)
@@ -188,10 +189,11 @@ def _as_described(model: ModelDeclaration) -> Model:
 
 
 def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Order:
-    from pytriton_plugins.host.workers.launching import worker_hooks
-    from pytriton_plugins.host.workers.process import Order
+    from pytriton_plugins.host.config_parts import launch_settings
+    from pytriton_plugins.host.workers.launching import Order, worker_hooks
 
-    return Order(model, config.model(model.name).settings, worker_hooks(config, hooks), config.proven_headers)
+    given_hooks = worker_hooks(launch_settings(config), hooks)
+    return Order(model, config.model(model.name).settings, given_hooks, config.proven_headers)
 
 
 def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:

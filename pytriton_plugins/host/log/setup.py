@@ -8,12 +8,13 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from pytriton_plugins.host.log.rate_limit import LogRate
-from pytriton_plugins.host.log.writer import LineStream, LogWriter
+from pytriton_plugins.host.log.rate_limit import MessageRate
+from pytriton_plugins.host.log.writer import GapFormatter, LineStream, LogWriter
 from pytriton_plugins.text import printable
 from pytriton_plugins.text.exceptions import traced
 
@@ -107,13 +108,13 @@ class _Handler(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rate = LogRate()
+        self._rate = MessageRate()
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.writer is None:
             return
         # What children print is limited where it is read.
-        missed = 0 if hasattr(record, "said") else self._rate.take(record)
+        missed = 0 if hasattr(record, "said") else self._rate.take(record, time.monotonic())
         if missed is None:
             return
         if missed:
@@ -139,8 +140,8 @@ class Log:
 
     def __init__(self, handler: _Handler) -> None:
         # Python itself has looked at the descriptors: they may be other files' by now.
-        error = _writer(2, handler.left_out) if sys.__stderr__ is not None else None
-        output = _writer(1, handler.left_out) if sys.__stdout__ is not None and not _is_one_file() else None
+        error = _writer(2, handler) if sys.__stderr__ is not None else None
+        output = _writer(1, handler) if sys.__stdout__ is not None and not _is_one_file() else None
         self._handler = handler
         self._writers = [writer for writer in (error, output) if writer is not None]
         self._output = output or (error if sys.__stdout__ is not None else None)
@@ -169,17 +170,17 @@ class Log:
 
     def stand_in(self) -> contextlib.redirect_stdout[LineStream]:
         """Take what is printed in this process."""
-        return contextlib.redirect_stdout(LineStream(self._output.put if self._output else lambda data: None))
+        return contextlib.redirect_stdout(LineStream(self._output))
 
-    def close(self, patience: float) -> None:
-        """Let everything be written, within ``patience`` seconds for each."""
+    def close(self, timeout: float) -> None:
+        """Wait until everything is written, at most ``timeout`` seconds for each descriptor."""
         for writer in self._writers:
-            writer.close(patience)
+            writer.close(timeout)
 
 
-def _writer(descriptor: int, describe: Callable[[int], bytes]) -> LogWriter | None:
+def _writer(descriptor: int, gaps: GapFormatter) -> LogWriter | None:
     try:
-        return LogWriter(descriptor, describe)
+        return LogWriter(descriptor, gaps)
     except (OSError, RuntimeError):  # it is closed, or no thread can be had
         return None
 

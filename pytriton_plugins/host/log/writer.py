@@ -1,4 +1,4 @@
-"""What the daemon writes to standard error and output, by threads: who writes never waits for who reads.
+"""Writes standard error and output of the daemon in threads: the daemon never waits for a reader.
 
 A descriptor that cannot be written (closed, a full disk, no reader) costs what is written to it, never the daemon.
 """
@@ -12,64 +12,78 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from pytriton_plugins.text import cut
 
 CAPACITY = 4 << 20
-"""Bytes that wait at most; what comes while they do is left out and counted."""
+"""Bytes that wait at most; further lines are left out and counted."""
 
 _ERASE = b"\r\x1b[2K"
 _NO_WRAP, _WRAP = b"\x1b[?7l", b"\x1b[?7h"
 """Takes away the line that the cursor is on. The cursor is never hidden: however the daemon ends, it is there."""
 
-_NARROWEST = 20
-_USUAL = 80
-"""Columns of a terminal that does not say how wide it is."""
+_MIN_COLUMNS = 20
+_DEFAULT_COLUMNS = 80
+"""Columns of a terminal that does not report its width."""
 
 Chunk = bytes | Callable[[], bytes]
 
 
-class LogWriter:
-    """Writes to a descriptor in the order of `put`, which never blocks and never fails, whatever becomes of the reader.
+class GapFormatter(Protocol):
+    """Words the gaps of a log."""
 
-    ``describe`` gives the line that stands where lines were left out, from their number.
+    def left_out(self, count: int) -> bytes:
+        """The line that replaces ``count`` lines."""
+
+
+class LineSink(Protocol):
+    """Takes whole lines."""
+
+    def put(self, data: bytes) -> None: ...
+
+
+class LogWriter:
+    """Writes to a descriptor in the order of `put`, which never blocks and never fails, even without a reader.
+
+    ``gaps`` words the line that replaces lines that were left out.
     """
 
-    def __init__(self, descriptor: int, describe: Callable[[int], bytes], capacity: int = CAPACITY) -> None:
+    def __init__(self, descriptor: int, gaps: GapFormatter, capacity: int = CAPACITY) -> None:
         """Raises OSError when the descriptor is closed."""
-        # One of its own: another file may get the number when somebody closes it.
+        # A copy: another file may get the number when it is closed elsewhere.
         self._descriptor = os.dup(descriptor)
-        self._describe = describe
+        self._gaps = gaps
         self._capacity = capacity
         self._chunks: deque[Chunk] = deque()
         self._size = 0
         self._left_out = 0
         self._closed = False
         self._below = self._on_screen = ""
-        # Its lock may be taken twice by one thread: what is collected meanwhile may log as it goes.
+        # With a lock that one thread may take twice: garbage collection in `put` may log.
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="pytriton-log", daemon=True)
         self._thread.start()
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody sees what is written at once."""
+        """Whether the descriptor is a terminal."""
         return os.isatty(self._descriptor)
 
     @property
     def can_erase(self) -> bool:
-        """Whether a line can be taken back there."""
+        """Whether a line can be erased there."""
         return self.is_terminal and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
     @property
     def columns(self) -> int:
-        """How wide that terminal is now."""
+        """The width of that terminal now."""
         with contextlib.suppress(OSError):
-            return max(_NARROWEST, os.get_terminal_size(self._descriptor).columns or _USUAL)
-        return _USUAL
+            return max(_MIN_COLUMNS, os.get_terminal_size(self._descriptor).columns or _DEFAULT_COLUMNS)
+        return _DEFAULT_COLUMNS
 
     def put(self, data: bytes) -> None:
-        """Have ``data``, whole lines, written soon, or counted."""
+        """Write ``data``, whole lines, soon, or count them as left out."""
         with self._changed:
             if self._left_out or self._size + len(data) > self._capacity:
                 self._left_out += data.count(b"\n")
@@ -78,28 +92,25 @@ class LogWriter:
             self._changed.notify()
 
     def put_made(self, make: Callable[[], bytes]) -> None:
-        """Have what ``make`` returns written soon. The thread that writes calls it, for it may take long."""
+        """Write what ``make`` returns, soon. The writing thread calls it, because it may take long."""
         with self._changed:
             self._chunks.append(make)
             self._changed.notify()
 
     def keep_below(self, line: str) -> None:
-        """Where lines can be erased: have ``line`` stand below all that is written, in the place of the one before.
-
-        Nothing stands there with "".
-        """
+        """Keep ``line`` below all other lines, in place of the one before, where lines can be erased; "" for none."""
         with self._changed:
             if line != self._below:
                 self._below = line
                 self._changed.notify()
 
-    def close(self, patience: float) -> None:
-        """Wait until everything is written, at most ``patience`` seconds; what is put later is lost."""
+    def close(self, timeout: float) -> None:
+        """Wait until everything is written, at most ``timeout`` seconds; what is put later is lost."""
         with self._changed:
             self._closed = True
             self._below = ""
             self._changed.notify()
-        self._thread.join(patience)
+        self._thread.join(timeout)
 
     def _add(self, data: bytes) -> None:
         self._chunks.append(data)
@@ -112,12 +123,12 @@ class LogWriter:
         os.close(self._descriptor)
 
     def _next(self) -> tuple[bytes, Chunk] | None:
-        """What is to be erased, and written in its place; None at the end."""
+        """The codes that erase, and the chunk to write then; None at the end."""
         with self._changed:
             self._changed.wait_for(self._has_work)
             if self._left_out and self._size <= self._capacity // 2:
                 count, self._left_out = self._left_out, 0
-                self._add(self._describe(count))
+                self._add(self._gaps.left_out(count))
             erase = _ERASE if self._on_screen else b""
             if self._chunks:
                 self._on_screen = ""
@@ -127,8 +138,8 @@ class LogWriter:
             if self._below == self._on_screen:
                 return None
             self._on_screen = self._below
-            # A line that wraps could not be erased, and the window may have become narrower since its width was asked
-            # for; in the last column the cursor is between two lines.
+            # A line that wraps could not be erased, and the window may have become narrower since `columns`; in the
+            # last column the cursor is between two lines.
             line = cut(self._below, self.columns - 1).encode(errors="backslashreplace")
             return erase, _NO_WRAP + line + _WRAP if line else b""
 
@@ -137,10 +148,10 @@ class LogWriter:
 
 
 class LineStream(io.TextIOBase):
-    """Whole lines for ``put``. It stands in the place of `sys.stdout`, for hook plugins may print in the daemon."""
+    """Whole lines for ``sink``, None to drop them. It replaces `sys.stdout`: hook plugins may print in the daemon."""
 
-    def __init__(self, put: Callable[[bytes], None]) -> None:
-        self._put = put
+    def __init__(self, sink: LineSink | None) -> None:
+        self._sink = sink
         self._rest = ""
 
     def writable(self) -> bool:
@@ -148,8 +159,8 @@ class LineStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         lines, end, self._rest = (self._rest + text).rpartition("\n")
-        if end:
-            self._put((lines + end).encode(errors="backslashreplace"))
+        if end and self._sink is not None:
+            self._sink.put((lines + end).encode(errors="backslashreplace"))
         return len(text)
 
 
@@ -158,9 +169,9 @@ def _write(descriptor: int, data: bytes) -> None:
     while rest:
         try:
             rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:  # somebody else has made it so
+        except BlockingIOError:  # another process has made it so
             waiting = select.poll()
             waiting.register(descriptor, select.POLLOUT)
             waiting.poll()
         except OSError:
-            return  # nobody reads any more, or the disk is full: the daemon serves on
+            return  # there is no reader, or the disk is full: the daemon serves on

@@ -1,74 +1,31 @@
-"""What a batch gets that needs more shared memory: a segment, a refusal, or either after a wait; runs in the host."""
+"""Answers requests for more shared memory: with a segment, a refusal, or either of them after a wait."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Callable, Container, Set
 from typing import NamedTuple
 
-import attrs
-
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.config.overrides import worker_count
-from pytriton_plugins.errors import HookError, ShmError
+from pytriton_plugins.errors import ShmError
 from pytriton_plugins.hooks.builtin import pytriton_choose_shm_full_action
-from pytriton_plugins.hooks.calling import Answer as Chosen
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.memory.ledger import Budget, Grant, Ledger, Shortfall
+from pytriton_plugins.host.memory.ledger import Grant, InsufficientMemory, Ledger
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.values import FullAction, Grow, Reject, ShmPolicy, Shortage, Wait
+from pytriton_plugins.values import FullAction, Grow, Reject, Shortage, Wait
 
 _LOG = logging.getLogger("pytriton.host")
-LOOK_AGAIN = 0.02
-"""Seconds between two looks whether memory that a batch waits for is there."""
-
-_SET = tuple(field.name for field in attrs.fields(ShmPolicy))
-"""What the configuration can say of a policy: all of it."""
+POLL_INTERVAL = 0.02
+"""Seconds between two attempts of a batch that waits for memory."""
 
 Answer = Callable[[Grant | str], None]
+"""Takes the segment, or the reason why there is none."""
 
 
-def fixed_fields(config: HostConfig, model: str) -> frozenset[str]:
-    """The fields of the model's policy that options, variables or the file set."""
-    said = config.model(model)
-    return frozenset(name for name in _SET if getattr(said, f"shm_{name}") is not None or f"shm_{name}" in config.fixed)
-
-
-def default_policy(config: HostConfig, model: ModelDeclaration) -> ShmPolicy:
-    """The model's policy as the configuration has it, which hook plugins are asked about."""
-    said = config.model(model.name)
-    own = {name for name in _SET if getattr(said, f"shm_{name}") is not None}
-    return ShmPolicy(**{name: getattr(said if name in own else config, f"shm_{name}") for name in _SET})
-
-
-def policy_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Chosen[ShmPolicy]:
-    """The model's policy and the plugin that chose it; what the configuration sets is put back over the choice.
-
-    Raises HookError when the two do not go together.
-    """
-    default = default_policy(config, model)
-    chosen = hooks.choose_shm_policy(model, default)
-    fixed = {name: getattr(default, name) for name in fixed_fields(config, model.name)}
-    try:
-        return Chosen(attrs.evolve(chosen.value, **fixed), chosen.plugin)
-    except ValueError as error:
-        raise HookError(
-            f"hook plugin {chosen.plugin}: its policy for model {model.name} does not go with what the configuration "
-            f"sets ({error}); change either"
-        ) from None
-
-
-def ledger_of(config: HostConfig, hooks: HookManager, model: ModelDeclaration, budget: Budget | None = None) -> Ledger:
-    """The model's memory before its first worker: two segments for each slot, one in either direction."""
-    slots = worker_count(config, model) * model.slots
-    return Ledger(model.name, policy_of(config, hooks, model).value, 2 * slots, budget)
-
-
-class Wish(NamedTuple):
+class SegmentRequest(NamedTuple):
     """A segment of ``needed`` bytes for a worker, in the place of the segment numbered ``replaced``.
 
-    ``beside``: bytes of memory that will be wanted at the same time, for Triton's own copy of an answer.
+    ``beside``: bytes of memory that are needed at the same time, for Triton's own copy of an answer.
     """
 
     worker: int
@@ -77,52 +34,50 @@ class Wish(NamedTuple):
     beside: int = 0
 
 
-class Granting:
-    """Grants one model's wishes from its ledger, and asks the hooks what to do where there is not enough."""
+class SegmentAllocator:
+    """Answers the requests of one model from its ledger, and asks the hooks what to do where there is not enough."""
 
     def __init__(
         self,
         model: ModelDeclaration,
         ledger: Ledger,
         hooks: HookManager,
-        untouched: Callable[[], int],
-        is_live: Callable[[int], bool],
+        live: Container[int],
         fixed: Set[str],
     ) -> None:
-        """``untouched``: bytes promised on the whole machine and not used yet; ``is_live``: whether a worker is.
+        """``live`` contains the numbers of live workers.
 
-        ``fixed``: which fields of the policy the configuration sets: hooks may neither raise that limit nor decide
+        ``fixed``: the fields of the policy that the configuration sets; hooks may neither raise that limit nor decide
         what is decided there.
         """
         self._model = model
         self._ledger = ledger
         self._hooks = hooks
-        self._untouched = untouched
-        self._is_live = is_live
+        self._live = live
         self._fixed = fixed
         self._waiting: set[asyncio.Task[None]] = set()
 
     def cancel(self) -> None:
-        """Let nobody wait any longer."""
+        """End every wait."""
         for waiting in self._waiting:
             waiting.cancel()
 
-    def on_need(self, wish: Wish, answer: Answer) -> None:
-        """Give ``answer`` a segment, or why there is none, perhaps after a while."""
-        grant = self._grant(wish)
-        if not isinstance(grant, Shortfall):
+    def allocate(self, request: SegmentRequest, answer: Answer) -> None:
+        """Give ``answer`` a segment, or why there is none, at once or after a wait."""
+        grant = self._grant(request)
+        if not isinstance(grant, InsufficientMemory):
             answer(grant)
             return
         action = self._action(grant.shortage)
         if isinstance(action, Grow) and "max" not in self._fixed:
             self._ledger.raise_limit(action.max)
-            answer(self._granted(self._grant(wish)))
+            answer(self._result(self._grant(request)))
         elif isinstance(action, Wait):
-            waiting = asyncio.get_running_loop().create_task(self._wait(wish, action.seconds, answer))
+            waiting = asyncio.get_running_loop().create_task(self._wait(request, action.seconds, answer))
             self._waiting.add(waiting)
             waiting.add_done_callback(self._waiting.discard)
         else:
-            answer(self._granted(grant, action.reason if isinstance(action, Reject) else ""))
+            answer(self._result(grant, action.reason if isinstance(action, Reject) else ""))
 
     def _action(self, shortage: Shortage) -> FullAction:
         if "on_full" in self._fixed:
@@ -130,30 +85,31 @@ class Granting:
         chosen = self._hooks.choose_shm_full_action(self._model, shortage)
         return chosen.value if chosen else Reject()
 
-    def _grant(self, wish: Wish) -> Grant | str | Shortfall:
-        if not self._is_live(wish.worker):
+    def _grant(self, request: SegmentRequest) -> Grant | str | InsufficientMemory:
+        if request.worker not in self._live:
             return "the worker is gone"
+        promised = self._ledger.budget.untouched + request.beside
         try:
-            return self._ledger.replace(wish.replaced, wish.needed, wish.worker, self._untouched() + wish.beside)
-        except Shortfall as short:
-            return short
+            return self._ledger.replace(request.replaced, request.needed, request.worker, promised)
+        except InsufficientMemory as error:
+            return error
         except (ShmError, OSError) as error:
             self._ledger.refusals += 1
             return str(error)
 
-    def _granted(self, grant: Grant | str | Shortfall, reason: str = "") -> Grant | str:
+    def _result(self, grant: Grant | str | InsufficientMemory, reason: str = "") -> Grant | str:
         if isinstance(grant, Grant):
             return grant
-        self._ledger.refusals += isinstance(grant, Shortfall)  # what else it may be was counted already
-        said = f"{grant}; {reason}" if reason else str(grant)
-        _LOG.warning("model %s: %s", self._model.name, said)
-        return said
+        self._ledger.refusals += isinstance(grant, InsufficientMemory)  # other refusals were counted already
+        message = f"{grant}; {reason}" if reason else str(grant)
+        _LOG.warning("model %s: %s", self._model.name, message)
+        return message
 
-    async def _wait(self, wish: Wish, seconds: float, answer: Answer) -> None:
+    async def _wait(self, request: SegmentRequest, seconds: float, answer: Answer) -> None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        grant = self._grant(wish)
-        while isinstance(grant, Shortfall) and loop.time() < until:
-            await asyncio.sleep(LOOK_AGAIN)
-            grant = self._grant(wish)
-        answer(self._granted(grant, f"waited {seconds:g} s for room"))
+        deadline = loop.time() + seconds
+        grant = self._grant(request)
+        while isinstance(grant, InsufficientMemory) and loop.time() < deadline:
+            await asyncio.sleep(POLL_INTERVAL)
+            grant = self._grant(request)
+        answer(self._result(grant, f"waited {seconds:g} s for room"))

@@ -1,4 +1,4 @@
-"""Who has how much shared memory: every segment is made, counted and refused here; runs in the host."""
+"""The shared memory of each model: every segment is made and counted here, and refused where there is no room."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import weakref
 
 import attrs
 
+from pytriton_plugins.config.effective_model import EffectiveModel
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.host.memory.system_limits import memory_headroom
 from pytriton_plugins.shm.segment import create_segment_file, touched_bytes
 from pytriton_plugins.values import MIB, ShmPolicy, ShmUse, Shortage
 
 _LOG = logging.getLogger("pytriton.host")
-_SMALLEST = 1 << 16
+_MIN_SEGMENT = 1 << 16
 _numbers = itertools.count(1)
 
 
@@ -25,9 +26,9 @@ def in_mib(size: int) -> str:
 
 @attrs.frozen
 class Grant:
-    """One live segment: ``descriptor`` is the host's own, ``owner`` the worker that it serves.
+    """One live segment: ``descriptor`` is the daemon's own, ``owner`` the number of the worker that uses it.
 
-    ``replaces`` is the number of the segment in whose place it came, 0 for a first one.
+    ``replaces`` is the number of the segment that it replaced, 0 for a first one.
     """
 
     number: int
@@ -37,8 +38,8 @@ class Grant:
     replaces: int = 0
 
 
-class Shortfall(ShmError):
-    """There is not enough: ``shortage`` says of what."""
+class InsufficientMemory(ShmError):
+    """A batch needs more memory than there is; ``shortage`` has the figures."""
 
     def __init__(self, message: str, shortage: Shortage) -> None:
         super().__init__(message)
@@ -46,15 +47,20 @@ class Shortfall(ShmError):
 
 
 class Budget:
-    """What all models together may have: ``total`` bytes, None for as much as there is."""
+    """The memory of all models together: at most ``total`` bytes, None for no limit."""
 
     def __init__(self, total: int | None) -> None:
         self.total = total
         self._ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
 
     def add(self, ledger: Ledger) -> None:
-        """Have a model count."""
+        """Count a model's segments."""
         self._ledgers.add(ledger)
+
+    @property
+    def untouched(self) -> int:
+        """Bytes of all models that were promised and are not used yet."""
+        return sum(ledger.untouched for ledger in self._ledgers)
 
     @property
     def left(self) -> int:
@@ -65,19 +71,19 @@ class Budget:
 
 
 class Ledger:
-    """The segments of one model under its policy. Only the host makes segments, so this is the truth about them."""
+    """The segments of one model under its policy; all of them, because only the daemon makes segments."""
 
     def __init__(self, model: str, policy: ShmPolicy, segments: int, budget: Budget | None = None) -> None:
-        """``segments``: among how many the initial memory is shared; ``budget``: that of all models."""
+        """The initial memory is shared among ``segments`` segments; ``budget`` is that of all models."""
         self._model = model
-        self._budget = budget or Budget(None)
-        self._budget.add(self)
+        self.budget = budget or Budget(None)
+        self.budget.add(self)
         self.policy = policy
-        self._initial = max(_SMALLEST, policy.initial // segments // 4096 * 4096)
+        self._initial = max(_MIN_SEGMENT, policy.initial // segments // 4096 * 4096)
         self.at_start = self._initial * segments
         """Bytes of the first segments of all workers, some of which may still be starting."""
         self.refusals = 0
-        """Batches that did not get what they need."""
+        """Batches that did not get the memory that they need."""
         self._grants: dict[int, Grant] = {}
 
     @property
@@ -87,19 +93,19 @@ class Ledger:
 
     @property
     def untouched(self) -> int:
-        """Bytes promised that no page stands behind yet."""
+        """Bytes that were promised and have no pages yet."""
         return sum(max(0, grant.size - touched_bytes(grant.descriptor)) for grant in self._grants.values())
 
     @property
     def use(self) -> ShmUse:
-        """What it has now."""
+        """The memory that it has now."""
         touched = sum(touched_bytes(grant.descriptor) for grant in self._grants.values())
         return ShmUse(self.at_start, self.total, touched, self.policy.max)
 
     def open_first(self, owner: int) -> Grant:
-        """The first segment of one direction for ``owner``; raises ShmError when there is no memory for it."""
-        if self._initial > self._budget.left:
-            left = self._budget_left(self._budget.left)
+        """The first segment of one direction for the worker ``owner``; raises ShmError without memory for it."""
+        if self._initial > self.budget.left:
+            left = self._budget_left(self.budget.left)
             raise ShmError(
                 f"its first segments of {in_mib(self._initial)} each do not fit: {left}; raise --shm-total or lower "
                 "--shm-initial"
@@ -107,19 +113,20 @@ class Ledger:
         return self._make(self._initial, owner)
 
     def replace(self, number: int, needed: int, owner: int, untouched: int) -> Grant:
-        """A segment of ``needed`` bytes or more in place of ``number``; raises Shortfall that says what to raise.
+        """A segment of ``needed`` bytes or more in place of ``number``.
 
-        ``untouched``: bytes that were promised on the whole machine and are not used yet.
+        ``untouched``: bytes that are promised on the whole machine and not used yet. Raises InsufficientMemory, whose
+        text names the limit to raise, ShmError and OSError.
         """
         old = self._in_use(number, owner)
         old_size = old.size if old else 0
-        kept, budget = self.total - old_size, self._budget.left + old_size
+        others, budget = self.total - old_size, self.budget.left + old_size
         left = memory_headroom() - untouched
-        self._check_room(needed, kept, left, budget)
-        size_before = old_size or self._initial
-        # A segment that was large enough is asked for again when the callable keeps arrays that lie in the old one.
-        wished = size_before if needed <= size_before else max(needed, round(size_before * self.policy.growth))
-        size = min(_rounded(wished if wished <= left else needed), self.policy.max - kept, budget)
+        self._check_room(needed, others, left, budget)
+        base = old_size or self._initial
+        # A worker asks for the same size again when its callable keeps arrays that lie in the old segment.
+        target = base if needed <= base else max(needed, round(base * self.policy.growth))
+        size = min(_rounded(target if target <= left else needed), self.policy.max - others, budget)
         before = self.total
         grant = self._make(max(size, needed), owner, number)
         if old:
@@ -131,44 +138,44 @@ class Ledger:
             )  # fmt: skip
         return grant
 
-    def _check_room(self, needed: int, kept: int, left: int, budget: int) -> None:
-        """Raise Shortfall unless ``needed`` bytes fit beside those ``kept``, on the machine and in the budget."""
-        shortage = Shortage(needed, kept, max(0, left), self.policy)
+    def _check_room(self, needed: int, others: int, left: int, budget: int) -> None:
+        """Raise InsufficientMemory unless ``needed`` bytes fit beside the others, on the machine and in the budget."""
+        shortage = Shortage(needed, others, max(0, left), self.policy)
         if shortage.over_limit:
-            raise Shortfall(
-                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(kept)} in use, and "
+            raise InsufficientMemory(
+                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(others)} in use, and "
                 f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once",
                 shortage,
             )
         if needed > budget:
-            raise Shortfall(
+            raise InsufficientMemory(
                 f"a batch needs {in_mib(needed)} of shared memory and {self._budget_left(budget)}; raise --shm-total "
                 "or send less at once",
                 attrs.evolve(shortage, left=max(0, min(left, budget))),
             )
         if needed > left:
-            raise Shortfall(
+            raise InsufficientMemory(
                 f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
                 "this machine or in this container; raise its memory limit or send less at once",
                 shortage,
             )
 
     def _budget_left(self, left: int) -> str:
-        return f"{in_mib(max(0, left))} of the {in_mib(self._budget.total or 0)} for all models together are left"
+        return f"{in_mib(max(0, left))} of the {in_mib(self.budget.total or 0)} for all models together are left"
 
     def _in_use(self, number: int, owner: int) -> Grant | None:
-        """What ``owner`` has in the place of ``number``: a grant that came too late was dropped, so it asks again."""
+        """The segment of ``owner`` that has or replaced ``number``: a worker drops a late grant, and asks again."""
         mine = [grant for grant in self._grants.values() if grant.owner == owner and number]
         return next((grant for grant in mine if number in (grant.number, grant.replaces)), None)
 
     def raise_limit(self, size: int) -> None:
-        """Have the model's limit be ``size`` bytes; it never becomes less than it is."""
+        """Raise the model's limit to ``size`` bytes; a lower one changes nothing."""
         if size > self.policy.max:
             self.policy = attrs.evolve(self.policy, max=size)
             _LOG.info("model %s: its limit of shared memory is %s now", self._model, in_mib(size))
 
     def release(self, owner: int) -> None:
-        """Forget the segments of a worker that is gone."""
+        """Close the segments of a worker that is gone."""
         for grant in [grant for grant in self._grants.values() if grant.owner == owner]:
             self._close(grant)
 
@@ -184,6 +191,11 @@ class Ledger:
     def _close(self, grant: Grant) -> None:
         del self._grants[grant.number]
         os.close(grant.descriptor)
+
+
+def ledger_of(model: EffectiveModel, budget: Budget | None = None) -> Ledger:
+    """The model's memory before its first worker: two segments for each channel, one in either direction."""
+    return Ledger(model.name, model.policy, 2 * model.channels, budget)
 
 
 def _rounded(size: int) -> int:

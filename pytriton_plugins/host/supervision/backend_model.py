@@ -1,58 +1,62 @@
-"""What the backend is told of one model: its declaration, its channels and its end; runs in the host's event loop."""
+"""One model in the backend: its declaration, its channels and its end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
+from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.memory.ledger import Grant
 from pytriton_plugins.host.triton.queue_policy import own_policy
-from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.text import in_bytes
-from pytriton_plugins.values import ShmPolicy
 
-WAIT_FOR_WORKER = 30.0
+if TYPE_CHECKING:
+    import socket
+
+    from pytriton_plugins.config.effective_model import EffectiveModel
+    from pytriton_plugins.host.memory.ledger import Grant, Ledger
+    from pytriton_plugins.host.triton.server import TritonServer
+
+WORKER_TIMEOUT = 30.0
 """Seconds that a batch waits for a worker before it fails with UNAVAILABLE."""
 
 
-class ModelLink:
-    """Speaks of the model ``number``; before its first channel the backend has its declaration."""
+class BackendModel:
+    """Sends the backend messages about model ``number``; its declaration comes before its first channel."""
 
-    def __init__(self, number: int, declaration: ModelDeclaration, required: bool) -> None:
+    def __init__(self, number: int, model: EffectiveModel, ledger: Ledger) -> None:
         self._number = number
-        self._declaration = declaration
-        self._required = required
+        self._model = model
+        self._ledger = ledger
         self._declaring = asyncio.Lock()
         self._server: TritonServer | None = None
 
-    async def declare(self, server: TritonServer, policy: ShmPolicy, *, lend: bool) -> None:
-        """Tell the server of the model, if it has not been told. ``lend``: clients may lend memory."""
+    async def declare(self, server: TritonServer) -> None:
+        """Declare the model to this server, once."""
         async with self._declaring:
             if self._server is not server:
-                declaration = pack_declaration(
-                    self._declaration,
-                    wait=WAIT_FOR_WORKER,
+                declaration, policy = self._model.declaration, self._ledger.policy
+                message = pack_declaration(
+                    declaration,
+                    wait=WORKER_TIMEOUT,
                     largest_response=policy.max,
-                    lend=lend and policy.lend,
-                    spare=not self._required,
+                    lend=self._model.clients_lend and policy.lend,
+                    spare=not self._model.required,
                     trim_after=policy.trim_after,
-                    queue=own_policy(self._declaration),
+                    queue=own_policy(declaration),
                 )
-                await server.declare(self._number, declaration)
+                await server.declare(self._number, message)
                 self._server = server
 
     def introduce(self, channel: int, sock: socket.socket, request: Grant) -> None:
-        """A worker is there: its channel, and the first segment for what it is sent. Raises ServerError."""
+        """Connect a worker: its channel, and the first segment for its requests. Raises ServerError."""
         assert self._server is not None
         message = LinkMessage(LinkKind.CHANNEL, model=self._number, channel=channel, segment=request.number)
         self._server.link.send(message, sock.fileno(), request.descriptor)
 
     def retire(self, channel: int) -> None:
-        """Give the channel's worker nothing more."""
+        """Send the channel's worker no more batches."""
         self._send(LinkMessage(LinkKind.RETIRE, channel=channel))
 
     def gone(self, channel: int) -> None:
@@ -60,7 +64,7 @@ class ModelLink:
         self._send(LinkMessage(LinkKind.CHANNEL_GONE, channel=channel))
 
     def give_up(self, reason: str) -> None:
-        """Requests that wait for a worker, and those still to come, fail at once."""
+        """Have requests that wait for a worker, and later ones, fail at once with ``reason``."""
         text = in_bytes(reason, MAX_ERROR_TEXT).encode()
         self._send(LinkMessage(LinkKind.GIVE_UP, model=self._number, value=1, payload=text))
 

@@ -1,36 +1,63 @@
-"""What one served model needs of its host, which is more than one class; in the host's event loop."""
+"""Protocols of the callers of supervision: the registry as a supervisor sees it, the daemon as the registry does."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.memory.ledger import Budget
-from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.host.workers.process import Worker
-from pytriton_plugins.host.workers.start_queue import Turns
-from pytriton_plugins.model.declaration import ModelDeclaration
-
 if TYPE_CHECKING:
-    from pytriton_plugins.host.supervision.supervisor import ServedModel
+    import asyncio
+
+    from pytriton_plugins.config.effective_model import EffectiveModel
+    from pytriton_plugins.config.resolver import ModelResolver
+    from pytriton_plugins.discovery.references import ModelReference
+    from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.memory.ledger import Budget
+    from pytriton_plugins.host.triton.server import TritonServer
+    from pytriton_plugins.host.workers.process import WorkerProcess
+    from pytriton_plugins.host.workers.start_queue import StartQueue
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 
-class Surroundings(Protocol):
-    """What a model needs of its host."""
+class ServedModel(Protocol):
+    """A model, as the loader sees it."""
 
-    config: HostConfig
+    number: int
+    reference: ModelReference
+    declaration: ModelDeclaration
+    effective: EffectiveModel
+    loaded: bool
+    gone: asyncio.Event
+
+    @property
+    def name(self) -> str: ...
+
+
+class ChangeListener(Protocol):
+    """Learns that something may be ready that was not, or the other way round."""
+
+    def changed(self) -> None: ...
+
+
+class DaemonControl(ChangeListener, Protocol):
+    """The daemon, as the registry sees it."""
+
+    def stop(self, reason: str) -> None:
+        """Stop in order, with ``reason`` and exit code 1."""
+
+    def abort(self, error: BaseException) -> None:
+        """End the start with ``error``."""
+
+
+class ModelContext(DaemonControl, Protocol):
+    """The registry, as the supervisor of a model sees it."""
+
+    resolver: ModelResolver
     hooks: HookManager
     budget: Budget
-    turns: Turns
+    turns: StartQueue
 
     async def server(self) -> TritonServer: ...
-    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...
+    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> WorkerProcess: ...
     def worker_hooks(self) -> list[dict[str, Any]]: ...
-    def worker_is_ready(self, worker: Worker) -> None: ...
-    def stop(self, reason: str) -> None: ...
-    def abort(self, error: BaseException) -> None: ...
-    def untouched_memory(self) -> int: ...
+    def worker_is_ready(self, worker: WorkerProcess) -> None: ...
     async def load(self, model: ServedModel, server: TritonServer) -> None: ...
-    def changed(self) -> None: ...

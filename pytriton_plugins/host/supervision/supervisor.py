@@ -1,4 +1,4 @@
-"""One model while it is served: its workers, channels and memory; runs in the host's event loop."""
+"""Supervises one model: its workers, channels and memory."""
 
 from __future__ import annotations
 
@@ -6,91 +6,90 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytriton_plugins.config.overrides import configured, is_required, worker_count
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
-from pytriton_plugins.hooks.builtin import LONGEST_RESTART
+from pytriton_plugins.hooks.builtin import RESTARTS
 from pytriton_plugins.hooks.manager import BUILT_IN
-from pytriton_plugins.host.memory.allocator import Answer, Granting, Wish, fixed_fields, ledger_of
-from pytriton_plugins.host.memory.ledger import in_mib
-from pytriton_plugins.host.supervision.backend_model import ModelLink
-from pytriton_plugins.host.supervision.channels import Connections
-from pytriton_plugins.host.supervision.context import Surroundings
+from pytriton_plugins.host.memory.allocator import Answer, SegmentAllocator, SegmentRequest
+from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
+from pytriton_plugins.host.supervision.backend_model import BackendModel
+from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.system.child import first_end
-from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.host.workers.process import Order, Worker, WorkerFailed
+from pytriton_plugins.host.workers.launching import Order
+from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
 
-_LOG = logging.getLogger("pytriton.host")
-SPAWN_AGAIN_AFTER = 0.5
-"""Seconds until a worker that could not be started is tried again."""
+if TYPE_CHECKING:
+    from pytriton_plugins.host.supervision.context import ModelContext
+    from pytriton_plugins.host.triton.server import TritonServer
 
-MOST_HISTORY = 16
-"""Ends of workers that are remembered for each place."""
+_LOG = logging.getLogger("pytriton.host")
+RESPAWN_DELAY = 0.5
+"""Seconds until another worker is started if one could not be."""
+
+MAX_HISTORY = 16
+"""Ends of workers that are kept for each place."""
 
 UNLOADED = "it was unloaded"
-"""What its requests and the status are told."""
+"""The reason that requests and the status get."""
 
-NOT_READY_AFTER = 0.5
+READY_GRACE = 0.5
 """A model without a live worker for this many seconds is not ready."""
 
 
-class Swapped(NamedTuple):
+class SwapResult(NamedTuple):
     """How many of a model's live workers have successors."""
 
     done: int
     live: int
 
 
-class ServedModel:
-    """Keeps ``workers`` workers of one model alive and connected. A dead one costs what was in flight with it only."""
+class ModelSupervisor:
+    """Keeps the workers of one model alive and connected. The end of one costs only the requests that it runs."""
 
     _numbers = itertools.count(1)
 
-    def __init__(self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration) -> None:
+    def __init__(self, host: ModelContext, reference: ModelReference, declaration: ModelDeclaration) -> None:
         """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
         self.number = next(self._numbers)
         self.reference = reference
         self.declaration = declaration
-        self.settings = host.config.model(declaration.name)
-        self.worker_count = worker_count(host.config, declaration)
-        self.required = is_required(host.config, declaration.name)
+        self.effective = host.resolver.resolve(declaration)
+        self.worker_count = self.effective.workers
+        self.required = self.effective.required
         self.loaded = False
         """The tritonserver that runs now has it."""
         self.error = ""
         self.unloaded = False
-        """It was given up on purpose, and is no reason against ready."""
+        """It was given up on purpose, and does not count against readiness."""
         self.last_failure = ""
-        """Why a worker did not come to serve it."""
+        """Why the last worker that failed did not serve it."""
         self.gone = asyncio.Event()
-        """Triton has let go of it."""
+        """Triton has released it."""
         self.restarts = 0
-        self.ledger = ledger_of(host.config, host.hooks, declaration, host.budget)
-        self._link = ModelLink(self.number, declaration, self.required)
-        self.live = Connections(declaration.slots, self.ledger, self._link, host.changed)
+        self.ledger = ledger_of(self.effective, host.budget)
+        self._link = BackendModel(self.number, self.effective, self.ledger)
+        self.live = WorkerChannels(declaration.slots, self.ledger, self._link, host)
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._places: list[asyncio.Task[None]] = []
-        fixed = fixed_fields(host.config, declaration.name)
-        self._granting = Granting(
-            declaration, self.ledger, host.hooks, host.untouched_memory, self.live.__contains__, fixed
-        )
+        self._allocator = SegmentAllocator(declaration, self.ledger, host.hooks, self.live, self.effective.fixed)
         self._settled = asyncio.Event()
         self._has_served = False
         self._is_over = False
-        """What its workers have is their last."""
+        """Its workers get no more batches."""
         self._loading = asyncio.Lock()
 
     @property
     def name(self) -> str:
         return self.declaration.name
 
-    def start(self, first: Worker | None) -> None:
-        """Have as many workers as are wanted serve the model, ``first`` among them if it has imported the plugin."""
-        workers: list[Worker | None] = [first, *[None] * (self.worker_count - 1)]
+    def start(self, first: WorkerProcess | None) -> None:
+        """Start the workers; ``first`` is one that has imported the plugin."""
+        workers: list[WorkerProcess | None] = [first, *[None] * (self.worker_count - 1)]
         self._places = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
 
     def status(self) -> ModelStatus:
@@ -102,7 +101,7 @@ class ServedModel:
             return self.error
         if not self.loaded:
             return "it waits for its turn to start" if self.waits else "it is being loaded"
-        if self.live.seconds_without > NOT_READY_AFTER:
+        if self.live.seconds_without > READY_GRACE:
             return "it has no live worker" + (", and the next one waits for its turn to start" if self.waits else "")
         return ""
 
@@ -111,12 +110,12 @@ class ServedModel:
         """Whether a worker of it waits for its turn."""
         return self._host.turns.awaits(self)
 
-    async def swap(self, reference: ModelReference, first: Worker | None) -> Swapped:
-        """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
+    async def swap(self, reference: ModelReference, first: WorkerProcess | None) -> SwapResult:
+        """Replace the live workers by fresh ones, ``first`` among them, until one of these fails.
 
         ``reference``: the plugin as it is installed by now.
 
-        Each old one goes when its successor is connected, and finishes what it has. Without a live worker ``first`` is
+        An old worker gets no more batches once its successor is connected. Without a live worker ``first`` is
         dismissed: the next one imports the change anyway.
         """
         before, self.reference = self.reference, reference
@@ -124,7 +123,7 @@ class ServedModel:
         if not live and first is not None:
             first.dismiss()
         for done, worker in enumerate(live):
-            trial: asyncio.Future[Worker] = self._loop.create_future()
+            trial: asyncio.Future[WorkerProcess] = self._loop.create_future()
             place = self._loop.create_task(self._keep_alive(first, trial))
             first = None
             either: set[asyncio.Future[Any]] = {trial, place}
@@ -132,25 +131,25 @@ class ServedModel:
             if not trial.done():
                 if not done:
                     self.reference = before
-                return Swapped(done, len(live))
+                return SwapResult(done, len(live))
             self._places.append(place)
             # One that has ended meanwhile has a successor of its own, which has imported the change as well.
             self.live.retire(worker if worker in self.live.workers else trial.result())
-        return Swapped(len(live), len(live))
+        return SwapResult(len(live), len(live))
 
     def retire(self) -> None:
-        """Let every worker finish what it has; no other comes."""
+        """Have every worker finish its batches, and start no other."""
         self._is_over = True
         for worker in self.live.workers:
             self.live.retire(worker)
 
     def server_ended(self) -> None:
-        """The next server is to be told of the model, and to load it."""
+        """The next server gets the model's declaration, and loads it."""
         self.loaded = False
         self.gone.set()
 
     def take_out(self, reason: str = UNLOADED) -> None:
-        """Serve it no longer: requests that wait fail, those that run may finish, and no other worker comes."""
+        """Stop serving: requests that wait fail, those that run may finish, and no other worker is started."""
         self.error, self.unloaded = reason, True
         self._link.give_up(reason)
         self.retire()
@@ -161,52 +160,54 @@ class ServedModel:
         """Return when the model serves or has failed."""
         await self._settled.wait()
 
-    def on_need(self, wish: Wish, answer: Answer) -> None:
-        """Give ``answer`` a larger segment for a channel's worker, or why there is none, perhaps after a while."""
-        self._granting.on_need(wish, answer)
+    def on_need(self, request: SegmentRequest, answer: Answer) -> None:
+        """Give ``answer`` a larger segment for a channel's worker, or why there is none, at once or later."""
+        self._allocator.allocate(request, answer)
 
     def lose(self, channel: int, *, late: bool) -> None:
-        """The backend has given up the worker behind a channel, or else it is another model's."""
+        """The backend has given up the worker behind a channel, which may be another model's."""
         worker = self.live.worker_of(channel)
         if worker is None:
             return
         if late:
             reason = f"its callable did not return within the timeout of {self.declaration.timeout:g} s"
-            said = f"{reason}; worker {worker.pid} is killed"
-            _LOG.error("model %s: %s", self.name, said, extra={"worker": worker.pid})
+            message = f"{reason}; worker {worker.pid} is killed"
+            _LOG.error("model %s: %s", self.name, message, extra={"worker": worker.pid})
             worker.kill(reason)
         else:
             worker.end_soon()
 
     def cancel(self) -> None:
-        """Start no worker any more."""
-        self._granting.cancel()
+        """Start no more workers."""
+        self._allocator.cancel()
         for place in self._places:
             place.cancel()
 
-    async def _keep_alive(self, worker: Worker | None, trial: asyncio.Future[Worker] | None = None) -> None:
-        """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
-        history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
+    async def _keep_alive(
+        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None = None
+    ) -> None:
+        """Keep one worker running. With ``trial``, a first worker that never serves ends only this place."""
+        history: deque[WorkerExit] = deque(maxlen=MAX_HISTORY)
         try:
             while not self.error and not self._is_over:
                 started, served = await self._serve_with(worker, trial)
                 worker = None
                 if (started and started.expected_to_end) or _is_open(trial):
-                    return  # another has taken its place, or keeps it
+                    return  # another worker has this place
                 if self.error or self._is_over:
                     return
                 if started is None:
-                    await asyncio.sleep(SPAWN_AGAIN_AFTER)
+                    await asyncio.sleep(RESPAWN_DELAY)
                 else:
                     await self._after(started, history, served=served)
         except HookError as error:
             self._host.abort(error)
         except Exception:
-            _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
-            self.give_up("the host failed; its log says how")
+            _LOG.exception("model %s: internal error in its supervisor", self.name)
+            self.give_up("internal error; see the daemon's log")
 
-    async def _after(self, worker: Worker, history: deque[WorkerExit], *, served: bool) -> None:
-        """Do what hooks choose for the place of a worker that has ended."""
+    async def _after(self, worker: WorkerProcess, history: deque[WorkerExit], *, served: bool) -> None:
+        """Do what hooks choose after the end of a worker: start another, give the model up, or stop the host."""
         await worker.ended()
         assert worker.exit is not None
         chosen = self._host.hooks.choose_restart(worker.info, worker.exit, history)
@@ -214,23 +215,23 @@ class ServedModel:
         action = chosen.value
         if isinstance(action, Restart):
             self.restarts += 1
-            if served:  # what kept it from serving was logged
+            if served:  # the reason why it did not serve was logged
                 ended = f"its worker {worker.pid} ended with {worker.exit.description}"
                 _LOG.warning("model %s: %s; starting another", self.name, ended, extra={"worker": worker.pid})
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
-            # A request that ends whoever runs it must not cost the model the workers that are well.
-            said = f"its others serve on, and another is started in {LONGEST_RESTART:g} s"
-            _LOG.error("model %s: %s; %s", self.name, action.reason, said)
+            # A request that ends each worker that runs it must not cost the model its healthy workers.
+            remedy = f"the other workers serve on, and another is started in {RESTARTS.longest:g} s"
+            _LOG.error("model %s: %s; %s", self.name, action.reason, remedy)
             self.restarts += 1
-            await asyncio.sleep(LONGEST_RESTART)
+            await asyncio.sleep(RESTARTS.longest)
         elif isinstance(action, GiveUp):
             self.give_up(action.reason)
         else:
             self._host.stop(f"model {self.name}: {action.reason} ({chosen.plugin})")
             await asyncio.Event().wait()
 
-    def _new_worker(self) -> Worker | None:
+    def _new_worker(self) -> WorkerProcess | None:
         if self.error or self._is_over:  # while it waited for its turn
             return None
         try:
@@ -248,10 +249,11 @@ class ServedModel:
             self.give_up(reason)
 
     async def _serve_with(
-        self, worker: Worker | None, trial: asyncio.Future[Worker] | None
-    ) -> tuple[Worker | None, bool]:
-        """The life of a worker that has imported the plugin, or of a new one, None if it cannot be started; and whether
-        it has served. ``trial`` learns of the first that does.
+        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None
+    ) -> tuple[WorkerProcess | None, bool]:
+        """Run ``worker``, which has imported the plugin, or a new one until it ends.
+
+        Returns it, None if it could not be started, and whether it has served. ``trial`` gets the first that serves.
         """
         served, fresh = False, worker is None
         try:
@@ -287,17 +289,16 @@ class ServedModel:
                 self.live.disconnect(worker)
         return worker, served
 
-    async def _set_up(self, worker: Worker, *, fresh: bool) -> None:
-        config, hooks = self._host.config, self._host.worker_hooks()
+    async def _set_up(self, worker: WorkerProcess, *, fresh: bool) -> None:
+        model, hooks = self.effective, self._host.worker_hooks()
         if fresh:
-            self._compare(await worker.declared(config.import_timeout))
-        order = Order(self.declaration, self.settings.settings, hooks, config.proven_headers)
-        await worker.serve(order, config.load_timeout)
+            self._compare(await worker.declared(model.import_timeout))
+        await worker.serve(Order(self.declaration, model.settings, hooks, model.headers), model.load_timeout)
 
-    async def _join(self, worker: Worker, server: TritonServer) -> bool:
+    async def _join(self, worker: WorkerProcess, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""
         try:
-            await self._link.declare(server, self.ledger.policy, lend="shared-memory" in self._host.config.allow)
+            await self._link.declare(server)
             self.live.connect(worker)
             await self._loaded(server)
         except ServerGone:
@@ -307,7 +308,7 @@ class ServedModel:
         return True
 
     def _compare(self, declarations: list[ModelDeclaration]) -> None:
-        if self.declaration not in [configured(self._host.config, each) for each in declarations]:
+        if self.declaration not in [self._host.resolver.configured(each) for each in declarations]:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
     async def _loaded(self, server: TritonServer) -> None:
@@ -324,7 +325,7 @@ class ServedModel:
         self._host.changed()
 
     def give_up(self, reason: str) -> None:
-        """Serve the model no longer, and say why."""
+        """Stop serving for ``reason``."""
         _LOG.error("model %s: %s", self.name, reason)
         self.error = reason
         self._settled.set()
@@ -338,5 +339,5 @@ class ServedModel:
                 place.cancel()
 
 
-def _is_open(trial: asyncio.Future[Worker] | None) -> bool:
+def _is_open(trial: asyncio.Future[WorkerProcess] | None) -> bool:
     return trial is not None and not trial.done()

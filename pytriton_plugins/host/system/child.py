@@ -1,4 +1,4 @@
-"""Child processes of the host: a session of their own, output line by line, an end that can be awaited."""
+"""Child processes: each has a session of its own, output line by line, and an end that can be awaited."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytriton_plugins.host.log.line_reader import LineReader
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.log.line_reader import LineReader, LineReceiver
+from pytriton_plugins.host.tasks import discard
 
 OWN_TASKS = Path("/proc/self/task")
 _READ_SIZE = 65536
-_LAST_READS = 16
-"""Reads at a child's end: more than a pipe holds, and an end for what its own children go on writing."""
+_MAX_LAST_READS = 16
+"""Reads at a child's end: more than a pipe holds, and a limit where its own children go on writing."""
 
-_BREATH = 0.005
-"""Seconds that who prints more than anybody reads waits for each full pipe: 13 MB/s cost the host nothing."""
+_READ_PAUSE = 0.005
+"""Seconds between two reads from a child whose lines are left out: 13 MB/s cost the daemon nothing."""
 
-_LONG_BREATH = 0.1
-"""The same for who repeats one line and is slowed down then: it is in a loop that does not get on."""
+_LONG_READ_PAUSE = 0.1
+"""The same for a child that repeats one line: it is in a loop without progress."""
 
-_COUNT_FOR = 1.0
-"""Seconds whose lines are counted together when they are left out."""
+_COUNT_INTERVAL = 1.0
+"""Seconds between two messages about lines that are left out."""
 
-_LAST_MOMENT = 0.3
-"""Seconds that what a child has forked gets for ending by itself once the child has ended."""
+_GROUP_TIMEOUT = 0.3
+"""Seconds for the processes that a child has forked to end by themselves after the child's end."""
 
-_LOOK_AGAIN = 0.005
-"""Seconds between two looks at whether it has."""
+_POLL_INTERVAL = 0.005
+"""Seconds between two looks whether they have ended."""
 
 _running: set[Child] = set()
 """The children of this process that were started here and are not reaped yet."""
@@ -42,13 +42,13 @@ def running_children() -> set[int]:
     return {child.pid for child in _running}
 
 
-async def kill_children(patience: float) -> None:
-    """End every running child, and wait at most ``patience`` seconds until all are reaped, with their groups."""
+async def kill_children(timeout: float) -> None:
+    """End every running child, and wait at most ``timeout`` seconds until all are reaped, with their groups."""
     children = list(_running)
     for child in children:
         child.kill()
     if children:
-        await asyncio.wait([child.reaped for child in children], timeout=patience)
+        await asyncio.wait([child.reaped for child in children], timeout=timeout)
     for child in [*_running]:
         child.signal_group(signal.SIGKILL)  # a process may be beyond any signal, but not the rest of its group
 
@@ -59,7 +59,7 @@ async def first_end(*children: Child) -> None:
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        let_go(*ends)
+        discard(*ends)
 
 
 def describe_exit(status: int) -> str:
@@ -97,13 +97,13 @@ def _status(pid: int) -> int:
     try:
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     except ChildProcessError:
-        return 0  # somebody else has reaped it; `subprocess` says the same
+        return 0  # other code has reaped it; `subprocess` says the same
     assert ended is not None
     return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 class Child:
-    """One running child. It leads a session of its own, so that nobody signals it behind the host's back."""
+    """One running child. It leads a session of its own, so that signals of a terminal do not reach it."""
 
     def __init__(
         self,
@@ -111,14 +111,12 @@ class Child:
         *,
         inherit: Sequence[int],
         env: Mapping[str, str],
-        on_line: Callable[[str], None],
-        on_left_out: Callable[[int], None] = lambda count: None,
+        output: LineReceiver,
         slow_repeats: bool = False,
     ) -> None:
-        """Start ``command`` with the descriptors ``inherit``; ``on_line`` gets each line of its output.
+        """Start ``command`` with the descriptors ``inherit``; ``output`` gets its lines, within a rate.
 
-        Of one that prints without end it gets some, and ``on_left_out`` the number of the others (line_reader.py).
-        ``slow_repeats``: one that prints the same line without end waits longer for its reader.
+        ``slow_repeats``: a child that prints the same line without end waits longer for its reader.
         """
         self._process = subprocess.Popen(
             command,
@@ -131,13 +129,13 @@ class Child:
         )
         self.pid = self._process.pid
         _running.add(self)
-        self._lines = LineReader(on_line)
-        self._on_left_out = on_left_out
+        self._receiver = output
         self._slow_repeats = slow_repeats
         self._loop = asyncio.get_running_loop()
+        self._lines = LineReader(output, self._loop.time())
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self.reaped: asyncio.Future[None] = self._loop.create_future()
-        """It has ended, and what it forked into its group was told to."""
+        """Done once it has ended and its group was signalled."""
         self._pidfd = os.pidfd_open(self.pid)
         self._loop.add_reader(self._pidfd, self._on_exit)
         assert self._process.stdout is not None
@@ -180,7 +178,7 @@ class Child:
     def _on_exit(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        for _ in range(_LAST_READS):
+        for _ in range(_MAX_LAST_READS):
             if not self._read_output():
                 break
         self._tell_left_out()
@@ -189,11 +187,11 @@ class Child:
         # What the child forked may hold its ports and memory. It is asked first: Python's resource tracker ignores
         # SIGTERM, and removes the named shared memory that the child has left.
         self.signal_group(signal.SIGTERM)
-        self._end_group(self._loop.time() + _LAST_MOMENT)
+        self._end_group(self._loop.time() + _GROUP_TIMEOUT)
 
     def _end_group(self, deadline: float) -> None:
         if self._has_group() and self._loop.time() < deadline:
-            self._loop.call_later(_LOOK_AGAIN, self._end_group, deadline)
+            self._loop.call_later(_POLL_INTERVAL, self._end_group, deadline)
             return
         self.signal_group(signal.SIGKILL)
         self._process.wait()
@@ -208,26 +206,26 @@ class Child:
             return False  # no descriptor is left to look with: they are killed at once
 
     def _on_output(self) -> None:
-        # One read at a time, and the loop calls again: who prints without end must not keep everyone else waiting.
+        # One read at a time, and the loop calls again: endless output must not hold up the daemon.
         before = self._lines.left_out
         if self._read_output() and self._lines.left_out > before:
             if not before:
-                self._loop.call_later(_COUNT_FOR, self._tell_left_out)
+                self._loop.call_later(_COUNT_INTERVAL, self._tell_left_out)
             self._loop.remove_reader(self._output)
             slow = self._slow_repeats and self._lines.repeats
-            self._loop.call_later(_LONG_BREATH if slow else _BREATH, self._read_on)
+            self._loop.call_later(_LONG_READ_PAUSE if slow else _READ_PAUSE, self._resume_reading)
 
-    def _read_on(self) -> None:
+    def _resume_reading(self) -> None:
         if self._process.stdout is not None and not self._process.stdout.closed:
             self._loop.add_reader(self._output, self._on_output)
 
     def _tell_left_out(self) -> None:
         if self._lines.left_out:
             count, self._lines.left_out = self._lines.left_out, 0
-            self._on_left_out(count)
+            self._receiver.left_out(count, self.last_lines[-1] if self.last_lines else "")
 
     def _read_output(self) -> bool:
-        """Take in what one read gives; False when there is nothing more for now."""
+        """Read once; False when there is nothing more for now."""
         if self._process.stdout is None or self._process.stdout.closed:
             return False
         try:
@@ -236,7 +234,7 @@ class Child:
             return False
         except OSError:
             data = b""
-        self._lines.feed(data)
+        self._lines.feed(data, self._loop.time())
         if not data:
             self._loop.remove_reader(self._output)
             self._process.stdout.close()

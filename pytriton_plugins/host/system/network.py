@@ -1,36 +1,42 @@
-"""Addresses of the daemon: the one to listen on, how options of tritonserver and URLs write it; in the host."""
+"""Addresses of the daemon: the one to listen on, how tritonserver and URLs write it, and who can reach it."""
 
 from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import Ports
 
+Options = Sequence[tuple[str, str]]
+"""Options of tritonserver as the operator and hook plugins give them; of one that comes twice the last one counts."""
+
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-_ON, _OFF = ("true", "on", "1"), ("false", "off", "0")
+ON, OFF = ("true", "on", "1"), ("false", "off", "0")
 """How tritonserver's options write yes and no, in any case."""
 
+_CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
-def with_address(config: HostConfig) -> HostConfig:
-    """``config`` with the IP address to listen on in place of a name; raises ConfigError for what is none."""
-    settled = attrs.evolve(config, address=listening_address(config.address))
-    if "%" in settled.address and (listens(config, "http") or listens(config, "metrics")):
+
+def served_address(name: str, server_options: Options) -> str:
+    """The IP address to listen on; raises ConfigError where ``name`` has none that every protocol can listen on."""
+    address = listening_address(name)
+    if "%" in address and (listens(server_options, "http") or listens(server_options, "metrics")):
         raise ConfigError(
-            f"address {settled.address}: only tritonserver's gRPC can listen on a link-local address; write :: or "
+            f"address {address}: only tritonserver's gRPC can listen on a link-local address; write :: or "
             "another address, or leave HTTP and metrics out with --server-option allow-http=false and "
             "--server-option allow-metrics=false"
         )
-    return settled
+    return address
 
 
 def listening_address(name: str) -> str:
@@ -78,25 +84,34 @@ def is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
-def listens(config: HostConfig, protocol: str) -> bool:
+def in_container() -> bool:
+    """Whether a container engine or Kubernetes left its mark, or this process is the child of our own init."""
+    if "KUBERNETES_SERVICE_HOST" in os.environ or any(mark.exists() for mark in _CONTAINER_MARKS):
+        return True
+    return os.getppid() == 1 and _is_ours(Path("/proc/1/cmdline"))
+
+
+def listens(server_options: Options, protocol: str) -> bool:
     """Whether tritonserver serves ``http``, ``grpc`` or ``metrics``, which its options can switch off."""
-    said = [value for name, value in config.server_options if name == f"allow-{protocol}"]
-    return not said or not is_off(said[-1])
-
-
-def is_on(value: str) -> bool:
-    """Whether tritonserver takes the value of an option for yes."""
-    return value.lower() in _ON
+    values = [value for name, value in server_options if name == f"allow-{protocol}"]
+    return not values or not is_off(values[-1])
 
 
 def is_off(value: str) -> bool:
     """Whether tritonserver takes the value of an option for no."""
-    return value.lower() in _OFF
+    return value.lower() in OFF
 
 
-def listening_ports(config: HostConfig, ports: Ports) -> dict[str, int | None]:
+def listening_ports(server_options: Options, ports: Ports) -> dict[str, int | None]:
     """The port of each protocol by name; None for one that is switched off."""
-    return {name: port if listens(config, name) else None for name, port in attrs.asdict(ports).items()}
+    return {name: port if listens(server_options, name) else None for name, port in attrs.asdict(ports).items()}
+
+
+def _is_ours(command: Path) -> bool:
+    try:
+        return b"pytriton" in command.read_bytes()
+    except OSError:
+        return False  # another user's, in a /proc that hides those
 
 
 def _without_zone(name: str) -> str:

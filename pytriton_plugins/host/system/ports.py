@@ -15,14 +15,31 @@ import attrs
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.hooks.registry import BUILT_IN
-from pytriton_plugins.host.system.network import listens
 from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
 
-_MOST_ATTEMPTS = 5
+MAX_ATTEMPTS = 5
+"""Answers of hook plugins to ports that are in use."""
+
+
+@attrs.frozen
+class PortSettings:
+    """The address and the ports of the configuration, 0 for any free one.
+
+    ``fixed`` names the ports that options, variables or the file set, which hook plugins may not change, and ``off``
+    those of the protocols that are switched off.
+    """
+
+    address: str
+    ports: Ports
+    fixed: frozenset[str] = frozenset()
+    off: frozenset[str] = frozenset()
+
+    def with_fixed(self, ports: Ports) -> Ports:
+        """``ports``, as hook plugins chose them, with the fixed ones in their places."""
+        return attrs.evolve(ports, **{name: getattr(self.ports, name) for name in self.fixed})
 
 
 def settle_ports(address: str, ports: Ports, plugin: str = "", off: Collection[str] = ()) -> Ports:
@@ -52,36 +69,28 @@ def settle_ports(address: str, ports: Ports, plugin: str = "", off: Collection[s
     return attrs.evolve(ports, **settled)
 
 
-def choose_ports(config: HostConfig, hooks: HookManager) -> Ports:
+def choose_ports(settings: PortSettings, hooks: HookManager) -> Ports:
     """The ports to listen on, all of them free now; raises PortTaken when no hook has an answer to a taken one."""
-    configured, fixed = _configured(config)
-    off = [name for name in attrs.asdict(configured) if not listens(config, name)]
+    fixed = {getattr(settings.ports, name) for name in settings.fixed}
     taken: list[int] = []
     for attempt in itertools.count():
-        answer = hooks.choose_ports(configured, attempt, taken)
+        answer = hooks.choose_ports(settings.ports, attempt, taken)
         try:
-            wanted = attrs.evolve(answer.value if answer else configured, **fixed)
-            return settle_ports(config.address, wanted, answer.plugin if answer else "", off)
+            wanted = settings.with_fixed(answer.value if answer else settings.ports)
+            return settle_ports(settings.address, wanted, answer.plugin if answer else "", settings.off)
         except PortTaken as error:
             taken += error.taken
-            if answer is None or error.taken.keys() & set(fixed.values()) or attempt >= _MOST_ATTEMPTS:
+            if answer is None or error.taken.keys() & fixed or attempt >= MAX_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
 
-def wanted_ports(config: HostConfig, hooks: HookManager) -> tuple[Ports, str]:
-    """The ports that are asked for, whether they are free or not, with 0 for any, and the hook plugin that says so."""
-    configured, fixed = _configured(config)
-    answer = hooks.choose_ports(configured)
+def wanted_ports(settings: PortSettings, hooks: HookManager) -> tuple[Ports, str]:
+    """The ports that are asked for, free or not, with 0 for any free one, and the hook plugin that chose them."""
+    answer = hooks.choose_ports(settings.ports)
     if answer is None:
-        return configured, BUILT_IN
-    return attrs.evolve(answer.value, **fixed), answer.plugin
-
-
-def _configured(config: HostConfig) -> tuple[Ports, dict[str, int]]:
-    """The ports of the configuration, and those by name that it sets, which hook plugins may not change."""
-    configured = Ports(config.http_port, config.grpc_port, config.metrics_port)
-    return configured, {name: port for name, port in attrs.asdict(configured).items() if f"{name}_port" in config.fixed}
+        return settings.ports, BUILT_IN
+    return settings.with_fixed(answer.value), answer.plugin
 
 
 class PortTaken(ServerError):

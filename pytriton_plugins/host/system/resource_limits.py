@@ -10,11 +10,8 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.config.overrides import worker_count
 from pytriton_plugins.errors import LimitError
 from pytriton_plugins.host.memory.system_limits import NO_LIMIT, committable, process_headroom, swappable
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import MIB
 
 _LOG = logging.getLogger("pytriton.host")
@@ -74,6 +71,17 @@ class Demand:
     workers: int
     slots: int
 
+    @classmethod
+    def of(cls, models: Iterable[tuple[int, int]]) -> Demand:
+        """The demand of models: of each the workers, and the slots of each worker."""
+        counts = list(models)
+        return cls(sum(workers for workers, _ in counts), sum(workers * slots for workers, slots in counts))
+
+    @classmethod
+    def of_plugins(cls, plugins: int, workers: int) -> Demand:
+        """The least demand of plugins that are not imported yet: one model each, with ``workers`` workers."""
+        return cls(plugins * workers, plugins * workers)
+
 
 @attrs.frozen
 class Limit:
@@ -105,18 +113,6 @@ class Limit:
 
     def _shown(self, number: int) -> str:
         return f"{number // MIB} MiB" if self.in_bytes else str(number)
-
-
-def demand_of(config: HostConfig, models: Iterable[ModelDeclaration]) -> Demand:
-    """What these models ask for."""
-    counts = [(worker_count(config, model), model.slots) for model in models]
-    return Demand(sum(workers for workers, _ in counts), sum(workers * slots for workers, slots in counts))
-
-
-def least_demand(config: HostConfig, plugins: int) -> Demand:
-    """What so many plugins ask for at least, before they are imported: one model each."""
-    workers = plugins * (config.workers or 1)
-    return Demand(workers, workers)
 
 
 def limits(demand: Demand) -> list[Limit]:

@@ -1,4 +1,4 @@
-"""The host's end of the backend link: one tritonserver process; runs in the host's event loop."""
+"""The daemon's end of the link to the backend in one tritonserver process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import socket
-from collections.abc import Callable
+from typing import Protocol
 
 from pytriton_plugins.errors import ProtocolError, ServerError, ServerGone
 from pytriton_plugins.host.timeouts import within
@@ -15,27 +15,33 @@ from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 
 ANSWER_TIMEOUT = 10.0
-"""Seconds that a running tritonserver gets for an answer."""
+"""Seconds for the answer of a running tritonserver."""
 
 _FIRST_TOKEN = 1 << 32
-"""Of a question; those before it are the numbers of generations, which a hello goes by."""
+"""The tokens of questions begin here; those below are numbers of generations, which a hello has."""
+
+
+class BackendListener(Protocol):
+    """Learns what the backend reports by itself."""
+
+    def on_backend_need(self, message: LinkMessage) -> None:
+        """A channel's request segment is too small."""
+
+    def on_channel_lost(self, message: LinkMessage) -> None:
+        """A worker broke the protocol, or did not answer in time."""
+
+    def on_model_gone(self, message: LinkMessage) -> None:
+        """Triton has unloaded a model."""
 
 
 class BackendLink:
     """Messages to and from the backend. ``peer`` is the end that tritonserver inherits."""
 
-    def __init__(
-        self,
-        on_need: Callable[[LinkMessage], None],
-        on_lost: Callable[[LinkMessage], None],
-        on_model_gone: Callable[[LinkMessage], None] = lambda message: None,
-    ) -> None:
+    def __init__(self, listener: BackendListener) -> None:
         self._sock, self.peer = socket_pair()
-        self._on_need = on_need
-        self._on_lost = on_lost
-        self._on_model_gone = on_model_gone
+        self._listener = listener
         self._tokens = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[int]] = {}
+        self._pending: dict[int, asyncio.Future[int]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._sock, self._on_readable)
 
@@ -64,14 +70,14 @@ class BackendLink:
             raise ServerGone(f"tritonserver does not take messages any more: {error.strerror or error}") from error
 
     def fail(self, error: ServerError) -> None:
-        """Answer every question that is still open with ``error``."""
-        for answer in self._asked.values():
+        """Fail every open question with ``error``."""
+        for answer in self._pending.values():
             if not answer.done():
                 answer.set_exception(error)
 
     def refuse(self, error: ServerError) -> None:
-        """Answer a hello that is still open with ``error``."""
-        for token, answer in self._asked.items():
+        """Fail an open hello with ``error``."""
+        for token, answer in self._pending.items():
             if token < _FIRST_TOKEN and not answer.done():
                 answer.set_exception(error)
 
@@ -85,18 +91,18 @@ class BackendLink:
 
     def _expect(self, token: int) -> asyncio.Future[int]:
         answer: asyncio.Future[int] = self._loop.create_future()
-        self._asked[token] = answer
+        self._pending[token] = answer
         return answer
 
     async def _answered(
-        self, token: int, answer: asyncio.Future[int], timeout: float | None, else_what: str, remedy: str = ""
+        self, token: int, answer: asyncio.Future[int], timeout: float | None, failure: str, remedy: str = ""
     ) -> int:
         try:
             return await within(answer, timeout)
         except TimeoutError:
-            raise ServerError(f"tritonserver {else_what} within {timeout:g} s{remedy}") from None
+            raise ServerError(f"tritonserver {failure} within {timeout:g} s{remedy}") from None
         finally:
-            self._asked.pop(token, None)
+            self._pending.pop(token, None)
 
     def _on_readable(self) -> None:
         try:
@@ -105,26 +111,26 @@ class BackendLink:
                 self._dispatch(LinkMessage.unpack(data), descriptors)
                 return
         except (OSError, ProtocolError):
-            pass  # the server is gone or out of its mind; its process's end tells the rest
+            pass  # the server is gone or broken; the end of its process tells the rest
         self._loop.remove_reader(self._sock)
 
     def _dispatch(self, message: LinkMessage, descriptors: list[int]) -> None:
         for descriptor in descriptors:
             os.close(descriptor)  # the backend has none to send
         if message.kind in (LinkKind.BACKEND_HELLO, LinkKind.ACK):
-            answer = self._asked.pop(message.token, None)
+            answer = self._pending.pop(message.token, None)
             if answer is not None and not answer.done():
                 answer.set_result(message.value)
         elif message.kind == LinkKind.NEED:
-            self._on_need(message)
+            self._listener.on_backend_need(message)
         elif message.kind == LinkKind.CHANNEL_LOST:
-            self._on_lost(message)
+            self._listener.on_channel_lost(message)
         elif message.kind == LinkKind.MODEL_GONE:
-            self._on_model_gone(message)
+            self._listener.on_model_gone(message)
         else:
             raise ProtocolError(f"backend link: a message of kind {message.kind}")
 
 
 def inherited_by(link: BackendLink) -> tuple[socket.socket, dict[str, str]]:
-    """The end that tritonserver inherits, and the variable that tells it so."""
+    """The end that tritonserver inherits, and the variable that names its descriptor."""
     return link.peer, {"PYTRITON_BACKEND_LINK": str(link.peer.fileno())}

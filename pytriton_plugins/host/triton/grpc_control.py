@@ -1,4 +1,4 @@
-"""Loading and unloading models through tritonserver's gRPC control API; runs in the host's event loop."""
+"""Loads and unloads models through tritonserver's gRPC control API."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import NoThreadsLeft, ServerError, ServerGone
 from pytriton_plugins.host.memory.system_limits import process_headroom
+from pytriton_plugins.host.system.child import Child
 from pytriton_plugins.host.system.resource_limits import PROCESS_REMEDY
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.tasks import discard
 from pytriton_plugins.host.triton.grpc_import import no_fork_handlers
 from pytriton_plugins.text import one_line
 
@@ -21,32 +22,34 @@ if TYPE_CHECKING:
 
 _PREFIX = "triton-grpc-protocol-"
 _GONE = ("StatusCode.UNAVAILABLE", "StatusCode.CANCELLED")
-"""What gRPC says of a connection that broke."""
+"""The status of a call whose connection broke."""
 
 _CHANNEL = [("grpc.use_local_subchannel_pool", 1)]
-"""Otherwise a channel to the next server goes on with the pauses of the one to the last, which had the same address."""
+"""Otherwise a channel to the next server inherits the back-off of the channel to the last one, at the same address."""
 
-_OPENS_WITHIN = 10.0
-_LOOK_AGAIN = 0.01
-_THREADS = 4
-"""That any call takes: one of its own and its model's, with two to spare for what else starts some."""
+_OPEN_TIMEOUT = 10.0
+_POLL_INTERVAL = 0.01
+"""Seconds until the port must be open, and between two attempts."""
 
-_LONGEST = 1000
+_THREADS_PER_CALL = 4
+"""One of its own and one of its model, and two to spare."""
+
+_MAX_REASON = 1000
 """Characters of a reason that are shown."""
 
 
-class Control:
+class GrpcControl:
     """A gRPC client of our own tritonserver; gRPC because a slow HTTP load would hold up ``/v2/health/live``."""
 
-    def __init__(self, url: str, secret: tuple[str, str], is_running: Callable[[], bool]) -> None:
-        """``secret``: header and value that open the closed categories; ``is_running``: whether the server is there."""
+    def __init__(self, url: str, secret: tuple[str, str], server: Child) -> None:
+        """``secret``: header and value that open the closed categories; ``server``: the process."""
         # Imported here: it takes a good part of the start-up, and by now the children are starting beside it.
         with no_fork_handlers():
             from tritonclient.grpc.aio import InferenceServerClient
 
             self._client: InferenceServerClient = InferenceServerClient(url, channel_args=_CHANNEL)
         self._address = url.rsplit(":", 1)
-        self._is_running = is_running
+        self._server = server
         self._is_open = False
         self._headers = {_PREFIX + secret[0]: secret[1]}
 
@@ -56,28 +59,28 @@ class Control:
         Here and in `unload` NoThreadsLeft is raised where the call would end the server.
         """
         instances = sum(group.get("count", 1) for group in (config or {}).get("instance_group", [{}]))
-        _check_threads(_THREADS + instances)
+        _check_threads(_THREADS_PER_CALL + instances)
         text = None if config is None else json.dumps(config)
         await self._call(self._client.load_model, name, config=text, client_timeout=timeout)
 
     async def unload(self, name: str, *, timeout: float | None = None) -> None:
         """Unload ``name``; raises ServerError with Triton's reason."""
-        _check_threads(_THREADS)
+        _check_threads(_THREADS_PER_CALL)
         await self._call(self._client.unload_model, name, client_timeout=timeout)
 
     async def unload_all(self, timeout: float) -> None:
-        """Unload every model that is there; raises ServerError with Triton's reason."""
+        """Unload every loaded model; raises ServerError with Triton's reason."""
         index = await self._call(self._client.get_model_repository_index, client_timeout=timeout)
         names = {model.name for model in index.models if model.state == "READY"}
         await asyncio.gather(*(self.unload(name, timeout=timeout) for name in names))
 
     async def version(self, timeout: float) -> str:
-        """What tritonserver calls its version, such as 2.51.0; raises ServerError."""
+        """The version of tritonserver, such as 2.51.0; raises ServerError."""
         answer = await self._call(self._client.get_server_metadata, client_timeout=timeout)
         return one_line(answer.version, 40)
 
     async def states(self, timeout: float) -> dict[tuple[str, str], str]:
-        """What Triton says of each name and version that it has heard of, such as READY; raises ServerError."""
+        """The state of each name and version that Triton knows, such as READY; raises ServerError."""
         answer = await self._call(self._client.get_model_repository_index, client_timeout=timeout)
         return {(model.name, model.version): model.state for model in answer.models}
 
@@ -87,14 +90,14 @@ class Control:
     async def _opened(self) -> None:
         """Wait for the port: our backend answers before it is open, and a client that is refused waits a second."""
         host, port = self._address
-        until = time.monotonic() + _OPENS_WITHIN
-        while self._is_running() and time.monotonic() < until:
+        deadline = time.monotonic() + _OPEN_TIMEOUT
+        while self._server.running and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
                 writer.close()
                 self._is_open = True
                 return
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_POLL_INTERVAL)
 
     async def _call(self, call: Callable[..., Awaitable[Any]], *arguments: str, **more: Any) -> Any:
         from tritonclient.utils import InferenceServerException
@@ -102,25 +105,25 @@ class Control:
         try:
             if not self._is_open:
                 await self._opened()
-            if not self._is_running():
+            if not self._server.running:
                 raise ServerGone("tritonserver ended")
             # A call that is open when the client is closed is cancelled by it, which must not look as if we were.
             calling = asyncio.ensure_future(call(*arguments, headers=self._headers, **more))
             try:
                 await asyncio.wait([calling])
             finally:
-                let_go(calling)
+                discard(calling)
             if calling.cancelled():
                 raise ServerGone("tritonserver ended")
             return calling.result()
         except InferenceServerException as error:
             # Triton ends the reason for each version of a model with a semicolon and a line end.
             kind = ServerGone if error.status() in _GONE else ServerError
-            raise kind(one_line(error.message() or str(error), _LONGEST).rstrip("; ")) from None
+            raise kind(one_line(error.message() or str(error), _MAX_REASON).rstrip("; ")) from None
 
 
 def _check_threads(needed: int) -> None:
-    """Raise NoThreadsLeft unless tritonserver may start so many threads: it aborts at the first that it cannot have."""
+    """Raise NoThreadsLeft unless tritonserver may start so many threads: it aborts when one cannot be started."""
     left = process_headroom()
     if needed > left:
         raise NoThreadsLeft(

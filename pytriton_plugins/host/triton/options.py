@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Collection, Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import attrs
 
 import pytriton_plugins.backend
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.config.settings import CLOSED_CATEGORIES
 from pytriton_plugins.errors import ConfigError, ServerError
-from pytriton_plugins.host.system.network import bracketed, http_option, is_off, is_on
+from pytriton_plugins.host.system.network import OFF, ON, Options, bracketed, http_option, is_off
 from pytriton_plugins.host.triton.locate import FoundServer, knows_option, server_options
 from pytriton_plugins.host.triton.repository import GATES
 from pytriton_plugins.text import one_line
@@ -28,7 +27,7 @@ _LOAD_THREADS = 16
 _EXIT_TIMEOUT = 1
 """Seconds that tritonserver waits at its end for clients whose connections are idle."""
 
-_WRITES_WITHIN = 2.0
+_WRITE_TIMEOUT = 2.0
 """Seconds beyond that in which it writes what it has gathered, such as a file of traces."""
 
 _ADDED = frozenset({"model-repository", "load-model"})
@@ -50,55 +49,83 @@ _DISPENSABLE = _FREE | {"cache-directory"}
 
 
 class _Cut(NamedTuple):
-    """An option that cuts the daemon off from its server unless its value is ``harmless``."""
+    """An option that cuts the daemon off from its server.
 
-    harmless: Callable[[str], bool]
+    Harmless are the values in ``switch``, in any case, and ``harmless``; or all but ``harmful``.
+    """
+
     reason: str
+    switch: Container[str] = ()
+    harmless: str | None = None
+    harmful: str | None = None
+
+    def allows(self, value: str) -> bool:
+        """Whether the daemon can work with this value."""
+        if self.harmful is not None:
+            return value != self.harmful
+        return value == self.harmless or value.lower() in self.switch
 
 
 _OVER_GRPC = "pytriton-host calls tritonserver over gRPC"
 _READS_LOG = "pytriton-host reads what tritonserver prints, and writes it into its own log; leave the option out"
-_CUT_OFF = {
-    "allow-grpc": _Cut(is_on, f"{_OVER_GRPC}; leave the option out"),
+_CUTS_OFF = {
+    "allow-grpc": _Cut(f"{_OVER_GRPC}; leave the option out", ON),
     **dict.fromkeys(
         ("grpc-use-ssl", "grpc-use-ssl-mutual"),
-        _Cut(is_off, f"{_OVER_GRPC} without TLS; leave the option out and end TLS in a proxy before the port"),
+        _Cut(f"{_OVER_GRPC} without TLS; leave the option out and end TLS in a proxy before the port", OFF),
     ),
-    "reuse-grpc-port": _Cut(is_off, f"{_OVER_GRPC}, and another server could answer; leave the option out"),
-    "load-model": _Cut(lambda value: value != "*", "pytriton-host loads each model by name; leave the option out"),
-    "log-error": _Cut(is_on, _READS_LOG),
-    "log-file": _Cut(lambda value: False, _READS_LOG),
-    "log-format": _Cut(lambda value: value == "default", _READS_LOG),
-    "help": _Cut(lambda value: False, "tritonserver would not serve; run it by itself for its help"),
+    "reuse-grpc-port": _Cut(f"{_OVER_GRPC}, and another server could answer; leave the option out", OFF),
+    "load-model": _Cut("pytriton-host loads each model by name; leave the option out", harmful="*"),
+    "log-error": _Cut(_READS_LOG, ON),
+    "log-file": _Cut(_READS_LOG),
+    "log-format": _Cut(_READS_LOG, harmless="default"),
+    "help": _Cut("tritonserver would not serve; run it by itself for its help"),
 }
 
 
-def check_server_options(config: HostConfig) -> None:
+@attrs.frozen
+class ServerSettings:
+    """The settings that decide how tritonserver is started.
+
+    ``options`` are the operator's and those of hook plugins; ``allow`` names the closed categories that are open.
+    ``load_timeout`` is the seconds that it may take to answer first, or to load a model.
+    """
+
+    address: str = "127.0.0.1"
+    options: Options = ()
+    allow: Collection[str] = ()
+    forward_headers: Sequence[str] = ()
+    forward_prefix: str | None = attrs.field(default=None, repr=False)
+    strict_security: bool = False
+    load_timeout: float = 60.0
+
+
+def check_server_options(settings: ServerSettings) -> None:
     """Raises ConfigError for each ``--server-option`` that would cut the daemon off from its tritonserver."""
     problems = Problems()
-    for name, value in config.server_options:
+    for name, value in settings.options:
         with problems:
-            _check_option(name, value, config)
+            _check_option(name, value, settings)
     problems.tell()
 
 
-def _check_option(name: str, value: str, config: HostConfig) -> None:
-    ours = _our_options(attrs.evolve(config, allow=()), Ports(0, 0, 0), Path(), "")
+def _check_option(name: str, value: str, settings: ServerSettings) -> None:
+    ours = _our_options(attrs.evolve(settings, allow=()), Ports(0, 0, 0), Path(), "")
     if name in ours and name not in _ADDED | _FREE:
         raise ConfigError(f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'")
-    if name in _CUT_OFF and not _CUT_OFF[name].harmless(value):
-        raise ConfigError(f"--server-option {name}={one_line(value, 40)}: {_CUT_OFF[name].reason}")
-    if _is_front_end(name, value) and config.strict_security:
+    if name in _CUTS_OFF and not _CUTS_OFF[name].allows(value):
+        raise ConfigError(f"--server-option {name}={one_line(value, 40)}: {_CUTS_OFF[name].reason}")
+    if _is_front_end(name, value) and settings.strict_security:
         raise ConfigError(f"{_of_front_end(name)}; --strict-security refuses it: leave one of the two out")
 
 
-def check_known_options(found: FoundServer, config: HostConfig) -> None:
+def check_known_options(found: FoundServer, options: Options) -> None:
     """Raises ConfigError for each ``--server-option`` that this tritonserver does not have, or that lacks its value.
 
     tritonserver itself would take the beginning of a name for the whole, past what is checked by name.
     """
     known, problems = server_options(found.path), Problems()
-    for name, value in config.server_options:
+    for name, value in options:
         if name not in known:
             problems.add(
                 f"--server-option {one_line(name, 80)}: tritonserver {found.path} has no such option"
@@ -109,15 +136,15 @@ def check_known_options(found: FoundServer, config: HostConfig) -> None:
     problems.tell()
 
 
-def warn_of_server_options(config: HostConfig) -> None:
+def warn_of_server_options(settings: ServerSettings) -> None:
     """A line for each option that is taken and opens a way in that knows none of our restrictions."""
-    for name, value in config.server_options:
+    for name, value in settings.options:
         if _is_front_end(name, value):
             _LOG.warning(
                 "%s, 8080 unless told otherwise, and need not keep to --address",
                 _of_front_end(name),
             )
-    if config.forward_headers and not config.forward_prefix:
+    if settings.forward_headers and not settings.forward_prefix:
         _LOG.warning(
             "forward_headers: a client can write a parameter of the same name, so models find these among the "
             "parameters of requests and not in headers; set forward_prefix to tell them apart"
@@ -132,32 +159,34 @@ def _of_front_end(name: str) -> str:
     return f"--server-option {name}: this front end passes over every closed category, on a port of its own"
 
 
-def command_line(found: FoundServer, config: HostConfig, ports: Ports, repository: Path, secret: str) -> list[str]:
+def command_line(
+    found: FoundServer, settings: ServerSettings, ports: Ports, repository: Path, secret: str
+) -> list[str]:
     """How this tritonserver is started; raises ServerError when it lacks an option that keeps clients out."""
-    asked = {name for name, _ in config.server_options} - _ADDED
-    options = {**_our_options(config, ports, repository, secret), **_cache_options(found, config)}.items()
-    ours = [(name, value) for name, value in options if name not in asked and _has_option(found.path, name)]
-    flags = [f"--{name}={value}" if value else f"--{name}" for name, value in (*ours, *config.server_options)]
+    replaced = {name for name, _ in settings.options} - _ADDED
+    defaults = {**_our_options(settings, ports, repository, secret), **_cache_options(found, settings.options)}
+    ours = [item for item in defaults.items() if item[0] not in replaced and _has_option(found.path, item[0])]
+    flags = [f"--{name}={value}" if value else f"--{name}" for name, value in (*ours, *settings.options)]
     return [str(found.path), *flags]
 
 
-def has_cache(config: HostConfig) -> bool:
+def has_cache(options: Options) -> bool:
     """Whether tritonserver is started with a response cache, for the models that want one."""
-    return any(name in ("cache-config", "response-cache-byte-size") for name, _ in config.server_options)
+    return any(name in ("cache-config", "response-cache-byte-size") for name, _ in options)
 
 
-def exit_seconds(config: HostConfig) -> float:
+def exit_seconds(options: Options) -> float:
     """Seconds that tritonserver needs to end by itself where it writes something then; 0 where it does not."""
-    if not has_cache(config) and not any(name.startswith("trace-") for name, _ in config.server_options):
+    if not has_cache(options) and not any(name.startswith("trace-") for name, _ in options):
         return 0.0
-    said = dict(config.server_options).get("exit-timeout-secs", "")
-    return (int(said) if said.isascii() and said.isdigit() else _EXIT_TIMEOUT) + _WRITES_WITHIN
+    timeout = dict(options).get("exit-timeout-secs", "")
+    return (int(timeout) if timeout.isascii() and timeout.isdigit() else _EXIT_TIMEOUT) + _WRITE_TIMEOUT
 
 
-def _cache_options(found: FoundServer, config: HostConfig) -> dict[str, str]:
+def _cache_options(found: FoundServer, options: Options) -> dict[str, str]:
     """Where this server's caches lie, if it is not in Triton's usual place."""
     folder = found.path.parent.parent / "caches"
-    return {"cache-directory": str(folder)} if has_cache(config) and folder.is_dir() else {}
+    return {"cache-directory": str(folder)} if has_cache(options) and folder.is_dir() else {}
 
 
 def _has_option(path: Path, name: str) -> bool:
@@ -170,8 +199,8 @@ def _has_option(path: Path, name: str) -> bool:
     return known
 
 
-def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str) -> dict[str, str]:
-    http, grpc = http_option(config.address), bracketed(config.address)
+def _our_options(settings: ServerSettings, ports: Ports, repository: Path, secret: str) -> dict[str, str]:
+    http, grpc = http_option(settings.address), bracketed(settings.address)
     options = {
         "model-repository": str(repository),
         "model-control-mode": "explicit",
@@ -191,12 +220,12 @@ def _our_options(config: HostConfig, ports: Ports, repository: Path, secret: str
         "allow-vertex-ai": "false",
         "allow-sagemaker": "false",
     }
-    if "shared-memory" in config.allow:
+    if "shared-memory" in settings.allow:
         options["allow-client-shm"] = "true"
-    if config.forward_headers:
-        pattern = f"(?i)^{config.forward_prefix or ''}({'|'.join(config.forward_headers)})$"
+    if settings.forward_headers:
+        pattern = f"(?i)^{settings.forward_prefix or ''}({'|'.join(settings.forward_headers)})$"
         options["http-header-forward-pattern"] = options["grpc-header-forward-pattern"] = pattern
-    closed = ",".join(category for category in CLOSED_CATEGORIES if category not in config.allow)
+    closed = ",".join(category for category in CLOSED_CATEGORIES if category not in settings.allow)
     if closed:
         options["http-restricted-api"] = f"{closed}:{SECRET_HEADER}={secret}"
         options["grpc-restricted-protocol"] = f"{closed}:{SECRET_HEADER}={secret}"

@@ -1,4 +1,4 @@
-"""One tritonserver process: its links, models and gate; runs in the host's event loop."""
+"""One tritonserver process: its links, models and gate."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import NoThreadsLeft, ServerError
 from pytriton_plugins.host.memory.ledger import Grant
 from pytriton_plugins.host.system.child import Child, describe_exit
 from pytriton_plugins.host.system.network import called_at, host_port, listening_ports
 from pytriton_plugins.host.system.resource_limits import lack_of_descriptors, server_stack
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.tasks import discard
 from pytriton_plugins.host.timeouts import within
-from pytriton_plugins.host.triton.backend_link import ANSWER_TIMEOUT, BackendLink, inherited_by
-from pytriton_plugins.host.triton.grpc_control import Control
+from pytriton_plugins.host.triton.backend_link import ANSWER_TIMEOUT, BackendLink, BackendListener, inherited_by
+from pytriton_plugins.host.triton.grpc_control import GrpcControl
 from pytriton_plugins.host.triton.locate import FoundServer, cannot_be_run
-from pytriton_plugins.host.triton.options import BACKENDS, SECRET_HEADER, command_line, exit_seconds
-from pytriton_plugins.host.triton.output import log_left_out, log_line
+from pytriton_plugins.host.triton.options import BACKENDS, SECRET_HEADER, ServerSettings, command_line, exit_seconds
+from pytriton_plugins.host.triton.output import GATE_CLOSED, ServerOutput
 from pytriton_plugins.host.triton.repository import BACKEND, CATEGORY, GATES, create_repository
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.wire import LINK_HEADER, MAX_MESSAGE, LinkKind, LinkMessage
 from pytriton_plugins.values import Ports, Verdict
 
 _LOG = logging.getLogger("pytriton.tritonserver")
-_END_FOLLOWS = 1.0
-"""Seconds within which the end of a process is seen whose link broke: its end says more than the link's."""
-_LINE_FOLLOWS = 0.2
-"""Seconds within which a line of the log is read that belongs to an answer."""
-_LOOK_AGAIN = 0.5
+_END_TIMEOUT = 1.0
+"""Seconds for the end of a process whose link broke: its end says more than the link's."""
+
+_LINE_TIMEOUT = 0.2
+"""Seconds for the line of the log that belongs to an answer."""
+
+_POLL_INTERVAL = 0.5
 """Seconds between two looks whether a load has the threads that it needs."""
-_UNLOADED_WITHIN = 0.5
-"""Seconds for the models of a server that is to end, none of which has a request any more."""
-_TOLD_LINES = 12
-"""Of what tritonserver said last: the whole of a crash's backtrace, for its first calls tell whose mistake it is."""
-_CLOSED = "the gate is closed"
-"""What our backend says of a gate that it does not load."""
+
+_UNLOAD_TIMEOUT = 0.5
+"""Seconds for unloading the models of a server that ends, none of which has a request."""
+
+_MAX_LAST_LINES = 12
+"""The whole backtrace of a crash, because its first calls show whose mistake it is."""
 
 _ARENAS = "MALLOC_ARENA_MAX"
 """One for each processor. With glibc's own limit of 8 what it keeps goes on growing for as long as the server runs, in
@@ -56,17 +56,17 @@ LIBRARY = BACKENDS / BACKEND / f"libtriton_{BACKEND}.so"
 class TritonServer:
     """A running tritonserver. It is ready only while the gate is open, and ends with the host."""
 
-    def __init__(self, link: BackendLink, child: Child, ports: Ports, config: HostConfig, secret: str) -> None:
+    def __init__(self, link: BackendLink, child: Child, ports: Ports, settings: ServerSettings, secret: str) -> None:
         self.link = link
         self.child = child
-        self.host = called_at(config.address)
-        self.metrics_port = listening_ports(config, ports)["metrics"]
+        self.host = called_at(settings.address)
+        self.metrics_port = listening_ports(settings.options, ports)["metrics"]
         self.url = host_port(self.host, ports.grpc)
         self._secret = secret
-        self._exit_seconds = exit_seconds(config)
-        self._is_shared = CATEGORY in config.allow
+        self._exit_seconds = exit_seconds(settings.options)
+        self._is_shared = CATEGORY in settings.allow
         """Clients may load and unload models as well."""
-        self._control: Control | None = None
+        self._control: GrpcControl | None = None
         self._gate_lock = asyncio.Lock()
         self._gate, self._other_gate = GATES
 
@@ -74,12 +74,10 @@ class TritonServer:
     async def start(
         cls,
         found: FoundServer,
-        config: HostConfig,
+        settings: ServerSettings,
         ports: Ports,
         run_dir: Path,
-        on_need: Callable[[LinkMessage], None],
-        on_lost: Callable[[LinkMessage], None],
-        on_model_gone: Callable[[LinkMessage], None] = lambda message: None,
+        listener: BackendListener,
     ) -> TritonServer:
         """Start ``found`` with a closed gate; raises ServerError with the server's last lines when it ends at once."""
         if not LIBRARY.is_file():
@@ -94,17 +92,17 @@ class TritonServer:
                 f"run directory {run_dir}: {error.strerror}; make room there, or name another with --run-dir"
             ) from None
         secret = secrets.token_hex(16)
-        command = command_line(found, config, ports, run_dir / "repository", secret)
+        command = command_line(found, settings, ports, run_dir / "repository", secret)
         _LOG.info("starting %s, %s", found.path, found.source)
-        link = BackendLink(on_need, on_lost, on_model_gone)
+        link = BackendLink(listener)
         try:
             child = _started(command, link)
         except OSError as error:
             link.close()
             raise cannot_be_run(found.path, error) from None
-        server = cls(link, child, ports, config, secret)
+        server = cls(link, child, ports, settings, secret)
         try:
-            await server._first_answer(config.load_timeout)
+            await server._first_answer(settings.load_timeout)
         except BaseException:
             child.kill()
             link.close()
@@ -117,28 +115,28 @@ class TritonServer:
         try:
             await asyncio.wait([hello, ended], return_when=asyncio.FIRST_COMPLETED)
             if not ended.done() and hello.exception() is not None:
-                await asyncio.wait([ended], timeout=_END_FOLLOWS)
+                await asyncio.wait([ended], timeout=_END_TIMEOUT)
             if not ended.done():
                 await hello
                 return
         finally:
-            let_go(hello, ended)
-        raise ServerError(f"tritonserver ended at its start with {describe_exit(ended.result())}; {self.said()}")
+            discard(hello, ended)
+        raise ServerError(f"tritonserver ended at its start with {describe_exit(ended.result())}; {self.last_words()}")
 
-    def said(self) -> str:
-        """Its last lines, or what it said against its options, which its whole help follows."""
+    def last_words(self) -> str:
+        """Its last lines, or its complaint about an option, which its whole help follows."""
         if self.child.first_lines[1:2] == ["Usage: tritonserver [options]"]:
             return f"it said: {self.child.first_lines[0]}"
-        return "its last lines: " + (" / ".join(list(self.child.last_lines)[-_TOLD_LINES:]) or "none")
+        return "its last lines: " + (" / ".join(list(self.child.last_lines)[-_MAX_LAST_LINES:]) or "none")
 
     @property
-    def control(self) -> Control:
+    def control(self) -> GrpcControl:
         if self._control is None:
-            self._control = Control(self.url, (SECRET_HEADER, self._secret), lambda: self.child.running)
+            self._control = GrpcControl(self.url, (SECRET_HEADER, self._secret), self.child)
         return self._control
 
     async def declare(self, model: int, declaration: bytes) -> None:
-        """Tell the backend of a model before it is loaded."""
+        """Declare a model to the backend, before it is loaded."""
         message = LinkMessage(LinkKind.MODEL, model=model, payload=declaration)
         if len(declaration) <= MAX_MESSAGE - LINK_HEADER.size:
             await self.link.ask(message)
@@ -160,7 +158,7 @@ class TritonServer:
 
     async def _load_with_room(self, name: str, config: dict[str, Any], timeout: float) -> None:
         """Load, or wait at most as long as a load may take for the threads that it needs."""
-        for attempt in range(max(1, int(timeout / _LOOK_AGAIN))):
+        for attempt in range(max(1, int(timeout / _POLL_INTERVAL))):
             try:
                 await self.control.load(name, config, timeout=timeout)
                 return
@@ -168,16 +166,16 @@ class TritonServer:
                 short = error
             if attempt == 0:
                 _LOG.error("model %s waits to be loaded: %s", name, short)
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_POLL_INTERVAL)
         raise short
 
     async def _why_no_poll(self, name: str) -> str:
         """What is wrong with a model's configuration: Triton writes that into its log, and not into its answer."""
-        said = re.compile(rf"Poll failed for model directory '{re.escape(name)}': (.*)\"$")
-        for patience in (0.0, _LINE_FOLLOWS):
-            await asyncio.sleep(patience)
+        refused = re.compile(rf"Poll failed for model directory '{re.escape(name)}': (.*)\"$")
+        for pause in (0.0, _LINE_TIMEOUT):
+            await asyncio.sleep(pause)
             for line in reversed(self.child.last_lines):
-                if found := said.search(line):
+                if found := refused.search(line):
                     reason = found[1].replace('\\"', '"').rstrip(".")
                     return f"Triton refuses its configuration: {reason}; correct triton_config"
         return ""
@@ -202,14 +200,14 @@ class TritonServer:
                 await self.control.load(self._other_gate, timeout=ANSWER_TIMEOUT)
             except ServerError as error:
                 # The failed load is what makes the server not ready; with another failure nothing has changed.
-                if _CLOSED not in str(error):
+                if GATE_CLOSED not in str(error):
                     raise
             # A model that is being unloaded counts against ready, so it is done only now, when nothing is ready anyway.
             await self.control.unload(self._gate, timeout=ANSWER_TIMEOUT)
             self._gate, self._other_gate = self._other_gate, self._gate
 
     def answer_need(self, token: int, grant: Grant | str) -> None:
-        """Answer the backend's wish with a segment, or with the reason why there is none."""
+        """Answer the backend's request for memory with a segment, or with the reason why there is none."""
         try:
             if isinstance(grant, str):
                 self.link.send(LinkMessage(LinkKind.REFUSED, token=token, payload=grant.encode()))
@@ -219,7 +217,7 @@ class TritonServer:
             _LOG.error("%s", error)
 
     async def held_requests(self, timeout: float = ANSWER_TIMEOUT) -> int:
-        """How many requests the backend has not answered yet; ServerError when it does not say so in time."""
+        """How many requests the backend has not answered yet; raises ServerError when it does not reply in time."""
         return await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)
 
     async def is_busy(self, channel: int) -> bool:
@@ -234,11 +232,11 @@ class TritonServer:
     async def ends_soon(self) -> bool:
         """Whether the process ends within a moment: a connection to it breaks before its end is seen."""
         with contextlib.suppress(TimeoutError):
-            await within(self.child.wait(), _END_FOLLOWS)
+            await within(self.child.wait(), _END_TIMEOUT)
         return not self.child.running
 
     async def release(self) -> None:
-        """Close what leads to the process, which has ended."""
+        """Close the connections to the process, which has ended."""
         self.link.close()
         if self._control is not None:
             await self._control.close()
@@ -249,32 +247,32 @@ class TritonServer:
         waiting = value >> 32
         return max(0, (value & 0xFFFFFFFF) - waiting), waiting
 
-    async def fail_requests(self, patience: float) -> None:
+    async def fail_requests(self, timeout: float) -> None:
         """Fail every request that waits, runs or comes, because the server stops; return when that is under way.
 
         Before its workers are told to end: their end would be the reason that clients get.
         """
         with contextlib.suppress(ServerError):
             self.link.send(LinkMessage(LinkKind.STOP))
-            await self.held_requests(patience)
+            await self.held_requests(timeout)
 
-    async def stop(self, patience: float, hurry: asyncio.Event) -> None:
-        """End the process, by force after ``patience`` seconds.
+    async def stop(self, timeout: float, hurry: asyncio.Event) -> None:
+        """End the process, by force after ``timeout`` seconds.
 
-        One that writes traces or a cache at its end gets the time for it, unless there is ``hurry``.
+        A server that writes traces or a cache at its end gets the time for it, unless there is ``hurry``.
         """
         writes = self._exit_seconds > 0 and not hurry.is_set()
         if writes:
             # While it has models it ends without a last word when a client's connection stays open.
             with contextlib.suppress(ServerError):
-                await self.control.unload_all(_UNLOADED_WITHIN)
+                await self.control.unload_all(_UNLOAD_TIMEOUT)
         self.child.signal(signal.SIGTERM)
         ended, hurried = asyncio.ensure_future(self.child.wait()), asyncio.ensure_future(hurry.wait())
         try:
-            until, seconds = ({ended, hurried}, self._exit_seconds) if writes else ({ended}, patience)
-            await asyncio.wait(until, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            events, seconds = ({ended, hurried}, self._exit_seconds) if writes else ({ended}, timeout)
+            await asyncio.wait(events, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            let_go(ended, hurried)
+            discard(ended, hurried)
         if self.child.running:
             self.child.kill()
             await self.ends_soon()
@@ -283,38 +281,7 @@ class TritonServer:
 
 def _started(command: list[str], link: BackendLink) -> Child:
     """The process at the other end of ``link``; raises OSError."""
-
-    def on_line(line: str) -> None:
-        log_line(line)
-        if (reason := _refusal(line)) is not None:
-            link.refuse(ServerError(reason))
-
     peer, variables = inherited_by(link)
     with peer, server_stack():
-
-        def on_left_out(count: int) -> None:
-            log_left_out(count, child.last_lines[-1])
-
         env = {_ARENAS: str(len(os.sched_getaffinity(0))), **os.environ, **variables}
-        pipe = [peer.fileno()]
-        child = Child(command, inherit=pipe, env=env, on_line=on_line, on_left_out=on_left_out, slow_repeats=True)
-        return child
-
-
-_REFUSED = re.compile(rf"load failed for model '{GATES[0]}': version 1 is at UNAVAILABLE state: (.*)")
-_NO_SERVER = re.compile(r'^E\d{4} .* tritonserver\.cc:\d+\] "?(.*)')
-
-
-def _refusal(line: str) -> str | None:
-    """Why there is no server to be: the gate fails for another reason than being closed, or it did not come so far."""
-    found = _REFUSED.search(line)
-    if found:
-        closed = _CLOSED in found[1]
-        return None if closed else f"tritonserver cannot use our backend: {_reason(found[1])}"
-    # With --exit-on-error=false, which the gate needs, the process stays, and would never answer.
-    found = None if GATES[0] in line else _NO_SERVER.match(line)
-    return f"tritonserver cannot start: {_reason(found[1])}; correct --server-option" if found else None
-
-
-def _reason(text: str) -> str:
-    return text.replace('\\"', '"').rstrip('";\\n')
+        return Child(command, inherit=[peer.fileno()], env=env, output=ServerOutput(link), slow_repeats=True)

@@ -1,18 +1,18 @@
-"""Whether the running tritonserver is too old for strangers; runs in the host's event loop."""
+"""Checks the version of the running tritonserver when other machines can reach it."""
 
 from __future__ import annotations
 
 import logging
 import re
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.system.network import is_loopback
+from pytriton_plugins.host.triton.options import ServerSettings
 from pytriton_plugins.host.triton.server import TritonServer
 
 _LOG = logging.getLogger("pytriton.tritonserver")
 
-LEAST = (2, 70)
+MIN_VERSION = (2, 70)
 """Triton 26.06, whose fixes are the last that NVIDIA's bulletins tell of (5865, June 2026).
 
 The minor version grows by one with each month's container: 26.01 has 2.65, 26.04 has 2.68, 26.05 has 2.69. Counted from
@@ -23,23 +23,23 @@ The minor version grows by one with each month's container: 26.01 has 2.65, 26.0
 def too_old(version: str) -> bool:
     """Whether a server that calls itself ``version`` lacks known fixes; one that does not say it is taken for old."""
     found = re.match(r"(\d+)\.(\d+)", version)
-    return found is None or (int(found[1]), int(found[2])) < LEAST
+    return found is None or (int(found[1]), int(found[2])) < MIN_VERSION
 
 
-async def check_age(server: TritonServer, config: HostConfig) -> None:
+async def check_version(server: TritonServer, settings: ServerSettings) -> None:
     """Warn of an old server that other machines can reach; raises ServerError for one where that is to be refused.
 
     The server itself is asked, for nothing else tells its version. By then it listens, without a model and not ready.
     """
-    if is_loopback(config.address):
+    if is_loopback(settings.address):
         return
-    version = await server.control.version(config.load_timeout)
+    version = await server.control.version(settings.load_timeout)
     if not too_old(version):
         return
-    said = f"tritonserver {version} is older than 26.06 (2.70) and has known security flaws, and other machines"
-    if config.strict_security:
+    age = f"tritonserver {version} is older than 26.06 (2.70) and has known security flaws, and other machines"
+    if settings.strict_security:
         raise ServerError(
-            f"{said} could reach it at {config.address}: --strict-security refuses that; name a newer one with "
+            f"{age} could reach it at {settings.address}: --strict-security refuses that; name a newer one with "
             "--tritonserver, or listen on 127.0.0.1"
         )
-    _LOG.warning("%s can reach it at %s; name a newer one with --tritonserver", said, config.address)
+    _LOG.warning("%s can reach it at %s; name a newer one with --tritonserver", age, settings.address)

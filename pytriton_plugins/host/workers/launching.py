@@ -1,56 +1,133 @@
-"""How a worker is started: in its turn, with its interpreter, variables and path; runs in the host."""
+"""How a worker is started, and what it is started for."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.workers.process import Launch, Worker, WorkerFailed
-from pytriton_plugins.host.workers.start_queue import Turns
+from pytriton_plugins.host.log.line_reader import LineReceiver
+from pytriton_plugins.host.system.child import Child
+from pytriton_plugins.host.system.hardening import let_go_first
+from pytriton_plugins.host.system.resource_limits import restore_descriptors
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.values import WorkerInfo
+
+_LOG = logging.getLogger("pytriton.worker")
+
+# `python -m` would look into the current folder before the installed packages, and find a checkout or a json.py there.
+_NAME = "pytriton_plugins.worker"
+_START = (
+    "import sys; sys.path[:1] = [] if sys.path[0] == '' else sys.path[:1]; "
+    "from pytriton_plugins.worker.main import main; sys.exit(main(sys.argv[2:]))"
+)
+
+
+@attrs.frozen
+class Launch:
+    """How a worker is started: its interpreter, its variables, and the folders that stand last on its path."""
+
+    python: str = sys.executable
+    env: Mapping[str, str] = attrs.Factory(lambda: dict(os.environ))
+    path: Sequence[str] = ()
+
+
+@attrs.frozen
+class Order:
+    """The model that a worker serves, and all that it needs for that.
+
+    ``settings`` are keywords of a class, ``hooks`` the hook plugins to import (worker/hooks.py), and ``headers`` the
+    parameters of requests that are headers, with the headers' names.
+    """
+
+    model: ModelDeclaration
+    settings: Mapping[str, Any] = attrs.Factory(dict)
+    hooks: Sequence[Mapping[str, Any]] = ()
+    headers: Mapping[str, str] = attrs.Factory(dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model.name,
+            "version": self.model.version,
+            "settings": self.settings,
+            "hooks": list(self.hooks),
+            "headers": self.headers,
+            "warmup": self.model.triton_config.get("model_warmup", []),
+        }
+
+
+@attrs.frozen
+class LaunchSettings:
+    """The settings that decide how workers are started.
+
+    ``plugins_dir`` stands last on their path, with ``reloads`` they write no bytecode, and ``hook_settings`` are the
+    tables of hook plugins by name.
+    """
+
+    plugins_dir: Path | None = None
+    reloads: bool = False
+    hook_settings: Mapping[str, Mapping[str, Any]] = attrs.Factory(dict)
 
 
 def launch_of(
-    config: HostConfig, hooks: HookManager, reference: ModelReference, model: ModelDeclaration | None, number: int
+    settings: LaunchSettings,
+    hooks: HookManager,
+    reference: ModelReference,
+    model: ModelDeclaration | None,
+    number: int,
 ) -> Launch:
     """For worker ``number`` of the plugin, or of one model of it; raises HookError while the host starts."""
     name, version = (model.name, model.version) if model else (None, None)
     info = WorkerInfo(number, 0, reference.plugin, name, version)
-    # Bytecode is told from its source by whole seconds and size: a quick change of one digit would be missed.
-    ours = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} if config.reload else dict(os.environ)
+    # Bytecode counts as current by whole seconds and size, so a quick change of one digit would be missed.
+    ours = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} if settings.reloads else dict(os.environ)
     env = hooks.edit_worker_env(ours, reference.plugin, model, info)
-    path = [str(config.plugins_dir)] if config.plugins_dir and not reference.python else []
+    path = [str(settings.plugins_dir)] if settings.plugins_dir and not reference.python else []
     return Launch(reference.python or sys.executable, env, path)
 
 
-def worker_hooks(config: HostConfig, hooks: HookManager) -> list[dict[str, Any]]:
-    """The hook plugins that workers import, as they are told of them."""
+def worker_hooks(settings: LaunchSettings, hooks: HookManager) -> list[dict[str, Any]]:
+    """The hook plugins that workers import, in the form of the protocol."""
     return [
-        {**attrs.asdict(reference), "settings": config.tables.plugins.get(reference.plugin, {})}
+        {**attrs.asdict(reference), "settings": settings.hook_settings.get(reference.plugin, {})}
         for reference in hooks.worker_references()
     ]
 
 
-async def imported(
-    turns: Turns, owner: object, start: Callable[[], Worker], timeout: float
-) -> tuple[Worker, list[ModelDeclaration]]:
-    """A worker that has imported its plugin, when the turn of ``owner`` has come, and the models that it holds.
+def spawn(launch: Launch, target: str, output: LineReceiver) -> tuple[Child, socket.socket]:
+    """Start a worker that imports ``target``: its process, and our end of its link.
 
-    Raises WorkerFailed, and what ``start`` raises: OSError, HookError. ``timeout``: seconds from its start on.
+    Raises OSError, and leaves nothing open then.
     """
-    async with turns.turn(owner) as turn:
-        worker = start()
-        turn.watch(worker.pid)
-        try:
-            return worker, await worker.declared(timeout)
-        except WorkerFailed:
-            worker.kill()
-            raise
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        sock, peer = socket_pair()
+        theirs.enter_context(peer)
+        ours.enter_context(sock)
+        read_end, kill_pipe = os.pipe2(os.O_CLOEXEC)
+        theirs.callback(os.close, read_end)
+        ours.callback(os.close, kill_pipe)
+        child = _started(launch, target, output, peer.fileno(), read_end)
+        # Not before: closing the pipe kills what the worker has forked, which has a moment to end by itself.
+        child.reaped.add_done_callback(lambda _: os.close(kill_pipe))
+        ours.pop_all()
+    let_go_first(child.pid)
+    restore_descriptors(child.pid)
+    return child, sock
+
+
+def _started(launch: Launch, target: str, output: LineReceiver, link: int, kill_pipe: int) -> Child:
+    level = "DEBUG" if _LOG.isEnabledFor(logging.DEBUG) else "INFO"
+    arguments = [str(link), str(kill_pipe), level, target, *launch.path]
+    env = {"PYTHONUNBUFFERED": "1", **launch.env}
+    command = [launch.python, "-c", _START, _NAME, *arguments]
+    return Child(command, inherit=[link, kill_pipe], env=env, output=output)

@@ -1,12 +1,11 @@
-"""What a worker prints, as messages of the log: lines that belong together, with their level; runs in the host."""
+"""What a worker prints, as messages of the log: lines that belong together are one message, with its level."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from pytriton_plugins.host.log.setup import about
 from pytriton_plugins.text import CONTINUATION, RECORD_START, printable
@@ -16,7 +15,7 @@ _LOG = logging.getLogger("pytriton.worker")
 _LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 _RECORD = re.compile(rf"({'|'.join(_LEVELS)}) (.+?): (.*)")
 _RECORD_MARK, _MORE_MARK = map(printable, (RECORD_START, CONTINUATION))
-"""Of messages of a worker's own `logging` (worker/log.py), as lines of children come here."""
+"""The marks of a worker's own `logging` (worker/log.py), in the form in which lines of children arrive."""
 
 _GROUP, _BEGIN = "  + Exception Group ", "Traceback (most recent call last):"
 TRACEBACK = re.compile(f"({re.escape(_GROUP)})?{re.escape(_BEGIN)}")
@@ -25,27 +24,34 @@ _CHAINED = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
 )
-_MOST_LINES = 300
-"""Of one message; what follows begins another."""
+_MAX_LINES = 300
+"""Lines of one message; the next line begins another."""
 
-_PIECES = 0.05
-"""Seconds within which the next line of a traceback comes: `traceback.print_exc` writes each of them by itself."""
+_NEXT_LINE_TIMEOUT = 0.05
+"""Seconds for the next line of a traceback: `traceback.print_exc` writes each line by itself."""
 
 
 def unmarked(line: str) -> str:
-    """A worker's line as people read it."""
+    """A worker's line without marks."""
     return line.removeprefix(_RECORD_MARK).removeprefix(_MORE_MARK)
 
 
-class WorkerOutput:
-    """Takes lines in the order in which they come, and logs them; ``whose`` says what stands in each message."""
+class LogSubject(Protocol):
+    """The source of messages."""
 
-    def __init__(self, whose: Callable[[], dict[str, Any]]) -> None:
-        self._whose = whose
+    def log_fields(self) -> dict[str, Any]:
+        """The plugin, model and process id that each message has, as they are now."""
+
+
+class WorkerOutput:
+    """Takes the lines of ``subject`` in order, and logs them."""
+
+    def __init__(self, subject: LogSubject) -> None:
+        self._subject = subject
         self._lines: list[str] = []
         self._level = logging.INFO
         self._source: str | None = None
-        self._ends_by: asyncio.Handle | None = None
+        self._flush_handle: asyncio.Handle | None = None
         self._in_traceback = False
         self._error_follows = False
 
@@ -60,38 +66,41 @@ class WorkerOutput:
     def _add(self, line: str) -> None:
         goes_on = line.startswith(_MORE_MARK)
         line = line.removeprefix(_MORE_MARK)
-        if len(self._lines) < _MOST_LINES and (self._lines if goes_on else self._belongs(line)):
+        if len(self._lines) < _MAX_LINES and (self._lines if goes_on else self._belongs(line)):
             self._lines.append(line)
         else:
             self.flush()
-            self._lines.append(self._begun(line))
+            self._lines.append(self._first_line(line))
         self._flush_soon(in_pieces=goes_on or self._in_traceback)
 
     def flush(self) -> None:
         """Log what is held back."""
-        if self._ends_by is not None:
-            self._ends_by.cancel()
-            self._ends_by = None
-        said, self._lines = self._lines, []
-        if said:
-            _LOG.log(self._level, "%s", said[0], extra=about(said=said, source=self._source, **self._whose()))
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+            self._flush_handle = None
+        lines, self._lines = self._lines, []
+        if lines:
+            fields = about(said=lines, source=self._source, **self._subject.log_fields())
+            _LOG.log(self._level, "%s", lines[0], extra=fields)
         self._in_traceback = self._error_follows = False
 
-    def left_out(self, count: int) -> None:
-        """Say that ``count`` lines are not in the log."""
+    def left_out(self, count: int, last: str) -> None:
+        """Log that ``count`` lines are missing."""
         self.flush()
-        said = [f"… {count} lines left out"]
-        _LOG.warning("%s", said[0], extra=about(said=said, **self._whose()))
+        lines = [f"… {count} lines left out"]
+        _LOG.warning("%s", lines[0], extra=about(said=lines, **self._subject.log_fields()))
 
     def _flush_soon(self, *, in_pieces: bool) -> None:
         loop = asyncio.get_running_loop()
-        if self._ends_by is not None:
-            self._ends_by.cancel()
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
         # A short message is one write and one read, after which the loop calls this.
-        self._ends_by = loop.call_later(_PIECES, self.flush) if in_pieces else loop.call_soon(self.flush)
+        self._flush_handle = (
+            loop.call_later(_NEXT_LINE_TIMEOUT, self.flush) if in_pieces else loop.call_soon(self.flush)
+        )
 
-    def _begun(self, line: str) -> str:
-        """What is shown of a message's first line."""
+    def _first_line(self, line: str) -> str:
+        """The first line of a message without its mark; sets level and source."""
         record = _RECORD.fullmatch(line.removeprefix(_RECORD_MARK)) if line.startswith(_RECORD_MARK) else None
         self._level, self._source = logging.INFO, None
         if record:
@@ -103,7 +112,7 @@ class WorkerOutput:
         return line
 
     def _belongs(self, line: str) -> bool:
-        """Whether ``line`` goes on with the traceback that is held back."""
+        """Whether ``line`` continues the traceback that is held back."""
         if not self._in_traceback or line.startswith(_RECORD_MARK):
             return False
         if line.startswith(" "):

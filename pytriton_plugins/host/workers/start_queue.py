@@ -1,46 +1,47 @@
-"""Whose turn it is to start: as many workers at a time as the processors can serve; runs in an event loop."""
+"""The queue of workers that start: as many at a time as the processors can serve."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.system.processors import usable_processors
+from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
+from pytriton_plugins.model.declaration import ModelDeclaration
 
-PER_PROCESSOR = 2
+STARTS_PER_PROCESSOR = 2
 """While one worker reads files, another computes."""
 
-_LOOK_AGAIN = 1.0
-"""Seconds between two looks at what a worker does in its turn."""
+_POLL_INTERVAL = 1.0
+"""Seconds between two looks at the processor time of a worker in its turn."""
 
 _IDLE_TICKS = 1
-"""Processor time, in ticks of the kernel, that who waits for something else has used at most between two looks."""
+"""Ticks of the kernel: the most processor time between two looks that counts as waiting."""
 
-_LONGEST = 10.0
-"""Seconds of a turn. A plugin that computes without end must not keep the others waiting until its limit."""
-
-
-def turns_of(config: HostConfig) -> Turns:
-    """As many as configured, else some for each processor that may be used."""
-    return Turns(config.start_parallelism or PER_PROCESSOR * usable_processors())
+_MAX_TURN = 10.0
+"""Seconds of a turn: a plugin that computes without end must not hold up the others until its timeout."""
 
 
-class Turns:
-    """``count`` at a time. Who has begun goes before who has not: what is imported can soon serve, and holds memory."""
+def start_queue(parallelism: int | None) -> StartQueue:
+    """A queue with ``parallelism`` starts at a time; None: by the number of usable processors."""
+    return StartQueue(parallelism or STARTS_PER_PROCESSOR * usable_processors())
+
+
+class StartQueue:
+    """``count`` starts at a time. A worker that has begun comes first: it can soon serve, and it holds memory."""
 
     def __init__(self, count: int) -> None:
         self._free = count
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._owners: Counter[int] = Counter()
-        """How many of those each object waits for: hundreds are asked about several times a second."""
+        """How many turns each object waits for, by its id: `awaits` is called hundreds of times a second."""
 
     @contextlib.asynccontextmanager
     async def turn(self, owner: object, *, begun: bool = False) -> AsyncIterator[Turn]:
-        """Wait for a turn on behalf of ``owner``. It ends with the block, or before, see `Turn`."""
+        """Wait for a turn for ``owner``. It ends with the block, or before (see `Turn`)."""
         await self._take(owner, begun)
         turn = Turn(self)
         try:
@@ -49,10 +50,11 @@ class Turns:
             turn.end()
 
     def awaits(self, owner: object) -> bool:
-        """Whether the owner waits for a turn."""
+        """Whether ``owner`` waits for a turn."""
         return id(owner) in self._owners
 
     def give_back(self) -> None:
+        """End one turn."""
         self._free += 1
         self._hand_out()
 
@@ -67,11 +69,11 @@ class Turns:
             if mine.done() and not mine.cancelled():
                 self.give_back()
             else:
-                with contextlib.suppress(ValueError):  # its turn came just then, and was left out
+                with contextlib.suppress(ValueError):  # its turn had come, and was passed over
                     self._waiting.remove(mine)
             raise
         finally:
-            self._owners -= Counter([id(owner)])  # drops what has come to nothing
+            self._owners -= Counter([id(owner)])  # drops counts of 0
 
     def _hand_out(self) -> None:
         while self._free and self._waiting:
@@ -82,36 +84,53 @@ class Turns:
 
 
 class Turn:
-    """Ends by itself when its worker waits for something else than a processor, and after a while in any case."""
+    """The turn of one worker. It ends by itself when the worker does not use a processor, and after `_MAX_TURN`."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns: Turns | None = turns
+    def __init__(self, queue: StartQueue) -> None:
+        self._queue: StartQueue | None = queue
         self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + _LONGEST
-        self._look: asyncio.TimerHandle | None = None
+        self._deadline = self._loop.time() + _MAX_TURN
+        self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, pid: int) -> None:
-        """It is this process's turn."""
-        self._look = self._loop.call_later(_LOOK_AGAIN, self._look_at, pid, _ticks(pid))
+        """End the turn by what the process ``pid`` does."""
+        self._timer = self._loop.call_later(_POLL_INTERVAL, self._check, pid, _ticks(pid))
 
     def end(self) -> None:
-        """Let the next one begin; may be called again."""
-        turns, self._turns = self._turns, None
-        if self._look is not None:
-            self._look.cancel()
-        if turns is not None:
-            turns.give_back()
+        """Let the next worker start; may be called again."""
+        queue, self._queue = self._queue, None
+        if self._timer is not None:
+            self._timer.cancel()
+        if queue is not None:
+            queue.give_back()
 
-    def _look_at(self, pid: int, before: int) -> None:
+    def _check(self, pid: int, before: int) -> None:
         now = _ticks(pid)
-        if now - before <= _IDLE_TICKS or self._loop.time() > self._until:
+        if now - before <= _IDLE_TICKS or self._loop.time() > self._deadline:
             self.end()
         else:
-            self._look = self._loop.call_later(_LOOK_AGAIN, self._look_at, pid, now)
+            self._timer = self._loop.call_later(_POLL_INTERVAL, self._check, pid, now)
+
+
+async def imported(
+    queue: StartQueue, owner: object, start: Callable[[], WorkerProcess], timeout: float
+) -> tuple[WorkerProcess, list[ModelDeclaration]]:
+    """Wait for the turn of ``owner``, then ``start`` a worker; returns it and the models of its plugin.
+
+    ``timeout``: seconds from its start to the end of the import. Raises WorkerFailed, OSError and HookError.
+    """
+    async with queue.turn(owner) as turn:
+        worker = start()
+        turn.watch(worker.pid)
+        try:
+            return worker, await worker.declared(timeout)
+        except WorkerFailed:
+            worker.kill()
+            raise
 
 
 def _ticks(pid: int) -> int:
-    """Processor time of a process until now; 0 for one that is gone."""
+    """The processor time of a process so far; 0 if it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])

@@ -11,8 +11,15 @@ HEAD = """
     from pytriton_plugins.host.system.child import Child, kill_children
     from pytriton_plugins.host.system.reaper import Reaper
 
+    class Output:
+        def __init__(self, add):
+            self.add = add
+
+        def left_out(self, count, last):
+            pass
+
     def start(command, on_line=lambda line: None):
-        return Child(["sh", "-c", command], inherit=[], env=os.environ, on_line=on_line)
+        return Child(["sh", "-c", command], inherit=[], env=os.environ, output=Output(on_line))
 """
 
 

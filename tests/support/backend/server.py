@@ -22,9 +22,9 @@ import tritonclient.grpc
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.triton.locate import FoundServer, find_tritonserver
+from pytriton_plugins.host.triton.options import ServerSettings
 from pytriton_plugins.host.triton.repository import add_model, model_config
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.model.declaration import ModelDeclaration
@@ -137,7 +137,7 @@ class WorkerEnd:
 class Backend:
     """One tritonserver. Channels are numbered from 1, their first request segments like them."""
 
-    def __init__(self, folder: Path, config: HostConfig) -> None:
+    def __init__(self, folder: Path, settings: ServerSettings) -> None:
         self.folder = folder
         found = found_server()
         self.ports = free_ports()
@@ -154,7 +154,7 @@ class Backend:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.clients = ThreadPoolExecutor(8)
-        start = TritonServer.start(found, config, self.ports, folder, self.needs.put, self._lose)
+        start = TritonServer.start(found, settings, self.ports, folder, self)
         try:
             self.server = self.call(start)
             wait_listening(self.ports)
@@ -162,7 +162,12 @@ class Backend:
             self._end_loop()
             raise
 
-    def _lose(self, message: LinkMessage) -> None:
+    def on_backend_need(self, message: LinkMessage) -> None:
+        self.needs.put(message)
+
+    def on_model_gone(self, message: LinkMessage) -> None: ...
+
+    def on_channel_lost(self, message: LinkMessage) -> None:
         if message.value:
             self.lost_late.append(message.channel)
         self.lost.put(message.channel)
@@ -262,8 +267,8 @@ class Backend:
 
 @contextlib.contextmanager
 def run_backend(folder: Path, **settings: Any) -> Iterator[Backend]:
-    """A tritonserver with a closed gate and no model, ended at the end; ``settings`` are those of HostConfig."""
-    backend = Backend(folder, HostConfig(**settings))
+    """A tritonserver with a closed gate and no model, ended at the end; ``settings`` are those of ServerSettings."""
+    backend = Backend(folder, ServerSettings(**settings))
     try:
         yield backend
     finally:

@@ -12,6 +12,15 @@ from pytriton_plugins.host.log.line_reader import LineReader
 from pytriton_plugins.host.workers.output import WorkerOutput
 
 WHOSE = {"plugin": "acme", "model": "resnet", "worker": 7}
+
+
+class Subject:
+    """The worker that prints."""
+
+    def log_fields(self) -> dict[str, Any]:
+        return WHOSE
+
+
 Event = tuple[str, list[str]]
 
 
@@ -19,12 +28,12 @@ def events(caplog: pytest.LogCaptureFixture, *texts: str | bytes, pause: float =
     """The level and lines of each message that comes of ``texts``, each read by itself after ``pause`` seconds."""
 
     async def hear() -> None:
-        output = WorkerOutput(lambda: WHOSE)
-        reader = LineReader(output.add)
+        output = WorkerOutput(Subject())
+        reader = LineReader(output, 0.0)
         for text in texts:
-            reader.feed(text.encode() if isinstance(text, str) else text)
+            reader.feed(text.encode() if isinstance(text, str) else text, 0.0)
             await asyncio.sleep(pause)
-        reader.feed(b"")
+        reader.feed(b"", 0.0)
         output.flush()
 
     with caplog.at_level(logging.DEBUG, "pytriton.worker"):

@@ -1,0 +1,89 @@
+"""What one model becomes: the configuration overrides what hook plugins choose, and both override its declaration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from pytriton_plugins.config.effective_model import EffectiveModel
+from pytriton_plugins.config.overrides import configured, is_required, worker_count
+from pytriton_plugins.errors import HookError
+from pytriton_plugins.hooks.calling import Answer
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.values import ShmPolicy
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config.host_config import HostConfig
+
+_POLICY_FIELDS = tuple(field.name for field in attrs.fields(ShmPolicy))
+"""The configuration can set each of them."""
+
+
+class PolicyHooks(Protocol):
+    """The hook plugins, as far as they choose what a model gets."""
+
+    def choose_shm_policy(self, model: ModelDeclaration, default: ShmPolicy) -> Answer[ShmPolicy]: ...
+
+
+class ModelResolver:
+    """Resolves models under one configuration and its hook plugins."""
+
+    def __init__(self, config: HostConfig, hooks: PolicyHooks) -> None:
+        self._config = config
+        self._hooks = hooks
+
+    def configured(self, declared: ModelDeclaration) -> ModelDeclaration:
+        """The declaration with the changes of the configuration file; raises ConfigError."""
+        return configured(self._config, declared)
+
+    def resolve(self, declaration: ModelDeclaration) -> EffectiveModel:
+        """The model of a configured declaration; raises HookError, from the hook plugin that chooses its policy."""
+        config, name = self._config, declaration.name
+        policy = policy_of(config, self._hooks, declaration)
+        return EffectiveModel(
+            declaration,
+            worker_count(config, declaration),
+            is_required(config, name),
+            policy.value,
+            policy.plugin,
+            fixed_fields(config, name),
+            config.model(name).settings,
+            config.proven_headers,
+            "shared-memory" in config.allow,
+            config.import_timeout,
+            config.load_timeout,
+        )
+
+
+def fixed_fields(config: HostConfig, model: str) -> frozenset[str]:
+    """The fields of the model's policy that options, variables or the file set."""
+    own = config.model(model)
+    fixed = config.fixed
+    return frozenset(
+        name for name in _POLICY_FIELDS if getattr(own, f"shm_{name}") is not None or f"shm_{name}" in fixed
+    )
+
+
+def default_policy(config: HostConfig, model: ModelDeclaration) -> ShmPolicy:
+    """The model's policy by the configuration alone; hook plugins get it as the default."""
+    own = config.model(model.name)
+    values = {name: getattr(own, f"shm_{name}") for name in _POLICY_FIELDS}
+    return ShmPolicy(**{name: getattr(config, f"shm_{name}") if own is None else own for name, own in values.items()})
+
+
+def policy_of(config: HostConfig, hooks: PolicyHooks, model: ModelDeclaration) -> Answer[ShmPolicy]:
+    """The model's policy and the plugin that chose it; what the configuration sets overrides the choice.
+
+    Raises HookError when the two contradict each other.
+    """
+    default = default_policy(config, model)
+    chosen = hooks.choose_shm_policy(model, default)
+    fixed = {name: getattr(default, name) for name in fixed_fields(config, model.name)}
+    try:
+        return Answer(attrs.evolve(chosen.value, **fixed), chosen.plugin)
+    except ValueError as error:
+        raise HookError(
+            f"hook plugin {chosen.plugin}: its policy for model {model.name} does not go with what the configuration "
+            f"sets ({error}); change either"
+        ) from None
