@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.metrics.registry import Metrics, Model
+from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
@@ -40,7 +40,7 @@ COUNTERS = {
 class Gauges:
     """Looks at every model, and shows what has changed since the last look."""
 
-    def __init__(self, metrics: Metrics, models: Callable[[], Iterable[ServedModel]]) -> None:
+    def __init__(self, metrics: MetricsRegistry, models: Callable[[], Iterable[ServedModel]]) -> None:
         self._metrics = metrics
         self._models = models
         self._shown: dict[tuple[str, Model], float] = {}
@@ -91,9 +91,9 @@ class Gauges:
             self._metrics.show("counter", name, COUNTERS[name], model, count - (before or 0))
 
 
-async def keep_told(server: TritonServer, metrics: Metrics, gauges: Gauges) -> None:
+async def keep_told(server: TritonServer, metrics: MetricsRegistry, gauges: Gauges) -> None:
     """Tell this server's backend of all metrics, and of what changes, until it ends."""
-    metrics.say_again()
+    metrics.resend()
     try:
         while server.child.running:
             with contextlib.suppress(ServerError):
@@ -105,7 +105,7 @@ async def keep_told(server: TritonServer, metrics: Metrics, gauges: Gauges) -> N
         _LOG.exception("the metrics of models are not shown any more: the host failed while it told of them")
 
 
-async def _tell(server: TritonServer, metrics: Metrics) -> None:
+async def _tell(server: TritonServer, metrics: MetricsRegistry) -> None:
     try:
         for _ in range(_MESSAGES):
             if not (payload := metrics.payload()):
@@ -113,4 +113,4 @@ async def _tell(server: TritonServer, metrics: Metrics) -> None:
             # No time limit: a server that does not read is sent no second message, and its end ends the wait.
             await server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload), timeout=None)
     except ServerError:
-        metrics.say_again()  # what was counted in that message is lost; what gauges show must not be
+        metrics.resend()  # what was counted in that message is lost; what gauges show must not be

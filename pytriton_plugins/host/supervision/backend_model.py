@@ -9,7 +9,7 @@ import socket
 from pytriton_plugins.config.effective_model import EffectiveModel
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.memory.ledger import Grant, Ledger
-from pytriton_plugins.host.triton.queue_policy import own_policy
+from pytriton_plugins.host.triton.repository import own_policy
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.text import in_bytes

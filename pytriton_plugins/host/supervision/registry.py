@@ -17,7 +17,7 @@ from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import SegmentRequest
 from pytriton_plugins.host.memory.ledger import Budget
-from pytriton_plugins.host.metrics.registry import Metrics, Model
+from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
 from pytriton_plugins.host.notifier import Teller
 from pytriton_plugins.host.supervision.plugins import PluginRecord
 from pytriton_plugins.host.supervision.supervisor import ServedModel
@@ -58,7 +58,7 @@ class Roster:
         self.turns = start_queue(config.start_parallelism)
         self._launch_settings = launch_settings(config)
         self._configs = TritonConfigs(hooks, has_cache=has_cache(config.server_options), reloads=config.reload)
-        self.metrics = Metrics()
+        self.metrics = MetricsRegistry()
         self.models: dict[tuple[str, int], ServedModel] = {}
         self.records: list[PluginRecord] = []
         self.workers: dict[int, WorkerProcess] = {}

@@ -38,11 +38,11 @@ def log_line(line: str) -> None:
     found = _LINE.fullmatch(line)
     if found is None:
         # Tables and help of tritonserver, or the output of another program.
-        _LOG.debug("%s", line, extra=about(said=[line]))
+        _LOG.debug("%s", line, extra=about(printed=[line]))
         return
     level = logging.DEBUG if any(text in line for text in _NOISE) else _LEVELS[found[1]]
     text = _unquoted(found[3])
-    _LOG.log(level, "%s", text, extra=about(said=[text], source=found[2]))
+    _LOG.log(level, "%s", text, extra=about(printed=[text], source=found[2]))
 
 
 class ServerOutput:
@@ -58,7 +58,7 @@ class ServerOutput:
 
     def left_out(self, count: int, last: str) -> None:
         lines = [f"… {count} lines left out, the last: {last}"]
-        _LOG.warning("%s", lines[0], extra=about(said=lines))
+        _LOG.warning("%s", lines[0], extra=about(printed=lines))
 
 
 def refusal(line: str) -> str | None:

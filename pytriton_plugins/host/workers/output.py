@@ -80,7 +80,7 @@ class WorkerOutput:
             self._flush_handle = None
         lines, self._lines = self._lines, []
         if lines:
-            fields = about(said=lines, source=self._source, **self._subject.log_fields())
+            fields = about(printed=lines, source=self._source, **self._subject.log_fields())
             _LOG.log(self._level, "%s", lines[0], extra=fields)
         self._in_traceback = self._error_follows = False
 
@@ -88,7 +88,7 @@ class WorkerOutput:
         """Log that ``count`` lines are missing."""
         self.flush()
         lines = [f"… {count} lines left out"]
-        _LOG.warning("%s", lines[0], extra=about(said=lines, **self._subject.log_fields()))
+        _LOG.warning("%s", lines[0], extra=about(printed=lines, **self._subject.log_fields()))
 
     def _flush_soon(self, *, in_pieces: bool) -> None:
         loop = asyncio.get_running_loop()
