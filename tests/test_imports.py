@@ -121,6 +121,45 @@ def test_only_entry_points_reads_metadata(path: Path) -> None:
     assert readers == [] or show(path) == "discovery/entry_points.py"
 
 
+CALLERS = {
+    "pytriton_plugins.host.supervision.supervisor": "registry loader admission plugins records",
+    "pytriton_plugins.host.supervision.loader": "registry admission supervisor plugins records",
+    "pytriton_plugins.host.supervision.plugins": "registry admission supervisor loader",
+    "pytriton_plugins.host.supervision.registry": "admission",
+}
+"""Modules of host/supervision that each of these must not know: they call it, directly or not."""
+
+ABOVE_SUPERVISION = (
+    "daemon",
+    "startup",
+    "control",
+    "reloader",
+    "readiness",
+    "watchdog",
+    "shutdown",
+    "metrics_exporter",
+)
+"""Modules of the host that call supervision, whose only ways up are the Protocols of supervision/context.py."""
+
+
+def named_modules(path: Path) -> Iterator[str]:
+    """Every module that a file names in an import, those for type checking among them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", files("host/supervision"), ids=show)
+def test_calls_go_from_the_daemon_to_the_registry_to_supervisors(path: Path) -> None:
+    """By imports, those for type checking counted: no module names one that calls it."""
+    above = [f"pytriton_plugins.host.{name}" for name in ABOVE_SUPERVISION]
+    above += [f"pytriton_plugins.host.supervision.{name}" for name in CALLERS.get(module_name(path), "").split()]
+    assert [name for name in named_modules(path) if within(name, tuple(above))] == []
+
+
 LOSES_CANCELLATIONS = ("asyncio.wait_for", "asyncio.timeout", "asyncio.timeout_at")
 """Before Python 3.12 the first drops a cancellation that comes together with the result; 3.10 has no others."""
 

@@ -15,7 +15,7 @@ from tests.support.measure import layout_measures as measures
 from tests.support.measure.source_tree import SourceTree
 
 CHECKING = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
-STEPS = "def imported(): ...\ndef enabled(): ...\ndef tell_notes(): ...\n"
+STEPS = "def imported(): ...\ndef enabled(): ...\ndef _log_notes(): ...\n"
 
 Plant = Callable[[Mapping[str, str]], SourceTree]
 
@@ -114,8 +114,8 @@ def test_a_module_with_two_steps_of_an_import_is_a_place_of_it(plant: Plant) -> 
 
 def test_a_module_that_words_a_conflict_is_a_place_that_finds_it(plant: Plant) -> None:
     defined = "".join(f"def {name}(): ...\n" for name in measures.CONFLICT_STEPS)
-    tree = plant({"a.py": defined, "b.py": "def f():\n    a.conflict()", "c.py": "def f():\n    conflicts()"})
-    assert measures.conflict_searches(tree) == (1, ["b: f calls conflict"])
+    tree = plant({"a.py": defined, "b.py": "def f():\n    a._explanation()", "c.py": "def f():\n    model_conflicts()"})
+    assert measures.conflict_searches(tree) == (1, ["b: f calls _explanation"])
 
 
 @pytest.mark.parametrize("look", [measures.import_procedures, measures.conflict_searches, measures.configuration_path])
@@ -128,7 +128,7 @@ def test_a_name_that_the_package_no_longer_defines_is_an_error(
 
 def test_what_handles_the_configuration_is_counted_and_its_own_modules_are_not(plant: Plant) -> None:
     classes = "".join(f"class {name}: ...\n" for name in measures.CONFIG_CLASSES)
-    handling = {"named.py": "def f(config: HostConfig): ...", "q/read.py": "workers = roster.config.workers"}
+    handling = {"named.py": "def f(config: HostConfig): ...", "q/read.py": "workers = registry.config.workers"}
     others = {"passed.py": "from p.config.file import HostConfig", "type.py": "kind = tensor.dtype.config"}
     own = {"config/file.py": f"{classes}default = HostConfig()", "cli/a.py": "HostConfig()"}
     tree = plant({**handling, **others, **own})

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.host.inspection import Inspected
+    from pytriton_plugins.host.inspection import InspectedPlugin
 
 
 def only_our_output() -> contextlib.redirect_stdout[TextIO]:
@@ -53,13 +53,14 @@ def warn_of_variables() -> None:
 
 def loaded_hooks(config: HostConfig, broken: dict[str, str]) -> HookManager:
     """The hook plugins that work; those that do not go to ``broken``, by label, with a line that names them."""
+    from pytriton_plugins.discovery.conflicts import plugin_conflicts
     from pytriton_plugins.discovery.entry_points import find_hooks, look_into
-    from pytriton_plugins.discovery.selection import conflicts, without
+    from pytriton_plugins.discovery.selection import without
     from pytriton_plugins.hooks.manager import HookManager
 
     look_into(config.plugins_dir)
     left = without(find_hooks(), config.disable)
-    for label, problem in conflicts(left).items():
+    for label, problem in plugin_conflicts(left).items():
         broken[label] = f"hook plugin {label}: {problem}"
     references = [reference for reference in left if reference.label not in broken]
     return HookManager.of_references(
@@ -67,9 +68,9 @@ def loaded_hooks(config: HostConfig, broken: dict[str, str]) -> HookManager:
     )
 
 
-def inspected(config: HostConfig, hooks: HookManager) -> list[Inspected]:
+def inspected(config: HostConfig, hooks: HookManager) -> list[InspectedPlugin]:
     """What every model plugin that the configuration leaves holds; each is imported in a process of its own."""
     from pytriton_plugins.host.inspection import inspect
-    from pytriton_plugins.host.preflight import plugin_records
+    from pytriton_plugins.host.supervision.records import find_plugins
 
-    return inspect(config, hooks, plugin_records(config, hooks))
+    return inspect(config, hooks, find_plugins(config, hooks))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.mappings import merge
 from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.config.triton_schema import schema_problems
@@ -14,6 +13,9 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.triton_config import config_problems
 from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config.host_config import HostConfig
 
 
 def is_required(config: HostConfig, name: str) -> bool:

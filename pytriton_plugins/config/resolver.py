@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 from pytriton_plugins.config.effective_model import EffectiveModel
-from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.overrides import configured, is_required, worker_count
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks.calling import Answer
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import ShmPolicy
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config.host_config import HostConfig
 
 _POLICY_FIELDS = tuple(field.name for field in attrs.fields(ShmPolicy))
 """The configuration can set each of them."""

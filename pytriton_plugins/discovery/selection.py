@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence, Set
 from typing import TypeVar
 
+from pytriton_plugins.discovery.conflicts import shared_names
 from pytriton_plugins.discovery.entry_points import installed_version
 from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference, canonical
 from pytriton_plugins.errors import ConfigError, HookError
@@ -33,8 +34,8 @@ def select_models(
 def select_hooks(found: Sequence[HookReference], disabled: Sequence[str] = ()) -> list[HookReference]:
     """Those that are not disabled; HookError with a line for each name that several have."""
     left = without(found, disabled)
-    if same := _of_one_name(left):
-        raise HookError(*[f"hook plugin {_conflict(each)}" for each in same])
+    if shared := shared_names(left):
+        raise HookError(*[f"hook plugin {problem}" for problem in shared])
     return left
 
 
@@ -66,35 +67,6 @@ def warn_of_unknown_models(tables: Iterable[str], optional: Iterable[str], model
         if name not in models | plugins:
             hint = suggestion(name, models | plugins)
             log.warning("optional is %s, and no model or plugin is called so%s", one_line(name), hint)
-
-
-def conflicts(references: Sequence[R]) -> dict[str, str]:
-    """What is said of each plugin, by its label, whose name another distribution's plugin has as well.
-
-    Neither wins in silence: what is said of the first names both, with distribution, version and reference, and what
-    settles it; the others only say where that stands.
-    """
-    said = {}
-    for first, *others in _of_one_name(references):
-        said[first.label] = _conflict([first, *others])
-        said |= {other.label: f"its name is that of {first.label} as well; see there" for other in others}
-    return said
-
-
-def _of_one_name(references: Sequence[R]) -> list[list[R]]:
-    by_name: dict[str, list[R]] = {}
-    for reference in references:
-        by_name.setdefault(reference.plugin, []).append(reference)
-    return [same for same in by_name.values() if len(same) > 1]
-
-
-def _conflict(same: Sequence[Reference]) -> str:
-    places = " and ".join(f"{each.distribution} {each.version} ({each.value})" for each in same)
-    example = canonical(same[-1].distribution)
-    return (
-        f'{same[0].plugin!r} comes from {places}; write disable = ["{example}"] in pytriton-host.toml or '
-        f"--no-plugin {example}, or uninstall one of them"
-    )
 
 
 def check_requirements(required: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The files that a plugin would be imported from, found without importing anything; runs in the host."""
+"""The files that a plugin would be imported from, found without importing anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from pytriton_plugins.discovery.importing import is_path, split_reference
 from pytriton_plugins.discovery.references import ModelReference
 
-_MOST = 200
+MAX_FILES = 200
+"""Of one package."""
 
 
 def source_files(reference: ModelReference) -> list[str]:
@@ -27,4 +28,4 @@ def source_files(reference: ModelReference) -> list[str]:
     folders = spec.submodule_search_locations
     if folders is None:
         return [spec.origin] if spec.origin else []
-    return sorted(str(file) for folder in folders for file in Path(folder).rglob("*.py"))[:_MOST]
+    return sorted(str(file) for folder in folders for file in Path(folder).rglob("*.py"))[:MAX_FILES]

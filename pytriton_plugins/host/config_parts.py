@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pytriton_plugins.config.host_config import HostConfig
+from typing import TYPE_CHECKING
+
 from pytriton_plugins.host.system.network import listens
 from pytriton_plugins.host.system.ports import PortSettings
 from pytriton_plugins.host.triton.options import ServerSettings
 from pytriton_plugins.host.workers.launching import LaunchSettings
 from pytriton_plugins.values import Ports
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config.host_config import HostConfig
 
 _PROTOCOLS = ("http", "grpc", "metrics")
 

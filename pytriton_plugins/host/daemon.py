@@ -1,4 +1,4 @@
-"""The daemon's life from its first child to the last exit; runs in the host."""
+"""The daemon: its life from its first child to the last exit."""
 
 from __future__ import annotations
 
@@ -6,109 +6,105 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.config_parts import server_settings
-from pytriton_plugins.host.control.handlers import Answering
-from pytriton_plugins.host.control.server import ControlSocket
-from pytriton_plugins.host.log.recent_errors import RecentErrors
-from pytriton_plugins.host.log.setup import Log
-from pytriton_plugins.host.metrics_exporter import Gauges, keep_told
-from pytriton_plugins.host.notifier import Teller
-from pytriton_plugins.host.readiness import Health
+from pytriton_plugins.host.control.handlers import Handlers
+from pytriton_plugins.host.control.model_commands import ModelCommands
+from pytriton_plugins.host.control.server import ControlServer
+from pytriton_plugins.host.metrics_exporter import MetricsExporter
+from pytriton_plugins.host.notifier import HookNotifier
+from pytriton_plugins.host.readiness import ReadinessController
 from pytriton_plugins.host.reloader import Reloader
-from pytriton_plugins.host.shutdown import FAIL_PATIENCE, STOP_PATIENCE, stop_taking_work
+from pytriton_plugins.host.shutdown import FAIL_TIMEOUT, STOP_TIMEOUT, drain
 from pytriton_plugins.host.signals import Signals
-from pytriton_plugins.host.startup_report import Report
-from pytriton_plugins.host.supervision.plugins import PluginRecord, start_plugin, warn_of_unknown_names
-from pytriton_plugins.host.supervision.registry import Roster
+from pytriton_plugins.host.startup_report import StartupReport
+from pytriton_plugins.host.supervision.admission import Admission
+from pytriton_plugins.host.supervision.records import warn_of_unknown_names
+from pytriton_plugins.host.supervision.registry import ModelRegistry
 from pytriton_plugins.host.system.child import kill_children
 from pytriton_plugins.host.system.network import listening_ports
 from pytriton_plugins.host.system.reaper import Reaper
-from pytriton_plugins.host.system.run_dir import RunDir
-from pytriton_plugins.host.tasks import background, let_go
-from pytriton_plugins.host.triton.locate import FoundServer
+from pytriton_plugins.host.tasks import background, discard
 from pytriton_plugins.host.triton.repository import CATEGORY
 from pytriton_plugins.host.triton.repository_watch import RepositoryWatch
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.host.triton.supervisor import ServerSupervisor
 from pytriton_plugins.host.triton.version_check import check_version
-from pytriton_plugins.host.watchdog import Heartbeat
-from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.values import (
-    HostState,
-    HostStatus,
-    ModelStatus,
-    NamedVerdict,
-    Ports,
-)
+from pytriton_plugins.host.watchdog import Watchdog
+from pytriton_plugins.values import HostStatus, NamedVerdict
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.control.paths import HostPaths
+    from pytriton_plugins.host.log.recent_errors import RecentErrors
+    from pytriton_plugins.host.log.setup import Log
+    from pytriton_plugins.host.preflight import PreparedStart
+    from pytriton_plugins.host.system.run_dir import RunDir
+    from pytriton_plugins.model.declaration import ModelDeclaration
+    from pytriton_plugins.values import HostState, ModelStatus
 
 _LOG = logging.getLogger("pytriton.host")
-_TELL_PATIENCE = 0.3
-"""Seconds that hook plugins get for what they were told before the host ends without them."""
+_NOTIFY_TIMEOUT = 0.3
+"""Seconds that hook plugins get for notifications before the host ends without them."""
 
-_END_PATIENCE = 0.5
+_END_TIMEOUT = 0.5
 """Seconds for the end of killed processes, twice: our own, then those that they leave."""
 
 
-class Host:
-    """Everything that runs, and how it hangs together, in one event loop. What may hang has a thread of its own: hooks
-    that are asked or told something, and what is written to the log and the terminal.
+class Daemon:
+    """Everything that runs, in one event loop. Calls that may hang have threads of their own: hooks, the log, and the
+    terminal.
+
+    It calls the registry, which calls the supervisors of models. They call back only by the Protocols of
+    supervision/context.py; the daemon implements `DaemonControl` for the registry.
     """
 
     def __init__(
-        self,
-        config: HostConfig,
-        hooks: HookManager,
-        found: FoundServer,
-        ports: Ports,
-        run_dir: RunDir,
-        errors: RecentErrors,
-        log: Log,
+        self, prepared: PreparedStart, paths: HostPaths, run_dir: RunDir, errors: RecentErrors, log: Log
     ) -> None:
-        self.config = config
-        self.hooks = hooks
+        self.config = prepared.config
+        self.hooks = prepared.hooks
+        self.found = prepared.found
         self.errors = errors
-        self.found = found
-        self._ports = ports
+        self._records = prepared.records
+        self._ports = prepared.ports
+        self._paths = paths
         self._run_dir = run_dir
         self._state: HostState = "starting"
-        self.health = Health(self)
-        self._server_supervisor = ServerSupervisor(self)
-        self._telling: asyncio.Task[None] | None = None
-        self._teller = Teller()
         self._exit_code = 0
-        repository = run_dir.path / "repository"
-        self.roster = Roster(config, hooks, repository, self._teller, self.stop, self.abort, self.changed)
-        self._gauges = Gauges(self.roster.metrics, self.roster.all_models)
-        self._report = Report(self.roster, log)
-        self._control = ControlSocket(run_dir.path, Answering(self).commands)
+        self._servers = ServerSupervisor(self)
+        self._notifier = HookNotifier()
+        self.readiness = ReadinessController(self)
+        self.registry = ModelRegistry(self.config, self.hooks, paths.repository, self._notifier, self)
+        self._admission = Admission(self.registry)
+        self._exporter = MetricsExporter(self.registry)
+        self._export: asyncio.Task[None] | None = None
+        self._report = StartupReport(self.registry, log)
+        self._commands = ModelCommands(self.registry, self._admission)
+        self._control = ControlServer(paths.folder, Handlers(self, self._commands).commands)
         self.settled = False
         """Whether everything that it was started with has served or failed."""
 
-    async def live(self, records: list[PluginRecord]) -> int:
+    async def run(self) -> int:
         """Start, serve, stop; the exit code."""
         self._stop = asyncio.Event()
-        self._kill = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        Signals(self._stop.set, self._kill.set, self.stop)
+        self._hurry = asyncio.Event()
+        Signals(self)
         self._reaper = Reaper()
-        self._aborted: asyncio.Future[None] = loop.create_future()
-        self._teller.tell(self.hooks.on_host_start, self.status())
+        self._aborted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._notifier.notify(self.hooks.on_host_start, self.status())
         try:
             await self._control.open()
-            return await self._serve(records)
+            return await self._serve()
         finally:
             await self._end_everything()
 
-    async def _serve(self, records: list[PluginRecord]) -> int:
-        self.roster.records = records
+    async def _serve(self) -> int:
+        self.registry.records = self._records
         # Workers first: importing a plugin takes longer than anything else here.
-        plugins = [asyncio.create_task(start_plugin(self.roster, record)) for record in records]
+        plugins = [asyncio.create_task(self._admission.start(record)) for record in self._records]
         self._report.begin_progress()
-        patience = STOP_PATIENCE
+        timeout = STOP_TIMEOUT
         watch: asyncio.Task[int] | None = None
         stop: asyncio.Task[Any] | None = None
         try:
@@ -119,24 +115,25 @@ class Host:
                 await asyncio.wait([watch, stop], return_when=asyncio.FIRST_COMPLETED)
                 if watch.done():
                     return watch.result()
-                # It goes on: whoever ends while the requests in flight are answered is replaced as ever.
-                patience = await self._stop_taking_work()
+                # It goes on: a process that ends while the requests in flight are answered is replaced as ever.
+                timeout = await self._drain()
                 watch.cancel()
                 await asyncio.gather(watch, return_exceptions=True)
         finally:
             self._report.end_progress()
-            let_go(watch, stop, *plugins)
-        await self._shut_down(patience)
+            discard(watch, stop, *plugins)
+        await self._shut_down(timeout)
         return self._exit_code
 
     async def start_server(self) -> TritonServer:
+        """Start a tritonserver and connect it; raises ServerError or OSError."""
         settings = server_settings(self.config)
         server = await TritonServer.start(
             self.found,
             settings,
             self._ports,
-            self._run_dir.path,
-            self.roster,
+            self._paths.folder,
+            self.registry,
         )
         try:
             await check_version(server, settings)
@@ -144,29 +141,31 @@ class Host:
             server.child.kill()
             await server.release()
             raise
-        self.roster.started.set_result(server)
-        self.health.attach(server)
-        self._telling = background(keep_told(server, self.roster.metrics, self._gauges))
+        self.registry.current_server.set(server)
+        self.readiness.attach(server)
+        self._export = background(self._exporter.run(server))
         return server
 
     async def server_ended(self) -> None:
-        server = self.roster.started.result()
-        self.health.attach(None)
-        let_go(self._telling)
+        """Release the server that has ended, and tell the models."""
+        server = self.registry.running
+        assert server is not None
+        self.readiness.attach(None)
+        discard(self._export)
         server.link.close()
-        self.roster.server_ended()
+        self.registry.server_ended()
         await server.release()
 
     async def _watch(self, server: TritonServer, plugins: list[asyncio.Task[None]]) -> int:
-        """Serve until tritonserver has ended too often; then 1. Raises what made the start impossible."""
-        health = asyncio.create_task(self.health.run())
+        """Serve until tritonserver has ended too often; then 1. Raises the error that made the start impossible."""
+        readiness = asyncio.create_task(self.readiness.run())
         settled = asyncio.create_task(self._announce(plugins))
-        reloading = asyncio.create_task(Reloader(self.roster).run()) if self.config.reload else None
-        ended = asyncio.create_task(self._server_supervisor.keep(server))
-        heartbeat = asyncio.create_task(Heartbeat(self.roster).run())
+        reloading = asyncio.create_task(Reloader(self.registry, self._admission).run()) if self.config.reload else None
+        ended = asyncio.create_task(self._servers.keep(server))
+        watchdog = asyncio.create_task(Watchdog(self.registry).run())
         follows = CATEGORY in self.config.allow
-        following = asyncio.create_task(RepositoryWatch(self.roster).run()) if follows else None
-        waiting: set[asyncio.Future[Any]] = {health, settled, ended, heartbeat, self._aborted}
+        following = asyncio.create_task(RepositoryWatch(self.registry, self._commands).run()) if follows else None
+        waiting: set[asyncio.Future[Any]] = {readiness, settled, ended, watchdog, self._aborted}
         waiting |= {task for task in (reloading, following) if task is not None}
         try:
             while not ended.done():
@@ -175,19 +174,19 @@ class Host:
                     task.result()
             ended.result()
         finally:
-            let_go(health, settled, ended, heartbeat, reloading, following)
+            discard(readiness, settled, ended, watchdog, reloading, following)
         return 1
 
     async def _announce(self, plugins: list[asyncio.Task[None]]) -> None:
-        """Say what is served once every plugin serves or has failed, and what holds readiness back if anything does."""
+        """Once every plugin serves or has failed, show what is served, and why the host is not ready if it is not."""
         await asyncio.gather(*plugins)
-        warn_of_unknown_names(self.config, self.roster.records)
-        await asyncio.gather(*[model.settled() for model in self.roster.models.values()])
+        warn_of_unknown_names(self.config, self.registry.records)
+        await asyncio.gather(*[model.settled() for model in self.registry.models.values()])
         if self._stop.is_set():
             return
         self._state, self.settled = "serving", True
         self.hooks.now_serving()
-        reasons = await self.health.next_reasons()
+        reasons = await self.readiness.next_reasons()
         self._write_addresses()
         self._report.show_models(self.config.address, self._ports, self.listening_ports, reasons)
 
@@ -197,7 +196,7 @@ class Host:
         try:
             self._run_dir.write_addresses(content)
         except OSError as error:
-            _LOG.error("host.json cannot be written: %s; make room in %s", error.strerror, self._run_dir.path)
+            _LOG.error("host.json cannot be written: %s; make room in %s", error.strerror, self._paths.folder)
 
     async def _until_stop(self, work: Coroutine[Any, Any, Any]) -> Any:
         """The result of ``work``, or None when a signal came first."""
@@ -207,45 +206,43 @@ class Host:
             await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
             return await task if task.done() else None
         finally:
-            let_go(stop)
+            discard(stop)
             if not task.done():
-                let_go(task)
+                discard(task)
                 await asyncio.wait([task])
 
-    async def _stop_taking_work(self) -> float:
+    async def _drain(self) -> float:
         """Not ready, then drain; the seconds that the processes should get for ending by themselves."""
         self._report.end_progress()
         delay = self.config.drain_delay if self._state == "serving" else 0.0
         _LOG.info("stopping%s", f"; requests are served for {delay:g} s more" if delay else "")
         self._state = "draining"
-        self._teller.tell(self.hooks.on_host_drain, self.status())
-        self.health.changed()
-        return await stop_taking_work(
-            self.health, lambda: self.roster.running, delay, self.config.drain_timeout, self._kill
-        )
+        self._notifier.notify(self.hooks.on_host_drain, self.status())
+        self.readiness.changed()
+        return await drain(self.readiness, self.registry.current_server, delay, self.config.drain_timeout, self._hurry)
 
-    async def _shut_down(self, patience: float) -> None:
+    async def _shut_down(self, timeout: float) -> None:
         """End tritonserver and the workers side by side."""
         self._state = "draining"
-        server = self.roster.running
+        server = self.registry.running
         if server is not None:
-            await server.fail_requests(FAIL_PATIENCE)
-        # Only now: a model that lets go of its workers fails what they still run.
-        for model in self.roster.all_models():
+            await server.fail_requests(FAIL_TIMEOUT)
+        # Only now: a model that releases its workers fails what they still run.
+        for model in self.registry.all_models():
             model.cancel()
-        ends = [worker.stop(patience) for worker in self.roster.workers.values() if worker.child.running]
-        await asyncio.gather(*ends, *([server.stop(patience, self._kill)] if server else []))
+        ends = [worker.stop(timeout) for worker in self.registry.workers.values() if worker.child.running]
+        await asyncio.gather(*ends, *([server.stop(timeout, self._hurry)] if server else []))
 
     async def _end_everything(self) -> None:
-        """Whatever happened, nothing that the host or a plugin started outlives it."""
-        let_go(self._telling, self._aborted)
+        """In any case nothing that the host or a plugin started outlives it."""
+        discard(self._export, self._aborted)
         self._control.close()
-        await kill_children(_END_PATIENCE)
-        await self._reaper.kill_adopted(_END_PATIENCE)
+        await kill_children(_END_TIMEOUT)
+        await self._reaper.kill_adopted(_END_TIMEOUT)
         self._state = "stopped"
-        self._teller.tell(self.hooks.on_host_stop, self.status())
-        if not self._teller.close(_TELL_PATIENCE):
-            _LOG.warning("a hook plugin had not returned after %g s and was not waited for", _TELL_PATIENCE)
+        self._notifier.notify(self.hooks.on_host_stop, self.status())
+        if not self._notifier.close(_NOTIFY_TIMEOUT):
+            _LOG.warning("a hook plugin did not return within %g s; stopping without it", _NOTIFY_TIMEOUT)
 
     @property
     def listening_ports(self) -> dict[str, int | None]:
@@ -254,34 +251,42 @@ class Host:
 
     def status(self) -> HostStatus:
         """What hooks see."""
-        models = sorted(self.roster.models.values(), key=lambda model: (model.name, model.declaration.version))
+        models = sorted(self.registry.models.values(), key=lambda model: (model.name, model.declaration.version))
         statuses = tuple(model.status() for model in models)
-        return HostStatus(statuses, self._state, self.config.address, self._ports, self._run_dir.path)
+        return HostStatus(statuses, self._state, self.config.address, self._ports, self._paths.folder)
 
-    # What the control socket asks.
+    # For the control socket.
 
     @property
     def server_restarts(self) -> int:
         """How many servers were started in the place of one that had ended."""
-        return self._server_supervisor.restarts
+        return self._servers.restarts
 
-    # What the health checks need of their host.
+    # For the readiness controller.
 
     def verdicts(self) -> list[NamedVerdict]:
-        server = self.roster.running
+        server = self.registry.running
         own = [NamedVerdict("tritonserver", server.verdict())] if server is not None else []
-        return [*own, *self.roster.verdicts()]
+        return [*own, *self.registry.verdicts()]
 
     def required_models(self) -> list[tuple[ModelDeclaration, ModelStatus]]:
-        return self.roster.required_models()
+        return self.registry.required_models()
 
     def became_ready(self) -> None:
-        self._teller.tell(self.hooks.on_host_ready, self.status())
+        self._notifier.notify(self.hooks.on_host_ready, self.status())
 
     def is_dead(self, reason: str) -> None:
         self.stop(f"not alive: {reason}")
 
-    # What the roster needs.
+    # For signals and the registry.
+
+    def begin_stop(self) -> None:
+        """Stop in order."""
+        self._stop.set()
+
+    def hurry(self) -> None:
+        """Do not wait any longer while stopping."""
+        self._hurry.set()
 
     def stop(self, reason: str) -> None:
         """Stop in order, with exit code 1."""
@@ -296,6 +301,6 @@ class Host:
             self._aborted.set_exception(error)
 
     def changed(self) -> None:
-        """Have the health checks and the gauges look now."""
-        self._gauges.changed()
-        self.health.changed()
+        """Have readiness and metrics look now."""
+        self._exporter.changed()
+        self.readiness.changed()

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.errors import ConfigError, HookError
-from pytriton_plugins.hooks.manager import HookManager
+from pytriton_plugins.discovery.conflicts import ProvidedModel, model_conflicts
+from pytriton_plugins.errors import HookError
 from pytriton_plugins.host.config_parts import launch_settings
-from pytriton_plugins.host.supervision.plugins import (
-    PluginRecord,
-    conflict,
-    enabled,
-    shared,
-    tell_notes,
-    warn_of_unknown_names,
-)
+from pytriton_plugins.host.supervision.plugins import PluginImporter
+from pytriton_plugins.host.supervision.records import PluginFailed, warn_of_unknown_names
 from pytriton_plugins.host.system.child import kill_children
 from pytriton_plugins.host.workers.launching import launch_of
-from pytriton_plugins.host.workers.process import NoListener, WorkerFailed, WorkerProcess
-from pytriton_plugins.host.workers.start_queue import StartQueue, imported, start_queue
-from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.host.workers.process import NoListener, WorkerProcess
+from pytriton_plugins.host.workers.start_queue import start_queue
 
-_END_PATIENCE = 0.5
+if TYPE_CHECKING:
+    from pytriton_plugins.config.host_config import HostConfig
+    from pytriton_plugins.discovery.references import ModelReference
+    from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.supervision.records import PluginRecord
+    from pytriton_plugins.host.workers.launching import LaunchSettings
+    from pytriton_plugins.model.declaration import ModelDeclaration
+
+_END_TIMEOUT = 0.5
+"""Seconds for the end of killed workers."""
 
 
 @attrs.frozen
-class Inspected:
+class InspectedPlugin:
     """A plugin and the models that would be served of it, as configured, or the reason why there are none."""
 
     reference: ModelReference
@@ -39,72 +40,55 @@ class Inspected:
     error: str = ""
 
 
-def inspect(
-    config: HostConfig,
-    hooks: HookManager,
-    records: Sequence[PluginRecord],
-    on_done: Callable[[Inspected], object] = lambda done: None,
-) -> list[Inspected]:
+def inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
     """Import every plugin in a child of its own and return what came of it, in the order of ``records``."""
-    return asyncio.run(_inspect(config, hooks, records, on_done))
+    return asyncio.run(_inspect(config, hooks, records))
 
 
-async def _inspect(
-    config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], on_done: Callable[[Inspected], object]
-) -> list[Inspected]:
-    numbers = itertools.count(1)
-    turns = start_queue(config.start_parallelism)
-
-    async def one(record: PluginRecord) -> Inspected:
-        if record.error:
-            return Inspected(record.reference, error=record.error)
-        try:
-            done = Inspected(record.reference, await _declared(config, hooks, turns, record, next(numbers)))
-        except (WorkerFailed, ConfigError, HookError) as error:
-            done = Inspected(record.reference, error=str(error))
-        except OSError as error:
-            done = Inspected(record.reference, error=f"no worker can be started: {error.strerror}")
-        on_done(done)
-        return done
-
+async def _inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
+    importer = PluginImporter(config, start_queue(config.start_parallelism), _Workers(launch_settings(config), hooks))
     try:
-        inspected = await asyncio.gather(*map(one, records))
+        inspected = await asyncio.gather(*(_inspected(importer, record) for record in records))
     finally:
-        await kill_children(_END_PATIENCE)
+        await kill_children(_END_TIMEOUT)
     warn_of_unknown_names(config, records)
     return _with_conflicts(inspected)
 
 
-async def _declared(
-    config: HostConfig, hooks: HookManager, turns: StartQueue, record: PluginRecord, number: int
-) -> tuple[ModelDeclaration, ...]:
-    def start() -> WorkerProcess:
-        launch = launch_of(launch_settings(config), hooks, record.reference, None, number)
-        return WorkerProcess(number, record.reference, launch, NoListener())
+class _Workers:
+    """Starts workers that only import."""
 
-    worker, declared = await imported(turns, record, start, config.import_timeout)
+    def __init__(self, settings: LaunchSettings, hooks: HookManager) -> None:
+        self._settings = settings
+        self._hooks = hooks
+        self._numbers = itertools.count(1)
+
+    def new_worker(self, reference: ModelReference) -> WorkerProcess:
+        number = next(self._numbers)
+        launch = launch_of(self._settings, self._hooks, reference, None, number)
+        return WorkerProcess(number, reference, launch, NoListener())
+
+
+async def _inspected(importer: PluginImporter, record: PluginRecord) -> InspectedPlugin:
+    if record.error:
+        return InspectedPlugin(record.reference, error=record.error)
     try:
-        record.declared = frozenset(declaration.name for declaration in declared)
-        tell_notes(record.reference, worker)
-        return tuple(enabled(config, declared))
-    finally:
-        worker.kill()
+        plugin = await importer.run(record)
+    except (PluginFailed, HookError) as error:
+        return InspectedPlugin(record.reference, error=str(error))
+    plugin.worker.kill()
+    return InspectedPlugin(record.reference, tuple(plugin.models))
 
 
-def _with_conflicts(inspected: Sequence[Inspected]) -> list[Inspected]:
-    """A model that two plugins declare is reported for both, in full for the first."""
-    places: dict[tuple[str, int], list[Inspected]] = {}
-    for each in inspected:
-        for model in each.models:
-            places.setdefault((model.name, model.version), []).append(each)
-    said: dict[str, str] = {}
-    for several in places.values():
-        if len(several) > 1:
-            model = next(model for model in several[0].models if places[model.name, model.version] is several)
-            first, *others = [each.reference for each in several]
-            said[first.place] = conflict(model, [first, *others])
-            said |= {other.place: shared(model, first) for other in others}
+def _with_conflicts(plugins: Sequence[InspectedPlugin]) -> list[InspectedPlugin]:
+    """A model that several plugins declare is reported for each of them, in full for the first."""
+    provided = [ProvidedModel(plugin.reference, model) for plugin in plugins for model in plugin.models]
+    errors: dict[str, str] = {}
+    for conflict in model_conflicts(provided):
+        first, *others = (each.reference for each in conflict.providers)
+        errors[first.place] = conflict.explanation
+        errors |= {other.place: conflict.short_explanation for other in others}
     return [
-        attrs.evolve(each, error=said[each.reference.place]) if each.reference.place in said else each
-        for each in inspected
+        attrs.evolve(plugin, error=errors[plugin.reference.place]) if plugin.reference.place in errors else plugin
+        for plugin in plugins
     ]

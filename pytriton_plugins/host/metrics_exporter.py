@@ -1,28 +1,30 @@
-"""The host's own metrics, and the loop in which the backend is told of all; runs in the host's event loop."""
+"""The host's own metrics, and the loop that sends all metrics to the backend."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
+from pytriton_plugins.host.metrics.registry import Model
 from pytriton_plugins.host.timeouts import within
-from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 
 if TYPE_CHECKING:
-    from pytriton_plugins.host.supervision.supervisor import ServedModel
+    from collections.abc import Iterable
+
+    from pytriton_plugins.host.metrics.registry import MetricsRegistry
+    from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
+    from pytriton_plugins.host.triton.server import TritonServer
 
 _LOG = logging.getLogger("pytriton.host")
-PERIOD = 0.5
-"""Seconds between two looks when nothing changes that a look would see."""
+POLL_INTERVAL = 0.5
+"""Seconds between two looks while nothing changes."""
 
-_MESSAGES = 8
-"""Sent in one period at most. One takes the backend up to 2.5 ms, with as many observations as it may have."""
+_MAX_MESSAGES = 8
+"""Sent in one interval. One takes the backend up to 2.5 ms, with as many observations as it may have."""
 
 GAUGES = {
     "pytriton_shared_memory_bytes": "Bytes of all segments of the model, most of which may never have been touched",
@@ -37,12 +39,19 @@ COUNTERS = {
 }
 
 
-class Gauges:
-    """Looks at every model, and shows what has changed since the last look."""
+class MetricsSource(Protocol):
+    """The metrics to export, and the models that the host's own ones are of."""
 
-    def __init__(self, metrics: MetricsRegistry, models: Callable[[], Iterable[ServedModel]]) -> None:
-        self._metrics = metrics
-        self._models = models
+    metrics: MetricsRegistry
+
+    def all_models(self) -> Iterable[ModelSupervisor]: ...
+
+
+class MetricsExporter:
+    """Looks at every model, and sends the backend what has changed since the last look."""
+
+    def __init__(self, source: MetricsSource) -> None:
+        self._source = source
         self._shown: dict[tuple[str, Model], float] = {}
         self._counted: dict[tuple[str, int], int] = {}
         """How far each counter of each served model was seen; one that is replaced begins again."""
@@ -51,26 +60,38 @@ class Gauges:
         self._changed = asyncio.Event()
 
     def changed(self) -> None:
-        """Have the next look now."""
+        """Look now instead of at the end of the interval."""
         self._changed.set()
 
-    async def due(self) -> None:
-        """Wait until it is time for the next look."""
+    async def run(self, server: TritonServer) -> None:
+        """Send this server's backend all metrics, and those that change, until it ends."""
+        self._source.metrics.resend()
+        try:
+            while server.child.running:
+                with contextlib.suppress(ServerError):
+                    await self._count_running(server)
+                self._look()
+                await _send(server, self._source.metrics)
+                await self._pause()
+        except Exception:
+            _LOG.exception("internal error: the metrics of models are not exported any more")
+
+    async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await within(self._changed.wait(), PERIOD)
+            await within(self._changed.wait(), POLL_INTERVAL)
         self._changed.clear()
 
-    async def ask(self, server: TritonServer) -> None:
-        """Have the server say how many requests of each model run; raises ServerError when it ends."""
+    async def _count_running(self, server: TritonServer) -> None:
+        """Ask the server how many requests of each model run; raises ServerError when it ends."""
         self._running = {}
-        for served in list(self._models()):
-            if served.loaded:
-                # No time limit, as below.
-                self._running[served.number], _ = await server.requests_of(served.number, timeout=None)
+        for model in list(self._source.all_models()):
+            if model.loaded:
+                # No timeout, as below.
+                self._running[model.number], _ = await server.requests_of(model.number, timeout=None)
 
-    def look(self) -> None:
+    def _look(self) -> None:
         levels: dict[tuple[str, Model], float] = dict.fromkeys(self._shown, 0.0)
-        for served in self._models():
+        for served in self._source.all_models():
             model = Model(served.name, served.declaration.version)
             memory = served.ledger.use
             running = self._running.get(served.number, 0)
@@ -82,35 +103,21 @@ class Gauges:
         for (name, model), level in levels.items():
             if self._shown.get((name, model)) != level:
                 self._shown[name, model] = level
-                self._metrics.show("gauge", name, GAUGES[name], model, level)
+                self._source.metrics.show("gauge", name, GAUGES[name], model, level)
 
     def _count(self, name: str, model: Model, served: int, count: int) -> None:
         before = self._counted.get((name, served))
         if before != count:
             self._counted[name, served] = count
-            self._metrics.show("counter", name, COUNTERS[name], model, count - (before or 0))
+            self._source.metrics.show("counter", name, COUNTERS[name], model, count - (before or 0))
 
 
-async def keep_told(server: TritonServer, metrics: MetricsRegistry, gauges: Gauges) -> None:
-    """Tell this server's backend of all metrics, and of what changes, until it ends."""
-    metrics.resend()
+async def _send(server: TritonServer, metrics: MetricsRegistry) -> None:
     try:
-        while server.child.running:
-            with contextlib.suppress(ServerError):
-                await gauges.ask(server)
-            gauges.look()
-            await _tell(server, metrics)
-            await gauges.due()
-    except Exception:
-        _LOG.exception("the metrics of models are not shown any more: the host failed while it told of them")
-
-
-async def _tell(server: TritonServer, metrics: MetricsRegistry) -> None:
-    try:
-        for _ in range(_MESSAGES):
+        for _ in range(_MAX_MESSAGES):
             if not (payload := metrics.payload()):
                 return
-            # No time limit: a server that does not read is sent no second message, and its end ends the wait.
+            # No timeout: a server that does not read is sent no second message, and its end ends the wait.
             await server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload), timeout=None)
     except ServerError:
         metrics.resend()  # what was counted in that message is lost; what gauges show must not be

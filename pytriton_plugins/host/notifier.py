@@ -1,4 +1,4 @@
-"""Calls that only tell hook plugins something: in order, in a thread of their own, so that none holds up the host."""
+"""Calls hooks that only notify: in order, in a thread of their own, so that none blocks the host."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import Any
 _Call = tuple[Callable[..., object], tuple[Any, ...]]
 
 
-class Teller:
+class HookNotifier:
     """One daemon thread that makes the calls it is given, one after the other; its callers never wait."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def tell(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Have ``function``, which does not raise, called with ``arguments`` after everything told before."""
+    def notify(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Have ``function``, which does not raise, called with ``arguments`` after all earlier calls."""
         self._calls.put((function, arguments))
         if self._thread is None:
-            with contextlib.suppress(RuntimeError):  # no thread can be had: perhaps with the next call
-                thread = threading.Thread(target=self._run, name="pytriton-telling", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread can be started: perhaps with the next call
+                thread = threading.Thread(target=self._run, name="pytriton-notifier", daemon=True)
                 thread.start()
                 self._thread = thread
 
-    def close(self, patience: float) -> bool:
-        """Wait until everything was told, at most ``patience`` seconds; False if something was not."""
+    def close(self, timeout: float) -> bool:
+        """Wait until all calls have returned, at most ``timeout`` seconds; False if one has not."""
         if self._thread is None:
             return True
         self._calls.put(None)
-        self._thread.join(patience)
+        self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""What is found before anything is started: hook plugins, model plugins, options; in the host, and in `check`."""
+"""Checks and choices before anything is started: hook plugins, model plugins, options; `check` uses them too."""
 
 from __future__ import annotations
 
@@ -9,34 +9,25 @@ import attrs
 
 from pytriton_plugins.config.host_config import DRAIN_SETTINGS, HostConfig, check_drain
 from pytriton_plugins.config.problems import Problems
-from pytriton_plugins.discovery.catalogue import catalogue
 from pytriton_plugins.discovery.entry_points import find_hooks, look_into
-from pytriton_plugins.discovery.environments import find_models_of
-from pytriton_plugins.discovery.references import HookReference, ModelReference
-from pytriton_plugins.discovery.selection import (
-    check_requirements,
-    conflicts,
-    select_hooks,
-    select_models,
-    warn_of_unknown,
-    warn_of_unknown_tables,
-)
-from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
+from pytriton_plugins.discovery.references import HookReference
+from pytriton_plugins.discovery.selection import check_requirements, select_hooks
+from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.config_parts import port_settings, server_settings
-from pytriton_plugins.host.supervision.plugins import PluginRecord
+from pytriton_plugins.host.supervision.records import PluginRecord, find_plugins
 from pytriton_plugins.host.system.network import served_address
 from pytriton_plugins.host.system.ports import choose_ports
 from pytriton_plugins.host.system.resource_limits import Demand, check_limits
 from pytriton_plugins.host.triton.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.triton.options import ServerSettings, check_known_options, check_server_options
-from pytriton_plugins.values import HostStatus, Ports, ServerOptions
+from pytriton_plugins.values import Ports, ServerOptions
 
 _LOG = logging.getLogger("pytriton.host")
 
 
 @attrs.frozen
-class Prepared:
+class PreparedStart:
     """All that a start needs, checked: the configuration as hook plugins leave it, and what was found and chosen."""
 
     config: HostConfig
@@ -46,16 +37,16 @@ class Prepared:
     ports: Ports
 
 
-def prepare(config: HostConfig) -> Prepared:
-    """Look at everything that can be looked at before a child is started; the error has a line for all that is wrong.
+def prepare(config: HostConfig) -> PreparedStart:
+    """Check everything that can be checked before a child is started; the error has a line for each problem.
 
-    Each step that fails is passed over, so that the others are looked at too.
+    The steps after one that fails are checked too.
     """
     problems = Problems()
     with problems:
         check_server_options(server_settings(config))
     hooks = _hooks_of(config, problems)
-    records = problems.attempt(lambda: _some_records(config, hooks)) or []
+    records = problems.attempt(lambda: _found_plugins(config, hooks)) or []
     found = problems.attempt(lambda: find_tritonserver(config.tritonserver, hooks))
     if found is not None:
         with problems:
@@ -70,7 +61,7 @@ def prepare(config: HostConfig) -> Prepared:
     assert reachable is not None
     assert found is not None
     assert ports is not None
-    return Prepared(reachable, hooks, records, found, ports)
+    return PreparedStart(reachable, hooks, records, found, ports)
 
 
 def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
@@ -91,36 +82,14 @@ def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
     return hooks
 
 
-def _some_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
-    records = plugin_records(config, hooks)
+def _found_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
+    records = find_plugins(config, hooks)
     if not records:
         raise ConfigError(
             "there is nothing to serve: no model plugin is installed; install one, or name a file: "
             "pytriton-host serve model.py"
         )
     return records
-
-
-def plugin_records(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
-    """A record for each target, or for each model plugin that the configuration leaves; conflicts have their error."""
-    warn_of_unknown_tables(config.tables.plugins, find_hooks())
-    if config.targets:
-        try:
-            return [PluginRecord(reference) for reference in catalogue(config.targets)]
-        except DiscoveryError as error:
-            raise ConfigError(*error.problems) from error
-    gathered = hooks.add_models(HostStatus(address=config.address))
-    if gathered.broken and not config.skip_broken_hooks:
-        raise HookError(*[f"{failure}; fix or uninstall it" for failure in gathered.broken])
-    for failure in gathered.broken:
-        _LOG.error("%s; skipped, as --skip-broken-hooks asks", failure)
-    found: list[ModelReference] = [answer.value for answer in gathered.answers]
-    for environment in config.tables.environments:
-        found += find_models_of(environment.python, found)
-    warn_of_unknown(config.disable, [*found, *find_hooks()])
-    selected = select_models(found, config.plugins, config.disable)
-    said = conflicts(selected)
-    return [PluginRecord(reference, error=said.get(reference.label, "")) for reference in selected]
 
 
 def with_address(config: HostConfig) -> HostConfig:
@@ -168,8 +137,8 @@ def with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
         check_drain(drained.drain, remedy)
     except ConfigError as error:
         raise HookError(f"hook plugin {plugin}: pytriton_choose_drain: {error}") from None
-    said = ", ".join(f"{name.replace('_', '-')} is {value:g} s" for name, value in chosen.items())
-    _LOG.info("%s, as hook plugin %s answered", said, plugin)
+    settings = ", ".join(f"{name.replace('_', '-')} is {value:g} s" for name, value in chosen.items())
+    _LOG.info("%s, as hook plugin %s answered", settings, plugin)
     return drained
 
 

@@ -1,4 +1,4 @@
-"""Keeps Triton's own readiness equal to the host's verdict, by the gate; runs in the host's event loop."""
+"""Keeps Triton's own readiness equal to the host's verdict, by the gate."""
 
 from __future__ import annotations
 
@@ -7,33 +7,36 @@ import contextlib
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 from pytriton_plugins.errors import ServerError, ServerGone
 from pytriton_plugins.hooks.calling import Timing, measure
-from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
-from pytriton_plugins.host.tasks import let_go, take_in
+from pytriton_plugins.hooks.manager import BUILT_IN
+from pytriton_plugins.host.tasks import consume, discard
 from pytriton_plugins.host.timeouts import within
-from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text import first_few
 from pytriton_plugins.values import HostStatus, ModelStatus, NamedVerdict, Verdict
 
+if TYPE_CHECKING:
+    from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.triton.server import TritonServer
+    from pytriton_plugins.model.declaration import ModelDeclaration
+
 _LOG = logging.getLogger("pytriton.health")
-PERIOD = 0.25
-"""Seconds between two looks when nothing changes."""
+POLL_INTERVAL = 0.25
+"""Seconds between two checks when nothing changes."""
 
 CHECK_TIMEOUT = 0.5
-"""Seconds after which a hook that has not answered counts as one that says no."""
+"""Seconds after which a hook without an answer counts as not ready."""
 
-_MOST_REASONS = 10
-"""In one message, for hundreds of models may fail at once; `status` has every one."""
+_MAX_REASONS = 10
+"""In one message: hundreds of models may fail at once, and `status` has every one."""
 
 
-class Subject(Protocol):
-    """Whose health it is: what the host knows of itself, and what it does about a change."""
+class ReadinessSource(Protocol):
+    """The daemon as readiness sees it: its state, its verdicts, and its reactions to a change."""
 
     hooks: HookManager
 
@@ -47,33 +50,33 @@ class Subject(Protocol):
 
 
 @attrs.frozen
-class Look:
-    """One look at everything: why the host is not ready (nothing if it is) and why it counts as dead."""
+class HealthSnapshot:
+    """The result of all checks: why the host is not ready (nothing if it is) and why it counts as dead."""
 
     reasons: list[str]
     dead: str = ""
 
 
-class Health:
-    """Asks the hooks and the host's own state, and opens or closes the gate when the verdict changes."""
+class ReadinessController:
+    """Asks the hooks and the daemon, and opens or closes the gate when the verdict changes."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, source: ReadinessSource) -> None:
         self._server: TritonServer | None = None
-        self._subject = subject
+        self._source = source
         self._changed = asyncio.Event()
-        self._asked: asyncio.Future[Look] | None = None
+        self._asked: asyncio.Future[HealthSnapshot] | None = None
         self._timing = Timing()
         """Of what is asked."""
-        self._told_slow: tuple[str, str] | None = None
-        """The plugin and hook of which the log says already that it was slow."""
+        self._slow_logged: tuple[str, str] | None = None
+        """The plugin and hook that the log has already named as slow."""
         self._is_late = False
         """The answer to what is asked was not there in time."""
-        self._last = Look([])
-        self._looks: list[asyncio.Future[list[str]]] = []
+        self._last = HealthSnapshot([])
+        self._waiting: list[asyncio.Future[list[str]]] = []
         self._refused = ""
         """Why the gate could not be set at the last try."""
         self.ready = False
-        self.last = Look(["starting"])
+        self.last = HealthSnapshot(["starting"])
 
     def attach(self, server: TritonServer | None) -> None:
         """It is this server's gate from now on, which is closed; None while there is no server."""
@@ -82,7 +85,7 @@ class Health:
         self.changed()
 
     def changed(self) -> None:
-        """Look now instead of at the end of the period."""
+        """Check now instead of at the end of the interval."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -90,48 +93,43 @@ class Health:
         try:
             await self._run()
         finally:
-            let_go(self._asked)
+            discard(self._asked)
 
     async def _run(self) -> None:
         before: list[str] | None = None
         while True:
             self._changed.clear()
-            looks, self._looks = self._looks, []
-            status = self._subject.status()
+            waiting, self._waiting = self._waiting, []
+            status = self._source.status()
             if status.state != "serving":
-                look = Look([status.state], self.last.dead)  # who is stopped for being dead stays so
+                snapshot = HealthSnapshot([status.state], self.last.dead)  # a host that is stopped as dead stays so
             elif self._server is None:
-                look = Look(["tritonserver: it has ended, and another is being started"])
+                snapshot = HealthSnapshot(["tritonserver: it has ended, and another is being started"])
             else:
-                look = await self._look(status)
-            self.last = look
-            if look.reasons != before and status.state == "serving":
-                self._log(look.reasons)
-                before = look.reasons
-            await self._set(not look.reasons)
-            self._tell(looks, look.reasons)
-            if look.dead:
-                self._subject.is_dead(look.dead)
+                snapshot = await self._snapshot(status)
+            self.last = snapshot
+            if snapshot.reasons != before and status.state == "serving":
+                self._log(snapshot.reasons)
+                before = snapshot.reasons
+            await self._set(not snapshot.reasons)
+            _answer(waiting, snapshot.reasons)
+            if snapshot.dead:
+                self._source.is_dead(snapshot.dead)
             with contextlib.suppress(TimeoutError):
-                await within(self._changed.wait(), PERIOD)
+                await within(self._changed.wait(), POLL_INTERVAL)
 
     async def next_reasons(self) -> list[str]:
-        """Why the host is not ready, none if it is, by a look that begins after this call."""
-        look: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        self._looks.append(look)
+        """Why the host is not ready, none if it is, by a snapshot that begins after this call."""
+        reasons: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(reasons)
         self.changed()
-        return await look
+        return await reasons
 
     def _log(self, reasons: list[str]) -> None:
         if reasons:
-            _LOG.warning("not ready: %s", first_few(reasons, _MOST_REASONS, "; "))
+            _LOG.warning("not ready: %s", first_few(reasons, _MAX_REASONS, "; "))
         else:
             _LOG.info("ready")
-
-    def _tell(self, looks: list[asyncio.Future[list[str]]], reasons: list[str]) -> None:
-        for look in looks:
-            if not look.done():
-                look.set_result(reasons)
 
     async def _set(self, ready: bool) -> None:
         server = self._server
@@ -139,7 +137,7 @@ class Health:
             return
         # Shielded: an opening that was begun must come to its end before a closing, or the gate's model stays loaded.
         change = asyncio.ensure_future(server.set_gate(ready))
-        change.add_done_callback(take_in)  # nobody may wait for it any more when it fails
+        change.add_done_callback(consume)  # it may fail when the wait for it is over
         try:
             await asyncio.shield(change)
         except ServerGone:
@@ -154,68 +152,74 @@ class Health:
             return
         self.ready = ready
         if ready:
-            self._subject.became_ready()
+            self._source.became_ready()
 
-    async def _look(self, status: HostStatus) -> Look:
-        """Everybody's verdict. A check that hangs is asked again only once it has returned."""
-        own = self._subject.verdicts()
+    async def _snapshot(self, status: HostStatus) -> HealthSnapshot:
+        """All verdicts. A check that hangs is asked again only once it has returned."""
+        own = self._source.verdicts()
         if self._asked is None:
             try:
                 self._asked = self._ask(status, own)
-            except RuntimeError:  # no thread can be had for it: what the hooks said last holds
-                return Look(_failed(own) or self._last.reasons)
+            except RuntimeError:  # no thread can be started for it: the last answer of the hooks holds
+                return HealthSnapshot(_failed(own) or self._last.reasons)
         done, _ = await asyncio.wait([self._asked], timeout=CHECK_TIMEOUT)
         if not done:
             self._is_late = True
-            return Look([*_failed(own), self._late()])
-        look, self._asked = self._asked.result(), None
+            return HealthSnapshot([*_failed(own), self._late()])
+        snapshot, self._asked = self._asked.result(), None
         if self._is_late:  # it was asked of another state
             self._is_late = False
-            self._tell_slow()
-            return await self._look(status)
-        self._last = look
-        return look
+            self._log_slow()
+            return await self._snapshot(status)
+        self._last = snapshot
+        return snapshot
 
     def _late(self) -> str:
         """Why there is no answer in time. It stays the same for as long as that lasts: the log has it once."""
         plugin, hook, _ = self._timing.slowest()
-        whose = f"hook plugin {plugin}: {hook}" if plugin else "no hook plugin was asked yet"
-        return f"health checks take longer than {CHECK_TIMEOUT} s; the slowest: {whose}"
+        slowest = f"hook plugin {plugin}: {hook}" if plugin else "no hook plugin was asked yet"
+        return f"health checks take longer than {CHECK_TIMEOUT} s; the slowest: {slowest}"
 
-    def _tell_slow(self) -> None:
+    def _log_slow(self) -> None:
         plugin, hook, seconds = self._timing.slowest()
-        if plugin and (plugin, hook) != self._told_slow:
-            said = "hook plugin %s: %s took %.1f s; the health checks of all hook plugins together get %g s"
-            _LOG.warning(said, plugin, hook, seconds, CHECK_TIMEOUT)
-            self._told_slow = (plugin, hook)
+        if plugin and (plugin, hook) != self._slow_logged:
+            message = "hook plugin %s: %s took %.1f s; the health checks of all hook plugins together get %g s"
+            _LOG.warning(message, plugin, hook, seconds, CHECK_TIMEOUT)
+            self._slow_logged = (plugin, hook)
 
-    def _ask(self, status: HostStatus, own: list[NamedVerdict]) -> asyncio.Future[Look]:
+    def _ask(self, status: HostStatus, own: list[NamedVerdict]) -> asyncio.Future[HealthSnapshot]:
         """Have a thread ask the hooks. A daemon thread: one that hangs must not hold up the end of the process."""
         loop = asyncio.get_running_loop()
-        asked: asyncio.Future[Look] = loop.create_future()
-        models = self._subject.required_models()
+        asked: asyncio.Future[HealthSnapshot] = loop.create_future()
+        models = self._source.required_models()
         timing = self._timing = Timing()
 
-        def settle(look: Look | None, error: BaseException | None) -> None:
+        def settle(snapshot: HealthSnapshot | None, error: BaseException | None) -> None:
             if asked.done():
                 return
             if error is not None:
                 asked.set_exception(error)
             else:
-                asked.set_result(look or Look([]))
+                asked.set_result(snapshot or HealthSnapshot([]))
 
         def ask() -> None:
-            look, failed = None, None
+            snapshot, failed = None, None
             measure(timing)
             try:
-                look = _ask_all(self._subject.hooks, status, own, models)
+                snapshot = _ask_all(self._source.hooks, status, own, models)
             except BaseException as error:
                 failed = error
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(settle, look, failed)
+                loop.call_soon_threadsafe(settle, snapshot, failed)
 
         threading.Thread(target=ask, name="pytriton-health", daemon=True).start()
         return asked
+
+
+def _answer(waiting: Sequence[asyncio.Future[list[str]]], reasons: list[str]) -> None:
+    for each in waiting:
+        if not each.done():
+            each.set_result(reasons)
 
 
 def _ask_all(
@@ -223,10 +227,12 @@ def _ask_all(
     status: HostStatus,
     own: Sequence[NamedVerdict],
     models: Sequence[tuple[ModelDeclaration, ModelStatus]],
-) -> Look:
+) -> HealthSnapshot:
     """Runs in the health thread."""
     dead = [
-        f"{plugin}: {said.reason or 'no reason given'}" for plugin, said in hooks.check_liveness(status) if not said.ok
+        f"{plugin}: {verdict.reason or 'no reason given'}"
+        for plugin, verdict in hooks.check_liveness(status)
+        if not verdict.ok
     ]
     asked = hooks.check_readiness(status)
     for model, model_status in models:
@@ -240,7 +246,7 @@ def _ask_all(
         reasons = _failed(verdicts)
     else:
         reasons = [f"{chosen.plugin}: {chosen.value.reason or 'no reason given'}"]
-    return Look(reasons, "; ".join(dead))
+    return HealthSnapshot(reasons, "; ".join(dead))
 
 
 def _failed(verdicts: Sequence[NamedVerdict]) -> list[str]:

@@ -18,18 +18,18 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.values import Ports
 
-MOST_VALUES = 16
+MAX_VALUES = 16
 """Of one input in a line; an array with more comes from a file."""
 
-MOST_INPUTS = 8
-LONGEST = 500
+MAX_INPUTS = 8
+MAX_LINE = 500
 """Characters of a line."""
 
-LARGEST = 1 << 30
+MAX_REQUEST = 1 << 30
 """Bytes of one request: gRPC carries less than twice as much."""
 
 _ANY_LENGTH = 3
-"""What a sample has for a dimension of any length."""
+"""The length of a sample's dimension that may have any."""
 
 _NOT_IN_JSON = ("FP16", "BF16")
 """Triton takes these in binary only."""
@@ -53,7 +53,7 @@ def calls(declaration: ModelDeclaration, address: str, ports: Ports, *, over_htt
             f"{_program()} infer {shlex.join(_arguments(declaration, files))}{url}" if _can_be_made(needed) else "",
             _curl(declaration, base, needed, files) if over_http else "",
         ]
-        if any(lines[1:]) and max(map(len, lines)) <= LONGEST:
+        if any(lines[1:]) and max(map(len, lines)) <= MAX_LINE:
             return [line for line in lines if line]
     name = shlex.join([_program(), "infer", declaration.name])
     return [f"# {declaration.name}: its inputs do not fit in a line; this lists them: {name}{url}"]
@@ -74,10 +74,10 @@ def _needed(declaration: ModelDeclaration) -> list[Tensor]:
 
 
 def _can_be_sampled(needed: Sequence[Tensor]) -> bool:
-    if len(needed) > MOST_INPUTS or any("=" in tensor.name for tensor in needed):
+    if len(needed) > MAX_INPUTS or any("=" in tensor.name for tensor in needed):
         return False
     texts = [tensor for tensor in needed if tensor.dtype.python]
-    return not any(map(_is_large, texts)) and sum(map(_size, needed)) <= LARGEST
+    return not any(map(_is_large, texts)) and sum(map(_size, needed)) <= MAX_REQUEST
 
 
 def _can_be_made(needed: Sequence[Tensor]) -> bool:
@@ -86,7 +86,7 @@ def _can_be_made(needed: Sequence[Tensor]) -> bool:
 
 
 def _is_large(tensor: Tensor) -> bool:
-    return _count(tensor.shape) > MOST_VALUES
+    return _count(tensor.shape) > MAX_VALUES
 
 
 def _program() -> str:

@@ -1,71 +1,73 @@
-"""How the daemon stops taking work; runs in the host's event loop."""
+"""Drains: the daemon is not ready any more, and waits for the requests in flight."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.readiness import Health
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.tasks import discard
 from pytriton_plugins.host.triton.queue_depth import waiting_requests
-from pytriton_plugins.host.triton.server import TritonServer
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.readiness import ReadinessController
+    from pytriton_plugins.host.supervision.current_server import CurrentServer
+    from pytriton_plugins.host.triton.server import TritonServer
 
 _LOG = logging.getLogger("pytriton.host")
-FAIL_PATIENCE = 0.3
-"""Seconds that tritonserver gets to learn that its requests fail; it takes milliseconds unless it hangs."""
+FAIL_TIMEOUT = 0.3
+"""Seconds for tritonserver to learn that its requests fail; it takes milliseconds unless it hangs."""
 
-STOP_PATIENCE = 0.6
-"""Seconds that tritonserver and the workers get to end by themselves once nothing is in flight any more."""
+STOP_TIMEOUT = 0.6
+"""Seconds for tritonserver and the workers to end by themselves once nothing is in flight any more."""
 
-STUCK_PATIENCE = 0.3
-"""The same when something is in flight even after the drain: who has not answered by now will not go by itself."""
+STUCK_TIMEOUT = 0.3
+"""The same when something is in flight even after the drain: a worker that is still busy will not end by itself."""
 
-_GATE_PATIENCE = 0.3
-"""Seconds after which the drain begins although the gate is not closed yet."""
+_GATE_TIMEOUT = 0.3
+"""Seconds after which the drain begins even if the gate is not closed yet."""
 
-_UNDER_WAY = 0.1
-"""Seconds in which what was sent before the drain may still arrive, so that idleness means nothing yet."""
+_MIN_WAIT = 0.1
+"""Seconds in which requests that were sent before the drain may still arrive, so that idleness means nothing yet."""
 
-_AFTER_DELAY = 0.3
+_MIN_WAIT_AFTER_DELAY = 0.3
 """The same after a delay, up to whose end clients are expected to send."""
 
-_SAMPLE = 0.02
+_POLL_INTERVAL = 0.02
 """Seconds between two looks while nothing is in flight."""
 
-_SAMPLE_OF_WORK = 0.1
+_BUSY_POLL_INTERVAL = 0.1
 """The same while something is. Triton's metrics grow with the models, and the work needs the processors."""
 
-_SAY_AGAIN = 3.0
-"""Seconds between two lines about what is waited for."""
+_LOG_INTERVAL = 3.0
+"""Seconds between two lines about the requests in flight."""
 
 
-async def stop_taking_work(
-    health: Health, running: Callable[[], TritonServer | None], delay: float, timeout: float, hurry: asyncio.Event
+async def drain(
+    readiness: ReadinessController, current: CurrentServer, delay: float, timeout: float, hurry: asyncio.Event
 ) -> float:
     """Have the gate closed, serve on for ``delay`` seconds, then drain for ``timeout`` at most, or until ``hurry``.
 
-    ``health`` sees by the host's state that the gate is to be closed; ``running`` gives the server that runs then.
-    Returns the seconds that the processes should get for ending by themselves.
+    ``readiness`` closes the gate because of the host's state. Returns the seconds that the processes should get for
+    ending by themselves.
     """
-    closing = asyncio.ensure_future(health.next_reasons())
+    closing = asyncio.ensure_future(readiness.next_reasons())
     hurried = asyncio.ensure_future(hurry.wait())
     try:
-        await asyncio.wait([closing, hurried], timeout=_GATE_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([closing, hurried], timeout=_GATE_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait([hurried], timeout=delay)
-        server = running()
+        server = current.running
         if server is None:
-            return STOP_PATIENCE
-        return await DrainWait(server, timeout).run(_AFTER_DELAY if delay else _UNDER_WAY, hurried)
+            return STOP_TIMEOUT
+        return await DrainWait(server, timeout).run(_MIN_WAIT_AFTER_DELAY if delay else _MIN_WAIT, hurried)
     finally:
-        let_go(closing, hurried)
+        discard(closing, hurried)
 
 
 class DrainWait:
-    """Waits until no request is in flight, and says how many are."""
+    """Waits until no request is in flight, and logs how many are."""
 
     def __init__(self, server: TritonServer, timeout: float) -> None:
         self._server = server
@@ -73,22 +75,22 @@ class DrainWait:
         self._loop = asyncio.get_running_loop()
         self._until = self._loop.time() + timeout
         self._in_flight = 0
-        self._says_next = 0.0
+        self._next_log = 0.0
 
     async def run(self, at_least: float, hurried: asyncio.Future[Any]) -> float:
-        """Wait so long, and until nothing is in flight; the seconds that the processes should get for their end."""
+        """Wait ``at_least`` seconds, and until nothing is in flight; the seconds for the processes to end."""
         idle = asyncio.ensure_future(self._idle(at_least))
         try:
             await asyncio.wait([idle, hurried], timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
             if idle.done() and idle.result():
-                return STOP_PATIENCE
-            over = f"drain-timeout ({self._timeout:g} s) is over"
-            self._say_what_fails(
-                "a second signal came" if hurried.done() else "tritonserver does not answer" if idle.done() else over
+                return STOP_TIMEOUT
+            elapsed = f"drain-timeout ({self._timeout:g} s) expired"
+            self._log_failures(
+                "a second signal came" if hurried.done() else "tritonserver does not answer" if idle.done() else elapsed
             )
-            return STUCK_PATIENCE
+            return STUCK_TIMEOUT
         finally:
-            let_go(idle)
+            discard(idle)
 
     async def _idle(self, at_least: float) -> bool:
         """Whether nothing was in flight twice in a row; False when tritonserver ends or does not answer."""
@@ -103,21 +105,21 @@ class DrainWait:
                 return False
             idle = idle + 1 if self._in_flight == 0 else 0
             if self._in_flight:
-                self._say()
-            await asyncio.sleep(_SAMPLE_OF_WORK if self._in_flight else _SAMPLE)
+                self._log()
+            await asyncio.sleep(_BUSY_POLL_INTERVAL if self._in_flight else _POLL_INTERVAL)
         return True
 
-    def _say(self) -> None:
+    def _log(self) -> None:
         """Once, and then every few seconds."""
         now = self._loop.time()
-        if now < self._says_next:
+        if now < self._next_log:
             return
         left = max(0.0, self._until - now)
-        more = "" if self._says_next else "; a second signal ends the wait"
+        more = "" if self._next_log else "; a second signal ends the wait"
         _LOG.info("waiting for %s in flight, %.0f s at most%s", _requests(self._in_flight), left, more)
-        self._says_next = now + _SAY_AGAIN
+        self._next_log = now + _LOG_INTERVAL
 
-    def _say_what_fails(self, why: str) -> None:
+    def _log_failures(self, why: str) -> None:
         if self._in_flight:
             fail = "fails" if self._in_flight == 1 else "fail"
             _LOG.warning("%s; %s in flight %s", why, _requests(self._in_flight), fail)

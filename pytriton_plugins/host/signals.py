@@ -1,76 +1,89 @@
-"""What the daemon does with each signal that would end it, and that it may catch; runs in the host's event loop."""
+"""Handles each signal that would end the daemon and that it may catch."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from typing import Protocol
 
 _LOG = logging.getLogger("pytriton.host")
-ASKED = (signal.SIGTERM, signal.SIGINT)
-"""Stop in order; the second of these does not wait any longer. They do so even where they were ignored at the start."""
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""Stop in order; the second of these stops without waiting. They do so even if they were ignored at the start."""
 
-HUNG_UP = (signal.SIGHUP, signal.SIGPWR)
-"""Stop in order, however often they come: a session that ends sends HUP twice, and systemd may send it after TERM."""
+HANGUP_SIGNALS = (signal.SIGHUP, signal.SIGPWR)
+"""Stop in order, however often they come: the end of a session sends HUP twice, and systemd may send it after TERM."""
 
-AT_ONCE = (signal.SIGQUIT,)
+QUIT_SIGNALS = (signal.SIGQUIT,)
 """Stop without waiting."""
 
-USED_UP = (signal.SIGXCPU,)
+CPU_LIMIT_SIGNALS = (signal.SIGXCPU,)
 """The limit of processor time is reached, and SIGKILL comes next."""
 
-FAULTS = (
+FAULT_SIGNALS = (
     signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP,
 )  # fmt: skip
-"""They come of what the process itself did."""
+"""Faults of the process itself."""
 
 _HARMLESS = (signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH)
-"""They end nobody."""
+"""They end no process."""
 
 _JOB_CONTROL = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _NOT_CAUGHT = (signal.SIGKILL, signal.SIGSTOP)
 
 
-class Signals:
-    """Hears signals from its making on. ``stop`` and ``kill`` are asked to stop in order, and not to wait any longer;
-    ``fail`` to stop in order with a reason and exit code 1.
+class SignalTarget(Protocol):
+    """What signals ask of the daemon."""
 
-    What a hook plugin handles, and what was ignored at the start (nohup), stays so.
+    def begin_stop(self) -> None:
+        """Stop in order."""
+
+    def hurry(self) -> None:
+        """Do not wait any longer while stopping."""
+
+    def stop(self, reason: str) -> None:
+        """Stop in order, with ``reason`` and exit code 1."""
+
+
+class Signals:
+    """Handles signals from its construction on.
+
+    Signals that a hook plugin handles, and those that were ignored at the start (nohup), stay so.
     """
 
-    def __init__(self, stop: Callable[[], None], kill: Callable[[], None], fail: Callable[[str], None]) -> None:
-        self._stop, self._kill, self._fail = stop, kill, fail
-        self._asked = False
-        self._told: set[int] = set()
+    def __init__(self, target: SignalTarget) -> None:
+        self._target = target
+        self._stops = False
+        """One of `STOP_SIGNALS` came before."""
+        self._ignored: set[int] = set()
         loop = asyncio.get_running_loop()
         for number in sorted(signal.valid_signals()):
-            if number in (*FAULTS, *_HARMLESS, *_JOB_CONTROL, *_NOT_CAUGHT):
+            if number in (*FAULT_SIGNALS, *_HARMLESS, *_JOB_CONTROL, *_NOT_CAUGHT):
                 continue
-            if number in ASKED or signal.getsignal(number) is signal.SIG_DFL:
+            if number in STOP_SIGNALS or signal.getsignal(number) is signal.SIG_DFL:
                 loop.add_signal_handler(number, self._on_signal, number)
 
     def _on_signal(self, number: int) -> None:
-        if number in ASKED:
-            self._on_asked(number)
-        elif number in HUNG_UP:
-            self._stop()
-        elif number in AT_ONCE:
+        if number in STOP_SIGNALS:
+            self._on_stop(number)
+        elif number in HANGUP_SIGNALS:
+            self._target.begin_stop()
+        elif number in QUIT_SIGNALS:
             _LOG.warning("%s: stopping without waiting", _name(number))
-            self._kill()
-            self._stop()
-        elif number in USED_UP:
-            self._fail(f"{_name(number)}: the limit of processor time is reached (ulimit -t): stopping")
-        elif number not in self._told:
-            self._told.add(number)
+            self._target.hurry()
+            self._target.begin_stop()
+        elif number in CPU_LIMIT_SIGNALS:
+            self._target.stop(f"{_name(number)}: the limit of processor time is reached (ulimit -t): stopping")
+        elif number not in self._ignored:
+            self._ignored.add(number)
             _LOG.warning("%s is ignored; SIGTERM stops the daemon", _name(number))
 
-    def _on_asked(self, number: int) -> None:
-        if self._asked:
+    def _on_stop(self, number: int) -> None:
+        if self._stops:
             _LOG.warning("%s again: not waiting any longer", _name(number))
-            self._kill()
-        self._asked = True
-        self._stop()
+            self._target.hurry()
+        self._stops = True
+        self._target.begin_stop()
 
 
 def _name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""What is checked, chosen and made before the daemon starts its first child; runs in the host."""
+"""The start of a host until the daemon takes over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import os
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.host.config_parts import server_settings
-from pytriton_plugins.host.daemon import Host
+from pytriton_plugins.host.control.paths import HostPaths
+from pytriton_plugins.host.daemon import Daemon
 from pytriton_plugins.host.log.recent_errors import RecentErrors
 from pytriton_plugins.host.log.setup import Log, set_up_logging
 from pytriton_plugins.host.preflight import prepare
@@ -19,8 +20,8 @@ from pytriton_plugins.host.system.run_dir import RunDir
 from pytriton_plugins.host.triton.options import warn_of_server_options
 
 _LOG = logging.getLogger("pytriton.host")
-_LOG_PATIENCE = 0.3
-"""Seconds that the last lines of the log get, for a reader that is slow."""
+_LOG_TIMEOUT = 0.3
+"""Seconds for the last lines of the log, if their reader is slow."""
 
 
 def run(config: HostConfig) -> int:
@@ -30,7 +31,7 @@ def run(config: HostConfig) -> int:
         with log.stand_in():
             return _run(config, log)
     finally:
-        log.close(_LOG_PATIENCE)
+        log.close(_LOG_TIMEOUT)
 
 
 def _run(config: HostConfig, log: Log) -> int:
@@ -48,7 +49,7 @@ def _run(config: HostConfig, log: Log) -> int:
         )
     run_dir = RunDir(config.run_dir)
     try:
-        host = Host(prepared.config, prepared.hooks, prepared.found, prepared.ports, run_dir, errors, log)
-        return asyncio.run(host.live(prepared.records))
+        daemon = Daemon(prepared, HostPaths.within(run_dir.path), run_dir, errors, log)
+        return asyncio.run(daemon.run())
     finally:
         run_dir.remove()

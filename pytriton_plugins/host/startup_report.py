@@ -1,4 +1,4 @@
-"""What the operator sees: progress, then a table and lines to paste for each model."""
+"""What the operator sees: progress, then a table, and lines to paste for each model."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from pytriton_plugins.host.log.setup import Log
 from pytriton_plugins.host.sample_requests import calls
 from pytriton_plugins.host.system.network import bracketed, called_at
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text import first_few, printable
-from pytriton_plugins.values import Ports
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from pytriton_plugins.host.supervision.registry import Roster
+    from pytriton_plugins.host.log.setup import Log
+    from pytriton_plugins.host.supervision.registry import ModelRegistry
+    from pytriton_plugins.model.declaration import ModelDeclaration
+    from pytriton_plugins.values import Ports
 
-_REFRESH = 0.1
-_WIDTH_OF_A_FILE = 10_000
+_REFRESH_INTERVAL = 0.1
+_FILE_WIDTH = 10_000
 """Outside of a terminal each row of the table is one line that can be searched for."""
 
-_LONGEST_STATE = 24
-"""Characters of a state in the table on a terminal; a longer one stands below, or it would pad every row."""
+_MAX_STATE = 24
+"""Characters of a state in the table on a terminal. A longer one stands below: it would widen every row."""
 
-_MOST_NAMES = 5
-"""That the progress names of one kind."""
+_MAX_NAMES = 5
+"""Names of one kind in the progress line."""
 
-_MOST_SAMPLES = 10
+_MAX_SAMPLES = 10
 """Models for which lines to paste are shown."""
 
 
@@ -48,19 +48,19 @@ class Row:
     workers: str
     source: str
     why_not: str
-    """Nothing for a model that is ready."""
+    """Empty for a model that is ready."""
 
 
-class Report:
+class StartupReport:
     """Prints to standard output; the log goes to standard error."""
 
-    def __init__(self, roster: Roster, log: Log) -> None:
-        self._roster = roster
+    def __init__(self, registry: ModelRegistry, log: Log) -> None:
+        self._registry = registry
         self._log = log
         self._progress: asyncio.Task[None] | None = None
 
     def begin_progress(self) -> None:
-        """On a terminal, have a line say what is still awaited; nothing elsewhere, where the log tells it."""
+        """On a terminal, show a line with what is still awaited; elsewhere the log has it."""
         if self._log.shows_progress:
             self._progress = asyncio.create_task(self._show_progress())
 
@@ -75,8 +75,8 @@ class Report:
         loop = asyncio.get_running_loop()
         began = loop.time()
         while True:
-            self._log.keep_below(f"starting, {loop.time() - began:.0f} s: {awaited(self._roster)}")
-            await asyncio.sleep(_REFRESH)
+            self._log.keep_below(f"starting, {loop.time() - began:.0f} s: {awaited(self._registry)}")
+            await asyncio.sleep(_REFRESH_INTERVAL)
 
     def show_models(self, address: str, ports: Ports, served: Mapping[str, int | None], reasons: Sequence[str]) -> None:
         """The table of plugins and models, why the host is not ready, and how to call each model.
@@ -85,19 +85,19 @@ class Report:
         """
         self.end_progress()
         rows = [*self._models(), *self._broken()]
-        loaded = [model.declaration for model in self._roster.models.values() if model.loaded]
+        loaded = [model.declaration for model in self._registry.models.values() if model.loaded]
         columns = self._log.columns
-        # Made where it is written: what hundreds of models come to takes longer than this loop may.
+        # The text is made by the thread that writes it: with hundreds of models that takes too long for this loop.
         self._log.print(lambda: _text(rows, loaded, reasons, address, ports, served, columns))
 
     def _models(self) -> Iterable[Row]:
-        for model in self._roster.models.values():
+        for model in self._registry.models.values():
             status, reference = model.status(), model.reference
             names = (model.name, str(status.version), reference.plugin, reference.label)
             yield Row(*names, str(status.workers), f"model {model.name}", status.reason)
 
     def _broken(self) -> Iterable[Row]:
-        for record in self._roster.records:
+        for record in self._registry.records:
             if record.error:
                 names = ("-", "-", record.reference.plugin, record.reference.label)
                 yield Row(*names, "0", f"plugin {record.reference.plugin}", record.error)
@@ -118,19 +118,17 @@ def _text(
     shown = io.StringIO()
     console = Console(
         file=shown, soft_wrap=True, highlight=False, markup=False, force_terminal=columns is not None or None,
-        width=columns or _WIDTH_OF_A_FILE,
+        width=columns or _FILE_WIDTH,
     )  # fmt: skip
     console.print(_fitting(console, rows, columns))
     for problem in _problems(rows, reasons, columns):
         console.print(Text(printable(problem), "red"))
     address, over_http = bracketed(called_at(address)), served["http"] is not None
     console.print(f"\n{_listening(address, served)}")
-    for declaration in loaded[:_MOST_SAMPLES]:
+    for declaration in loaded[:_MAX_SAMPLES]:
         console.print("\n" + "\n".join(map(printable, calls(declaration, address, ports, over_http=over_http))))
-    if len(loaded) > _MOST_SAMPLES:
-        console.print(
-            f"\n{len(loaded) - _MOST_SAMPLES} more models: pytriton-host infer MODEL names the inputs of each"
-        )
+    if len(loaded) > _MAX_SAMPLES:
+        console.print(f"\n{len(loaded) - _MAX_SAMPLES} more models: pytriton-host infer MODEL names the inputs of each")
     # rich pads the last column. On a terminal the log stands above.
     return ("\n" if columns else "") + "".join(f"{line.rstrip()}\n" for line in shown.getvalue().splitlines())
 
@@ -164,24 +162,24 @@ def _state(row: Row, columns: int | None) -> Text:
 
 
 def _stands_below(row: Row, columns: int | None) -> bool:
-    return columns is not None and len(row.why_not) > _LONGEST_STATE
+    return columns is not None and len(row.why_not) > _MAX_STATE
 
 
 def _problems(rows: Sequence[Row], reasons: Sequence[str], columns: int | None) -> list[str]:
-    """What the table has no room for, and why the host is not ready; each once."""
+    """States that do not fit into the table, and why the host is not ready; each once."""
     below = [f"{row.source}: {row.why_not}" for row in rows if _stands_below(row, columns)]
     return [each for each in below if each not in reasons] + [f"not ready: {reason}" for reason in reasons]
 
 
-def awaited(roster: Roster) -> str:
-    """What a host that starts still waits for; the first few names of each kind."""
-    records = [record for record in roster.records if not record.models and not record.error]
-    models = [model for model in roster.models.values() if not model.loaded and not model.error]
-    importing = [record.reference.plugin for record in records if not roster.turns.awaits(record)]
+def awaited(registry: ModelRegistry) -> str:
+    """What the start still waits for; the first few names of each kind."""
+    records = [record for record in registry.records if not record.models and not record.error]
+    models = [model for model in registry.models.values() if not model.loaded and not model.error]
+    importing = [record.reference.plugin for record in records if not registry.turns.awaits(record)]
     loading = [model.name for model in models if not model.waits]
     waiting = len(records) + len(models) - len(importing) - len(loading)
-    parts = [f"importing {first_few(importing, _MOST_NAMES)}"] if importing else []
-    parts += [f"loading {first_few(loading, _MOST_NAMES)}"] if loading else []
+    parts = [f"importing {first_few(importing, _MAX_NAMES)}"] if importing else []
+    parts += [f"loading {first_few(loading, _MAX_NAMES)}"] if loading else []
     parts += [f"{waiting} wait{'s' if waiting == 1 else ''} for a turn to start"] if waiting else []
     return printable("; ".join(parts) or "opening") + " …"
 

@@ -1,4 +1,4 @@
-"""Owners of tasks: the end of each is taken in, also of one that nobody awaits any more; runs in an event loop."""
+"""Tasks that are not awaited: their errors are logged, and asyncio has nothing to complain of."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _LOG = logging.getLogger("pytriton.host")
 
 
 def background(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-    """A task that nobody awaits."""
+    """Start a task that is not awaited."""
     task = asyncio.get_running_loop().create_task(work)
-    task.add_done_callback(take_in)
+    task.add_done_callback(consume)
     return task
 
 
-def let_go(*tasks: asyncio.Future[Any] | None) -> None:
-    """Cancel tasks that nobody awaits any more. One that ends with an error all the same is not left with it.
+def discard(*tasks: asyncio.Future[Any] | None) -> None:
+    """Cancel tasks that are not awaited any more. The error of one that fails all the same is logged.
 
-    What a task had ended with before, its owner knows.
+    An error from before is not: its owner knows it.
     """
     for task in tasks:
         if task is None or task.cancelled():
@@ -31,15 +31,15 @@ def let_go(*tasks: asyncio.Future[Any] | None) -> None:
             task.exception()
         else:
             task.cancel()
-            task.remove_done_callback(take_in)  # it may have been let go before
-            task.add_done_callback(take_in)
+            task.remove_done_callback(consume)  # it may have been discarded before
+            task.add_done_callback(consume)
 
 
-def take_in(task: asyncio.Future[Any]) -> None:
-    """What a task ended with, as a callback of it: our own errors were expected, and others are logged."""
+def consume(task: asyncio.Future[Any]) -> None:
+    """Retrieve the error of a task, as its callback: our own errors were expected, and others are logged."""
     error = None if task.cancelled() else task.exception()
     if error is not None and not isinstance(error, (PytritonPluginsError, OSError)):
-        _LOG.error("the host failed in %s", _name(task), exc_info=error)
+        _LOG.error("internal error in %s", _name(task), exc_info=error)
 
 
 def _name(task: asyncio.Future[Any]) -> str:

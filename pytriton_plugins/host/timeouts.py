@@ -1,4 +1,4 @@
-"""Waiting with a time limit; runs in an event loop."""
+"""Waiting with a timeout."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.tasks import discard
 
 T = TypeVar("T")
 
 
 async def within(awaitable: Awaitable[T], seconds: float | None) -> T:
-    """The result of ``awaitable``, which is cancelled when it is late or the caller is cancelled; None is no limit.
+    """The result of ``awaitable``, which is cancelled when it is late or the caller is cancelled; None: no timeout.
 
     Raises TimeoutError, an OSError, after the cancelled work has ended, and what the work itself raises.
     """
@@ -22,7 +22,7 @@ async def within(awaitable: Awaitable[T], seconds: float | None) -> T:
         await asyncio.wait([work], timeout=seconds)
         is_late = not work.done()
     finally:
-        let_go(work)
+        discard(work)
         if not work.done():
             await asyncio.wait([work])
     if is_late and work.cancelled():

@@ -1,4 +1,4 @@
-"""Replaces a worker that is idle and does not answer on its link; runs in the host's event loop."""
+"""Kills idle workers that do not answer on their link; their supervisors start others."""
 
 from __future__ import annotations
 
@@ -8,51 +8,51 @@ import time
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.workers.process import WorkerProcess
 
 if TYPE_CHECKING:
-    from pytriton_plugins.host.supervision.registry import Roster
-    from pytriton_plugins.host.supervision.supervisor import ServedModel
+    from pytriton_plugins.host.supervision.registry import ModelRegistry
+    from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
+    from pytriton_plugins.host.workers.process import WorkerProcess
 
 _LOG = logging.getLogger("pytriton.host")
-PERIOD = 1.0
-"""Seconds between two questions to a worker."""
+PING_INTERVAL = 1.0
+"""Seconds between two pings to a worker."""
 
-LIMIT = 10.0
+PING_TIMEOUT = 10.0
 """Seconds after which an idle worker that has not answered is replaced."""
 
-_LATE = 1.0
-"""Seconds by which this loop may be late before it takes its own freeze for the reason why nobody answered."""
+_MAX_DELAY = 1.0
+"""Seconds by which this loop may be late; beyond that its own freeze explains the missing answers."""
 
 
-class Heartbeat:
-    """Asks every live worker whether it is there. Who runs a batch may be silent: the model's timeout is for that."""
+class Watchdog:
+    """Pings every live worker. Busy workers are exempt: the model's timeout covers them."""
 
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
+    def __init__(self, registry: ModelRegistry) -> None:
+        self._registry = registry
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Ping until cancelled."""
         before = _moment()
         while True:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(PING_INTERVAL)
             now = _moment()
-            if max(now[0] - before[0], now[1] - before[1]) > PERIOD + _LATE:
-                self._begin_again()
+            if max(now[0] - before[0], now[1] - before[1]) > PING_INTERVAL + _MAX_DELAY:
+                self._reset()
             before = now
             for model, worker in self._live():
-                await self._look_at(model, worker)
+                await self._check(model, worker)
 
-    def _live(self) -> list[tuple[ServedModel, WorkerProcess]]:
-        return [(model, worker) for model in self._roster.all_models() for worker in model.live.workers]
+    def _live(self) -> list[tuple[ModelSupervisor, WorkerProcess]]:
+        return [(model, worker) for model in self._registry.all_models() for worker in model.live.workers]
 
-    def _begin_again(self) -> None:
-        """We were frozen ourselves, or the machine was: what was not heard meanwhile says nothing."""
+    def _reset(self) -> None:
+        """This process or the machine was frozen, so missing answers mean nothing."""
         for _, worker in self._live():
             worker.heard()
 
-    async def _look_at(self, model: ServedModel, worker: WorkerProcess) -> None:
-        if worker.silent_for > LIMIT:
+    async def _check(self, model: ModelSupervisor, worker: WorkerProcess) -> None:
+        if worker.silent_for > PING_TIMEOUT:
             if worker.excused or await self._is_busy(model, worker):
                 worker.heard()
             elif worker.child.running:
@@ -64,9 +64,9 @@ class Heartbeat:
             return
         worker.ask()
 
-    async def _is_busy(self, model: ServedModel, worker: WorkerProcess) -> bool:
-        """Whether a batch is with the worker, or nobody can say."""
-        server = self._roster.running
+    async def _is_busy(self, model: ModelSupervisor, worker: WorkerProcess) -> bool:
+        """Whether the worker runs a batch, or that cannot be known."""
+        server = self._registry.running
         if server is None:
             return True
         try:
@@ -76,5 +76,5 @@ class Heartbeat:
 
 
 def _moment() -> tuple[float, float]:
-    """By a clock that stands still while the machine sleeps, and by one that does not."""
+    """By a clock that stops while the machine sleeps, and by one that does not."""
     return time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
+from pytriton_plugins.discovery.conflicts import plugin_conflicts
 from pytriton_plugins.discovery.references import HookReference, ModelReference
 from pytriton_plugins.discovery.selection import (
     check_requirements,
-    conflicts,
     select_hooks,
     select_models,
     warn_of_unknown,
@@ -53,13 +53,13 @@ def test_disabling_what_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -
 
 
 def test_two_plugins_of_one_name_are_both_named() -> None:
-    said = conflicts(FOUND)
+    said = plugin_conflicts(FOUND)
     assert set(said) == {RESNET.label, OTHER.label}
     text = said[RESNET.label]
     assert "'resnet' comes from Acme_Models 1.0 (acme.resnet) and other 2.0 (other.resnet)" in text
     assert "--no-plugin other" in text
-    assert said[OTHER.label] == f"its name is that of {RESNET.label} as well; see there"
-    assert conflicts(select_models(FOUND, (), ["other"])) == {}
+    assert said[OTHER.label] == f"its name is also that of {RESNET.label}; see the error there"
+    assert plugin_conflicts(select_models(FOUND, (), ["other"])) == {}
 
 
 def test_two_hook_plugins_of_one_name_stop_the_start() -> None:

@@ -116,7 +116,7 @@ def test_a_load_that_fails(site: Site) -> None:
         wait_until(lambda: not triton.is_model_ready("plus"), 30, "Triton lets go of it")
     said = site.reasons()[0]
     assert said.startswith("a client of Triton's API loaded it, which failed: plugin ")
-    assert site.host.log.count("not done: plugin ") == 1
+    assert site.host.log.count("model command failed: plugin ") == 1
     site.file.write_text(PLUS.format(more=2))
     assert site.call("models", "load", "plus").returncode == 0
     assert answers(site) == [2, 3]

@@ -158,7 +158,7 @@ def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_pa
             assert runs.result(20).outputs["rows"].item() == 1
             done = unloading.result(20)
             assert (done.returncode, done.stdout) == (0, "model Gated version 1: unloaded\n")
-            assert "waiting for the requests that run" in done.stderr
+            assert "waiting for running requests" in done.stderr
 
     watch = watched(site.host, "scalars", work)
     assert watch.failures == []
@@ -337,7 +337,7 @@ def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> 
     with run_host(options=options, env=env) as host:
         site = Site(host, folder)
         said = site.models("load", "two").stderr.splitlines()[-1]
-        assert said.startswith("pytriton-host: no plugin has a model two that is to be served")
+        assert said.startswith("pytriton-host: no plugin has an enabled model named two")
         install(three, "acme-three", {group: {"acme-three": "acme_three"}}, acme_three="raise OSError('broken')")
         said = site.models("load", "acme-three").stderr.splitlines()[-1]
         assert said.startswith("pytriton-host: plugin acme-three (acme-three 1.0): ")
@@ -424,7 +424,7 @@ def test_a_change_waits_for_another(site: Site, tmp_path: Path) -> None:
         assert done.returncode == 1
         assert done.stderr == (
             "waiting for another change of models …\n"
-            "pytriton-host: it is not done within 0.3 s and goes on; see 'pytriton-host status'\n"
+            "pytriton-host: timed out after 0.3 s; still running, see 'pytriton-host status'\n"
         )
         gate.open()
         assert unloading.result(20).returncode == 0

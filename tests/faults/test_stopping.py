@@ -139,7 +139,7 @@ def test_a_stop_says_what_it_waits_for_and_what_fails(tmp_path: Path, seconds: f
             host.process.send_signal(signal.SIGTERM)
         assert host.process.wait(20) == 0
         assert [each.result(20).error for each in held] == ["model life: the server is stopping"] * 2
-        why = "a second signal came" if seconds is None else "drain-timeout (1 s) is over"
+        why = "a second signal came" if seconds is None else "drain-timeout (1 s) expired"
         assert f"{why}; 2 requests in flight fail" in host.log
 
 

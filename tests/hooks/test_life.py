@@ -88,11 +88,11 @@ def test_a_life(environment: dict[str, str]) -> None:
         assert "the limit of the model is 32.0 MiB" in refused.error
         (worker,) = mark.workers()
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: log.calls("pytriton-telling").count("on_worker_ready") == 2, 10, "another worker is ready")
+        wait_until(lambda: log.calls("pytriton-notifier").count("on_worker_ready") == 2, 10, "another worker is ready")
         assert host.stop() == 0
     assert [name for name in log.calls("MainThread") if name not in WORKER] == LOOP
     assert list(dict.fromkeys(name for name in log.calls("MainThread") if name in WORKER)) == WORKER
-    told = log.calls("pytriton-telling")
+    told = log.calls("pytriton-notifier")
     # On a slow machine the other worker may take so long that the daemon is not ready in between.
     assert [name for place, name in enumerate(told) if name != "on_host_ready" or name not in told[:place]] == TOLD
     assert list(dict.fromkeys(log.calls("pytriton-health"))) == HEALTH

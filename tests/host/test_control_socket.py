@@ -17,27 +17,27 @@ import pytest
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.host.control import server as control_socket
 from pytriton_plugins.host.control.paths import CONTROL_SOCKET
-from pytriton_plugins.host.control.server import ControlSocket, Progress, Question
+from pytriton_plugins.host.control.server import ControlServer, Progress, Request
 
 
-async def echo(question: Question, progress: Progress) -> Mapping[str, Any]:
-    for step in range(int(question.get("steps", 0))):
+async def echo(request: Request, progress: Progress) -> Mapping[str, Any]:
+    for step in range(int(request.get("steps", 0))):
         progress(f"step {step}")
-    return {"said": question["text"]}
+    return {"said": request["text"]}
 
 
-async def refuse(question: Question, progress: Progress) -> Mapping[str, Any]:
+async def refuse(request: Request, progress: Progress) -> Mapping[str, Any]:
     raise ControlError("not\nnow \x1b[31m")
 
 
-async def fail(question: Question, progress: Progress) -> Mapping[str, Any]:
+async def fail(request: Request, progress: Progress) -> Mapping[str, Any]:
     raise ZeroDivisionError
 
 
 @contextlib.asynccontextmanager
 async def answering(folder: Path) -> AsyncIterator[str]:
     """The path of a socket that answers."""
-    control = ControlSocket(folder, {"echo": echo, "refuse": refuse, "fail": fail})
+    control = ControlServer(folder, {"echo": echo, "refuse": refuse, "fail": fail})
     await control.open()
     try:
         yield str(folder / CONTROL_SOCKET)
@@ -82,7 +82,7 @@ def test_questions_are_answered_one_after_the_other(tmp_path: Path) -> None:
 def test_what_is_no_question_is_told_so(tmp_path: Path, data: bytes) -> None:
     """And the next question is answered."""
     wrong, right = asyncio.run(answers(tmp_path, data + line(command="echo", text="still there")))
-    assert wrong["error"].endswith("is no question that this version answers")
+    assert wrong["error"].startswith("unknown command: ")
     assert wrong["error"].isprintable()
     assert right == {"said": "still there"}
 
@@ -93,12 +93,12 @@ def test_a_refusal_is_one_line_and_a_mistake_of_ours_stands_in_the_log(
     monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
     refused, failed = asyncio.run(answers(tmp_path, line(command="refuse") + line(command="fail")))
     assert refused == {"error": "not now \\x1b[31m"}
-    assert failed == {"error": "the host failed; its log says how"}
+    assert failed == {"error": "internal error; see the daemon's log"}
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_line_without_end_ends_the_connection(tmp_path: Path) -> None:
-    data = b" " * (control_socket.LONGEST_QUESTION * 4) + line(command="echo", text="a")
+    data = b" " * (control_socket.MAX_REQUEST * 4) + line(command="echo", text="a")
     assert asyncio.run(answers(tmp_path, data)) == []
 
 
@@ -107,7 +107,7 @@ def test_half_a_question_is_not_answered(tmp_path: Path) -> None:
 
 
 def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_socket, "QUESTION_TIMEOUT", 0.1)
+    monkeypatch.setattr(control_socket, "REQUEST_TIMEOUT", 0.1)
 
     async def silent() -> bytes:
         async with answering(tmp_path) as path:
@@ -122,8 +122,8 @@ def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_socket, "ANSWER_TIMEOUT", 0.1)
-    monkeypatch.setattr(control_socket, "LONGEST_QUESTION", 1 << 20)
+    monkeypatch.setattr(control_socket, "RESPONSE_TIMEOUT", 0.1)
+    monkeypatch.setattr(control_socket, "MAX_REQUEST", 1 << 20)
 
     async def deaf() -> None:
         async with answering(tmp_path) as path:
@@ -143,7 +143,7 @@ def test_more_connections_than_may_be_are_ended(tmp_path: Path) -> None:
 
     async def crowd() -> tuple[list[Any], list[Any]]:
         async with answering(tmp_path) as path:
-            held = [await asyncio.open_unix_connection(path) for _ in range(control_socket.MOST_CONNECTIONS)]
+            held = [await asyncio.open_unix_connection(path) for _ in range(control_socket.MAX_CONNECTIONS)]
             for reader, writer in held:
                 writer.write(line(command="echo", text="a"))
                 await reader.readline()

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
-from pytriton_plugins.host.metrics_exporter import PERIOD, Gauges, keep_told
+from pytriton_plugins.host.metrics_exporter import POLL_INTERVAL, MetricsExporter
+from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
 from pytriton_plugins.model.metric_rules import MAX_SERIES
 from pytriton_plugins.shm.wire import MAX_OBSERVATIONS, LinkKind, LinkMessage
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -268,7 +269,7 @@ def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None
         others = [crowd.send("Gated", {"gate": texts("")}) for _ in range(2)]
         wait_until(lambda: queued(host, "Gated") == 2, SOON, "the others wait")
         wait_for(host, 1, "pytriton_running_requests", model="Gated")
-        assert shown_for(3 * PERIOD, host, "pytriton_running_requests", model="Gated") == {1}
+        assert shown_for(3 * POLL_INTERVAL, host, "pytriton_running_requests", model="Gated") == {1}
         gate.open()
         assert [each.result().error for each in (held, *others)] == [""] * 3
         wait_for(host, 0, "pytriton_running_requests", model="Gated")
@@ -408,6 +409,16 @@ def test_the_largest_series_fit_into_messages(backend: Backend) -> None:
     assert len(values(backend.metrics, f"pytriton_model_{'n' * 100}_count")) == MAX_SERIES
 
 
+class NoModels:
+    """A source without models."""
+
+    def __init__(self, metrics: MetricsRegistry) -> None:
+        self.metrics = metrics
+
+    def all_models(self) -> list[ModelSupervisor]:
+        return []
+
+
 def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
     """Its counters begin at 0, and its gauges where they were."""
     metrics = MetricsRegistry()
@@ -419,7 +430,7 @@ def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
     for turn, expected in enumerate(((5, 7, 4), (0, 7, 0))):
         (tmp_path / str(turn)).mkdir()
         with run_backend(tmp_path / str(turn)) as running:
-            telling = running.clients.submit(running.call, keep_told(running.server, metrics, Gauges(metrics, list)))
+            exporting = running.clients.submit(running.call, MetricsExporter(NoModels(metrics)).run(running.server))
             names = ("hits", "level", "size_count")
 
             def shown(running: Backend = running, names: tuple[str, ...] = names) -> tuple[float | None, ...]:
@@ -427,4 +438,4 @@ def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
 
             wait_until(lambda: shown() == expected, SOON, f"{expected} is shown")  # noqa: B023
             running.close_link()
-            telling.result(SOON)
+            exporting.result(SOON)

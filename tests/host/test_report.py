@@ -14,11 +14,13 @@ import pytest
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.daemon import Host
+from pytriton_plugins.host.control.paths import HostPaths
+from pytriton_plugins.host.daemon import Daemon
 from pytriton_plugins.host.log.recent_errors import RecentErrors
 from pytriton_plugins.host.log.setup import Log, set_up_logging
-from pytriton_plugins.host.startup_report import Report, Row, _text, awaited
-from pytriton_plugins.host.supervision.plugins import PluginRecord
+from pytriton_plugins.host.preflight import PreparedStart
+from pytriton_plugins.host.startup_report import Row, StartupReport, _text, awaited
+from pytriton_plugins.host.supervision.records import PluginRecord
 from pytriton_plugins.host.system.run_dir import RunDir
 from pytriton_plugins.host.triton.locate import FoundServer
 from pytriton_plugins.model.declaration import ModelDeclaration
@@ -35,13 +37,14 @@ def reference(name: str) -> ModelReference:
 
 
 @contextlib.contextmanager
-def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Host, Log]]:
+def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Daemon, Log]]:
     """One that serves nothing, and what it writes with, which is closed at the end."""
     found = FoundServer(Path("/none"), "a test")
     with restored_loggers():
         run_dir, log = RunDir(folder), set_up_logging("info")
         try:
-            yield Host(HostConfig(address=address), HookManager(), found, PORTS, run_dir, RecentErrors(), log), log
+            prepared = PreparedStart(HostConfig(address=address), HookManager(), [], found, PORTS)
+            yield Daemon(prepared, HostPaths.within(run_dir.path), run_dir, RecentErrors(), log), log
         finally:
             log.close(30)
             run_dir.remove()
@@ -49,8 +52,8 @@ def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Host, Log
 
 def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with a_host(tmp_path, "fe80::1") as (host, log):
-        host.roster.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
-        Report(host.roster, log).show_models(
+        host.registry.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
+        StartupReport(host.registry, log).show_models(
             host.config.address, PORTS, host.listening_ports, ["plugin [red]: no module [x]"]
         )
     said = capfd.readouterr().out
@@ -77,11 +80,11 @@ def test_hundreds_of_plugins_cost_the_loop_nothing(tmp_path: Path, capfd: pytest
 
     with a_host(tmp_path) as (host, log):
         log.__class__ = Watched
-        host.roster.records = [PluginRecord(reference(f"plugin{number}")) for number in range(300)]
-        assert awaited(host.roster) == "importing plugin0, plugin1, plugin2, plugin3, plugin4, and 295 more …"
-        for record in host.roster.records:
+        host.registry.records = [PluginRecord(reference(f"plugin{number}")) for number in range(300)]
+        assert awaited(host.registry) == "importing plugin0, plugin1, plugin2, plugin3, plugin4, and 295 more …"
+        for record in host.registry.records:
             record.error = "no weights"
-        Report(host.roster, log).show_models(host.config.address, PORTS, host.listening_ports, [])
+        StartupReport(host.registry, log).show_models(host.config.address, PORTS, host.listening_ports, [])
     assert makers == ["pytriton-log"]
     assert sum("no weights" in line for line in capfd.readouterr().out.splitlines()) == 300
 

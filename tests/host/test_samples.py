@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytriton_plugins.host.sample_requests import LONGEST, calls, example_call
+from pytriton_plugins.host.sample_requests import MAX_LINE, calls, example_call
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.testing import RunningHost, run_host
@@ -68,7 +68,7 @@ def test_each_line_works(lines: tuple[RunningHost, dict[str, list[str]]], model:
     env = {**os.environ, "PATH": path_with_curl(tmp_path)}
     shown = lines[1][model]
     for line in shown:
-        assert len(line) <= LONGEST
+        assert len(line) <= MAX_LINE
         done = subprocess.run(line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, ""), line
         assert ANSWERS[model] in done.stdout or line.startswith("python "), line

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytriton_plugins.errors import ServerGone
-from pytriton_plugins.host.tasks import background, let_go, take_in
+from pytriton_plugins.host.tasks import background, consume, discard
 from pytriton_plugins.testing.host import complaints
 
 
@@ -28,15 +28,15 @@ async def fails(error: Exception) -> None:
 async def cancelled(error: Exception) -> None:
     task = asyncio.ensure_future(fails_when_cancelled(error))
     await asyncio.sleep(0)
-    let_go(task)
-    let_go(task, None)
+    discard(task)
+    discard(task, None)
     await asyncio.wait([task])
 
 
 async def over(error: Exception) -> None:
     task = asyncio.ensure_future(fails(error))
     await asyncio.wait([task])
-    let_go(task)
+    discard(task)
 
 
 async def in_the_background(error: Exception) -> None:
@@ -45,7 +45,7 @@ async def in_the_background(error: Exception) -> None:
 
 async def left(error: Exception) -> None:
     change = asyncio.ensure_future(fails(error))
-    change.add_done_callback(take_in)
+    change.add_done_callback(consume)
     await asyncio.wait([change])
 
 
@@ -74,7 +74,7 @@ def test_any_other_is_logged(way: Any, caplog: pytest.LogCaptureFixture) -> None
     logging.getLogger("pytriton").propagate = True
     assert complained(way(KeyError("a bug"))) == []
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert caplog.records[0].getMessage().startswith("the host failed in fails")
+    assert caplog.records[0].getMessage().startswith("internal error in fails")
 
 
 def test_a_task_left_to_nobody_is_found_in_a_log() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pytriton_plugins.host.watchdog import LIMIT
+from pytriton_plugins.host.watchdog import PING_TIMEOUT
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import figure
 from tests.support.sandbox.leftovers import Mark
@@ -75,16 +75,18 @@ def test_an_idle_worker_that_stays_frozen_is_replaced(tmp_path: Path) -> None:
         workers = set(mark.workers())
         stop(workers)
         began = time.monotonic()
-        wait_until(lambda: host.log.count("is idle and has not answered") == WORKERS - 1, LIMIT + 5, "all are seen")
+        wait_until(
+            lambda: host.log.count("is idle and has not answered") == WORKERS - 1, PING_TIMEOUT + 5, "all are seen"
+        )
         took = time.monotonic() - began
-        assert took > LIMIT
+        assert took > PING_TIMEOUT
         wait_until(lambda: len(mark.workers()) == WORKERS, 20, "others are there")
         go_on([busy])
         gate.write_bytes(b"")
         assert sent.result().outputs["pid"].item() == busy
         assert set(mark.workers()) & workers == {busy}
         infer(host, "http", "life", IDLE)
-    figure(4, f"{WORKERS - 1} idle workers frozen for good: until all are replaced", [took], limit=LIMIT + 3)
+    figure(4, f"{WORKERS - 1} idle workers frozen for good: until all are replaced", [took], limit=PING_TIMEOUT + 3)
 
 
 def test_a_host_that_was_frozen_itself_blames_nobody() -> None:
@@ -93,7 +95,7 @@ def test_a_host_that_was_frozen_itself_blames_nobody() -> None:
         workers = set(mark.workers())
         frozen = all_of(host, mark)
         stop(frozen)
-        after(LIMIT + 2)
+        after(PING_TIMEOUT + 2)
         go_on([host.process.pid])  # first, so that it looks before its workers can answer
         after(0.5)
         go_on(frozen)

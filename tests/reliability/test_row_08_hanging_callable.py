@@ -65,7 +65,7 @@ def hang(host: RunningHost, protocol: str, how: float, before: int) -> tuple[flo
 
 def test_who_hangs_again_and_again_does_not_cost_the_others() -> None:
     with run_host(STUCK, options=["--workers=4"]) as host:
-        rests = "its others serve on, and another is started in 30 s"
+        rests = "the other workers serve on, and another is started in 30 s"
         wait_until(lambda: rests in host.log or not attempt(host, "grpc", "stuck", HANGS_ONCE), 60)
         for protocol in PROTOCOLS:
             assert attempt(host, protocol, "stuck", {"x": np.array([[5]], np.float32)}).error == ""

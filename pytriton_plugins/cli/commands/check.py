@@ -20,7 +20,7 @@ from pytriton_plugins.text import printable
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.host.supervision.plugins import PluginRecord
+    from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
@@ -65,7 +65,7 @@ def _next(looking: Iterator[Line]) -> Line | None:
 def verdicts(config: HostConfig) -> Iterator[Line]:
     """Each as soon as it is known."""
     from pytriton_plugins.cli.hook_probe import hanging_or_crashing
-    from pytriton_plugins.host.preflight import plugin_records
+    from pytriton_plugins.host.supervision.records import find_plugins
 
     yield _interpreter()
     broken = hanging_or_crashing(config)
@@ -77,7 +77,7 @@ def verdicts(config: HostConfig) -> Iterator[Line]:
     yield from _attempt("ports", lambda: _ports(config, hooks))
     records: list[PluginRecord] = []
     try:
-        records = plugin_records(config, hooks)
+        records = find_plugins(config, hooks)
     except PytritonPluginsError as error:
         yield from _bad("plugins", error)
     else:

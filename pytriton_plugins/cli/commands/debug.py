@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
-    from pytriton_plugins.host.supervision.plugins import PluginRecord
+    from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.workers.launching import Order
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.testing.channel import Answered, Arrays
@@ -101,12 +101,12 @@ class Debugged:
 
     def found(self) -> tuple[ModelReference, ModelDeclaration | None]:
         """The plugin, and the model if it is known already; ConfigError where there is none."""
-        from pytriton_plugins.host.preflight import plugin_records
+        from pytriton_plugins.host.supervision.records import find_plugins
 
         if self.is_target:
-            (record,) = plugin_records(attrs.evolve(self.config, targets=(self.text,)), self.hooks)
+            (record,) = find_plugins(attrs.evolve(self.config, targets=(self.text,)), self.hooks)
             return record.reference, None
-        records = plugin_records(self.config, self.hooks)
+        records = find_plugins(self.config, self.hooks)
         likely = [record for record in records if canonical(self.text) in map(canonical, record.reference.names)]
         for some in (likely, [record for record in records if record not in likely]):
             if found := self._among(some):

@@ -15,7 +15,7 @@ from pytriton_plugins.cli.options import config_option
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference, Reference
-    from pytriton_plugins.host.inspection import Inspected
+    from pytriton_plugins.host.inspection import InspectedPlugin
 
 
 @click.command("list")
@@ -59,7 +59,7 @@ def _found_models(config: HostConfig) -> list[ModelReference]:
     return found
 
 
-def _models(inspected: Inspected | None) -> dict[str, Any]:
+def _models(inspected: InspectedPlugin | None) -> dict[str, Any]:
     if inspected is None:
         return {}
     models = [{"model": model.name, "version": model.version} for model in inspected.models]
@@ -72,7 +72,9 @@ def _plain(item: Reference) -> dict[str, Any]:
     return plain | ({"python": python} if python else {})
 
 
-def _print_table(models: Sequence[ModelReference], hooks: Sequence[Reference], inspected: dict[str, Inspected]) -> None:
+def _print_table(
+    models: Sequence[ModelReference], hooks: Sequence[Reference], inspected: dict[str, InspectedPlugin]
+) -> None:
     from pytriton_plugins.cli.tables import print_table
 
     headings = ["plugin", "provides", "reference", "distribution", "version"]
@@ -92,7 +94,7 @@ def _print_table(models: Sequence[ModelReference], hooks: Sequence[Reference], i
     print_table(headings, rows)
 
 
-def _text(inspected: Inspected | None) -> str:
+def _text(inspected: InspectedPlugin | None) -> str:
     if inspected is None:
         return "not served: the configuration leaves it out"
     names = ", ".join(f"{model.name} {model.version}" for model in inspected.models)

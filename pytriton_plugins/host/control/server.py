@@ -1,4 +1,4 @@
-"""The daemon's private control socket, one JSON object a line each way; runs in the host's event loop."""
+"""The daemon's private control socket: one JSON object a line, in both directions."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.text import one_line
 
 _LOG = logging.getLogger("pytriton.host")
-MOST_CONNECTIONS = 32
+MAX_CONNECTIONS = 32
 """At once; one more is closed unanswered."""
 
-LONGEST_QUESTION = 4096
+MAX_REQUEST = 4096
 """Bytes of one line."""
 
-QUESTION_TIMEOUT = 10.0
-"""Seconds without a whole question after which a connection is closed."""
+REQUEST_TIMEOUT = 10.0
+"""Seconds without a complete request after which a connection is closed."""
 
-ANSWER_TIMEOUT = 5.0
-"""Seconds for which an answer is kept for a client that does not read."""
+RESPONSE_TIMEOUT = 5.0
+"""Seconds for which a response is kept for a client that does not read."""
 
 _CREDENTIALS = struct.Struct("3i")
 
-Question = Mapping[str, Any]
+Request = Mapping[str, Any]
 Progress = Callable[[str], None]
-Command = Callable[[Question, Progress], Awaitable[Mapping[str, Any]]]
-"""Answers one question; raises PytritonPluginsError with what the client is told instead."""
+Command = Callable[[Request, Progress], Awaitable[Mapping[str, Any]]]
+"""Handles one request; the message of a PytritonPluginsError is the response instead."""
 
 
-class ControlSocket:
-    """Answers ``{"command": NAME, …}`` of this user and root; ``{"progress": …}`` lines come before a long answer."""
+class ControlServer:
+    """Answers ``{"command": NAME, …}`` of this user and root; ``{"progress": …}`` lines come before a slow response."""
 
     def __init__(self, folder: Path, commands: Mapping[str, Command]) -> None:
-        """``folder``: the host's own, which nobody else may enter."""
+        """``folder``: the host's own, which no other user may enter."""
         self._folder = folder
         self._commands = commands
         self._server: asyncio.AbstractServer | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Answer from now on; raises ControlError."""
+        """Accept connections from now on; raises ControlError."""
         try:
             sock = _listening(self._folder)
         except OSError as error:
             raise ControlError(f"{self._folder / CONTROL_SOCKET}: {error.strerror or error}; see --run-dir") from None
         try:
-            self._server = await asyncio.start_unix_server(self._on_connection, sock=sock, limit=LONGEST_QUESTION)
+            self._server = await asyncio.start_unix_server(self._on_connection, sock=sock, limit=MAX_REQUEST)
         except BaseException:
             sock.close()
             raise
 
     def close(self) -> None:
-        """Answer nothing any more."""
+        """Accept no more connections, and end those that are open."""
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -73,32 +73,32 @@ class ControlSocket:
         self._connections.add(task)
         writer.transport.set_write_buffer_limits(0)  # so that a drain means that all is with the client
         try:
-            if _is_allowed(writer) and len(self._connections) <= MOST_CONNECTIONS:
+            if _is_allowed(writer) and len(self._connections) <= MAX_CONNECTIONS:
                 await self._converse(reader, writer)
         except (OSError, ValueError, asyncio.CancelledError):
-            pass  # it is gone, sends no lines or does not read, or the host ends: nobody is left to be told
+            pass  # it is gone, sends no lines or does not read, or the host ends
         finally:
             self._connections.discard(task)
             writer.transport.abort()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (line := await within(reader.readline(), QUESTION_TIMEOUT)).endswith(b"\n"):
-            _write(writer, await self._answer(line, lambda text: _write(writer, {"progress": text})))
-            await within(writer.drain(), ANSWER_TIMEOUT)
+        while (line := await within(reader.readline(), REQUEST_TIMEOUT)).endswith(b"\n"):
+            _write(writer, await self._respond(line, lambda text: _write(writer, {"progress": text})))
+            await within(writer.drain(), RESPONSE_TIMEOUT)
 
-    async def _answer(self, line: bytes, progress: Progress) -> Mapping[str, Any]:
+    async def _respond(self, line: bytes, progress: Progress) -> Mapping[str, Any]:
         try:
-            question = json.loads(line)
-            command = self._commands[question["command"]]
+            request = json.loads(line)
+            command = self._commands[request["command"]]
         except (ValueError, KeyError, TypeError, RecursionError):
-            return {"error": f"{one_line(line.decode(errors='replace'), 80)} is no question that this version answers"}
+            return {"error": f"unknown command: {one_line(line.decode(errors='replace'), 80)}"}
         try:
-            return await command(question, progress)
+            return await command(request, progress)
         except PytritonPluginsError as error:
             return {"error": one_line(error, 2000)}
         except Exception:
-            _LOG.exception("the host failed while it answered %s", one_line(question["command"]))
-            return {"error": "the host failed; its log says how"}
+            _LOG.exception("internal error while answering %s", one_line(request["command"]))
+            return {"error": "internal error; see the daemon's log"}
 
 
 def _listening(folder: Path) -> socket.socket:
@@ -121,6 +121,6 @@ def _is_allowed(writer: asyncio.StreamWriter) -> bool:
     return _CREDENTIALS.unpack(peer)[1] in (os.geteuid(), 0)
 
 
-def _write(writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:
+def _write(writer: asyncio.StreamWriter, response: Mapping[str, Any]) -> None:
     if not writer.is_closing():
-        writer.write(json.dumps(answer).encode() + b"\n")
+        writer.write(json.dumps(response).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""What `status` is told: everything that the daemon knows of itself, as plain values; runs in the host's event loop."""
+"""The status of the daemon as plain values, for `pytriton-host status`."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.supervision.supervisor import ServedModel
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.queue_depth import waiting_by_model
-from pytriton_plugins.host.triton.server import TritonServer
 
 if TYPE_CHECKING:
-    from pytriton_plugins.host.daemon import Host
+    from pytriton_plugins.host.control.view import DaemonView
+    from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
+    from pytriton_plugins.host.triton.server import TritonServer
 
-_PATIENCE = 0.5
-"""Seconds that tritonserver gets to say what only it knows."""
+_SERVER_TIMEOUT = 0.5
+"""Seconds that tritonserver gets for an answer."""
 
 Waiting = Counter[tuple[str, str]]
 
 
 class StatusReader:
-    """Looks at one host. What tritonserver does not say in time is None."""
+    """Reads the status of one daemon. What tritonserver does not answer in time is None."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, daemon: DaemonView) -> None:
+        self._daemon = daemon
         self._started = time.monotonic()
         self._versions: dict[int, str] = {}
         """Of each server process that was asked."""
 
     async def read(self, reasons: list[str]) -> dict[str, Any]:
         """The status; ``reasons``: why the host is not ready."""
-        host = self._host
-        status = host.status()
-        server = host.roster.running
+        daemon = self._daemon
+        status = daemon.status()
+        server = daemon.registry.running
         version, waiting = await asyncio.gather(self._version(server), _waiting(server))
-        models = sorted(host.roster.models.values(), key=lambda model: (model.name, model.declaration.version))
+        models = sorted(daemon.registry.models.values(), key=lambda model: (model.name, model.declaration.version))
         return {
             "schema": 1,
             "pid": os.getpid(),
@@ -50,20 +50,20 @@ class StatusReader:
             "reasons": reasons,
             "uptime": round(time.monotonic() - self._started, 3),
             "address": status.address,
-            "ports": host.listening_ports,
+            "ports": daemon.listening_ports,
             "tritonserver": {
-                "path": str(host.found.path),
+                "path": str(daemon.found.path),
                 "pid": server.child.pid if server is not None and server.child.running else None,
                 "version": version,
-                "restarts": host.server_restarts,
+                "restarts": daemon.server_restarts,
             },
             "models": await asyncio.gather(*[_model(model, server, waiting) for model in models]),
             "broken": [
                 {"plugin": record.reference.label, "required": record.required, "error": record.error}
-                for record in host.roster.records
+                for record in daemon.registry.records
                 if record.error
             ],
-            "errors": host.errors.lines,
+            "errors": daemon.errors.lines,
         }
 
     async def _version(self, server: TritonServer | None) -> str | None:
@@ -72,18 +72,18 @@ class StatusReader:
         pid = server.child.pid
         if pid not in self._versions:
             with contextlib.suppress(ServerError):
-                self._versions = {pid: await server.control.version(_PATIENCE)}
+                self._versions = {pid: await server.control.version(_SERVER_TIMEOUT)}
         return self._versions.get(pid)
 
 
-def summary(host: Host) -> dict[str, Any]:
+def summary(daemon: DaemonView) -> dict[str, Any]:
     """Where the host listens and what it serves, at once: for commands that only want to find it, or its models."""
-    status = host.status()
+    status = daemon.status()
     return {
         "schema": 1,
         "pid": os.getpid(),
         "address": status.address,
-        "ports": host.listening_ports,
+        "ports": daemon.listening_ports,
         "models": [
             {
                 "model": model.name,
@@ -91,7 +91,7 @@ def summary(host: Host) -> dict[str, Any]:
                 "plugin": model.reference.plugin,
                 "inputs": [tensor.name for tensor in model.declaration.inputs],
             }
-            for model in host.roster.models.values()
+            for model in daemon.registry.models.values()
         ],
     }
 
@@ -101,12 +101,12 @@ async def _waiting(server: TritonServer | None) -> Waiting | None:
     if server is None or server.metrics_port is None:
         return None
     try:
-        return await within(waiting_by_model(server.host, server.metrics_port), _PATIENCE)
+        return await within(waiting_by_model(server.host, server.metrics_port), _SERVER_TIMEOUT)
     except (OSError, ValueError):
         return None
 
 
-async def _model(model: ServedModel, server: TritonServer | None, waiting: Waiting | None) -> dict[str, Any]:
+async def _model(model: ModelSupervisor, server: TritonServer | None, waiting: Waiting | None) -> dict[str, Any]:
     status = model.status()
     memory = status.memory
     return {
@@ -124,12 +124,14 @@ async def _model(model: ServedModel, server: TritonServer | None, waiting: Waiti
     }
 
 
-async def _requests(model: ServedModel, server: TritonServer | None, waiting: Waiting | None) -> dict[str, int | None]:
+async def _requests(
+    model: ModelSupervisor, server: TritonServer | None, waiting: Waiting | None
+) -> dict[str, int | None]:
     """Those that wait in Triton's queue are missing where its metrics are."""
     if server is None or not model.loaded:
         return {"in_flight": 0, "waiting": 0}
     try:
-        running, queued = await server.requests_of(model.number, _PATIENCE)
+        running, queued = await server.requests_of(model.number, _SERVER_TIMEOUT)
     except ServerError:
         return {"in_flight": None, "waiting": None}
     return {

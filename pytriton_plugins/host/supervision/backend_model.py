@@ -1,25 +1,29 @@
-"""What the backend is told of one model: its declaration, its channels and its end; runs in the host's event loop."""
+"""One model in the backend: its declaration, its channels and its end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
+from typing import TYPE_CHECKING
 
-from pytriton_plugins.config.effective_model import EffectiveModel
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.memory.ledger import Grant, Ledger
 from pytriton_plugins.host.triton.repository import own_policy
-from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.text import in_bytes
+
+if TYPE_CHECKING:
+    import socket
+
+    from pytriton_plugins.config.effective_model import EffectiveModel
+    from pytriton_plugins.host.memory.ledger import Grant, Ledger
+    from pytriton_plugins.host.triton.server import TritonServer
 
 WORKER_TIMEOUT = 30.0
 """Seconds that a batch waits for a worker before it fails with UNAVAILABLE."""
 
 
-class ModelLink:
-    """Speaks of the model ``number``; before its first channel the backend has its declaration."""
+class BackendModel:
+    """Sends the backend messages about model ``number``; its declaration comes before its first channel."""
 
     def __init__(self, number: int, model: EffectiveModel, ledger: Ledger) -> None:
         self._number = number
@@ -46,13 +50,13 @@ class ModelLink:
                 self._server = server
 
     def introduce(self, channel: int, sock: socket.socket, request: Grant) -> None:
-        """A worker is there: its channel, and the first segment for what it is sent. Raises ServerError."""
+        """Connect a worker: its channel, and the first segment for its requests. Raises ServerError."""
         assert self._server is not None
         message = LinkMessage(LinkKind.CHANNEL, model=self._number, channel=channel, segment=request.number)
         self._server.link.send(message, sock.fileno(), request.descriptor)
 
     def retire(self, channel: int) -> None:
-        """Give the channel's worker nothing more."""
+        """Send the channel's worker no more batches."""
         self._send(LinkMessage(LinkKind.RETIRE, channel=channel))
 
     def gone(self, channel: int) -> None:
@@ -60,7 +64,7 @@ class ModelLink:
         self._send(LinkMessage(LinkKind.CHANNEL_GONE, channel=channel))
 
     def give_up(self, reason: str) -> None:
-        """Requests that wait for a worker, and those still to come, fail at once."""
+        """Have requests that wait for a worker, and later ones, fail at once with ``reason``."""
         text = in_bytes(reason, MAX_ERROR_TEXT).encode()
         self._send(LinkMessage(LinkKind.GIVE_UP, model=self._number, value=1, payload=text))
 

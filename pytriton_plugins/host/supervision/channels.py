@@ -1,33 +1,30 @@
-"""Which channels lead to which live workers of one model; in the host's event loop."""
+"""Which channels lead to which live workers of one model."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from pytriton_plugins.host.memory.ledger import Ledger
-from pytriton_plugins.host.supervision.backend_model import ModelLink
-from pytriton_plugins.host.workers.process import WorkerProcess
 from pytriton_plugins.shm.sockets import socket_pair
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.memory.ledger import Ledger
+    from pytriton_plugins.host.supervision.backend_model import BackendModel
+    from pytriton_plugins.host.supervision.context import ChangeListener
+    from pytriton_plugins.host.workers.process import WorkerProcess
 
 _numbers = itertools.count(1)
 
 
-class ChangeListener(Protocol):
-    """Learns that a model may be ready that was not, or the other way round."""
-
-    def changed(self) -> None: ...
-
-
-class Connections:
+class WorkerChannels:
     """The live workers, by number, and the channels of each: one for each of its slots."""
 
-    def __init__(self, slots: int, ledger: Ledger, link: ModelLink, listener: ChangeListener) -> None:
+    def __init__(self, slots: int, ledger: Ledger, backend: BackendModel, listener: ChangeListener) -> None:
         """``listener`` learns of each worker that comes or goes."""
         self._slots = slots
         self._ledger = ledger
-        self._link = link
+        self._backend = backend
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._channels: dict[int, tuple[WorkerProcess, list[int]]] = {}
@@ -56,11 +53,11 @@ class Connections:
             ours, theirs = socket_pair()
             with ours, theirs:
                 worker.give_channel(theirs, response)
-                self._link.introduce(self._new_channel(worker), ours, request)
+                self._backend.introduce(self._new_channel(worker), ours, request)
         self._listener.changed()
 
     def disconnect(self, worker: WorkerProcess) -> None:
-        """The worker, or the server, is gone: so are the worker's channels and their memory."""
+        """The worker, or the server, is gone, and with it the worker's channels and their memory."""
         self._ledger.release(worker.number)
         _, channels = self._channels.pop(worker.number, (worker, []))
         if not channels:
@@ -69,19 +66,19 @@ class Connections:
             self._last_live = self._loop.time()
         self._listener.changed()
         for channel in channels:
-            self._link.gone(channel)
+            self._backend.gone(channel)
 
     def retire(self, worker: WorkerProcess) -> None:
-        """Give the worker nothing more; it finishes what it has, and ends."""
+        """Send the worker no more batches; it finishes those that it has, and ends."""
         worker.finish()
         for channel in self.channels_of(worker):
-            self._link.retire(channel)
+            self._backend.retire(channel)
 
     def channels_of(self, worker: WorkerProcess) -> list[int]:
         return self._channels.get(worker.number, (worker, []))[1]
 
     def worker_of(self, channel: int) -> WorkerProcess | None:
-        """Who is behind a channel; None for a channel that is not, or no longer, one of these."""
+        """The worker behind a channel; None for a channel that is not, or no longer, one of these."""
         return next((worker for worker, channels in self._channels.values() if channel in channels), None)
 
     def _new_channel(self, worker: WorkerProcess) -> int:

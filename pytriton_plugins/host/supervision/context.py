@@ -1,24 +1,55 @@
-"""What one served model needs of its host, which is more than one class; in the host's event loop."""
+"""What supervision asks of those above it: the supervisor of a model its registry, the registry the daemon."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytriton_plugins.config.resolver import ModelResolver
-from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.hooks.manager import HookManager
-from pytriton_plugins.host.memory.ledger import Budget
-from pytriton_plugins.host.triton.server import TritonServer
-from pytriton_plugins.host.workers.process import WorkerProcess
-from pytriton_plugins.host.workers.start_queue import StartQueue
-from pytriton_plugins.model.declaration import ModelDeclaration
-
 if TYPE_CHECKING:
-    from pytriton_plugins.host.supervision.supervisor import ServedModel
+    import asyncio
+
+    from pytriton_plugins.config.effective_model import EffectiveModel
+    from pytriton_plugins.config.resolver import ModelResolver
+    from pytriton_plugins.discovery.references import ModelReference
+    from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.memory.ledger import Budget
+    from pytriton_plugins.host.triton.server import TritonServer
+    from pytriton_plugins.host.workers.process import WorkerProcess
+    from pytriton_plugins.host.workers.start_queue import StartQueue
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 
-class Surroundings(Protocol):
-    """What a model needs of its host."""
+class ServedModel(Protocol):
+    """A model as Triton loads it."""
+
+    number: int
+    reference: ModelReference
+    declaration: ModelDeclaration
+    effective: EffectiveModel
+    loaded: bool
+    gone: asyncio.Event
+
+    @property
+    def name(self) -> str: ...
+
+
+class ChangeListener(Protocol):
+    """Learns that something may be ready that was not, or the other way round."""
+
+    def changed(self) -> None: ...
+
+
+class DaemonControl(ChangeListener, Protocol):
+    """What can be asked of the daemon."""
+
+    def stop(self, reason: str) -> None:
+        """Stop in order, with ``reason`` and exit code 1."""
+
+    def abort(self, error: BaseException) -> None:
+        """End the start with ``error``."""
+
+
+class ModelContext(DaemonControl, Protocol):
+    """What the supervisor of a model needs of its registry."""
 
     resolver: ModelResolver
     hooks: HookManager
@@ -29,7 +60,4 @@ class Surroundings(Protocol):
     def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> WorkerProcess: ...
     def worker_hooks(self) -> list[dict[str, Any]]: ...
     def worker_is_ready(self, worker: WorkerProcess) -> None: ...
-    def stop(self, reason: str) -> None: ...
-    def abort(self, error: BaseException) -> None: ...
     async def load(self, model: ServedModel, server: TritonServer) -> None: ...
-    def changed(self) -> None: ...

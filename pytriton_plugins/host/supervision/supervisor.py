@@ -1,4 +1,4 @@
-"""One model while it is served: its workers, channels and memory; runs in the host's event loop."""
+"""Supervises one model: its workers, channels and memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
@@ -14,43 +14,45 @@ from pytriton_plugins.hooks.builtin import RESTARTS
 from pytriton_plugins.hooks.manager import BUILT_IN
 from pytriton_plugins.host.memory.allocator import Answer, SegmentAllocator, SegmentRequest
 from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
-from pytriton_plugins.host.supervision.backend_model import ModelLink
-from pytriton_plugins.host.supervision.channels import Connections
-from pytriton_plugins.host.supervision.context import Surroundings
+from pytriton_plugins.host.supervision.backend_model import BackendModel
+from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.system.child import first_end
-from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.host.workers.launching import Order
 from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
 
-_LOG = logging.getLogger("pytriton.host")
-SPAWN_AGAIN_AFTER = 0.5
-"""Seconds until a worker that could not be started is tried again."""
+if TYPE_CHECKING:
+    from pytriton_plugins.host.supervision.context import ModelContext
+    from pytriton_plugins.host.triton.server import TritonServer
 
-MOST_HISTORY = 16
-"""Ends of workers that are remembered for each place."""
+_LOG = logging.getLogger("pytriton.host")
+RESPAWN_DELAY = 0.5
+"""Seconds until another worker is started if one could not be."""
+
+MAX_HISTORY = 16
+"""Ends of workers that are kept for each place."""
 
 UNLOADED = "it was unloaded"
-"""What its requests and the status are told."""
+"""The reason that requests and the status get."""
 
-NOT_READY_AFTER = 0.5
+READY_GRACE = 0.5
 """A model without a live worker for this many seconds is not ready."""
 
 
-class Swapped(NamedTuple):
+class SwapResult(NamedTuple):
     """How many of a model's live workers have successors."""
 
     done: int
     live: int
 
 
-class ServedModel:
+class ModelSupervisor:
     """Keeps ``workers`` workers of one model alive and connected. A dead one costs what was in flight with it only."""
 
     _numbers = itertools.count(1)
 
-    def __init__(self, host: Surroundings, reference: ModelReference, declaration: ModelDeclaration) -> None:
+    def __init__(self, host: ModelContext, reference: ModelReference, declaration: ModelDeclaration) -> None:
         """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
         self.number = next(self._numbers)
         self.reference = reference
@@ -62,15 +64,15 @@ class ServedModel:
         """The tritonserver that runs now has it."""
         self.error = ""
         self.unloaded = False
-        """It was given up on purpose, and is no reason against ready."""
+        """It was given up on purpose, and does not count against readiness."""
         self.last_failure = ""
-        """Why a worker did not come to serve it."""
+        """Why the last worker that failed did not serve it."""
         self.gone = asyncio.Event()
-        """Triton has let go of it."""
+        """Triton has released it."""
         self.restarts = 0
         self.ledger = ledger_of(self.effective, host.budget)
-        self._link = ModelLink(self.number, self.effective, self.ledger)
-        self.live = Connections(declaration.slots, self.ledger, self._link, host)
+        self._link = BackendModel(self.number, self.effective, self.ledger)
+        self.live = WorkerChannels(declaration.slots, self.ledger, self._link, host)
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._places: list[asyncio.Task[None]] = []
@@ -78,7 +80,7 @@ class ServedModel:
         self._settled = asyncio.Event()
         self._has_served = False
         self._is_over = False
-        """What its workers have is their last."""
+        """Its workers get no more batches."""
         self._loading = asyncio.Lock()
 
     @property
@@ -99,7 +101,7 @@ class ServedModel:
             return self.error
         if not self.loaded:
             return "it waits for its turn to start" if self.waits else "it is being loaded"
-        if self.live.seconds_without > NOT_READY_AFTER:
+        if self.live.seconds_without > READY_GRACE:
             return "it has no live worker" + (", and the next one waits for its turn to start" if self.waits else "")
         return ""
 
@@ -108,7 +110,7 @@ class ServedModel:
         """Whether a worker of it waits for its turn."""
         return self._host.turns.awaits(self)
 
-    async def swap(self, reference: ModelReference, first: WorkerProcess | None) -> Swapped:
+    async def swap(self, reference: ModelReference, first: WorkerProcess | None) -> SwapResult:
         """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
 
         ``reference``: the plugin as it is installed by now.
@@ -129,11 +131,11 @@ class ServedModel:
             if not trial.done():
                 if not done:
                     self.reference = before
-                return Swapped(done, len(live))
+                return SwapResult(done, len(live))
             self._places.append(place)
             # One that has ended meanwhile has a successor of its own, which has imported the change as well.
             self.live.retire(worker if worker in self.live.workers else trial.result())
-        return Swapped(len(live), len(live))
+        return SwapResult(len(live), len(live))
 
     def retire(self) -> None:
         """Let every worker finish what it has; no other comes."""
@@ -142,7 +144,7 @@ class ServedModel:
             self.live.retire(worker)
 
     def server_ended(self) -> None:
-        """The next server is to be told of the model, and to load it."""
+        """The next server gets the model's declaration, and loads it."""
         self.loaded = False
         self.gone.set()
 
@@ -159,7 +161,7 @@ class ServedModel:
         await self._settled.wait()
 
     def on_need(self, request: SegmentRequest, answer: Answer) -> None:
-        """Give ``answer`` a larger segment for a channel's worker, or why there is none, perhaps after a while."""
+        """Give ``answer`` a larger segment for a channel's worker, or why there is none, at once or later."""
         self._allocator.allocate(request, answer)
 
     def lose(self, channel: int, *, late: bool) -> None:
@@ -169,8 +171,8 @@ class ServedModel:
             return
         if late:
             reason = f"its callable did not return within the timeout of {self.declaration.timeout:g} s"
-            said = f"{reason}; worker {worker.pid} is killed"
-            _LOG.error("model %s: %s", self.name, said, extra={"worker": worker.pid})
+            message = f"{reason}; worker {worker.pid} is killed"
+            _LOG.error("model %s: %s", self.name, message, extra={"worker": worker.pid})
             worker.kill(reason)
         else:
             worker.end_soon()
@@ -185,7 +187,7 @@ class ServedModel:
         self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None = None
     ) -> None:
         """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
-        history: deque[WorkerExit] = deque(maxlen=MOST_HISTORY)
+        history: deque[WorkerExit] = deque(maxlen=MAX_HISTORY)
         try:
             while not self.error and not self._is_over:
                 started, served = await self._serve_with(worker, trial)
@@ -195,14 +197,14 @@ class ServedModel:
                 if self.error or self._is_over:
                     return
                 if started is None:
-                    await asyncio.sleep(SPAWN_AGAIN_AFTER)
+                    await asyncio.sleep(RESPAWN_DELAY)
                 else:
                     await self._after(started, history, served=served)
         except HookError as error:
             self._host.abort(error)
         except Exception:
-            _LOG.exception("model %s: the host failed while it kept the model alive", self.name)
-            self.give_up("the host failed; its log says how")
+            _LOG.exception("model %s: internal error in its supervisor", self.name)
+            self.give_up("internal error; see the daemon's log")
 
     async def _after(self, worker: WorkerProcess, history: deque[WorkerExit], *, served: bool) -> None:
         """Do what hooks choose for the place of a worker that has ended."""
@@ -213,14 +215,14 @@ class ServedModel:
         action = chosen.value
         if isinstance(action, Restart):
             self.restarts += 1
-            if served:  # what kept it from serving was logged
+            if served:  # the reason why it did not serve was logged
                 ended = f"its worker {worker.pid} ended with {worker.exit.description}"
                 _LOG.warning("model %s: %s; starting another", self.name, ended, extra={"worker": worker.pid})
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
             # A request that ends whoever runs it must not cost the model the workers that are well.
-            said = f"its others serve on, and another is started in {RESTARTS.longest:g} s"
-            _LOG.error("model %s: %s; %s", self.name, action.reason, said)
+            remedy = f"the other workers serve on, and another is started in {RESTARTS.longest:g} s"
+            _LOG.error("model %s: %s; %s", self.name, action.reason, remedy)
             self.restarts += 1
             await asyncio.sleep(RESTARTS.longest)
         elif isinstance(action, GiveUp):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytriton_plugins.host.log.line_reader import LineReader, LineReceiver
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.tasks import discard
 
 OWN_TASKS = Path("/proc/self/task")
 _READ_SIZE = 65536
@@ -59,7 +59,7 @@ async def first_end(*children: Child) -> None:
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        let_go(*ends)
+        discard(*ends)
 
 
 def describe_exit(status: int) -> str:

@@ -13,7 +13,7 @@ from pytriton_plugins.errors import NoThreadsLeft, ServerError, ServerGone
 from pytriton_plugins.host.memory.system_limits import process_headroom
 from pytriton_plugins.host.system.child import Child
 from pytriton_plugins.host.system.resource_limits import PROCESS_REMEDY
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.tasks import discard
 from pytriton_plugins.host.triton.grpc_import import no_fork_handlers
 from pytriton_plugins.text import one_line
 
@@ -112,7 +112,7 @@ class GrpcControl:
             try:
                 await asyncio.wait([calling])
             finally:
-                let_go(calling)
+                discard(calling)
             if calling.cancelled():
                 raise ServerGone("tritonserver ended")
             return calling.result()

@@ -18,7 +18,7 @@ from pytriton_plugins.host.memory.ledger import Grant
 from pytriton_plugins.host.system.child import Child, describe_exit
 from pytriton_plugins.host.system.network import called_at, host_port, listening_ports
 from pytriton_plugins.host.system.resource_limits import lack_of_descriptors, server_stack
-from pytriton_plugins.host.tasks import let_go
+from pytriton_plugins.host.tasks import discard
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.backend_link import ANSWER_TIMEOUT, BackendLink, BackendListener, inherited_by
 from pytriton_plugins.host.triton.grpc_control import GrpcControl
@@ -120,7 +120,7 @@ class TritonServer:
                 await hello
                 return
         finally:
-            let_go(hello, ended)
+            discard(hello, ended)
         raise ServerError(f"tritonserver ended at its start with {describe_exit(ended.result())}; {self.last_words()}")
 
     def last_words(self) -> str:
@@ -272,7 +272,7 @@ class TritonServer:
             events, seconds = ({ended, hurried}, self._exit_seconds) if writes else ({ended}, timeout)
             await asyncio.wait(events, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            let_go(ended, hurried)
+            discard(ended, hurried)
         if self.child.running:
             self.child.kill()
             await self.ends_soon()

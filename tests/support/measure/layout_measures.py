@@ -9,21 +9,21 @@ from typing import NamedTuple
 
 from tests.support.measure.source_tree import DUNDER, Function, SourceTree, circles, last_name, longest_chain
 
-IMPORT_STEPS = ("imported", "enabled", "tell_notes")
+IMPORT_STEPS = ("imported", "enabled", "_log_notes")
 """The functions that have a worker import a plugin, filter what it declares, and explain what was odd about it. A
 module that calls two of them has the procedure "import a plugin, record it, filter it, explain it" in it.
 """
 
-CONFLICT_STEPS = ("_of_one_name", "conflict", "shared")
-"""The functions that group plugins by name, or word what is wrong with two that have a model of one name. Whoever
-calls one of them finds such two; to call what finds them (`conflicts`) is not counted.
+CONFLICT_STEPS = ("_shared", "_explanation")
+"""The functions that group plugins or models by name, and that explain such a group. Whoever calls one of them finds
+conflicts; to call what finds them (`plugin_conflicts`, `model_conflicts`, `shared_names`) is not counted.
 """
 
 CONFIG_CLASSES = ("HostConfig", "ModelSettings", "ShmPolicy", "Tables")
 """The classes that hold configured values before they are put together for one model."""
 
 CONFIG_ATTRIBUTE = "config"
-"""The attribute that others read the configuration from (``roster.config``)."""
+"""The attribute that others read the configuration from (``registry.config``)."""
 
 OTHER_CONFIGS = ("dtype", "image")
 """What has an attribute of that name which is not the configuration: a tensor's type, a plan of an image."""
