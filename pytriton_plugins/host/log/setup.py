@@ -1,4 +1,4 @@
-"""The daemon's log: what stands in a line, as text or as JSON, and where it goes; runs in the host."""
+"""The daemon's log: the form of a line, as text or as JSON, and the descriptors that it is written to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tritonserver prints: messages of the log with Triton's own level and source, and reasons for a failed start."""
+"""The output of tritonserver: messages of the log with Triton's level and source, and reasons for a failed start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytriton_plugins.host.triton.repository import GATES
 
 _LOG = logging.getLogger(TRITON)
 GATE_CLOSED = "the gate is closed"
-"""What our backend says of a gate that it does not load."""
+"""The backend's message about a gate that it does not load."""
 
 _REFUSED = re.compile(rf"load failed for model '{GATES[0]}': version 1 is at UNAVAILABLE state: (.*)")
 _NO_SERVER = re.compile(r'^E\d{4} .* tritonserver\.cc:\d+\] "?(.*)')

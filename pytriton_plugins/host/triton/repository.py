@@ -20,7 +20,7 @@ GATES = ("pytriton_gate", "pytriton_gate_2")
 """Models of our backend that fail to load while the daemon is not ready: Triton's own readiness follows them."""
 
 SPARE_INSTANCES = 2
-"""Beside one for each worker, whose threads run batches: threads that wait for a worker or fetch (backend/queue.c)."""
+"""Instances beside one for each channel, for threads that wait for a worker or fetch requests (backend/queue.c)."""
 
 OURS = ("name", "backend", "version_policy", "input", "output", "instance_group", "model_transaction_policy")
 """Keys of a model's configuration that hook plugins cannot change: the daemon relies on them."""

@@ -1,4 +1,4 @@
-"""What a worker prints, as messages of the log: lines that belong together are one message, with its level."""
+"""The output of a worker as messages of the log: lines that belong together are one message, with its level."""
 
 from __future__ import annotations
 
@@ -126,9 +126,9 @@ class WorkerOutput:
 
 
 def _without_unfinished(line: str) -> tuple[str, str]:
-    """What was printed without a line end before the traceback that begins with ``line``, and ``line`` without it.
+    """The text without a line end before a traceback that begins in ``line``, and ``line`` without it.
 
-    Not by a regular expression: most lines are none of these, and may be long.
+    Without a regular expression: most lines have no traceback, and may be long.
     """
     if not line.endswith(_BEGIN):
         return "", line
