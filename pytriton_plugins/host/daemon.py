@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.host.config_parts import server_settings
@@ -25,7 +24,7 @@ from pytriton_plugins.host.supervision.registry import ModelRegistry
 from pytriton_plugins.host.system.child import kill_children
 from pytriton_plugins.host.system.network import listening_ports
 from pytriton_plugins.host.system.reaper import Reaper
-from pytriton_plugins.host.tasks import background, discard
+from pytriton_plugins.host.tasks import background, discard, result_unless
 from pytriton_plugins.host.triton.repository import CATEGORY
 from pytriton_plugins.host.triton.repository_watch import RepositoryWatch
 from pytriton_plugins.host.triton.server import TritonServer
@@ -108,7 +107,7 @@ class Daemon:
         watch: asyncio.Task[int] | None = None
         stop: asyncio.Task[Any] | None = None
         try:
-            server = await self._until_stop(self.start_server())
+            server = await result_unless(self._stop, self.start_server())
             if server is not None:
                 watch = asyncio.create_task(self._watch(server, plugins))
                 stop = asyncio.create_task(self._stop.wait())
@@ -197,19 +196,6 @@ class Daemon:
             self._run_dir.write_addresses(content)
         except OSError as error:
             _LOG.error("host.json cannot be written: %s; make room in %s", error.strerror, self._paths.folder)
-
-    async def _until_stop(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """The result of ``work``, or None when a signal came first."""
-        task = asyncio.ensure_future(work)
-        stop = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
-            return await task if task.done() else None
-        finally:
-            discard(stop)
-            if not task.done():
-                discard(task)
-                await asyncio.wait([task])
 
     async def _drain(self) -> float:
         """Not ready, then drain; the seconds that the processes should get for ending by themselves."""

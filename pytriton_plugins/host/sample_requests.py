@@ -60,7 +60,7 @@ def calls(declaration: ModelDeclaration, address: str, ports: Ports, *, over_htt
 
 
 def example_call(declaration: ModelDeclaration) -> list[str]:
-    """What ``pytriton-host infer`` takes for one request: the model, and its needed inputs as NAME=VALUE.
+    """The arguments of ``pytriton-host infer`` for one request: the model, and its needed inputs as NAME=VALUE.
 
     Nothing for a model whose inputs are too large for a command line.
     """
@@ -81,7 +81,7 @@ def _can_be_sampled(needed: Sequence[Tensor]) -> bool:
 
 
 def _can_be_made(needed: Sequence[Tensor]) -> bool:
-    """Whether `infer` makes them all: bfloat16 needs ml_dtypes, and does not come from a file."""
+    """Whether `infer` can make all of them: bfloat16 needs ml_dtypes, and cannot come from a file."""
     return not any(tensor.dtype.triton == "BF16" and (tensor.dtype.is_raw or _is_large(tensor)) for tensor in needed)
 
 
@@ -182,7 +182,7 @@ def _curl(declaration: ModelDeclaration, base: str, needed: Sequence[Tensor], fi
 
 
 def _curl_json(declaration: ModelDeclaration, base: str, needed: Sequence[Tensor]) -> str:
-    """By `generate` where its JSON can name the inputs: it is the shorter one. Nothing where there is no way."""
+    """The shorter form by `generate` if its JSON can name the inputs; empty if JSON cannot carry them."""
     if not _NOT_IN_GENERATE & {tensor.name for tensor in needed}:
         one = {tensor.name: _items(tensor) if tensor.shape else _items(tensor)[0] for tensor in needed}
         command = f"curl -sN {base}/generate_stream" if declaration.streams else f"curl -s {base}/generate"

@@ -33,7 +33,7 @@ _NOT_CAUGHT = (signal.SIGKILL, signal.SIGSTOP)
 
 
 class SignalTarget(Protocol):
-    """What signals ask of the daemon."""
+    """The daemon, as signals see it."""
 
     def begin_stop(self) -> None:
         """Stop in order."""

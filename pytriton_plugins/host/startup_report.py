@@ -1,4 +1,4 @@
-"""What the operator sees: progress, then a table, and lines to paste for each model."""
+"""The start on the operator's terminal: progress, then a table, and lines to paste for each model."""
 
 from __future__ import annotations
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from pytriton_plugins.errors import PytritonPluginsError
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger("pytriton.host")
 
@@ -17,6 +19,20 @@ def background(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     task = asyncio.get_running_loop().create_task(work)
     task.add_done_callback(consume)
     return task
+
+
+async def result_unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of ``work``; None if ``event`` comes first, and ``work`` has ended by then."""
+    task = asyncio.ensure_future(work)
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        return await task if task.done() else None
+    finally:
+        discard(waiting)
+        if not task.done():
+            discard(task)
+            await asyncio.wait([task])
 
 
 def discard(*tasks: asyncio.Future[Any] | None) -> None:

@@ -38,7 +38,7 @@ def memory(called: Called, tmp_path: Path) -> Callable[[str], str]:
 
 
 @pytest.mark.parametrize(
-    ("configuration", "said"),
+    ("configuration", "expected"),
     [
         ("", "ok   memory: 32.0 MiB of shared memory for 2 models at start"),
         ('[models.small.shm]\ninitial = "64MiB"\n', "ok   memory: 80.0 MiB of shared memory for 2 models at start"),
@@ -49,8 +49,8 @@ def memory(called: Called, tmp_path: Path) -> Callable[[str], str]:
         ('[models.small.shm]\ninitial = "9TiB"\nmax = "9TiB"\n', "bad  memory: 9437200.0 MiB of shared memory"),
     ],
 )
-def test_memory_counts_what_each_model_gets(memory: Callable[[str], str], configuration: str, said: str) -> None:
-    assert memory(configuration).startswith(said)
+def test_memory_counts_what_each_model_gets(memory: Callable[[str], str], configuration: str, expected: str) -> None:
+    assert memory(configuration).startswith(expected)
 
 
 CLASS = """
@@ -72,7 +72,7 @@ def plain(x):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "expected"),
     [
         ("[models.Scaled.settings]\nweights = 'w'\n", ""),
         ("", "[models.Scaled.settings]: __init__ of Scaled needs weights; set it there"),
@@ -91,18 +91,18 @@ def plain(x):
     ],
 )
 def test_settings_that_do_not_fit_are_found_before_anything_is_served(
-    called: Called, tmp_path: Path, settings: str, said: str
+    called: Called, tmp_path: Path, settings: str, expected: str
 ) -> None:
     (tmp_path / "model.py").write_text(CLASS)
     (tmp_path / "pytriton-host.toml").write_text(settings)
     ran = called("check", "model.py", *ANY_PORTS)
     (line,) = [line for line in ran.out.splitlines() if "model.py" in line]
-    assert (ran.code, line[:3]) == ((1, "bad") if said else (0, "ok "))
-    assert line.endswith(said)
+    assert (ran.code, line[:3]) == ((1, "bad") if expected else (0, "ok "))
+    assert line.endswith(expected)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         ((), "ok   drain: delay 0 + time-out 30 + 3 s to end everything, no grace period is named"),
         (
@@ -116,9 +116,9 @@ def test_settings_that_do_not_fit_are_found_before_anything_is_served(
         ),
     ],
 )
-def test_a_stop_within_its_time(called: Called, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+def test_a_stop_within_its_time(called: Called, tmp_path: Path, options: tuple[str, ...], expected: str) -> None:
     (tmp_path / "model.py").write_text(MODEL)
-    assert said in called("check", "model.py", *ANY_PORTS, *options).out.splitlines()
+    assert expected in called("check", "model.py", *ANY_PORTS, *options).out.splitlines()
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])

@@ -153,9 +153,9 @@ def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
         install(tmp_path, f"acme-{name}", groups, **{f"acme_{name}": COMMANDS.format(body=body)})
     done = call_host("check", *ONLY, "--import-timeout=4", env={"PYTHONPATH": path_with(tmp_path)}, timeout=60)
     told = [line for line in done.stdout.splitlines() if "hook plugin " in line and "acme-" in line]
-    said = {line.partition("plugin ")[2].partition(" (")[0]: line for line in told}
+    verdicts = {line.partition("plugin ")[2].partition(" (")[0]: line for line in told}
     assert done.returncode == 1
-    assert {name: line.partition("1.0): ")[2] for name, line in said.items()} == {
+    assert {name: line.partition("1.0): ")[2] for name, line in verdicts.items()} == {
         "raises": "pytriton_add_commands raised ValueError: no [red] \\x1b[31m; fix or uninstall it",
         "wrong": "pytriton_add_commands answered 'greet'; it must return Command or None; fix or uninstall it",
         "ends": "its pytriton_add_commands ends the process with exit code 3; fix or uninstall it",
@@ -166,4 +166,4 @@ def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
         "second": "pytriton_add_commands adds same, and so does hook plugin first (acme-first 1.0): neither is taken; "
         "fix or uninstall it",
     }
-    assert [line[:3] for name, line in said.items() if name != "first"] == ["bad"] * 7
+    assert [line[:3] for name, line in verdicts.items() if name != "first"] == ["bad"] * 7

@@ -98,8 +98,8 @@ def test_a_liveness_verdict(tmp_path: Path) -> None:
         with subprocess.Popen(command) as client:
             wait_until(lambda: Path(f"{gate}.pid").exists(), 10, "the request is in flight")
             (tmp_path / "dead").touch()
-            said = "pytriton-host: not alive: guard (acme-guard 1.0): there is a file dead and \\x1b[31m\n"
-            wait_until(lambda: health("live", folder) == (1, said), 10, "it says that it is not alive")
+            output = "pytriton-host: not alive: guard (acme-guard 1.0): there is a file dead and \\x1b[31m\n"
+            wait_until(lambda: health("live", folder) == (1, output), 10, "it says that it is not alive")
             gate.write_bytes(b"")
             assert host.process.wait(20) == 1
             client.wait(20)
@@ -138,16 +138,18 @@ def test_which_host_is_asked(tmp_path: Path) -> None:
         done = call_host("health", "ready", *options, env=env)
         return done.returncode, done.stderr
 
-    code, said = ask()
+    code, output = ask()
     assert code == 1
-    assert said.startswith("pytriton-host: no pytriton-host of this user runs; if it was started with --run-dir, name")
+    assert output.startswith(
+        "pytriton-host: no pytriton-host of this user runs; if it was started with --run-dir, name"
+    )
     with run_host(SCALARS, env=env) as first:
         assert ask() == (0, "")
         with run_host(SCALARS, env=env) as second:
             pids = sorted([first.process.pid, second.process.pid])
-            code, said = ask()
+            code, output = ask()
             assert code == 1
-            first_line, *lines = said.splitlines()
+            first_line, *lines = output.splitlines()
             assert first_line == (
                 "pytriton-host: several pytriton-hosts run; choose one with --pid PID or --run-dir DIR"
             )

@@ -142,9 +142,9 @@ def test_watching_ends_with_the_host(host: RunningHost, folder: Path) -> None:
         assert 0.5 < seen[1]["uptime"] - seen[0]["uptime"] < 60
         host.process.kill()
         assert watching.wait(10) == 1
-        said = watching.stderr.read()
-    assert said.startswith(f"pytriton-host: the pytriton-host with pid {host.process.pid} does not answer: ")
-    assert said.count("\n") == 1
+        output = watching.stderr.read()
+    assert output.startswith(f"pytriton-host: the pytriton-host with pid {host.process.pid} does not answer: ")
+    assert output.count("\n") == 1
 
 
 def test_watching_is_ended_by_an_interrupt(host: RunningHost, folder: Path) -> None:

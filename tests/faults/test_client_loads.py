@@ -114,8 +114,8 @@ def test_a_load_that_fails(site: Site) -> None:
         triton.load_model("plus")
         wait_until(lambda: "OSError: the disk is gone" in site.reasons()[0], 30, "the reason is shown")
         wait_until(lambda: not triton.is_model_ready("plus"), 30, "Triton lets go of it")
-    said = site.reasons()[0]
-    assert said.startswith("a client of Triton's API loaded it, which failed: plugin ")
+    why = site.reasons()[0]
+    assert why.startswith("a client of Triton's API loaded it, which failed: plugin ")
     assert site.host.log.count("model command failed: plugin ") == 1
     site.file.write_text(PLUS.format(more=2))
     assert site.call("models", "load", "plus").returncode == 0

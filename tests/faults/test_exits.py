@@ -37,8 +37,10 @@ def ask(host: RunningHost, model: str, what: str) -> tuple[int, str]:
 def test_the_log_says_that_the_callable_called_sys_exit(host: RunningHost, model: str) -> None:
     pid, _ = ask(host, model, "")
     assert ask(host, model, "5") == (0, f"model {model}: {IN_FLIGHT}")
-    said = f"model {model}: its worker {pid} ended with exit code 5: its callable called sys.exit(5); starting another"
-    wait_until(lambda: said in host.log, what="the log says how the worker ended")
+    message = (
+        f"model {model}: its worker {pid} ended with exit code 5: its callable called sys.exit(5); starting another"
+    )
+    wait_until(lambda: message in host.log, what="the log says how the worker ended")
     assert f"model {model}: its callable called sys.exit(5); this worker ends" in host.log
     assert ask(host, model, "")[0] not in (0, pid)
 
@@ -93,8 +95,8 @@ def test_a_long_text_that_is_not_ascii_reaches_clients(host: RunningHost, model:
 def test_a_kill_by_the_daemon_is_told_as_such(host: RunningHost, model: str, why: str) -> None:
     """SIGKILL alone is what the kernel sends when memory is short."""
     assert ask(host, model, "")[1]
-    said = f"ended with a kill by the daemon: {why}; starting another"
-    wait_until(lambda: said in host.log, what="the log says why")
+    message = f"ended with a kill by the daemon: {why}; starting another"
+    wait_until(lambda: message in host.log, what="the log says why")
 
 
 AT_SET_UP = """
@@ -134,12 +136,12 @@ def test_an_exit_at_the_set_up_is_told_as_such(tmp_path: Path) -> None:
         tmp_path / "at_set_up.py", options=["--optional=Leaves", "--optional=Interrupted", "--optional=warmed"]
     ) as host:
         assert infer(host, "grpc", "well", {"x": np.ones((1, 1), np.float32)})["y"].tolist() == [[1]]
-        for said in (
+        for message in (
             "model Leaves: set-up: its __init__ called sys.exit('no weights')",
             "model Interrupted: set-up: its __init__ raised KeyboardInterrupt",
             "model warmed: warm-up: its callable called sys.exit(3)",
         ):
-            wait_until(lambda said=said: said in host.log, what=said)  # type: ignore[misc]
+            wait_until(lambda message=message: message in host.log, what=message)  # type: ignore[misc]
 
 
 def test_no_end_looks_like_a_lack_of_memory(host: RunningHost) -> None:

@@ -57,10 +57,10 @@ def test_the_errors_of_a_model_that_configures_logging_itself_reach_the_log_and_
     with run_host(MODELS / "configures.py", options=["--log-level=debug", f"--run-dir={folder}"]) as host:
         assert attempt(host, "grpc", "configures", {"x": np.ones((1, 1), np.float32)}).error == "ValueError: no luck"
         wait_until(lambda: "ValueError: no luck" in host.log, what="the log has the error")
-        said = re.findall(r"(\w+) +pytriton.worker: configures\[\d+\]: (.*)", host.log)
-        assert ("DEBUG", "configures: called with 1 rows") in said
-        assert ("INFO", "(rewritten once)  50%|##  |") in said
-        assert ("ERROR", "model configures: a request failed") in said
+        messages = re.findall(r"(\w+) +pytriton.worker: configures\[\d+\]: (.*)", host.log)
+        assert ("DEBUG", "configures: called with 1 rows") in messages
+        assert ("INFO", "(rewritten once)  50%|##  |") in messages
+        assert ("ERROR", "model configures: a request failed") in messages
         status = json.loads(call_host("status", f"--run-dir={folder}", "--json").stdout)
     (error,) = status["errors"]
     assert error["message"].startswith("model configures: a request failed")

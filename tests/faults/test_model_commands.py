@@ -193,14 +193,14 @@ def test_an_unloaded_model_is_loaded_again(site: Site, file: Path) -> None:
 
 def test_a_load_that_fails_leaves_it_unloaded_and_the_host_ready(site: Site, file: Path) -> None:
     assert site.models("unload", "plus").returncode == 0
-    for content, said in (
+    for content, message in (
         ("def (\n", "SyntaxError"),
         (CLASS.format(setup="raise OSError('no weights')"), "no weights"),
     ):
         file.write_text(content)
         done = site.models("load", "plus")
         assert (done.returncode, done.stdout) == (1, "")
-        assert said in done.stderr.splitlines()[-1]
+        assert message in done.stderr.splitlines()[-1]
         assert site.model("plus")["unloaded"] is True
         assert site.health() == (0, "")
     file.write_text(plus(3))
@@ -253,7 +253,7 @@ def test_reloading_under_load(site: Site, file: Path, change: Callable[[int], st
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("raise OSError('no\\nlibrary')\n", "no library"),
         (CLASS.format(setup="raise OSError('no weights')"), "no weights"),
@@ -261,13 +261,13 @@ def test_reloading_under_load(site: Site, file: Path, change: Callable[[int], st
     ],
     ids=["import", "set-up", "gone"],
 )
-def test_a_reload_that_fails_leaves_the_old_one(site: Site, file: Path, content: str, said: str) -> None:
+def test_a_reload_that_fails_leaves_the_old_one(site: Site, file: Path, content: str, message: str) -> None:
     file.write_text(content)
     done = site.models("reload", "plus")
     assert (done.returncode, done.stdout) == (1, "")
     last = done.stderr.splitlines()[-1]
     assert last.startswith("pytriton-host: ")
-    assert said in last
+    assert message in last
     assert site.answer() == 1
     assert site.host.status("/v2/health/ready") == 200
     file.write_text(plus(4))
@@ -336,11 +336,11 @@ def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> 
     options = [f"--run-dir={folder}", "--no-plugin=add-sub", "--no-plugin=file-type"]
     with run_host(options=options, env=env) as host:
         site = Site(host, folder)
-        said = site.models("load", "two").stderr.splitlines()[-1]
-        assert said.startswith("pytriton-host: no plugin has an enabled model named two")
+        message = site.models("load", "two").stderr.splitlines()[-1]
+        assert message.startswith("pytriton-host: no plugin has an enabled model named two")
         install(three, "acme-three", {group: {"acme-three": "acme_three"}}, acme_three="raise OSError('broken')")
-        said = site.models("load", "acme-three").stderr.splitlines()[-1]
-        assert said.startswith("pytriton-host: plugin acme-three (acme-three 1.0): ")
+        message = site.models("load", "acme-three").stderr.splitlines()[-1]
+        assert message.startswith("pytriton-host: plugin acme-three (acme-three 1.0): ")
         assert site.health() == (0, "")
         install(two, "acme-two", {group: {"acme-two": "acme_two"}}, acme_two=plus(2, "two"))
         watch = watched(host, "one", lambda: site.models("load", "two").check_returncode())
@@ -349,8 +349,8 @@ def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> 
         assert site.models("unload", "two").returncode == 0
         assert site.models("load", "two").returncode == 0
         assert site.answer("two") == 2
-        said = site.models("load", "acme-one").stderr.splitlines()[-1]
-        assert said == "pytriton-host: model one version 1: served already"
+        message = site.models("load", "acme-one").stderr.splitlines()[-1]
+        assert message == "pytriton-host: model one version 1: served already"
         for change in ("unload", "reload"):
             assert site.models(change, "acme-one").stderr == (
                 "pytriton-host: acme-one is a plugin, not a model; name one of its models: one\n"

@@ -81,27 +81,29 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningH
 
 
 @pytest.mark.parametrize(
-    ("said", "reason", "limit"),
+    ("verdict_text", "reason", "limit"),
     [
         ("no", "guard (acme-guard 1.0): the file says no", 1.0),
         ("raise", "guard (acme-guard 1.0): pytriton_check_readiness raised OSError: the disk is gone", 1.0),
         ("hang", f"health checks take longer than 0.5 s; the slowest: {GUARD}: pytriton_check_readiness", 1.0),
     ],
 )
-def test_a_hook_holds_readiness_back(verdict: tuple[RunningHost, Path], said: str, reason: str, limit: float) -> None:
+def test_a_hook_holds_readiness_back(
+    verdict: tuple[RunningHost, Path], verdict_text: str, reason: str, limit: float
+) -> None:
     host, file = verdict
     assert host.status("/v2/health/ready") == 200
-    replace(file, said)
+    replace(file, verdict_text)
     wait_until(lambda: host.status("/v2/health/ready") == 400, limit, "not ready")
     assert host.status("/v2/health/live") == 200
     wait_until(lambda: f"not ready: {reason}" in host.log, what="the log says why")
     assert infer(host, "grpc", "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]
     replace(file, "yes")
-    if said == "hang":
+    if verdict_text == "hang":
         file.with_suffix(".fifo").write_bytes(b"")
     wait_until(lambda: host.status("/v2/health/ready") == 200, limit, "ready again")
     wait_until(lambda: "INFO    pytriton.health: ready" in host.log, what="the log says that too")
-    if said == "hang":
+    if verdict_text == "hang":
         took = (
             r"hook plugin guard \(acme-guard 1\.0\): pytriton_check_readiness took \d+\.\d s; the health checks of all"
         )

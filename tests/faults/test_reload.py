@@ -160,8 +160,8 @@ def test_a_change_that_not_every_worker_can_set_up(file: Path, tmp_path: Path) -
 
         wait_until(lambda: len(answers()) == 2, 20, "both workers answer")
         file.write_text(CLASS.format(setup=f"open({str(tmp_path / 'only-once')!r}, 'x').close()", number=2))
-        said = "model plus: 1 of its 2 workers serve the change, and the others serve on as they were"
-        wait_until(lambda: said in host.log, 20, "the log says so")
+        message = "model plus: 1 of its 2 workers serve the change, and the others serve on as they were"
+        wait_until(lambda: message in host.log, 20, "the log says so")
         wait_until(lambda: len(left := answers()) == 2 and 2 in left, 20, "both versions answer")
         assert host.status("/v2/health/ready") == 200
 

@@ -29,7 +29,7 @@ PLUGIN = """
     def own(x):
         return x + {number}
 """
-TOO = r"its model same version 1 comes from {} \(acme-"
+TOO = r"its model same version 1 also comes from {} \(acme-"
 X = {"x": np.array([[10]])}
 SAID = (
     "model same version 1 comes from plug-1 (acme-1 1.0) (acme_1) and plug-2 (acme-2 1.0) (acme_2); disable one of them"

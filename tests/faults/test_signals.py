@@ -40,8 +40,8 @@ def test_a_hang_up_stops_in_order_and_stray_signals_do_nothing(tmp_path: Path) -
     with run_host(LIFE, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
         for number in STRAY:
             host.process.send_signal(number)
-        said = [f"{number.name} is ignored; SIGTERM stops the daemon" for number in STRAY]
-        wait_until(lambda: all(line in host.log for line in said), 30, "each is logged")
+        messages = [f"{number.name} is ignored; SIGTERM stops the daemon" for number in STRAY]
+        wait_until(lambda: all(line in host.log for line in messages), 30, "each is logged")
         host.process.send_signal(signal.SIGHUP)
         wait_until(lambda: "stopping" in host.log, 30, "it stops")
         host.process.send_signal(signal.SIGHUP)

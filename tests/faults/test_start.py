@@ -72,8 +72,8 @@ def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
         code, lines = ended(host)
         assert mark.processes() == {}
     assert code == 1
-    said = [line for line in lines if line.startswith("pytriton-host: ")]
-    assert said == [
+    messages = [line for line in lines if line.startswith("pytriton-host: ")]
+    assert messages == [
         "pytriton-host: tritonserver ended at its start with exit code 4; "
         "its last lines: first / cannot load libmissing.so.7 / bye"
     ]

@@ -86,8 +86,8 @@ def test_what_waits_for_its_turn(host: RunningHost, folders: list[Path], mark: M
         if str(file) in command:
             os.kill(pid, signal.SIGKILL)
     wait_until((first / "begun").exists, 30, "the first of the four comes back")
-    said = "it has no live worker, and the next one waits for its turn to start"
-    wait_until(lambda: why_not(tmp_path, "first") == said, 30, said)
+    why = "it has no live worker, and the next one waits for its turn to start"
+    wait_until(lambda: why_not(tmp_path, "first") == why, 30, why)
     assert (first / "begun").read_text() == "x", "only one of the four has begun"
     (first / "go").touch()
     host.wait_ready()

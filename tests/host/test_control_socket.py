@@ -45,7 +45,7 @@ async def answering(folder: Path) -> AsyncIterator[str]:
         control.close()
 
 
-async def said(path: str, data: bytes) -> list[Any]:
+async def responses(path: str, data: bytes) -> list[Any]:
     """All that is answered to ``data`` until the host ends the connection, or has no more to say."""
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(data)
@@ -66,7 +66,7 @@ def line(**question: Any) -> bytes:
 
 async def answers(folder: Path, data: bytes) -> list[Any]:
     async with answering(folder) as path:
-        return await asyncio.wait_for(said(path, data), 10)
+        return await asyncio.wait_for(responses(path, data), 10)
 
 
 def test_questions_are_answered_one_after_the_other(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest
                     writer.write(line(command="echo", text="x" * (1 << 18)))
                     await asyncio.wait_for(writer.drain(), 10)
             writer.close()
-            assert await said(path, line(command="echo", text="next")) == [{"said": "next"}]
+            assert await responses(path, line(command="echo", text="next")) == [{"said": "next"}]
 
     asyncio.run(deaf())
 
@@ -147,12 +147,12 @@ def test_more_connections_than_may_be_are_ended(tmp_path: Path) -> None:
             for reader, writer in held:
                 writer.write(line(command="echo", text="a"))
                 await reader.readline()
-            refused = await said(path, line(command="echo", text="b"))
+            refused = await responses(path, line(command="echo", text="b"))
             for reader, writer in held:
                 writer.write_eof()
                 await reader.read()
                 writer.close()
-            return refused, await said(path, line(command="echo", text="c"))
+            return refused, await responses(path, line(command="echo", text="c"))
 
     assert asyncio.run(asyncio.wait_for(crowd(), 20)) == ([], [{"said": "c"}])
 

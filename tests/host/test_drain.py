@@ -85,7 +85,7 @@ def test_what_is_set_stays(tmp_path: Path, flags: Flags, expected: Drain) -> Non
 
 
 @pytest.mark.parametrize(
-    ("flags", "answer", "said"),
+    ("flags", "answer", "message"),
     [
         (
             {},
@@ -101,10 +101,12 @@ def test_what_is_set_stays(tmp_path: Path, flags: Flags, expected: Drain) -> Non
         ),
     ],
 )
-def test_an_answer_that_does_not_fit_names_its_plugin(tmp_path: Path, flags: Flags, answer: Drain, said: str) -> None:
+def test_an_answer_that_does_not_fit_names_its_plugin(
+    tmp_path: Path, flags: Flags, answer: Drain, message: str
+) -> None:
     with pytest.raises(HookError) as raised:
         drain(tmp_path, flags, answer)
-    assert str(raised.value) == f"hook plugin under-test: pytriton_choose_drain: grace-period {said}"
+    assert str(raised.value) == f"hook plugin under-test: pytriton_choose_drain: grace-period {message}"
 
 
 @pytest.mark.parametrize("answers", [(), (None,), (Drain(5, 1, None),)])
@@ -125,7 +127,7 @@ def test_a_drain_of_something_else_than_seconds(fields: dict[str, object]) -> No
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         ("8", " answered 8; it must return Drain or None; fix or uninstall it"),
         (
@@ -139,13 +141,13 @@ def test_a_drain_of_something_else_than_seconds(fields: dict[str, object]) -> No
         ),
     ],
 )
-def test_a_wrong_answer_ends_the_start_in_one_line(tmp_path: Path, answer: str, said: str) -> None:
+def test_a_wrong_answer_ends_the_start_in_one_line(tmp_path: Path, answer: str, message: str) -> None:
     source = "from pytriton_plugins import hookimpl\nfrom pytriton_plugins.values import Drain\n\n\n@hookimpl\n"
     source += f"def pytriton_choose_drain():\n    return {answer}\n"
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=source)
     ports = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
     env = {"PYTHONPATH": path_with(tmp_path)}
-    line = f"hook plugin guard (acme-guard 1.0): pytriton_choose_drain{said}"
+    line = f"hook plugin guard (acme-guard 1.0): pytriton_choose_drain{message}"
     done = call_host("serve", "--plugin=add-sub", *ports, env=env)
     assert (done.returncode, done.stderr.splitlines()) == (1, [f"pytriton-host: {line}"])
     done = call_host("check", "--plugin=add-sub", *ports, env=env)

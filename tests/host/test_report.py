@@ -56,14 +56,14 @@ def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureF
         StartupReport(host.registry, log).show_models(
             host.config.address, PORTS, host.listening_ports, ["plugin [red]: no module [x]"]
         )
-    said = capfd.readouterr().out
+    output = capfd.readouterr().out
     for text in (
         "HTTP http://[fe80::1]:8000   gRPC [fe80::1]:8001   metrics http://[fe80::1]:8002/metrics",
         "models[gpu].py",
         "no module [x]",
         "not ready: plugin [red]: no module [x]",
     ):
-        assert text in said
+        assert text in output
 
 
 def test_hundreds_of_plugins_cost_the_loop_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

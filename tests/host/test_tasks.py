@@ -1,4 +1,4 @@
-"""Tasks that nobody awaits any more: what they end with is taken in, and asyncio has nothing to complain of."""
+"""Tasks that are not awaited: their errors are logged, and asyncio has nothing to complain of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytriton_plugins.errors import ServerGone
-from pytriton_plugins.host.tasks import background, consume, discard
+from pytriton_plugins.host.tasks import background, consume, discard, result_unless
 from pytriton_plugins.testing.host import complaints
 
 
@@ -51,16 +51,16 @@ async def left(error: Exception) -> None:
 
 def complained(work: Any) -> list[str]:
     """What asyncio says of it."""
-    said: list[str] = []
+    logged: list[str] = []
 
     async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context["message"]))
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context["message"]))
         await work
         gc.collect()
         await asyncio.sleep(0)
 
     asyncio.run(main())
-    return said
+    return logged
 
 
 @pytest.mark.parametrize("way", [cancelled, over, in_the_background, left], ids=lambda way: way.__name__)
@@ -84,3 +84,23 @@ def test_a_task_left_to_nobody_is_found_in_a_log() -> None:
     lost = "/x/health.py:3: RuntimeWarning: coroutine 'look' was never awaited"
     theirs = "2026-11-30 08:21:57,160 INFO    pytriton.worker: m[3]: RuntimeWarning: coroutine 'f' was never awaited"
     assert complaints("\n".join([text, json, lost, theirs])) == [text, json, lost]
+
+
+@pytest.mark.parametrize("event_first", [False, True])
+def test_work_ends_before_its_result_is_given_up(event_first: bool) -> None:
+    ended: list[str] = []
+
+    async def work(event: asyncio.Event) -> str:
+        try:
+            if event_first:
+                event.set()
+                await asyncio.Event().wait()
+            return "done"
+        finally:
+            ended.append("work")
+
+    async def main() -> tuple[str | None, list[str]]:
+        event = asyncio.Event()
+        return await result_unless(event, work(event)), list(ended)
+
+    assert asyncio.run(main()) == (None if event_first else "done", ["work"])

@@ -18,10 +18,10 @@ FAR = 60.0
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Its result; no task is left, and asyncio has nothing to complain of."""
-    said: list[str] = []
+    problems: list[str] = []
 
     async def main() -> T:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context["message"]))
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: problems.append(context["message"]))
         result = await work
         assert asyncio.all_tasks() == {asyncio.current_task()}
         gc.collect()
@@ -31,7 +31,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(main())
     finally:
-        assert said == []
+        assert problems == []
 
 
 class Work:

@@ -1,1 +1,1 @@
-"""What operators and clients ask of the running daemon: its control socket, and what it answers there."""
+"""The control socket of the running daemon, and the commands that it answers, in the daemon's event loop."""

@@ -82,7 +82,7 @@ class Handlers:
         return one_line(name, 200), version, float(timeout)
 
     async def _finish(self, work: Coroutine[Any, Any, list[str]], timeout: float) -> Mapping[str, Any]:
-        """What was done in time. Work that is late goes on: half of a change is not a state to be left in."""
+        """The result of ``work``. Work that is late goes on: half of a change is not a state to be left in."""
         task = asyncio.ensure_future(work)
         self._running.add(task)
         task.add_done_callback(self._ended)

@@ -38,7 +38,7 @@ class ModelFinder:
         return [model for model in models if version is None and name in model.reference.names]
 
     def why_unknown(self, name: str, version: int | None, problem: str, remedy: str = "") -> str:
-        """What is wrong with a name that has no model: its version, that it is a plugin's, or ``problem``."""
+        """Explain a name without a model: the version is wrong, the name is a plugin's, or ``problem``."""
         models = self._registry.models.values()
         versions = sorted(model.declaration.version for model in models if model.name == name)
         if versions:

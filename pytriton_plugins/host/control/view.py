@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DaemonView(Protocol):
-    """What commands ask of the daemon."""
+    """The daemon, as commands see it."""
 
     errors: RecentErrors
     found: FoundServer

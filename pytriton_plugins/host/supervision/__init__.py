@@ -1,1 +1,1 @@
-"""Which plugins and models there are, and the life of each served model."""
+"""Plugins and models: their registry, and a supervisor for each served model. It runs in the daemon's event loop."""

@@ -1,4 +1,4 @@
-"""What supervision asks of those above it: the supervisor of a model its registry, the registry the daemon."""
+"""Protocols of the callers of supervision: the registry as a supervisor sees it, the daemon as the registry does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ServedModel(Protocol):
-    """A model as Triton loads it."""
+    """A model, as the loader sees it."""
 
     number: int
     reference: ModelReference
@@ -39,7 +39,7 @@ class ChangeListener(Protocol):
 
 
 class DaemonControl(ChangeListener, Protocol):
-    """What can be asked of the daemon."""
+    """The daemon, as the registry sees it."""
 
     def stop(self, reason: str) -> None:
         """Stop in order, with ``reason`` and exit code 1."""
@@ -49,7 +49,7 @@ class DaemonControl(ChangeListener, Protocol):
 
 
 class ModelContext(DaemonControl, Protocol):
-    """What the supervisor of a model needs of its registry."""
+    """The registry, as the supervisor of a model sees it."""
 
     resolver: ModelResolver
     hooks: HookManager

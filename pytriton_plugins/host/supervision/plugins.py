@@ -1,4 +1,4 @@
-"""Imports model plugins in workers, and says what each has to serve, or why it has nothing."""
+"""Imports model plugins in workers: their models, or the reason why there are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model plugins there are, and what is known of each."""
+"""The model plugins that there are, and a record of each."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def as_installed(reference: ModelReference) -> ModelReference:
 
 
 def warn_of_unknown_names(config: HostConfig, records: Sequence[PluginRecord]) -> None:
-    """Names in the configuration that no model has; a plugin without models may be the one that has them."""
+    """Log names in the configuration that no model has, once all plugins are imported: a broken one may have them."""
     if all(record.declared for record in records):
         models = frozenset().union(*(record.declared for record in records))
         plugins = frozenset().union(*(record.reference.names for record in records))

@@ -1,4 +1,4 @@
-"""The plugins, models and workers of one host, and what they and the links ask of it."""
+"""The plugins, models and workers of one host."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class ModelRegistry:
     # For the readiness checks.
 
     def verdicts(self) -> list[NamedVerdict]:
-        """Of each required plugin that is broken, and of each required model."""
+        """A verdict for each required plugin that is broken, and for each required model."""
         broken = [
             NamedVerdict(f"plugin {record.reference.plugin}", Verdict(False, record.error))
             for record in self.records
@@ -203,7 +203,7 @@ class ModelRegistry:
     def worker_is_ready(self, worker: WorkerProcess) -> None:
         self._notifier.notify(self.hooks.on_worker_ready, worker.info)
 
-    # What the links ask for.
+    # Reports of workers and the backend.
 
     def on_backend_need(self, message: LinkMessage) -> None:
         model = next((model for model in self.all_models() if model.number == message.model), None)

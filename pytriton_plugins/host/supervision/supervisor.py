@@ -48,7 +48,7 @@ class SwapResult(NamedTuple):
 
 
 class ModelSupervisor:
-    """Keeps ``workers`` workers of one model alive and connected. A dead one costs what was in flight with it only."""
+    """Keeps the workers of one model alive and connected. The end of one costs only the requests that it runs."""
 
     _numbers = itertools.count(1)
 
@@ -88,7 +88,7 @@ class ModelSupervisor:
         return self.declaration.name
 
     def start(self, first: WorkerProcess | None) -> None:
-        """Have as many workers as are wanted serve the model, ``first`` among them if it has imported the plugin."""
+        """Start the workers; ``first`` is one that has imported the plugin."""
         workers: list[WorkerProcess | None] = [first, *[None] * (self.worker_count - 1)]
         self._places = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
 
@@ -111,11 +111,11 @@ class ModelSupervisor:
         return self._host.turns.awaits(self)
 
     async def swap(self, reference: ModelReference, first: WorkerProcess | None) -> SwapResult:
-        """Have fresh workers in place of all that are live, ``first`` among them, until one of them does not come.
+        """Replace the live workers by fresh ones, ``first`` among them, until one of these fails.
 
         ``reference``: the plugin as it is installed by now.
 
-        Each old one goes when its successor is connected, and finishes what it has. Without a live worker ``first`` is
+        An old worker gets no more batches once its successor is connected. Without a live worker ``first`` is
         dismissed: the next one imports the change anyway.
         """
         before, self.reference = self.reference, reference
@@ -138,7 +138,7 @@ class ModelSupervisor:
         return SwapResult(len(live), len(live))
 
     def retire(self) -> None:
-        """Let every worker finish what it has; no other comes."""
+        """Have every worker finish its batches, and start no other."""
         self._is_over = True
         for worker in self.live.workers:
             self.live.retire(worker)
@@ -149,7 +149,7 @@ class ModelSupervisor:
         self.gone.set()
 
     def take_out(self, reason: str = UNLOADED) -> None:
-        """Serve it no longer: requests that wait fail, those that run may finish, and no other worker comes."""
+        """Stop serving: requests that wait fail, those that run may finish, and no other worker is started."""
         self.error, self.unloaded = reason, True
         self._link.give_up(reason)
         self.retire()
@@ -165,7 +165,7 @@ class ModelSupervisor:
         self._allocator.allocate(request, answer)
 
     def lose(self, channel: int, *, late: bool) -> None:
-        """The backend has given up the worker behind a channel, or else it is another model's."""
+        """The backend has given up the worker behind a channel, which may be another model's."""
         worker = self.live.worker_of(channel)
         if worker is None:
             return
@@ -178,7 +178,7 @@ class ModelSupervisor:
             worker.end_soon()
 
     def cancel(self) -> None:
-        """Start no worker any more."""
+        """Start no more workers."""
         self._allocator.cancel()
         for place in self._places:
             place.cancel()
@@ -186,14 +186,14 @@ class ModelSupervisor:
     async def _keep_alive(
         self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None = None
     ) -> None:
-        """Have one place taken. On trial it is given up with a first worker that never served, and only the place."""
+        """Keep one worker running. With ``trial``, a first worker that never serves ends only this place."""
         history: deque[WorkerExit] = deque(maxlen=MAX_HISTORY)
         try:
             while not self.error and not self._is_over:
                 started, served = await self._serve_with(worker, trial)
                 worker = None
                 if (started and started.expected_to_end) or _is_open(trial):
-                    return  # another has taken its place, or keeps it
+                    return  # another worker has this place
                 if self.error or self._is_over:
                     return
                 if started is None:
@@ -207,7 +207,7 @@ class ModelSupervisor:
             self.give_up("internal error; see the daemon's log")
 
     async def _after(self, worker: WorkerProcess, history: deque[WorkerExit], *, served: bool) -> None:
-        """Do what hooks choose for the place of a worker that has ended."""
+        """Do what hooks choose after the end of a worker: start another, give the model up, or stop the host."""
         await worker.ended()
         assert worker.exit is not None
         chosen = self._host.hooks.choose_restart(worker.info, worker.exit, history)
@@ -220,7 +220,7 @@ class ModelSupervisor:
                 _LOG.warning("model %s: %s; starting another", self.name, ended, extra={"worker": worker.pid})
             await asyncio.sleep(action.after)
         elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
-            # A request that ends whoever runs it must not cost the model the workers that are well.
+            # A request that ends each worker that runs it must not cost the model its healthy workers.
             remedy = f"the other workers serve on, and another is started in {RESTARTS.longest:g} s"
             _LOG.error("model %s: %s; %s", self.name, action.reason, remedy)
             self.restarts += 1
@@ -251,8 +251,9 @@ class ModelSupervisor:
     async def _serve_with(
         self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None
     ) -> tuple[WorkerProcess | None, bool]:
-        """The life of a worker that has imported the plugin, or of a new one, None if it cannot be started; and whether
-        it has served. ``trial`` learns of the first that does.
+        """Run ``worker``, which has imported the plugin, or a new one until it ends.
+
+        Returns it, None if it could not be started, and whether it has served. ``trial`` gets the first that serves.
         """
         served, fresh = False, worker is None
         try:
@@ -324,7 +325,7 @@ class ModelSupervisor:
         self._host.changed()
 
     def give_up(self, reason: str) -> None:
-        """Serve the model no longer, and say why."""
+        """Stop serving for ``reason``."""
         _LOG.error("model %s: %s", self.name, reason)
         self.error = reason
         self._settled.set()
