@@ -1,4 +1,4 @@
-"""What one model becomes: the configuration overrides what hook plugins choose, and both override its declaration."""
+"""Resolves a model: the configuration overrides the choices of hook plugins, and both override its declaration."""
 
 from __future__ import annotations
 

@@ -125,6 +125,7 @@ class Daemon:
         return self._exit_code
 
     async def start_server(self) -> TritonServer:
+        """Start a tritonserver and connect it; raises ServerError or OSError."""
         settings = server_settings(self.config)
         server = await TritonServer.start(
             self.found,
@@ -145,6 +146,7 @@ class Daemon:
         return server
 
     async def server_ended(self) -> None:
+        """Release the server that has ended, and tell the models."""
         server = self.registry.running
         assert server is not None
         self.readiness.attach(None)

@@ -15,7 +15,7 @@ from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytriton_plugins.host.metrics.registry import Metrics
+    from pytriton_plugins.host.metrics.registry import MetricsRegistry
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
     from pytriton_plugins.host.triton.server import TritonServer
 
@@ -42,7 +42,7 @@ COUNTERS = {
 class MetricsSource(Protocol):
     """The metrics to export, and the models that the host's own ones are of."""
 
-    metrics: Metrics
+    metrics: MetricsRegistry
 
     def all_models(self) -> Iterable[ModelSupervisor]: ...
 
@@ -65,7 +65,7 @@ class MetricsExporter:
 
     async def run(self, server: TritonServer) -> None:
         """Send this server's backend all metrics, and those that change, until it ends."""
-        self._source.metrics.say_again()
+        self._source.metrics.resend()
         try:
             while server.child.running:
                 with contextlib.suppress(ServerError):
@@ -112,7 +112,7 @@ class MetricsExporter:
             self._source.metrics.show("counter", name, COUNTERS[name], model, count - (before or 0))
 
 
-async def _send(server: TritonServer, metrics: Metrics) -> None:
+async def _send(server: TritonServer, metrics: MetricsRegistry) -> None:
     try:
         for _ in range(_MAX_MESSAGES):
             if not (payload := metrics.payload()):
@@ -120,4 +120,4 @@ async def _send(server: TritonServer, metrics: Metrics) -> None:
             # No timeout: a server that does not read is sent no second message, and its end ends the wait.
             await server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload), timeout=None)
     except ServerError:
-        metrics.say_again()  # what was counted in that message is lost; what gauges show must not be
+        metrics.resend()  # what was counted in that message is lost; what gauges show must not be

@@ -42,7 +42,7 @@ def test_a_tritonserver_that_is_not_there(tmp_path: Path) -> None:
         code, (line,) = ended(host)
     assert code == 1
     assert f"tritonserver {tmp_path}/none (named by --tritonserver, its variable or the file)" in line
-    assert line.endswith("is no program that can be run; name another with --tritonserver")
+    assert line.endswith("not an executable program; name another with --tritonserver")
 
 
 def test_a_tritonserver_of_another_machine(tmp_path: Path) -> None:

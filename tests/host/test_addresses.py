@@ -63,7 +63,7 @@ def test_the_address_to_listen_on(name: str, address: str) -> None:
         # Python refuses to look for this at all.
         (
             "a..b",
-            "address a..b: it is no name of a machine; write an address of this machine, such as 127.0.0.1 or ::1",
+            "address a..b: not the name of a machine; write an address of this machine, such as 127.0.0.1 or ::1",
         ),
     ],
 )

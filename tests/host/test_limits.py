@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.host.memory.system_limits import NO_LIMIT, committable, swappable
-from pytriton_plugins.host.system.resource_limits import LEAST_STACK, STACK, Demand, limits
+from pytriton_plugins.host.system.resource_limits import MIN_STACK, STACK, Demand, limits
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 from tests.support.paths import MODELS
@@ -155,5 +155,5 @@ def test_what_is_needed_grows_with_what_is_served() -> None:
     few, many = ({each.subject: each.needed for each in limits(demand)} for demand in (Demand(1, 1), Demand(3, 12)))
     assert many["descriptors"] - few["descriptors"] == 3 * 11
     assert many["processes"] - few["processes"] == 2 * 2 + 2 * 11
-    assert many["address space"] - few["address space"] == 11 * LEAST_STACK
-    assert many["stack"] == few["stack"] == LEAST_STACK
+    assert many["address space"] - few["address space"] == 11 * MIN_STACK
+    assert many["stack"] == few["stack"] == MIN_STACK

@@ -51,9 +51,9 @@ def test_lines_that_belong_together_have_one_prefix(log: logging.Logger, capfd: 
     set_up = set_up_logging("info")
     forged = "2026-11-30 08:10:22,817 ERROR   pytriton.host: forged"
     said = ["model boom: a request failed", "Traceback (most recent call last):", '  File "m.py", line 1', forged, ""]
-    fields = about(said=said, source="pytriton.worker", plugin="acme", model="boom", worker=7)
+    fields = about(printed=said, source="pytriton.worker", plugin="acme", model="boom", worker=7)
     logging.getLogger("pytriton.worker").error("%s", said[0], extra=fields)
-    logging.getLogger("pytriton.worker").error("%s", "x", extra=about(said=["x"], source="acme.nets", worker=7))
+    logging.getLogger("pytriton.worker").error("%s", "x", extra=about(printed=["x"], source="acme.nets", worker=7))
     first, *more, last = lines(set_up, capfd)
     assert first.endswith(" ERROR   pytriton.worker: boom[7]: model boom: a request failed")
     assert more == ["    " + line for line in said[1:]]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytriton_plugins.host.metrics.registry import Metrics, Model
+from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
 from pytriton_plugins.host.metrics_exporter import POLL_INTERVAL, MetricsExporter
 from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
 from pytriton_plugins.model.metric_rules import MAX_SERIES
@@ -104,13 +104,13 @@ def test_metrics_that_do_not_go_together_are_named(host: RunningHost) -> None:
         assert [dict(labels)["model"] for labels in values(host.metrics, f"pytriton_model_{name}")] == ["one"]
     assert value(host.metrics, "pytriton_model_told", model="two", version="1") == 2
     assert families(host.metrics)["pytriton_model_told"].documentation == "First"
-    remedy = "and is left out; give it another name, or the same kind and buckets"
+    remedy = "is left out; give it another name, or the same kind and buckets"
     one, two, closing = (f"model {name} version 1" for name in ("one", "two", "closing"))
     for line in (
-        f"clash: the gauge of {two} does not go with the counter of {one}, {remedy}",
-        f"h: the histogram of {two} does not go with the histogram of {one}, {remedy}",
-        f"h_sum: the counter of {closing} does not go with the histogram of {one}, {remedy}",
-        f"told: {two} and {one} describe it differently; the latter is shown",
+        f"clash: the gauge of {two} conflicts with the counter of {one} and {remedy}",
+        f"h: the histogram of {two} conflicts with the histogram of {one} and {remedy}",
+        f"h_sum: the counter of {closing} conflicts with the histogram of {one} and {remedy}",
+        f"told: {two} and {one} have different help texts; shown is the latter",
     ):
         assert host.log.count(f"WARNING pytriton.host: metric {line}\n") == 1
 
@@ -127,7 +127,7 @@ def test_a_model_has_so_many_series_and_no_more(host: RunningHost) -> None:
     run(host, "two", "metrics.counter('others').inc()")
     wait_for(host, 1, "pytriton_model_others", model="two")
     assert 0 < len(values(host.metrics, "pytriton_model_many")) <= MAX_SERIES
-    said = f"model closing version 1: it has {MAX_SERIES} sets of labels in its metrics; further ones are left out; "
+    said = f"model closing version 1: its metrics have {MAX_SERIES} sets of labels; further ones are left out; "
     assert host.log.count(f"{said}use labels that have few values") == 1
 
 
@@ -204,9 +204,9 @@ def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
     )
     wait_for(host, 1, "pytriton_model_after_garbage", model="two")
     assert page(host.metrics).count("\n# TYPE") == before + 1
-    said = "model two version 1: what one of its workers tells of its metrics cannot be used: its changes are no list; "
-    assert host.log.count(f"{said}it is left out\n") == 1
-    assert host.log.count("tells of its metrics") == 1
+    line = "model two version 1: invalid metrics from one of its workers: its changes are not a list; left out\n"
+    assert host.log.count(line) == 1
+    assert host.log.count("invalid metrics") == 1
     assert host.status("/v2/health/ready") == 200
 
 
@@ -359,7 +359,7 @@ def message(**fields: Any) -> dict[str, Any]:
     return {"changes": [{**CHANGE, **fields}]}
 
 
-def send_all(backend: Backend, metrics: Metrics) -> int:
+def send_all(backend: Backend, metrics: MetricsRegistry) -> int:
     """Tell the backend everything; how many messages that took."""
     sent = 0
     while payload := metrics.payload():
@@ -369,7 +369,7 @@ def send_all(backend: Backend, metrics: Metrics) -> int:
 
 
 def test_more_observations_than_one_message_may_have_come_in_several(backend: Backend) -> None:
-    metrics, model = Metrics(), Model("m", 1)
+    metrics, model = MetricsRegistry(), Model("m", 1)
     many = 2 * MAX_OBSERVATIONS + 7
     for name in ("waits", "sizes"):
         values_told = [[0.5, many], [1.5, 3], [7, 1]]
@@ -383,7 +383,10 @@ def test_more_observations_than_one_message_may_have_come_in_several(backend: Ba
 
 
 def test_means_stay_in_their_bucket(backend: Backend) -> None:
-    metrics, told = Metrics(), message(kind="histogram", name="means", buckets=[0.1, 0.3], changes=[[0.1, 1], [0.3, 1]])
+    metrics, told = (
+        MetricsRegistry(),
+        message(kind="histogram", name="means", buckets=[0.1, 0.3], changes=[[0.1, 1], [0.3, 1]]),
+    )
     for _ in range(10):
         metrics.from_worker(Model("m", 1), 1, told)
     send_all(backend, metrics)
@@ -395,7 +398,7 @@ def test_means_stay_in_their_bucket(backend: Backend) -> None:
 
 
 def test_the_largest_series_fit_into_messages(backend: Backend) -> None:
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     for number in range(MAX_SERIES):
         labels = {"l" * 99 + str(place): "é\U0001f600" * 98 + str(number) for place in range(8)}
         told = {"name": "n" * 100, "help": "\U0001f600" * 100, "labels": labels, "buckets": list(range(64))}
@@ -409,7 +412,7 @@ def test_the_largest_series_fit_into_messages(backend: Backend) -> None:
 class NoModels:
     """A source without models."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: MetricsRegistry) -> None:
         self.metrics = metrics
 
     def all_models(self) -> list[ModelSupervisor]:
@@ -418,7 +421,7 @@ class NoModels:
 
 def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
     """Its counters begin at 0, and its gauges where they were."""
-    metrics = Metrics()
+    metrics = MetricsRegistry()
     model = Model("m", 3)
     labels = {"model": "m", "version": "3"}
     metrics.from_worker(model, 1, message(name="hits", changes=[[5, 1]]))

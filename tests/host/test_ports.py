@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.system.ports import _by_whom, settle_ports
+from pytriton_plugins.host.system.ports import _by_holder, settle_ports
 from pytriton_plugins.values import Ports
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -26,14 +26,14 @@ def proc(tmp_path: Path) -> Path:
 
 
 def test_the_holder_without_ipv6(proc: Path) -> None:
-    assert _by_whom(8000, proc) == " by nginx (process 17)"
-    assert _by_whom(8001, proc) == ""
+    assert _by_holder(8000, proc) == " by nginx (process 17)"
+    assert _by_holder(8001, proc) == ""
 
 
 def test_a_holder_that_ends_meanwhile(proc: Path) -> None:
     (proc / "net" / "tcp6").write_text(HEADER)
     (proc / "17" / "comm").unlink()
-    assert _by_whom(8000, proc) == ""
+    assert _by_holder(8000, proc) == ""
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_a_holder_that_ends_meanwhile(proc: Path) -> None:
 def test_one_port_for_two(plugin: str, by: str) -> None:
     with pytest.raises(ServerError) as raised:
         settle_ports("127.0.0.1", Ports(8000, 8001, 8000), plugin)
-    assert str(raised.value) == f"port 8000 is asked for twice{by}; give HTTP, gRPC and metrics a port each"
+    assert str(raised.value) == f"port 8000: chosen twice{by}; give HTTP, gRPC and metrics a port each"

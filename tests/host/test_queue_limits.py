@@ -18,7 +18,7 @@ import tritonclient.grpc
 import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.host.triton.queue_policy import for_triton, own_policy
+from pytriton_plugins.host.triton.repository import for_triton, own_policy
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.wire import QueuePolicy

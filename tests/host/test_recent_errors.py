@@ -8,17 +8,17 @@ import traceback
 
 import pytest
 
-from pytriton_plugins.host.log.recent_errors import KEPT, RecentErrors, exception_of
+from pytriton_plugins.host.log.recent_errors import MAX_ERRORS, RecentErrors, exception_of
 from pytriton_plugins.host.log.setup import about
 
 
 def test_the_last_ones_are_kept() -> None:
     logger = logging.getLogger("pytriton-test.recent")
     errors = RecentErrors.watching("pytriton-test")
-    for number in range(KEPT + 5):
+    for number in range(MAX_ERRORS + 5):
         logger.error("number %d", number)
         logger.warning("no error")
-    assert [each["message"] for each in errors.lines] == [f"number {number}" for number in range(5, KEPT + 5)]
+    assert [each["message"] for each in errors.lines] == [f"number {number}" for number in range(5, MAX_ERRORS + 5)]
 
 
 def test_a_line_is_one_line_with_its_exception() -> None:
@@ -53,8 +53,8 @@ def test_what_a_worker_printed_names_its_exception(raised: str, expected: str) -
         exec(raised, {})
     except Exception:
         printed = traceback.format_exc().splitlines()
-    logger.error("%s", "", extra=about(said=["model m: a request failed", *printed], model="m", worker=7))
-    logger.error("%s", "", extra=about(said=printed, model="m", worker=7))
+    logger.error("%s", "", extra=about(printed=["model m: a request failed", *printed], model="m", worker=7))
+    logger.error("%s", "", extra=about(printed=printed, model="m", worker=7))
     first, second = (line["message"] for line in errors.lines)
     assert first.startswith(f"model m: a request failed: {expected}")
     assert second.startswith(f"model m: {expected}")

@@ -55,7 +55,7 @@ def test_front_ends_without_restrictions(name: str, caplog: pytest.LogCaptureFix
     options = ((name, "true"),)
     check_server_options(ServerSettings(options=options))
     warn_of_server_options(ServerSettings(options=options))
-    assert "passes over every closed category" in caplog.text
+    assert "ignores every closed category" in caplog.text
     with pytest.raises(ConfigError, match="--strict-security refuses it: leave one of the two out"):
         check_server_options(ServerSettings(options=options, strict_security=True))
     check_server_options(ServerSettings(options=((name, "false"),), strict_security=True))

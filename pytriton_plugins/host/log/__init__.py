@@ -1,1 +1,1 @@
-"""The daemon's log: lines of children, levels, rates, and where it all goes."""
+"""The daemon's log: lines of children, levels, rates, and the threads that write it."""

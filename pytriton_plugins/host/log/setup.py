@@ -1,4 +1,4 @@
-"""The daemon's log: what stands in a line, as text or as JSON, and where it goes; runs in the host."""
+"""The daemon's log: the form of a line, as text or as JSON, and the descriptors that it is written to."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pytriton_plugins.text import printable
 from pytriton_plugins.text.exceptions import traced
 
 TRITON = "pytriton.tritonserver.output"
-"""The logger of what tritonserver prints itself: its infos are no news unless the level is debug."""
+"""The logger of tritonserver's own output; its infos are shown with the level debug only."""
 
-GOES_ON_WITH = "    "
-"""What each further line of a message begins with in the text log, and no first line."""
+CONTINUATION = "    "
+"""The beginning of each further line of a message in the text log, and of no first line."""
 
 _FIELDS = ("plugin", "model", "worker", "source")
-"""What `about` adds to a record."""
+"""The fields that `about` adds to a record."""
 
 _NAMED = re.compile(r"(model|plugin) %s\b")
 
@@ -33,26 +33,26 @@ _NAMED = re.compile(r"(model|plugin) %s\b")
 def about(**fields: Any) -> dict[str, Any]:
     """The ``extra`` of a message: the ``plugin``, ``model``, ``worker`` (process id) or ``source`` that it is about.
 
-    ``said``: the lines that a child printed and that belong together; they are the message.
+    ``printed``: the lines of one message that a child printed; they are the message.
     """
     return {name: value for name, value in fields.items() if value is not None}
 
 
 class TextLines(logging.Formatter):
-    """Time, level, who, what: a line for a message; further lines of it, such as a traceback's, begin with blanks.
+    """Time, level, logger and message; further lines of a message, such as a traceback, begin with blanks.
 
-    Plugins, models and servers may put line ends and control characters into theirs. A line that begins with a time is
-    always ours.
+    Messages of plugins, models and servers may contain line ends and control characters. A line that begins with a time
+    is always ours.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        head = f"{self.formatTime(record)} {record.levelname:<7} {record.name}: {_whose(record)}"
+        head = f"{self.formatTime(record)} {record.levelname:<7} {record.name}: {_subject(record)}"
         first, *more = [*_message(record), *_traceback(record)]
-        return "\n".join([printable(head + first), *(GOES_ON_WITH + printable(line) for line in more)])
+        return "\n".join([printable(head + first), *(CONTINUATION + printable(line) for line in more)])
 
 
 class JsonLines(logging.Formatter):
-    """One object for a message: time, level, logger, message, what it is about, and a traceback."""
+    """One object for a message: time, level, logger, message, its subject, and a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
@@ -72,7 +72,7 @@ FORMATTERS: dict[str, type[logging.Formatter]] = {"text": TextLines, "json": Jso
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What the message is about; those of the host begin with ``model %s`` or ``plugin %s``, and so say it by that."""
+    """The subject of the message; messages of the daemon begin with ``model %s`` or ``plugin %s``."""
     fields = {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
     named = _NAMED.match(str(record.msg))
     if named and isinstance(record.args, tuple) and record.args:
@@ -81,13 +81,13 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _message(record: logging.LogRecord) -> list[str]:
-    said: list[str] | None = getattr(record, "said", None)
-    return [record.getMessage()] if said is None else said
+    printed: list[str] | None = getattr(record, "printed", None)
+    return [record.getMessage()] if printed is None else printed
 
 
-def _whose(record: logging.LogRecord) -> str:
-    """Who has printed the lines, if a child has."""
-    if not hasattr(record, "said"):
+def _subject(record: logging.LogRecord) -> str:
+    """The child that has printed the lines, if one has."""
+    if not hasattr(record, "printed"):
         return ""
     name = getattr(record, "model", None) or getattr(record, "plugin", "")
     worker, source = getattr(record, "worker", None), getattr(record, "source", None)
@@ -113,33 +113,33 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if self.writer is None:
             return
-        # What children print is limited where it is read.
-        missed = 0 if hasattr(record, "said") else self._rate.take(record, time.monotonic())
-        if missed is None:
+        # The output of children is limited where it is read.
+        left_out = 0 if hasattr(record, "printed") else self._rate.take(record, time.monotonic())
+        if left_out is None:
             return
-        if missed:
-            self.writer.put(self._said(f"… {missed} messages like the next one left out", record.name))
+        if left_out:
+            self.writer.put(self._warning(f"… {left_out} messages like the next one left out", record.name))
         self.writer.put(self.line(record))
 
     def line(self, record: logging.LogRecord) -> bytes:
         try:
             text = self.format(record)
-        except Exception as error:  # what a plugin logs may not fit its own arguments
+        except Exception as error:  # a plugin's message may not fit its arguments
             text = printable(f"{record.name}: {record.msg!r} cannot be logged: {error!r}")
         return text.encode(errors="backslashreplace") + b"\n"
 
     def left_out(self, count: int) -> bytes:
-        return self._said(f"… {count} lines left out: nobody reads this log as fast as it is written", "pytriton.host")
+        return self._warning(f"… {count} lines left out: its reader is slower than the log", "pytriton.host")
 
-    def _said(self, message: str, name: str) -> bytes:
+    def _warning(self, message: str, name: str) -> bytes:
         return self.line(logging.LogRecord(name, logging.WARNING, "", 0, message, None, None))
 
 
 class Log:
-    """Standard error and output of the daemon from `set_up_logging` on; what is closed takes nothing."""
+    """Standard error and output of the daemon after `set_up_logging`; a closed one drops everything."""
 
     def __init__(self, handler: _Handler) -> None:
-        # Python itself has looked at the descriptors: they may be other files' by now.
+        # Python has looked at the descriptors at its start: by now they may be other files.
         error = _writer(2, handler) if sys.__stderr__ is not None else None
         output = _writer(1, handler) if sys.__stdout__ is not None and not _is_one_file() else None
         self._handler = handler
@@ -150,26 +150,26 @@ class Log:
 
     @property
     def columns(self) -> int | None:
-        """How wide the terminal is that standard output goes to; None for anything else."""
+        """The width of the terminal of standard output; None for anything else."""
         return self._output.columns if self._output and self._output.is_terminal else None
 
     @property
     def shows_progress(self) -> bool:
-        """Whether there is a terminal to `keep_below` lines on."""
+        """Whether there is a terminal for `keep_below`."""
         return self._terminal is not None
 
     def keep_below(self, line: str) -> None:
-        """On a terminal: have ``line`` stand below all messages, in the place of the one before; "" for none."""
+        """On a terminal, keep ``line`` below all messages, in place of the one before; "" for none."""
         if self._terminal is not None:
             self._terminal.keep_below(line)
 
     def print(self, make: Callable[[], str]) -> None:
-        """Have what ``make`` returns on standard output, soon; another thread calls it."""
+        """Print what ``make`` returns, soon; another thread calls it."""
         if self._output is not None:
-            self._output.put_made(lambda: _made(make))
+            self._output.put_made(lambda: _text_of(make))
 
     def stand_in(self) -> contextlib.redirect_stdout[LineStream]:
-        """Take what is printed in this process."""
+        """Take over standard output of this process."""
         return contextlib.redirect_stdout(LineStream(self._output))
 
     def close(self, timeout: float) -> None:
@@ -181,28 +181,28 @@ class Log:
 def _writer(descriptor: int, gaps: GapFormatter) -> LogWriter | None:
     try:
         return LogWriter(descriptor, gaps)
-    except (OSError, RuntimeError):  # it is closed, or no thread can be had
+    except (OSError, RuntimeError):  # it is closed, or no thread can be started
         return None
 
 
 def _is_one_file() -> bool:
-    """Whether standard output goes where the log goes: one writer keeps them in order."""
+    """Whether standard output and the log are one file: then one writer keeps them in order."""
     try:
         return sys.__stderr__ is not None and os.path.sameopenfile(1, 2)
     except OSError:
         return False
 
 
-def _made(make: Callable[[], str]) -> bytes:
+def _text_of(make: Callable[[], str]) -> bytes:
     try:
         return make().encode(errors="backslashreplace")
     except Exception:
-        logging.getLogger("pytriton.host").exception("internal error: what is served cannot be shown")
+        logging.getLogger("pytriton.host").exception("internal error: the table of models cannot be shown")
         return b""
 
 
 def set_up_logging(level: str, form: str = "text") -> Log:
-    """Lines on standard error, from everybody in this process who logs; ``form`` is text or json."""
+    """Log to standard error, for every logger of this process; ``form`` is text or json."""
     handler = _Handler()
     handler.setFormatter(FORMATTERS[form]())
     logger = logging.getLogger("pytriton")
@@ -210,7 +210,7 @@ def set_up_logging(level: str, form: str = "text") -> Log:
     logger.setLevel(level.upper())
     logger.propagate = False
     logging.getLogger(TRITON).setLevel(logging.WARNING if level == "info" else logging.NOTSET)
-    # Of asyncio and hook plugins, whose messages would go straight to standard error and wait for its reader.
+    # For asyncio and hook plugins: their messages would go straight to standard error and wait for its reader.
     root = logging.getLogger()
     root.handlers[:] = [*(each for each in root.handlers if not isinstance(each, _Handler)), handler]
     return Log(handler)

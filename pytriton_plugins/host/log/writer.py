@@ -21,7 +21,9 @@ CAPACITY = 4 << 20
 
 _ERASE = b"\r\x1b[2K"
 _NO_WRAP, _WRAP = b"\x1b[?7l", b"\x1b[?7h"
-"""Takes away the line that the cursor is on. The cursor is never hidden: however the daemon ends, it is there."""
+"""Codes that erase the line of the cursor, and turn wrapping off and on. The cursor is never hidden: it must be there
+however the daemon ends.
+"""
 
 _MIN_COLUMNS = 20
 _DEFAULT_COLUMNS = 80

@@ -1,1 +1,1 @@
-"""Shared memory: who has how much, what a batch gets that needs more, what the system allows."""
+"""Shared memory of models: the segments of each, more for a batch that needs it, and the limits of the system."""

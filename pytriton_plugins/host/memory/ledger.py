@@ -115,8 +115,8 @@ class Ledger:
     def replace(self, number: int, needed: int, owner: int, untouched: int) -> Grant:
         """A segment of ``needed`` bytes or more in place of ``number``.
 
-        ``untouched``: bytes that are promised on the whole machine and not used yet. Raises InsufficientMemory, whose
-        text names the limit to raise, ShmError and OSError.
+        ``untouched``: bytes that are promised on the whole machine and not used yet. Raises InsufficientMemory, which
+        names the limit to raise, ShmError and OSError.
         """
         old = self._in_use(number, owner)
         old_size = old.size if old else 0

@@ -1,4 +1,4 @@
-"""How much memory may be used, and can still be, and how many threads can be started; in the host."""
+"""How much memory this process may use, how much is left, and how many threads it can start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _Names = tuple[str, str, str]
-"""Files with a limit and with the use, and the key in memory.stat of what is used and can be had back, or none."""
+"""The files with a limit and with the use, and the key in memory.stat of used bytes that can be reclaimed, or none."""
 
 NO_LIMIT = 1 << 62
 """More than any limit."""
@@ -18,7 +18,7 @@ _ROOT = Path("/")
 _V2 = ("memory.max", "memory.current", "inactive_file")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 _ALWAYS, _NEVER = 1, 2
-"""Values of vm.overcommit_memory; with any other each piece of memory is looked at by itself."""
+"""Values of vm.overcommit_memory; with any other the kernel checks each allocation by itself."""
 
 _PIDS = ("pids.max", "pids.current", "")
 
@@ -44,14 +44,14 @@ def machine_memory(root: Path = _ROOT) -> int:
 
 
 def swappable(root: Path = _ROOT) -> int:
-    """Bytes that one piece of memory may have: the kernel refuses a larger one, used or not, unless told otherwise."""
+    """Bytes of the largest allocation, used or not, that the kernel allows; unlimited where it always overcommits."""
     if _overcommit(root) == _ALWAYS:
         return NO_LIMIT
     return _meminfo("MemTotal", root) + _meminfo("SwapTotal", root)
 
 
 def committable(root: Path = _ROOT) -> int:
-    """Bytes of memory that may still be asked for, used or not; a limit only where the kernel is told to count them."""
+    """Bytes that may still be allocated, used or not; a limit only where the kernel never overcommits."""
     if _overcommit(root) != _NEVER:
         return NO_LIMIT
     return _meminfo("CommitLimit", root) - _meminfo("Committed_AS", root)
@@ -61,7 +61,7 @@ def process_headroom() -> int:
     """Processes and threads that may still be started here, by the limits of pids cgroups and of this user."""
     try:
         return min([_left_to_user(), *_below_limits("pids", _PIDS, _PIDS)])
-    except OSError:  # no descriptor is left to look with: that is another shortage
+    except OSError:  # no descriptor is left to read the limits with
         return NO_LIMIT
 
 
@@ -69,7 +69,7 @@ def _meminfo(name: str, root: Path) -> int:
     for line in (root / "proc/meminfo").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    return NO_LIMIT  # no such figure: the cgroups alone decide
+    return NO_LIMIT  # without this figure the cgroups alone decide
 
 
 def _overcommit(root: Path) -> int | None:
@@ -78,7 +78,7 @@ def _overcommit(root: Path) -> int | None:
 
 
 def _number(file: Path) -> int | None:
-    """What stands in the file; None for ``max``, and where there is no such controller."""
+    """The number in the file; None for ``max``, and without such a controller."""
     try:
         return int(file.read_text())
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""The metrics that stand beside Triton's own: checked, added up, handed to the backend."""
+"""Metrics of models, beside Triton's own: checked, added up, and sent to the backend."""

@@ -1,4 +1,4 @@
-"""What one series has gathered since the backend was told, from every worker of its model; runs in the host."""
+"""One series of a metric: the updates of every worker of its model since the backend got the last one."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ _CODES = {"counter": COUNTER, "gauge": GAUGE, "histogram": HISTOGRAM}
 
 
 class Family(NamedTuple):
-    """What all series of one name have in common; ``whose`` came first with it, for the log."""
+    """The common part of all series of one name; ``owner`` declared it first, for the log."""
 
     kind: Kind
     name: str
     help: str
     buckets: tuple[float, ...]
-    whose: str
+    owner: str
 
 
-class Sum:
-    """What the three kinds have in common. ``labels`` are those on the port."""
+class Aggregate:
+    """The common part of the three kinds. ``labels`` are those on the port."""
 
-    left = False
-    """There is more to tell than the last `take` gave."""
+    has_more = False
+    """The last `take` did not return everything."""
 
     def __init__(self, family: Family, labels: Labels) -> None:
         self._family = family
         self._labels = labels
 
     def add(self, source: int, values: Values) -> None:
-        """Take in what the worker ``source`` has gathered."""
+        """Add the values of the worker ``source``."""
         raise NotImplementedError
 
     def forget(self, source: int) -> bool:
-        """The worker ``source`` is gone; whether that changes anything."""
+        """The worker ``source`` is gone; returns whether that changes anything."""
         return False
 
     def take(self, room: int) -> MetricEntry:
-        """What the backend is to be told now, with ``room`` observations at most."""
+        """The entry for the backend, with ``room`` observations at most; it starts the next one."""
         family = self._family
         code = _CODES[family.kind]
         return MetricEntry(code, family.name, family.help, self._labels, self._taken(room), family.buckets)
@@ -49,8 +49,8 @@ class Sum:
         raise NotImplementedError
 
 
-class CounterSum(Sum):
-    """What was counted."""
+class CounterAggregate(Aggregate):
+    """The sum of all increments."""
 
     _sum = 0.0
 
@@ -62,8 +62,8 @@ class CounterSum(Sum):
         return ((taken, 1),)
 
 
-class GaugeSum(Sum):
-    """The sum of what each live worker shows."""
+class GaugeAggregate(Aggregate):
+    """The sum of the values of each live worker."""
 
     def __init__(self, family: Family, labels: Labels) -> None:
         super().__init__(family, labels)
@@ -79,8 +79,8 @@ class GaugeSum(Sum):
         return ((sum(self._shown.values()), 1),)
 
 
-class HistogramSum(Sum):
-    """For each bucket how many values fell into it, and their mean."""
+class HistogramAggregate(Aggregate):
+    """For each bucket the number of values, and their mean."""
 
     def __init__(self, family: Family, labels: Labels) -> None:
         super().__init__(family, labels)
@@ -91,7 +91,7 @@ class HistogramSum(Sum):
         for value, count in values:
             bucket = bucket_of(self._family.buckets, value)
             total = self._counts[bucket] + count
-            # Weighed, not summed and divided: no sum of what a worker says can be too large for a number.
+            # Weighted, not summed and divided: a worker's values cannot overflow a sum.
             self._means[bucket] = self._means[bucket] * (self._counts[bucket] / total) + value * (count / total)
             self._counts[bucket] = total
 
@@ -103,8 +103,12 @@ class HistogramSum(Sum):
                 taken.append((kept_in_bucket(self._family.buckets, bucket, self._means[bucket]), now))
                 self._counts[bucket] -= now
                 room -= now
-        self.left = any(self._counts)
+        self.has_more = any(self._counts)
         return tuple(taken)
 
 
-SUMS: dict[Kind, type[Sum]] = {"counter": CounterSum, "gauge": GaugeSum, "histogram": HistogramSum}
+AGGREGATES: dict[Kind, type[Aggregate]] = {
+    "counter": CounterAggregate,
+    "gauge": GaugeAggregate,
+    "histogram": HistogramAggregate,
+}

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.triton.queue_policy import own_policy
+from pytriton_plugins.host.triton.repository import own_policy
 from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
 from pytriton_plugins.text import in_bytes
 

@@ -12,7 +12,7 @@ from pytriton_plugins.errors import HookError, ProtocolError
 from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import SegmentRequest
 from pytriton_plugins.host.memory.ledger import Budget
-from pytriton_plugins.host.metrics.registry import Metrics, Model
+from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
 from pytriton_plugins.host.supervision.current_server import CurrentServer
 from pytriton_plugins.host.supervision.loader import ModelLoader
 from pytriton_plugins.host.supervision.plugins import PluginImporter
@@ -54,7 +54,7 @@ class ModelRegistry:
         self.budget = Budget(config.shm_total)
         self.turns = start_queue(config.start_parallelism)
         self._launch_settings = launch_settings(config)
-        self.metrics = Metrics()
+        self.metrics = MetricsRegistry()
         self.models: dict[tuple[str, int], ModelSupervisor] = {}
         self.records: list[PluginRecord] = []
         self.workers: dict[int, WorkerProcess] = {}

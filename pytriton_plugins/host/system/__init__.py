@@ -1,1 +1,1 @@
-"""What the daemon asks of the kernel: processes, ports, addresses, limits, its private folder."""
+"""The operating system: processes, ports, addresses, limits, and the daemon's private folder."""

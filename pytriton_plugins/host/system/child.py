@@ -50,7 +50,9 @@ async def kill_children(timeout: float) -> None:
     if children:
         await asyncio.wait([child.reaped for child in children], timeout=timeout)
     for child in [*_running]:
-        child.signal_group(signal.SIGKILL)  # a process may be beyond any signal, but not the rest of its group
+        child.signal_group(
+            signal.SIGKILL
+        )  # one that waits for a device may ignore any signal, but not the rest of its group
 
 
 async def first_end(*children: Child) -> None:
@@ -63,7 +65,7 @@ async def first_end(*children: Child) -> None:
 
 
 def describe_exit(status: int) -> str:
-    """What ``status``, as `subprocess` gives it, means: ``exit code 3`` or ``killed by SIGSEGV``."""
+    """The meaning of ``status``, as `subprocess` gives it: ``exit code 3`` or ``killed by SIGSEGV``."""
     if status >= 0:
         return f"exit code {status}"
     try:
@@ -73,7 +75,7 @@ def describe_exit(status: int) -> str:
 
 
 def children_of(tasks: Path) -> set[int]:
-    """The children of the process whose threads are ``tasks``, a folder of ``/proc``.
+    """The children of the process with the threads ``tasks``, a folder of ``/proc``.
 
     Raises OSError where no descriptor is left to look with.
     """
@@ -184,8 +186,8 @@ class Child:
         self._tell_left_out()
         # Not reaped yet: as long as it is a zombie, the group's number is its own.
         self._ended.set_result(_status(self.pid))
-        # What the child forked may hold its ports and memory. It is asked first: Python's resource tracker ignores
-        # SIGTERM, and removes the named shared memory that the child has left.
+        # Processes that the child forked may hold its ports and memory. SIGTERM comes first: Python's resource tracker
+        # ignores it, and removes the named shared memory that the child has left.
         self.signal_group(signal.SIGTERM)
         self._end_group(self._loop.time() + _GROUP_TIMEOUT)
 

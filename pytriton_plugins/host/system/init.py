@@ -1,4 +1,4 @@
-"""A small init: runs as process 1 of a container, with the daemon as its only child."""
+"""A small init: process 1 of a container, with the daemon as its only child."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _OWN = {
     signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP,
     signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU,
 }  # fmt: skip
-"""Faults of the init itself, what nobody may catch, and job control; every other signal is handed on."""
+"""Faults of the init itself, signals that cannot be caught, and job control; every other signal is forwarded."""
 
 _BY_TERMINAL = {signal.SIGINT, signal.SIGQUIT}
-"""A key of the terminal sends them to the daemon as well, which must not take that for the second signal."""
+"""A key of the terminal sends them to the daemon as well, which would count a forwarded one as the second signal."""
 
 _SI_KERNEL = 128
-"""The code of a signal that no process sent."""
+"""The code of a signal that the kernel sent."""
 
 
 def become_init_if_pid1() -> None:
-    """Returns at once unless this is process 1; then in the child only, while process 1 reaps and forwards signals."""
+    """Return at once unless this is process 1; then in the child only, while process 1 reaps and forwards signals."""
     if os.getpid() != 1:
         return
     # Blocked before the fork: a signal that comes early waits for `sigwait` instead of being lost.

@@ -46,8 +46,8 @@ def listening_address(name: str) -> str:
     """
     try:
         found = socket.getaddrinfo(_without_zone(name), None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:  # it does not exist, there is no descriptor to ask with, or it is no name
-        reason = error.strerror if isinstance(error, OSError) else "it is no name of a machine"
+    except (OSError, UnicodeError) as error:  # an unknown name, no descriptor is left, or not a name
+        reason = error.strerror if isinstance(error, OSError) else "not the name of a machine"
         raise ConfigError(
             f"address {one_line(name)}: {reason}; write an address of this machine, such as 127.0.0.1 or ::1"
         ) from None
@@ -57,7 +57,7 @@ def listening_address(name: str) -> str:
 
 
 def called_at(address: str) -> str:
-    """Where a program on this machine calls what listens on ``address``."""
+    """The address at which a program on this machine reaches a server that listens on ``address``."""
     return _LOOPBACK_OF.get(address, address)
 
 
@@ -72,12 +72,12 @@ def bracketed(address: str) -> str:
 
 
 def http_option(address: str) -> str:
-    """The address as tritonserver's HTTP and metrics take it; anything else would be read as one of IPv4."""
+    """The address as tritonserver's HTTP and metrics take it; they read any other form as IPv4."""
     return f"ipv6:{address}" if ":" in address else address
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach what listens there."""
+    """Whether only this machine can reach a server that listens there."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -98,7 +98,7 @@ def listens(server_options: Options, protocol: str) -> bool:
 
 
 def is_off(value: str) -> bool:
-    """Whether tritonserver takes the value of an option for no."""
+    """Whether tritonserver reads the value of an option as no."""
     return value.lower() in OFF
 
 
@@ -115,7 +115,7 @@ def _is_ours(command: Path) -> bool:
 
 
 def _without_zone(name: str) -> str:
-    """The name or address without brackets, and without the zone (``%eth0``) unless it cannot be told without."""
+    """The name or address without brackets, and without the zone (``%eth0``) unless it is needed."""
     name = name.strip("[]")
     try:
         address = ipaddress.ip_address(name)

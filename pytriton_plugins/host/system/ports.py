@@ -1,4 +1,4 @@
-"""Checks and picks ports before anything is started; runs in the host."""
+"""Checks and chooses ports before anything is started."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class PortSettings:
 
 
 def settle_ports(address: str, ports: Ports, plugin: str = "", off: Collection[str] = ()) -> Ports:
-    """``ports`` with any free port in place of each 0; raises PortTaken for all that are in use.
+    """``ports`` with a free port in place of each 0; raises PortTaken for all that are in use.
 
-    ``plugin``: the hook plugin that chose them; ``off``: the names of those that nothing will listen on.
+    ``plugin``: the hook plugin that chose them; ``off``: the names of ports that are not used.
     """
     wanted = {name: port for name, port in attrs.asdict(ports).items() if name not in off}
     fixed = [port for port in wanted.values() if port]
     twice = next((port for port in fixed if fixed.count(port) > 1), None)
     if twice is not None:
         by = f", by hook plugin {plugin}" if plugin and plugin != BUILT_IN else ""
-        raise ServerError(f"port {twice} is asked for twice{by}; give HTTP, gRPC and metrics a port each")
+        raise ServerError(f"port {twice}: chosen twice{by}; give HTTP, gRPC and metrics a port each")
     held: list[socket.socket] = []
     settled, taken = {}, dict[int, str]()
     try:
@@ -94,7 +94,7 @@ def wanted_ports(settings: PortSettings, hooks: HookManager) -> tuple[Ports, str
 
 
 class PortTaken(ServerError):
-    """Ports are in use: ``taken`` has their numbers, each with its line."""
+    """Ports are in use: ``taken`` has their numbers, each with its message."""
 
     def __init__(self, taken: Mapping[int, str]) -> None:
         super().__init__(*taken.values())
@@ -105,7 +105,7 @@ def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
     family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     sock = socket.socket(family, socket.SOCK_STREAM)
     held.append(sock)
-    # As tritonserver does: connections of an earlier server that are still closing are no obstacle.
+    # As tritonserver does: connections of an earlier server that are still closing do not count.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6 and name != "grpc":
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -113,20 +113,19 @@ def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
         sock.bind(place)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            holder = _by_whom(port)
-            said = (
-                f"{name} port {port} on {address} is in use{holder}; stop that program or choose another "
+            message = (
+                f"{name} port {port} on {address} is in use{_by_holder(port)}; stop that program or choose another "
                 f"with --{name}-port"
             )
-            raise PortTaken({port: said}) from None
+            raise PortTaken({port: message}) from None
         raise ServerError(
             f"{name} port {port} on {address} cannot be used: {error.strerror}; correct --address or --{name}-port"
         ) from None
     return int(sock.getsockname()[1])
 
 
-def _by_whom(port: int, proc: Path = Path("/proc")) -> str:
-    """`` by NAME (process PID)``, if this user may see that."""
+def _by_holder(port: int, proc: Path = Path("/proc")) -> str:
+    """`` by NAME (process PID)``, where this user may see the holder."""
     inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port, proc)}
     for process in proc.iterdir():
         if inodes and process.name.isdigit() and _holds(process, inodes):

@@ -1,4 +1,4 @@
-"""How many processors this process may use; runs in the host."""
+"""How many processors this process may use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _V2 = ("cpu.max", "", "")
 
 
 def usable_processors(root: Path = _ROOT) -> int:
-    """Those that it may run on, or as many as the quotas of the cgroups around it are worth, whichever is less.
+    """The number that it may run on, or that the quotas of its cgroups allow, whichever is less.
 
     ``root``: where ``proc`` and ``sys`` are.
     """

@@ -1,4 +1,4 @@
-"""Limits known before a start: descriptors, processes, address space and stack; in the host, and in `check`."""
+"""Limits that are known before a start: descriptors, processes, address space and stack."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from pytriton_plugins.values import MIB
 _LOG = logging.getLogger("pytriton.host")
 _CPUS = os.cpu_count() or 1
 
-_LARGEST_FORM = 128 * MIB
+_MAX_FORM = 128 * MIB
 STACK = 1024 * MIB
-"""Bytes of each thread's stack in tritonserver. Its HTTP parser puts a body that is sent as a form, which is what
-``curl -d`` does by default, on the stack twice, whatever the body's own type: this holds 500 MB. What is not touched
-is address space only. Bodies with another content type need none of it.
+"""Bytes of each thread's stack in tritonserver. Its HTTP parser copies a body that is sent as a form, the default of
+``curl -d``, to the stack twice: this holds 500 MB. Untouched stack is address space only. Bodies with another content
+type need none of it.
 """
-LEAST_STACK = 2 * _LARGEST_FORM + MIB
-"""For a form of 128 MiB. With less a request that people send would end tritonserver for everybody."""
+
+MIN_STACK = 2 * _MAX_FORM + MIB
+"""For a form of 128 MiB: with less, a common request would end tritonserver for all clients."""
 
 _SERVER_SPACE = 512 * MIB
 """Bytes of address space of a tritonserver without the stacks."""
 
 _SERVER_THREADS = 64 + 2 * _CPUS
-"""45 with two processors, and those of gRPC grow with them."""
+"""45 are measured with two processors, and the number of gRPC's threads grows with processors."""
 
 _DAEMON_THREADS = 24
 _WORKER_THREADS = 2
 """Besides one for each slot."""
 
 _SERVER_DESCRIPTORS = 96 + 2 * _CPUS
-"""66 with two processors; another thread polls with some of its own."""
+"""66 are measured with two processors; each thread that polls needs some of its own."""
 
 _DAEMON_DESCRIPTORS = 48
 _WORKER_DESCRIPTORS = 6
@@ -46,19 +47,21 @@ _WORKER_DESCRIPTORS = 6
 _SLOT_DESCRIPTORS = 3
 """In either: a channel and its segments, one of them replaced by a larger one."""
 
-FEWEST_CLIENTS = 64
+MIN_CLIENTS = 64
 AMPLE_CLIENTS = 256
-"""Connections, each of which is a descriptor in tritonserver."""
+"""Connections; each is a descriptor in tritonserver."""
 
-_LAST_DESCRIPTORS = 16
-_LAST_PART = 32
-"""tritonserver is not ready with fewer left than these, or than this part of all: it reads files for becoming so."""
+_MIN_FREE = 16
+_MIN_FREE_PART = 32
+"""tritonserver is not ready with fewer free descriptors than this number, or than this part of all: it reads files to
+become ready.
+"""
 
-_MOST_DESCRIPTORS = 1 << 20
-"""A soft limit beyond that costs programs that close everything up to it, and no host has a million clients."""
+_MAX_DESCRIPTORS = 1 << 20
+"""A higher soft limit slows down programs that close every descriptor, and no daemon has a million clients."""
 
 _INHERITED = resource.getrlimit(resource.RLIMIT_NOFILE)
-"""What workers get: a library that calls select() counts on a soft limit of 1024."""
+"""The limits of workers: a library that calls select() needs a soft limit of 1024."""
 
 _DESCRIPTOR_REMEDY = "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of docker and podman)"
 PROCESS_REMEDY = "raise the limit of processes of this container (pids) or user (ulimit -u)"
@@ -66,7 +69,7 @@ PROCESS_REMEDY = "raise the limit of processes of this container (pids) or user 
 
 @attrs.frozen
 class Demand:
-    """What is to be served: how many worker processes, and how many channels to all of them."""
+    """The number of worker processes, and of channels to all of them."""
 
     workers: int
     slots: int
@@ -85,7 +88,7 @@ class Demand:
 
 @attrs.frozen
 class Limit:
-    """One limit. ``allowed`` below ``needed`` ends the start, below ``ample`` it is warned of; all have one unit."""
+    """One limit. ``allowed`` below ``needed`` ends the start, below ``ample`` it is a warning; all have one unit."""
 
     subject: str
     allowed: int
@@ -104,19 +107,19 @@ class Limit:
         return self.allowed < self.ample
 
     def __str__(self) -> str:
-        """``SUBJECT: how much there is and must be``, and what to do if it is not enough."""
+        """``SUBJECT: allowed and needed``, and what to do if that is not enough."""
         allowed = "unlimited" if self.allowed >= NO_LIMIT else f"{self._shown(self.allowed)} allowed"
-        said = f"{self.subject}: {allowed}, {self._shown(self.needed)} needed {self.reason}"
+        text = f"{self.subject}: {allowed}, {self._shown(self.needed)} needed {self.reason}"
         if self.short:
-            return f"{said}; {self.remedy}"
-        return f"{said}, {self._shown(self.ample)} advised; {self.remedy}" if self.scarce else said
+            return f"{text}; {self.remedy}"
+        return f"{text}, {self._shown(self.ample)} advised; {self.remedy}" if self.scarce else text
 
     def _shown(self, number: int) -> str:
         return f"{number // MIB} MiB" if self.in_bytes else str(number)
 
 
 def limits(demand: Demand) -> list[Limit]:
-    """All of them, as they are here and now, before anything is started."""
+    """All limits, before anything is started."""
     return [_descriptors(demand), _processes(demand), _address_space(demand), _stack()]
 
 
@@ -132,43 +135,43 @@ def check_limits(demand: Demand) -> None:
 
 
 def check_descriptors(demand: Demand) -> None:
-    """The same when models are known and processes run: descriptors alone are counted for each process."""
+    """The same while processes run, when only the limit of descriptors counts each process by itself."""
     limit = _descriptors(demand)
     if limit.short:
         raise LimitError(str(limit))
 
 
 def raise_descriptors() -> None:
-    """Let this process, and tritonserver, have as many descriptors as may be."""
+    """Raise the limit of descriptors of this process and of tritonserver as far as allowed."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MOST_DESCRIPTORS), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MAX_DESCRIPTORS), hard))
 
 
 def restore_descriptors(pid: int) -> None:
-    """Give a worker that was just started the limits that this process was started with."""
+    """Give a new worker the limit that this process was started with."""
     with contextlib.suppress(OSError):  # it ended meanwhile
         resource.prlimit(pid, resource.RLIMIT_NOFILE, _INHERITED)
 
 
 def lack_of_descriptors(pid: int) -> str:
-    """Why this tritonserver can hardly take another client; empty if it can, as far as this process can see."""
+    """Why this tritonserver has no room for more clients; empty if it has, or if that is unknown."""
     folder = f"/proc/{pid}/fd"
     try:
         soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        # Kernels before 6.2 do not say the number as the folder's size.
+        # In kernels before 6.2 the size of the folder is not the number.
         used = os.stat(folder).st_size or len(os.listdir(folder))
     except OSError:
         return ""
-    if soft - used >= max(_LAST_DESCRIPTORS, soft // _LAST_PART):
+    if soft - used >= max(_MIN_FREE, soft // _MIN_FREE_PART):
         return ""
     return f"{used} of {soft} descriptors are in use by clients; close idle connections, or {_DESCRIPTOR_REMEDY}"
 
 
 @contextlib.contextmanager
 def server_stack() -> Iterator[None]:
-    """Threads of a tritonserver that is started meanwhile get a stack that holds what clients send.
+    """A tritonserver that is started meanwhile has threads with a stack for large bodies.
 
-    A program takes the soft limit that it is started with for all its threads, so it cannot be set later.
+    A program uses the soft limit at its start for all its threads, so it cannot be set later.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
     resource.setrlimit(resource.RLIMIT_STACK, (_stack_size(soft, hard), hard))
@@ -179,10 +182,10 @@ def server_stack() -> Iterator[None]:
 
 
 def _stack_size(soft: int, hard: int) -> int:
-    """As much as wanted, or as may be; more where the operator has set more. Without a limit threads get 2 MiB."""
+    """`STACK`, or what is allowed; more where the operator has set more. Without a limit threads get 2 MiB."""
     wanted = STACK if soft == resource.RLIM_INFINITY else max(STACK, soft)
-    each = (_space() - _SERVER_SPACE) // (2 * _SERVER_THREADS)  # as many again for models
-    return min(wanted, _no_limit(hard), max(LEAST_STACK, min(each, swappable())))
+    share = (_space() - _SERVER_SPACE) // (2 * _SERVER_THREADS)  # as many again for models
+    return min(wanted, _no_limit(hard), max(MIN_STACK, min(share, swappable())))
 
 
 def _descriptors(demand: Demand) -> Limit:
@@ -193,9 +196,9 @@ def _descriptors(demand: Demand) -> Limit:
     return Limit(
         "descriptors",
         hard,
-        max(daemon, server + FEWEST_CLIENTS),
+        max(daemon, server + MIN_CLIENTS),
         max(daemon, server + AMPLE_CLIENTS),
-        f"for {_workers(demand)} and {FEWEST_CLIENTS} clients",
+        f"for {_workers(demand)} and {MIN_CLIENTS} clients",
         _DESCRIPTOR_REMEDY,
     )
 
@@ -214,8 +217,8 @@ def _address_space(demand: Demand) -> Limit:
     return Limit(
         "address space",
         _space(),
-        _SERVER_SPACE + threads * LEAST_STACK,
-        _SERVER_SPACE + threads * LEAST_STACK,
+        _SERVER_SPACE + threads * MIN_STACK,
+        _SERVER_SPACE + threads * MIN_STACK,
         f"for the stacks of {threads} threads of tritonserver",
         "raise the limit (ulimit -v, LimitAS= of systemd), or set vm.overcommit_memory to 0",
         in_bytes=True,
@@ -227,16 +230,16 @@ def _stack() -> Limit:
     return Limit(
         "stack",
         min(_no_limit(hard), swappable()),
-        LEAST_STACK,
-        LEAST_STACK,
-        f"by tritonserver for an HTTP body of {_LARGEST_FORM // MIB} MiB",
+        MIN_STACK,
+        MIN_STACK,
+        f"by tritonserver for an HTTP body of {_MAX_FORM // MIB} MiB",
         "raise the hard limit (ulimit -Hs, LimitSTACK= of systemd, --ulimit stack= of docker and podman)",
         in_bytes=True,
     )
 
 
 def _space() -> int:
-    """Bytes of address space that one process may have here, with memory behind all of it where that is asked for."""
+    """Bytes of address space that one process may have here."""
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return min(_no_limit(soft), committable())
 

@@ -1,4 +1,4 @@
-"""The host's private folder: made at the start, removed at the end, swept by the next start; runs in the host."""
+"""The daemon's private folder: created at the start, removed at the end, or by the next start."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class RunDir:
-    """A folder of the host's own, which only this user may enter: ``path``.
+    """A folder of the daemon's own, which only this user may enter: ``path``.
 
-    It lies in the configured folder, whose other files are never touched, or among the temporary files. A lock held
-    for life tells the living from what was left behind.
+    It is in the configured folder, whose other files are never touched, or in the temporary folder. A lock that is held
+    for life distinguishes it from folders that were left behind.
     """
 
     def __init__(self, wanted: Path | None) -> None:
-        """In ``wanted`` as configured, else in the temporary folder; raises ConfigError when that cannot be used."""
+        """In the configured folder ``wanted``, else in the temporary one; raises ConfigError if it is not usable."""
         parent = wanted.absolute() if wanted else _temporary()
         self._claim: int | None = None
         try:
@@ -41,13 +41,13 @@ class RunDir:
         self._addresses.unlink(missing_ok=True)
 
     def write_addresses(self, content: dict[str, Any]) -> None:
-        """Write ``host.json``, which is whole whenever it is there."""
+        """Write ``host.json``, which is complete whenever it exists."""
         new = self.path / "host.json.new"
         new.write_text(json.dumps(content))
         new.rename(self._addresses)
 
     def remove(self) -> None:
-        """Remove what the host put there; a folder that was configured stays."""
+        """Remove the files of the daemon; a configured folder stays."""
         self._addresses.unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
@@ -61,13 +61,12 @@ def _temporary() -> Path:
         return Path(tempfile.gettempdir())
     except OSError:
         raise ConfigError(
-            "run directory: there is no temporary folder that can be written to; name a folder with --run-dir, such as "
-            "one in a tmpfs"
+            "run directory: no temporary folder is writable; name a folder with --run-dir, such as one in a tmpfs"
         ) from None
 
 
 def _claimed(folder: Path) -> int:
-    """The lock of a configured folder, which must be this user's alone to write to."""
+    """The lock of a configured folder, which only this user may write to."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:
@@ -83,7 +82,7 @@ def _claimed(folder: Path) -> int:
 
 
 def _locked_file(folder: Path) -> int:
-    """The lock of a new folder. It has its name only once it is held, so that nobody sweeps it before."""
+    """The lock of a new folder. It gets its name once it is held, so that no other daemon sweeps it before."""
     lock = os.open(folder / "lock.new", _OPEN | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     (folder / "lock.new").rename(folder / "lock")
@@ -99,9 +98,9 @@ def _locked(descriptor: int) -> bool:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove folders of hosts that were killed: those whose lock nobody holds."""
+    """Remove folders of daemons that were killed: those whose lock is free."""
     for folder in parent.glob(FOLDER_PREFIX + "*"):
-        with contextlib.suppress(OSError):  # another user's, or just being made
+        with contextlib.suppress(OSError):  # another user's, or not complete yet
             descriptor = os.open(folder / "lock", _OPEN)
             try:
                 if os.fstat(descriptor).st_uid == os.geteuid() and _locked(descriptor):

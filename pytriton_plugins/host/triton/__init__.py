@@ -1,1 +1,1 @@
-"""The tritonserver process: how it is found, started, asked, watched and ended."""
+"""The tritonserver process: found, started, asked, watched and ended by the daemon."""

@@ -123,7 +123,7 @@ class GrpcControl:
 
 
 def _check_threads(needed: int) -> None:
-    """Raise NoThreadsLeft unless tritonserver may start so many threads: it aborts when one cannot be started."""
+    """Raise NoThreadsLeft unless tritonserver may start ``needed`` threads: it aborts when one cannot be started."""
     left = process_headroom()
     if needed > left:
         raise NoThreadsLeft(

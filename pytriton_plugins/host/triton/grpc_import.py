@@ -1,4 +1,4 @@
-"""The import of gRPC in a process that forks; in the host and on the command line."""
+"""The import of gRPC in a process that forks: the daemon, and the command line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _FORK_SUPPORT = "GRPC_ENABLE_FORK_SUPPORT"
 
 @contextlib.contextmanager
 def no_fork_handlers() -> Iterator[None]:
-    """Have gRPC, which is begun here, leave forks alone.
+    """Let gRPC, which is imported here, ignore forks.
 
-    It would start a thread of its own after each, and where none may be started it tries for ever, in the thread that
-    forked: ours. All that we fork is another program at once.
+    It would start a thread after each fork, and where no thread can be started it retries for ever in the thread that
+    forked: ours. Every process that we fork runs another program at once.
     """
     before = os.environ.get(_FORK_SUPPORT)
     os.environ[_FORK_SUPPORT] = "0"

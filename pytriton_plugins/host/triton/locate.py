@@ -1,4 +1,4 @@
-"""Which tritonserver to run: the one that was asked for, else what hooks or the machine offer; runs in the host."""
+"""Finds the tritonserver to run: the named one, else the choice of hook plugins, else one of this machine."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from pytriton_plugins.text import one_line
 if TYPE_CHECKING:
     from pytriton_plugins.hooks.manager import HookManager
 
-_USUAL_PLACE = Path("/opt/tritonserver/bin/tritonserver")
-_HELP_TIMEOUT = 20
+_DEFAULT_PATH = Path("/opt/tritonserver/bin/tritonserver")
+_HELP_TIMEOUT = 20.0
+"""Seconds for the output of ``--help``."""
+
 _ANOTHER = "name another with --tritonserver"
 
 
 @attrs.frozen
 class FoundServer:
-    """A tritonserver program, and who named it."""
+    """A tritonserver program, and its source: an option or a hook plugin."""
 
     path: Path
     source: str
@@ -36,7 +38,7 @@ def find_tritonserver(explicit: Path | None, hooks: HookManager) -> FoundServer:
     """The tritonserver to run; raises ServerError that says what to install or correct."""
     if explicit is not None:
         return _checked(explicit, "named by --tritonserver, its variable or the file")
-    candidates = tuple(path for path in (_on_path(), _USUAL_PLACE) if path and os.access(path, os.X_OK))
+    candidates = tuple(path for path in (_on_path(), _DEFAULT_PATH) if path and os.access(path, os.X_OK))
     answer = hooks.choose_server(candidates)
     if answer is None:
         raise ServerError(
@@ -53,13 +55,13 @@ def _on_path() -> Path | None:
 
 def _checked(path: Path, source: str) -> FoundServer:
     if not path.is_file() or not os.access(path, os.X_OK):
-        raise ServerError(f"tritonserver {path} ({source}) is no program that can be run; {_ANOTHER}")
+        raise ServerError(f"tritonserver {path} ({source}): not an executable program; {_ANOTHER}")
     return FoundServer(path.resolve(), source)
 
 
 @functools.cache
 def server_help(path: Path) -> str:
-    """What ``tritonserver --help`` prints: servers refuse options that they do not know. Raises ServerError."""
+    """The output of ``tritonserver --help``: servers refuse unknown options. Raises ServerError."""
     try:
         done = subprocess.run(
             [path, "--help"],
@@ -72,16 +74,16 @@ def server_help(path: Path) -> str:
     except OSError as error:
         raise cannot_be_run(path, error) from None
     except subprocess.TimeoutExpired:
-        raise ServerError(f"tritonserver {path} --help did not end within {_HELP_TIMEOUT} s; {_ANOTHER}") from None
-    said = done.stdout + done.stderr
-    if not re.search(r"^\s*--\w", said, re.MULTILINE):
-        # Servers whose libraries are missing say so here.
-        last = " / ".join(said.splitlines()[-4:]) or "none"
+        raise ServerError(f"tritonserver {path} --help did not end within {_HELP_TIMEOUT:g} s; {_ANOTHER}") from None
+    output = done.stdout + done.stderr
+    if not re.search(r"^\s*--\w", output, re.MULTILINE):
+        # A server without its libraries reports that here.
+        last = " / ".join(output.splitlines()[-4:]) or "none"
         raise ServerError(
             f"tritonserver {path} --help shows no options and ended with {describe_exit(done.returncode)}; "
             f"its last lines: {one_line(last)}; {_ANOTHER}"
         )
-    return said
+    return output
 
 
 def cannot_be_run(path: Path, error: OSError) -> ServerError:
@@ -92,7 +94,7 @@ def server_options(path: Path) -> dict[str, bool]:
     """The options of this server by name, and whether each takes a value."""
     known: dict[str, bool] = {}
     for name, value in re.findall(r"^\s*--([\w-]+)( <)?", server_help(path), re.MULTILINE):
-        known[name] = known.get(name, False) or bool(value)  # texts about an option name others
+        known[name] = known.get(name, False) or bool(value)  # the text of an option may name others
     return known
 
 

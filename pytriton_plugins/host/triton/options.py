@@ -1,4 +1,4 @@
-"""How tritonserver is started: the daemon's options, the operator's, and what they may not change; runs in the host."""
+"""The options of tritonserver: the daemon's, the operator's, and checks of the latter."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _EXIT_TIMEOUT = 1
 """Seconds that tritonserver waits at its end for clients whose connections are idle."""
 
 _WRITE_TIMEOUT = 2.0
-"""Seconds beyond that in which it writes what it has gathered, such as a file of traces."""
+"""Seconds beyond that for files that it writes at its end, such as traces."""
 
 _ADDED = frozenset({"model-repository", "load-model"})
-"""Options that Triton takes several times: what the operator gives stands beside ours."""
+"""Options that Triton takes several times: the operator's are added to ours."""
 
 _FRONT_ENDS = frozenset({"allow-vertex-ai", "allow-sagemaker"})
-"""Ways in that know none of our restrictions, on ports of their own: off unless the operator asks for one."""
+"""Front ends that ignore our restrictions, on ports of their own: off unless the operator turns one on."""
 
-_FREE = _FRONT_ENDS | {
+_REPLACEABLE = _FRONT_ENDS | {
     "model-load-thread-count",
     "disable-auto-complete-config",
     "exit-timeout-secs",
     "allow-client-shm",
 }
-"""Options of ours that the operator may replace; all others are how the daemon reaches its own server."""
+"""Options of ours that the operator may replace; the daemon needs all others to reach its own server."""
 
-_DISPENSABLE = _FREE | {"cache-directory"}
-"""Options of ours that a server may lack: without the others clients could reach what is closed to them."""
+_DISPENSABLE = _REPLACEABLE | {"cache-directory"}
+"""Options of ours that a server may lack; without the others clients could reach closed categories."""
 
 
 class _Cut(NamedTuple):
@@ -111,7 +111,7 @@ def check_server_options(settings: ServerSettings) -> None:
 
 def _check_option(name: str, value: str, settings: ServerSettings) -> None:
     ours = _our_options(attrs.evolve(settings, allow=()), Ports(0, 0, 0), Path(), "")
-    if name in ours and name not in _ADDED | _FREE:
+    if name in ours and name not in _ADDED | _REPLACEABLE:
         raise ConfigError(f"--server-option {name}: pytriton-host sets this itself; see 'pytriton-host serve --help'")
     if name in _CUTS_OFF and not _CUTS_OFF[name].allows(value):
         raise ConfigError(f"--server-option {name}={one_line(value, 40)}: {_CUTS_OFF[name].reason}")
@@ -122,7 +122,7 @@ def _check_option(name: str, value: str, settings: ServerSettings) -> None:
 def check_known_options(found: FoundServer, options: Options) -> None:
     """Raises ConfigError for each ``--server-option`` that this tritonserver does not have, or that lacks its value.
 
-    tritonserver itself would take the beginning of a name for the whole, past what is checked by name.
+    tritonserver itself accepts the beginning of a name, which would bypass the checks by name.
     """
     known, problems = server_options(found.path), Problems()
     for name, value in options:
@@ -137,17 +137,17 @@ def check_known_options(found: FoundServer, options: Options) -> None:
 
 
 def warn_of_server_options(settings: ServerSettings) -> None:
-    """A line for each option that is taken and opens a way in that knows none of our restrictions."""
+    """Warn of each option that opens a front end without our restrictions, and of headers without a prefix."""
     for name, value in settings.options:
         if _is_front_end(name, value):
             _LOG.warning(
-                "%s, 8080 unless told otherwise, and need not keep to --address",
+                "%s (8080 by default), and it may not keep to --address",
                 _of_front_end(name),
             )
     if settings.forward_headers and not settings.forward_prefix:
         _LOG.warning(
-            "forward_headers: a client can write a parameter of the same name, so models find these among the "
-            "parameters of requests and not in headers; set forward_prefix to tell them apart"
+            "forward_headers: a client can send a parameter of the same name, so models find these among the "
+            "parameters of requests and not in headers; set forward_prefix to distinguish them"
         )
 
 
@@ -156,7 +156,7 @@ def _is_front_end(name: str, value: str) -> bool:
 
 
 def _of_front_end(name: str) -> str:
-    return f"--server-option {name}: this front end passes over every closed category, on a port of its own"
+    return f"--server-option {name}: this front end ignores every closed category, on a port of its own"
 
 
 def command_line(
@@ -184,7 +184,7 @@ def exit_seconds(options: Options) -> float:
 
 
 def _cache_options(found: FoundServer, options: Options) -> dict[str, str]:
-    """Where this server's caches lie, if it is not in Triton's usual place."""
+    """The folder of this server's caches, if it is not Triton's default."""
     folder = found.path.parent.parent / "caches"
     return {"cache-directory": str(folder)} if has_cache(options) and folder.is_dir() else {}
 

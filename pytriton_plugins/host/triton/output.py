@@ -1,4 +1,4 @@
-"""What tritonserver prints: messages of the log with Triton's own level and source, and reasons for a failed start."""
+"""The output of tritonserver: messages of the log with Triton's level and source, and reasons for a failed start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytriton_plugins.host.triton.repository import GATES
 
 _LOG = logging.getLogger(TRITON)
 GATE_CLOSED = "the gate is closed"
-"""What our backend says of a gate that it does not load."""
+"""The backend's message about a gate that it does not load."""
 
 _REFUSED = re.compile(rf"load failed for model '{GATES[0]}': version 1 is at UNAVAILABLE state: (.*)")
 _NO_SERVER = re.compile(r'^E\d{4} .* tritonserver\.cc:\d+\] "?(.*)')
@@ -38,11 +38,11 @@ def log_line(line: str) -> None:
     found = _LINE.fullmatch(line)
     if found is None:
         # Tables and help of tritonserver, or the output of another program.
-        _LOG.debug("%s", line, extra=about(said=[line]))
+        _LOG.debug("%s", line, extra=about(printed=[line]))
         return
     level = logging.DEBUG if any(text in line for text in _NOISE) else _LEVELS[found[1]]
     text = _unquoted(found[3])
-    _LOG.log(level, "%s", text, extra=about(said=[text], source=found[2]))
+    _LOG.log(level, "%s", text, extra=about(printed=[text], source=found[2]))
 
 
 class ServerOutput:
@@ -58,7 +58,7 @@ class ServerOutput:
 
     def left_out(self, count: int, last: str) -> None:
         lines = [f"… {count} lines left out, the last: {last}"]
-        _LOG.warning("%s", lines[0], extra=about(said=lines))
+        _LOG.warning("%s", lines[0], extra=about(printed=lines))
 
 
 def refusal(line: str) -> str | None:

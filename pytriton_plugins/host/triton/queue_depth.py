@@ -1,4 +1,4 @@
-"""How many requests wait in Triton's queues, as its metrics say; runs in the host's event loop."""
+"""How many requests wait in Triton's queues, by its metrics."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 async def waiting_requests(host: str, port: int) -> int:
-    """The requests of all models that are in no backend yet; raises OSError or ValueError where no metrics are."""
+    """The requests of all models that no backend has yet; raises OSError or ValueError without metrics."""
     return sum((await waiting_by_model(host, port)).values())
 
 
 async def waiting_by_model(host: str, port: int) -> Counter[tuple[str, str]]:
-    """The same for each model, by name and version; those that are not in it have none."""
+    """The same for each model, by name and version; models without an entry have none."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(f"GET /metrics HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

@@ -1,31 +1,37 @@
-"""The model repository on disk and each model's configuration; runs in the host."""
+"""The model repository on disk, and each model's configuration: Triton's part and the backend's."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.config.mappings import merge
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.host.triton.queue_policy import for_triton
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
+from pytriton_plugins.shm.wire import QueuePolicy
 
 BACKEND = "pytriton"
 CATEGORY = "model-repository"
-"""What `--allow` calls the right of clients to load and unload models."""
+"""The category of `--allow` that lets clients load and unload models."""
 
 GATES = ("pytriton_gate", "pytriton_gate_2")
-"""Models of our backend that fail to load while the host is not ready: Triton's own readiness follows them."""
+"""Models of our backend that fail to load while the daemon is not ready: Triton's own readiness follows them."""
 
 SPARE_INSTANCES = 2
-"""Beside one for each worker, whose threads run batches: threads that wait for a worker or fetch (backend/queue.c)."""
+"""Instances beside one for each channel, for threads that wait for a worker or fetch requests (backend/queue.c)."""
 
 OURS = ("name", "backend", "version_policy", "input", "output", "instance_group", "model_transaction_policy")
-"""Keys of a model's configuration that no hook plugin changes: the daemon relies on them."""
+"""Keys of a model's configuration that hook plugins cannot change: the daemon relies on them."""
 
 NOT_FOR_TRITON = ("model_warmup",)
-"""Keys of a ``triton_config`` that workers see to (worker/calling/warmup.py)."""
+"""Keys of a ``triton_config`` that workers implement (worker/calling/warmup.py)."""
+
+_BACKEND_BATCHING = ("default_queue_policy", "preferred_batch_size", "max_queue_delay_microseconds")
+"""Keys of ``dynamic_batching`` that the backend implements where it limits the queue."""
+
+_QUEUE_LIMITS = {"max_queue_size", "default_timeout_microseconds", "allow_timeout_override", "timeout_action"}
 
 _GATE_CONFIG = f"""backend: "{BACKEND}"
 max_batch_size: 0
@@ -36,18 +42,18 @@ instance_group {{ count: 1 kind: KIND_CPU }}
 
 
 def create_repository(folder: Path) -> None:
-    """A repository that holds the gates only; models come by the control API, with their configuration in the call."""
+    """Create a repository with the gates only; models are loaded by the control API, with their configuration."""
     for gate in GATES:
         (folder / gate / "1").mkdir(parents=True, exist_ok=True)
         config, text = folder / gate / "config.pbtxt", f'name: "{gate}"\n{_GATE_CONFIG}'
-        if not config.is_file() or config.read_text() != text:  # the next server may come when the disk is full
+        if not config.is_file() or config.read_text() != text:  # the disk may be full when the next server starts
             config.write_text(text)
 
 
 def write_config(folder: Path, name: str, config: dict[str, Any]) -> None:
-    """The configuration that the model is loaded with, for clients that may load it again: they bring none.
+    """Write a model's configuration for clients that may load it again: they send none.
 
-    Raises ServerError when it cannot be written; what is wrong with the configuration itself Triton says at the load.
+    Raises ServerError when it cannot be written; Triton reports mistakes in the configuration at the load.
     """
     from google.protobuf import json_format, text_format
     from tritonclient.grpc.model_config_pb2 import ModelConfig
@@ -62,21 +68,69 @@ def write_config(folder: Path, name: str, config: dict[str, Any]) -> None:
 
 
 def add_model(folder: Path, model: ModelDeclaration) -> None:
-    """The empty folders that Triton wants to see of a model and its version."""
+    """Create the empty folders that Triton expects of a model and its version."""
     (folder / model.name / str(model.version)).mkdir(parents=True, exist_ok=True)
 
 
 def model_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...]) -> dict[str, Any]:
-    """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` goes over ours.
+    """Triton's configuration of ``model`` as a JSON value; ``model.triton_config`` overrides ours.
 
-    ``batches``: how many its workers have in flight at most.
+    ``batches``: the most that its workers can run at a time.
     """
     theirs = {key: value for key, value in for_triton(model).items() if key not in NOT_FOR_TRITON}
     return merge(_our_config(model, batches, versions), theirs)
 
 
+def own_policy(model: ModelDeclaration) -> QueuePolicy:
+    """The part of the batching that the backend implements: limits of the queue, and with a limit also delays.
+
+    Triton would count the requests in its own queue, and not those that the backend has fetched for the next batch.
+    The policy is empty without a limit, with priorities, which only Triton implements, and with a mistake, which Triton
+    reports.
+    """
+    batching = _batching(model.triton_config)
+    limits = batching.get("default_queue_policy", {})
+    if not isinstance(limits, Mapping) or _needs_triton(batching, limits):
+        return QueuePolicy()
+    size, timeout = limits.get("max_queue_size", 0), limits.get("default_timeout_microseconds", 0)
+    own_timeouts = limits.get("allow_timeout_override", False)
+    delay, preferred = batching.get("max_queue_delay_microseconds", 0), batching.get("preferred_batch_size", ())
+    numbers_are_right = all(_is_count(number) for number in (size, timeout, delay)) and isinstance(own_timeouts, bool)
+    if not numbers_are_right or not (size or timeout) or not _are_sizes(preferred, model.max_batch_size):
+        return QueuePolicy()
+    return QueuePolicy(size, timeout / 1e6, own_timeouts, delay / 1e6, tuple(sorted(set(preferred))))
+
+
+def for_triton(model: ModelDeclaration) -> dict[str, Any]:
+    """The ``triton_config`` without the part of the backend; without a batcher if nothing else is left."""
+    config = model.triton_config
+    if own_policy(model) == QueuePolicy():
+        return dict(config)
+    batching = {key: value for key, value in config["dynamic_batching"].items() if key not in _BACKEND_BATCHING}
+    others = {key: value for key, value in config.items() if key != "dynamic_batching"}
+    return {**others, "dynamic_batching": batching} if batching else others
+
+
+def _needs_triton(batching: Mapping[str, Any], limits: Mapping[str, Any]) -> bool:
+    has_priorities = bool(batching.get("priority_levels") or batching.get("priority_queue_policy"))
+    return has_priorities or not set(limits) <= _QUEUE_LIMITS or limits.get("timeout_action", "REJECT") != "REJECT"
+
+
+def _batching(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    batching = config.get("dynamic_batching")
+    return batching if isinstance(batching, Mapping) else {}
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**32
+
+
+def _are_sizes(value: object, max_size: int) -> bool:
+    return isinstance(value, (list, tuple)) and all(type(size) is int and 1 <= size <= max_size for size in value)
+
+
 def plain_config(model: ModelDeclaration) -> dict[str, Any]:
-    """A configuration of ``model`` that Triton does not refuse, whatever its author wrote into ``triton_config``."""
+    """A configuration of ``model`` that Triton accepts: without its author's ``triton_config``."""
     return _our_config(model, 1, (model.version,))
 
 

@@ -1,4 +1,4 @@
-"""Notices what clients load and unload through Triton's own API, where they may; runs in the host's event loop."""
+"""Follows clients that load and unload models through Triton's own API, where that is allowed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
     from pytriton_plugins.host.triton.server import TritonServer
 
-PERIOD = 0.3
-"""Seconds between two looks at what Triton serves."""
+POLL_INTERVAL = 0.3
+"""Seconds between two looks at the models that Triton serves."""
 
-_ANSWER_PATIENCE = 5.0
+_ANSWER_TIMEOUT = 5.0
 _SERVED = ("READY", "LOADING")
 
 States = dict[tuple[str, str], str]
-"""What Triton says of each name and version."""
+"""Triton's state of each name and version."""
 
 
 class RepositoryWatch:
-    """Has the daemon do what a client did: `models unload` for an unload, `models load` for a load."""
+    """Makes the daemon follow a client: `models unload` after an unload, `models load` after a load."""
 
     def __init__(self, registry: ModelRegistry, commands: ModelCommands) -> None:
         self._registry = registry
@@ -33,51 +33,51 @@ class RepositoryWatch:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(POLL_INTERVAL)
             server = self._registry.running
             if server is None:
                 continue
             try:
-                states = await server.control.states(_ANSWER_PATIENCE)
+                states = await server.control.states(_ANSWER_TIMEOUT)
                 for name in {model.name for model in self._registry.models.values() if _differs(model, states)}:
                     await self._follow(server, name)
             except PytritonPluginsError:
-                pass  # the log has what was not done, and a server that ends is dealt with
+                pass  # it is logged, and the end of a server is handled elsewhere
 
     async def _follow(self, server: TritonServer, name: str) -> None:
-        """Look again while nobody else changes the model, for it may have been ourselves."""
+        """Look again while no other task changes models, because the daemon may have caused the difference."""
         async with self._registry.changing:
             async with self._registry.loader.lock(name):
-                states = await server.control.states(_ANSWER_PATIENCE)
+                states = await server.control.states(_ANSWER_TIMEOUT)
             models = [model for model in self._registry.models.values() if model.name == name]
-            gone = [model for model in models if _is_gone(model, states)]
-            came = [model for model in models if _has_come(model, states)]
-        if gone:
-            await self._commands.follow_unload(gone)
-        if came:
-            await self._load(server, name, came)
+            unloaded = [model for model in models if _was_unloaded(model, states)]
+            loaded = [model for model in models if _was_loaded(model, states)]
+        if unloaded:
+            await self._commands.follow_unload(unloaded)
+        if loaded:
+            await self._load(server, name, loaded)
 
     async def _load(self, server: TritonServer, name: str, models: list[ModelSupervisor]) -> None:
         try:
             await self._commands.follow_load(models)
         except PytritonPluginsError:
-            # Triton has it without a worker; so that both say the same, it is unloaded there as well.
+            # Triton has it without a worker, so it is unloaded there as well.
             async with self._registry.loader.lock(name):
                 served = [model for model in self._registry.models.values() if model.name == name and model.loaded]
                 if not served:
-                    await server.control.unload(name, timeout=_ANSWER_PATIENCE)
+                    await server.control.unload(name, timeout=_ANSWER_TIMEOUT)
             raise
 
 
 def _differs(model: ModelSupervisor, states: States) -> bool:
-    return _is_gone(model, states) or _has_come(model, states)
+    return _was_unloaded(model, states) or _was_loaded(model, states)
 
 
-def _is_gone(model: ModelSupervisor, states: States) -> bool:
+def _was_unloaded(model: ModelSupervisor, states: States) -> bool:
     return model.loaded and not model.unloaded and _state(model, states) not in _SERVED
 
 
-def _has_come(model: ModelSupervisor, states: States) -> bool:
+def _was_loaded(model: ModelSupervisor, states: States) -> bool:
     return model.unloaded and not model.loaded and _state(model, states) == "READY"
 
 

@@ -44,7 +44,7 @@ _UNLOAD_TIMEOUT = 0.5
 """Seconds for unloading the models of a server that ends, none of which has a request."""
 
 _MAX_LAST_LINES = 12
-"""The whole backtrace of a crash, because its first calls show whose mistake it is."""
+"""The whole backtrace of a crash, because its first calls show the library with the mistake."""
 
 _ARENAS = "MALLOC_ARENA_MAX"
 """One for each processor. With glibc's own limit of 8 what it keeps goes on growing for as long as the server runs, in
@@ -170,7 +170,7 @@ class TritonServer:
         raise short
 
     async def _why_no_poll(self, name: str) -> str:
-        """What is wrong with a model's configuration: Triton writes that into its log, and not into its answer."""
+        """The mistake in a model's configuration: Triton writes it into its log, and not into its answer."""
         refused = re.compile(rf"Poll failed for model directory '{re.escape(name)}': (.*)\"$")
         for pause in (0.0, _LINE_TIMEOUT):
             await asyncio.sleep(pause)
@@ -250,7 +250,7 @@ class TritonServer:
     async def fail_requests(self, timeout: float) -> None:
         """Fail every request that waits, runs or comes, because the server stops; return when that is under way.
 
-        Before its workers are told to end: their end would be the reason that clients get.
+        Call it before the workers end: their end would be the reason that clients get.
         """
         with contextlib.suppress(ServerError):
             self.link.send(LinkMessage(LinkKind.STOP))

@@ -13,7 +13,7 @@ from pytriton_plugins.host.triton.server import TritonServer
 _LOG = logging.getLogger("pytriton.tritonserver")
 
 MIN_VERSION = (2, 70)
-"""Triton 26.06, whose fixes are the last that NVIDIA's bulletins tell of (5865, June 2026).
+"""Triton 26.06, with the last fixes in NVIDIA's bulletins (5865, June 2026).
 
 The minor version grows by one with each month's container: 26.01 has 2.65, 26.04 has 2.68, 26.05 has 2.69. Counted from
 24.10, which has 2.51, it would be one too many, for one month of 2025 brought a patch of the month before.

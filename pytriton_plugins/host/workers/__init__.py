@@ -1,1 +1,1 @@
-"""The worker processes of models: how one is started, asked, heard and ended."""
+"""The worker processes of models, as the daemon starts, asks and ends them."""

@@ -17,7 +17,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.log.line_reader import LineReceiver
 from pytriton_plugins.host.system.child import Child
-from pytriton_plugins.host.system.hardening import let_go_first
+from pytriton_plugins.host.system.hardening import prefer_as_oom_victim
 from pytriton_plugins.host.system.resource_limits import restore_descriptors
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.sockets import socket_pair
@@ -120,7 +120,7 @@ def spawn(launch: Launch, target: str, output: LineReceiver) -> tuple[Child, soc
         # Not before: closing the pipe kills what the worker has forked, which has a moment to end by itself.
         child.reaped.add_done_callback(lambda _: os.close(kill_pipe))
         ours.pop_all()
-    let_go_first(child.pid)
+    prefer_as_oom_victim(child.pid)
     restore_descriptors(child.pid)
     return child, sock
 

@@ -1,4 +1,4 @@
-"""What a worker prints, as messages of the log: lines that belong together are one message, with its level."""
+"""The output of a worker as messages of the log: lines that belong together are one message, with its level."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class WorkerOutput:
             self._flush_handle = None
         lines, self._lines = self._lines, []
         if lines:
-            fields = about(said=lines, source=self._source, **self._subject.log_fields())
+            fields = about(printed=lines, source=self._source, **self._subject.log_fields())
             _LOG.log(self._level, "%s", lines[0], extra=fields)
         self._in_traceback = self._error_follows = False
 
@@ -88,7 +88,7 @@ class WorkerOutput:
         """Log that ``count`` lines are missing."""
         self.flush()
         lines = [f"… {count} lines left out"]
-        _LOG.warning("%s", lines[0], extra=about(said=lines, **self._subject.log_fields()))
+        _LOG.warning("%s", lines[0], extra=about(printed=lines, **self._subject.log_fields()))
 
     def _flush_soon(self, *, in_pieces: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -126,9 +126,9 @@ class WorkerOutput:
 
 
 def _without_unfinished(line: str) -> tuple[str, str]:
-    """What was printed without a line end before the traceback that begins with ``line``, and ``line`` without it.
+    """The text without a line end before a traceback that begins in ``line``, and ``line`` without it.
 
-    Not by a regular expression: most lines are none of these, and may be long.
+    Without a regular expression: most lines have no traceback, and may be long.
     """
     if not line.endswith(_BEGIN):
         return "", line

@@ -111,7 +111,7 @@ class WorkerProcess:
 
     @property
     def info(self) -> WorkerInfo:
-        """What hooks see of it."""
+        """The worker as hooks see it."""
         model = self.model
         name, version = (model.name, model.version) if model else (None, None)
         return WorkerInfo(self.number, self.pid, self.reference.plugin, name, version)

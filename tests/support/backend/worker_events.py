@@ -38,6 +38,6 @@ def events(caplog: pytest.LogCaptureFixture, *texts: str | bytes, pause: float =
 
     with caplog.at_level(logging.DEBUG, "pytriton.worker"):
         asyncio.run(hear())
-    told: list[Any] = [record for record in caplog.records if hasattr(record, "said")]
+    told: list[Any] = [record for record in caplog.records if hasattr(record, "printed")]
     assert {(record.plugin, record.model, record.worker) for record in told} <= {tuple(WHOSE.values())}
-    return [(record.levelname, record.said) for record in told]
+    return [(record.levelname, record.printed) for record in told]
