@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from pytriton_plugins.cli.completion import is_completing, quiet, use_own_script
-from pytriton_plugins.cli.output import OutputFailed, finish
+from pytriton_plugins.cli.output.streams import OutputFailed, finish
 from pytriton_plugins.cli.suggestions import SuggestingGroup, usage_message
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
 from pytriton_plugins.text import printable

@@ -20,7 +20,7 @@ def main() -> int:
         if code is not None:
             return code
     from pytriton_plugins.cli.app import run
-    from pytriton_plugins.cli.output import guard
+    from pytriton_plugins.cli.output.streams import guard
 
     guard()
     return run()

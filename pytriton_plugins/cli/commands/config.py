@@ -45,7 +45,7 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
         settings = [{"setting": name, "value": value, "source": source} for name, value, source in rows]
         click.echo(json.dumps({"schema": 1, "settings": settings}, indent=2, default=str))
         return
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     print_table(("setting", "value", "set by"), [(name, _text(value), source) for name, value, source in rows])
 

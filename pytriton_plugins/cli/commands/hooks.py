@@ -57,7 +57,7 @@ def _parameters(name: str) -> list[str]:
 
 
 def _print(manager: HookManager, names: list[str], broken: dict[str, str]) -> None:
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     rows = [(name, ", ".join(_parameters(name)), ", ".join(manager.implementers(name)) or "-") for name in names]
     print_table(("hook", "parameters", "plugins, in calling order"), rows)

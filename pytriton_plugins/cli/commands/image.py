@@ -79,7 +79,7 @@ def command(
     if as_json:
         _print_json(plan, output, written)
         return
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     print_table(("file", "bytes", ""), [(str(output / name), f"{size}", plan.meaning[name]) for name, size in written])
     first, second = _next(plan, output)

@@ -73,7 +73,7 @@ def _plain(item: Reference) -> dict[str, Any]:
 
 
 def _print_table(models: Sequence[ModelReference], hooks: Sequence[Reference], inspected: dict[str, Inspected]) -> None:
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     headings = ["plugin", "provides", "reference", "distribution", "version"]
     rows = [

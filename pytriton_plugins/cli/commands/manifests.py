@@ -18,8 +18,8 @@ from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
-    from pytriton_plugins.deploy.manifests.knobs import Knob
     from pytriton_plugins.deploy.manifests.plan import Plan
+    from pytriton_plugins.deploy.manifests.values_schema import Knob
 
 FORMS = ("kubernetes", "helm", "kserve")
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,46}[a-z0-9])?")
@@ -121,9 +121,9 @@ def _check_name(name: str) -> None:
 
 def _knobs(plan: Plan, form: str, settings: Iterable[str]) -> list[Knob]:
     """The values that the form has, changed by ``settings``."""
-    from pytriton_plugins.deploy.manifests.choices import choices
-    from pytriton_plugins.deploy.manifests.knobs import changed
     from pytriton_plugins.deploy.manifests.kserve import NOT_KNOWN
+    from pytriton_plugins.deploy.manifests.values_defaults import choices
+    from pytriton_plugins.deploy.manifests.values_schema import changed
 
     every = choices(plan)
     return changed([knob for knob in every if form != "kserve" or not knob.name.startswith(NOT_KNOWN)], settings)
@@ -161,7 +161,7 @@ def _show_values(knobs: list[Knob], as_json: bool) -> int:
         values = [{"name": knob.name, "default": knob.default, "text": knob.text} for knob in knobs]
         click.echo(json.dumps({"schema": 1, "values": values}, indent=2))
         return 0
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     print_table(("value", "is", "for"), [(knob.name, _short(knob.default), knob.text) for knob in knobs])
     return 0
@@ -182,6 +182,6 @@ def _tell(plan: Plan, knobs: list[Knob], on_error: bool) -> None:
     if on_error:
         explain("memory of a replica: " + ", ".join(f"{what} {size}" for what, size, _ in rows))
         return
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     print_table(("memory of a replica", "size", "changed by"), rows)

@@ -57,7 +57,7 @@ def list_models(as_json: bool, run_dir: str | None, pid: int | None) -> None:
     if as_json:
         click.echo(json.dumps({"schema": 1, "models": status["models"]}, indent=2))
         return
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     print_table(MODEL_HEADINGS, model_rows(status))
 

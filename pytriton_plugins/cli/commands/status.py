@@ -61,7 +61,7 @@ def _every_second(host: Host) -> Iterator[dict[str, Any]]:
 
 
 def _print(status: dict[str, Any]) -> None:
-    from pytriton_plugins.cli.tables import print_all
+    from pytriton_plugins.cli.output.tables import print_all
 
     print_all(_parts(status))
 
@@ -69,7 +69,7 @@ def _print(status: dict[str, Any]) -> None:
 def _redraw(host: Host) -> None:
     from rich.console import Console, Group
 
-    from pytriton_plugins.cli.screen import has_screen, second_screen
+    from pytriton_plugins.cli.output.screen import has_screen, second_screen
 
     console = Console(highlight=False)
     if not has_screen(console):
@@ -84,7 +84,7 @@ def _redraw(host: Host) -> None:
 def _parts(status: dict[str, Any]) -> list[RenderableType]:
     from rich.text import Text
 
-    from pytriton_plugins.cli.tables import make_table
+    from pytriton_plugins.cli.output.tables import make_table
 
     parts: list[RenderableType] = [Text(printable(line)) for line in _lines(status)]
     parts += [Text(printable(f"not ready: {reason}"), "red") for reason in status["reasons"]]

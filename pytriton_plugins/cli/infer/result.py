@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from pytriton_plugins.cli.infer.client import Output, Result
-from pytriton_plugins.cli.tables import print_table
+from pytriton_plugins.cli.output.tables import print_table
 from pytriton_plugins.text import one_line
 
 SHOWN_VALUES = 16

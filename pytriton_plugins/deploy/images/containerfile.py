@@ -7,8 +7,8 @@ import re
 import attrs
 
 from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.deploy.common import GROUP, USER, startup_seconds
 from pytriton_plugins.deploy.images.requirements import Wanted
-from pytriton_plugins.deploy.places import GROUP, USER, startup_seconds
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 

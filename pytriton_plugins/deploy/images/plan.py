@@ -11,11 +11,11 @@ from packaging.utils import canonicalize_name
 from pytriton_plugins.config.file import FILE_NAME, ConfigFile, find_config_file
 from pytriton_plugins.config.settings import parse_port
 from pytriton_plugins.config.tables import Tables
+from pytriton_plugins.deploy.common import PLACES, interpreters
 from pytriton_plugins.deploy.images.containerfile import Image, Server, containerfile
 from pytriton_plugins.deploy.images.context import ignore_file
 from pytriton_plugins.deploy.images.pins import pinned
 from pytriton_plugins.deploy.images.requirements import Wanted, providers_of, read_implied, read_requirement
-from pytriton_plugins.deploy.places import PLACES, interpreters
 from pytriton_plugins.errors import ConfigError
 
 FRAMEWORK = "pytriton-plugins"

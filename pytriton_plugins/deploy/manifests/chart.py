@@ -11,14 +11,14 @@ from packaging.version import InvalidVersion, Version
 
 from pytriton_plugins.config.host_config import END_SECONDS
 from pytriton_plugins.config.settings import MIB
-from pytriton_plugins.deploy.manifests.knobs import Knob, items, text, tree
+from pytriton_plugins.deploy.common import GROUP, USER
 from pytriton_plugins.deploy.manifests.kubernetes import KINDS
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.pod import RIGHTS, if_set
 from pytriton_plugins.deploy.manifests.sizing import LOG
 from pytriton_plugins.deploy.manifests.values import Templated
+from pytriton_plugins.deploy.manifests.values_schema import Knob, items, text, tree
 from pytriton_plugins.deploy.manifests.yaml_text import dump, template
-from pytriton_plugins.deploy.places import GROUP, USER
 
 _HELPERS = """\
 {{- define "pytriton.fullname" -}}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pytriton_plugins.config.file import FILE_NAME
+from pytriton_plugins.deploy.common import GROUP, USER
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.sizing import TMP
 from pytriton_plugins.deploy.manifests.values import Values
-from pytriton_plugins.deploy.places import GROUP, USER
 
 RIGHTS = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 """Of a container."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytriton_plugins.config.host_config import check_drain
-from pytriton_plugins.deploy.manifests.knobs import Knob
 from pytriton_plugins.deploy.manifests.kubernetes import Kind
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.sizing import SHARED, quantity, size_of
 from pytriton_plugins.deploy.manifests.values import Rendered
+from pytriton_plugins.deploy.manifests.values_schema import Knob
 from pytriton_plugins.deploy.manifests.yaml_text import dump
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.values import Drain

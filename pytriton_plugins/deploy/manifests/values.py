@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import attrs
 
-from pytriton_plugins.deploy.manifests.knobs import Knob
 from pytriton_plugins.deploy.manifests.sizing import on_disk, quantity, total
+from pytriton_plugins.deploy.manifests.values_schema import Knob
 
 
 class Values(Protocol):

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from pytriton_plugins.config.file import FILE_NAME
-from pytriton_plugins.deploy.manifests.knobs import SIZE, Knob, items, mapping, switch, text, whole
 from pytriton_plugins.deploy.manifests.plan import Plan
 from pytriton_plugins.deploy.manifests.sizing import (
     CLIENT_SHM,
@@ -18,6 +17,7 @@ from pytriton_plugins.deploy.manifests.sizing import (
     of_processes,
     quantity,
 )
+from pytriton_plugins.deploy.manifests.values_schema import SIZE, Knob, items, mapping, switch, text, whole
 
 _QUEUE = 2
 """Requests that run or wait for each worker before another replica is worth it."""

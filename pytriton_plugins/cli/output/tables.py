@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pytriton_plugins.cli.table_layout import one_line_each, within, wrapped
+from pytriton_plugins.cli.output.table_layout import one_line_each, within, wrapped
 from pytriton_plugins.text import printable
 
 if TYPE_CHECKING:
