@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.environment import inspected, loaded_hooks
-from pytriton_plugins.config.settings import parse_size
+from pytriton_plugins.config.readers import parse_size
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
 from pytriton_plugins.text import one_line
 

@@ -9,15 +9,8 @@ import click
 from click.core import ParameterSource
 
 from pytriton_plugins.cli import completion as completing
-from pytriton_plugins.config.settings import (
-    CLOSED_CATEGORIES,
-    LOG_FORMATS,
-    LOG_LEVELS,
-    ON_FULL,
-    PREFIX,
-    SETTINGS,
-    Setting,
-)
+from pytriton_plugins.config.readers import CLOSED_CATEGORIES, LOG_FORMATS, LOG_LEVELS, ON_FULL
+from pytriton_plugins.config.settings import PREFIX, SETTINGS, Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -28,7 +28,7 @@ from .conftest import Called
         (["infer", "--prot", "http"], "No such option '--prot'; did you mean --protocol?; see 'pytriton-host infer"),
         (["models", "laod", "a"], "No such command 'laod'; did you mean load?; see 'pytriton-host models --help'"),
         (["serve", "--http-port"], "requires an argument"),
-        (["serve", "--http-port", "x"], "--http-port: 'x' is no port"),
+        (["serve", "--http-port", "x"], "--http-port: invalid port 'x': expected 0 to 65535"),
         (["serve", "-c", "nothing.toml"], "nothing.toml cannot be read"),
         (["list", "extra"], "unexpected extra argument"),
     ],

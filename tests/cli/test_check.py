@@ -132,10 +132,10 @@ def test_every_mistake_of_the_configuration_is_told_before_the_start(
     assert (ran.code, ran.out) == (2, "")
     file = f"{tmp_path / 'pytriton-host.toml'}: "
     assert [line.partition("; ")[0] for line in ran.err.splitlines()] == [
-        f"pytriton-host: {file}http_prt is no key of this file",
-        f"pytriton-host: {file}models.a: triton_config has no_such_key, which Triton does not know",
-        "pytriton-host: PYTRITON_HOST_WORKERS: 'many' is no number of workers",
-        "pytriton-host: --drain-timeout: 'soon' is no time",
+        f"pytriton-host: {file}unknown key http_prt",
+        f"pytriton-host: {file}models.a: triton_config: unknown key no_such_key",
+        "pytriton-host: PYTRITON_HOST_WORKERS: invalid number of workers 'many': expected 1 to 1024",
+        "pytriton-host: --drain-timeout: invalid duration 'soon': expected seconds such as 20, or 500ms, 2m",
         "pytriton-host: --server-option http-port: pytriton-host sets this itself",
         "pytriton-host: --server-option grpc-port: pytriton-host sets this itself",
     ]
@@ -148,6 +148,6 @@ def test_a_configuration_that_triton_would_not_take(called: Called, tmp_path: Pa
     (line,) = [line for line in ran.out.splitlines() if line.startswith("bad")]
     assert (ran.code, line) == (
         1,
-        "bad  plugin model.py: model large: triton_config has metric_tag, which Triton does not know; did you mean "
-        "metric_tags?; also: model large: triton_config has runtime = 3; write text",
+        "bad  plugin model.py: model large: triton_config: unknown key metric_tag; did you mean "
+        "metric_tags?; also: model large: triton_config: runtime: invalid value 3: expected text",
     )

@@ -48,7 +48,7 @@ def test_text_is_taken_as_it_stands_and_json_for_more() -> None:
         ("2", bool, "2 is neither true nor false"),
         ("true", np.float32, "True is no number"),
         ("[null]", np.float32, "None is no number"),
-        ("[1]", bytes, "1 is no text"),
+        ("[1]", bytes, "invalid value 1: expected text in quotes"),
         ("[1,", np.float32, "is no JSON"),
         ("[" * 100_000, np.float32, "is no JSON"),
         ("1,,2", np.float32, "'' is no number"),

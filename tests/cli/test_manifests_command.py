@@ -75,7 +75,11 @@ def test_json(called: Called) -> None:
         ([*ADD_SUB, "--format", "kserve", "--set", "autoscaling.metric=cpu"], 2, "there is no such value"),
         ([*ADD_SUB, "--set", "autoscaling.metric=gpu"], 2, "write cpu or requests"),
         ([*ADD_SUB, "--set", "image.pullPolicy=Often"], 2, "write Always or IfNotPresent or Never"),
-        ([*ADD_SUB, "--model-memory", "add_sub=much"], 2, "--model-memory add_sub=much: 'much' is no size"),
+        (
+            [*ADD_SUB, "--model-memory", "add_sub=much"],
+            2,
+            "--model-memory add_sub=much: invalid size 'much'",
+        ),
         ([*ADD_SUB, "--model-memory", "add_sob=1GiB"], 2, "there is no such model; did you mean add_sub?"),
         (["--image", "a:1", "--plugin", "nothing"], 2, "nothing"),
     ],

@@ -9,7 +9,7 @@ import attrs
 from packaging.utils import canonicalize_name
 
 from pytriton_plugins.config.file import FILE_NAME, ConfigFile, find_config_file
-from pytriton_plugins.config.settings import parse_port
+from pytriton_plugins.config.readers import parse_port
 from pytriton_plugins.config.tables import Tables
 from pytriton_plugins.deploy.common import PLACES, interpreters
 from pytriton_plugins.deploy.images.containerfile import Image, Server, containerfile

@@ -10,7 +10,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from pytriton_plugins.config.host_config import END_SECONDS
-from pytriton_plugins.config.settings import MIB
+from pytriton_plugins.config.readers import MIB
 from pytriton_plugins.deploy.common import GROUP, USER
 from pytriton_plugins.deploy.manifests.kubernetes import KINDS
 from pytriton_plugins.deploy.manifests.plan import Plan

@@ -12,7 +12,8 @@ import attrs
 from pytriton_plugins.config.file import FILE_NAME, raw_table
 from pytriton_plugins.config.host_config import END_SECONDS, KUBELET_SECONDS, HostConfig
 from pytriton_plugins.config.overrides import worker_count
-from pytriton_plugins.config.settings import MIB, SECRETS, SETTINGS
+from pytriton_plugins.config.readers import MIB
+from pytriton_plugins.config.settings import SECRETS, SETTINGS
 from pytriton_plugins.deploy.common import PLACES, interpreters, startup_seconds
 from pytriton_plugins.deploy.manifests.yaml_text import EXTRA
 from pytriton_plugins.errors import ConfigError

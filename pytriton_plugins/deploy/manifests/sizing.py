@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from pytriton_plugins.config.settings import MIB
+from pytriton_plugins.config.readers import MIB
 from pytriton_plugins.deploy.manifests.plan import Plan
 
 HOST, TRITONSERVER = 64 * MIB, 512 * MIB
