@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
@@ -119,6 +120,11 @@ class HostConfig:
         """The settings of a stop."""
         return Drain(self.drain_delay, self.drain_timeout, self.grace_period)
 
+    @property
+    def startup_seconds(self) -> int:
+        """The longest start of a model, in whole seconds: its import, its set-up, and its load into Triton."""
+        return math.ceil(self.import_timeout + 2 * self.load_timeout)
+
     def with_default_drain(self) -> HostConfig:
         """A copy whose drain timeout, unless it is set, is the rest of the grace period."""
         grace, source = self.grace_period, _BY_GRACE_PERIOD
@@ -133,6 +139,9 @@ class HostConfig:
     def model(self, name: str) -> ModelSettings:
         """The file's settings of one model."""
         return self.tables.models.get(name) or ModelSettings()
+
+
+DEFAULT_STARTUP_SECONDS = HostConfig().startup_seconds
 
 
 def load_config(

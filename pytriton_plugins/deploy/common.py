@@ -1,26 +1,18 @@
-"""What image and manifests have in common: places, whose the processes are, how long a start may take."""
+"""Facts that image and manifests share: settings that are local paths, the user of the processes."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.config.tables import Tables
-
-PLACES = ("tritonserver", "plugins_dir", "run_dir")
-"""Settings that mean a place of the machine where they were made, and so not the same in an image."""
+LOCAL_PATHS = ("tritonserver", "plugins_dir", "run_dir")
+"""Settings that are paths of the machine where they were set; they have no meaning in an image."""
 
 USER, GROUP = 10001, 0
-"""Whom the image's processes belong to; what they may read is the group's."""
+"""User and group of the image's processes; files that they may read belong to the group."""
 
 
-def interpreters(tables: Tables) -> Iterator[str]:
-    """One line if the configuration names other Pythons."""
-    if tables.environments:
-        yield f"{tables.path} names other interpreters under environments, which the image does not have"
-
-
-def startup_seconds(config: HostConfig) -> int:
-    """How long it may take until every model serves: its import, its set-up, and its load into Triton."""
-    return math.ceil(config.import_timeout + 2 * config.load_timeout)
+def interpreter_warnings(path: Path | None, environments: Sequence[object]) -> Iterator[str]:
+    """One line if the configuration file at ``path`` has other interpreters."""
+    if environments:
+        yield f"{path}: environments: the image does not have these interpreters"

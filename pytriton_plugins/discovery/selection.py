@@ -43,7 +43,7 @@ def warn_of_unknown(disabled: Sequence[str], found: Sequence[Reference]) -> None
     for name in disabled:
         if not any(_is_called(reference, name) for reference in found):
             hint = suggestion(name, {reference.plugin for reference in found})
-            log.warning("disabled is %s, and no plugin is called so%s", one_line(name), hint)
+            log.warning("disable: no plugin named %s%s", one_line(name), hint)
 
 
 def warn_of_unknown_tables(tables: Iterable[str], found: Sequence[HookReference]) -> None:
@@ -52,7 +52,7 @@ def warn_of_unknown_tables(tables: Iterable[str], found: Sequence[HookReference]
     for name in tables:
         if name not in names:
             log.warning(
-                "[plugins.%s] is read by nobody: no hook plugin is called so%s", one_line(name), suggestion(name, names)
+                "[plugins.%s] is unused: no hook plugin has that name%s", one_line(name), suggestion(name, names)
             )
 
 
@@ -61,11 +61,11 @@ def warn_of_unknown_models(tables: Iterable[str], optional: Iterable[str], model
     for name in tables:
         if name not in models:
             hint = suggestion(name, models)
-            log.warning("[models.%s] is read by nobody: no model is called so%s", one_line(name), hint)
+            log.warning("[models.%s] is unused: no model has that name%s", one_line(name), hint)
     for name in optional:
         if name not in models | plugins:
             hint = suggestion(name, models | plugins)
-            log.warning("optional is %s, and no model or plugin is called so%s", one_line(name), hint)
+            log.warning("optional: no model or plugin named %s%s", one_line(name), hint)
 
 
 def conflicts(references: Sequence[R]) -> dict[str, str]:

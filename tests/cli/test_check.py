@@ -78,15 +78,16 @@ def plain(x):
         ("", "[models.Scaled.settings]: __init__ of Scaled needs weights; set it there"),
         (
             "[models.Scaled.settings]\nweights = 'w'\nscael = 2\n",
-            "[models.Scaled.settings]: __init__ of Scaled takes no scael; did you mean scale?",
+            "[models.Scaled.settings]: unknown setting scael of Scaled.__init__; did you mean scale?",
         ),
         (
             "[models.Scaled.settings]\nweights = 'w'\ndepth = 2\n",
-            "[models.Scaled.settings]: __init__ of Scaled takes no depth; it takes weights, scale",
+            "[models.Scaled.settings]: unknown setting depth of Scaled.__init__; known settings: weights, scale",
         ),
         (
             "[models.Scaled.settings]\nweights = 'w'\n[models.plain.settings]\na = 1\n",
-            "[models.plain.settings]: the model is a function, which takes none; remove the table or mark a class",
+            "[models.plain.settings]: the model is a function, which takes no settings; "
+            "remove the table or mark a class",
         ),
     ],
 )
@@ -104,15 +105,15 @@ def test_settings_that_do_not_fit_are_found_before_anything_is_served(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "ok   drain: delay 0 + time-out 30 + 3 s to end everything, no grace period is named"),
+        ((), "ok   drain: delay 0 + timeout 30 + 3 s to end everything, no grace period is set"),
         (
             ("--drain-delay=5", "--grace-period=30"),
-            "ok   drain: delay 5 + time-out 20 + 3 s to end everything, within a grace period of 30 s",
+            "ok   drain: delay 5 + timeout 20 + 3 s to end everything, within a grace period of 30 s",
         ),
         (
             ("--grace-period=3",),
             "bad  drain: grace-period (3 s) is less than a stop may take: drain-delay 0 + drain-timeout 1 + 3 s to end "
-            "everything = 4 s; raise --grace-period, or lower one of the two",
+            "everything = 4 s; raise --grace-period, or lower drain-delay or drain-timeout",
         ),
     ],
 )

@@ -47,9 +47,7 @@ def test_disabling_what_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -
     logging.getLogger("pytriton").propagate = True
     with caplog.at_level(logging.WARNING, "pytriton.discovery"):
         warn_of_unknown(["bret", "resnet"], FOUND)
-    assert [record.message for record in caplog.records] == [
-        "disabled is bret, and no plugin is called so; did you mean bert?"
-    ]
+    assert [record.message for record in caplog.records] == ["disable: no plugin named bret; did you mean bert?"]
 
 
 def test_two_plugins_of_one_name_are_both_named() -> None:

@@ -97,7 +97,7 @@ def test_what_is_set_stays(tmp_path: Path, flags: Flags, expected: Drain) -> Non
             {"grace_period": "20"},
             Drain(5, 20),
             "(20 s) is less than a stop may take: drain-delay 5 + drain-timeout 20 + 3 s to end everything = 28 s; "
-            "raise --grace-period, or lower one of the two",
+            "raise --grace-period, or lower drain-delay or drain-timeout",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from pytriton_plugins import hookimpl
-from pytriton_plugins.config.host_config import END_SECONDS, SHORTEST_DRAIN
+from pytriton_plugins.config.host_config import END_SECONDS, MIN_DRAIN_TIMEOUT
 from pytriton_plugins.limits import container_memory
 from pytriton_plugins.values import MIB, Drain, ShmPolicy, Verdict
 from pytriton_plugins_kubernetes.options import Options
@@ -33,7 +33,7 @@ def pytriton_choose_drain(default: Drain, settings: Mapping[str, Any]) -> Drain 
     pod = _number(GRACE_PERIOD, "whole seconds, the same as terminationGracePeriodSeconds")
     if pod is None:
         return None
-    timeout = min(default.timeout, SHORTEST_DRAIN)
+    timeout = min(default.timeout, MIN_DRAIN_TIMEOUT)
     needed = default.delay + timeout + END_SECONDS
     if pod < needed:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Every value of the manifests that an operator may change, as a plan has it; runs in the called process."""
+"""The values of the manifests that an operator may change, with the defaults of a plan."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from pytriton_plugins.config.file import FILE_NAME
-from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.plan import DeploymentPlan
 from pytriton_plugins.deploy.manifests.sizing import (
     CLIENT_SHM,
     CLIENTS,
@@ -17,18 +17,18 @@ from pytriton_plugins.deploy.manifests.sizing import (
     of_processes,
     quantity,
 )
-from pytriton_plugins.deploy.manifests.values_schema import SIZE, Knob, items, mapping, switch, text, whole
+from pytriton_plugins.deploy.manifests.values_schema import SIZE, ValueSpec, boolean, integer, items, mapping, text
 
-_QUEUE = 2
-"""Requests that run or wait for each worker before another replica is worth it."""
+_REQUESTS_PER_WORKER = 2
+"""Running and waiting requests of each worker above which a replica is added."""
 
 
-def choices(plan: Plan) -> list[Knob]:
-    """In the order in which the chart shows them."""
+def default_specs(plan: DeploymentPlan) -> list[ValueSpec]:
+    """The values in the order of the chart."""
     return [*_image(plan), *_serving(plan), *_memory(plan), *_stopping(plan), *_scaling(plan), *_network(), *_pod()]
 
 
-def _image(plan: Plan) -> list[Knob]:
+def _image(plan: DeploymentPlan) -> list[ValueSpec]:
     name, _, tag = plan.image.rpartition(":")
     if not name or "/" in tag or "@" in plan.image:
         name, tag = plan.image, ""
@@ -36,137 +36,141 @@ def _image(plan: Plan) -> list[Knob]:
         text(
             "image.repository", name, "The image that `pytriton-host image` describes; with @sha256:… leave tag empty."
         ),
-        text("image.tag", tag, "Its tag, in quotes."),
+        text("image.tag", tag, "The image's tag, in quotes."),
         text(
             "image.pullPolicy",
             "IfNotPresent",
-            "When it is pulled: Always, IfNotPresent or Never.",
+            "When the image is pulled: Always, IfNotPresent or Never.",
             enum=["Always", "IfNotPresent", "Never"],
         ),
         items("imagePullSecrets", [], "Secrets for the registry, each {name: …}."),
     ]
 
 
-def _serving(plan: Plan) -> list[Knob]:
+def _serving(plan: DeploymentPlan) -> list[ValueSpec]:
     return [
         text("config", plan.config_text, f"The daemon's {FILE_NAME}, which becomes a ConfigMap; empty: none."),
         items("env", [], "Further variables of the container: PYTRITON_HOST_… or the plugins' own."),
-        whole(
+        integer(
             "startupSeconds",
             plan.startup,
-            "How long a start may take until every required model serves: --import-timeout and twice --load-timeout.",
-            least=2,
+            "Longest start until every required model serves: --import-timeout and twice --load-timeout.",
+            minimum=2,
         ),
         text(
             TMP,
             "1Gi",
-            "What plugins may write to /tmp, their home: more and the pod is evicted. With 256Mi for the log it is the "
-            "pod's ephemeral storage, both requested and allowed.",
+            "Limit of /tmp, the home of plugins; above, the pod is evicted. With 256Mi for the log it is the pod's "
+            "ephemeral storage, both request and limit.",
             pattern=SIZE,
         ),
     ]
 
 
-def _memory(plan: Plan) -> list[Knob]:
-    """Their sum is the memory of a replica, both asked for and allowed."""
+def _memory(plan: DeploymentPlan) -> list[ValueSpec]:
+    """The values whose sum is the memory of a replica, its request and its limit."""
     return [
         text(
             PROCESSES,
             quantity(of_processes(plan)),
-            "Memory of daemon, tritonserver and all workers, weights included; the shared memory below comes on top.",
+            "Memory of daemon, tritonserver and all workers, weights included; the shared memory below is added.",
             pattern=SIZE,
         ),
-        text("resources.cpu", str(max(1, plan.workers)), "Processors that are asked for; there is no limit on them."),
+        text("resources.cpu", str(max(1, plan.workers)), "Requested processors; they are not limited."),
         mapping("resources.limits", {}, "Further limits, such as {nvidia.com/gpu: 1}."),
         text(SHARED, quantity(plan.shm_total), "Shared memory of all models together (--shm-total).", pattern=SIZE),
-        switch(
+        boolean(
             HAS_CLIENTS,
             plan.client_shm,
             "A /dev/shm for clients in the same pod that send tensors through Triton's system shared memory; the "
-            "daemon needs `--allow shared-memory` as well.",
+            "daemon also needs `--allow shared-memory`.",
         ),
-        text(CLIENTS, quantity(CLIENT_SHM), "Its size.", pattern=SIZE),
+        text(CLIENTS, quantity(CLIENT_SHM), "Size of that /dev/shm.", pattern=SIZE),
     ]
 
 
-def _stopping(plan: Plan) -> list[Knob]:
+def _stopping(plan: DeploymentPlan) -> list[ValueSpec]:
     return [
-        whole("drainDelay", math.ceil(plan.drain_delay), "Seconds that a pod serves on when it is to stop."),
-        whole("drainTimeout", math.ceil(plan.drain_timeout), "Seconds that requests in flight may take then."),
-        whole(
+        integer("drainDelay", math.ceil(plan.drain_delay), "Seconds for which a stopping pod accepts requests."),
+        integer("drainTimeout", math.ceil(plan.drain_timeout), "Seconds for requests in flight after that."),
+        integer(
             "gracePeriod",
             plan.grace_period,
-            "Seconds until the kubelet kills: at least drainDelay + drainTimeout + 3, and 2 for the kubelet itself.",
-            least=1,
+            "Seconds until the kubelet sends SIGKILL: at least drainDelay + drainTimeout + 3, and 2 for the kubelet.",
+            minimum=1,
         ),
     ]
 
 
-def _scaling(plan: Plan) -> list[Knob]:
+def _scaling(plan: DeploymentPlan) -> list[ValueSpec]:
     return [
-        whole("replicas", 2, "Replicas; with autoscaling the autoscaler's business."),
-        switch(
+        integer("replicas", 2, "Number of replicas; not used with autoscaling."),
+        boolean(
             "autoscaling.enabled",
             True,
-            "A HorizontalPodAutoscaler; by processor time, unless autoscaling.metric names another measure.",
+            "A HorizontalPodAutoscaler, which uses the metric of autoscaling.metric.",
         ),
         text(
             "autoscaling.metric",
             "cpu",
-            "cpu: processor time, which needs the metrics server; requests: those that run or wait in each replica, "
-            "which needs Prometheus and its adapter with our rule.",
+            "cpu: processor time, which needs the metrics server; requests: running and waiting requests of each "
+            "replica, which needs Prometheus and its adapter with our rule.",
             enum=["cpu", "requests"],
         ),
-        whole(
+        integer(
             "autoscaling.cpuUtilization",
             80,
-            "With cpu: per cent of the requested processors on average; above, replicas are added.",
-            least=1,
+            "With cpu: mean per cent of the requested processors; above, replicas are added.",
+            minimum=1,
         ),
-        whole("autoscaling.minReplicas", 2, "Never fewer.", least=1),
-        whole("autoscaling.maxReplicas", 6, "Never more.", least=1),
-        whole(
+        integer("autoscaling.minReplicas", 2, "Fewest replicas.", minimum=1),
+        integer("autoscaling.maxReplicas", 6, "Most replicas.", minimum=1),
+        integer(
             "autoscaling.requestsPerReplica",
-            max(1, _QUEUE * plan.workers),
-            "With requests: how many run or wait in each replica on average; above, replicas are added. "
+            max(1, _REQUESTS_PER_WORKER * plan.workers),
+            "With requests: mean number of running and waiting requests of each replica; above, replicas are added. "
             "Two for each worker.",
-            least=1,
+            minimum=1,
         ),
-        switch("podDisruptionBudget.enabled", True, "A PodDisruptionBudget: drained nodes take one replica at a time."),
-        whole("podDisruptionBudget.maxUnavailable", 1, "Replicas that may be away at once.", least=1),
-        switch("podMonitor.enabled", False, "A PodMonitor; the Prometheus operator must be in the cluster first."),
-        text("podMonitor.interval", "10s", "How often each replica is scraped.", pattern="^[0-9]+(ms|s|m)$"),
-        mapping("podMonitor.labels", {}, "Labels by which the operator finds it, such as {release: prometheus}."),
+        boolean("podDisruptionBudget.enabled", True, "A PodDisruptionBudget: node drains stop one replica at a time."),
+        integer("podDisruptionBudget.maxUnavailable", 1, "Replicas that may be unavailable at once.", minimum=1),
+        boolean("podMonitor.enabled", False, "A PodMonitor, which needs the Prometheus operator in the cluster."),
+        text("podMonitor.interval", "10s", "Interval of the scrapes of each replica.", pattern="^[0-9]+(ms|s|m)$"),
+        mapping(
+            "podMonitor.labels",
+            {},
+            "Labels by which the operator finds the PodMonitor, such as {release: prometheus}.",
+        ),
     ]
 
 
-def _network() -> list[Knob]:
+def _network() -> list[ValueSpec]:
     anywhere: dict[str, Any] = {"podSelector": {}}
     return [
         mapping("serviceAnnotations", {}, "Annotations of the Service."),
-        switch("networkPolicy.enabled", True, "A NetworkPolicy: who may reach which port."),
+        boolean("networkPolicy.enabled", True, "A NetworkPolicy, which limits access to the ports."),
         items(
             "networkPolicy.clients",
             [anywhere],
-            "Who may send requests: every pod of the namespace, or who is named, such as an ingress elsewhere.",
+            "Peers that may send requests: by default every pod of the namespace.",
         ),
         items(
             "networkPolicy.monitoring",
             [{"namespaceSelector": {}}],
-            "Who may read the metrics: every pod of the cluster, unless others are named.",
+            "Peers that may read the metrics: by default every pod of the cluster.",
         ),
     ]
 
 
-def _pod() -> list[Knob]:
+def _pod() -> list[ValueSpec]:
     return [
         mapping("podAnnotations", {}, "Further annotations of the pods."),
         mapping("podLabels", {}, "Further labels of the pods."),
-        mapping("nodeSelector", {}, "Nodes that may run them."),
-        items("tolerations", [], "Taints that they tolerate."),
+        mapping("nodeSelector", {}, "Labels of the nodes that may run the pods."),
+        items("tolerations", [], "Taints that the pods tolerate."),
         mapping("affinity", {}, "Affinity beside the spread over nodes and zones."),
-        text("priorityClassName", "", "Their priority class."),
-        text("serviceAccountName", "default", "Their service account, whose token is not mounted."),
-        items("extraVolumes", [], "Further volumes, for example with weights."),
-        items("extraVolumeMounts", [], "Where the container sees them."),
+        text("priorityClassName", "", "Priority class of the pods."),
+        text("serviceAccountName", "default", "Service account of the pods; its token is not mounted."),
+        items("extraVolumes", [], "Further volumes of the pods, for example with weights."),
+        items("extraVolumeMounts", [], "Mounts of these volumes in the container."),
     ]

@@ -1,4 +1,4 @@
-"""Values that an operator may change in the manifests: named, documented, checked; runs in the called process."""
+"""The schema of the values that an operator may change in the manifests: name, default, purpose and type."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _TYPES: dict[str, tuple[type, str]] = {
 
 
 @attrs.frozen
-class Knob:
-    """One value: its dotted ``name``, what it is unless set, what it is for, and what JSON Schema says of it."""
+class ValueSpec:
+    """One value: its dotted ``name``, its default, its purpose as ``text``, and its JSON schema."""
 
     name: str
     default: Any
@@ -35,7 +35,7 @@ class Knob:
         return str(self.schema["type"])
 
     def read(self, text: str) -> Any:
-        """What ``text`` after ``NAME=`` means; ConfigError for what does not go."""
+        """The value of ``text`` after ``NAME=``; ConfigError for an invalid one."""
         from pytriton_plugins.deploy.manifests.yaml_text import load
 
         value = text if self.kind == "string" else load(text, f"--set {self.name}")
@@ -45,53 +45,53 @@ class Knob:
         return value
 
     def _problem(self, value: Any) -> str:
-        kind, said = _TYPES[self.kind]
+        kind, expected = _TYPES[self.kind]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            return f"write {said}"
-        least, pattern = self.schema.get("minimum"), self.schema.get("pattern")
-        if least is not None and value < least:
-            return f"write {least} or more"
+            return f"expected {expected}"
+        minimum, pattern = self.schema.get("minimum"), self.schema.get("pattern")
+        if minimum is not None and value < minimum:
+            return f"expected {minimum} or more"
         if pattern is not None and not re.search(pattern, str(value)):
-            return f"write for example {self.default}"
+            return f"expected for example {self.default}"
         if value not in self.schema.get("enum", [value]):
-            return f"write {' or '.join(self.schema['enum'])}"
+            return f"expected {' or '.join(self.schema['enum'])}"
         return ""
 
 
 SIZE = "^[1-9][0-9]*(Mi|Gi)$"
-"""A quantity of memory, in two of the units that Kubernetes knows: the chart has to add them up."""
+"""A quantity of memory, in two units of Kubernetes only, for the chart has to add them up."""
 
 
-def text(name: str, default: str, said: str, **schema: Any) -> Knob:
-    return Knob(name, default, said, {"type": "string", **schema})
+def text(name: str, default: str, purpose: str, **schema: Any) -> ValueSpec:
+    return ValueSpec(name, default, purpose, {"type": "string", **schema})
 
 
-def whole(name: str, default: int, said: str, least: int = 0) -> Knob:
-    return Knob(name, default, said, {"type": "integer", "minimum": least})
+def integer(name: str, default: int, purpose: str, minimum: int = 0) -> ValueSpec:
+    return ValueSpec(name, default, purpose, {"type": "integer", "minimum": minimum})
 
 
-def switch(name: str, default: bool, said: str) -> Knob:
-    return Knob(name, default, said, {"type": "boolean"})
+def boolean(name: str, default: bool, purpose: str) -> ValueSpec:
+    return ValueSpec(name, default, purpose, {"type": "boolean"})
 
 
-def mapping(name: str, default: dict[str, Any], said: str) -> Knob:
-    return Knob(name, default, said, {"type": "object"})
+def mapping(name: str, default: dict[str, Any], purpose: str) -> ValueSpec:
+    return ValueSpec(name, default, purpose, {"type": "object"})
 
 
-def items(name: str, default: list[Any], said: str) -> Knob:
-    return Knob(name, default, said, {"type": "array"})
+def items(name: str, default: list[Any], purpose: str) -> ValueSpec:
+    return ValueSpec(name, default, purpose, {"type": "array"})
 
 
-def changed(knobs: Iterable[Knob], settings: Iterable[str]) -> list[Knob]:
-    """With what ``settings`` (``NAME=VALUE`` each) say over the defaults; ConfigError for an unknown name."""
-    by_name = {knob.name: knob for knob in knobs}
+def changed(specs: Iterable[ValueSpec], settings: Iterable[str]) -> list[ValueSpec]:
+    """The specs with the defaults of ``settings`` (``NAME=VALUE`` each); ConfigError for an unknown name."""
+    by_name = {spec.name: spec for spec in specs}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise ConfigError(f"--set {one_line(setting)}: write NAME=VALUE")
+            raise ConfigError(f"--set: invalid setting {one_line(setting)}: expected NAME=VALUE")
         if name not in by_name:
             raise ConfigError(
-                f"--set {one_line(name)}: there is no such value{suggestion(name, by_name)}; --values shows them all"
+                f"--set: unknown value {one_line(name)}{suggestion(name, by_name)}; --values shows all values"
             )
         by_name[name] = attrs.evolve(by_name[name], default=by_name[name].read(value))
     return [*by_name.values()]
@@ -99,11 +99,11 @@ def changed(knobs: Iterable[Knob], settings: Iterable[str]) -> list[Knob]:
 
 def tree(values: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted names as nested mappings."""
-    made: dict[str, Any] = {}
+    root: dict[str, Any] = {}
     for name, value in values.items():
-        *folders, last = name.split(".")
-        place = made
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place[last] = value
-    return made
+        *parents, last = name.split(".")
+        table = root
+        for parent in parents:
+            table = table.setdefault(parent, {})
+        table[last] = value
+    return root

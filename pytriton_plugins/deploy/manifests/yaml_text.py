@@ -1,4 +1,4 @@
-"""YAML in and out; what stands in ⟦…⟧ becomes a template of Helm; runs in the called process.
+"""Reads and writes YAML; text in ⟦…⟧ becomes a template of Helm.
 
 A mark that is the whole of a line's key or item becomes a line of its own: ``⟦if X⟧``, ``⟦end⟧``, ``⟦spread X⟧``, which
 puts the entries of the value X there, and ``⟦lines X⟧``, which puts the lines there that X gives. As a value,
@@ -25,15 +25,15 @@ _BLOCK = re.compile(r"^(?P<indent> *)(?P<key>(?:- )?[^⟦]+:) ⟦block (?P<what>
 
 
 def load(text: str, where: str) -> Any:
-    """What one YAML text means; ConfigError if it is none."""
+    """The value of a YAML text; ConfigError if it is invalid."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: no YAML: {one_line(error)}") from None
+        raise ConfigError(f"{where}: invalid YAML: {one_line(error)}") from None
 
 
 class _Dumper(yaml.SafeDumper):
-    """Text of several lines as it stands, where YAML's block form can hold it."""
+    """Writes text of several lines in YAML's block form, if that can hold it."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -47,7 +47,7 @@ def _represent_text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
 
 
 def _fits_a_block(text: str) -> bool:
-    """Whether it comes back from YAML's block form, and through every parser, as it was."""
+    """Whether every parser reads the same text back from YAML's block form."""
     lines = text.split("\n")
     plain = all(line.isprintable() and line == line.rstrip() for line in lines)
     return plain and not text.startswith((" ", "\n")) and not text.endswith("\n\n")
