@@ -39,7 +39,7 @@ def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = (
 
     ConfigError has a line for each problem that shows without a look at what is installed or running.
     """
-    from pytriton_plugins.config.host_config import read_config
+    from pytriton_plugins.config.loading import read_config
     from pytriton_plugins.config.problems import Problems
 
     problems = Problems()
@@ -55,7 +55,7 @@ def loaded_config(ctx: click.Context | None = None, targets: tuple[str, ...] = (
 
 def warn_of_variables() -> None:
     """Print one line for each ``PYTRITON_HOST_…`` variable that no option has."""
-    from pytriton_plugins.config.host_config import unknown_variables
+    from pytriton_plugins.config.loading import unknown_variables
 
     for line in unknown_variables(os.environ):
         explain(f"warning: {line}")

@@ -7,7 +7,7 @@ import platform
 import sys
 
 from pytriton_plugins.cli.environment import current_folder
-from pytriton_plugins.config.host_config import load_config
+from pytriton_plugins.config.loading import load_config
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.hooks.manager import HookManager

@@ -11,7 +11,8 @@ import attrs
 
 from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.config.settings import SETTINGS
-from pytriton_plugins.config.tables import TABLES, Tables, read_tables
+from pytriton_plugins.config.table_reader import TABLES, read_tables
+from pytriton_plugins.config.tables import Tables
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line

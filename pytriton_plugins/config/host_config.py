@@ -1,32 +1,18 @@
-"""The daemon's settings, from flags, variables, a TOML file and defaults, in that order."""
+"""The daemon's settings, as one value; `loading` makes it."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from pytriton_plugins.config.file import ConfigFile, read_config_file
-from pytriton_plugins.config.problems import Problems
-from pytriton_plugins.config.readers import MIB
-from pytriton_plugins.config.settings import PREFIX, SETTINGS, Setting
 from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.suggestions import suggestion
-from pytriton_plugins.text import one_line
 from pytriton_plugins.values import Drain, OnFull, ShmPolicy
 
 _POLICY = ShmPolicy()
-
-OTHER_VARIABLES = frozenset({"PYTRITON_HOST_CONFIG", "PYTRITON_HOST_URL", "PYTRITON_HOST_PROTOCOL"})
-"""Variables of options that are not settings of the daemon."""
-
-# Kubernetes sets such variables in every container for a Service named pytriton-host.
-_KUBERNETES = re.compile(r"PYTRITON_HOST_(SERVICE_.*|PORT|PORT_\d+_.*)")
 
 END_SECONDS = 3.0
 """Seconds that a stop may take beyond the drain: to withdraw readiness, and to end every process."""
@@ -46,7 +32,7 @@ KUBERNETES_DRAIN_DELAY = 5.0
 KUBERNETES_GRACE_PERIOD = 30.0
 """Seconds: Kubernetes' own default for a pod. The default drain timeout fits into it."""
 
-_IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
+IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
 """A variable that Kubernetes sets in every container."""
 
 _BY_GRACE_PERIOD = "the grace period"
@@ -106,7 +92,7 @@ class HostConfig:
     @property
     def fixed(self) -> frozenset[str]:
         """The settings that a user set; defaults that come from Kubernetes or a grace period are not among them."""
-        derived = (_IN_KUBERNETES, _BY_GRACE_PERIOD)
+        derived = (IN_KUBERNETES, _BY_GRACE_PERIOD)
         return frozenset(name for name, source in self.sources.items() if source not in derived)
 
     @property
@@ -128,8 +114,8 @@ class HostConfig:
     def with_default_drain(self) -> HostConfig:
         """A copy whose drain timeout, unless it is set, is the rest of the grace period."""
         grace, source = self.grace_period, _BY_GRACE_PERIOD
-        if grace is None and self.sources.get("drain_timeout") == _IN_KUBERNETES:
-            grace, source = KUBERNETES_GRACE_PERIOD, _IN_KUBERNETES
+        if grace is None and self.sources.get("drain_timeout") == IN_KUBERNETES:
+            grace, source = KUBERNETES_GRACE_PERIOD, IN_KUBERNETES
         if grace is None or "drain_timeout" in self.fixed:
             return self
         rest = grace - self.drain_delay - END_SECONDS - KUBELET_SECONDS
@@ -144,79 +130,6 @@ class HostConfig:
 DEFAULT_STARTUP_SECONDS = HostConfig().startup_seconds
 
 
-def load_config(
-    targets: tuple[str, ...], flags: Mapping[str, object], environ: Mapping[str, str], directory: Path
-) -> HostConfig:
-    """The settings from ``flags`` (by name, and ``config``), ``environ`` and the file found in ``directory``.
-
-    ConfigError has a line for each flag, variable and key that is wrong, with the value that is expected.
-    """
-    problems = Problems()
-    config = read_config(targets, flags, environ, directory, problems)
-    problems.tell()
-    return config
-
-
-def read_config(
-    targets: tuple[str, ...],
-    flags: Mapping[str, object],
-    environ: Mapping[str, str],
-    directory: Path,
-    problems: Problems,
-) -> HostConfig:
-    """As `load_config`; problems are added to ``problems``, and the default takes the place of a wrong value."""
-    chosen = flags.get("config") or environ.get(f"{PREFIX}CONFIG")
-    file = read_config_file(Path(str(chosen)) if chosen else None, directory, problems)
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for setting in SETTINGS:
-        given = _given(setting, flags, environ, file)
-        if given is not None:
-            source, value, base = given
-            sources[setting.name] = source
-            with problems:
-                values[setting.name] = _parsed(setting, source, value, base or directory)
-    invalid = sources.keys() - values.keys()
-    if environ.get(_IN_KUBERNETES):
-        values.setdefault("drain_delay", KUBERNETES_DRAIN_DELAY)
-        sources = {**dict.fromkeys(("drain_delay", "drain_timeout"), _IN_KUBERNETES), **sources}
-    config = HostConfig(targets=targets, sources=sources, tables=file.tables, **values).with_default_drain()
-    _check_together(config, invalid, problems)
-    return config
-
-
-def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """One line for each ``PYTRITON_HOST_…`` variable that is not an option's and not Kubernetes'."""
-    known = {setting.variable for setting in SETTINGS} | OTHER_VARIABLES
-    names = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
-    return [
-        f"unknown variable {one_line(name)} is ignored{suggestion(name, known)}"
-        for name in names
-        if not _KUBERNETES.fullmatch(name)
-    ]
-
-
-def _given(
-    setting: Setting, flags: Mapping[str, object], environ: Mapping[str, str], file: ConfigFile
-) -> tuple[str, object, Path | None] | None:
-    """The first source that sets ``setting``, the value as written there, and the folder for its relative paths."""
-    if setting.name in flags:
-        return setting.typed(flags[setting.name]), flags[setting.name], None
-    if setting.variable in environ:
-        return setting.variable, setting.from_variable(environ[setting.variable]), None
-    if setting.name in file.values:
-        return f"{file.path}: {setting.key}", file.values[setting.name], file.path.parent
-    return None
-
-
-def _parsed(setting: Setting, source: str, value: object, base: Path) -> object:
-    try:
-        parsed = setting.parse(value)
-    except ValueError as error:
-        raise ConfigError(*[f"{source}: {problem}" for problem in error.args]) from None
-    return base.absolute() / parsed.expanduser() if isinstance(parsed, Path) else parsed
-
-
 def check_drain(drain: Drain, remedy: str = "raise --grace-period") -> None:
     """ConfigError unless a stop fits into the grace period."""
     needed = drain.delay + drain.timeout + END_SECONDS
@@ -226,66 +139,3 @@ def check_drain(drain: Drain, remedy: str = "raise --grace-period") -> None:
             f"drain-timeout {drain.timeout:g} + {END_SECONDS:g} s to end everything = {needed:g} s; {remedy}, or lower "
             "drain-delay or drain-timeout"
         )
-
-
-def _check_together(config: HostConfig, invalid: Set[str], problems: Problems) -> None:
-    """Finds settings that contradict each other; those that are ``invalid`` themselves are left out."""
-    for names, check in _CHECKS:
-        if not invalid & names:
-            with problems:
-                check(config)
-    if not invalid & {"shm_initial", "shm_max"}:
-        problems.add(*_small_models(config))
-    if config.fixed >= {*DRAIN_SETTINGS.values()} and not invalid & {*DRAIN_SETTINGS.values()}:
-        with problems:  # only then: a hook plugin may choose those that are not set
-            check_drain(config.drain)
-
-
-def _check_ports(config: HostConfig) -> None:
-    ports = [port for port in (config.http_port, config.grpc_port, config.metrics_port) if port]
-    if len(set(ports)) < len(ports):
-        raise ConfigError(
-            f"ports {config.http_port} (HTTP), {config.grpc_port} (gRPC) and {config.metrics_port} (metrics) "
-            "must differ; change one, or write 0 for any free port"
-        )
-
-
-def _check_forward_prefix(config: HostConfig) -> None:
-    if config.forward_prefix and not config.forward_headers:
-        raise ConfigError("forward_prefix: no header is forwarded; add --forward-header NAME")
-
-
-def _check_shm_max(config: HostConfig) -> None:
-    if config.shm_max < config.shm_initial:
-        raise ConfigError(
-            f"shm-max ({config.shm_max // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
-            "raise --shm-max"
-        )
-
-
-def _check_shm_total(config: HostConfig) -> None:
-    if config.shm_total is not None and config.shm_total < config.shm_initial:
-        raise ConfigError(
-            f"shm-total ({config.shm_total // MIB}MiB) is less than shm-initial ({config.shm_initial // MIB}MiB); "
-            "raise --shm-total"
-        )
-
-
-_CHECKS: tuple[tuple[Set[str], Callable[[HostConfig], None]], ...] = (
-    ({"http_port", "grpc_port", "metrics_port"}, _check_ports),
-    ({"forward_prefix", "forward_headers"}, _check_forward_prefix),
-    ({"shm_initial", "shm_max"}, _check_shm_max),
-    ({"shm_initial", "shm_total"}, _check_shm_total),
-)
-"""Settings that depend on each other, and the check of each group."""
-
-
-def _small_models(config: HostConfig) -> Iterator[str]:
-    """A line for each model whose own maximum is below its initial size."""
-    for name, model in config.tables.models.items():
-        initial, maximum = model.shm_initial or config.shm_initial, model.shm_max or config.shm_max
-        if (model.shm_initial or model.shm_max) and maximum < initial:
-            yield (
-                f"{config.tables.path}: models.{one_line(name)}.shm: max ({maximum // MIB}MiB) is less than initial "
-                f"({initial // MIB}MiB); raise max"
-            )

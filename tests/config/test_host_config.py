@@ -7,7 +7,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from pytriton_plugins.config.host_config import HostConfig, load_config, unknown_variables
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.loading import load_config, unknown_variables
 from pytriton_plugins.config.readers import MIB
 from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.errors import ConfigError
