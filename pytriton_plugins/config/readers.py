@@ -17,7 +17,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 ON_FULL = ("reject", "wait")
 CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
-"""What Triton serves besides inference; closed unless allowed."""
+"""Protocols of Triton beside inference; they are closed unless allowed."""
 
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|[KMGT]i?B?)", re.IGNORECASE)

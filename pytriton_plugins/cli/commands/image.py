@@ -63,9 +63,8 @@ def command(
     'serve' would read is included. Nothing is downloaded or built.
 
     \b
-      pytriton-host image --install acme-add        from an index, NVIDIA's Triton
+      pytriton-host image --install acme-add
       pytriton-host image --install ./acme-add --server bundle
-                                                    a folder, development server
       podman build --format docker -t acme-add image
     """
     from pytriton_plugins.deploy.images.containerfile import read_server

@@ -1,1 +1,1 @@
-"""What the commands print: messages, tables, the second screen of a terminal, and what happens if that fails."""
+"""The output of commands: messages, tables, the second screen of a terminal, and the streams behind them."""

@@ -61,7 +61,7 @@ def _leads_to_a_file_elsewhere(link: Path, project: Path) -> bool:
 
 
 def _write(path: Path, content: bytes, executable: bool = False) -> None:
-    """Write with a fixed mode, whatever the umask or the checkout: an image keeps modes."""
+    """Write with a fixed mode, independent of umask and checkout, for an image keeps modes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.write_bytes(content)

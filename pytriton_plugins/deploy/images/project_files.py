@@ -19,7 +19,7 @@ _BUILD_FILES = re.compile(
     r"(?i)pyproject\.toml|setup\.(py|cfg)|manifest\.in|(hatch|cargo)\.toml|cargo\.lock|cmakelists\.txt"
     r"|meson\.build|meson[._]options(\.txt)?|(readme|licen[cs]e|copying|notice|authors|version)([\W_].*)?"
 )
-"""Files beside pyproject.toml that build backends read without being told so."""
+"""Files beside pyproject.toml that build backends read by default."""
 
 _BUILD_TEXTS = ("setup.py", "setup.cfg", "MANIFEST.in", "Cargo.toml", "CMakeLists.txt", "meson.build")
 """A file or folder beside these is included if its name is a word in one of them."""

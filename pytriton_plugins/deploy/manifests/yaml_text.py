@@ -2,7 +2,7 @@
 
 A mark that is the whole of a line's key or item becomes a line of its own: ``⟦if X⟧``, ``⟦end⟧``, ``⟦spread X⟧``, which
 puts the entries of the value X there, and ``⟦lines X⟧``, which puts the lines there that X gives. As a value,
-``⟦block X⟧`` becomes the YAML of X below its key, and ``⟦X⟧`` what X is.
+``⟦block X⟧`` becomes the YAML of X below its key, and ``⟦X⟧`` the value of X.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ except ImportError:
     raise ConfigError(EXTRA) from None
 
 _MARK = re.compile(r"⟦(.*?)⟧")
-_LINE = re.compile(r"^(?P<indent> *)(?:- )?⟦(?P<verb>if|end|spread|lines) ?(?P<what>[^⟧]*?)(?:~\d+)?⟧(?:: null)?$")
-_BLOCK = re.compile(r"^(?P<indent> *)(?P<key>(?:- )?[^⟦]+:) ⟦block (?P<what>[^⟧]*)⟧$")
+_LINE = re.compile(r"^(?P<indent> *)(?:- )?⟦(?P<verb>if|end|spread|lines) ?(?P<value>[^⟧]*?)(?:~\d+)?⟧(?:: null)?$")
+_BLOCK = re.compile(r"^(?P<indent> *)(?P<key>(?:- )?[^⟦]+:) ⟦block (?P<value>[^⟧]*)⟧$")
 
 
 def load(text: str, where: str) -> Any:
@@ -68,15 +68,15 @@ def template(value: Any) -> str:
 
 def _template_line(line: str) -> str:
     if found := _LINE.match(line):
-        indent, verb, what = len(found["indent"]), found["verb"], found["what"]
+        indent, verb, source = len(found["indent"]), found["verb"], found["value"]
         if verb == "end":
             return "{{- end }}"
         if verb == "if":
-            return f"{{{{- if {what} }}}}"
+            return f"{{{{- if {source} }}}}"
         if verb == "lines":
-            return f"{' ' * indent}{{{{- {what} | nindent {indent} }}}}"
-        return f"{{{{- with {what} }}}}\n{{{{- toYaml . | nindent {indent} }}}}\n{{{{- end }}}}"
+            return f"{' ' * indent}{{{{- {source} | nindent {indent} }}}}"
+        return f"{{{{- with {source} }}}}\n{{{{- toYaml . | nindent {indent} }}}}\n{{{{- end }}}}"
     if found := _BLOCK.match(line):
         indent = len(found["indent"]) + 2 * (1 + found["key"].startswith("- "))
-        return f"{found['indent']}{found['key']}\n{' ' * indent}{{{{- {found['what']} | nindent {indent} }}}}"
+        return f"{found['indent']}{found['key']}\n{' ' * indent}{{{{- {found['value']} | nindent {indent} }}}}"
     return _MARK.sub(r"{{ \1 }}", line)
