@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 from rich.cells import cell_len
 
-from pytriton_plugins.cli.table_layout import one_line_each, within, wrapped
+from pytriton_plugins.cli.output.table_layout import one_line_each, within, wrapped
 
 LONG = "it has no live worker: its import failed with OSError: no weights in /srv/models/resnet/weights; mount them"
 HEADINGS = ("model", "version", "state", "required", "workers", "restarts", "MiB", "requests")
@@ -94,7 +94,7 @@ def test_no_rows() -> None:
 def test_on_a_terminal_of_60_columns() -> None:
     """The width is the terminal's, and what is no table is broken between words too."""
     code = (
-        "from rich.text import Text\nfrom pytriton_plugins.cli.tables import make_table, print_all\n"
+        "from rich.text import Text\nfrom pytriton_plugins.cli.output.tables import make_table, print_all\n"
         f"print_all([Text('not ready: {LONG}', 'red'), make_table({HEADINGS!r}, {ROWS!r})])"
     )
     leader, follower = pty.openpty()

@@ -16,7 +16,7 @@ import pytest
 
 from pytriton_plugins.cli.commands.serve import command as serve_command
 from pytriton_plugins.cli.options import flags_of
-from pytriton_plugins.config.host_config import load_config
+from pytriton_plugins.config.loading import load_config
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM

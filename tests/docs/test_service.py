@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pytriton_plugins.config.host_config import END_SECONDS, load_config
+from pytriton_plugins.config.host_config import END_SECONDS
+from pytriton_plugins.config.loading import load_config
 from pytriton_plugins.config.settings import SETTINGS
 from tests.support.docs.blocks import ROOT, blocks
 

@@ -151,5 +151,5 @@ def test_a_grace_period_that_is_too_short_is_refused() -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "pytriton-host: grace-period (30 s) is less than a stop may take: drain-delay 20 + drain-timeout 10 + 3 s to "
-        "end everything = 33 s; raise --grace-period, or lower one of the two"
+        "end everything = 33 s; raise --grace-period, or lower drain-delay or drain-timeout"
     ]

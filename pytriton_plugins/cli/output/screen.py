@@ -1,4 +1,4 @@
-"""A terminal's second screen; whatever ends the command, SIGKILL excepted, brings the first one back."""
+"""A terminal's second screen; the end of the command, unless by SIGKILL, brings the first one back."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _ENTER, _LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
-"""The cursor stays visible, so that nothing has to bring it back."""
+"""The cursor stays visible, so that it needs no restoring."""
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def has_screen(console: Console) -> bool:
-    """Whether there is a terminal that knows a second screen."""
+    """Whether the console is a terminal with a second screen."""
     return console.is_terminal and not console.is_dumb_terminal
 
 
 @contextlib.contextmanager
 def second_screen(console: Console) -> Iterator[Callable[[RenderableType], None]]:
-    """Shows what it is given on the second screen, in the place of what was there."""
+    """Yields a function that shows its argument on the second screen, in place of the content before."""
     from rich.control import Control
     from rich.screen import Screen
 
@@ -40,7 +40,7 @@ def second_screen(console: Console) -> Iterator[Callable[[RenderableType], None]
     try:
         yield show
     finally:
-        sys.stdout.flush()  # what was being drawn, or it would come to the first screen
+        sys.stdout.flush()  # else the rest of a drawing would go to the first screen
         _send(_LEAVE)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -53,11 +53,11 @@ def _end(number: int, frame: FrameType | None) -> None:
 def _suspend(number: int, frame: FrameType | None) -> None:
     _send(_LEAVE)
     os.kill(os.getpid(), signal.SIGSTOP)
-    # Here it goes on. The screen is empty until the next time that something is shown.
+    # Continues here after SIGCONT. The screen is empty until the next content is shown.
     _send(_ENTER)
 
 
 def _send(control: bytes) -> None:
-    # Not by Python's buffers: the signal may have come while one is filled.
+    # Not through Python's buffers: the signal may have come while one is filled.
     with contextlib.suppress(OSError):
         os.write(1, control)

@@ -1,4 +1,4 @@
-"""Tables on the terminal, with text from elsewhere shown as it stands, never as markup; any command."""
+"""Tables on the terminal; their text is never read as markup."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pytriton_plugins.cli.table_layout import one_line_each, within, wrapped
+from pytriton_plugins.cli.output.table_layout import one_line_each, within, wrapped
 from pytriton_plugins.text import printable
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """Rows under headings, as rich shows them: within the width of a terminal, one line each anywhere else."""
+    """Rows under headings, for rich: within the width of a terminal, one line for each row elsewhere."""
 
     def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         self._headings = list(headings)
@@ -41,14 +41,14 @@ def make_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def print_all(parts: Sequence[RenderableType]) -> None:
-    """Print texts and tables one below the other on standard output; no word of theirs is broken."""
-    # rich costs 60 ms, which commands without a table need not pay.
+    """Print texts and tables one below the other on standard output, without breaking words."""
+    # Imported here: rich takes 60 ms, which commands without a table do not pay.
     from rich.console import Console, ConsoleDimensions
     from rich.text import Text
 
     console = Console(highlight=False)
     if console.is_terminal:
-        console.size = ConsoleDimensions(*shutil.get_terminal_size())  # rich itself takes 80 where TERM is dumb
+        console.size = ConsoleDimensions(*shutil.get_terminal_size())  # rich itself assumes 80 where TERM is dumb
     for part in parts:
         if isinstance(part, Text) and console.is_terminal:
             part = Text("\n".join(wrapped(part.plain, console.width)), part.style)
@@ -56,5 +56,5 @@ def print_all(parts: Sequence[RenderableType]) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print `make_table`'s on standard output."""
+    """Print a table on standard output."""
     print_all([make_table(headings, rows)])

@@ -1,4 +1,4 @@
-"""Where the cells of a table stand, as lines of text in which no word is broken; any command."""
+"""The layout of a table: lines of text in which no word is broken."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 _GAP, _RULE = "  ", "─"
-_ALIGNED = 48
-"""Columns are as wide as their widest cell up to this, where nothing has to fit: a longer cell moves its row only."""
+_MAX_ALIGNED = 48
+"""Without a limit of the width, a column is as wide as its widest cell up to this; longer cells move their row only."""
 
-_TALLEST = 3
-"""Lines of a cell; what is longer stands whole below the table."""
+_MAX_LINES = 3
+"""Lines of a cell; a longer text is printed whole below the table."""
 
-_FEW = 2
-"""So many cells may be cut, or one in four rows; more are better read one below the other."""
+_MAX_CUT = 2
+"""Cells that may be cut, or one in four rows; with more, the cells are printed one below the other."""
 
 _LONG_WORD = 12
-"""A word in a text that is longer makes no column wider, and is cut with what follows."""
+"""A longer word in a text does not widen its column, and is cut together with the text after it."""
 
 Cells = Sequence[str]
 
@@ -31,9 +31,9 @@ class Layout:
 
 
 def one_line_each(headings: Cells, rows: Sequence[Cells]) -> Layout:
-    """A line for each row however long it gets, for a file or a program."""
+    """One line for each row, of any length, for a file or a program."""
     widths = [
-        max(_width(cell) for cell in column if cell is column[0] or _width(cell) <= _ALIGNED)
+        max(_width(cell) for cell in column if cell is column[0] or _width(cell) <= _MAX_ALIGNED)
         for column in zip(headings, *rows, strict=True)
     ]
     return Layout([_line(headings, widths)], [_rule(widths), *(_line(row, widths) for row in rows)])
@@ -43,7 +43,7 @@ def within(headings: Cells, rows: Sequence[Cells], width: int) -> Layout:
     """Lines of at most ``width``, unless a single word is longer. Rows take several lines if they must."""
     widths = _fitting(headings, rows, width)
     cut = [] if widths is None else [f"{row[0]}: {cell}" for row in rows for cell in _too_long(row, widths)]
-    if widths is None or len(cut) > max(_FEW, len(rows) // 4):
+    if widths is None or len(cut) > max(_MAX_CUT, len(rows) // 4):
         return Layout([], list(_stacked(headings, rows, width)))
     body = [line for row in rows for line in _side_by_side(row, widths)]
     notes = [line for text in cut for line in wrapped(text, width)]
@@ -58,28 +58,27 @@ def _too_long(row: Cells, widths: Sequence[int]) -> list[str]:
 def _fitting(headings: Cells, rows: Sequence[Cells], width: int) -> list[int] | None:
     """The widths of the columns; None when not even the words of each fit side by side."""
     columns = list(zip(headings, *rows, strict=True))
-    most = [max(map(_width, column)) for column in columns]
-    least = [max(map(_least, column)) for column in columns]
-    left = width - len(_GAP) * (len(columns) - 1) - sum(least)
-    if left < 0:
+    wanted = [max(map(_width, column)) for column in columns]
+    widths = [max(map(_min_width, column)) for column in columns]
+    needs = [want - width for want, width in zip(wanted, widths, strict=True)]
+    free = width - len(_GAP) * (len(columns) - 1) - sum(widths)
+    if free < 0:
         return None
-    widths = list(least)
-    by_need = sorted(range(len(columns)), key=lambda index: most[index] - least[index])
-    for position, index in enumerate(by_need):
-        more = min(most[index] - least[index], left // (len(columns) - position))
-        widths[index] += more
-        left -= more
+    for position, index in enumerate(sorted(range(len(columns)), key=needs.__getitem__)):
+        share = min(needs[index], free // (len(columns) - position))
+        widths[index] += share
+        free -= share
     return widths
 
 
-def _least(cell: str) -> int:
-    """How wide a column must be for ``cell``: a name is never cut, a text may be, before a long word of it."""
+def _min_width(cell: str) -> int:
+    """The least width of a column for ``cell``: a name is never cut, a text may be cut before a long word."""
     words = [_width(word) for word in cell.split()]
     return max(words, default=0) if len(words) == 1 else max([min(each, _LONG_WORD) for each in words], default=0)
 
 
 def _stacked(headings: Cells, rows: Sequence[Cells], width: int) -> Iterator[str]:
-    """Each row as a paragraph: its first cell, and below it the others with their headings."""
+    """A paragraph for each row: its first cell, and below it the other cells with their headings."""
     for row in rows:
         yield from wrapped(f"{headings[0]} {row[0]}", width)
         line = ""
@@ -114,14 +113,14 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _cut(lines: list[str], width: int) -> list[str]:
-    """As many of ``lines`` as a cell may have and as fit, with an ellipsis in the place of others."""
+    """The first ``lines`` that fit into a cell, with an ellipsis if some are left out."""
     fit = next((index for index, line in enumerate(lines) if _width(line) > width), len(lines))
-    if fit == len(lines) <= _TALLEST:
+    if fit == len(lines) <= _MAX_LINES:
         return lines
-    kept = lines[: min(fit, _TALLEST)] or [""]
-    while kept[-1] and _width(f"{kept[-1]} …") > width:
-        kept[-1] = kept[-1].rpartition(" ")[0]
-    return [*kept[:-1], f"{kept[-1]} …".strip()]
+    *first, last = lines[: min(fit, _MAX_LINES)] or [""]
+    while last and _width(f"{last} …") > width:
+        last = last.rpartition(" ")[0]
+    return [*first, f"{last} …".strip()]
 
 
 def _side_by_side(row: Cells, widths: Sequence[int]) -> list[str]:
@@ -140,7 +139,7 @@ def _rule(widths: Sequence[int]) -> str:
 
 
 def _width(text: str) -> int:
-    """In columns of the terminal, of which some characters take two."""
+    """The number of terminal columns, of which some characters take two."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len

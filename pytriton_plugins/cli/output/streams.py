@@ -1,4 +1,4 @@
-"""Standard output of a command: where it cannot be written, the command ends in one line."""
+"""Standard output and error of a command: if output cannot be written, the command ends with one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OUTPUT, _ERROR = 1, 2
 
 
 class OutputFailed(PytritonPluginsError):
-    """Standard output cannot be written. ``quiet``: its reader has all that it wants, as in ``| head -1``."""
+    """Standard output cannot be written. ``quiet``: its reader has ended, as in ``| head -1``."""
 
     def __init__(self, error: OSError) -> None:
         reason = "it is closed" if error.errno == errno.EBADF else error.strerror
@@ -27,14 +27,15 @@ class OutputFailed(PytritonPluginsError):
         self.quiet = error.errno == errno.EPIPE
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """The lines that explain it, if any."""
+    def messages(self) -> tuple[str, ...]:
+        """The lines that explain the failure, if any."""
         return () if self.quiet else (str(self),)
 
 
 class _Descriptor(io.RawIOBase):
-    """Standard output or error. After its first failure it takes everything and drops it: the interpreter's end would
-    fail otherwise, and nobody is told that messages cannot be told.
+    """Standard output or error. After its first failure it drops everything, or the interpreter's end would fail.
+
+    A failure of standard error is not reported, for there is no other place for it.
     """
 
     def __init__(self, number: int, *, is_open: bool) -> None:
@@ -56,7 +57,7 @@ class _Descriptor(io.RawIOBase):
         if self._is_lost:
             return len(data)
         try:
-            if not self._is_open:  # since before this program began: the number may be another file's by now
+            if not self._is_open:  # it was closed when this program started: its number may be another file's now
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             return _write(self._number, data)
         except OSError as error:
@@ -70,14 +71,14 @@ def _write(number: int, data: memoryview) -> int:
     while True:
         try:
             return os.write(number, data)
-        except BlockingIOError:  # somebody else has made it so
+        except BlockingIOError:  # another process has set the open file to non-blocking
             waiting = select.poll()
             waiting.register(number, select.POLLOUT)
             waiting.poll()
 
 
 def guard() -> None:
-    """Have writing to `sys.stdout`, whoever does it, raise OutputFailed where it fails; `sys.stderr` drops it."""
+    """Replace `sys.stdout`, so that a failed write raises OutputFailed, and `sys.stderr`, so that it is ignored."""
     sys.stdout = _stream(_OUTPUT, sys.stdout)
     sys.stderr = _stream(_ERROR, sys.stderr)
 
@@ -90,6 +91,6 @@ def _stream(number: int, before: TextIO | None) -> TextIO:
 
 
 def finish() -> None:
-    """Write what is left; raises OutputFailed."""
-    if sys.stdout is not None:  # None only in a program that calls `run` itself
+    """Flush standard output; raises OutputFailed."""
+    if sys.stdout is not None:  # it is None only in a program that calls `run` itself
         sys.stdout.flush()
