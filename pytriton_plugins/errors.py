@@ -80,7 +80,7 @@ class ShmError(PytritonPluginsError):
 
 
 class ProtocolError(PytritonPluginsError):
-    """The other end of a link sent bytes that docs/protocol.md does not allow."""
+    """The other end of a link sent bytes that docs/reference/protocol.md does not allow."""
 
 
 class RequestError(PytritonPluginsError):

@@ -133,7 +133,8 @@ def _instead(kind: Descriptor, key: str, *, top: bool) -> str:
     if below:
         return f"; write {below[0]}"
     hint = suggestion(key, kind.fields_by_name)
-    return hint or f"; the keys are {_listed(kind)}" if not top or hint else "; see docs/model-configuration.md"
+    keys = "; see docs/reference/model-configuration.md" if top else f"; the keys are {_listed(kind)}"
+    return hint or keys
 
 
 def _has(field: FieldDescriptor, key: str) -> bool:

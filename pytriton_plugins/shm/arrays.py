@@ -1,4 +1,4 @@
-"""Tensors in a segment as numpy arrays, read by the worker, and arrays written as tensors; docs/protocol.md."""
+"""Tensors in a segment as numpy arrays, and arrays written as tensors (docs/reference/protocol.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the backend writes of requests beside their tensors, as Python values; read by workers, docs/protocol.md."""
+"""The details of requests beside their tensors, as Python values (docs/reference/protocol.md)."""
 
 from __future__ import annotations
 

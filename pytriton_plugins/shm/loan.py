@@ -1,4 +1,4 @@
-"""A client's own shared memory, lent to the worker by the backend instead of copied for it; docs/protocol.md."""
+"""A client's own shared memory, lent to the worker instead of copied (docs/reference/protocol.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every binary layout of docs/protocol.md as struct formats and small records; used by host and workers."""
+"""Every binary layout of docs/reference/protocol.md as struct formats and small records; used by host and workers."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class TensorEntry(NamedTuple):
 
 
 class ResponseParameter(NamedTuple):
-    """One parameter of the response to ``request``, by its place in the batch; ``value`` as docs/protocol.md has it."""
+    """One parameter of the response to ``request``, by its place in the batch (docs/reference/protocol.md)."""
 
     request: int
     kind: int

@@ -51,7 +51,7 @@ def unpack_response_block(
 
 
 def pack_details(details: Sequence[Detail]) -> bytes:
-    """Details of requests, none of them cancelled, as docs/protocol.md has them."""
+    """Details of requests, none of them cancelled, as docs/reference/protocol.md has them."""
     records = b"".join(map(_record, details))
     flags = bytes((4 * len(details) + 7) // 8 * 8)
     return struct.pack("<QI4x", 16 + len(flags) + len(records), len(details)) + flags + records

@@ -1,4 +1,4 @@
-"""The C side of docs/protocol.md in a real tritonserver, held to the vectors written by hand; runs in pytest."""
+"""The C side of docs/reference/protocol.md in a real tritonserver, against the vectors written by hand."""
 
 from __future__ import annotations
 
