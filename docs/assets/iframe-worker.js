@@ -5,6 +5,7 @@
   class FrameWorker extends EventTarget {
     constructor(url) {
       super();
+      const address = new URL(url, document.baseURI);
       this.frame = document.createElement("iframe");
       this.frame.hidden = true;
       document.body.appendChild(this.frame);
@@ -12,6 +13,7 @@
       view.document.open();
       view.document.write("<html><head></head><body></body></html>");
       view.document.close();
+      view.IFrameWorker = FrameWorker; // by this the worker's script knows where it runs
       view.postMessage = (data) =>
         setTimeout(() => this.dispatchEvent(new MessageEvent("message", { data })), 0);
       view.importScripts = (...urls) =>
@@ -21,7 +23,7 @@
               () =>
                 new Promise((resolve, reject) => {
                   const script = view.document.createElement("script");
-                  script.src = new URL(each, url);
+                  script.src = new URL(each, address);
                   script.onload = resolve;
                   script.onerror = reject;
                   view.document.body.appendChild(script);
@@ -29,7 +31,7 @@
             ),
           Promise.resolve(),
         );
-      this.ready = view.importScripts(url);
+      this.ready = view.importScripts(address);
     }
     set onmessage(listener) {
       this.addEventListener("message", listener);
