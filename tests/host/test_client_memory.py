@@ -15,7 +15,7 @@ from tests.support.traffic.client_memory import needs_kernel, region
 from tests.support.traffic.clients import PROTOCOLS
 
 LENT = Path(__file__).parents[1] / "models" / "lent.py"
-TROUBLESHOOTING = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
+TROUBLESHOOTING = Path(__file__).parents[2] / "docs" / "how-to" / "troubleshoot.md"
 SHAPE = (1, 50_000)
 BYTES = 200_000
 ALLOW = ["--allow=shared-memory"]
