@@ -34,7 +34,7 @@ typedef enum {
   EXCHANGE_PART,      /* one response of a stream: the worker waits for channel_acknowledge */
   EXCHANGE_NOT_SENT,  /* the worker ended before it read the batch: use another channel */
   EXCHANGE_LOST,      /* the worker ended while it had the batch */
-  EXCHANGE_BROKEN,    /* the worker violated docs/protocol.md */
+  EXCHANGE_BROKEN,    /* the worker violated docs/reference/protocol.md */
   EXCHANGE_TIMED_OUT, /* the worker did not answer in time */
 } Exchange;
 

@@ -13,7 +13,7 @@
 #include "queue.h"
 #include "triton_metrics.h"
 
-/* Models that never run: the server is not ready while they fail to load (docs/request-path.md). */
+/* Models that never run: the server is not ready while they fail to load (docs/explanation/start.md). */
 static const char *const GATES[] = {"pytriton_gate", "pytriton_gate_2"};
 
 enum { DESCRIPTOR_TABLE_SIZE = 16384, MAX_DESCRIPTOR = 1 << 20 };

@@ -1,4 +1,4 @@
-/* Writes the details of requests behind the tensors in the request segment; docs/protocol.md has the layout. */
+/* Writes the details of requests behind the tensors in the request segment; docs/reference/protocol.md has the layout. */
 #include "request_details.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Every binary layout of docs/protocol.md. All processes run on the same machine and are little-endian. */
+/* Every binary layout of docs/reference/protocol.md. All processes run on the same machine and are little-endian. */
 #ifndef PYTRITON_WIRE_H
 #define PYTRITON_WIRE_H
 
@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "docs/protocol.md is little-endian"
+#error "docs/reference/protocol.md is little-endian"
 #endif
 
 enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096 };
@@ -166,22 +166,22 @@ typedef struct {
   uint16_t name_length, value_length;
 } WireLabel;
 
-static_assert(sizeof(WireChannelMessage) == 40, "docs/protocol.md");
-static_assert(sizeof(WireRequestHeader) == 64, "docs/protocol.md");
-static_assert(sizeof(WireRequest) == 8, "docs/protocol.md");
-static_assert(sizeof(WireTensor) == 96, "docs/protocol.md");
-static_assert(sizeof(WireDetails) == 16, "docs/protocol.md");
-static_assert(sizeof(WireDetail) == 40, "docs/protocol.md");
-static_assert(sizeof(WireParameter) == 16, "docs/protocol.md");
-static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
-static_assert(sizeof(WireResponseParameter) == 24, "docs/protocol.md");
-static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
-static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
-static_assert(sizeof(WireDeclaration) == 64, "docs/protocol.md");
-static_assert(sizeof(WireDeclaredTensor) == 8, "docs/protocol.md");
-static_assert(sizeof(WireMetric) == 16, "docs/protocol.md");
-static_assert(sizeof(WireChange) == 16, "docs/protocol.md");
-static_assert(sizeof(WireLabel) == 4, "docs/protocol.md");
+static_assert(sizeof(WireChannelMessage) == 40, "docs/reference/protocol.md");
+static_assert(sizeof(WireRequestHeader) == 64, "docs/reference/protocol.md");
+static_assert(sizeof(WireRequest) == 8, "docs/reference/protocol.md");
+static_assert(sizeof(WireTensor) == 96, "docs/reference/protocol.md");
+static_assert(sizeof(WireDetails) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireDetail) == 40, "docs/reference/protocol.md");
+static_assert(sizeof(WireParameter) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireResponseHeader) == 32, "docs/reference/protocol.md");
+static_assert(sizeof(WireResponseParameter) == 24, "docs/reference/protocol.md");
+static_assert(sizeof(WireOutcome) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireLink) == 32, "docs/reference/protocol.md");
+static_assert(sizeof(WireDeclaration) == 64, "docs/reference/protocol.md");
+static_assert(sizeof(WireDeclaredTensor) == 8, "docs/reference/protocol.md");
+static_assert(sizeof(WireMetric) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireChange) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireLabel) == 4, "docs/reference/protocol.md");
 
 /* Bytes of one element, or 0 for BYTES and unknown types. */
 uint32_t wire_item_size(uint32_t dtype);

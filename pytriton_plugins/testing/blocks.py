@@ -51,7 +51,7 @@ def unpack_response_block(
 
 
 def pack_details(details: Sequence[Detail]) -> bytes:
-    """Details of requests in the format of docs/protocol.md, none of them cancelled."""
+    """Details of requests in the format of docs/reference/protocol.md, none of them cancelled."""
     records = b"".join(map(_record, details))
     flags = bytes((4 * len(details) + 7) // 8 * 8)
     return struct.pack("<QI4x", 16 + len(flags) + len(records), len(details)) + flags + records

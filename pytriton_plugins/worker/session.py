@@ -65,7 +65,7 @@ class WorkerSession:
     """
 
     def __init__(self, link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> None:
-        """``order``: the content of ``serve`` (docs/protocol.md)."""
+        """``order``: the content of ``serve`` (docs/reference/protocol.md)."""
         self._link = link
         self._marked = marked
         self._declaration = declaration

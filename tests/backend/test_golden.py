@@ -1,4 +1,4 @@
-"""The C side of docs/protocol.md in a real tritonserver, compared with the vectors written by hand."""
+"""The C side of docs/reference/protocol.md in a real tritonserver, compared with the vectors written by hand."""
 
 from __future__ import annotations
 

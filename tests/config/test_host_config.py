@@ -169,7 +169,7 @@ def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: s
         (
             "start_parallelism",
             "0",
-            "--start-parallelism: invalid number of workers '0': expected 1 to 1024",
+            "--start-parallelism: invalid number of starts '0': expected 1 to 1024",
         ),
         ("import_timeout", "-1", "--import-timeout: invalid duration '-1': expected seconds such as 20, or 500ms, 2m"),
         (

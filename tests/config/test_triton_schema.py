@@ -13,7 +13,7 @@ from pytriton_plugins.config.triton_schema import schema_problems
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({"no_such_key": 3}, "unknown key no_such_key; see docs/model-configuration.md"),
+        ({"no_such_key": 3}, "unknown key no_such_key; see docs/reference/model-configuration.md"),
         ({"dynamic_batchin": {}}, "unknown key dynamic_batchin; did you mean dynamic_batching?"),
         (
             {"max_queue_delay_microseconds": 4},

@@ -3,7 +3,7 @@
 The short form sends 4000 requests; the long one is `PYTRITON_HOSTILE_REQUESTS=100000 pytest -s` of this file,
 and `PYTRITON_HOSTILE_SEED=N` draws others. A tritonserver that ends of its own mistakes is reported with
 what it was sent last, and another goes on with the same workers (row 5): 2.51 ends in one of 25 runs of the short
-form, for it loses a race with calls that are cancelled at once (docs/reliability.md).
+form, for it loses a race with calls that are cancelled at once (docs/explanation/reliability.md).
 """
 
 from __future__ import annotations
