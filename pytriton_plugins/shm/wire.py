@@ -175,7 +175,7 @@ class TensorEntry(NamedTuple):
 
 
 class ResponseParameter(NamedTuple):
-    """One parameter of the response to ``request``, its place in the batch; ``value`` as in docs/reference/protocol.md."""
+    """One parameter of the response to ``request``, by its place in the batch; ``value`` as the protocol has it."""
 
     request: int
     kind: int

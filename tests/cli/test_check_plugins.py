@@ -61,7 +61,7 @@ def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdi
     [
         (("nothing.py",), "nothing.py is not a file"),
         (("--plugin=ad-sub",), "no model plugin named ad-sub; did you mean add-sub?"),
-        (("--no-plugin=add-sub", "--no-plugin=file-type"), "there is nothing to serve"),
+        (("--no-plugin=add-sub", "--no-plugin=file-type"), "no model plugin is installed"),
     ],
 )
 def test_one_mistake_is_one_bad_line(arguments: tuple[str, ...], reason: str) -> None:
