@@ -133,9 +133,9 @@ def _instead(kind: Descriptor, key: str, *, top: bool) -> str:
     if nested:
         return f"; write {nested[0]}"
     hint = suggestion(key, kind.fields_by_name)
-    return (
-        hint or f"; known keys: {_listed(kind)}" if not top or hint else "; see docs/reference/model-configuration.md"
-    )
+    if hint or not top:
+        return hint or f"; known keys: {_listed(kind)}"
+    return "; see docs/reference/model-configuration.md"
 
 
 def _has(field: FieldDescriptor, key: str) -> bool:

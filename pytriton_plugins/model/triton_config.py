@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.model.warmup import warmup_problem
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 _DAEMON_KEYS = {
     "name": "name=",

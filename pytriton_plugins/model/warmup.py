@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 Arrays = dict[str, NDArray[Any]]
 _KEYS = ("name", "batch_size", "count", "inputs")

@@ -51,12 +51,12 @@ def test_disabling_what_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -
 
 
 def test_two_plugins_of_one_name_are_both_named() -> None:
-    said = plugin_conflicts(FOUND)
-    assert set(said) == {RESNET.label, OTHER.label}
-    text = said[RESNET.label]
+    problems = plugin_conflicts(FOUND)
+    assert set(problems) == {RESNET.label, OTHER.label}
+    text = problems[RESNET.label]
     assert "'resnet' comes from Acme_Models 1.0 (acme.resnet) and other 2.0 (other.resnet)" in text
     assert "--no-plugin other" in text
-    assert said[OTHER.label] == f"its name is also that of {RESNET.label}; see the error there"
+    assert problems[OTHER.label] == f"its name is also that of {RESNET.label}; see the error there"
     assert plugin_conflicts(select_models(FOUND, (), ["other"])) == {}
 
 
