@@ -49,6 +49,14 @@ def test_a_long_text_is_cut_and_stands_whole_below() -> None:
     ]
 
 
+def test_the_ellipsis_takes_the_place_of_words() -> None:
+    assert text(("model", "state"), [("a", LONG)], 30).splitlines()[2:5] == [
+        "a      it has no live worker:",
+        "       its import failed with",
+        "       OSError: no weights …",
+    ]
+
+
 def test_what_does_not_fit_side_by_side_stands_one_below_the_other() -> None:
     assert text(HEADINGS, ROWS, 60).splitlines() == [
         "model resnet-classifier",
@@ -77,7 +85,22 @@ def test_into_a_file_each_row_is_one_line_and_a_long_one_moves_no_other() -> Non
 def test_a_name_is_never_cut() -> None:
     name = "a-very-long-name-of-a-plugin-that-nobody-would-type-twice"
     rows = [(name, "models"), ("short", "hooks")]
-    assert name in text(("plugin", "provides"), rows, 30).split()
+    assert text(("plugin", "provides"), rows, 30).splitlines() == [
+        "plugin",
+        name,
+        "  provides models",
+        "plugin short",
+        "  provides hooks",
+    ]
+
+
+def test_more_than_a_few_long_texts_are_not_cut() -> None:
+    """Two are, or those of one row in four; else rows stand one below the other."""
+    long, short = [(name, LONG) for name in "abc"], [(f"m{number}", "ready") for number in range(9)]
+    assert text(("model", "state"), long[:2], 40).startswith("model  state\n")
+    assert text(("model", "state"), long, 40).startswith("model a\n  state it has no live worker")
+    assert text(("model", "state"), [*long, *short[:8]], 40).startswith("model a\n")
+    assert text(("model", "state"), [*long, *short], 40).startswith("model  state\n")
 
 
 def test_wide_characters_take_two_columns() -> None:

@@ -144,6 +144,14 @@ class TestResponseStatistics:
         assert len(grpc_stream(host, "counted_up", count(1100), "number")[0]) == 1100
         assert sorted(response_statistics(host, "counted_up")) == list(range(1000))
 
+    def test_a_worker_that_ends(self, host: RunningHost) -> None:
+        numbers, error = grpc_stream(host, "counted_up", count(-1), "number")
+        assert numbers == [[0]]
+        assert "its worker ended" in error
+        wait_until(
+            lambda: response_statistics(host, "counted_up").get(1, {}).get("fail") == 1, TIMEOUT, "the loss is reported"
+        )
+
     def test_a_client_that_leaves(self, host: RunningHost) -> None:
         with open_grpc(host, "endless_async", count(0)) as receive:
             receive()

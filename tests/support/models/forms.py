@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -96,9 +97,11 @@ def counted_statistics(count: Array) -> Iterator[Array]:
 
 @infer_func(inputs=[COUNT], outputs=[NUMBER])
 def counted_up(count: Array) -> Iterator[Array]:
-    """One response for each number up to ``count``."""
-    for number in range(int(count[0, 0])):
+    """One response for each number up to ``count``; the worker ends behind those of a negative one."""
+    for number in range(abs(int(count[0, 0]))):
         yield np.full((1, 1), number, np.int32)
+    if count[0, 0] < 0:
+        os._exit(3)
 
 
 @infer_func(inputs=[COUNT], outputs=[NUMBER])
