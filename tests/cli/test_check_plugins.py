@@ -104,7 +104,7 @@ share = 0.5
 
 @pytest.mark.parametrize("enabled", ["true", "false"])
 def test_names_that_nobody_has_are_told(tmp_path: Path, enabled: str) -> None:
-    """A table for another machine's model is no mistake, so it is a warning."""
+    """A table for a model of another machine is a warning, not an error."""
     file = tmp_path / "host.toml"
     file.write_text(FILE.format(enabled=enabled))
     done = call_host("check", *PORTS, f"--config={file}")

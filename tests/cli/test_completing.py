@@ -46,8 +46,8 @@ def host(folder: Path) -> Iterator[RunningHost]:
 
 def asked(folder: Path, *words: str, flags: str = "", **env: str) -> subprocess.CompletedProcess[str]:
     """What click's script for bash calls; the last of ``words`` is being typed."""
-    said = {"_PYTRITON_HOST_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["pytriton-host", *words])}
-    variables = {**os.environ, "TMPDIR": str(folder), **said, "COMP_CWORD": str(len(words)), **env}
+    request = {"_PYTRITON_HOST_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["pytriton-host", *words])}
+    variables = {**os.environ, "TMPDIR": str(folder), **request, "COMP_CWORD": str(len(words)), **env}
     command = [sys.executable, *flags.split(), "-c", PROGRAM]
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
 

@@ -90,7 +90,7 @@ def test_the_table_for_people(called: Called) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[models.a]\nworker = 2\n", "unknown key models.a.worker; did you mean workers?"),
         ("[models.a]\nworkers = 0\n", "models.a.workers: invalid number of workers 0: expected 1 to 1024"),
@@ -110,11 +110,11 @@ def test_the_table_for_people(called: Called) -> None:
         ('require = ["a b"]\n', "invalid requirement 'a b'"),
     ],
 )
-def test_mistakes_in_the_file_are_one_line(called: Called, tmp_path: Path, text: str, said: str) -> None:
+def test_mistakes_in_the_file_are_one_line(called: Called, tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "pytriton-host.toml").write_text(text)
     ran = called("config")
     assert ran.code == 2
-    assert said in ran.err
+    assert message in ran.err
     assert len(ran.err.splitlines()) == 1
 
 

@@ -250,7 +250,7 @@ def test_a_breakpoint_where_an_installed_plugin_is_imported(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("model")
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["add_sob"], 2, "unknown model add_sob; did you mean add_sub?"),
         (["add_sub", "--model-version", "7"], 2, "has no model add_sub version 7; it has add_sub version 1"),
@@ -265,12 +265,12 @@ def test_a_breakpoint_where_an_installed_plugin_is_imported(tmp_path: Path) -> N
         (["model.py:waits", "x=1", "--profile", "."], 2, "--profile"),
     ],
 )
-def test_mistakes_are_one_line(called: Called, arguments: list[str], code: int, said: str) -> None:
+def test_mistakes_are_one_line(called: Called, arguments: list[str], code: int, message: str) -> None:
     Path("broken.py").write_text("import nothing_of_that_name\n")
     ran = called("debug", *arguments)
     assert (ran.code, ran.out) == (code, "")
     (line,) = ran.err.splitlines()
-    assert said in line
+    assert message in line
 
 
 def test_a_worker_that_ends_is_told(called: Called, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_force_replaces(called: Called, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "the image has no plugin to serve; name one, such as --install acme-add"),
         (["--install", "pytriton-plugins"], "the image has no plugin to serve"),
@@ -135,10 +135,10 @@ def test_force_replaces(called: Called, tmp_path: Path) -> None:
         (["--install", "./add", "-c", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],
 )
-def test_mistakes_are_one_line(called: Called, tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_mistakes_are_one_line(called: Called, tmp_path: Path, arguments: list[str], message: str) -> None:
     ran = called("image", *arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
     assert len(ran.err.splitlines()) == 1
     assert not (tmp_path / "image").exists()
 

@@ -111,15 +111,15 @@ def test_several_rows_are_shown_as_they_are_written(infer: Called, host: Running
 def test_a_protocol_that_cannot_stream_says_what_chose_it(
     infer: Called, host: RunningHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = (
+    message = (
         "pytriton-host: model parts streams its responses; {}, or use curl -N with /v2/models/parts/generate_stream\n"
     )
     ran = infer("parts", "text=a", "--url", f"http://{host.http}")
-    assert ran.err == said.format("write --url grpc://HOST:PORT")
+    assert ran.err == message.format("write --url grpc://HOST:PORT")
     ran = infer("parts", "text=a", "--protocol", "http")
-    assert ran.err == said.format("remove --protocol http")
+    assert ran.err == message.format("remove --protocol http")
     monkeypatch.setenv("PYTRITON_HOST_PROTOCOL", "http")
-    assert infer("parts", "text=a").err == said.format("unset PYTRITON_HOST_PROTOCOL")
+    assert infer("parts", "text=a").err == message.format("unset PYTRITON_HOST_PROTOCOL")
     assert infer("parts", "text=a", "--url", f"grpc://{host.grpc}").code == 0
 
 

@@ -51,9 +51,11 @@ def test_nothing_installed_says_what_to_do(called: Called, monkeypatch: pytest.M
     assert "pytriton-host serve model.py" in ran.out
 
 
-@pytest.mark.parametrize(("said", "declared"), [("true", [{"model": "add_sub", "version": 1}]), ("false", [])])
-def test_a_model_that_is_not_enabled_is_not_shown(called: Called, tmp_path: Path, said: str, declared: object) -> None:
-    (tmp_path / "pytriton-host.toml").write_text(f'enable = ["add-sub"]\n[models.add_sub]\nenabled = {said}\n')
+@pytest.mark.parametrize(("enabled", "declared"), [("true", [{"model": "add_sub", "version": 1}]), ("false", [])])
+def test_a_model_that_is_not_enabled_is_not_shown(
+    called: Called, tmp_path: Path, enabled: str, declared: object
+) -> None:
+    (tmp_path / "pytriton-host.toml").write_text(f'enable = ["add-sub"]\n[models.add_sub]\nenabled = {enabled}\n')
     ran = called("list", "--models", "--json")
     (mine,) = [item for item in json.loads(ran.out)["models"] if item["plugin"] == "add-sub"]
     assert (mine["declares"], mine["error"]) == (declared, "")

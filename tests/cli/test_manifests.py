@@ -257,7 +257,7 @@ def test_the_file_becomes_a_config_map(called: Called) -> None:
     assert found["ConfigMap"]["data"] == {"pytriton-host.toml": TOML}
     assert variables(found)["PYTRITON_HOST_CONFIG"] == "/etc/pytriton-host/pytriton-host.toml"
     assert {"name": "config", "configMap": {"name": "models"}} in pod(found)["volumes"]
-    # The option goes before the file there as here.
+    # The option overrides the file there as here.
     assert variables(found)["PYTRITON_HOST_WORKERS"] == "1"
     assert container(found)["resources"]["requests"]["cpu"] == "1"
     digest = found["Deployment"]["spec"]["template"]["metadata"]["annotations"]
@@ -303,8 +303,8 @@ def test_places_of_this_machine_are_left_out(called: Called) -> None:
 
 def test_a_secret_is_not_written(called: Called) -> None:
     ran = called("manifests", "--image", "r/i:1", "--forward-header=x-user", "--forward-prefix=only-a-proxy-knows-")
-    said = "--forward-prefix is a secret, so it is left out; set PYTRITON_HOST_FORWARD_PREFIX from a Secret"
-    assert said in ran.err
+    warning = "--forward-prefix is a secret, so it is left out; set PYTRITON_HOST_FORWARD_PREFIX from a Secret"
+    assert warning in ran.err
     assert "only-a-proxy-knows-" not in ran.out + ran.err
 
 
@@ -313,8 +313,8 @@ def test_ports_are_the_configured_ones(called: Called) -> None:
     assert [each["containerPort"] for each in container(found)["ports"]] == [9000, 9001, 8002]
     assert [each["port"] for each in found["Service"]["spec"]["ports"]] == [9000, 9001]
     # Any free port would be one that no Service knows.
-    said = [variables(found)[f"PYTRITON_HOST_{name}_PORT"] for name in ("HTTP", "GRPC", "METRICS")]
-    assert said == ["9000", "9001", "8002"]
+    ports = [variables(found)[f"PYTRITON_HOST_{name}_PORT"] for name in ("HTTP", "GRPC", "METRICS")]
+    assert ports == ["9000", "9001", "8002"]
 
 
 HOOK = """
@@ -351,8 +351,8 @@ def test_what_hook_plugins_choose(called: Called, installed: Path) -> None:
     install(installed, "acme-hooks", {"pytriton_plugins.hooks": {"acme-hooks": "acme_hooks"}}, acme_hooks=HOOK)
     found = objects(called, "--http-port=9000", "--no-plugin=cloud-ports")
     assert [each["containerPort"] for each in container(found)["ports"]] == [9000, 7001, 7002]
-    said = [variables(found)[f"PYTRITON_HOST_DRAIN_{name}"] for name in ("DELAY", "TIMEOUT")]
-    assert (said, pod(found)["terminationGracePeriodSeconds"]) == (["10", "60"], 75)
+    drain = [variables(found)[f"PYTRITON_HOST_DRAIN_{name}"] for name in ("DELAY", "TIMEOUT")]
+    assert (drain, pod(found)["terminationGracePeriodSeconds"]) == (["10", "60"], 75)
     found = objects(called, "--drain-delay=2", "--drain-timeout=3")
     assert pod(found)["terminationGracePeriodSeconds"] == 45
 

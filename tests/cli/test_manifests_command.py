@@ -36,12 +36,12 @@ def test_a_folder_gets_a_file_for_each(called: Called, tmp_path: Path) -> None:
 
 def test_json(called: Called) -> None:
     ran = called("manifests", *ADD_SUB, "--json")
-    said = json.loads(ran.out)
-    assert said["schema"] == 1
-    assert yaml.safe_load(said["files"]["service.yaml"])["kind"] == "Service"
-    said = json.loads(called("manifests", "--plugin", "add-sub", "--values", "--json").out)
+    document = json.loads(ran.out)
+    assert document["schema"] == 1
+    assert yaml.safe_load(document["files"]["service.yaml"])["kind"] == "Service"
+    document = json.loads(called("manifests", "--plugin", "add-sub", "--values", "--json").out)
     assert {"name": "replicas", "default": 2} in [
-        {k: v for k, v in each.items() if k != "text"} for each in said["values"]
+        {k: v for k, v in each.items() if k != "text"} for each in document["values"]
     ]
 
 

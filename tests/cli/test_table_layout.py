@@ -28,10 +28,10 @@ def text(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 200])
 def test_words_stay_whole_and_lines_within_the_width(width: int) -> None:
-    said = text(HEADINGS, ROWS, width)
+    table = text(HEADINGS, ROWS, width)
     words = {word for row in (HEADINGS, *ROWS) for cell in row for word in cell.split()}
-    assert words <= set(said.replace("bert:", "bert").split())
-    assert all(cell_len(line) <= max(width, max(map(cell_len, words)) + 4) for line in said.splitlines())
+    assert words <= set(table.replace("bert:", "bert").split())
+    assert all(cell_len(line) <= max(width, max(map(cell_len, words)) + 4) for line in table.splitlines())
 
 
 def test_a_long_text_is_cut_and_stands_whole_below() -> None:
@@ -115,7 +115,7 @@ def test_no_rows() -> None:
 
 
 def test_on_a_terminal_of_60_columns() -> None:
-    """The width is the terminal's, and what is no table is broken between words too."""
+    """The width is the terminal's, and text outside tables is wrapped between words too."""
     code = (
         "from rich.text import Text\nfrom pytriton_plugins.cli.output.tables import make_table, print_all\n"
         f"print_all([Text('not ready: {LONG}', 'red'), make_table({HEADINGS!r}, {ROWS!r})])"

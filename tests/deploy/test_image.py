@@ -60,7 +60,7 @@ def test_the_base(text: str, base: str | None, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "base", "said"),
+    ("text", "base", "message"),
     [
         ("tritn", None, "expected bundle, or triton:26.10"),
         ("bundle:1", None, "expected bundle, or triton:26.10"),
@@ -72,8 +72,8 @@ def test_the_base(text: str, base: str | None, expected: str) -> None:
         ("triton", "", "invalid image ''"),
     ],
 )
-def test_what_is_no_server(text: str, base: str | None, said: str) -> None:
-    with pytest.raises(ConfigError, match=said) as error:
+def test_what_is_no_server(text: str, base: str | None, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
         read_server(text, base)
     assert "\n" not in str(error.value)
 

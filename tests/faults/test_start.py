@@ -21,7 +21,7 @@ TELLS_OPTIONS = f"#!/bin/sh\n[ $1 = --help ] && exec '{found_server().path}' --h
 def ended(host: RunningHost) -> tuple[int, list[str]]:
     """Exit code and what was said on standard error, of a host that ends by itself."""
     code = host.process.wait(30)
-    # In a container a host on the loopback address says so first, which is no part of why it ends.
+    # In a container a host on the loopback address says so first, which is not part of why it ends.
     return code, [line for line in host.log.splitlines() if "listening on 127.0.0.1 only" not in line]
 
 

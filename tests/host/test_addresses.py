@@ -50,7 +50,7 @@ def test_the_address_to_listen_on(name: str, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("::::", "address ::::: Name or service not known; write an address of this machine, such as 127.0.0.1 or ::1"),
         ("fe80::1", "address fe80::1: a link-local address needs its interface; write for example fe80::1%eth0"),
@@ -67,10 +67,10 @@ def test_the_address_to_listen_on(name: str, address: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_listened_on(name: str, said: str) -> None:
+def test_what_cannot_be_listened_on(name: str, message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         served_address(name, ())
-    assert str(raised.value) == said
+    assert str(raised.value) == message
 
 
 def test_a_link_local_address_for_grpc() -> None:

@@ -30,8 +30,8 @@ def found(tmp_path: Path) -> FoundServer:
 def test_grpc_is_not_switched_off(value: str) -> None:
     with pytest.raises(ConfigError) as raised:
         check_server_options(ServerSettings(options=(("allow-grpc", value),)))
-    said = "pytriton-host calls tritonserver over gRPC; leave the option out"
-    assert str(raised.value) == f"--server-option allow-grpc={value}: {said}"
+    reason = "pytriton-host calls tritonserver over gRPC; leave the option out"
+    assert str(raised.value) == f"--server-option allow-grpc={value}: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -73,31 +73,33 @@ def test_what_does_no_harm_is_handed_on(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("allow-grp", "false", "has no such option; did you mean allow-grpc?"),
         ("log-verbose", "", "the value is missing; write --server-option log-verbose=VALUE"),
     ],
 )
-def test_what_tritonserver_would_take_for_something_else(found: FoundServer, name: str, value: str, said: str) -> None:
+def test_what_tritonserver_would_take_for_something_else(
+    found: FoundServer, name: str, value: str, message: str
+) -> None:
     """It takes a part of a name for the whole, and the next option for a value."""
     check_known_options(found, (("log-verbose", "1"), ("disable-auto", "")))
     with pytest.raises(ConfigError) as raised:
         check_known_options(found, ((name, value),))
     assert str(raised.value).startswith(f"--server-option {name}: ")
-    assert str(raised.value).endswith(said)
+    assert str(raised.value).endswith(message)
 
 
 def test_serve_and_check_say_so_in_one_line() -> None:
     option = "--server-option=grpc-use-ssl=true"
     served = call_host("serve", SCALARS, *PORTS, option)
     checked = call_host("check", SCALARS, *PORTS, option)
-    said = (
+    message = (
         "--server-option grpc-use-ssl=true: pytriton-host calls tritonserver over gRPC without TLS; leave the option "
         "out and end TLS in a proxy before the port"
     )
-    assert (served.returncode, served.stderr) == (2, f"pytriton-host: {said}\n")
-    assert (checked.returncode, checked.stderr) == (2, f"pytriton-host: {said}\n")
+    assert (served.returncode, served.stderr) == (2, f"pytriton-host: {message}\n")
+    assert (checked.returncode, checked.stderr) == (2, f"pytriton-host: {message}\n")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def machine(root: Path, cgroup: str, limits: dict[str, str]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("cgroup", "limits", "said"),
+    ("cgroup", "limits", "limit"),
     [
         ("0::/\n", {"memory.max": str(GIB)}, GIB),
         ("0::/\n", {"memory.max": "max"}, None),
@@ -39,8 +39,8 @@ def machine(root: Path, cgroup: str, limits: dict[str, str]) -> Path:
         ("", {"memory.max": str(GIB)}, None),
     ],
 )
-def test_the_least_limit_around_this_process(tmp_path: Path, cgroup: str, limits: dict[str, str], said: int) -> None:
-    assert container_memory(machine(tmp_path, cgroup, limits)) == said
+def test_the_least_limit_around_this_process(tmp_path: Path, cgroup: str, limits: dict[str, str], limit: int) -> None:
+    assert container_memory(machine(tmp_path, cgroup, limits)) == limit
 
 
 def test_the_machine(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_who_has_how_much() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "said"),
+    ("limit", "message"),
     [
         ("--nofile=64", f"descriptors: 64 allowed, {{}} needed for 1 worker and 64 clients; {REMEDY}"),
         (
@@ -77,9 +77,9 @@ def test_who_has_how_much() -> None:
         ("--as=8589934592", "address space: 8192 MiB allowed, "),
     ],
 )
-def test_a_start_below_a_limit_is_refused(limit: str, said: str) -> None:
+def test_a_start_below_a_limit_is_refused(limit: str, message: str) -> None:
     """By `serve` in one line, and by `check`."""
-    begins, _, ends = said.partition("{}")
+    begins, _, ends = message.partition("{}")
     command = ["prlimit", limit, sys.executable, "-c", PROGRAM]
     ports = ["--http-port=0", "--grpc-port=0", "--metrics-port=0"]
     served = subprocess.run([*command, "serve", SCALARS, *ports], capture_output=True, text=True, timeout=60)

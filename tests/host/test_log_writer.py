@@ -51,12 +51,12 @@ def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
     assert log._size <= 10_000
     os.close(pipe[1])
     reading = os.fdopen(pipe[0], "rb", closefd=False)
-    said: list[bytes] = []
-    while not said or b"left out" not in said[-1]:
-        said.append(reading.readline())
-    kept = len(said) - 1
-    assert said[:-1] == [LINE] * kept
-    assert int(said[-1].split()[0]) == 100_000 - kept
+    lines: list[bytes] = []
+    while not lines or b"left out" not in lines[-1]:
+        lines.append(reading.readline())
+    kept = len(lines) - 1
+    assert lines[:-1] == [LINE] * kept
+    assert int(lines[-1].split()[0]) == 100_000 - kept
     assert 100 <= kept < 300
     log.put(b"after\n")
     assert reading.readline() == b"after\n"

@@ -40,23 +40,29 @@ def test_tracebacks_of_the_host_are_escaped_too(log: logging.Logger, capfd: pyte
         raise ValueError("\x1b]0;title")
     except ValueError:
         logging.getLogger("pytriton.hooks").exception("a hook failed")
-    said = lines(set_up, capfd)
-    assert said[0].endswith(" ERROR   pytriton.hooks: a hook failed")
-    assert said[1] == "    Traceback (most recent call last):"
-    assert said[-1] == r"    ValueError: \x1b]0;title"
+    printed = lines(set_up, capfd)
+    assert printed[0].endswith(" ERROR   pytriton.hooks: a hook failed")
+    assert printed[1] == "    Traceback (most recent call last):"
+    assert printed[-1] == r"    ValueError: \x1b]0;title"
 
 
 def test_lines_that_belong_together_have_one_prefix(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
     """Those that go on begin with blanks, so none of a plugin's looks like another record."""
     set_up = set_up_logging("info")
     forged = "2026-11-30 08:10:22,817 ERROR   pytriton.host: forged"
-    said = ["model boom: a request failed", "Traceback (most recent call last):", '  File "m.py", line 1', forged, ""]
-    fields = about(printed=said, source="pytriton.worker", plugin="acme", model="boom", worker=7)
-    logging.getLogger("pytriton.worker").error("%s", said[0], extra=fields)
+    printed = [
+        "model boom: a request failed",
+        "Traceback (most recent call last):",
+        '  File "m.py", line 1',
+        forged,
+        "",
+    ]
+    fields = about(printed=printed, source="pytriton.worker", plugin="acme", model="boom", worker=7)
+    logging.getLogger("pytriton.worker").error("%s", printed[0], extra=fields)
     logging.getLogger("pytriton.worker").error("%s", "x", extra=about(printed=["x"], source="acme.nets", worker=7))
     first, *more, last = lines(set_up, capfd)
     assert first.endswith(" ERROR   pytriton.worker: boom[7]: model boom: a request failed")
-    assert more == ["    " + line for line in said[1:]]
+    assert more == ["    " + line for line in printed[1:]]
     assert last.endswith(" ERROR   pytriton.worker: [7]: acme.nets: x")
 
 

@@ -9,7 +9,7 @@ from tests.support.adversaries.child_programs import run
 
 
 def test_who_prints_without_end_does_not_stop_the_loop() -> None:
-    said = run("""
+    output = run("""
         async def main():
             first = asyncio.Event()
             child = start("exec yes", lambda line: first.set())
@@ -17,53 +17,53 @@ def test_who_prints_without_end_does_not_stop_the_loop() -> None:
             child.kill()
             print(await child.wait())
     """)
-    assert said == "-9\n"
+    assert output == "-9\n"
 
 
 def test_an_end_is_seen_while_what_the_child_started_prints() -> None:
-    said = run("""
+    output = run("""
         async def main():
             child = start("yes & until [ \\"$(cat /proc/$!/comm)\\" = yes ]; do :; done; exit 3")
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
             print(await child.wait())
     """)
-    assert said == "3\n"
+    assert output == "3\n"
 
 
 def test_the_last_words_are_complete() -> None:
-    said = run("""
+    output = run("""
         async def main():
             text = "import fcntl; fcntl.fcntl(1, 1031, 1 << 20); print(*['x'] * 250000, 'last', sep=chr(10))"
             child = start(f'exec {sys.executable} -c "{text}"')
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
             print(await child.wait(), child.last_lines[-1])
     """)
-    assert said == "0 last\n"
+    assert output == "0 last\n"
 
 
 def test_all_children_are_ended_and_awaited() -> None:
-    said = run("""
+    output = run("""
         async def main():
             children = [start("exec sleep 60") for _ in range(3)]
             await kill_children(5)
             print([child.running for child in children])
     """)
-    assert said == "[False, False, False]\n"
+    assert output == "[False, False, False]\n"
 
 
 def test_a_child_that_somebody_else_has_reaped() -> None:
     """A hook plugin that waits for any child."""
-    said = run("""
+    output = run("""
         async def main():
             child = start("exit 3")
             os.waitpid(child.pid, 0)
             print(await asyncio.wait_for(child.wait(), 5), await child.reaped)
     """)
-    assert said == "0 None\n"
+    assert output == "0 None\n"
 
 
 def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
-    said = run("""
+    output = run("""
         FORKED = 'trap "echo asked; exit" TERM; kill -9 $PPID; while :; do :; done'
 
         async def main():
@@ -72,11 +72,11 @@ def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
             child = start(f"sh -c '{FORKED}'; exit", lines.put_nowait)
             print(await child.wait(), await asyncio.wait_for(lines.get(), 5))
     """)
-    assert said == "-9 asked\n"
+    assert output == "-9 asked\n"
 
 
 def test_what_does_not_end_when_it_is_asked_is_killed() -> None:
-    said = run("""
+    output = run("""
         FORKED = 'trap "" TERM; echo $$; kill -9 $PPID; while :; do :; done'
 
         async def main():
@@ -89,12 +89,12 @@ def test_what_does_not_end_when_it_is_asked_is_killed() -> None:
                 await asyncio.sleep(0.01)
             print("gone")
     """)
-    assert said == "gone\n"
+    assert output == "gone\n"
 
 
 def test_shared_memory_that_a_killed_child_has_left_is_removed() -> None:
     """By Python's resource tracker, a process in the child's group."""
-    said = run("""
+    output = run("""
         LEAVES = (
             "import os, signal; from multiprocessing.shared_memory import SharedMemory; "
             "memory = SharedMemory(create=True, size=1); print(memory.name, flush=True); "
@@ -109,7 +109,7 @@ def test_shared_memory_that_a_killed_child_has_left_is_removed() -> None:
             await child.reaped
             print(os.path.exists(f"/dev/shm/{name}"))
     """)
-    assert said == "False\n"
+    assert output == "False\n"
 
 
 def test_a_thread_that_ends_meanwhile_has_no_children(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from tests.support.adversaries.child_programs import run
 
 
 def test_a_hook_plugin_gets_its_childs_exit_code() -> None:
-    said = run("""
+    output = run("""
         async def main():
             reaper = Reaper()
             child = subprocess.Popen(["sh", "-c", "exit 3"])
@@ -14,11 +14,11 @@ def test_a_hook_plugin_gets_its_childs_exit_code() -> None:
             reaper.reap()
             print(child.wait())
     """)
-    assert said == "3\n"
+    assert output == "3\n"
 
 
 def test_a_child_that_ends_at_once_keeps_its_exit_code() -> None:
-    said = run("""
+    output = run("""
         async def main():
             reaper = Reaper()
             child = start("exit 4")
@@ -26,7 +26,7 @@ def test_a_child_that_ends_at_once_keeps_its_exit_code() -> None:
             reaper.reap()
             print(await child.wait())
     """)
-    assert said == "4\n"
+    assert output == "4\n"
 
 
 LEAVES = """
@@ -41,7 +41,7 @@ LEAVES = """
 
 
 def test_what_is_adopted_and_has_ended_is_reaped() -> None:
-    said = run(
+    output = run(
         LEAVES
         + """
     async def main():
@@ -54,11 +54,11 @@ def test_what_is_adopted_and_has_ended_is_reaped() -> None:
         print("reaped")
 """
     )
-    assert said == "reaped\n"
+    assert output == "reaped\n"
 
 
 def test_children_of_the_adopted_end_too() -> None:
-    said = run(
+    output = run(
         LEAVES
         + """
     async def main():
@@ -68,4 +68,4 @@ def test_children_of_the_adopted_end_too() -> None:
         print(reaper.adopted())
 """
     )
-    assert said == "set()\n"
+    assert output == "set()\n"

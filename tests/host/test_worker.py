@@ -69,6 +69,6 @@ def test_what_a_worker_says_of_its_failure_is_one_short_line(tmp_path: Path) -> 
             return str(error)
         raise AssertionError("it has not failed")
 
-    said = asyncio.run(live())
-    assert said.startswith("import: no\\x1b[31m xxx")
-    assert len(said) == 4000
+    message = asyncio.run(live())
+    assert message.startswith("import: no\\x1b[31m xxx")
+    assert len(message) == 4000

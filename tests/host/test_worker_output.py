@@ -131,6 +131,6 @@ def test_two_tracebacks_are_two_messages(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_a_message_without_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:
-    said = events(caplog, logged(logging.INFO, "\n".join("x" * 1000)))
-    assert max(len(lines) for _, lines in said) == 300
-    assert sum(len(lines) for _, lines in said) == 1000
+    messages = events(caplog, logged(logging.INFO, "\n".join("x" * 1000)))
+    assert max(len(lines) for _, lines in messages) == 300
+    assert sum(len(lines) for _, lines in messages) == 1000
