@@ -28,10 +28,10 @@ RULES = {
 
 def pages() -> dict[str, str]:
     """The text of each page, by file name."""
-    from pytriton_plugins.hooks import specs, start_specs
+    from pytriton_plugins.hooks import specs
 
-    hooks = [hook_pages(module, Path(str(module.__file__)).read_text()) for module in (start_specs, specs)]
-    return {**hooks[0], **hooks[1], "values.md": values_page(), "configuration.md": configuration_page()}
+    hooks = hook_pages(specs, Path(specs.__file__).read_text())
+    return {**hooks, "values.md": values_page(), "configuration.md": configuration_page()}
 
 
 def hook_pages(specs: ModuleType, source: str) -> dict[str, str]:
@@ -124,26 +124,26 @@ def _keys(name: str) -> list[tuple[str, str]]:
 
 def values_page() -> str:
     """Every class that a hook is given or answers with: its fields, and what can be asked of it."""
-    from pytriton_plugins import values
     from pytriton_plugins.discovery import references
     from pytriton_plugins.model import declaration as models
     from pytriton_plugins.model import tensors
+    from pytriton_plugins.values import memory, start, status, workers
 
-    nodes = _classes(values)
+    values = (start, memory, workers, status)
+    nodes = [node for module in values for node in _classes(module)]
     for module, name in ((models, "ModelDeclaration"), (tensors, "Tensor"), (references, "ModelReference")):
         nodes += [node for node in _classes(module) if node.name == name]
     lines = [
-        NOTE.format(source="pytriton_plugins/values.py and others").rstrip("\n"),
+        NOTE.format(source="pytriton_plugins/values/ and others").rstrip("\n"),
         "",
         "# Values of hooks",
         "",
-        "All are frozen; `attrs.evolve(value, field=…)` makes another one of those in `values`. They are imported from",
-        "`pytriton_plugins.values`, but `ModelDeclaration` from `pytriton_plugins.models`, `Tensor` from",
-        "`pytriton_plugins` and `ModelReference` from `pytriton_plugins.discovery.references`.",
+        "All are frozen. Import `ModelDeclaration` from `pytriton_plugins.models`, `Tensor` from `pytriton_plugins`,",
+        "and all others from `pytriton_plugins.values`; of these `attrs.evolve(value, field=…)` makes a changed copy.",
         "",
     ]
     aliases = ["## Names for several\n", "| name | one of |", "|---|---|"]
-    aliases += [f"| `{name}` | {kinds} |" for name, kinds in _aliases(values)]
+    aliases += [f"| `{name}` | {kinds} |" for module in values for name, kinds in _aliases(module)]
     return "\n".join([*lines, *(_value(node) for node in nodes), *aliases]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What plugin authors import; any process imports it first, so each name is fetched on its first use."""
+"""The names that plugin authors import; each is loaded on its first use, because every process imports this module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Authors need no pluggy, hook plugins no numpy, and the init process and `health` neither."""
+        """Load a name: authors need no pluggy, hook plugins no numpy, and the init process and `health` neither."""
         if name == "RequestError":
             from pytriton_plugins.errors import RequestError as found
         elif name == "Context":

@@ -1,4 +1,4 @@
-"""``python -m pytriton_plugins`` is ``pytriton-host``; runs in the host process."""
+"""``python -m pytriton_plugins`` is ``pytriton-host``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 try:
     folder = os.getcwd()
-except OSError:  # it was deleted, which the command line tells
+except OSError:  # it was deleted; the command line reports that
     folder = ""
 if sys.path[:1] == [folder]:
-    # Where `python -m` puts it, what lies in the working directory would stand in for installed modules.
+    # Where `python -m` puts it, files of the working directory would replace installed modules.
     sys.path.append(sys.path.pop(0))
 
 from pytriton_plugins.cli.entry import main

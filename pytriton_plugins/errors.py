@@ -1,19 +1,39 @@
-"""Every error that this package raises on purpose; imported by the host, the workers and author modules alike."""
+"""Every error that this package raises on purpose."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar, cast, get_args
 
-from pytriton_plugins.model.keywords import known_keywords
-from pytriton_plugins.suggestions import closest
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import closest
+
+__all__ = [
+    "CODES",
+    "ConfigError",
+    "ControlError",
+    "DeclarationError",
+    "DiscoveryError",
+    "ErrorCode",
+    "HookError",
+    "LimitError",
+    "ProtocolError",
+    "PytritonPluginsError",
+    "RequestError",
+    "ResultError",
+    "ServerError",
+    "ShmError",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 ErrorCode = Literal[
     "INTERNAL", "NOT_FOUND", "INVALID_ARG", "UNAVAILABLE", "UNSUPPORTED", "ALREADY_EXISTS", "CANCELLED", "UNKNOWN"
 ]
 CODES: tuple[ErrorCode, ...] = get_args(ErrorCode)
 
-_NAMED_OTHERWISE = {
+_CODES_BY_OTHER_NAMES = {
     "UNIMPLEMENTED": "UNSUPPORTED",
     "400": "INVALID_ARG",
     "404": "NOT_FOUND",
@@ -21,13 +41,13 @@ _NAMED_OTHERWISE = {
     "501": "UNSUPPORTED",
     "503": "UNAVAILABLE",
 }
-"""By gRPC and by HTTP."""
+"""The names of gRPC and HTTP."""
 
 
 class PytritonPluginsError(Exception):
     """A mistake or a condition that the message explains in one line: what, where, what to do.
 
-    Several that were found together are one error with a line for each in ``problems``.
+    Several problems that were found together are one error with a line for each in ``problems``.
     """
 
     def __init__(self, *problems: object) -> None:
@@ -52,7 +72,7 @@ class ConfigError(PytritonPluginsError):
 
 
 class HookError(PytritonPluginsError):
-    """A hook plugin is broken or answered with something that its hook does not allow."""
+    """A hook plugin is broken or returned a value that its hook does not allow."""
 
 
 class ServerError(PytritonPluginsError):
@@ -60,27 +80,55 @@ class ServerError(PytritonPluginsError):
 
 
 class ServerGone(ServerError):
-    """A tritonserver does not take part any more: it has ended, or its end is about to be seen."""
+    """A tritonserver has ended, or its end is about to be seen."""
 
 
 class ControlError(PytritonPluginsError):
-    """No running host was found, it did not answer, or it could not do what it was asked."""
+    """No running daemon was found, it did not answer, or it could not do what it was asked."""
 
 
 class NoThreadsLeft(ServerError):
-    """A call would have tritonserver start threads that it may not have, and that ends it."""
+    """A call would make tritonserver start more threads than it may have, which would end it."""
 
 
 class LimitError(PytritonPluginsError):
-    """A limit of the system is too low for what is to be served."""
+    """A limit of the system is too low for the models to be served."""
 
 
 class ShmError(PytritonPluginsError):
-    """A segment cannot be had: over the model's limit or over the machine's memory headroom."""
+    """A segment is not available: it exceeds the model's limit or the machine's memory headroom."""
 
 
 class ProtocolError(PytritonPluginsError):
     """The other end of a link sent bytes that docs/protocol.md does not allow."""
+
+
+def known_keywords(name: str, error: Callable[[str], Exception]) -> Callable[[F], F]:
+    """Make a call with an unknown keyword raise ``error`` with one line that begins with ``name``.
+
+    Type checkers and `inspect` see the callable as it is written.
+    """
+
+    def mark(function: F) -> F:
+        code = cast(Any, function).__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        known = {each: None for each in names[code.co_posonlyargcount :] if each != "self"}
+
+        @functools.wraps(function)
+        def called(*arguments: Any, **keywords: Any) -> Any:
+            for keyword in keywords:
+                if keyword not in known:
+                    raise error(f"{name}: unknown argument {one_line(keyword)!r}; {_keyword_hint(keyword, known)}")
+            return function(*arguments, **keywords)
+
+        return cast(F, called)
+
+    return mark
+
+
+def _keyword_hint(keyword: str, known: Iterable[str]) -> str:
+    meant = closest(keyword, known)
+    return f"write {meant[0]}=" if meant else f"its arguments are {', '.join(known)}"
 
 
 class RequestError(PytritonPluginsError):
@@ -99,12 +147,12 @@ class RequestError(PytritonPluginsError):
 
 
 def check_code(code: object) -> ErrorCode:
-    """``code`` as a plain text; raises ValueError, which names the code that was meant or all of them, for others."""
-    if isinstance(code, str):  # an Enum among them, and no array, which is equal to nothing or to all
+    """``code`` as a plain text; raises ValueError for an unknown one, with the code that was meant or all of them."""
+    if isinstance(code, str):  # an Enum member too; an array would not compare to one truth value
         plain = str.__str__(code)
         if plain in CODES:
             return plain
-    other_name = _NAMED_OTHERWISE.get(str(code).upper())
+    other_name = _CODES_BY_OTHER_NAMES.get(str(code).upper())
     meant = [other_name] if other_name else closest(str(code), CODES)
-    rather = f"{meant[0]}, or another of " if meant else ""
-    raise ValueError(f"RequestError: unknown code {one_line(repr(code), 60)}; write {rather}{', '.join(CODES)}")
+    first = f"{meant[0]}, or another of " if meant else ""
+    raise ValueError(f"RequestError: unknown code {one_line(repr(code), 60)}; write {first}{', '.join(CODES)}")

@@ -1,4 +1,4 @@
-"""What a marked callable declares; the public names of `pytriton_plugins.model` for hooks and for tests of plugins."""
+"""The declaration of a marked callable, for hooks and for tests of plugins."""
 
 from __future__ import annotations
 

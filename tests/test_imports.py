@@ -16,9 +16,7 @@ PACKAGE = Path(pytriton_plugins.__file__).parent
 WORKER_SIDE = (
     "__init__.py",
     "errors.py",
-    "text.py",
-    "thrown.py",
-    "suggestions.py",
+    "text",
     "models.py",
     "model",
     "shm",
@@ -36,7 +34,7 @@ OBSERVE = "worker/hooks.py"
 FOR_OBSERVE = ("pytriton_plugins.hooks", "pytriton_plugins.values", "pytriton_plugins.discovery.references")
 
 NEVER_IN_THE_HOST = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker", "importlib", "runpy")
-"""What could import a model plugin."""
+"""Modules that could import a model plugin."""
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -84,14 +82,15 @@ ALL = sorted(PACKAGE.rglob("*.py"))
 @pytest.mark.parametrize("path", files(*WORKER_SIDE), ids=show)
 def test_the_worker_side_needs_the_standard_library_and_numpy_only(path: Path) -> None:
     own = tuple(module_name(file) for file in files(*WORKER_SIDE) if file.name != "__init__.py")
-    own += ("pytriton_plugins.shm", "pytriton_plugins.worker", *(WORKER_SIDE_HEAVY if path.parent == PACKAGE else ()))
+    own += tuple(f"pytriton_plugins.{name}" for name in ("text", "shm", "worker"))
+    own += WORKER_SIDE_HEAVY if path.parent == PACKAGE else ()
     own += FOR_OBSERVE if show(path) == OBSERVE else ()
     # annotationlib is the standard library's from 3.14 on.
     allowed = {*sys.stdlib_module_names, "numpy", "annotationlib"}
     allowed |= {"ml_dtypes"} if show(path) == "model/tensors.py" else set()  # where it is installed, for bfloat16 alone
     for name in imports(path):
         if name.startswith("pytriton_plugins."):
-            assert within(name, own), f"{path} imports {name}, which is no part of the worker side"
+            assert within(name, own), f"{path} imports {name}, which is not part of the worker side"
         else:
             assert name.partition(".")[0] in {*allowed, "pytriton_plugins"}, f"{path} imports {name}"
 
@@ -107,7 +106,7 @@ def test_the_host_cannot_import_a_model_plugin(path: Path) -> None:
     assert [name for name in imports(path) if within(name, NEVER_IN_THE_HOST)] == []
 
 
-@pytest.mark.parametrize("path", files("cli", "hooks", "values.py", "config"), ids=show)
+@pytest.mark.parametrize("path", files("cli", "hooks", "values", "config"), ids=show)
 def test_the_command_line_and_hooks_cannot_import_a_model_plugin(path: Path) -> None:
     resolvers = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.worker")
     assert [name for name in imports(path) if within(name, resolvers)] == []

@@ -15,7 +15,7 @@ from tests.support.measure import layout_measures as measures
 from tests.support.measure.source_tree import SourceTree
 
 CHECKING = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
-STEPS = "def imported(): ...\ndef enabled(): ...\ndef _log_notes(): ...\n"
+STEPS = "def _import_in_worker(): ...\ndef enabled(): ...\ndef _log_notes(): ...\n"
 
 Plant = Callable[[Mapping[str, str]], SourceTree]
 
@@ -107,9 +107,11 @@ def test_a_protocol_and_a_method_take_no_callback_of_a_constructor(plant: Plant)
 
 
 def test_a_module_with_two_steps_of_an_import_is_a_place_of_it(plant: Plant) -> None:
-    two = "def f():\n    tree.imported()\ndef g():\n    enabled()"
-    tree = plant({"steps.py": STEPS, "two.py": two, "one.py": "def f():\n    imported()\n    imported()"})
-    assert measures.import_procedures(tree) == (1, ["two: f calls imported, g calls enabled"])
+    two = "def f():\n    tree._import_in_worker()\ndef g():\n    enabled()"
+    tree = plant(
+        {"steps.py": STEPS, "two.py": two, "one.py": "def f():\n    _import_in_worker()\n    _import_in_worker()"}
+    )
+    assert measures.import_procedures(tree) == (1, ["two: f calls _import_in_worker, g calls enabled"])
 
 
 def test_a_module_that_words_a_conflict_is_a_place_that_finds_it(plant: Plant) -> None:

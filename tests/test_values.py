@@ -1,4 +1,4 @@
-"""What the values refuse, for a hook plugin's author reads these messages."""
+"""The mistakes that values refuse; authors of hook plugins read these messages."""
 
 from __future__ import annotations
 

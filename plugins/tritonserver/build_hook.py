@@ -1,7 +1,7 @@
-"""Puts a tritonserver into the package while it is built; run by hatchling in pip's build process, by nobody else.
+"""Puts a tritonserver into the package while it is built; hatchling runs it in pip's build process.
 
-The server comes from NVIDIA's wheel `nvidia-pytriton`, fetched with pip as it is configured on this machine (and kept
-in pip's cache). Only pip's exit status, the wheel's hash and its folders are relied on.
+The server comes from NVIDIA's wheel `nvidia-pytriton`, which pip downloads as it is configured on this machine (and
+keeps in its cache). Only pip's exit status, the wheel's hash and its folders are relied on.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ SHA256 = {
 }
 KEPT = ("pytriton/tritonserver/bin/", "pytriton/tritonserver/caches/", "nvidia_pytriton.libs/")
 UNUSED_LIBRARIES = ("libpython3-", "libarchive-", "libacl-", "libbz2-", "liblz4-")
-"""Loaded by Triton's python backend only, which is left out."""
+"""Used by Triton's Python backend only, which is not in the bundle."""
 
 BUNDLE = "pytriton_plugins_tritonserver/bundle"
 
 
 class BuildError(Exception):
-    """The bundle cannot be made; the message is one line that ends with the remedy."""
+    """The bundle cannot be built; the message is one line that ends with the remedy."""
 
 
 def check_platform() -> str:
-    """The machine's name if the server runs here."""
+    """The machine's name; raises BuildError where the server does not run."""
     machine, libc = platform.machine(), platform.libc_ver()
     if sys.platform != "linux" or machine not in SHA256:
         raise BuildError(f"there is no bundled tritonserver for {sys.platform} on {machine}; {_REMEDY}")
@@ -47,15 +47,15 @@ def check_platform() -> str:
     return machine
 
 
-_REMEDY = "leave this package out and name another server with --tritonserver, or use a Debian 12 or Ubuntu 22.04 image"
+_REMEDY = "use another server with --tritonserver instead of this package, or a Debian 12 or Ubuntu 22.04 image"
 
 
 def download(machine: str, folder: Path) -> Path:
-    """NVIDIA's wheel for ``machine``, with the one hash that is known to be right."""
+    """NVIDIA's wheel for ``machine``, checked against its known hash."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "-q"]
     if subprocess.run([*command, "-d", str(folder), REQUIREMENT], stdout=sys.stderr).returncode:
         raise BuildError(
-            f"pip could not download {REQUIREMENT} (its words stand above); correct pip's index or network"
+            f"pip could not download {REQUIREMENT} (see its messages above); correct pip's index or network"
         )
     wheel = next(folder.glob("*.whl"))
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
@@ -65,7 +65,7 @@ def download(machine: str, folder: Path) -> Path:
 
 
 def destination(name: str) -> str | None:
-    """Where the wheel's file ``name`` goes in the bundle; None if it is left out."""
+    """The place of the wheel's file ``name`` in the bundle; None for a file that is not copied."""
     file = name.rpartition("/")[2]
     if not file or file.startswith(UNUSED_LIBRARIES):
         return None
@@ -75,7 +75,7 @@ def destination(name: str) -> str | None:
 
 
 def unpack(wheel: Path, bundle: Path) -> None:
-    """Copy what the server needs into ``bundle``, programs and libraries executable."""
+    """Copy the files that the server needs into ``bundle``, programs and libraries as executables."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             target = destination(name)
@@ -101,7 +101,7 @@ class TritonserverBuildHook(BuildHookInterface[Any]):
     """Puts the bundle and the platform's tag into the wheel; an editable install gets it in the checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Download and unpack beside the place where the bundle is wanted."""
+        """Download and unpack into a folder beside the final place of the bundle."""
         root = Path(self.root)
         parent = root / "pytriton_plugins_tritonserver" if version == "editable" else None
         self._scratch = tempfile.TemporaryDirectory(prefix=".bundle-", dir=parent)
@@ -121,12 +121,12 @@ class TritonserverBuildHook(BuildHookInterface[Any]):
         build_data["tag"] = f"py3-none-manylinux_{GLIBC[0]}_{GLIBC[1]}_{machine}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove the download and what the wheel has taken in."""
+        """Remove the download and the unpacked files, which the wheel contains now."""
         self._scratch.cleanup()
 
 
 def _replace(bundle: Path, place: Path) -> None:
-    """Put ``bundle`` in ``place``; the old one goes aside first, for a folder cannot be renamed onto another."""
+    """Move ``bundle`` to ``place``; the old one is moved away first: a folder cannot be renamed onto another."""
     if place.exists():
         os.rename(place, bundle.with_name("old"))
     os.rename(bundle, place)

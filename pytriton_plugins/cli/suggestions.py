@@ -13,7 +13,7 @@ class SuggestingGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not (ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name)):
-            from pytriton_plugins.suggestions import suggestion
+            from pytriton_plugins.text.suggestions import suggestion
 
             ctx.fail(f"No such command {name!r}{suggestion(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
@@ -22,7 +22,7 @@ class SuggestingGroup(click.Group):
 def usage_message(error: click.UsageError) -> str:
     """What was wrong with the command line, on one line without a full stop."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
-        from pytriton_plugins.suggestions import suggestion
+        from pytriton_plugins.text.suggestions import suggestion
 
         parameters = error.ctx.command.get_params(error.ctx)
         known = [name for each in parameters for name in (*each.opts, *each.secondary_opts) if name.startswith("-")]

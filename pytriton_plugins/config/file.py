@@ -13,8 +13,8 @@ from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.config.tables import TABLES, Tables, read_tables
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 
 FILE_NAME = "pytriton-host.toml"
 _BY_KEY = {setting.key: setting for setting in SETTINGS}

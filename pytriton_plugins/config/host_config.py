@@ -14,8 +14,8 @@ from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.config.settings import MIB, PREFIX, SETTINGS, Setting
 from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 from pytriton_plugins.values import Drain, OnFull, ShmPolicy
 
 _POLICY = ShmPolicy()

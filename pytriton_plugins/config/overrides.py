@@ -11,8 +11,8 @@ from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.config.triton_schema import schema_problems
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.triton_config import config_problems
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig

@@ -11,7 +11,7 @@ from typing import TypeVar
 import attrs
 
 from pytriton_plugins.text import one_line
-from pytriton_plugins.values import LONGEST_WAIT
+from pytriton_plugins.values import MAX_WAIT
 
 T = TypeVar("T")
 MIB = 1 << 20
@@ -112,8 +112,8 @@ def parse_seconds(value: object) -> float:
 def parse_wait(value: object) -> float:
     """Seconds that a batch waits for shared memory."""
     seconds = parse_seconds(value)
-    if seconds > LONGEST_WAIT:
-        raise ValueError(f"{seconds:g} seconds are too many; {LONGEST_WAIT:g} are the most")
+    if seconds > MAX_WAIT:
+        raise ValueError(f"{seconds:g} seconds are too many; {MAX_WAIT:g} are the most")
     return seconds
 
 

@@ -22,8 +22,8 @@ from pytriton_plugins.config.settings import (
 from pytriton_plugins.config.triton_schema import schema_problems
 from pytriton_plugins.model.declaration import MAX_TIMEOUT
 from pytriton_plugins.model.triton_config import key_problems
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 from pytriton_plugins.values import OnFull
 
 TABLES = ("models", "plugins", "environments")

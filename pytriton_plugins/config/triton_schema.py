@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.host.triton.grpc_import import no_fork_handlers
 from pytriton_plugins.model.triton_config import key_problem
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import first_few, one_line
+from pytriton_plugins.text.suggestions import suggestion
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor

@@ -1,1 +1,4 @@
-"""Which models and hook plugins exist: read from metadata in the host, imported (resolve) in a worker."""
+"""Model and hook plugins: found in metadata, selected by the configuration, imported.
+
+Only workers import model plugins (resolve); the daemon and the command line import hook plugins.
+"""

@@ -1,4 +1,4 @@
-"""The installed plugins, from entry-point metadata alone: nothing is imported here; runs in the host process.
+"""The installed plugins, read from entry-point metadata; no plugin is imported.
 
 The only module that imports `importlib_metadata`, which patches the standard library's finder.
 """
@@ -37,18 +37,18 @@ def find_hooks() -> list[HookReference]:
 
 
 def look_into(folder: Path | None) -> None:
-    """Have plugins that lie in ``folder`` found as well, after all others; None: nothing more.
+    """Make plugins in ``folder`` found as well, after all others; None: no further folder.
 
     Raises ConfigError when there is no such folder.
     """
     if folder is not None and not folder.is_dir():
-        raise ConfigError(f"--plugins-dir {one_line(folder)} is no folder; correct it or make one")
+        raise ConfigError(f"--plugins-dir {one_line(folder)} is not a folder; correct it or create one")
     if folder is not None and str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
 def installed_version(distribution: str) -> str | None:
-    """The version of an installed distribution, None if there is none of that name."""
+    """The version of an installed distribution; None for one that is not installed."""
     try:
         return str(importlib_metadata.version(distribution))
     except importlib_metadata.PackageNotFoundError:
@@ -56,7 +56,7 @@ def installed_version(distribution: str) -> str | None:
 
 
 def installed_distribution(name: str) -> Any | None:
-    """What the metadata of the installed distribution of that name says, None if there is none."""
+    """The metadata of an installed distribution; None for one that is not installed."""
     try:
         return importlib_metadata.distribution(name)
     except importlib_metadata.PackageNotFoundError:
@@ -64,7 +64,7 @@ def installed_distribution(name: str) -> Any | None:
 
 
 def framework_version() -> str:
-    """The installed version of this package; "unknown" when it runs from files that were never installed."""
+    """The installed version of this package; "unknown" when it runs from files that were not installed."""
     return installed_version("pytriton-plugins") or "unknown"
 
 
@@ -74,15 +74,15 @@ def _find(group: str, kind: type[R]) -> list[R]:
 
 
 def _providers(group: str) -> Iterator[Any]:
-    """The distributions that name ``group``; only of these are name and version read, which is slow."""
+    """The distributions with entry points of ``group``; name and version are read of these only, which is slow."""
     for distribution in importlib_metadata.distributions():
         if group in (distribution.read_text("entry_points.txt") or ""):
             try:
                 # Of several with one name Python imports the first on the path, so that one counts.
                 yield importlib_metadata.distribution(distribution.metadata["Name"])
             except Exception as error:
-                # A broken folder in site-packages hides nothing but itself.
-                log.warning("a distribution with %s entry points cannot be read: %s", group, one_line(error))
+                # A broken folder in site-packages must not hide the others.
+                log.warning("distribution with %s entry points cannot be read: %s", group, one_line(error))
 
 
 def _references(distribution: Any, group: str, kind: type[R]) -> Iterator[R]:
@@ -90,7 +90,7 @@ def _references(distribution: Any, group: str, kind: type[R]) -> Iterator[R]:
     try:
         selected = list(distribution.entry_points.select(group=group))
     except Exception as error:
-        log.warning("the entry points of %s cannot be read: %s; install it again", name, one_line(error))
+        log.warning("entry points of %s cannot be read: %s; install it again", name, one_line(error))
         return
     for point in selected:
         value = point.value.partition("[")[0].strip()

@@ -1,4 +1,4 @@
-"""Model plugins that are installed for another interpreter: that interpreter is asked; runs in the host process."""
+"""The model plugins that are installed for another Python interpreter, as that interpreter lists them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
 TIMEOUT = 20.0
-"""Seconds that an interpreter gets to say what is installed for it."""
+"""Seconds that an interpreter may take to list its plugins."""
 
-# Standard library only: nothing of ours need be found for it to answer, so that what is missing can be said. As for
-# workers, what lies in the current folder stands in for nothing that is installed.
-_ASK = """
+# Standard library only: it must answer where this package is missing, so that a message can say so. As for workers,
+# no file in the current folder replaces an installed module.
+_LIST_PLUGINS = """
 import sys
 sys.path[:1] = [] if sys.path[0] == "" else sys.path[:1]
 import importlib.metadata, importlib.util, json
@@ -31,39 +31,39 @@ print(json.dumps({"found": sorted(found), "missing": missing, "version": list(sy
 
 
 def find_models_of(python: Path, here: Sequence[ModelReference]) -> list[ModelReference]:
-    """The model plugins that are installed for ``python`` and not ``here``; ConfigError for one that cannot serve."""
+    """The model plugins installed for ``python`` that are not among ``here``; ConfigError if it cannot serve them."""
     known = {(reference.plugin, reference.distribution) for reference in here}
-    said = _ask(python)
-    if tuple(said["version"]) < (3, 10):
-        raise ConfigError(f"environment {python}: it is Python {_dotted(said['version'])}; 3.10 or newer is needed")
+    answer = _ask(python)
+    if tuple(answer["version"]) < (3, 10):
+        raise ConfigError(f"environment {python}: Python {_dotted(answer['version'])} is too old; use 3.10 or newer")
     references = [
         ModelReference(one_line(plugin), one_line(value), distribution, version, python=str(python))
-        for plugin, value, distribution, version in said["found"]
+        for plugin, value, distribution, version in answer["found"]
         if (plugin, distribution) not in known
     ]
-    if references and said["missing"]:
-        missing = " and ".join(said["missing"])
+    if references and answer["missing"]:
+        missing = " and ".join(answer["missing"])
         raise ConfigError(
-            f"environment {python}: it lacks {missing}; run: {python} -m pip install --no-deps pytriton-plugins, and "
-            "install numpy there"
+            f"environment {python}: {missing} not installed; run: {python} -m pip install --no-deps pytriton-plugins, "
+            "and install numpy there"
         )
     return references
 
 
 def _ask(python: Path) -> dict[str, Any]:
-    # Not -I: what PYTHONPATH names is there when the worker runs, too.
-    command = [str(python), "-c", _ASK]
+    # Not -I: the worker gets PYTHONPATH too.
+    command = [str(python), "-c", _LIST_PLUGINS]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT)
     except OSError as error:
         raise ConfigError(f"environment {python} cannot be run: {error.strerror}; correct [[environments]]") from None
     except subprocess.TimeoutExpired:
-        raise ConfigError(f"environment {python} did not say within {TIMEOUT:g} s what is installed for it") from None
+        raise ConfigError(f"environment {python}: timed out after {TIMEOUT:g} s while it listed its plugins") from None
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise ConfigError(f"environment {python} is no Python 3.10 or newer: {one_line(last)}") from None
+        last = (done.stderr.strip() or "no output").splitlines()[-1]
+        raise ConfigError(f"environment {python} is not Python 3.10 or newer: {one_line(last)}") from None
     result: dict[str, Any] = answer
     return result
 

@@ -1,6 +1,6 @@
-"""Imports what a reference names and says what is missing; workers import models with it, the host hook plugins.
+"""Imports the module and the attribute that a reference names, and explains what is missing.
 
-Standard library only.
+Workers import models with it, the daemon and the command line hook plugins. Standard library only.
 """
 
 from __future__ import annotations
@@ -17,58 +17,58 @@ from typing import Any, NoReturn
 from pytriton_plugins.discovery.namesakes import add_to_path, hidden_by, module_named_like, notes_of
 from pytriton_plugins.errors import DiscoveryError, PytritonPluginsError
 from pytriton_plugins.text import one_line
-from pytriton_plugins.thrown import info_of, is_a, name_of, text_of
+from pytriton_plugins.text.exceptions import info_of, is_a, name_of, text_of
 
-FORMS = "write pkg.module, pkg.module:name, path/to/model.py or path/to/model.py:name"
+_FORMS = "write pkg.module, pkg.module:name, path/to/model.py or path/to/model.py:name"
 
 
 def split_reference(reference: str) -> tuple[str, str]:
-    """``reference`` as module or path, and the attribute after the colon ("" for none)."""
+    """The module or path of ``reference``, and the attribute after the colon ("" for none)."""
     module, colon, attribute = reference.rpartition(":") if ":" in reference else (reference, "", "")
     dotted = attribute.split(".")
     if not module.strip() or (colon and not all(part.isidentifier() for part in dotted)):
-        raise DiscoveryError(f"{one_line(reference)!r} names no module; {FORMS}")
+        raise DiscoveryError(f"{one_line(reference)!r} does not name a module; {_FORMS}")
     if not is_path(module) and not all(part.isidentifier() for part in module.split(".")):
-        raise DiscoveryError(f"{one_line(reference)!r} is neither a module nor a Python file; {FORMS}")
+        raise DiscoveryError(f"{one_line(reference)!r} is neither a module nor a Python file; {_FORMS}")
     if module.partition(".")[0] == "__main__":
         raise DiscoveryError(
-            f"{one_line(reference)!r} is the program that runs, which a worker is not; write the path of its file, "
-            "such as path/to/model.py:name"
+            f"{one_line(reference)!r} is the running program, which a worker cannot import; write the path of its "
+            "file, such as path/to/model.py:name"
         )
     return module, attribute
 
 
 def is_path(module: str) -> bool:
-    """Whether a reference's first half is a file's path rather than a module's name."""
+    """Whether the first half of a reference is a file's path and not a module's name."""
     return module.endswith(".py") or "/" in module
 
 
 def import_reference(reference: str) -> tuple[ModuleType, Any]:
     """The module that ``reference`` names, and its attribute (None without one).
 
-    DiscoveryError tells a missing module from a missing dependency of it, and where an import raised.
+    DiscoveryError says whether the module or a dependency of it is missing, and where an import raised.
     """
     name, attribute = split_reference(reference)
     module = _import_file(Path(name)) if is_path(name) else _import_module(name)
-    found: Any = module if attribute else None
+    target: Any = module if attribute else None
     for part in attribute.split(".") if attribute else ():
         try:
-            found = getattr(found, part)
+            target = getattr(target, part)
         except AttributeError:
             raise DiscoveryError(f"{name} has no {attribute!r}; write one of its names after the colon") from None
-    return module, found
+    return module, target
 
 
-_MOST_FILES = 200
+_MAX_FILES = 200
 
 
 def imported_files(reference: str) -> list[str]:
-    """The files of the module that ``reference`` names and of its package, as far as they are imported."""
+    """The imported files of the module that ``reference`` names and of its package."""
     name, _ = split_reference(reference)
     top = Path(name).stem if is_path(name) else name.partition(".")[0]
     modules = [module for key, module in list(sys.modules.items()) if key == top or key.startswith(f"{top}.")]
     files = {file for module in modules if isinstance(file := getattr(module, "__file__", None), str)}
-    return sorted(files)[:_MOST_FILES]
+    return sorted(files)[:_MAX_FILES]
 
 
 def notes(reference: str) -> list[str]:
@@ -84,29 +84,29 @@ def _import_module(name: str) -> ModuleType:
         missing = is_a(error, ModuleNotFoundError) and error.name is not None
         if missing and f"{name}.".startswith(f"{error.name}."):  # type: ignore[attr-defined]
             raise DiscoveryError(
-                f"module {name} is not installed in {sys.executable}; install it there, or {FORMS}"
+                f"module {name} is not installed in {sys.executable}; install it there, or {_FORMS}"
             ) from error
         raise _import_failed(name, error) from error
 
 
 def _import_file(path: Path) -> ModuleType:
-    """A file is imported under its stem, and what lies beside it can be imported too, but stands in for no module."""
+    """Import a file under its stem; files beside it can be imported too, but do not replace installed modules."""
     path = path.absolute()
     if not path.is_file():
-        raise DiscoveryError(f"{path} is no file; {FORMS}")
+        raise DiscoveryError(f"{path} is not a file; {_FORMS}")
     loaded = sys.modules.get(path.stem)
     if loaded is not None:
         if getattr(loaded, "__file__", None) == str(path):
             return loaded
-        raise DiscoveryError(f"{path}: a module named {path.stem} is imported already; give the file another name")
-    taken = module_named_like(path)
-    if taken:
-        raise DiscoveryError(f"{path}: there is a module named {path.stem} ({taken}); give the file another name")
+        raise DiscoveryError(f"{path}: a module named {path.stem} is already imported; give the file another name")
+    origin = module_named_like(path)
+    if origin:
+        raise DiscoveryError(f"{path}: there is a module named {path.stem} ({origin}); give the file another name")
     return _execute(path)
 
 
 class _FromSource(SourceFileLoader):
-    """Without bytecode: that of a file which was written twice within a second, as long as before, would be old."""
+    """Ignores bytecode, which is stale for a file that was written twice within a second with the same length."""
 
     def path_stats(self, path: str) -> NoReturn:
         raise OSError
@@ -115,7 +115,7 @@ class _FromSource(SourceFileLoader):
 def _execute(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path, loader=_FromSource(path.stem, str(path)))
     if spec is None or spec.loader is None:
-        raise DiscoveryError(f"{path} is no Python file; {FORMS}")
+        raise DiscoveryError(f"{path} is not a Python file; {_FORMS}")
     module = importlib.util.module_from_spec(spec)
     add_to_path(path.parent)
     sys.modules[path.stem] = module
@@ -135,13 +135,13 @@ def _import_failed(name: str, error: BaseException, hidden: str = "") -> BaseExc
             f"{name} needs the module {error.name}, which is not installed in {sys.executable}; install it there"
             + hidden
         )
-    said = error.msg if is_a(error, SyntaxError) else text_of(error)
+    text = error.msg if is_a(error, SyntaxError) else text_of(error)
     kind = name_of(error)
-    return DiscoveryError(f"{name} cannot be imported: {kind}: {one_line(said)}{_place(name, error)}{hidden}")
+    return DiscoveryError(f"{name} cannot be imported: {kind}: {one_line(text)}{_place(name, error)}{hidden}")
 
 
 def _place(name: str, error: BaseException) -> str:
-    """The line that raised, or that made a mistake which this package tells of, and its file if ``name`` is another."""
+    """The line that raised, or with the mistake that this package reports, and its file if it is not ``name``."""
     if is_a(error, SyntaxError):
         file, line = error.filename or "", error.lineno
     else:
@@ -155,7 +155,7 @@ def _place(name: str, error: BaseException) -> str:
 
 
 def _is_file_of(file: str, name: str) -> bool:
-    """Whether ``file`` is what ``name``, a path or a module, is imported from."""
+    """Whether ``name``, a path or a module, is imported from ``file``."""
     if is_path(name):
         return file == name
     return file.removesuffix(".py").removesuffix("/__init__").endswith("/" + name.replace(".", "/"))

@@ -1,7 +1,7 @@
-"""Files that are named like installed modules: one of the two hides the other; in workers, standard library only.
+"""Files with the name of an installed module: one of the two hides the other. Standard library only.
 
-What lies beside a file that is served stands in for no module: a library that imports `subprocess` gets Python's, also
-where there is a subprocess.py beside the model.
+Files beside a served file do not replace installed modules: a library that imports `subprocess` gets Python's, even if
+there is a subprocess.py beside the model.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from pytriton_plugins.thrown import is_a, text_of
+from pytriton_plugins.text.exceptions import is_a, text_of
 
-_MOST = 10
+_MAX_NOTES = 10
 
 
 def current_folder() -> list[str]:
-    """Nothing where it was deleted: a worker that is restarted needs it only if its model does."""
+    """The current folder; empty where it was deleted, because most models do not need it."""
     try:
         return [os.getcwd()]
     except OSError:
@@ -26,20 +26,20 @@ def current_folder() -> list[str]:
 
 
 def module_named_like(path: Path) -> str:
-    """Where the installed module of this file's name comes from; empty where there is none."""
+    """The origin of the installed module with this file's name; empty where there is none."""
     return _origin(path.stem, _without(path.parent, *map(Path, current_folder())))
 
 
 def add_to_path(folder: Path) -> None:
-    """Have modules of ``folder`` found: behind all that is installed, and before the working directory."""
+    """Make modules of ``folder`` found: after all that are installed, and before those of the working directory."""
     if str(folder) not in sys.path:
-        # It may stand in PYTHONPATH as well, which is before all that is installed.
+        # It may be in PYTHONPATH as well, which comes before all installed modules.
         has_current_last = sys.path[-1:] == current_folder()
         sys.path.insert(len(sys.path) - has_current_last, str(folder))
 
 
 def notes_of(path: Path) -> list[str]:
-    """A line for each file beside ``path``, which is imported, that hides a module or is hidden by one."""
+    """A line for each file beside the imported ``path`` that hides a module or is hidden by one."""
     notes = [
         f"{file} is hidden by the module {name} ({loaded}); rename it to import it"
         for name, file, loaded in _imported_from_elsewhere(path)
@@ -48,12 +48,12 @@ def notes_of(path: Path) -> list[str]:
     for name, file in _beside(path):
         loaded = getattr(sys.modules.get(name), "__file__", None)
         if loaded and name != path.stem and _is_in(loaded, path.parent) and (other := _origin(name, others)):
-            notes.append(f"{file} hides the module {name} ({other}); rename it, or take its folder from PYTHONPATH")
-    return notes[:_MOST]
+            notes.append(f"{file} hides the module {name} ({other}); rename it, or remove its folder from PYTHONPATH")
+    return notes[:_MAX_NOTES]
 
 
 def hidden_by(path: Path, error: BaseException) -> str:
-    """What an import error of ``path`` may come of: it names a module that is not the file of that name beside it."""
+    """A hint for an import error of ``path`` that names a module which hides a file beside it."""
     if is_a(error, ImportError, AttributeError):
         for name, file, _ in _imported_from_elsewhere(path):
             if f"'{name}'" in text_of(error):
@@ -62,7 +62,7 @@ def hidden_by(path: Path, error: BaseException) -> str:
 
 
 def _imported_from_elsewhere(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Name and file of what lies beside ``path``, and the file of the imported module that has the name instead."""
+    """Names and files beside ``path``, and the file of the imported module that has the name instead."""
     for name, file in _beside(path):
         if name in sys.modules and name != path.stem:
             loaded = getattr(sys.modules[name], "__file__", None)
@@ -71,7 +71,7 @@ def _imported_from_elsewhere(path: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _beside(path: Path) -> Iterator[tuple[str, str]]:
-    """Names that can be imported from the folder of ``path``, and the file or folder of each."""
+    """The names that can be imported from the folder of ``path``, and the file or folder of each."""
     with os.scandir(path.parent) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = entry.name.removesuffix(".py")
@@ -94,6 +94,6 @@ def _is_in(file: str, folder: Path) -> bool:
 
 
 def _without(*folders: Path) -> list[str]:
-    """The path without these folders."""
-    left_out = {os.path.realpath(folder) for folder in folders}
-    return [each for each in sys.path if os.path.realpath(each) not in left_out]
+    """`sys.path` without these folders."""
+    excluded = {os.path.realpath(folder) for folder in folders}
+    return [each for each in sys.path if os.path.realpath(each) not in excluded]

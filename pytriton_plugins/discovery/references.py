@@ -1,4 +1,4 @@
-"""What names a plugin, as data: entry point, distribution, reference; in the host and in observed workers."""
+"""References to plugins, as data: entry point, distribution, module or object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 
 @attrs.frozen
 class Reference:
-    """One entry point: the plugin's name, the reference that it stands for, and who installed it.
+    """One entry point: the plugin's name, the module or object in ``value``, and the distribution that installed it.
 
     ``distribution`` and ``version`` are empty for a target of the command line.
     """
@@ -21,12 +21,12 @@ class Reference:
 
     @property
     def label(self) -> str:
-        """The plugin with its distribution, as messages name it: ``memory-guard (acme-hooks 1.2)``."""
+        """The plugin and its distribution for messages: ``memory-guard (acme-hooks 1.2)``."""
         return f"{self.plugin} ({self.distribution} {self.version})" if self.distribution else self.plugin
 
     @property
     def names(self) -> frozenset[str]:
-        """What the configuration may call it: the plugin, its distribution, or ``distribution/plugin``."""
+        """Its names in the configuration: the plugin, its distribution, or ``distribution/plugin``."""
         if not self.distribution:
             return frozenset({self.plugin})
         distribution = canonical(self.distribution)
@@ -34,7 +34,7 @@ class Reference:
 
     @property
     def place(self) -> str:
-        """What tells it from every other one."""
+        """A text that no other reference has."""
         return f"{self.plugin} = {self.value} of {self.distribution or 'the command line'}"
 
 
@@ -42,7 +42,7 @@ class Reference:
 class ModelReference(Reference):
     """A plugin that provides models: ``value`` is ``pkg.mod``, ``pkg.mod:attr``, ``model.py`` or ``model.py:attr``.
 
-    ``python`` is the interpreter that runs it, "" for the host's own.
+    ``python`` is the interpreter that runs it, "" for the daemon's own.
     """
 
     python: str = ""
@@ -50,11 +50,11 @@ class ModelReference(Reference):
 
 @attrs.frozen
 class HookReference(Reference):
-    """A plugin that provides hooks: ``value`` leads to a module or an object."""
+    """A plugin that provides hooks: ``value`` names a module or an object."""
 
 
 def without_name(reference: Reference, message: str) -> str:
-    """``message`` for a line that names the plugin already: a target is its own name, and begins most of them."""
+    """``message`` without a target at its beginning, for a line that names the plugin already."""
     if reference.distribution:
         return message
     for name in filter(None, (reference.value, reference.value.rpartition(":")[0])):
@@ -65,5 +65,5 @@ def without_name(reference: Reference, message: str) -> str:
 
 
 def canonical(distribution: str) -> str:
-    """A distribution's name as packaging compares it: lower case, one hyphen between its parts."""
+    """A distribution's normalized name: lower case, one hyphen between its parts."""
     return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -1,4 +1,4 @@
-"""From a reference to its marked callables; runs in a worker, for it imports the author's module. Numpy at most."""
+"""The marked callables of a reference. Used in workers only, because it imports the author's module."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Resolved = tuple[object, ModelDeclaration]
 
 
 def resolve(reference: str) -> list[Resolved]:
-    """The marked callables of ``reference`` with their declarations, in the order they are written.
+    """The marked callables of ``reference`` with their declarations, in the order of the source.
 
-    A module gives those that it defines, ``module:name`` exactly that one. DiscoveryError when there is none.
+    For a module those that it defines, for ``module:name`` exactly that one. DiscoveryError when there is none.
     """
     module, attribute = import_reference(reference)
     if attribute is not None:
-        return _exactly(reference, attribute)
+        return _one(reference, attribute)
     marked = _marked(module)
     own = [(item, declaration) for _, item, declaration in marked if _home(item) == module.__name__]
     if not own:
@@ -30,7 +30,7 @@ def resolve(reference: str) -> list[Resolved]:
     return own
 
 
-def _exactly(reference: str, attribute: Any) -> list[Resolved]:
+def _one(reference: str, attribute: Any) -> list[Resolved]:
     if isinstance(attribute, ModuleType):
         raise DiscoveryError(f"{reference} is a module; write {attribute.__name__}")
     declaration = declaration_of(attribute)
@@ -43,7 +43,7 @@ def _marked(module: ModuleType) -> list[tuple[str, Any, ModelDeclaration]]:
     """Each marked object once, under the first name that it has in ``module``."""
     found: dict[int, tuple[str, Any, ModelDeclaration]] = {}
     for name, item in list(vars(module).items()):
-        # `hasattr` of an arbitrary object may run its code; only what can be marked is looked at.
+        # An attribute of an arbitrary object may run its code: only callables are examined.
         declaration = declaration_of(item) if callable(item) else None
         if declaration is not None:
             found.setdefault(id(item), (name, item, declaration))

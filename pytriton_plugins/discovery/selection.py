@@ -1,21 +1,56 @@
-"""Which of the found plugins are used: the switches of the configuration, before anything is imported; in the host."""
+"""The plugins to serve: targets of the command line or installed plugins, as the configuration selects them.
+
+Nothing is imported here.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence, Set
+from pathlib import Path
 from typing import TypeVar
 
 from pytriton_plugins.discovery.conflicts import shared_names
-from pytriton_plugins.discovery.entry_points import installed_version
+from pytriton_plugins.discovery.entry_points import find_models, installed_version
+from pytriton_plugins.discovery.importing import is_path, split_reference
 from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference, canonical
-from pytriton_plugins.errors import ConfigError, HookError
-from pytriton_plugins.suggestions import suggestion
+from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 
 R = TypeVar("R", bound=Reference)
 
 log = logging.getLogger("pytriton.discovery")
+
+
+def references_of(targets: Sequence[str] = ()) -> list[ModelReference]:
+    """References to ``targets`` as typed, or without any to all installed model plugins; may be empty.
+
+    DiscoveryError has a line for each target that does not name a module or an existing file.
+    """
+    if not targets:
+        return find_models()
+    references: list[ModelReference] = []
+    problems: list[str] = []
+    for target in dict.fromkeys(targets):
+        try:
+            references.append(_reference_of(target))
+        except DiscoveryError as error:
+            problems += error.problems
+    if problems:
+        raise DiscoveryError(*problems)
+    return references
+
+
+def _reference_of(target: str) -> ModelReference:
+    module, attribute = split_reference(target)
+    if not is_path(module):
+        return ModelReference(target, target)
+    path = Path(module).expanduser().absolute()
+    if not path.is_file():
+        raise DiscoveryError(f"{module} is not a file; write the path of a Python file, or a module's name with dots")
+    # A worker may run in another folder than the one that the path was typed in.
+    return ModelReference(target, f"{path}:{attribute}" if attribute else str(path))
 
 
 def select_models(
@@ -23,12 +58,12 @@ def select_models(
 ) -> list[ModelReference]:
     """Those that ``wanted`` names (none: all) less those that ``disabled`` names; ConfigError for an unknown one."""
     known = sorted({reference.plugin for reference in found})
-    wrong = [name for name in wanted if not any(_is_called(reference, name) for reference in found)]
-    if wrong:
-        hints = [suggestion(name, known) or f"; installed are {', '.join(known) or 'none'}" for name in wrong]
-        said = [f"no model plugin is called {one_line(name)}" for name in wrong]
-        raise ConfigError(*[f"{a}{b}; see 'pytriton-host list'" for a, b in zip(said, hints, strict=True)])
-    return [each for each in without(found, disabled) if not wanted or any(_is_called(each, name) for name in wanted)]
+    unknown = [name for name in wanted if not any(_has_name(reference, name) for reference in found)]
+    if unknown:
+        hints = [suggestion(name, known) or f"; installed are {', '.join(known) or 'none'}" for name in unknown]
+        named = zip(map(one_line, unknown), hints, strict=True)
+        raise ConfigError(*[f"no model plugin named {name}{hint}; see 'pytriton-host list'" for name, hint in named])
+    return [each for each in without(found, disabled) if not wanted or any(_has_name(each, name) for name in wanted)]
 
 
 def select_hooks(found: Sequence[HookReference], disabled: Sequence[str] = ()) -> list[HookReference]:
@@ -40,33 +75,32 @@ def select_hooks(found: Sequence[HookReference], disabled: Sequence[str] = ()) -
 
 
 def warn_of_unknown(disabled: Sequence[str], found: Sequence[Reference]) -> None:
-    """One line for each name that is disabled and is no plugin: it may be another machine's."""
+    """One line for each disabled name that no plugin has; a warning, because another machine may have it."""
     for name in disabled:
-        if not any(_is_called(reference, name) for reference in found):
+        if not any(_has_name(reference, name) for reference in found):
             hint = suggestion(name, {reference.plugin for reference in found})
-            log.warning("disabled is %s, and no plugin is called so%s", one_line(name), hint)
+            log.warning("disable: no plugin named %s%s", one_line(name), hint)
 
 
 def warn_of_unknown_tables(tables: Iterable[str], found: Sequence[HookReference]) -> None:
-    """One line for each ``[plugins.NAME]`` whose hook plugin is not installed: nobody reads it."""
+    """One line for each ``[plugins.NAME]`` whose hook plugin is not installed."""
     names = {reference.plugin for reference in found}
     for name in tables:
         if name not in names:
-            log.warning(
-                "[plugins.%s] is read by nobody: no hook plugin is called so%s", one_line(name), suggestion(name, names)
-            )
+            hint = suggestion(name, names)
+            log.warning("[plugins.%s] is unused: no hook plugin has that name%s", one_line(name), hint)
 
 
 def warn_of_unknown_models(tables: Iterable[str], optional: Iterable[str], models: Set[str], plugins: Set[str]) -> None:
-    """One line for each ``[models.NAME]`` or optional name that is no model, and for the latter no plugin either."""
+    """One line for each ``[models.NAME]`` that no model has, and each optional name of no model and no plugin."""
     for name in tables:
         if name not in models:
             hint = suggestion(name, models)
-            log.warning("[models.%s] is read by nobody: no model is called so%s", one_line(name), hint)
+            log.warning("[models.%s] is unused: no model has that name%s", one_line(name), hint)
     for name in optional:
         if name not in models | plugins:
             hint = suggestion(name, models | plugins)
-            log.warning("optional is %s, and no model or plugin is called so%s", one_line(name), hint)
+            log.warning("optional: no model or plugin named %s%s", one_line(name), hint)
 
 
 def check_requirements(required: Sequence[str]) -> None:
@@ -82,15 +116,16 @@ def _missing(text: str) -> str:
     version = installed_version(requirement.name)
     if version is not None and requirement.specifier.contains(version, prereleases=True):
         return ""
-    there = f"{requirement.name} {version} is installed" if version else "it is not installed"
-    return f"required is {text}, and {there}; run: pip install '{text}'"
+    if version is None:
+        return f"require {text}: it is not installed; run: pip install '{text}'"
+    return f"require {text}: {requirement.name} {version} is installed; run: pip install '{text}'"
 
 
 def without(found: Sequence[R], disabled: Sequence[str]) -> list[R]:
-    """Those that no name in ``disabled`` is of."""
-    return [reference for reference in found if not any(_is_called(reference, name) for name in disabled)]
+    """The references that no name in ``disabled`` matches."""
+    return [reference for reference in found if not any(_has_name(reference, name) for name in disabled)]
 
 
-def _is_called(reference: Reference, name: str) -> bool:
+def _has_name(reference: Reference, name: str) -> bool:
     head, slash, tail = name.rpartition("/")
     return bool({name, canonical(name), f"{canonical(head)}{slash}{tail}"} & reference.names)

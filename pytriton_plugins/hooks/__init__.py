@@ -1,4 +1,7 @@
-"""What hook plugins may do: specs, the manager that asks them, the five calling rules; runs in the host process."""
+"""Hooks: their specs, the plugins that implement them, and the five rules by which these are called.
+
+The command line and the daemon call hooks; a worker does too if a plugin implements a hook that workers call.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built-in answers, a hook plugin like any other that is asked last; runs in the host process."""
+"""The built-in answers: a hook plugin like any other, which is called last."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pytriton_plugins.values import (
     Drain,
     FullAction,
     GiveUp,
+    ModelReference,
     NamedVerdict,
     Ports,
     Reject,
@@ -25,7 +26,6 @@ from pytriton_plugins.values import (
 )
 
 if TYPE_CHECKING:
-    from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 RESTARTS = Backoff(first=0.5, longest=30.0, window=60.0, max_ends=4)
@@ -48,7 +48,7 @@ def pytriton_choose_server(candidates: tuple[Path, ...]) -> Path | None:
 
 @hookimpl(trylast=True)
 def pytriton_choose_ports(ports: Ports, attempt: int) -> Ports | None:
-    """The configured ports; nothing else once one of them is taken."""
+    """The configured ports; no others when one of them is in use."""
     return ports if attempt == 0 else None
 
 
@@ -66,7 +66,7 @@ def pytriton_choose_shm_policy(model: ModelDeclaration, default: ShmPolicy) -> S
 
 @hookimpl(trylast=True)
 def pytriton_choose_shm_full_action(shortage: Shortage) -> FullAction:
-    """What the model's policy says."""
+    """As in the model's policy."""
     policy = shortage.policy
     return Wait(policy.wait) if policy.on_full == "wait" and policy.wait > 0 else Reject()
 
@@ -84,5 +84,5 @@ def pytriton_choose_restart(exit: WorkerExit, history: Sequence[WorkerExit]) -> 
 @hookimpl(trylast=True)
 def pytriton_choose_readiness(verdicts: tuple[NamedVerdict, ...]) -> Verdict:
     """Ready if all are ok."""
-    wrong = [f"{each.source}: {each.verdict.reason or 'no reason given'}" for each in verdicts if not each.verdict.ok]
-    return Verdict(not wrong, "; ".join(wrong))
+    reasons = [f"{each.source}: {each.verdict.reason or 'no reason given'}" for each in verdicts if not each.verdict.ok]
+    return Verdict(not reasons, "; ".join(reasons))

@@ -1,7 +1,7 @@
-"""The five calling rules (choose, edit, add, check, on), each answer with its plugin's name; runs in the host process.
+"""The five calling rules (choose, edit, add, check, on); each answer has its plugin's name.
 
-Each rule walks pluggy's public list of implementations instead of calling the hook: pluggy drops results
-that are None, so results of a hook call cannot be told apart by plugin.
+Each rule walks pluggy's public list of implementations instead of calling the hook: pluggy drops results that are
+None, so the results of a hook call do not say which plugin gave them.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import attrs
 import pluggy
 
 from pytriton_plugins.text import one_line
-from pytriton_plugins.thrown import name_of, text_of
+from pytriton_plugins.text.exceptions import name_of, text_of
 from pytriton_plugins.values import Verdict
 
 T = TypeVar("T")
 Arguments = Mapping[str, Any]
-"""What implementations may take, by name; ``settings`` holds each plugin's own table by the plugin's label."""
+"""The arguments of a hook by name; ``settings`` holds each plugin's own table by the plugin's label."""
 
 Expected = type | tuple[type, ...]
 OnFailure = Callable[["Failure"], None]
-"""Takes each exception of a plugin: raises HookError while the host starts, logs and counts it later."""
+"""Receives each failure of a plugin: raises HookError while the daemon starts, logs and counts it later."""
 
 
 @attrs.frozen
 class Answer(Generic[T]):
-    """What a plugin answered; ``plugin`` reads like ``memory-guard (acme-hooks 1.2)``."""
+    """The answer of a plugin; ``plugin`` is its label, such as ``memory-guard (acme-hooks 1.2)``."""
 
     value: T
     plugin: str
@@ -39,7 +39,7 @@ class Answer(Generic[T]):
 
 @attrs.frozen
 class Failure:
-    """One implementation that raised or answered with the wrong type; ``message`` is one line."""
+    """An implementation that raised or returned the wrong type; ``message`` is one line."""
 
     hook: str
     plugin: str
@@ -52,50 +52,51 @@ class Failure:
 
 @attrs.frozen
 class Gathered(Generic[T]):
-    """What an ``add_`` hook yielded: items in calling order, and the plugins that are broken."""
+    """The result of an ``add_`` hook: items in calling order, and the plugins that failed."""
 
     answers: tuple[Answer[T], ...]
     broken: tuple[Failure, ...]
 
 
 class Timing:
-    """How long each plugin has taken for each hook so far; written by the thread that asks, read by others."""
+    """The time that each plugin has taken for each hook so far; written by the calling thread, read by others."""
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, str], float] = {}
         self._running: tuple[tuple[str, str], float] | None = None
 
     def slowest(self) -> tuple[str, str, float]:
-        """Plugin, hook and seconds, of a call that still runs as well; two empty texts when nobody was asked."""
+        """Plugin, hook and seconds of the slowest, with a call that still runs; two empty texts without any call."""
         seconds, running = dict(self._seconds), self._running
         if running is not None:
-            (call, began) = running
-            seconds[call] = seconds.get(call, 0.0) + time.monotonic() - began
-        return max(((*call, took) for call, took in seconds.items()), key=lambda each: each[2], default=("", "", 0.0))
+            call, start = running
+            seconds[call] = seconds.get(call, 0.0) + time.monotonic() - start
+        calls = ((*call, duration) for call, duration in seconds.items())
+        return max(calls, key=lambda each: each[2], default=("", "", 0.0))
 
     @contextlib.contextmanager
     def call(self, plugin: str, hook: str) -> Iterator[None]:
         """Measure one call."""
-        began = time.monotonic()
-        self._running = ((plugin, hook), began)
+        start = time.monotonic()
+        self._running = ((plugin, hook), start)
         try:
             yield
         finally:
             self._running = None
             before = self._seconds.get((plugin, hook), 0.0)
-            self._seconds[plugin, hook] = before + time.monotonic() - began
+            self._seconds[plugin, hook] = before + time.monotonic() - start
 
 
 _TIMING: ContextVar[Timing | None] = ContextVar("timing", default=None)
 
 
 def measure(timing: Timing) -> None:
-    """Have the calls of this thread measured from now on."""
+    """Measure the calls of this thread from now on."""
     _TIMING.set(timing)
 
 
 def choose(caller: pluggy.HookCaller, arguments: Arguments, expected: Expected, fail: OnFailure) -> Answer[Any] | None:
-    """The first answer that is not None; a plugin that fails is passed over when ``fail`` returns."""
+    """The first answer that is not None; a plugin that fails is skipped if ``fail`` returns."""
     for impl in implementations(caller):
         answer = _ask(caller, impl, arguments, expected)
         if isinstance(answer, Failure):
@@ -108,10 +109,10 @@ def choose(caller: pluggy.HookCaller, arguments: Arguments, expected: Expected, 
 def edit(
     caller: pluggy.HookCaller, name: str, value: T, arguments: Arguments, expected: Expected, fail: OnFailure
 ) -> Answer[T]:
-    """``value`` as changed by each plugin in turn, who gets it as argument ``name``; the last to change it is named.
+    """``value`` as changed by each plugin in turn, which gets it as argument ``name``; the answer names the last one.
 
-    A plugin that returns what it was given has changed nothing. Each gets a copy, so that what it writes into it counts
-    only when it returns it.
+    A plugin that returns the value that it got has changed nothing. Each gets a copy: changes to it count only if the
+    plugin returns it.
     """
     edited = Answer(value, "")
     for impl in implementations(caller):
@@ -124,10 +125,10 @@ def edit(
 
 
 def add(caller: pluggy.HookCaller, arguments: Arguments, expected: type[T], name_of: Callable[[T], str]) -> Gathered[T]:
-    """What all plugins yield. Of two items with one name neither is taken, and the second plugin is broken."""
+    """The items of all plugins. Of two items with one name neither is used, and the second plugin has failed."""
     answers: dict[str, Answer[T]] = {}
     broken: list[Failure] = []
-    twice: set[str] = set()
+    conflicting: set[str] = set()
     for impl in implementations(caller):
         items = _items(caller, impl, arguments, expected)
         if isinstance(items, Failure):
@@ -136,15 +137,15 @@ def add(caller: pluggy.HookCaller, arguments: Arguments, expected: type[T], name
         for item in items:
             name = name_of(item)
             if name in answers:
-                twice.add(name)
+                conflicting.add(name)
                 broken.append(Failure(caller.name, impl.plugin_name, _conflict(name, answers[name], impl.plugin_name)))
             else:
                 answers[name] = Answer(item, impl.plugin_name)
-    return Gathered(tuple(answer for name, answer in answers.items() if name not in twice), tuple(broken))
+    return Gathered(tuple(answer for name, answer in answers.items() if name not in conflicting), tuple(broken))
 
 
 def check(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure | None = None) -> list[tuple[str, Verdict]]:
-    """The verdict of each plugin that gave one; an exception goes to ``fail``, or is a failed verdict without one."""
+    """The verdict of each plugin that gave one; an exception goes to ``fail``, or without it is a failed verdict."""
     verdicts = []
     for impl in implementations(caller):
         answer = _ask(caller, impl, arguments, Verdict)
@@ -158,8 +159,8 @@ def check(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure | Non
     return verdicts
 
 
-def tell(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure) -> None:
-    """Tell every plugin (rule ``on_``); results are ignored, and ``fail`` must not raise."""
+def notify(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure) -> None:
+    """Call every plugin (rule ``on_``); results are ignored, and ``fail`` must not raise."""
     for impl in implementations(caller):
         answer = _ask(caller, impl, arguments, object)
         if isinstance(answer, Failure):
@@ -169,18 +170,19 @@ def tell(caller: pluggy.HookCaller, arguments: Arguments, fail: OnFailure) -> No
 def bound(
     caller: pluggy.HookCaller, names: Sequence[str], settings: Mapping[str, Any], fail: OnFailure
 ) -> Callable[..., None]:
-    """`tell` for the arguments ``names``, given by position, with its implementations as they are now.
+    """`notify` for the arguments ``names``, given by position, and the implementations registered now.
 
-    For hooks that are called so often that to look for implementations takes longer than to call them.
+    For hooks that are called so often that looking up implementations takes longer than calling them.
     """
     given = (*names, "settings")
-    told = []
+    calls = []
     for impl in implementations(caller):
-        places = tuple(given.index(name) for name in impl.argnames)
-        told.append((impl.plugin_name, _taking(impl.function, places, len(names), settings.get(impl.plugin_name, {}))))
+        positions = tuple(given.index(name) for name in impl.argnames)
+        table = settings.get(impl.plugin_name, {})
+        calls.append((impl.plugin_name, _by_position(impl.function, positions, len(names), table)))
 
-    def tell_all(*values: object) -> None:
-        for plugin, call in told:
+    def notify_all(*values: object) -> None:
+        for plugin, call in calls:
             try:
                 call(*values)
             except KeyboardInterrupt:
@@ -188,14 +190,16 @@ def bound(
             except BaseException as error:
                 fail(_raised(caller.name, plugin, error))
 
-    return tell_all
+    return notify_all
 
 
-def _taking(function: Callable[..., Any], places: tuple[int, ...], count: int, settings: Any) -> Callable[..., Any]:
-    """``function`` as one that is given all ``count`` values and takes those at ``places`` of them and ``settings``."""
-    if places == tuple(range(count)):
+def _by_position(
+    function: Callable[..., Any], positions: tuple[int, ...], count: int, settings: Any
+) -> Callable[..., Any]:
+    """A function of ``count`` values that calls ``function`` with those at ``positions`` of them and ``settings``."""
+    if positions == tuple(range(count)):
         return function
-    return lambda *values: function(*[(*values, settings)[place] for place in places])
+    return lambda *values: function(*[(*values, settings)[position] for position in positions])
 
 
 def implementations(caller: pluggy.HookCaller) -> Iterator[pluggy.HookImpl]:
@@ -218,8 +222,8 @@ def _items(
     answer = _call(caller, impl, arguments, collect=True)
     if isinstance(answer, Failure):
         return answer
-    wrong = [item for item in answer or () if not isinstance(item, expected)]
-    return _wrong_type(caller, impl, expected, wrong[0]) if wrong else answer or []
+    invalid = [item for item in answer or () if not isinstance(item, expected)]
+    return _wrong_type(caller, impl, expected, invalid[0]) if invalid else answer or []
 
 
 def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments, *, collect: bool = False) -> Any:
@@ -234,7 +238,7 @@ def _call(caller: pluggy.HookCaller, impl: pluggy.HookImpl, arguments: Arguments
             return list(answer) if collect and answer is not None else answer  # type: ignore[call-overload]
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # also SystemExit: a plugin does not end the host
+    except BaseException as error:  # also SystemExit: a plugin must not end the daemon
         return _raised(caller.name, impl.plugin_name, error)
 
 
@@ -244,11 +248,11 @@ def _raised(hook: str, plugin: str, error: BaseException) -> Failure:
 
 def _wrong_type(caller: pluggy.HookCaller, impl: pluggy.HookImpl, expected: Expected, answer: object) -> Failure:
     names = ", ".join(each.__name__ for each in (expected if isinstance(expected, tuple) else (expected,)))
-    message = f"answered {one_line(repr(answer), 80)}; it must return {names} or None"
+    message = f"returned {one_line(repr(answer), 80)}; it must return {names} or None"
     return Failure(caller.name, impl.plugin_name, message)
 
 
 def _conflict(name: str, first: Answer[Any], plugin: str) -> str:
     if first.plugin == plugin:
         return f"adds {one_line(name)} twice"
-    return f"adds {one_line(name)}, and so does hook plugin {first.plugin}: neither is taken"
+    return f"adds {one_line(name)}, and so does hook plugin {first.plugin}: neither is used"

@@ -1,6 +1,6 @@
-"""One typed method for each hook; runs in the host process.
+"""One typed method for each hook.
 
-Workers have one as well if a plugin implements hooks that are called there (worker/hooks.py).
+A worker has a manager too if a plugin implements hooks that workers call (worker/hooks.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pytriton_plugins.values import (
     Grow,
     HostStatus,
     ModelConfig,
+    ModelReference,
     ModelStatus,
     NamedVerdict,
     Ports,
@@ -40,14 +41,13 @@ from pytriton_plugins.values import (
 if TYPE_CHECKING:
     import click
 
-    from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 __all__ = ["BUILT_IN", "HookManager"]
 
 
 class HookManager(HookRegistry):
-    """Asks the registered hook plugins; nothing else touches pluggy's hook callers."""
+    """Calls the hooks of the registered plugins; no other code uses pluggy's hook callers."""
 
     # The command line
 
@@ -62,34 +62,32 @@ class HookManager(HookRegistry):
 
     def add_models(self, host: HostStatus) -> Gathered[ModelReference]:
         """The model plugins."""
-        from pytriton_plugins.discovery.references import ModelReference
-
         caller = self._caller("pytriton_add_models")
         return calls.add(caller, self._with_settings(host=host), ModelReference, lambda reference: reference.place)
 
     def choose_server(self, candidates: Sequence[Path]) -> Answer[Path] | None:
-        """The tritonserver to take; None when there is no candidate and no plugin names one."""
+        """The tritonserver to use; None without a candidate and without a plugin that names one."""
         return self._choose("pytriton_choose_server", Path, candidates=tuple(candidates))
 
     def choose_ports(self, ports: Ports, attempt: int = 0, taken: Sequence[int] = ()) -> Answer[Ports] | None:
-        """The ports to listen on; None when a port is taken and no plugin has an answer to that."""
+        """The ports to listen on; None when a port is in use and no plugin chooses others."""
         return self._choose("pytriton_choose_ports", Ports, ports=ports, attempt=attempt, taken=tuple(taken))
 
     def edit_server_options(self, options: ServerOptions) -> Answer[ServerOptions]:
-        """The options that tritonserver gets beside the daemon's own."""
+        """The options of tritonserver that the daemon does not set itself."""
         return self._edit("pytriton_edit_server_options", "options", options, ServerOptions)
 
     def choose_drain(self, default: Drain) -> Answer[Drain]:
-        """How the daemon stops, before what is set is put back over it."""
+        """How the daemon stops, before the configuration overrides it."""
         return self._choose("pytriton_choose_drain", Drain, default=default) or Answer(default, BUILT_IN)
 
     def on_host_start(self, host: HostStatus) -> None:
-        """Tell that everything was checked and nothing was started."""
-        self._tell("pytriton_on_host_start", host=host)
+        """All checks passed, and nothing was started yet."""
+        self._notify("pytriton_on_host_start", host=host)
 
     def on_host_ready(self, host: HostStatus) -> None:
-        """Tell that ready answers 200 now."""
-        self._tell("pytriton_on_host_ready", host=host)
+        """The daemon is ready: `/v2/health/ready` answers 200."""
+        self._notify("pytriton_on_host_ready", host=host)
 
     # Models and their workers
 
@@ -103,34 +101,34 @@ class HookManager(HookRegistry):
         return answer or Answer(default, BUILT_IN)
 
     def choose_shm_full_action(self, model: ModelDeclaration, shortage: Shortage) -> Answer[FullAction] | None:
-        """What to do about a shortage; None: what the policy says."""
+        """The answer to a shortage; None: as in the model's policy."""
         kinds = (Grow, Wait, Reject)
         return self._choose("pytriton_choose_shm_full_action", kinds, model=model, shortage=shortage)
 
     def edit_worker_env(
         self, env: Mapping[str, str], plugin: str, model: ModelDeclaration | None, worker: WorkerInfo
     ) -> dict[str, str]:
-        """The variables of a worker that is to be started."""
+        """The variables of a worker that will be started."""
         context = {"plugin": plugin, "model": model, "worker": worker}
         answer = self._edit("pytriton_edit_worker_env", "env", env, Mapping, **context)
         return {str(name): str(value) for name, value in answer.value.items() if value is not None}
 
     def on_worker_start(self, worker: WorkerInfo) -> None:
-        """Tell that a worker was started."""
-        self._tell("pytriton_on_worker_start", worker=worker)
+        """A worker was started."""
+        self._notify("pytriton_on_worker_start", worker=worker)
 
     def on_worker_ready(self, worker: WorkerInfo) -> None:
-        """Tell that a worker serves."""
-        self._tell("pytriton_on_worker_ready", worker=worker)
+        """A worker is ready to serve."""
+        self._notify("pytriton_on_worker_ready", worker=worker)
 
     def on_worker_exit(self, worker: WorkerInfo, exit: WorkerExit) -> None:
-        """Tell that a worker has ended."""
-        self._tell("pytriton_on_worker_exit", worker=worker, exit=exit)
+        """A worker has ended."""
+        self._notify("pytriton_on_worker_exit", worker=worker, exit=exit)
 
     def choose_restart(
         self, worker: WorkerInfo, exit: WorkerExit, history: Sequence[WorkerExit]
     ) -> Answer[RestartAction]:
-        """What comes in the place of a worker that ended unexpectedly."""
+        """The answer to the unexpected end of a worker."""
         kinds = (Restart, GiveUp, StopHost)
         context = {"worker": worker, "exit": exit, "history": tuple(history)}
         return self._choose("pytriton_choose_restart", kinds, **context) or Answer(Restart(0.5), BUILT_IN)
@@ -138,7 +136,7 @@ class HookManager(HookRegistry):
     # Health
 
     def check_liveness(self, host: HostStatus) -> list[tuple[str, Verdict]]:
-        """Each plugin's verdict; an exception is logged and is none."""
+        """Each plugin's verdict; an exception is logged and gives no verdict."""
         return calls.check(self._caller("pytriton_check_liveness"), self._with_settings(host=host), self._count)
 
     def check_readiness(self, host: HostStatus) -> list[tuple[str, Verdict]]:
@@ -151,38 +149,38 @@ class HookManager(HookRegistry):
         return calls.check(caller, self._with_settings(model=model, status=status))
 
     def choose_readiness(self, host: HostStatus, verdicts: Sequence[NamedVerdict]) -> Answer[Verdict]:
-        """The verdict that counts, given those of everyone."""
+        """The final verdict, given those of the daemon, its models and the plugins."""
         answer = self._choose("pytriton_choose_readiness", Verdict, host=host, verdicts=tuple(verdicts))
         return answer or Answer(Verdict(False, "no plugin chose a verdict"), BUILT_IN)
 
     # Inside a worker
 
     def on_worker_setup(self, model: ModelDeclaration) -> None:
-        """Tell that this worker's model was set up."""
-        self._tell("pytriton_on_worker_setup", model=model)
+        """This worker's model was set up."""
+        self._notify("pytriton_on_worker_setup", model=model)
 
     def on_request(self, request: RequestInfo) -> None:
-        """Tell that a request is about to be run."""
-        self._tell("pytriton_on_request", request=request)
+        """A request is about to be run."""
+        self._notify("pytriton_on_request", request=request)
 
     def on_response(self, request: RequestInfo, outcome: ResponseInfo) -> None:
-        """Tell what became of a request."""
-        self._tell("pytriton_on_response", request=request, outcome=outcome)
+        """A request has an outcome."""
+        self._notify("pytriton_on_response", request=request, outcome=outcome)
 
     def bound_on_request(self) -> Callable[[RequestInfo], None] | None:
-        """`on_request` for the plugins registered now; None when nobody implements it."""
+        """`on_request` for the plugins registered now; None when no plugin implements it."""
         return self._bound("pytriton_on_request", "request")
 
     def bound_on_response(self) -> Callable[[RequestInfo, ResponseInfo], None] | None:
-        """`on_response` for the plugins registered now; None when nobody implements it."""
+        """`on_response` for the plugins registered now; None when no plugin implements it."""
         return self._bound("pytriton_on_response", "request", "outcome")
 
     # The end of the host
 
     def on_host_drain(self, host: HostStatus) -> None:
-        """Tell that the daemon is stopping."""
-        self._tell("pytriton_on_host_drain", host=host)
+        """The daemon is stopping."""
+        self._notify("pytriton_on_host_drain", host=host)
 
     def on_host_stop(self, host: HostStatus) -> None:
-        """Tell that everything has ended."""
-        self._tell("pytriton_on_host_stop", host=host)
+        """Tritonserver and all workers have ended."""
+        self._notify("pytriton_on_host_stop", host=host)

@@ -1,4 +1,4 @@
-"""The two pluggy markers, apart from the specs so that a plugin's import of `hookimpl` stays cheap; any process."""
+"""The two pluggy markers; not in specs.py, so that the import of `hookimpl` in a plugin stays cheap."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ PREFIX = "pytriton_"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Marks a function or method as the implementation of the hook that it is named for."""
+"""Marks a function or method as the implementation of the hook whose name it has."""

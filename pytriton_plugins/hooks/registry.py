@@ -1,32 +1,30 @@
-"""Which hook plugins there are, and asking one hook of them all by its rule; in the host and in observed workers."""
+"""The registered hook plugins, and calls of one hook of them by its rule."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
-from pytriton_plugins.errors import HookError
-from pytriton_plugins.hooks import builtin as defaults
+from pytriton_plugins.discovery.importing import import_reference
+from pytriton_plugins.discovery.references import HookReference
+from pytriton_plugins.errors import DiscoveryError, HookError
+from pytriton_plugins.hooks import builtin, specs
 from pytriton_plugins.hooks import calling as calls
-from pytriton_plugins.hooks import specs
 from pytriton_plugins.hooks.calling import Answer, Failure
 from pytriton_plugins.hooks.markers import PROJECT
 from pytriton_plugins.hooks.validation import check_plugin
 from pytriton_plugins.text import one_line
-from pytriton_plugins.thrown import info_of
-
-if TYPE_CHECKING:
-    from pytriton_plugins.discovery.references import HookReference
+from pytriton_plugins.text.exceptions import info_of
 
 BUILT_IN = "built-in"
-"""The plugin that an answer is attributed to when no installed plugin gave one."""
+"""The label of the built-in answers."""
 
 WORKER_HOOKS = ("pytriton_on_worker_setup", "pytriton_on_request", "pytriton_on_response")
-"""Called inside workers, which get the plugins that implement them and no others."""
+"""Called inside workers, which import only the plugins that implement one of them."""
 
 Settings = Mapping[str, Mapping[str, Any]]
 R = TypeVar("R", bound="HookRegistry")
@@ -35,10 +33,10 @@ log = logging.getLogger("pytriton.hooks")
 
 
 class HookRegistry:
-    """Holds the hook plugins, and asks them by the five rules.
+    """The hook plugins, called by the five rules.
 
-    Until `now_serving` a plugin that fails stops the start with HookError; after it the failure is logged and
-    counted in ``failures`` by plugin, and the next answer or the default is used.
+    Until `now_serving` a plugin that fails stops the start with HookError. After it the failure is logged and counted
+    in ``failures`` by plugin, and the next answer or the default is used.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -51,7 +49,7 @@ class HookRegistry:
         self._serving = False
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(specs)
-        self._pluggy.register(defaults, BUILT_IN)
+        self._pluggy.register(builtin, BUILT_IN)
 
     @classmethod
     def of_references(
@@ -60,14 +58,12 @@ class HookRegistry:
         settings: Settings | None = None,
         on_broken: Callable[[HookReference, HookError], None] | None = None,
     ) -> R:
-        """One with the plugins that ``references`` lead to.
+        """A registry of the plugins that ``references`` name.
 
-        Raises HookError for the first broken one, unless ``on_broken`` takes it: then the others are registered.
+        Raises HookError for the first broken one, unless ``on_broken`` receives it: then the others are registered.
         """
-        from pytriton_plugins.hooks.loading import load_hook_plugin
-
         registry = cls(settings)
-        # pluggy asks the plugin registered last first; registered backwards they are asked in their sorted order.
+        # pluggy calls the plugin registered last first; registered backwards they are called in their sorted order.
         for reference in reversed(references):
             try:
                 registry.register(load_hook_plugin(reference), reference.label, reference.plugin)
@@ -81,16 +77,16 @@ class HookRegistry:
 
     @classmethod
     def installed(cls: type[R]) -> R:
-        """One with every hook plugin that is installed, asked in the order of their names."""
+        """A registry of all installed hook plugins, called in the order of their names."""
         from pytriton_plugins.discovery.entry_points import find_hooks
 
         return cls.of_references(find_hooks())
 
     def register(self, plugin: object, label: str, name: str = "") -> None:
-        """Add one plugin, a module or an object; it is asked before those registered earlier.
+        """Add one plugin, a module or an object; it is called before those registered earlier.
 
-        ``label`` stands for the plugin in every message and answer, ``name`` (default: the label) is that of its
-        settings. HookError tells what is wrong with it.
+        ``label`` stands for the plugin in every message and answer, ``name`` (default: the label) for its table of
+        settings. Raises HookError for a plugin that cannot be registered.
         """
         check_plugin(plugin, label, known=frozenset(vars(self._pluggy.hook)))
         for other_label, other in self._pluggy.list_name_plugin():
@@ -98,14 +94,14 @@ class HookRegistry:
                 raise HookError(
                     f"hook plugins {other_label} and {label} are the same object; remove one of the entry points"
                 )
-        # Of several trylast implementations pluggy asks the one registered last after all others.
+        # Of several trylast implementations pluggy calls the one registered last after all others.
         self._pluggy.unregister(name=BUILT_IN)
         try:
             self._pluggy.register(plugin, label)
         except (ValueError, pluggy.PluginValidationError) as error:
             raise HookError(f"hook plugin {label}: {one_line(error)}; see 'pytriton-host hooks'") from error
         finally:
-            self._pluggy.register(defaults, BUILT_IN)
+            self._pluggy.register(builtin, BUILT_IN)
         self._settings_by_label[label] = self._settings.get(name or label, {})
 
     def plugins(self) -> list[str]:
@@ -123,7 +119,7 @@ class HookRegistry:
         return [self.references[label] for label in self.plugins() if label in labels and label in self.references]
 
     def now_serving(self) -> None:
-        """From here on a failing plugin no longer stops the host."""
+        """From now on a failing plugin does not stop the daemon."""
         self._serving = True
 
     def _choose(self, hook: str, expected: calls.Expected, **arguments: object) -> Answer[Any] | None:
@@ -135,8 +131,8 @@ class HookRegistry:
         caller = self._caller(hook)
         return calls.edit(caller, name, value, self._with_settings(**arguments), expected, self._failed)
 
-    def _tell(self, hook: str, **arguments: object) -> None:
-        calls.tell(self._caller(hook), self._with_settings(**arguments), self._count)
+    def _notify(self, hook: str, **arguments: object) -> None:
+        calls.notify(self._caller(hook), self._with_settings(**arguments), self._count)
 
     def _bound(self, hook: str, *names: str) -> Callable[..., None] | None:
         if not self.implementers(hook):
@@ -158,3 +154,13 @@ class HookRegistry:
     def _count(self, failure: Failure, consequence: str = "") -> None:
         self.failures[failure.plugin] += 1
         log.error("%s%s", failure, consequence, exc_info=None if failure.error is None else info_of(failure.error))
+
+
+def load_hook_plugin(reference: HookReference) -> object:
+    """The module or object that ``reference`` names; raises HookError with its distribution and a remedy."""
+    try:
+        module, attribute = import_reference(reference.value)
+    except DiscoveryError as error:
+        remedy = f"fix it or run: pip uninstall {reference.distribution}"
+        raise HookError(f"hook plugin {reference.label}: {error}; {remedy}") from error
+    return module if attribute is None else attribute

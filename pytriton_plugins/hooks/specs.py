@@ -1,25 +1,29 @@
-"""Every hook that a plugin may implement, one function each; the verb tells the calling rule; read in the host process.
+"""Every hook that a plugin may implement, one function each; the verb in its name is the calling rule.
 
-An implementation takes the parameters that it needs, by name, and may leave out the others. ``settings``, which every
-hook has, is the plugin's own table of the configuration file: ``[plugins.NAME]``, empty if there is none.
+An implementation takes the parameters that it needs, by name, and may omit the others. ``settings``, which every hook
+has, is the plugin's own table of the configuration file: ``[plugins.NAME]``, empty if there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.hooks import start_specs
 from pytriton_plugins.hooks.markers import hookspec
 from pytriton_plugins.values import (
+    Drain,
     FullAction,
     HostStatus,
     ModelConfig,
+    ModelReference,
     ModelStatus,
     NamedVerdict,
+    Ports,
     RequestInfo,
     ResponseInfo,
     RestartAction,
+    ServerOptions,
     ShmPolicy,
     Shortage,
     Verdict,
@@ -28,21 +32,91 @@ from pytriton_plugins.values import (
 )
 
 if TYPE_CHECKING:
+    import click
+
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 Settings = Mapping[str, Any]
 
 
-# The command line, and the start of the host: hooks/start_specs.py has them.
+# The command line
 
-pytriton_add_commands = start_specs.pytriton_add_commands
-pytriton_add_models = start_specs.pytriton_add_models
-pytriton_choose_server = start_specs.pytriton_choose_server
-pytriton_choose_ports = start_specs.pytriton_choose_ports
-pytriton_edit_server_options = start_specs.pytriton_edit_server_options
-pytriton_choose_drain = start_specs.pytriton_choose_drain
-pytriton_on_host_start = start_specs.pytriton_on_host_start
-pytriton_on_host_ready = start_specs.pytriton_on_host_ready
+
+@hookspec
+def pytriton_add_commands(settings: Settings) -> Iterable[click.Command] | None:
+    """When `pytriton-host` lists its commands or is given one that is not built in: further commands.
+
+    :return: click commands. A name that two plugins add is used from neither, and one line names both
+    """
+
+
+# The start of the host
+
+
+@hookspec
+def pytriton_add_models(host: HostStatus, settings: Settings) -> Iterable[ModelReference] | None:
+    """Once at the start of the host, when the command line names no target: the model plugins.
+
+    :param host: the daemon as it starts
+    :return: references to modules or marked callables. Built in: every installed entry point
+    """
+
+
+@hookspec
+def pytriton_choose_server(candidates: tuple[Path, ...], settings: Settings) -> Path | None:
+    """Before tritonserver is started, when neither an option nor a variable names one: the program to use.
+
+    :param candidates: the tritonserver programs that were found on this machine, best first; may be empty
+    :return: the path of a tritonserver program, or None to leave the choice to the next plugin
+    """
+
+
+@hookspec
+def pytriton_choose_ports(ports: Ports, attempt: int, taken: tuple[int, ...], settings: Settings) -> Ports | None:
+    """Before tritonserver is started, and again for each answer with a port that is in use: the ports to listen on.
+
+    :param ports: the ports as configured
+    :param attempt: 0 at first, then how often the daemon has bound the ports to check them and found one in use
+    :param taken: the ports found in use so far
+    :return: the ports to use, or None to leave the choice to the next plugin. Options, variables and the configuration
+        file override them. Without an answer the default ports are used at first, and a port in use ends the start
+    """
+
+
+@hookspec
+def pytriton_edit_server_options(options: ServerOptions, settings: Settings) -> ServerOptions | None:
+    """Before tritonserver is started: its options, without those that the daemon itself sets.
+
+    :param options: those of ``--server-option``, as changed by earlier plugins
+    :return: the options to use, or None to leave them. ``--server-option``, its variable and its key override them
+    """
+
+
+@hookspec
+def pytriton_choose_drain(default: Drain, settings: Settings) -> Drain | None:
+    """Once at the start of the host, before the daemon checks that a stop fits into the grace period: how it stops.
+
+    :param default: the values of options, variables and the configuration file, and the defaults
+    :return: the delay, timeout and grace period to use, or None to leave the choice to the next plugin. Options,
+        variables and the configuration file override them. A timeout that is set nowhere is what the grace period
+        leaves. A stop that does not fit into the grace period ends the start
+    """
+
+
+@hookspec
+def pytriton_on_host_start(host: HostStatus, settings: Settings) -> None:
+    """Once, after all checks and before anything is started.
+
+    :param host: the daemon; its ports are known
+    """
+
+
+@hookspec
+def pytriton_on_host_ready(host: HostStatus, settings: Settings) -> None:
+    """Each time the daemon becomes ready, so that `/v2/health/ready` answers 200.
+
+    :param host: the daemon and its models
+    """
 
 
 # Models and their workers
@@ -53,19 +127,17 @@ def pytriton_edit_model_config(model: ModelDeclaration, config: ModelConfig, set
     """For each model before it is registered with Triton: Triton's configuration of it.
 
     :param model: what the model's author declared
-    :param config: the configuration that the daemon made, with the author's ``triton_config`` but for warm-up samples
-        and queue limits, which the workers and the backend see to
-    :return: the configuration to use, or None to leave it as it is. Name, backend, versions, inputs, outputs and
-        instances are the daemon's and stay as they are
+    :param config: the daemon's configuration with the author's ``triton_config``, without warm-up and queue limits
+    :return: the configuration to use, or None to leave it. Name, backend, versions, inputs, outputs, instances stay
     """
 
 
 @hookspec
 def pytriton_choose_shm_policy(model: ModelDeclaration, default: ShmPolicy, settings: Settings) -> ShmPolicy | None:
-    """Once for each model, before its first segment is made: how much shared memory it gets.
+    """Once for each model, before its first segment is made: how much shared memory it may have.
 
     :param model: what the model's author declared
-    :param default: the policy that options, variables and the configuration file give
+    :param default: the policy of options, variables and the configuration file
     :return: the model's policy, or None to leave the choice to the next plugin
     """
 
@@ -78,8 +150,7 @@ def pytriton_choose_shm_full_action(
 
     :param model: what the model's author declared
     :param shortage: how much is needed, in use, allowed and left
-    :return: `Grow`, `Wait` or `Reject`, or None to leave the choice to the next plugin. Built in is what the model's
-        policy says
+    :return: `Grow`, `Wait` or `Reject`, or None to leave the choice to the next plugin. Built in: the model's policy
     """
 
 
@@ -89,14 +160,12 @@ def pytriton_edit_worker_env(
 ) -> Mapping[str, str] | None:
     """Before each worker is started: its environment variables.
 
-    The first worker of a plugin is started before its models are known, with ``model=None``, and becomes the first
-    model's worker. The hook is asked again with the model then; another answer starts the worker anew.
-
-    :param env: the variables so far, at first those of the daemon
+    :param env: the variables of the daemon, as changed by earlier plugins
     :param plugin: the name of the model plugin
-    :param model: what the model's author declared, or None
-    :param worker: the worker to be started
-    :return: all variables to use (one whose value is None is taken away), or None to leave them as they are
+    :param model: what the model's author declared; None for the first worker of a plugin, whose models are not known.
+        For its first model the hook is called again, and another answer restarts that worker
+    :param worker: the worker that will be started
+    :return: all variables to use (those with the value None are removed), or None to leave them as they are
     """
 
 
@@ -104,13 +173,13 @@ def pytriton_edit_worker_env(
 def pytriton_on_worker_start(worker: WorkerInfo, settings: Settings) -> None:
     """Each time a worker process was started.
 
-    :param worker: the process; it imports its plugin now
+    :param worker: the process, which imports its plugin now
     """
 
 
 @hookspec
 def pytriton_on_worker_ready(worker: WorkerInfo, settings: Settings) -> None:
-    """Each time a worker has set its model up and is connected to tritonserver.
+    """Each time a worker has set up its model and is connected to tritonserver.
 
     :param worker: the process
     """
@@ -120,7 +189,7 @@ def pytriton_on_worker_ready(worker: WorkerInfo, settings: Settings) -> None:
 def pytriton_on_worker_exit(worker: WorkerInfo, exit: WorkerExit, settings: Settings) -> None:
     """Each time a worker process has ended.
 
-    :param worker: the process that was
+    :param worker: the process that ended
     :param exit: how it ended
     """
 
@@ -129,14 +198,14 @@ def pytriton_on_worker_exit(worker: WorkerInfo, exit: WorkerExit, settings: Sett
 def pytriton_choose_restart(
     worker: WorkerInfo, exit: WorkerExit, history: Sequence[WorkerExit], settings: Settings
 ) -> RestartAction | None:
-    """Each time a worker has ended that the daemon did not end: what comes in its place.
+    """Each time a worker has ended that the daemon did not end: what replaces it.
 
-    :param worker: the process that was
+    :param worker: the process that ended
     :param exit: how it ended
     :param history: the unexpected ends in the same place before this one, the oldest first, at most 16
-    :return: `Restart`, `GiveUp` or `StopHost`, or None to leave the choice to the next plugin. Built in: another worker
-        half a second after the start of one that ended, at once if that has passed; 0.5 s after the second end within
-        60 s, then twice as long each time, at most 30 s; given up after the fifth within 60 s
+    :return: `Restart`, `GiveUp` or `StopHost`, or None to leave the choice to the next plugin. Built in: `Restart` half
+        a second after the worker's start, or at once if that has passed; 0.5 s after the second end within 60 s, then
+        twice as long each time, at most 30 s; `GiveUp` after the fifth end within 60 s
     """
 
 
@@ -145,31 +214,29 @@ def pytriton_choose_restart(
 
 @hookspec
 def pytriton_check_liveness(host: HostStatus, settings: Settings) -> Verdict | None:
-    """Every quarter of a second while the host serves, in its health thread: is the daemon alive?
+    """Every quarter of a second while the host serves, in its health thread: whether the daemon is alive.
 
-    :param host: the daemon and its models as they stand now
-    :return: ``Verdict(False, "why")`` stops the daemon in order, with exit code 1; ``Verdict(True)`` or None: go on.
-        An exception is logged and stops nothing
+    :param host: the daemon and its models now
+    :return: ``Verdict(False, "why")`` to stop the daemon in order, with exit code 1; ``Verdict(True)`` or None to
+        continue. An exception is logged and has no other effect
     """
 
 
 @hookspec
 def pytriton_check_readiness(host: HostStatus, settings: Settings) -> Verdict | None:
-    """Every quarter of a second while the host runs, in its health thread: may the daemon be ready?
+    """Every quarter of a second while the host runs, in its health thread: whether the daemon may be ready.
 
-    All plugins are asked and all must agree; an exception counts as a failed verdict with its message.
-
-    :param host: the daemon and its models as they stand now
-    :return: ``Verdict(False, "why")`` to hold ready at 400, ``Verdict(True)`` or None for no objection
+    :param host: the daemon and its models now
+    :return: ``Verdict(False, "why")``, or an exception, to hold ready at 400; ``Verdict(True)`` or None: no objection
     """
 
 
 @hookspec
 def pytriton_check_model_readiness(model: ModelDeclaration, status: ModelStatus, settings: Settings) -> Verdict | None:
-    """Every quarter of a second for each required model, in the health thread: may it count as ready?
+    """Every quarter of a second for each required model, in the health thread: whether it may count as ready.
 
     :param model: what the model's author declared
-    :param status: the model as it stands now
+    :param status: the state of the model now
     :return: ``Verdict(False, "why")`` to hold ready at 400, ``Verdict(True)`` or None for no objection
     """
 
@@ -178,12 +245,11 @@ def pytriton_check_model_readiness(model: ModelDeclaration, status: ModelStatus,
 def pytriton_choose_readiness(
     host: HostStatus, verdicts: tuple[NamedVerdict, ...], settings: Settings
 ) -> Verdict | None:
-    """After all readiness checks, in the health thread: the verdict that counts.
+    """After all readiness checks, in the health thread: the final verdict.
 
-    :param host: the daemon and its models as they stand now
-    :param verdicts: what the daemon itself, its models and the plugins say, each with its source
-    :return: the verdict, stricter or laxer than theirs, or None to leave the choice to the next plugin. Built in: ready
-        if all are ok
+    :param host: the daemon and its models now
+    :param verdicts: those of the daemon itself, its models and the plugins, each with its source
+    :return: the verdict to use, or None to leave the choice to the next plugin. Built in: ready if all are ok
     """
 
 
@@ -192,9 +258,7 @@ def pytriton_choose_readiness(
 
 @hookspec
 def pytriton_on_worker_setup(model: ModelDeclaration, settings: Settings) -> None:
-    """Once in each worker process, when its model was set up and before its first request.
-
-    Runs in the worker; nothing is imported there for a plugin without one of these three hooks.
+    """Once in each worker process that has a plugin with one of these three hooks, before its first request.
 
     :param model: what the model's author declared
     """
@@ -204,7 +268,7 @@ def pytriton_on_worker_setup(model: ModelDeclaration, settings: Settings) -> Non
 def pytriton_on_request(request: RequestInfo, settings: Settings) -> None:
     """For each request in the worker, before the callable gets its batch.
 
-    :param request: which model, and how large
+    :param request: its model and size
     """
 
 
@@ -212,7 +276,7 @@ def pytriton_on_request(request: RequestInfo, settings: Settings) -> None:
 def pytriton_on_response(request: RequestInfo, outcome: ResponseInfo, settings: Settings) -> None:
     """For each request in the worker, before its answer is sent.
 
-    :param request: which model, and how large
+    :param request: its model and size
     :param outcome: whether it succeeded, and how long it took
     """
 
@@ -222,7 +286,7 @@ def pytriton_on_response(request: RequestInfo, outcome: ResponseInfo, settings: 
 
 @hookspec
 def pytriton_on_host_drain(host: HostStatus, settings: Settings) -> None:
-    """Once, when the daemon was told to stop: it is no longer ready and finishes what is in flight.
+    """Once, when the daemon begins to stop: it is not ready any more and finishes the requests in flight.
 
     :param host: the daemon and its models
     """

@@ -1,4 +1,4 @@
-"""What pluggy would let pass in silence in a hook plugin, refused before registration; runs in the host process."""
+"""Checks of a hook plugin before its registration: mistakes that pluggy would accept silently."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.hooks.markers import PREFIX, PROJECT
-from pytriton_plugins.suggestions import suggestion
+from pytriton_plugins.text.suggestions import suggestion
 
 _MARK = f"{PROJECT}_impl"
 
@@ -25,14 +25,14 @@ def check_plugin(plugin: object, label: str, known: frozenset[str]) -> None:
     marked = list(_marked(plugin))
     _refuse_unmarked(plugin, label, {name for name, _ in marked})
     if not marked:
-        raise HookError(f"hook plugin {label}: has no hooks; mark its pytriton_… functions with @hookimpl")
+        raise HookError(f"hook plugin {label}: it has no hooks; mark its pytriton_… functions with @hookimpl")
     for name, options in marked:
         hook = _check_options(label, name, options, known)
         _check_parameters(f"hook plugin {label}: {name}", hook, getattr(plugin, name))
 
 
 def _refuse_unmarked(plugin: object, label: str, marked: set[str]) -> None:
-    """A decorator that was forgotten, or one around a partial, is a hook that nobody would ever call."""
+    """Refuse hooks that would never be called: without the decorator, or partials."""
     for name in dir(plugin):
         if not name.startswith(PREFIX) or name in marked:
             continue
@@ -57,21 +57,21 @@ def _check_options(label: str, name: str, options: dict[str, Any], known: frozen
     hook = options.get("specname") or name
     if hook not in known:
         hint = suggestion(hook, known) or f"; the hooks are {', '.join(sorted(known))}"
-        raise HookError(f"hook plugin {label}: {hook} is no hook{hint}")
+        raise HookError(f"hook plugin {label}: unknown hook {hook}{hint}")
     if options.get("wrapper") or options.get("hookwrapper"):
-        # The calling rules ask the implementations one by one; a wrapper would never run.
-        raise HookError(f"hook plugin {label}: {name} is a wrapper, which no hook supports; write a plain @hookimpl")
+        # The calling rules call the implementations one by one; a wrapper would never run.
+        raise HookError(f"hook plugin {label}: {name} is a wrapper, which is not supported; write a plain @hookimpl")
     return str(hook)
 
 
 def _check_parameters(where: str, hook: str, function: Any) -> None:
-    """Parameters go by name; one with a default may be unknown here, for another version of ours may have it."""
+    """Parameters are passed by name; one with a default may be unknown, because another version may have it."""
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise HookError(f"{where} is async, and nobody awaits it; write a plain function")
+        raise HookError(f"{where} is async, which is not supported; write a plain function")
     known = list(inspect.signature(getattr(specs, hook)).parameters)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise HookError(f"{where} takes {parameter}, which is never filled; write the parameters by their names")
+            raise HookError(f"{where} takes {parameter}, which is never passed; write the parameters by their names")
         if parameter.name not in known and parameter.default is parameter.empty:
-            hint = suggestion(parameter.name, known) or f"; it may take {', '.join(known)}"
-            raise HookError(f"{where} has the parameter {parameter.name}, which the hook does not{hint}")
+            hint = suggestion(parameter.name, known) or f"; the parameters are {', '.join(known)}"
+            raise HookError(f"{where} has the unknown parameter {parameter.name}{hint}")

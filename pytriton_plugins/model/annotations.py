@@ -1,4 +1,4 @@
-"""Reads tensors out of `Annotated` parameters and return values; runs in author modules when a callable is marked."""
+"""Reads tensors from `Annotated` parameters and return values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytriton_plugins.model.tensors import Tensor
 
 EXAMPLE = "Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]"
 OUTPUT_EXAMPLE = 'Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]'
-_OURS = re.compile(r"\b(Context|Request)\b")
+_OUR_NAMES = re.compile(r"\b(Context|Request)\b")
 
 
 def parameter_tensor(where: str, function: Any, parameter: inspect.Parameter) -> Tensor | None:
@@ -23,7 +23,9 @@ def parameter_tensor(where: str, function: Any, parameter: inspect.Parameter) ->
     if tensor is None or not tensor.name:
         return tensor and _named(place, tensor, parameter.name, arg=tensor.arg or parameter.name)
     if tensor.arg not in (tensor.name, parameter.name):
-        raise DeclarationError(f"{place} is annotated with arg={tensor.arg!r}; leave arg= out, it goes by its own name")
+        raise DeclarationError(
+            f"{place} is annotated with arg={tensor.arg!r}; remove arg=, the input has the name of its parameter"
+        )
     return _named(place, tensor, tensor.name, arg=parameter.name)
 
 
@@ -42,7 +44,7 @@ def return_tensors(where: str, function: Any, annotation: Any) -> list[Tensor]:
 
 
 def mentions_tensor(function: Any, annotation: Any) -> bool:
-    """Whether ``annotation`` declares a tensor; False where it cannot be resolved or is no tensor's business."""
+    """Whether ``annotation`` declares a tensor; False where it cannot be resolved."""
     try:
         hint = _resolved("", function, annotation)
         if _is_typed_dict(hint):
@@ -52,12 +54,12 @@ def mentions_tensor(function: Any, annotation: Any) -> bool:
         return False
 
 
-def meaning_of(where: str, function: Any, parameter: inspect.Parameter) -> Any:
-    """What the annotation of ``parameter`` means; None where it cannot be resolved and is no business of ours."""
+def resolved_annotation(where: str, function: Any, parameter: inspect.Parameter) -> Any:
+    """The annotation of ``parameter`` as an object; None where it cannot be resolved and names none of our classes."""
     try:
         return _resolved(f"{where}: parameter {parameter.name!r}", function, parameter.annotation)
     except DeclarationError:
-        if isinstance(parameter.annotation, str) and _OURS.search(parameter.annotation):
+        if isinstance(parameter.annotation, str) and _OUR_NAMES.search(parameter.annotation):
             raise
         return None
 
@@ -68,10 +70,10 @@ def _field_tensors(where: str, hint: type) -> list[Tensor]:
     for name, field in _get_type_hints(place, hint, None).items():
         tensor = _tensor_in(f"{place}, field {name!r}", field)
         if tensor is None:
-            raise DeclarationError(f"{place}, field {name!r} declares no tensor; write {name}: {EXAMPLE}")
+            raise DeclarationError(f"{place}, field {name!r} does not declare a tensor; write {name}: {EXAMPLE}")
         if tensor.name not in ("", name):
             raise DeclarationError(
-                f"{place}, field {name!r} names its tensor {tensor.name!r}; leave the name out, the field's is taken"
+                f"{place}, field {name!r} names its tensor {tensor.name!r}; remove that name, the field's is used"
             )
         tensors.append(_named(place, tensor, name, arg=tensor.arg or name))
     return tensors

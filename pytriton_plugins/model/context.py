@@ -1,12 +1,11 @@
-"""What a callable can see of its requests beside their tensors, and say of their responses; made in workers."""
+"""`Context` and `Request`: what a callable sees of its requests beside their tensors, and sets on their responses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.errors import ErrorCode, RequestError
-from pytriton_plugins.model.keywords import known_keywords
+from pytriton_plugins.errors import ErrorCode, RequestError, known_keywords
 
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 class Request:
     """One request of a batch.
 
-    ``rows``: its part of the batch axis; without one ``slice(0, 1)``. ``inputs``: its tensors by name, in a callable
-    that takes ``list[Request]``; else none.
+    ``rows``: its part of the batch axis; ``slice(0, 1)`` without a batch axis. ``inputs``: its tensors by name in a
+    callable that takes ``list[Request]``; empty in any other.
     """
 
     __slots__ = ("_exchange", "_place", "inputs", "requested_outputs", "rows")
@@ -37,7 +36,7 @@ class Request:
 
     @property
     def id(self) -> str:
-        """What the client named it; empty for nothing."""
+        """The id that the client gave it; empty for none."""
         return self._exchange.detail(self._place).id
 
     @property
@@ -57,13 +56,13 @@ class Request:
 
     @property
     def timeout(self) -> float | None:
-        """Seconds that its client gave it (tritonclient's ``timeout``, in microseconds); None for none."""
+        """The timeout that its client set, in seconds (tritonclient takes microseconds); None for none."""
         timeout = self._exchange.detail(self._place).timeout
         return timeout / 1e6 if timeout else None
 
     @property
     def parameters(self) -> dict[str, Value]:
-        """What the client sent beside the tensors, headers left out."""
+        """The parameters that the client sent, without headers."""
         return self._exchange.parameters(self._place)
 
     @property
@@ -73,33 +72,33 @@ class Request:
 
     @property
     def deadline(self) -> float | None:
-        """When the model's ``timeout`` for the batch is over, as a reading of `time.monotonic`; None without one."""
+        """The time of `time.monotonic` at which the model's ``timeout`` for the batch ends; None without a timeout."""
         return self._exchange.deadline
 
     @property
     def cancelled(self) -> bool:
-        """Whether its client has cancelled it, or left (gRPC and streams; Triton does not see others leave)."""
+        """Whether its client has cancelled it or disconnected (gRPC and streams; Triton does not see it for HTTP)."""
         return self._exchange.is_cancelled(self._place)
 
     @known_keywords("Request.fail", TypeError)
     def fail(self, message: str, *, code: ErrorCode = "INVALID_ARG") -> None:
-        """Answer it, and it alone, with an error; whatever is returned for its rows is dropped.
+        """Answer this request alone with an error; what is returned for its rows is dropped.
 
-        In a stream it is the end. Raises RuntimeError once the request is answered, as `set` does.
+        It ends a stream. Raises RuntimeError once the request is answered, as `set` does.
         """
         self._exchange.fail(self._place, RequestError(message, code))
 
     def set(self, name: str, value: Value) -> None:
-        """Give its response, in a stream the next one, a parameter; 64 are the most.
+        """Set a parameter of its response, in a stream of the next response; at most 64.
 
-        ``name``: up to 256 bytes of UTF-8, a text up to 4096, numbers of 64 bits. What is set again is written over.
-        Raises TypeError or ValueError for what cannot be carried.
+        ``name``: up to 256 bytes of UTF-8; texts up to 4096 bytes, numbers of 64 bits. A second value for a name
+        replaces the first. Raises TypeError or ValueError for a value that cannot be sent.
         """
         self._exchange.set(self._place, name, value)
 
 
 class Context:
-    """What a parameter that is annotated ``Context`` gets: one for each call."""
+    """Passed to the parameter that is annotated ``Context``: one for each call."""
 
     __slots__ = ("_exchange", "requests")
 
@@ -114,24 +113,25 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits any more: all requests are cancelled."""
+        """Whether all requests are cancelled."""
         return all(request.cancelled for request in self.requests)
 
     @property
     def deadline(self) -> float | None:
-        """When the model's ``timeout`` for the batch is over, as a reading of `time.monotonic`; None without one."""
+        """The time of `time.monotonic` at which the model's ``timeout`` for the batch ends; None without a timeout."""
         return self._exchange.deadline
 
     @property
     def metrics(self) -> Metrics:
-        """Counters, gauges and histograms, which stand on the metrics port; they may be kept beyond the call."""
+        """Counters, gauges and histograms, which the metrics port shows; they can be used after the call too."""
         return self._exchange.metrics
 
     def empty(self, name: str, shape: tuple[int, ...]) -> Any:
-        """An array for output ``name`` that lies in the response: what is written there and returned is not copied.
+        """An array for output ``name`` in the response's own memory: when it is returned, it is not copied.
 
-        ``shape`` with the batch axis; the dtype is the declared one, and the content is undefined. One that is kept
-        stays what it is. In a stream, and where there is no room, it lies elsewhere and is copied as any other. Raises
-        ValueError for an output that is not declared or that holds strings, RuntimeError once the batch is answered.
+        ``shape`` includes the batch axis, the dtype is the declared one, and the content is undefined. An array that
+        the callable keeps is not changed later. In a stream, and where the segment has no space, the array is in
+        ordinary memory and is copied. Raises ValueError for an output that is not declared or that holds strings,
+        RuntimeError once the batch is answered.
         """
         return self._exchange.empty(name, shape)

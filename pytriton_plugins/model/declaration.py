@@ -1,4 +1,4 @@
-"""What a marked callable declares, as data: made in author modules, sent by the worker, read by the host."""
+"""`ModelDeclaration`: what a marked callable declares, as data that a worker sends to the daemon."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pytriton_plugins.model.tensors import Tensor, dtype_by_triton_name
 
 Kind = Literal["function", "class"]
 Answers = Literal["plain", "async", "stream", "async_stream"]
-"""How the callable answers: once when it returns, awaited, or with as many responses as it yields."""
+"""How the callable answers: it returns, is awaited, or yields any number of responses."""
 
-RESERVED = "pytriton_gate"
-"""Models whose names begin like this are the daemon's own."""
+RESERVED_PREFIX = "pytriton_gate"
+"""Of the names of the daemon's own models."""
 
 MAX_TIMEOUT = 86400
 """Seconds."""
@@ -23,13 +23,13 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class ModelDeclaration:
-    """One model: its name and version, tensors in declared order, and how its callable is to be run.
+    """One model: its name and version, tensors in declared order, and how its callable is run.
 
-    ``max_batch_size`` 0 means no batch axis. ``timeout``: seconds that a batch may take in a worker, 0 for any time.
-    ``slots`` batches are in flight in each worker at most. ``context`` and ``requests`` are the parameters that get a
+    ``max_batch_size`` 0 means no batch axis. ``timeout``: seconds that a batch may take in a worker, 0 for unlimited.
+    ``slots``: batches in flight in each worker at most. ``context`` and ``requests``: the parameters that get a
     `Context` and the list of requests; empty where the callable takes none.
-    ``object_name`` is the callable's name in its module. ``settings``: what its ``__init__`` takes, and whether it must
-    be given; None: anything.
+    ``object_name``: the callable's name in its module. ``settings``: the parameters of its ``__init__``, and whether
+    each is required; None: any.
     """
 
     name: str
@@ -64,7 +64,7 @@ class ModelDeclaration:
 
     @property
     def takes_requests(self) -> bool:
-        """Whether the callable gets requests one by one, in a list."""
+        """Whether the callable gets a list of requests."""
         return bool(self.requests)
 
     @property
@@ -86,11 +86,14 @@ class ModelDeclaration:
 
 
 def wrong_name(name: object) -> str:
-    """What is wrong with a model's name, which becomes a folder and part of a URL; empty when nothing is."""
+    """The problem of a model's name, which becomes a folder and part of a URL; empty for a valid name."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        return f'{name!r} is no model name; write name="…" of 1 to 64 of A-Z a-z 0-9 _ -, the first one no -'
-    if name.startswith(RESERVED):
-        return f'{name!r} begins like the daemon\'s own models; write name="…" that does not begin with {RESERVED}'
+        return f'invalid model name {name!r}; write name="…" with 1 to 64 of A-Z a-z 0-9 _ -, not beginning with -'
+    if name.startswith(RESERVED_PREFIX):
+        return (
+            f"model name {name!r} is reserved for the daemon's own models; "
+            f'write name="…" that does not begin with {RESERVED_PREFIX}'
+        )
     return ""
 
 

@@ -1,4 +1,4 @@
-"""`@infer_func`: checks a declaration where it is written and keeps it on the callable; runs in author modules."""
+"""`@infer_func`: checks a declaration where it is written and stores it on the callable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
 
-from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.errors import DeclarationError, known_keywords
 from pytriton_plugins.model.annotations import (
     EXAMPLE,
     OUTPUT_EXAMPLE,
@@ -14,17 +14,15 @@ from pytriton_plugins.model.annotations import (
     parameter_tensor,
     return_tensors,
 )
-from pytriton_plugins.model.callable_form import Form, form_of, refuse
+from pytriton_plugins.model.callable_form import Form, check_inputs, form_of, refuse
 from pytriton_plugins.model.declaration import MAX_TIMEOUT, Answers, ModelDeclaration, wrong_name
-from pytriton_plugins.model.keywords import known_keywords
-from pytriton_plugins.model.parameters import check_inputs
 from pytriton_plugins.model.tensors import Tensor
 
 ASYNC_SLOTS = 8
-"""Batches that an async callable has in flight unless it says otherwise."""
+"""The default ``max_concurrency`` of an async callable."""
 
 MAX_SLOTS = 256
-"""Each takes a thread of tritonserver's, a socket and two segments."""
+"""Each slot needs a thread in tritonserver, a socket and two segments."""
 
 _ATTRIBUTE = "__pytriton_declaration__"
 _INT32 = 2**31 - 1
@@ -70,14 +68,14 @@ def infer_func(
     timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
 ) -> Any:
-    """Marks a function or a class as a model; it stays directly callable.
+    """Mark a function or a class as a model; it stays directly callable.
 
     Tensors come from ``inputs`` and ``outputs``, or from ``Annotated`` parameters and return values. A batched
-    callable gets arrays of shape ``(B, *shape)``; ``max_batch_size=0`` takes the batch axis away. A class is made
-    once in each worker and its ``__call__`` runs the batches. What yields answers one request at a time, with a
+    callable gets arrays of shape ``(B, *shape)``; ``max_batch_size=0`` removes the batch axis. A class is instantiated
+    once in each worker and its ``__call__`` runs the batches. A generator answers one request at a time, with a
     response for each ``yield``. A plain callable runs in ``threads`` threads of its worker; an ``async`` one has up to
-    ``max_concurrency`` batches in flight (8). A call that takes longer than ``timeout`` seconds fails its requests and
-    ends its worker, and another takes its place. Raises DeclarationError for what cannot be served.
+    ``max_concurrency`` batches in flight (8). A call that takes longer than ``timeout`` seconds fails its requests;
+    its worker is ended and replaced. Raises DeclarationError for a callable that cannot be served.
     """
     settings = _Settings(
         name, version, max_batch_size, workers, threads, max_concurrency, retry_alone, timeout, triton_config
@@ -118,18 +116,18 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
     form = form_of(where, marked)
     if declaration_of(marked):
         refuse(where, "it is already marked; mark each callable once, and write a second function for a second model")
-    took = _inputs(where, form, inputs)
-    gave = _outputs(where, form, outputs)
+    input_tensors = _inputs(where, form, inputs)
+    output_tensors = _outputs(where, form, outputs)
     if not form.requests:
-        check_inputs(where, took, form.parameters, form.context)
+        check_inputs(where, input_tensors, form.parameters, form.context)
     _check_settings(where, settings)
     declaration = ModelDeclaration(
         name=_model_name(where, settings.name, marked.__name__),
         version=settings.version,
         kind=form.kind,
         object_name=marked.__name__,
-        inputs=took,
-        outputs=gave,
+        inputs=input_tensors,
+        outputs=output_tensors,
         max_batch_size=settings.max_batch_size,
         workers=settings.workers,
         retry_alone=settings.retry_alone,
@@ -142,14 +140,13 @@ def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> Mo
         triton_config=dict(settings.triton_config or {}),
     )
     if declaration.triton_config:
-        _check_together(where, declaration)
+        _check_with_config(where, declaration)
     return declaration
 
 
-def _check_together(where: str, declaration: ModelDeclaration) -> None:
-    from pytriton_plugins.model.triton_config import (
-        config_problems,  # only the few models with a configuration pay for it
-    )
+def _check_with_config(where: str, declaration: ModelDeclaration) -> None:
+    # Imported here: only the few models with a configuration pay for it.
+    from pytriton_plugins.model.triton_config import config_problems
 
     problems = config_problems(declaration)
     if problems:
@@ -159,9 +156,9 @@ def _check_together(where: str, declaration: ModelDeclaration) -> None:
 def _slots(where: str, answers: Answers, settings: _Settings) -> int:
     is_async = answers in ("async", "async_stream")
     if is_async and settings.threads != 1:
-        refuse(where, "threads= is for a plain def; an async def takes max_concurrency=")
+        refuse(where, "threads= is for a plain def; write max_concurrency= for an async def")
     if not is_async and settings.max_concurrency is not None:
-        refuse(where, "max_concurrency= is for an async def; a plain def takes threads=")
+        refuse(where, "max_concurrency= is for an async def; write threads= for a plain def")
     if not is_async:
         return settings.threads
     return ASYNC_SLOTS if settings.max_concurrency is None else settings.max_concurrency
@@ -169,7 +166,7 @@ def _slots(where: str, answers: Answers, settings: _Settings) -> int:
 
 def _inputs(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
     if listed is None and form.requests:
-        refuse(where, 'list[Request] says no names; write inputs=[Tensor("image", np.uint8, (-1,)), …]')
+        refuse(where, 'list[Request] does not name the inputs; write inputs=[Tensor("image", np.uint8, (-1,)), …]')
     if listed is not None:
         for parameter in form.parameters:
             if mentions_tensor(form.function, parameter.annotation):
@@ -179,7 +176,7 @@ def _inputs(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
                 )
         return _checked(where, "input", _listed(where, "inputs", listed))
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in form.parameters):
-        refuse(where, '**inputs says no names; write inputs=[Tensor("image", np.uint8, (-1,)), …]')
+        refuse(where, '**inputs does not name the inputs; write inputs=[Tensor("image", np.uint8, (-1,)), …]')
     found = [parameter_tensor(where, form.function, parameter) for parameter in form.parameters]
     tensors = [tensor for tensor in found if tensor]
     if found and not tensors:
@@ -239,25 +236,25 @@ def _model_name(where: str, given: Any, default: str) -> str:
 
 
 def _check_settings(where: str, settings: _Settings) -> None:
-    for name, least, none in (("version", 1, ""), ("max_batch_size", 0, " (0: no batch axis)"), ("workers", 1, "")):
+    for name, minimum, note in (("version", 1, ""), ("max_batch_size", 0, " (0: no batch axis)"), ("workers", 1, "")):
         value = getattr(settings, name)
-        if type(value) is not int or not least <= value <= _INT32:
-            refuse(where, f"{name}={value!r}; write a whole number from {least} up{none}")
+        if type(value) is not int or not minimum <= value <= _INT32:
+            refuse(where, f"{name}={value!r}; write a whole number from {minimum} up{note}")
     for name, slots in (("threads", settings.threads), ("max_concurrency", settings.max_concurrency)):
-        left_out = name == "max_concurrency" and slots is None
-        if not left_out and (type(slots) is not int or not 1 <= slots <= MAX_SLOTS):
+        is_default = name == "max_concurrency" and slots is None
+        if not is_default and (type(slots) is not int or not 1 <= slots <= MAX_SLOTS):
             refuse(where, f"{name}={slots!r}; write a whole number from 1 to {MAX_SLOTS}")
     if type(settings.retry_alone) is not bool:
         refuse(where, f"retry_alone={settings.retry_alone!r}; write True or False")
     timeout = settings.timeout
     if timeout is not None and (type(timeout) not in (int, float) or not 0.001 <= timeout <= MAX_TIMEOUT):
-        refuse(where, f"timeout={timeout!r}; write seconds from 0.001 to {MAX_TIMEOUT}, or leave it out")
+        refuse(where, f"timeout={timeout!r}; write seconds from 0.001 to {MAX_TIMEOUT}, or omit it")
     if settings.triton_config is not None:
         _check_triton_config(where, settings.triton_config)
 
 
 def _check_triton_config(where: str, config: Any) -> None:
-    import json  # only the few models that have such a configuration pay for it
+    import json  # only the few models with a configuration pay for it
 
     if not isinstance(config, dict):
         kind = type(config).__name__
@@ -265,4 +262,6 @@ def _check_triton_config(where: str, config: Any) -> None:
     try:
         json.dumps(config, allow_nan=False)
     except (TypeError, ValueError) as error:
-        refuse(where, f"triton_config cannot be carried ({error}); use str, numbers, bool, lists and dicts in it")
+        refuse(
+            where, f"triton_config cannot be written as JSON ({error}); use str, numbers, bool, lists and dicts in it"
+        )

@@ -1,4 +1,4 @@
-"""What an author's metric may be: its name, labels, buckets and values; held to by workers, and by the host again."""
+"""Valid names, labels, buckets and values of an author's metrics; workers check them, and the daemon again."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ from pytriton_plugins.text import one_line
 
 Kind = Literal["counter", "gauge", "histogram"]
 Labels = tuple[tuple[str, str], ...]
-"""Names and values, by name."""
+"""Names and values, sorted by name."""
 
 KINDS: tuple[Kind, ...] = ("counter", "gauge", "histogram")
 PREFIX = "pytriton_model_"
-"""Before the name that the author gave, unless they turn it off: so no metric of Triton's or of the host is touched."""
+"""Put before the author's name for a metric unless that is turned off: no metric of Triton or the daemon clashes."""
 
-TAKEN = ("nv_", "pytriton_")
-"""What names begin with that are not an author's: Triton's and the host's, and those with the prefix."""
+RESERVED_PREFIXES = ("nv_", "pytriton_")
+"""Of the metrics of Triton and of the daemon, and of those with `PREFIX`."""
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MAX_SERIES = 200
-"""Of one model: each set of labels is one, of every metric."""
+"""Of one model: each metric counts once for each set of its labels."""
 
 MAX_NAME, MAX_TEXT, MAX_LABELS, MAX_BUCKETS = 100, 200, 8, 64
-LARGEST = 1e300
-"""Sums of values up to this one stay finite."""
+MAX_NUMBER = 1e300
+"""Sums of such values stay finite."""
 
-RESERVED_LABELS = {"model": "the host sets it", "version": "the host sets it", "le": "it is a histogram's own"}
+RESERVED_LABELS = {"model": "the daemon sets it", "version": "the daemon sets it", "le": "histograms use it"}
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 def wrong_name(name: object, *, unprefixed: bool = False) -> str:
-    """Why this is no name of a metric, or nothing; ``unprefixed``: it stands on the port as it is."""
-    if unprefixed and isinstance(name, str) and name.startswith(TAKEN):
-        return (
-            f"metric {one_line(repr(name), 100)}: names that begin with {' or '.join(TAKEN)} are taken; write another"
-        )
+    """The problem of a metric's name, empty for a valid one; ``unprefixed``: the port shows it without `PREFIX`."""
+    if unprefixed and isinstance(name, str) and name.startswith(RESERVED_PREFIXES):
+        reserved = " or ".join(RESERVED_PREFIXES)
+        return f"metric {one_line(repr(name), 100)}: names that begin with {reserved} are reserved; write another"
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         shown = one_line(repr(name), 100)
         return f"metric {shown}: write a name of letters, digits, _ and :, at most {MAX_NAME}, no digit first"
@@ -48,12 +47,12 @@ def wrong_name(name: object, *, unprefixed: bool = False) -> str:
 
 
 def names_on_port(kind: str, name: str) -> tuple[str, ...]:
-    """The names of what stands on the port for it: no other metric may have any of them."""
+    """The names that the metrics port shows for it; no other metric may have any of them."""
     return (name, f"{name}_bucket", f"{name}_sum", f"{name}_count") if kind == "histogram" else (name,)
 
 
 def wrong_labels(labels: Mapping[str, object]) -> str:
-    """Why these are no labels, or nothing."""
+    """The problem of labels, empty for valid ones."""
     if len(labels) > MAX_LABELS:
         return f"{len(labels)} labels; write at most {MAX_LABELS}"
     for name, value in labels.items():
@@ -68,12 +67,12 @@ def wrong_labels(labels: Mapping[str, object]) -> str:
 
 
 def plain_labels(labels: Mapping[str, str]) -> Labels:
-    """Labels by name, their values on one line; one without text is the same as none."""
+    """Labels sorted by name, their values on one line; an empty value is the same as no label."""
     return tuple((name, one_line(labels[name], MAX_TEXT)) for name in sorted(labels) if labels[name])
 
 
 def wrong_buckets(buckets: Sequence[object]) -> str:
-    """Why these are no upper bounds of buckets, or nothing."""
+    """The problem of the upper bounds of buckets, empty for valid ones."""
     if not 1 <= len(buckets) <= MAX_BUCKETS:
         return f"{len(buckets)} buckets; write from 1 to {MAX_BUCKETS} upper bounds"
     if not all(is_number(bound) for bound in buckets):
@@ -84,17 +83,17 @@ def wrong_buckets(buckets: Sequence[object]) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Whether it can be counted, set, observed or be a bound: finite and not absurdly large."""
-    return type(value) in (int, float) and -LARGEST <= value <= LARGEST  # type: ignore[operator]
+    """Whether it is a finite number up to `MAX_NUMBER`, which can be counted, set, observed or be a bound."""
+    return type(value) in (int, float) and -MAX_NUMBER <= value <= MAX_NUMBER  # type: ignore[operator]
 
 
 def bucket_of(buckets: Sequence[float], value: float) -> int:
-    """The number of the bucket that ``value`` falls into; the last one has no upper bound."""
+    """The index of the bucket of ``value``; the last bucket has no upper bound."""
     return bisect_left(buckets, value)
 
 
 def kept_in_bucket(buckets: Sequence[float], bucket: int, mean: float) -> float:
-    """The mean of what fell into a bucket, where rounding has put it into the next one."""
+    """The mean of the values of a bucket, corrected where rounding moved it out of the bucket."""
     if bucket < len(buckets):
         mean = min(mean, buckets[bucket])
     return mean if bucket == 0 or mean > buckets[bucket - 1] else math.nextafter(buckets[bucket - 1], math.inf)

@@ -1,4 +1,4 @@
-"""Tensor declarations and the dtypes that Triton knows; used by author modules, workers and the host."""
+"""Tensor declarations and the data types that Triton supports."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any, Union
 
 import numpy as np
 
-from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.model.keywords import known_keywords
-from pytriton_plugins.suggestions import closest
+from pytriton_plugins.errors import DeclarationError, known_keywords
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import closest
 
 MAX_RANK = 8
 """Highest number of dimensions of a tensor on the wire, the batch axis included (docs/protocol.md)."""
@@ -40,7 +39,7 @@ class DType:
 
     @property
     def written(self) -> str:
-        """What an author writes for this dtype, such as ``np.float32`` or ``str``."""
+        """The spelling in an author's module, such as ``np.float32`` or ``str``."""
         if self.python:
             return self.python.__name__
         if self.numpy.name == _BFLOAT16:
@@ -49,7 +48,7 @@ class DType:
 
     @property
     def is_raw(self) -> bool:
-        """Whether arrays hold the bits of numbers for which numpy has no type here."""
+        """Whether arrays hold raw bits, because numpy has no type for the numbers here."""
         return self.triton == "BF16" and self.numpy.name != _BFLOAT16
 
 
@@ -97,7 +96,7 @@ _WITHOUT_WIDTH = {
     **dict.fromkeys(("int", "int_", "long", "intp"), "int"),
     **dict.fromkeys(("uint", "ulong", "uintp"), "uint"),
 }
-"""Names that say no number of bits, or one that depends on the machine; classes such as ``np.int_`` are others."""
+"""Names without a number of bits, or whose number depends on the machine; classes such as ``np.int_`` are valid."""
 
 DTypeLike = Union[str, type, "np.dtype[Any]", DType]
 
@@ -105,11 +104,11 @@ DTypeLike = Union[str, type, "np.dtype[Any]", DType]
 def as_dtype(value: Any) -> DType:
     """The data type that ``value`` names: a numpy dtype, class or string, ``bytes``, ``str``, ``bool``, ``"bfloat16"``.
 
-    Raises DeclarationError for Python's ``int`` and ``float`` (32 or 64 bits?) and for what Triton cannot carry.
+    Raises DeclarationError for Python's ``int`` and ``float`` (32 or 64 bits?) and for dtypes that Triton lacks.
     """
     if isinstance(value, DType):
         return value
-    # By identity: np.dtype("float64") == float, and the author of the former has said how many bits.
+    # By identity: np.dtype("float64") == float, but the dtype names its bits and float does not.
     if value is bytes or value is str:
         return BYTES if value is bytes else STR
     if isinstance(value, str) and value == _BFLOAT16:
@@ -120,7 +119,7 @@ def as_dtype(value: Any) -> DType:
     try:
         dtype = np.dtype(_named_dtype(value))
     except (TypeError, ValueError, SyntaxError):
-        raise DeclarationError(f"{_shown(value)} is no dtype; write {_dtype_meant(value)}") from None
+        raise DeclarationError(f"invalid dtype {_shown(value)}; write {_dtype_meant(value)}") from None
     if dtype.name == _BFLOAT16:
         return bfloat16()
     if dtype.kind == "S":
@@ -130,7 +129,7 @@ def as_dtype(value: Any) -> DType:
     found = _BY_NUMPY.get(dtype.newbyteorder("="))
     if found is None:
         names = ", ".join(known.written for known in NUMERIC)
-        raise DeclarationError(f"dtype {dtype} is none that Triton carries; write one of {names}, bytes or str")
+        raise DeclarationError(f"Triton has no dtype {dtype}; write one of {names}, bytes or str")
     return found
 
 
@@ -150,7 +149,7 @@ def _shown(value: Any) -> str:
 
 
 def _dtype_meant(value: Any) -> str:
-    """What to write instead of ``value``, which may be Triton's own name or a dtype of another library."""
+    """A valid dtype to write instead of ``value``, which may be Triton's name or a dtype of another library."""
     word = str(value).rpartition(".")[2]  # str(torch.float32) is 'torch.float32'
     name = word.upper().removeprefix("TYPE_")
     if name in ("BYTES", "STRING"):
@@ -169,7 +168,7 @@ def _is_word(text: str) -> bool:
 
 
 def dtype_by_triton_name(name: str, python: type | None = None) -> DType:
-    """The data type of KServe's ``name`` (``FP32``, ``BYTES``, …); ``python`` tells ``str`` from ``bytes``."""
+    """The data type of KServe's ``name`` (``FP32``, ``BYTES``, …); ``python`` selects ``str`` or ``bytes``."""
     if name == "BYTES":
         return STR if python is str else BYTES
     if name == "BF16":
@@ -181,9 +180,9 @@ def dtype_by_triton_name(name: str, python: type | None = None) -> DType:
 class Tensor:
     """One input or output of a model.
 
-    ``shape`` leaves out the batch axis; -1 is a dimension of any length, ``()`` a scalar per request row.
-    ``optional`` inputs may be left out by a client; ``arg`` is the keyword of the callable when ``name`` is
-    no Python identifier. Inside ``Annotated`` the name is left out: ``Tensor(dtype=np.float32, shape=(-1,))``.
+    ``shape`` does not include the batch axis; -1 is a dimension of any length, ``()`` a scalar per request row.
+    A client may omit ``optional`` inputs; ``arg`` is the keyword of the callable where ``name`` is not a Python
+    identifier. Inside ``Annotated`` the name is omitted: ``Tensor(dtype=np.float32, shape=(-1,))``.
     """
 
     name: str
@@ -215,7 +214,9 @@ class Tensor:
         except DeclarationError as error:
             raise DeclarationError(f"{where}: {error}") from None
         if arg is not None and not (isinstance(arg, str) and arg):
-            raise DeclarationError(f'{where}: arg={arg!r} is no parameter\'s name; write for example arg="image"')
+            raise DeclarationError(
+                f'{where}: arg={arg!r} is not the name of a parameter; write for example arg="image"'
+            )
         object.__setattr__(self, "name", text)
         object.__setattr__(self, "dtype", checked_dtype)
         object.__setattr__(self, "shape", _checked_shape(where, shape))
@@ -223,12 +224,12 @@ class Tensor:
         object.__setattr__(self, "arg", arg or text)
 
     def named(self, name: str) -> Tensor:
-        """This tensor under ``name``, for a declaration that took its name from a parameter."""
+        """This tensor under ``name``, for a declaration that takes the name from a parameter."""
         return Tensor(name, self.dtype, self.shape, optional=self.optional, arg=self.arg or name)
 
     @property
     def wire_shape(self) -> tuple[int, ...]:
-        """The shape as Triton sees it: a scalar travels as ``[1]``, for Triton refuses empty dims."""
+        """The shape as Triton sees it: a scalar is sent as ``[1]``, because Triton refuses empty dims."""
         return self.shape or (1,)
 
 
@@ -247,20 +248,18 @@ def _checked_name(name: Any) -> str:
 
 def _checked_shape(where: str, shape: Any) -> tuple[int, ...]:
     if isinstance(shape, (int, np.integer)):
-        raise DeclarationError(f"{where}: shape {shape} is no tuple; write shape=({shape},)")
+        raise DeclarationError(f"{where}: shape {shape} is not a tuple; write shape=({shape},)")
     if not isinstance(shape, (list, tuple)) or not all(_is_whole(dim) for dim in shape):
         raise DeclarationError(
-            f"{where}: shape {shape!r} is no tuple of whole numbers; write for example shape=(-1, 3)"
+            f"{where}: shape {shape!r} is not a tuple of whole numbers; write for example shape=(-1, 3)"
         )
     dims = tuple(int(dim) for dim in shape)
     if len(dims) >= MAX_RANK:
+        raise DeclarationError(f"{where}: {len(dims)} dimensions; write at most {MAX_RANK - 1}, without the batch axis")
+    invalid = [dim for dim in dims if dim == 0 or not -1 <= dim <= _MAX_DIM]
+    if invalid:
         raise DeclarationError(
-            f"{where}: {len(dims)} dimensions; at most {MAX_RANK - 1} are carried besides the batch axis"
-        )
-    wrong = [dim for dim in dims if dim == 0 or not -1 <= dim <= _MAX_DIM]
-    if wrong:
-        raise DeclarationError(
-            f"{where}: dimension {wrong[0]} in shape {dims}; write -1 for any length, or a positive number"
+            f"{where}: invalid dimension {invalid[0]} in shape {dims}; write -1 for any length, or a positive number"
         )
     return dims
 

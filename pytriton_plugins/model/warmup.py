@@ -1,15 +1,17 @@
-"""What `model_warmup` may say, and the arrays that are made of it; in author modules, in the host and in workers."""
+"""Checks of `model_warmup`, and the arrays of its samples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 Arrays = dict[str, NDArray[Any]]
 _KEYS = ("name", "batch_size", "count", "inputs")
@@ -18,10 +20,10 @@ _RANDOM_BELOW = 100
 
 
 def warmup_problem(declaration: ModelDeclaration) -> str:
-    """What is wrong with the model's ``model_warmup``; empty when nothing is."""
+    """The problem of the model's ``model_warmup``; empty for none."""
     samples = declaration.triton_config.get("model_warmup", [])
     if not isinstance(samples, list) or not all(isinstance(sample, Mapping) for sample in samples):
-        return 'model_warmup is no list of samples; write [{"name": "zeros", "inputs": {…}}]'
+        return 'model_warmup is not a list of samples; write [{"name": "zeros", "inputs": {…}}]'
     for number, sample in enumerate(samples, 1):
         for problem in _problems(declaration, sample):
             return f"model_warmup: sample {sample.get('name', number)!r}: {problem}"
@@ -29,10 +31,10 @@ def warmup_problem(declaration: ModelDeclaration) -> str:
 
 
 def _problems(declaration: ModelDeclaration, sample: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"{key} is none of its keys {', '.join(_KEYS)}" for key in sample if key not in _KEYS)
-    most = max(1, declaration.max_batch_size)
-    if not _is_count(sample.get("batch_size", 1), most):
-        yield f"batch_size is {sample['batch_size']!r}; write a whole number from 1 to {most}"
+    yield from (f"unknown key {key}; the keys are {', '.join(_KEYS)}" for key in sample if key not in _KEYS)
+    max_rows = max(1, declaration.max_batch_size)
+    if not _is_count(sample.get("batch_size", 1), max_rows):
+        yield f"batch_size is {sample['batch_size']!r}; write a whole number from 1 to {max_rows}"
     if not _is_count(sample.get("count", 1)):
         yield f"count is {sample['count']!r}; write a whole number from 1 up"
     inputs = sample.get("inputs")
@@ -40,7 +42,9 @@ def _problems(declaration: ModelDeclaration, sample: Mapping[str, Any]) -> Itera
         yield 'it has no inputs; write "inputs": {"x": {"dims": [3], "zero_data": True}}'
         return
     declared = {tensor.name: tensor for tensor in declaration.inputs}
-    yield from (f"{name} is no input; the inputs are {', '.join(declared)}" for name in inputs if name not in declared)
+    yield from (
+        f"{name} is not an input; the inputs are {', '.join(declared)}" for name in inputs if name not in declared
+    )
     for name, tensor in declared.items():
         if name in inputs:
             yield from (f"input {name}: {problem}" for problem in _input_problems(tensor, inputs[name]))
@@ -48,35 +52,35 @@ def _problems(declaration: ModelDeclaration, sample: Mapping[str, Any]) -> Itera
             yield f"input {name} is missing"
 
 
-def _input_problems(tensor: Tensor, said: object) -> Iterator[str]:
-    if not isinstance(said, Mapping):
-        yield 'it is no table; write {"dims": [3], "zero_data": True}'
+def _input_problems(tensor: Tensor, table: object) -> Iterator[str]:
+    if not isinstance(table, Mapping):
+        yield 'it is not a table; write {"dims": [3], "zero_data": True}'
         return
-    if "input_data_file" in said:
+    if "input_data_file" in table:
         yield "input_data_file is not supported; write zero_data or random_data, or call the model in its __init__"
-    yield from (f"{key} is none of its keys {', '.join(_INPUT_KEYS)}" for key in said if key not in _INPUT_KEYS)
-    if said.get("data_type", tensor.dtype.config) != tensor.dtype.config:
-        yield f"data_type is {said['data_type']}, declared is {tensor.dtype.config}"
-    dims, declared = said.get("dims", []), tensor.wire_shape
+    yield from (f"unknown key {key}; the keys are {', '.join(_INPUT_KEYS)}" for key in table if key not in _INPUT_KEYS)
+    if table.get("data_type", tensor.dtype.config) != tensor.dtype.config:
+        yield f"data_type is {table['data_type']}; write {tensor.dtype.config}, as declared"
+    dims, declared = table.get("dims", []), tensor.wire_shape
     fits = isinstance(dims, list) and len(dims) == len(declared) and all(map(_is_count, dims))
     if not fits or any(want not in (-1, got) for want, got in zip(declared, dims, strict=True)):
         yield f"dims is {dims}; write lengths that fit {list(declared)}"
-    if [said.get("zero_data", False), said.get("random_data", False)].count(True) != 1:
+    if [table.get("zero_data", False), table.get("random_data", False)].count(True) != 1:
         yield "write one of zero_data and random_data, with the value true"
 
 
-def _is_count(value: object, most: int = 2**31 - 1) -> bool:
-    return type(value) is int and 1 <= value <= most
+def _is_count(value: object, limit: int = 2**31 - 1) -> bool:
+    return type(value) is int and 1 <= value <= limit
 
 
 def warmup_arrays(declaration: ModelDeclaration, sample: Mapping[str, Any]) -> Arrays:
-    """The inputs of one batch of a sample without problems, in wire shape, by tensor name, read-only."""
+    """The inputs of one batch of a valid sample, in wire shape, by tensor name, read-only."""
     rows = [sample.get("batch_size", 1)] if declaration.batched else []
     arrays = {}
     for tensor in declaration.inputs:
         if tensor.name in sample["inputs"]:
-            said = sample["inputs"][tensor.name]
-            array = _array(tensor, (*rows, *said["dims"]), is_random=said.get("random_data", False))
+            table = sample["inputs"][tensor.name]
+            array = _array(tensor, (*rows, *table["dims"]), is_random=table.get("random_data", False))
             array.flags.writeable = False
             arrays[tensor.name] = array
     return arrays

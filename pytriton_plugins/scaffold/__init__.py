@@ -1,7 +1,7 @@
-"""Projects that `pytriton-host new` writes: the files beside this one, names filled in; runs in the called process.
+"""The projects that `pytriton-host new` writes, from the template files beside this module.
 
-Files end in ``.txt`` here so that nothing takes them for code of this package. ``DISTRIBUTION``, ``PACKAGE``,
-``PLUGIN`` and ``VERSION`` stand for what they say, in texts and in the names of folders.
+Templates end in ``.txt`` so that no tool takes them for code of this package. ``DISTRIBUTION``, ``PACKAGE``,
+``PLUGIN`` and ``VERSION`` are replaced, in texts and in the names of folders.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PLACES = re.compile("DISTRIBUTION|PACKAGE|PLUGIN|VERSION")
 
 @attrs.frozen
 class Project:
-    """A project to be written: ``name`` is that of the distribution, such as ``acme-mean``."""
+    """A project to write; ``name`` is the distribution's, such as ``acme-mean``."""
 
     name: str
     kind: Kind
@@ -34,7 +34,7 @@ class Project:
         return self.name.replace("-", "_")
 
     def texts(self, version: str) -> Iterator[tuple[Path, str]]:
-        """Each file's path in the project, and its content; ``version``: the least version of the framework."""
+        """Each file's path in the project, and its content; ``version``: the framework's oldest supported version."""
         values = {"DISTRIBUTION": self.name, "PACKAGE": self.package, "PLUGIN": self.name, "VERSION": version}
 
         def filled(text: str) -> str:
@@ -47,14 +47,14 @@ class Project:
 
 
 def write_project(project: Project, folder: Path, version: str) -> list[Path]:
-    """Write the project into ``folder``, which must not exist or be empty; ConfigError says what stands in the way."""
+    """Write the project into ``folder``, which must not exist or be empty; ConfigError otherwise."""
     if not _NAME.fullmatch(project.name):
         raise ConfigError(
-            f"{one_line(repr(project.name))} is no name of a project; write small letters, digits and single hyphens, "
-            "such as acme-mean"
+            f"invalid project name {one_line(repr(project.name))}: expected lower-case letters, digits and single "
+            "hyphens, such as acme-mean"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} is there already; choose another name or --dir")
+        raise ConfigError(f"{folder} already exists; choose another name or --dir")
     written = []
     for path, text in project.texts(version):
         target = folder / path

@@ -1,1 +1,4 @@
-"""Segments and channels, Python side: standard library and numpy only; used by host and workers."""
+"""The binary protocol of docs/protocol.md in Python: segments, messages, sockets. Standard library and numpy only.
+
+The daemon and the workers use it; the other end of channels and of the backend link is the backend, in C.
+"""

@@ -1,4 +1,4 @@
-"""Tensors in a segment as numpy arrays, read by the worker, and arrays written as tensors; docs/protocol.md."""
+"""Tensors in a segment as numpy arrays, and arrays written to a segment as tensors."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def _read_text(segment: Segment, entry: TensorEntry) -> Array:
     table = np.frombuffer(segment.view, np.uint64, count + 1, entry.offset)
     text_at = entry.offset + table.nbytes
     text = BytesIO(segment.view[text_at : text_at + table.item(-1)])
-    # Read like a file, string after string: a slice for each takes twice as long.
+    # Read like a file, string after string: slices would take twice as long.
     array: Array = np.fromiter(map(text.read, (table[1:] - table[:-1]).tolist()), object, count)
     return array.reshape(entry.dims)
 
 
 class Encoded(NamedTuple):
-    """An array on its way into a segment: ``size`` bytes, written by `write`."""
+    """An array for a segment: `write` copies its ``size`` bytes there."""
 
     array: Array
     size: int
@@ -48,7 +48,7 @@ class Encoded(NamedTuple):
 
 
 def encode(array: Array, dtype: DType) -> Encoded:
-    """Measure ``array``; an object array of ``bytes`` is joined into one piece with its table of offsets."""
+    """``array`` with its size; an object array of ``bytes`` is joined into one text with a table of offsets."""
     if dtype.item_size:
         return Encoded(array, array.nbytes, dtype.numpy)
     items = array.ravel().tolist()

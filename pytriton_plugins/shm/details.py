@@ -1,4 +1,4 @@
-"""What the backend writes of requests beside their tensors, as Python values; read by workers, docs/protocol.md."""
+"""Details of requests (ids, parameters, flags), which the backend writes, and parameters of responses."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NUMBER = 1
 _START, _END = 1, 2
 _FORMS = {_INT: struct.Struct("<q"), _BOOL: struct.Struct("<?"), _DOUBLE: struct.Struct("<d")}
 
-MOST_PARAMETERS, MOST_NAME, MOST_VALUE = 64, 256, 4096
-"""How many parameters a response may have, and bytes of a name and of a text."""
+MAX_PARAMETERS, MAX_NAME, MAX_VALUE = 64, 256, 4096
+"""Parameters of a response, and bytes of a name and of a text."""
 
 
 class Detail(NamedTuple):
-    """One request: its id, its correlation id (0 for none) and its parameters in the order in which they came.
+    """Details of one request: ``correlation_id`` 0 for none, ``parameters`` in the order in which they came.
 
-    ``timeout``: microseconds; 0 for none.
+    ``timeout`` in microseconds; 0 for none.
     """
 
     id: str = ""
@@ -45,11 +45,11 @@ def flags_size(count: int) -> int:
 
 
 def read_details(view: memoryview, offset: int) -> list[Detail]:
-    """The details that begin at ``offset``, one for each request; raises ProtocolError where there are none."""
+    """The details at ``offset``, one for each request; raises ProtocolError for bytes that cannot be read."""
     try:
         return _read(view, offset)
     except (struct.error, LookupError) as error:
-        raise ProtocolError(f"channel: details of requests that cannot be read: {error}") from error
+        raise ProtocolError(f"channel: details of requests cannot be read: {error}") from error
 
 
 def _read(view: memoryview, offset: int) -> list[Detail]:
@@ -66,9 +66,9 @@ def _read(view: memoryview, offset: int) -> list[Detail]:
 
 
 def is_cancelled(view: memoryview, offset: int, request: int) -> bool:
-    """Whether the backend has said by now that nobody waits for the request, by its place in the batch.
+    """Whether the backend has flagged the request, given by its place in the batch, as cancelled.
 
-    Raises struct.error for one that has no place in ``view``.
+    Raises struct.error for a place beyond the end of ``view``.
     """
     (flag,) = _FLAG.unpack_from(view, offset + _HEAD.size + request * _FLAG.size)
     return bool(flag)
@@ -88,16 +88,16 @@ def _detail(
     request_id = _text(view, at, id_length)
     text = _text(view, at + id_length, text_length)
     at += id_length + text_length
-    found = []
+    values = []
     for _ in range(parameters):
         form, name_length, value_length = _PARAMETER.unpack_from(view, at)
         at += _PARAMETER.size
         name = _text(view, at, name_length)
         at += name_length
-        found.append((name, _value(view, at, form, value_length)))
+        values.append((name, _value(view, at, form, value_length)))
         at += value_length
     correlation_id = number if kind == _NUMBER else text or 0
-    return Detail(request_id, correlation_id, tuple(found), timeout, bool(flags & _START), bool(flags & _END))
+    return Detail(request_id, correlation_id, tuple(values), timeout, bool(flags & _START), bool(flags & _END))
 
 
 def _text(view: memoryview, at: int, length: int) -> str:
@@ -109,19 +109,19 @@ def _text(view: memoryview, at: int, length: int) -> str:
 def _value(view: memoryview, at: int, form: int, length: int) -> Value:
     if form == _STRING:
         return _text(view, at, length)
+    value: int | bool | float
     (value,) = _FORMS[form].unpack_from(view, at)
-    found: int | bool | float = value
-    return found
+    return value
 
 
 def response_parameter(request: int, name: str, value: Any) -> ResponseParameter:
-    """``value`` under ``name`` on its way to the client; raises TypeError or ValueError for what cannot be carried.
+    """A parameter of the response to a request; raises TypeError or ValueError for one that cannot be sent.
 
-    A single number of numpy is taken for Python's.
+    A scalar of numpy is sent as Python's number.
     """
     encoded = _utf8(name) if isinstance(name, str) else None
-    if encoded is None or not 0 < len(encoded) <= MOST_NAME or b"\0" in encoded:
-        raise ValueError(f"a response parameter's name is {name!r}; write a text of 1 to {MOST_NAME} bytes")
+    if encoded is None or not 0 < len(encoded) <= MAX_NAME or b"\0" in encoded:
+        raise ValueError(f"a response parameter's name is {name!r}; write a text of 1 to {MAX_NAME} bytes")
     if isinstance(value, (np.bool_, np.integer, np.floating)):
         value = value.item()
     if not isinstance(value, (bool, int, float, str)):
@@ -129,17 +129,17 @@ def response_parameter(request: int, name: str, value: Any) -> ResponseParameter
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError(f"response parameter {name!r} is {value}; write a whole number of 64 bits, or a text")
     if isinstance(value, str) and _utf8(value) is None:
-        raise ValueError(f"response parameter {name!r} is no text that UTF-8 can carry")
+        raise ValueError(f"response parameter {name!r} is not valid UTF-8; remove lone surrogates")
     kind, packed = packed_value(value)
-    if kind == _STRING and (len(packed) > MOST_VALUE or b"\0" in packed):
+    if kind == _STRING and (len(packed) > MAX_VALUE or b"\0" in packed):
         raise ValueError(
-            f"response parameter {name!r} has {len(packed)} bytes; write at most {MOST_VALUE}, none of them 0"
+            f"response parameter {name!r} has {len(packed)} bytes; write at most {MAX_VALUE}, without zero bytes"
         )
     return ResponseParameter(request, kind, encoded, packed)
 
 
 def packed_value(value: Value) -> tuple[int, bytes]:
-    """The type of a parameter's value, and its bytes."""
+    """The type and the bytes of a parameter's value."""
     if isinstance(value, str):
         return _STRING, value.encode()
     kind = _BOOL if isinstance(value, bool) else _INT if isinstance(value, int) else _DOUBLE

@@ -1,4 +1,4 @@
-"""A client's own shared memory, lent to the worker by the backend instead of copied for it; docs/protocol.md."""
+"""A client's own shared memory, which the backend lends to the worker instead of a copy."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Loan:
 
         Raises OSError when that cannot be mapped.
         """
-        # A mapping that Python makes of a file keeps a descriptor of it, and with that the client's memory, for as long
-        # as there are views. So Python owns the addresses only, and the file is mapped over them.
+        # Python's own mapping of a file keeps a descriptor of it, and with it the client's memory, as long as there are
+        # views. Therefore Python owns the addresses only, and the file is mapped over them.
         self._mapping = mmap.mmap(-1, size, _OWN_MEMORY, mmap.PROT_READ)
         self.bytes: NDArray[np.uint8] = np.frombuffer(self._mapping, np.uint8)
         self.address = int(self.bytes.__array_interface__["data"][0])
         self.size = size
         self.unreferenced = 0
-        """The count of references to ``bytes`` while no batch has any."""
+        """The reference count of ``bytes`` while no batch uses it."""
         _checked(_MMAP(self.address, size, mmap.PROT_READ, _IN_PLACE, descriptor, offset))
 
     def keep(self, spans: list[tuple[int, int]]) -> None:
-        """Let go of the client's file, and have copies of ``spans`` (begin, end) at the same addresses instead.
+        """Replace the client's file by copies of ``spans`` (begin, end) at the same addresses.
 
         Raises OSError when there is no memory.
         """
         own = _checked(_MMAP(None, self.size, mmap.PROT_READ | mmap.PROT_WRITE, _OWN_MEMORY, -1, 0))
         for start, end in spans:
             ctypes.memmove(own + start, self.address + start, end - start)
-        # In one step: whoever reads there meanwhile finds memory before and after.
+        # In one step: another thread that reads there finds memory before and after.
         _checked(_MREMAP(own, self.size, self.size, _MOVE_TO, self.address))
 
 

@@ -1,4 +1,4 @@
-"""Segments: sealed memfds of a fixed size; made by the host, mapped by workers (and, in C, by the backend)."""
+"""Segments: sealed memfds of a fixed size; the daemon makes them, workers and the backend map them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pytriton_plugins.errors import ProtocolError
 
 _F_ADD_SEALS, _F_GET_SEALS = 1033, 1034
 _SEALS = 0x1 | 0x2 | 0x4
-"""SEAL, SHRINK and GROW: a peer that cannot truncate the file cannot raise SIGBUS in the other."""
+"""SEAL, SHRINK and GROW: a peer that cannot truncate the file cannot cause SIGBUS in the other."""
 
 
 def create_segment_file(size: int) -> int:
-    """A sealed memfd of ``size`` bytes that no name leads to; the caller closes it.
+    """A sealed memfd of ``size`` bytes without a name; the caller closes it.
 
-    Its pages cost memory only once they are touched.
+    Its pages take memory only once they are touched.
     """
     descriptor = os.memfd_create("pytriton-segment", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
@@ -32,7 +32,7 @@ def create_segment_file(size: int) -> int:
 
 
 def touched_bytes(descriptor: int) -> int:
-    """How much memory the segment holds by now."""
+    """Bytes of memory that the segment takes now."""
     return os.fstat(descriptor).st_blocks * 512
 
 
@@ -40,19 +40,19 @@ def _seals(descriptor: int) -> int:
     try:
         return fcntl.fcntl(descriptor, _F_GET_SEALS)
     except OSError:
-        return 0  # no memory file at all
+        return 0  # not a file in memory
 
 
 class Segment:
     """One mapped segment. ``bytes`` is the array that every view of this segment has as its base."""
 
     def __init__(self, number: int, descriptor: int, *, writable: bool) -> None:
-        """Map ``descriptor``, which stays open and the caller's; raises ProtocolError without the seals."""
+        """Map ``descriptor``, which the caller closes; raises ProtocolError if seals are missing."""
         if _seals(descriptor) & _SEALS != _SEALS:
             raise ProtocolError(f"segment {number}: its descriptor lacks the seals SHRINK, GROW and SEAL")
         self.number = number
         self.unsent = -1
-        """The descriptor, as long as the peer of the channel still has to get it."""
+        """The descriptor while it still has to be sent to the peer of the channel, else -1."""
         self.size = os.fstat(descriptor).st_size
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         self.mapping = mmap.mmap(descriptor, self.size, access=access)

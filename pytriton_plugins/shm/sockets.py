@@ -1,4 +1,4 @@
-"""Messages with descriptors over SOCK_SEQPACKET sockets; used by host and workers."""
+"""Messages with descriptors over SOCK_SEQPACKET sockets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytriton_plugins.shm.wire import MAX_MESSAGE
 _FD_SIZE = array.array("i").itemsize
 _MAX_DESCRIPTORS = 4
 _ANCILLARY = socket.CMSG_SPACE(_MAX_DESCRIPTORS * _FD_SIZE)
-# Plain numbers: operations on `enum` flags take longer than the system call, and this runs for every request.
+# Plain numbers: operations on `enum` flags take longer than the system call, for every request.
 _CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 _CUT = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
 NO_SIGNAL = int(socket.MSG_NOSIGNAL)
@@ -22,20 +22,20 @@ _SEND = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends; neither is inherited by a child unless it is passed on."""
+    """Two connected ends; a child inherits neither unless it is passed on."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def send(sock: socket.socket, data: bytes, descriptors: tuple[int, ...] = (), *, deadline: float = 5.0) -> None:
     """Send one message within ``deadline`` seconds; raises OSError when the peer is gone or does not read."""
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-    give_up = time.monotonic() + deadline
+    end = time.monotonic() + deadline
     while True:
         try:
             sock.sendmsg([data], ancillary, _SEND)
             return
         except BlockingIOError:
-            left = give_up - time.monotonic()
+            left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError("the other end of the link does not read") from None
             poller = select.poll()
@@ -51,7 +51,7 @@ def receive(sock: socket.socket, size: int = MAX_MESSAGE, flags: int = 0) -> tup
     try:
         data, ancillary, seen, _ = sock.recvmsg(size, _ANCILLARY, _CLOEXEC | flags)
     except ConnectionResetError:
-        # The peer closed with messages of ours unread; its own last messages may still be queued.
+        # The peer closed before it read all of our messages; its own last messages may still be queued.
         data, ancillary, seen, _ = sock.recvmsg(size, _ANCILLARY, _CLOEXEC | flags)
     if not ancillary and not seen & _CUT:
         return data, []

@@ -1,4 +1,4 @@
-"""Every binary layout of docs/protocol.md as struct formats and small records; used by host and workers."""
+"""Every binary layout of docs/protocol.md as struct formats and small records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXECUTE, DONE, SEGMENT, LOAN, FORGET, TRIM, PART, TAKEN, CANCEL = 1, 2, 3, 4, 5,
 NEW_SEGMENT, RETIRED, NEW_LOAN, CANCELLED = 1, 2, 4, 8
 IN_REQUEST = 1
 LOAN_SHIFT = 8
-"""A tensor entry's flags from this bit on are the number of the loan where its data lie."""
+"""From this bit on a tensor entry's flags are the number of the loan that has its data."""
 
 REQUEST_MAGIC, RESPONSE_MAGIC = b"PTRQ", b"PTRS"
 CHANNEL_MESSAGE = struct.Struct("<IIIIQQQ")
@@ -52,17 +52,15 @@ OUTCOME_CODES = {
     "UNKNOWN": 8,  # Triton's 0, which is success here
 }
 
-
-_MOST = 2**32 - 1
+_MAX_UINT32 = 2**32 - 1
 
 
 class QueuePolicy(NamedTuple):
-    """What the backend sees to while requests wait; all times in seconds.
+    """How the backend queues and batches requests; all times in seconds.
 
-    ``size``: requests of the model that may wait for a worker; ``timeout``: how long each may; 0: any.
-    ``own_timeouts``: a request's own time-out counts where it is shorter.
-    ``delay``: how long a request may wait for others to join it in a batch; ``preferred``: the numbers of rows that
-    make a batch at once, in rising order.
+    ``size``: requests of the model that may wait for a worker; ``timeout``: how long each may wait; 0: unlimited.
+    ``own_timeouts``: a request's own timeout counts where it is shorter. ``delay``: how long a request may wait for
+    others to join its batch; ``preferred``: the numbers of rows that make a batch at once, in rising order.
     """
 
     size: int = 0
@@ -96,7 +94,7 @@ class LinkKind:
 
 
 class ChannelMessage(NamedTuple):
-    """What travels over a channel's socket; ``length`` in bytes."""
+    """A message of a channel's socket; ``length`` in bytes."""
 
     kind: int
     flags: int
@@ -108,7 +106,7 @@ class ChannelMessage(NamedTuple):
 
 
 class LinkMessage(NamedTuple):
-    """What travels over the backend link, its descriptors left out."""
+    """A message of the backend link, without its descriptors."""
 
     kind: int
     model: int = 0
@@ -129,7 +127,7 @@ class LinkMessage(NamedTuple):
 
 
 class MetricEntry(NamedTuple):
-    """One metric of a METRIC message: ``changes`` are values and how often each is added, set or observed."""
+    """One metric of a METRIC message: ``changes`` are values, and how often each is added, set or observed."""
 
     kind: int
     name: str
@@ -153,7 +151,7 @@ class MetricEntry(NamedTuple):
 
 
 class TensorEntry(NamedTuple):
-    """One tensor of a batch: which declared one, which requests it covers, and where its bytes lie."""
+    """One tensor of a batch: the index of its declaration, the requests that it covers, the place of its bytes."""
 
     tensor: int
     dtype: int
@@ -177,7 +175,7 @@ class TensorEntry(NamedTuple):
 
 
 class ResponseParameter(NamedTuple):
-    """One parameter of the response to ``request``, by its place in the batch; ``value`` as docs/protocol.md has it."""
+    """One parameter of the response to ``request``, its place in the batch; ``value`` as in docs/protocol.md."""
 
     request: int
     kind: int
@@ -192,21 +190,21 @@ class RequestBlock(NamedTuple):
     requested: tuple[int, ...]
     inputs: tuple[TensorEntry, ...]
     details: int = 0
-    """Where the details of the requests begin in the segment; 0: nowhere."""
+    """The offset of the requests' details in the segment; 0 for none."""
 
 
 def unpack_request_block(buffer: memoryview, offset: int, length: int) -> RequestBlock:
-    """The request block at ``offset``; raises ProtocolError if it is not one of this version."""
+    """The request block at ``offset``; raises ProtocolError for another version or wrong lengths."""
     header = REQUEST_HEADER.unpack_from(buffer, offset)
     magic, version, _, block_length, request_count, input_count, _, details = header
     if magic != REQUEST_MAGIC or version != VERSION or block_length != length:
-        raise ProtocolError(f"no request block of version {VERSION} at offset {offset}: {header!r}")
+        raise ProtocolError(f"request block at offset {offset} is not of version {VERSION}: {header!r}")
     position = offset + REQUEST_HEADER.size
     rows, requested = [], []
     masks = length - REQUEST_HEADER.size - TENSOR_ENTRY.size * input_count - REQUEST_ENTRY.size * request_count
     mask_size = masks // max(request_count, 1)
     if mask_size <= 0 or mask_size * request_count != masks:
-        raise ProtocolError(f"a request block of {length} bytes for {request_count} requests and {input_count} inputs")
+        raise ProtocolError(f"request block has {length} bytes for {request_count} requests and {input_count} inputs")
     for _ in range(request_count):
         row_count, _ = REQUEST_ENTRY.unpack_from(buffer, position)
         rows.append(row_count)
@@ -261,11 +259,10 @@ def pack_declaration(
     trim_after: float = 0.0,
     queue: QueuePolicy | None = None,
 ) -> bytes:
-    """The payload of MODEL: what the backend must know of ``model``; all times in seconds.
+    """The payload of MODEL; all times in seconds.
 
     ``lend``: whether inputs in a client's own shared memory may be lent to the worker. ``spare``: whether the server
-    is ready without the model. ``trim_after`` 0: never. ``queue``: what of the model's batching the backend sees to.
-
+    is ready without the model. ``trim_after`` 0: never. ``queue``: how the backend queues and batches its requests.
     """
     name = model.name.encode()
     queue = queue or QueuePolicy()
@@ -279,10 +276,10 @@ def pack_declaration(
         largest_response,
         model.max_batch_size,
         round(model.timeout * 1000),
-        min(round(trim_after * 1000), _MOST),
-        min(ceil(queue.timeout * 1000), _MOST),
+        min(round(trim_after * 1000), _MAX_UINT32),
+        min(ceil(queue.timeout * 1000), _MAX_UINT32),
         queue.size,
-        min(round(queue.delay * 1e6), _MOST),
+        min(round(queue.delay * 1e6), _MAX_UINT32),
         len(queue.preferred),
     )
     head += struct.pack(f"<{len(queue.preferred)}I", *queue.preferred)
@@ -291,8 +288,8 @@ def pack_declaration(
 
 def _flags(model: ModelDeclaration, *, loopback: bool, lend: bool, spare: bool, own_timeouts: bool) -> int:
     form = (model.has_details, model.streams, model.takes_requests, model.is_async)
-    said = (model.batched, loopback, lend, *form, spare, own_timeouts)
-    return sum(1 << bit for bit, is_so in enumerate(said) if is_so)
+    flags = (model.batched, loopback, lend, *form, spare, own_timeouts)
+    return sum(1 << bit for bit, is_set in enumerate(flags) if is_set)
 
 
 def _pack_tensor(tensor: Tensor) -> bytes:
@@ -303,10 +300,10 @@ def _pack_tensor(tensor: Tensor) -> bytes:
 
 
 def request_entry_size(outputs: int) -> int:
-    """Bytes of a request in a request block: for a model with so many outputs, a bit each in words of 64."""
+    """Bytes of a request in a request block: its entry and a bit for each of ``outputs``, in words of 64 bits."""
     return REQUEST_ENTRY.size + 8 * ((outputs + 63) // 64)
 
 
 def aligned(position: int) -> int:
-    """The next multiple of 64 that is not below ``position``."""
+    """``position`` rounded up to a multiple of 64."""
     return (position + ALIGNMENT - 1) & -ALIGNMENT

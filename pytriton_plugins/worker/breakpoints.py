@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from pytriton_plugins.thrown import name_of
+from pytriton_plugins.text.exceptions import name_of
 
 NO_TERMINAL = (
     "a served model has no terminal for a debugger; "

@@ -12,8 +12,8 @@ import os
 import sys
 from typing import Any
 
-from pytriton_plugins.text import GOES_ON, RECORD
-from pytriton_plugins.thrown import info_of, name_of, traced
+from pytriton_plugins.text import CONTINUATION, RECORD_START
+from pytriton_plugins.text.exceptions import info_of, name_of, traced
 
 OWN = ("pytriton", "pytriton.worker", "pytriton.hooks")
 _LEVELS = {name: getattr(logging, name) for name in ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")}
@@ -30,10 +30,10 @@ def marked(record: logging.LogRecord, text: str, least: int = logging.DEBUG) -> 
     """
     number = max(record.levelno, least)
     level = next((name for name, least_of in _LEVELS.items() if number >= least_of), "DEBUG")
-    for mark in (RECORD, GOES_ON):
+    for mark in (RECORD_START, CONTINUATION):
         text = text.replace(mark, "?")
-    text = text.replace("\n", "\n" + GOES_ON)
-    return f"\n{RECORD}{level} {record.name}: {text}"
+    text = text.replace("\n", "\n" + CONTINUATION)
+    return f"\n{RECORD_START}{level} {record.name}: {text}"
 
 
 class MarkedLines(logging.Formatter):

@@ -20,7 +20,7 @@ from pytriton_plugins.discovery.resolve import resolve
 from pytriton_plugins.errors import DeclarationError, DiscoveryError, ProtocolError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.wire import VERSION
-from pytriton_plugins.thrown import is_a, name_of, text_of
+from pytriton_plugins.text.exceptions import is_a, name_of, text_of
 from pytriton_plugins.worker.breakpoints import refuse_breakpoints
 from pytriton_plugins.worker.calling.errors import ENDS, ended_by, one_line
 from pytriton_plugins.worker.calling.request_state import Surroundings

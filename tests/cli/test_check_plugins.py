@@ -59,8 +59,8 @@ def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdi
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("nothing.py",), "nothing.py is no file"),
-        (("--plugin=ad-sub",), "no model plugin is called ad-sub; did you mean add-sub?"),
+        (("nothing.py",), "nothing.py is not a file"),
+        (("--plugin=ad-sub",), "no model plugin named ad-sub; did you mean add-sub?"),
         (("--no-plugin=add-sub", "--no-plugin=file-type"), "there is nothing to serve"),
     ],
 )
@@ -110,9 +110,9 @@ def test_names_that_nobody_has_are_told(tmp_path: Path, enabled: str) -> None:
     done = call_host("check", *PORTS, f"--config={file}")
     assert done.returncode == 0, done.stdout
     assert done.stderr.splitlines() == [
-        "[plugins.memory-gaurd] is read by nobody: no hook plugin is called so; did you mean memory-guard?",
-        "[models.add_sum] is read by nobody: no model is called so; did you mean add_sub?",
-        "optional is ad_sub, and no model or plugin is called so; did you mean add_sub?",
+        "[plugins.memory-gaurd] is unused: no hook plugin has that name; did you mean memory-guard?",
+        "[models.add_sum] is unused: no model has that name; did you mean add_sub?",
+        "optional: no model or plugin named ad_sub; did you mean add_sub?",
     ]
 
 
@@ -121,8 +121,8 @@ def test_serve_tells_them_too(tmp_path: Path) -> None:
     file.write_text(FILE.format(enabled="true"))
     with run_host(options=[f"--config={file}"]) as host:
         host.wait_settled()
-        assert "WARNING pytriton.discovery: [models.add_sum] is read by nobody" in host.log
-        assert "WARNING pytriton.discovery: [plugins.memory-gaurd] is read by nobody" in host.log
+        assert "WARNING pytriton.discovery: [models.add_sum] is unused" in host.log
+        assert "WARNING pytriton.discovery: [plugins.memory-gaurd] is unused" in host.log
 
 
 COMMANDS = """
@@ -157,13 +157,13 @@ def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert {name: line.partition("1.0): ")[2] for name, line in verdicts.items()} == {
         "raises": "pytriton_add_commands raised ValueError: no [red] \\x1b[31m; fix or uninstall it",
-        "wrong": "pytriton_add_commands answered 'greet'; it must return Command or None; fix or uninstall it",
+        "wrong": "pytriton_add_commands returned 'greet'; it must return Command or None; fix or uninstall it",
         "ends": "its pytriton_add_commands ends the process with exit code 3; fix or uninstall it",
         "hangs": "its pytriton_add_commands takes longer than 4 s; fix or uninstall it",
         "ours": "pytriton_add_commands adds the command serve, which is pytriton-host's own; fix or uninstall it",
         "nameless": "pytriton_add_commands adds a command without a name that can be typed (''); fix or uninstall it",
         "first": "usable",
-        "second": "pytriton_add_commands adds same, and so does hook plugin first (acme-first 1.0): neither is taken; "
+        "second": "pytriton_add_commands adds same, and so does hook plugin first (acme-first 1.0): neither is used; "
         "fix or uninstall it",
     }
     assert [line[:3] for name, line in verdicts.items() if name != "first"] == ["bad"] * 7

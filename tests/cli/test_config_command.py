@@ -225,4 +225,4 @@ def test_a_folder_of_plugins_that_is_not_there(
     monkeypatch.setenv("PYTRITON_HOST_PLUGINS_DIR", "/no/such")
     ran = called(*command)
     assert ran.code == 2
-    assert ran.err == "pytriton-host: --plugins-dir /no/such is no folder; correct it or make one\n"
+    assert ran.err == "pytriton-host: --plugins-dir /no/such is not a folder; correct it or create one\n"

@@ -259,7 +259,7 @@ def test_a_breakpoint_where_an_installed_plugin_is_imported(tmp_path: Path) -> N
         (["model.py:waits", "x=@-"], 2, "@-: standard input belongs to pdb; write a file's name"),
         (["model.py:waits", "--model-version", "2"], 2, "model.py:waits has no version 2; it has waits version 1"),
         (["model.py:waits", "1,2"], 2, "'1,2' is not NAME=VALUE"),
-        (["nowhere.py"], 2, "nowhere.py is no file"),
+        (["nowhere.py"], 2, "nowhere.py is not a file"),
         (["broken.py"], 1, "import: "),
         (["model.py:waits", "x=1", "--profile", "."], 2, "--profile"),
     ],

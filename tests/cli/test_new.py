@@ -72,7 +72,7 @@ def test_the_model_of_a_project_is_served(called: Called, tmp_path: Path) -> Non
 def test_a_name_that_is_none_is_refused(called: Called, name: str) -> None:
     ran = called("new", "--", name)
     assert ran.code == 2
-    assert "is no name of a project" in ran.err
+    assert "invalid project name" in ran.err
     assert len(ran.err.splitlines()) == 1
 
 
@@ -81,7 +81,7 @@ def test_nothing_is_overwritten(called: Called, tmp_path: Path) -> None:
     (tmp_path / "acme-mean" / "mine").touch()
     ran = called("new", "acme-mean")
     assert ran.code == 2
-    assert "is there already" in ran.err
+    assert "already exists" in ran.err
 
 
 def test_dir_says_where(called: Called, tmp_path: Path) -> None:

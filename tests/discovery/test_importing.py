@@ -1,4 +1,4 @@
-"""References that lead somewhere and all that do not; each mistake is told apart from the others."""
+"""Valid references and invalid ones; each mistake has its own message."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_an_import_that_raises_says_what_and_where(folder: Path, source: str, ex
 
 
 def test_a_missing_file_and_a_missing_attribute(folder: Path) -> None:
-    with pytest.raises(DiscoveryError, match=r"nothing.py is no file"):
+    with pytest.raises(DiscoveryError, match=r"nothing.py is not a file"):
         import_reference("nothing.py")
     (folder / "acme_empty.py").write_text("")
     with pytest.raises(DiscoveryError, match="acme_empty has no 'add'"):
@@ -88,7 +88,7 @@ def test_a_missing_file_and_a_missing_attribute(folder: Path) -> None:
 
 def test_a_file_that_would_hide_an_imported_module(folder: Path) -> None:
     (folder / "json.py").write_text("")
-    with pytest.raises(DiscoveryError, match="a module named json is imported already; give the file another name"):
+    with pytest.raises(DiscoveryError, match="a module named json is already imported; give the file another name"):
         import_reference(str(folder / "json.py"))
 
 
@@ -170,4 +170,4 @@ def test_a_file_that_hides_a_module_all_the_same_is_told(beside: Path, monkeypat
     import_reference(str(beside / "acme_model.py"))
     (note,) = [note for note in notes(str(beside / "acme_model.py")) if "acme_utils" in note]
     assert note.startswith(f"{beside / 'acme_utils.py'} hides the module acme_utils (")
-    assert note.endswith("); rename it, or take its folder from PYTHONPATH")
+    assert note.endswith("); rename it, or remove its folder from PYTHONPATH")

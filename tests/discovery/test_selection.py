@@ -39,7 +39,7 @@ def test_names_of_plugins_and_distributions(wanted: list[str], expected: list[Mo
 
 
 def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
-    with pytest.raises(ConfigError, match="no model plugin is called resnt; did you mean resnet"):
+    with pytest.raises(ConfigError, match="no model plugin named resnt; did you mean resnet"):
         select_models(FOUND, ["resnt"])
 
 
@@ -47,18 +47,16 @@ def test_disabling_what_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -
     logging.getLogger("pytriton").propagate = True
     with caplog.at_level(logging.WARNING, "pytriton.discovery"):
         warn_of_unknown(["bret", "resnet"], FOUND)
-    assert [record.message for record in caplog.records] == [
-        "disabled is bret, and no plugin is called so; did you mean bert?"
-    ]
+    assert [record.message for record in caplog.records] == ["disable: no plugin named bret; did you mean bert?"]
 
 
 def test_two_plugins_of_one_name_are_both_named() -> None:
-    said = plugin_conflicts(FOUND)
-    assert set(said) == {RESNET.label, OTHER.label}
-    text = said[RESNET.label]
+    problems = plugin_conflicts(FOUND)
+    assert set(problems) == {RESNET.label, OTHER.label}
+    text = problems[RESNET.label]
     assert "'resnet' comes from Acme_Models 1.0 (acme.resnet) and other 2.0 (other.resnet)" in text
     assert "--no-plugin other" in text
-    assert said[OTHER.label] == f"its name is also that of {RESNET.label}; see the error there"
+    assert problems[OTHER.label] == f"its name is also that of {RESNET.label}; see the error there"
     assert plugin_conflicts(select_models(FOUND, (), ["other"])) == {}
 
 
@@ -74,12 +72,12 @@ def test_requirements_that_are_met() -> None:
 
 
 @pytest.mark.parametrize(
-    ("requirement", "said"),
+    ("requirement", "message"),
     [
-        ("acme-nowhere>=1.2", "required is acme-nowhere>=1.2, and it is not installed; run: pip install"),
-        ("numpy>=999", "required is numpy>=999, and numpy .* is installed; run: pip install 'numpy>=999'"),
+        ("acme-nowhere>=1.2", "require acme-nowhere>=1.2: it is not installed; run: pip install"),
+        ("numpy>=999", "require numpy>=999: numpy .* is installed; run: pip install 'numpy>=999'"),
     ],
 )
-def test_requirements_that_are_not(requirement: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_requirements_that_are_not(requirement: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         check_requirements([requirement])

@@ -101,7 +101,7 @@ def test_choose_passes_over_a_failure_when_told_to() -> None:
     caller = caller_of(bad=Raises(), wrong=Returns("text"), good=Returns(1))
     assert calls.choose(caller, ARGUMENTS, int, failures.append) == Answer(1, "good")
     assert [failure.plugin for failure in failures] == ["bad", "wrong"]
-    assert failures[1].message == "answered 'text'; it must return int or None"
+    assert failures[1].message == "returned 'text'; it must return int or None"
 
 
 def test_edit_hands_each_plugin_the_value_of_the_one_before() -> None:
@@ -183,7 +183,7 @@ def test_add_marks_a_failing_plugin_broken_and_takes_nothing_of_it() -> None:
     assert gathered.answers == (Answer("z", "b"),)
     assert [(failure.plugin, failure.message) for failure in gathered.broken] == [
         ("a", "raised RuntimeError: half way"),
-        ("c", "answered 1; it must return str or None"),
+        ("c", "returned 1; it must return str or None"),
     ]
 
 
@@ -191,7 +191,7 @@ def test_add_names_both_plugins_of_a_conflict() -> None:
     gathered = calls.add(caller_of(a=Yields("x", "y"), b=Yields("x", "z", "z")), ARGUMENTS, str, str)
     assert gathered.answers == (Answer("y", "a"),)
     assert [(failure.plugin, failure.message) for failure in gathered.broken] == [
-        ("b", "adds x, and so does hook plugin a: neither is taken"),
+        ("b", "adds x, and so does hook plugin a: neither is used"),
         ("b", "adds z twice"),
     ]
 
@@ -201,13 +201,13 @@ def test_check_asks_all_and_takes_an_exception_as_a_failed_verdict() -> None:
     assert calls.check(caller, ARGUMENTS) == [
         ("a", Verdict(True)),
         ("bad", Verdict(False, r"ask raised RuntimeError: no way\x1b[31m")),
-        ("wrong", Verdict(False, "ask answered True; it must return Verdict or None")),
+        ("wrong", Verdict(False, "ask returned True; it must return Verdict or None")),
     ]
 
 
 def test_tell_reaches_everyone_whatever_they_do() -> None:
     failures: list[Failure] = []
-    calls.tell(caller_of(a=Returns(1), bad=Raises(), c=Returns(None)), ARGUMENTS, failures.append)
+    calls.notify(caller_of(a=Returns(1), bad=Raises(), c=Returns(None)), ARGUMENTS, failures.append)
     assert [failure.plugin for failure in failures] == ["bad"]
 
 

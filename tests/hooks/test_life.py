@@ -52,7 +52,7 @@ COMMAND_LINE = ["add_commands"]
 
 @attrs.frozen
 class Log:
-    """What every_hook.py wrote down."""
+    """The log of every_hook.py."""
 
     file: Path
 

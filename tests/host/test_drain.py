@@ -129,7 +129,7 @@ def test_a_drain_of_something_else_than_seconds(fields: dict[str, object]) -> No
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ("8", " answered 8; it must return Drain or None; fix or uninstall it"),
+        ("8", " returned 8; it must return Drain or None; fix or uninstall it"),
         (
             "Drain(0, -1)",
             " raised ValueError: Drain: timeout is -1; write a number of seconds from 0 up; fix or uninstall it",

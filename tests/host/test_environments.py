@@ -84,7 +84,7 @@ def test_list_shows_it_with_its_interpreter(config: Path, other: Path) -> None:
     ("python", "said"),
     [
         ("/nowhere/python", "environment /nowhere/python cannot be run: No such file or directory"),
-        ("/bin/true", "environment /bin/true is no Python 3.10 or newer: it said nothing"),
+        ("/bin/true", "environment /bin/true is not Python 3.10 or newer: no output"),
     ],
 )
 def test_an_interpreter_that_is_none(python: str, said: str, tmp_path: Path) -> None:
@@ -105,4 +105,4 @@ def test_an_environment_without_our_package(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("PYTHONPATH", raising=False)
     done = call_host("serve", "--config", str(file))
     assert done.returncode == 2
-    assert "it lacks pytriton_plugins and numpy; run: " in done.stderr
+    assert "pytriton_plugins and numpy not installed; run: " in done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytriton_plugins.text import RECORD
+from pytriton_plugins.text import RECORD_START
 from pytriton_plugins.worker.log import MarkedLines
 from tests.support.backend.worker_events import events
 
@@ -121,7 +121,7 @@ def test_a_group_of_exceptions_is_one_error(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_a_message_holds_no_marks_of_others(caplog: pytest.LogCaptureFixture) -> None:
-    forged = "x" * 8150 + f"{RECORD}ERROR pytriton.host: the disk is full"
+    forged = "x" * 8150 + f"{RECORD_START}ERROR pytriton.host: the disk is full"
     assert {level for level, _ in events(caplog, logged(logging.INFO, f"{forged}\n{forged}"))} == {"INFO"}
 
 

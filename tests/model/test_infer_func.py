@@ -1,4 +1,4 @@
-"""What `@infer_func` stores, and the sentence for each mistake in a declaration."""
+"""The declaration that `@infer_func` stores, and the message for each mistake in one."""
 
 from __future__ import annotations
 
@@ -410,25 +410,25 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
      "bad_tensor: parameter 'a': Tensor: the first positional argument is the name, not <class 'numpy.float32'>; "
      'write Tensor("image", np.uint8, (-1, -1, 3)), or keywords inside Annotated: Tensor(dtype=…, shape=…)'),
     (lambda: mark(tensor_itself, outputs=[S]), "tensor_itself: parameter 'a' "),
-    (lambda: mark(plain, **LISTS), "plain: parameter 'b' is no input (inputs: a); declare it as one or remove it"),
+    (lambda: mark(plain, **LISTS), "plain: parameter 'b' is not an input (inputs: a); declare it as one or remove it"),
     (lambda: mark(with_default, **LISTS),
-     "with_default: parameter 'temperature' is no input (inputs: a); declare it as one or remove it"),
+     "with_default: parameter 'temperature' is not an input (inputs: a); declare it as one or remove it"),
     (lambda: mark(half_annotated),
-     "half_annotated: parameter 'b' is no input (inputs: a); declare it as one or remove it"),
+     "half_annotated: parameter 'b' is not an input (inputs: a); declare it as one or remove it"),
     (lambda: mark(f_a, inputs=[A, B], outputs=[S]),
      "f_a: no parameter takes input 'b'; add a parameter b, or **inputs"),
     (lambda: mark(positional_only, **LISTS),
      "positional_only: parameter 'a' is positional-only; inputs come by name, remove the /"),
     (lambda: mark(starred, **LISTS),
-     "starred: parameter 'arrays' with * gets nothing, for inputs come by name; write **inputs to take them all"),
-    (lambda: mark(everything, outputs=[S]), "everything: **inputs says no names; write inputs=[Tensor("),
+     "starred: parameter 'arrays' with * gets nothing: inputs come by name; write **inputs to take all"),
+    (lambda: mark(everything, outputs=[S]), "everything: **inputs does not name the inputs; write inputs=[Tensor("),
     (lambda: mark(two_contexts), "two_contexts: parameters ctx and more are both Context; keep one of them"),
     (lambda: mark(hidden_context),
      "hidden_context: parameter 'ctx' cannot be resolved (name 'Hidden' is not defined); "
      "move that name to module level, out of functions and TYPE_CHECKING"),
     (lambda: mark(context_by_place),
      "context_by_place: parameter 'ctx' is positional-only; inputs come by name, remove the /"),
-    (lambda: mark(contexts), "contexts: parameter 'ctx' with * gets nothing, for inputs come by name"),
+    (lambda: mark(contexts), "contexts: parameter 'ctx' with * gets nothing: inputs come by name"),
     (lambda: mark(only_context),
      'only_context: it has no inputs; write inputs=[Tensor("input", np.float32, (-1,))]'),
     (lambda: mark(context_and_all, inputs=[Tensor("it", np.uint8, (1,), arg="ctx")], outputs=[S]),
@@ -436,28 +436,28 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: mark(only_context, inputs=[Tensor("ctx", np.uint8, (1,))]),
      "only_context: input 'ctx' and the Context both go to parameter 'ctx'; rename the parameter"),
     (lambda: mark(one_request, **LISTS),
-     "one_request: parameter 'request' is no list of requests; write request: list[Request]"),
+     "one_request: parameter 'request' is not a list of requests; write request: list[Request]"),
     (lambda: mark(one_request_beside, **LISTS),
-     "one_request_beside: parameter 'request' is no list of requests; write request: list[Request]"),
+     "one_request_beside: parameter 'request' is not a list of requests; write request: list[Request]"),
     (lambda: mark(requests_by_place, **LISTS),
      "requests_by_place: parameter 'requests' is positional-only; inputs come by name, remove the /"),
     (lambda: mark(requests_and_inputs, **LISTS),
-     "requests_and_inputs: parameter 'a' stands beside requests: list[Request]; the inputs are in there"),
+     "requests_and_inputs: parameter 'a' stands beside requests: list[Request], which holds the inputs; remove it"),
     (lambda: mark(requests_and_all, **LISTS),
-     "requests_and_all: parameter 'inputs' stands beside requests: list[Request]; the inputs are in there"),
+     "requests_and_all: parameter 'inputs' stands beside requests: list[Request], which holds the inputs; remove it"),
     (lambda: mark(two_lists, **LISTS),
      "two_lists: parameters requests and more are both list[Request]; keep one of them"),
     (lambda: mark(hidden_requests, **LISTS),
      "hidden_requests: parameter 'requests' cannot be resolved (name 'Hidden' is not defined); move that name"),
     (lambda: mark(tuple_of_requests, **LISTS),
-     "tuple_of_requests: parameter 'requests' is no list of requests; write requests: list[Request]"),
+     "tuple_of_requests: parameter 'requests' is not a list of requests; write requests: list[Request]"),
     (lambda: mark(with_requests, outputs=[S]),
-     "with_requests: list[Request] says no names; write inputs=[Tensor("),
+     "with_requests: list[Request] does not name the inputs; write inputs=[Tensor("),
     (lambda: mark(with_requests, inputs=[A]), "with_requests: it has no outputs; write outputs=["),
     (lambda: mark(requests_generator, **LISTS),
-     "requests_generator: what yields answers one request at a time; take the inputs by name instead of list[Request]"),
+     "requests_generator: a generator answers one request at a time; take the inputs by name instead of list[Request]"),
     (lambda: mark(requests_async_generator, **LISTS),
-     "requests_async_generator: what yields answers one request at a time; take the inputs by name"),
+     "requests_async_generator: a generator answers one request at a time; take the inputs by name"),
     (lambda: mark(f_a, inputs=[Tensor("images:0", np.uint8, (-1,))], outputs=[S]),
      "f_a: the name 'images:0' of input 'images:0' cannot be a parameter; "
      "write Tensor('images:0', …, arg=\"images_0\"), or take **inputs"),
@@ -483,14 +483,14 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
      "unnamed_return: the return annotation has no output name; "
      'write Annotated[np.ndarray, Tensor("sum", np.float32, (-1,))]'),
     (lambda: mark(field_without),
-     "field_without: TypedDict NoTensor, field 'total' declares no tensor; "
+     "field_without: TypedDict NoTensor, field 'total' does not declare a tensor; "
      "write total: Annotated[np.ndarray, Tensor(dtype=np.float32, shape=(-1,))]"),
     (lambda: mark(field_renamed),
      "field_renamed: TypedDict OtherName, field 'total' names its tensor 'sum'; "
-     "leave the name out, the field's is taken"),
+     "remove that name, the field's is used"),
     (lambda: mark(two_tensors), "two_tensors: parameter 'a' has 2 tensors; write one"),
     (lambda: mark(wrong_arg),
-     "wrong_arg: parameter 'a' is annotated with arg='y'; leave arg= out, it goes by its own name"),
+     "wrong_arg: parameter 'a' is annotated with arg='y'; remove arg=, the input has the name of its parameter"),
     (lambda: mark(required),
      "required: input 'a' is optional and its parameter has no default; write a=None"),
     (lambda: mark(f_a, inputs=[A], outputs=[Tensor("s", np.uint8, (1,), optional=True)]),
@@ -505,15 +505,15 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
      "f_a: input 'a\\n' has control characters in its name; remove them"),
     *(
         (lambda name=name: mark(f_a, name=name, **LISTS),
-         f'f_a: {name!r} is no model name; write name="…" of 1 to 64 of A-Z a-z 0-9 _ -, the first one no -')
+         f'f_a: invalid model name {name!r}; write name="…" with 1 to 64 of A-Z a-z 0-9 _ -, not beginning with -')
         for name in ("", "-x", "a b", "a/b", "../x", "a\n", "ä", "x" * 65, 3, b"x")
     ),
     (
         lambda: mark(f_a, name="pytriton_gate", **LISTS),
-        "f_a: 'pytriton_gate' begins like the daemon's own models; "
+        "f_a: model name 'pytriton_gate' is reserved for the daemon's own models; "
         'write name="…" that does not begin with pytriton_gate',
     ),
-    (lambda: mark(größe), "größe: 'größe' is no model name; write name="),
+    (lambda: mark(größe), "größe: invalid model name 'größe'; write name="),
     (lambda: infer_func(**LISTS)(lambda a: a),
      'a lambda has no name; write @infer_func(name="my_model", …) or use def'),
     *(
@@ -528,26 +528,26 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     ),
     *(
         (lambda value=value: mark(f_a, timeout=value, **LISTS),
-         f"f_a: timeout={value!r}; write seconds from 0.001 to 86400, or leave it out")
+         f"f_a: timeout={value!r}; write seconds from 0.001 to 86400, or omit it")
         for value in (0, -1, True, "3", 86401, float("nan"), float("inf"))
     ),
     (lambda: mark(f_a, retry_alone=1, **LISTS), "f_a: retry_alone=1; write True or False"),
     (lambda: mark(f_a, triton_config="x", **LISTS),
      'f_a: triton_config is a str; write a dict such as {"response_cache": {"enable": True}}'),
     (lambda: mark(f_a, triton_config={"x": np.float32(1)}, **LISTS),
-     "f_a: triton_config cannot be carried (Object of type float32 is not JSON serializable); use str, numbers"),
+     "f_a: triton_config cannot be written as JSON (Object of type float32 is not JSON serializable); use str"),
     (lambda: mark(f_a, triton_config={"response_cache": {"enable": True}}, **LISTS),
      "f_a: Triton's response cache compares the bytes of an input and not its shape, and input a can have the same"),
     (lambda: mark(f_a, triton_config={"instance_group": []}, **LISTS),
      "f_a: triton_config has 'instance_group', which the daemon writes itself; write workers=… instead"),
     *(
         (lambda function=function: mark(function, outputs=[S], inputs=[A], threads=2),
-         f"{function.__name__}: threads= is for a plain def; an async def takes max_concurrency=")
+         f"{function.__name__}: threads= is for a plain def; write max_concurrency= for an async def")
         for function in (plain_async, async_generator, Awaited)
     ),
     *(
         (lambda function=function: mark(function, outputs=[S], inputs=[A], max_concurrency=2),
-         f"{function.__name__}: max_concurrency= is for an async def; a plain def takes threads=")
+         f"{function.__name__}: max_concurrency= is for an async def; write threads= for a plain def")
         for function in (f_a, generator, Method)
     ),
     *(
@@ -569,7 +569,7 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: mark(StaticCall, **LISTS),
      "StaticCall: its __call__ is a staticmethod; write it as a plain def __call__(self, …)"),
     (lambda: mark(BadClose, **LISTS),
-     "BadClose: close is no method; write def close(self), or give it another name"),
+     "BadClose: close is not a method; write def close(self), or give it another name"),
     (lambda: mark(AsyncReady, **LISTS),
      "AsyncReady: is_ready() is async; write a plain def is_ready(self)"),
     (lambda: mark(AwaitedReady, **LISTS),
@@ -583,10 +583,10 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
 ]  # fmt: skip
 
 
-Said = tuple[str, int, str, str]
+Facts = tuple[str, int, str, str]
 """How it answers, its slots, and the parameters that get the context and the requests."""
 
-FORMS: list[tuple[Any, dict[str, Any], Said]] = [
+FORMS: list[tuple[Any, dict[str, Any], Facts]] = [
     (f_a, LISTS, ("plain", 1, "", "")),
     (f_a, {**LISTS, "threads": 3}, ("plain", 3, "", "")),
     (f_a, {**LISTS, "threads": 256}, ("plain", 256, "", "")),
@@ -610,17 +610,17 @@ FORMS: list[tuple[Any, dict[str, Any], Said]] = [
 ]
 
 
-@pytest.mark.parametrize(("marked", "arguments", "said"), FORMS, ids=lambda each: getattr(each, "__name__", None))
-def test_what_each_form_declares(marked: Any, arguments: dict[str, Any], said: Said) -> None:
+@pytest.mark.parametrize(("marked", "arguments", "facts"), FORMS, ids=lambda each: getattr(each, "__name__", None))
+def test_what_each_form_declares(marked: Any, arguments: dict[str, Any], facts: Facts) -> None:
     if isinstance(marked, type):
         marked = type(marked.__name__, (marked,), {})  # a subclass is not marked
     declaration = declared(mark(marked, **arguments))
-    assert (declaration.answers, declaration.slots, declaration.context, declaration.requests) == said
+    assert (declaration.answers, declaration.slots, declaration.context, declaration.requests) == facts
     assert declaration.inputs == (A,)
-    assert declaration.is_async is said[0].startswith("async")
-    assert declaration.streams is said[0].endswith("stream")
-    assert declaration.takes_requests is bool(said[3])
-    assert declaration.has_details is bool(said[2] or said[3])
+    assert declaration.is_async is facts[0].startswith("async")
+    assert declaration.streams is facts[0].endswith("stream")
+    assert declaration.takes_requests is bool(facts[3])
+    assert declaration.has_details is bool(facts[2] or facts[3])
 
 
 def test_requests_one_by_one_may_have_inputs_of_any_name_and_need_no_defaults() -> None:
@@ -687,10 +687,10 @@ def test_what_is_imported_for_type_checkers_only_is_told_to_move(parameters: str
 def test_a_mistake_is_one_sentence_where_it_is_made(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         make()
-    said = str(caught.value)
-    assert said.startswith(ON)
-    assert message in said
-    assert "\n" not in said
+    text = str(caught.value)
+    assert text.startswith(ON)
+    assert message in text
+    assert "\n" not in text
 
 
 ALL_ARGUMENTS = (
@@ -700,7 +700,7 @@ ALL_ARGUMENTS = (
 
 
 @pytest.mark.parametrize(
-    ("keyword", "said"),
+    ("keyword", "hint"),
     [
         ("output", "write outputs="),
         ("batch", "write max_batch_size="),
@@ -712,10 +712,10 @@ ALL_ARGUMENTS = (
         ("a", ALL_ARGUMENTS),
     ],
 )
-def test_an_unknown_keyword_is_told_what_was_meant(keyword: str, said: str) -> None:
+def test_an_unknown_keyword_is_told_what_was_meant(keyword: str, hint: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         infer_func(inputs=[A], **{keyword: 1})  # type: ignore[call-overload]
-    assert str(caught.value) == f"@infer_func: unknown argument {keyword!r}; {said}"
+    assert str(caught.value) == f"@infer_func: unknown argument {keyword!r}; {hint}"
 
 
 @pytest.mark.parametrize("given", ["add", [A], A, (A,)])

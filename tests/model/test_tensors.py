@@ -95,29 +95,29 @@ def test_python_bool_is_a_bool() -> None:
     [
         (int, "dtype int may mean 32 or 64 bits; write np.int32 or np.int64"),
         (float, "dtype float may mean 32 or 64 bits; write np.float32 or np.float64"),
-        (np.complex64, "dtype complex64 is none that Triton carries; write one of bool, np.uint8"),
-        (object, "dtype object is none that Triton carries"),
-        ("datetime64[s]", r"dtype datetime64\[s\] is none that Triton carries"),
+        (np.complex64, "Triton has no dtype complex64; write one of bool, np.uint8"),
+        (object, "Triton has no dtype object"),
+        ("datetime64[s]", r"Triton has no dtype datetime64\[s\]"),
         ("float", "dtype 'float' may mean 32 or 64 bits; write np.float32 or np.float64"),
         ("int", "dtype 'int' may mean 32 or 64 bits; write np.int32 or np.int64"),
         ("int_", "dtype 'int_' may mean 32 or 64 bits; write np.int32 or np.int64"),
         ("long", "dtype 'long' may mean 32 or 64 bits; write np.int32 or np.int64"),
         ("uint", "dtype 'uint' may mean 32 or 64 bits; write np.uint32 or np.uint64"),
-        ("FP32", "^'FP32' is no dtype; write np.float32$"),
-        ("TYPE_FP32", "^'TYPE_FP32' is no dtype; write np.float32$"),
-        ("INT64", "^'INT64' is no dtype; write np.int64$"),
-        ("TYPE_BOOL", "^'TYPE_BOOL' is no dtype; write bool$"),
-        ("BF16", "^'BF16' is no dtype; write \"bfloat16\"$"),
-        ("BYTES", "^'BYTES' is no dtype; write bytes or str$"),
-        ("TYPE_STRING", "^'TYPE_STRING' is no dtype; write bytes or str$"),
-        ("flaot32", "^'flaot32' is no dtype; write np.float32$"),
-        (LikeTorch(), "^torch.int64 is no dtype; write np.int64$"),
-        ("nothing", "^'nothing' is no dtype; write a numpy dtype such as np.float32, or bytes, str, bool$"),
-        ("f4,,", "'f4,,' is no dtype"),
-        (5, "5 is no dtype"),
-        (None, "None is no dtype"),
-        (np.float32(3), "is no dtype"),
-        ([("a", "f4")], "is no dtype"),
+        ("FP32", "^invalid dtype 'FP32'; write np.float32$"),
+        ("TYPE_FP32", "^invalid dtype 'TYPE_FP32'; write np.float32$"),
+        ("INT64", "^invalid dtype 'INT64'; write np.int64$"),
+        ("TYPE_BOOL", "^invalid dtype 'TYPE_BOOL'; write bool$"),
+        ("BF16", "^invalid dtype 'BF16'; write \"bfloat16\"$"),
+        ("BYTES", "^invalid dtype 'BYTES'; write bytes or str$"),
+        ("TYPE_STRING", "^invalid dtype 'TYPE_STRING'; write bytes or str$"),
+        ("flaot32", "^invalid dtype 'flaot32'; write np.float32$"),
+        (LikeTorch(), "^invalid dtype torch.int64; write np.int64$"),
+        ("nothing", "^invalid dtype 'nothing'; write a numpy dtype such as np.float32, or bytes, str, bool$"),
+        ("f4,,", "invalid dtype 'f4,,'"),
+        (5, "invalid dtype 5"),
+        (None, "invalid dtype None"),
+        (np.float32(3), "invalid dtype "),
+        ([("a", "f4")], "invalid dtype "),
     ],
 )
 def test_other_dtypes_are_refused(value: Any, message: str) -> None:
@@ -138,17 +138,17 @@ def test_shapes(shape: Any, stored: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        (3, r"Tensor 'x': shape 3 is no tuple; write shape=\(3,\)"),
-        (-1, r"Tensor 'x': shape -1 is no tuple; write shape=\(-1,\)"),
-        ((1.5,), r"Tensor 'x': shape \(1.5,\) is no tuple of whole numbers; write for example shape=\(-1, 3\)"),
-        ("33", "Tensor 'x': shape '33' is no tuple of whole numbers"),
-        ((True,), r"Tensor 'x': shape \(True,\) is no tuple of whole numbers"),
-        ({1, 2}, "is no tuple of whole numbers"),
-        ((None, 3), r"Tensor 'x': shape \(None, 3\) is no tuple of whole numbers"),
-        ((0,), r"Tensor 'x': dimension 0 in shape \(0,\); write -1 for any length, or a positive number"),
-        ((3, -2), r"Tensor 'x': dimension -2 in shape \(3, -2\); write -1 for any length"),
-        ((2**63,), "Tensor 'x': dimension 9223372036854775808 in shape"),
-        ((1,) * 8, "Tensor 'x': 8 dimensions; at most 7 are carried besides the batch axis"),
+        (3, r"Tensor 'x': shape 3 is not a tuple; write shape=\(3,\)"),
+        (-1, r"Tensor 'x': shape -1 is not a tuple; write shape=\(-1,\)"),
+        ((1.5,), r"Tensor 'x': shape \(1.5,\) is not a tuple of whole numbers; write for example shape=\(-1, 3\)"),
+        ("33", "Tensor 'x': shape '33' is not a tuple of whole numbers"),
+        ((True,), r"Tensor 'x': shape \(True,\) is not a tuple of whole numbers"),
+        ({1, 2}, "is not a tuple of whole numbers"),
+        ((None, 3), r"Tensor 'x': shape \(None, 3\) is not a tuple of whole numbers"),
+        ((0,), r"Tensor 'x': invalid dimension 0 in shape \(0,\); write -1 for any length, or a positive number"),
+        ((3, -2), r"Tensor 'x': invalid dimension -2 in shape \(3, -2\); write -1 for any length"),
+        ((2**63,), "Tensor 'x': invalid dimension 9223372036854775808 in shape"),
+        ((1,) * 8, "Tensor 'x': 8 dimensions; write at most 7, without the batch axis"),
     ],
 )
 def test_other_shapes_are_refused(shape: Any, message: str) -> None:
@@ -184,20 +184,20 @@ def test_what_is_wrong_or_missing_is_named(arguments: tuple[Any, ...], message: 
 
 
 @pytest.mark.parametrize(
-    ("keywords", "said"),
+    ("keywords", "message"),
     [
         ({"type": np.float32}, "Tensor: unknown argument 'type'; write dtype="),
         ({"dims": (-1,)}, "Tensor: unknown argument 'dims'; its arguments are name, dtype, shape, optional, arg"),
         ({"Shape": (-1,)}, "Tensor: unknown argument 'Shape'; write shape="),
     ],
 )
-def test_an_unknown_keyword_is_told_what_was_meant(keywords: dict[str, Any], said: str) -> None:
+def test_an_unknown_keyword_is_told_what_was_meant(keywords: dict[str, Any], message: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         Tensor("x", **keywords)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("arg", ["", 5])
 def test_arg_is_a_name(arg: Any) -> None:
-    with pytest.raises(DeclarationError, match=r"Tensor 'x': arg=.* is no parameter's name"):
+    with pytest.raises(DeclarationError, match=r"Tensor 'x': arg=.* is not the name of a parameter"):
         Tensor("x", np.float32, (-1,), arg=arg)

@@ -1,4 +1,4 @@
-"""What may stand in a `triton_config`, and for which models a response cache would be wrong."""
+"""Valid and invalid keys of a `triton_config`, and the models for which a response cache would be wrong."""
 
 from __future__ import annotations
 
@@ -61,23 +61,26 @@ def test_models_whose_answers_may_be_cached(model: ModelDeclaration) -> None:
 )
 def test_models_that_a_cache_would_answer_wrongly(model: ModelDeclaration, problem: str) -> None:
     assert config_problems(model) == []
-    (told,) = config_problems(replace(model, triton_config=CACHED))
-    assert told.startswith(problem)
+    (found,) = config_problems(replace(model, triton_config=CACHED))
+    assert found.startswith(problem)
 
 
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
         ({"instance_group": []}, "triton_config has 'instance_group', which the daemon writes itself; write workers=…"),
-        ({"batch_input": []}, "triton_config has 'batch_input', and no such tensor would come; leave it out"),
-        ({"backend": "python"}, "triton_config has 'backend', which the daemon writes itself; leave it out"),
+        (
+            {"batch_input": []},
+            "triton_config has 'batch_input', which is not supported: no such tensor would be added; remove it",
+        ),
+        ({"backend": "python"}, "triton_config has 'backend', which the daemon writes itself; remove it"),
         ({"responseCache": {}}, "triton_config has 'responseCache'; write 'response_cache'"),
         ({"sequence_batching": {}}, "triton_config has sequence_batching, which is not supported: the requests of a "),
     ],
 )
 def test_keys_that_are_not_for_authors(config: dict[str, Any], problem: str) -> None:
-    (told,) = config_problems(declared(x(3), **config))
-    assert told.startswith(problem)
+    (found,) = config_problems(declared(x(3), **config))
+    assert found.startswith(problem)
 
 
 INPUTS = {"x": {"dims": [2, 5], "zero_data": True}}
@@ -86,27 +89,27 @@ INPUTS = {"x": {"dims": [2, 5], "zero_data": True}}
 @pytest.mark.parametrize(
     ("sample", "problem"),
     [
-        ("zeros", "triton_config: model_warmup is no list of samples; write ["),
-        ({"inputs": INPUTS, "batch": 1}, "batch is none of its keys name, batch_size, count, inputs"),
+        ("zeros", "triton_config: model_warmup is not a list of samples; write ["),
+        ({"inputs": INPUTS, "batch": 1}, "unknown key batch; the keys are name, batch_size, count, inputs"),
         ({"inputs": INPUTS, "batch_size": 65}, "batch_size is 65; write a whole number from 1 to 64"),
         ({"inputs": INPUTS, "count": 0}, "count is 0; write a whole number from 1 up"),
         ({}, 'it has no inputs; write "inputs": {"x": {'),
         ({"inputs": {}}, "input x is missing"),
-        ({"inputs": {**INPUTS, "z": {}}}, "z is no input; the inputs are x, y"),
-        ({"inputs": {"x": 1}}, 'input x: it is no table; write {"dims": [3], "zero_data": True}'),
+        ({"inputs": {**INPUTS, "z": {}}}, "z is not an input; the inputs are x, y"),
+        ({"inputs": {"x": 1}}, 'input x: it is not a table; write {"dims": [3], "zero_data": True}'),
         ({"inputs": {"x": {"zero_data": True}}}, "input x: dims is []; write lengths that fit [2, -1]"),
         ({"inputs": {"x": {**INPUTS["x"], "dims": [3, 5]}}}, "input x: dims is [3, 5]; write lengths that fit"),
         ({"inputs": {"x": {**INPUTS["x"], "dims": [2, -1]}}}, "input x: dims is [2, -1]; write lengths that fit"),
         ({"inputs": {"x": {"dims": [2, 5]}}}, "input x: write one of zero_data and random_data, with the value true"),
-        ({"inputs": {"x": {**INPUTS["x"], "data_type": "TYPE_FP64"}}}, "input x: data_type is TYPE_FP64, declared is "),
+        ({"inputs": {"x": {**INPUTS["x"], "data_type": "TYPE_FP64"}}}, "input x: data_type is TYPE_FP64; write "),
         ({"inputs": {"x": {"dims": [2, 5], "input_data_file": "x"}}}, "input x: input_data_file is not supported; "),
     ],
 )
 def test_samples_with_mistakes(sample: Any, problem: str) -> None:
     model = declared(x(2, -1), x(name="y", optional=True), model_warmup=[sample])
     where = "" if isinstance(sample, str) else "triton_config: model_warmup: sample 1: "
-    (told,) = config_problems(model)
-    assert told.startswith(where + problem)
+    (found,) = config_problems(model)
+    assert found.startswith(where + problem)
 
 
 @pytest.mark.parametrize("kind", ["zero_data", "random_data"])

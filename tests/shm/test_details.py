@@ -45,7 +45,7 @@ def test_flags_are_read_where_they_are_written(count: int) -> None:
 @pytest.mark.parametrize("length", range(len(DETAILS) - 5))
 def test_details_that_are_cut_are_refused(length: int) -> None:
     """The last five bytes have no meaning."""
-    with pytest.raises(ProtocolError, match="channel: details of requests that cannot be read: "):
+    with pytest.raises(ProtocolError, match="channel: details of requests cannot be read: "):
         read_details(memoryview(DETAILS[:length]), 0)
 
 

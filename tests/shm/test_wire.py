@@ -156,7 +156,7 @@ def test_a_request_block_of_more_outputs_than_a_word_has_bits() -> None:
 def test_a_request_block_of_another_form_is_refused(position: int, value: bytes, length: int) -> None:
     block = bytearray(golden("request", "block"))
     block[position : position + len(value)] = value
-    with pytest.raises(ProtocolError, match="no request block of version 1 at offset 0"):
+    with pytest.raises(ProtocolError, match="request block at offset 0 is not of version 1"):
         wire.unpack_request_block(memoryview(block), 0, length)
 
 
@@ -165,7 +165,7 @@ def test_a_request_block_whose_counts_do_not_fit_is_refused(position: int, count
     """Of requests (12) and of inputs (16)."""
     block = bytearray(golden("request", "block"))
     block[position : position + 4] = count.to_bytes(4, "little")
-    with pytest.raises(ProtocolError, match="a request block of 288 bytes for"):
+    with pytest.raises(ProtocolError, match="request block has 288 bytes for"):
         wire.unpack_request_block(memoryview(block), 0, 288)
 
 
@@ -178,8 +178,8 @@ def test_an_unknown_outcome_is_written() -> None:
 
 
 def test_a_response_block_with_parameters_is_written() -> None:
-    said: list[tuple[str, Value]] = [("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)]
-    parameters = [response_parameter(0, name, value) for name, value in said]
+    values: list[tuple[str, Value]] = [("text", "é"), ("whole", -7), ("yes", True), ("part", 0.5)]
+    parameters = [response_parameter(0, name, value) for name, value in values]
     assert wire.response_block(OUTCOMES, OUTPUTS, parameters) == golden("response", "told")
 
 

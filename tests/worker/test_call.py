@@ -15,7 +15,7 @@ import pytest
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.thrown import name_of, traced
+from pytriton_plugins.text.exceptions import name_of, traced
 from pytriton_plugins.worker.calling.errors import MAX_TEXT, failure_of, one_line
 from pytriton_plugins.worker.calling.runner import Batch, CallPlan, Outcome, RequestFailure, run_batch
 

@@ -275,9 +275,9 @@ class TestSet:
             ("\ud800", 1, "name is '\\ud800'; write a text"),
             ("a", 2**63, "'a' is 9223372036854775808; write a whole number of 64 bits"),
             ("a", -(2**63) - 1, "write a whole number of 64 bits"),
-            ("a", "é" * 2049, "'a' has 4098 bytes; write at most 4096, none of them 0"),
-            ("a", "b\0", "'a' has 2 bytes; write at most 4096, none of them 0"),
-            ("a", "\ud800", "'a' is no text that UTF-8 can carry"),
+            ("a", "é" * 2049, "'a' has 4098 bytes; write at most 4096, without zero bytes"),
+            ("a", "b\0", "'a' has 2 bytes; write at most 4096, without zero bytes"),
+            ("a", "\ud800", "'a' is not valid UTF-8"),
             ("a", None, "'a' is a NoneType; write a str, int, float or bool"),
             ("a", b"b", "'a' is a bytes; write a str"),
             ("a", [1], "'a' is a list; write a str"),
@@ -488,6 +488,6 @@ def test_damaged_details_fail_what_looks_at_them_and_nothing_else(damage: str) -
             (answer,) = outputs(channel.answered())
             if number < 0:
                 assert answer[0] == "INTERNAL"
-                assert answer[1].startswith("ProtocolError: channel: details of requests that cannot be read: ")
+                assert answer[1].startswith("ProtocolError: channel: details of requests cannot be read: ")
             else:
                 assert answer == [[number]]

@@ -119,9 +119,9 @@ WRONG: dict[str, tuple[Use, type[Exception], str]] = {
     "the label model": (
         lambda metrics: metrics.counter("hits", model="m"),
         ValueError,
-        "counter hits: label model: the host sets it; write another name",
+        "counter hits: label model: the daemon sets it; write another name",
     ),
-    "the label le": (lambda metrics: metrics.counter("hits", le="1"), ValueError, "label le: it is a histogram's own"),
+    "the label le": (lambda metrics: metrics.counter("hits", le="1"), ValueError, "label le: histograms use it"),
     "a label with two underscores": (lambda metrics: metrics.gauge("a", **{"__x": "1"}), ValueError, "label '__x': "),
     "a label with a hyphen": (lambda metrics: metrics.gauge("a", **{"a-b": "1"}), ValueError, "label 'a-b': write a"),
     "a label that is a number": (
@@ -221,7 +221,7 @@ def test_the_prefix_is_turned_off_for_names_that_nobody_else_has(told: Told) -> 
     with pytest.raises(ValueError, match="gauge acme_hits: there is a counter acme_hits; write another name"):
         plain.gauge("acme_hits")
     for name in ("nv_inference_count", "pytriton_workers", "pytriton_model_acme_hits"):
-        with pytest.raises(ValueError, match=f"metric '{name}': names that begin with nv_ or pytriton_ are taken"):
+        with pytest.raises(ValueError, match=f"metric '{name}': names that begin with nv_ or pytriton_ are reserved"):
             plain.counter(name)
     assert type(prefixed.counter("nv_inference_count")) is type(plain.counter("other"))
 

@@ -1,4 +1,4 @@
-"""The model `add_sub`; runs in its worker."""
+"""The model `add_sub`."""
 
 from __future__ import annotations
 

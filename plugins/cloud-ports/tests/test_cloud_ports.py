@@ -50,7 +50,7 @@ def test_no_other_port_when_that_one_is_taken(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "8000.0"])
 def test_a_value_that_is_no_port_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", text)
-    with pytest.raises(HookError, match=re.escape(f"the variable PORT is {text!r}; it must be a port")):
+    with pytest.raises(HookError, match=re.escape(f"variable PORT is {text!r}; write a port")):
         chosen()
 
 

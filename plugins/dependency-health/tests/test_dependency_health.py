@@ -74,8 +74,8 @@ def test_a_bad_status(server: str) -> None:
 
 
 def test_nobody_there(closed: str, server: str) -> None:
-    said = reason(urls=[f"http://{closed}/"], addresses=[closed, server])
-    assert said == f"http://{closed}/: [Errno 111] Connection refused; {closed}: [Errno 111] Connection refused"
+    found = reason(urls=[f"http://{closed}/"], addresses=[closed, server])
+    assert found == f"http://{closed}/: [Errno 111] Connection refused; {closed}: [Errno 111] Connection refused"
 
 
 def test_no_answer_in_time(silent: str) -> None:

@@ -1,4 +1,4 @@
-"""The model `file_type`: Magika, loaded once in each worker; runs there."""
+"""The model `file_type`: Magika, loaded once in each worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FileType:
     """Tells the type of each row's content."""
 
     def __init__(self) -> None:
-        # Imported here: it loads the ONNX runtime, which only a worker that serves has use for.
+        # Imported here: it loads the ONNX runtime, which only a worker that serves needs.
         from magika import Magika
 
         self._magika = Magika()

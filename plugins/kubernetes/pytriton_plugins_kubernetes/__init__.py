@@ -1,4 +1,7 @@
-"""A pod's grace period and memory limit, and a file that holds ready back; runs in the daemon's process."""
+"""A pod's grace period and memory limit, and a file that makes the daemon not ready.
+
+All hooks run in the daemon's process.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +14,28 @@ from typing import Any
 import attrs
 
 from pytriton_plugins import hookimpl
-from pytriton_plugins.config.host_config import END_SECONDS, SHORTEST_DRAIN
-from pytriton_plugins.limits import container_memory
+from pytriton_plugins.limits import END_SECONDS, MIN_DRAIN_TIMEOUT, container_memory
 from pytriton_plugins.values import MIB, Drain, ShmPolicy, Verdict
+from pytriton_plugins_kubernetes.not_ready_file import objection
 from pytriton_plugins_kubernetes.options import Options
-from pytriton_plugins_kubernetes.switch import objection
 
 GRACE_PERIOD = "POD_TERMINATION_GRACE_PERIOD"
 MEMORY_LIMIT = "POD_MEMORY_LIMIT"
 
 ROOT = Path("/")
-"""Where the limits of the container are read, below ``sys`` and ``proc``."""
+"""The folder of ``sys`` and ``proc``, which have the limits of the container."""
 
 _LOG = logging.getLogger("pytriton.kubernetes")
 
 
 @hookimpl
 def pytriton_choose_drain(default: Drain, settings: Mapping[str, Any]) -> Drain | None:
-    """The pod's grace period; the daemon gives requests in flight all that it leaves."""
-    Options.of(settings), memory_limit()  # what is wrong with them ends the start here, before anything runs
+    """The pod's grace period; what it leaves is the drain timeout."""
+    Options.of(settings), memory_limit()  # a mistake in them ends the start here, before anything runs
     pod = _number(GRACE_PERIOD, "whole seconds, the same as terminationGracePeriodSeconds")
     if pod is None:
         return None
-    timeout = min(default.timeout, SHORTEST_DRAIN)
+    timeout = min(default.timeout, MIN_DRAIN_TIMEOUT)
     needed = default.delay + timeout + END_SECONDS
     if pod < needed:
         raise ValueError(
@@ -46,7 +48,7 @@ def pytriton_choose_drain(default: Drain, settings: Mapping[str, Any]) -> Drain 
 
 @hookimpl
 def pytriton_choose_shm_policy(default: ShmPolicy, settings: Mapping[str, Any]) -> ShmPolicy | None:
-    """A part of the memory limit for each model; nothing without a limit."""
+    """A part of the memory limit for each model; None without a limit."""
     limit, options = memory_limit(), Options.of(settings)
     if limit is None:
         return None
@@ -62,26 +64,26 @@ def pytriton_check_readiness(settings: Mapping[str, Any]) -> Verdict | None:
 
 @hookimpl
 def pytriton_on_host_start(settings: Mapping[str, Any]) -> None:
-    """Say what was taken from where."""
+    """Log which limits are used and where they come from."""
     options, limit, pod = Options.of(settings), memory_limit(), os.environ.get(GRACE_PERIOD)
     grace = f"a grace period of {pod} s from {GRACE_PERIOD}" if pod else f"no grace period ({GRACE_PERIOD} is not set)"
-    memory = "no memory limit (there is none)"
+    memory = "no memory limit"
     if limit is not None:
         memory = f"a memory limit of {limit[0] / MIB:.1f} MiB from {limit[1]}"
         models = f"{options.models} model{'' if options.models == 1 else 's'}"
         memory += f", {options.share:g} of it for the shared memory of {models}"
-    file = f"{options.not_ready_file} from {options.named_by}"
-    level = logging.INFO if pod or limit is not None else logging.DEBUG  # there is no pod
-    _LOG.log(level, "taken: %s; %s; the file that holds ready back, %s", grace, memory, file)
-    if left := objection(options.not_ready_file):  # in a volume it outlives the container that made it
-        _LOG.warning("%s, from before this start; not ready until it is removed", left.reason)
+    file = f"{options.not_ready_file} from {options.source}"
+    level = logging.INFO if pod or limit is not None else logging.DEBUG  # DEBUG outside a pod
+    _LOG.log(level, "using %s; %s; not-ready file %s", grace, memory, file)
+    if old := objection(options.not_ready_file):  # in a volume it outlives the container that made it
+        _LOG.warning("%s since before this start: not ready until it is removed", old.reason)
 
 
 def memory_limit() -> tuple[int, str] | None:
-    """Bytes that the container may use, and who says so; None without a limit."""
-    named = _number(MEMORY_LIMIT, "bytes, as the resourceFieldRef limits.memory gives them")
-    if named:
-        return named, MEMORY_LIMIT
+    """Bytes that the container may use, and the source of that limit; None without a limit."""
+    variable = _number(MEMORY_LIMIT, "bytes, as the resourceFieldRef limits.memory gives them")
+    if variable:
+        return variable, MEMORY_LIMIT
     limit = container_memory(ROOT)
     return None if limit is None else (limit, "the container's cgroup")
 
@@ -90,5 +92,5 @@ def _number(variable: str, meaning: str) -> int | None:
     """The variable's value; None where it is not set, or empty."""
     text = os.environ.get(variable, "")
     if text and not (text.isascii() and text.isdecimal()):
-        raise ValueError(f"the variable {variable} is {text!r}; it must be {meaning}")
+        raise ValueError(f"variable {variable} is {text!r}; write {meaning}")
     return int(text) if text else None

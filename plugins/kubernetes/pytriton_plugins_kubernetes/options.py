@@ -1,4 +1,4 @@
-"""The settings of the plugin, checked; runs in the daemon's process."""
+"""The settings of the plugin, checked."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _KEYS = ("share", "models", "not_ready_file")
 
 @attrs.frozen
 class Options:
-    """``share`` of the memory limit among ``models``; ``named_by`` says who named the file."""
+    """``share`` of the memory limit among ``models``; ``source`` says where the file's path was set."""
 
     share: float
     models: int
     not_ready_file: str
-    named_by: str
+    source: str
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Options:
-        """What the table of the plugin and the variable say; ValueError for what makes no sense."""
+        """The options of the plugin's table and of the variable; raises ValueError for an invalid one."""
         unknown = next((key for key in settings if key not in _KEYS), None)
         if unknown is not None:
-            raise ValueError(f"{TABLE}: {unknown!r} is no setting; they are {', '.join(_KEYS)}")
+            raise ValueError(f"{TABLE}: unknown key {unknown!r}; the keys are {', '.join(_KEYS)}")
         share, models = settings.get("share", 0.5), settings.get("models", 1)
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
             raise ValueError(f"{TABLE}: share is {share!r}; write a number above 0, at most 1")
@@ -37,12 +37,12 @@ class Options:
 
 
 def _file(settings: Mapping[str, Any]) -> tuple[str, str]:
-    """The path, and who named it."""
-    file, by = settings.get("not_ready_file", "/tmp/pytriton-not-ready"), "the default"
+    """The path of the file, and where it was set."""
+    file, source = settings.get("not_ready_file", "/tmp/pytriton-not-ready"), "the default"
     if "not_ready_file" in settings:
-        by = f"{TABLE} not_ready_file"
+        source = f"{TABLE} not_ready_file"
     if os.environ.get(NOT_READY_FILE):
-        file, by = os.environ[NOT_READY_FILE], NOT_READY_FILE
+        file, source = os.environ[NOT_READY_FILE], NOT_READY_FILE
     if not isinstance(file, str) or not file.startswith("/") or not file.isprintable():
-        raise ValueError(f"{by} is {file!r}; write an absolute path of printable characters")
-    return file, by
+        raise ValueError(f"{source} is {file!r}; write an absolute path of printable characters")
+    return file, source

@@ -84,12 +84,12 @@ def test_the_stop_uses_what_the_grace_period_leaves(host: RunningHost) -> None:
     client = threading.Thread(target=send, args=(host,))
     client.start()
     wait_until(lambda: "a request is held" in host.log, 10, "a request is in flight")
-    began = time.monotonic()
+    start = time.monotonic()
     assert host.stop() == 0
-    took = time.monotonic() - began
+    duration = time.monotonic() - start
     client.join(10)
-    assert DRAIN_TIMEOUT <= took < 9
+    assert DRAIN_TIMEOUT <= duration < 9
     assert (
         "drain-timeout is 4 s, grace-period is 9 s, as hook plugin kubernetes (pytriton-plugins-kubernetes " in host.log
     )
-    assert "taken: a grace period of 9 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 200.0 MiB" in host.log
+    assert "using a grace period of 9 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 200.0 MiB" in host.log

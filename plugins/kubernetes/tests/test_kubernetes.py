@@ -1,4 +1,4 @@
-"""What the plugin makes of a pod's variables, limits and files."""
+"""The answers of the plugin to a pod's variables, limits and files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 import pytriton_plugins_kubernetes as plugin
-from pytriton_plugins.config.host_config import load_config
 from pytriton_plugins.errors import HookError
-from pytriton_plugins.host.preflight import with_drain
 from pytriton_plugins.models import ModelDeclaration
 from pytriton_plugins.testing import hook_manager
 from pytriton_plugins.values import MIB, Drain, HostStatus, ShmPolicy
@@ -42,12 +40,6 @@ def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # The grace period
 
 
-def drain(folder: Path, **flags: object) -> Drain:
-    """What the daemon makes of the plugin's answer in a pod, with these options."""
-    config = load_config((), flags, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, folder)
-    return with_drain(config, hook_manager(plugin)).drain
-
-
 @pytest.mark.parametrize("text", [None, ""])
 def test_without_the_variable_there_is_no_answer(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if text is not None:
@@ -56,59 +48,7 @@ def test_without_the_variable_there_is_no_answer(text: str | None, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("grace", "flags", "expected"),
-    [
-        ("60", {}, Drain(5, 50, 60)),
-        ("30", {}, Drain(5, 20, 30)),
-        ("20", {}, Drain(5, 10, 20)),
-        ("30", {"drain_delay": "0"}, Drain(0, 25, 30)),
-        ("11", {}, Drain(5, 1, 11)),
-        ("9", {}, Drain(5, 1, 9)),
-        # What options set is put back over the answer.
-        ("60", {"grace_period": "20"}, Drain(5, 10, 20)),
-        ("60", {"grace_period": "90"}, Drain(5, 80, 90)),
-        ("60", {"drain_timeout": "7"}, Drain(5, 7, 60)),
-        ("8", {"drain_timeout": "0"}, Drain(5, 0, 8)),
-    ],
-)
-def test_the_drain_uses_what_the_grace_period_leaves(
-    grace: str, flags: dict[str, object], expected: Drain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(plugin.GRACE_PERIOD, grace)
-    assert drain(tmp_path, **flags) == expected
-
-
-@pytest.mark.parametrize(
-    ("grace", "flags", "said"),
-    [
-        ("8", {}, "is 1 s too short: drain-delay 5 + drain-timeout 1 + 3 s to end everything = 9 s"),
-        ("0", {"drain_delay": "0"}, "is 4 s too short: drain-delay 0 + drain-timeout 1 + 3 s to end everything = 4 s"),
-    ],
-)
-def test_too_short_a_grace_period_ends_the_start(
-    grace: str, flags: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(plugin.GRACE_PERIOD, grace)
-    expected = f"(POD_TERMINATION_GRACE_PERIOD={grace}) {said}; raise terminationGracePeriodSeconds and the variable;"
-    with pytest.raises(HookError, match=re.escape(expected)):
-        drain(tmp_path, **flags)
-
-
-def test_an_option_that_does_not_fit_into_the_grace_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(plugin.GRACE_PERIOD, "30")
-    with pytest.raises(HookError, match=r"drain-timeout 40 \+ 3 s to end everything = 48 s; raise the grace period"):
-        drain(tmp_path, drain_timeout="40")
-
-
-@pytest.mark.parametrize("text", ["30s", "-1", "1.5", "٣٠"])
-def test_a_grace_period_that_is_none(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(plugin.GRACE_PERIOD, text)
-    with pytest.raises(HookError, match=re.escape(f"is {text!r}; it must be whole seconds, the same as termination")):
-        drain(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"share": 0}, "share is 0; write a number above 0, at most 1"),
         ({"share": 1.5}, "share is 1.5; write a number above 0, at most 1"),
@@ -118,11 +58,11 @@ def test_a_grace_period_that_is_none(text: str, tmp_path: Path, monkeypatch: pyt
         ({"not_ready_file": "drain"}, "not_ready_file is 'drain'; write an absolute path"),
         ({"not_ready_file": 1}, "not_ready_file is 1; write an absolute path"),
         ({"not_ready_file": "/a\nb"}, r"not_ready_file is '/a\nb'; write an absolute path"),
-        ({"shares": 1}, "'shares' is no setting; they are share, models, not_ready_file"),
+        ({"shares": 1}, "unknown key 'shares'; the keys are share, models, not_ready_file"),
     ],
 )
-def test_settings_that_make_no_sense_end_the_start(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(HookError, match=re.escape(said)):
+def test_settings_that_make_no_sense_end_the_start(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(HookError, match=re.escape(message)):
         hook_manager(plugin, settings=settings).choose_drain(IN_A_POD)
 
 
@@ -161,17 +101,11 @@ def test_never_below_the_start_nor_above_the_default(monkeypatch: pytest.MonkeyP
     assert policy() == DEFAULT
 
 
-def test_a_limit_that_is_no_number_of_bytes_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(plugin.MEMORY_LIMIT, "4Gi")
-    with pytest.raises(HookError, match="the variable POD_MEMORY_LIMIT is '4Gi'; it must be bytes, as the"):
-        drain(tmp_path)
-
-
 # The file
 
 
 def reason(file: Path | str) -> str:
-    """What is said against ready with this file, "" for nothing."""
+    """Why the daemon is not ready with this file; empty for no objection."""
     verdicts = hook_manager(plugin, settings={"not_ready_file": str(file)}).check_readiness(HostStatus())
     assert all(not verdict.ok for _, verdict in verdicts)
     return "; ".join(verdict.reason for _, verdict in verdicts)
@@ -184,7 +118,7 @@ def test_no_file_no_objection(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "suffix"),
     [
         (b"", ""),
         (b"\n", ""),
@@ -195,10 +129,10 @@ def test_no_file_no_objection(tmp_path: Path) -> None:
         (b"x" * 1_000_000, f": {'x' * 99}…"),
     ],
 )
-def test_the_first_line_is_the_reason(tmp_path: Path, content: bytes, said: str) -> None:
+def test_the_first_line_is_the_reason(tmp_path: Path, content: bytes, suffix: str) -> None:
     file = tmp_path / "not-ready"
     file.write_bytes(content)
-    assert reason(file) == f"{file} exists{said}"
+    assert reason(file) == f"{file} exists{suffix}"
 
 
 def test_what_is_no_file_counts_and_holds_nobody_up(tmp_path: Path) -> None:
@@ -222,18 +156,18 @@ def test_the_variable_goes_before_the_setting(tmp_path: Path, monkeypatch: pytes
     assert "POD_NOT_READY_FILE is 'drain'; write an absolute path" in reason(tmp_path)
 
 
-# What is said at the start
+# The log at the start
 
 
 def test_a_file_from_before_the_start_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "off").write_text("maintenance\n")
     with caplog.at_level(logging.WARNING, "pytriton.kubernetes"):
         hook_manager(plugin, settings={"not_ready_file": str(tmp_path / "off")}).on_host_start(HostStatus())
-    said = f"{tmp_path}/off exists: maintenance, from before this start; not ready until it is removed"
-    assert caplog.messages == [said]
+    message = f"{tmp_path}/off exists: maintenance since before this start: not ready until it is removed"
+    assert caplog.messages == [message]
 
 
-def told(caplog: pytest.LogCaptureFixture, *, level: int = logging.INFO, **settings: Any) -> str:
+def logged(caplog: pytest.LogCaptureFixture, *, level: int = logging.INFO, **settings: Any) -> str:
     caplog.clear()
     with caplog.at_level(level, "pytriton.kubernetes"):
         hook_manager(plugin, settings=settings).on_host_start(HostStatus())
@@ -244,17 +178,17 @@ def told(caplog: pytest.LogCaptureFixture, *, level: int = logging.INFO, **setti
 def test_what_was_taken_from_where(
     limit: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Outside a pod it is nobody's business.
-    assert told(caplog, level=logging.DEBUG) == (
-        "taken: no grace period (POD_TERMINATION_GRACE_PERIOD is not set); no memory limit (there is none); the file "
-        "that holds ready back, /tmp/pytriton-not-ready from the default"
+    # Outside a pod it is logged at DEBUG only.
+    assert logged(caplog, level=logging.DEBUG) == (
+        "using no grace period (POD_TERMINATION_GRACE_PERIOD is not set); no memory limit; not-ready file "
+        "/tmp/pytriton-not-ready from the default"
     )
     limit.write_text(f"{512 * MIB}\n")
-    assert "; a memory limit of 512.0 MiB from the container's cgroup, 0.5 of it for the shared" in told(caplog)
+    assert "; a memory limit of 512.0 MiB from the container's cgroup, 0.5 of it for the shared" in logged(caplog)
     monkeypatch.setenv(plugin.GRACE_PERIOD, "60")
     monkeypatch.setenv(plugin.MEMORY_LIMIT, str(1024 * MIB))
-    assert told(caplog, share=0.25, models=2, not_ready_file="/tmp/off") == (
-        "taken: a grace period of 60 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 1024.0 MiB from "
-        "POD_MEMORY_LIMIT, 0.25 of it for the shared memory of 2 models; the file that holds ready back, /tmp/off "
+    assert logged(caplog, share=0.25, models=2, not_ready_file="/tmp/off") == (
+        "using a grace period of 60 s from POD_TERMINATION_GRACE_PERIOD; a memory limit of 1024.0 MiB from "
+        "POD_MEMORY_LIMIT, 0.25 of it for the shared memory of 2 models; not-ready file /tmp/off "
         "from [plugins.kubernetes] not_ready_file"
     )

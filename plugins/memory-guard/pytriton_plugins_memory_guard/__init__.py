@@ -1,4 +1,4 @@
-"""Shared memory within a share of the container's limit; runs in the daemon's process."""
+"""Limits the models' shared memory to a share of the container's memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytriton_plugins.limits import container_memory, machine_memory
 from pytriton_plugins.values import FullAction, Reject, ShmPolicy, Shortage, Wait
 
 ROOT = Path("/")
-"""Where the limits of the container and the size of the machine are read, below ``sys`` and ``proc``."""
+"""The folder of ``sys`` and ``proc``, which have the limits of the container and the size of the machine."""
 
 
 @hookimpl
@@ -30,7 +30,7 @@ def pytriton_choose_shm_policy(default: ShmPolicy, settings: Mapping[str, Any]) 
 
 @hookimpl
 def pytriton_choose_shm_full_action(shortage: Shortage, settings: Mapping[str, Any]) -> FullAction:
-    """Wait for room if there ever can be, else say so at once."""
+    """Wait if the batch can fit at all, else refuse it at once."""
     wait = settings.get("wait", 0.0)
     if wait > 0 and shortage.needed <= shortage.policy.max:
         return Wait(min(wait, 4.0))
@@ -38,5 +38,5 @@ def pytriton_choose_shm_full_action(shortage: Shortage, settings: Mapping[str, A
 
 
 def limit() -> int:
-    """Bytes that this container may use; those of the machine where nothing limits it."""
+    """Bytes that this container may use; the machine's memory for a container without a limit."""
     return container_memory(ROOT) or machine_memory(ROOT)

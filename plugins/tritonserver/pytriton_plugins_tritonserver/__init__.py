@@ -1,4 +1,4 @@
-"""The hook plugin that offers the tritonserver in this package; runs in the host."""
+"""The hook plugin that chooses the tritonserver in this package."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from pytriton_plugins import hookimpl
 
 BUNDLE = Path(__file__).parent / "bundle"
-"""What was taken from NVIDIA's wheel; its folders keep their places, for the server finds its libraries by them."""
+"""Files of NVIDIA's wheel, in their folders: the server finds its libraries by relative paths."""
 
 SERVER = BUNDLE / "pytriton/tritonserver/bin/tritonserver"
 
 
 @hookimpl
 def pytriton_choose_server(candidates: tuple[Path, ...]) -> Path | None:
-    """The bundled server, whatever else was found; None lets the next candidate win."""
+    """The bundled server; None if it is missing, so that the next plugin chooses."""
     return SERVER if SERVER.is_file() else None

@@ -1,4 +1,4 @@
-"""What the bundle's build hook keeps of NVIDIA's wheel, and how it refuses a wheel that is not the right one."""
+"""The files that the bundle's build hook keeps of NVIDIA's wheel, and its refusal of a wrong wheel."""
 
 from __future__ import annotations
 

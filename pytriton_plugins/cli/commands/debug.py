@@ -16,8 +16,8 @@ from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_o
 from pytriton_plugins.cli.options import config_option
 from pytriton_plugins.discovery.references import canonical
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.cli.infer.client import Result

@@ -12,8 +12,8 @@ import numpy as np
 from pytriton_plugins.cli.infer.values import mistake, parse_value
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.model.tensors import NUMERIC, DType, dtype_by_triton_name
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 
 Array = np.ndarray[Any, Any]
 _FEW_ROWS, _LONGEST_EXAMPLE = 3, 100

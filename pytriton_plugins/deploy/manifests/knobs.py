@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 
 _TYPES: dict[str, tuple[type, str]] = {
     "string": (str, "text"),

@@ -17,8 +17,8 @@ from pytriton_plugins.deploy.manifests.yaml_text import EXTRA
 from pytriton_plugins.deploy.places import PLACES, interpreters, startup_seconds
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 from pytriton_plugins.values import Ports
 
 WORKER = 512 * MIB

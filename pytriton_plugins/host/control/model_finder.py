@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ControlError
-from pytriton_plugins.suggestions import suggestion
+from pytriton_plugins.text.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.registry import ModelRegistry

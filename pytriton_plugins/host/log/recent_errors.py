@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pytriton_plugins.host.workers.output import TRACEBACK
 from pytriton_plugins.text import one_line
-from pytriton_plugins.thrown import name_of, text_of
+from pytriton_plugins.text.exceptions import name_of, text_of
 
 MAX_ERRORS = 20
 _MAX_MESSAGE = 1000

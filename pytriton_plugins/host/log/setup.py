@@ -16,7 +16,7 @@ from typing import Any
 from pytriton_plugins.host.log.rate_limit import MessageRate
 from pytriton_plugins.host.log.writer import GapFormatter, LineStream, LogWriter
 from pytriton_plugins.text import printable
-from pytriton_plugins.thrown import traced
+from pytriton_plugins.text.exceptions import traced
 
 TRITON = "pytriton.tritonserver.output"
 """The logger of tritonserver's own output; its infos are shown with the level debug only."""

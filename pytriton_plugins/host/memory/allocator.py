@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Container, Set
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.hooks.builtin import pytriton_choose_shm_full_action
-from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.memory.ledger import Grant, InsufficientMemory, Ledger
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import FullAction, Grow, Reject, Shortage, Wait
+
+if TYPE_CHECKING:
+    from pytriton_plugins.hooks.manager import HookManager
 
 _LOG = logging.getLogger("pytriton.host")
 POLL_INTERVAL = 0.02

@@ -12,7 +12,6 @@ from pytriton_plugins.config.overrides import configured
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.supervision.records import PluginFailed
 from pytriton_plugins.host.workers.process import WorkerFailed
-from pytriton_plugins.host.workers.start_queue import imported
 from pytriton_plugins.model.declaration import wrong_name
 
 if TYPE_CHECKING:
@@ -58,9 +57,7 @@ class PluginImporter:
         plugin = reference or record.reference
         worker: WorkerProcess | None = None
         try:
-            worker, declared = await imported(
-                self._turns, record, lambda: self._workers.new_worker(plugin), self._config.import_timeout
-            )
+            worker, declared = await self._import_in_worker(record, plugin)
             record.files = worker.files
             record.declared = frozenset(declaration.name for declaration in declared)
             _log_notes(plugin, worker)
@@ -71,6 +68,19 @@ class PluginImporter:
             if worker is not None:
                 worker.dismiss()
             raise PluginFailed(*error.problems) from error
+
+    async def _import_in_worker(
+        self, record: PluginRecord, plugin: ModelReference
+    ) -> tuple[WorkerProcess, list[ModelDeclaration]]:
+        """A worker that has imported the plugin, and its models; raises WorkerFailed, OSError or HookError."""
+        async with self._turns.turn(record) as turn:
+            worker = self._workers.new_worker(plugin)
+            turn.watch(worker.pid)
+            try:
+                return worker, await worker.declared(self._config.import_timeout)
+            except WorkerFailed:
+                worker.kill()
+                raise
 
 
 def enabled(config: HostConfig, declared: Sequence[ModelDeclaration]) -> list[ModelDeclaration]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from pytriton_plugins.discovery.catalogue import catalogue
 from pytriton_plugins.discovery.conflicts import plugin_conflicts
 from pytriton_plugins.discovery.entry_points import find_hooks, find_models
 from pytriton_plugins.discovery.environments import find_models_of
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.discovery.selection import (
+    references_of,
     select_models,
     warn_of_unknown,
     warn_of_unknown_models,
@@ -57,7 +57,7 @@ def find_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
     warn_of_unknown_tables(config.tables.plugins, find_hooks())
     if config.targets:
         try:
-            return [PluginRecord(reference) for reference in catalogue(config.targets)]
+            return [PluginRecord(reference) for reference in references_of(config.targets)]
         except DiscoveryError as error:
             raise ConfigError(*error.problems) from error
     gathered = hooks.add_models(HostStatus(address=config.address))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.config.triton_schema import schema_problems
 from pytriton_plugins.errors import ServerError
-from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.triton.repository import NOT_FOR_TRITON, OURS, model_config
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.triton_config import caches_responses, config_problems
 from pytriton_plugins.values import ModelConfig
 
 if TYPE_CHECKING:
+    from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.supervision.context import ServedModel
 
 _LOG = logging.getLogger("pytriton.host")

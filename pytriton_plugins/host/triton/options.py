@@ -16,8 +16,8 @@ from pytriton_plugins.errors import ConfigError, ServerError
 from pytriton_plugins.host.system.network import OFF, ON, Options, bracketed, http_option, is_off
 from pytriton_plugins.host.triton.locate import FoundServer, knows_option, server_options
 from pytriton_plugins.host.triton.repository import GATES
-from pytriton_plugins.suggestions import suggestion
 from pytriton_plugins.text import one_line
+from pytriton_plugins.text.suggestions import suggestion
 from pytriton_plugins.values import Ports
 
 _LOG = logging.getLogger("pytriton.host")

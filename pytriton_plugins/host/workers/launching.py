@@ -9,12 +9,11 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.log.line_reader import LineReceiver
 from pytriton_plugins.host.system.child import Child
 from pytriton_plugins.host.system.hardening import prefer_as_oom_victim
@@ -22,6 +21,9 @@ from pytriton_plugins.host.system.resource_limits import restore_descriptors
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.values import WorkerInfo
+
+if TYPE_CHECKING:
+    from pytriton_plugins.hooks.manager import HookManager
 
 _LOG = logging.getLogger("pytriton.worker")
 

@@ -8,13 +8,13 @@ import re
 from typing import Any, Protocol
 
 from pytriton_plugins.host.log.setup import about
-from pytriton_plugins.text import GOES_ON, RECORD, printable
+from pytriton_plugins.text import CONTINUATION, RECORD_START, printable
 
 _LOG = logging.getLogger("pytriton.worker")
 
 _LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 _RECORD = re.compile(rf"({'|'.join(_LEVELS)}) (.+?): (.*)")
-_RECORD_MARK, _MORE_MARK = map(printable, (RECORD, GOES_ON))
+_RECORD_MARK, _MORE_MARK = map(printable, (RECORD_START, CONTINUATION))
 """The marks of a worker's own `logging` (worker/log.py), in the form in which lines of children arrive."""
 
 _GROUP, _BEGIN = "  + Exception Group ", "Traceback (most recent call last):"

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from pytriton_plugins.host.system.processors import usable_processors
-from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
-from pytriton_plugins.model.declaration import ModelDeclaration
 
 STARTS_PER_PROCESSOR = 2
 """While one worker reads files, another computes."""
@@ -110,23 +108,6 @@ class Turn:
             self.end()
         else:
             self._timer = self._loop.call_later(_POLL_INTERVAL, self._check, pid, now)
-
-
-async def imported(
-    queue: StartQueue, owner: object, start: Callable[[], WorkerProcess], timeout: float
-) -> tuple[WorkerProcess, list[ModelDeclaration]]:
-    """Wait for the turn of ``owner``, then ``start`` a worker; returns it and the models of its plugin.
-
-    ``timeout``: seconds from its start to the end of the import. Raises WorkerFailed, OSError and HookError.
-    """
-    async with queue.turn(owner) as turn:
-        worker = start()
-        turn.watch(worker.pid)
-        try:
-            return worker, await worker.declared(timeout)
-        except WorkerFailed:
-            worker.kill()
-            raise
 
 
 def _ticks(pid: int) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.errors import ResultError
 from pytriton_plugins.model.tensors import DType
-from pytriton_plugins.thrown import is_a, name_of, text_of
+from pytriton_plugins.text.exceptions import is_a, name_of, text_of
 from pytriton_plugins.worker.calling.strings import as_strings
 
 Array = NDArray[Any]

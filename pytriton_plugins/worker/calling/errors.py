@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytriton_plugins.errors import ErrorCode, RequestError, ResultError, check_code
 from pytriton_plugins.text import in_bytes, printable
 from pytriton_plugins.text import one_line as shorter
-from pytriton_plugins.thrown import code_of, is_a, name_of, text_of
+from pytriton_plugins.text.exceptions import code_of, is_a, name_of, text_of
 from pytriton_plugins.worker.breakpoints import NO_TERMINAL, has_no_terminal
 from pytriton_plugins.worker.log import report
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pytriton_plugins.errors import RequestError
-from pytriton_plugins.shm.details import MOST_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
+from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
 from pytriton_plugins.worker.metrics.registry import Metrics
@@ -88,8 +88,8 @@ class Exchange:
         self._check_open()
         parameter = response_parameter(place, name, value)
         key = place, parameter.name
-        if key not in self.said and sum(said == place for said, _ in [*self.said]) >= MOST_PARAMETERS:
-            raise ValueError(f"response parameter {name!r} is one too many; {MOST_PARAMETERS} are carried at most")
+        if key not in self.said and sum(said == place for said, _ in [*self.said]) >= MAX_PARAMETERS:
+            raise ValueError(f"response parameter {name!r} is one too many; {MAX_PARAMETERS} are carried at most")
         self.said[key] = parameter
 
     def forget(self, first: int, end: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pytriton_plugins.errors import RequestError
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.thrown import is_a
+from pytriton_plugins.text.exceptions import is_a
 from pytriton_plugins.worker.calling.arguments import ArgumentPlan
 from pytriton_plugins.worker.calling.errors import ENDS, READ_ONLY, RequestFailure, ended_by, failure_of, writes_input
 from pytriton_plugins.worker.calling.outputs import OutputPlan

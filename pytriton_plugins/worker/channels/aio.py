@@ -7,7 +7,7 @@ import contextlib
 from typing import Any
 
 from pytriton_plugins.shm import wire
-from pytriton_plugins.thrown import is_a
+from pytriton_plugins.text.exceptions import is_a
 from pytriton_plugins.worker.blocks.response_writer import Written
 from pytriton_plugins.worker.calling.errors import RequestFailure
 from pytriton_plugins.worker.calling.runner import Batch, Cancelled, cancelled

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.thrown import code_of, is_a
+from pytriton_plugins.text.exceptions import code_of, is_a
 from pytriton_plugins.worker.calling.errors import ENDS, ended_by
 from pytriton_plugins.worker.channels.base import Slot
 from pytriton_plugins.worker.link import Offer, WorkerLink

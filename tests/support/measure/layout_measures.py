@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.support.measure.source_tree import DUNDER, Function, SourceTree, circles, last_name, longest_chain
 
-IMPORT_STEPS = ("imported", "enabled", "_log_notes")
+IMPORT_STEPS = ("_import_in_worker", "enabled", "_log_notes")
 """The functions that have a worker import a plugin, filter what it declares, and explain what was odd about it. A
 module that calls two of them has the procedure "import a plugin, record it, filter it, explain it" in it.
 """

@@ -1,7 +1,7 @@
-"""Looks at exceptions of other people's code, and runs none of that but ``__str__``; any process.
+"""Type, name, text and traceback of exceptions of other people's code, without running any of it but ``__str__``.
 
-`isinstance` asks an exception for its class, a class may have a name that raises, and what ``__str__`` gives may be a
-text of a class of theirs: none of that may cost the process that tells of the exception.
+`isinstance` asks an exception for its class, a class may have a name that raises, and ``__str__`` may return an object
+of a subclass of `str`. None of these may break the process that reports the exception.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ E = TypeVar("E", bound=BaseException)
 _NAME = type.__dict__["__name__"]
 _TRACE = BaseException.__dict__["__traceback__"]
 _CODE = SystemExit.__dict__["code"]
-_MOST_FRAMES = 50
+_MAX_FRAMES = 50
 
 
 def is_a(error: BaseException, *kinds: type[E]) -> TypeGuard[E]:
-    """Whether ``error`` is one of ``kinds`` by its type, whatever it says of itself."""
+    """Whether the type of ``error`` is one of ``kinds``, also where its ``__class__`` says something else."""
     return issubclass(type(error), kinds)
 
 
@@ -31,7 +31,7 @@ def name_of(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """What ``str`` says of it; nothing where that fails."""
+    """``str(error)``; empty where that fails."""
     try:
         return str.__str__(str(error))
     except BaseException:
@@ -39,12 +39,12 @@ def text_of(error: BaseException) -> str:
 
 
 def code_of(error: BaseException) -> object:
-    """What was given to ``sys.exit``, which has raised ``error``."""
+    """The argument of the ``sys.exit`` call that raised ``error``."""
     return _CODE.__get__(error)
 
 
 def info_of(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
-    """As `logging` takes it."""
+    """``error`` as `logging` takes it for ``exc_info``."""
     return type(error), error, _TRACE.__get__(error)
 
 
@@ -52,16 +52,16 @@ def traced(error: BaseException) -> str:
     """Its traceback as Python shows it; where that fails, without causes and source lines."""
     try:
         return "".join(traceback.format_exception(*info_of(error))).rstrip("\n")
-    except BaseException as failed:
-        why = f"[{name_of(failed)} while it was shown: without causes and source lines]"
-        return "\n".join([why, *_frames(error), f"{name_of(error)}: {text_of(error)}"])
+    except BaseException as failure:
+        note = f"[{name_of(failure)} while it was shown: without causes and source lines]"
+        return "\n".join([note, *_frames(error), f"{name_of(error)}: {text_of(error)}"])
 
 
 def _frames(error: BaseException) -> Iterator[str]:
-    found: collections.deque[str] = collections.deque(maxlen=_MOST_FRAMES)
+    lines: collections.deque[str] = collections.deque(maxlen=_MAX_FRAMES)
     trace = info_of(error)[2]
     while trace is not None:
         code = trace.tb_frame.f_code
-        found.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}')
+        lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}')
         trace = trace.tb_next
-    yield from found
+    yield from lines

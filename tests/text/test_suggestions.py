@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pytriton_plugins.suggestions import suggestion
+from pytriton_plugins.text.suggestions import suggestion
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "said"),
+    ("name", "known", "expected"),
     [
         ("--prot", ["--host", "--grpc-port", "--http-port"], "; did you mean --grpc-port or --http-port?"),
         ("--prot", ["--host", "--protocol"], "; did you mean --protocol?"),
@@ -28,6 +28,6 @@ from pytriton_plugins.suggestions import suggestion
         ("x", [], ""),
     ],
 )
-def test_what_was_meant(name: str, known: list[str], said: str) -> None:
-    assert suggestion(name, known).startswith(said)
-    assert bool(suggestion(name, known)) == bool(said)
+def test_what_was_meant(name: str, known: list[str], expected: str) -> None:
+    assert suggestion(name, known).startswith(expected)
+    assert bool(suggestion(name, known)) == bool(expected)

@@ -1,0 +1,130 @@
+"""The public modules and their names, and that documentation, plugins and new projects import no others."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.docs.blocks import ROOT, blocks
+
+PUBLIC = {
+    "pytriton_plugins": {"Context", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
+    "pytriton_plugins.errors": {
+        "CODES",
+        "ConfigError",
+        "ControlError",
+        "DeclarationError",
+        "DiscoveryError",
+        "ErrorCode",
+        "HookError",
+        "LimitError",
+        "ProtocolError",
+        "PytritonPluginsError",
+        "RequestError",
+        "ResultError",
+        "ServerError",
+        "ShmError",
+    },
+    "pytriton_plugins.limits": {"END_SECONDS", "MIN_DRAIN_TIMEOUT", "container_memory", "machine_memory"},
+    "pytriton_plugins.models": {"ModelDeclaration", "declaration_of"},
+    "pytriton_plugins.testing": {
+        "RunningHost",
+        "call_batch",
+        "call_model",
+        "call_stream",
+        "hook_manager",
+        "run_host",
+        "wait_until",
+    },
+    "pytriton_plugins.values": {
+        "MAX_WAIT",
+        "MIB",
+        "Drain",
+        "FullAction",
+        "GiveUp",
+        "Grow",
+        "HostState",
+        "HostStatus",
+        "ModelConfig",
+        "ModelReference",
+        "ModelStatus",
+        "NamedVerdict",
+        "OnFull",
+        "Ports",
+        "Reject",
+        "RequestInfo",
+        "ResponseInfo",
+        "Restart",
+        "RestartAction",
+        "ServerOptions",
+        "ShmPolicy",
+        "ShmUse",
+        "Shortage",
+        "StopHost",
+        "Verdict",
+        "Wait",
+        "WorkerExit",
+        "WorkerInfo",
+    },
+}
+"""The public names by module: this table and ``__all__`` of each module change together."""
+
+FOLDERS = ("plugins", "examples")
+OF_PLUGINS = [path for name in FOLDERS for path in (ROOT / name).rglob("*.py") if "bundle" not in path.parts]
+OF_NEW_PROJECTS = list((ROOT / "pytriton_plugins/scaffold").rglob("*.py.txt"))
+SOURCES = {
+    **{str(path.relative_to(ROOT)): path.read_text() for path in sorted(OF_PLUGINS + OF_NEW_PROJECTS)},
+    **{f"page {block}": block.text for block in blocks("python")},
+}
+
+
+def private_imports(source: str) -> Iterator[str]:
+    """The modules and names of this package that ``source`` imports and that are not public."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if is_ours(alias.name) and alias.name not in PUBLIC)
+        elif isinstance(node, ast.ImportFrom) and is_ours(node.module or ""):
+            names = PUBLIC.get(str(node.module), set())
+            modules = (f"{node.module}.{alias.name}" for alias in node.names if alias.name not in names)
+            yield from (module for module in modules if module not in PUBLIC)
+
+
+def is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "pytriton_plugins"
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_a_public_module_lists_its_names(module: str) -> None:
+    loaded = importlib.import_module(module)
+    assert set(loaded.__all__) == PUBLIC[module]
+    assert all(hasattr(loaded, name) for name in PUBLIC[module])
+
+
+@pytest.mark.parametrize("place", SOURCES)
+def test_documentation_and_plugins_import_public_names_only(place: str) -> None:
+    assert list(private_imports(SOURCES[place])) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "private"),
+    [
+        ("from pytriton_plugins import values\nimport pytriton_plugins.errors, numpy", []),
+        ("from pytriton_plugins.values import Ports, Port", ["pytriton_plugins.values.Port"]),
+        ("from pytriton_plugins.text import one_line", ["pytriton_plugins.text.one_line"]),
+        ("import pytriton_plugins.hooks.manager", ["pytriton_plugins.hooks.manager"]),
+        ("def f():\n    from pytriton_plugins import host", ["pytriton_plugins.host"]),
+        ("from pytriton_plugins_acme import model", []),
+    ],
+)
+def test_a_private_import_is_found(source: str, private: list[str]) -> None:
+    assert list(private_imports(source)) == private
+
+
+def test_there_is_something_to_read() -> None:
+    folders = {Path(place).parts[0] for place in SOURCES if not place.startswith("page ")}
+    assert folders >= {"plugins", "pytriton_plugins"}
+    assert any(place.startswith("page ") for place in SOURCES)
