@@ -1,4 +1,4 @@
-"""Every binary layout of docs/protocol.md as struct formats and small records."""
+"""Every binary layout of docs/reference/protocol.md as struct formats and small records."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class TensorEntry(NamedTuple):
 
 
 class ResponseParameter(NamedTuple):
-    """One parameter of the response to ``request``, its place in the batch; ``value`` as in docs/protocol.md."""
+    """One parameter of the response to ``request``, by its place in the batch; ``value`` as the protocol has it."""
 
     request: int
     kind: int

@@ -50,9 +50,8 @@ async def kill_children(timeout: float) -> None:
     if children:
         await asyncio.wait([child.reaped for child in children], timeout=timeout)
     for child in [*_running]:
-        child.signal_group(
-            signal.SIGKILL
-        )  # one that waits for a device may ignore any signal, but not the rest of its group
+        # The child may ignore any signal while it waits for a device, but not the rest of its group.
+        child.signal_group(signal.SIGKILL)
 
 
 async def first_end(*children: Child) -> None:
