@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
-
-from .conftest import Called
+from tests.cli.conftest import Called
 
 MODEL = """
 import numpy as np

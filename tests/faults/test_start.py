@@ -152,9 +152,7 @@ def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
     broken.write_text(
         f"import pytriton_plugins.host.triton.options as t, pathlib\nt.BACKENDS = pathlib.Path({str(tmp_path)!r})\n"
     )
-    with run_host(
-        Path(__file__).parent.parent / "models/kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}
-    ) as host:
+    with run_host(MODELS / "kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}) as host:
         assert host.process.wait(20) == 1
         last = host.log.splitlines()[-1]
     assert last.startswith("pytriton-host: tritonserver cannot use our backend: ")

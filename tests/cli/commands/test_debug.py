@@ -17,10 +17,9 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.testing.host import PROGRAM
+from tests.cli.conftest import Called
 from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install
-
-from .conftest import Called
 
 HEAD = """
 import asyncio

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP, MODELS_GROUP
+from tests.cli.conftest import Called
 from tests.support.sandbox.fake_distributions import install
-
-from .conftest import Called
 
 
 @pytest.fixture

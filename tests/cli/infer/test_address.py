@@ -13,9 +13,8 @@ from pytriton_plugins.cli.infer.address import Address, Given, Locator
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.testing import RunningHost
 from pytriton_plugins.testing.host import PROGRAM
+from tests.cli.conftest import Called
 from tests.support.sandbox.lone_host import lone_host
-
-from .conftest import Called
 
 MODEL = """
 from pytriton_plugins import Tensor, infer_func

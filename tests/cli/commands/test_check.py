@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Called
+from tests.cli.conftest import Called
 
 MODEL = """
 import numpy as np

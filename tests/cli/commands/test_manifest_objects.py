@@ -11,9 +11,8 @@ import pytest
 import yaml
 
 from pytriton_plugins.discovery.entry_points import framework_version
+from tests.cli.conftest import Called
 from tests.support.sandbox.fake_distributions import install
-
-from .conftest import Called
 
 ADD_SUB = ("--plugin", "add-sub", "--image", "registry.example/acme:1.2")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import tritonclient.grpc
 
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.system.network import (
+    _is_ours,
     called_at,
     host_port,
     http_option,
@@ -154,3 +156,12 @@ def test_without_http_and_metrics() -> None:
                 inputs = asked_inputs(tritonclient.grpc, {"x": np.array([[2.0]])})
                 assert client.infer("scalars", inputs).as_numpy("product") == 20
             assert host.stop() == 0
+
+
+def test_whose_init_it_is(tmp_path: Path) -> None:
+    command = tmp_path / "cmdline"
+    assert not _is_ours(command)
+    command.write_bytes(b"/sbin/init\0")
+    assert not _is_ours(command)
+    command.write_bytes(b"/usr/bin/python3\0/usr/bin/pytriton-host\0serve\0")
+    assert _is_ours(command)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import Called, Echo, served
+from tests.cli.conftest import Called, Echo, served
 
 
 def test_the_batch_axis_is_added_and_the_answer_is_a_table(called: Called, echo_url: str) -> None:

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import run_host
+from tests.cli.conftest import Called
 from tests.support.traffic.clients import infer
-
-from .conftest import Called
 
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 

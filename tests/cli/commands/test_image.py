@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Called
 from tests.support.sandbox.fake_distributions import install
 
-from .conftest import Called
-
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ADD_SUB = str(ROOT / "examples/add-sub")
 PROJECT = '[project]\nname = "acme-add"\nversion = "1.2"\ndependencies = ["numpy", "acme-nowhere"]\n'
 

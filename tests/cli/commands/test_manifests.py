@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import Called
+from tests.cli.conftest import Called
 
 ADD_SUB = ("--plugin", "add-sub", "--image", "registry.example/acme:1.2")
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Called
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
-
-from .conftest import Called
 
 FILE = """
 workers = 3

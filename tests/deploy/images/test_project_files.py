@@ -13,7 +13,7 @@ from pytriton_plugins.deploy.images.context import write_context
 from pytriton_plugins.deploy.images.project_files import project_files
 from tests.support.docs.examples import install
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def fill(folder: Path, *names: str) -> None:
