@@ -1,4 +1,4 @@
-"""What is printed and logged costs the daemon nothing, wherever it goes, and however much it is; runs in pytest."""
+"""What is printed and logged costs the daemon nothing, wherever it goes, and however much it is."""
 
 from __future__ import annotations
 

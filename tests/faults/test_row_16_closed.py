@@ -1,4 +1,4 @@
-"""What is closed unless it is opened: calls, ports, files, sockets, core files; runs in pytest."""
+"""What is closed unless it is opened: calls, ports, files, sockets, core files."""
 
 from __future__ import annotations
 

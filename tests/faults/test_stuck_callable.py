@@ -1,4 +1,4 @@
-"""A callable that does not return: its client is freed, its worker replaced, other models go on; runs in pytest."""
+"""A callable that does not return: its client is freed, its worker replaced, other models go on."""
 
 from __future__ import annotations
 

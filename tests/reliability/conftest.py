@@ -1,4 +1,4 @@
-"""What all rows of the table of faults share; runs in pytest."""
+"""What all rows of the table of faults share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manifests`: what of the configuration and the models becomes what of the objects; runs in pytest."""
+"""`manifests`: what of the configuration and the models becomes what of the objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manifests`: what it prints and writes, in each form, and every mistake on one line; runs in pytest."""
+"""`manifests`: what it prints and writes, in each form, and every mistake on one line."""
 
 from __future__ import annotations
 
