@@ -30,7 +30,7 @@ def checked(declaration: ModelDeclaration, result: Any, rows: int | None) -> dic
 
 
 def one(dtype: Any, shape: Any, result: Any, rows: int | None = None) -> np.ndarray[Any, Any]:
-    """The only output ``x`` of ``dtype`` and ``shape``, made from ``result``; without ``rows``, without a batch axis."""
+    """The only output ``x`` of ``dtype`` and ``shape``, from ``result``; without ``rows``, without a batch axis."""
     declaration = model(Tensor("x", dtype, shape), max_batch_size=0 if rows is None else 8)
     return checked(declaration, result, rows)["x"]
 
