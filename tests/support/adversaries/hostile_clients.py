@@ -1,6 +1,6 @@
-"""What clients send who mean harm, or are broken: HTTP requests as bytes, gRPC messages as bytes.
+"""Requests of hostile or broken clients: HTTP requests and gRPC messages as bytes.
 
-Everything comes from a seed, so that what ended a server can be sent again.
+All of them come from a seed, so that a request that ended a server can be sent again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DATATYPES = ["FP32", "BYTES", "INT64", "FP64", "BOOL", "UINT8", "FP16", "BF16", 
 
 
 class HttpCase(NamedTuple):
-    """What is sent, and whether an answer is waited for; else the client goes at once."""
+    """A request, and whether the client waits for an answer; otherwise it leaves at once."""
 
     data: bytes
     waits: bool = True
@@ -38,7 +38,7 @@ Body = dict[str, Any]
 
 
 def _request(rng: random.Random) -> Body:
-    """A right request."""
+    """A valid request."""
     rows, width = rng.randint(1, 4), rng.randint(1, 8)
     data = [float(number) for number in range(rows * width)]
     return {
@@ -73,7 +73,7 @@ def _http(body: bytes, *headers: str, length: int | str | None = None, line: str
 
 
 def _values(rng: random.Random) -> HttpCase:
-    """Any part of a right request replaced by something of another kind."""
+    """A valid request with any part replaced by something of another kind."""
     body = _request(rng)
     for _ in range(rng.randint(1, 3)):
         _replace(rng, body, rng.choice([*NUMBERS, *BEYOND]))
@@ -104,7 +104,7 @@ def _shapes(rng: random.Random) -> HttpCase:
 
 
 def _binary(rng: random.Random) -> HttpCase:
-    """The binary extension, with sizes that do not fit."""
+    """The binary extension with wrong sizes."""
     body = _request(rng)
     tensor = body["inputs"][0]
     payload = struct.pack(f"<{len(tensor['data'])}f", *tensor.pop("data"))
@@ -119,7 +119,7 @@ def _binary(rng: random.Random) -> HttpCase:
 
 
 def _bytes_tensor(rng: random.Random) -> HttpCase:
-    """Strings whose lengths are lies."""
+    """Strings with wrong lengths."""
     body = _request(rng)
     rows = body["inputs"][0]["shape"][0]
     payload = b"".join(
@@ -134,7 +134,7 @@ def _bytes_tensor(rng: random.Random) -> HttpCase:
 
 
 def _broken_json(rng: random.Random) -> HttpCase:
-    """Flipped, repeated or missing bytes; nesting; nothing."""
+    """Flipped, repeated or missing bytes; deep nesting; no content."""
     data = bytearray(json.dumps(_request(rng)).encode())
     for _ in range(rng.randint(1, 20)):
         data[rng.randrange(len(data))] = rng.randrange(256)
@@ -163,13 +163,13 @@ def _texts(rng: random.Random) -> HttpCase:
 
 
 def _truncated(rng: random.Random) -> HttpCase:
-    """A right request of which the end never comes, or whose client does not wait."""
+    """A valid request without its end, or a client that does not wait."""
     data = _http(json.dumps(_request(rng)).encode())
     return HttpCase(data[: rng.choice([rng.randrange(len(data)), len(data)])], waits=False)
 
 
 def _lengths(rng: random.Random) -> HttpCase:
-    """A Content-Length that is none, or another than it should be; chunks whose sizes are none."""
+    """An invalid or wrong Content-Length, or chunks with invalid sizes."""
     body = json.dumps(_request(rng)).encode()
     if rng.random() < 0.3:
         size = rng.choice(["-1", "ffffffffffffffff", "x", "", "5", "0"])
@@ -192,7 +192,7 @@ def _line(rng: random.Random) -> HttpCase:
 
 
 def grpc_message(rng: random.Random) -> bytes:
-    """One ModelInferRequest, right or wrong in its values, as it stands or with bytes changed."""
+    """One ModelInferRequest with valid or invalid values, unchanged or with changed bytes."""
     request = _right_message(rng)
     changes: list[Callable[[random.Random, Any], None]] = [
         _raw,
@@ -223,7 +223,7 @@ def _right_message(rng: random.Random) -> Any:
 
 
 def _raw(rng: random.Random, request: Any) -> None:
-    """More or less data than the shape says."""
+    """More or less data than the shape requires."""
     if rng.random() < 0.3:
         request.raw_input_contents.append(b"more")
     elif request.raw_input_contents:
@@ -237,7 +237,7 @@ def _shape(rng: random.Random, request: Any) -> None:
 
 
 def _both(rng: random.Random, request: Any) -> None:
-    """Typed contents beside raw ones, or in their place."""
+    """Typed contents beside raw ones, or instead of them."""
     contents = request.inputs[0].contents
     contents.fp32_contents.extend([1.5] * rng.choice([1, 8, 999]))
     contents.bytes_contents.extend(rng.choice(TEXTS) for _ in range(rng.randrange(3)))
@@ -260,7 +260,7 @@ def _names(rng: random.Random, request: Any) -> None:
 
 
 def _shared_memory(rng: random.Random, request: Any) -> None:
-    """Regions that nobody may have registered."""
+    """Regions that are not registered."""
     parameters = rng.choice([request.inputs[0], request.outputs.add(name="y")]).parameters
     parameters["shared_memory_region"].string_param = rng.choice(["a", "", "@@@", "/dev/shm/x"])
     parameters["shared_memory_offset"].int64_param = rng.choice(NUMBERS)

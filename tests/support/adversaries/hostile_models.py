@@ -1,4 +1,4 @@
-"""Clients of the models in tests/support/models/hostile_models, and what they see."""
+"""Clients of the models in tests/support/models/hostile_models, and their results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RESTARTS, WORKERS = (
 
 
 class State(NamedTuple):
-    """What the metrics say of each model."""
+    """The metrics of each model."""
 
     restarts: dict[str, int]
     workers: dict[str, int]
@@ -48,7 +48,7 @@ class Hostile:
         """What was not as it should be, a line for each."""
 
     def round(self, protocol: str) -> None:
-        """Have every model do what it does, all at once, and wait until each answers an honest request again."""
+        """Have every model attack, all at once, and wait until each answers an honest request again."""
         before = self._state().restarts
         got = self._all_send(protocol, hostile=True)
         self._settle(before)
@@ -62,7 +62,7 @@ class Hostile:
                 seen(19, model, shortened(got[model]), "worker replaced" if restarts else "")
 
     def honest(self, protocol: str) -> None:
-        """Have every model answer a request that asks for nothing hostile."""
+        """Have every model answer an honest request."""
         for model, client in self._all_send(protocol, hostile=False).items():
             if client != "answer":
                 self.wrong.append(f"{model} over {protocol}, an honest request: {client[:400]!r}")
@@ -71,7 +71,7 @@ class Hostile:
         return set(self._state().workers)
 
     def _all_send(self, protocol: str, *, hostile: bool) -> dict[str, str]:
-        """What a client of each model sees."""
+        """The result of a client of each model."""
         with ThreadPoolExecutor(len(self._cases)) as pool:
             sent = {model: pool.submit(self._send, protocol, model, hostile) for model in self._cases}
             return {model: each.result() for model, each in sent.items()}
@@ -85,7 +85,7 @@ class Hostile:
         return answered.error or shown(answered.outputs["y"], right)
 
     def _settle(self, before: dict[str, int]) -> None:
-        """Wait until each model has its worker again, and a new one if that was to be replaced."""
+        """Wait until each model has its worker again, and a new one if that should be replaced."""
         try:
             wait_until(lambda: not self._unsettled(before), SETTLED_AFTER, "every model has its worker again")
         except TimeoutError:
@@ -117,7 +117,7 @@ def shortened(text: str) -> str:
 
 
 def presentable(text: str) -> bool:
-    """Whether a client may see it: one line, not long, without a traceback or a path."""
+    """Whether a client may see the text: one short line without a traceback or a path."""
     return text.isprintable() and len(text.encode()) <= 4096 and not NEVER_A_CLIENTS.search(text)
 
 

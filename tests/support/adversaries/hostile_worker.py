@@ -1,7 +1,7 @@
-"""A worker that answers wrongly, and the one request that its answer costs.
+"""A worker that answers wrongly, and the one request that fails because of it.
 
-The worker is a test double, for exactly this: no honest worker sends what is sent here. tritonserver, the backend and
-the clients are real.
+The worker is a test double, because no real worker sends such messages. tritonserver, the backend and the clients
+are real.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DONE = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, 1, BLOCK_AT, 0)
 
 @dataclass
 class Answer:
-    """A right answer to the request of this module, for each test to make wrong in one place."""
+    """A valid answer to this module's request; each test makes one part of it wrong."""
 
     tensors: bytearray = field(default_factory=lambda: bytearray(golden("response", "tensors")))
     magic: bytes = b"PTRS"
@@ -137,7 +137,7 @@ def table(*offsets: int) -> Change:
 
 @contextlib.contextmanager
 def run_hostile(folder: Path) -> Iterator[Backend]:
-    """A server with the models of this module: number 1 is the golden one, 2 the shaped one."""
+    """A server with this module's models: number 1 is the golden one, 2 the shaped one."""
     with run_backend(folder) as running:
         for number, model in enumerate((GOLDEN, SHAPED), 1):
             running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=LIMIT))
@@ -151,7 +151,7 @@ INPUTS: dict[str, Arrays] = {
 
 
 def provoke(backend: Backend, act: Callable[[WorkerEnd], object], expected: str, model: str = "golden") -> None:
-    """One request whose worker acts as told: it fails as expected, its channel ends, and the next request works."""
+    """One request with a hostile answer: it fails as expected, its channel ends, and the next request works."""
     worker = backend.connect(1 if model == "golden" else 2)
     answer = backend.infer(model, INPUTS[model])
     worker.receive()
@@ -167,7 +167,7 @@ def provoke(backend: Backend, act: Callable[[WorkerEnd], object], expected: str,
 
 
 def serve_one(backend: Backend) -> None:
-    """A request and a right answer over a fresh channel."""
+    """A request and a valid answer over a new channel."""
     worker = backend.connect(1)
     answer = backend.infer("golden", INPUTS["golden"])
     worker.receive()

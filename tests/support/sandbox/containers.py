@@ -27,7 +27,7 @@ _RUN = 'mount --bind / "$0"/rootfs && exec runc --root "$0"/state run --bundle "
 
 
 class Container:
-    """One container. What is started with ``prefix`` before its command becomes its process 1."""
+    """One container. A command started behind ``prefix`` becomes its process 1."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -36,15 +36,15 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """The process id, as seen from here, of its process 1."""
+        """The process id of its process 1, as seen from here."""
         return int((self._folder / "pid").read_text())
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in it, as an exec probe is run."""
+        """Run a command in it, like an exec probe."""
         return self._runc("exec", self._name, *command)
 
     def remove(self) -> None:
-        """End what still runs, and leave neither its state nor its cgroups."""
+        """End its processes, and remove its state and its cgroups."""
         self._runc("delete", "--force", self._name).check_returncode()
         assert not [*Path("/sys/fs/cgroup").glob(f"*/**/{self._name}")]
 
@@ -55,7 +55,7 @@ class Container:
 
 @contextlib.contextmanager
 def container(folder: Path) -> Iterator[Container]:
-    """A container that keeps its files in the new folder ``folder``, removed in the end."""
+    """A container with its files in the new folder ``folder``, removed at the end."""
     (folder / "rootfs").mkdir(parents=True)
     one = Container(folder)
     try:
@@ -65,7 +65,7 @@ def container(folder: Path) -> Iterator[Container]:
 
 
 def configuration(command: Sequence[str]) -> dict[str, Any]:
-    """What ``runc spec`` writes, with these changes; it has its 64 MB and its namespaces already."""
+    """The output of ``runc spec`` with these changes; it already has 64 MB of /dev/shm and namespaces."""
     spec: dict[str, Any] = json.loads(_spec())
     assert any(_SHM in each.get("options", ()) for each in spec["mounts"] if each["destination"] == "/dev/shm")
     assert {each["type"] for each in spec["linux"]["namespaces"]} >= {"pid", "mount", "network"}
@@ -85,13 +85,13 @@ def configuration(command: Sequence[str]) -> dict[str, Any]:
 
 
 def _spec() -> bytes:
-    """What ``runc spec`` has just written beside config.json's place."""
+    """The file that ``runc spec`` has written beside config.json."""
     subprocess.run(["runc", "spec"], check=True)
     return Path("config.json").read_bytes()
 
 
 def _needed_mounts() -> list[dict[str, Any]]:
-    """The needed folders, read-only, below empty ones in place of those that only root may look into."""
+    """The needed folders, read-only, below empty ones in place of those that only root may enter."""
     above = sorted({parent for each in _NEEDED for parent in each.parents if not parent.stat().st_mode & 0o001})
     mounts = []
     for number, place in enumerate(above):

@@ -1,7 +1,7 @@
-"""Images and containers of Debian's podman and runc, in a store of their own; needs root.
+"""Images and containers of Debian's podman and runc, in their own store; needs root.
 
-What pip needs to know of this machine reaches a build as a secret file and as volumes, and stays in neither its image
-nor its environment. Containers have a network with an address that clients of the machine reach.
+The machine's settings for pip reach a build as a secret file and as volumes, and are neither in its image nor in its
+environment. Containers have a network address that clients of the machine reach.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """The process id, as seen from here, of its process 1."""
+        """The process id of its process 1, as seen from here."""
         return int(self.inspect()["State"]["Pid"])
 
     @property
@@ -68,11 +68,11 @@ class Container:
         return self._podman.inspect("container", self.name)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in it, as an exec probe is run."""
+        """Run a command in it, like an exec probe."""
         return self._podman.call("exec", self.name, *command, check=False)
 
     def status(self, path: str) -> int:
-        """The HTTP status of a GET of ``path``; 0 when nobody answers."""
+        """The HTTP status of a GET of ``path``; 0 without an answer."""
         connection = http.client.HTTPConnection(self.http, timeout=5)
         with contextlib.closing(connection):
             try:
@@ -94,7 +94,7 @@ class Container:
 
 
 class Podman:
-    """podman with all that it keeps in ``folder``."""
+    """podman with all its files in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -119,7 +119,7 @@ class Podman:
         return cast("dict[str, Any]", json.loads(self.call("pod", "inspect", name).stdout))
 
     def import_bare_root(self, tag: str) -> None:
-        """An image of Debian's python3, pip and venv and nothing else, as a base."""
+        """A base image of Debian's python3, pip and venv only."""
         root = BareRoot(self._folder / "bare")
         archive = self._folder / "bare.tar"
         with tarfile.open(archive, "w") as tar:
@@ -129,7 +129,7 @@ class Podman:
         archive.unlink()
 
     def build(self, context: Path, tag: str, *options: str) -> str:
-        """What the build printed."""
+        """The output of the build."""
         environment = machine_environment()
         settings = {
             name[4:].lower().replace("_", "-"): value for name, value in environment.items() if name[:4] == "PIP_"
@@ -147,9 +147,9 @@ class Podman:
 
     @contextlib.contextmanager
     def run(self, image: str, *command: str, options: Sequence[str] = HARDENED) -> Iterator[Container]:
-        """A container of ``image``, ready, and removed in the end.
+        """A container of ``image`` that is ready, removed at the end.
 
-        As in a pod another container holds the network, which stays when ours ends: its ports then refuse.
+        As in a pod, another container holds the network, which stays when ours ends: its ports then refuse connections.
         """
         name = f"pytriton-test-{uuid.uuid4().hex[:12]}"
         holder = f"{name}-network"
@@ -166,7 +166,7 @@ class Podman:
             self.call("rm", "--force", "--ignore", "--time=0", holder)
 
     def read(self, image: str, command: str) -> str:
-        """What a shell command as root prints in ``image``, without its network."""
+        """The output of a shell command as root in ``image``, without a network."""
         user = ("--user=0:0", "--entrypoint=/bin/sh", "--network=none")
         return self.call("run", "--rm", *user, image, "-c", command).stdout
 

@@ -1,6 +1,6 @@
-"""Runs pytest with a backend that was compiled with sanitizers; in tox's environment `sanitize`.
+"""Runs pytest with a backend that is compiled with sanitizers; in tox's environment `sanitize`.
 
-The library wants the sanitizers' own loaded first, so tritonserver is started through a script that preloads them.
+The sanitizers' libraries must be loaded first, so tritonserver is started by a script that preloads them.
 Their reports go to files, and one report fails the run.
 """
 
@@ -19,14 +19,14 @@ from tests.support.backend.server import found_server
 
 
 def preloaded() -> str:
-    """The sanitizers' libraries as the compiler has them."""
+    """The sanitizers' libraries, from the compiler."""
     names = ("libasan.so", "libubsan.so")
     paths = [subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip() for name in names]
     return " ".join(paths)
 
 
 def wrapper(folder: Path) -> Path:
-    """A tritonserver for `--tritonserver`, at the same place among its neighbours as the real one."""
+    """A tritonserver for `--tritonserver`, in the same place among its neighbours as the real one."""
     real = found_server().path
     (folder / "bin").mkdir()
     (folder / "caches").symlink_to(real.parent.parent / "caches")

@@ -1,4 +1,4 @@
-"""A host on a terminal of its own, whose keys a test presses."""
+"""A host on its own terminal, with key presses by the test."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def press_ctrl_c(host: RunningHost) -> None:
 
 
 def close_terminal(host: RunningHost) -> None:
-    """As the end of an ssh session does."""
+    """Close the terminal, like the end of an ssh session."""
     host.process.send_signal(signal.SIGUSR2)

@@ -1,4 +1,4 @@
-"""One request to a running host as a client sends it, over gRPC or HTTP, never twice."""
+"""One request of a client to a running host, over gRPC or HTTP, without a retry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MODULES = {"grpc": tritonclient.grpc, "http": tritonclient.http}
 
 @attrs.frozen
 class Answered:
-    """What became of one request: ``outputs``, or ``error`` with ``status``; and when, by the monotonic clock."""
+    """The result of one request: ``outputs``, or ``error`` with ``status``; and its time, by the monotonic clock."""
 
     outputs: Arrays
     error: str
@@ -62,7 +62,7 @@ def infer(
 
 
 def asked_inputs(module: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
-    """The inputs as ``tritonclient.grpc`` or ``tritonclient.http`` takes them."""
+    """The inputs in the form of ``tritonclient.grpc`` or ``tritonclient.http``."""
     asked = [module.InferInput(name, list(array.shape), _triton(array)) for name, array in inputs.items()]
     for item, array in zip(asked, inputs.values(), strict=True):
         item.set_data_from_numpy(array)
@@ -70,7 +70,7 @@ def asked_inputs(module: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
 
 
 def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, NDArray[Any]], **more: Any) -> Answered:
-    """What became of one request; a refusal is an answer too."""
+    """The result of one request; a refusal is a result too."""
     try:
         outputs = infer(host, protocol, model, inputs, **more)
     except InferenceServerException as error:
@@ -81,7 +81,7 @@ def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, N
 
 
 class Crowd:
-    """Requests from several clients at once, each in a thread with a connection of its own."""
+    """Requests of several clients at once, each in a thread with its own connection."""
 
     def __init__(self, host: RunningHost, size: int) -> None:
         self._host = host
@@ -109,14 +109,14 @@ def post(host: RunningHost, path: str, body: object) -> tuple[int, dict[str, Any
 
 
 class Queues(NamedTuple):
-    """How many requests wait for a model."""
+    """The number of requests that wait for a model."""
 
     triton: int
     backend: int
 
 
 def queues(metrics: str, model: str) -> Queues:
-    """The two queues of ``model`` as the metrics at this address show them."""
+    """The two queues of ``model``, from the metrics at this address."""
     connection = http.client.HTTPConnection(metrics, timeout=60)
     try:
         connection.request("GET", "/metrics")
@@ -132,7 +132,7 @@ def queues(metrics: str, model: str) -> Queues:
 
 
 def queued(host: RunningHost, model: str) -> int:
-    """How many requests wait for ``model``, in either queue."""
+    """The number of requests that wait for ``model``, in either queue."""
     return sum(queues(host.metrics, model))
 
 
@@ -146,11 +146,11 @@ class Gate:
 
     @property
     def tensor(self) -> NDArray[np.object_]:
-        """The path, as the model takes it."""
+        """The path, as an input of the model."""
         return texts(os.fsencode(self._path))
 
     def is_reached(self) -> bool:
-        """Whether the callable has come to the FIFO."""
+        """Whether the callable waits at the FIFO."""
         try:
             self._writer = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError:
@@ -163,7 +163,7 @@ class Gate:
 
 
 def texts(*items: bytes | str) -> NDArray[np.object_]:
-    """Strings as the client takes them: an object array of bytes in one row."""
+    """Strings in the client's form: an object array of bytes in one row."""
     array = np.empty((1, len(items)), object)
     array[0, :] = [item.encode() if isinstance(item, str) else item for item in items]
     return array

@@ -25,14 +25,14 @@ Answers = list[tuple[float, bool]]
 
 @contextlib.contextmanager
 def probing(protocol: str, address: str, prefix: Sequence[str] = ()) -> Iterator[Callable[[], Answers]]:
-    """Ask for as long as the block lasts, or until what it gets is called for the answers."""
+    """Probe during the block, or until the yielded function is called, which returns the answers."""
     command = [*prefix, sys.executable, __file__, protocol, address]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
         yield lambda: [(seconds, is_live) for seconds, is_live in json.loads(program.communicate(timeout=30)[0])]
 
 
 def _over_http(address: str) -> bool:
-    """On a new connection, as a kubelet's."""
+    """Over a new connection, like a kubelet."""
     connection = http.client.HTTPConnection(address, timeout=10)
     try:
         connection.request("GET", "/v2/health/live")
@@ -42,7 +42,7 @@ def _over_http(address: str) -> bool:
 
 
 def _answers(is_live: Callable[[], bool]) -> Answers:
-    """One is due in each period, and counts from then: who waits a second for one has waited for a hundred."""
+    """One probe is due in each period; its duration counts from then, so a long wait counts for all delayed probes."""
     answers = []
     due = time.monotonic()
     while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:

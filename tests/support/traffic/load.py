@@ -1,4 +1,4 @@
-"""Clients that send one request after the other for as long as a fault lasts, and never one twice."""
+"""Clients that send one request after the other during a fault, without retries."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _AFTER_ERROR = 0.01
 
 @attrs.frozen
 class Sent:
-    """One request: when it was sent, when it was answered, by the monotonic clock, and the error if it failed.
+    """One request: the times of sending and answer, by the monotonic clock, and the error if it failed.
 
-    ``by`` is who answered, where the load was told how that is to be seen.
+    ``by`` is the replica that answered, if the load can tell.
     """
 
     protocol: str
@@ -36,14 +36,14 @@ class Sent:
 
 
 class Served(Protocol):
-    """Where clients go, a host or what stands before several: each is ``ADDRESS:PORT``."""
+    """The address of a host or balancer, each protocol as ``ADDRESS:PORT``."""
 
     http: str
     grpc: str
 
 
 class Load:
-    """``clients`` clients of one model, half of them over gRPC and half over HTTP unless told otherwise."""
+    """``clients`` clients of one model, by default half over gRPC and half over HTTP."""
 
     def __init__(
         self,
@@ -59,10 +59,10 @@ class Load:
         right: Callable[[Arrays, Any], bool] = lambda inputs, result: True,
         by: Callable[[Any], str] = lambda result: "",
     ) -> None:
-        """``inputs`` makes those of one request; ``anew``: in turn, whether a client connects for each request.
+        """``inputs`` makes the inputs of one request; ``anew``: for each client in turn, whether it always reconnects.
 
-        ``pause``: seconds that a client thinks between two requests. ``right``: whether these inputs have that result.
-        ``by``: whose result that is.
+        ``pause``: seconds between two requests of a client. ``right``: whether the result for these inputs is right.
+        ``by``: the replica of a result.
         """
         self._right = right
         self._by = by
@@ -89,11 +89,11 @@ class Load:
         self.stop()
 
     def end(self) -> None:
-        """Send no more."""
+        """Send no more requests."""
         self._stop.set()
 
     def stop(self) -> None:
-        """Send no more, and wait for what is in flight."""
+        """Send no more requests, and wait for those in flight."""
         self.end()
         for thread in self._threads:
             thread.join(self._timeout + 10)
@@ -104,20 +104,20 @@ class Load:
         return [each for each in [*self.sent] if each.error]
 
     def forget(self) -> int:
-        """Forget the requests until now that were answered rightly; how many these were."""
+        """Forget the correctly answered requests until now; returns their number."""
         count = len(self.sent)
         failed = [each for each in self.sent[:count] if each.error]
         self.sent[:count] = failed
         return count - len(failed)
 
     def answered_after(self, moment: float) -> float | None:
-        """When the first request was answered that was sent after ``moment``."""
+        """The time of the first answer to a request that was sent after ``moment``."""
         ends = [each.ended for each in [*self.sent] if each.began > moment and not each.error]
         return min(ends) if ends else None
 
     @contextlib.contextmanager
     def still(self) -> Iterator[None]:
-        """Meanwhile no request is under way; the clients must have a pause."""
+        """During the block no request is in flight; the clients must have a pause."""
         with contextlib.ExitStack() as stack:
             for busy in self._busy:
                 stack.enter_context(busy)
@@ -135,7 +135,7 @@ class Load:
                         break
 
     def _send(self, protocol: str, client: Any) -> str:
-        """The error, if it failed."""
+        """The error, empty for none."""
         inputs = self._inputs()
         asked = asked_inputs(_MODULES[protocol], inputs)
         limit = {"client_timeout": self._timeout} if protocol == "grpc" else {}

@@ -1,4 +1,4 @@
-"""One stream of responses from a running host, over gRPC or HTTP, as a client sees it."""
+"""One stream of responses of a running host, over gRPC or HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Inputs = dict[str, NDArray[Any]]
 
 
 def grpc_stream(host: RunningHost, model: str, inputs: Inputs, output: str) -> tuple[list[Any], str]:
-    """The values of ``output`` in each response, and the error that ended the stream, if one did."""
+    """The values of ``output`` in each response, and the error that ended the stream ("" for none)."""
     found: list[Any] = []
     with open_grpc(host, model, inputs) as receive:
         while (result := receive()) is not None:
@@ -33,7 +33,7 @@ def grpc_stream(host: RunningHost, model: str, inputs: Inputs, output: str) -> t
 
 @contextlib.contextmanager
 def open_grpc(host: RunningHost, model: str, inputs: Inputs) -> Iterator[Callable[[], Any]]:
-    """Gives the next response or error at each call, None at the end of the request; leaves in the end."""
+    """Gives the next response or error at each call, None at the end; the client leaves at the end of the block."""
     results: queue.Queue[Any] = queue.Queue()
     asked = []
     for name, array in inputs.items():
@@ -58,7 +58,7 @@ def open_grpc(host: RunningHost, model: str, inputs: Inputs) -> Iterator[Callabl
 
 
 def http_stream(host: RunningHost, model: str, inputs: dict[str, Any], most: int | None = None) -> list[dict[str, Any]]:
-    """What ``/generate_stream`` sends, event by event; after ``most`` of them the client leaves."""
+    """The events of ``/generate_stream``; after ``most`` of them the client leaves."""
     connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
     try:
         connection.request("POST", f"/v2/models/{model}/generate_stream", json.dumps(inputs))

@@ -1,4 +1,4 @@
-"""Requests of several models in many sizes, each with its right answer."""
+"""Requests to several models in many sizes, each with its expected answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = (1, 3, 30, 300)
 
 @attrs.frozen
 class Talk:
-    """What is sent to one model."""
+    """Requests to one model."""
 
     model: str
     target: str
@@ -28,11 +28,11 @@ class Talk:
     """The outputs by name."""
 
     def ask(self) -> Arrays:
-        """One of the requests, by chance."""
+        """One of the requests, at random."""
         return random.choice(self.requests)
 
     def right(self, inputs: Arrays, result: Any) -> bool:
-        """Whether a result of ``tritonclient`` has what is expected; of ``life`` nothing is looked at."""
+        """Whether a result of ``tritonclient`` is as expected; results of ``life`` are not checked."""
         wanted = self.expected(inputs)
         return all(np.array_equal(result.as_numpy(name), array) for name, array in wanted.items())
 
