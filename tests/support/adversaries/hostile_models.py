@@ -45,7 +45,7 @@ class Hostile:
         self._cases = {name: case for file in files for name, case in FILES[file].items()}
         self._streams = set(FILES["streams"]) if "streams" in files else set()
         self.wrong: list[str] = []
-        """What was not as it should be, a line for each."""
+        """Unexpected results, a line for each."""
 
     def round(self, protocol: str) -> None:
         """Have every model attack, all at once, and wait until each answers an honest request again."""

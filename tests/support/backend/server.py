@@ -93,7 +93,7 @@ class WorkerEnd:
         self.sock.settimeout(TIMEOUT)
         self.request: Segment | None = None
         self.loans: dict[int, bytes] = {}
-        """What the windows held when the loans came, by number."""
+        """The content of the windows when the loans came, by number."""
         self.heard: list[bytes] = []
         """The messages of the last `receive`."""
 

@@ -18,7 +18,7 @@ from tests.support.docs.blocks import blocks
 from tests.support.sandbox.namespaces import Network
 
 _DOCUMENTED = "192.0.2."
-"""What the page has in place of the network's addresses."""
+"""The page's placeholders for the network's addresses."""
 
 _GLOBAL = """\
 global

@@ -22,7 +22,7 @@ FORM: dict[str, Any] = {"inputs": [WHAT], "outputs": [PID], "max_batch_size": 0}
 
 
 class Panic(BaseException):
-    """What a library in Rust raises, for one."""
+    """An exception such as a library in Rust raises."""
 
 
 ENDS: dict[str, Callable[[], BaseException]] = {

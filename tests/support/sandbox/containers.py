@@ -19,7 +19,7 @@ from typing import Any
 
 _CHECKOUT = Path(__file__).parents[3]
 _NEEDED = (Path(sys.base_prefix), Path(sys.prefix), _CHECKOUT)
-"""What the container reads, wherever it lies and whoever may look into the folders above."""
+"""Folders that the container reads, also below folders that its user may not enter."""
 _USER = 1000
 _SHM = "size=65536k"
 # In a mount namespace of its own, so that nothing is left mounted.

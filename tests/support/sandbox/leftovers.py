@@ -13,7 +13,7 @@ from pytriton_plugins.testing import RunningHost, wait_until
 _VARIABLE = "PYTRITON_TEST_MARK"
 
 CLIENT_MEMORY = "pytriton-client-"
-"""What names in /dev/shm begin with that tests make in the part of a client."""
+"""The beginning of names in /dev/shm that tests make as clients."""
 
 
 class Mark:

@@ -23,9 +23,9 @@ from tests.support.sandbox.bare_root import BareRoot, machine_environment, machi
 
 BUILD_TIMEOUT = 1200
 _OWN = (Path("/etc/resolv.conf"), Path("/etc/hosts"))
-"""What podman itself shows to a container."""
+"""Paths that podman itself shows to a container."""
 
-# Without CAP_SYS_RESOURCE nobody may raise these, as podman would.
+# Without CAP_SYS_RESOURCE podman may not raise these, as it would by default.
 _SETTINGS = """[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 """
@@ -105,7 +105,7 @@ class Podman:
 
     def call(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         command = [*self._command, *arguments]
-        # Without systemd nobody runs health checks by himself; the tests do.
+        # Without systemd podman does not run health checks itself; the tests do.
         env = {**os.environ, "DISABLE_HC_SYSTEMD": "true", "CONTAINERS_CONF": str(self._settings)}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, check=False)
         assert done.returncode == 0 or not check, f"{arguments}: {done.stdout[-8000:]}{done.stderr[-8000:]}"
