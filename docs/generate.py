@@ -1,8 +1,9 @@
-"""Writes docs/reference/ and docs/deploying/: `python docs/generate.py`; tests compare them with what is there."""
+"""Writes the generated pages of docs/reference/, and docs/deploying/: `python docs/generate.py`; tests compare them."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import json
 import os
@@ -13,25 +14,37 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
+
 FOLDER = Path(__file__).parent / "reference"
 DEPLOYING = Path(__file__).parent / "deploying"
 NOTE = "<!-- Written by docs/generate.py from {source}; change that file and run it. -->\n\n"
+HELP_COLUMNS = 100
+"""Columns of the help texts: what a page shows without a scroll bar at 1400 pixels."""
 
 RULES = {
     "choose": "The first answer that is not None wins; the built-in answer comes last.",
-    "edit": "Each plugin gets the value that the one before it returned, and returns a new one or None.",
-    "add": "The results of all plugins are gathered; a name that two of them give is a conflict that names both.",
-    "check": "All plugins are asked, and all must agree; None is no objection.",
-    "on": "All plugins are told; what they return is ignored.",
+    "edit": "Each plugin gets the value that the previous plugin returned, and returns a new value or None.",
+    "add": "The results of all plugins are gathered; a name that two plugins give is a conflict, which names both.",
+    "check": "All plugins are called, and all must agree; None means no objection.",
+    "on": "All plugins are called; their return values are ignored.",
 }
 
 
 def pages() -> dict[str, str]:
     """The text of each page, by file name."""
+    return {
+        **_hook_pages_of_all(),
+        "values.md": values_page(),
+        "settings.md": settings_page(),
+        "command-line.md": command_line_page(),
+    }
+
+
+def _hook_pages_of_all() -> dict[str, str]:
     from pytriton_plugins.hooks import specs
 
-    hooks = hook_pages(specs, Path(specs.__file__).read_text())
-    return {**hooks, "values.md": values_page(), "configuration.md": configuration_page()}
+    return hook_pages(specs, Path(specs.__file__).read_text())
 
 
 def hook_pages(specs: ModuleType, source: str) -> dict[str, str]:
@@ -52,21 +65,23 @@ def hook_pages(specs: ModuleType, source: str) -> dict[str, str]:
 def _family(family: str, specs: ModuleType, names: list[str]) -> str:
     source = f"pytriton_plugins/hooks/{Path(str(specs.__file__)).name}"
     parts = [NOTE.format(source=source), f"# Hooks: {family[0].lower()}{family[1:]}\n"]
+    parts.append("The hooks of this phase, with their parameters; [hooks](hooks.md) has the calling rules.\n")
+    parts.append("```console\n$ pytriton-host hooks\n```\n")
     parts += [_hook(name, getattr(specs, name)) for name in names]
     return "\n".join(parts)
 
 
 def _hook(name: str, function: Any) -> str:
-    text, parameters, returned = _docstring(inspect.getdoc(function) or "")
+    paragraphs, parameters, returned = _docstring(inspect.getdoc(function) or "")
     signature = inspect.signature(function)
     verb = name.split("_")[1]
-    lines = [f"## `{name}({', '.join(signature.parameters)})`\n", *[f"{each}\n" for each in text]]
+    lines = [f"## `{name}({', '.join(signature.parameters)})`\n", *[f"{each}\n" for each in paragraphs]]
     lines.append(f"`{verb}_`: {RULES[verb]}\n")
     lines += ["| parameter | type | |", "|---|---|---|"]
     for parameter in signature.parameters.values():
-        said = parameters.get(parameter.name, "the plugin's own table of the configuration file, `[plugins.NAME]`")
+        text = parameters.get(parameter.name, "the plugin's own table of the configuration file, `[plugins.NAME]`")
         kind = str(parameter.annotation).replace("|", "\\|")
-        lines.append(f"| `{parameter.name}` | `{kind}` | {said} |")
+        lines.append(f"| `{parameter.name}` | `{kind}` | {text} |")
     kind = str(signature.return_annotation).replace("|", "\\|")
     lines.append(f"| returns | `{kind}` | {returned or 'nothing'} |\n")
     return "\n".join(lines)
@@ -80,36 +95,48 @@ def _docstring(text: str) -> tuple[list[str], dict[str, str], str]:
     parameters = {}
     returned = ""
     for field in fields:
-        name, _, said = field.partition(":")
-        said = " ".join(said.split())
+        name, _, text = field.partition(":")
+        description = " ".join(text.split())
         if name.startswith("param "):
-            parameters[name.removeprefix("param ")] = said
+            parameters[name.removeprefix("param ")] = description
         else:
-            returned = said
+            returned = description
     return paragraphs, parameters, returned
 
 
-def configuration_page() -> str:
+def settings_page() -> str:
     """Every setting with its option, variable, key, default and help; then the keys of the tables."""
-    from pytriton_plugins.cli.options import HELP
+    from pytriton_plugins.cli.commands.serve import command
     from pytriton_plugins.config.settings import SETTINGS
+
+    options = {name: parameter for parameter in command.params for name in parameter.opts}
 
     lines = [
         NOTE.format(source="pytriton_plugins/config/settings.py and pytriton_plugins/cli/options.py").rstrip("\n"),
         "",
         "# Every setting",
         "",
+        "The settings of `pytriton-host serve`, with the help text of each option.",
+        "",
+        "```console",
+        "$ pytriton-host config",
+        "```",
+        "",
+        "`config` shows the value that `serve` would use for each setting, and where the value comes from.",
+        "[Configuration](configuration.md) explains the file and its tables.",
+        "",
         "| option | variable | key in the file | |",
         "|---|---|---|---|",
     ]
     for setting in SETTINGS:
-        metavar, text = HELP[setting.name]
-        option = f"`--{setting.option}{f' {metavar}' if metavar else ''}`"
-        option += f", `--no-{setting.option}`" if setting.on else ""
+        parameter: Any = options[f"--{setting.option}"]
+        metavar = "" if parameter.is_flag else f" {parameter.metavar}"
+        option = f"`--{setting.option}{metavar}`" + (f", `--no-{setting.option}`" if setting.on else "")
+        text = " ".join(parameter.help.split())
         lines.append(f"| {option} | `{setting.variable}` | `{setting.key}` | {text} |")
-    lines += ["", "# `[models.NAME]`", "", "| key | type |", "|---|---|"]
+    lines += ["", "## `[models.NAME]`", "", "| key | type |", "|---|---|"]
     lines += [f"| `{key}` | `{kind}` |" for key, kind in _keys("ModelSettings")]
-    lines += ["", "# `[[environments]]`", "", "| key | type |", "|---|---|"]
+    lines += ["", "## `[[environments]]`", "", "| key | type |", "|---|---|"]
     lines += [f"| `{key}` | `{kind}` |" for key, kind in _keys("Environment")]
     return "\n".join(lines) + "\n"
 
@@ -122,14 +149,48 @@ def _keys(name: str) -> list[tuple[str, str]]:
     return [(re.sub(r"^shm_", "shm.", key), kind) for key, kind, _ in _fields(found)]
 
 
+def command_line_page() -> str:
+    """The help text of every command."""
+    from pytriton_plugins.cli.app import COMMANDS
+
+    lines = [
+        NOTE.format(source="the commands of pytriton_plugins/cli/commands/").rstrip("\n"),
+        "",
+        "# Command line",
+        "",
+        "Every command of `pytriton-host` with its options, as `--help` shows them.",
+        "",
+        "```console",
+        "$ pytriton-host serve --help",
+        "```",
+        "",
+        "Exit code 0 is success, 1 is a failure, 2 is a wrong command line or configuration.",
+        "",
+    ]
+    for name, module in COMMANDS.items():
+        lines += _help_of(importlib.import_module(module).command, ("pytriton-host", name))
+    return "\n".join(lines)
+
+
+def _help_of(command: click.Command, words: tuple[str, ...]) -> list[str]:
+    """A section for the command, and one for each command below it."""
+    name = " ".join(words)
+    context = click.Context(command, info_name=name, terminal_width=HELP_COLUMNS)
+    lines = [f"{'#' * len(words)} `{name}`", "", "```text", command.get_help(context), "```", ""]
+    below = command.commands if isinstance(command, click.Group) else {}
+    for each, subcommand in below.items():
+        lines += _help_of(subcommand, (*words, each))
+    return lines
+
+
 def values_page() -> str:
-    """Every class that a hook is given or answers with: its fields, and what can be asked of it."""
+    """Every class that a hook gets or returns: its fields and its methods."""
+    from pytriton_plugins import values as package
     from pytriton_plugins.discovery import references
     from pytriton_plugins.model import declaration as models
     from pytriton_plugins.model import tensors
-    from pytriton_plugins.values import memory, start, status, workers
 
-    values = (start, memory, workers, status)
+    values = _modules(package)
     nodes = [node for module in values for node in _classes(module)]
     for module, name in ((models, "ModelDeclaration"), (tensors, "Tensor"), (references, "ModelReference")):
         nodes += [node for node in _classes(module) if node.name == name]
@@ -138,13 +199,29 @@ def values_page() -> str:
         "",
         "# Values of hooks",
         "",
-        "All are frozen. Import `ModelDeclaration` from `pytriton_plugins.models`, `Tensor` from `pytriton_plugins`,",
-        "and all others from `pytriton_plugins.values`; of these `attrs.evolve(value, field=…)` makes a changed copy.",
+        "The classes that hooks get and return, with every field.",
+        "",
+        "```python",
+        "from pytriton_plugins import Tensor",
+        "from pytriton_plugins.models import ModelDeclaration",
+        "from pytriton_plugins.values import Ports, ShmPolicy, Verdict",
+        "```",
+        "",
+        "All values are frozen; `attrs.evolve(value, field=…)` makes a changed copy.",
+        "Import them from `pytriton_plugins.values`.",
+        "The exceptions are `ModelDeclaration` (`pytriton_plugins.models`) and `Tensor` (`pytriton_plugins`).",
         "",
     ]
-    aliases = ["## Names for several\n", "| name | one of |", "|---|---|"]
+    aliases = ["## Unions\n", "| name | one of |", "|---|---|"]
     aliases += [f"| `{name}` | {kinds} |" for module in values for name, kinds in _aliases(module)]
     return "\n".join([*lines, *(_value(node) for node in nodes), *aliases]) + "\n"
+
+
+def _modules(package: ModuleType) -> list[ModuleType]:
+    """The modules in which the classes of ``package`` are written, in the order of their first class."""
+    classes = [each for each in vars(package).values() if inspect.isclass(each)]
+    names = dict.fromkeys(each.__module__ for each in classes if each.__module__.startswith(package.__name__))
+    return [importlib.import_module(name) for name in names]
 
 
 def _aliases(module: ModuleType) -> list[tuple[str, str]]:
@@ -159,18 +236,19 @@ def _aliases(module: ModuleType) -> list[tuple[str, str]]:
 
 
 def _value(node: ast.ClassDef) -> str:
-    text, _, _ = _docstring(ast.get_docstring(node) or "")
-    lines = [f"## `{node.name}`\n", *[f"{each}\n" for each in text], "| field | type | default |", "|---|---|---|"]
+    paragraphs, _, _ = _docstring(ast.get_docstring(node) or "")
+    lines = [f"## `{node.name}`\n", *(f"{each}\n" for each in paragraphs)]
+    lines += ["| field | type | default |", "|---|---|---|"]
     fields = _fields(node)
     for base in node.bases:
         fields = [*_fields(_base(ast.unparse(base))), *fields]
     lines += [f"| `{name}` | `{kind}` | {f'`{default}`' if default else ''} |" for name, kind, default in fields]
     for member in node.body:
-        said = ast.get_docstring(member) if isinstance(member, ast.FunctionDef) else None
-        if isinstance(member, ast.FunctionDef) and said and not member.name.startswith(("_", "to_", "from_")):
+        described = ast.get_docstring(member) if isinstance(member, ast.FunctionDef) else None
+        if isinstance(member, ast.FunctionDef) and described and not member.name.startswith(("_", "to_", "from_")):
             is_property = any(ast.unparse(each) == "property" for each in member.decorator_list)
             arguments = "" if is_property else f"({', '.join(each.arg for each in member.args.args[1:])})"
-            lines.append(f"\n`{member.name}{arguments}`: {' '.join(_docstring(said)[0])}")
+            lines.append(f"\n`{member.name}{arguments}`: {' '.join(_docstring(described)[0])}")
     return "\n".join(lines) + "\n"
 
 
@@ -207,7 +285,7 @@ def deployments() -> dict[str, str]:
         "--json",
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTRITON_HOST_")}
-    texts = {}
+    texts: dict[str, str] = {}
     for form in ("kubernetes", "helm", "kserve"):
         done = subprocess.run(
             [*command, "--format", form], cwd=DEPLOYING, env=environment, check=True, capture_output=True, text=True
@@ -220,13 +298,19 @@ def deployments() -> dict[str, str]:
     return {**texts, "prometheus-adapter/values.yaml": dump({"rules": {"custom": [adapter_rule()]}})}
 
 
+def generated_pages() -> dict[str, str]:
+    """The generated pages that lie in docs/reference/, by file name."""
+    texts = {path.name: path.read_text() for path in FOLDER.glob("*.md")}
+    return {name: text for name, text in texts.items() if text.startswith(NOTE.partition("{")[0])}
+
+
 def main() -> int:
-    """Write the pages and the manifests, and take away those that are gone."""
+    """Write the pages and the manifests, and delete those that are not generated any more."""
     FOLDER.mkdir(exist_ok=True)
     wanted = pages()
-    for path in FOLDER.glob("*.md"):
-        if path.name not in wanted:
-            path.unlink()
+    for name in generated_pages():
+        if name not in wanted:
+            (FOLDER / name).unlink()
     for name, text in wanted.items():
         (FOLDER / name).write_text(text)
     made = deployments()

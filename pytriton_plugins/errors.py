@@ -100,7 +100,7 @@ class ShmError(PytritonPluginsError):
 
 
 class ProtocolError(PytritonPluginsError):
-    """The other end of a link sent bytes that docs/protocol.md does not allow."""
+    """The other end of a link sent bytes that docs/reference/protocol.md does not allow."""
 
 
 def known_keywords(name: str, error: Callable[[str], Exception]) -> Callable[[F], F]:

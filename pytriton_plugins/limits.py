@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pytriton_plugins.config.host_config import END_SECONDS
-from pytriton_plugins.config.host_config import SHORTEST_DRAIN as MIN_DRAIN_TIMEOUT
+from pytriton_plugins.config.host_config import END_SECONDS, MIN_DRAIN_TIMEOUT
 from pytriton_plugins.host.memory.system_limits import container_memory, machine_memory
 
 __all__ = ["END_SECONDS", "MIN_DRAIN_TIMEOUT", "container_memory", "machine_memory"]

@@ -195,6 +195,6 @@ def test_the_init_is_forked_before_heavy_imports() -> None:
 
 
 def test_serve_imports_only_what_it_uses() -> None:
-    modules = ("cli.commands.serve", "config.host_config", "hooks.manager")
+    modules = ("cli.commands.serve", "config.loading", "hooks.manager")
     loaded = loaded_after(f"import {', '.join(f'pytriton_plugins.{each}' for each in modules)}")
     assert loaded & {"rich", "tritonclient", "grpc", "asyncio", "tomllib", "importlib_metadata"} == set()

@@ -1,4 +1,4 @@
-/* One batch: the requests that go to a worker at once. */
+/* One batch: the requests that a worker runs together. */
 #ifndef PYTRITON_BATCH_H
 #define PYTRITON_BATCH_H
 
@@ -12,28 +12,28 @@ typedef struct {
   const Declaration *declaration;
   Request **requests;
   uint32_t count, rows;
-  uint64_t details;  /* where they begin in the request segment; 0: nowhere */
-  uint64_t streamed; /* bytes of the responses so far, where there are several */
-  uint32_t reported; /* of those, whose statistics were reported */
-  size_t request_room;
-  uint8_t *block; /* our copy of the response block */
-  size_t block_room;
-  uint32_t *cover; /* output_count for each request: 1 + position of the entry that covers it, or 0 */
-  size_t cover_room;
+  uint64_t details;  /* offset of the request details in the request segment; 0: none */
+  uint64_t streamed; /* bytes of the responses of a stream so far */
+  uint32_t reported; /* number of responses of a stream with reported statistics */
+  size_t request_capacity;
+  uint8_t *block; /* private copy of the response block */
+  size_t block_capacity;
+  uint32_t *cover; /* output_count values for each request: 1 + the index of the entry with this output; 0: none */
+  size_t cover_capacity;
 } Batch;
 
-/* Make room for count elements; contents are lost. False when there is no memory. */
-bool batch_reserve(void **array, size_t *room, size_t count, size_t size);
+/* Grows an array to count elements and drops its contents. False: out of memory. */
+bool batch_reserve(void **array, size_t *capacity, size_t count, size_t size);
 
 static inline void batch_clear(Batch *batch) {
   batch->count = batch->rows = 0;
   batch->streamed = batch->reported = 0;
 }
 
-/* Whether there is room for one request more, or now is. */
-bool batch_has_room(Batch *batch);
+/* Makes room for one more request. False: out of memory. */
+bool batch_ensure_capacity(Batch *batch);
 
-/* Append a request; there is room. */
+/* Appends a request; batch_ensure_capacity comes before. */
 void batch_add(Batch *batch, Request *request);
 
 void batch_free(Batch *batch);
@@ -42,41 +42,19 @@ static inline Part *batch_part(const Batch *batch, uint32_t request, uint32_t in
   return &batch->requests[request]->parts[input];
 }
 
-/* Rows of so many requests from the first of them on. */
+/* Rows of `count` requests, from `first` on. */
 static inline uint32_t batch_rows(const Batch *batch, uint32_t first, uint32_t count) {
   const Request *last = batch->requests[first + count - 1];
   return last->first_row + last->rows - batch->requests[first]->first_row;
 }
 
-/* Whether the worker has this input by a loan. Only what comes alone is lent: a batch of several has to be put together. */
+/* Whether the worker reads this input through a loan. Only a batch of one request has loans: the inputs of several
+ * requests must lie in one piece. */
 static inline bool batch_is_lent(const Batch *batch, uint32_t input) {
   return batch->count == 1 && batch_part(batch, 0, input)->loan != 0;
 }
 
-/* Memory that others may write at any time. */
-typedef struct {
-  const uint8_t *bytes;
-  uint64_t size;
-} Area;
-
-/* Bytes of the request segment that the batch needs. */
-uint64_t batch_request_bytes(const Batch *batch);
-
-/* Write block and tensors; returns the length of the block. segment has room for batch_request_bytes. */
-bool batch_write(Batch *batch, uint8_t *segment, uint64_t *length, Failure *failure);
-
-typedef struct {
-  Area block;   /* in the response segment: read once, then never again */
-  bool more;    /* one response of a stream, after which others come */
-  bool retired; /* the request segment must not be written again, and the worker has no loans any more */
-} Answer;
-
-/* Check the worker's block and send every request of the batch its response, from the response segment, or what the callable
- * gave back as it came from where its input lies. False, with wrong filled and nothing sent, when the block
- * breaks the protocol; true with wrong filled when that only showed while some had been sent. */
-bool batch_respond(Batch *batch, Answer answer, Area response, Area request, const char **wrong);
-
-/* Answer one request, or all of the batch, with a failure. */
+/* Sends an error response to one request, or to every request of the batch that has none yet. */
 void batch_fail_request(const Batch *batch, Request *request, const Failure *failure);
 void batch_fail(Batch *batch, const Failure *failure);
 

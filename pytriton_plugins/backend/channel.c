@@ -1,4 +1,4 @@
-/* Waiting for a worker: a short spin while it pays, then the kernel. */
+/* Sends batches to a worker and waits for its answers: a short spin while it pays, then poll(). */
 #define _GNU_SOURCE
 #include "channel.h"
 
@@ -7,19 +7,19 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "details.h"
+#include "request_details.h"
 #include "sockets.h"
 
-/* A worker answers a small batch in less time than it takes to put this thread to sleep and wake it. So look for the
- * answer for a while first, as long as that was of use lately: the score rises with every answer found that way, falls
- * with every one that was not, and now and then one more try finds out whether the callable became fast again. */
-enum { SPIN_NS = 60000, SPIN_PAUSES = 24, SCORE_MAX = 8, RETRY_EVERY = 64 };
-enum { SEND_MS = 1000, POLL_MS = 50, WATCH_MS = 20 };
+/* A worker answers a small batch in less time than it takes to put this thread to sleep and wake it. Therefore the thread
+ * spins first, as long as that was useful lately. The score rises with every answer that a spin finds, and falls with
+ * every spin that finds none. Every SPIN_RETRY_BATCHES batches one spin checks whether the callable became fast again. */
+enum { MAX_SPIN_NS = 60000, SPIN_PAUSES = 24, MAX_SPIN_SCORE = 8, SPIN_RETRY_BATCHES = 64 };
+enum { SEND_TIMEOUT_MS = 1000, POLL_INTERVAL_MS = 50, CANCELLATION_POLL_MS = 20 };
 
-/* A worker that looks for a descriptor in every message takes longer over each of them. */
+/* The descriptor has a message of its own: a worker that looks for descriptors in every message is slower. */
 static bool send_segment(Channel *channel) {
   WireChannelMessage message = {.kind = WIRE_SEGMENT, .segment = channel->request.number, .batch = channel->batch};
-  if (!sockets_send(channel->socket, &message, sizeof message, channel->request.descriptor, SEND_MS)) return false;
+  if (!sockets_send(channel->socket, &message, sizeof message, channel->request.descriptor, SEND_TIMEOUT_MS)) return false;
   close(channel->request.descriptor);
   channel->request.descriptor = -1;
   return true;
@@ -30,10 +30,14 @@ static bool send_loans(Channel *channel) {
   for (uint32_t i = 0; loans->unsent > 0; i++) {
     Loan *loan = &loans->loans[i];
     if (loan->descriptor < 0) continue;
-    WireChannelMessage message = {.kind = WIRE_LOAN, .flags = loans->unsent > 1 ? WIRE_NEW_LOAN : 0, .segment = i + 1,
-                                  .batch = channel->batch, .offset = loan->window.offset, .length = loan->window.length};
-    if (!sockets_send(channel->socket, &message, sizeof message, loan->descriptor, SEND_MS)) return false;
-    loans_sent(loans, loan);
+    WireChannelMessage message = {.kind = WIRE_LOAN,
+                                  .flags = loans->unsent > 1 ? WIRE_NEW_LOAN : 0,
+                                  .segment = i + 1,
+                                  .batch = channel->batch,
+                                  .offset = loan->window.offset,
+                                  .length = loan->window.length};
+    if (!sockets_send(channel->socket, &message, sizeof message, loan->descriptor, SEND_TIMEOUT_MS)) return false;
+    loans_mark_sent(loans, loan);
   }
   return true;
 }
@@ -41,14 +45,14 @@ static bool send_loans(Channel *channel) {
 bool channel_send(Channel *channel, uint64_t length) {
   bool is_new = channel->request.descriptor >= 0, lends = channel->loans.unsent > 0;
   uint32_t flags = (is_new ? WIRE_NEW_SEGMENT : 0) | (lends ? WIRE_NEW_LOAN : 0);
-  WireChannelMessage message = {.kind = WIRE_EXECUTE, .flags = flags, .segment = channel->request.number,
-                                .batch = ++channel->batch, .length = length};
-  channel->begun = false;
-  return sockets_send(channel->socket, &message, sizeof message, -1, SEND_MS) && (!is_new || send_segment(channel)) &&
+  WireChannelMessage message = {
+      .kind = WIRE_EXECUTE, .flags = flags, .segment = channel->request.number, .batch = ++channel->batch, .length = length};
+  channel->sent_followup = false;
+  return sockets_send(channel->socket, &message, sizeof message, -1, SEND_TIMEOUT_MS) && (!is_new || send_segment(channel)) &&
          (!lends || send_loans(channel));
 }
 
-static void pause_a_moment(void) {
+static void spin_pause(void) {
   for (int i = 0; i < SPIN_PAUSES; i++) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -59,130 +63,130 @@ static void pause_a_moment(void) {
 }
 
 static long spin(Channel *channel, WireChannelMessage *message, Descriptors *received) {
-  uint64_t end = clock_ns() + SPIN_NS;
+  uint64_t end = clock_ns() + MAX_SPIN_NS;
   long length;
-  while ((length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT)) == SOCKETS_NOTHING) {
+  while ((length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT)) == SOCKETS_EMPTY) {
     if (clock_ns() >= end) break;
-    pause_a_moment();
+    spin_pause();
   }
-  if (length != SOCKETS_NOTHING) {
-    if (channel->spin_score < SCORE_MAX) channel->spin_score++;
+  if (length != SOCKETS_EMPTY) {
+    if (channel->spin_score < MAX_SPIN_SCORE) channel->spin_score++;
   } else if (channel->spin_score > 0) {
     channel->spin_score--;
   }
   return length;
 }
 
-static void tell(Channel *channel, uint32_t kind, uint32_t number, uint64_t batch) {
+static void notify_worker(Channel *channel, uint32_t kind, uint32_t number, uint64_t batch) {
   WireChannelMessage message = {.kind = kind, .segment = number, .batch = batch};
   sockets_send(channel->socket, &message, sizeof message, -1, 0);
 }
 
-/* Triton says so only when it is asked. */
-static void look_for_cancelled(Channel *channel, Batch *batch) {
-  uint32_t waiting = 0, news = 0;
+/* Triton does not report cancellations, so every request is checked. */
+static void check_cancellation(Channel *channel, Batch *batch) {
+  uint32_t waiting = 0, newly_cancelled = 0;
   for (uint32_t i = 0; i < batch->count; i++) {
     Request *request = batch->requests[i];
     if (!request->cancelled && request_is_cancelled(request)) {
       request->cancelled = true;
-      news++;
-      if (batch->details != 0) details_cancel(channel->request.bytes + batch->details, i);
+      newly_cancelled++;
+      if (batch->details != 0) request_details_cancel(channel->request.bytes + batch->details, i);
     }
     waiting += !request->cancelled;
   }
-  if (news == 0 || waiting > 0 || !batch->declaration->awaits) return;
-  channel->begun = true;
-  tell(channel, WIRE_CANCEL, 0, channel->batch);
+  if (newly_cancelled == 0 || waiting > 0 || !batch->declaration->awaits) return;
+  channel->sent_followup = true;
+  notify_worker(channel, WIRE_CANCEL, 0, channel->batch);
 }
 
-/* NOTHING when there is none in time. */
+/* SOCKETS_EMPTY: no answer in time. */
 static long receive_answer(Channel *channel, Batch *batch, uint64_t until, WireChannelMessage *message, Descriptors *received) {
-  long length = SOCKETS_NOTHING;
-  bool watched = batch->declaration->details || batch->declaration->stream || batch->declaration->awaits;
-  uint64_t step_ms = watched ? WATCH_MS : POLL_MS;
-  if (channel->spin_score > 0 || channel->batch % RETRY_EVERY == 1) length = spin(channel, message, received);
-  while (length == SOCKETS_NOTHING) {
+  long length = SOCKETS_EMPTY;
+  bool watches = batch->declaration->details || batch->declaration->stream || batch->declaration->awaits;
+  uint64_t step_ms = watches ? CANCELLATION_POLL_MS : POLL_INTERVAL_MS;
+  if (channel->spin_score > 0 || channel->batch % SPIN_RETRY_BATCHES == 1) length = spin(channel, message, received);
+  while (length == SOCKETS_EMPTY) {
     struct pollfd wait = {.fd = channel->socket, .events = POLLIN};
-    uint64_t now = clock_ns(), left_ms = now < until ? (until - now) / 1000000 + 1 : 0;
-    int ready = poll(&wait, 1, (int)(left_ms < step_ms ? left_ms : step_ms));
-    if (ready == 0 && left_ms == 0) return SOCKETS_NOTHING;
-    if (ready == 0 && watched) look_for_cancelled(channel, batch);
+    uint64_t now = clock_ns(), remaining_ms = now < until ? (until - now) / NS_PER_MS + 1 : 0;
+    int ready = poll(&wait, 1, (int)(remaining_ms < step_ms ? remaining_ms : step_ms));
+    if (ready == 0 && remaining_ms == 0) return SOCKETS_EMPTY;
+    if (ready == 0 && watches) check_cancellation(channel, batch);
     length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT);
   }
   return length;
 }
 
-static const char *take_segment(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
+static const char *accept_segment(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
   if (!(message->flags & WIRE_NEW_SEGMENT)) {
-    if (received->count != 0) return "a descriptor that the message does not speak of";
+    if (received->count != 0) return "an unexpected descriptor";
     return message->segment == channel->response.number ? NULL : "a segment that was never sent";
   }
   if (received->count != 1 || message->segment == 0) return "a new segment without its descriptor or number";
   segment_close(&channel->response);
   received->count = 0;
-  const char *refused = segment_open(&channel->response, message->segment, received->descriptors[0], false);
-  if (refused != NULL) return refused;
+  const char *refusal = segment_open(&channel->response, message->segment, received->descriptors[0], false);
+  if (refusal != NULL) return refusal;
   close(channel->response.descriptor);
   channel->response.descriptor = -1;
   return NULL;
 }
 
 static const char *check_answer(Channel *channel, const WireChannelMessage *message, Descriptors *received) {
-  bool known = message->kind == WIRE_DONE || (message->kind == WIRE_PART && channel->pool->declaration.stream);
+  bool known = message->kind == WIRE_DONE || (message->kind == WIRE_PART && channel->declaration->stream);
   if (!known || message->slot != 0) return "a message that is not DONE";
   if (message->batch != channel->batch) return "an answer to another batch";
-  const char *wrong = take_segment(channel, message, received);
-  if (wrong != NULL) return wrong;
+  const char *problem = accept_segment(channel, message, received);
+  if (problem != NULL) return problem;
   uint64_t size = channel->response.size;
-  if (message->offset % 8 != 0 || message->offset > size || message->length > size - message->offset)
+  if (message->offset % WIRE_BLOCK_ALIGNMENT != 0 || message->offset > size || message->length > size - message->offset)
     return "a response block outside its segment";
   return NULL;
 }
 
-Exchange channel_receive(Channel *channel, Batch *batch, uint64_t until, Answer *answer, const char **wrong) {
+Exchange channel_receive(Channel *channel, Batch *batch, uint64_t until, Answer *answer, const char **problem) {
   WireChannelMessage message;
   Descriptors received;
-  long got = receive_answer(channel, batch, until, &message, &received);
-  if (got == SOCKETS_NOTHING) return EXCHANGE_LATE;
-  /* What is left unread is this batch or its segment, without which no worker runs it; or what was said after those. */
-  if (got == SOCKETS_END_UNREAD) return channel->begun ? EXCHANGE_LOST : EXCHANGE_NOT_SENT;
-  if (got == SOCKETS_END) return EXCHANGE_LOST;
-  *wrong = got == (long)sizeof message ? check_answer(channel, &message, &received) : "a message of a wrong size";
-  if (got > 0) descriptors_close(&received);
-  if (*wrong != NULL) return EXCHANGE_BROKEN;
+  long length = receive_answer(channel, batch, until, &message, &received);
+  if (length == SOCKETS_EMPTY) return EXCHANGE_TIMED_OUT;
+  /* The unread message is the batch or its segment, which a worker reads before it runs the batch, or it was sent later. */
+  if (length == SOCKETS_END_UNREAD) return channel->sent_followup ? EXCHANGE_LOST : EXCHANGE_NOT_SENT;
+  if (length == SOCKETS_END) return EXCHANGE_LOST;
+  *problem = length == (long)sizeof message ? check_answer(channel, &message, &received) : "a message of a wrong size";
+  if (length > 0) descriptors_close(&received);
+  if (*problem != NULL) return EXCHANGE_BROKEN;
   bool more = message.kind == WIRE_PART;
   *answer = (Answer){{channel->response.bytes + message.offset, message.length}, more, (message.flags & WIRE_RETIRED) != 0};
   return more ? EXCHANGE_PART : EXCHANGE_DONE;
 }
 
-bool channel_taken(Channel *channel, Batch *batch) {
-  look_for_cancelled(channel, batch);
-  channel->begun = true;
-  bool unwanted = batch->requests[0]->cancelled || batch->requests[0]->failed;
-  WireChannelMessage message = {.kind = WIRE_TAKEN, .flags = unwanted ? WIRE_CANCELLED : 0, .batch = channel->batch};
-  return sockets_send(channel->socket, &message, sizeof message, -1, SEND_MS);
+bool channel_acknowledge(Channel *channel, Batch *batch) {
+  check_cancellation(channel, batch);
+  channel->sent_followup = true;
+  bool is_unwanted = batch->requests[0]->cancelled || batch->requests[0]->failed;
+  WireChannelMessage message = {.kind = WIRE_TAKEN, .flags = is_unwanted ? WIRE_CANCELLED : 0, .batch = channel->batch};
+  return sockets_send(channel->socket, &message, sizeof message, -1, SEND_TIMEOUT_MS);
 }
 
 void channel_retire_request(Channel *channel) {
   uint32_t number = channel->request.number;
   segment_close(&channel->request);
-  channel->request.number = number; /* the host must learn which one the next one replaces */
-  loans_close(&channel->loans);
+  channel->request.number = number; /* the daemon needs the number of the segment that the next one replaces */
+  loans_revoke_all(&channel->loans);
 }
 
-/* Both directions; the segments stay as large as they are, and their pages come again as they are needed. */
+/* Frees the pages of both segments. The segments keep their size, and get new pages when they are used. */
 static void trim(Channel *channel, uint64_t now) {
-  uint32_t trim_ms = channel->pool->declaration.trim_ms;
-  if (trim_ms == 0 || channel->batch == channel->trimmed || now - channel->idle < trim_ms * 1000000ull) return;
+  uint32_t trim_ms = channel->declaration->trim_ms;
+  if (trim_ms == 0 || channel->batch == channel->trimmed_batch || now - channel->idle_since < trim_ms * NS_PER_MS) return;
   segment_trim(&channel->request);
-  tell(channel, WIRE_TRIM, 0, 0);
-  channel->trimmed = channel->batch;
+  notify_worker(channel, WIRE_TRIM, 0, 0);
+  channel->trimmed_batch = channel->batch;
 }
 
-void channel_tidy(Channel *channel) {
+void channel_reclaim(Channel *channel) {
   uint64_t now = clock_ns();
   uint32_t number;
-  channel->due = false;
-  while ((number = loans_expire(&channel->loans, now)) != 0) tell(channel, WIRE_FORGET, number, 0);
+  channel->reclaim_due = false;
+  while ((number = loans_expire(&channel->loans, now)) != 0) notify_worker(channel, WIRE_FORGET, number, 0);
   trim(channel, now);
 }

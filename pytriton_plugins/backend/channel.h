@@ -1,35 +1,58 @@
-/* One exchange with the worker: EXECUTE out, DONE back. */
+/* A channel to a worker, and the exchange of one batch over it: EXECUTE out, DONE back. */
 #ifndef PYTRITON_CHANNEL_H
 #define PYTRITON_CHANNEL_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pool.h"
+#include "loan.h"
+#include "response_block.h"
+#include "segment.h"
+
+typedef struct Channel {
+  uint32_t number;
+  int socket;
+  bool busy;        /* in use: only the thread that uses it touches the fields below `next` */
+  bool closing;     /* gets no new batch; freed when it is released */
+  bool reclaim_due; /* its unused memory is freed when it is released */
+  struct Channel *next;
+  struct Pool *pool;
+  const Declaration *declaration; /* of the pool */
+  uint64_t batch;                 /* number of the last batch */
+  uint64_t trimmed_batch;         /* the value of `batch` when the channel was trimmed */
+  uint64_t idle_since;            /* nanoseconds of CLOCK_MONOTONIC */
+  bool timed_out;                 /* its worker did not answer in time */
+  bool sent_followup;             /* CANCEL or TAKEN was sent for the batch */
+  int spin_score;                 /* recent success of spinning; see channel.c */
+  Segment request;                /* written by the backend; number 0: none yet */
+  Segment response;               /* written by the worker */
+  Loans loans;
+} Channel;
 
 typedef enum {
   EXCHANGE_DONE,
-  EXCHANGE_PART,     /* one response of a stream: the worker waits for channel_taken */
-  EXCHANGE_NOT_SENT, /* the worker was gone before it took the batch: try another channel */
-  EXCHANGE_LOST,     /* the worker ended while the batch was with it */
-  EXCHANGE_BROKEN,   /* it sent something that docs/protocol.md does not allow */
-  EXCHANGE_LATE,     /* it did not answer in time */
+  EXCHANGE_PART,      /* one response of a stream: the worker waits for channel_acknowledge */
+  EXCHANGE_NOT_SENT,  /* the worker ended before it read the batch: use another channel */
+  EXCHANGE_LOST,      /* the worker ended while it had the batch */
+  EXCHANGE_BROKEN,    /* the worker violated docs/reference/protocol.md */
+  EXCHANGE_TIMED_OUT, /* the worker did not answer in time */
 } Exchange;
 
-/* Hand the block of length bytes at the start of the request segment to the worker. False: it is gone. */
+/* Sends the block of length bytes at the start of the request segment to the worker. False: the worker ended. */
 bool channel_send(Channel *channel, uint64_t length);
 
-/* Wait for its answer until a time in nanoseconds of CLOCK_MONOTONIC, and tell the worker meanwhile which requests of the
- * batch nobody waits for any more. wrong says what was broken. */
-Exchange channel_receive(Channel *channel, Batch *batch, uint64_t until, Answer *answer, const char **wrong);
+/* Waits for the answer until a time in nanoseconds of CLOCK_MONOTONIC, and meanwhile reports cancelled requests to the
+ * worker. problem names a violation of the protocol. */
+Exchange channel_receive(Channel *channel, Batch *batch, uint64_t until, Answer *answer, const char **problem);
 
-/* The response was taken: the worker may write the next one in its place, unless nobody wants it. False: it is gone. */
-bool channel_taken(Channel *channel, Batch *batch);
+/* Sends TAKEN: the worker may overwrite the response with the next one, or stops when the request was cancelled or has
+ * failed. False: the worker ended. */
+bool channel_acknowledge(Channel *channel, Batch *batch);
 
-/* Give up the request segment and all loans, to some of which the callable still refers; the next batch gets others. */
+/* Drops the request segment and all loans, because the callable still refers to them. The next batch gets new ones. */
 void channel_retire_request(Channel *channel);
 
-/* Call in the loans that nobody has used for a while, and give back the memory of a channel that has long been idle. */
-void channel_tidy(Channel *channel);
+/* Revokes expired loans, and frees the pages of the segments after a long idle time. */
+void channel_reclaim(Channel *channel);
 
 #endif

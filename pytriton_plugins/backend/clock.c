@@ -1,4 +1,4 @@
-/* Waiting by the clock. */
+/* Condition variables that time out by CLOCK_MONOTONIC. */
 #define _GNU_SOURCE
 #include "clock.h"
 
@@ -11,6 +11,6 @@ void clock_condition_init(pthread_cond_t *condition) {
 }
 
 bool clock_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t until) {
-  struct timespec time = {(time_t)(until / 1000000000ull), (long)(until % 1000000000ull)};
+  struct timespec time = {(time_t)(until / NS_PER_S), (long)(until % NS_PER_S)};
   return pthread_cond_timedwait(condition, lock, &time) == 0;
 }

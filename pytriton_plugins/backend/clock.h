@@ -1,4 +1,4 @@
-/* The one clock of this backend: CLOCK_MONOTONIC in nanoseconds, as Triton's statistics want it, and waiting by it. */
+/* The clock of this backend: CLOCK_MONOTONIC in nanoseconds, as in Triton's statistics. */
 #ifndef PYTRITON_CLOCK_H
 #define PYTRITON_CLOCK_H
 
@@ -7,16 +7,18 @@
 #include <stdint.h>
 #include <time.h>
 
+static const uint64_t NS_PER_S = 1000000000, NS_PER_MS = 1000000, NS_PER_US = 1000, US_PER_MS = 1000;
+
 static inline uint64_t clock_ns(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+  return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* A condition whose waits end by this clock. */
+/* Initializes a condition for clock_wait. */
 void clock_condition_init(pthread_cond_t *condition);
 
-/* Whether the condition came before the time. */
+/* Waits for the condition. False: timed out. */
 bool clock_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t until);
 
 #endif

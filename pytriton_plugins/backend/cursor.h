@@ -1,4 +1,4 @@
-/* Reading a message from the host, never past its end. */
+/* Reads a message of the daemon, never past its end. */
 #ifndef PYTRITON_CURSOR_H
 #define PYTRITON_CURSOR_H
 
@@ -9,10 +9,10 @@
 typedef struct {
   const uint8_t *at;
   size_t left;
-  bool cut; /* something was read that is not there */
+  bool cut; /* a read went past the end */
 } Cursor;
 
-/* Where the next bytes stand, or NULL when there are not so many. */
+/* The next length bytes, or NULL when fewer are left. */
 static inline const uint8_t *cursor_skip(Cursor *cursor, size_t length) {
   const uint8_t *here = cursor->at;
   if (cursor->cut || length > cursor->left) {

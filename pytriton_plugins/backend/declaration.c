@@ -1,9 +1,10 @@
-/* Reading a declaration with a cursor that never passes the end. */
+/* Reads and checks a declaration, and finds its tensors by name. */
 #include "declaration.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "cursor.h"
 
 static char *read_name(Cursor *cursor, uint32_t length) {
@@ -19,7 +20,7 @@ static bool read_tensor(Cursor *cursor, DeclaredTensor *tensor, bool batched) {
   WireDeclaredTensor wire;
   if (!cursor_read(cursor, &wire, sizeof wire)) return false;
   if (wire.rank == 0 || wire.rank + batched > WIRE_MAX_RANK) return false;
-  if (wire_item_size(wire.dtype) == 0 && wire.dtype != 13) return false;
+  if (wire_item_size(wire.dtype) == 0 && wire.dtype != WIRE_TYPE_BYTES) return false;
   tensor->dtype = wire.dtype;
   tensor->rank = wire.rank;
   tensor->optional = (wire.flags & DECLARED_OPTIONAL) != 0;
@@ -30,14 +31,14 @@ static bool read_tensor(Cursor *cursor, DeclaredTensor *tensor, bool batched) {
 }
 
 static bool read_preferred(Cursor *cursor, Declaration *declaration) {
-  uint32_t count = declaration->preferred_count, before = 0;
+  uint32_t count = declaration->preferred_count, previous = 0;
   if (count > cursor->left / sizeof(uint32_t)) return false;
   declaration->preferred = calloc(count + 1u, sizeof(uint32_t));
   if (declaration->preferred == NULL) return false;
   cursor_read(cursor, declaration->preferred, count * sizeof(uint32_t));
   for (uint32_t i = 0; i < count; i++) {
-    if (declaration->preferred[i] <= before || declaration->preferred[i] > declaration->max_rows) return false;
-    before = declaration->preferred[i];
+    if (declaration->preferred[i] <= previous || declaration->preferred[i] > declaration->max_rows) return false;
+    previous = declaration->preferred[i];
   }
   return true;
 }
@@ -47,7 +48,7 @@ static int compare_names(const void *one, const void *other) {
   return strcmp((*a)->name, (*b)->name);
 }
 
-static const DeclaredTensor **sorted(const DeclaredTensor *tensors, uint32_t count) {
+static const DeclaredTensor **sort_by_name(const DeclaredTensor *tensors, uint32_t count) {
   const DeclaredTensor **by_name = calloc(count, sizeof *by_name);
   for (uint32_t i = 0; by_name != NULL && i < count; i++) by_name[i] = &tensors[i];
   if (by_name != NULL) qsort(by_name, count, sizeof *by_name, compare_names);
@@ -65,8 +66,8 @@ static bool read_all(Cursor *cursor, Declaration *declaration, uint32_t name_len
   for (uint32_t i = 0; i < declaration->output_count; i++)
     if (!read_tensor(cursor, &declaration->outputs[i], declaration->batched)) return false;
   if (cursor->left > 0) return false;
-  declaration->inputs_by_name = sorted(declaration->inputs, declaration->input_count);
-  declaration->outputs_by_name = sorted(declaration->outputs, declaration->output_count);
+  declaration->inputs_by_name = sort_by_name(declaration->inputs, declaration->input_count);
+  declaration->outputs_by_name = sort_by_name(declaration->outputs, declaration->output_count);
   return declaration->inputs_by_name != NULL && declaration->outputs_by_name != NULL;
 }
 
@@ -75,9 +76,9 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   WireDeclaration wire;
   *declaration = (Declaration){0};
   if (!cursor_read(&cursor, &wire, sizeof wire)) return "a declaration is too short";
-  size_t most = length / sizeof(WireDeclaredTensor);
-  if (wire.output_count == 0 || wire.output_count > most) return "a declaration has no output, or more than fit";
-  if (wire.input_count == 0 || wire.input_count > most) return "a declaration has no input, or more than fit";
+  size_t max_tensors = length / sizeof(WireDeclaredTensor);
+  if (wire.output_count == 0 || wire.output_count > max_tensors) return "a declaration has no output, or too many";
+  if (wire.input_count == 0 || wire.input_count > max_tensors) return "a declaration has no input, or too many";
   *declaration = (Declaration){
       .version = wire.version,
       .wait_ms = wire.wait_ms,
@@ -88,7 +89,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .trim_ms = wire.trim_ms,
       .queue_ms = wire.queue_ms,
       .queue_size = wire.queue_size,
-      .delay_ns = wire.delay_us * 1000ull,
+      .delay_ns = wire.delay_us * NS_PER_US,
       .preferred_count = wire.preferred_count,
       .own_timeouts = (wire.flags & DECLARED_OWN_TIMEOUTS) != 0,
       .lend = (wire.flags & DECLARED_LEND) != 0,
@@ -103,7 +104,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   };
   if (read_all(&cursor, declaration, wire.name_length)) return NULL;
   declaration_free(declaration);
-  return "a declaration is cut, too long, or has a data type or batch size that cannot be";
+  return "a declaration is truncated, too long, or has an invalid data type or batch size";
 }
 
 static void free_tensors(DeclaredTensor *tensors, uint32_t count) {
@@ -127,7 +128,7 @@ static int compare_to_name(const void *name, const void *place) {
   return strcmp(name, (*tensor)->name);
 }
 
-/* A client names a thousand tensors in any order: so not one after the other. */
+/* A client may name a thousand tensors in any order, so this is a binary search. */
 static int find(const DeclaredTensor *tensors, const DeclaredTensor *const *by_name, uint32_t count, uint32_t guess, const char *name) {
   if (guess < count && strcmp(tensors[guess].name, name) == 0) return (int)guess;
   const DeclaredTensor **found = bsearch(name, by_name, count, sizeof *by_name, compare_to_name);

@@ -1,4 +1,4 @@
-/* What the host declares of a model: names, dtypes and shapes of its tensors. */
+/* The declaration of a model: names, data types and shapes of its tensors, and how its batches are made. */
 #ifndef PYTRITON_DECLARATION_H
 #define PYTRITON_DECLARATION_H
 
@@ -10,7 +10,7 @@
 
 typedef struct {
   char *name;
-  uint8_t dtype, rank; /* rank and dims of the wire shape, batch axis left out */
+  uint8_t dtype, rank; /* rank and dims of the wire shape, without the batch axis */
   bool optional;
   uint32_t item_size; /* 0 for BYTES */
   int64_t dims[WIRE_MAX_RANK];
@@ -20,38 +20,38 @@ typedef struct {
   char *name;
   uint32_t version, wait_ms;
   uint32_t max_rows;   /* of one batch */
-  uint32_t timeout_ms; /* that one batch may take in its worker; 0: any */
-  uint32_t trim_ms;    /* after so much idle time a channel's memory is given back; 0: never */
-  uint32_t queue_ms;   /* that a request may wait for a worker; 0: any */
-  uint32_t queue_size; /* requests that may wait for a worker; 0: any */
-  uint64_t delay_ns;   /* that a request may wait for others to join it in a batch */
+  uint32_t timeout_ms; /* of one batch in its worker; 0: unlimited */
+  uint32_t trim_ms;    /* idle time after which the memory of a channel is freed; 0: never */
+  uint32_t queue_ms;   /* timeout of a request in the queue; 0: unlimited */
+  uint32_t queue_size; /* maximum length of the queue; 0: unlimited */
+  uint64_t delay_ns;   /* maximum wait of a request for others to join its batch */
   uint32_t preferred_count;
-  uint32_t *preferred; /* rows that make a batch at once, in rising order */
+  uint32_t *preferred; /* numbers of rows that make a batch without delay, in rising order */
   bool batched, loopback;
-  bool lend;    /* inputs in a client's own shared memory need not be copied for the worker */
-  bool details; /* the callable wants to know more of a request than its tensors */
-  bool stream;  /* it answers one request at a time, with any number of responses */
-  bool apart;   /* each request's tensors stand by themselves: their shapes may differ */
-  bool spare;   /* the server is ready without it */
-  bool own_timeouts; /* a request's own time-out counts where it is less than queue_ms */
-  bool awaits;  /* the worker can be told that nobody waits for the batch any more */
+  bool lend;         /* inputs in a client's own shared memory may be lent to the worker, not copied */
+  bool details;      /* the callable uses request details: ids, parameters, cancellation */
+  bool stream;       /* one request at a time, with any number of responses */
+  bool apart;        /* each request has tensors of its own, whose shapes may differ */
+  bool spare;        /* the server is ready without it */
+  bool own_timeouts; /* a request's own timeout overrides a longer queue_ms */
+  bool awaits;       /* the worker accepts CANCEL when every request of the batch was cancelled */
   uint64_t largest_response;
   uint32_t input_count, output_count;
   DeclaredTensor *inputs, *outputs;
-  const DeclaredTensor **inputs_by_name, **outputs_by_name; /* the same in the order of their names */
+  const DeclaredTensor **inputs_by_name, **outputs_by_name; /* the same, sorted by name */
 } Declaration;
 
-/* Words of 64 bits that hold a bit for each output. */
+/* Number of 64-bit words with one bit for each output. */
 static inline uint32_t declaration_words(const Declaration *declaration) {
   return (declaration->output_count + 63) / 64;
 }
 
-/* Read the payload of MODEL. NULL, or what is wrong with it; then nothing is left to free. */
+/* Reads the payload of MODEL. NULL, or what is wrong with it: then nothing is left to free. */
 const char *declaration_read(Declaration *declaration, const uint8_t *payload, size_t length);
 
 void declaration_free(Declaration *declaration);
 
-/* Which input or output has that name, or -1; guess is looked at first. */
+/* The index of the input or output with the name, or -1. Checks the index `guess` first. */
 int declaration_find_input(const Declaration *declaration, uint32_t guess, const char *name);
 int declaration_find_output(const Declaration *declaration, uint32_t guess, const char *name);
 

@@ -1,4 +1,4 @@
-/* Take requests in, then: batch, write, exchange, respond, report, release. */
+/* Accepts and queues requests, then runs the queue: batch, write, exchange, respond, report, release. */
 #include "execute.h"
 
 #include <stdlib.h>
@@ -6,71 +6,24 @@
 #include "channel.h"
 #include "clock.h"
 #include "queue.h"
+#include "request_block.h"
+#include "respond.h"
 #include "response_report.h"
 
-enum { LEAD_BATCHES = 256 }; /* after so many, another thread may go on: Triton may want this one's instance back */
+enum { MAX_CONSECUTIVE_BATCHES = 256 }; /* then another thread continues: Triton may need this instance */
 
-static void report(const Instance *instance, TritonRequest *request, bool success, const Times *times) {
-  failure_log(TRITONBACKEND_ModelInstanceReportStatistics(instance->triton, request, success, times->start, times->compute_start,
-                                                          times->compute_end, times->end),
-              "reporting statistics");
-}
-
-static void release(const Instance *instance, TritonRequest *request) {
-  pool_count(instance->pool, -1);
-  failure_log(TRITONBACKEND_RequestRelease(request, TRITON_RELEASE_ALL), "releasing a request");
-}
-
-void finish_answered(Instance *instance) {
-  Batch *batch = &instance->answered;
-  const Times *times = &instance->answered_times;
-  for (uint32_t i = 0; i < batch->count; i++) report(instance, batch->requests[i]->triton, !batch->requests[i]->failed, times);
-  if (batch->count > 0 && times->ran)
-    failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(instance->triton, batch->rows, times->start, times->compute_start,
-                                                                 times->compute_end, times->end),
-                "reporting batch statistics");
-  for (uint32_t i = 0; i < batch->count; i++) {
-    release(instance, batch->requests[i]->triton);
-    request_free(batch->declaration, batch->requests[i]);
-  }
-  batch_clear(batch);
-}
-
-void mark_answered(Instance *instance, Times times) {
-  times.end = clock_ns();
-  finish_answered(instance);
-  Batch emptied = instance->answered;
-  instance->answered = instance->batch;
-  instance->answered_times = times;
-  instance->batch = emptied;
-}
-
-void turn_away(Instance *instance, TritonRequest *triton, const Failure *failure) {
-  uint64_t now = clock_ns();
-  request_refuse(&instance->pool->declaration, triton, failure);
-  report(instance, triton, false, &(Times){.start = now, .compute_start = now, .compute_end = now, .end = clock_ns()});
-  release(instance, triton);
-}
-
-Request *take_in(Instance *instance, TritonRequest *triton) {
-  Failure failure = {.code = 0};
-  Request *request = request_new(&instance->pool->declaration, triton, clock_ns(), &failure);
-  if (request == NULL) turn_away(instance, triton, &failure);
-  return request;
-}
-
-/* Answer the whole batch, which no worker has seen, with the failure. */
-static void refuse(Instance *instance, const Failure *failure) {
+/* Sends an error response to every request of the batch, which was not sent to a worker. */
+static void reject_batch(Instance *instance, const Failure *failure) {
   uint64_t now = clock_ns();
   batch_fail(&instance->batch, failure);
   mark_answered(instance, (Times){.start = now, .compute_start = now, .compute_end = now});
 }
 
-static void explain_loss(const Instance *instance, Exchange exchange, const char *wrong, Failure *failure) {
+static void describe_failure(const Instance *instance, Exchange exchange, const char *problem, Failure *failure) {
   const char *name = instance->pool->declaration.name;
   if (exchange == EXCHANGE_BROKEN) {
-    failure_broken(failure, name, wrong);
-  } else if (exchange == EXCHANGE_LATE) {
+    failure_protocol_error(failure, name, problem);
+  } else if (exchange == EXCHANGE_TIMED_OUT) {
     double seconds = instance->pool->declaration.timeout_ms / 1000.0;
     failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: the callable did not return within the model's timeout of %g s", name, seconds);
   } else if (pool_is_stopping(instance->pool)) {
@@ -81,122 +34,123 @@ static void explain_loss(const Instance *instance, Exchange exchange, const char
 }
 
 typedef enum {
-  TRY_ANSWERED, /* every request has its response */
-  TRY_NEXT,     /* the batch did not reach the worker: another channel may serve it */
-  TRY_ALONE,    /* not to be had as one batch: its requests may be, one by one */
-} Try;
+  ATTEMPT_ANSWERED, /* every request has a response */
+  ATTEMPT_REQUEUE,  /* the batch did not reach the worker: run it on another channel */
+  ATTEMPT_SPLIT,    /* the batch cannot run in one piece: run its requests one by one */
+} Attempt;
 
-static bool has_room(Instance *instance, Channel *channel, Failure *failure) {
-  uint64_t bytes = batch_request_bytes(&instance->batch);
+static bool ensure_request_segment(Instance *instance, Channel *channel, Failure *failure) {
+  uint64_t bytes = request_block_bytes(&instance->batch);
   if (channel->request.size >= bytes) return true;
-  finish_answered(instance); /* the host may take its time */
+  release_answered(instance); /* the daemon may need some time */
   return link_need_segment(instance->link, channel, bytes, failure);
 }
 
-/* Answer the requests of the batch, or send them one more response. */
-static bool respond(Instance *instance, Channel *channel, Answer answer, Times *times, const char **wrong) {
+/* Sends the responses of the batch, or the next response of a stream. */
+static bool respond(Instance *instance, Channel *channel, Answer answer, Times *times, const char **problem) {
   Area response = {channel->response.bytes, channel->response.size}, request = {channel->request.bytes, channel->request.size};
   Batch *batch = &instance->batch;
-  bool goes_on = batch->declaration->stream && !batch->requests[0]->failed; /* else nothing more is sent of a stream */
-  uint64_t arrived = goes_on ? clock_ns() : 0;
-  if (!batch_respond(batch, answer, response, request, wrong)) return false;
-  if (goes_on) response_report(instance, times, arrived, answer.more);
+  bool is_streaming = batch->declaration->stream && !batch->requests[0]->failed; /* a failed stream gets no further response */
+  uint64_t arrived = is_streaming ? clock_ns() : 0;
+  if (!respond_batch(batch, answer, response, request, problem)) return false;
+  if (is_streaming) response_report(instance, times, arrived, answer.more);
   return true;
 }
 
-static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, Times *times, const char **wrong) {
+static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, Times *times, const char **problem) {
   Batch *batch = &instance->batch;
   Answer answer;
   Exchange result;
   times->compute_start = times->response_start = clock_ns();
   if (!channel_send(channel, length)) return EXCHANGE_NOT_SENT;
-  finish_answered(instance);
+  release_answered(instance);
   uint32_t timeout_ms = batch->declaration->timeout_ms;
-  uint64_t until = timeout_ms == 0 ? UINT64_MAX : times->compute_start + timeout_ms * 1000000ull;
-  while ((result = channel_receive(channel, batch, until, &answer, wrong)) == EXCHANGE_PART) {
-    if (!respond(instance, channel, answer, times, wrong) || *wrong != NULL) return EXCHANGE_BROKEN;
-    if (!channel_taken(channel, batch)) return EXCHANGE_LOST;
+  uint64_t until = timeout_ms == 0 ? UINT64_MAX : times->compute_start + timeout_ms * NS_PER_MS;
+  while ((result = channel_receive(channel, batch, until, &answer, problem)) == EXCHANGE_PART) {
+    if (!respond(instance, channel, answer, times, problem) || *problem != NULL) return EXCHANGE_BROKEN;
+    if (!channel_acknowledge(channel, batch)) return EXCHANGE_LOST;
   }
   times->compute_end = clock_ns();
   if (result != EXCHANGE_DONE) return result;
-  bool responded = respond(instance, channel, answer, times, wrong);
-  if (answer.retired) channel_retire_request(channel); /* only now: what was given back lies there */
+  bool responded = respond(instance, channel, answer, times, problem);
+  if (answer.retired) channel_retire_request(channel); /* only now: returned inputs lie in it */
   return responded ? EXCHANGE_DONE : EXCHANGE_BROKEN;
 }
 
-/* broken: the channel is of no more use. */
-static Try try_batch(Instance *instance, Channel *channel, bool *broken) {
+/* broken: the channel is unusable from now on. */
+static Attempt run_batch(Instance *instance, Channel *channel, bool *broken) {
   Batch *batch = &instance->batch;
   Failure failure = {.code = 0};
   Times times = {.start = clock_ns(), .ran = true};
-  const char *wrong = NULL;
+  const char *problem = NULL;
   uint64_t length;
-  loans_make(&channel->loans, batch);
-  if (!has_room(instance, channel, &failure) || !batch_write(batch, channel->request.bytes, &length, &failure)) {
-    if (batch->count > 1) return TRY_ALONE;
-    refuse(instance, &failure);
-    return TRY_ANSWERED;
+  loans_create(&channel->loans, batch);
+  if (!ensure_request_segment(instance, channel, &failure) || !request_block_write(batch, channel->request.bytes, &length, &failure)) {
+    if (batch->count > 1) return ATTEMPT_SPLIT;
+    reject_batch(instance, &failure);
+    return ATTEMPT_ANSWERED;
   }
-  Exchange result = exchange(instance, channel, length, &times, &wrong);
-  *broken = result != EXCHANGE_DONE || wrong != NULL;
-  channel->late = result == EXCHANGE_LATE;
-  if (result == EXCHANGE_NOT_SENT) return TRY_NEXT;
+  Exchange result = exchange(instance, channel, length, &times, &problem);
+  *broken = result != EXCHANGE_DONE || problem != NULL;
+  channel->timed_out = result == EXCHANGE_TIMED_OUT;
+  if (result == EXCHANGE_NOT_SENT) return ATTEMPT_REQUEUE;
   if (result != EXCHANGE_DONE) {
-    bool goes_on = batch->declaration->stream && !batch->requests[0]->failed;
-    explain_loss(instance, result, wrong, &failure);
+    bool is_streaming = batch->declaration->stream && !batch->requests[0]->failed;
+    describe_failure(instance, result, problem, &failure);
     batch_fail(batch, &failure);
-    if (goes_on) response_report(instance, &times, 0, false);
+    if (is_streaming) response_report(instance, &times, 0, false);
   }
   mark_answered(instance, times);
-  return TRY_ANSWERED;
+  return ATTEMPT_ANSWERED;
 }
 
-/* Each request of the batch as a batch of its own; those that do not reach the worker are queued again. */
-static void try_alone(Instance *instance, Channel *channel, bool *broken) {
-  Batch *batch = &instance->batch, rest = {.declaration = batch->declaration};
-  while (rest.count < batch->count && batch_has_room(&rest)) batch_add(&rest, batch->requests[rest.count]);
-  if (rest.count < batch->count) {
-    rest.count = 0;
-    refuse(instance, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});
+/* Runs each request of the batch as a batch of its own, and queues those again that do not reach the worker. */
+static void run_separately(Instance *instance, Channel *channel, bool *broken) {
+  Batch *batch = &instance->batch, remaining = {.declaration = batch->declaration};
+  while (remaining.count < batch->count && batch_ensure_capacity(&remaining)) batch_add(&remaining, batch->requests[remaining.count]);
+  if (remaining.count < batch->count) {
+    remaining.count = 0;
+    reject_batch(instance, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "out of memory for the batch"});
   }
   uint32_t done = 0;
-  Try outcome = TRY_ANSWERED;
-  while (done < rest.count && outcome == TRY_ANSWERED && !*broken) {
+  Attempt attempt = ATTEMPT_ANSWERED;
+  while (done < remaining.count && attempt == ATTEMPT_ANSWERED && !*broken) {
     batch_clear(batch);
-    batch_add(batch, rest.requests[done]);
-    outcome = try_batch(instance, channel, broken);
-    if (outcome == TRY_ANSWERED) done++;
+    batch_add(batch, remaining.requests[done]);
+    attempt = run_batch(instance, channel, broken);
+    if (attempt == ATTEMPT_ANSWERED) done++;
   }
-  if (done < rest.count) queue_prepend(instance->pool, &(Batch){.requests = rest.requests + done, .count = rest.count - done});
+  if (done < remaining.count)
+    queue_prepend(instance->pool, &(Batch){.requests = remaining.requests + done, .count = remaining.count - done});
   batch_clear(batch);
-  batch_free(&rest);
+  batch_free(&remaining);
 }
 
-/* The clients of a batch of several have their answers: let them send again. */
-static void gather(Instance *instance) {
+/* The clients of a batch of several requests have their responses: gives them time to send the next requests. */
+static void await_arrivals(Instance *instance) {
   const Times *times = &instance->answered_times;
   uint32_t answered = instance->answered.count;
-  finish_answered(instance);
-  queue_gather(instance->pool, answered, times->compute_end - times->compute_start);
+  release_answered(instance);
+  queue_await_arrivals(instance->pool, answered, times->compute_end - times->compute_start);
 }
 
-static void run(Instance *instance, Channel *channel) {
+static void run_on_channel(Instance *instance, Channel *channel) {
   bool broken = false;
-  Try outcome = try_batch(instance, channel, &broken);
-  if (outcome == TRY_ALONE) try_alone(instance, channel, &broken);
-  if (outcome == TRY_NEXT) {
+  Attempt attempt = run_batch(instance, channel, &broken);
+  if (attempt == ATTEMPT_SPLIT) run_separately(instance, channel, &broken);
+  if (attempt == ATTEMPT_REQUEUE) {
     queue_prepend(instance->pool, &instance->batch);
     batch_clear(&instance->batch);
   }
   if (broken)
-    link_report_lost(instance->link, channel);
+    link_report_channel_lost(instance->link, channel);
   else if (instance->answered.count > 1)
-    gather(instance);
-  pool_give_back(channel, broken);
+    await_arrivals(instance);
+  pool_release_channel(channel, broken);
 }
 
-/* Run what is queued for as long as this thread is the one to do it. */
-static void see_to_queue(Instance *instance) {
+/* Runs queued requests until another thread does so, or the queue is empty. */
+static void run_queue(Instance *instance) {
   Pool *pool = instance->pool;
   Channel *channel;
   Failure failure;
@@ -204,21 +158,21 @@ static void see_to_queue(Instance *instance) {
     bool may_wait = instance->answered.count == 0;
     failure.code = 0;
     switch (queue_next(pool, &instance->batch, &channel, &failure, may_wait)) {
-      case WORK_RUN: run(instance, channel); break;
-      case WORK_FAIL: refuse(instance, &failure); break;
+      case WORK_RUN: run_on_channel(instance, channel); break;
+      case WORK_FAIL: reject_batch(instance, &failure); break;
       case WORK_NONE:
         if (may_wait) return;
-        finish_answered(instance);
+        release_answered(instance);
     }
-    if (++batches >= LEAD_BATCHES && queue_hand_over(pool)) {
-      finish_answered(instance);
+    if (++batches >= MAX_CONSECUTIVE_BATCHES && queue_hand_over(pool)) {
+      release_answered(instance);
       return;
     }
   }
 }
 
-/* Answer requests that found the queue full. */
-static void refuse_chain(Instance *instance, Request *chain) {
+/* Rejects the requests for which the queue has no room. */
+static void reject_chain(Instance *instance, Request *chain) {
   const Declaration *declaration = &instance->pool->declaration;
   Failure failure = {.code = 0};
   if (chain != NULL)
@@ -227,17 +181,17 @@ static void refuse_chain(Instance *instance, Request *chain) {
   while (chain != NULL) {
     Request *request = chain;
     chain = request->next;
-    turn_away(instance, request->triton, &failure);
+    reject_request(instance, request->triton, &failure);
     request_free(declaration, request);
   }
 }
 
 void execute(Instance *instance, TritonRequest **requests, uint32_t count) {
   Request *chain = NULL, **end = &chain;
-  pool_count(instance->pool, (int)count);
+  pool_count_requests(instance->pool, (int)count);
   for (uint32_t i = 0; i < count; i++)
-    if ((*end = take_in(instance, requests[i])) != NULL) end = &(*end)->next;
+    if ((*end = accept_request(instance, requests[i])) != NULL) end = &(*end)->next;
   if (chain == NULL) return;
-  refuse_chain(instance, queue_append(instance->pool, chain));
-  see_to_queue(instance);
+  reject_chain(instance, queue_append(instance->pool, chain));
+  run_queue(instance);
 }

@@ -1,42 +1,11 @@
-/* What an instance does with the requests that Triton hands it. */
+/* Executes the requests that Triton passes to an instance. */
 #ifndef PYTRITON_EXECUTE_H
 #define PYTRITON_EXECUTE_H
 
-#include "batch.h"
-#include "link.h"
+#include "instance.h"
 
-typedef struct {
-  uint64_t start, compute_start, compute_end, end; /* nanoseconds of CLOCK_MONOTONIC */
-  uint64_t response_start;                         /* of a stream: since when the next response has been awaited */
-  bool ran;                                        /* it was a batch that the worker had */
-} Times;
-
-/* One per instance; Triton gives each instance a thread of its own, so nothing here is shared. */
-typedef struct {
-  TritonInstance *triton;
-  Pool *pool;
-  Link *link;
-  Batch batch;
-  Batch answered; /* the batch before: its clients have their responses, Triton not yet its requests */
-  Times answered_times;
-} Instance;
-
-/* Queue the requests, which are ours from now on, and run what waits while a worker is free. The requests may be
- * answered by another instance's thread, after this returned. */
+/* Takes ownership of the requests, queues them, and runs queued requests while a worker is free. The thread of another
+ * instance may answer the requests after this returns. */
 void execute(Instance *instance, TritonRequest **requests, uint32_t count);
-
-/* The same without a worker: each output is the input of the same position. The floor of what Triton can do. */
-void execute_loopback(Instance *instance, TritonRequest **requests, uint32_t count);
-
-/* Read a request. One that cannot be executed is answered, reported and released, and NULL is returned. */
-Request *take_in(Instance *instance, TritonRequest *triton);
-
-/* Answer a request that is in no batch with the failure, report and release it. */
-void turn_away(Instance *instance, TritonRequest *triton, const Failure *failure);
-
-/* Every request of the batch has its response: report and release them, now or while the next batch runs. times->end is
- * filled in here. */
-void mark_answered(Instance *instance, Times times);
-void finish_answered(Instance *instance);
 
 #endif

@@ -1,4 +1,4 @@
-/* Errors on their way to a client or to the log. */
+/* Errors for clients and for the log. */
 #ifndef PYTRITON_FAILURE_H
 #define PYTRITON_FAILURE_H
 
@@ -8,24 +8,24 @@
 #include "wire.h"
 
 typedef struct {
-  int code; /* an outcome's code, which but for WIRE_OUTCOME_UNKNOWN is Triton's; 0: no failure */
+  int code; /* an outcome's code: Triton's, or WIRE_OUTCOME_UNKNOWN; 0: no failure */
   char text[WIRE_MAX_ERROR_TEXT + 1];
 } Failure;
 
-/* A text that is longer than there is room for, or than gRPC carries to a client, is cut and ends with …. */
+/* Truncates a text that is too long for the array or for gRPC, and ends it with …. */
 void failure_set(Failure *failure, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The failure of a request whose worker broke the protocol, which is logged too. */
-void failure_broken(Failure *failure, const char *model, const char *wrong);
+/* Fills and logs the failure of a request whose worker broke the protocol. */
+void failure_protocol_error(Failure *failure, const char *model, const char *problem);
 
-/* False, with failure filled, when error is one; frees it. */
+/* True when error is NULL. Else fills the failure and frees the error. */
 bool failure_none(TritonError *error, Failure *failure);
 
-/* For calls whose failure changes nothing for anybody: log it and go on. */
-void failure_log(TritonError *error, const char *what);
+/* Logs and frees the error of a call whose failure has no other effect. */
+void failure_log(TritonError *error, const char *action);
 
-/* What Triton is told; to be freed. */
-TritonError *failure_error(const Failure *failure);
+/* The error for Triton; the caller frees it. */
+TritonError *failure_to_error(const Failure *failure);
 
 void log_line(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

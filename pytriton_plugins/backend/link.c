@@ -1,286 +1,53 @@
-/* One thread reads the link; threads that execute batches send NEED over it and wait for the answer. */
-#define _GNU_SOURCE
+/* Sends messages over the backend link, and finds what the daemon declared over it. */
 #include "link.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "queue.h"
-#include "series.h"
-#include "sockets.h"
-#include "waiters.h"
+enum { SEND_TIMEOUT_MS = 2000, REPLY_TIMEOUT_MS = 5000 };
 
-enum { SEND_MS = 2000, ANSWER_MS = 5000, TIDY_MS = 1000 };
-
-struct Link {
-  int socket;
-  pthread_t reader;
-  pthread_mutex_t send_lock;
-  Waiters waiters;
-  SeriesTable *series; /* the reader's */
-  pthread_mutex_t lock; /* guards everything below */
-  Pool *pools; /* newest first */
-  bool gate_open;
-  bool finishing;
-};
-
-static bool send_message(Link *link, const WireLink *message) {
-  pthread_mutex_lock(&link->send_lock);
-  bool sent = sockets_send(link->socket, message, sizeof *message, -1, SEND_MS);
-  pthread_mutex_unlock(&link->send_lock);
-  return sent;
-}
-
-static void acknowledge(Link *link, uint64_t token, uint64_t value) {
-  send_message(link, &(WireLink){.kind = LINK_ACK, .token = token, .value = value});
-}
-
-static Pool *find_number(Link *link, uint32_t number) {
-  pthread_mutex_lock(&link->lock);
-  Pool *pool = link->pools;
-  while (pool != NULL && pool->number != number) pool = pool->next;
-  pthread_mutex_unlock(&link->lock);
-  return pool;
-}
-
-static bool read_file(int descriptor, uint8_t *to, uint64_t length) {
-  uint64_t at = 0;
-  while (at < length) {
-    ssize_t got = pread(descriptor, to + at, length - at, (off_t)at);
-    if (got <= 0) return false;
-    at += (uint64_t)got;
-  }
-  return true;
-}
-
-/* A declaration that is too long for a message stands in the file that comes with it. */
-static const char *read_long(Declaration *declaration, const WireLink *message, const Descriptors *received) {
-  struct stat file;
-  if (received->count != 1) return "a declaration without its file";
-  const char *wrong = "a declaration that cannot be read";
-  if (fstat(received->descriptors[0], &file) != 0 || (uint64_t)file.st_size != message->value) return wrong;
-  uint8_t *content = malloc(message->value);
-  if (content != NULL && read_file(received->descriptors[0], content, message->value))
-    wrong = declaration_read(declaration, content, message->value);
-  free(content);
-  return wrong;
-}
-
-static const char *on_model(Link *link, const WireLink *message, const uint8_t *payload, size_t length, const Descriptors *received) {
-  Declaration declaration;
-  bool is_long = message->value > 0;
-  const char *wrong = is_long ? read_long(&declaration, message, received) : declaration_read(&declaration, payload, length);
-  if (wrong != NULL) return wrong;
-  Pool *pool = pool_new(message->model, &declaration);
-  if (pool == NULL) return "no memory for a model";
-  pthread_mutex_lock(&link->lock);
-  pool->next = link->pools;
-  link->pools = pool;
-  pthread_mutex_unlock(&link->lock);
-  acknowledge(link, message->token, 0);
-  return NULL;
-}
-
-static const char *on_channel(Link *link, const WireLink *message, Descriptors *received) {
-  Pool *pool = find_number(link, message->model);
-  if (pool == NULL) return "a channel for an unknown model";
-  if (received->count != 2) return "a channel without its two descriptors";
-  received->count = 0; /* the pool's from now on */
-  return pool_add_channel(pool, message->channel, received->descriptors[0], message->segment, received->descriptors[1]);
-}
-
-static void on_channel_gone(Link *link, uint32_t number, bool (*take_away)(Pool *, uint32_t)) {
-  pthread_mutex_lock(&link->lock);
-  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    if (take_away(pool, number)) break;
-  pthread_mutex_unlock(&link->lock);
-}
-
-static void on_busy(Link *link, const WireLink *message) {
-  bool busy = false;
-  pthread_mutex_lock(&link->lock);
-  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    if (pool_has_channel(pool, message->channel, &busy)) break;
-  pthread_mutex_unlock(&link->lock);
-  acknowledge(link, message->token, busy);
-}
-
-static const char *on_answer(Link *link, const WireLink *message, const char *refusal, Descriptors *received) {
-  if (refusal == NULL && received->count != 1) return "a segment without its descriptor";
-  waiters_answer(&link->waiters, message->token, message->segment, refusal, received);
-  return NULL;
-}
-
-static void on_stop(Link *link) {
-  pthread_mutex_lock(&link->lock);
-  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) pool_stop(pool);
-  pthread_mutex_unlock(&link->lock);
-}
-
-static const char *on_hello(Link *link, const WireLink *message) {
-  if (message->value != WIRE_VERSION) return "the host speaks another protocol version";
-  send_message(link, &(WireLink){.kind = LINK_BACKEND_HELLO, .token = message->token, .value = WIRE_VERSION});
-  return NULL;
-}
-
-static const char *on_gate(Link *link, const WireLink *message) {
-  pthread_mutex_lock(&link->lock);
-  link->gate_open = message->value == 1;
-  pthread_mutex_unlock(&link->lock);
-  acknowledge(link, message->token, 0);
-  return NULL;
-}
-
-static const char *on_give_up(Link *link, const WireLink *message, const char *text) {
-  Pool *pool = find_number(link, message->model);
-  if (pool != NULL) pool_give_up(pool, message->value == 1, text);
-  return NULL;
-}
-
-/* Of all models, or of one: then those of them that wait for a worker stand in the upper half. */
-static void on_count(Link *link, const WireLink *message) {
-  uint64_t waiting = 0;
-  uint32_t held = 0;
-  pthread_mutex_lock(&link->lock);
-  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) {
-    if (message->model != 0 && message->model != pool->number) continue;
-    held += (uint32_t)atomic_load(&pool->held);
-    if (message->model != 0) waiting = queue_length(pool);
-  }
-  pthread_mutex_unlock(&link->lock);
-  acknowledge(link, message->token, waiting << 32 | held);
-}
-
-static const char *on_metric(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
-  const char *wrong = series_read(link->series, payload, length);
-  if (wrong == NULL) acknowledge(link, message->token, 0);
-  return wrong;
-}
-
-/* NULL, or what was wrong with the message. payload is followed by a zero byte. */
-static const char *dispatch(Link *link, const WireLink *message, const uint8_t *payload, size_t length, Descriptors *received) {
-  switch (message->kind) {
-    case LINK_HELLO: return on_hello(link, message);
-    case LINK_MODEL: return on_model(link, message, payload, length, received);
-    case LINK_CHANNEL: return on_channel(link, message, received);
-    case LINK_CHANNEL_GONE: on_channel_gone(link, message->channel, pool_drop_channel); return NULL;
-    case LINK_RETIRE: on_channel_gone(link, message->channel, pool_retire_channel); return NULL;
-    case LINK_SEGMENT: return on_answer(link, message, NULL, received);
-    case LINK_REFUSED: return on_answer(link, message, (const char *)payload, received);
-    case LINK_GATE: return on_gate(link, message);
-    case LINK_STOP: on_stop(link); return NULL;
-    case LINK_COUNT: on_count(link, message); return NULL;
-    case LINK_GIVE_UP: return on_give_up(link, message, (const char *)payload);
-    case LINK_BUSY: on_busy(link, message); return NULL;
-    case LINK_METRIC: return on_metric(link, message, payload, length);
-    default: return "a message of an unknown kind";
-  }
-}
-
-/* Without its host this server must not go on: it would hold the ports and answer for workers that are gone. */
-static void end_process(Link *link, const char *why) {
-  pthread_mutex_lock(&link->lock);
-  bool finishing = link->finishing;
-  pthread_mutex_unlock(&link->lock);
-  if (finishing) return;
-  fprintf(stderr, "pytriton backend: %s; ending tritonserver\n", why);
-  _exit(1);
-}
-
-static void tidy(Link *link) {
-  pthread_mutex_lock(&link->lock);
-  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    pool_tidy(pool);
-  pthread_mutex_unlock(&link->lock);
-}
-
-/* Wait for a message, and have the pools tidied once a second, however much the host has to say. */
-static void await_message(Link *link, uint64_t *tidied) {
-  struct pollfd wait = {.fd = link->socket, .events = POLLIN};
-  int ready;
-  do {
-    ready = poll(&wait, 1, TIDY_MS);
-    uint64_t now = clock_ns();
-    if (now - *tidied >= TIDY_MS * 1000000ull) {
-      tidy(link);
-      *tidied = now;
-    }
-  } while (ready == 0 || (ready < 0 && errno == EINTR));
-}
-
-static void *read_link(void *argument) {
-  Link *link = argument;
-  static const size_t ROOM = WIRE_MAX_MESSAGE;
-  uint8_t *buffer = malloc(ROOM + 1);
-  uint64_t tidied = clock_ns(); /* when that was */
-  if (buffer == NULL) end_process(link, "no memory for the link's buffer");
-  while (buffer != NULL) {
-    Descriptors received;
-    WireLink message;
-    await_message(link, &tidied);
-    long length = sockets_receive(link->socket, buffer, ROOM, &received, 0);
-    if (length <= 0) {
-      end_process(link, length == SOCKETS_BROKEN ? "a broken message from the host" : "the host is gone");
-      break;
-    }
-    const char *wrong = "a message from the host is too short";
-    if ((size_t)length >= sizeof message) {
-      buffer[length] = 0;
-      memcpy(&message, buffer, sizeof message);
-      wrong = dispatch(link, &message, buffer + sizeof message, (size_t)length - sizeof message, &received);
-    }
-    descriptors_close(&received);
-    if (wrong != NULL) end_process(link, wrong);
-  }
-  free(buffer);
-  return NULL;
-}
-
-Link *link_start(int descriptor, Failure *failure) {
+Link *link_new(int descriptor, Failure *failure) {
   Link *link = calloc(1, sizeof *link);
-  SeriesTable *series = series_table_new();
-  if (link == NULL || series == NULL) {
-    failure_set(failure, TRITON_ERROR_INTERNAL, "no memory for the link");
-    free(series);
+  MetricsTable *metrics = metrics_table_new();
+  if (link == NULL || metrics == NULL) {
+    failure_set(failure, TRITON_ERROR_INTERNAL, "out of memory for the backend link");
+    free(metrics);
     free(link);
     return NULL;
   }
-  link->series = series;
+  link->metrics = metrics;
   link->socket = descriptor;
-  waiters_init(&link->waiters);
+  pending_replies_init(&link->replies);
   pthread_mutex_init(&link->lock, NULL);
   pthread_mutex_init(&link->send_lock, NULL);
-  if (pthread_create(&link->reader, NULL, read_link, link) != 0) {
-    failure_set(failure, TRITON_ERROR_INTERNAL, "no thread for the link");
-    series_table_free(series);
-    free(link);
-    return NULL;
-  }
   return link;
 }
 
-void link_finish(Link *link) {
-  pthread_mutex_lock(&link->lock);
-  link->finishing = true;
-  pthread_mutex_unlock(&link->lock);
-  shutdown(link->socket, SHUT_RDWR);
-  pthread_join(link->reader, NULL);
+void link_free(Link *link) {
   while (link->pools != NULL) {
     Pool *pool = link->pools;
     link->pools = pool->next;
     pool_free(pool);
   }
-  series_table_free(link->series);
+  metrics_table_free(link->metrics);
   close(link->socket);
   free(link);
+}
+
+bool link_send(Link *link, const WireLink *message) {
+  pthread_mutex_lock(&link->send_lock);
+  bool sent = sockets_send(link->socket, message, sizeof *message, -1, SEND_TIMEOUT_MS);
+  pthread_mutex_unlock(&link->send_lock);
+  return sent;
+}
+
+Pool *link_find_pool_by_number(Link *link, uint32_t number) {
+  pthread_mutex_lock(&link->lock);
+  Pool *pool = link->pools;
+  while (pool != NULL && pool->number != number) pool = pool->next;
+  pthread_mutex_unlock(&link->lock);
+  return pool;
 }
 
 bool link_gate_is_open(Link *link) {
@@ -299,33 +66,33 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
 }
 
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {
-  Waiter waiter = {.descriptor = -1, .refusal = "the host did not answer"};
+  PendingReply reply = {.descriptor = -1, .refusal = "the daemon did not answer"};
   const char *name = channel->pool->declaration.name;
-  waiters_enlist(&link->waiters, &waiter);
+  pending_replies_add(&link->replies, &reply);
   WireLink need = {.kind = LINK_NEED,
                    .model = channel->pool->number,
                    .channel = channel->number,
                    .segment = channel->request.number,
-                   .token = waiter.token,
+                   .token = reply.token,
                    .value = bytes};
-  if (!send_message(link, &need)) waiter.answered = true;
-  waiters_await(&link->waiters, &waiter, ANSWER_MS);
-  if (waiter.descriptor < 0) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: %s", name, waiter.refusal);
+  if (!link_send(link, &need)) reply.is_resolved = true;
+  pending_replies_wait(&link->replies, &reply, REPLY_TIMEOUT_MS);
+  if (reply.descriptor < 0) {
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: %s", name, reply.refusal);
     return false;
   }
   segment_close(&channel->request);
-  const char *refused = segment_open(&channel->request, waiter.segment, waiter.descriptor, true);
-  if (refused == NULL && channel->request.size >= bytes) return true;
-  failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: %s", name, refused ? refused : "the host sent too small a segment");
+  const char *refusal = segment_open(&channel->request, reply.segment, reply.descriptor, true);
+  if (refusal == NULL && channel->request.size >= bytes) return true;
+  failure_set(failure, TRITON_ERROR_INTERNAL, "model %s: %s", name, refusal ? refusal : "the daemon sent a segment that is too small");
   return false;
 }
 
-void link_report_lost(Link *link, const Channel *channel) {
-  send_message(link, &(WireLink){.kind = LINK_CHANNEL_LOST, .model = channel->pool->number, .channel = channel->number,
-                                 .value = channel->late});
+void link_report_channel_lost(Link *link, const Channel *channel) {
+  link_send(link, &(WireLink){
+                      .kind = LINK_CHANNEL_LOST, .model = channel->pool->number, .channel = channel->number, .value = channel->timed_out});
 }
 
 void link_report_model_gone(Link *link, const Pool *pool) {
-  send_message(link, &(WireLink){.kind = LINK_MODEL_GONE, .model = pool->number});
+  link_send(link, &(WireLink){.kind = LINK_MODEL_GONE, .model = pool->number});
 }

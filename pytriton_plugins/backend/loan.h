@@ -1,4 +1,4 @@
-/* Inputs that lie in a client's own shared memory, lent to the worker instead of copied for it. */
+/* Loans: inputs in a client's own shared memory that the worker reads in place, without a copy. */
 #ifndef PYTRITON_LOAN_H
 #define PYTRITON_LOAN_H
 
@@ -13,35 +13,35 @@ typedef struct {
 } Window;
 
 typedef struct {
-  Window window; /* length 0: none */
-  uint64_t used; /* nanoseconds of CLOCK_MONOTONIC */
-  int descriptor; /* kept until the worker has it, else -1 */
+  Window window;  /* length 0: none */
+  uint64_t used;  /* nanoseconds of CLOCK_MONOTONIC */
+  int descriptor; /* open until it is sent to the worker, then -1 */
 } Loan;
 
 typedef struct {
   Window window;
-  uint64_t at; /* nanoseconds of CLOCK_MONOTONIC: the batch it first came with */
+  uint64_t at; /* nanoseconds of CLOCK_MONOTONIC: time of the first batch that used it */
 } Seen;
 
 typedef struct {
-  Loan loans[WIRE_MAX_LOANS];    /* by number, from 1 */
-  Seen seen[WIRE_MAX_LOANS * 2]; /* of late: what comes but once is cheaper copied */
+  Loan loans[WIRE_MAX_LOANS];    /* index: number - 1 */
+  Seen seen[WIRE_MAX_LOANS * 2]; /* recent windows: one that is used once only is cheaper to copy */
   uint32_t next_seen;
-  uint32_t unsent; /* how many loans the worker does not have yet */
+  uint32_t unsent; /* number of loans that the worker does not have yet */
 } Loans;
 
 void loans_init(Loans *loans);
 
-/* Lend what can be lent of the batch: its parts say which, and where. The descriptors of new loans wait to be sent. */
-void loans_make(Loans *loans, Batch *batch);
+/* Creates the loans that the batch allows, and records them in its parts. The descriptors of new loans are then unsent. */
+void loans_create(Loans *loans, Batch *batch);
 
-/* The worker has the loan now. */
-void loans_sent(Loans *loans, Loan *loan);
+/* Closes the descriptor of a loan that was sent to the worker. */
+void loans_mark_sent(Loans *loans, Loan *loan);
 
-/* Call in all loans: the worker no longer has them. */
-void loans_close(Loans *loans);
+/* Revokes all loans: the worker no longer has them. */
+void loans_revoke_all(Loans *loans);
 
-/* The number of a loan that nobody has used for a while, which is called in with this; 0: there is none. */
+/* Revokes one loan that was unused for LOAN_TIMEOUT_MS, and returns its number; 0: none. */
 uint32_t loans_expire(Loans *loans, uint64_t now);
 
 #endif

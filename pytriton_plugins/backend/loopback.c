@@ -1,51 +1,52 @@
-/* The floor: copy every input to the output of the same position, inside tritonserver. */
+/* Copies every input to the output with the same index, inside tritonserver. */
+#include "loopback.h"
+
 #include "clock.h"
-#include "execute.h"
 
 static bool copy_input(const Part *part, const char *input, const DeclaredTensor *output, TritonResponse *response, Failure *failure) {
-  TritonOutput *made;
+  TritonOutput *created;
   uint8_t *to = NULL;
   int memory_type = TRITON_MEMORY_CPU;
   int64_t memory_id = 0;
-  if (!failure_none(TRITONBACKEND_ResponseOutput(response, &made, output->name, output->dtype, part->shape, part->rank), failure))
+  if (!failure_none(TRITONBACKEND_ResponseOutput(response, &created, output->name, output->dtype, part->shape, part->rank), failure))
     return false;
-  if (!failure_none(TRITONBACKEND_OutputBuffer(made, (void **)&to, part->bytes, &memory_type, &memory_id), failure)) return false;
+  if (!failure_none(TRITONBACKEND_OutputBuffer(created, (void **)&to, part->bytes, &memory_type, &memory_id), failure)) return false;
   return part_copy(part, input, to, failure);
 }
 
-static void loop_back(const Batch *batch, const Request *request) {
+static void respond_with_inputs(const Batch *batch, const Request *request) {
   const Declaration *declaration = batch->declaration;
   Failure failure = {.code = 0};
   TritonResponse *response;
   TritonError *error = TRITONBACKEND_ResponseNew(&response, request->triton);
   if (error != NULL) {
-    failure_log(error, "no response object");
+    failure_log(error, "creating a response");
     return;
   }
   bool copied = true;
   for (uint32_t o = 0; copied && o < declaration->output_count && o < declaration->input_count; o++)
     if (request_wants(request, o))
       copied = copy_input(&request->parts[o], declaration->inputs[o].name, &declaration->outputs[o], response, &failure);
-  error = copied ? NULL : failure_error(&failure);
+  error = copied ? NULL : failure_to_error(&failure);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending a response");
   if (error != NULL) TRITONSERVER_ErrorDelete(error);
 }
 
-void execute_loopback(Instance *instance, TritonRequest **requests, uint32_t count) {
+void loopback_execute(Instance *instance, TritonRequest **requests, uint32_t count) {
   Batch *batch = &instance->batch;
   Times times = {.start = clock_ns(), .ran = true};
-  pool_count(instance->pool, (int)count);
+  pool_count_requests(instance->pool, (int)count);
   for (uint32_t i = 0; i < count; i++) {
-    if (!batch_has_room(batch)) {
-      turn_away(instance, requests[i], &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "no memory for the batch"});
+    if (!batch_ensure_capacity(batch)) {
+      reject_request(instance, requests[i], &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "out of memory for the batch"});
       continue;
     }
-    Request *request = take_in(instance, requests[i]);
+    Request *request = accept_request(instance, requests[i]);
     if (request != NULL) batch_add(batch, request);
   }
   times.compute_start = clock_ns();
-  for (uint32_t i = 0; i < batch->count; i++) loop_back(batch, batch->requests[i]);
+  for (uint32_t i = 0; i < batch->count; i++) respond_with_inputs(batch, batch->requests[i]);
   times.compute_end = clock_ns();
   mark_answered(instance, times);
-  finish_answered(instance);
+  release_answered(instance);
 }

@@ -1,4 +1,4 @@
-/* Channels come, go and are given back, under one lock per model. */
+/* Adds, removes and releases the channels of a model, under one lock per model. */
 #define _GNU_SOURCE
 #include "pool.h"
 
@@ -8,21 +8,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "channel.h"
 #include "clock.h"
 
-static const uint64_t NOT_READY_NS = 500000000; /* as the host has it */
+enum { READY_GRACE_MS = 500 }; /* as in the daemon */
 
 Pool *pool_new(uint32_t number, const Declaration *declaration) {
   Pool *pool = calloc(1, sizeof *pool);
   if (pool == NULL) return NULL;
   clock_condition_init(&pool->changed);
-  clock_condition_init(&pool->gathered);
+  clock_condition_init(&pool->arrivals);
   pthread_mutex_init(&pool->lock, NULL);
   pool->number = number;
   pool->declaration = *declaration;
   pool->end = &pool->first;
-  pool->without_worker = clock_ns();
+  pool->no_worker_since = clock_ns();
   return pool;
 }
 
@@ -35,7 +34,7 @@ void pool_free(Pool *pool) {
 static void channel_free(Channel *channel) {
   segment_close(&channel->request);
   segment_close(&channel->response);
-  loans_close(&channel->loans);
+  loans_revoke_all(&channel->loans);
   close(channel->socket);
   free(channel);
 }
@@ -43,37 +42,37 @@ static void channel_free(Channel *channel) {
 /* With the lock held. */
 bool pool_has_worker(const Pool *pool) {
   const Channel *channel = pool->channels;
-  while (channel != NULL && channel->gone) channel = channel->next;
+  while (channel != NULL && channel->closing) channel = channel->next;
   return channel != NULL;
 }
 
-static void note_loss(Pool *pool) {
-  if (!pool_has_worker(pool)) pool->without_worker = clock_ns();
+static void note_worker_loss(Pool *pool) {
+  if (!pool_has_worker(pool)) pool->no_worker_since = clock_ns();
 }
 
 static void remove_channel(Channel *channel) {
   Channel **link = &channel->pool->channels;
   while (*link != channel) link = &(*link)->next;
   *link = channel->next;
-  if (!channel->gone) note_loss(channel->pool);
+  if (!channel->closing) note_worker_loss(channel->pool);
   channel_free(channel);
 }
 
 const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t segment, int descriptor) {
   Channel *channel = calloc(1, sizeof *channel);
-  const char *refused = "no memory for a channel";
+  const char *refusal = "out of memory for a channel";
   if (channel != NULL) {
-    *channel = (Channel){.number = number, .socket = socket, .pool = pool};
+    *channel = (Channel){.number = number, .socket = socket, .pool = pool, .declaration = &pool->declaration};
     channel->response.descriptor = -1;
     loans_init(&channel->loans);
-    refused = segment_open(&channel->request, segment, descriptor, true);
+    refusal = segment_open(&channel->request, segment, descriptor, true);
   } else {
     close(descriptor);
   }
-  if (refused != NULL) {
+  if (refusal != NULL) {
     close(socket);
     free(channel);
-    return refused;
+    return refusal;
   }
   pthread_mutex_lock(&pool->lock);
   channel->next = pool->channels;
@@ -83,16 +82,16 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
   return NULL;
 }
 
-static bool take_away(Pool *pool, uint32_t number, bool at_once) {
+static bool detach_channel(Pool *pool, uint32_t number, bool shut_down) {
   pthread_mutex_lock(&pool->lock);
   Channel *channel = pool->channels;
   while (channel != NULL && channel->number != number) channel = channel->next;
   if (channel != NULL && channel->busy) {
-    if (!channel->gone) {
-      channel->gone = true;
-      note_loss(pool);
+    if (!channel->closing) {
+      channel->closing = true;
+      note_worker_loss(pool);
     }
-    if (at_once) shutdown(channel->socket, SHUT_RDWR);
+    if (shut_down) shutdown(channel->socket, SHUT_RDWR);
   } else if (channel != NULL) {
     remove_channel(channel);
   }
@@ -101,11 +100,11 @@ static bool take_away(Pool *pool, uint32_t number, bool at_once) {
 }
 
 bool pool_drop_channel(Pool *pool, uint32_t number) {
-  return take_away(pool, number, true);
+  return detach_channel(pool, number, true);
 }
 
 bool pool_retire_channel(Pool *pool, uint32_t number) {
-  return take_away(pool, number, false);
+  return detach_channel(pool, number, false);
 }
 
 bool pool_has_channel(Pool *pool, uint32_t number, bool *busy) {
@@ -120,7 +119,7 @@ bool pool_has_channel(Pool *pool, uint32_t number, bool *busy) {
 bool pool_is_ready(Pool *pool) {
   if (pool->declaration.loopback || pool->declaration.spare) return true;
   pthread_mutex_lock(&pool->lock);
-  bool ready = pool_has_worker(pool) || clock_ns() - pool->without_worker < NOT_READY_NS;
+  bool ready = pool_has_worker(pool) || clock_ns() - pool->no_worker_since < READY_GRACE_MS * NS_PER_MS;
   pthread_mutex_unlock(&pool->lock);
   return ready;
 }
@@ -141,23 +140,23 @@ void pool_give_up(Pool *pool, bool given_up, const char *reason) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_give_back(Channel *channel, bool broken) {
+void pool_release_channel(Channel *channel, bool broken) {
   Pool *pool = channel->pool;
   pthread_mutex_lock(&pool->lock);
   channel->busy = false;
-  channel->idle = clock_ns();
-  if (broken || channel->gone)
+  channel->idle_since = clock_ns();
+  if (broken || channel->closing)
     remove_channel(channel);
-  else if (channel->due)
-    channel_tidy(channel);
+  else if (channel->reclaim_due)
+    channel_reclaim(channel);
   pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_tidy(Pool *pool) {
+void pool_reclaim(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
   for (Channel *channel = pool->channels; channel != NULL; channel = channel->next) {
-    channel->due = channel->busy;
-    if (!channel->busy && !channel->gone) channel_tidy(channel);
+    channel->reclaim_due = channel->busy;
+    if (!channel->busy && !channel->closing) channel_reclaim(channel);
   }
   pthread_mutex_unlock(&pool->lock);
 }

@@ -1,4 +1,4 @@
-/* A model's channels, and the requests that wait for one. */
+/* The channels of a model, and the queue of requests that wait for one. */
 #ifndef PYTRITON_POOL_H
 #define PYTRITON_POOL_H
 
@@ -7,48 +7,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "batch.h"
+#include "channel.h"
 #include "declaration.h"
-#include "failure.h"
-#include "loan.h"
-#include "segment.h"
 
 typedef struct Pool Pool;
-
-typedef struct Channel {
-  uint32_t number;
-  int socket;
-  bool busy; /* borrowed: only the borrower touches what stands below `next` */
-  bool gone; /* no new batch; freed when it is given back */
-  bool due;  /* it is to be tidied when it is given back */
-  struct Channel *next;
-  Pool *pool;
-  uint64_t batch;   /* number of the last batch */
-  uint64_t trimmed; /* what that was when the channel was trimmed */
-  uint64_t idle;    /* since when it has been idle */
-  bool late;        /* its worker did not answer in time */
-  bool begun;       /* the worker was told more about the batch than what it takes to run it */
-  int spin_score;   /* how often spinning paid of late; see channel.c */
-  Segment request;  /* written by us; number 0 while there is none */
-  Segment response; /* written by the worker */
-  Loans loans;
-} Channel;
 
 struct Pool {
   uint32_t number;
   Declaration declaration;
   Pool *next;
-  atomic_int held; /* requests that are not answered yet */
-  pthread_mutex_t lock; /* guards everything below, and busy, gone, due and next of the channels */
+  atomic_int in_flight; /* accepted requests that are not released yet */
+  pthread_mutex_t lock; /* guards everything below, and busy, closing, reclaim_due and next of the channels */
   pthread_cond_t changed;
   Channel *channels;
-  uint64_t without_worker; /* since when there has been no live channel, while there is none */
-  Request *first, **end;   /* the queue */
+  uint64_t no_worker_since; /* while there is no live channel: when the last one was lost */
+  Request *first, **end;    /* the queue */
   uint32_t queued;
   uint64_t queued_rows;
-  TritonMetric *gauge; /* shows queued; NULL: nothing does */
-  uint32_t expected; /* a thread waits until so many requests are queued (queue_gather); 0: none does */
-  pthread_cond_t gathered;
+  TritonMetric *gauge;        /* shows `queued`; NULL: not shown */
+  uint32_t expected_arrivals; /* a thread waits for this length of the queue (queue_await_arrivals); 0: none waits */
+  pthread_cond_t arrivals;
   int waiting;   /* threads in queue_next */
   int instances; /* of all models that share the pool */
   int models;
@@ -60,39 +38,39 @@ struct Pool {
 Pool *pool_new(uint32_t number, const Declaration *declaration);
 void pool_free(Pool *pool);
 
-/* Requests handed to us, and answered: the host asks for the difference while it waits for the last ones. */
-static inline void pool_count(Pool *pool, int requests) {
-  atomic_fetch_add(&pool->held, requests);
+/* Counts requests that arrive, and with a negative number requests that are released. The daemon asks for the
+ * difference while it drains. */
+static inline void pool_count_requests(Pool *pool, int requests) {
+  atomic_fetch_add(&pool->in_flight, requests);
 }
 
-/* Take socket and segment, which are the pool's from now on, as a free channel. NULL, or why they were refused. */
+/* Adds a free channel. The pool owns socket and segment from now on, also when this fails. NULL, or why it failed. */
 const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t segment, int descriptor);
 
-/* The worker behind the channel is gone: whoever waits for its answer is woken by the end of the socket. */
+/* Removes a channel whose worker ended. The end of the socket wakes a thread that waits for its answer. */
 bool pool_drop_channel(Pool *pool, uint32_t number);
 
-/* The channel gets no new batch; its end comes once it is idle. */
+/* Gives the channel no new batch, and removes it once it is idle. */
 bool pool_retire_channel(Pool *pool, uint32_t number);
 
-/* Whether the pool has the channel; busy: whether its worker has a batch. */
+/* Whether the pool has the channel. Sets busy when it has: whether the worker has a batch. */
 bool pool_has_channel(Pool *pool, uint32_t number, bool *busy);
 
-/* With the lock held: whether there is a worker that gets batches, now or once it is not busy any more. */
+/* With the lock held: whether a worker gets further batches. */
 bool pool_has_worker(const Pool *pool);
 
-/* What Triton's readiness is to say of the model: a worker that is replaced at once does not show. */
+/* The readiness of the model for Triton. It ignores a worker that is replaced at once. */
 bool pool_is_ready(Pool *pool);
 
 void pool_stop(Pool *pool);
 void pool_give_up(Pool *pool, bool given_up, const char *reason);
 
-/* broken: the channel is of no more use. */
-void pool_give_back(Channel *channel, bool broken);
+/* Makes a channel free for the next batch. broken: removes it instead. */
+void pool_release_channel(Channel *channel, bool broken);
 
-/* Give back what idle channels hold: called once a second. */
-void pool_tidy(Pool *pool);
+/* Frees unused memory of idle channels; called once a second. */
+void pool_reclaim(Pool *pool);
 
-/* Whether the pool is being stopped. */
 bool pool_is_stopping(Pool *pool);
 
 #endif

@@ -4,35 +4,37 @@
 
 #include "pool.h"
 
-/* Queue the chain of requests behind all others, or, those that a lost worker gave back, before them. What the model's
- * limit leaves no room for is returned. */
+/* Appends the chain of requests to the queue. Returns the rest of the chain that exceeds the limit of the model. */
 Request *queue_append(Pool *pool, Request *chain);
+
+/* Puts the requests of a batch that did not reach a worker back at the front of the queue. */
 void queue_prepend(Pool *pool, const Batch *batch);
 
-/* A model shows the length of the queue on the metrics port, or no more: true if it was the last one to. */
-void queue_show(Pool *pool);
-bool queue_hide(Pool *pool);
+/* Counts the models of Triton that use the pool. While there is one, the metrics port shows the length of the queue.
+ * queue_remove_model returns true for the last one. */
+void queue_add_model(Pool *pool);
+bool queue_remove_model(Pool *pool);
 
 uint32_t queue_length(Pool *pool);
 
-/* Instances came, or with a negative number went. */
+/* Adds to the number of instances; a negative number subtracts. */
 void queue_count_instances(Pool *pool, int more);
 
-/* Before a channel is given back: wait a moment, never longer than ran_ns, until as many requests are queued as were
- * answered just now. */
-void queue_gather(Pool *pool, uint32_t answered, uint64_t ran_ns);
+/* Called before a channel is released: waits a moment, never longer than ran_ns, until as many requests are queued as
+ * were just answered. */
+void queue_await_arrivals(Pool *pool, uint32_t answered, uint64_t ran_ns);
 
 typedef enum {
-  WORK_NONE, /* other threads see to all that is queued */
-  WORK_RUN,  /* run the batch on the channel, then give the channel back */
-  WORK_FAIL, /* answer the batch with the failure */
+  WORK_NONE, /* nothing to do: other threads run the queue */
+  WORK_RUN,  /* run the batch on the channel, then release the channel */
+  WORK_FAIL, /* send the failure to the requests of the batch */
 } Work;
 
-/* What the calling thread is to do next, with the empty batch filled for it. With may_wait it waits where it must: for a
- * channel, if too few others do, or until the queue is short enough to fetch more. */
+/* The next work of the calling thread; fills the empty batch for it. With may_wait it can wait for a channel, when too
+ * few other threads do, or until the queue is short enough to fetch more. */
 Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, bool may_wait);
 
-/* Whether another thread waits, and now sees to the queue instead of the caller. */
+/* Wakes a waiting thread to run the queue instead of the caller. False: no thread waits. */
 bool queue_hand_over(Pool *pool);
 
 #endif

@@ -1,8 +1,10 @@
-/* Reading the properties of a request. */
+/* Reads and checks the inputs, rows and requested outputs of a request; sends error responses. */
 #include "request.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "clock.h"
 
 /* One buffer of an input, in CPU memory. */
 static bool part_buffer(const Part *part, uint32_t index, const void **buffer, uint64_t *bytes, Failure *failure) {
@@ -10,7 +12,7 @@ static bool part_buffer(const Part *part, uint32_t index, const void **buffer, u
   int64_t memory_id = 0;
   if (!failure_none(TRITONBACKEND_InputBuffer(part->input, index, buffer, bytes, &memory_type, &memory_id), failure)) return false;
   if (memory_type != TRITON_MEMORY_GPU) return true;
-  failure_set(failure, TRITON_ERROR_UNSUPPORTED, "an input lies in GPU memory; send it in CPU memory");
+  failure_set(failure, TRITON_ERROR_UNSUPPORTED, "inputs in GPU memory are not supported; send them in CPU memory");
   return false;
 }
 
@@ -33,7 +35,7 @@ bool part_copy(const Part *part, const char *name, uint8_t *to, Failure *failure
     to += bytes;
     left -= bytes;
   }
-  if (left > 0) failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s is shorter than its shape", name);
+  if (left > 0) failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: shorter than its shape", name);
   return left == 0;
 }
 
@@ -47,11 +49,11 @@ static bool join_buffers(const char *name, Part *part, Failure *failure) {
   }
   part->text = part->owned = malloc(part->bytes + 1);
   if (part->owned != NULL) return part_copy(part, name, part->owned, failure);
-  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for an input");
+  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "input %s: out of memory", name);
   return false;
 }
 
-/* Whether the bytes are exactly the elements that the shape promises, each with its four-byte length before it. */
+/* Whether the bytes are exactly the elements of the shape, each with its four-byte length before it. */
 static bool elements_fit(const Part *part) {
   uint64_t at = 0;
   for (uint64_t i = 0; i < part->elements; i++) {
@@ -67,7 +69,7 @@ static bool elements_fit(const Part *part) {
 
 static bool check_content(const DeclaredTensor *tensor, Part *part, Failure *failure) {
   if (!wire_element_count(part->shape, part->rank, &part->elements)) {
-    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: a shape that cannot be", tensor->name);
+    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: invalid shape", tensor->name);
     return false;
   }
   bool fits;
@@ -92,12 +94,12 @@ static bool read_input(const Declaration *declaration, Request *request, uint32_
     return false;
   int found = declaration_find_input(declaration, index, name);
   if (found < 0 || declaration->inputs[found].dtype != dtype) {
-    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s is not declared with this data type", name);
+    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: not declared with this data type", name);
     return false;
   }
   const DeclaredTensor *tensor = &declaration->inputs[found];
   if (part.rank != tensor->rank + (uint32_t)declaration->batched) {
-    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s has %u dimensions, %u are declared", name, part.rank,
+    failure_set(failure, TRITON_ERROR_INVALID_ARG, "input %s: %u dimensions, expected %u", name, part.rank,
                 tensor->rank + (uint32_t)declaration->batched);
     return false;
   }
@@ -146,29 +148,29 @@ uint64_t request_timeout(TritonRequest *triton) {
   uint64_t timeout = 0;
   if (TRITONBACKEND_InferenceRequestTimeoutMicroseconds == NULL) return 0;
   TritonError *error = TRITONBACKEND_InferenceRequestTimeoutMicroseconds(triton, &timeout);
-  failure_log(error, "asking for a time-out");
+  failure_log(error, "reading the timeout of a request");
   return error == NULL ? timeout : 0;
 }
 
-/* As in Triton's queues: a request's own time-out can only shorten the model's. */
-static uint64_t expiry(const Declaration *declaration, TritonRequest *triton, uint64_t now) {
-  uint64_t patience_us = declaration->queue_ms * 1000ull;
-  if (patience_us == 0) return UINT64_MAX;
+/* As in Triton's queues, a request's own timeout can only shorten the timeout of the model. */
+static uint64_t expiry_time(const Declaration *declaration, TritonRequest *triton, uint64_t now) {
+  if (declaration->queue_ms == 0) return UINT64_MAX;
+  uint64_t timeout_us = declaration->queue_ms * US_PER_MS;
   uint64_t own_us = declaration->own_timeouts ? request_timeout(triton) : 0;
-  return now + (own_us != 0 && own_us < patience_us ? own_us : patience_us) * 1000;
+  return now + (own_us != 0 && own_us < timeout_us ? own_us : timeout_us) * NS_PER_US;
 }
 
 Request *request_new(const Declaration *declaration, TritonRequest *triton, uint64_t now, Failure *failure) {
   size_t parts = declaration->input_count * sizeof(Part), words = declaration_words(declaration) * sizeof(uint64_t);
   Request *request = calloc(1, sizeof *request + parts + words);
   if (request == NULL) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "no memory for a request");
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: out of memory", declaration->name);
     return NULL;
   }
   request->triton = triton;
   request->requested = (uint64_t *)(void *)&request->parts[declaration->input_count];
-  request->arrived = now;
-  request->expires = expiry(declaration, triton, now);
+  request->arrived_at = now;
+  request->expires_at = expiry_time(declaration, triton, now);
   if (read_all(declaration, request, failure)) return request;
   request_free(declaration, request);
   return NULL;
@@ -179,7 +181,7 @@ void request_free(const Declaration *declaration, Request *request) {
   free(request);
 }
 
-bool request_alike(const Declaration *declaration, const Request *one, const Request *other) {
+bool request_can_join(const Declaration *declaration, const Request *one, const Request *other) {
   for (uint32_t i = 0; i < declaration->input_count; i++) {
     const Part *a = &one->parts[i], *b = &other->parts[i];
     if ((a->input == NULL) != (b->input == NULL)) return false;
@@ -192,6 +194,28 @@ bool request_alike(const Declaration *declaration, const Request *one, const Req
 bool request_is_cancelled(const Request *request) {
   bool cancelled = false;
   if (TRITONBACKEND_RequestIsCancelled == NULL) return false;
-  failure_log(TRITONBACKEND_RequestIsCancelled(request->triton, &cancelled), "asking for cancellation");
+  failure_log(TRITONBACKEND_RequestIsCancelled(request->triton, &cancelled), "checking for cancellation");
   return cancelled;
+}
+
+/* The response cache also stores error responses, and later answers an equal request with success and without outputs.
+ * An output without a buffer makes the insertion fail; the client still gets the error. */
+static void prevent_caching(TritonResponse *response, const DeclaredTensor *tensor) {
+  TritonOutput *output;
+  int64_t dims[WIRE_MAX_RANK + 1] = {0};
+  failure_log(TRITONBACKEND_ResponseOutput(response, &output, tensor->name, tensor->dtype, dims, tensor->rank),
+              "keeping an error response out of the cache");
+}
+
+void request_send_error(const Declaration *declaration, TritonRequest *triton, const Failure *failure) {
+  TritonResponse *response;
+  TritonError *error = TRITONBACKEND_ResponseNew(&response, triton);
+  if (error != NULL) {
+    failure_log(error, "creating a response");
+    return;
+  }
+  prevent_caching(response, &declaration->outputs[0]);
+  error = failure_to_error(failure);
+  failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending an error response");
+  TRITONSERVER_ErrorDelete(error);
 }

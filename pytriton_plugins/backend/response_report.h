@@ -1,11 +1,11 @@
-/* Statistics of each response of a stream, as Triton's statistics endpoint shows them. */
+/* Statistics of each response of a stream, for Triton's statistics endpoint. */
 #ifndef PYTRITON_RESPONSE_REPORT_H
 #define PYTRITON_RESPONSE_REPORT_H
 
-#include "execute.h"
+#include "instance.h"
 
-/* Report the response, or the error or the end, that the stream's request has just been sent. It was awaited
- * since times->response_start, and came at arrived. Moves times->response_start on. */
+/* Reports the response, error or end that was just sent to the stream's request. The wait for it began at
+ * times->response_start, and it came at `arrived`. Sets times->response_start for the next one. */
 void response_report(Instance *instance, Times *times, uint64_t arrived, bool has_outputs);
 
 #endif

@@ -1,4 +1,4 @@
-/* Mapping and checking of segments. */
+/* Checks, maps and trims segments. */
 #define _GNU_SOURCE
 #include "segment.h"
 
@@ -8,33 +8,33 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Without these seals the peer could shrink the file and raise SIGBUS in tritonserver. */
-static const int NEEDED_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+/* Without these seals the peer can shrink the file, which raises SIGBUS in tritonserver. */
+static const int REQUIRED_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 
-/* Sealed or not, a file of huge pages raises SIGBUS when a hole is read and the pool of such pages is empty. */
-static const uint64_t HUGE_PAGES = 0x958458f6; /* HUGETLBFS_MAGIC */
+/* A read of a hole in a file of huge pages raises SIGBUS when no huge page is free, whether the file is sealed or not. */
+static const uint64_t HUGETLBFS_TYPE = 0x958458f6; /* HUGETLBFS_MAGIC */
 
 static const char *check(int descriptor, struct stat *status) {
   int seals = fcntl(descriptor, F_GET_SEALS);
-  if (seals < 0 || (seals & NEEDED_SEALS) != NEEDED_SEALS) return "the descriptor of a segment lacks its seals";
+  if (seals < 0 || (seals & REQUIRED_SEALS) != REQUIRED_SEALS) return "the descriptor of a segment lacks its seals";
   if (fstat(descriptor, status) != 0 || !S_ISREG(status->st_mode) || status->st_size <= 0)
-    return "the descriptor of a segment is no memory file";
+    return "the descriptor of a segment is not a memory file";
   struct statfs system;
-  if (fstatfs(descriptor, &system) != 0 || (uint64_t)system.f_type == HUGE_PAGES) return "the descriptor of a segment has huge pages";
+  if (fstatfs(descriptor, &system) != 0 || (uint64_t)system.f_type == HUGETLBFS_TYPE) return "the descriptor of a segment has huge pages";
   return NULL;
 }
 
 const char *segment_open(Segment *segment, uint32_t number, int descriptor, bool writable) {
   struct stat status;
-  const char *refused = check(descriptor, &status);
+  const char *refusal = check(descriptor, &status);
   void *bytes = MAP_FAILED;
-  if (refused == NULL) {
+  if (refusal == NULL) {
     bytes = mmap(NULL, (size_t)status.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, descriptor, 0);
-    if (bytes == MAP_FAILED) refused = "a segment cannot be mapped: no address space or memory left";
+    if (bytes == MAP_FAILED) refusal = "a segment cannot be mapped: no address space or memory left";
   }
-  if (refused != NULL) {
+  if (refusal != NULL) {
     close(descriptor);
-    return refused;
+    return refusal;
   }
   *segment = (Segment){number, descriptor, bytes, (uint64_t)status.st_size};
   return NULL;

@@ -1,4 +1,4 @@
-/* Segments: sealed memfds, mapped for as long as their channel uses them. */
+/* Segments: sealed memfds, mapped while their channel uses them. */
 #ifndef PYTRITON_SEGMENT_H
 #define PYTRITON_SEGMENT_H
 
@@ -6,16 +6,16 @@
 #include <stdint.h>
 
 typedef struct {
-  uint32_t number; /* given by the host; 0: none */
-  int descriptor;  /* kept until the worker has it, else -1 */
+  uint32_t number; /* given by the daemon; 0: none */
+  int descriptor;  /* open until it is sent to the worker, then -1 */
   uint8_t *bytes;
   uint64_t size;
 } Segment;
 
-/* Map descriptor, which the segment owns from now on, also when this fails. NULL, or why it was refused. */
+/* Checks and maps a descriptor. The segment owns it from now on, also when this fails. NULL, or why it failed. */
 const char *segment_open(Segment *segment, uint32_t number, int descriptor, bool writable);
 
-/* Give the memory back to the system; the segment stays, and reads as zeros. */
+/* Frees the pages of the segment, which stays mapped and reads as zeros. */
 void segment_trim(const Segment *segment);
 
 void segment_close(Segment *segment);

@@ -1,4 +1,4 @@
-/* sendmsg and recvmsg with their traps: EINTR, a full socket, ECONNRESET with data still queued, cut messages. */
+/* sendmsg and recvmsg with EINTR, full sockets, ECONNRESET with data still queued, and truncated messages handled. */
 #define _GNU_SOURCE
 #include "sockets.h"
 
@@ -13,7 +13,7 @@ typedef union {
   struct cmsghdr align;
 } Ancillary;
 
-static void attach(struct msghdr *message, Ancillary *ancillary, int descriptor) {
+static void attach_descriptor(struct msghdr *message, Ancillary *ancillary, int descriptor) {
   memset(ancillary, 0, sizeof *ancillary);
   message->msg_control = ancillary->bytes;
   message->msg_controllen = CMSG_SPACE(sizeof(int));
@@ -28,18 +28,18 @@ bool sockets_send(int socket, const void *data, size_t length, int descriptor, i
   struct iovec part = {(void *)data, length};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   Ancillary ancillary;
-  if (descriptor >= 0) attach(&message, &ancillary, descriptor);
+  if (descriptor >= 0) attach_descriptor(&message, &ancillary, descriptor);
   for (;;) {
     if (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)length) return true;
     if (errno == EINTR) continue;
     if (errno != EAGAIN || timeout_ms <= 0) return false;
     struct pollfd wait = {.fd = socket, .events = POLLOUT};
     if (poll(&wait, 1, timeout_ms) < 0 && errno != EINTR) return false;
-    timeout_ms = 0; /* one more try after the wait */
+    timeout_ms = 0; /* one retry after the wait */
   }
 }
 
-static void take(struct msghdr *message, Descriptors *received) {
+static void collect_descriptors(struct msghdr *message, Descriptors *received) {
   for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -60,20 +60,19 @@ long sockets_receive(int socket, void *data, size_t room, Descriptors *received,
   for (;;) {
     struct iovec part = {data, room};
     Ancillary ancillary;
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = ancillary.bytes, .msg_controllen = sizeof ancillary.bytes};
     ssize_t length = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     if (length >= 0) {
-      take(&message, received);
-      if (length == 0) descriptors_close(received); /* an empty message is taken for the end */
+      collect_descriptors(&message, received);
+      if (length == 0) descriptors_close(received); /* an empty message counts as the end */
       if (length == 0 && was_reset) return SOCKETS_END_UNREAD;
       if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) return (long)length;
       descriptors_close(received);
       return SOCKETS_BROKEN;
     }
     if (errno == EINTR) continue;
-    if (errno == EAGAIN) return SOCKETS_NOTHING;
-    /* The peer closed with a message of ours unread; its own last messages may still be queued. */
+    if (errno == EAGAIN) return SOCKETS_EMPTY;
+    /* The peer closed without reading a message of this side; its own last messages may still be queued. */
     if (errno != ECONNRESET || was_reset) return errno == ECONNRESET ? SOCKETS_END_UNREAD : SOCKETS_BROKEN;
     was_reset = true;
   }

@@ -1,4 +1,4 @@
-/* Messages with at most a few descriptors over SOCK_SEQPACKET sockets. */
+/* Messages with up to SOCKETS_MAX_DESCRIPTORS descriptors over SOCK_SEQPACKET sockets. */
 #ifndef PYTRITON_SOCKETS_H
 #define PYTRITON_SOCKETS_H
 
@@ -12,15 +12,18 @@ typedef struct {
   int descriptors[SOCKETS_MAX_DESCRIPTORS];
 } Descriptors;
 
-/* Send one message, with descriptor unless it is negative. False when the peer is gone or does not read for
+/* Sends one message, with the descriptor unless it is negative. False when the peer has closed or does not read for
  * timeout_ms. */
 bool sockets_send(int socket, const void *data, size_t length, int descriptor, int timeout_ms);
 
-enum { SOCKETS_END = 0, SOCKETS_NOTHING = -1, SOCKETS_BROKEN = -2, SOCKETS_END_UNREAD = -3 };
+enum SocketsResult {
+  SOCKETS_END = 0,         /* the peer has closed */
+  SOCKETS_EMPTY = -1,      /* no message yet (flags MSG_DONTWAIT) */
+  SOCKETS_BROKEN = -2,     /* a truncated message, too many descriptors, or an error of the socket */
+  SOCKETS_END_UNREAD = -3, /* the peer has closed without reading a message of this side */
+};
 
-/* Receive one message. Its length; END at the end of the link, END_UNREAD when the peer also left a message of ours
- * unread, NOTHING when nothing is there yet (flags MSG_DONTWAIT), BROKEN when it was cut, came with too many descriptors
- * or the socket failed. The caller owns the descriptors. */
+/* Receives one message, and returns its length or a SocketsResult. The caller owns the descriptors. */
 long sockets_receive(int socket, void *data, size_t room, Descriptors *received, int flags);
 
 void descriptors_close(Descriptors *received);

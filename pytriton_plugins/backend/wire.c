@@ -2,8 +2,12 @@
 #include "wire.h"
 
 uint32_t wire_item_size(uint32_t dtype) {
-  static const uint8_t sizes[] = {0, 1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8, 0, 2};
-  return dtype < sizeof sizes ? sizes[dtype] : 0;
+  static const uint8_t SIZES[] = {
+      [WIRE_TYPE_BOOL] = 1, [WIRE_TYPE_UINT8] = 1, [WIRE_TYPE_UINT16] = 2, [WIRE_TYPE_UINT32] = 4, [WIRE_TYPE_UINT64] = 8,
+      [WIRE_TYPE_INT8] = 1, [WIRE_TYPE_INT16] = 2, [WIRE_TYPE_INT32] = 4,  [WIRE_TYPE_INT64] = 8,  [WIRE_TYPE_FP16] = 2,
+      [WIRE_TYPE_FP32] = 4, [WIRE_TYPE_FP64] = 8,  [WIRE_TYPE_BYTES] = 0,  [WIRE_TYPE_BF16] = 2,
+  };
+  return dtype < sizeof SIZES ? SIZES[dtype] : 0;
 }
 
 int wire_element_count(const int64_t *dims, uint32_t rank, uint64_t *count) {

@@ -1,4 +1,4 @@
-/* Every binary layout of docs/protocol.md. The host runs on the same machine: both ends are little-endian. */
+/* Every binary layout of docs/reference/protocol.md. All processes run on the same machine and are little-endian. */
 #ifndef PYTRITON_WIRE_H
 #define PYTRITON_WIRE_H
 
@@ -6,21 +6,41 @@
 #include <stdint.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "docs/protocol.md is little-endian"
+#error "docs/reference/protocol.md is little-endian"
 #endif
 
 enum { WIRE_VERSION = 1, WIRE_MAX_RANK = 8, WIRE_MAX_MESSAGE = 65536, WIRE_MAX_ERROR_TEXT = 4096 };
-enum { WIRE_ALIGNMENT = 64, WIRE_MAX_LOANS = 8 };
+enum { WIRE_ALIGNMENT = 64, WIRE_BLOCK_ALIGNMENT = 8, WIRE_MAX_LOANS = 8 };          /* of tensors; of blocks */
 enum { WIRE_MAX_LABELS = 16, WIRE_MAX_BUCKETS = 64, WIRE_MAX_OBSERVATIONS = 65536 }; /* of one metric in a message */
-enum { WIRE_EXECUTE = 1, WIRE_DONE = 2, WIRE_SEGMENT = 3, WIRE_LOAN = 4, WIRE_FORGET = 5, WIRE_TRIM = 6 };
-enum { WIRE_PART = 7, WIRE_TAKEN = 8, WIRE_CANCEL = 9 };
-enum { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4, WIRE_CANCELLED = 8 };
-enum { WIRE_IN_REQUEST = 1, WIRE_LOAN_SHIFT = 8 }; /* of a tensor entry's flags */
-enum { WIRE_STRING = 1, WIRE_INT = 2, WIRE_BOOL = 3, WIRE_DOUBLE = 4 };    /* types of parameters */
-enum { WIRE_NUMBER = 1, WIRE_TEXT = 2 };                                   /* kinds of correlation ids */
-enum { WIRE_SEQUENCE_START = 1, WIRE_SEQUENCE_END = 2 };                   /* flags of details */
+/* Data types have the numbers of Triton. */
+enum WireDataType {
+  WIRE_TYPE_BOOL = 1,
+  WIRE_TYPE_UINT8,
+  WIRE_TYPE_UINT16,
+  WIRE_TYPE_UINT32,
+  WIRE_TYPE_UINT64,
+  WIRE_TYPE_INT8,
+  WIRE_TYPE_INT16,
+  WIRE_TYPE_INT32,
+  WIRE_TYPE_INT64,
+  WIRE_TYPE_FP16,
+  WIRE_TYPE_FP32,
+  WIRE_TYPE_FP64,
+  WIRE_TYPE_BYTES,
+  WIRE_TYPE_BF16
+};
+
+enum WireChannelKind { WIRE_EXECUTE = 1, WIRE_DONE, WIRE_SEGMENT, WIRE_LOAN, WIRE_FORGET, WIRE_TRIM, WIRE_PART, WIRE_TAKEN, WIRE_CANCEL };
+enum WireChannelFlag { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4, WIRE_CANCELLED = 8 };
+enum WireTensorFlag { WIRE_IN_REQUEST = 1 };
+enum { WIRE_LOAN_SHIFT = 8 }; /* the bits above of the flags of a tensor: the number of a loan */
+enum WireParameterType { WIRE_STRING = 1, WIRE_INT = 2, WIRE_BOOL = 3, WIRE_DOUBLE = 4 };
+enum WireCorrelationKind { WIRE_NO_CORRELATION = 0, WIRE_NUMBER = 1, WIRE_TEXT = 2 };
+enum WireSequenceFlag { WIRE_SEQUENCE_START = 1, WIRE_SEQUENCE_END = 2 };
+enum WireOutcomeCode { WIRE_OUTCOME_OK = 0, WIRE_OUTCOME_UNKNOWN = 8 }; /* others are Triton's codes; Triton's UNKNOWN is 0 */
 enum { WIRE_MAX_PARAMETERS = 64, WIRE_MAX_PARAMETER_NAME = 256, WIRE_MAX_PARAMETER_VALUE = 4096 }; /* of a response */
-enum {
+
+enum WireLinkKind {
   LINK_HELLO = 1,
   LINK_MODEL,
   LINK_CHANNEL,
@@ -40,10 +60,19 @@ enum {
   LINK_CHANNEL_LOST,
   LINK_MODEL_GONE
 };
-enum { DECLARED_BATCHED = 1, DECLARED_LOOPBACK = 2, DECLARED_LEND = 4, DECLARED_DETAILS = 8, DECLARED_STREAM = 16, DECLARED_APART = 32, DECLARED_AWAITS = 64, DECLARED_SPARE = 128, DECLARED_OWN_TIMEOUTS = 256 };
-enum { DECLARED_OPTIONAL = 1 };
-enum { WIRE_OUTCOME_UNKNOWN = 8 }; /* the one outcome whose code is not Triton's own: that is 0 */
-enum { METRIC_COUNTER = 1, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum WireDeclarationFlag {
+  DECLARED_BATCHED = 1,
+  DECLARED_LOOPBACK = 2,
+  DECLARED_LEND = 4,
+  DECLARED_DETAILS = 8,
+  DECLARED_STREAM = 16,
+  DECLARED_APART = 32,
+  DECLARED_AWAITS = 64,
+  DECLARED_SPARE = 128,
+  DECLARED_OWN_TIMEOUTS = 256
+};
+enum WireDeclaredTensorFlag { DECLARED_OPTIONAL = 1 };
+enum WireMetricKind { METRIC_COUNTER = 1, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 typedef struct {
   uint32_t kind, flags, slot, segment;
@@ -137,22 +166,22 @@ typedef struct {
   uint16_t name_length, value_length;
 } WireLabel;
 
-static_assert(sizeof(WireChannelMessage) == 40, "docs/protocol.md");
-static_assert(sizeof(WireRequestHeader) == 64, "docs/protocol.md");
-static_assert(sizeof(WireRequest) == 8, "docs/protocol.md");
-static_assert(sizeof(WireTensor) == 96, "docs/protocol.md");
-static_assert(sizeof(WireDetails) == 16, "docs/protocol.md");
-static_assert(sizeof(WireDetail) == 40, "docs/protocol.md");
-static_assert(sizeof(WireParameter) == 16, "docs/protocol.md");
-static_assert(sizeof(WireResponseHeader) == 32, "docs/protocol.md");
-static_assert(sizeof(WireResponseParameter) == 24, "docs/protocol.md");
-static_assert(sizeof(WireOutcome) == 16, "docs/protocol.md");
-static_assert(sizeof(WireLink) == 32, "docs/protocol.md");
-static_assert(sizeof(WireDeclaration) == 64, "docs/protocol.md");
-static_assert(sizeof(WireDeclaredTensor) == 8, "docs/protocol.md");
-static_assert(sizeof(WireMetric) == 16, "docs/protocol.md");
-static_assert(sizeof(WireChange) == 16, "docs/protocol.md");
-static_assert(sizeof(WireLabel) == 4, "docs/protocol.md");
+static_assert(sizeof(WireChannelMessage) == 40, "docs/reference/protocol.md");
+static_assert(sizeof(WireRequestHeader) == 64, "docs/reference/protocol.md");
+static_assert(sizeof(WireRequest) == 8, "docs/reference/protocol.md");
+static_assert(sizeof(WireTensor) == 96, "docs/reference/protocol.md");
+static_assert(sizeof(WireDetails) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireDetail) == 40, "docs/reference/protocol.md");
+static_assert(sizeof(WireParameter) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireResponseHeader) == 32, "docs/reference/protocol.md");
+static_assert(sizeof(WireResponseParameter) == 24, "docs/reference/protocol.md");
+static_assert(sizeof(WireOutcome) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireLink) == 32, "docs/reference/protocol.md");
+static_assert(sizeof(WireDeclaration) == 64, "docs/reference/protocol.md");
+static_assert(sizeof(WireDeclaredTensor) == 8, "docs/reference/protocol.md");
+static_assert(sizeof(WireMetric) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireChange) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireLabel) == 4, "docs/reference/protocol.md");
 
 /* Bytes of one element, or 0 for BYTES and unknown types. */
 uint32_t wire_item_size(uint32_t dtype);

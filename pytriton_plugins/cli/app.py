@@ -1,46 +1,29 @@
-"""The command `pytriton-host` with its commands and exit codes; runs in the process that was called."""
+"""The command `pytriton-host`: its group of commands, and exit codes."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
+from pytriton_plugins.cli.commands import COMMANDS
 from pytriton_plugins.cli.completion import is_completing, quiet, use_own_script
-from pytriton_plugins.cli.output import OutputFailed, finish
+from pytriton_plugins.cli.output.messages import PROGRAM, explain
+from pytriton_plugins.cli.output.streams import OutputFailed, finish
 from pytriton_plugins.cli.suggestions import SuggestingGroup, usage_message
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
-from pytriton_plugins.text import printable
 
-PROGRAM = "pytriton-host"
 EPILOG = f"""\b
 Shell completion, for bash (zsh_source and fish_source likewise):
   eval "$(_PYTRITON_HOST_COMPLETE=bash_source {PROGRAM})"
 """
-COMMANDS = {
-    "serve": "pytriton_plugins.cli.commands.serve",
-    "list": "pytriton_plugins.cli.commands.list",
-    "check": "pytriton_plugins.cli.commands.check",
-    "hooks": "pytriton_plugins.cli.commands.hooks",
-    "config": "pytriton_plugins.cli.commands.config",
-    "new": "pytriton_plugins.cli.commands.new",
-    "image": "pytriton_plugins.cli.commands.image",
-    "infer": "pytriton_plugins.cli.commands.infer",
-    "debug": "pytriton_plugins.cli.commands.debug",
-    "status": "pytriton_plugins.cli.commands.status",
-    "health": "pytriton_plugins.cli.commands.health",
-    "models": "pytriton_plugins.cli.commands.models",
-    "manifests": "pytriton_plugins.cli.commands.manifests",
-}
 
 
 class LazyGroup(SuggestingGroup):
-    """Imports a command's module when the command is called or shown, and hook plugins when theirs are."""
+    """Imports a command's module when the command is called or shown, and hook plugins for the commands they add."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *sorted(_added_commands())]
@@ -54,18 +37,18 @@ class LazyGroup(SuggestingGroup):
 
 @functools.cache
 def _added_commands() -> dict[str, click.Command]:
-    """What hook plugins add. A broken plugin costs its commands and one line, never the other commands."""
+    """The commands of hook plugins. A broken plugin loses its own commands, with one line that says why."""
     from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_our_output
     from pytriton_plugins.cli.plugin_commands import added_commands
 
     broken: dict[str, str] = {}
     try:
         with quiet() if is_completing() else only_our_output():
-            commands, wrong = added_commands(loaded_hooks(loaded_config(), broken), COMMANDS)
+            commands, invalid = added_commands(loaded_hooks(loaded_config(), broken), COMMANDS)
     except PytritonPluginsError as error:
         explain(f"no commands of plugins: {error}")
         return {}
-    for message in (*broken.values(), *(f"hook plugin {label}: {problem}" for label, problem in wrong.items())):
+    for message in (*broken.values(), *(f"hook plugin {label}: {problem}" for label, problem in invalid.items())):
         explain(message)
     return commands
 
@@ -85,7 +68,7 @@ def _show_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> 
     is_eager=True,
     expose_value=False,
     callback=_show_version,
-    help="Show the versions of this program and Python, and the tritonserver that would be taken.",
+    help="Show the version of this program and of Python, and the tritonserver that 'serve' would run.",
 )
 def app() -> None:
     """Serve pip-installed Python models through a real Triton Inference Server."""
@@ -99,50 +82,32 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         finish()
     except OutputFailed as error:
-        return _fail(1, *error.told)
+        return _fail(1, *error.messages)
     return code
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    # Styles are click's own, which knows of neither of these.
-    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
+    # click itself knows neither of the two variables.
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
     try:
-        result = app.main(arguments, prog_name=PROGRAM, standalone_mode=False, color=False if plain else None)
+        result = app.main(arguments, prog_name=PROGRAM, standalone_mode=False, color=False if is_plain else None)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
     except click.UsageError as error:
-        return _fail(2, f"{usage_message(error)}; see '{_called(error)} --help'")
+        return _fail(2, f"{usage_message(error)}; see '{_command_of(error)} --help'")
     except click.ClickException as error:
         return _fail(error.exit_code, error.format_message())
     except click.Abort:
         return _fail(1, "interrupted")
     except OutputFailed as error:
-        return _fail(1, *error.told)
+        return _fail(1, *error.messages)
     except PytritonPluginsError as error:
         return _fail(2 if isinstance(error, ConfigError) else 1, *error.problems)
 
 
-def explain(*messages: str) -> None:
-    """A line on standard error for each, under the program's name; one that begins with a blank belongs to the last."""
-    if is_completing():
-        return
-    lines = [line if line.startswith(" ") else f"{PROGRAM}: {line}" for line in map(printable, messages)]
-    with contextlib.suppress(OSError):  # nobody reads it any more
-        click.echo("\n".join(lines), err=True)
-
-
-def here() -> Path:
-    """The folder that relative paths and the configuration file are looked up in; ConfigError if it was deleted."""
-    try:
-        return Path.cwd()
-    except OSError as error:
-        reason = "it was deleted" if isinstance(error, FileNotFoundError) else error.strerror
-        raise ConfigError(f"current folder: {reason}; change to another one") from None
-
-
-def _called(error: click.UsageError) -> str:
+def _command_of(error: click.UsageError) -> str:
     return error.ctx.command_path if error.ctx else PROGRAM
 
 

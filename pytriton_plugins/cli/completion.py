@@ -1,4 +1,4 @@
-"""What a shell offers for values: models of the running host, their inputs, plugins; silent, and quick between keys."""
+"""Shell completion of values: models of the running host, their inputs, plugins. It is silent, and quick."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 import click
 
 VARIABLE = "_PYTRITON_HOST_COMPLETE"
-"""The shell's script sets it: click's way of asking."""
+"""Set by click's script for the shell when it asks for completions."""
 
-_PATIENCE = 0.1
-"""Seconds for a host to answer: who types does not wait for one that hangs."""
+_ANSWER_TIMEOUT = 0.1
+"""Seconds for a host to answer: a host that hangs must not delay the user who types."""
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def is_completing() -> bool:
-    """Whether a shell asks, between two keys."""
+    """Whether a shell asks for completions."""
     return VARIABLE in os.environ
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """What is printed or logged meanwhile is lost: it would stand in the middle of what somebody types."""
+    """Drops what is printed or logged meanwhile: it would appear in the line that the user types."""
     import logging
 
     logging.disable()
@@ -38,7 +38,7 @@ def quiet() -> Iterator[None]:
 
 
 def use_own_script() -> None:
-    """For bash click's script puts a blank behind each value, also behind ``NAME=``."""
+    """Replace click's script for bash, which adds a blank after each value, also after ``NAME=``."""
     from click.shell_completion import BashComplete, add_completion_class
 
     class Bash(BashComplete):
@@ -67,15 +67,15 @@ def _offering(values: Callable[[click.Context], Iterable[str]]) -> Complete:
 
 
 def _served(ctx: click.Context) -> list[dict[str, Any]]:
-    """The models of every host that may be meant."""
+    """The models of every host that the options leave."""
     if ctx.params.get("url"):
         return []
     from pytriton_plugins.cli.control_client import find_hosts
 
     models = []
-    for host in find_hosts(ctx.params.get("run_dir"), ctx.params.get("pid"), _PATIENCE):
+    for host in find_hosts(ctx.params.get("run_dir"), ctx.params.get("pid"), _ANSWER_TIMEOUT):
         with contextlib.suppress(Exception):
-            models += host.ask({"command": "summary"}, _PATIENCE)["models"]
+            models += host.ask({"command": "summary"}, _ANSWER_TIMEOUT)["models"]
         host.close()
     return models
 
@@ -97,10 +97,10 @@ def _model_plugins(ctx: click.Context) -> list[str]:
 
 
 models = _offering(_models)
-"""Of the running host."""
+"""The models of the running host."""
 
 plugins = _offering(_plugins)
-"""All that are installed here."""
+"""The plugins that are installed here, of models and of hooks."""
 
 model_plugins = _offering(_model_plugins)
 
@@ -108,7 +108,7 @@ models_and_plugins = _offering(lambda ctx: [*_models(ctx), *_model_plugins(ctx)]
 
 
 def inputs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """``NAME=`` for each input of the model that is not given yet; nothing for a value."""
+    """``NAME=`` for each input of the model that is not given yet; no completion of values."""
     given = _names(ctx.params.get(param.name or "") or ())
     if given is None or "=" in incomplete:
         return []
@@ -119,7 +119,7 @@ def inputs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 
 def _names(texts: Sequence[str]) -> set[str] | None:
-    """The inputs that ``texts`` name; None where a value comes next. Bash hands over ``a=1`` as three words."""
+    """The inputs that ``texts`` name; None where a value comes next. Bash splits ``a=1`` into three words."""
     names = set()
     words = list(texts)
     while words:

@@ -1,27 +1,27 @@
-"""What `pytriton-host manifests` is to deploy, of what is installed here; imports plugins in children of theirs."""
+"""The deployment plan of `pytriton-host manifests`, from what is installed here; imports plugins in child processes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.environment import inspected, loaded_hooks
-from pytriton_plugins.config.settings import parse_size
+from pytriton_plugins.cli.output.messages import explain
+from pytriton_plugins.config.readers import parse_size
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
-    from pytriton_plugins.deploy.manifests.plan import Plan
+    from pytriton_plugins.deploy.manifests.plan import DeploymentPlan
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
-def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
+def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> DeploymentPlan:
     """The plan for every installed model; ``memory``: bytes of each worker by model, ``""`` for all others.
 
-    What is broken ends it, for the pods would not become ready; what may be broken there too is passed over.
+    A broken required plugin is an error, for the pods would not become ready; a broken optional one is left out.
     """
     from pytriton_plugins.config.resolver import ModelResolver
     from pytriton_plugins.deploy.manifests.plan import make_plan
@@ -35,7 +35,7 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
     resolver = ModelResolver(config, hooks)
     effective = [resolver.resolve(model) for model in models]
     shm_initial = sum(ledger_of(model).at_start for model in effective)
-    # One that must be there is a better test than one that may be away.
+    # A required model is a better test than an optional one.
     ordered = sorted(effective, key=lambda model: not model.required)
     call = next(filter(None, (example_call(model.declaration) for model in ordered)), [])
     drained = _with_drain(config, hooks)
@@ -44,15 +44,15 @@ def planned(config: HostConfig, image: str, memory: Mapping[str, int]) -> Plan:
 
 
 def sizes(texts: Iterable[str]) -> dict[str, int]:
-    """``--model-memory`` by model; ``""`` is that of all others."""
-    found = {}
+    """The sizes of ``--model-memory`` by model; ``""`` for all others."""
+    sizes = {}
     for text in texts:
         name, _, size = text.rpartition("=")
         try:
-            found[name] = parse_size(size)
+            sizes[name] = parse_size(size)
         except ValueError as error:
             raise ConfigError(f"--model-memory {one_line(text)}: {error}") from None
-    return found
+    return sizes
 
 
 def _hooks(config: HostConfig) -> HookManager:
@@ -71,21 +71,21 @@ def _models(config: HostConfig, hooks: HookManager) -> Sequence[ModelDeclaration
         if each.error and not each.reference.names & set(config.optional):
             raise PytritonPluginsError(f"plugin {each.reference.label}: {each.error}")
         if each.error:
-            explain(f"warning: plugin {each.reference.label} is optional, and its models are not counted: {each.error}")
+            explain(f"warning: plugin {each.reference.label}: it is optional, its models are left out: {each.error}")
         models += each.models
     if not models:
-        raise PytritonPluginsError("there is nothing to serve; install the model plugins that the image has")
+        raise PytritonPluginsError("no model plugin is installed; install the model plugins of the image")
     return models
 
 
 def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
-    """As hook plugins choose it in a cluster; what is configured stays as it is."""
+    """The configuration with the drain that hook plugins choose in a cluster; configured values stay."""
     import attrs
 
     from pytriton_plugins.config.host_config import DRAIN_TIMEOUT, KUBERNETES_DRAIN_DELAY
     from pytriton_plugins.host.preflight import chosen_drain
 
-    # The objects name a grace period, so the one that Kubernetes would have given means nothing.
+    # The objects set a grace period, so Kubernetes' default does not count.
     defaults: dict[str, Any] = {"drain_delay": KUBERNETES_DRAIN_DELAY, "drain_timeout": DRAIN_TIMEOUT}
     config = attrs.evolve(config, **{name: value for name, value in defaults.items() if name not in config.fixed})
     if config.grace_period is not None:

@@ -1,4 +1,4 @@
-"""The console script's first step, kept light: process 1 becomes an init, `health` is answered, the rest imported."""
+"""The console script, with few imports: process 1 becomes an init, `health` is answered, other commands imported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def main() -> int:
-    """Runs `pytriton-host`; returns its exit code: 0 as asked, 1 failed, 2 wrong usage or configuration."""
+    """Run `pytriton-host`; returns the exit code: 0 for success, 1 for failure, 2 for wrong usage or configuration."""
     if os.getpid() == 1:
         from pytriton_plugins.host.system.init import become_init_if_pid1
 
@@ -20,7 +20,7 @@ def main() -> int:
         if code is not None:
             return code
     from pytriton_plugins.cli.app import run
-    from pytriton_plugins.cli.output import guard
+    from pytriton_plugins.cli.output.streams import guard
 
     guard()
     return run()

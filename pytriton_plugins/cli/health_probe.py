@@ -1,4 +1,4 @@
-"""`pytriton-host health` without its heavy imports; in the called process, every few seconds in a container."""
+"""`pytriton-host health` with few imports: containers run it every few seconds."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from pytriton_plugins.text import one_line
 
 CHECKS = ("live", "ready", "startup")
 TIMEOUT = 2.0
-"""Seconds for an answer unless another time is asked for."""
+"""The default timeout of an answer, in seconds."""
 
-_SAID = {"live": "not alive", "ready": "not ready", "startup": "not started"}
+_FAILURES = {"live": "not alive", "ready": "not ready", "startup": "not started"}
 
 
 def quick_probe(arguments: Sequence[str]) -> int | None:
-    """The exit code of ``health ARGUMENTS``; None for what only the whole command line understands, such as --help."""
-    left, checks, options = list(arguments), [], dict[str, str]()
-    while left:
-        word = left.pop(0)
+    """The exit code of ``health ARGUMENTS``; None for arguments that need the full command line, such as --help."""
+    words, checks, options = list(arguments), [], dict[str, str]()
+    while words:
+        word = words.pop(0)
         name, equals, value = word.partition("=")
         if word in CHECKS:
             checks.append(word)
             continue
-        if name not in ("--run-dir", "--pid", "--timeout") or not (equals or left):
+        if name not in ("--run-dir", "--pid", "--timeout") or not (equals or words):
             return None
-        options[name] = value if equals else left.pop(0)
+        options[name] = value if equals else words.pop(0)
     pid, timeout = options.get("--pid", "1"), options.get("--timeout", str(TIMEOUT))
-    wrong = not re.fullmatch(r"[1-9]\d{0,9}", pid, re.ASCII) or not re.fullmatch(r"\d{1,9}(\.\d+)?", timeout, re.ASCII)
-    if len(checks) != 1 or wrong or not float(timeout) or options.get("--run-dir", "/").startswith("-"):
+    valid = re.fullmatch(r"[1-9]\d{0,9}", pid, re.ASCII) and re.fullmatch(r"\d{1,9}(\.\d+)?", timeout, re.ASCII)
+    if len(checks) != 1 or not valid or not float(timeout) or options.get("--run-dir", "/").startswith("-"):
         return None
     return probe(checks[0], options.get("--run-dir"), int(pid) if "--pid" in options else None, float(timeout))
 
 
 def probe(check: str, run_dir: str | None = None, pid: int | None = None, timeout: float = TIMEOUT) -> int:
-    """0 if the host passes the check, else 1, and one line on standard error that says why."""
+    """0 if the host passes the check, else 1 and one line on standard error with the reason."""
     try:
         host = find_host(run_dir, pid)
         answer = host.ask({"command": "health", "check": check}, timeout)
         if answer["ok"] is True:
             return 0
-        said: tuple[str, ...] = (f"{_SAID[check]}: {'; '.join(map(one_line, answer['reasons']))}",)
+        messages: tuple[str, ...] = (f"{_FAILURES[check]}: {'; '.join(map(one_line, answer['reasons']))}",)
     except (KeyError, TypeError):
-        said = ("the running pytriton-host answers in another way than this version understands; use its own",)
+        messages = ("unknown answer: the running pytriton-host has another version; use its own pytriton-host",)
     except ControlError as error:
-        said = error.problems
+        messages = error.problems
     if sys.stderr is not None:
-        first, *more = said
-        with contextlib.suppress(OSError):  # the exit code says the same
+        first, *more = messages
+        with contextlib.suppress(OSError):  # the exit code is enough
             text = "\n".join([f"pytriton-host: {one_line(first, 4000)}", *more])
             os.write(2, f"{text}\n".encode(errors="backslashreplace"))
     return 1

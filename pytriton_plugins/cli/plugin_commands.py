@@ -1,4 +1,4 @@
-"""The commands that hook plugins add, and what is wrong with those that cannot be taken; any command."""
+"""The commands that hook plugins add, and the errors of those that cannot be used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 def added_commands(hooks: HookManager, own: Container[str]) -> tuple[dict[str, click.Command], dict[str, str]]:
-    """By name the commands of hook plugins, and by plugin what is wrong with others; ``own``: names that are ours."""
+    """The commands of hook plugins by name, and the errors by plugin; ``own`` has this program's own commands."""
     gathered = hooks.add_commands()
     broken: dict[str, list[str]] = {}
     for failure in gathered.broken:
@@ -28,10 +28,12 @@ def added_commands(hooks: HookManager, own: Container[str]) -> tuple[dict[str, c
             broken.setdefault(answer.plugin, []).append(f"{_HOOK} adds {problem}")
         else:
             commands[name] = answer.value
-    return commands, {plugin: f"{'; also: '.join(said)}; fix or uninstall it" for plugin, said in broken.items()}
+    return commands, {
+        plugin: f"{'; also: '.join(problems)}; fix or uninstall it" for plugin, problems in broken.items()
+    }
 
 
 def _problem(name: str, own: Container[str]) -> str:
     if name in own:
         return f"the command {name}, which is pytriton-host's own"
-    return "" if _NAME.fullmatch(name) else f"a command without a name that can be typed ({name!r})"
+    return "" if _NAME.fullmatch(name) else f"a command with an invalid name ({name!r})"

@@ -1,12 +1,14 @@
-"""Names that were mistyped on the command line: what was meant; any command."""
+"""Messages about mistyped commands and options, with the names that were likely meant."""
 
 from __future__ import annotations
 
 import click
 
+from pytriton_plugins.text import one_line
+
 
 class SuggestingGroup(click.Group):
-    """A group that says which of its commands was meant."""
+    """A group whose message about an unknown command suggests similar ones."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -15,16 +17,16 @@ class SuggestingGroup(click.Group):
         if not (ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name)):
             from pytriton_plugins.text.suggestions import suggestion
 
-            ctx.fail(f"No such command {name!r}{suggestion(name, self.list_commands(ctx))}")
+            ctx.fail(f"unknown command {one_line(name, 60)}{suggestion(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
 
 def usage_message(error: click.UsageError) -> str:
-    """What was wrong with the command line, on one line without a full stop."""
+    """The message of ``error`` on one line, without a full stop."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
         from pytriton_plugins.text.suggestions import suggestion
 
         parameters = error.ctx.command.get_params(error.ctx)
         known = [name for each in parameters for name in (*each.opts, *each.secondary_opts) if name.startswith("-")]
-        return f"No such option {error.option_name!r}{suggestion(error.option_name, known)}"
+        return f"unknown option {one_line(error.option_name, 60)}{suggestion(error.option_name, known)}"
     return " ".join(error.format_message().split()).rstrip(".")

@@ -1,4 +1,4 @@
-"""What `pytriton-host --version` prints; runs in the process that was called."""
+"""The output of `pytriton-host --version`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import platform
 import sys
 
-from pytriton_plugins.cli.app import here
-from pytriton_plugins.config.host_config import load_config
+from pytriton_plugins.cli.environment import current_folder
+from pytriton_plugins.config.loading import load_config
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.hooks.manager import HookManager
 
 
 def version_lines() -> list[str]:
-    """Our version, Python's, and the tritonserver that `serve` would take here; why there is none if so."""
+    """The version of this program and of Python, and the tritonserver that `serve` would run, or why there is none."""
     return [
         f"pytriton-host {framework_version()}",
         f"Python {platform.python_version()} ({sys.executable})",
@@ -23,11 +23,11 @@ def version_lines() -> list[str]:
 
 
 def _server() -> str:
-    # Looking for a server starts with locating programs and asking plugins, which `--help` has no use for.
+    # Imported here, so that other commands do not pay for it.
     from pytriton_plugins.host.triton.locate import find_tritonserver
 
     try:
-        config = load_config((), {}, os.environ, here())
+        config = load_config((), {}, os.environ, current_folder())
         found = find_tritonserver(config.tritonserver, HookManager.installed())
     except PytritonPluginsError as error:
         return f"none: {error}"

@@ -1,1 +1,4 @@
-"""The daemon's settings: where they come from, how each is read, what they make of a model; in the host process."""
+"""The daemon's settings: where they come from, how each is read, and their effect on a model.
+
+Used by the host process and by the commands.
+"""

@@ -1,4 +1,4 @@
-"""Finds and reads pytriton-host.toml or [tool.pytriton-host] in pyproject.toml; runs in the host process."""
+"""The configuration file: pytriton-host.toml, or [tool.pytriton-host] in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import attrs
 
 from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.config.settings import SETTINGS
-from pytriton_plugins.config.tables import TABLES, Tables, read_tables
+from pytriton_plugins.config.table_reader import TABLES, read_tables
+from pytriton_plugins.config.tables import Tables
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 from pytriton_plugins.text.suggestions import suggestion
@@ -23,15 +24,19 @@ _TABLES = {key.partition(".")[0] for key in _BY_KEY if "." in key}
 
 @attrs.frozen
 class ConfigFile:
-    """What a file sets: single settings by name, as TOML gives them, and the tables of models and the like."""
+    """The content of a file: single settings by name, as TOML has them, and the tables of models, plugins and so on."""
 
     path: Path
     values: dict[str, object]
     tables: Tables = attrs.Factory(Tables)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self.values and self.tables == Tables()
+
 
 def find_config_file(chosen: Path | None, directory: Path) -> ConfigFile:
-    """As `read_config_file`; raises ConfigError with all that cannot be used."""
+    """As `read_config_file`; raises ConfigError with a line for each problem."""
     problems = Problems()
     file = read_config_file(chosen, directory, problems)
     problems.tell()
@@ -41,7 +46,7 @@ def find_config_file(chosen: Path | None, directory: Path) -> ConfigFile:
 def read_config_file(chosen: Path | None, directory: Path, problems: Problems) -> ConfigFile:
     """The file ``chosen``, else pytriton-host.toml, else pyproject.toml of ``directory``; empty when there is none.
 
-    What cannot be used of it goes to ``problems``.
+    Keys and values that cannot be used are added to ``problems``.
     """
     if chosen is not None:
         return _read(directory / chosen.expanduser(), problems)
@@ -52,14 +57,14 @@ def read_config_file(chosen: Path | None, directory: Path, problems: Problems) -
 
 
 def raw_table(path: Path) -> dict[str, Any]:
-    """What the file says of the daemon, as TOML gives it; empty for a pyproject.toml that says nothing of it."""
+    """The daemon's table of the file, as TOML has it; empty for a pyproject.toml without one."""
     table = _toml(path)
     if path.name != "pyproject.toml":
         return table
     tool = table.get("tool")
     table = tool.get("pytriton-host", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: tool.pytriton-host is no table; write [tool.pytriton-host]")
+        raise ConfigError(f"{path}: tool.pytriton-host is not a table; write [tool.pytriton-host]")
     return table
 
 
@@ -70,7 +75,7 @@ def _read(path: Path, problems: Problems) -> ConfigFile:
         table = {**table, "enable": table["plugins"]}
         del table["plugins"]
     elif "plugins" in table and not isinstance(table["plugins"], dict):
-        problems.add(f'{path}: plugins is no list; write plugins = ["acme"], or tables [plugins.NAME]')
+        problems.add(f'{path}: plugins is not a list; write plugins = ["acme"], or tables [plugins.NAME]')
         table = {key: value for key, value in table.items() if key != "plugins"}
     settings = {key: value for key, value in table.items() if key not in TABLES}
     values = {}
@@ -81,7 +86,7 @@ def _read(path: Path, problems: Problems) -> ConfigFile:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    # Not every start has a file to read, and the parser costs milliseconds.
+    # Imported only where there is a file: the parser costs milliseconds.
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -90,10 +95,10 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"the configuration file {path} cannot be read: {error.strerror}; name another with --config"
+            f"configuration file {path} cannot be read: {error.strerror}; choose another with --config"
         ) from None
     except ValueError as error:
-        raise ConfigError(f"{path} is no valid TOML: {one_line(error)}") from None
+        raise ConfigError(f"{path}: invalid TOML: {one_line(error)}") from None
 
 
 def _flat(path: Path, table: dict[str, Any], problems: Problems) -> Iterator[tuple[str, object]]:
@@ -104,16 +109,16 @@ def _flat(path: Path, table: dict[str, Any], problems: Problems) -> Iterator[tup
         elif isinstance(value, dict):
             yield from ((f"{key}.{inner}", item) for inner, item in value.items())
         else:
-            problems.add(f"{path}: {key} is no table; write [{key}] and its keys below it")
+            problems.add(f"{path}: {key} is not a table; write [{key}] and its keys below it")
 
 
 def _known(path: Path, key: str) -> str:
-    """The name of the setting that ``key`` sets; ConfigError for a key that sets none."""
+    """The name of the setting that ``key`` sets; ConfigError for an unknown key."""
     if key in _BY_KEY:
         return _BY_KEY[key].name
-    moved = next((setting.key for setting in SETTINGS if key.replace("-", "_") in (setting.name, setting.key)), None)
-    hint = f"; write {_written(moved)}" if moved else suggestion(key, _BY_KEY) or f"; the keys are {', '.join(_BY_KEY)}"
-    raise ConfigError(f"{path}: {one_line(key)} is no key of this file{hint}")
+    meant = next((setting.key for setting in SETTINGS if key.replace("-", "_") in (setting.name, setting.key)), None)
+    hint = f"; write {_written(meant)}" if meant else suggestion(key, _BY_KEY) or f"; known keys: {', '.join(_BY_KEY)}"
+    raise ConfigError(f"{path}: unknown key {one_line(key)}{hint}")
 
 
 def _written(key: str) -> str:

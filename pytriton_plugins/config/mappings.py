@@ -1,4 +1,4 @@
-"""Tables of configurations, copied and put over each other; runs in the host process."""
+"""Operations on nested tables of a configuration: a deep copy, and a merge."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def copied(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same tables, in which changes do not show."""
+    """A deep copy."""
     return copy.deepcopy(values)
 
 
-def merge(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """``ours`` with ``theirs`` put over it: tables are merged, everything else is replaced."""
-    result = dict(ours)
-    for key, value in theirs.items():
-        below = result.get(key)
-        result[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the entries of ``override``: tables are merged, all other values are replaced."""
+    result = dict(base)
+    for key, value in override.items():
+        before = result.get(key)
+        result[key] = merge(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
     return result

@@ -1,4 +1,4 @@
-"""What the configuration makes of a model that was declared; runs in the host, and in `check` and `config`."""
+"""The effect of the configuration file on a declared model."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def _settings_problems(declaration: ModelDeclaration, given: Mapping[str, Any]) 
     if takes is None:
         return
     if declaration.kind == "function" and given:
-        yield f"{where}: the model is a function, which takes none; remove the table or mark a class"
+        yield f"{where}: the model is a function, which takes no settings; remove the table or mark a class"
         return
     for name in given:
         if name not in takes:
-            hint = suggestion(name, takes) or f"; it takes {', '.join(takes) or 'none'}"
-            yield f"{where}: __init__ of {declaration.object_name} takes no {one_line(name)}{hint}"
+            hint = suggestion(name, takes) or f"; known settings: {', '.join(takes) or 'none'}"
+            yield f"{where}: unknown setting {one_line(name)} of {declaration.object_name}.__init__{hint}"
     missing = [name for name, needed in takes.items() if needed and name not in given]
     if missing:
         yield f"{where}: __init__ of {declaration.object_name} needs {', '.join(missing)}; set it there"

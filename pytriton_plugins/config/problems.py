@@ -1,4 +1,4 @@
-"""Gathers everything that is wrong, so that all of it is told at once; in the host and on the command line."""
+"""A collector of problems, so that a user sees all of them at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Problems:
-    """What was found to be wrong so far. ``with problems:`` takes an error of ours, and the next step runs."""
+    """The problems found so far. ``with problems:`` catches an error of this package, and the work goes on."""
 
     def __init__(self) -> None:
         self._found: list[PytritonPluginsError] = []
@@ -31,17 +31,17 @@ class Problems:
         self._found.append(error)
 
     def add(self, *problems: str) -> None:
-        """Each is a line about the configuration."""
+        """Add a line about the configuration for each."""
         self._found += map(ConfigError, problems)
 
     def attempt(self, work: Callable[[], T]) -> T | None:
-        """What ``work`` returns; None when it raises one of our errors."""
+        """The result of ``work``; None when it raises an error of this package."""
         with self:
             return work()
         return None
 
     def tell(self) -> None:
-        """Raise what was found: a ConfigError if any of it is about the configuration."""
+        """Raise an error with a line for each problem, if there are any; a ConfigError if one is a ConfigError."""
         if len(self._found) == 1:
             raise self._found[0]
         if self._found:

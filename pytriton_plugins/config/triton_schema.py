@@ -1,4 +1,4 @@
-"""What Triton's schema of a model configuration says about a `triton_config`; in the host and on the command line."""
+"""The check of a `triton_config` against Triton's schema of a model configuration."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from pytriton_plugins.text.suggestions import suggestion
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-_FEW = 12
-"""So many keys are told all."""
+_MAX_LISTED = 12
+"""Messages list at most this many keys."""
 
 _WARM_UP = "model_warmup"
-"""What workers see to, in their own words (warmup.py)."""
+"""Workers check this key themselves (warmup.py)."""
 
 _BITS = {"INT32": 32, "INT64": 64, "UINT32": 32, "UINT64": 64}
 
 
 def schema_problems(config: Mapping[str, Any]) -> list[str]:
-    """A line for each key of ``config`` that Triton does not know, and for each value that its key cannot take.
+    """A line for each key of ``config`` that Triton does not know, and for each value of a wrong type.
 
-    `key_problems` has those for the keys that it refuses.
+    `key_problems` reports the keys that this package does not allow.
     """
     others = {key: value for key, value in config.items() if key != _WARM_UP and not key_problem(key)}
     if not others:
         return []
-    with no_fork_handlers():  # few models have a configuration, and the import takes long
+    with no_fork_handlers():  # imported here, for few models have a configuration and the import takes long
         from tritonclient.grpc import model_config_pb2
-    return [f"triton_config has {problem}" for problem in _table(model_config_pb2.ModelConfig.DESCRIPTOR, others, "")]
+    return [f"triton_config: {problem}" for problem in _table(model_config_pb2.ModelConfig.DESCRIPTOR, others, "")]
 
 
 def _table(kind: Descriptor, table: object, path: str) -> Iterator[str]:
@@ -46,11 +46,11 @@ def _table(kind: Descriptor, table: object, path: str) -> Iterator[str]:
         if field is not None:
             yield from _field(field, value, where)
         else:
-            yield f"{where}, which Triton does not know{_instead(kind, str(key), top=not path)}"
+            yield f"unknown key {where}{_instead(kind, str(key), top=not path)}"
 
 
 def _field(field: FieldDescriptor, value: object, path: str) -> Iterator[str]:
-    if value is None:  # JSON's way of leaving it out
+    if value is None:  # in JSON the same as a key that is left out
         return
     if field.message_type and field.message_type.GetOptions().map_entry:
         if not isinstance(value, Mapping):
@@ -76,7 +76,7 @@ def _one(field: FieldDescriptor, value: object, path: str) -> Iterator[str]:
 
 
 def _fits(field: FieldDescriptor, value: object) -> bool:
-    """As protobuf's JSON has it."""
+    """Whether protobuf's JSON parser takes ``value``."""
     kind = _kind(field)
     if kind in _BITS:
         return _is_whole(value, kind)
@@ -124,16 +124,18 @@ def _repeats(field: FieldDescriptor) -> bool:
 
 
 def _unfit(path: str, value: object, expected: str) -> str:
-    return f"{path} = {one_line(repr(value), 60)}; write {expected}"
+    return f"{path}: invalid value {one_line(repr(value), 60)}: expected {expected}"
 
 
 def _instead(kind: Descriptor, key: str, *, top: bool) -> str:
-    """What to write for an unknown ``key``: a key of another spelling, or the same one in the table that has it."""
-    below = [f"{field.name}.{key}" for field in kind.fields if _has(field, key)]
-    if below:
-        return f"; write {below[0]}"
+    """The hint for an unknown ``key``: a similar key, or the same key in the table that has it."""
+    nested = [f"{field.name}.{key}" for field in kind.fields if _has(field, key)]
+    if nested:
+        return f"; write {nested[0]}"
     hint = suggestion(key, kind.fields_by_name)
-    return hint or f"; the keys are {_listed(kind)}" if not top or hint else "; see docs/model-configuration.md"
+    if hint or not top:
+        return hint or f"; known keys: {_listed(kind)}"
+    return "; see docs/reference/model-configuration.md"
 
 
 def _has(field: FieldDescriptor, key: str) -> bool:
@@ -141,4 +143,4 @@ def _has(field: FieldDescriptor, key: str) -> bool:
 
 
 def _listed(kind: Descriptor) -> str:
-    return first_few(list(kind.fields_by_name), _FEW)
+    return first_few(list(kind.fields_by_name), _MAX_LISTED)

@@ -1,1 +1,4 @@
-"""What a deployment is made of, as text: the image's build context, Kubernetes' manifests, a Helm chart."""
+"""The texts of a deployment: the build context of an image, Kubernetes manifests, a Helm chart.
+
+Nothing here runs in the daemon: the commands `image` and `manifests` use it.
+"""

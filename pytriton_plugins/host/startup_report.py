@@ -136,7 +136,9 @@ def _text(
 def _fitting(console: Console, rows: Sequence[Row], columns: int | None) -> Table:
     """The table with each plugin's distribution, or without where it would be too wide for the terminal."""
     table = _table([(row, row.distribution) for row in rows], columns)
-    if columns and console.measure(table).maximum > columns:
+    # Without a width of its own the measure would be the terminal's at most.
+    unbounded = console.options.update(max_width=_FILE_WIDTH)
+    if columns and console.measure(table, options=unbounded).maximum > columns:
         return _table([(row, row.plugin) for row in rows], columns)
     return table
 

@@ -9,7 +9,7 @@ from pytriton_plugins.errors import ErrorCode, RequestError, known_keywords
 
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
-    from pytriton_plugins.worker.calling.request_state import Exchange
+    from pytriton_plugins.worker.calling.request_state import RequestState
     from pytriton_plugins.worker.metrics.registry import Metrics
 
 
@@ -20,12 +20,12 @@ class Request:
     callable that takes ``list[Request]``; empty in any other.
     """
 
-    __slots__ = ("_exchange", "_place", "inputs", "requested_outputs", "rows")
+    __slots__ = ("_place", "_state", "inputs", "requested_outputs", "rows")
 
     def __init__(
-        self, exchange: Exchange, place: int, rows: slice, requested: frozenset[str], inputs: Mapping[str, Any]
+        self, state: RequestState, place: int, rows: slice, requested: frozenset[str], inputs: Mapping[str, Any]
     ) -> None:
-        self._exchange = exchange
+        self._state = state
         self._place = place
         self.rows = rows
         self.requested_outputs = requested
@@ -37,48 +37,48 @@ class Request:
     @property
     def id(self) -> str:
         """The id that the client gave it; empty for none."""
-        return self._exchange.detail(self._place).id
+        return self._state.detail(self._place).id
 
     @property
     def correlation_id(self) -> int | str:
         """The sequence that it belongs to; 0 for none."""
-        return self._exchange.detail(self._place).correlation_id
+        return self._state.detail(self._place).correlation_id
 
     @property
     def sequence_start(self) -> bool:
         """Whether its client says that it is the first of its sequence."""
-        return self._exchange.detail(self._place).sequence_start
+        return self._state.detail(self._place).sequence_start
 
     @property
     def sequence_end(self) -> bool:
         """Whether its client says that it is the last of its sequence."""
-        return self._exchange.detail(self._place).sequence_end
+        return self._state.detail(self._place).sequence_end
 
     @property
     def timeout(self) -> float | None:
         """The timeout that its client set, in seconds (tritonclient takes microseconds); None for none."""
-        timeout = self._exchange.detail(self._place).timeout
+        timeout = self._state.detail(self._place).timeout
         return timeout / 1e6 if timeout else None
 
     @property
     def parameters(self) -> dict[str, Value]:
         """The parameters that the client sent, without headers."""
-        return self._exchange.parameters(self._place)
+        return self._state.parameters(self._place)
 
     @property
     def headers(self) -> dict[str, str]:
         """HTTP headers and gRPC metadata that the daemon forwards (``forward_headers``), by lower-case name."""
-        return self._exchange.headers(self._place)
+        return self._state.headers(self._place)
 
     @property
     def deadline(self) -> float | None:
         """The time of `time.monotonic` at which the model's ``timeout`` for the batch ends; None without a timeout."""
-        return self._exchange.deadline
+        return self._state.deadline
 
     @property
     def cancelled(self) -> bool:
         """Whether its client has cancelled it or disconnected (gRPC and streams; Triton does not see it for HTTP)."""
-        return self._exchange.is_cancelled(self._place)
+        return self._state.is_cancelled(self._place)
 
     @known_keywords("Request.fail", TypeError)
     def fail(self, message: str, *, code: ErrorCode = "INVALID_ARG") -> None:
@@ -86,7 +86,7 @@ class Request:
 
         It ends a stream. Raises RuntimeError once the request is answered, as `set` does.
         """
-        self._exchange.fail(self._place, RequestError(message, code))
+        self._state.fail(self._place, RequestError(message, code))
 
     def set(self, name: str, value: Value) -> None:
         """Set a parameter of its response, in a stream of the next response; at most 64.
@@ -94,16 +94,16 @@ class Request:
         ``name``: up to 256 bytes of UTF-8; texts up to 4096 bytes, numbers of 64 bits. A second value for a name
         replaces the first. Raises TypeError or ValueError for a value that cannot be sent.
         """
-        self._exchange.set(self._place, name, value)
+        self._state.set(self._place, name, value)
 
 
 class Context:
     """Passed to the parameter that is annotated ``Context``: one for each call."""
 
-    __slots__ = ("_exchange", "requests")
+    __slots__ = ("_state", "requests")
 
-    def __init__(self, exchange: Exchange, requests: Sequence[Request]) -> None:
-        self._exchange = exchange
+    def __init__(self, state: RequestState, requests: Sequence[Request]) -> None:
+        self._state = state
         self.requests = requests
 
     @property
@@ -119,12 +119,12 @@ class Context:
     @property
     def deadline(self) -> float | None:
         """The time of `time.monotonic` at which the model's ``timeout`` for the batch ends; None without a timeout."""
-        return self._exchange.deadline
+        return self._state.deadline
 
     @property
     def metrics(self) -> Metrics:
         """Counters, gauges and histograms, which the metrics port shows; they can be used after the call too."""
-        return self._exchange.metrics
+        return self._state.metrics
 
     def empty(self, name: str, shape: tuple[int, ...]) -> Any:
         """An array for output ``name`` in the response's own memory: when it is returned, it is not copied.
@@ -134,4 +134,4 @@ class Context:
         ordinary memory and is copied. Raises ValueError for an output that is not declared or that holds strings,
         RuntimeError once the batch is answered.
         """
-        return self._exchange.empty(name, shape)
+        return self._state.empty(name, shape)

@@ -13,7 +13,7 @@ from pytriton_plugins.text import one_line
 from pytriton_plugins.text.suggestions import closest
 
 MAX_RANK = 8
-"""Highest number of dimensions of a tensor on the wire, the batch axis included (docs/protocol.md)."""
+"""Highest number of dimensions of a tensor on the wire, the batch axis included (docs/reference/protocol.md)."""
 
 _MAX_DIM = 2**63 - 1
 

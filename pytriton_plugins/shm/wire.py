@@ -1,15 +1,17 @@
-"""Every binary layout of docs/protocol.md as struct formats and small records."""
+"""Every binary layout of docs/reference/protocol.md as struct formats and small records."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
 from math import ceil
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 VERSION = 1
 ALIGNMENT = 64
@@ -175,7 +177,7 @@ class TensorEntry(NamedTuple):
 
 
 class ResponseParameter(NamedTuple):
-    """One parameter of the response to ``request``, its place in the batch; ``value`` as in docs/protocol.md."""
+    """One parameter of the response to ``request``, by its place in the batch; ``value`` as the protocol has it."""
 
     request: int
     kind: int

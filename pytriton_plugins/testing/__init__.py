@@ -1,6 +1,6 @@
-"""For tests of plugins: a model called as its worker calls it, hooks asked as the daemon asks them, a whole host.
+"""For tests of plugins: a model called as in its worker, hooks called as in the daemon, a whole daemon; in pytest.
 
-The fixture `pytriton_host` (pytest_plugin.py) is there in every pytest run.
+The fixture `pytriton_host` (pytest_plugin.py) is available in every pytest run.
 """
 
 from __future__ import annotations

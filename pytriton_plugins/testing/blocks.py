@@ -1,4 +1,4 @@
-"""The blocks of a channel as its backend's end writes and reads them; runs in the test process."""
+"""The blocks of a channel as the backend writes and reads them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytriton_plugins.shm.details import Detail, Value, packed_value
 def request_block(
     rows: list[int], requested: int, inputs: list[wire.TensorEntry], details: int = 0, outputs: int = 1
 ) -> bytes:
-    """A request block of a model with so many ``outputs``; ``details``: where those begin in the segment."""
+    """A request block of a model with ``outputs`` outputs; ``details``: where those begin in the segment."""
     tensors = bytearray(wire.TENSOR_ENTRY.size * len(inputs))
     for index, entry in enumerate(inputs):
         entry.pack_into(memoryview(tensors), index * wire.TENSOR_ENTRY.size)
@@ -41,17 +41,17 @@ def unpack_response_block(
     for _ in range(outputs):
         entries.append(wire.TensorEntry.unpack_from(block, position))
         position += wire.TENSOR_ENTRY.size
-    said = []
+    values = []
     for _ in range(parameters):
         request, kind, name_length, value_length, at = wire.RESPONSE_PARAMETER.unpack_from(block, position)
         name, value = block[at : at + name_length], block[at + name_length : at + name_length + value_length]
-        said.append(wire.ResponseParameter(request, kind, name, value))
+        values.append(wire.ResponseParameter(request, kind, name, value))
         position += wire.RESPONSE_PARAMETER.size
-    return results, entries, said
+    return results, entries, values
 
 
 def pack_details(details: Sequence[Detail]) -> bytes:
-    """Details of requests, none of them cancelled, as docs/protocol.md has them."""
+    """Details of requests in the format of docs/reference/protocol.md, none of them cancelled."""
     records = b"".join(map(_record, details))
     flags = bytes((4 * len(details) + 7) // 8 * 8)
     return struct.pack("<QI4x", 16 + len(flags) + len(records), len(details)) + flags + records

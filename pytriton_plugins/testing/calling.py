@@ -1,4 +1,4 @@
-"""Calls a model as its worker would, through shared memory and without Triton; runs in the test process."""
+"""Calls a model as its worker does, through shared memory and without Triton."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pytriton_plugins.model.infer_func import declaration_of
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.testing.served import open_channel
-from pytriton_plugins.worker.calling.convert import as_array
+from pytriton_plugins.worker.calling.conversion import as_array
 from pytriton_plugins.worker.calling.errors import RequestFailure
 
 Arrays = dict[str, NDArray[Any]]
-_CARRIED = {"id", "correlation_id", "sequence_start", "sequence_end", "timeout", "parameters", "headers"}
-_PROVEN = "pytriton-testing-"
-"""Before the names of headers, as an operator's ``forward_prefix``."""
+_DETAILS = {"id", "correlation_id", "sequence_start", "sequence_end", "timeout", "parameters", "headers"}
+_HEADER_PREFIX = "pytriton-testing-"
+"""Of the names of headers, as an operator's ``forward_prefix``."""
 
 
 def call_model(marked: Any, /, **inputs: Any) -> Arrays:
-    """The outputs of one request, by name, from the worker's own code.
+    """The outputs of one request, by name, computed by the worker's own code.
 
-    ``marked`` is a marked function, a marked class (made without settings) or an instance of one. ``inputs`` go by the
-    tensors' names, with the batch axis in front unless the model has none; lists and scalars are converted. A name
-    that is no identifier is passed as ``**{"images:0": …}``. Raises RequestError with what a client would be told.
+    ``marked`` is a marked function, a marked class (made without settings) or an instance of one. ``inputs`` have the
+    tensors' names, with the batch axis first unless the model has none; lists and scalars are converted. A name that
+    is not an identifier is passed as ``**{"images:0": …}``. Raises RequestError with the client's error.
     """
     (answer,) = call_batch(marked, [inputs])
     if isinstance(answer, RequestError):
@@ -41,25 +41,25 @@ def call_batch(
 ) -> list[Arrays | RequestError]:
     """The outputs, or the error, of each of several requests that reach the callable as one batch.
 
-    All have the same optional inputs, as the requests of a batch always have.
-    ``details``: what each carries beside its tensors (``id``, ``correlation_id``, ``sequence_start``, ``sequence_end``,
-    ``timeout`` in seconds, ``parameters``, ``headers``), for a callable that looks at them.
+    All have the same optional inputs, as in every batch.
+    ``details`` of each request beside its tensors, for a callable that reads them: ``id``, ``correlation_id``,
+    ``sequence_start``, ``sequence_end``, ``timeout`` in seconds, ``parameters``, ``headers``.
     """
     declaration, callable_ = _callable(marked)
     if declaration.streams:
         raise DeclarationError(f"model {declaration.name!r} yields its responses; use call_stream")
-    wire = [_on_the_wire(declaration, request) for request in requests]
-    if any(set(request) != set(wire[0]) for request in wire):
+    arrays = [_wire_arrays(declaration, request) for request in requests]
+    if any(set(request) != set(arrays[0]) for request in arrays):
         raise DeclarationError(
-            f"model {declaration.name!r}: the requests of a batch have the same inputs; call others apart"
+            f"model {declaration.name!r}: the requests of a batch must have the same inputs; call the others separately"
         )
-    headers = {_PROVEN + name.lower(): name.lower() for each in details for name in each.get("headers", ())}
+    headers = {_HEADER_PREFIX + name.lower(): name.lower() for each in details for name in each.get("headers", ())}
     with open_channel(declaration, callable_, headers=headers) as channel:
-        outcomes = channel.send(*wire, details=[_detail(each) for each in details]).outcomes
+        outcomes = channel.send(*arrays, details=[_detail(each) for each in details]).outcomes
     return [
         RequestError(outcome.message, outcome.code)
         if isinstance(outcome, RequestFailure)
-        else _all_as_returned(declaration, outcome)
+        else _python_outputs(declaration, outcome)
         for outcome in outcomes
     ]
 
@@ -67,29 +67,29 @@ def call_batch(
 def call_stream(marked: Any, /, **inputs: Any) -> Iterator[Arrays]:
     """The responses of one request to a callable that yields them; raises RequestError where the client gets an error.
 
-    ``marked`` and ``inputs`` are as in `call_model`. The callable has ended before the first response is given.
+    ``marked`` and ``inputs`` are as in `call_model`. The callable ends before the first response is returned.
     """
     declaration, callable_ = _callable(marked)
     if not declaration.streams:
         raise DeclarationError(f"model {declaration.name!r} returns its response; use call_model")
     with open_channel(declaration, callable_) as channel:
-        answered = channel.send(_on_the_wire(declaration, inputs))
+        answered = channel.send(_wire_arrays(declaration, inputs))
     for part in answered.parts:
-        yield _all_as_returned(declaration, part)
+        yield _python_outputs(declaration, part)
     (end,) = answered.outcomes
     if isinstance(end, RequestFailure):
         raise RequestError(end.message, end.code)
 
 
-def _detail(said: Mapping[str, Any]) -> Detail:
-    unknown = set(said) - _CARRIED
+def _detail(values: Mapping[str, Any]) -> Detail:
+    unknown = set(values) - _DETAILS
     if unknown:
-        raise DeclarationError(f"a request carries no {unknown.pop()!r}; write one of {', '.join(sorted(_CARRIED))}")
-    headers = {_PROVEN + name.lower(): value for name, value in dict(said.get("headers", {})).items()}
-    carried = (*dict(said.get("parameters", {})).items(), *headers.items())
-    timeout = round(said.get("timeout", 0) * 1e6)
-    sequence = {name: said.get(name, False) for name in ("sequence_start", "sequence_end")}
-    return Detail(said.get("id", ""), said.get("correlation_id", 0), carried, timeout, **sequence)
+        raise DeclarationError(f"details: unknown key {unknown.pop()!r}; expected one of {', '.join(sorted(_DETAILS))}")
+    headers = {_HEADER_PREFIX + name.lower(): value for name, value in dict(values.get("headers", {})).items()}
+    parameters = (*dict(values.get("parameters", {})).items(), *headers.items())
+    timeout = round(values.get("timeout", 0) * 1e6)
+    sequence = {name: values.get(name, False) for name in ("sequence_start", "sequence_end")}
+    return Detail(values.get("id", ""), values.get("correlation_id", 0), parameters, timeout, **sequence)
 
 
 def _callable(marked: Any) -> tuple[ModelDeclaration, Any]:
@@ -102,7 +102,7 @@ def _callable(marked: Any) -> tuple[ModelDeclaration, Any]:
     return declaration, marked
 
 
-def _on_the_wire(declaration: ModelDeclaration, request: Mapping[str, Any]) -> Arrays:
+def _wire_arrays(declaration: ModelDeclaration, request: Mapping[str, Any]) -> Arrays:
     known = {tensor.name: tensor for tensor in declaration.inputs}
     for name in request:
         if name not in known:
@@ -128,18 +128,18 @@ def _input(declaration: ModelDeclaration, tensor: Tensor, value: Any) -> NDArray
     if not fits or (declaration.batched and not 1 <= len(array) <= declaration.max_batch_size):
         batch = f"1 to {declaration.max_batch_size} rows of " if declaration.batched else ""
         raise DeclarationError(
-            f"model {declaration.name!r}: input {tensor.name!r} has shape {array.shape}, declared is {batch}"
-            f"{tensor.shape}; a client's request would be refused"
+            f"model {declaration.name!r}: input {tensor.name!r} has shape {array.shape}, expected {batch}"
+            f"{tensor.shape}; Triton would refuse this request"
         )
     return array if tensor.shape else array.reshape((*array.shape, 1))
 
 
-def _all_as_returned(declaration: ModelDeclaration, outputs: Arrays) -> Arrays:
+def _python_outputs(declaration: ModelDeclaration, outputs: Arrays) -> Arrays:
     tensors = [tensor for tensor in declaration.outputs if tensor.name in outputs]
-    return {tensor.name: _as_returned(declaration, tensor, outputs[tensor.name]) for tensor in tensors}
+    return {tensor.name: _python_output(declaration, tensor, outputs[tensor.name]) for tensor in tensors}
 
 
-def _as_returned(declaration: ModelDeclaration, tensor: Tensor, array: NDArray[Any]) -> NDArray[Any]:
+def _python_output(declaration: ModelDeclaration, tensor: Tensor, array: NDArray[Any]) -> NDArray[Any]:
     if tensor.dtype.python is str:
         texts = np.empty(array.size, object)
         texts[:] = [item.decode() for item in array.ravel().tolist()]

@@ -1,7 +1,4 @@
-"""A channel's end that sends batches as the backend does: the same segments, blocks and messages, and no Triton.
-
-Runs in the test process.
-"""
+"""A channel's end that sends batches as the backend does: the same segments, blocks and messages, without Triton."""
 
 from __future__ import annotations
 
@@ -34,34 +31,34 @@ _CODES = {number: code for code, number in wire.OUTCOME_CODES.items()}
 
 
 Details = Sequence[Detail] | bytes
-"""One for each request, or what is to stand in their place."""
+"""One for each request, or the bytes in place of them."""
 
 
 class Answered(NamedTuple):
-    """What came back for one batch: outputs by name or a failure for each request; whether inputs were kept.
+    """The answer to one batch: outputs by name or a failure for each request; whether inputs were kept.
 
-    ``said``: parameters of the responses, of a stream those of all of them. ``parts``: the responses of a stream, whose
+    ``parameters``: of the responses; of a stream those of all responses. ``parts``: the responses of a stream, whose
     outcome at the end is a failure or has no outputs.
     """
 
     outcomes: list[Arrays | RequestFailure]
     retired: bool
-    said: list[wire.ResponseParameter]
+    parameters: list[wire.ResponseParameter]
     parts: list[Arrays]
 
 
 class ChannelEnd:
-    """The end of a channel that sends batches and reads the answers; arrays have their wire shapes."""
+    """Sends batches over a channel and reads the answers; arrays have their wire shapes."""
 
     def __init__(self, declaration: ModelDeclaration, sock: socket.socket, response: Segment, size: int) -> None:
-        """``response``: the worker's first response segment; ``size``: of a request segment at least."""
+        """``response``: the worker's first response segment; ``size``: the minimum for a request segment."""
         self._declaration = declaration
         self._size = size
         self._batch = 0
         self._request: Segment | None = None
         self._answered_request: Segment | None = None
         self.entries: list[wire.TensorEntry] = []
-        """Where the outputs of the last answer lie."""
+        """The entries of the outputs of the last answer."""
         self._rows: list[int] = []
         self._details = 0
         self._loans: dict[int, NDArray[np.uint8]] = {}
@@ -74,19 +71,19 @@ class ChannelEnd:
 
     @property
     def given_back(self) -> int:
-        """How many outputs of the last batch were left where their inputs lie."""
+        """How many outputs of the last batch stayed where their inputs lie."""
         return sum(entry.flags != 0 for entry in self.entries)
 
     def send(self, *requests: Arrays, details: Details = (), most: int | None = None) -> Answered:
-        """Run the requests, which have the same inputs, as one batch in which all outputs are wanted.
+        """Run the requests, which have the same inputs, as one batch that requests all outputs.
 
-        ``details`` of each, for a callable that looks at them. After ``most`` responses of a stream nobody wants more.
+        ``details`` of each, for a callable that reads them. A stream is cancelled after ``most`` responses.
         """
         self.ask(*requests, details=details)
         return self.answered(most)
 
     def ask(self, *requests: Arrays, details: Details = (), requested: int | None = None) -> None:
-        """Send the batch only. ``requested``: which outputs each request wants, a bit for each."""
+        """Send the batch only. ``requested``: the outputs that each request asks for, a bit for each."""
         self._rows = rows = [self._rows_of(request) for request in requests]
         entries, tensors = place_inputs(self._declaration, requests, rows, self._loans)
         end = max((position + encoded.size for encoded, position in tensors), default=0)
@@ -110,12 +107,12 @@ class ChannelEnd:
     def answered(self, most: int | None = None) -> Answered:
         """Read the answer to the batch that was sent, and take each part of it."""
         parts: list[Arrays] = []
-        said: list[wire.ResponseParameter] = []
+        all_parameters: list[wire.ResponseParameter] = []
         while (message := self.next_message()).kind == wire.PART:
             ((part,), parameters) = self.read(message)
             assert not isinstance(part, RequestFailure)
             parts.append(part)
-            said += parameters
+            all_parameters += parameters
             self.take(unwanted=most is not None and len(parts) >= most)
         assert message.kind == wire.DONE
         self._answered_request, self._answered_loans = self._request, dict(self._loans)
@@ -124,15 +121,15 @@ class ChannelEnd:
             self._request = None
             self._loans.clear()
         outcomes, parameters = self.read(message)
-        return Answered(outcomes, retired, said + parameters, parts)
+        return Answered(outcomes, retired, all_parameters + parameters, parts)
 
     def take(self, *, unwanted: bool = False) -> None:
-        """Say that the last part was read, and whether nobody wants another one."""
+        """Tell the worker that the last part was read; ``unwanted``: the stream is cancelled."""
         flags = wire.CANCELLED if unwanted else 0
         send(self._sock, wire.CHANNEL_MESSAGE.pack(wire.TAKEN, flags, 0, 0, self._batch, 0, 0))
 
     def cancel(self, *places: int) -> None:
-        """Let the worker see that nobody waits for these requests of the batch, and tell it if that is so of all."""
+        """Flag these requests of the batch as cancelled, and send CANCEL to an async worker if they are all."""
         assert self._request is not None
         for place in places if self._details else ():
             self._request.view[self._details + 16 + 4 * place] = 1
@@ -140,11 +137,11 @@ class ChannelEnd:
             self.tell(wire.CANCEL, self._batch)
 
     def tell(self, kind: int, batch: int = 0, number: int = 0) -> None:
-        """Send a message that is not answered."""
+        """Send a message without an answer."""
         send(self._sock, wire.CHANNEL_MESSAGE.pack(kind, 0, 0, number, batch, 0, 0))
 
     def lend(self, number: int, descriptor: int, memory: NDArray[np.uint8]) -> None:
-        """Lend ``memory``, which ``descriptor`` maps: requests of views of it, sent alone, are not copied."""
+        """Lend ``memory``, which ``descriptor`` maps: inputs that are views of it are not copied, if sent alone."""
         self._loans[number] = memory
         self._unsent_loans[number] = os.dup(descriptor)
 
@@ -154,7 +151,7 @@ class ChannelEnd:
         self.tell(wire.FORGET, number=number)
 
     def hears(self, seconds: float) -> bool:
-        """Whether a message, or the end of the channel, comes within so much time."""
+        """Whether a message, or the end of the channel, comes within ``seconds``."""
         return bool(select.select([self._sock], [], [], seconds)[0])
 
     def ended(self) -> bool:
@@ -166,7 +163,7 @@ class ChannelEnd:
         self._sock.close()
 
     def _packed(self, details: Details) -> bytes:
-        # Room for the flags is there even where the details are damaged.
+        # Invalid details have room for the flags too.
         return (
             details.ljust(64, b"\0")
             if isinstance(details, bytes)
@@ -199,7 +196,7 @@ class ChannelEnd:
         return flags
 
     def next_message(self) -> wire.ChannelMessage:
-        """The next message about the batch, a new segment taken; raises AssertionError at the end of the loop."""
+        """The next message about the batch, its new segment taken; raises AssertionError at the end of the loop."""
         data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
         if not data:
             self._on_end()
@@ -214,15 +211,15 @@ class ChannelEnd:
         raise AssertionError("the worker ended without an answer")
 
     def read(self, message: wire.ChannelMessage) -> tuple[list[Arrays | RequestFailure], list[wire.ResponseParameter]]:
-        """What stands in the block that a message names: outcomes, and parameters of responses."""
+        """The content of the block that a message names: outcomes, and parameters of responses."""
         rows = self._rows
-        results, entries, said = unpack_response_block(self._response.view, message.offset, message.length)
+        results, entries, parameters = unpack_response_block(self._response.view, message.offset, message.length)
         self.entries = entries
         assert len(results) == len(rows)
         outcomes: list[Arrays | RequestFailure] = []
         for index, (code, text) in enumerate(results):
             outcomes.append(RequestFailure(_CODES[code], text) if code else self._outputs(index, rows, entries))  # type: ignore[arg-type]
-        return outcomes, said
+        return outcomes, parameters
 
     def _outputs(self, index: int, rows: list[int], entries: list[wire.TensorEntry]) -> Arrays:
         outputs = {}
@@ -244,7 +241,7 @@ class ChannelEnd:
 
 
 def new_segment(size: int) -> Segment:
-    """A segment whose descriptor is still to be sent."""
+    """A segment whose descriptor is not sent yet."""
     descriptor = create_segment_file(size)
     segment = Segment(next(_numbers), descriptor, writable=True)
     segment.unsent = descriptor

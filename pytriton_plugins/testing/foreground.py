@@ -1,6 +1,6 @@
-"""One worker in the called process's terminal, which plays host and backend for it; for `pytriton-host debug`.
+"""One worker with this process's terminal, for `pytriton-host debug`; this process is its daemon and its backend.
 
-The worker is the served one but for its terminal, and for what ends it: no time limit counts.
+The worker runs as a served one, except that it has the terminal and no timeouts.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from pytriton_plugins.shm.long import receive_json, send_json
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.testing.channel import ChannelEnd, new_segment
 
-_START = (
+_PROGRAM = (
     "import sys; sys.path[:1] = [] if sys.path[0] == '' else sys.path[:1]; "
     "from pytriton_plugins.worker.foreground import main; sys.exit(main(sys.argv[1:]))"
 )
-_SEGMENT = 1 << 20
-"""Bytes of the first segments; the worker gets larger ones as it asks for them."""
+_SEGMENT_SIZE = 1 << 20
+"""Bytes of the first segments; the worker gets larger ones on request."""
 
 
 class ForegroundWorker:
-    """The worker process: `declared`, then `serve`, then the channel's `send` as often as wanted."""
+    """The worker process: call `declared`, then `serve`, then the channel's `send` any number of times."""
 
     def __init__(self, launch: Launch, reference: ModelReference, profile: str) -> None:
         self._channel: ChannelEnd | None = None
         self._link, theirs = socket_pair()
         with theirs:
-            command = [launch.python, "-c", _START, str(theirs.fileno()), profile, reference.value, *launch.path]
-            # What the model prints, and the debugger, are not the command's answer.
+            command = [launch.python, "-c", _PROGRAM, str(theirs.fileno()), profile, reference.value, *launch.path]
+            # The output of the model and of the debugger is not the command's result.
             self.process = subprocess.Popen(
                 command, env={"PYTHONUNBUFFERED": "1", **launch.env}, stdout=2, pass_fds=[theirs.fileno()]
             )
@@ -49,11 +49,11 @@ class ForegroundWorker:
         return [ModelDeclaration.from_json(plain) for plain in self._wait("models")["models"]]
 
     def serve(self, order: Order) -> ChannelEnd:
-        """Have it set up a model, and open a channel to it; raises WorkerFailed."""
+        """Have the worker set up a model, and open a channel to it; raises WorkerFailed."""
         # One slot, so that the callable runs in the main thread, which has the terminal.
         self._tell({"type": "serve", **order.to_json(), "slots": 1})
         self._wait("ready")
-        response = new_segment(_SEGMENT)
+        response = new_segment(_SEGMENT_SIZE)
         channel, theirs = socket_pair()
         with theirs:
             self._tell({"type": "channel", "segment": response.number}, theirs.fileno(), response.unsent)
@@ -62,13 +62,13 @@ class ForegroundWorker:
         return self._channel
 
     def finish(self) -> None:
-        """Let it close its model and end; raises WorkerFailed if it does not end well."""
+        """Let the worker close its model and end; raises WorkerFailed if its exit code is not 0."""
         self._tell({"type": "stop"})
         if self.process.wait():
             self.ended()
 
     def close(self) -> None:
-        """End it, if it has not ended, and everything that leads to it."""
+        """End the worker, if it has not ended, and close its link and channel."""
         self.process.kill()
         self.process.wait()
         self._link.close()
@@ -76,7 +76,7 @@ class ForegroundWorker:
             self._channel.close()
 
     def hear(self) -> dict[str, Any]:
-        """The next message of its link, an answer to its wish for memory given; WorkerFailed when it has ended."""
+        """The next message of the link, after a request for a segment is answered; raises WorkerFailed at its end."""
         message, descriptors = receive_json(self._link)
         for descriptor in descriptors:
             os.close(descriptor)
@@ -93,12 +93,12 @@ class ForegroundWorker:
         return message
 
     def hears(self, other: int) -> bool:
-        """Wait for the link or for descriptor ``other``; whether the link has something."""
+        """Wait for the link or for descriptor ``other``; whether the link has a message."""
         own = self._link.fileno()
         return own in select.select([own, other], [], [])[0]
 
     def ended(self) -> NoReturn:
-        """Say how."""
+        """Raise WorkerFailed with the worker's exit code."""
         status = self.process.wait()
         raise WorkerFailed(f"its worker ended with {describe_exit(status)}")
 
@@ -108,15 +108,15 @@ class ForegroundWorker:
         return message
 
     def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
-        with contextlib.suppress(OSError):  # it is gone, as `hear` will see
+        with contextlib.suppress(OSError):  # the worker has ended; `hear` raises
             send_json(self._link, message, descriptors)
 
 
 class _Channel(ChannelEnd):
-    """Waits as long as the callable, or who debugs it, takes, and serves the link meanwhile."""
+    """Waits without a timeout for the callable, or its debugger, and serves the link meanwhile."""
 
     def __init__(self, declaration: ModelDeclaration, sock: Any, worker: ForegroundWorker) -> None:
-        super().__init__(declaration, sock, new_segment(1), _SEGMENT)
+        super().__init__(declaration, sock, new_segment(1), _SEGMENT_SIZE)
         self._sock.settimeout(None)
         self._worker = worker
 
@@ -131,9 +131,9 @@ class _Channel(ChannelEnd):
 
 @contextlib.contextmanager
 def foreground_worker(launch: Launch, reference: ModelReference, profile: str = "") -> Iterator[ForegroundWorker]:
-    """The worker, ended afterwards; ``profile``: a file for cProfile's figures of it.
+    """The worker, ended afterwards; ``profile``: a file for its cProfile figures.
 
-    Ctrl-C is the worker's: pdb takes it, and elsewhere it interrupts the callable.
+    Ctrl-C goes to the worker: to pdb, or it interrupts the callable.
     """
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
@@ -147,4 +147,4 @@ def _started(launch: Launch, reference: ModelReference, profile: str) -> Foregro
     try:
         return ForegroundWorker(launch, reference, profile)
     except OSError as error:
-        raise WorkerFailed(f"no worker can be started with {launch.python}: {error.strerror}") from None
+        raise WorkerFailed(f"cannot start a worker with {launch.python}: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""Hook plugins asked as the daemon asks them, with nothing that is installed; runs in the test process."""
+"""Hook plugins called as in the daemon, without installed ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from pytriton_plugins.hooks.manager import HookManager
 
 NAME = "under-test"
-"""The name of the plugin in messages and answers."""
+"""The name of the plugin in messages and results."""
 
 
 def hook_manager(*plugins: object, settings: Mapping[str, Any] | None = None) -> HookManager:
-    """A manager with the built-in answers and ``plugins``, asked in that order; each of them gets ``settings``.
+    """A manager with the built-in hooks and ``plugins``, called in that order; each of them gets ``settings``.
 
     Raises HookError for a plugin that the daemon would refuse.
     """

@@ -1,4 +1,4 @@
-"""A real pytriton-host in a process of its own, on free ports of the loopback address; runs in the test process."""
+"""A real pytriton-host in a process of its own, on free ports of the loopback address."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from pytriton_plugins.testing.waiting import wait_until
 ADDRESS = "127.0.0.1"
 
 
-# As the console script does: `python -m` would prefer a checkout in the current folder to what is installed.
+# As in the console script: `python -m` would prefer a checkout in the current folder to the installed package.
 PROGRAM = (
     "import sys; sys.path[:1] = [] if sys.path[0] == '' else sys.path[:1]; "
     "from pytriton_plugins.cli.entry import main; sys.exit(main())"
 )
 
-_COMPLAINT = re.compile(r'[A-Z] +asyncio: |"logger": "asyncio"|RuntimeWarning: coroutine .* was never awaited')
+_ASYNCIO_LINE = re.compile(r'[A-Z] +asyncio: |"logger": "asyncio"|RuntimeWarning: coroutine .* was never awaited')
 _DRAIN_TIMEOUT = "PYTRITON_HOST_DRAIN_TIMEOUT"
 
 
 class RunningHost:
-    """A host that was started by `run_host`. ``http``, ``grpc`` and ``metrics`` are ``ADDRESS:PORT``."""
+    """A host that `run_host` started. ``http``, ``grpc`` and ``metrics`` are ``ADDRESS:PORT``."""
 
     def __init__(self, process: subprocess.Popen[bytes], ports: tuple[int, int, int], folder: Path) -> None:
         self.process = process
@@ -40,7 +40,7 @@ class RunningHost:
 
     @property
     def output(self) -> str:
-        """Its standard output until now: the table and the lines to paste."""
+        """Its standard output until now: the table and the sample requests."""
         return (self._folder / "output").read_text(errors="replace")
 
     @property
@@ -49,7 +49,7 @@ class RunningHost:
         return (self._folder / "log").read_text(errors="replace")
 
     def status(self, path: str) -> int:
-        """The HTTP status of a GET of ``path``, such as ``/v2/health/ready``; 0 when nobody answers."""
+        """The HTTP status of a GET of ``path``, such as ``/v2/health/ready``; 0 without an answer."""
         connection = http.client.HTTPConnection(self.http, timeout=5)
         try:
             connection.request("GET", path)
@@ -60,7 +60,7 @@ class RunningHost:
             connection.close()
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait for ``/v2/health/ready``; raises AssertionError with the log when it does not come."""
+        """Wait for ``/v2/health/ready``; raises AssertionError with the log after ``timeout`` seconds."""
         try:
             wait_until(self._ended_or_ready, timeout, "/v2/health/ready answers 200")
         except TimeoutError as error:
@@ -68,11 +68,11 @@ class RunningHost:
         assert self.process.poll() is None, f"the host ended with {self.process.returncode}; its log:\n{self.log}"
 
     def wait_settled(self, timeout: float = 60.0) -> None:
-        """Wait until every plugin serves or has failed: then the table is printed."""
+        """Wait until every plugin serves or has failed: until the table is printed."""
         wait_until(lambda: "gRPC " in self.output or self.process.poll() is not None, timeout, "the table is printed")
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
-        """Send a signal and wait for the end; the exit code."""
+        """Send a signal and wait for the end of the process; its exit code."""
         self.process.send_signal(number)
         return self.process.wait(timeout)
 
@@ -89,14 +89,14 @@ def run_host(
     prefix: Sequence[str] = (),
     drain_timeout: float | None = 1.0,
 ) -> Iterator[RunningHost]:
-    """A host that serves ``targets`` (none: every installed plugin), ready unless told otherwise, killed at the end.
+    """A host that serves ``targets`` (none: every installed plugin), killed at the end; ``ready``: wait until it is.
 
-    At its end asyncio must not have complained in its log: that is a fault of the daemon, or of a hook plugin.
+    Raises AssertionError if asyncio complained in its log: that is a fault of the daemon, or of a hook plugin.
     ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix``
-    is put before the command (``unshare …``). ``drain_timeout``: seconds that requests in flight get at a stop, unless
-    the two say otherwise; None leaves it to the daemon, whose default is longer than most tests want to wait.
+    precedes the command (``unshare …``). ``drain_timeout``: seconds that requests in flight get at a stop, unless
+    options or variables set it; None leaves the daemon's default, which is longer than most tests want to wait.
     """
-    quick = {} if drain_timeout is None else {_DRAIN_TIMEOUT: f"{drain_timeout:g}"}
+    variables = {} if drain_timeout is None else {_DRAIN_TIMEOUT: f"{drain_timeout:g}"}
     ports = _free_ports()
     names = ("--http-port", "--grpc-port", "--metrics-port")
     flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
@@ -105,7 +105,11 @@ def run_host(
         command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(str, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                command, stdout=output, stderr=log, stdin=subprocess.DEVNULL, env={**quick, **os.environ, **(env or {})}
+                command,
+                stdout=output,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**variables, **os.environ, **(env or {})},
             )
         host = RunningHost(process, ports, folder)
         try:
@@ -116,13 +120,13 @@ def run_host(
             if process.poll() is None:
                 process.kill()
             process.wait()
-        found = complaints(host.log)
-        assert not found, f"the event loop of the host complains: {found[0]}; its log:\n{host.log}"
+        lines = complaints(host.log)
+        assert not lines, f"the event loop of the host complains: {lines[0]}; its log:\n{host.log}"
 
 
 def complaints(log: str) -> list[str]:
-    """The lines in which asyncio says that a task or a coroutine of the host itself was left to nobody."""
-    return [line for line in log.splitlines() if _COMPLAINT.search(line) and "pytriton.worker" not in line]
+    """The lines in which asyncio reports a task or a coroutine of the host that was never awaited."""
+    return [line for line in log.splitlines() if _ASYNCIO_LINE.search(line) and "pytriton.worker" not in line]
 
 
 def _free_ports() -> tuple[int, int, int]:

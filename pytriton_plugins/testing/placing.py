@@ -1,4 +1,4 @@
-"""Where the tensors of a batch stand in a request segment, as the backend places them; runs in the test process."""
+"""The layout of a batch's tensors in a request segment, as the backend places them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytriton_plugins.shm.arrays import Encoded, encode
 Arrays = Mapping[str, NDArray[Any]]
 Loans = Mapping[int, NDArray[np.uint8]]
 Placed = list[tuple[Encoded, int]]
-"""What is to be written, and where."""
+"""The bytes to write, and where."""
 
 
 def head_size(declaration: ModelDeclaration, requests: int, entries: int) -> int:
@@ -27,9 +27,9 @@ def head_size(declaration: ModelDeclaration, requests: int, entries: int) -> int
 def place_inputs(
     declaration: ModelDeclaration, requests: Sequence[Arrays], rows: list[int], loans: Loans
 ) -> tuple[list[wire.TensorEntry], Placed]:
-    """The entries of the block, and the tensors for which there is no loan."""
-    apart = declaration.takes_requests
-    spans = [(index, 1) for index in range(len(rows))] if apart else [(0, len(rows))]
+    """The entries of the block, and the tensors without a loan."""
+    separate = declaration.takes_requests
+    spans = [(index, 1) for index in range(len(rows))] if separate else [(0, len(rows))]
     present = [
         (first, count, index)
         for first, count in spans
@@ -55,7 +55,7 @@ def place_inputs(
 
 
 def _lent(array: NDArray[Any], loans: Loans) -> tuple[int, int] | None:
-    """The loan of which ``array`` is a view, and where it begins there."""
+    """The loan of which ``array`` is a view, and its offset there."""
     for number, memory in loans.items():
         offset = array.ctypes.data - memory.ctypes.data
         if offset >= 0 and offset + array.nbytes <= memory.nbytes:

@@ -1,4 +1,4 @@
-"""Fixtures for tests of plugins, there in every pytest run beside this package; imports little until one is used."""
+"""Fixtures for tests of plugins, in every pytest run where this package is installed; cheap until one is used."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def pytriton_host_targets() -> list[str]:
-    """What `pytriton_host` serves, as `pytriton-host serve` takes it; every installed plugin unless overridden."""
+    """The targets that `pytriton_host` serves, as for `pytriton-host serve`; default: every installed plugin."""
     return []
 
 
 @pytest.fixture(scope="module")
 def pytriton_host_options() -> list[str]:
-    """Further options of `pytriton-host serve` for `pytriton_host`; none unless overridden."""
+    """Further options of `pytriton-host serve` for `pytriton_host`; default: none."""
     return []
 
 
 @pytest.fixture(scope="module")
 def pytriton_host(pytriton_host_targets: list[str], pytriton_host_options: list[str]) -> Iterator[RunningHost]:
-    """A whole daemon with a real tritonserver on free ports, ready; one for each test module."""
+    """A daemon with a real tritonserver on free ports, ready to serve; one for each test module."""
     from pytriton_plugins.testing.host import run_host
 
     with run_host(*pytriton_host_targets, options=pytriton_host_options) as host:

@@ -1,53 +1,74 @@
-"""A callable in this process behind a real channel, with the worker's loop in a thread; runs in the test process."""
+"""A callable in this process behind a real channel, with the worker's loop in a thread."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn, Protocol
 
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.testing.channel import TIMEOUT, ChannelEnd, new_segment
-from pytriton_plugins.worker.calling.request_state import Surroundings
-from pytriton_plugins.worker.calling.runner import CallPlan
+from pytriton_plugins.worker.blocks.response_buffer import SegmentSource
+from pytriton_plugins.worker.calling.request_state import SharedState
+from pytriton_plugins.worker.calling.runner import BatchRunner, MarkedCallable
 from pytriton_plugins.worker.channels.dispatch import server_class
 
-NewServer = Callable[..., Any]
+
+class ServerFactory(Protocol):
+    """A class of channel servers, or a function in its place."""
+
+    def __call__(
+        self,
+        sock: socket.socket,
+        response: Segment,
+        declaration: ModelDeclaration,
+        runner: BatchRunner,
+        source: SegmentSource,
+        shared: SharedState,
+        /,
+    ) -> Any: ...
 
 
 class ServedChannel(ChannelEnd):
-    """The end of a channel whose other end is served here, with the host's part as well."""
+    """The end of a channel whose other end is served here; also grants segments, as the daemon does."""
 
     def __init__(
         self,
         declaration: ModelDeclaration,
-        callable_: Callable[..., Any],
+        callable_: MarkedCallable,
         size: int,
-        new_server: NewServer,
+        new_server: ServerFactory,
         headers: Mapping[str, str],
     ) -> None:
         ours, theirs = socket_pair()
         response = new_segment(size)
         super().__init__(declaration, ours, response, size)
         self.needs: list[int] = []
-        """How many bytes the worker asked the host for, each time."""
+        """The size of each segment that the worker requested."""
         self.is_full = False
-        """Whether the host refuses."""
+        """Whether requests for segments are refused."""
         self.ended_by: BaseException | None = None
-        """What ended the worker's loop before its channel did."""
-        self.surroundings = Surroundings(declaration.name, declaration.timeout, headers)
-        calls = CallPlan(declaration, callable_)
-        server = new_server(theirs, response, declaration, calls, self._need, self.surroundings)
+        """The exception that ended the worker's loop before its channel."""
+        self.shared = SharedState(declaration.name, declaration.timeout, headers)
+        runner = BatchRunner(declaration, callable_)
+        server = new_server(theirs, response, declaration, runner, self, self.shared)
         self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)
         self._thread.start()
 
+    def request_segment(self, size: int, replaced: int) -> Segment:
+        """A new segment for the worker; raises ShmError if `is_full`."""
+        self.needs.append(size)
+        if self.is_full:
+            raise ShmError("no more memory")
+        return new_segment(size)
+
     def close(self) -> None:
-        """End the channel and wait for the worker's loop."""
+        """End the channel and wait for the end of the worker's loop."""
         super().close()
         self._thread.join(TIMEOUT)
 
@@ -58,35 +79,29 @@ class ServedChannel(ChannelEnd):
     def _serve(self, server: Any, sock: socket.socket) -> None:
         try:
             with sock:
-                served = server.serve()
-                if served is not None:
+                coroutine = server.serve()
+                if coroutine is not None:
                     import asyncio
 
-                    asyncio.run(served)
+                    asyncio.run(coroutine)
         except BaseException as error:
             self.ended_by = error
-
-    def _need(self, size: int, replaced: int) -> Segment:
-        self.needs.append(size)
-        if self.is_full:
-            raise ShmError("no more memory")
-        return new_segment(size)
 
 
 @contextlib.contextmanager
 def open_channel(
     declaration: ModelDeclaration,
-    callable_: Callable[..., Any],
+    callable_: MarkedCallable,
     size: int = 1 << 16,
-    new_server: NewServer | None = None,
+    new_server: ServerFactory | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Iterator[ServedChannel]:
-    """A channel to ``callable_``; ``size`` is that of the first segments in bytes; ``new_server`` makes its end.
+    """A channel to ``callable_``; ``size``: of the first segments in bytes; ``new_server`` makes the worker's end.
 
-    ``headers``: the names of parameters that are headers, in lower case, and the headers' own.
+    ``headers``: the names of parameters that are headers, and the names of these headers, in lower case.
     """
-    served_by = new_server or server_class(declaration, observed=False)
-    end = ServedChannel(declaration, callable_, size, served_by, headers or {})
+    factory: ServerFactory = new_server or server_class(declaration, observed=False)
+    end = ServedChannel(declaration, callable_, size, factory, headers or {})
     try:
         yield end
     finally:

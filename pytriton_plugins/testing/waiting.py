@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline, in place of sleeping; runs in the test process."""
+"""Waits for a condition with a deadline, instead of sleeping."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_PAUSE = 0.01
-_PATIENCE = "PYTRITON_TEST_PATIENCE"
-"""The variable by which a slow machine, or one that does other work, gets more time."""
+_POLL_INTERVAL = 0.01
+_FACTOR = "PYTRITON_TEST_PATIENCE"
+"""The variable that multiplies timeouts, for a slow or busy machine."""
 
 
 def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
@@ -18,7 +18,7 @@ def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = ""
 
     Where PYTRITON_TEST_PATIENCE is set, to 5 for example, it waits that many times as long.
     """
-    timeout *= float(os.environ.get(_PATIENCE) or 1)
+    timeout *= float(os.environ.get(_FACTOR) or 1)
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
@@ -26,4 +26,4 @@ def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = ""
             return value
         if time.monotonic() >= deadline:
             raise TimeoutError(f"not within {timeout:g} s: {what or getattr(condition, '__name__', condition)}")
-        time.sleep(_PAUSE)
+        time.sleep(_POLL_INTERVAL)

@@ -1,1 +1,1 @@
-"""One process per instance that runs a marked callable; standard library and numpy only."""
+"""The worker: the process that runs a marked callable, one for each instance; standard library and numpy only."""

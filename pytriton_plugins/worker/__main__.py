@@ -1,4 +1,4 @@
-"""``python -m pytriton_plugins.worker``: started by the host, by nobody else."""
+"""``python -m pytriton_plugins.worker``: started by the daemon only."""
 
 from __future__ import annotations
 

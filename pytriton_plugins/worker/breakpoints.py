@@ -15,13 +15,13 @@ NO_TERMINAL = (
 
 
 def refuse_breakpoints() -> None:
-    """Have ``breakpoint()`` raise from now on, unless PYTHONBREAKPOINT names something that needs no terminal."""
+    """Have ``breakpoint()`` raise from now on, unless PYTHONBREAKPOINT is set."""
     if not os.environ.get("PYTHONBREAKPOINT"):
         sys.breakpointhook = _refuse
 
 
 def has_no_terminal(error: BaseException) -> bool:
-    """Whether ``error`` is what pdb raises where its input has ended at once, and this is a served worker."""
+    """Whether ``error`` is pdb's for an input that ended at once, in a served worker."""
     return name_of(error) == "BdbQuit" and sys.breakpointhook is _refuse
 
 

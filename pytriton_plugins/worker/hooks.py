@@ -1,4 +1,4 @@
-"""Tells hook plugins of requests and responses; runs in workers, and only where a plugin has such hooks."""
+"""Calls the hooks that observe requests and responses; imported only if a plugin has such hooks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pytriton_plugins.worker.calling.errors import RequestFailure
 _LOG = logging.getLogger("pytriton.hooks")
 
 
-def observer_of(declaration: ModelDeclaration, plugins: list[dict[str, Any]]) -> Observer | None:
-    """What tells ``plugins``, whose references and ``settings`` the host sent; None if none of them wants to be told.
+def load_observer(declaration: ModelDeclaration, plugins: list[dict[str, Any]]) -> Observer | None:
+    """The observer that calls ``plugins``, which the daemon sent with their ``settings``; None if none has such hooks.
 
-    A plugin that is not installed for this interpreter, or is broken here, is left out with a line in the log.
+    A plugin that is not installed for this interpreter, or fails to import here, is skipped with a line in the log.
     """
     references = []
     settings = {}
@@ -27,10 +27,10 @@ def observer_of(declaration: ModelDeclaration, plugins: list[dict[str, Any]]) ->
         settings[each["plugin"]] = each["settings"]
         references.append(HookReference(each["plugin"], each["value"], each["distribution"], each["version"]))
 
-    def leave_out(reference: HookReference, error: HookError) -> None:
+    def skip(reference: HookReference, error: HookError) -> None:
         _LOG.warning("model %s is not observed by %s: %s", declaration.name, reference.label, error)
 
-    manager = HookManager.of_references(references, settings, leave_out)
+    manager = HookManager.of_references(references, settings, skip)
     manager.now_serving()
     manager.on_worker_setup(declaration)
     observer = Observer(declaration, manager)
@@ -38,7 +38,7 @@ def observer_of(declaration: ModelDeclaration, plugins: list[dict[str, Any]]) ->
 
 
 class Observer:
-    """Tells the plugins of each request; who is to be told is worked out once, for to look costs more than to call."""
+    """Calls the hooks of each request. They are looked up once: the lookup costs more than a call."""
 
     def __init__(self, declaration: ModelDeclaration, manager: HookManager) -> None:
         self._name = declaration.name
@@ -49,11 +49,11 @@ class Observer:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a plugin wants to be told."""
+        """Whether a plugin has one of the hooks."""
         return bool(self._on_request or self._on_response)
 
     def before(self, rows: tuple[int, ...]) -> list[RequestInfo]:
-        """Tell of the requests of a batch, one for each item of ``rows``."""
+        """Call ``on_request`` for the requests of a batch, one for each item of ``rows``."""
         name, version, numbers, count = self._name, self._version, self._numbers, len(rows)
         requests = [RequestInfo(name, version, next(numbers), each, count) for each in rows]
         if self._on_request:
@@ -62,11 +62,11 @@ class Observer:
         return requests
 
     def after(self, requests: list[RequestInfo], failures: dict[int, RequestFailure], seconds: float) -> None:
-        """Tell what became of them; ``failures`` by their place in the batch."""
+        """Call ``on_response`` for each of them; ``failures`` by their place in the batch."""
         if not self._on_response:
             return
-        succeeded = ResponseInfo(True, seconds)
+        success = ResponseInfo(True, seconds)
         for place, request in enumerate(requests):
             error = failures.get(place)
-            outcome = ResponseInfo(False, seconds, error.code, error.message) if error else succeeded
-            self._on_response(request, outcome)
+            response = ResponseInfo(False, seconds, error.code, error.message) if error else success
+            self._on_response(request, response)

@@ -1,4 +1,4 @@
-"""The worker's end of the worker link: one thread reads it, any thread may send; runs in the worker."""
+"""The worker's end of the worker link: one thread reads it, any thread may send."""
 
 from __future__ import annotations
 
@@ -13,55 +13,57 @@ from pytriton_plugins.errors import ProtocolError, ShmError
 from pytriton_plugins.shm.long import receive_json, send_json
 from pytriton_plugins.shm.segment import Segment
 
-ANSWER_TIMEOUT = 5.0
+SEGMENT_TIMEOUT = 5.0
+"""Seconds that the daemon has to answer a request for a segment."""
 
 
-class Offer(NamedTuple):
-    """A channel that the host gives to this worker: its socket and the first response segment."""
+class ChannelOffer(NamedTuple):
+    """A channel that the daemon gives to this worker: its socket and the first response segment."""
 
     sock: socket.socket
     segment: Segment
 
 
 class WorkerLink:
-    """Messages from and to the host; the end of the link ends the process."""
+    """Messages from and to the daemon; the end of the link ends the process."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._send_lock = threading.Lock()
         self._orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._offers: queue.SimpleQueue[Offer | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[tuple[int, Segment | str]] = queue.SimpleQueue()
+        self._offers: queue.SimpleQueue[ChannelOffer | None] = queue.SimpleQueue()
+        self._segments: queue.SimpleQueue[tuple[int, Segment | str]] = queue.SimpleQueue()
+        """Answers to requests for segments: the token, and the segment or the reason why there is none."""
         self._token = 0
-        self._needing = threading.Lock()
+        self._segment_lock = threading.Lock()
         self._open: set[socket.socket] = set()
         """The channels that are served."""
         self._open_lock = threading.Lock()
         self.stopping = False
-        self._told_end = False
-        """Also where there is nobody to tell: in a child that the callable forked."""
+        self._end_is_reported = False
+        """Also true in a child that the callable forked: it has no link."""
         threading.Thread(target=self._read, name="pytriton-link", daemon=True).start()
 
-    def tell(self, kind: str, **content: Any) -> None:
-        """Send one message to the host; raises ProtocolError when it is too long."""
+    def send(self, kind: str, **content: Any) -> None:
+        """Send one message to the daemon; raises ProtocolError when it is too long."""
         with self._send_lock:
             send_json(self._sock, {"type": kind, **content})
 
-    def tell_end(self, reason: str) -> bool:
-        """Tell the host why this process is about to end; whether it is the first to be told."""
-        if self._told_end:
+    def report_end(self, reason: str) -> bool:
+        """Tell the daemon why this process is about to end; False if a reason was reported before."""
+        if self._end_is_reported:
             return False
-        self._told_end = True
-        with contextlib.suppress(OSError):  # the host is gone
-            self.tell("ends", reason=reason)
+        self._end_is_reported = True
+        with contextlib.suppress(OSError):  # the daemon has ended
+            self.send("ends", reason=reason)
         return True
 
     def next_order(self) -> dict[str, Any]:
         """Wait for ``serve``."""
         return self._orders.get()
 
-    def next_offer(self) -> Offer | None:
-        """Wait for a channel; None, to every slot that waits, when the host says stop."""
+    def next_offer(self) -> ChannelOffer | None:
+        """Wait for a channel; None, in every slot that waits, when the daemon stops the worker."""
         offer = self._offers.get()
         if offer is None:
             self._offers.put(None)
@@ -69,34 +71,36 @@ class WorkerLink:
         with self._open_lock:
             self._open.add(offer.sock)
         if self.stopping:
-            self._wake()
+            self._shut_down_channels()
         return offer
 
-    def closed(self, sock: socket.socket) -> None:
-        """The channel is served no longer."""
+    def channel_closed(self, sock: socket.socket) -> None:
+        """The channel is not served any more."""
         with self._open_lock:
             self._open.discard(sock)
 
     def close_in_child(self) -> None:
-        """A child that the callable forks must hold no link and no channel: by their ends others learn of ours."""
-        self._told_end = True
+        """Close link and channels in a child that the callable forked: their ends tell others that the worker ended."""
+        self._end_is_reported = True
         for sock in (self._sock, *self._open):
             sock.close()
 
-    def need_segment(self, size: int, replaced: int) -> Segment:
+    def request_segment(self, size: int, replaced: int) -> Segment:
         """A response segment of ``size`` bytes or more in place of ``replaced``; raises ShmError with the reason."""
-        with self._needing:  # one slot asks at a time
-            return self._answered(size, replaced)
+        with self._segment_lock:  # one slot at a time
+            self._token += 1
+            self.send("need", token=self._token, bytes=size, segment=replaced)
+            return self._wait_segment(size)
 
-    def _answered(self, size: int, replaced: int) -> Segment:
-        self._token += 1
-        self.tell("need", token=self._token, bytes=size, segment=replaced)
+    def _wait_segment(self, size: int) -> Segment:
         while True:
             try:
-                token, answer = self._answers.get(timeout=ANSWER_TIMEOUT)
+                token, answer = self._segments.get(timeout=SEGMENT_TIMEOUT)
             except queue.Empty:
-                raise ShmError(f"{size} bytes of shared memory were not granted in time") from None
-            if token != self._token:  # the late answer to a question that was given up
+                raise ShmError(
+                    f"shared memory: no answer to the request for {size} bytes within {SEGMENT_TIMEOUT:g} s"
+                ) from None
+            if token != self._token:  # the late answer to a request that timed out
                 if isinstance(answer, Segment):
                     os.close(answer.unsent)
                 continue
@@ -112,7 +116,7 @@ class WorkerLink:
                     break
                 self._dispatch(message, descriptors)
         finally:
-            os._exit(1)  # without its host a worker serves nobody; a callable may never return
+            os._exit(1)  # without a daemon a worker has no work, and a callable may never return
 
     def _dispatch(self, message: dict[str, Any], descriptors: list[int]) -> None:
         kind = message["type"]
@@ -120,23 +124,23 @@ class WorkerLink:
             self._orders.put(message)
         elif kind == "channel":
             channel, segment = descriptors
-            self._offers.put(Offer(socket.socket(fileno=channel), _mapped(message["segment"], segment)))
+            self._offers.put(ChannelOffer(socket.socket(fileno=channel), _mapped(message["segment"], segment)))
         elif kind == "ping":
-            self.tell("pong")
+            self.send("pong")
         elif kind == "segment":
-            self._answers.put((message["token"], _mapped(message["segment"], descriptors[0])))
+            self._segments.put((message["token"], _mapped(message["segment"], descriptors[0])))
         elif kind == "refused":
-            self._answers.put((message["token"], message["message"]))
+            self._segments.put((message["token"], message["message"]))
         elif kind == "finish":
             self._offers.put(None)
         elif kind == "stop":
             self.stopping = True
             self._offers.put(None)
-            self._wake()
+            self._shut_down_channels()
         else:
-            raise ProtocolError(f"worker link: a message of type {kind!r}")
+            raise ProtocolError(f"worker link: unknown message type {kind!r}")
 
-    def _wake(self) -> None:
+    def _shut_down_channels(self) -> None:
         with self._open_lock:
             for sock in self._open:
                 with contextlib.suppress(OSError):  # the channel ended by itself
@@ -144,7 +148,7 @@ class WorkerLink:
 
 
 def _mapped(number: int, descriptor: int) -> Segment:
-    # The descriptor is kept: the backend gets it with the message that first names the segment.
+    # The descriptor stays open: the backend gets it with the first message that names the segment.
     segment = Segment(number, descriptor, writable=True)
     segment.unsent = descriptor
     return segment

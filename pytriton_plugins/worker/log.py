@@ -1,7 +1,7 @@
-"""A worker's `logging`, in lines that the daemon tells from what else is printed (host/workers/output.py).
+"""A worker's `logging`: records as marked lines, which the daemon tells from other output (host/workers/output.py).
 
-A model may configure `logging` as it likes, in a process that is its own: what it sends to the console keeps its level,
-and what this package says of the model's calls is beyond that configuration.
+A model may configure `logging` in its process as it likes. Its records on the console keep their level, and the
+messages of this package reach the daemon's log with any configuration.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from typing import Any
 from pytriton_plugins.text import CONTINUATION, RECORD_START
 from pytriton_plugins.text.exceptions import info_of, name_of, traced
 
-OWN = ("pytriton", "pytriton.worker", "pytriton.hooks")
+PACKAGE_LOGGERS = ("pytriton", "pytriton.worker", "pytriton.hooks")
 _LEVELS = {name: getattr(logging, name) for name in ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")}
-"""As the daemon has them; a model may have others, or other names for these."""
+"""The daemon's levels; a model may add levels, or rename these."""
 
 _basic_config = logging.basicConfig
 _emit = logging.StreamHandler.emit
 
 
-def marked(record: logging.LogRecord, text: str, least: int = logging.DEBUG) -> str:
-    """``text`` with the level of ``record``, ``least`` or more, and its logger.
+def marked(record: logging.LogRecord, text: str, min_level: int = logging.DEBUG) -> str:
+    """``text`` with the level of ``record``, ``min_level`` or more, and its logger.
 
-    It begins a line of its own, whatever was printed before, and each line is marked, so that all stay one message.
+    It begins on a new line, and each of its lines is marked, so that they stay one message.
     """
-    number = max(record.levelno, least)
-    level = next((name for name, least_of in _LEVELS.items() if number >= least_of), "DEBUG")
+    number = max(record.levelno, min_level)
+    level = next((name for name, limit in _LEVELS.items() if number >= limit), "DEBUG")
     for mark in (RECORD_START, CONTINUATION):
         text = text.replace(mark, "?")
     text = text.replace("\n", "\n" + CONTINUATION)
     return f"\n{RECORD_START}{level} {record.name}: {text}"
 
 
-class MarkedLines(logging.Formatter):
-    """Level, logger and message, and a traceback."""
+class MarkedFormatter(logging.Formatter):
+    """Level, logger, message and traceback in marked lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         return marked(record, super().format(record))
@@ -46,23 +46,23 @@ class MarkedLines(logging.Formatter):
         return traced(ei[1]) if ei[1] is not None else super().formatException(ei)
 
 
-class OwnLogger(logging.Logger):
-    """One of this package: nothing that a model does to `logging` keeps its messages from the daemon's log."""
+class PackageLogger(logging.Logger):
+    """A logger of this package: its messages reach the daemon's log even if a model reconfigures `logging`."""
 
     console: logging.Handler
-    least = logging.INFO
+    min_level = logging.INFO
 
     def isEnabledFor(self, level: int) -> bool:
-        return level >= self.least
+        return level >= self.min_level
 
     def handle(self, record: logging.LogRecord) -> None:
         self.console.handle(record)
         if super().isEnabledFor(record.levelno):
-            with contextlib.suppress(BaseException):  # theirs is no reason for a request to fail
-                self._hand_to_others(record)
+            with contextlib.suppress(BaseException):  # a handler of the model must not fail a request
+                self._call_model_handlers(record)
 
-    def _hand_to_others(self, record: logging.LogRecord) -> None:
-        """To what the model has set up beside the console: a file, a collector of errors."""
+    def _call_model_handlers(self, record: logging.LogRecord) -> None:
+        """Hand the record to the handlers that the model has added beside the console: a file, an error collector."""
         others = logging.Logger(self.name)
         handlers = [each for each in logging.getLogger().handlers if not _is_on_console(each)]
         others.handlers = handlers or [logging.NullHandler()]
@@ -70,17 +70,17 @@ class OwnLogger(logging.Logger):
 
 
 def report(level: int, message: str, *details: object, error: BaseException | None = None) -> None:
-    """Log ``message``, and ``error`` with its traceback, whatever the model's own code raises while that is done."""
+    """Log ``message``, and ``error`` with its traceback, even if the model's own code raises meanwhile."""
     log = logging.getLogger("pytriton.worker")
     try:
         log.log(level, message, *details, exc_info=None if error is None else info_of(error), stacklevel=2)
-    except BaseException as failed:
-        text = f"{message % details} ({name_of(failed)} while this was logged)"
+    except BaseException as failure:
+        text = f"{message % details} ({name_of(failure)} while this was logged)"
         _write(log.name, level, text if error is None else f"{text}\n{traced(error)}")
 
 
 def show(error: BaseException) -> None:
-    """Print the traceback of what ends the worker."""
+    """Print the traceback of the exception that ends the worker."""
     try:
         sys.stderr.write(traced(error) + "\n")
     except BaseException:
@@ -88,36 +88,36 @@ def show(error: BaseException) -> None:
 
 
 def _write(logger: str, level: int, text: str) -> None:
-    """Past `logging`, to the descriptor that its console has."""
+    """Write to the console's descriptor without `logging`."""
     line = marked(logging.LogRecord(logger, level, "", 0, "", (), None), text) + "\n"
-    with contextlib.suppress(Exception):  # nobody is left to be told
-        console = getattr(OwnLogger, "console", None)
+    with contextlib.suppress(Exception):  # there is no other place to report it
+        console = getattr(PackageLogger, "console", None)
         os.write(console.stream.fileno() if console else 2, line.encode(errors="backslashreplace"))
 
 
 def set_up_logging(level: str = "INFO") -> None:
-    """Messages from ``level`` on go to standard error, which the daemon reads."""
-    least = _LEVELS[level]
-    # One of its own: a model may close the descriptor, or lead it elsewhere to be rid of what a library prints.
+    """Send messages from ``level`` on to standard error, which the daemon reads."""
+    min_level = _LEVELS[level]
+    # A descriptor of its own: a model may close descriptor 2, or redirect it to silence a library.
     stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
     console = logging.StreamHandler(stream)
-    console.setFormatter(MarkedLines())
-    OwnLogger.console, OwnLogger.least = console, least
-    for name in OWN:
-        logging.getLogger(name).__class__ = OwnLogger
-    own = logging.getLogger(OWN[0])
-    own.addHandler(console)  # for the loggers of hook plugins, below it
-    own.propagate = False
-    theirs = logging.StreamHandler(sys.stderr)
-    theirs.setFormatter(MarkedLines())
+    console.setFormatter(MarkedFormatter())
+    PackageLogger.console, PackageLogger.min_level = console, min_level
+    for name in PACKAGE_LOGGERS:
+        logging.getLogger(name).__class__ = PackageLogger
+    package = logging.getLogger(PACKAGE_LOGGERS[0])
+    package.addHandler(console)  # for the loggers of hook plugins, below it
+    package.propagate = False
+    default = logging.StreamHandler(sys.stderr)
+    default.setFormatter(MarkedFormatter())
     root = logging.getLogger()
-    root.addHandler(theirs)
-    root.setLevel(least)
-    _let_models_configure(theirs, least)
+    root.addHandler(default)
+    root.setLevel(min_level)
+    _let_models_configure(default, min_level)
 
 
-def _let_models_configure(default: logging.Handler, least: int) -> None:
-    """Have `basicConfig` work as in a process where nobody has configured anything, and the console keep levels."""
+def _let_models_configure(default: logging.Handler, min_level: int) -> None:
+    """Have `basicConfig` work as in an unconfigured process, and console handlers keep the levels of records."""
 
     def basic_config(**settings: Any) -> None:
         root = logging.getLogger()
@@ -133,8 +133,8 @@ def _let_models_configure(default: logging.Handler, least: int) -> None:
         if self is default or not _is_on_console(self):
             return _emit(self, record)
         try:
-            # A model that configures a console wants to see what it sends there, debug lines too.
-            self.stream.write(marked(record, self.format(record), least) + "\n")
+            # A model that configures a console wants to see all that it sends there, debug lines too.
+            self.stream.write(marked(record, self.format(record), min_level) + "\n")
             self.flush()
         except RecursionError:
             raise

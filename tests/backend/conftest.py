@@ -1,4 +1,4 @@
-"""One real tritonserver for the tests of a module, driven by the test as its host; runs in pytest."""
+"""One real tritonserver for the tests of a module; the test acts as its daemon."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
 
 @pytest.fixture(autouse=True)
 def _forget(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What one test leaves behind fails no other."""
+    """Removes the models and workers of a test, so that tests do not affect each other."""
     yield
     if "backend" in request.fixturenames:
         request.getfixturevalue("backend").forget()

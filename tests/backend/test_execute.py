@@ -1,4 +1,4 @@
-"""What a real tritonserver makes of batches: loopback, statistics, response cache, sizes of zero; runs in pytest."""
+"""Batches in a real tritonserver: loopback, statistics, response cache, sizes of zero."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TOGETHER = replace(
     name="together",
     triton_config={"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}},
 )
-"""Triton waits for three rows and hands them over as one batch."""
+"""Triton waits for three rows and passes them as one batch."""
 
 REFUSED = (3, b"not this one")
 
@@ -199,7 +199,7 @@ def test_what_no_memory_is_to_be_had_for_is_a_failure_and_no_execution(backend: 
     ],
 )
 def test_a_text_that_grpc_would_not_carry_is_cut(backend: Backend, text: str, shown: str) -> None:
-    """It sends what is no printable ASCII, and %, as three bytes each, and drops answers of more than 8192."""
+    """gRPC encodes % and each byte that is not printable ASCII as three bytes, and drops errors above 8192 bytes."""
     worker = backend.connect(1)
     refused = backend.infer("echo", strings(b"question"))
     answer(worker, (3, text.encode()))
@@ -225,7 +225,7 @@ def test_the_response_cache_keeps_answers_and_never_errors(backend: Backend) -> 
     answer(worker, (0, b""), (strings(b"answer")["x"], BYTES))
     assert answered.result(TIMEOUT)["y"].tolist() == [[b"answer"]]
     backend.disconnect(worker)
-    again = backend.infer("cached", strings(b"question"))  # nobody is there to answer but the cache
+    again = backend.infer("cached", strings(b"question"))  # there is no worker: the cache answers
     assert again.result(TIMEOUT)["y"].tolist() == [[b"answer"]]
 
 
@@ -239,7 +239,7 @@ def test_the_response_cache_keeps_no_error_that_shows_while_an_output_is_read(ba
     done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 901, message.batch, 64, len(block))
     worker.send(wire.CHANNEL_MESSAGE.pack(*done), descriptor)
     os.close(descriptor)
-    assert "a broken table of offsets" in error_of(refused).message()
+    assert "an invalid table of offsets" in error_of(refused).message()
     worker = backend.connect(2)
     again = backend.infer("cached", strings(b"two"))
     answer(worker, (0, b""), (strings(b"answer")["x"], BYTES))
@@ -331,7 +331,7 @@ def test_a_client_that_left_is_waited_for_no_more(backend: Backend) -> None:
 
 
 def test_a_worker_that_does_not_answer_in_time(backend: Backend) -> None:
-    """Its client is freed at the time-out, the host is told why, and another worker's answers are not touched."""
+    """Its client gets an error at the timeout, the daemon gets the reason, and other workers are not affected."""
     backend.serve(10, HURRIED, pack_declaration(HURRIED, wait=5.0, largest_response=LIMIT))
     worker = backend.connect(10)
     began = time.monotonic()

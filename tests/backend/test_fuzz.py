@@ -1,6 +1,6 @@
-"""Answers that are changed at random: each costs at most its request, and tritonserver goes on; runs in pytest.
+"""Answers with random changes: each fails at most its own request, and tritonserver keeps running.
 
-Most changes are found by a check. What a check lets through is answered, with whatever the segment holds.
+Checks find most of the changes. An answer that passes the checks is sent with the content of the segment.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
 
 
 class Workers:
-    """The worker of the next request: a new one where the last has lost its channel."""
+    """The worker of the next request: a new one after the last lost its channel."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -67,7 +67,7 @@ class Workers:
 
 
 def changed(changes: list[tuple[str, int, int, int]]) -> bytes:
-    """The right answer's segment with the changes made."""
+    """The segment of the correct answer, with the changes."""
     content = bytearray(SIZE)
     answer = Answer()
     content[: len(answer.tensors)] = answer.tensors

@@ -1,4 +1,4 @@
-"""The gate: Triton's own readiness follows the host's word; runs in pytest."""
+"""The gate: Triton's own readiness follows the gate that the daemon opens and closes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.backend.server import Backend
 CYCLES = 50
 NOTHING = {"name": "none", "datatype": "UINT8", "shape": [1], "data": [0]}
 WITHIN = 0.1
-"""Seconds in which nine of ten changes show; the tenth may meet a busy machine."""
+"""Seconds in which nine of ten changes take effect; the tenth may hit a busy machine."""
 
 
 def status(connection: http.client.HTTPConnection, path: str) -> int:
@@ -53,7 +53,7 @@ def test_the_gate_is_no_model_to_send_requests_to(backend: Backend) -> None:
     with connection.getresponse() as response:
         answer = json.load(response)
     assert response.status == 501
-    assert answer == {"error": "the gate is no model to send requests to"}
+    assert answer == {"error": "the gate does not accept requests"}
     connection.close()
     backend.call(backend.server.set_gate(False))
 

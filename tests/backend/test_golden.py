@@ -1,4 +1,4 @@
-"""The C side of docs/protocol.md in a real tritonserver, held to the vectors written by hand; runs in pytest."""
+"""The C side of docs/reference/protocol.md in a real tritonserver, compared with the vectors written by hand."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from tests.support.backend.server import (
 from tests.support.traffic.scrape import value
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
-"""Triton waits for three rows and hands them over as one batch."""
+"""Triton waits for three rows and passes them as one batch."""
 
 
 def texts(*items: bytes) -> NDArray[Any]:
@@ -110,7 +110,7 @@ def test_a_request_that_wants_some_of_many_outputs(backend: Backend) -> None:
 
 
 class Conversation:
-    """A tritonserver whose backend link is a bare socket: what goes over it are the vectors, byte for byte."""
+    """A tritonserver whose backend link is a plain socket: its messages are the vectors, byte for byte."""
 
     def __init__(self, folder: Path) -> None:
         create_repository(folder / "repository")
@@ -164,13 +164,13 @@ def config_text() -> str:
 
 @pytest.fixture
 def conversation(tmp_path: Path) -> Iterator[Conversation]:
-    made = Conversation(tmp_path)
-    yield made
-    made.close()
+    conversation = Conversation(tmp_path)
+    yield conversation
+    conversation.close()
 
 
 def test_a_declaration_that_stands_in_a_file(conversation: Conversation) -> None:
-    """The message that is in the file's place says how many bytes it has."""
+    """The message that replaces the declaration has the size of the file."""
     conversation.say("hello")
     conversation.hear("backend_hello")
     file = sealed_file(golden("declaration", "declaration"))
@@ -197,7 +197,7 @@ def test_a_whole_conversation_over_the_backend_link(conversation: Conversation) 
     a_refusal_and_the_end(conversation)
     conversation.link.close()
     assert conversation.process.wait(1.0) == 1
-    assert "pytriton backend: the host is gone; ending tritonserver" in conversation.log.read_text()
+    assert "pytriton backend: the daemon exited; ending tritonserver" in conversation.log.read_text()
 
 
 def the_gate(conversation: Conversation, client: tritonclient.grpc.InferenceServerClient) -> None:
@@ -221,7 +221,7 @@ def metrics(conversation: Conversation) -> None:
 
 
 def retiring(conversation: Conversation) -> None:
-    """A retired channel ends when it is idle: at once, or after the batch that it has."""
+    """A retired channel ends when it is idle: at once, or after its batch."""
     idle = conversation.connect()
     conversation.say("retire")
     assert idle.ended()

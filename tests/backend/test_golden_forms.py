@@ -1,4 +1,4 @@
-"""The C side of what forms beyond plain functions need, held to the vectors written by hand; runs in pytest."""
+"""The C side of callable forms other than plain functions, compared with the vectors written by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.backend.golden import golden
 from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, infer, run_backend, sealed
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
-"""Triton waits for three rows and hands them over as one batch."""
+"""Triton waits for three rows and passes them as one batch."""
 FIRST = {
     "id": "r-1",
     "parameters": {
@@ -99,8 +99,8 @@ def test_details_of_requests_and_parameters_of_responses(fresh: Backend) -> None
     answer = first.result(TIMEOUT)
     assert {output["name"]: output["data"] for output in answer["outputs"]} == {"y": [10, 20], "label": ["ok"]}
     assert answer["id"] == "r-1"
-    said = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence")}
-    assert said == {"text": "é", "whole": -7, "yes": True, "part": 0.5}
+    parameters = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence")}
+    assert parameters == {"text": "é", "whole": -7, "yes": True, "part": 0.5}
 
 
 def pending(backend: Backend) -> int:
@@ -113,7 +113,7 @@ def pending(backend: Backend) -> int:
 
 
 def test_tensors_that_stand_apart(fresh: Backend) -> None:
-    """Both wait while there is no worker, so they make one batch."""
+    """Both requests wait while there is no worker, so they make one batch."""
     fresh.serve(5, GOLDEN, golden("declaration", "apart") + golden("declaration", "declaration")[4:])
     sent = []
     for count, inputs in enumerate(

@@ -1,4 +1,4 @@
-"""Response blocks that are wrong in one place; runs in pytest."""
+"""Response blocks with one error each."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from tests.support.adversaries.hostile_worker import (
 from tests.support.backend.server import TIMEOUT, Backend
 
 BLOCKS: dict[str, tuple[Change, str]] = {
-    "magic": (block(magic=b"PTRQ"), "no response block of this version"),
-    "version": (block(version=2), "no response block of this version"),
+    "magic": (block(magic=b"PTRQ"), "not a response block of this version"),
+    "version": (block(version=2), "not a response block of this version"),
     "length too small": (block(length=31), "for another batch"),
     "length too large": (block(length=1 << 20), "for another batch"),
     "request count": (block(requests=2), "for another batch"),
     "no request": (block(requests=0), "for another batch"),
-    "more outputs than entries": (block(outputs=3), "that is cut"),
-    "outputs beyond the block": (block(entries=[Y], outputs=2), "that is cut"),
-    "outputs beyond 32 bits": (block(outputs=0xFFFFFFFF), "that is cut"),
+    "more outputs than entries": (block(outputs=3), "that is truncated"),
+    "outputs beyond the block": (block(entries=[Y], outputs=2), "that is truncated"),
+    "outputs beyond 32 bits": (block(outputs=0xFFFFFFFF), "that is truncated"),
     "unknown outcome": (outcome(9, 0, 0), "unknown outcome"),
     "huge outcome": (outcome(0xFFFFFFFF, 0, 0), "unknown outcome"),
     "text beyond the block": (outcome(1, 10, 1 << 20), "error text outside its block"),
@@ -48,8 +48,8 @@ BLOCKS: dict[str, tuple[Change, str]] = {
         "error text outside its block",
     ),
     "a text where all is well": (outcome(0, 4097, 0), "error text outside its block"),
-    "no output": (entries(), "no output where one is wanted"),
-    "one output missing": (entries(Y), "no output where one is wanted"),
+    "no output": (entries(), "a requested output is missing"),
+    "one output missing": (entries(Y), "a requested output is missing"),
     "an output twice": (block(entries=[Y, Y]), "comes twice"),
     "an output that is not declared": (entries(Y, LABEL._replace(tensor=2)), "not declared"),
     "a huge index": (entries(Y, LABEL._replace(tensor=0xFFFFFFFF)), "not declared"),
@@ -67,7 +67,7 @@ BLOCKS: dict[str, tuple[Change, str]] = {
     "two rows": (y(dims=(2, 1)), "another number of rows"),
     "no rows": (y(dims=(0, 2), length=0), "another number of rows"),
     "negative rows": (y(dims=(-1, 2)), "another number of rows"),
-    "a negative dimension": (y(dims=(1, -2)), "a shape that cannot be"),
+    "a negative dimension": (y(dims=(1, -2)), "an output with an invalid shape"),
     "elements that overflow": (y(dims=(1, 2**62)), "length does not fit"),
     "elements that overflow to nothing": (y(dims=(1, 2**62), length=0), "length does not fit"),
     "another fixed dimension": (label(dims=(1, 2)), "another shape"),
@@ -90,16 +90,16 @@ BLOCKS: dict[str, tuple[Change, str]] = {
     "no room for the table": (label(length=15), "without its table"),
     "more output than the limit": (y(length=LIMIT + 4, dims=(1, LIMIT // 4 + 1)), "more output than the model's limit"),
 }
-"""Blocks that are wrong: name, what is wrong, and what the backend must say."""
+"""Invalid blocks by name, with the message of the backend."""
 
 SHAPES: dict[str, tuple[Change, str]] = {
-    "one negative": (b(dims=(1, -2, 3)), "a shape that cannot be"),
-    "two negative": (b(dims=(-1, -2, 3)), "a shape that cannot be"),
-    "overflow": (b(dims=(2**62, 2**62, 3)), "a shape that cannot be"),
-    "overflow to the right length": (b(dims=(2**63 - 1, 2, 3)), "a shape that cannot be"),
+    "one negative": (b(dims=(1, -2, 3)), "an output with an invalid shape"),
+    "two negative": (b(dims=(-1, -2, 3)), "an output with an invalid shape"),
+    "overflow": (b(dims=(2**62, 2**62, 3)), "an output with an invalid shape"),
+    "overflow to the right length": (b(dims=(2**63 - 1, 2, 3)), "an output with an invalid shape"),
     "a fixed dimension": (b(dims=(1, 3, 2)), "another shape"),
     "another rank": (b(dims=(2, 3)), "another rank"),
-    "two entries": (entries(B, B), "that is cut"),
+    "two entries": (entries(B, B), "that is truncated"),
     "two requests": (b(requests=2), "not in the batch"),
 }
 """The same for a model without a batch axis, with two free dimensions."""
@@ -138,11 +138,11 @@ def test_a_wrong_shape_of_a_model_without_a_batch_axis(backend: Backend, name: s
 def test_a_wrong_table_of_offsets(backend: Backend, name: str) -> None:
     wrong = Answer()
     TABLES[name](wrong)
-    provoke(backend, wrong.send, "a broken table of offsets")
+    provoke(backend, wrong.send, "an invalid table of offsets")
 
 
 def test_texts_and_outputs_that_only_look_wrong_are_taken(backend: Backend) -> None:
-    """An entry nobody asked for is left out, an error's text may be empty, and an output may be of no size."""
+    """An output that was not requested is left out, the text of an error may be empty, and so may an output."""
     empty = replace(Answer(), entries=[Y._replace(length=0, dims=(1, 0)), LABEL])
     worker = backend.connect(1)
     answer = backend.infer("golden", INPUTS["golden"])

@@ -1,4 +1,4 @@
-"""Messages and descriptors on a channel that are wrong in one place, and its end at any time; runs in pytest."""
+"""Messages and descriptors on a channel with one error each, and the end of the channel at any time."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_descriptor_that_no_message_speaks_of(backend: Backend) -> None:
         worker.send(message_of(Answer(), flags=0, segment=0), segment)
         os.close(segment)
 
-    provoke(backend, act, "a descriptor that the message does not speak of")
+    provoke(backend, act, "an unexpected descriptor")
 
 
 @pytest.mark.parametrize(("count", "expected"), [(2, "without its descriptor"), (3, "wrong size"), (50, "wrong size")])
@@ -103,7 +103,7 @@ def unsealed(seals: int) -> int:
 
 
 def huge_pages() -> int:
-    """None need to be free: the file alone is enough to be refused."""
+    """No huge page must be free: the file itself is refused."""
     descriptor = os.memfd_create("huge", os.MFD_ALLOW_SEALING | os.MFD_HUGETLB)
     os.ftruncate(descriptor, 1 << 30)
     fcntl.fcntl(descriptor, F_ADD_SEALS, 0x1 | 0x2 | 0x4)
@@ -121,7 +121,7 @@ NO_SEGMENTS: dict[str, tuple[Callable[[], int], str]] = {
     "a file": (lambda: os.open(__file__, os.O_RDONLY), "lacks its seals"),
     "a socket": (lambda: socket.socket().detach(), "lacks its seals"),
     "huge pages": (huge_pages, "has huge pages"),
-    "no bytes": (lambda: sealed(0), "no memory file"),
+    "no bytes": (lambda: sealed(0), "not a memory file"),
 }
 
 

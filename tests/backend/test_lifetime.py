@@ -1,4 +1,4 @@
-"""A tritonserver with our backend lives exactly as long as its link to the host; runs in pytest."""
+"""A tritonserver with this backend lives exactly as long as its link to the daemon."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_end_of_the_link_ends_the_server_even_while_it_works(tmp_path: Path)
         backend.close_link()
         wait_until(lambda: not backend.alive, TIMEOUT, "tritonserver ends")
         assert worker.ended()
-        assert "the host is gone" in " ".join(backend.server.child.last_lines)
+        assert "the daemon exited" in " ".join(backend.server.child.last_lines)
         error_of(waiting)
         worker.close()
 
@@ -39,11 +39,14 @@ DECLARED = golden("declaration", "declaration")
     ("message", "reason"),
     [
         (LinkMessage(99), "a message of an unknown kind"),
-        (LinkMessage(LinkKind.HELLO, value=2), "the host speaks another protocol version"),
+        (LinkMessage(LinkKind.HELLO, value=2), "the daemon uses another protocol version"),
         (LinkMessage(LinkKind.MODEL, model=1), "a declaration is too short"),
-        (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED + b"x"), "a declaration is cut, too long"),
-        (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED[:-1]), "a declaration is cut, too long"),
-        (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED.replace(b"\x0d", b"\x0f")), "a declaration is cut"),
+        (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED + b"x"), "a declaration is truncated, too long"),
+        (LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED[:-1]), "a declaration is truncated, too long"),
+        (
+            LinkMessage(LinkKind.MODEL, model=1, payload=DECLARED.replace(b"\x0d", b"\x0f")),
+            "a declaration is truncated, too long, or has an invalid data type",
+        ),
         (LinkMessage(LinkKind.MODEL, model=1, value=2**64 - 1), "a declaration without its file"),
         (LinkMessage(LinkKind.CHANNEL, model=7), "a channel for an unknown model"),
         (LinkMessage(LinkKind.SEGMENT, token=1), "a segment without its descriptor"),
@@ -74,5 +77,5 @@ def test_without_a_link_the_server_says_what_to_start_instead(tmp_path: Path) ->
         given = env if link is None else {**env, "PYTRITON_BACKEND_LINK": link}
         ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=20)
         assert ended.returncode == 1, link
-        line = "pytriton backend: no link to a host; start this server with pytriton-host"
+        line = "pytriton backend: no link to the daemon; start this server with pytriton-host"
         assert line in ended.stderr.splitlines(), link

@@ -1,4 +1,4 @@
-"""Outputs that a client wants where its lent inputs lie: a real tritonserver, a worker that is the test."""
+"""Outputs that a client places in the memory of its lent inputs: a real tritonserver; the test acts as the worker."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def answer(worker: WorkerEnd, message: ChannelMessage, entries: list[TensorEntry
 
 
 def swapped(worker: WorkerEnd) -> list[int]:
-    """Give b back as y and a as z; the flags of a and b."""
+    """Return b as y and a as z; gives the flags of a and b."""
     message = worker.receive()
     a, b = worker.block(message).inputs
     given = (b._replace(tensor=0), a._replace(tensor=1))
@@ -129,7 +129,7 @@ def test_an_output_is_wanted_half_over_its_input(backend: Backend, worker: Worke
 
 
 def test_a_region_that_begins_inside_its_file(backend: Backend, worker: WorkerEnd) -> None:
-    """And the same file registered anew from another place on."""
+    """The same holds for the same file, registered again from another offset."""
     with region(backend.grpc, 5 * STEP + 65536) as one:
         for page in (4096, 8192):
             start = 2 * page  # Triton adds the region's offset once more than it should

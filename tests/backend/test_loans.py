@@ -1,4 +1,4 @@
-"""Inputs in a client's own shared memory, lent by a real tritonserver to a worker that is the test; runs in pytest."""
+"""Inputs in a client's own shared memory, which a real tritonserver lends; the test acts as the worker."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SHAPE = (2, 8200)
 BYTES = 65600
 PAGE = 4096
 REGION = 70656
-"""Bytes that are registered: 18 pages, the last one in part."""
+"""Registered bytes: 18 pages, the last one in part."""
 AT = 5056
-"""Where in the region an input lies: a multiple of 64."""
+"""Offset of an input in the region: a multiple of 64."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def worker(backend: Backend) -> Iterator[WorkerEnd]:
 
 
 def answer(worker: WorkerEnd, message: ChannelMessage, *entries: TensorEntry, flags: int = 0) -> None:
-    """Answer a batch with outputs that lie wherever ``entries`` say."""
+    """Answer a batch with outputs at the places in ``entries``."""
     block = bytes(wire.response_block([(0, b"")] * entries[0].requests, list(entries)))
     segment = sealed(PAGE, block)
     done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT | flags, 0, 900, message.batch, 0, len(block))
@@ -55,7 +55,7 @@ def answer(worker: WorkerEnd, message: ChannelMessage, *entries: TensorEntry, fl
 
 
 def give_back(worker: WorkerEnd, flags: int = 0) -> TensorEntry:
-    """Take one batch and give its input back where it lies; the input's entry."""
+    """Take one batch and return its input in place; gives the entry of the input."""
     message = worker.receive()
     (entry,) = worker.block(message).inputs
     answer(worker, message, entry if entry.flags else entry._replace(flags=wire.IN_REQUEST), flags=flags)
@@ -67,7 +67,7 @@ def ask(backend: Backend, lender: Region, offset: int = AT, shape: tuple[int, ..
 
 
 def lend(backend: Backend, worker: WorkerEnd, lender: Region) -> TensorEntry:
-    """Send two requests, the second of which is lent; its entry."""
+    """Send two requests, of which the second is lent; gives its entry."""
     for is_lent in (False, True):
         sent = ask(backend, lender)
         entry = give_back(worker)
@@ -77,7 +77,7 @@ def lend(backend: Backend, worker: WorkerEnd, lender: Region) -> TensorEntry:
 
 
 def test_what_comes_again_is_lent_as_the_golden_vectors_say(backend: Backend, worker: WorkerEnd) -> None:
-    """The first time it is copied; the third time the worker has the loan already."""
+    """The first request is copied; at the third the worker has the loan already."""
     with region(backend.grpc, REGION) as lender:
         x = lender.floats(SHAPE, AT)
         for value in range(3):
@@ -128,7 +128,7 @@ def test_the_golden_answer_goes_from_one_place_of_the_client_to_another(backend:
     ("shape", "offset"), [((1, 16383), 64), (SHAPE, 96), ((1, 16384), 4)], ids=["small", "not aligned", "odd"]
 )
 def test_what_is_not_lent(backend: Backend, worker: WorkerEnd, shape: tuple[int, ...], offset: int) -> None:
-    """Less than 64 KiB, and what does not begin at a multiple of 64."""
+    """Less than 64 KiB, or an offset that is not a multiple of 64."""
     with region(backend.grpc, REGION) as lender:
         for _ in range(3):
             sent = ask(backend, lender, offset, shape)
@@ -173,13 +173,13 @@ def wrong(entry: TensorEntry) -> dict[str, TensorEntry]:
     }
 
 
-@pytest.mark.parametrize("what", wrong(TensorEntry(0, 11, 0, 1, 0, 0, ())))
-def test_a_worker_that_gives_back_what_it_was_not_lent(backend: Backend, worker: WorkerEnd, what: str) -> None:
+@pytest.mark.parametrize("place", wrong(TensorEntry(0, 11, 0, 1, 0, 0, ())))
+def test_a_worker_that_gives_back_what_it_was_not_lent(backend: Backend, worker: WorkerEnd, place: str) -> None:
     with region(backend.grpc, REGION) as lender:
         lend(backend, worker, lender)
         sent = ask(backend, lender)
         message = worker.receive()
-        answer(worker, message, wrong(worker.block(message).inputs[0])[what])
+        answer(worker, message, wrong(worker.block(message).inputs[0])[place])
         assert "its worker broke the protocol: an output outside its segment" in error_of(sent).message()
         assert backend.alive
 
@@ -202,7 +202,7 @@ def test_a_loan_whose_input_is_kept_is_made_again(backend: Backend, worker: Work
 
 
 def test_another_file_under_the_same_name(backend: Backend, worker: WorkerEnd) -> None:
-    """It is another loan, and is lent from its second request on."""
+    """It is a new loan, from the second request on."""
     with region(backend.grpc, REGION) as lender:
         lend(backend, worker, lender)
         lender.client.unregister_system_shared_memory(lender.name)

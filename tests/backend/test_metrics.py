@@ -1,4 +1,4 @@
-"""METRIC messages in a real tritonserver, and its metrics port as Prometheus reads it; runs in pytest."""
+"""METRIC messages in a real tritonserver, and its metrics port as Prometheus reads it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HISTOGRAM = MetricEntry(
 
 
 def tell(backend: Backend, *entries: MetricEntry | bytes) -> None:
-    """Have the backend take the metrics, and wait until it has."""
+    """Send metrics to the backend, and wait until it has applied them."""
     payload = b"".join(entry if isinstance(entry, bytes) else entry.pack() for entry in entries)
     backend.call(backend.server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload)))
 
@@ -60,7 +60,7 @@ def test_changes_add_up_set_and_are_observed(backend: Backend) -> None:
 
 
 def test_one_family_has_a_series_for_each_set_of_labels(backend: Backend) -> None:
-    """Name and labels that are the same bytes side by side are told apart."""
+    """Names and labels whose joined bytes are equal are different series."""
     several = [COUNTER._replace(name="pytriton_several", labels=(("model", str(number)),)) for number in range(3000)]
     label = ("a" * 257, "b" * 257)
     alike = COUNTER._replace(name="pytriton_alike\1\1\1\1" + label[0] + label[1], labels=())
@@ -94,9 +94,9 @@ def test_what_triton_refuses_is_left_out_and_logged_once(backend: Backend, caplo
     wait_until(lambda: "last one" in "".join(said()), TIMEOUT, "what is refused is logged")
     assert said() == [
         "declaring the metric pytriton_no name: Invalid metric name",
-        "making a metric: Invalid label name",
-        "the metric pytriton_both is of another kind elsewhere",
-        "making a histogram: Bucket Boundaries must be strictly sorted",
+        "creating a metric: Invalid label name",
+        "metric pytriton_both: declared elsewhere with another kind",
+        "creating a histogram: Bucket Boundaries must be strictly sorted",
         "declaring the metric pytriton_last one: Invalid metric name",
     ]
 
@@ -118,41 +118,41 @@ def header(entry: MetricEntry, **fields: int) -> bytes:
 
 
 BROKEN: dict[str, tuple[bytes, str]] = {
-    "a part of a header": (COUNTER.pack()[:15], "a metric is cut"),
-    "without its last byte": (COUNTER.pack()[:-1], "a metric is cut"),
-    "a byte too many": (COUNTER.pack() + b"\0", "a metric is cut"),
+    "a part of a header": (COUNTER.pack()[:15], "a metric is truncated"),
+    "without its last byte": (COUNTER.pack()[:-1], "a metric is truncated"),
+    "a byte too many": (COUNTER.pack() + b"\0", "a metric is truncated"),
     "kind 0": (header(COUNTER, kind=0), "a metric of an unknown kind"),
     "kind 4": (header(COUNTER, kind=4), "a metric of an unknown kind"),
-    "more labels than there are": (header(COUNTER, labels=2), "a metric is cut"),
+    "more labels than there are": (header(COUNTER, labels=2), "a metric is truncated"),
     "17 labels": (header(COUNTER, labels=17), "too many labels or buckets"),
     "65 buckets": (header(HISTOGRAM, buckets=65), "too many labels or buckets"),
     "buckets of a counter": (header(COUNTER, buckets=1), "buckets without one"),
     "no buckets": (HISTOGRAM._replace(buckets=()).pack(), "a histogram without buckets"),
-    "a long help": (header(COUNTER, help_length=65535), "a metric is cut"),
-    "a long name": (header(COUNTER, name_length=65535), "a metric is cut"),
-    "2³²-1 changes": (header(COUNTER, changes=2**32 - 1), "a metric is cut"),
-    "a name of Triton's": (COUNTER._replace(name="nv_inference_count").pack(), "a name that is Triton's, or none"),
-    "no name": (COUNTER._replace(name="").pack(), "a name that is Triton's, or none"),
-    "Triton's prefix alone": (COUNTER._replace(name="nv_").pack(), "a name that is Triton's, or none"),
-    "a zero byte in the name": (COUNTER._replace(name="pytriton_a\0b").pack(), "a name that is Triton's, or none"),
-    "a line break in the name": (COUNTER._replace(name="pytriton_a\nb").pack(), "a name that is Triton's, or none"),
+    "a long help": (header(COUNTER, help_length=65535), "a metric is truncated"),
+    "a long name": (header(COUNTER, name_length=65535), "a metric is truncated"),
+    "2³²-1 changes": (header(COUNTER, changes=2**32 - 1), "a metric is truncated"),
+    "a name of Triton's": (COUNTER._replace(name="nv_inference_count").pack(), "a missing, invalid or reserved name"),
+    "no name": (COUNTER._replace(name="").pack(), "a missing, invalid or reserved name"),
+    "Triton's prefix alone": (COUNTER._replace(name="nv_").pack(), "a missing, invalid or reserved name"),
+    "a zero byte in the name": (COUNTER._replace(name="pytriton_a\0b").pack(), "a missing, invalid or reserved name"),
+    "a line break in the name": (COUNTER._replace(name="pytriton_a\nb").pack(), "a missing, invalid or reserved name"),
     "a line break in the help": (COUNTER._replace(help="a\nb 1").pack(), "a help text of several lines"),
     "a zero byte in the help": (COUNTER._replace(help="a\0b").pack(), "a help text of several lines"),
     "a line break in a label": (COUNTER._replace(labels=(("a", "x\ny"),)).pack(), "a label of several lines"),
     "a zero byte in a label": (COUNTER._replace(labels=(("a\0", "x"),)).pack(), "a label of several lines"),
-    "no number": (GAUGE._replace(changes=((float("nan"), 1),)).pack(), "by what is no number"),
-    "infinity": (GAUGE._replace(changes=((float("-inf"), 1),)).pack(), "by what is no number"),
-    "a counter backwards": (COUNTER._replace(changes=((-1.0, 1),)).pack(), "to count backwards"),
-    "never": (COUNTER._replace(changes=((1.0, 0),)).pack(), "more often than is allowed, or never"),
-    "a counter twice": (COUNTER._replace(changes=((1.0, 2),)).pack(), "more often than is allowed, or never"),
-    "65537 times": (HISTOGRAM._replace(changes=((1.0, 65536), (2.0, 1))).pack(), "more often than is allowed"),
-    "2⁶⁴-1 times": (HISTOGRAM._replace(changes=((1.0, 2), (1.0, 2**64 - 1))).pack(), "more often than is allowed"),
+    "no number": (GAUGE._replace(changes=((float("nan"), 1),)).pack(), "a change that is not finite"),
+    "infinity": (GAUGE._replace(changes=((float("-inf"), 1),)).pack(), "a change that is not finite"),
+    "a counter backwards": (COUNTER._replace(changes=((-1.0, 1),)).pack(), "a counter with a negative change"),
+    "never": (COUNTER._replace(changes=((1.0, 0),)).pack(), "a metric with no change, or too many"),
+    "a counter twice": (COUNTER._replace(changes=((1.0, 2),)).pack(), "a metric with no change, or too many"),
+    "65537 times": (HISTOGRAM._replace(changes=((1.0, 65536), (2.0, 1))).pack(), "no change, or too many"),
+    "2⁶⁴-1 times": (HISTOGRAM._replace(changes=((1.0, 2), (1.0, 2**64 - 1))).pack(), "no change, or too many"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_message_ends_the_link(tmp_path: Path, name: str) -> None:
-    """The host is trusted, so what it sends broken is a bug: the server ends and says why."""
+    """The daemon is trusted, so a broken message is a bug: the server exits with the reason."""
     payload, expected = BROKEN[name]
     with run_backend(tmp_path) as backend:
         tell(backend, COUNTER)
@@ -164,7 +164,7 @@ def test_a_broken_message_ends_the_link(tmp_path: Path, name: str) -> None:
 
 
 def library_without(backend: Backend, symbols: tuple[str, ...], folder: Path) -> Path:
-    """The library of the running server under which these functions have other names, beside all that it needs."""
+    """The library of the running server with other names for these functions, beside the libraries that it needs."""
     maps = Path(f"/proc/{backend.pid}/maps").read_text().splitlines()
     (real,) = {Path(line.split()[-1]) for line in maps if "/libtritonserver" in line}
     folder.mkdir()
@@ -181,7 +181,7 @@ def library_without(backend: Backend, symbols: tuple[str, ...], folder: Path) ->
 
 @contextlib.contextmanager
 def lacking(backend: Backend, folder: Path, *symbols: str) -> Iterator[Backend]:
-    """Another server, without these functions: the changed library comes first and stands for the real one."""
+    """Another server, without these functions: it loads the changed library instead of the real one."""
     (folder / "run").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LD_PRELOAD", str(library_without(backend, symbols, folder / "libraries")))
@@ -196,9 +196,9 @@ def test_a_server_without_histograms_shows_the_others(backend: Backend, tmp_path
         tell(other, HISTOGRAM, COUNTER)
         assert value(other.metrics, "pytriton_count", model="m") == 4
         assert "pytriton_size" not in page(other.metrics)
-        said = "this tritonserver shows no histograms of its backends: pytriton_size and others are left out"
-        wait_until(lambda: any(said in line for line in other.server.child.last_lines), TIMEOUT, "it is logged")
-        assert len([line for line in other.server.child.last_lines if "no histograms" in line]) == 1
+        message = "this tritonserver does not support histograms of backends: pytriton_size and others are left out"
+        wait_until(lambda: any(message in line for line in other.server.child.last_lines), TIMEOUT, "it is logged")
+        assert len([line for line in other.server.child.last_lines if "does not support histograms" in line]) == 1
 
 
 def test_a_server_without_metrics_of_backends_serves(backend: Backend, tmp_path: Path) -> None:

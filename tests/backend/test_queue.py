@@ -1,4 +1,4 @@
-"""Which requests go to a worker together, and what becomes of those that wait; runs in pytest.
+"""The batches that requests are put into, and the requests that wait.
 
 The worker is the test itself, so that it is busy for as long as the test wants. A request is sent when the one before
 it is seen to wait, so their order is known.
@@ -39,7 +39,7 @@ MODELS = (
     replace(ROWS, name="text", inputs=(Tensor("x", bytes, (1,)),)),
 )
 REFUSED = (3, b"seen")
-"""How each batch is answered: what a batch holds is what these tests look at."""
+"""The answer to each batch; these tests check which requests a batch has."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
 
 
 class Busy:
-    """A worker of a model that holds one request, while others gather behind it."""
+    """A worker that holds one request while others wait in the queue."""
 
     def __init__(self, backend: Backend, name: str) -> None:
         self.name = name
@@ -70,7 +70,7 @@ class Busy:
         return queues(self._backend.metrics, self.name)
 
     def send(self, rows: int, columns: int = 1) -> Future[Arrays]:
-        """Send a request and wait until it waits too."""
+        """Send a request and wait until it is queued."""
         self._sent += 1
         answer = self._backend.infer(self.name, self.numbers(rows, columns))
         wait_until(lambda: sum(self.waiting()) == self._sent, TIMEOUT, "the request waits")
@@ -80,11 +80,11 @@ class Busy:
         wait_until(lambda: self.waiting() == waiting, TIMEOUT, f"{waiting}")
 
     def let_go(self) -> None:
-        """Answer the request that is held."""
+        """Answer the held request."""
         self.answer(self._held)
 
     def batch(self) -> list[int]:
-        """Take the next batch and answer it; the rows of its requests."""
+        """Take the next batch and answer it; gives the rows of its requests."""
         return self.answer(self.take())
 
     def take(self) -> ChannelMessage:
@@ -95,7 +95,7 @@ class Busy:
 
 
 def refuse(worker: WorkerEnd, message: ChannelMessage) -> list[int]:
-    """Answer a batch; the rows of its requests."""
+    """Answer a batch; gives the rows of its requests."""
     rows = list(worker.block(message).rows)
     block = wire.response_block([REFUSED] * len(rows), [])
     descriptor = sealed(4096, bytes(block))
@@ -145,7 +145,7 @@ def test_a_model_without_a_batch_axis_gets_one_request_at_a_time(backend: Backen
 
 
 def test_what_does_not_fit_the_next_batch_stays_with_triton(backend: Backend) -> None:
-    """Triton's pending count stays true to within one batch."""
+    """Triton's pending count is correct to within one batch."""
     busy = Busy(backend, "pairs")
     answers = [busy.send(1) for _ in range(6)]
     busy.wait_for(Queues(triton=4, backend=2))
@@ -187,7 +187,7 @@ def test_a_worker_that_comes_takes_what_another_kind_of_request_left(backend: Ba
 
 
 MANY = 1000
-"""More requests than a batch has room for at first."""
+"""More requests than the initial capacity of a batch."""
 
 
 def test_many_requests_that_must_run_alone_and_whose_worker_ends(backend: Backend) -> None:

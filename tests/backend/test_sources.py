@@ -1,4 +1,4 @@
-"""The C sources compile without a warning, by every compiler that is here; runs in pytest."""
+"""The C sources compile without warnings with every installed compiler."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FLAGS = [
 
 
 def compilers() -> list[str]:
-    """Commands of C compilers; ``pip`` where there is none: then the package's own build brings one."""
+    """Commands of C compilers; ``pip`` when there is none: then the package's own build installs one."""
     found = [name for name in ("gcc", "clang", "cc") if shutil.which(name)][:2]
     if importlib.util.find_spec("ziglang"):
         found.append(f"{sys.executable} -m ziglang cc")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.cli.options import HELP
+from pytriton_plugins.cli.commands import COMMANDS
+from pytriton_plugins.cli.options import GROUPS, HELP
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
@@ -21,14 +22,14 @@ from .conftest import Called
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["serv"], "No such command 'serv'; did you mean serve?; see 'pytriton-host --help'"),
-        (["nothing-like-it"], "No such command 'nothing-like-it'; see 'pytriton-host --help'"),
-        (["serve", "--http-prt", "1"], "No such option '--http-prt'; did you mean --http-port?; see"),
-        (["serve", "--prot", "1"], "'--prot'; did you mean --grpc-port, --http-port or --metrics-port?"),
-        (["infer", "--prot", "http"], "No such option '--prot'; did you mean --protocol?; see 'pytriton-host infer"),
-        (["models", "laod", "a"], "No such command 'laod'; did you mean load?; see 'pytriton-host models --help'"),
+        (["serv"], "unknown command serv; did you mean serve?; see 'pytriton-host --help'"),
+        (["nothing-like-it"], "unknown command nothing-like-it; see 'pytriton-host --help'"),
+        (["serve", "--http-prt", "1"], "unknown option --http-prt; did you mean --http-port?; see"),
+        (["serve", "--prot", "1"], "unknown option --prot; did you mean --grpc-port, --http-port or --metrics-port?"),
+        (["infer", "--prot", "http"], "unknown option --prot; did you mean --protocol?; see 'pytriton-host infer"),
+        (["models", "laod", "a"], "unknown command laod; did you mean load?; see 'pytriton-host models --help'"),
         (["serve", "--http-port"], "requires an argument"),
-        (["serve", "--http-port", "x"], "--http-port: 'x' is no port"),
+        (["serve", "--http-port", "x"], "--http-port: invalid port 'x': expected 0 to 65535"),
         (["serve", "-c", "nothing.toml"], "nothing.toml cannot be read"),
         (["list", "extra"], "unexpected extra argument"),
     ],
@@ -50,19 +51,40 @@ def test_without_a_command_the_help(called: Called) -> None:
 def test_help_of_serve_shows_every_option_with_its_variable(called: Called) -> None:
     ran = called("serve", "--help")
     assert ran.code == 0
-    text = re.sub(r"\s+", " ", ran.out)
+    lines = [line.split() for line in ran.out.splitlines()]
     assert set(HELP) == {setting.name for setting in SETTINGS}
     for setting in SETTINGS:
-        assert f"--{setting.option}" in text
-        assert f"[env var: {setting.variable}]" in text
-    assert "--address, --host ADDRESS" in text
-    assert "-c, --config FILE" in text
+        (line,) = [words for words in lines if words[-1:] == [setting.variable]]
+        assert f"--{setting.option}" in [word.rstrip(",") for word in line]
+    assert "--address, --host ADDRESS" in ran.out
+    assert ["-c,", "--config", "FILE", "PYTRITON_HOST_CONFIG"] in lines
+
+
+def test_help_of_serve_has_the_options_in_groups(called: Called) -> None:
+    groups = re.findall(r"^(\w.*):$", called("serve", "--help").out, re.MULTILINE)
+    assert groups == ["Options", *GROUPS]
+
+
+CALLS = [(), *((name,) for name in COMMANDS), *(("models", name) for name in ("list", "load", "unload", "reload"))]
+
+
+@pytest.mark.parametrize("command", CALLS, ids=" ".join)
+def test_help_fits_a_terminal_of_80_columns(
+    called: Called, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """No line is longer, and no summary of a command is cut."""
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = called(*command, "--help")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert [line for line in lines if len(line) > 80 or (line.endswith("...") and line.startswith(" "))] == []
 
 
 def test_help_of_serve_tells_the_defaults_that_hold() -> None:
     told = {s.name: match[1] for s in SETTINGS if (match := re.search(r"Default: ([\w.]+)\.$", HELP[s.name][1]))}
-    assert len(told) == 15
+    assert len(told) == 16
     config = HostConfig()
+    assert (told.pop("shm_total"), config.shm_total) == ("unlimited", None)
     parsed = {s.name: s.parse(told[s.name]) for s in SETTINGS if s.name in told}
     assert parsed == {name: getattr(config, name) for name in told}
 

@@ -78,15 +78,16 @@ def plain(x):
         ("", "[models.Scaled.settings]: __init__ of Scaled needs weights; set it there"),
         (
             "[models.Scaled.settings]\nweights = 'w'\nscael = 2\n",
-            "[models.Scaled.settings]: __init__ of Scaled takes no scael; did you mean scale?",
+            "[models.Scaled.settings]: unknown setting scael of Scaled.__init__; did you mean scale?",
         ),
         (
             "[models.Scaled.settings]\nweights = 'w'\ndepth = 2\n",
-            "[models.Scaled.settings]: __init__ of Scaled takes no depth; it takes weights, scale",
+            "[models.Scaled.settings]: unknown setting depth of Scaled.__init__; known settings: weights, scale",
         ),
         (
             "[models.Scaled.settings]\nweights = 'w'\n[models.plain.settings]\na = 1\n",
-            "[models.plain.settings]: the model is a function, which takes none; remove the table or mark a class",
+            "[models.plain.settings]: the model is a function, which takes no settings; "
+            "remove the table or mark a class",
         ),
     ],
 )
@@ -104,15 +105,15 @@ def test_settings_that_do_not_fit_are_found_before_anything_is_served(
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ((), "ok   drain: delay 0 + time-out 30 + 3 s to end everything, no grace period is named"),
+        ((), "ok   drain: delay 0 + timeout 30 + 3 s to end everything, no grace period is set"),
         (
             ("--drain-delay=5", "--grace-period=30"),
-            "ok   drain: delay 5 + time-out 20 + 3 s to end everything, within a grace period of 30 s",
+            "ok   drain: delay 5 + timeout 20 + 3 s to end everything, within a grace period of 30 s",
         ),
         (
             ("--grace-period=3",),
             "bad  drain: grace-period (3 s) is less than a stop may take: drain-delay 0 + drain-timeout 1 + 3 s to end "
-            "everything = 4 s; raise --grace-period, or lower one of the two",
+            "everything = 4 s; raise --grace-period, or lower drain-delay or drain-timeout",
         ),
     ],
 )
@@ -132,10 +133,10 @@ def test_every_mistake_of_the_configuration_is_told_before_the_start(
     assert (ran.code, ran.out) == (2, "")
     file = f"{tmp_path / 'pytriton-host.toml'}: "
     assert [line.partition("; ")[0] for line in ran.err.splitlines()] == [
-        f"pytriton-host: {file}http_prt is no key of this file",
-        f"pytriton-host: {file}models.a: triton_config has no_such_key, which Triton does not know",
-        "pytriton-host: PYTRITON_HOST_WORKERS: 'many' is no number of workers",
-        "pytriton-host: --drain-timeout: 'soon' is no time",
+        f"pytriton-host: {file}unknown key http_prt",
+        f"pytriton-host: {file}models.a: triton_config: unknown key no_such_key",
+        "pytriton-host: PYTRITON_HOST_WORKERS: invalid number of workers 'many': expected 1 to 1024",
+        "pytriton-host: --drain-timeout: invalid duration 'soon': expected seconds such as 20, or 500ms, 2m",
         "pytriton-host: --server-option http-port: pytriton-host sets this itself",
         "pytriton-host: --server-option grpc-port: pytriton-host sets this itself",
     ]
@@ -148,6 +149,6 @@ def test_a_configuration_that_triton_would_not_take(called: Called, tmp_path: Pa
     (line,) = [line for line in ran.out.splitlines() if line.startswith("bad")]
     assert (ran.code, line) == (
         1,
-        "bad  plugin model.py: model large: triton_config has metric_tag, which Triton does not know; did you mean "
-        "metric_tags?; also: model large: triton_config has runtime = 3; write text",
+        "bad  plugin model.py: model large: triton_config: unknown key metric_tag; did you mean "
+        "metric_tags?; also: model large: triton_config: runtime: invalid value 3: expected text",
     )

@@ -38,7 +38,7 @@ def with_hooks(folder: Path, source: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("source", "verdict"),
     [
-        ("import signal\nwhile True: signal.pause()", "its import takes longer than 5 s and would hold up the start"),
+        ("import signal\nwhile True: signal.pause()", "its import takes longer than 5 s and would delay the start"),
         ("import os\nos._exit(0)", "its import ends the process with exit code 0; fix or uninstall it"),
         ("import ctypes\nctypes.string_at(0)", "its import ends the process with killed by SIGSEGV"),
         ("raise SystemExit(3)", "acme_guard cannot be imported: SystemExit: 3 (line 1)"),
@@ -61,7 +61,7 @@ def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdi
     [
         (("nothing.py",), "nothing.py is not a file"),
         (("--plugin=ad-sub",), "no model plugin named ad-sub; did you mean add-sub?"),
-        (("--no-plugin=add-sub", "--no-plugin=file-type"), "there is nothing to serve"),
+        (("--no-plugin=add-sub", "--no-plugin=file-type"), "no model plugin is installed"),
     ],
 )
 def test_one_mistake_is_one_bad_line(arguments: tuple[str, ...], reason: str) -> None:
@@ -161,7 +161,7 @@ def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
         "ends": "its pytriton_add_commands ends the process with exit code 3; fix or uninstall it",
         "hangs": "its pytriton_add_commands takes longer than 4 s; fix or uninstall it",
         "ours": "pytriton_add_commands adds the command serve, which is pytriton-host's own; fix or uninstall it",
-        "nameless": "pytriton_add_commands adds a command without a name that can be typed (''); fix or uninstall it",
+        "nameless": "pytriton_add_commands adds a command with an invalid name (''); fix or uninstall it",
         "first": "usable",
         "second": "pytriton_add_commands adds same, and so does hook plugin first (acme-first 1.0): neither is used; "
         "fix or uninstall it",

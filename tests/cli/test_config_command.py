@@ -92,29 +92,29 @@ def test_the_table_for_people(called: Called) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[models.a]\nworker = 2\n", "models.a.worker is no key of a model; did you mean workers?"),
-        ("[models.a]\nworkers = 0\n", "models.a.workers: '0' is no number of workers"),
-        ("[models]\na = 1\n", "models.a is no table; write [models.a]"),
+        ("[models.a]\nworker = 2\n", "unknown key models.a.worker; did you mean workers?"),
+        ("[models.a]\nworkers = 0\n", "models.a.workers: invalid number of workers 0: expected 1 to 1024"),
+        ("[models]\na = 1\n", "models.a is not a table; write [models.a]"),
         (
             "[models.a.shm]\ninitial = '9GiB'\n",
             "models.a.shm: max (2048MiB) is less than initial (9216MiB); raise max",
         ),
         (
             "[models.a.shm]\ntotal = 1\n",
-            "models.a.shm.total is no key of shm; the keys are initial, max, growth, on_full, wait, trim_after, lend",
+            "unknown key models.a.shm.total; known keys: initial, max, growth, on_full, wait, trim_after, lend",
         ),
-        ("[plugins]\na = 1\n", "plugins.a is no table; write [plugins.a]"),
-        ('[[environments]]\npath = "x"\n', "an environment has one key; write [[environments]] and python"),
-        ("environments = 1\n", "environments is no list of tables"),
-        ("skip_broken_hooks = 2\n", "skip_broken_hooks: 2 is neither yes nor no"),
-        ('require = ["a b"]\n', "'a b' is no requirement"),
+        ("[plugins]\na = 1\n", "plugins.a is not a table; write [plugins.a]"),
+        ('[[environments]]\npath = "x"\n', "environments: expected one key; write [[environments]] and python"),
+        ("environments = 1\n", "environments is not a list of tables"),
+        ("skip_broken_hooks = 2\n", "skip_broken_hooks: invalid value 2: expected true or false"),
+        ('require = ["a b"]\n', "invalid requirement 'a b'"),
     ],
 )
 def test_mistakes_in_the_file_are_one_line(called: Called, tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "pytriton-host.toml").write_text(text)
     ran = called("config")
     assert ran.code == 2
-    assert said in ran.err.replace("0 is no number", "'0' is no number")
+    assert said in ran.err
     assert len(ran.err.splitlines()) == 1
 
 

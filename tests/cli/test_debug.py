@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install
 
 from .conftest import Called
@@ -205,7 +206,7 @@ def test_an_answer_that_needs_more_shared_memory(called: Called, model: str) -> 
 
 def test_a_model_of_many_tensors(called: Called) -> None:
     """Its declaration is too long for one message of the link."""
-    module, long = Path(__file__).parents[1] / "models" / "wide.py", "x" * 200
+    module, long = MODELS / "wide.py", "x" * 200
     ran = called("debug", f"{module}:wide", f"feature_{long}_0=3", "label=a", "--json")
     assert (ran.code, ran.err) == (0, "")
     assert values(ran.out)[f"result_{long}_0"] == [[6]]
@@ -251,14 +252,14 @@ def test_a_breakpoint_where_an_installed_plugin_is_imported(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["add_sob"], 2, "no installed plugin has a model add_sob; did you mean add_sub?"),
+        (["add_sob"], 2, "unknown model add_sob; did you mean add_sub?"),
         (["add_sub", "--model-version", "7"], 2, "has no model add_sub version 7; it has add_sub version 1"),
-        (["add-sub"], 2, "no installed plugin has a model add-sub; did you mean add_sub?"),
+        (["add-sub"], 2, "unknown model add-sub; did you mean add_sub?"),
         (["model.py", "x=1"], 2, "model.py has several models: Scaled, fails, large, sleeps, stops, stream, waits; "),
-        (["model.py:waits"], 2, "model waits also needs x=VALUE"),
-        (["model.py:waits", "x=@-"], 2, "@-: standard input belongs to pdb; write a file's name"),
+        (["model.py:waits"], 2, "model waits: missing input; add x=VALUE"),
+        (["model.py:waits", "x=@-"], 2, "@-: standard input is in use by pdb; write the name of a file"),
         (["model.py:waits", "--model-version", "2"], 2, "model.py:waits has no version 2; it has waits version 1"),
-        (["model.py:waits", "1,2"], 2, "'1,2' is not NAME=VALUE"),
+        (["model.py:waits", "1,2"], 2, "invalid input '1,2': expected NAME=VALUE"),
         (["nowhere.py"], 2, "nowhere.py is not a file"),
         (["broken.py"], 1, "import: "),
         (["model.py:waits", "x=1", "--profile", "."], 2, "--profile"),
@@ -283,4 +284,4 @@ def test_a_worker_that_ends_is_told(called: Called, tmp_path: Path) -> None:
 def test_help_teaches(called: Called) -> None:
     text = called("debug", "--help").out
     assert "pytriton-host debug add_sub a=1,2,3 b=4,5,6" in text
-    assert "c    go on" in text
+    assert "c    continue" in text

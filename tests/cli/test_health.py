@@ -19,11 +19,11 @@ from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.sandbox.leftovers import freeze
 
-MODELS = Path(__file__).parents[1] / "models"
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 CHECKS = ("live", "ready", "startup")
 HOOK = """

@@ -12,7 +12,7 @@ from tests.support.sandbox.fake_distributions import install
 from .conftest import Called
 
 ROOT = Path(__file__).parents[2]
-ADD_SUB = str(ROOT / "plugins/add-sub")
+ADD_SUB = str(ROOT / "examples/add-sub")
 PROJECT = '[project]\nname = "acme-add"\nversion = "1.2"\ndependencies = ["numpy", "acme-nowhere"]\n'
 
 
@@ -56,8 +56,8 @@ def test_a_folder_with_the_configuration_of_serve(called: Called, tmp_path: Path
     assert "\nEXPOSE 9000 8001 8002\n" in text
     assert "\nCOPY pytriton-host.toml ./\n" in text
     assert ran.err.splitlines() == [
-        "pytriton-host: warning: acme-nowhere is not installed here: the image takes the version that pip finds",
-        f"pytriton-host: warning: {tmp_path}/pytriton-host.toml sets run_dir, a place that the image may not have",
+        "pytriton-host: warning: acme-nowhere is not installed here: the image gets the version that pip finds",
+        f"pytriton-host: warning: {tmp_path}/pytriton-host.toml: run_dir is a path that the image may not have",
     ]
     assert ran.out.splitlines()[-2:] == [
         "Next: podman build --format docker -t acme-add image",
@@ -105,7 +105,7 @@ def test_a_plugin_with_the_name_of_an_installed_distribution(
     install(folder, "acme-arrays", {"pytriton_plugins.models": {"numpy": "acme_arrays"}}, acme_arrays="")
     ran = called("image", "--install", "numpy")
     assert ran.code == 0
-    line = "--install numpy: takes the distribution of that name; the plugin numpy is in acme-arrays"
+    line = "--install numpy: installs the distribution of that name; the plugin numpy is in acme-arrays"
     assert f"pytriton-host: warning: {line}" in ran.err.splitlines()
 
 
@@ -115,7 +115,7 @@ def test_force_replaces(called: Called, tmp_path: Path) -> None:
     assert called("image", "--install", "./add").code == 0
     ran = called("image", "--install", "./add")
     assert ran.code == 2
-    assert "image is not empty; choose another with --output, or replace what was written by --force" in ran.err
+    assert "image is not empty; choose another with --output, or replace its files with --force" in ran.err
     assert called("image", "--install", "./add", "--force", "-c", "other.toml").code == 0
     assert (tmp_path / "image/pytriton-host.toml").read_text() == "workers = 2\n"
 
@@ -130,8 +130,8 @@ def test_force_replaces(called: Called, tmp_path: Path) -> None:
         (["--install", "./nowhere"], "--install './nowhere': not a requirement, and not a path that exists"),
         (["--install", "add-sub"], "add-sub is a plugin, not a distribution; write pytriton-plugins-add-sub"),
         (["--install", "./add", "Add_Sub[x]>=1"], "write pytriton-plugins-add-sub[x]>=1"),
-        (["--install", "./add", "--server", "x"], "--server 'x' is no server"),
-        (["--install", "./add", "--base", "a b"], "--base 'a b' is no image"),
+        (["--install", "./add", "--server", "x"], "--server: invalid server 'x'"),
+        (["--install", "./add", "--base", "a b"], "--base: invalid image 'a b'"),
         (["--install", "./add", "-c", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],
 )

@@ -47,7 +47,7 @@ def test_standard_input(called: Called, echo_url: str, tmp_path: Path, monkeypat
 def test_text_from_the_server_cannot_style_or_move(called: Called, echo_url: str) -> None:
     ran = called("infer", "echo", "text=[red]a\x1b[2J", "--url", echo_url)
     assert ran.code == 2
-    assert "is no JSON" in ran.err
+    assert "invalid JSON" in ran.err
     ran = called("infer", "echo", 'text=["[red]a\\u001b[2J"]', "--url", echo_url)
     assert r"[red]a\x1b[2J" in ran.out
 
@@ -61,7 +61,7 @@ def test_waiting_for_a_server_that_is_not_ready_yet(called: Called) -> None:
         ran = called("infer", "echo", 'text=["a"]', "--url", url, "--wait", "0.3")
         assert ran.code == 1
         assert ran.err.strip() == (
-            f"pytriton-host: the server at {url} (gRPC) is not ready after 0.3 s: it answers that it is not"
+            f"pytriton-host: the server at {url} (gRPC) is not ready after 0.3 s: it reports that it is not ready"
         )
         # Without waiting nobody asks whether it is.
         assert called("infer", "echo", 'text=["a"]', "--url", url).code == 0
@@ -83,21 +83,21 @@ def test_waiting_for_a_server_that_is_not_there(called: Called, protocol: str) -
     ("arguments", "code", "expected"),
     [
         (["nothing", "a=1"], 1, r"answers: unknown model \x1b[31m'nothing' is not found"),
-        (["echo", "txt=1"], 2, "model echo has no input txt; did you mean text?; its inputs are numbers (FP32 [-1]"),
-        (["echo", "numbers=1"], 2, "model echo also needs text=VALUE; its inputs are"),
-        (["echo", "text=a", "numbers=1,x"], 2, "input numbers: 'x' is no number"),
+        (["echo", "txt=1"], 2, "model echo: unknown input txt; did you mean text?; its inputs are numbers (FP32 [-1]"),
+        (["echo", "numbers=1"], 2, "model echo: missing input; add text=VALUE; its inputs are"),
+        (["echo", "text=a", "numbers=1,x"], 2, "input numbers: invalid number 'x'"),
         (["echo", "text=a", "numbers=[[1],[2,3]]"], 2, "input numbers: its lists differ in length or depth"),
-        (["echo", "text=a", "grid=1,2,3"], 2, "input grid: its shape is [3], the model takes [2, 3]"),
-        (["echo", 'text=["a", "b"]'], 2, 'the model takes [1]; 2 rows are written [["a"], ["b"]]'),
-        (["echo", "text=a", "grid=[1,2,3,4,5,6,7,8,9,10,11,12]"], 2, "2 rows are written [[[1, 2, 3], [4, 5, 6]], [["),
-        (["echo", f"text={['a' * 40] * 9}".replace("'", '"')], 2, "; 9 rows are written with brackets around each"),
-        (["echo", 'text=["a","b","c","d"]'], 2, '; 4 rows are written [["a"], ["b"], ["c"], …]'),
-        (["echo", "text=a", "grid=1,2,3,4,5,256"], 2, "input grid: 256 is outside of UINT8: 0 to 255"),
+        (["echo", "text=a", "grid=1,2,3"], 2, "input grid: invalid shape [3]: expected [2, 3]"),
+        (["echo", 'text=["a", "b"]'], 2, 'expected [1]; for 2 rows write [["a"], ["b"]]'),
+        (["echo", "text=a", "grid=[1,2,3,4,5,6,7,8,9,10,11,12]"], 2, "for 2 rows write [[[1, 2, 3], [4, 5, 6]], [["),
+        (["echo", f"text={['a' * 40] * 9}".replace("'", '"')], 2, "; for 9 rows write brackets around each row"),
+        (["echo", 'text=["a","b","c","d"]'], 2, '; for 4 rows write [["a"], ["b"], ["c"], …]'),
+        (["echo", "text=a", "grid=1,2,3,4,5,256"], 2, "input grid: invalid value 256: expected 0 to 255 for UINT8"),
         (["echo", "text=a", "numbers=[[1],[2]]"], 2, "differ in their number of rows (text 1, numbers 2)"),
-        (["echo", "text=@nothing"], 2, "input text: the file 'nothing' cannot be read: No such file"),
-        (["echo", "text"], 2, "'text' is not NAME=VALUE"),
+        (["echo", "text=@nothing"], 2, "input text: file 'nothing' cannot be read: No such file"),
+        (["echo", "text"], 2, "invalid input 'text': expected NAME=VALUE"),
         (["echo", "text=a", "text=b"], 2, "input text is given twice"),
-        (["echo", "text=a", "--model-version", "new"], 2, "--model-version: 'new' is no version"),
+        (["echo", "text=a", "--model-version", "new"], 2, "--model-version: invalid version 'new'"),
         ([], 2, "Missing argument 'MODEL'"),
     ],
 )
@@ -132,4 +132,4 @@ def test_the_wrong_protocol(called: Called, echo_url: str) -> None:
 def test_an_address_that_cannot_be(called: Called) -> None:
     ran = called("infer", "echo", "text=a", "--url", "https://localhost:1")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
-    assert "https:// cannot be used; write HOST:PORT" in ran.err
+    assert "unknown scheme https://; write HOST:PORT" in ran.err

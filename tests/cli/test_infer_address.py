@@ -44,7 +44,7 @@ def parts(text):
         ("[::1]", None, Address("grpc", "[::1]:8001")),
         ("[fd00::2]:9", None, Address("grpc", "[fd00::2]:9")),
         ("http://[::1]:9", None, Address("http", "[::1]:9", "write --url grpc://HOST:PORT")),
-        ("h", Given("http", "--protocol"), Address("http", "h:8000", "leave out --protocol http")),
+        ("h", Given("http", "--protocol"), Address("http", "h:8000", "remove --protocol http")),
         ("h", Given("http", "VARIABLE", typed=False), Address("http", "h:8000", "unset VARIABLE")),
         ("grpc://h", Given("http", "VARIABLE", typed=False), Address("grpc", "h:8001")),
         ("http://h", Given("http", "--protocol"), Address("http", "h:8000", "write --url grpc://HOST:PORT")),
@@ -55,9 +55,9 @@ def test_the_url_chooses_the_protocol(url: str, protocol: Given | None, address:
 
 
 def test_what_contradicts_itself() -> None:
-    with pytest.raises(ConfigError, match=r"^URL begins with grpc:// and --protocol is http; leave one of them out$"):
+    with pytest.raises(ConfigError, match=r"^URL starts with grpc:// and --protocol is http; remove one of them$"):
         Locator(Given("grpc://h", "URL", typed=False), Given("http", "--protocol"))
-    with pytest.raises(ConfigError, match=r"^--url names a server, and --run-dir or --pid a running host; leave one"):
+    with pytest.raises(ConfigError, match=r"^--url names a server, and --run-dir or --pid a running host; remove one"):
         Locator(Given("h", "--url"), None, run_dir="/run")
 
 
@@ -104,9 +104,7 @@ def test_its_models_are_told(infer: Called, host: RunningHost) -> None:
 
 def test_several_rows_are_shown_as_they_are_written(infer: Called, host: RunningHost) -> None:
     ran = infer("shout", 'text=["a", "bé"]')
-    assert ran.err == (
-        'pytriton-host: input text: its shape is [2], the model takes [1]; 2 rows are written [["a"], ["bé"]]\n'
-    )
+    assert ran.err == ('pytriton-host: input text: invalid shape [2]: expected [1]; for 2 rows write [["a"], ["bé"]]\n')
     assert infer("shout", 'text=[["a"], ["bé"]]').code == 0
 
 
@@ -119,7 +117,7 @@ def test_a_protocol_that_cannot_stream_says_what_chose_it(
     ran = infer("parts", "text=a", "--url", f"http://{host.http}")
     assert ran.err == said.format("write --url grpc://HOST:PORT")
     ran = infer("parts", "text=a", "--protocol", "http")
-    assert ran.err == said.format("leave out --protocol http")
+    assert ran.err == said.format("remove --protocol http")
     monkeypatch.setenv("PYTRITON_HOST_PROTOCOL", "http")
     assert infer("parts", "text=a").err == said.format("unset PYTRITON_HOST_PROTOCOL")
     assert infer("parts", "text=a", "--url", f"grpc://{host.grpc}").code == 0

@@ -298,7 +298,7 @@ def test_places_of_this_machine_are_left_out(called: Called) -> None:
     ran = called("manifests", *ADD_SUB, "--run-dir=/srv/here")
     assert ran.code == 0
     assert "/srv/here" not in ran.out
-    assert "--run-dir means a place on this machine, so it is left out" in ran.err
+    assert "--run-dir is local to this machine; it is left out" in ran.err
 
 
 def test_a_secret_is_not_written(called: Called) -> None:
@@ -389,4 +389,4 @@ def test_an_optional_plugin_may_be_broken(called: Called, installed: Path) -> No
     assert "no weights" in ran.err
     ran = called("manifests", *ADD_SUB, "--plugin", "acme-broken", "--optional", "acme-broken")
     assert ran.code == 0
-    assert "warning: plugin acme-broken (acme-broken 1.0) is optional, and its models are not counted: " in ran.err
+    assert "warning: plugin acme-broken (acme-broken 1.0): it is optional, its models are left out: " in ran.err

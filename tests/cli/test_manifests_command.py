@@ -27,8 +27,8 @@ def test_a_folder_gets_a_file_for_each(called: Called, tmp_path: Path) -> None:
         "service-grpc.yaml",
         "service.yaml",
     ]
-    (line,) = [line for line in ran.out.splitlines() if "together" in line]
-    assert line.split()[:2] == ["together", "2112Mi"]
+    (line,) = [line for line in ran.out.splitlines() if "total" in line.split()[:1]]
+    assert line.split()[:2] == ["total", "2112Mi"]
     assert ran.out.splitlines()[-1] == "Next: kubectl apply -f out"
     ran = called("manifests", *ADD_SUB, "-o", "a chart", "--format", "helm")
     assert ran.out.splitlines()[-1] == "Next: helm upgrade --install models './a chart'"
@@ -48,35 +48,43 @@ def test_json(called: Called) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
-        (["--plugin", "add-sub"], 2, "--image is missing: the image that the cluster is to run"),
-        ([*ADD_SUB, "--format", "helm"], 2, "a chart is several files: name a folder with -o"),
-        ([*ADD_SUB, "--name", "Acme"], 2, "--name Acme: write lower-case letters, digits and -"),
+        (["--plugin", "add-sub"], 2, "--image is missing; name the image to run"),
+        ([*ADD_SUB, "--format", "helm"], 2, "--format helm writes several files; name a folder with -o"),
+        (
+            [*ADD_SUB, "--name", "Acme"],
+            2,
+            "--name: invalid name Acme: expected at most 48 lower-case letters",
+        ),
         (
             [*ADD_SUB, "--set", "replica=3"],
             2,
-            "there is no such value; did you mean replicas?; --values shows them all",
+            "did you mean replicas?; --values shows all values",
         ),
-        ([*ADD_SUB, "--set", "replicas"], 2, "--set replicas: write NAME=VALUE"),
-        ([*ADD_SUB, "--set", "replicas=two"], 2, "--set replicas=two: write a whole number"),
-        ([*ADD_SUB, "--set", "replicas=-1"], 2, "--set replicas=-1: write 0 or more"),
-        ([*ADD_SUB, "--set", "replicas=true"], 2, "--set replicas=true: write a whole number"),
-        ([*ADD_SUB, "--set", "env={a: b}"], 2, "--set env={a: b}: write a list, such as"),
-        ([*ADD_SUB, "--set", "env=[}"], 2, "--set env: no YAML: "),
-        ([*ADD_SUB, "--set", "sharedMemory.total=lots"], 2, "write for example 1024Mi"),
-        ([*ADD_SUB, "--set", "sharedMemory.total=1K"], 2, "write for example 1024Mi"),
-        ([*ADD_SUB, "--set", "sharedMemory.total=1Mi"], 2, "is less than what the models begin with (16Mi)"),
+        ([*ADD_SUB, "--set", "replicas"], 2, "--set: invalid setting replicas: expected NAME=VALUE"),
+        ([*ADD_SUB, "--set", "replicas=two"], 2, "--set replicas=two: expected a whole number"),
+        ([*ADD_SUB, "--set", "replicas=-1"], 2, "--set replicas=-1: expected 0 or more"),
+        ([*ADD_SUB, "--set", "replicas=true"], 2, "--set replicas=true: expected a whole number"),
+        ([*ADD_SUB, "--set", "env={a: b}"], 2, "--set env={a: b}: expected a list, such as"),
+        ([*ADD_SUB, "--set", "env=[}"], 2, "--set env: invalid YAML: "),
+        ([*ADD_SUB, "--set", "sharedMemory.total=lots"], 2, "expected for example 1024Mi"),
+        ([*ADD_SUB, "--set", "sharedMemory.total=1K"], 2, "expected for example 1024Mi"),
+        ([*ADD_SUB, "--set", "sharedMemory.total=1Mi"], 2, "is less than the models need at the start (16Mi)"),
         (
             [*ADD_SUB, "--set", "autoscaling.minReplicas=9"],
             2,
             "(9) is more than autoscaling.maxReplicas (6)",
         ),
-        ([*ADD_SUB, "--set", "startupSeconds=1"], 2, "--set startupSeconds=1: write 2 or more"),
-        ([*ADD_SUB, "--format", "kserve", "--set", "podMonitor.enabled=false"], 2, "there is no such value"),
-        ([*ADD_SUB, "--format", "kserve", "--set", "autoscaling.metric=cpu"], 2, "there is no such value"),
-        ([*ADD_SUB, "--set", "autoscaling.metric=gpu"], 2, "write cpu or requests"),
-        ([*ADD_SUB, "--set", "image.pullPolicy=Often"], 2, "write Always or IfNotPresent or Never"),
-        ([*ADD_SUB, "--model-memory", "add_sub=much"], 2, "--model-memory add_sub=much: 'much' is no size"),
-        ([*ADD_SUB, "--model-memory", "add_sob=1GiB"], 2, "there is no such model; did you mean add_sub?"),
+        ([*ADD_SUB, "--set", "startupSeconds=1"], 2, "--set startupSeconds=1: expected 2 or more"),
+        ([*ADD_SUB, "--format", "kserve", "--set", "podMonitor.enabled=false"], 2, "--set: unknown value"),
+        ([*ADD_SUB, "--format", "kserve", "--set", "autoscaling.metric=cpu"], 2, "--set: unknown value"),
+        ([*ADD_SUB, "--set", "autoscaling.metric=gpu"], 2, "expected cpu or requests"),
+        ([*ADD_SUB, "--set", "image.pullPolicy=Often"], 2, "expected Always or IfNotPresent or Never"),
+        (
+            [*ADD_SUB, "--model-memory", "add_sub=much"],
+            2,
+            "--model-memory add_sub=much: invalid size 'much'",
+        ),
+        ([*ADD_SUB, "--model-memory", "add_sob=1GiB"], 2, "unknown model add_sob; did you mean add_sub?"),
         (["--image", "a:1", "--plugin", "nothing"], 2, "nothing"),
     ],
 )

@@ -14,10 +14,10 @@ import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.traffic.clients import Crowd, Gate
 
-MODELS = Path(__file__).parents[1] / "models"
 MIB = 1 << 20
 
 

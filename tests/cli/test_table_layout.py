@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 from rich.cells import cell_len
 
-from pytriton_plugins.cli.table_layout import one_line_each, within, wrapped
+from pytriton_plugins.cli.output.table_layout import one_line_each, within, wrapped
 
 LONG = "it has no live worker: its import failed with OSError: no weights in /srv/models/resnet/weights; mount them"
 HEADINGS = ("model", "version", "state", "required", "workers", "restarts", "MiB", "requests")
@@ -49,6 +49,14 @@ def test_a_long_text_is_cut_and_stands_whole_below() -> None:
     ]
 
 
+def test_the_ellipsis_takes_the_place_of_words() -> None:
+    assert text(("model", "state"), [("a", LONG)], 30).splitlines()[2:5] == [
+        "a      it has no live worker:",
+        "       its import failed with",
+        "       OSError: no weights …",
+    ]
+
+
 def test_what_does_not_fit_side_by_side_stands_one_below_the_other() -> None:
     assert text(HEADINGS, ROWS, 60).splitlines() == [
         "model resnet-classifier",
@@ -77,7 +85,22 @@ def test_into_a_file_each_row_is_one_line_and_a_long_one_moves_no_other() -> Non
 def test_a_name_is_never_cut() -> None:
     name = "a-very-long-name-of-a-plugin-that-nobody-would-type-twice"
     rows = [(name, "models"), ("short", "hooks")]
-    assert name in text(("plugin", "provides"), rows, 30).split()
+    assert text(("plugin", "provides"), rows, 30).splitlines() == [
+        "plugin",
+        name,
+        "  provides models",
+        "plugin short",
+        "  provides hooks",
+    ]
+
+
+def test_more_than_a_few_long_texts_are_not_cut() -> None:
+    """Two are, or those of one row in four; else rows stand one below the other."""
+    long, short = [(name, LONG) for name in "abc"], [(f"m{number}", "ready") for number in range(9)]
+    assert text(("model", "state"), long[:2], 40).startswith("model  state\n")
+    assert text(("model", "state"), long, 40).startswith("model a\n  state it has no live worker")
+    assert text(("model", "state"), [*long, *short[:8]], 40).startswith("model a\n")
+    assert text(("model", "state"), [*long, *short], 40).startswith("model  state\n")
 
 
 def test_wide_characters_take_two_columns() -> None:
@@ -94,7 +117,7 @@ def test_no_rows() -> None:
 def test_on_a_terminal_of_60_columns() -> None:
     """The width is the terminal's, and what is no table is broken between words too."""
     code = (
-        "from rich.text import Text\nfrom pytriton_plugins.cli.tables import make_table, print_all\n"
+        "from rich.text import Text\nfrom pytriton_plugins.cli.output.tables import make_table, print_all\n"
         f"print_all([Text('not ready: {LONG}', 'red'), make_table({HEADINGS!r}, {ROWS!r})])"
     )
     leader, follower = pty.openpty()

@@ -13,9 +13,9 @@ import pytest
 from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.backend.server import found_server
+from tests.support.paths import MODELS
 from tests.support.sandbox.terminal import FIRST_SCREEN, HIDE_CURSOR, SECOND_SCREEN, Terminal, on_terminal
 
-MODELS = Path(__file__).parents[1] / "models"
 ANY_PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
 COLOUR = re.compile(rb"\x1b\[[\d;]*3\d[\d;]*m")
 PLAIN = {"NO_COLOR": "1"}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.cluster.replicas import DRAIN_DELAY, Replica
 from tests.support.measure import figures
+from tests.support.paths import MODELS
 from tests.support.sandbox.namespaces import Network, network
 
 os.environ["PYTRITON_TEST_PATIENCE"] = "1"  # here how long it takes is what is shown
 
-MODELS = Path(__file__).parents[1] / "models" / "replica.py"
+REPLICA = MODELS / "replica.py"
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def net() -> Iterator[Network]:
 @pytest.fixture(scope="session")
 def replicas(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Replica]]:
     folder = tmp_path_factory.mktemp("replicas")
-    options = [str(MODELS), f"--drain-delay={DRAIN_DELAY}"]
+    options = [str(REPLICA), f"--drain-delay={DRAIN_DELAY}"]
     made = [Replica(net, number, options, folder) for number in range(1, len(net.members) + 1)]
     yield made
     for replica in made:

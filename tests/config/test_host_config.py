@@ -7,8 +7,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from pytriton_plugins.config.host_config import HostConfig, load_config, unknown_variables
-from pytriton_plugins.config.settings import MIB, SETTINGS
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.loading import load_config, unknown_variables
+from pytriton_plugins.config.readers import MIB
+from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.values import Drain
 
@@ -129,19 +131,19 @@ def test_a_pyproject_without_our_table_is_no_file_of_ours(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("http_prt = 1", "http_prt is no key of this file; did you mean http_port?"),
-        ("http-port = 1", "http-port is no key of this file; write http_port"),
-        ("shm_max = '1GiB'", r"shm_max is no key of this file; write max under \[shm\]"),
-        ("zzz = 1", "zzz is no key of this file; the keys are address"),
-        ("[shm]\nmaximum = 1", r"shm.maximum is no key of this file; did you mean shm.max\?"),
-        ("shm = 3", r"shm is no table; write \[shm\]"),
-        ('plugins = "acme"', r'plugins is no list; write plugins = \["acme"\], or tables \[plugins\.NAME\]'),
-        ("http_port = true", "http_port: True is no port"),
-        ("http_port = -1", "http_port: -1 is no port"),
-        ("log_level = 1", "log_level: 1 is no text"),
-        ("optional = 'a'", "optional: 'a' is no list; write it in brackets"),
-        ("workers = 0", "workers: 0 is no number of workers; write a whole number from 1"),
-        ("http_port = ", "is no valid TOML"),
+        ("http_prt = 1", "unknown key http_prt; did you mean http_port?"),
+        ("http-port = 1", "unknown key http-port; write http_port"),
+        ("shm_max = '1GiB'", r"unknown key shm_max; write max under \[shm\]"),
+        ("zzz = 1", "unknown key zzz; known keys: address"),
+        ("[shm]\nmaximum = 1", r"unknown key shm.maximum; did you mean shm.max\?"),
+        ("shm = 3", r"shm is not a table; write \[shm\]"),
+        ('plugins = "acme"', r'plugins is not a list; write plugins = \["acme"\], or tables \[plugins\.NAME\]'),
+        ("http_port = true", "http_port: invalid port True: expected 0 to 65535"),
+        ("http_port = -1", "http_port: invalid port -1: expected 0 to 65535"),
+        ("log_level = 1", "log_level: invalid value 1: expected text in quotes"),
+        ("optional = 'a'", "optional: invalid value 'a': expected a list in brackets"),
+        ("workers = 0", "workers: invalid number of workers 0: expected 1 to 1024"),
+        ("http_port = ", "invalid TOML"),
     ],
 )
 def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: str, expected: str) -> None:
@@ -153,26 +155,34 @@ def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: s
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("http_port", "70000", "--http-port: '70000' is no port; write a whole number from 0"),
-        ("http_port", "٣", "--http-port: '٣' is no port"),
-        ("address", "", "--address: '' is no address"),
-        ("shm_initial", "16 bananas", "--shm-initial: '16 bananas' is no size; write for example 16MiB"),
-        ("shm_growth", "0.5", "--shm-growth: '0.5' is no growth; write a number from 1 to 100"),
-        ("shm_on_full", "panic", "--shm-on-full: 'panic' is no answer to full memory; write one of reject, wait"),
-        ("shm_initial", "12", "--shm-initial: '12' is less than one page"),
+        ("http_port", "70000", "--http-port: invalid port '70000': expected 0 to 65535"),
+        ("http_port", "٣", "--http-port: invalid port '٣': expected 0 to 65535"),
+        ("address", "", "--address: invalid address '': expected a host name or an IP address"),
+        (
+            "shm_initial",
+            "16 bananas",
+            "--shm-initial: invalid size '16 bananas': expected a number of bytes",
+        ),
+        ("shm_growth", "0.5", "--shm-growth: invalid growth '0.5': expected a number from 1 to 100"),
+        ("shm_on_full", "panic", "--shm-on-full: invalid action 'panic': expected one of reject, wait"),
+        ("shm_initial", "12", "--shm-initial: invalid size '12': expected at least one page (4KiB)"),
         (
             "start_parallelism",
             "0",
-            "--start-parallelism: '0' is not a number of starts; write a whole number from 1 to 1024",
+            "--start-parallelism: invalid number of starts '0': expected 1 to 1024",
         ),
-        ("import_timeout", "-1", "--import-timeout: '-1' is no time; write seconds such as 20"),
-        ("import_timeout", "nan", "--import-timeout: 'nan' is no time"),
-        ("log_level", "loud", "--log-level: 'loud' is no log level; write one of debug, info, warning, error"),
-        ("allow", ("inference",), "--allow: 'inference' is no closed category; write one of shared-memory"),
-        ("server_options", ("verbose",), "--server-option: 'verbose' is not NAME=VALUE"),
+        ("import_timeout", "-1", "--import-timeout: invalid duration '-1': expected seconds such as 20, or 500ms, 2m"),
+        (
+            "import_timeout",
+            "nan",
+            "--import-timeout: invalid duration 'nan': expected seconds such as 20, or 500ms, 2m",
+        ),
+        ("log_level", "loud", "--log-level: invalid log level 'loud': expected one of debug, info, warning, error"),
+        ("allow", ("inference",), "--allow: invalid category 'inference': expected one of shared-memory"),
+        ("server_options", ("verbose",), "--server-option: invalid option 'verbose': expected NAME=VALUE"),
         ("tritonserver", "", "--tritonserver: the path is empty"),
-        ("forward_prefix", "too-short-", "--forward-prefix: not a prefix for forwarded headers: write a secret of 16"),
-        ("forward_prefix", "with space and more", "--forward-prefix: not a prefix for forwarded headers"),
+        ("forward_prefix", "too-short-", "--forward-prefix: invalid prefix: expected 16 to 64 letters, digits and -"),
+        ("forward_prefix", "with space and more", "--forward-prefix: invalid prefix: expected 16 to 64 letters"),
     ],
 )
 def test_a_mistake_in_a_flag_names_flag_and_remedy(tmp_path: Path, name: str, value: object, expected: str) -> None:
@@ -182,12 +192,12 @@ def test_a_mistake_in_a_flag_names_flag_and_remedy(tmp_path: Path, name: str, va
 
 
 def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^PYTRITON_HOST_WORKERS: 'many' is no number of workers"):
+    with pytest.raises(ConfigError, match=r"^PYTRITON_HOST_WORKERS: invalid number of workers 'many'"):
         load(tmp_path, environ={"PYTRITON_HOST_WORKERS": "many"})
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nothing.toml cannot be read: No such file or directory; name another"):
+    with pytest.raises(ConfigError, match=r"nothing.toml cannot be read: No such file or directory; choose another"):
         load(tmp_path, {"config": "nothing.toml"})
 
 
@@ -198,7 +208,7 @@ def test_settings_that_do_not_go_together(tmp_path: Path) -> None:
         load(tmp_path, {"shm_total": "8MiB"})
     with pytest.raises(ConfigError, match=r"shm-max \(8MiB\) is less than shm-initial \(16MiB\)"):
         load(tmp_path, {"shm_max": "8MiB"})
-    with pytest.raises(ConfigError, match="forward_prefix: no header is forwarded; name headers with --forward-header"):
+    with pytest.raises(ConfigError, match="forward_prefix: no header is forwarded; add --forward-header NAME"):
         load(tmp_path, {"forward_prefix": "proven-0123456789-"})
     assert load(tmp_path, {"http_port": "0", "grpc_port": "0", "metrics_port": "0"}).http_port == 0
 
@@ -215,7 +225,7 @@ def test_unknown_variables_are_named_and_those_of_kubernetes_are_not() -> None:
         "PATH": "/bin",
     }
     assert unknown_variables(environ) == [
-        "the variable PYTRITON_HOST_HTTPPORT is no option and is ignored; did you mean PYTRITON_HOST_HTTP_PORT?"
+        "unknown variable PYTRITON_HOST_HTTPPORT is ignored; did you mean PYTRITON_HOST_HTTP_PORT?"
     ]
 
 
@@ -267,24 +277,24 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         load(tmp_path, flags, environ, MANY)
     file = f"{tmp_path / 'pytriton-host.toml'}: "
     assert [problem.removeprefix(file).partition("; ")[0] for problem in caught.value.problems] == [
-        "http_prt is no key of this file",
-        "shm is no table",
-        "models.resnet.worker is no key of a model",
-        "models.resnet.timeout: 'long' is no time",
-        "models.resnet.shm.initial: 'x' is no size",
-        "models.resnet.shm.maximum is no key of shm",
+        "unknown key http_prt",
+        "shm is not a table",
+        "unknown key models.resnet.worker",
+        "models.resnet.timeout: invalid duration 'long': expected seconds such as 20, or 500ms, 2m",
+        "models.resnet.shm.initial: invalid size 'x': expected a number of bytes, or text such as 16MiB or 2GiB",
+        "unknown key models.resnet.shm.maximum",
         "models.resnet: triton_config has 'name', which the daemon writes itself",
-        "models.resnet: triton_config has dynamic_batchin, which Triton does not know",
-        "models.resnet: triton_config has response_cache.enable = 1",
-        "plugins.guard is no table",
-        "an environment has one key",
-        "--grpc-port: 'x' is no port",
-        "workers: 0 is no number of workers",
-        "PYTRITON_HOST_LOAD_TIMEOUT: 'x' is no time",
-        "--drain-timeout: 'soon' is no time",
-        "allow: 'inference' is no closed category",
-        "allow: 'nothing' is no closed category",
-        "--log-level: 'loud' is no log level",
+        "models.resnet: triton_config: unknown key dynamic_batchin",
+        "models.resnet: triton_config: response_cache.enable: invalid value 1: expected true or false",
+        "plugins.guard is not a table",
+        "environments: expected one key",
+        "--grpc-port: invalid port 'x': expected 0 to 65535",
+        "workers: invalid number of workers 0: expected 1 to 1024",
+        "PYTRITON_HOST_LOAD_TIMEOUT: invalid duration 'x': expected seconds such as 20, or 500ms, 2m",
+        "--drain-timeout: invalid duration 'soon': expected seconds such as 20, or 500ms, 2m",
+        "allow: invalid category 'inference': expected one of shared-memory, model-repository, trace, logging",
+        "allow: invalid category 'nothing': expected one of shared-memory, model-repository, trace, logging",
+        "--log-level: invalid log level 'loud': expected one of debug, info, warning, error",
         "shm-total (8MiB) is less than shm-initial (16MiB)",
     ]
 

@@ -13,63 +13,67 @@ from pytriton_plugins.config.triton_schema import schema_problems
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({"no_such_key": 3}, "no_such_key, which Triton does not know; see docs/model-configuration.md"),
-        ({"dynamic_batchin": {}}, "dynamic_batchin, which Triton does not know; did you mean dynamic_batching?"),
+        ({"no_such_key": 3}, "unknown key no_such_key; see docs/reference/model-configuration.md"),
+        ({"dynamic_batchin": {}}, "unknown key dynamic_batchin; did you mean dynamic_batching?"),
         (
             {"max_queue_delay_microseconds": 4},
-            "max_queue_delay_microseconds, which Triton does not know; write "
-            "dynamic_batching.max_queue_delay_microseconds",
+            "unknown key max_queue_delay_microseconds; write dynamic_batching.max_queue_delay_microseconds",
         ),
         (
             {"dynamic_batching": {"maxQueueDelayMicroseconds": 4}},
-            "dynamic_batching.maxQueueDelayMicroseconds, which Triton does not know; did you mean "
-            "max_queue_delay_microseconds?",
+            "unknown key dynamic_batching.maxQueueDelayMicroseconds; did you mean max_queue_delay_microseconds?",
         ),
-        ({"response_cache": {"on": 1}}, "response_cache.on, which Triton does not know; the keys are enable"),
-        ({"response_cache": {"enable": "yes"}}, "response_cache.enable = 'yes'; write true or false"),
-        ({"response_cache": True}, "response_cache = True; write a table with enable"),
-        ({"metric_tags": {"team": 1}}, "metric_tags.team = 1; write text"),
-        ({"metric_tags": ["team"]}, "metric_tags = ['team']; write a table"),
-        ({"parameters": {"a": "x"}}, "parameters.a = 'x'; write a table with string_value"),
+        ({"response_cache": {"on": 1}}, "unknown key response_cache.on; known keys: enable"),
+        ({"response_cache": {"enable": "yes"}}, "response_cache.enable: invalid value 'yes': expected true or false"),
+        ({"response_cache": True}, "response_cache: invalid value True: expected a table with enable"),
+        ({"metric_tags": {"team": 1}}, "metric_tags.team: invalid value 1: expected text"),
+        ({"metric_tags": ["team"]}, "metric_tags: invalid value ['team']: expected a table"),
+        ({"parameters": {"a": "x"}}, "parameters.a: invalid value 'x': expected a table with string_value"),
         (
             {"parameters": {"a": {"string": "x"}}},
-            "parameters.a.string, which Triton does not know; did you mean string",
+            "unknown key parameters.a.string; did you mean string",
         ),
         (
             {"optimization": {"priority": "HIGH"}},
-            "optimization.priority = 'HIGH'; write one of PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN",
+            "optimization.priority: invalid value 'HIGH': expected one of PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN",
         ),
-        ({"dynamic_batching": {"preferred_batch_size": 8}}, "dynamic_batching.preferred_batch_size = 8; write a list"),
+        (
+            {"dynamic_batching": {"preferred_batch_size": 8}},
+            "dynamic_batching.preferred_batch_size: invalid value 8: expected a list",
+        ),
         (
             {"dynamic_batching": {"preferred_batch_size": [8, "x"]}},
-            "dynamic_batching.preferred_batch_size[1] = 'x'; write a whole number from -2147483648 to 2147483647",
+            "dynamic_batching.preferred_batch_size[1]: invalid value 'x': "
+            "expected a whole number from -2147483648 to 2147483647",
         ),
         (
             {"dynamic_batching": {"max_queue_delay_microseconds": -1}},
-            "dynamic_batching.max_queue_delay_microseconds = -1; write a whole number from 0 to 18446744073709551615",
+            "dynamic_batching.max_queue_delay_microseconds: invalid value -1: "
+            "expected a whole number from 0 to 18446744073709551615",
         ),
         (
             {"dynamic_batching": {"max_queue_delay_microseconds": True}},
-            "dynamic_batching.max_queue_delay_microseconds = True; write a whole number from 0 to 18446744073709551615",
+            "dynamic_batching.max_queue_delay_microseconds: invalid value True: "
+            "expected a whole number from 0 to 18446744073709551615",
         ),
         (
             {"dynamic_batching": {"priority_queue_policy": {"1": {"max_queue": 3}}}},
-            "dynamic_batching.priority_queue_policy.1.max_queue, which Triton does not know; did you mean max_queue_",
+            "unknown key dynamic_batching.priority_queue_policy.1.max_queue; did you mean max_queue_",
         ),
     ],
 )
 def test_what_triton_would_not_take(config: dict[str, Any], problem: str) -> None:
     (said,) = schema_problems(config)
-    assert said.startswith(f"triton_config has {problem}")
+    assert said.startswith(f"triton_config: {problem}")
 
 
 def test_all_of_them_are_told() -> None:
     config = {"a_key": 1, "dynamic_batching": {"b_key": 1, "preserve_ordering": 2}, "response_cache": {"c_key": 1}}
-    assert [line.removeprefix("triton_config has ")[:18] for line in schema_problems(config)] == [
-        "a_key, which Trito",
-        "dynamic_batching.b",
-        "dynamic_batching.p",
-        "response_cache.c_k",
+    assert [line.removeprefix("triton_config: ")[:30] for line in schema_problems(config)] == [
+        "unknown key a_key; see docs/mo",
+        "unknown key dynamic_batching.b",
+        "dynamic_batching.preserve_orde",
+        "unknown key response_cache.c_k",
     ]
 
 

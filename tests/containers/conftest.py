@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.podman import Podman
 
@@ -54,11 +55,11 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     for name in ("life.py", "memory.py"):
-        shutil.copy(ROOT / "tests" / "models" / name, package)
+        shutil.copy(MODELS / name, package)
     (package.parent / "pyproject.toml").write_text(PROJECT)
     config = folder / "served.toml"
     config.write_text('drain_delay = 1\n[shm]\nmax = "400MiB"\n')
-    plugins = [str(package.parent), *(str(ROOT / "plugins" / name) for name in ("add-sub", "tritonserver"))]
+    plugins = [str(package.parent), *(str(ROOT / name) for name in ("examples/add-sub", "plugins/tritonserver"))]
     options = ["--server=bundle", f"--output={folder / 'image'}", f"--config={config}"]
     done = call_host("image", "--install", *plugins, *options)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.deploy.images.containerfile import (
-    LEAST_RELEASE,
+    MIN_RELEASE,
     TRITON_TAG,
     Image,
     Server,
@@ -62,14 +62,14 @@ def test_the_base(text: str, base: str | None, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "base", "said"),
     [
-        ("tritn", None, "write bundle, or triton:26.10"),
-        ("bundle:1", None, "write bundle, or triton:26.10"),
-        ("triton:", None, "write bundle, or triton:26.10"),
-        ("triton:latest", None, "latest is no tag"),
-        ("triton:26.06\nRUN x", None, "is no tag"),
-        ("triton:26.06@sha256:0\nRUN x", None, "is no tag"),
-        ("triton", "x y", "'x y' is no image"),
-        ("triton", "", "'' is no image"),
+        ("tritn", None, "expected bundle, or triton:26.10"),
+        ("bundle:1", None, "expected bundle, or triton:26.10"),
+        ("triton:", None, "expected bundle, or triton:26.10"),
+        ("triton:latest", None, "invalid tag latest"),
+        ("triton:26.06\nRUN x", None, "invalid tag"),
+        ("triton:26.06@sha256:0\nRUN x", None, "invalid tag"),
+        ("triton", "x y", "invalid image 'x y'"),
+        ("triton", "", "invalid image ''"),
     ],
 )
 def test_what_is_no_server(text: str, base: str | None, said: str) -> None:
@@ -83,6 +83,6 @@ def test_the_default_is_safe_and_what_is_not_is_told() -> None:
     assert read_server("triton:26.06", None).warning == ""
     assert "26.05 is older than 26.06" in read_server("triton:26.05", None).warning
     assert "for development and tests" in read_server("bundle", None).warning
-    year, month = LEAST_RELEASE
+    year, month = MIN_RELEASE
     assert (2, 64 + month + 12 * (year - 26)) == MIN_VERSION, "the server's own version of that release"
     assert isinstance(read_server("triton", None), Server)

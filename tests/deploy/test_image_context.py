@@ -59,7 +59,7 @@ def test_a_folder_that_is_not_empty(tmp_path: Path) -> None:
 
 def test_what_is_no_folder(tmp_path: Path) -> None:
     fill(tmp_path, "out")
-    with pytest.raises(ConfigError, match="out is no folder"):
+    with pytest.raises(ConfigError, match="out is not a folder"):
         write_context(tmp_path / "out", {}, {}, force=True)
     with pytest.raises(ConfigError, match="cannot be written or read: Not a directory"):
         write_context(tmp_path / "out" / "deeper", {"text": ""}, {}, force=False)

@@ -135,7 +135,7 @@ _NEEDS_COMPILER = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a
 
 
 @pytest.mark.parametrize(
-    "folder", [pytest.param(".", marks=_NEEDS_COMPILER, id="framework"), "plugins/add-sub", "plugins/kubernetes"]
+    "folder", [pytest.param(".", marks=_NEEDS_COMPILER, id="framework"), "examples/add-sub", "plugins/kubernetes"]
 )
 def test_the_wheel_of_the_copy_is_the_whole_wheel(folder: str, tmp_path: Path) -> None:
     """As pip made it of the checkout, file by file."""

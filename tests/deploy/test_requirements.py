@@ -105,7 +105,7 @@ def test_a_url_that_says_its_name(tmp_path: Path, url: str, name: str) -> None:
 
 @pytest.mark.parametrize("url", ["git+https://example.com/acme.git@v1", "https://example.com/archive/v1.zip"])
 def test_a_url_without_a_name(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ConfigError, match="does not say which distribution it holds; write NAME @ ") as error:
+    with pytest.raises(ConfigError, match="the URL has no name of a distribution; write NAME @ ") as error:
         read_requirement(url, tmp_path)
     assert str(error.value).endswith(f"write NAME @ {url}")
 
@@ -167,7 +167,7 @@ def test_a_path_that_is_no_project(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"bare has no pyproject.toml with a \[project\] name; build a wheel"):
         read_requirement("./bare", tmp_path)
     for name in ("notes.txt", "acme-1.whl"):
-        with pytest.raises(ConfigError, match=f"{name} is no wheel and no source archive"):
+        with pytest.raises(ConfigError, match=f"{name} is not a wheel or source archive"):
             read_requirement(f"./{name}", tmp_path)
 
 
@@ -185,7 +185,7 @@ def test_what_nobody_named_comes_from_where_it_was_installed(tmp_path: Path, ins
         read_implied("acme-git").line("framework") == "acme-git @ git+https://example.com/acme.git@abc#subdirectory=add"
     )
     assert read_implied("acme-none").line("framework") == "acme-none"
-    with pytest.raises(ConfigError, match="acme-gone was installed from /nowhere/acme, which is gone; name its folder"):
+    with pytest.raises(ConfigError, match="acme-gone was installed from /nowhere/acme, which is missing; name"):
         read_implied("acme-gone")
 
 
@@ -197,7 +197,7 @@ def test_versions_are_those_installed_here(tmp_path: Path, installed: Installed)
     installed("acme-other")
     pins = pinned([read_requirement(f"{project(tmp_path / 'add')}[gpu]", tmp_path)])
     assert pins.text() == "acme-base==1.0\nacme-cuda==3.0\nacme-deep==2.0\nacme-fast==0.1+cpu\n"
-    assert pins.warnings == ("acme-missing is not installed here: the image takes the version that pip finds",)
+    assert pins.warnings == ("acme-missing is not installed here: the image gets the version that pip finds",)
 
 
 def test_what_may_become_another_version_is_told(tmp_path: Path, installed: Installed) -> None:
@@ -208,7 +208,7 @@ def test_what_may_become_another_version_is_told(tmp_path: Path, installed: Inst
     pins = pinned([read_requirement(text, tmp_path) for text in texts])
     assert pins.versions == {"acme-here": "1.0"}
     assert pins.warnings == (
-        "acme-here 1.0 was installed from file:///src/acme: name that with --install, "
-        "or the image takes it from an index",
-        "acme-new 1.0 is installed here, not acme-new>=2: the image takes what pip finds",
+        "acme-here 1.0 was installed from file:///src/acme: the image gets it from an index, "
+        "unless --install names that URL",
+        "acme-new 1.0 is installed here, not acme-new>=2: the image gets the version that pip finds",
     )

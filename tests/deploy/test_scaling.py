@@ -20,5 +20,5 @@ def test_more_matchers() -> None:
 
 
 def test_the_page_has_it() -> None:
-    page = (ROOT / "docs/deploying-in-clusters.md").read_text()
+    page = (ROOT / "docs/how-to/deploy-in-clusters.md").read_text()
     assert page.count(requests_per_pod("models", 'pod=~"models-.*"')) == 1

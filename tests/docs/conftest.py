@@ -17,13 +17,13 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     found = Examples(tmp_path_factory.mktemp("examples"), tmp_path_factory.mktemp("installed"))
     for block in blocks("python"):
         path = found.file(block)
-        assert not path.exists(), f"{block}: two blocks of the page are called {block.name}"
+        assert not path.exists(), f"{block}: two blocks of the page have the name {block.name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text)
     for block in blocks("text"):
         for name in re.findall(r"(\S+\.py) +empty$", block.text, re.MULTILINE):
             (found.folder / block.page / name).touch()
-    (found.folder / "clients" / "photo.jpg").write_bytes(PHOTO)
+    (found.folder / "send-requests" / "photo.jpg").write_bytes(PHOTO)
     for block in blocks("toml"):
         if "build-system" in block.text:
             found.file(block).write_text(block.text)

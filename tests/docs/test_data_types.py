@@ -14,7 +14,7 @@ from tests.support.docs.blocks import ROOT
 from tests.support.docs.calls import post_json
 from tests.support.traffic.clients import PROTOCOLS, Arrays, attempt, texts
 
-PAGE = (ROOT / "docs/data-types.md").read_text()
+PAGE = (ROOT / "docs/reference/data-types.md").read_text()
 ROWS = re.findall(r"^\| ([A-Z]+\d*) \| `(\w+)`(?:, each a `(\w+)`)? \| (.*) \|$", PAGE, re.MULTILINE)
 NAMES = {"np": np, "ml_dtypes": ml_dtypes}
 

@@ -16,7 +16,7 @@ import pytest
 
 from pytriton_plugins.cli.commands.serve import command as serve_command
 from pytriton_plugins.cli.options import flags_of
-from pytriton_plugins.config.host_config import load_config
+from pytriton_plugins.config.loading import load_config
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
@@ -25,7 +25,7 @@ from tests.support.docs.examples import PHOTO, Examples, ask, kind
 from tests.support.sandbox.command import call_host
 
 OTHER_PROGRAMS = {"python3", "pip", ".", "docker", "podman", "kubectl", "helm", "ln", "mkdir", "py-spy", "systemctl"}
-"""Commands that set up a machine: read here, and what they say is run elsewhere (tests/packaging, tests/containers)."""
+"""Commands that set up a machine: read here, and run elsewhere (tests/packaging, tests/containers)."""
 
 ANY_PORTS = {f"PYTRITON_HOST_{name}_PORT": "0" for name in ("HTTP", "GRPC", "METRICS")}
 _DEFAULTS = re.compile(r"(?:127\.0\.0\.1|localhost):(800[012])")
@@ -43,6 +43,11 @@ def words(text: str) -> list[str]:
 
 def test_every_python_block_is_run() -> None:
     assert [str(block) for block in blocks("python") if kind(block) == "unknown"] == []
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("python") if kind(block) == "imports"], ids=str)
+def test_imports_of_the_pages_work(block: Block) -> None:
+    exec(compile(block.text, block.name, "exec"), {})
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("python") if kind(block) == "client"], ids=str)
@@ -117,7 +122,7 @@ def test_commands_print_what_the_page_shows(command: Command, host: RunningHost,
     url = ["--url", host.grpc] if arguments[0] == "infer" else []
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments, *url],
-        cwd=examples.folder / command.block.page if command.block.page == "clients" else None,
+        cwd=examples.folder / command.block.page if command.block.page == "send-requests" else None,
         env={**os.environ, **examples.environment, "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -143,9 +148,9 @@ def test_commands_that_need_no_host(command: Command, tmp_path: Path, examples: 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     # Other hook plugins may be installed beside those of the pages, and stand in the same lines.
-    said = [set(words(line)) for line in done.stdout.splitlines()]
+    printed = [set(words(line)) for line in done.stdout.splitlines()]
     for line in command.output.splitlines():
-        assert any(set(words(line)) <= each for each in said), line
+        assert any(set(words(line)) <= each for each in printed), line
 
 
 @pytest.mark.parametrize("command", those(("pytriton-host", "health"), ("pytriton-host", "status")), ids=described)
@@ -157,7 +162,7 @@ def test_commands_that_ask_the_running_host(command: Command, host: RunningHost)
 
 
 def test_models_come_and_go(host: RunningHost) -> None:
-    """In the order of the page, for one command needs what the one before has done."""
+    """In the order of the page, because each command needs the result of the one before."""
     for command in those(("pytriton-host", "models")):
         done = call_host(*program(command)[1:], f"--pid={host.process.pid}")
         assert done.returncode == 0, done.stderr
@@ -174,7 +179,7 @@ def test_exec_probes_pass(words: str, host: RunningHost) -> None:
 
 
 def test_every_command_of_ours_is_run() -> None:
-    """So that a page cannot show one that nobody looks at."""
+    """A page cannot show a command that no test runs."""
     own = ("new", "image", "manifests", "hooks", "check", "config", "list")
     run = (*own, "debug", "infer", "serve", "health", "status", "models")
     assert {program(command)[1] for command in those(("pytriton-host",))} <= set(run)

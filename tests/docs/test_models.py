@@ -23,7 +23,7 @@ from tests.support.traffic.streams import grpc_stream, http_stream
 
 _MARKED = re.compile(r"^@infer_func(?:\(.*?\n?\))?\n(?:def|async def|class) ", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^\| `([A-Z_]+)`.* \| (\d+) \| ([A-Z_]+) \|$", re.MULTILINE)
-CODES = _CODE.findall((ROOT / "docs/write-a-model-plugin.md").read_text())
+CODES = _CODE.findall((ROOT / "docs/how-to/write-a-model-plugin.md").read_text())
 
 STREAMS: list[tuple[str, Inputs, str, list[Any]]] = [
     ("counted", {"upto": ("INT32", [[3]])}, "number", [0, 1, 2]),
@@ -91,7 +91,7 @@ def test_no_model_is_left_out(host: RunningHost) -> None:
 
 
 def test_a_breakpoint_of_the_pages_is_told_as_the_page_says(host: RunningHost) -> None:
-    (told,) = [block.text.strip() for block in blocks("text") if block.page == "debugging"]
+    (told,) = [block.text.strip() for block in blocks("text") if block.page == "debug-and-profile"]
     assert attempt(host, "grpc", "level", {"x": np.ones((1, 1), np.float32)}).error == told
 
 

@@ -1,4 +1,4 @@
-"""The pages against the code: every setting, command, hook, dependency, link and file; runs in pytest."""
+"""The pages against the code: every setting, command, hook, dependency, link and file."""
 
 from __future__ import annotations
 
@@ -12,28 +12,37 @@ from typing import Any
 import attrs
 import pytest
 
-from pytriton_plugins.cli.app import COMMANDS
-from pytriton_plugins.config.host_config import OTHER_VARIABLES, HostConfig, load_config
+from pytriton_plugins.cli.commands import COMMANDS
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.loading import OTHER_VARIABLES, load_config
 from pytriton_plugins.config.settings import SETTINGS, Setting
 from pytriton_plugins.deploy.images.containerfile import TRITON_TAG, Image, containerfile, read_server
 from pytriton_plugins.deploy.images.requirements import Wanted
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.values import ShmPolicy
-from tests.support.docs.blocks import PAGES, ROOT, blocks
+from tests.support.docs.blocks import DOCS, PAGES, ROOT, blocks
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-DOCS = ROOT / "docs"
+READING_PATHS = ("explanation/start.md", "explanation/request-path.md")
+"""The pages that name the files to read, in order."""
+
+MAX_FILES = 20
+"""Files that a reader opens before a path is understood; more would be a list, not a path."""
+
+MAX_LINE = 160
+"""Characters of a line of prose, so that a change can be reviewed."""
+
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|c|h|md|toml))`")
 _OTHER_REPOSITORY = "src/"
 
 
 def page(name: str) -> str:
-    """The text of a page of docs/."""
+    """The text of a page of docs/, by its path there."""
     return (DOCS / name).read_text()
 
 
@@ -62,7 +71,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in anchors(file.read_text()), f"{path.name} links to {link}"
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if path.stem != "protocol"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_first_screen_has_code(path: Path) -> None:
     assert "\n```" in "\n".join(path.read_text().splitlines()[:12])
 
@@ -74,19 +83,31 @@ def test_named_files_exist(path: Path) -> None:
             assert (ROOT / name).is_file(), f"{path.name} names {name}"
 
 
-def test_the_request_path_names_every_file_of_the_way() -> None:
-    """A file that comes to these folders is on the way of a request or a start, so the page has to say where."""
-    text = page("request-path.md")
-    passed_by = {"__init__.py", "__main__.py", "loopback.c", "failure.c", "wire.c", "logs.py", "processes.py"}
-    for folder, pattern in (("backend", "*.c"), ("worker", "*.py"), ("shm", "*.py"), ("host", "*.py")):
-        for file in (ROOT / "pytriton_plugins" / folder).glob(pattern):
-            if file.name not in passed_by:
-                assert f"`pytriton_plugins/{folder}/{file.name}`" in text
+@pytest.mark.parametrize("name", READING_PATHS)
+def test_a_reading_path_has_at_most_twenty_files(name: str) -> None:
+    """They stand in one table, in reading order; that each exists is held by `test_named_files_exist`."""
+    rows = re.findall(r"^\| (\d+) \| `([^`]+)` \| .+ \|$", page(name), re.MULTILINE)
+    steps, files = [int(step) for step, _ in rows], [file for _, file in rows]
+    assert 10 <= len(files) <= MAX_FILES
+    assert steps == sorted(steps)
+    assert set(_FILE.findall(page(name))) <= {*files, "benchmarks/README.md"}
+
+
+def test_pages_have_different_names() -> None:
+    """A page is known by its name in the tests of its blocks."""
+    stems = [path.stem for path in PAGES]
+    assert len(set(stems)) == len(stems)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.name != "README.md"], ids=lambda path: path.name)
+def test_lines_of_prose_are_short(path: Path) -> None:
+    prose = re.sub(r"^ *```.*?^ *```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert [line for line in prose.splitlines() if len(line) > MAX_LINE and not line.startswith(("|", "!["))] == []
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_each_setting_stands_in_the_table_with_its_default(setting: Setting) -> None:
-    _, variable, key, default, _ = row_of(page("configuration.md"), f"`--{setting.option}`")
+    _, variable, key, default, _ = row_of(page("reference/configuration.md"), f"`--{setting.option}`")
     assert (variable, key) == (f"`{setting.variable}`", f"`{setting.key}`")
     built_in = attrs.fields_dict(HostConfig)[setting.name].default
     if default == "none":
@@ -98,7 +119,7 @@ def test_each_setting_stands_in_the_table_with_its_default(setting: Setting) -> 
 
 
 def test_every_command_and_option_stands_in_the_configuration() -> None:
-    text = page("configuration.md")
+    text = page("reference/configuration.md")
     for name, module in COMMANDS.items():
         assert f"`pytriton-host {name}" in text
         command = importlib.import_module(module).command
@@ -129,22 +150,23 @@ def test_no_hook_is_described_that_does_not_exist() -> None:
 
 
 def test_every_page_of_the_reference_is_linked() -> None:
-    text = page("hooks.md") + page("configuration.md")
+    text = page("reference/hooks.md") + page("reference/configuration.md")
     for path in (DOCS / "reference").glob("*.md"):
-        assert f"(reference/{path.name})" in text
+        if path not in PAGES:
+            assert f"({path.name})" in text
 
 
 def test_the_shm_policy_is_described_with_its_fields() -> None:
     for field in attrs.fields(ShmPolicy):
-        assert f"`{field.name}`" in page("hooks.md")
+        assert f"`{field.name}`" in page("reference/hooks.md")
 
 
 def test_each_dependency_has_a_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = [re.split(r"[><=;]", line)[0] for line in project["project"]["dependencies"]]
     for name in [*needed, *(re.split(r"[><=;]", line)[0] for line in project["build-system"]["requires"]), "ziglang"]:
-        assert len(row_of(page("dependencies.md"), f"`{name}`")) >= 2
-    run_time = page("dependencies.md").partition("## To build")[0]
+        assert len(row_of(page("explanation/dependencies.md"), f"`{name}`")) >= 2
+    run_time = page("explanation/dependencies.md").partition("## To build")[0]
     assert re.findall(r"^\| `([^`]+)`", run_time, re.MULTILINE) == sorted(needed, key=run_time.index)
 
 
@@ -184,7 +206,7 @@ def test_the_containerfile_ends_as_the_command_writes_it() -> None:
     (block,) = blocks("dockerfile")
     text = containerfile(Image(read_server("triton", None), (), (Wanted("acme-add", "acme-add"),)))
     assert text.endswith(f"\n{block.text}")
-    assert f"by default {TRITON_TAG}." in page("deploying-in-clusters.md")
+    assert f"by default {TRITON_TAG}." in page("how-to/deploy-in-clusters.md")
 
 
 def test_every_block_says_what_it_is() -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import path_with
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import infer
 
-KINDS = Path(__file__).parents[1] / "models" / "kinds.py"
+KINDS = MODELS / "kinds.py"
 SCALARS = f"{KINDS}:scalars"
 BROKEN = {
     "lacks": ("import no_such_library\n", "import: needs the module no_such_library, which is not installed in "),

@@ -14,11 +14,11 @@ import tritonclient.grpc
 import tritonclient.http
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import PROTOCOLS, Arrays, Crowd, Gate, attempt, infer, texts
 
-MODELS = Path(__file__).parents[1] / "models"
 X: Arrays = {"x": np.array([[1]])}
 BY_CLIENT = "it was unloaded by a client of Triton's API"
 PLUS = """

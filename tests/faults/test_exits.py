@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 from tests.support.traffic.streams import grpc_stream
 
-EXITS = Path(__file__).parents[1] / "models" / "exits.py"
+EXITS = MODELS / "exits.py"
 IN_FLIGHT = "its worker ended while it ran this request"
 STREAMS = ("generator", "async_generator")
 

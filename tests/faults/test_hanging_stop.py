@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.sandbox.leftovers import descendants, freeze
 from tests.support.traffic.clients import Crowd, queued
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 SOON = 8.0
 """Seconds, less than the ten that a running tritonserver gets for an answer, and more than a slow machine needs."""
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from pytriton_plugins.host.log.rate_limit import MAX_BURST, MAX_LINES_PER_SECOND
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.leftovers import tritonserver
 from tests.support.traffic.clients import attempt, infer, texts
 
-MODELS = Path(__file__).parents[1] / "models"
 TALKATIVE = MODELS / "talkative.py"
 MUCH = 2_000_000
 """Lines that a worker prints: 42 MB."""

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import Crowd, Gate, attempt, infer
 
-MODELS = Path(__file__).parents[1] / "models"
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 PLUS = """
 import numpy as np

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.inits import AS_PID_1, daemon_below, leave_orphans, pid_1_of
 from tests.support.sandbox.leftovers import Mark, descendants, ports_taken, zombies
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 CONTROL = f"""
 import sys
 sys.path.insert(0, {str(LIFE.parent)!r})

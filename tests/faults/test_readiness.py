@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.traffic.clients import infer, texts
 
-MODELS = Path(__file__).parents[1] / "models"
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 GUARD = "hook plugin guard (acme-guard 1.0)"
 HOOK = """

@@ -3,7 +3,7 @@
 The short form sends 4000 requests; the long one is `PYTRITON_HOSTILE_REQUESTS=100000 pytest -s` of this file,
 and `PYTRITON_HOSTILE_SEED=N` draws others. A tritonserver that ends of its own mistakes is reported with
 what it was sent last, and another goes on with the same workers (row 5): 2.51 ends in one of 25 runs of the short
-form, for it loses a race with calls that are cancelled at once (docs/reliability.md).
+form, for it loses a race with calls that are cancelled at once (docs/explanation/reliability.md).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ import pytest
 from pytriton_plugins.host.triton.server import LIBRARY
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.adversaries.hostile_clients import grpc_message, http2_garbage, http_case
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, descendants, tritonserver
 from tests.support.traffic.clients import Answered, attempt, texts
 
-MODEL = Path(__file__).parents[1] / "models" / "hostile.py"
+MODEL = MODELS / "hostile.py"
 REQUESTS = int(os.environ.get("PYTRITON_HOSTILE_REQUESTS", "4000"))
 SEED = int(os.environ.get("PYTRITON_HOSTILE_SEED", "1"))
 PART = 2000

@@ -17,9 +17,10 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from pytriton_plugins.host.control.paths import CONTROL_SOCKET
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, descendants
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 REGION = "/v2/{kind}sharedmemory{region}/{verb}"
 
 # Written from Triton's protocol extensions (shared memory, model repository, trace, logging), call by call.

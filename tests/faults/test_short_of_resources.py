@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from pathlib import Path
 
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import Crowd, infer, texts
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 REQUEST = {"what": texts(""), "gate": texts("/-")}
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.inits import AS_PID_1, children, pid_1_of
 from tests.support.sandbox.terminals import ON_A_TERMINAL, close_terminal, press_ctrl_c
 from tests.support.traffic.clients import Crowd, Gate, attempt, texts
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 NOTHING = {"what": texts(""), "gate": texts("/-")}
 STRAY = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPROF, signal.SIGIO]
 

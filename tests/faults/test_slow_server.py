@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pytriton_plugins.testing import run_host
 from tests.support.backend.server import found_server
+from tests.support.paths import MODELS
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 MANY = """
 import numpy as np
 from pytriton_plugins import Tensor, infer_func

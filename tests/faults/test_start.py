@@ -10,10 +10,11 @@ import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.backend.server import found_server
+from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.sandbox.leftovers import Mark
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 TELLS_OPTIONS = f"#!/bin/sh\n[ $1 = --help ] && exec '{found_server().path}' --help\n"
 
 

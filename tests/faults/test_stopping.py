@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, ports_taken, shared_memory
 from tests.support.traffic.clients import Arrays, Crowd, Gate, attempt, queued, texts
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 SOON = 30
 """Seconds, many times what it takes: how long that is stands in the table of faults."""
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGKILL]

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
-STUCK = Path(__file__).parents[1] / "models" / "stuck.py"
+STUCK = MODELS / "stuck.py"
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, freeze
 from tests.support.traffic.clients import Answered, Arrays, Crowd, attempt, infer, queued, texts
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 SOON = 10.0
 """Seconds, of the thirty that a request waits for a worker; the table of faults shows how soon it is."""
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import run_host
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import infer
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 MODEL = """
 import numpy as np
 from pytriton_plugins import Tensor, infer_func
@@ -61,9 +62,7 @@ def test_what_its_schema_does_not_have_never_reaches_triton(tmp_path: Path) -> N
     (tmp_path / "wrong.py").write_text(MODEL % ("no_such_key", 3))
     with run_host(SCALARS, tmp_path / "wrong.py", ready=False) as host:
         host.wait_settled()
-        message = (
-            f"plugin {tmp_path / 'wrong.py'}: model wrong: triton_config has no_such_key, which Triton does not know"
-        )
+        message = f"plugin {tmp_path / 'wrong.py'}: model wrong: triton_config: unknown key no_such_key"
         (line,) = [line for line in host.log.splitlines() if "ERROR" in line]
         assert message in line
         assert infer(host, "grpc", "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]

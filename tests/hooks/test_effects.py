@@ -19,12 +19,13 @@ from pytriton_plugins.hooks import specs
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.triton.locate import find_tritonserver
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import PLUGINS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import attempt, infer
 
-PLUGIN = Path(__file__).parents[1] / "plugins" / "effects.py"
+PLUGIN = PLUGINS / "effects.py"
 MODEL = """
     import os
 

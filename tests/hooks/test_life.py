@@ -12,12 +12,11 @@ import pytest
 
 from pytriton_plugins.hooks import specs
 from pytriton_plugins.testing import run_host, wait_until
+from tests.support.paths import MODELS, PLUGINS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import attempt, infer
-
-TESTS = Path(__file__).parents[1]
 
 LOOP = [
     "add_models",
@@ -65,8 +64,8 @@ class Log:
 def environment(tmp_path: Path) -> dict[str, str]:
     """Variables with which the plugin, and one model plugin, are installed."""
     hooks = {"pytriton_plugins.hooks": {"every-hook": "every_hook:plugin"}}
-    source = (TESTS / "plugins" / "every_hook.py").read_text()
-    model = (TESTS / "models" / "memory.py").read_text()
+    source = (PLUGINS / "every_hook.py").read_text()
+    model = (MODELS / "memory.py").read_text()
     install(tmp_path, "every-hook", hooks, every_hook=source)
     install(
         tmp_path, "acme-memory", {"pytriton_plugins.models": {"acme-memory": "acme_memory:echo"}}, acme_memory=model

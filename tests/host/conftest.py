@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host
-
-MODELS = Path(__file__).parents[1] / "models"
+from tests.support.paths import MODELS
 
 
 @pytest.fixture(scope="session")

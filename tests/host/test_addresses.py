@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +21,10 @@ from pytriton_plugins.host.system.network import (
 )
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.values import Ports
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import asked_inputs
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 NO_HTTP = "--server-option=allow-http=false"
 NO_METRICS = "--server-option=allow-metrics=off"
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, infer
 
-BITS = Path(__file__).parents[1] / "models" / "bits.py"
+BITS = MODELS / "bits.py"
 
 
 @pytest.fixture(scope="module")
@@ -30,5 +30,8 @@ def test_the_bits_come_and_go(host: RunningHost, protocol: str) -> None:
 
 
 def test_the_log_says_so(host: RunningHost) -> None:
-    said = "model negated: bfloat16 tensors are np.uint16 here, the bits of each number, for ml_dtypes is not installed"
-    assert host.log.count(said) == 1
+    line = (
+        "model negated: bfloat16 tensors are np.uint16 arrays of each number's bits, because ml_dtypes is not "
+        "installed; run: pip install ml_dtypes"
+    )
+    assert host.log.count(line) == 1

@@ -11,11 +11,12 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS, ROOT
 from tests.support.traffic.client_memory import needs_kernel, region
 from tests.support.traffic.clients import PROTOCOLS
 
-LENT = Path(__file__).parents[1] / "models" / "lent.py"
-TROUBLESHOOTING = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
+LENT = MODELS / "lent.py"
+TROUBLESHOOTING = ROOT / "docs/how-to/troubleshoot.md"
 SHAPE = (1, 50_000)
 BYTES = 200_000
 ALLOW = ["--allow=shared-memory"]

@@ -9,9 +9,10 @@ import pytest
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.triton.locate import FoundServer
 from pytriton_plugins.host.triton.options import ServerSettings, check_known_options, check_server_options, exit_seconds
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
 EVERY = ("shared-memory", "model-repository", "trace", "logging")
 HELP = "#!/bin/sh\necho '  --allow-grpc <boolean>'\necho '  --log-verbose <integer>'\necho '  --disable-auto'\n"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins import hookimpl
-from pytriton_plugins.config.host_config import HostConfig, load_config
+from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.loading import load_config
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.host.preflight import with_drain
 from pytriton_plugins.testing import hook_manager
@@ -91,13 +92,13 @@ def test_what_is_set_stays(tmp_path: Path, flags: Flags, expected: Drain) -> Non
             {},
             Drain(5, 1, 8),
             "(8 s) is less than a stop may take: drain-delay 5 + drain-timeout 1 + 3 s to end everything = 9 s; "
-            "raise the grace period that it answers, or lower one of the two",
+            "raise the grace period that it answers, or lower drain-delay or drain-timeout",
         ),
         (
             {"grace_period": "20"},
             Drain(5, 20),
             "(20 s) is less than a stop may take: drain-delay 5 + drain-timeout 20 + 3 s to end everything = 28 s; "
-            "raise --grace-period, or lower one of the two",
+            "raise --grace-period, or lower drain-delay or drain-timeout",
         ),
     ],
 )
@@ -137,7 +138,7 @@ def test_a_drain_of_something_else_than_seconds(fields: dict[str, object]) -> No
         (
             "Drain(0, 60, 30)",
             ": grace-period (30 s) is less than a stop may take: drain-delay 0 + drain-timeout 60 + 3 s to end "
-            "everything = 63 s; raise the grace period that it answers, or lower one of the two",
+            "everything = 63 s; raise the grace period that it answers, or lower drain-delay or drain-timeout",
         ),
     ],
 )

@@ -9,7 +9,6 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,10 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, infer
 from tests.support.traffic.streams import count, grpc_stream, http_stream, open_grpc
 
-MODELS = Path(__file__).parents[1] / "models"
 TIMEOUT = 20.0
 PREFIX = "only-a-proxy-knows-"
 """What makes a parameter a header."""
@@ -144,6 +143,14 @@ class TestResponseStatistics:
         """Triton keeps the figures of each number for ever."""
         assert len(grpc_stream(host, "counted_up", count(1100), "number")[0]) == 1100
         assert sorted(response_statistics(host, "counted_up")) == list(range(1000))
+
+    def test_a_worker_that_ends(self, host: RunningHost) -> None:
+        numbers, error = grpc_stream(host, "counted_up", count(-1), "number")
+        assert numbers == [[0]]
+        assert "its worker ended" in error
+        wait_until(
+            lambda: response_statistics(host, "counted_up").get(1, {}).get("fail") == 1, TIMEOUT, "the loss is reported"
+        )
 
     def test_a_client_that_leaves(self, host: RunningHost) -> None:
         with open_grpc(host, "endless_async", count(0)) as receive:

@@ -19,9 +19,10 @@ import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.backend.server import found_server
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 SOURCE = Path(__file__).parents[1] / "support" / "backend" / "newer_server.c"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pytriton_plugins_kubernetes as plugin
-from pytriton_plugins.config.host_config import load_config
+from pytriton_plugins.config.loading import load_config
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.host.preflight import with_drain
 from pytriton_plugins.testing import hook_manager

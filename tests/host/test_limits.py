@@ -18,10 +18,10 @@ from pytriton_plugins.host.memory.system_limits import NO_LIMIT, committable, sw
 from pytriton_plugins.host.system.resource_limits import MIN_STACK, STACK, Demand, limits
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import descendants, tritonserver
 from tests.support.traffic.clients import infer, texts
 
-MODELS = Path(__file__).parents[1] / "models"
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 REMEDY = "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of docker and podman)"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -21,12 +21,12 @@ from pytriton_plugins.model.metric_rules import MAX_SERIES
 from pytriton_plugins.shm.wire import MAX_OBSERVATIONS, LinkKind, LinkMessage
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.backend.server import Backend, run_backend
+from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.sandbox.leftovers import Mark, freeze
 from tests.support.traffic.clients import Crowd, Gate, attempt, infer, queued, texts
 from tests.support.traffic.scrape import families, page, value, values
 
-MODELS = Path(__file__).parents[1] / "models"
 MIB = 1 << 20
 SOON = 10.0
 """Seconds; a change is on the port a second after it happened."""

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import run_host
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
-MODELS = Path(__file__).parents[1] / "models"
 SCALED = f"{MODELS / 'forms.py'}:Scaled"
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 BROKEN = """

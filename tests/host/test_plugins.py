@@ -24,12 +24,14 @@ def test_good_names_pass() -> None:
 
 @pytest.mark.parametrize("name", ["", "../../evil", "a/b", ".", "-x", "x" * 65, "a\n", *GATES, 7, None])
 def test_names_that_are_no_folder_of_their_own(name: Any) -> None:
-    with pytest.raises(WorkerFailed, match=rf"^model {re.escape(repr(name))} .*; write name=") as refused:
+    wrong = rf"^(invalid )?model name {re.escape(repr(name))}.*; write name="
+    with pytest.raises(WorkerFailed, match=wrong) as refused:
         check_names([GOOD, replace(GOOD, name=name)])
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("version", ["1", "../1", 0, -1, True, None])
 def test_versions_that_are_no_numbers(version: Any) -> None:
-    with pytest.raises(WorkerFailed, match=r"^model good has the version .*; write a whole number from 1 up$"):
+    wrong = rf"^model good: invalid version {re.escape(repr(version))}; write a whole number from 1 up$"
+    with pytest.raises(WorkerFailed, match=wrong):
         check_names([replace(GOOD, version=version)])

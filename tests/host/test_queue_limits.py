@@ -23,10 +23,11 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.wire import QueuePolicy
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, Gate, attempt, infer, post, queued, texts
 from tests.support.traffic.streams import open_grpc
 
-MODEL = f"{Path(__file__).parents[1] / 'models' / 'gated.py'}:Gated"
+MODEL = f"{MODELS / 'gated.py'}:Gated"
 FREE = {"gate": texts("")}
 PATIENCE = 20.0
 

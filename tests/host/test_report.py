@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import rich.console
 
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.discovery.references import ModelReference
@@ -66,20 +68,19 @@ def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureF
         assert text in output
 
 
-def test_hundreds_of_plugins_cost_the_loop_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_hundreds_of_plugins_cost_the_loop_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The table is made by the thread that writes it, and what is awaited is named in part."""
     makers: list[str] = []
 
-    class Watched(Log):
-        def print(self, make: Callable[[], str]) -> None:
-            def noted() -> str:
-                makers.append(threading.current_thread().name)
-                return make()
+    class Noted(rich.console.Console):
+        def __init__(self, **options: Any) -> None:
+            makers.append(threading.current_thread().name)
+            super().__init__(**options)
 
-            super().print(noted)
-
+    monkeypatch.setattr(rich.console, "Console", Noted)
     with a_host(tmp_path) as (host, log):
-        log.__class__ = Watched
         host.registry.records = [PluginRecord(reference(f"plugin{number}")) for number in range(300)]
         assert awaited(host.registry) == "importing plugin0, plugin1, plugin2, plugin3, plugin4, and 295 more …"
         for record in host.registry.records:
@@ -120,5 +121,6 @@ def test_on_a_terminal_a_long_reason_stands_below_the_table_once(columns: int) -
     text = re.sub(r"\x1b\[[\d;]*m", "", _text(rows, [], [f"plugin broken: {why}"], "127.0.0.1", PORTS, SERVED, columns))
     table, problems = text.split("\n\n")[0].split("\nplugin perhaps: ")
     assert max(map(len, table.splitlines())) <= columns
+    assert ("(acme-broken" in table) == (columns == 120)
     assert all(word in table for word in ("resnet_classifier", "failed", "WORKERS", "perhaps"))
     assert problems == f"{why}\nnot ready: plugin broken: {why}"

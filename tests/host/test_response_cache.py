@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer, texts
 
-MODELS = Path(__file__).parents[1] / "models" / "cached.py"
+CACHED = MODELS / "cached.py"
 CACHE = "--server-option=cache-config=local,size=1048576"
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[RunningHost]:
-    with run_host(f"{MODELS}:Calls", f"{MODELS}:FailsFirst", options=[CACHE]) as running:
+    with run_host(f"{CACHED}:Calls", f"{CACHED}:FailsFirst", options=[CACHE]) as running:
         yield running
 
 
@@ -56,18 +57,18 @@ def test_an_error_is_never_kept(host: RunningHost, tmp_path: Path, protocol: str
 
 
 def test_without_a_cache_each_request_is_run_and_the_log_says_what_to_add() -> None:
-    with run_host(f"{MODELS}:Calls") as host:
+    with run_host(f"{CACHED}:Calls") as host:
         assert [calls(host, "grpc", 1, 1) for _ in range(3)] == [1, 2, 3]
         (line,) = [line for line in host.log.splitlines() if "cache" in line and "WARNING" in line]
-        assert f"model Calls of plugin {MODELS}:Calls: its configuration turns the response cache on, but this" in line
+        assert f"model Calls of plugin {CACHED}:Calls: its configuration turns the response cache on, but this" in line
         assert "add --server-option cache-config=local,size=16777216 (bytes), or leave response_cache out" in line
 
 
 def test_with_reload_the_cache_is_off() -> None:
     """What it holds would outlive a change of the callable."""
-    with run_host(f"{MODELS}:Calls", options=[CACHE, "--reload"]) as host:
+    with run_host(f"{CACHED}:Calls", options=[CACHE, "--reload"]) as host:
         assert [calls(host, "grpc", 1, 1) for _ in range(3)] == [1, 2, 3]
-        assert f"model Calls of plugin {MODELS}:Calls: its response cache is off with --reload" in host.log
+        assert f"model Calls of plugin {CACHED}:Calls: its response cache is off with --reload" in host.log
 
 
 SAID = "Triton's response cache compares the bytes of an input and not its shape, and input x can have the same bytes"
@@ -75,17 +76,17 @@ SAID = "Triton's response cache compares the bytes of an input and not its shape
 
 def test_the_file_cannot_turn_it_on_where_it_would_answer_wrongly(tmp_path: Path) -> None:
     (tmp_path / "host.toml").write_text("[models.Ambiguous]\ntriton_config.response_cache.enable = true\n")
-    with run_host(f"{MODELS}:Ambiguous", options=[CACHE, f"--config={tmp_path / 'host.toml'}"], ready=False) as host:
+    with run_host(f"{CACHED}:Ambiguous", options=[CACHE, f"--config={tmp_path / 'host.toml'}"], ready=False) as host:
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("-")]
-        assert row.split()[2] == f"{MODELS}:Ambiguous"
+        assert row.split()[2] == f"{CACHED}:Ambiguous"
         assert f"[models.Ambiguous]: {SAID} as [1, 2] and as [2, 1]; give it a shape" in row
 
 
 def test_a_batch_of_one_row_has_the_shape_that_its_bytes_say(tmp_path: Path) -> None:
     config = "[models.Ambiguous]\nmax_batch_size = 1\ntriton_config.response_cache.enable = true\n"
     (tmp_path / "host.toml").write_text(config)
-    with run_host(f"{MODELS}:Ambiguous", options=[CACHE, f"--config={tmp_path / 'host.toml'}"]) as host:
+    with run_host(f"{CACHED}:Ambiguous", options=[CACHE, f"--config={tmp_path / 'host.toml'}"]) as host:
         x = {"x": np.ones((1, 4), np.float32)}
         assert [infer(host, protocol, "Ambiguous", x)["calls"].item() for protocol in PROTOCOLS] == [1, 1]
 
@@ -103,7 +104,7 @@ HOOKS = """
 def test_neither_can_a_hook_plugin(tmp_path: Path) -> None:
     install(tmp_path, "acme-hooks", {"pytriton_plugins.hooks": {"cacher": "acme_hooks"}}, acme_hooks=HOOKS)
     env = {"PYTHONPATH": path_with(tmp_path)}
-    with run_host(f"{MODELS}:Ambiguous", f"{MODELS}:Calls", options=[CACHE], env=env, ready=False) as host:
+    with run_host(f"{CACHED}:Ambiguous", f"{CACHED}:Calls", options=[CACHE], env=env, ready=False) as host:
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("Ambiguous")]
         assert "hook plugin cacher (acme-hooks 1.0): pytriton_edit_model_config: " + SAID in row
@@ -120,7 +121,7 @@ def test_neither_can_a_hook_plugin(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_made_ends_the_start_in_one_line(option: str, said: str) -> None:
     began = time.monotonic()
     ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
-    done = call_host("serve", f"{MODELS}:Calls", *ports, f"--server-option=cache-config={option}")
+    done = call_host("serve", f"{CACHED}:Calls", *ports, f"--server-option=cache-config={option}")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("pytriton-host: tritonserver cannot start: ")
     assert said in done.stderr.splitlines()[-1]

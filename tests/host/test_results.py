@@ -15,8 +15,8 @@ WRONG = {
     "wrong shape": "model 'results': output 'y' has shape (1, 4), expected (1, 3): the declared (B, 3) with 1 rows",
     "wrong rows": "model 'results': output 'y' has 2 rows, expected 1: got shape (2, 3) for (B, 3)",
     "wrong rank": "model 'results': output 'y' has shape (1,), expected (1, 3): the declared (B, 3) with 1 rows",
-    "float64": "model 'results': output 'y' is an array of float64, declared is np.float32; write .astype(np.float32)",
-    "objects": "model 'results': output 'y' is an array of object, declared is np.float32; write .astype(np.float32)",
+    "float64": "model 'results': output 'y' is an array of float64, expected np.float32; write .astype(np.float32)",
+    "objects": "model 'results': output 'y' is an array of object, expected np.float32; write .astype(np.float32)",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,9 @@ from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.triton.options import ServerSettings, check_server_options, warn_of_server_options
 from pytriton_plugins.host.triton.version_check import too_old
 from pytriton_plugins.testing import run_host
+from tests.support.paths import MODELS
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer, texts
 
-MEMORY = Path(__file__).parents[1] / "models" / "memory.py"
+MEMORY = MODELS / "memory.py"
 MIB = 1 << 20
 SMALL_SHM = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"', "sh"]
 

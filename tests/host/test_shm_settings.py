@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
-MEMORY = Path(__file__).parents[1] / "models" / "memory.py"
+MEMORY = MODELS / "memory.py"
 MIB = 1 << 20
 OTHER = {"initial": '"4MiB"', "max": '"24MiB"', "growth": "100", "on_full": '"wait"', "wait": "4"}
 """What `[shm]` says where the model's own table is to go before it."""

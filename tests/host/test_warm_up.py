@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, Gate, attempt, infer
 
-MODELS = Path(__file__).parents[1] / "models" / "warm.py"
+WARM = MODELS / "warm.py"
 ONE = {"x": np.ones((1, 2), np.float32)}
 
 
@@ -25,7 +26,7 @@ def asked(host: RunningHost, protocol: str = "grpc") -> tuple[int, int, int]:
 
 def test_the_callable_runs_before_the_model_is_ready(tmp_path: Path) -> None:
     gate = Gate(tmp_path / "gate")
-    with run_host(f"{MODELS}:Warm", env={"WARM_GATE": str(tmp_path / "gate")}, ready=False) as host:
+    with run_host(f"{WARM}:Warm", env={"WARM_GATE": str(tmp_path / "gate")}, ready=False) as host:
         wait_until(gate.is_reached, 20, "the callable runs")
         assert host.status("/v2/models/Warm/ready") != 200
         assert host.status("/v2/health/ready") != 200
@@ -36,7 +37,7 @@ def test_the_callable_runs_before_the_model_is_ready(tmp_path: Path) -> None:
 
 
 def test_every_worker_is_warm_and_so_is_its_successor() -> None:
-    with run_host(f"{MODELS}:Warm", options=["--workers=2"]) as host:
+    with run_host(f"{WARM}:Warm", options=["--workers=2"]) as host:
         first = wait_until(lambda: two_of(asked_at_once(host)), 20, "both workers answer") or set()
         assert {said[1:] for said in first} == {(3, 4)}
         for pid, _, _ in first:
@@ -63,7 +64,7 @@ def after_death(host: RunningHost) -> tuple[int, int, int] | None:
 
 
 def test_a_sample_that_fails_is_the_models_reason_and_the_others_serve() -> None:
-    with run_host(f"{MODELS}:no_zeros", f"{MODELS}:Random", ready=False) as host:
+    with run_host(f"{WARM}:no_zeros", f"{WARM}:Random", ready=False) as host:
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("no_zeros")]
         assert "warm-up: sample 'zero_data': only zeros" in row
@@ -74,7 +75,7 @@ def test_a_sample_that_fails_is_the_models_reason_and_the_others_serve() -> None
 def test_samples_of_the_configuration_file(tmp_path: Path) -> None:
     sample = "{ batch_size = 2, count = 7, inputs = { x = { dims = [1], zero_data = true } } }"
     (tmp_path / "host.toml").write_text(f"[models.Warm]\ntriton_config = {{ model_warmup = [{sample}] }}\n")
-    with run_host(f"{MODELS}:Warm", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
+    with run_host(f"{WARM}:Warm", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
         assert asked(host)[1:] == (7, 2)
 
 
@@ -82,7 +83,7 @@ def test_samples_of_the_configuration_file(tmp_path: Path) -> None:
 def test_a_wrong_sample_is_one_line(tmp_path: Path, batch_size: int) -> None:
     sample = f"{{ batch_size = {batch_size}, inputs = {{ x = {{ dims = [1], zero_data = true }} }} }}"
     (tmp_path / "host.toml").write_text(f"[models.Warm]\ntriton_config = {{ model_warmup = [{sample}] }}\n")
-    with run_host(f"{MODELS}:Warm", options=[f"--config={tmp_path / 'host.toml'}"], ready=False) as host:
+    with run_host(f"{WARM}:Warm", options=[f"--config={tmp_path / 'host.toml'}"], ready=False) as host:
         host.wait_settled()
         said = f"[models.Warm]: triton_config: model_warmup: sample 1: batch_size is {batch_size}; write a whole number"
         assert said in host.output

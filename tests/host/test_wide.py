@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,9 @@ import tritonclient.http
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, texts
 
-MODELS = Path(__file__).parents[1] / "models"
 COUNT, LONG = 600, "x" * 200
 """As in the models' module."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytriton_plugins.text import RECORD_START
-from pytriton_plugins.worker.log import MarkedLines
+from pytriton_plugins.worker.log import MarkedFormatter
 from tests.support.backend.worker_events import events
 
 
@@ -24,7 +24,7 @@ def logged(level: int, message: str, **more: Any) -> str:
     """The text that a worker's `logging` writes."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(MarkedLines())
+    handler.setFormatter(MarkedFormatter())
     handler.handle(logging.LogRecord("acme.model", level, "", 0, message, None, more.get("exc_info")))
     return stream.getvalue()
 

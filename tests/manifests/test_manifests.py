@@ -197,7 +197,7 @@ def _bare(found: Any) -> Any:
         ("replica=3", "additional properties 'replica' not allowed"),
         ("replicas=two", "got string, want integer"),
         ("sharedMemory.total=lots", "does not match pattern"),
-        ("sharedMemory.total=1Mi", "sharedMemory.total is less than the 16Mi that the models begin with"),
+        ("sharedMemory.total=1Mi", "sharedMemory.total is less than the 16Mi that the models need at the start"),
         ("image.pullPolicy=Often", "value must be one of"),
         ("gracePeriod=8", "gracePeriod is 8 s, and drainDelay + drainTimeout + 3 are 38 s; raise gracePeriod"),
         ("autoscaling.minReplicas=9", "autoscaling.minReplicas is more than autoscaling.maxReplicas"),

@@ -7,16 +7,15 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, ports_taken, shared_memory
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer, texts
 
-MODELS = Path(__file__).parents[1] / "models"
 TARGETS = (
     "pytriton_plugins_add_sub",
     f"{MODELS / 'kinds.py'}:mirror",

@@ -1,4 +1,4 @@
-"""The build hook of the framework: which compiler it takes, what it compiles, how it says that it cannot."""
+"""The build hook of the framework: the choice of the compiler, the wheel, and the messages of a failed build."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.docs.readme import ROOT
 
-BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", ".gitignore")
+BUILT_FROM = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore")
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def build(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def requirements(checkout: Path, **environment: str) -> str:
-    """What the build asks pip to install on top of its fixed requirements."""
-    ask = "from hatchling.build import get_requires_for_build_wheel as get; print(get())"
-    command = [sys.executable, "-c", ask]
+    """The additional requirements that the build asks pip to install."""
+    program = "from hatchling.build import get_requires_for_build_wheel as get; print(get())"
+    command = [sys.executable, "-c", program]
     return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True).stdout.strip()
 
 
@@ -65,7 +65,7 @@ def test_a_wheel_carries_the_compiled_library_and_no_source(checkout: Path) -> N
     assert wheel.name == f"pytriton_plugins-0.1.0-py3-none-linux_{platform.machine()}.whl"
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("pytriton_plugins/backend/lib/pytriton/libtriton_pytriton.so") == b"compiled\n"
-        assert not [name for name in archive.namelist() if name.endswith((".c", ".h", "build_hook.py"))]
+        assert not [name for name in archive.namelist() if name.endswith((".c", ".h", "hatch_build.py"))]
     assert not (checkout / "pytriton_plugins/backend/lib").exists()
 
 
@@ -92,7 +92,7 @@ def test_a_compiler_that_was_asked_for_and_is_missing_is_one_line(checkout: Path
     ended = build(checkout, CC="/no/such/cc -m64")
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
-        "pytriton-plugins: CC=/no/such/cc -m64 compiles no C program; correct CC, or set CC=zig to need none"
+        "pytriton-plugins: CC=/no/such/cc -m64: cannot compile a C program; correct CC, or set CC=zig"
     ]
 
 
@@ -101,10 +101,10 @@ def test_a_failed_compilation_ends_with_one_line_and_the_remedy(checkout: Path) 
     compiler = program(checkout, "mycc", script)
     ended = build(checkout, CC=compiler)
     assert ended.returncode == 1
-    compilers_words, ours = ended.stderr.splitlines()
-    assert compilers_words == "t.c:1: error: no"
-    assert ours.startswith(f"pytriton-plugins: {compiler} could not compile the backend (exit 3,")
-    assert ours.endswith("name it in CC, or set CC=zig")
+    compiler_output, message = ended.stderr.splitlines()
+    assert compiler_output == "t.c:1: error: no"
+    assert message.startswith(f"pytriton-plugins: {compiler} could not compile the backend (exit code 3,")
+    assert message.endswith("name it in CC, or set CC=zig")
 
 
 @pytest.mark.parametrize(("variable", "strict"), [("CI", True), ("PYTRITON_WERROR", True), ("NOTHING", False)])

@@ -15,11 +15,12 @@ import pytest
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.containers import Container, container
 from tests.support.sandbox.inits import AS_PID_1, ORPHANS, daemon_below, leave_orphans, pid_1_of
 from tests.support.sandbox.leftovers import Mark, ports_taken, zombies
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 RUNS = 10 if FULL else 4
 IN_CONTAINERS = RUNS if FULL else 3
 REAPED_WITHIN = 1.0

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +16,13 @@ import pytest
 from pytriton_plugins.testing import run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.inits import AS_PID_1, pid_1_of
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import PROTOCOLS, texts
 from tests.support.traffic.load import Load, Sent
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 SECONDS = LIFE.with_name("seconds.py")
 IDLE = {"what": texts(""), "gate": texts("/-")}
 CLIENTS = 32
@@ -151,5 +151,5 @@ def test_a_grace_period_that_is_too_short_is_refused() -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "pytriton-host: grace-period (30 s) is less than a stop may take: drain-delay 20 + drain-timeout 10 + 3 s to "
-        "end everything = 33 s; raise --grace-period, or lower one of the two"
+        "end everything = 33 s; raise --grace-period, or lower drain-delay or drain-timeout"
     ]

@@ -17,12 +17,12 @@ import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.cgroups import cgroup
 from tests.support.traffic.clients import Answered, Crowd, texts
 from tests.support.traffic.load import Load
 from tests.support.traffic.scrape import value, workers
 
-MODELS = Path(__file__).parents[1] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 OTHER = {"x": np.ones((1, 2), np.float32)}
 WORKERS = 11

@@ -12,12 +12,13 @@ from pathlib import Path
 from pytriton_plugins.host.watchdog import PING_TIMEOUT
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic import scrape
 from tests.support.traffic.clients import attempt, infer, texts
 from tests.support.traffic.load import Load
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 WORKERS = 10
 

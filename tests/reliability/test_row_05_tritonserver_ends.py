@@ -14,12 +14,12 @@ import pytest
 
 from pytriton_plugins.testing import run_host, wait_until
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, ports_taken
 from tests.support.traffic.clients import PROTOCOLS, Gate, infer, texts
 from tests.support.traffic.load import Load
 from tests.support.traffic.streams import count, grpc_stream
 
-MODELS = Path(__file__).parents[1] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 DEATHS = 5
 """Of one host: with one more within a minute it gives up."""

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, ports_taken
 from tests.support.traffic.clients import infer, texts
 from tests.support.traffic.load import Load
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 RUNS = 10 if FULL else 2
 KILLS = 20

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, attempt
 from tests.support.traffic.load import Load
 from tests.support.traffic.scrape import value, workers
 
-STUCK = Path(__file__).parents[1] / "models" / "stuck.py"
+STUCK = MODELS / "stuck.py"
 HOSTS, HANGS = (3 if FULL else 1), 4
 """A worker that ends a fifth time within a minute is not replaced at once."""
 

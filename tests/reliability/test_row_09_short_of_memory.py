@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,11 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.cgroups import SHARES, Cgroup, cgroup
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
-ECHO = f"{Path(__file__).parents[1] / 'models' / 'memory.py'}:echo"
+ECHO = f"{MODELS / 'memory.py'}:echo"
 SMALL_SHM = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"', "sh"]
 PLAIN = ["--no-plugin=memory-guard", "--no-plugin=kubernetes"]
 """Policies of hook plugins that are installed as well would refuse earlier."""

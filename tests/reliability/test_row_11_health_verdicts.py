@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install, path_with
 
-SCALARS = f"{Path(__file__).parents[1] / 'models' / 'kinds.py'}:scalars"
+SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 HOOK = """
     import os
     import time

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
 
 from pytriton_plugins.testing import run_host, wait_until
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.cgroups import SHARES, cgroup
 from tests.support.traffic.clients import PROTOCOLS, infer
 from tests.support.traffic.live_probe import probing
 
-SLOW = Path(__file__).parents[1] / "models" / "slow.py"
-MODELS = 8
+SLOW = MODELS / "slow.py"
+LOADS = 8
 SETUP = 3.0
 RUNS = 10 if FULL else 1
 LEAST = 100
@@ -34,7 +34,7 @@ def loaded() -> tuple[float, dict[str, list[float]]]:
             host.wait_ready()
             took = time.monotonic() - began
             answers = {"http": by_http(), "grpc": by_grpc()}
-        assert host.log.count("serving; shared memory") == MODELS
+        assert host.log.count("serving; shared memory") == LOADS
         for protocol in PROTOCOLS:
             assert all(is_live for _, is_live in answers[protocol])
             assert len(answers[protocol]) > LEAST
@@ -44,7 +44,7 @@ def loaded() -> tuple[float, dict[str, list[float]]]:
 
 def test_live_is_answered_soon() -> None:
     runs = [loaded() for _ in range(RUNS)]
-    what = f"{MODELS} models at once, each with a set-up that computes for {SETUP:g} s and 258 instances: until ready"
+    what = f"{LOADS} models at once, each with a set-up that computes for {SETUP:g} s and 258 instances: until ready"
     figure(12, what, [took for took, _ in runs])
     for protocol in PROTOCOLS:
         figure(12, f"worst over {protocol}", [max(answers[protocol]) * 1000 for _, answers in runs], "ms")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.cgroups import SHARES, Cgroup, cgroup
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import texts
 from tests.support.traffic.load import Load
 
-MODELS = Path(__file__).parents[1] / "models"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 PERIOD = 100_000
 """Microseconds: of each the group may use so many as its quota says."""

@@ -15,11 +15,11 @@ import pytest
 
 from pytriton_plugins.testing import run_host, wait_until
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import PROTOCOLS, infer, texts
 from tests.support.traffic.load import Load
 
-MODELS = Path(__file__).parents[1] / "models"
 LIFE = MODELS / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 JUMPS = [3600, -7200, 86400 * 365, -86400, 0] * 2 + [3600] if FULL else [-7200, 0, 3600]

@@ -12,12 +12,13 @@ import tritonclient.grpc
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.measure.figures import FULL, figure
+from tests.support.paths import MODELS
 from tests.support.sandbox.cgroups import SHARES, Cgroup, cgroup
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import asked_inputs, infer, texts
 from tests.support.traffic.load import Load
 
-LIFE = Path(__file__).parents[1] / "models" / "life.py"
+LIFE = MODELS / "life.py"
 IDLE = {"what": texts(""), "gate": texts("/-")}
 READ_ONLY = ["unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh"]
 SCRATCH = "mount -t tmpfs -o size=1m tmpfs /mnt"

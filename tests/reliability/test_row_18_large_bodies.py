@@ -7,7 +7,6 @@ import http.client
 import json
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +15,11 @@ import pytest
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.measure.figures import FULL, figure
 from tests.support.measure.growth import holding
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import tritonserver
 from tests.support.traffic.clients import infer
 
-SIZES = Path(__file__).parents[1] / "models" / "sizes.py"
+SIZES = MODELS / "sizes.py"
 MB = 1_000_000
 MEGABYTES = (1, 4, 16, 64, 128) if FULL else (8, 32)
 IN_A_ROW = (8, 32, 128) if FULL else (8,)

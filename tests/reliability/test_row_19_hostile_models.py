@@ -15,11 +15,11 @@ from tests.support.adversaries.hostile_cases import FILES
 from tests.support.adversaries.hostile_models import Hostile
 from tests.support.measure.figures import figure
 from tests.support.measure.growth import Holding, holding
+from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, ports_taken, shared_memory, tritonserver
 from tests.support.traffic.clients import PROTOCOLS, Arrays
 from tests.support.traffic.load import Load
 
-MODELS = Path(__file__).parents[1] / "models"
 GOOD = f"{MODELS / 'forms.py'}:doubled"
 ASKED: Arrays = {"x": np.array([[1, 3]], np.float32)}
 DAEMONS = (

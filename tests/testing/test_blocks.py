@@ -1,4 +1,4 @@
-"""What the tests' end of a channel writes and reads, against the vectors written by hand; runs in pytest."""
+"""The blocks that the tests' end of a channel writes and reads, against the vectors written by hand."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def test_a_request_block_is_written() -> None:
 
 def test_a_response_block_is_read() -> None:
     block = b"\xff" * 128 + golden("response", "told")
-    outcomes, entries, said = unpack_response_block(memoryview(block), 128, 398)
+    outcomes, entries, parameters = unpack_response_block(memoryview(block), 128, 398)
     assert outcomes == [(0, ""), (3, "2 rows: é!")]
     assert entries == [TensorEntry(0, 11, 0, 1, 0, 8, (1, 2)), TensorEntry(1, 13, 0, 1, 64, 18, (1, 1))]
-    assert said == [
+    assert parameters == [
         ResponseParameter(0, 1, b"text", "é".encode()),
         ResponseParameter(0, 2, b"whole", (-7).to_bytes(8, "little", signed=True)),
         ResponseParameter(0, 3, b"yes", b"\1"),

@@ -1,4 +1,4 @@
-"""What a callable gets for the arrays of a batch."""
+"""The keywords that a callable gets for the arrays of a batch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import pytest
 
 from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.worker.calling.arguments import arguments
+from pytriton_plugins.worker.calling.arguments import ArgumentBuilder
 
 
 def model(*inputs: Tensor, max_batch_size: int = 8) -> ModelDeclaration:
     output = Tensor("y", np.float32, (-1,))
     return ModelDeclaration("m", 1, "function", "m", inputs, (output,), max_batch_size=max_batch_size)
+
+
+def arguments(declaration: ModelDeclaration, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    return ArgumentBuilder(declaration).keywords(arrays)
 
 
 def objects(*items: object, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

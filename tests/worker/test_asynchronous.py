@@ -1,4 +1,4 @@
-"""Callables that are awaited, over a real channel: batches, cancellation, what is kept; runs in pytest."""
+"""Callables that are awaited, over a real channel: batches, cancellation, what is kept."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def numbers(*rows: list[float]) -> dict[str, Array]:
 
 
 def outputs(answered: Answered) -> list[Any]:
-    """What each request got; a failure's code and text."""
+    """The output of each request, or the code and text of its failure."""
     return [
         (outcome.code, outcome.message) if isinstance(outcome, RequestFailure) else outcome["y"].tolist()
         for outcome in answered.outcomes
@@ -111,7 +111,7 @@ def test_requests_one_by_one_with_a_context() -> None:
     with open_channel(declaration, function) as channel:
         answered = channel.send(numbers([1]), numbers([2, 3]))
     assert outputs(answered) == [[[1]], [[2, 3]]]
-    assert [(said.request, said.value[0]) for said in answered.said] == [(0, 1), (1, 2)]
+    assert [(each.request, each.value[0]) for each in answered.parameters] == [(0, 1), (1, 2)]
 
 
 class TestCancelled:
@@ -195,7 +195,7 @@ class TestCancelled:
         assert calls == [[1, 2, 3], [1], [2], [3]]
 
     def test_a_cancellation_that_comes_too_late(self) -> None:
-        """It is about a batch that is answered, whatever runs by then."""
+        """It names a batch that is answered, and another may run by then."""
         gate = Gate()
 
         async def function(x: Array) -> Array:
@@ -242,7 +242,7 @@ def test_what_a_callable_cancels_by_itself_is_a_failure_like_any_other() -> None
 
     with open_channel(MODEL, function) as channel:
         answered = channel.send(numbers([1]), numbers([-2]), numbers([3]))
-    text = "RuntimeError: CancelledError: what the callable awaits was cancelled, and not for its clients"
+    text = "RuntimeError: CancelledError: an await of the callable was cancelled, not by its clients"
     assert outputs(answered) == [[[1]], ("INTERNAL", text), [[3]]]
 
 
@@ -328,7 +328,7 @@ class TestCancelledStreams:
 
         with open_channel(STREAM, function) as channel:
             answered = channel.send(numbers([1]))
-        text = "RuntimeError: CancelledError: what the callable awaits was cancelled, and not for its clients"
+        text = "RuntimeError: CancelledError: an await of the callable was cancelled, not by its clients"
         assert answered.outcomes == [RequestFailure("INTERNAL", text)]
         assert len(answered.parts) == 1
 
@@ -385,4 +385,4 @@ def test_a_message_of_an_unknown_kind_ends_the_worker() -> None:
         channel.send(numbers([1]))
         channel.tell(17)
         assert channel.ended()
-        assert str(wait_until(lambda: channel.ended_by)) == "channel: a message of kind 17"
+        assert str(wait_until(lambda: channel.ended_by)) == "channel: unexpected message of kind 17"

@@ -1,4 +1,4 @@
-"""A debugger in a served model: what the client and the log are told, and what PYTHONBREAKPOINT changes."""
+"""A debugger in a served model: the client's error, the line in the log, and the effect of PYTHONBREAKPOINT."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def traces(x):
     return x
 """
 
-TOLD = (
+NO_TERMINAL = (
     "a served model has no terminal for a debugger; "
     "run 'pytriton-host debug MODEL NAME=VALUE', or use call_model in a test"
 )
@@ -50,7 +50,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
 
 
 @pytest.mark.parametrize(
-    ("model", "error"), [("stops", f"RuntimeError: breakpoint(): {TOLD}"), ("traces", f"BdbQuit: {TOLD}")]
+    ("model", "error"), [("stops", f"RuntimeError: breakpoint(): {NO_TERMINAL}"), ("traces", f"BdbQuit: {NO_TERMINAL}")]
 )
 def test_the_request_fails_with_what_to_do(host: RunningHost, model: str, error: str) -> None:
     one, zero = (np.full((1, 1), value, np.float32) for value in (1, 0))

@@ -16,8 +16,9 @@ from pytriton_plugins import RequestError, Tensor
 from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text.exceptions import name_of, traced
-from pytriton_plugins.worker.calling.errors import MAX_TEXT, failure_of, one_line
-from pytriton_plugins.worker.calling.runner import Batch, CallPlan, Outcome, RequestFailure, run_batch
+from pytriton_plugins.worker.calling.batch import Batch, Outcome
+from pytriton_plugins.worker.calling.errors import MAX_TEXT, RequestFailure, failure_of, one_line
+from pytriton_plugins.worker.calling.runner import BatchRunner, MarkedCallable
 
 A = Tensor("a", np.float32, (-1,))
 S = Tensor("s", np.float32, (-1,))
@@ -34,6 +35,10 @@ def batch_of(*requests: list[float]) -> Batch:
     """A batch of requests, each a list with one number for each of its rows."""
     rows = [[number] for request in requests for number in request]
     return Batch({"a": np.array(rows, np.float32)}, tuple(map(len, requests)), (WANTED,) * len(requests))
+
+
+def run_batch(declaration: ModelDeclaration, callable_: MarkedCallable, batch: Batch) -> list[Outcome]:
+    return BatchRunner(declaration, callable_).run(batch)
 
 
 def values(outcome: Outcome) -> list[Any]:
@@ -305,19 +310,19 @@ BROKEN: dict[str, Callable[[], Exception]] = {
     "StrOfHostileText: text": StrOfHostileText,
     "StrExits": StrExits,
 }
-"""By what a client is told; pytest cannot show them."""
+"""By the client's error; pytest cannot show the exceptions themselves."""
 
 
-@pytest.mark.parametrize("told", BROKEN)
-def test_an_exception_that_breaks_who_looks_at_it_is_told(told: str) -> None:
-    bad, good = run_batch(model(), raising_for_negative(BROKEN[told]()), batch_of([-1], [2]))
-    assert bad.error == RequestFailure("INTERNAL", told)
+@pytest.mark.parametrize("message", BROKEN)
+def test_an_exception_that_breaks_who_looks_at_it_is_told(message: str) -> None:
+    bad, good = run_batch(model(), raising_for_negative(BROKEN[message]()), batch_of([-1], [2]))
+    assert bad.error == RequestFailure("INTERNAL", message)
     assert values(good) == [2]
 
 
-@pytest.mark.parametrize("told", BROKEN)
-def test_its_traceback_is_shown_as_far_as_it_can_be(told: str) -> None:
-    error, shown = BROKEN[told](), ""
+@pytest.mark.parametrize("message", BROKEN)
+def test_its_traceback_is_shown_as_far_as_it_can_be(message: str) -> None:
+    error, shown = BROKEN[message](), ""
     try:
         raising(error)(0)
     except Exception:
@@ -383,9 +388,9 @@ def test_a_handler_that_raises_costs_no_answer_and_hides_no_error(capfd: pytest.
         assert failed(ValueError("no luck")) == RequestFailure("INTERNAL", "ValueError: no luck")
     finally:
         logging.getLogger("pytriton.worker").removeHandler(handler)
-    said = capfd.readouterr().err
-    assert "model m: a request failed (CancelledError while this was logged)" in said
-    assert "ValueError: no luck" in said
+    output = capfd.readouterr().err
+    assert "model m: a request failed (CancelledError while this was logged)" in output
+    assert "ValueError: no luck" in output
 
 
 def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
@@ -405,7 +410,7 @@ def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [
         (SystemExit(0), "called sys.exit(0)"),
         (SystemExit(), "called sys.exit()"),
@@ -416,33 +421,33 @@ def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
     ],
 )
 def test_what_ends_a_process_is_logged_and_ends_it(
-    error: BaseException, said: str, caplog: pytest.LogCaptureFixture
+    error: BaseException, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(type(error)):
         run_batch(model(), raising(error), batch_of([1], [2]))
-    assert caplog.messages == [f"model m: its callable {said}; this worker ends"]
+    assert caplog.messages == [f"model m: its callable {reason}; this worker ends"]
 
 
 class PanicError(BaseException):
-    """What a library in Rust raises, for one."""
+    """As a library in Rust raises, for example."""
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (PanicError("at the disco"), "PanicError: at the disco"),
         (GeneratorExit(), "RuntimeError: GeneratorExit: raised by the callable"),
         (asyncio.CancelledError("all of it"), "CancelledError: all of it"),
     ],
 )
-def test_all_other_exceptions_cost_only_their_requests(error: BaseException, told: str) -> None:
+def test_all_other_exceptions_cost_only_their_requests(error: BaseException, message: str) -> None:
     def function(a: Any) -> Any:
         if (a < 0).any():
             raise error
         return a
 
     bad, good = run_batch(model(), function, batch_of([-1], [2]))
-    assert bad.error == RequestFailure("INTERNAL", told)
+    assert bad.error == RequestFailure("INTERNAL", message)
     assert values(good) == [2]
 
 
@@ -464,7 +469,7 @@ def test_nothing_refers_to_the_inputs_once_the_outcomes_are_gone(monkeypatch: py
     # pytest keeps log records, and with them the traceback and its frames.
     monkeypatch.setattr(logging.getLogger("pytriton.worker"), "disabled", True)
     batch = batch_of([1], [-2])
-    run = CallPlan(model(), Recorder()).run
+    run = BatchRunner(model(), Recorder()).run
     before = sys.getrefcount(batch.arrays["a"])
     outcomes = run(batch)
     assert [outcome.error is None for outcome in outcomes] == [True, False]

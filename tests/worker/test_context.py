@@ -1,4 +1,4 @@
-"""What a callable sees of its requests, and what it can say of their responses, over a real channel; runs in pytest."""
+"""The details of requests that a callable reads, and what it sets for their responses, over a real channel."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def seen_by(
     requests: tuple[dict[str, Array], ...] = (ONE,),
     model: ModelDeclaration = MODEL,
 ) -> list[Any]:
-    """What ``look`` finds in the context of two batches, one behind the other: both ways through the loop."""
+    """The results of ``look`` in the contexts of two batches in a row: both paths through the loop."""
     found = []
 
     def function(x: Array, ctx: Context) -> Array:
@@ -81,7 +81,7 @@ class TestWhatIsSeen:
         assert [type(value) for value in found.values()] == [str, int, bool, bool, float, str]
 
     def test_only_parameters_with_the_prefix_are_headers(self) -> None:
-        """Whatever else a client names like a header is a parameter."""
+        """Any other name like a header's, from a client, is a parameter."""
         proven = (("Proven-X-Request-Id", "real"), ("proven-traceparent", "t"))
         parameters = (("x-request-id", "forged"), *proven, ("X-Request-Id", "forged"))
         found = seen_by(
@@ -141,7 +141,7 @@ class TestWhatIsSeen:
 
 
 def outputs(answered: Answered) -> list[Any]:
-    """What each request got; a failure's code and text."""
+    """The output of each request, or the code and text of its failure."""
     return [
         (outcome.code, outcome.message) if isinstance(outcome, RequestFailure) else outcome["y"].tolist()
         for outcome in answered.outcomes
@@ -217,10 +217,10 @@ def said_by(say: Callable[[Request], Any], count: int = 1) -> Answered:
 def parameters(answered: Answered) -> dict[int, dict[str, Any]]:
     """By the place of its request, what each response says beside its tensors."""
     found: dict[int, dict[str, Any]] = {}
-    for said in answered.said:
-        form = {1: "", 2: "<q", 3: "<?", 4: "<d"}[said.kind]
-        value = struct.unpack(form, said.value)[0] if form else said.value.decode()
-        found.setdefault(said.request, {})[said.name.decode()] = value
+    for each in answered.parameters:
+        form = {1: "", 2: "<q", 3: "<?", 4: "<d"}[each.kind]
+        value = struct.unpack(form, each.value)[0] if form else each.value.decode()
+        found.setdefault(each.request, {})[each.name.decode()] = value
     return found
 
 
@@ -302,7 +302,7 @@ class TestSet:
         def say(request: Request) -> None:
             for number in range(64):
                 request.set(f"{number}", number)
-            with pytest.raises(ValueError, match="'more' is one too many; 64 are carried at most"):
+            with pytest.raises(ValueError, match="'more': a response has at most 64 parameters"):
                 request.set("more", 1)
 
         assert [len(each) for each in parameters(said_by(say, 2)).values()] == [64, 64]
@@ -315,8 +315,8 @@ class TestSet:
             return x
 
         with open_channel(MODEL, function) as channel:
-            said = [parameters(channel.send(numbers([number]))) for number in (1, 2, 2, 1, 2)]
-        assert said == [{0: {"first": True}}, {}, {}, {0: {"first": True}}, {}]
+            found = [parameters(channel.send(numbers([number]))) for number in (1, 2, 2, 1, 2)]
+        assert found == [{0: {"first": True}}, {}, {}, {0: {"first": True}}, {}]
 
 
 class TestFail:
@@ -408,7 +408,7 @@ class TestCalledAlone:
         with open_channel(MODEL, function) as channel:
             answered = channel.send(*BATCH)
         assert outputs(answered) == [[[1]], [[2], [3]], [[4]]]
-        assert answered.said == []
+        assert answered.parameters == []
 
     @pytest.mark.parametrize("failed", [0, 1, 2])
     @pytest.mark.parametrize("returned", ["the rows", "nothing"])

@@ -1,4 +1,4 @@
-"""Arrays that a callable asks for in the response itself, over a real channel; runs in pytest."""
+"""Arrays that a callable asks for in the response itself, over a real channel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def numbers(*rows: list[float]) -> dict[str, Array]:
 
 
 def wide(*rows: int, columns: int = 10_000) -> dict[str, Array]:
-    """So many columns that it is asked where an output lies."""
+    """Enough columns that the worker looks up where an output lies."""
     return {"x": np.array([np.arange(row, row + columns) for row in rows], np.float32)}
 
 
@@ -75,7 +75,7 @@ PLACES: dict[str, tuple[Callable[[Context, Array], Array], int]] = {
     "turned around": (lambda ctx, x: filled(ctx, x[:, ::-1])[:, ::-1], 64),
     "a copy": (lambda ctx, x: filled(ctx, x).copy(), 64),
 }
-"""What is returned for 16 floats, and where in the response it has to stand."""
+"""The result for 16 floats, and the position in the response that it must have."""
 
 
 @pytest.mark.parametrize("what", PLACES)
@@ -197,9 +197,9 @@ def test_room_is_left_for_the_answer_to_each_request() -> None:
 
 WRONG = [
     ("q", (1, 1), "empty('q', …): output 'q' is not declared; declared: y, t"),
-    ("t", (1, 1), "empty('t', …): output 't' holds strings, which have no place yet; return a list or an array"),
-    ("y", (1, -1), "empty('y', (1, -1)): write a shape of sizes from 0 up"),
-    ("y", (-1, -1), "empty('y', (-1, -1)): write a shape of sizes from 0 up"),
+    ("t", (1, 1), "empty('t', …): output 't' holds strings; return a list or an array instead"),
+    ("y", (1, -1), "empty('y', (1, -1)): negative size; write a shape of sizes from 0 up"),
+    ("y", (-1, -1), "empty('y', (-1, -1)): negative size; write a shape of sizes from 0 up"),
 ]
 
 
@@ -291,7 +291,7 @@ def test_kept_arrays_stay_where_they_are_while_there_is_no_memory(caplog: pytest
             assert arrays(channel, numbers([number] * 100))[0]["y"].tolist() == [[number] * 100]
         assert [entry.offset for entry in channel.entries] == [0]
     (line,) = caplog.messages
-    assert line == "model m: arrays from ctx.empty() are kept, and others are copied: no more memory"
+    assert line == "model m: the callable keeps arrays from ctx.empty(); later ones are copied: no more memory"
 
 
 def test_an_array_of_a_batch_that_failed_is_no_part_of_the_answers() -> None:
@@ -330,7 +330,7 @@ def test_a_context_gives_and_takes_nothing_once_its_batch_is_answered() -> None:
             with pytest.raises(RuntimeError, match="the batch of this Context is answered"):
                 call()
         answered = channel.send(numbers([2]))
-    assert answered.said == []
+    assert answered.parameters == []
     assert not isinstance(answered.outcomes[0], RequestFailure)
 
 
@@ -361,6 +361,6 @@ def test_threads_of_a_callable_get_arrays_of_their_own() -> None:
                     for number in range(4):
                         assert found[f"o{number}"].tolist() == [[number] * 16]
                     assert len({entry.offset for entry in channel.entries}) == 4
-                    assert len(answered.said) == 4
+                    assert len(answered.parameters) == 4
             finally:
                 sys.setswitchinterval(switch)

@@ -1,4 +1,4 @@
-"""Request blocks that are changed at random: read, or refused in one sentence; runs in pytest."""
+"""Request blocks that are changed at random: read, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.segment import create_segment_file
 from pytriton_plugins.worker.blocks.request_reader import RequestReader
-from pytriton_plugins.worker.calling.arguments import ArgumentPlan, requests_of
-from pytriton_plugins.worker.calling.request_state import Exchange, Surroundings
+from pytriton_plugins.worker.calling.arguments import ArgumentBuilder, requests_of
+from pytriton_plugins.worker.calling.request_state import RequestState, SharedState
+from pytriton_plugins.worker.calling.warmup import NewArrays
 from tests.support.backend.golden import golden
 
 MODELS = [
@@ -26,48 +27,48 @@ MODELS = [
         (Tensor("x", np.float32, (-1,)), Tensor("number", np.uint8, (1,), optional=True)),
     )
 ]
-TOLD = [replace(model, context="ctx") for model in MODELS]
-APART = [replace(model, requests="requests") for model in MODELS]
+WITH_CONTEXT = [replace(model, context="ctx") for model in MODELS]
+SEPARATE = [replace(model, requests="requests") for model in MODELS]
 CONTENT = (
     golden("request", "told")
     + golden("request", "block")[64:]
     + golden("request", "tensors")
     + golden("request", "details")
 )
-STAND_APART = golden("request", "apart") + golden("request", "apart_tensors")
-LENGTH, LENGTH_APART = len(golden("request", "block")), len(golden("request", "apart"))
+SEPARATE_CONTENT = golden("request", "apart") + golden("request", "apart_tensors")
+LENGTH, SEPARATE_LENGTH = len(golden("request", "block")), len(golden("request", "apart"))
 extreme = st.sampled_from([0, 1, 2, 8, 64, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 64, 2**64 - 1])
 change = st.tuples(st.integers(0, len(CONTENT) - 1), st.sampled_from([1, 2, 4, 8]), extreme | st.integers(0, 2**64 - 1))
 
 
 def read(model: ModelDeclaration, content: bytes, changes: list[tuple[int, int, int]], length: int) -> None:
-    """Read a batch, and all that a context says of it."""
+    """Read a batch, and all that a context shows of it."""
     changed = bytearray(content)
     for at, size, number in changes:
         changed[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "little")
     descriptor = create_segment_file(4096)
     os.pwrite(descriptor, changed, 0)
-    arguments = ArgumentPlan(model)
-    reader = RequestReader(model, arguments.keywords)
+    arguments = ArgumentBuilder(model)
+    reader = RequestReader(model, arguments)
     reader.take_segment(7, [descriptor])
     with contextlib.suppress(ProtocolError):
         plan = reader.plan(7, 0, length)
-        exchange = Exchange(Surroundings("m"), reader.view, plan.details, lambda name, shape: None)
-        batch = reader.batch(plan, exchange)
-        for request in requests_of(batch, list(batch.apart) or None):
+        state = RequestState(SharedState("m"), reader.view, plan.details, NewArrays(model))
+        batch = reader.batch(plan, state)
+        for request in requests_of(batch, list(batch.separate) or None):
             assert request.cancelled in (False, True)
             assert isinstance(request.id, str)
 
 
 @settings(max_examples=1500, deadline=None, derandomize=True)
-@given(st.sampled_from([*MODELS, *TOLD]), st.lists(change, min_size=1, max_size=4), st.integers(0, LENGTH + 8))
+@given(st.sampled_from([*MODELS, *WITH_CONTEXT]), st.lists(change, min_size=1, max_size=4), st.integers(0, LENGTH + 8))
 def test_blocks_changed_at_random(model: ModelDeclaration, changes: list[tuple[int, int, int]], cut: int) -> None:
     read(model, CONTENT, changes, LENGTH if cut > LENGTH // 2 else cut)
 
 
 @settings(max_examples=1500, deadline=None, derandomize=True)
-@given(st.sampled_from(APART), st.lists(change, min_size=1, max_size=4), st.integers(0, LENGTH_APART + 8))
+@given(st.sampled_from(SEPARATE), st.lists(change, min_size=1, max_size=4), st.integers(0, SEPARATE_LENGTH + 8))
 def test_tensors_that_stand_apart_changed_at_random(
     model: ModelDeclaration, changes: list[tuple[int, int, int]], cut: int
 ) -> None:
-    read(model, STAND_APART, changes, LENGTH_APART if cut > LENGTH_APART // 2 else cut)
+    read(model, SEPARATE_CONTENT, changes, SEPARATE_LENGTH if cut > SEPARATE_LENGTH // 2 else cut)

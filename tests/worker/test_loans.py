@@ -1,4 +1,4 @@
-"""The worker's loop with inputs in a client's own memory: views, what is kept, what is called in; runs in pytest."""
+"""The worker's loop with inputs in a client's own memory: views, what is kept, what is called in."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_only_what_is_kept_is_copied_and_no_memory_is_reserved(clients: Callable
 
 
 def test_a_file_that_ends_inside_its_last_page(clients: Callable[[], Client]) -> None:
-    """What is behind its end in that page are zeros, and a file may have become shorter than that, or nothing."""
+    """The rest of that page is zeros; a file may have become shorter than that, or empty."""
     client = clients()
     os.ftruncate(client.descriptor, 5000)
     os.pwrite(client.descriptor, b"end", 4997)
@@ -242,7 +242,7 @@ def test_what_is_more_than_may_be_answered_is_refused_each_time(
     def refuse(end: ChannelEnd, size: int, replaced: int) -> Segment:
         raise ShmError("no more")
 
-    monkeypatch.setattr(ServedChannel, "_need", refuse)
+    monkeypatch.setattr(ServedChannel, "request_segment", refuse)
     # pytest keeps what is logged, and with the error its frames and the input.
     monkeypatch.setattr(logging.getLogger("pytriton.worker"), "disabled", True)
     with open_channel(MODEL, lambda x: x, size=1 << 14) as channel:

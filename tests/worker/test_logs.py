@@ -1,4 +1,4 @@
-"""What becomes of a model's and of our own messages in a worker whose model has configured `logging` in its own way."""
+"""The messages of a model and of the worker, where the model has configured `logging` in its own way."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ CONSOLE = "'handlers': {'c': {'class': 'logging.StreamHandler'}}, 'root': {'hand
 
 @pytest.fixture(autouse=True)
 def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a host that ran in this process before has set up, `caplog` hears our messages."""
+    """`caplog` gets our messages even if a host ran in this process before and set up logging."""
     monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
 
 
-def said(caplog: pytest.LogCaptureFixture, model: str, level: str = "INFO") -> list[Event]:
+def log_of(caplog: pytest.LogCaptureFixture, model: str, level: str = "INFO") -> list[Event]:
     """The messages of a worker in which ``model`` ran."""
     command = [sys.executable, "-c", PROGRAM.format(level=level, model=model)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
@@ -79,7 +79,7 @@ logging.root.addHandler(Broken())
 
 @pytest.mark.parametrize("way", SILENCERS)
 def test_no_configuration_of_a_model_hides_the_errors_of_its_calls(caplog: pytest.LogCaptureFixture, way: str) -> None:
-    errors = [lines for level, lines in said(caplog, SILENCERS[way]) if level == "ERROR"]
+    errors = [lines for level, lines in log_of(caplog, SILENCERS[way]) if level == "ERROR"]
     (error,) = [lines for lines in errors if lines[0] == "model m: a request failed"]
     assert (error[1], error[-1]) == ("Traceback (most recent call last):", "ValueError: no luck")
 
@@ -90,7 +90,7 @@ class Collector(logging.Handler):
     def emit(self, record): print("collected", record.name, record.levelname, record.exc_info is not None)
 logging.basicConfig(handlers=[Collector()])
 """
-    found = texts(said(caplog, model))
+    found = texts(log_of(caplog, model))
     assert ("INFO", "collected pytriton.worker ERROR True") in found
     assert ("ERROR", "model m: a request failed") in found
 
@@ -99,12 +99,12 @@ MESSAGES = "log = logging.getLogger('acme'); log.debug('d'); log.info('i'); log.
 
 
 def test_a_models_messages_have_their_level(caplog: pytest.LogCaptureFixture) -> None:
-    assert texts(said(caplog, MESSAGES))[:-2] == [("INFO", "i"), ("WARNING", "w"), ("ERROR", "e")]
+    assert texts(log_of(caplog, MESSAGES))[:-2] == [("INFO", "i"), ("WARNING", "w"), ("ERROR", "e")]
     assert caplog.records[0].source == "acme"  # type: ignore[attr-defined]
 
 
 def test_at_level_debug_its_debug_lines_are_there(caplog: pytest.LogCaptureFixture) -> None:
-    assert texts(said(caplog, MESSAGES, "DEBUG"))[:-2] == [
+    assert texts(log_of(caplog, MESSAGES, "DEBUG"))[:-2] == [
         ("DEBUG", "d"),
         ("INFO", "i"),
         ("WARNING", "w"),
@@ -114,27 +114,27 @@ def test_at_level_debug_its_debug_lines_are_there(caplog: pytest.LogCaptureFixtu
 
 @pytest.mark.parametrize("stream", ["", ", stream=sys.stdout", ", force=True"])
 def test_basic_config_does_what_its_author_expects(caplog: pytest.LogCaptureFixture, stream: str) -> None:
-    """The author's format and level, and the daemon's levels: what the author wants to see is no less than INFO."""
+    """The author's format and level, and the daemon's levels: wanted records have at least INFO."""
     model = f"logging.basicConfig(level=logging.DEBUG, format='%(name)s says %(message)s'{stream}); {MESSAGES}"
-    assert texts(said(caplog, model))[:-2] == [
+    assert texts(log_of(caplog, model))[:-2] == [
         ("INFO", "acme says d"),
         ("INFO", "acme says i"),
         ("WARNING", "acme says w"),
         ("ERROR", "acme says e"),
     ]
     caplog.clear()
-    assert texts(said(caplog, model, "DEBUG"))[0] == ("DEBUG", "acme says d")
+    assert texts(log_of(caplog, model, "DEBUG"))[0] == ("DEBUG", "acme says d")
 
 
 def test_basic_config_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     model = f"with contextlib.suppress(ValueError): logging.basicConfig(stream=sys.stderr, filename='x')\n{MESSAGES}"
-    assert texts(said(caplog, model))[:-2] == [("INFO", "i"), ("WARNING", "w"), ("ERROR", "e")]
+    assert texts(log_of(caplog, model))[:-2] == [("INFO", "i"), ("WARNING", "w"), ("ERROR", "e")]
 
 
 def test_a_console_of_dict_config_keeps_levels(caplog: pytest.LogCaptureFixture) -> None:
-    assert texts(said(caplog, f"{DICT % CONSOLE}; {MESSAGES}"))[:-2] == [("WARNING", "w"), ("ERROR", "e")]
+    assert texts(log_of(caplog, f"{DICT % CONSOLE}; {MESSAGES}"))[:-2] == [("WARNING", "w"), ("ERROR", "e")]
 
 
 def test_warnings_are_warnings_once_they_are_captured(caplog: pytest.LogCaptureFixture) -> None:
-    level, lines = said(caplog, "logging.captureWarnings(True); warnings.warn('old')")[0]
+    level, lines = log_of(caplog, "logging.captureWarnings(True); warnings.warn('old')")[0]
     assert (level, lines[0].endswith("UserWarning: old")) == ("WARNING", True)

@@ -1,4 +1,4 @@
-"""What a callable counts, and what the host is told of it, over a real worker link too; runs in pytest."""
+"""The metrics of a callable and the messages to the daemon about them, over a real worker link too."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from pytriton_plugins.model.metric_rules import DEFAULT_BUCKETS, MAX_SERIES, buc
 from pytriton_plugins.shm.sockets import receive, socket_pair
 from pytriton_plugins.shm.wire import MAX_MESSAGE
 from pytriton_plugins.testing import wait_until
-from pytriton_plugins.worker.metrics.registry import PERIOD, Metrics
+from pytriton_plugins.worker.metrics.registry import FLUSH_INTERVAL, Metrics
 from pytriton_plugins.worker.metrics.series import Family, Histogram, Series
 
 TIMEOUT = 10.0
 
 
-class Told:
-    """Metrics, and all that the host is told of them: unless the test says other, when it says so."""
+class SentMetrics:
+    """Metrics, and all their messages; by default they are sent when the test calls `flush`."""
 
-    def __init__(self, period: float = 3600.0) -> None:
+    def __init__(self, interval: float = 3600.0) -> None:
         self.messages: list[list[dict[str, Any]]] = []
-        self.metrics = Metrics(self._tell, period=period)
+        self.metrics = Metrics(self, interval=interval)
 
-    def _tell(self, kind: str, *, changes: list[dict[str, Any]]) -> None:
+    def send(self, kind: str, **content: Any) -> None:
         assert kind == "metrics"
-        self.messages.append(changes)
+        self.messages.append(content.pop("changes"))
+        assert content == {}
 
     def flush(self) -> list[dict[str, Any]]:
-        """What it is told now."""
+        """The changes that were not read yet."""
         self.metrics.flush()
         changes = [change for message in self.messages for change in message]
         self.messages.clear()
@@ -47,12 +48,12 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def sent() -> SentMetrics:
+    return SentMetrics()
 
 
-def test_each_kind_tells_what_has_gathered(told: Told) -> None:
-    metrics = told.metrics
+def test_each_kind_tells_what_has_gathered(sent: SentMetrics) -> None:
+    metrics = sent.metrics
     for _ in range(3):
         metrics.counter("hits", help="how often", colour="red").inc()
     metrics.counter("hits", colour="red").inc(0.5)
@@ -63,45 +64,45 @@ def test_each_kind_tells_what_has_gathered(told: Told) -> None:
     hits = {"kind": "counter", "name": "hits", "help": "how often", "labels": {"colour": "red"}, "buckets": ()}
     level = {"kind": "gauge", "name": "level", "help": "", "labels": {}, "buckets": ()}
     size = {"kind": "histogram", "name": "size", "help": "how large", "labels": {}, "buckets": (0.5, 1.0, 4.0)}
-    assert told.flush() == [
+    assert sent.flush() == [
         {**hits, "changes": [(3.5, 1)]},
         {**level, "changes": [(4.5, 1)]},
         {**size, "changes": [(0.25, 1), (0.75, 1), (3.0, 1), (5.0, 1)]},
     ]
-    assert told.flush() == []
+    assert sent.flush() == []
     metrics.counter("hits", colour="red").inc()
     metrics.gauge("level").inc()
     metrics.histogram("size").observe(0.75)
-    changes = [change["changes"] for change in told.flush()]
+    changes = [change["changes"] for change in sent.flush()]
     assert changes == [[(1.0, 1)], [(5.5, 1)], [(0.75, 1)]]
 
 
-def test_labels_make_series_in_whatever_order_they_come(told: Told) -> None:
-    one = told.metrics.counter("hits", colour="red", size="1")
-    assert told.metrics.counter("hits", size="1", colour="red") is one
-    assert told.metrics.counter("hits", size="1", colour="red") is one
-    assert told.metrics.counter("hits", colour="red", size="1", empty="") is one
-    assert told.metrics.counter("hits", colour="blue", size="1") is not one
-    assert told.metrics.counter("hits", name="a", self="b") is told.metrics.counter("hits", self="b", name="a")
+def test_labels_make_series_in_whatever_order_they_come(sent: SentMetrics) -> None:
+    one = sent.metrics.counter("hits", colour="red", size="1")
+    assert sent.metrics.counter("hits", size="1", colour="red") is one
+    assert sent.metrics.counter("hits", size="1", colour="red") is one
+    assert sent.metrics.counter("hits", colour="red", size="1", empty="") is one
+    assert sent.metrics.counter("hits", colour="blue", size="1") is not one
+    assert sent.metrics.counter("hits", name="a", self="b") is sent.metrics.counter("hits", self="b", name="a")
 
 
 @pytest.mark.parametrize(
     ("given", "shown"),
     [("two\nlines\t and  more", "two lines and more"), ("\x1b[2J\0", "\\x1b[2J\\x00"), ("x" * 300, "x" * 199 + "…")],
 )
-def test_odd_text_fails_no_request(told: Told, given: str, shown: str) -> None:
+def test_odd_text_fails_no_request(sent: SentMetrics, given: str, shown: str) -> None:
     for _ in range(2):
-        told.metrics.counter("hits", help=given, label=given).inc()
-    (change,) = told.flush()
+        sent.metrics.counter("hits", help=given, label=given).inc()
+    (change,) = sent.flush()
     assert (change["labels"], change["help"], change["changes"]) == ({"label": shown}, shown, [(2.0, 1)])
 
 
 @pytest.mark.parametrize("number", [True, np.float32(1), np.int64(1), np.bool_(True), np.array(1.0)], ids=repr)
-def test_every_kind_of_number_counts(told: Told, number: Any) -> None:
-    told.metrics.counter("hits").inc(number)
-    told.metrics.gauge("level").set(number)
-    told.metrics.histogram("size", buckets=np.linspace(1, 2, 3)).observe(number)  # type: ignore[arg-type]
-    assert json.dumps([change["changes"] for change in told.flush()]) == "[[[1.0, 1]], [[1.0, 1]], [[1.0, 1]]]"
+def test_every_kind_of_number_counts(sent: SentMetrics, number: Any) -> None:
+    sent.metrics.counter("hits").inc(number)
+    sent.metrics.gauge("level").set(number)
+    sent.metrics.histogram("size", buckets=np.linspace(1, 2, 3)).observe(number)  # type: ignore[arg-type]
+    assert json.dumps([change["changes"] for change in sent.flush()]) == "[[[1.0, 1]], [[1.0, 1]], [[1.0, 1]]]"
 
 
 Use = Callable[[Metrics], object]
@@ -157,22 +158,22 @@ WRONG: dict[str, tuple[Use, type[Exception], str]] = {
     "two kinds": (
         lambda metrics: (metrics.counter("hits"), metrics.gauge("hits")),
         ValueError,
-        "gauge hits: there is a counter hits; write another name",
+        "gauge hits: the name is in use by counter hits; use another name",
     ),
     "a histogram's count": (
         lambda metrics: (metrics.histogram("h"), metrics.counter("h_count")),
         ValueError,
-        "counter h_count: there is a histogram h; write another name",
+        "counter h_count: the name is in use by histogram h; use another name",
     ),
     "a histogram over a counter": (
         lambda metrics: (metrics.counter("h_sum"), metrics.histogram("h")),
         ValueError,
-        "histogram h: there is a counter h_sum; write another name",
+        "histogram h: the name is in use by counter h_sum; use another name",
     ),
     "other buckets": (
         lambda metrics: (metrics.histogram("h", buckets=(1, 2)), metrics.histogram("h", buckets=(1, 3))),
         ValueError,
-        "histogram h: it has the buckets (1.0, 2.0) already; leave them out, or write another name",
+        "histogram h: its buckets are (1.0, 2.0) already; leave them out, or use another name",
     ),
     "no bucket": (
         lambda metrics: metrics.histogram("h", buckets=()),
@@ -208,17 +209,17 @@ WRONG: dict[str, tuple[Use, type[Exception], str]] = {
 }
 
 
-def test_the_prefix_is_turned_off_for_names_that_nobody_else_has(told: Told) -> None:
+def test_the_prefix_is_turned_off_for_names_that_nobody_else_has(sent: SentMetrics) -> None:
     """The same name with the prefix is another metric."""
-    plain, prefixed = told.metrics.unprefixed, told.metrics
+    plain, prefixed = sent.metrics.unprefixed, sent.metrics
     plain.counter("acme_hits", "Hits", colour="red").inc(2)
     assert plain.counter("acme_hits", colour="red") is plain.counter("acme_hits", colour="red")
     prefixed.gauge("acme_hits").set(1)
-    assert [(each["name"], each["kind"], each.get("unprefixed")) for each in told.flush()] == [
+    assert [(each["name"], each["kind"], each.get("unprefixed")) for each in sent.flush()] == [
         ("acme_hits", "counter", True),
         ("acme_hits", "gauge", None),
     ]
-    with pytest.raises(ValueError, match="gauge acme_hits: there is a counter acme_hits; write another name"):
+    with pytest.raises(ValueError, match="gauge acme_hits: the name is in use by counter acme_hits; use another name"):
         plain.gauge("acme_hits")
     for name in ("nv_inference_count", "pytriton_workers", "pytriton_model_acme_hits"):
         with pytest.raises(ValueError, match=f"metric '{name}': names that begin with nv_ or pytriton_ are reserved"):
@@ -227,24 +228,24 @@ def test_the_prefix_is_turned_off_for_names_that_nobody_else_has(told: Told) -> 
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_use_says_what_to_write(told: Told, name: str) -> None:
+def test_wrong_use_says_what_to_write(sent: SentMetrics, name: str) -> None:
     use, kind, expected = WRONG[name]
     for _ in range(2):
         with pytest.raises(kind) as refused:
-            use(told.metrics)
+            use(sent.metrics)
         assert expected in str(refused.value)
         assert "\n" not in str(refused.value)
-    told.metrics.counter("afterwards").inc()
-    assert [change["name"] for change in told.flush()] == ["afterwards"]
+    sent.metrics.counter("afterwards").inc()
+    assert [change["name"] for change in sent.flush()] == ["afterwards"]
 
 
 class Alone:
-    """Whose series nobody is told of."""
+    """An owner that sends nothing."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
 
-    def note(self, series: Series) -> None:
+    def schedule(self, series: Series) -> None:
         pass
 
 
@@ -264,42 +265,41 @@ def test_means_fall_where_the_values_fell(buckets: list[float], values: list[flo
     assert total == pytest.approx(sum(values), abs=1e-12 * sum(map(abs, values)) + 1e-300)
 
 
-def test_a_histogram_without_buckets_has_those_for_seconds(told: Told) -> None:
-    told.metrics.histogram("h").observe(0.1)
-    told.metrics.histogram("h", buckets=DEFAULT_BUCKETS).observe(0.1)
-    (change,) = told.flush()
+def test_a_histogram_without_buckets_has_those_for_seconds(sent: SentMetrics) -> None:
+    sent.metrics.histogram("h").observe(0.1)
+    sent.metrics.histogram("h", buckets=DEFAULT_BUCKETS).observe(0.1)
+    (change,) = sent.flush()
     assert (change["buckets"], change["changes"]) == (DEFAULT_BUCKETS, [(0.1, 2)])
 
 
-def test_what_threads_count_while_it_is_told_is_all_there(told: Told) -> None:
+def test_what_threads_count_while_it_is_told_is_all_there(sent: SentMetrics) -> None:
     """Without the lock it is green where no thread is stopped within an addition, as in CPython 3.11."""
     total: list[float] = []
 
     def count() -> None:
         for turn in range(20_000):
-            told.metrics.counter("hits", parity=str(turn % 2)).inc()
+            sent.metrics.counter("hits", parity=str(turn % 2)).inc()
 
     threads = [threading.Thread(target=count) for _ in range(6)]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        total += [change["changes"][0][0] for change in told.flush()]
-    total += [change["changes"][0][0] for change in told.flush()]
+        total += [change["changes"][0][0] for change in sent.flush()]
+    total += [change["changes"][0][0] for change in sent.flush()]
     assert sum(total) == 120_000
 
 
-def test_more_series_than_there_may_be_are_left_out(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+def test_more_series_than_there_may_be_are_left_out(sent: SentMetrics, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "pytriton.worker"):
         for number in range(2 * MAX_SERIES):
-            told.metrics.counter("users", user=str(number)).inc()
-    told.metrics.counter("users", user="0").inc()
-    assert len(told.flush()) == MAX_SERIES
+            sent.metrics.counter("users", user=str(number)).inc()
+    sent.metrics.counter("users", user="0").inc()
+    assert len(sent.flush()) == MAX_SERIES
     assert caplog.messages == [
-        "metric users: there are 200 series already, and this and further ones are left out; "
-        "use labels that have few values"
+        "metric users: the limit of 200 series is reached, further series are dropped; use labels that have few values"
     ]
-    told.metrics.counter("users", user=str(MAX_SERIES)).inc()
-    assert told.flush() == []
+    sent.metrics.counter("users", user=str(MAX_SERIES)).inc()
+    assert sent.flush() == []
 
 
 def flushing_threads() -> int:
@@ -307,33 +307,33 @@ def flushing_threads() -> int:
 
 
 def test_no_thread_runs_before_something_is_counted() -> None:
-    told = Told(PERIOD)
+    sent = SentMetrics(FLUSH_INTERVAL)
     before = flushing_threads()
-    counter = told.metrics.counter("hits")
-    told.metrics.flush()
+    counter = sent.metrics.counter("hits")
+    sent.metrics.flush()
     assert flushing_threads() == before
     counter.inc()
     counter.inc()
     assert flushing_threads() == before + 1
-    assert told.messages == []
-    wait_until(lambda: len(told.messages) == 1, TIMEOUT, "the host is told")
-    assert told.messages[0][0]["changes"] == [(2.0, 1)]
+    assert sent.messages == []
+    wait_until(lambda: len(sent.messages) == 1, TIMEOUT, "a message")
+    assert sent.messages[0][0]["changes"] == [(2.0, 1)]
     counter.inc()
-    wait_until(lambda: len(told.messages) == 2, TIMEOUT, "the host is told again")
+    wait_until(lambda: len(sent.messages) == 2, TIMEOUT, "a second message")
     assert flushing_threads() == before + 1
 
 
 START = """
 import os, socket, sys, threading
 from pytriton_plugins.worker.link import WorkerLink
-from pytriton_plugins.worker.metrics.registry import PERIOD, Metrics
+from pytriton_plugins.worker.metrics.registry import FLUSH_INTERVAL, Metrics
 from pytriton_plugins.worker.metrics.series import Family, Histogram, Series
-metrics = Metrics(WorkerLink(socket.socket(fileno=int(sys.argv[1]))).tell)
+metrics = Metrics(WorkerLink(socket.socket(fileno=int(sys.argv[1]))))
 """
 
 
 def run_worker(program: str) -> list[dict[str, Any]]:
-    """What the host gets over the link of a process that runs ``program`` to its end."""
+    """The messages over the link of a process that runs ``program`` to its end."""
     ours, theirs = socket_pair()
     ours.settimeout(TIMEOUT)
     with ours:

@@ -1,4 +1,4 @@
-"""What a worker imports, with hook plugins and without, and what they are told over a real channel."""
+"""The imports of a worker with hook plugins and without, and the calls of hooks over a real channel."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing import RunningHost, run_host
 from pytriton_plugins.testing.served import open_channel
 from pytriton_plugins.worker.channels.dispatch import server_class
-from pytriton_plugins.worker.channels.sync import ChannelServer
-from pytriton_plugins.worker.hooks import observer_of
+from pytriton_plugins.worker.channels.sync import SyncServer
+from pytriton_plugins.worker.hooks import load_observer
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.traffic.clients import infer
 
@@ -120,8 +120,8 @@ def observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Observed:
         modules = [f"observer_{next(_numbers)}" for _ in sources]
         for module, source in zip(modules, sources, strict=True):
             install(tmp_path, module, {"pytriton_plugins.hooks": {module: module}}, **{module: source})
-        told = {"distribution": "acme", "version": "1.0", "settings": {"word": "request"}}
-        observer = observer_of(MODEL_M, [{"plugin": module, "value": module, **told} for module in modules])
+        origin = {"distribution": "acme", "version": "1.0", "settings": {"word": "request"}}
+        observer = load_observer(MODEL_M, [{"plugin": module, "value": module, **origin} for module in modules])
         served_by = server_class(MODEL_M, observed=observer is not None)
         new_server = functools.partial(served_by, observer=observer)
         return new_server, getattr(importlib.import_module(modules[-1]), "LOG", [])
@@ -188,6 +188,6 @@ def test_inputs_that_are_not_kept_are_not_kept_by_the_observer(observed: Observe
 
 def test_nobody_to_be_told_is_no_observer(observed: Observed) -> None:
     only_set_up, _ = observed(KEEPS_A_LOG.partition("    @hookimpl\n    def pytriton_on_request")[0])
-    told, _ = observed(KEEPS_A_LOG)
-    assert only_set_up.func is ChannelServer
-    assert told.func is not ChannelServer
+    observing, _ = observed(KEEPS_A_LOG)
+    assert only_set_up.func is SyncServer
+    assert observing.func is not SyncServer

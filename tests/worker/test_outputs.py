@@ -14,7 +14,7 @@ import pytest
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import ResultError
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.worker.calling.outputs import OutputPlan, checked
+from pytriton_plugins.worker.calling.outputs import OutputChecker
 
 F32 = np.float32
 X = Tensor("x", F32, (-1,))
@@ -25,18 +25,22 @@ def model(*outputs: Tensor, max_batch_size: int = 8) -> ModelDeclaration:
     return ModelDeclaration("m", 1, "function", "m", (X,), outputs, max_batch_size=max_batch_size)
 
 
+def checked(declaration: ModelDeclaration, result: Any, rows: int | None) -> dict[str, np.ndarray[Any, Any]]:
+    return OutputChecker(declaration).check(result, rows, None)
+
+
 def one(dtype: Any, shape: Any, result: Any, rows: int | None = None) -> np.ndarray[Any, Any]:
     """The one output ``x`` of ``dtype`` and ``shape`` that ``result`` makes; without ``rows``, without a batch axis."""
     declaration = model(Tensor("x", dtype, shape), max_batch_size=0 if rows is None else 8)
-    return checked(declaration, result, rows, None)["x"]
+    return checked(declaration, result, rows)["x"]
 
 
 def refusal(dtype: Any, shape: Any, result: Any, rows: int | None = None) -> str:
     with pytest.raises(ResultError) as caught:
         one(dtype, shape, result, rows)
-    said = str(caught.value)
-    assert "\n" not in said
-    return said
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
 
 
 class Named(NamedTuple):
@@ -45,7 +49,7 @@ class Named(NamedTuple):
 
 
 class LikeTorch:
-    """What numpy sees of a torch tensor: `__array__`, and a refusal where it lies on another device."""
+    """A torch tensor as numpy sees it: `__array__`, and a refusal where it is on another device."""
 
     def __init__(self, values: np.ndarray[Any, Any], device: str = "cpu", problem: str = "") -> None:
         self.values, self.device, self.problem = values, device, problem
@@ -62,7 +66,7 @@ class LikeTorch:
 def test_a_dict_goes_by_name() -> None:
     x, y = np.ones((3, 4), F32), np.ones((3, 2), np.int32)
     for result in ({"y": y, "x": x}, OrderedDict(y=y, x=x), MappingProxyType({"y": y, "x": x})):
-        outputs = checked(model(X, Y), result, 3, None)
+        outputs = checked(model(X, Y), result, 3)
         assert outputs["x"] is x
         assert outputs["y"] is y
 
@@ -70,10 +74,10 @@ def test_a_dict_goes_by_name() -> None:
 def test_a_tuple_goes_by_declared_order() -> None:
     x, y = np.ones((3, 4), F32), np.ones((3, 2), np.int32)
     for result in ((x, y), Named(x, y)):
-        outputs = checked(model(X, Y), result, 3, None)
+        outputs = checked(model(X, Y), result, 3)
         assert outputs["x"] is x
         assert outputs["y"] is y
-    assert checked(model(X), (x,), 3, None)["x"] is x
+    assert checked(model(X), (x,), 3)["x"] is x
 
 
 def test_anything_else_is_the_one_output() -> None:
@@ -102,7 +106,7 @@ def test_anything_else_is_the_one_output() -> None:
 )
 def test_results_that_do_not_name_the_outputs(result: Any, message: str) -> None:
     with pytest.raises(ResultError) as caught:
-        checked(model(X, Y, max_batch_size=0), result, None, None)
+        checked(model(X, Y, max_batch_size=0), result, None)
     assert str(caught.value) == message
 
 
@@ -111,21 +115,21 @@ def test_none_for_the_one_output_says_what_to_return() -> None:
 
 
 def test_a_tuple_is_never_the_data_of_the_one_output() -> None:
-    said = refusal(F32, (-1,), (1.0, 2.0))
-    assert said == "model 'm': the callable returned a tuple of 2 for 1 declared; return an array for 'x'"
+    message = refusal(F32, (-1,), (1.0, 2.0))
+    assert message == "model 'm': the callable returned a tuple of 2 for 1 declared; return an array for 'x'"
     assert one(F32, (-1,), {"x": (1.0, 2.0)}).tolist() == [1, 2]
 
 
 def test_an_output_that_no_request_wants_may_be_missing() -> None:
-    plan = OutputPlan(model(X, Y, max_batch_size=0))
+    checker = OutputChecker(model(X, Y, max_batch_size=0))
     x = np.ones(4, F32)
     only_x = frozenset({"x"})
-    assert list(plan.checked({"x": x}, None, [only_x, only_x])) == ["x"]
-    assert list(plan.checked((x, None), None, [only_x])) == ["x"]
+    assert list(checker.check({"x": x}, None, [only_x, only_x])) == ["x"]
+    assert list(checker.check((x, None), None, [only_x])) == ["x"]
     with pytest.raises(ResultError, match="output 'y' is missing"):
-        plan.checked({"x": x}, None, [only_x, frozenset({"x", "y"})])
+        checker.check({"x": x}, None, [only_x, frozenset({"x", "y"})])
     with pytest.raises(ResultError, match="unknown output 'z'"):
-        plan.checked({"x": x, "z": x}, None, [only_x])
+        checker.check({"x": x, "z": x}, None, [only_x])
 
 
 @pytest.mark.parametrize(
@@ -147,8 +151,8 @@ def test_an_output_that_no_request_wants_may_be_missing() -> None:
     ],
 )
 def test_an_array_has_the_declared_dtype(dtype: Any, result: Any, got: str, written: str) -> None:
-    said = refusal(dtype, (-1,), result)
-    assert said == f"model 'm': output 'x' is an array of {got}, declared is {written}; write .astype({written})"
+    message = refusal(dtype, (-1,), result)
+    assert message == f"model 'm': output 'x' is an array of {got}, expected {written}; write .astype({written})"
 
 
 @pytest.mark.parametrize(
@@ -184,39 +188,39 @@ def test_python_values_are_converted(dtype: Any, result: Any, expected: Any) -> 
 @pytest.mark.parametrize(
     ("dtype", "result", "problem"),
     [
-        (np.int32, [1.5], " holds values of float64, declared is np.int32; write round(x), or declare np.float64"),
-        (np.int32, 2.0, " holds values of float64, declared is np.int32; write round(x), or declare np.float64"),
+        (np.int32, [1.5], " holds values of float64, expected np.int32; write round(x), or declare np.float64"),
+        (np.int32, 2.0, " holds values of float64, expected np.int32; write round(x), or declare np.float64"),
         (
             np.int32,
             np.float32(2),
-            " holds values of float32, declared is np.int32; write round(x), or declare np.float32",
+            " holds values of float32, expected np.int32; write round(x), or declare np.float32",
         ),
         (
             np.int64,
             [2**53 + 1, 1.0],
-            " holds values of float64, declared is np.int64; write round(x), or declare np.float64",
+            " holds values of float64, expected np.int64; write round(x), or declare np.float64",
         ),
-        (bool, [0, 1], " holds values of int64, declared is bool; write bool(x)"),
-        (bool, [0.3], " holds values of float64, declared is bool; return a comparison such as x > 0.5"),
-        (F32, [1j], " holds values of complex128, declared is np.float32; return .real, or its parts as two outputs"),
-        (F32, ["1"], " holds text, declared is np.float32; return numbers"),
-        (F32, [1, "2"], " holds text, declared is np.float32; return numbers"),
-        (F32, "hello", " holds text, declared is np.float32; return numbers"),
-        (np.uint8, b"hello", " holds bytes, declared is np.uint8; return numbers"),
-        (np.int8, [5, 128], " holds 128, which np.int8 cannot; declare a wider dtype"),
-        (np.uint8, 300, " holds 300, which np.uint8 cannot; declare a wider dtype"),
-        (np.uint8, [-1], " holds -1, which np.uint8 cannot; declare a wider dtype"),
-        (np.int64, [2**63], " holds 9223372036854775808, which np.int64 cannot; declare a wider dtype"),
-        (np.int64, [2**63, -1], " holds 9223372036854775808, which np.int64 cannot; declare a wider dtype"),
-        (np.uint64, [2**63, -1], " holds -1, which np.uint64 cannot; declare a wider dtype"),
-        (np.uint64, [2**64], " holds 18446744073709551616, which np.uint64 cannot; declare a wider dtype"),
-        (F32, [0.0, 1e300], " holds 1e+300, which np.float32 cannot; declare a wider dtype"),
-        (F32, [2**200], f" holds {2**200}, which np.float32 cannot; declare a wider dtype"),
-        (F32, [2**2000], f" holds {2**2000}, which np.float32 cannot; declare a wider dtype"),
-        (np.float16, 70000, " holds 70000, which np.float16 cannot; declare a wider dtype"),
-        (F32, [None, 1.0], " holds None, declared is np.float32; return numbers"),
-        (F32, [Decimal(1)], " holds a Decimal, declared is np.float32; return numbers"),
-        (np.int64, np.datetime64("2020-01-01"), " holds values of datetime64[D], declared is np.int64; return numbers"),
+        (bool, [0, 1], " holds values of int64, expected bool; write bool(x)"),
+        (bool, [0.3], " holds values of float64, expected bool; return a comparison such as x > 0.5"),
+        (F32, [1j], " holds values of complex128, expected np.float32; return .real, or its parts as two outputs"),
+        (F32, ["1"], " holds text, expected np.float32; return numbers"),
+        (F32, [1, "2"], " holds text, expected np.float32; return numbers"),
+        (F32, "hello", " holds text, expected np.float32; return numbers"),
+        (np.uint8, b"hello", " holds bytes, expected np.uint8; return numbers"),
+        (np.int8, [5, 128], " holds 128, out of range for np.int8; declare a wider dtype"),
+        (np.uint8, 300, " holds 300, out of range for np.uint8; declare a wider dtype"),
+        (np.uint8, [-1], " holds -1, out of range for np.uint8; declare a wider dtype"),
+        (np.int64, [2**63], " holds 9223372036854775808, out of range for np.int64; declare a wider dtype"),
+        (np.int64, [2**63, -1], " holds 9223372036854775808, out of range for np.int64; declare a wider dtype"),
+        (np.uint64, [2**63, -1], " holds -1, out of range for np.uint64; declare a wider dtype"),
+        (np.uint64, [2**64], " holds 18446744073709551616, out of range for np.uint64; declare a wider dtype"),
+        (F32, [0.0, 1e300], " holds 1e+300, out of range for np.float32; declare a wider dtype"),
+        (F32, [2**200], f" holds {2**200}, out of range for np.float32; declare a wider dtype"),
+        (F32, [2**2000], f" holds {2**2000}, out of range for np.float32; declare a wider dtype"),
+        (np.float16, 70000, " holds 70000, out of range for np.float16; declare a wider dtype"),
+        (F32, [None, 1.0], " holds None, expected np.float32; return numbers"),
+        (F32, [Decimal(1)], " holds a Decimal, expected np.float32; return numbers"),
+        (np.int64, np.datetime64("2020-01-01"), " holds values of datetime64[D], expected np.int64; return numbers"),
         (F32, {1, 2}, " is a set; return an array, a list or a number"),
         (F32, object(), " is a object; return an array, a list or a number"),
         (F32, (i for i in [1]), " is a generator; return an array, a list or a number"),
@@ -229,49 +233,49 @@ def test_python_values_that_would_lose_something_are_refused(dtype: Any, result:
 @pytest.mark.parametrize(
     ("dtype", "result", "problem"),
     [
-        (F32, np.array(["1", "2"]), "holds text, declared is np.float32; return numbers"),
-        (F32, np.array([b"1"]), "holds bytes, declared is np.float32; return numbers"),
-        (F32, np.array([1, None], object), "holds None, declared is np.float32; return numbers"),
-        (F32, np.array([1, "2"], object), "holds a str, declared is np.float32; return numbers"),
-        (F32, np.array([(1, 2)], "f4,f4"), "holds structures of f0, f1, declared is np.float32; return numbers"),
+        (F32, np.array(["1", "2"]), "holds text, expected np.float32; return numbers"),
+        (F32, np.array([b"1"]), "holds bytes, expected np.float32; return numbers"),
+        (F32, np.array([1, None], object), "holds None, expected np.float32; return numbers"),
+        (F32, np.array([1, "2"], object), "holds a str, expected np.float32; return numbers"),
+        (F32, np.array([(1, 2)], "f4,f4"), "holds structures of f0, f1, expected np.float32; return numbers"),
         (
             np.int64,
             np.array(["2020-01-01"], "M8[D]"),
-            "holds values of datetime64[D], declared is np.int64; return numbers",
+            "holds values of datetime64[D], expected np.int64; return numbers",
         ),
-        (np.int64, np.ones(1, "m8[s]"), "holds values of timedelta64[s], declared is np.int64; return numbers"),
+        (np.int64, np.ones(1, "m8[s]"), "holds values of timedelta64[s], expected np.int64; return numbers"),
         (
             F32,
             np.ones(1, np.complex64),
-            "is an array of complex64, declared is np.float32; return .real, or its parts as two outputs",
+            "is an array of complex64, expected np.float32; return .real, or its parts as two outputs",
         ),
         (
             np.int32,
             np.array([1.5]),
-            "is an array of float64, declared is np.int32; write np.rint(x).astype(np.int32), or declare np.float64",
+            "is an array of float64, expected np.int32; write np.rint(x).astype(np.int32), or declare np.float64",
         ),
-        (np.int32, np.array([1, np.nan]), "holds nan, which np.int32 cannot; replace it, or declare np.float64"),
-        (np.int32, np.array([1, 1e300]), "holds 1e+300, which np.int32 cannot; declare a wider dtype"),
-        (bool, np.array([0.3]), "is an array of float64, declared is bool; return a comparison such as x > 0.5"),
-        (np.uint8, np.array([3, 300]), "holds 300, which np.uint8 cannot; declare a wider dtype"),
+        (np.int32, np.array([1, np.nan]), "holds nan, out of range for np.int32; replace it, or declare np.float64"),
+        (np.int32, np.array([1, 1e300]), "holds 1e+300, out of range for np.int32; declare a wider dtype"),
+        (bool, np.array([0.3]), "is an array of float64, expected bool; return a comparison such as x > 0.5"),
+        (np.uint8, np.array([3, 300]), "holds 300, out of range for np.uint8; declare a wider dtype"),
         (
             np.int64,
             np.array([2**63], np.uint64),
-            "holds 9223372036854775808, which np.int64 cannot; declare a wider dtype",
+            "holds 9223372036854775808, out of range for np.int64; declare a wider dtype",
         ),
-        (F32, np.array([1e300]), "holds 1e+300, which np.float32 cannot; declare a wider dtype"),
+        (F32, np.array([1e300]), "holds 1e+300, out of range for np.float32; declare a wider dtype"),
     ],
 )
 def test_an_array_is_not_told_to_convert_what_would_be_changed_by_it(dtype: Any, result: Any, problem: str) -> None:
     assert refusal(dtype, (-1,), result) == f"model 'm': output 'x' {problem}"
 
 
-MASKED = "is a masked array, whose mask a client does not get; return .filled(…)"
+MASKED = "is a masked array: clients do not get the mask; return .filled(…)"
 
 
 @pytest.mark.parametrize("dtype", [F32, np.int64, bytes, str])
 def test_masks_are_not_dropped(dtype: Any) -> None:
-    """A masked array is told at once, not only with the first request that has something to mask."""
+    """A masked array is refused at once, not only with the first request that has something to mask."""
     values = np.ones(2, np.dtype(object) if dtype in (bytes, str) else dtype)
     for mask in ([True, False], False):
         masked = np.ma.masked_array(values, mask=mask)
@@ -292,14 +296,14 @@ def test_what_has_array_on_the_cpu_is_taken() -> None:
 
 def test_a_gpu_tensor_is_told_cpu() -> None:
     on_gpu = LikeTorch(np.ones(2, F32), "cuda:0", "can't convert cuda:0 device type tensor to numpy")
-    assert refusal(F32, (-1,), on_gpu) == "model 'm': output 'x' lies on cuda:0; write .cpu()"
+    assert refusal(F32, (-1,), on_gpu) == "model 'm': output 'x' is on device cuda:0; write .cpu()"
     assert one(F32, (-1,), on_gpu.cpu()).tolist() == [1, 1]
     assert "can't convert cuda:0" in refusal(F32, (-1,), [on_gpu])
 
 
 def test_another_refusal_of_a_tensor_is_passed_on() -> None:
-    said = refusal(F32, (-1,), LikeTorch(np.ones(2, F32), problem="Use tensor.detach()"))
-    assert said == "model 'm': output 'x': a LikeTorch cannot become an array (TypeError: Use tensor.detach())"
+    message = refusal(F32, (-1,), LikeTorch(np.ones(2, F32), problem="Use tensor.detach()"))
+    assert message == "model 'm': output 'x': a LikeTorch cannot become an array (TypeError: Use tensor.detach())"
 
 
 def test_running_out_of_memory_is_not_a_wrong_result() -> None:
@@ -392,9 +396,9 @@ def test_strings_become_bytes(dtype: type, result: Any) -> None:
 )
 def test_arrays_in_which_numpy_drops_zeros_at_the_end_are_refused(dtype: type, result: Any) -> None:
     """Whether this one has lost any cannot be seen, so none is taken."""
-    said = refusal(dtype, (-1,), result)
-    assert said.startswith("model 'm': output 'x' is an array of |S2, ")
-    assert said.endswith(
+    message = refusal(dtype, (-1,), result)
+    assert message.startswith("model 'm': output 'x' is an array of |S2, ")
+    assert message.endswith(
         ", in which numpy drops zeros at the end of a string; return a list, or an array made with dtype=object"
     )
 
@@ -413,12 +417,12 @@ def test_strings_at_the_edges() -> None:
 @pytest.mark.parametrize(
     ("dtype", "result", "problem"),
     [
-        (bytes, np.ones(2), " is an array of float64, declared is bytes; return bytes or str"),
-        (str, np.ones(2, np.uint8), " is an array of uint8, declared is str; return bytes or str"),
+        (bytes, np.ones(2), " is an array of float64, expected bytes; return bytes or str"),
+        (str, np.ones(2, np.uint8), " is an array of uint8, expected str; return bytes or str"),
         (bytes, [b"a", 1], ": string 1 is a int; return bytes or str"),
         (str, ["a", None], ": string 1 is a NoneType; return bytes or str"),
         (bytes, [["a"], ["b", "c"]], ": string 0 is a list; return bytes or str"),
-        (bytes, 3, " is an array of int64, declared is bytes; return bytes or str"),
+        (bytes, 3, " is an array of int64, expected bytes; return bytes or str"),
         (str, [b"\xff"], ": string 0 is not UTF-8 ('utf-8' codec can't decode byte 0xff in position 0: "
                          "invalid start byte); declare bytes for other encodings"),
         (bytes, ["\ud800"], ": string 0 is not UTF-8 ('utf-8' codec can't encode character '\\ud800' in position 0: "
@@ -431,8 +435,8 @@ def test_strings_that_cannot_be_carried(dtype: type, result: Any, problem: str) 
 
 
 def test_a_wrong_string_scalar_for_a_batch_names_the_shape() -> None:
-    said = refusal(str, (), "a", rows=2)
-    assert said == "model 'm': output 'x' is a single value, expected shape (B,) with a row for each of the 2"
+    message = refusal(str, (), "a", rows=2)
+    assert message == "model 'm': output 'x' is a single value, expected shape (B,) with a row for each of the 2"
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, F32])

@@ -1,4 +1,4 @@
-"""Whatever a callable makes its outputs of, batch after batch over one channel: each answer is what was returned."""
+"""Outputs made in random ways, batch after batch over one channel: each answer is the callable's result."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def check(model: Model, answered: Answered) -> None:
     for place, outcome in enumerate(answered.outcomes):
         if isinstance(outcome, RequestFailure):
             no_memory = model.step.is_full and outcome == NO_MEMORY
-            told = model.step.does == "raise" or (model.step.does == "fail" and place == last)
+            has_failed = model.step.does == "raise" or (model.step.does == "fail" and place == last)
             # Called alone, each request is the last of its batch.
-            assert no_memory or (told and outcome.message == "as told"), outcome
+            assert no_memory or (has_failed and outcome.message == "as told"), outcome
             continue
         for name, expected in model.returned[str(place)].items():
             np.testing.assert_array_equal(outcome[name], expected)
     wanted = [last] if model.step.does == "set" and not isinstance(answered.outcomes[last], RequestFailure) else []
-    assert [said.request for said in answered.said] == wanted
+    assert [each.request for each in answered.parameters] == wanted
     for array, expected in model.kept:
         np.testing.assert_array_equal(array, expected)
 
@@ -126,12 +126,12 @@ def check(model: Model, answered: Answered) -> None:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.lists(steps, min_size=2, max_size=8), st.integers(1, 3))
-def test_every_answer_is_what_was_returned(told: list[Step], times: int) -> None:
+def test_every_answer_is_what_was_returned(steps: list[Step], times: int) -> None:
     """Each step some times in a row, so that answers are learned."""
     model = Model()
     number = 0
     with open_channel(MODEL, model) as channel:
-        for step in told:
+        for step in steps:
             model.step = step
             for _ in range(times):
                 requests = []

@@ -1,4 +1,4 @@
-"""Callables that take requests one by one, over a real channel; runs in pytest."""
+"""Callables that take requests one by one, over a real channel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RAGGED = (numbers([1]), numbers([2, 3], [4, 5]), numbers([6, 7, 8]))
 
 
 def outputs(answered: Answered, name: str = "y") -> list[Any]:
-    """What each request got; a failure's code and text."""
+    """The output of each request, or the code and text of its failure."""
     return [
         (outcome.code, outcome.message) if isinstance(outcome, RequestFailure) else outcome[name].tolist()
         for outcome in answered.outcomes
@@ -238,7 +238,7 @@ def test_what_is_said_of_a_request_needs_no_context(caplog: pytest.LogCaptureFix
         for _ in range(2):
             answered = channel.send(*RAGGED)
             assert outputs(answered) == [[[1]], ("NOT_FOUND", "not this one"), [[6, 7, 8]]]
-            assert [(said.request, said.value[0]) for said in answered.said] == [(0, 0), (2, 2)]
+            assert [(each.request, each.value[0]) for each in answered.parameters] == [(0, 0), (2, 2)]
     assert caplog.messages == []
 
 

@@ -32,7 +32,7 @@ def numbers(*rows: list[float]) -> dict[str, Array]:
 
 
 def values(channel: ChannelEnd, *requests: dict[str, Array], output: str = "y") -> list[Any]:
-    """What each request got; a failure's text."""
+    """The output of each request, or the text of its failure."""
     answered = channel.send(*requests)
     return [
         outcome.message if isinstance(outcome, RequestFailure) else outcome[output].tolist()
@@ -118,8 +118,8 @@ def test_inputs_are_read_only() -> None:
 
     with open_channel(model(), function) as channel:
         for _ in range(3):
-            (told,) = values(channel, numbers([1]))
-            assert told.startswith("ValueError: assignment destination is read-only; inputs are read-only: write ")
+            (text,) = values(channel, numbers([1]))
+            assert text.startswith("ValueError: assignment destination is read-only; inputs are read-only: write ")
 
 
 def test_a_failure_between_good_batches() -> None:
@@ -139,7 +139,7 @@ def test_a_wrong_result_between_good_ones() -> None:
     def function(x: Array) -> Array:
         return x.astype(np.float64) if x[0, 0] < 0 else x
 
-    wrong = "model 'm': output 'y' is an array of float64, declared is np.float32; write .astype(np.float32)"
+    wrong = "model 'm': output 'y' is an array of float64, expected np.float32; write .astype(np.float32)"
     with open_channel(model(), function) as channel:
         for number in (1, 2, -1, 3):
             assert values(channel, numbers([number])) == [[[number]] if number > 0 else wrong]

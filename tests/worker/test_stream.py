@@ -1,4 +1,4 @@
-"""Generators and async generators over a real channel: one response for each yield; runs in pytest."""
+"""Generators and async generators over a real channel: one response for each yield."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def stream(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 
 Stream = Callable[..., contextlib.AbstractContextManager[ServedChannel]]
-TOLD = replace(MODEL, context="ctx")
+WITH_CONTEXT = replace(MODEL, context="ctx")
 
 
 def n(number: int) -> dict[str, Array]:
@@ -69,7 +69,7 @@ def part(*values: float) -> Array:
 
 
 def values(answered: Answered) -> tuple[list[Any], str]:
-    """What the parts held, and the text of the error at the end."""
+    """The content of the parts, and the text of the error at the end."""
     (end,) = answered.outcomes
     error = end.message if isinstance(end, RequestFailure) else ""
     assert error or end == {}
@@ -146,7 +146,7 @@ def test_an_error_ends_the_stream_behind_what_was_sent(stream: Stream, error: Ex
 
 WRONG: dict[str, tuple[Any, str]] = {
     "shape": (np.zeros((2, 1), np.float32), "output 'y' has 2 rows, expected 1: got shape (2, 1) for (B, -1)"),
-    "dtype": (np.zeros((1, 1)), "output 'y' is an array of float64, declared is np.float32"),
+    "dtype": (np.zeros((1, 1)), "output 'y' is an array of float64, expected np.float32"),
     "nothing": (None, "the callable returned None; return an array for 'y'"),
     "another output": ({"z": 1}, "the callable returned an unknown output 'z'; declared: 'y'"),
 }
@@ -245,10 +245,10 @@ class TestContext:
                 yield part(number)
             request.set("late", 1)
 
-        with stream(function, TOLD) as channel:
+        with stream(function, WITH_CONTEXT) as channel:
             answered = channel.send(n(0))
         expected = [(b"number", 0), (b"number", 1), (b"middle", 1), (b"number", 2)]
-        assert [(said.name, said.value[0]) for said in answered.said] == expected
+        assert [(each.name, each.value[0]) for each in answered.parameters] == expected
 
     @pytest.mark.parametrize("at", [0, 1, 2])
     def test_the_request_is_failed(self, stream: Stream, at: int) -> None:
@@ -266,7 +266,7 @@ class TestContext:
             finally:
                 closed.append(at)
 
-        with stream(function, TOLD) as channel:
+        with stream(function, WITH_CONTEXT) as channel:
             for _ in range(2):
                 answered = channel.send(n(0))
                 assert values(answered) == ([[number] for number in range(at)], "told")
@@ -279,7 +279,7 @@ class TestContext:
             ctx.requests[0].fail("told")
             raise ValueError("raised")
 
-        with stream(function, TOLD) as channel:
+        with stream(function, WITH_CONTEXT) as channel:
             assert values(channel.send(n(0))) == ([[1]], "told")
 
     def test_arrays_from_empty(self, stream: Stream) -> None:
@@ -289,14 +289,14 @@ class TestContext:
                 out[...] = number
                 yield out
 
-        with stream(function, TOLD) as channel:
+        with stream(function, WITH_CONTEXT) as channel:
             for _ in range(2):
                 assert values(channel.send(n(0))) == ([[number] * 100 for number in range(5)], "")
             assert channel.needs == []
 
 
 def test_a_part_stays_as_it_is_until_it_was_taken(stream: Stream) -> None:
-    """Whatever the generator does meanwhile."""
+    """The generator may do anything meanwhile."""
     went_on = threading.Event()
 
     def function(n: Array, ctx: Context) -> Iterator[Array]:
@@ -306,7 +306,7 @@ def test_a_part_stays_as_it_is_until_it_was_taken(stream: Stream) -> None:
         went_on.set()
         yield part(4)
 
-    with stream(function, TOLD) as channel:
+    with stream(function, WITH_CONTEXT) as channel:
         channel.ask(n(0))
         message = channel.next_message()
         assert message.kind == wire.PART
@@ -382,7 +382,7 @@ def test_a_message_that_has_no_place_in_a_stream_ends_the_worker() -> None:
         with pytest.raises(AssertionError, match="ended without an answer"):
             channel.answered()
         assert isinstance(channel.ended_by, ProtocolError)
-        assert str(channel.ended_by) == "channel: a message of kind 6 in a stream"
+        assert str(channel.ended_by) == "channel: unexpected message of kind 6 in a stream"
 
 
 def test_memory_is_given_back_between_streams(stream: Stream) -> None:

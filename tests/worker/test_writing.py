@@ -1,4 +1,4 @@
-"""Answers for which the segment has no room and the host no more memory."""
+"""Responses without room in the segment, when no more memory is granted."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.segment import Segment, create_segment_file
 from pytriton_plugins.worker.blocks.response_writer import ResponseWriter
+from pytriton_plugins.worker.calling.batch import Outcome
 from pytriton_plugins.worker.calling.errors import RequestFailure
-from pytriton_plugins.worker.calling.runner import Outcome
 
 TENSOR = (Tensor("x", np.float32, (1,)),)
 MODEL = ModelDeclaration("m", 1, "function", "m", TENSOR, TENSOR)
 
 
-def refuse(size: int, replaced: int) -> Segment:
-    raise ShmError("no more")
+class NoSegments:
+    """Refuses every request."""
+
+    def request_segment(self, size: int, replaced: int) -> Segment:
+        raise ShmError("no more")
 
 
 def test_error_texts_without_room_are_cut() -> None:
     descriptor = create_segment_file(1 << 16)
     segment = Segment(1, descriptor, writable=True)
     os.close(descriptor)
-    writer = ResponseWriter(MODEL, segment, refuse)
+    writer = ResponseWriter(MODEL, segment, NoSegments())
     text = "a long \N{EURO SIGN} story " * 200
     outcomes = [Outcome(i, 1, None, RequestFailure("INTERNAL", text[:1300])) for i in range(64)]
     written = writer.write(outcomes)

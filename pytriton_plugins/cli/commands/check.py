@@ -1,4 +1,4 @@
-"""`pytriton-host check`: would `serve` work? One verdict a line; imports every plugin in a child of its own."""
+"""`pytriton-host check`: whether `serve` would work, one result a line; imports every plugin in a child process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from pytriton_plugins.cli.app import COMMANDS
+from pytriton_plugins.cli.commands import COMMANDS
 from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_our_output, warn_of_variables
+from pytriton_plugins.cli.help import SettingsCommand
 from pytriton_plugins.cli.options import host_options
 from pytriton_plugins.cli.plugin_commands import added_commands
 from pytriton_plugins.errors import PytritonPluginsError, ShmError
@@ -24,46 +25,47 @@ if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
-class Line(NamedTuple):
-    """One thing that was looked at."""
+class Check(NamedTuple):
+    """The result of one check."""
 
     ok: bool
     subject: str
     detail: str
 
 
-@click.command("check")
+@click.command("check", cls=SettingsCommand)
 @click.argument("targets", metavar="[TARGET]...", nargs=-1, type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
 @host_options
 @click.pass_context
 def command(ctx: click.Context, /, targets: tuple[str, ...], as_json: bool, **options: object) -> int:
-    """See whether 'serve' with the same targets and options would work, without serving.
+    """Check whether 'serve' would work, without serving.
 
-    Looks at the configuration, the interpreter, hook plugins, tritonserver, ports and memory, and imports every model
-    plugin in a process of its own. One verdict a line; exit code 1 if one of them is bad.
+    Takes the targets and options of 'serve'. Checks the configuration, the interpreter, hook plugins, tritonserver,
+    ports and memory, and imports every model plugin in a process of its own. Each result is a line; the exit code is 1
+    if one of them is bad.
     """
     config = loaded_config(ctx, targets)
     warn_of_variables()
-    lines: list[Line] = []
-    looking = verdicts(config)
-    while (verdict := _next(looking)) is not None:
-        lines.append(verdict)
+    checks: list[Check] = []
+    pending = run_checks(config)
+    while (check := _next(pending)) is not None:
+        checks.append(check)
         if not as_json:
-            word = click.style("ok ", "green") if verdict.ok else click.style("bad", "red")
-            click.echo(f"{word}  {verdict.subject}: {printable(verdict.detail)}")
+            word = click.style("ok ", "green") if check.ok else click.style("bad", "red")
+            click.echo(f"{word}  {check.subject}: {printable(check.detail)}")
     if as_json:
-        click.echo(json.dumps({"schema": 1, "checks": [line._asdict() for line in lines]}, indent=2))
-    return 0 if all(line.ok for line in lines) else 1
+        click.echo(json.dumps({"schema": 1, "checks": [check._asdict() for check in checks]}, indent=2))
+    return 0 if all(check.ok for check in checks) else 1
 
 
-def _next(looking: Iterator[Line]) -> Line | None:
+def _next(pending: Iterator[Check]) -> Check | None:
     with only_our_output():
-        return next(looking, None)
+        return next(pending, None)
 
 
-def verdicts(config: HostConfig) -> Iterator[Line]:
-    """Each as soon as it is known."""
+def run_checks(config: HostConfig) -> Iterator[Check]:
+    """Yields each result as soon as it is known."""
     from pytriton_plugins.cli.hook_probe import hanging_or_crashing
     from pytriton_plugins.host.supervision.records import find_plugins
 
@@ -82,37 +84,37 @@ def verdicts(config: HostConfig) -> Iterator[Line]:
         yield from _bad("plugins", error)
     else:
         if not records:
-            yield Line(False, "plugins", "there is nothing to serve; install a model plugin, or name a file")
+            yield Check(False, "plugins", "no model plugin is installed; install one, or name a file")
     yield from _models(config, hooks, records)
 
 
-def _hook_plugins(hooks: HookManager, broken: dict[str, str]) -> Iterator[Line]:
-    """Those that were imported are asked for their commands as well: no other step of a start does."""
-    _, wrong = added_commands(hooks, COMMANDS)
+def _hook_plugins(hooks: HookManager, broken: dict[str, str]) -> Iterator[Check]:
+    """Imported hook plugins are also asked for their commands: no other step of a start does that."""
+    _, invalid = added_commands(hooks, COMMANDS)
     for label in hooks.plugins()[:-1]:
-        yield Line(label not in wrong, f"hook plugin {label}", wrong.get(label, "usable"))
+        yield Check(label not in invalid, f"hook plugin {label}", invalid.get(label, "usable"))
     for label, error in broken.items():
         subject = f"hook plugin {label}"
-        yield Line(False, subject, error.removeprefix(f"{subject}: "))
+        yield Check(False, subject, error.removeprefix(f"{subject}: "))
 
 
-def _interpreter() -> Line:
+def _interpreter() -> Check:
     import numpy
 
-    return Line(
+    return Check(
         True, "interpreter", f"Python {platform.python_version()}, numpy {numpy.__version__} ({sys.executable})"
     )
 
 
-def _attempt(subject: str, look: Callable[[], str]) -> Iterator[Line]:
+def _attempt(subject: str, look: Callable[[], str]) -> Iterator[Check]:
     try:
-        yield Line(True, subject, look())
+        yield Check(True, subject, look())
     except PytritonPluginsError as error:
         yield from _bad(subject, error)
 
 
-def _bad(subject: str, error: PytritonPluginsError) -> Iterator[Line]:
-    return (Line(False, subject, problem) for problem in error.problems)
+def _bad(subject: str, error: PytritonPluginsError) -> Iterator[Check]:
+    return (Check(False, subject, problem) for problem in error.problems)
 
 
 def _requirements(config: HostConfig) -> str:
@@ -139,9 +141,9 @@ def _drain(config: HostConfig, hooks: HookManager) -> str:
     from pytriton_plugins.host.preflight import with_drain
 
     drain = with_drain(config, hooks).drain
-    parts = f"delay {drain.delay:g} + time-out {drain.timeout:g} + {END_SECONDS:g} s to end everything"
-    within = "no grace period is named" if drain.grace is None else f"within a grace period of {drain.grace:g} s"
-    return f"{parts}, {within}"
+    parts = f"delay {drain.delay:g} + timeout {drain.timeout:g} + {END_SECONDS:g} s to end everything"
+    limit = "no grace period is set" if drain.grace is None else f"within a grace period of {drain.grace:g} s"
+    return f"{parts}, {limit}"
 
 
 def _ports(config: HostConfig, hooks: HookManager) -> str:
@@ -157,26 +159,25 @@ def _ports(config: HostConfig, hooks: HookManager) -> str:
     return f"{free} on {config.address} are free"
 
 
-def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord]) -> Iterator[Line]:
+def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord]) -> Iterator[Check]:
     from pytriton_plugins.host.inspection import inspect
 
     models: list[ModelDeclaration] = []
     for each in inspect(config, hooks, records):
         models += each.models
         names = ", ".join(f"{model.name} version {model.version}" for model in each.models)
-        yield Line(
-            not each.error, f"plugin {each.reference.label}", each.error or names or "none of its models is enabled"
-        )
+        detail = each.error or names or "none of its models is enabled"
+        yield Check(not each.error, f"plugin {each.reference.label}", detail)
     yield from _limits(config, models)
     yield from _attempt("memory", lambda: _memory(config, hooks, models))
 
 
-def _limits(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Line]:
+def _limits(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Check]:
     from pytriton_plugins.config.overrides import worker_count
     from pytriton_plugins.host.system.resource_limits import Demand, limits
 
     for limit in limits(Demand.of((worker_count(config, model), model.slots) for model in models)):
-        yield Line(not limit.short, limit.subject, str(limit).removeprefix(f"{limit.subject}: "))
+        yield Check(not limit.short, limit.subject, str(limit).removeprefix(f"{limit.subject}: "))
 
 
 def _memory(config: HostConfig, hooks: HookManager, models: list[ModelDeclaration]) -> str:
@@ -185,11 +186,11 @@ def _memory(config: HostConfig, hooks: HookManager, models: list[ModelDeclaratio
     from pytriton_plugins.host.memory.system_limits import memory_headroom
 
     resolver = ModelResolver(config, hooks)
-    needed, left = sum(ledger_of(resolver.resolve(model)).at_start for model in models), memory_headroom()
+    needed, free = sum(ledger_of(resolver.resolve(model)).at_start for model in models), memory_headroom()
     count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
-    what = f"{in_mib(needed)} of shared memory for {count} at start, {in_mib(left)} are left"
+    demand = f"{in_mib(needed)} of shared memory for {count} at start, {in_mib(free)} are left"
     if config.shm_total is not None and needed > config.shm_total:
-        raise ShmError(f"{what}; shm-total is {in_mib(config.shm_total)}: raise --shm-total or lower --shm-initial")
-    if needed > left:
-        raise ShmError(f"{what}; lower --shm-initial, or initial in the models' tables [models.NAME.shm]")
-    return what
+        raise ShmError(f"{demand}; shm-total is {in_mib(config.shm_total)}: raise --shm-total or lower --shm-initial")
+    if needed > free:
+        raise ShmError(f"{demand}; lower --shm-initial, or initial in the models' tables [models.NAME.shm]")
+    return demand

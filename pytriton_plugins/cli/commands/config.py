@@ -1,4 +1,4 @@
-"""`pytriton-host config`: every effective value and who set it; imports the hook plugins."""
+"""`pytriton-host config`: every effective value and its source; imports the hook plugins."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.environment import inspected, loaded_config, loaded_hooks, only_our_output
+from pytriton_plugins.cli.help import SettingsCommand
 from pytriton_plugins.cli.options import host_options
+from pytriton_plugins.cli.output.messages import explain
 
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
@@ -19,18 +20,17 @@ if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
-@click.command("config")
-@click.option(
-    "--models", "show_models", is_flag=True, help="Import each plugin in a process of its own, for its models."
-)
+@click.command("config", cls=SettingsCommand)
+@click.option("--models", "show_models", is_flag=True, help="Import each plugin and show the settings of its models.")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
 @host_options
 @click.pass_context
 def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: object) -> None:
-    """Show every setting that 'serve' would have with the same options, and where it was set.
+    """Show every effective setting and its source.
 
-    Each value comes from an option, a variable, the configuration file, a hook plugin or the default. The tables of
-    models, plugins and environments follow, and with --models what each model comes to.
+    The settings are those that 'serve' would have with the same options. A source is an option, a variable, the
+    configuration file, a hook plugin or the default. The tables of models, plugins and environments follow, and with
+    --models the effective settings of each model.
     """
     config = loaded_config(ctx)
     broken: dict[str, str] = {}
@@ -45,13 +45,13 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
         settings = [{"setting": name, "value": value, "source": source} for name, value, source in rows]
         click.echo(json.dumps({"schema": 1, "settings": settings}, indent=2, default=str))
         return
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     print_table(("setting", "value", "set by"), [(name, _text(value), source) for name, value, source in rows])
 
 
 def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
-    """Name as in the file, value, and who set it: first the settings, then the tables."""
+    """Name as in the file, value and source: first of the settings, then of the tables."""
     from pytriton_plugins.config.settings import SECRETS, SETTINGS
 
     chosen = _chosen_by_hooks(config, hooks)
@@ -61,7 +61,7 @@ def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any
             value, source = chosen[setting.name]
         yield setting.key, "(secret)" if value and setting.name in SECRETS else value, source
     for name, model in config.tables.models.items():
-        for key, value in _said(model).items():
+        for key, value in _given(model).items():
             key = key.replace("shm_", "shm.")
             yield f"models.{name}.{key}", value, _in_file(config, f"models.{name}.{key}")
     for name, table in config.tables.plugins.items():
@@ -72,7 +72,7 @@ def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any
 
 
 def effective_models(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
-    """What the models of every plugin come to: the file over an option over hooks over what the author declared."""
+    """The effective settings of every model: the file overrides an option, hooks, and the author's declaration."""
     for each in inspected(config, hooks):
         if each.error:
             yield f"plugin {each.reference.label}", each.error, "broken"
@@ -84,17 +84,17 @@ def effective_models(config: HostConfig, hooks: HookManager) -> Iterator[tuple[s
 def _effective_model(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Iterator[tuple[str, Any, str]]:
     from pytriton_plugins.config.overrides import is_required, worker_count
 
-    said = config.model(model.name)
+    given = config.model(model.name)
     file = _in_file(config, f"models.{model.name}")
     author = "@infer_func"
     option = config.sources.get("workers", "default")
-    yield "workers", worker_count(config, model), file if said.workers else option if config.workers else author
-    yield "timeout", model.timeout or None, file if said.timeout else author
-    yield "max_batch_size", model.max_batch_size, file if said.max_batch_size else author
-    yield "triton_config", model.triton_config, file if said.triton_config else author
-    required = config.sources["optional"] if model.name in config.optional else file
-    is_said = said.required is not None or model.name in config.optional
-    yield "required", is_required(config, model.name), required if is_said else "default"
+    yield "workers", worker_count(config, model), file if given.workers else option if config.workers else author
+    yield "timeout", model.timeout or None, file if given.timeout else author
+    yield "max_batch_size", model.max_batch_size, file if given.max_batch_size else author
+    yield "triton_config", model.triton_config, file if given.triton_config else author
+    source = config.sources["optional"] if model.name in config.optional else file
+    is_given = given.required is not None or model.name in config.optional
+    yield "required", is_required(config, model.name), source if is_given else "default"
     yield from _effective_policy(config, hooks, model, file)
 
 
@@ -120,7 +120,7 @@ def _in_file(config: HostConfig, key: str) -> str:
 
 
 def _chosen_by_hooks(config: HostConfig, hooks: HookManager) -> dict[str, tuple[Any, str]]:
-    """What hook plugins would change of settings that nobody else set."""
+    """The values of hook plugins for settings without another source."""
     from pytriton_plugins.host.config_parts import port_settings
     from pytriton_plugins.host.preflight import chosen_drain
     from pytriton_plugins.host.system.ports import wanted_ports
@@ -155,8 +155,8 @@ def _chosen_server(config: HostConfig, hooks: HookManager) -> dict[str, tuple[An
     return {"tritonserver": (found.path, "default" if by == BUILT_IN else f"hook plugin {by}")}
 
 
-def _said(model: object) -> Mapping[str, Any]:
-    """What a table of a model says, without what it leaves open."""
+def _given(model: object) -> Mapping[str, Any]:
+    """The keys that a model's table sets."""
     import attrs
 
     values = attrs.asdict(model)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""`pytriton-host debug`: one model's worker in this terminal, asked without a server; imports plugins in children."""
+"""`pytriton-host debug`: one model's worker in this terminal, without a server; imports plugins in child processes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 import attrs
 import click
 
-from pytriton_plugins.cli.app import explain
 from pytriton_plugins.cli.commands.infer import split_inputs
 from pytriton_plugins.cli.environment import loaded_config, loaded_hooks, only_our_output
 from pytriton_plugins.cli.options import config_option
+from pytriton_plugins.cli.output.messages import explain
 from pytriton_plugins.discovery.references import canonical
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
@@ -31,22 +31,24 @@ if TYPE_CHECKING:
     from pytriton_plugins.testing.channel import Answered, Arrays
 
 _EPILOG = """\b
-What pdb is asked most:
-  n    next line     s    step into the call     c    go on
-  p x  show x        w    where am I             q    give up: the request fails
+Frequent commands of pdb:
+  n    next line     s    step into the call     c    continue
+  p x  show x        w    show the stack         q    quit: the request fails
 """
 
 
 @click.command("debug", epilog=_EPILOG)
 @click.argument("model")
 @click.argument("inputs", metavar="[NAME=VALUE]...", nargs=-1)
-@click.option("--model-version", metavar="N", type=click.IntRange(min=1), help="Default: the newest.")
+@click.option(
+    "--model-version", metavar="N", type=click.IntRange(min=1), help="Version of the model. Default: the newest."
+)
 @click.option("--repeat", metavar="N", type=click.IntRange(min=1), default=1, help="Send the request N times.")
 @click.option(
     "--profile",
     metavar="FILE",
     type=click.Path(dir_okay=False, writable=True, resolve_path=True),
-    help="Write what cProfile measured in the worker to FILE.",
+    help="Write a cProfile profile of the worker to FILE.",
 )
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
 @config_option("config")
@@ -62,33 +64,34 @@ def command(
     as_json: bool,
     **options: object,
 ) -> int:
-    """Run MODEL for one request in this terminal, without a server; breakpoint() and pdb work in it.
+    """Run MODEL for one request in this terminal.
 
-    MODEL is a model of an installed plugin, or a TARGET of 'serve': model.py, model.py:add, package.model:add. Its
-    worker is the one that 'serve' starts: the same interpreter, settings, hook plugins, shared memory and checks, but
-    no time limit and one thread. Values are written as for 'infer'. What the model prints, its log and pdb go to
-    standard error, the answer to standard output.
+    There is no server, and breakpoint() and pdb work. MODEL is a model of an installed plugin, or a TARGET of 'serve':
+    model.py, model.py:add, package.model:add. Its worker is the one that 'serve' starts, with the same interpreter,
+    settings, hook plugins, shared memory and checks, but without timeouts and with one thread. Values are written as
+    for 'infer'. The output of the model, its log and pdb go to standard error, the response to standard output.
 
     \b
       pytriton-host debug add_sub a=1,2,3 b=4,5,6
       pytriton-host debug model.py x=@input.npy
-      pytriton-host debug model.py x=@input.npy --repeat 100 --profile model.prof && python -m pstats model.prof
+      pytriton-host debug model.py x=@input.npy --repeat 100 --profile p.prof
+      python -m pstats p.prof
     """
     given = split_inputs(inputs)
     if "@-" in given.values():
-        raise ConfigError("@-: standard input belongs to pdb; write a file's name, such as x=@input.npy")
+        raise ConfigError("@-: standard input is in use by pdb; write the name of a file, such as x=@input.npy")
     config = loaded_config(ctx)
     broken: dict[str, str] = {}
     with only_our_output():
         hooks = loaded_hooks(config, broken)
     for line in broken.values():
         explain(f"warning: {line}")
-    return _run(Debugged(config, hooks, model, model_version), given, repeat, profile or "", as_json)
+    return _run(DebugTarget(config, hooks, model, model_version), given, repeat, profile or "", as_json)
 
 
 @attrs.frozen
-class Debugged:
-    """Which model, of what is configured and installed."""
+class DebugTarget:
+    """The model that ``text`` names, among those that are configured and installed."""
 
     config: HostConfig
     hooks: HookManager
@@ -100,7 +103,7 @@ class Debugged:
         return self.text.endswith(".py") or "/" in self.text or ":" in self.text
 
     def found(self) -> tuple[ModelReference, ModelDeclaration | None]:
-        """The plugin, and the model if it is known already; ConfigError where there is none."""
+        """The plugin, and the model if it is known already; ConfigError if there is none."""
         from pytriton_plugins.host.supervision.records import find_plugins
 
         if self.is_target:
@@ -111,7 +114,7 @@ class Debugged:
         for some in (likely, [record for record in records if record not in likely]):
             if found := self._among(some):
                 return found
-        # What cannot be imported in a child may be so for a breakpoint() in it.
+        # A plugin may fail to import in a child because of a breakpoint() in it.
         others = [each for each in likely if not each.declared]
         for record in [*(each for each in records if self.text in each.declared), *others]:
             return record.reference, None
@@ -131,29 +134,31 @@ class Debugged:
     def _not_found(self, records: Sequence[PluginRecord]) -> NoReturn:
         known = sorted({name for record in records for name in record.declared})
         raise ConfigError(
-            f"no installed plugin has a model {one_line(self.text)}{suggestion(self.text, known)}; "
-            f"there are {', '.join(map(one_line, known)) or 'none'}; write one of them, or a file such as ./model.py"
+            f"unknown model {one_line(self.text)}{suggestion(self.text, known)}; "
+            f"known models: {', '.join(map(one_line, known)) or 'none'}; write one of them, or a file (./model.py)"
         )
 
     def chosen(self, declared: Sequence[ModelDeclaration], reference: ModelReference) -> ModelDeclaration:
-        """The model that is meant, of those of its plugin; the newest version unless another is asked for."""
-        wanted = [each for each in declared if self.is_target or each.name == self.text]
-        names = {each.name for each in wanted}
+        """The model among those of its plugin; the newest version unless another is given."""
+        named = [each for each in declared if self.is_target or each.name == self.text]
+        names = {each.name for each in named}
         if len(names) > 1:
             raise ConfigError(
                 f"{one_line(self.text)} has several models: {', '.join(sorted(map(one_line, names)))}; "
-                f"write one of its callables after a colon, such as {one_line(self.text)}:{wanted[0].object_name}"
+                f"write one of its callables after a colon, such as {one_line(self.text)}:{named[0].object_name}"
             )
-        fits = [each for each in wanted if self.version in (None, each.version)]
+        fits = [each for each in named if self.version in (None, each.version)]
         if not fits:
-            there = ", ".join(f"{one_line(each.name)} version {each.version}" for each in declared)
+            existing = ", ".join(f"{one_line(each.name)} version {each.version}" for each in declared)
             model = "" if self.is_target else f"model {one_line(self.text)} "
             version = f"version {self.version}" if self.version else ""
-            raise ConfigError(f"{reference.label} has no {f'{model}{version}'.strip()}; it has {there or 'no model'}")
+            raise ConfigError(
+                f"{reference.label} has no {f'{model}{version}'.strip()}; it has {existing or 'no model'}"
+            )
         return max(fits, key=lambda each: each.version)
 
 
-def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, as_json: bool) -> int:
+def _run(target: DebugTarget, given: dict[str, str], repeat: int, profile: str, as_json: bool) -> int:
     from pytriton_plugins.cli.infer.request import build_inputs
     from pytriton_plugins.config.resolver import ModelResolver
     from pytriton_plugins.host.config_parts import launch_settings
@@ -161,18 +166,18 @@ def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, a
     from pytriton_plugins.host.workers.launching import launch_of
     from pytriton_plugins.testing.foreground import foreground_worker
 
-    config, hooks = debugged.config, debugged.hooks
+    config, hooks = target.config, target.hooks
     with only_our_output():
-        reference, known = debugged.found()
+        reference, known = target.found()
         launch = launch_of(launch_settings(config), hooks, reference, known, 1)
     with foreground_worker(launch, reference, profile) as worker:
-        model = debugged.chosen(enabled(ModelResolver(config, hooks), worker.declared()), reference)
+        model = target.chosen(enabled(ModelResolver(config, hooks), worker.declared()), reference)
         arrays = build_inputs(_as_described(model), given)
         channel = worker.serve(_order(config, hooks, model))
-        began = time.monotonic()
+        start = time.monotonic()
         for _ in range(repeat):
             answered = channel.send(arrays)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - start
         worker.finish()
     if repeat > 1:
         explain(f"{repeat} requests, {1000 * seconds / repeat:.3g} ms each")
@@ -182,7 +187,7 @@ def _run(debugged: Debugged, given: dict[str, str], repeat: int, profile: str, a
 
 
 def _as_described(model: ModelDeclaration) -> Model:
-    """As a server would describe it."""
+    """The model as a server describes it."""
     from pytriton_plugins.cli.infer.request import Input, Model
 
     inputs = [Input(each.name, each.dtype.triton, each.wire_shape, each.optional) for each in model.inputs]
@@ -198,7 +203,7 @@ def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> O
 
 
 def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:
-    """Print the responses; exit code 1 for an error, which one line tells as a client would be told."""
+    """Print the responses; exit code 1 for an error, with the message that a client would get."""
     from pytriton_plugins.cli.infer.result import print_result, to_json
 
     (outcome,) = answered.outcomes

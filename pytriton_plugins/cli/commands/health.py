@@ -1,4 +1,4 @@
-"""`pytriton-host health`: the command line of probe.py, which most calls reach without this; in the called process."""
+"""`pytriton-host health`: the full command line of health_probe.py, which answers most calls without this module."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from pytriton_plugins.cli.health_probe import CHECKS, TIMEOUT, probe
     type=click.FloatRange(min=0, min_open=True),
     default=TIMEOUT,
     show_default=True,
-    help="How long to wait for the answer.",
+    help="Timeout of the answer.",
 )
 @host_choice
 def command(check: str, timeout: float, run_dir: str | None, pid: int | None) -> int:
-    """Ask the running host one question: exit code 0 is yes, 1 is no, with the reasons on standard error.
+    """Check whether the running host is live, ready or started.
+
+    Exit code 0 is yes, 1 is no, with the reasons on standard error.
 
     \b
-      live      its loop answers, and no plugin's liveness check failed
-      ready     every required model serves and no hook plugin objects
-      startup   everything that it was started with has served or failed
+      live      the host answers, and no plugin's liveness check failed
+      ready     every required model serves, and no hook plugin objects
+      startup   every model of the start has served or failed
 
-    For HEALTHCHECK of a container and for exec probes; it asks the host's private socket, no plugin and no port.
+    For HEALTHCHECK of a container and for exec probes. It uses the host's private socket; no port, and no plugin.
     """
     return probe(check, run_dir, pid, timeout)

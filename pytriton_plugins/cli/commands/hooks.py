@@ -1,4 +1,4 @@
-"""`pytriton-host hooks`: who implements which hook, in calling order; imports the hook plugins, nothing else."""
+"""`pytriton-host hooks`: the plugins that implement each hook, in calling order; imports only hook plugins."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 @config_option("config")
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **options: object) -> int:
-    """Show every hook and the plugins that implement it, in the order in which they are asked.
+    """Show every hook and the plugins that implement it.
 
-    The verb in a hook's name tells how its plugins are asked: choose_ takes the first answer, edit_ hands one plugin's
-    value to the next, add_ gathers, check_ wants all to agree, on_ tells. A plugin that is broken is shown with what is
-    wrong, and the exit code is 1.
+    The plugins are shown in calling order. The verb in a hook's name says how they are called: choose_ takes the first
+    answer, edit_ passes one plugin's value to the next, add_ collects all answers, check_ needs all to agree, on_ only
+    notifies. A broken plugin is shown with its error, and the exit code is 1.
     """
     from pytriton_plugins.hooks import specs
 
@@ -57,9 +57,9 @@ def _parameters(name: str) -> list[str]:
 
 
 def _print(manager: HookManager, names: list[str], broken: dict[str, str]) -> None:
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     rows = [(name, ", ".join(_parameters(name)), ", ".join(manager.implementers(name)) or "-") for name in names]
     print_table(("hook", "parameters", "plugins, in calling order"), rows)
     if broken:
-        print_table(("broken plugin", "what is wrong"), broken.items())
+        print_table(("broken plugin", "error"), broken.items())

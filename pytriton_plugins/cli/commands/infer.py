@@ -1,4 +1,4 @@
-"""`pytriton-host infer`: one request to a running server, built from what it says about its model; a client."""
+"""`pytriton-host infer`: one request to a running server, built from the model's metadata."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 VALUE is one of
-  1,2,3         numbers, true and false; text for a BYTES input is taken as it stands
+  1,2,3         numbers, true and false; plain text for a BYTES input
   '[[1, 2]]'    JSON, for several dimensions or several texts
-  @file, @-     a file or standard input: its bytes for a BYTES input, an array in .npy format for any other
+  @file, @-     a file or standard input: its bytes for a BYTES input,
+                an array in .npy format for all others
 """
 
 
@@ -32,24 +33,24 @@ VALUE is one of
     metavar="URL",
     envvar="PYTRITON_HOST_URL",
     show_envvar=True,
-    help="The server: grpc://HOST:PORT, http://HOST:PORT or HOST:PORT. Default: the running host of this user; "
-    "without one localhost:8001 for gRPC, localhost:8000 for HTTP.",
+    help="Server: grpc://HOST:PORT, http://HOST:PORT or HOST:PORT. Default: the running host of this user, or "
+    "localhost:8001 for gRPC and localhost:8000 for HTTP.",
 )
 @click.option(
     "--protocol",
     type=click.Choice(["grpc", "http"]),
     envvar="PYTRITON_HOST_PROTOCOL",
     show_envvar=True,
-    help="Default: what the URL begins with, else grpc.",
+    help="Protocol. Default: as in the URL, or grpc.",
 )
 @click.option(
     "--wait",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=0.0,
-    help="Wait so long for the server to be ready. Default: not at all.",
+    help="Longest wait for the server to be ready. Default: no wait.",
 )
-@click.option("--model-version", metavar="N", default="", help="Default: the server's choice, the newest.")
+@click.option("--model-version", metavar="N", default="", help="Version of the model. Default: the newest.")
 @json_option
 @host_choice
 @click.pass_context
@@ -63,10 +64,10 @@ def command(
     as_json: bool,
     **_: object,
 ) -> None:
-    """Send one request to MODEL on a running server and show what it answers.
+    """Send one request to MODEL and show the response.
 
-    The server tells names, dtypes and shapes of the model's inputs; the batch axis is added where it is missing. A
-    model that streams is shown response by response (with --json one object a line).
+    Names, dtypes and shapes of the model's inputs come from the server; a missing batch axis is added. Responses of a
+    model that streams are shown one by one, with --json as one object a line.
 
     \b
       pytriton-host infer add_sub a=1,2,3 b=4,5,6
@@ -78,7 +79,7 @@ def command(
     from pytriton_plugins.cli.infer.result import print_result, to_json
 
     if model_version and not model_version.isdigit():
-        raise ConfigError(f"--model-version: {one_line(repr(model_version))} is no version; write a whole number")
+        raise ConfigError(f"--model-version: invalid version {one_line(repr(model_version))}: expected a whole number")
     with connect(_locator(ctx), wait) as client:
         described = client.model(model, model_version)
         arrays = build_inputs(described, given)
@@ -101,7 +102,7 @@ def _locator(ctx: click.Context) -> Locator:
     for option in ("url", "protocol"):
         source = f"--{option}" if option in typed else f"PYTRITON_HOST_{option.upper()}"
         given[option] = Given(ctx.params[option], source, option in typed) if ctx.params[option] else None
-    # What is typed wins over a variable: a URL over a folder, a host over a URL.
+    # An option overrides a variable: a URL overrides a folder, a host overrides a URL.
     if "url" not in typed and typed & {"run_dir", "pid"}:
         given["url"] = None
     run_dir = ctx.params["run_dir"] if "run_dir" in typed or not given["url"] else None
@@ -114,7 +115,7 @@ def split_inputs(texts: tuple[str, ...]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise ConfigError(f"{one_line(repr(text), 80)} is not NAME=VALUE; write for example a=1,2,3")
+            raise ConfigError(f"invalid input {one_line(repr(text), 80)}: expected NAME=VALUE, such as a=1,2,3")
         if name in given:
             raise ConfigError(f"input {one_line(name)} is given twice; write several values as {one_line(name)}=1,2,3")
         given[name] = value

@@ -1,4 +1,4 @@
-"""`pytriton-host list`: the installed plugins from their metadata; model plugins are imported only with --models."""
+"""`pytriton-host list`: the installed plugins, from their metadata; model plugins are imported only with --models."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.option("--models", "show_models", is_flag=True, help="Import each model plugin, in a process of its own.")
+@click.option("--models", "show_models", is_flag=True, help="Import each model plugin and show its models.")
 @click.option("--json", "as_json", is_flag=True, help='Print JSON with "schema": 1.')
 @config_option("config")
 @click.pass_context
 def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: object) -> None:
-    """Show the installed model and hook plugins, those of other environments too; none of them is imported.
+    """Show the installed model and hook plugins.
 
-    With --models each model plugin is imported in a process of its own, and its models or what is wrong is shown.
+    Plugins of other environments are shown as well, and no plugin is imported. With --models each model plugin is
+    imported in a process of its own, and its models or its error are shown.
     """
     from pytriton_plugins.discovery.entry_points import find_hooks
 
@@ -75,7 +76,7 @@ def _plain(item: Reference) -> dict[str, Any]:
 def _print_table(
     models: Sequence[ModelReference], hooks: Sequence[Reference], inspected: dict[str, InspectedPlugin]
 ) -> None:
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     headings = ["plugin", "provides", "reference", "distribution", "version"]
     rows = [

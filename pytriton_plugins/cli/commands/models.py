@@ -1,4 +1,4 @@
-"""`pytriton-host models`: have the running daemon load, unload or reload a model; in the called process."""
+"""`pytriton-host models`: asks the running daemon to load, unload or reload a model."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from pytriton_plugins.text import printable
 F = TypeVar("F", bound=Callable[..., Any])
 
 TIMEOUT = 180.0
-_SLACK = 15.0
-"""Seconds more for the answer: the daemon itself keeps the time."""
+_ANSWER_MARGIN = 15.0
+"""Seconds that the answer may come after the timeout, which the daemon itself applies."""
 
 
 @click.group("models", cls=SuggestingGroup)
 def command() -> None:
-    """Load, unload and reload models of the running host while the others serve."""
+    """Load, unload and reload models of the running host.
+
+    The other models serve meanwhile.
+    """
 
 
 def _change_options(function: F) -> F:
-    """Adds what every change of a model takes."""
+    """Adds the arguments and options of every change of a model."""
     by_version = click.option("--version", type=click.IntRange(min=1), metavar="N", help="Default: every version.")
     timeout = click.option(
         "--timeout",
@@ -35,7 +38,7 @@ def _change_options(function: F) -> F:
         type=click.FloatRange(min=0, min_open=True, max=86400),
         default=TIMEOUT,
         show_default=True,
-        help="How long to wait.",
+        help="Timeout of the change.",
     )
     return click.argument("name", shell_complete=completing.models)(
         by_version(timeout(json_option(host_choice(function))))
@@ -46,7 +49,10 @@ def _change_options(function: F) -> F:
 @json_option
 @host_choice
 def list_models(as_json: bool, run_dir: str | None, pid: int | None) -> None:
-    """Show every model that the host serves, has unloaded, or could not serve."""
+    """Show the models of the running host.
+
+    They include unloaded and failed models.
+    """
     from pytriton_plugins.cli.commands.status import MODEL_HEADINGS, ask, model_rows
 
     host = find_host(run_dir, pid)
@@ -57,7 +63,7 @@ def list_models(as_json: bool, run_dir: str | None, pid: int | None) -> None:
     if as_json:
         click.echo(json.dumps({"schema": 1, "models": status["models"]}, indent=2))
         return
-    from pytriton_plugins.cli.tables import print_table
+    from pytriton_plugins.cli.output.tables import print_table
 
     print_table(MODEL_HEADINGS, model_rows(status))
 
@@ -65,9 +71,10 @@ def list_models(as_json: bool, run_dir: str | None, pid: int | None) -> None:
 @command.command("load")
 @_change_options
 def load(name: str, **options: Any) -> None:
-    """Serve NAME again after 'unload' or a failure, or a model of a plugin that was installed since the start.
+    """Serve NAME again, or a model of a newly installed plugin.
 
-    NAME may also be a plugin's: then all of its models are served. Until NAME serves it does not count for readiness.
+    NAME may have been unloaded or have failed, or its plugin may have been installed since the start. NAME may also be
+    the name of a plugin: then all its models are served. Readiness does not depend on NAME until it serves.
     """
     _change("load", name, **options)
 
@@ -75,9 +82,10 @@ def load(name: str, **options: Any) -> None:
 @command.command("unload")
 @_change_options
 def unload(name: str, **options: Any) -> None:
-    """Serve NAME no longer; it is no reason against readiness then. A restart of the host serves it again.
+    """Stop serving NAME until it is loaded again.
 
-    Requests that wait for NAME fail, those that run may finish; after --timeout their workers are killed.
+    Readiness no longer depends on NAME. Waiting requests fail, running requests may finish; after --timeout their
+    workers are killed. A restart of the host serves NAME again.
     """
     _change("unload", name, **options)
 
@@ -85,17 +93,20 @@ def unload(name: str, **options: Any) -> None:
 @command.command("reload")
 @_change_options
 def reload(name: str, **options: Any) -> None:
-    """Import NAME's plugin anew and serve what it is now, without losing a request. If that fails the old one stays."""
+    """Import NAME's plugin again and serve its new version.
+
+    No request is lost. If the new version fails, the old one continues to serve.
+    """
     _change("reload", name, **options)
 
 
 def _change(
-    what: str, name: str, version: int | None, timeout: float, as_json: bool, run_dir: str | None, pid: int | None
+    verb: str, name: str, version: int | None, timeout: float, as_json: bool, run_dir: str | None, pid: int | None
 ) -> None:
-    question = {"command": what, "model": name, "version": version, "timeout": timeout}
+    question = {"command": verb, "model": name, "version": version, "timeout": timeout}
     host = find_host(run_dir, pid)
     try:
-        answer = host.ask(question, timeout + _SLACK, lambda text: click.echo(f"{printable(text)} …", err=True))
+        answer = host.ask(question, timeout + _ANSWER_MARGIN, lambda text: click.echo(f"{printable(text)} …", err=True))
     finally:
         host.close()
     if as_json:

@@ -1,4 +1,4 @@
-"""`pytriton-host new`: writes the project of a plugin; runs in the called process."""
+"""`pytriton-host new`: writes the project of a plugin."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 
-from pytriton_plugins.cli.app import here
+from pytriton_plugins.cli.environment import current_folder
 
 
 @click.command("new")
 @click.argument("name", metavar="NAME")
-@click.option("--hooks", "hooks", is_flag=True, help="A hook plugin instead of a model plugin.")
-@click.option("--dir", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Where. Default: ./NAME.")
+@click.option("--hooks", "hooks", is_flag=True, help="Write a hook plugin instead of a model plugin.")
+@click.option(
+    "--dir", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Folder of the project. Default: ./NAME."
+)
 def command(name: str, hooks: bool, folder: Path | None) -> None:
-    """Write the project of a new plugin, with tests and README, ready to install and publish.
+    """Write the project of a new plugin.
 
-    NAME is the distribution's, such as acme-mean. Nothing is fetched and nothing is installed.
+    It has tests and a README, and is ready to install and to publish. NAME is the name of the distribution, such as
+    acme-mean. Nothing is downloaded or installed.
 
     \b
       pytriton-host new acme-mean             a model plugin
@@ -25,14 +28,14 @@ def command(name: str, hooks: bool, folder: Path | None) -> None:
     from pytriton_plugins.discovery.entry_points import framework_version
     from pytriton_plugins.scaffold import Project, write_project
 
-    target = here() / (folder or name)
+    target = current_folder() / (folder or name)
     version = framework_version()
     written = write_project(
         Project(name, "hooks" if hooks else "model"), target, "0.1" if version == "unknown" else version
     )
     for path in written:
-        click.echo(path.relative_to(here()) if path.is_relative_to(here()) else path)
-    place = target.relative_to(here()) if target.is_relative_to(here()) else target
+        click.echo(path.relative_to(current_folder()) if path.is_relative_to(current_folder()) else path)
+    place = target.relative_to(current_folder()) if target.is_relative_to(current_folder()) else target
     click.echo(
         f"\nNext: pip install -e '{place}[test]' && pytest {place}" + ("" if hooks else " && pytriton-host serve")
     )

@@ -1,4 +1,4 @@
-"""`pytriton-host status`: what the running daemon says of itself; runs in the process that was called."""
+"""`pytriton-host status`: the state of the running daemon."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 TIMEOUT = 5.0
-_PERIOD = 1.0
+_REFRESH_INTERVAL = 1.0
 _NAMES = {"http": "HTTP", "grpc": "gRPC", "metrics": "metrics"}
 MODEL_HEADINGS = ("model", "version", "state", "required", "workers", "restarts", "MiB", "requests")
 
 
 @click.command("status")
-@click.option("--watch", is_flag=True, help="Show it anew every second, until interrupted.")
+@click.option("--watch", is_flag=True, help="Refresh every second, until interrupted.")
 @json_option
 @host_choice
 def command(watch: bool, as_json: bool, run_dir: str | None, pid: int | None) -> None:
-    """Show the running host: whether it is ready, its tritonserver, models and workers, what is broken, last errors.
+    """Show the state of the running host.
 
-    Workers are live/wanted with their process ids, MiB of shared memory are touched/in use/limit, requests are in
-    flight/waiting. With --json --watch there is one object a line.
+    It shows readiness, the tritonserver, models and workers, broken plugins and the last errors. Workers are
+    live/wanted with their process ids, MiB of shared memory are touched/in use/limit, requests are in flight/waiting.
+    With --json --watch each line is an object.
     """
     host = find_host(run_dir, pid)
     try:
@@ -43,7 +44,7 @@ def command(watch: bool, as_json: bool, run_dir: str | None, pid: int | None) ->
         else:
             _redraw(host)
     except KeyboardInterrupt:
-        pass  # the way to end --watch
+        pass  # this ends --watch
     finally:
         host.close()
 
@@ -57,11 +58,11 @@ def ask(host: Host) -> dict[str, Any]:
 def _every_second(host: Host) -> Iterator[dict[str, Any]]:
     while True:
         yield ask(host)
-        time.sleep(_PERIOD)
+        time.sleep(_REFRESH_INTERVAL)
 
 
 def _print(status: dict[str, Any]) -> None:
-    from pytriton_plugins.cli.tables import print_all
+    from pytriton_plugins.cli.output.tables import print_all
 
     print_all(_parts(status))
 
@@ -69,7 +70,7 @@ def _print(status: dict[str, Any]) -> None:
 def _redraw(host: Host) -> None:
     from rich.console import Console, Group
 
-    from pytriton_plugins.cli.screen import has_screen, second_screen
+    from pytriton_plugins.cli.output.screen import has_screen, second_screen
 
     console = Console(highlight=False)
     if not has_screen(console):
@@ -84,13 +85,13 @@ def _redraw(host: Host) -> None:
 def _parts(status: dict[str, Any]) -> list[RenderableType]:
     from rich.text import Text
 
-    from pytriton_plugins.cli.tables import make_table
+    from pytriton_plugins.cli.output.tables import make_table
 
     parts: list[RenderableType] = [Text(printable(line)) for line in _lines(status)]
     parts += [Text(printable(f"not ready: {reason}"), "red") for reason in status["reasons"]]
     parts.append(make_table(MODEL_HEADINGS, model_rows(status)))
     if status["broken"]:
-        parts.append(make_table(("broken plugin", "what is wrong"), [_broken(each) for each in status["broken"]]))
+        parts.append(make_table(("broken plugin", "error"), [_broken(each) for each in status["broken"]]))
     if status["errors"]:
         rows = [(each["time"], each["logger"], each["message"]) for each in status["errors"]]
         parts.append(make_table(("last errors", "of", "message"), rows))

@@ -1,1 +1,1 @@
-"""What `pytriton-host infer` does: addresses, values, requests, the connection, results."""
+"""The parts of `pytriton-host infer`: address, connection, request, values and result."""

@@ -1,4 +1,4 @@
-"""Which server `pytriton-host infer` asks, and over which protocol: what --url says, else the running host."""
+"""The server and the protocol of `pytriton-host infer`: those of --url, else the running host's."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from pytriton_plugins.text import one_line
 
 PORTS = {"grpc": 8001, "http": 8000}
 NAMES = {"grpc": "gRPC", "http": "HTTP"}
-_PATIENCE = 5.0
-"""Seconds for a running host to say where it listens."""
+_SUMMARY_TIMEOUT = 5.0
+"""Seconds for a running host's summary, which has its address."""
 
 
 @attrs.frozen
 class Given:
-    """A value and what set it: an option or a variable, as the user calls it."""
+    """A value and its source: an option or a variable, by the name that the user wrote."""
 
     value: str
     source: str
     typed: bool = True
-    """Whether it stands on the command line."""
+    """Whether it comes from the command line."""
 
 
 @attrs.frozen
 class Address:
-    """Where a server listens. ``instead`` is how to ask over gRPC, if ``protocol`` is another; ``models`` it has."""
+    """The address of a server and its ``models``. ``instead`` says how to use gRPC, if ``protocol`` is another."""
 
     protocol: str
     address: str
@@ -40,22 +40,22 @@ class Address:
 
 
 class Locator:
-    """Finds the server anew at each `find`: the running host may not have begun yet."""
+    """Finds the server, again at each `find`: the running host may start later."""
 
     def __init__(
         self, url: Given | None, protocol: Given | None, run_dir: str | None = None, pid: int | None = None
     ) -> None:
-        """ConfigError for what contradicts itself or cannot be read."""
+        """ConfigError for contradictions and for a URL that cannot be used."""
         scheme, separator, self._address = (url.value if url else "").rpartition("://")
         if url and separator and scheme not in PORTS:
             raise ConfigError(
-                f"{url.source}: {one_line(scheme)}:// cannot be used; write HOST:PORT, http://… or grpc://…"
+                f"{url.source}: unknown scheme {one_line(scheme)}://; write HOST:PORT, http://… or grpc://…"
             )
         if url and (run_dir or pid):
-            raise ConfigError(f"{url.source} names a server, and --run-dir or --pid a running host; leave one out")
+            raise ConfigError(f"{url.source} names a server, and --run-dir or --pid a running host; remove one of them")
         if url and scheme and protocol and protocol.typed and protocol.value != scheme:
             raise ConfigError(
-                f"{url.source} begins with {scheme}:// and {protocol.source} is {protocol.value}; leave one of them out"
+                f"{url.source} starts with {scheme}:// and {protocol.source} is {protocol.value}; remove one of them"
             )
         self.protocol = scheme or (protocol.value if protocol else "grpc")
         self._instead = _instead(url if scheme else protocol) if self.protocol != "grpc" else ""
@@ -71,10 +71,10 @@ class Locator:
         except NoHostRuns:
             if any(self._chosen):
                 raise
-            # Another user's, or one behind a published port.
+            # Perhaps another user's host, or one behind a published port.
             return Address(self.protocol, f"localhost:{PORTS[self.protocol]}", self._instead)
         try:
-            return self._of(host.ask({"command": "summary"}, _PATIENCE), host.pid)
+            return self._of(host.ask({"command": "summary"}, _SUMMARY_TIMEOUT), host.pid)
         finally:
             host.close()
 
@@ -83,18 +83,18 @@ class Locator:
             models = tuple(dict.fromkeys(str(each["model"]) for each in summary["models"]))
             port, address = summary["ports"][self.protocol], called_at(str(summary["address"]))
         except (KeyError, TypeError):
-            raise ControlError(f"the pytriton-host with pid {pid} does not say where it listens; use --url") from None
+            raise ControlError(f"the pytriton-host with pid {pid} does not report its address; use --url") from None
         if port is None:
             raise ControlError(f"the pytriton-host with pid {pid} does not serve HTTP; use --protocol grpc")
         return Address(self.protocol, host_port(address, port), self._instead, models)
 
 
-def _instead(by: Given | None) -> str:
-    if by is None:
+def _instead(given: Given | None) -> str:
+    if given is None:
         return ""
-    if "://" in by.value:
-        return f"write {by.source} grpc://HOST:PORT"
-    return f"leave out {by.source} {by.value}" if by.typed else f"unset {by.source}"
+    if "://" in given.value:
+        return f"write {given.source} grpc://HOST:PORT"
+    return f"remove {given.source} {given.value}" if given.typed else f"unset {given.source}"
 
 
 def _with_port(address: str, protocol: str) -> str:

@@ -1,4 +1,4 @@
-"""The connection of `pytriton-host infer` to a running server, over gRPC or HTTP; a client of Triton's protocol."""
+"""The connection of `pytriton-host infer` to a running server, over gRPC or HTTP."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from pytriton_plugins.errors import ConfigError, PytritonPluginsError, ServerErr
 from pytriton_plugins.text import first_few, one_line
 
 Array = np.ndarray[Any, Any]
-_FEW = 12
-"""So many models of a server are told."""
+_MAX_LISTED = 12
+"""Messages list at most this many models of a server."""
 
-_ASK_AGAIN = 0.2
-"""Seconds between two questions whether a server is ready."""
+_POLL_INTERVAL = 0.2
+"""Seconds between two checks of a server's readiness."""
 
-_SECONDS = 10.0
-"""How long a server may take to say that it lives and what its model looks like."""
+_METADATA_TIMEOUT = 10.0
+"""Seconds for a server's health and a model's metadata."""
 
 
 @attrs.frozen
 class Output:
-    """One output as it came; ``array`` is None for a datatype that numpy cannot hold."""
+    """One output of a response; ``array`` is None for a datatype that numpy does not have."""
 
     name: str
     datatype: str
@@ -42,7 +42,7 @@ class Output:
 
 @attrs.frozen
 class Result:
-    """The answer to one request."""
+    """The response to one request."""
 
     model: str
     version: str
@@ -51,17 +51,17 @@ class Result:
 
 @contextmanager
 def connect(locator: Locator, wait: float = 0.0) -> Iterator[Client]:
-    """A client of the server that is found; ServerError when no Triton answers there, or none is ready after ``wait``.
+    """A client of the located server; ServerError if no Triton answers there, or none is ready after ``wait``.
 
-    Who waits may wait for a host that is still to be started.
+    With ``wait`` a host may also start meanwhile.
     """
-    until = time.monotonic() + wait
-    client = _found(locator, until)
+    deadline = time.monotonic() + wait
+    client = _found(locator, deadline)
     try:
-        while wait and not client.is_ready(min(_SECONDS, wait)):
-            if time.monotonic() >= until:
+        while wait and not client.is_ready(min(_METADATA_TIMEOUT, wait)):
+            if time.monotonic() >= deadline:
                 raise ServerError(f"the server at {client.where} is not ready after {wait:g} s: {client.problem}")
-            time.sleep(_ASK_AGAIN)
+            time.sleep(_POLL_INTERVAL)
             if (address := locator.find()) != client.address:
                 client.close()
                 client = Client(address)
@@ -71,14 +71,14 @@ def connect(locator: Locator, wait: float = 0.0) -> Iterator[Client]:
         client.close()
 
 
-def _found(locator: Locator, until: float) -> Client:
+def _found(locator: Locator, deadline: float) -> Client:
     while True:
         try:
             return Client(locator.find())
         except NoHostRuns:
-            if time.monotonic() >= until:
+            if time.monotonic() >= deadline:
                 raise
-        time.sleep(_ASK_AGAIN)
+        time.sleep(_POLL_INTERVAL)
 
 
 class Client:
@@ -88,15 +88,15 @@ class Client:
         self.address = address
         self.where = f"{address.address} ({NAMES[address.protocol]})"
         self.problem = "it does not answer"
-        """Why it is not ready, as far as `is_ready` has seen."""
+        """The reason why it is not ready, set by `is_ready`."""
         self._module = _library(address)
         self._is_grpc = address.protocol == "grpc"
-        self._json = {"as_json": True, "client_timeout": _SECONDS} if self._is_grpc else {}
+        self._json = {"as_json": True, "client_timeout": _METADATA_TIMEOUT} if self._is_grpc else {}
         try:
             self._connection = self._module.InferenceServerClient(address.address, **_limits(address.protocol))
         except Exception as error:
             raise ConfigError(
-                f"--url: {one_line(repr(address.address))} is no address ({one_line(error)}); write HOST:PORT"
+                f"--url: invalid address {one_line(repr(address.address))}: expected HOST:PORT ({one_line(error)})"
             ) from error
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ class Client:
 
     def greet(self) -> None:
         """ServerError unless a Triton answers at the address."""
-        limit = {"client_timeout": _SECONDS} if self._is_grpc else {}
+        limit = {"client_timeout": _METADATA_TIMEOUT} if self._is_grpc else {}
         try:
             live = self._connection.is_server_live(**limit)
         except Exception as error:
@@ -113,34 +113,34 @@ class Client:
                 "or name its address with --url grpc://HOST:PORT or http://HOST:PORT"
             ) from error
         if not live:
-            raise ServerError(f"what answers at {self.where} is no live Triton; correct --url or --protocol")
+            raise ServerError(f"the server at {self.where} is not a live Triton; check --url and --protocol")
 
     def is_ready(self, timeout: float) -> bool:
-        """Whether the server says so; ``problem`` tells why not."""
+        """Whether the server is ready; sets ``problem`` if not."""
         limit = {"client_timeout": timeout} if self._is_grpc else {}
         try:
             if self._connection.is_server_ready(**limit):
                 return True
-            self.problem = "it answers that it is not"
+            self.problem = "it reports that it is not ready"
         except Exception as error:
             self.problem = one_line(error, 200)
         return False
 
     def model(self, name: str, version: str) -> Model:
-        """What the server says about a model; ServerError when it has none of that name and version."""
+        """The server's metadata of a model; ServerError if it has no model of that name and version."""
         with self._explained():
             metadata = self._connection.get_model_metadata(name, version, **self._json)
             config = self._connection.get_model_config(name, version, **self._json)
         return model_of(metadata, config.get("config", config))
 
     def infer(self, name: str, version: str, arrays: dict[str, Array]) -> Result:
-        """Send one request and wait for its answer."""
+        """Send one request and wait for its response."""
         inputs = [self._input(key, array) for key, array in arrays.items()]
         with self._explained():
             return self._result(name, self._connection.infer(name, inputs, version))
 
     def stream(self, name: str, version: str, arrays: dict[str, Array]) -> Iterator[Result]:
-        """Send one request and give each of its responses as it comes; ConfigError over HTTP."""
+        """Send one request and yield each response as it arrives; ConfigError over HTTP."""
         if not self._is_grpc:
             raise ConfigError(
                 f"model {one_line(name)} streams its responses; {self.address.instead}, or use curl -N with "
@@ -186,17 +186,17 @@ class Client:
             hint = self._models() if "unknown model" in answer else ""
             raise ServerError(f"the server at {self.where} answers: {answer}{hint}") from error
         except OSError as error:
-            raise ServerError(f"the connection to {self.where} broke: {one_line(error)}; try again") from error
+            raise ServerError(f"the connection to {self.where} was lost: {one_line(error)}; try again") from error
 
     def _models(self) -> str:
         models = self.address.models
         if models:
-            return f"; it serves {first_few(models, _FEW)}"
-        return "; the table that 'pytriton-host serve' prints names its models"
+            return f"; it serves {first_few(models, _MAX_LISTED)}"
+        return "; the table that 'pytriton-host serve' prints lists its models"
 
 
 def _library(address: Address) -> ModuleType:
-    # gRPC's own lines about a refused connection would stand before our one.
+    # gRPC prints its own lines about a refused connection.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         if address.protocol == "grpc":
@@ -213,8 +213,8 @@ def _library(address: Address) -> ModuleType:
 
 
 def _limits(protocol: str) -> dict[str, float]:
-    # The answer itself may take as long as the model needs; Ctrl-C ends the wait.
-    return {"connection_timeout": _SECONDS, "network_timeout": 3600.0} if protocol == "http" else {}
+    # A response may take as long as the model needs; Ctrl-C ends the wait.
+    return {"connection_timeout": _METADATA_TIMEOUT, "network_timeout": 3600.0} if protocol == "http" else {}
 
 
 def _output(item: dict[str, Any], answer: Any) -> Output:

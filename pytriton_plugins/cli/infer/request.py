@@ -1,4 +1,4 @@
-"""From NAME=VALUE texts to the arrays of one request, by the model's metadata; for `pytriton-host infer`."""
+"""The arrays of one request, from NAME=VALUE texts and the model's metadata."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pytriton_plugins.text import one_line
 from pytriton_plugins.text.suggestions import suggestion
 
 Array = np.ndarray[Any, Any]
-_FEW_ROWS, _LONGEST_EXAMPLE = 3, 100
-"""Rows of an example, and its characters."""
+_MAX_EXAMPLE_ROWS, _MAX_EXAMPLE = 3, 100
+"""Limits of an example in rows and in characters."""
 
 _KNOWN = {dtype.triton for dtype in NUMERIC} | {"BYTES", "BF16"}
 
 
 @attrs.frozen
 class Input:
-    """One input as the server describes it; ``shape`` leaves out the batch axis, -1 is any length."""
+    """One input, from the server's metadata; ``shape`` has no batch axis, -1 is any length."""
 
     name: str
     datatype: str
@@ -34,7 +34,7 @@ class Input:
 
 @attrs.frozen
 class Model:
-    """What the server says about a model.
+    """The server's metadata of a model.
 
     ``batched``: its tensors have a batch axis; ``streams``: one request has any number of responses (decoupled).
     """
@@ -46,7 +46,7 @@ class Model:
 
 
 def model_of(metadata: dict[str, Any], config: dict[str, Any]) -> Model:
-    """The model that Triton's metadata and configuration, as JSON, describe."""
+    """The model of Triton's metadata and configuration, which are JSON."""
     batched = int(config.get("max_batch_size", 0)) > 0
     optional = {item["name"] for item in config.get("input", []) if item.get("optional")}
     inputs = [
@@ -60,18 +60,20 @@ def model_of(metadata: dict[str, Any], config: dict[str, Any]) -> Model:
 
 
 def build_inputs(model: Model, given: dict[str, str]) -> dict[str, Array]:
-    """The request's arrays by input, batch axis included; ConfigError names the input and what to write."""
+    """The request's arrays by input, with the batch axis; ConfigError names the input and the expected value."""
     known = {item.name: item for item in model.inputs}
     for name in given:
         if name not in known:
             raise ConfigError(
-                f"model {one_line(model.name)} has no input {one_line(name)}{suggestion(name, known)}; "
+                f"model {one_line(model.name)}: unknown input {one_line(name)}{suggestion(name, known)}; "
                 f"its inputs are {_described(model)}"
             )
     missing = [item for item in model.inputs if item.name not in given and not item.optional]
     if missing:
         names = " ".join(f"{one_line(item.name)}=VALUE" for item in missing)
-        raise ConfigError(f"model {one_line(model.name)} also needs {names}; its inputs are {_described(model)}")
+        raise ConfigError(
+            f"model {one_line(model.name)}: missing input; add {names}; its inputs are {_described(model)}"
+        )
     arrays = {name: _array(known[name], text, model.batched) for name, text in given.items()}
     _check_rows(model, arrays)
     return arrays
@@ -79,12 +81,10 @@ def build_inputs(model: Model, given: dict[str, str]) -> dict[str, Array]:
 
 def _array(item: Input, text: str, batched: bool) -> Array:
     if item.datatype not in _KNOWN:
-        raise ConfigError(
-            f"input {one_line(item.name)} is {one_line(item.datatype)}, which infer cannot send; use tritonclient"
-        )
+        raise ConfigError(f"input {one_line(item.name)}: infer cannot send {one_line(item.datatype)}; use tritonclient")
     dtype: DType = dtype_by_triton_name(item.datatype)
     if dtype.is_raw:
-        raise ConfigError(f"input {one_line(item.name)} is BF16, which needs ml_dtypes; run: pip install ml_dtypes")
+        raise ConfigError(f"input {one_line(item.name)}: BF16 needs ml_dtypes; run: pip install ml_dtypes")
     try:
         return _shaped(parse_value(text, dtype), item.shape, batched, plain=text[:1] not in ("@", "[", '"'))
     except ValueError as error:
@@ -92,7 +92,7 @@ def _array(item: Input, text: str, batched: bool) -> Array:
 
 
 def _shaped(array: Array, shape: tuple[int, ...], batched: bool, *, plain: bool) -> Array:
-    """``array`` with the batch axis where the model has one and ``array`` has none."""
+    """``array`` with a batch axis, if the model has one and ``array`` does not."""
     if batched and array.ndim == len(shape) + 1 and _fits(array.shape[1:], shape):
         return array
     if not _fits(array.shape, shape):
@@ -101,28 +101,28 @@ def _shaped(array: Array, shape: tuple[int, ...], batched: bool, *, plain: bool)
 
 
 def _reshaped(array: Array, shape: tuple[int, ...], batched: bool, *, plain: bool) -> Array:
-    """A flat list, or one value, fills a shape that leaves only one way to do so."""
+    """A flat list, or one value, in the model's shape, if there is only one way to fill it."""
     fixed = math.prod(dim for dim in shape if dim > 0)
     free = sum(dim < 0 for dim in shape)
     fills = array.size == fixed if free == 0 else free == 1 and array.size and array.size % fixed == 0
     if (plain or array.size == 1) and fills:
         return array.reshape(shape)
     batch = "; with the batch axis one dimension more" if batched else ""
-    nested = " (several dimensions are written as JSON, such as [[1, 2], [3, 4]])" if plain and len(shape) > 1 else ""
-    several = _as_rows(array, shape) if batched else ""
-    raise ValueError(f"its shape is {list(array.shape)}, the model takes {list(shape)}{several or batch}{nested}")
+    nested = " (write several dimensions as JSON, such as [[1, 2], [3, 4]])" if plain and len(shape) > 1 else ""
+    rows = _as_rows(array, shape) if batched else ""
+    raise ValueError(f"invalid shape {list(array.shape)}: expected {list(shape)}{rows or batch}{nested}")
 
 
 def _as_rows(array: Array, shape: tuple[int, ...]) -> str:
-    """How a flat list of values for several rows is written; empty for anything else."""
+    """The correct form of a flat list with the values of several rows; empty for anything else."""
     if array.ndim != 1 or min(shape, default=1) < 1 or array.size % math.prod(shape) or array.size == 0:
         return ""
     rows = array.reshape(-1, *shape)
-    few = rows[:_FEW_ROWS].tolist()
-    text = json.dumps(few, ensure_ascii=False, default=lambda item: item.decode(errors="replace"))
-    if len(text) > _LONGEST_EXAMPLE:
-        return f"; {len(rows)} rows are written with brackets around each"
-    return f"; {len(rows)} rows are written {text[:-1]}{', …' if len(rows) > len(few) else ''}]"
+    first = rows[:_MAX_EXAMPLE_ROWS].tolist()
+    text = json.dumps(first, ensure_ascii=False, default=lambda item: item.decode(errors="replace"))
+    if len(text) > _MAX_EXAMPLE:
+        return f"; for {len(rows)} rows write brackets around each row"
+    return f"; for {len(rows)} rows write {text[:-1]}{', …' if len(rows) > len(first) else ''}]"
 
 
 def _fits(actual: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -133,7 +133,7 @@ def _check_rows(model: Model, arrays: dict[str, Array]) -> None:
     rows = {name: array.shape[0] for name, array in arrays.items()}
     if model.batched and len(set(rows.values())) > 1:
         counts = ", ".join(f"{one_line(name)} {count}" for name, count in rows.items())
-        raise ConfigError(f"the inputs differ in their number of rows ({counts}); give each the same number")
+        raise ConfigError(f"the inputs differ in their number of rows ({counts}); write the same number for each")
 
 
 def _described(model: Model) -> str:

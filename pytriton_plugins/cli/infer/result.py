@@ -1,4 +1,4 @@
-"""What a server answered, as a table or as JSON; for `pytriton-host infer`."""
+"""The response of a server, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 from typing import Any
 
 from pytriton_plugins.cli.infer.client import Output, Result
-from pytriton_plugins.cli.tables import print_table
+from pytriton_plugins.cli.output.tables import print_table
 from pytriton_plugins.text import one_line
 
-SHOWN_VALUES = 16
-SHOWN_CHARACTERS = 200
+MAX_VALUES = 16
+MAX_CHARACTERS = 200
 
 
 def print_result(result: Result) -> None:
@@ -23,17 +23,17 @@ def print_result(result: Result) -> None:
 
 
 def shown(output: Output) -> str:
-    """The first values on one line; what is left out is counted."""
+    """The first values on one line, with the number of the others."""
     if output.array is None:
         return "(cannot be shown)"
     flat = output.array.reshape(-1)
-    texts = [one_line(_text(value), SHOWN_CHARACTERS) for value in flat[:SHOWN_VALUES].tolist()]
+    texts = [one_line(_text(value), MAX_CHARACTERS) for value in flat[:MAX_VALUES].tolist()]
     rest = flat.size - len(texts)
     return ", ".join(texts) + (f", … ({rest} more)" if rest else "")
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """All of the answer: nested lists of values; bytes that are no UTF-8 as ``{"base64": …}``, NaN as text."""
+    """The whole response: nested lists of values; bytes that are not UTF-8 as ``{"base64": …}``, NaN as text."""
     outputs = {
         item.name: {
             "dtype": item.datatype,

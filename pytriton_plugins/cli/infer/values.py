@@ -1,4 +1,4 @@
-"""From a VALUE of the command line to an array of an input's dtype and shape; for `pytriton-host infer`."""
+"""The array of an input's dtype, from a VALUE of the command line."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pytriton_plugins.text import one_line
 
 Array = np.ndarray[Any, Any]
 
-_LARGEST_BF16 = float.fromhex("0x1.fep127")  # numpy itself knows nothing of the type
+_MAX_BF16 = float.fromhex("0x1.fep127")  # numpy does not have the type
 
 
 def parse_value(text: str, dtype: DType) -> Array:
-    """The array that ``text`` stands for: its own shape, ``dtype`` checked value by value.
+    """The array that ``text`` stands for, in its own shape; each value is checked against ``dtype``.
 
-    ValueError, one line, when it cannot be read or a value does not fit.
+    ValueError, one line, if the text cannot be read or a value does not fit.
     """
     if text.startswith("@"):
         return _from_bytes(_read(text[1:]), dtype)
@@ -40,7 +40,7 @@ def _read(name: str) -> bytes:
         return sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except OSError as error:
         raise ValueError(
-            f"the file {one_line(repr(name))} cannot be read: {error.strerror}; write the path after the @"
+            f"file {one_line(repr(name))} cannot be read: {error.strerror}; write the path after the @"
         ) from None
 
 
@@ -51,7 +51,7 @@ def _from_bytes(content: bytes, dtype: DType) -> Array:
         # allow_pickle=False: a file to send must not be able to run code.
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError):
-        raise ValueError("the file is no array in .npy format; write it with numpy.save") from None
+        raise ValueError("the file is not an array in .npy format; write it with numpy.save") from None
     if not isinstance(array, np.ndarray):
         raise ValueError("the file is a .npz archive of several arrays; write one of them with numpy.save")
     if array.dtype.newbyteorder("=") != dtype.numpy:
@@ -63,7 +63,9 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{one_line(repr(text), 60)} is no JSON: {one_line(error)}; quote it for the shell") from None
+        raise ValueError(
+            f"invalid JSON {one_line(repr(text), 60)}: {one_line(error)}; quote it for the shell"
+        ) from None
 
 
 def _from_json(value: Any, dtype: DType) -> Array:
@@ -100,37 +102,41 @@ def _number(text: str) -> Any:
             return kind(text)
         except ValueError:
             continue
-    raise ValueError(f"{one_line(repr(text), 60)} is no number; write for example 1,2,3, or @file for a file")
+    raise ValueError(f"invalid number {one_line(repr(text), 60)}: expected for example 1,2,3, or @file for a file")
 
 
 def _checked(value: Any, dtype: DType) -> Any:
-    """``value`` as it may be stored; ValueError where storing it would change it into another value."""
+    """``value`` in the type that is stored; ValueError if the array would hold another value."""
     if dtype.python:
         if not isinstance(value, str):
-            raise ValueError(f"{one_line(repr(value), 60)} is no text; write it in double quotes")
+            raise ValueError(f"invalid value {one_line(repr(value), 60)}: expected text in double quotes")
         return value.encode()
     if dtype.triton == "BOOL":
         if not isinstance(value, bool) and value not in (0, 1):
-            raise ValueError(f"{one_line(repr(value), 60)} is neither true nor false")
+            raise ValueError(f"invalid value {one_line(repr(value), 60)}: expected true or false")
         return bool(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{one_line(repr(value), 60)} is no number")
+        raise ValueError(f"invalid value {one_line(repr(value), 60)}: expected a number")
     return _whole(value, dtype) if dtype.numpy.kind in "iu" else _real(value, dtype)
 
 
 def _whole(value: float, dtype: DType) -> int:
     limits = np.iinfo(dtype.numpy)
     if isinstance(value, float):
-        raise ValueError(f"{value} is no whole number, which {dtype.triton} needs")
+        raise ValueError(f"invalid value {value}: {dtype.triton} needs a whole number")
     if not limits.min <= value <= limits.max:
-        raise ValueError(f"{one_line(value, 40)} is outside of {dtype.triton}: {limits.min} to {limits.max}")
+        raise ValueError(
+            f"invalid value {one_line(value, 40)}: expected {limits.min} to {limits.max} for {dtype.triton}"
+        )
     return value
 
 
 def _real(value: float, dtype: DType) -> float:
-    largest = _LARGEST_BF16 if dtype.triton == "BF16" else float(np.finfo(dtype.numpy).max)
+    largest = _MAX_BF16 if dtype.triton == "BF16" else float(np.finfo(dtype.numpy).max)
     if not (isinstance(value, float) and not math.isfinite(value)) and abs(value) > largest:
-        raise ValueError(f"{one_line(value, 40)} is outside of {dtype.triton}: at most {largest:g}")
+        raise ValueError(
+            f"invalid value {one_line(value, 40)}: expected {-largest:g} to {largest:g} for {dtype.triton}"
+        )
     return float(value)
 
 

@@ -1,1 +1,1 @@
-"""The build context of an image that serves plugins: a Containerfile and what it copies."""
+"""The build context of an image that serves plugins: a Containerfile and the files that it copies."""

@@ -1,4 +1,4 @@
-"""The Containerfile of an image that serves plugins; runs in the called process."""
+"""The Containerfile of an image that serves plugins."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ import re
 
 import attrs
 
-from pytriton_plugins.config.host_config import HostConfig
+from pytriton_plugins.config.host_config import DEFAULT_STARTUP_SECONDS
+from pytriton_plugins.deploy.common import GROUP, USER
 from pytriton_plugins.deploy.images.requirements import Wanted
-from pytriton_plugins.deploy.places import GROUP, USER, startup_seconds
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
 TRITON_TAG = "26.10"
-"""The release of Triton that an image has unless another is named: the newest of which NVIDIA had published notes."""
+"""The default release of Triton: the newest one with release notes of NVIDIA when this was written."""
 
-LEAST_RELEASE = (26, 6)
-"""Older releases have known flaws (host/triton/version_check.py, which knows them by the server's own version)."""
+MIN_RELEASE = (26, 6)
+"""Older releases have known security flaws; host/triton/version_check.py has the same limit as a server version."""
 
 TRITON_IMAGE = "nvcr.io/nvidia/tritonserver"
 BUNDLE_BASE = "python:3.12-slim"
 SERVED_FROM = "/srv/pytriton"
 
 SOURCE_DATE = 315532800
-"""1980, the first year that a wheel can tell: the age of what is built, unless SOURCE_DATE_EPOCH says otherwise.
+"""1980, the first year that a wheel can hold: the date of all files, unless SOURCE_DATE_EPOCH is set.
 
-With it pip's compiled files hold a hash of their source in place of its time, so that two builds give the same.
+With it pip's compiled files hold a hash of their source instead of its time, so that two builds give the same files.
 """
-
-START_PERIOD = startup_seconds(HostConfig())
-"""Seconds, with the built-in limits."""
 
 _INSTALL = "python3 -m pip --python=/opt/pytriton install --no-cache-dir"
 _SECRET = "--mount=type=secret,id=pip.conf,target=/etc/pip.conf"
@@ -39,7 +36,7 @@ _REFERENCE = re.compile(r"[\w.:/@-]+")
 
 @attrs.frozen
 class Server:
-    """Where the image's tritonserver comes from: the ``base`` image, or the ``bundle`` beside the plugins."""
+    """The source of the image's tritonserver: the ``base`` image, or the ``bundle`` that is installed with plugins."""
 
     base: str
     bundle: bool
@@ -48,7 +45,7 @@ class Server:
 
 @attrs.frozen
 class Image:
-    """What a Containerfile is made from. ``config`` is the configuration file's name in the context, "" for none."""
+    """The content of an image. ``config`` is the name of the configuration file in the context, "" for none."""
 
     server: Server
     framework: tuple[Wanted, ...]
@@ -58,15 +55,15 @@ class Image:
 
     @property
     def name(self) -> str:
-        """The plugin that the image is named after."""
+        """The name of the first plugin, which is also the image's."""
         return self.plugins[0].name
 
 
 def read_server(text: str, base: str | None) -> Server:
-    """What ``--server`` asks for; ``base`` replaces the image that it stands for. Raises ConfigError."""
+    """The server that ``--server`` names; ``base`` replaces its image. Raises ConfigError."""
     kind, _, tag = text.partition(":")
     if base is not None and not _REFERENCE.fullmatch(base):
-        raise ConfigError(f"--base {one_line(repr(base))} is no image; write NAME:TAG or NAME@sha256:DIGEST")
+        raise ConfigError(f"--base: invalid image {one_line(repr(base))}: expected NAME:TAG or NAME@sha256:DIGEST")
     if text == "bundle":
         return Server(
             base or BUNDLE_BASE,
@@ -74,18 +71,21 @@ def read_server(text: str, base: str | None) -> Server:
             "the bundled tritonserver has known security flaws: this image is for development and tests",
         )
     if kind != "triton" or (":" in text and not tag):
-        raise ConfigError(f"--server {one_line(repr(text))} is no server; write bundle, or triton:{TRITON_TAG}")
+        raise ConfigError(f"--server: invalid server {one_line(repr(text))}: expected bundle, or triton:{TRITON_TAG}")
     version, at, digest = (tag or TRITON_TAG).partition("@")
     found = _TAG.fullmatch(version)
     if found is None or not _REFERENCE.fullmatch(tag or TRITON_TAG):
-        raise ConfigError(f"--server {one_line(repr(text))}: {one_line(version)} is no tag; write triton:{TRITON_TAG}")
-    old = (int(found["year"]), int(found["month"])) < LEAST_RELEASE and base is None
-    least = f"{LEAST_RELEASE[0]}.{LEAST_RELEASE[1]:02}"
+        raise ConfigError(
+            f"--server: invalid tag {one_line(version)} of {one_line(repr(text))}: expected for example "
+            f"triton:{TRITON_TAG}"
+        )
+    is_old = (int(found["year"]), int(found["month"])) < MIN_RELEASE and base is None
+    minimum = f"{MIN_RELEASE[0]}.{MIN_RELEASE[1]:02}"
     variant = "" if found["variant"] else "-py3"
     return Server(
         base or f"{TRITON_IMAGE}:{version}{variant}{at}{digest}",
         False,
-        f"Triton {version} is older than {least} and has known security flaws" if old else "",
+        f"Triton {version} is older than {minimum} and has known security flaws" if is_old else "",
     )
 
 
@@ -107,10 +107,10 @@ def _head(image: Image) -> list[str]:
 
 
 def _build_stages(image: Image) -> list[str]:
-    """One for the framework and one above it, so that a change of plugins leaves the framework's layer as it is.
+    """One stage for the framework and one on top of it, so that a change of plugins keeps the framework's layer.
 
-    What the second adds is told by its time, and copied by itself. A layer of a RUN in the last stage would do as well,
-    but builders take such a one from their cache although what it mounts has changed (buildah 1.28).
+    The files that the second adds are found by their time, and copied alone. A RUN in the last stage would be simpler,
+    but builders take its layer from their cache although its mounts have changed (buildah 1.28).
     """
     return [
         "# What needs an index, a compiler or build tools stays in these two stages.",
@@ -137,7 +137,7 @@ def _build_stages(image: Image) -> list[str]:
 
 
 def _last_stage(image: Image) -> list[str]:
-    """Layers from what changes rarely to what changes often."""
+    """The layers in the order of change: the rarest first."""
     return [
         "FROM ${BASE}",
         "ARG BASE",
@@ -154,7 +154,7 @@ def _last_stage(image: Image) -> list[str]:
         f"USER {USER}:{GROUP}",
         f"EXPOSE {' '.join(map(str, image.ports))}",
         "STOPSIGNAL SIGTERM",
-        f"HEALTHCHECK --start-period={START_PERIOD}s --interval=10s --timeout=5s --retries=3 \\",
+        f"HEALTHCHECK --start-period={DEFAULT_STARTUP_SECONDS}s --interval=10s --timeout=5s --retries=3 \\",
         '    CMD ["pytriton-host", "health", "ready"]',
         'ENTRYPOINT ["pytriton-host"]',
         'CMD ["serve"]',
@@ -162,18 +162,18 @@ def _last_stage(image: Image) -> list[str]:
 
 
 def _labels(image: Image) -> list[str]:
-    """Of the plugin that gives the image its name. No date, which would make each build another."""
+    """The metadata of the first plugin. There is no date, so that two builds give the same image."""
     about = image.plugins[0].metadata
-    said = {"title": image.name, "base.name": "${BASE}"}
+    values = {"title": image.name, "base.name": "${BASE}"}
     if about is not None:
         license = about.license if len(about.license) <= 80 else ""
-        said |= {"version": about.version, "description": about.summary, "licenses": license, "source": about.source}
-    labels = [f"org.opencontainers.image.{key}={_quoted(value)}" for key, value in said.items() if value]
+        values |= {"version": about.version, "description": about.summary, "licenses": license, "source": about.source}
+    labels = [f"org.opencontainers.image.{key}={_quoted(value)}" for key, value in values.items() if value]
     return ("LABEL " + " \\\n      ".join(labels)).splitlines()
 
 
 def _quoted(value: str) -> str:
-    """``value`` between quotation marks; of what the builder would replace only the base image's name is left."""
+    """``value`` in quotes, with everything escaped that the builder would replace, except the base image's name."""
     text = one_line(value)
     if text != "${BASE}":
         text = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")

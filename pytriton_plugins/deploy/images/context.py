@@ -1,4 +1,4 @@
-"""The folder that an image is built from: texts, and copies of local sources and wheels; runs in the called process."""
+"""The folder that an image is built from: generated texts, and copies of local sources and wheels."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from pytriton_plugins.errors import ConfigError
 def write_context(
     folder: Path, texts: Mapping[str, str], copies: Mapping[str, Path], force: bool
 ) -> list[tuple[str, int]]:
-    """Write ``texts`` and copy folders and files to their places in ``folder``; what was written, with its bytes.
+    """Write ``texts`` and copy folders and files into ``folder``; returns the names and sizes of what was written.
 
-    ConfigError where something stands in the way. With ``force`` only what is written is replaced.
+    ConfigError if ``folder`` cannot be used. With ``force`` only files of the same names are replaced.
     """
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder; choose another with --output")
+        raise ConfigError(f"{folder} is not a folder; choose another with --output")
     if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise ConfigError(
-            f"{folder} is not empty; choose another with --output, or replace what was written by --force"
-        )
+        raise ConfigError(f"{folder} is not empty; choose another with --output, or replace its files with --force")
     try:
         sizes = [(name, _copy(source, folder / name, folder)) for name, source in copies.items()]
         for name, text in texts.items():
@@ -34,12 +32,12 @@ def write_context(
 
 
 def ignore_file(names: list[str]) -> str:
-    """The .dockerignore that lets only ``names`` into the build; podman and buildah read it as well."""
+    """A .dockerignore that allows only ``names`` in the build; podman and buildah read it as well."""
     return "\n".join(["*", *(f"!{name}" for name in sorted(names)), ""])
 
 
 def _copy(source: Path, target: Path, output: Path) -> int:
-    """Copy a file, or what a project's wheel is built from; the same modes wherever it was. Returns how many bytes."""
+    """Copy a file, or the files that a project's wheel is built from, with fixed modes; returns the number of bytes."""
     if source.is_file():
         _write(target, source.read_bytes())
         return source.stat().st_size
@@ -58,12 +56,12 @@ def _copy(source: Path, target: Path, output: Path) -> int:
 
 
 def _leads_to_a_file_elsewhere(link: Path, project: Path) -> bool:
-    """Such as the licence of a repository of several projects: the image's copy of the link would lead nowhere."""
+    """Whether the link's target is a file outside the project, such as a common licence: its copy would be broken."""
     return link.is_file() and not link.resolve().is_relative_to(project.resolve())
 
 
 def _write(path: Path, content: bytes, executable: bool = False) -> None:
-    """Any umask and any checkout give the same modes, which an image keeps."""
+    """Write with a fixed mode, independent of umask and checkout, for an image keeps modes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The exact versions that an image is to have, those that are installed here; runs in the called process."""
+"""The exact versions for an image: those that are installed here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pins:
 
 
 class _Walk:
-    """Goes through all that some requirements need, each distribution once for each set of extras."""
+    """Visits all dependencies of some requirements, each distribution once for each set of extras."""
 
     def __init__(self, wanted: Iterable[Wanted]) -> None:
         self._wanted = {each.name: each for each in wanted}
@@ -45,7 +45,7 @@ class _Walk:
         else:
             found = installed_distribution(name)
             if found is None:
-                self.warnings[name] = f"{name} is not installed here: the image takes the version that pip finds"
+                self.warnings[name] = f"{name} is not installed here: the image gets the version that pip finds"
                 return
             metadata = of_distribution(found)
             self._pin(name, metadata.version, given, origin(found))
@@ -55,21 +55,21 @@ class _Walk:
 
     def _pin(self, name: str, version: str, given: Wanted | None, url: str) -> None:
         if given is not None and given.url:
-            return  # The URL itself says which.
+            return  # the URL itself has a version
         if given is not None and not SpecifierSet(given.specifier).contains(version, prereleases=True):
             self.warnings[name] = (
-                f"{name} {version} is installed here, not {given.text}: the image takes what pip finds"
+                f"{name} {version} is installed here, not {given.text}: the image gets the version that pip finds"
             )
             return
         self.versions[name] = version
         if url:
             self.warnings[name] = (
-                f"{name} {version} was installed from {url}: name that with --install, "
-                "or the image takes it from an index"
+                f"{name} {version} was installed from {url}: the image gets it from an index, unless --install names "
+                "that URL"
             )
 
 
 def pinned(wanted: Iterable[Wanted]) -> Pins:
-    """The versions of all that ``wanted`` needs. What comes from a local path is none of them: it is what it is."""
+    """The versions of all that ``wanted`` needs, except distributions from local paths."""
     walk = _Walk(wanted)
     return Pins(walk.versions, tuple(walk.warnings[name] for name in sorted(walk.warnings)))

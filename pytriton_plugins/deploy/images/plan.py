@@ -1,4 +1,4 @@
-"""What `pytriton-host image` writes, worked out before anything is written; runs in the called process."""
+"""The plan of an image: everything that `pytriton-host image` writes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import attrs
 from packaging.utils import canonicalize_name
 
 from pytriton_plugins.config.file import FILE_NAME, ConfigFile, find_config_file
-from pytriton_plugins.config.settings import parse_port
-from pytriton_plugins.config.tables import Tables
+from pytriton_plugins.config.readers import parse_port
+from pytriton_plugins.deploy.common import LOCAL_PATHS, interpreter_warnings
 from pytriton_plugins.deploy.images.containerfile import Image, Server, containerfile
 from pytriton_plugins.deploy.images.context import ignore_file
 from pytriton_plugins.deploy.images.pins import pinned
 from pytriton_plugins.deploy.images.requirements import Wanted, providers_of, read_implied, read_requirement
-from pytriton_plugins.deploy.places import PLACES, interpreters
 from pytriton_plugins.errors import ConfigError
 
 FRAMEWORK = "pytriton-plugins"
@@ -24,8 +23,8 @@ _PYPROJECT = "pyproject.toml"
 
 
 @attrs.frozen
-class Plan:
-    """An image, the texts and copies of its build context by their places there, and what the user should know."""
+class ImagePlan:
+    """An image, the texts and copies of its build context by their paths there, and warnings for the user."""
 
     image: Image
     texts: dict[str, str]
@@ -34,9 +33,9 @@ class Plan:
     warnings: tuple[str, ...]
 
 
-def make_plan(requirements: Sequence[str], server: Server, config: Path | None, folder: Path) -> Plan:
-    """What an image of ``requirements`` needs; relative paths count from ``folder``. Raises ConfigError."""
-    framework, plugins = _sorted_out([read_requirement(text, folder) for text in requirements], server)
+def make_plan(requirements: Sequence[str], server: Server, config: Path | None, folder: Path) -> ImagePlan:
+    """The plan for an image of ``requirements``; relative paths start at ``folder``. Raises ConfigError."""
+    framework, plugins = _separated([read_requirement(text, folder) for text in requirements], server)
     file = find_config_file(config, folder)
     name = _name_in_image(file)
     image = Image(server, framework, plugins, name, _ports(file))
@@ -54,12 +53,12 @@ def make_plan(requirements: Sequence[str], server: Server, config: Path | None, 
         copies[name] = file.path
     tops = {place.partition("/")[0] for place in (*texts, *copies)} - {"Containerfile"}
     texts[".dockerignore"] = ignore_file(list(tops))
-    warnings = (server.warning, *of_all.warnings, *_doubts([*framework, *plugins], file))
-    return Plan(image, texts, copies, _meaning(image, copies), tuple(line for line in warnings if line))
+    warnings = (server.warning, *of_all.warnings, *_warnings([*framework, *plugins], file))
+    return ImagePlan(image, texts, copies, _meaning(image, copies), tuple(line for line in warnings if line))
 
 
-def _sorted_out(given: list[Wanted], server: Server) -> tuple[tuple[Wanted, ...], tuple[Wanted, ...]]:
-    """The framework (with the bundled server, if it is to be there) and the plugins."""
+def _separated(given: list[Wanted], server: Server) -> tuple[tuple[Wanted, ...], tuple[Wanted, ...]]:
+    """The framework, with the bundled server if it is wanted, and the plugins."""
     by_name: dict[str, Wanted] = {}
     for each in given:
         if each.name in by_name:
@@ -77,7 +76,7 @@ def _sorted_out(given: list[Wanted], server: Server) -> tuple[tuple[Wanted, ...]
 
 
 def _placed(given: Wanted | None, name: str) -> Wanted:
-    """Where no version and no place is asked for, it is taken from where it was installed here."""
+    """``given``, or without a version and a location the origin of the distribution that is installed here."""
     if given is None:
         return read_implied(name)
     bare = given.path is None and not given.url and not given.specifier
@@ -89,8 +88,8 @@ def _lines(wanted: Sequence[Wanted], folder: str) -> str:
 
 
 def _name_in_image(file: ConfigFile) -> str:
-    """The name under which `serve` finds the file in the image; "" if there is none or it says nothing."""
-    if not file.path.is_file() or (file.path.name == _PYPROJECT and not file.values and file.tables == Tables()):
+    """The name under which `serve` finds the file in the image; "" if there is no file or no table in it."""
+    if not file.path.is_file() or (file.path.name == _PYPROJECT and file.is_empty):
         return ""
     return _PYPROJECT if file.path.name == _PYPROJECT else FILE_NAME
 
@@ -103,21 +102,23 @@ def _ports(file: ConfigFile) -> tuple[int, ...]:
         raise ConfigError(f"{file.path}: {error}") from None
 
 
-def _doubts(wanted: Sequence[Wanted], file: ConfigFile) -> list[str]:
+def _warnings(wanted: Sequence[Wanted], file: ConfigFile) -> list[str]:
     lines = [
-        f"{each.path} takes its version from elsewhere, which the copy may lack: "
+        f"{each.path} has a dynamic version, and the copy may lack its source: "
         "if the build fails, give --install a wheel of it"
         for each in wanted
         if each.path and each.path.is_dir() and each.metadata and each.metadata.dynamic_version
     ]
     lines += [
-        f"--install {each.text}: takes the distribution of that name; "
+        f"--install {each.text}: installs the distribution of that name; "
         f"the plugin {each.name} is in {', '.join(providers)}"
         for each in wanted
         if (each.path is None and not each.url) and (providers := _others_with_that_plugin(each))
     ]
-    lines += [f"{file.path} sets {name}, a place that the image may not have" for name in PLACES if name in file.values]
-    return [*lines, *interpreters(file.tables)]
+    lines += [
+        f"{file.path}: {name} is a path that the image may not have" for name in LOCAL_PATHS if name in file.values
+    ]
+    return [*lines, *interpreter_warnings(file.tables.path, file.tables.environments)]
 
 
 def _others_with_that_plugin(wanted: Wanted) -> list[str]:
@@ -125,14 +126,13 @@ def _others_with_that_plugin(wanted: Wanted) -> list[str]:
 
 
 def _meaning(image: Image, copies: dict[str, Path]) -> dict[str, str]:
-    """What each file that is written is for, by its place."""
-    said = {place: f"copied from {source}" for place, source in copies.items()}
+    """The purpose of each file, by its path."""
     return {
-        **said,
+        **{path: f"copied from {source}" for path, source in copies.items()},
         "Containerfile": f"from {image.server.base}",
         "framework/requirements.txt": "the framework",
-        "framework/constraints.txt": "the exact versions of what it needs, as installed here",
-        "requirements.txt": "what was asked for",
-        "constraints.txt": "the exact versions of all that it needs, as installed here",
-        ".dockerignore": "what the build may read",
+        "framework/constraints.txt": "exact versions of its dependencies, as installed here",
+        "requirements.txt": "the plugins",
+        "constraints.txt": "exact versions of all dependencies, as installed here",
+        ".dockerignore": "files that the build may read",
     }

@@ -1,4 +1,4 @@
-"""Which files of a local project an image is built from: code, and what the build of its wheel reads."""
+"""The files of a local project that an image needs: code, and the files that the build of its wheel reads."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _BUILD_FILES = re.compile(
     r"(?i)pyproject\.toml|setup\.(py|cfg)|manifest\.in|(hatch|cargo)\.toml|cargo\.lock|cmakelists\.txt"
     r"|meson\.build|meson[._]options(\.txt)?|(readme|licen[cs]e|copying|notice|authors|version)([\W_].*)?"
 )
-"""Files beside pyproject.toml that build backends read, whatever pyproject.toml names."""
+"""Files beside pyproject.toml that build backends read by default."""
 
 _BUILD_TEXTS = ("setup.py", "setup.cfg", "MANIFEST.in", "Cargo.toml", "CMakeLists.txt", "meson.build")
-"""In these the name of a file or a folder beside them, as a word, is enough for it to be taken."""
+"""A file or folder beside these is included if its name is a word in one of them."""
 
 _NOT_PACKAGED = re.compile(
     r"(?i)\..*|((unit|integration)_?)?tests?|test_.*|conftest|docs?|documentation|manpages|examples?|exercises?"
     r"|benchmarks?|changelog|news|newsfragments|build|dist|bin|ci|debian|deploy|docker|htmlcov|notebooks?|scripts?|tools?"
     r"|tasks?|fabfile|dodo|pavement|manage|noxfile|toxfile|conanfile"
 )
-"""Names beside pyproject.toml that are by convention not in a wheel; setuptools has nearly the same list."""
+"""Names beside pyproject.toml that by convention are not part of a wheel; setuptools has a similar list."""
 
 _NOT_SOURCE = re.compile(
     r"\.(git|hg|svn|env|venv|tox|nox|eggs)|__pycache__|node_modules|.*\.(pyc|pyo|egg-info)|\..*_cache"
@@ -47,18 +47,18 @@ _TABLES = {
     "setuptools": ("setuptools",),
     "uv_build": ("uv", "build-backend"),
 }
-"""Where below ``tool`` each build backend is configured, by its top package."""
+"""The table below ``tool`` of each build backend, by its top package."""
 
 _NOT_OF_THE_WHEEL = {"dependencies", "dev-dependencies", "envs", "exclude", "exclude-package-data", "group", "scripts"}
 _NOT_OF_THE_WHEEL |= {"sdist", "source-exclude", "source-include", "source-excludes", "source-includes"}
-"""Keys of these tables below which nothing names what a wheel holds."""
+"""Keys of these tables that do not name the content of a wheel."""
 
 
 def project_files(folder: Path, output: Path) -> Iterator[Path]:
-    """The files of a project from which its wheel is built, relative to ``folder``; nothing below ``output``.
+    """The files that a project's wheel is built from, relative to ``folder``; none below ``output``.
 
-    Beside pyproject.toml: packages and modules, what build backends read, and what the build's configuration names.
-    A folder that is taken is taken whole, but for what git ignores, caches and virtual environments.
+    They are packages and modules beside pyproject.toml, files that build backends read, and files that the build's
+    configuration names. A folder is included as a whole, except caches, virtual environments and what git ignores.
     """
     ignored = {output, *_ignored_by_git(folder)}
     found = {file for top in _tops(folder, ignored) for file in _below(top, ignored)}
@@ -66,7 +66,7 @@ def project_files(folder: Path, output: Path) -> Iterator[Path]:
 
 
 def _tops(folder: Path, ignored: set[Path]) -> Iterator[Path]:
-    """What is taken of what lies beside pyproject.toml, and what that names further inside."""
+    """The included entries beside pyproject.toml, and those further inside that it names."""
     project = _project(folder)
     own = str(project.get("project", {}).get("name", "")).replace("-", "_").replace(".", "_").lower()
     text = "\n".join(_read(folder / name) for name in _BUILD_TEXTS)
@@ -85,7 +85,7 @@ def _is_word(name: str, text: str) -> bool:
 
 
 def _has_code(path: Path, ignored: set[Path]) -> bool:
-    """Whether it is a module, or a folder with one that no project of its own holds."""
+    """Whether ``path`` is a module, or a folder with a module outside of nested projects."""
     if path.is_file():
         return path.suffix == ".py"
     return any(file.suffix == ".py" for file in _below(path, ignored, other_projects=False))
@@ -106,17 +106,17 @@ def _named(folder: Path, document: Mapping[str, Any]) -> Iterator[Path]:
         table = table.get(key, {})
     about = [project.get(key) for key in ("readme", "license", "license-files")]
     for text in _texts([table, system.get("backend-path"), *about]):
-        # Of a pattern the folder before it counts.
+        # A pattern stands for the folder before its first special character.
         place = text.strip("/")
         literal = re.split(r"[*?\[{]", place)[0]
         path = folder / (place if literal == place else literal.rpartition("/")[0])
-        # A text may be no path at all: os.path.exists says so of one that is too long, or has odd characters.
+        # A text may not be a path at all: os.path.exists is false for one that is too long or has odd characters.
         if path != folder and os.path.exists(path) and path.resolve().is_relative_to(folder.resolve()):
             yield path
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text of a configuration, also keys, for some backends map a place to another."""
+    """Every text of a configuration, keys included, for some backends map one path to another."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -129,7 +129,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _below(path: Path, ignored: set[Path], other_projects: bool = True) -> Iterator[Path]:
-    """The file itself, or all that are source in a folder; a link to a folder counts as a file."""
+    """The file itself, or all sources in a folder; a link to a folder counts as a file."""
     if _is_left_out(path, ignored) or (_is_project(path) and not other_projects):
         return
     if not path.is_dir() or path.is_symlink():
@@ -155,7 +155,7 @@ def _read(path: Path) -> str:
 
 
 def _ignored_by_git(folder: Path) -> set[Path]:
-    """What git passes over in ``folder``; nothing where there is no git, or no checkout of it."""
+    """The paths that git ignores in ``folder``; empty without git or a checkout."""
     command = ["git", "-C", str(folder), "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)

@@ -1,4 +1,4 @@
-"""What an image is to hold: requirements as pip takes them, and their metadata; runs in the called process."""
+"""The requirements of an image, as pip takes them, and their metadata."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SOURCES = ("source", "source code", "repository", "code", "github", "homepage")
 
 @attrs.frozen
 class Metadata:
-    """What a distribution says of itself; ``requires`` are its requirements with their markers."""
+    """A distribution's metadata; ``requires`` are its requirements with their markers."""
 
     version: str = ""
     summary: str = ""
@@ -50,17 +50,17 @@ class Wanted:
 
     @property
     def copied_as(self) -> str:
-        """The name of what is copied into the build context; of a wheel or an archive its own, which pip reads."""
+        """The name in the build context; a wheel or an archive keeps its own name, which pip reads."""
         return "" if self.path is None else self.path.name if self.path.is_file() else self.name
 
     def line(self, folder: str) -> str:
-        """As it stands in a requirements file beside ``folder``, which holds what was copied."""
+        """The line in a requirements file beside ``folder``, which holds the copies."""
         extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
         return f"./{folder}/{self.copied_as}{extras}" if self.path else self.text
 
 
 def read_requirement(text: str, folder: Path) -> Wanted:
-    """What ``text`` asks for; a relative path counts from ``folder``. ConfigError for what pip would not take."""
+    """The requirement that ``text`` means; a relative path starts at ``folder``. ConfigError for what pip refuses."""
     path = _local(text, folder)
     if path is not None:
         return _of_path(text, *path)
@@ -84,7 +84,7 @@ def read_requirement(text: str, folder: Path) -> Wanted:
 
 
 def providers_of(plugin: str) -> list[str]:
-    """The installed distributions that have a plugin of that name, however it is written."""
+    """The installed distributions with a plugin of that name, in any normalized form."""
     wanted = canonicalize_name(plugin)
     return sorted(
         {each.distribution for each in (*find_models(), *find_hooks()) if canonicalize_name(each.plugin) == wanted}
@@ -92,7 +92,7 @@ def providers_of(plugin: str) -> list[str]:
 
 
 def _refuse_a_plugin(text: str, requirement: Requirement, folder: Path) -> None:
-    """Pip would install whatever an index has under the name of a plugin."""
+    """ConfigError for the name of a plugin: pip would install an unrelated distribution of that name."""
     if not (providers := providers_of(requirement.name)):
         return
     rest = text.strip().removeprefix(requirement.name)
@@ -106,7 +106,7 @@ def _refuse_a_plugin(text: str, requirement: Requirement, folder: Path) -> None:
 
 
 def _with_name(text: str) -> str:
-    """A bare URL with its distribution's name before it, other text as it is; ConfigError for a URL without a name."""
+    """A bare URL with its distribution's name before it, other text unchanged; ConfigError for a URL without a name."""
     if not re.match(r"[A-Za-z][\w+.-]*://", text):
         return text
     url = urlsplit(text)
@@ -114,14 +114,13 @@ def _with_name(text: str) -> str:
     file = re.fullmatch(r"(?P<name>.+?)-\d[^/]*\.(?:whl|tar\.\w+|zip)", unquote(url.path.rpartition("/")[2]))
     if not egg and not file:
         raise ConfigError(
-            f"--install {one_line(text)}: the URL does not say which distribution it holds; "
-            f"write NAME @ {one_line(text)}"
+            f"--install {one_line(text)}: the URL has no name of a distribution; write NAME @ {one_line(text)}"
         )
     return f"{egg[1] if egg else file['name']} @ {text}"  # type: ignore[index]
 
 
 def _of_url(text: str, name: str, extras: frozenset[str], url: str) -> Wanted:
-    """A ``NAME @ file:…`` is a local path as any other."""
+    """A ``NAME @ file:…``, which is a local path."""
     found = _of_path(text, _path_of(url), extras)
     if found.name != name:
         raise ConfigError(f"--install {one_line(text)}: {found.path} holds {found.name}, not {name}; correct the name")
@@ -129,23 +128,23 @@ def _of_url(text: str, name: str, extras: frozenset[str], url: str) -> Wanted:
 
 
 def read_implied(name: str, extras: frozenset[str] = frozenset()) -> Wanted:
-    """What an image needs that nobody named, from where it was installed here: an index, a URL, a folder or a wheel."""
+    """A requirement that the user did not name, from the origin of its installation: index, URL, folder or wheel."""
     found = installed_distribution(name)
     text = f"{name}[{','.join(sorted(extras))}]" if extras else name
     if found is None:
         return Wanted(text, name, extras)
     url = origin(found)
     if not url.startswith("file:"):
-        said = f"{text} @ {url}" if url else text
-        return Wanted(said, name, extras, None, "", url, of_distribution(found))
+        requirement = f"{text} @ {url}" if url else text
+        return Wanted(requirement, name, extras, None, "", url, of_distribution(found))
     path = _path_of(url)
     if not path.exists():
-        raise ConfigError(f"{name} was installed from {path}, which is gone; name its folder or wheel with --install")
+        raise ConfigError(f"{name} was installed from {path}, which is missing; name a folder or wheel with --install")
     return attrs.evolve(_of_path(str(path), path, extras), text=text)
 
 
 def origin(distribution: Any) -> str:
-    """The URL that an installed distribution came from, with its commit; "" for an index."""
+    """The URL that a distribution was installed from, with its commit; "" for an index."""
     text = distribution.read_text("direct_url.json")
     if not text:
         return ""
@@ -156,12 +155,12 @@ def origin(distribution: Any) -> str:
 
 
 def of_distribution(distribution: Any) -> Metadata:
-    """What an installed distribution's METADATA says."""
+    """The METADATA of an installed distribution."""
     return _of_message(distribution.metadata, str(distribution.version))
 
 
 def _local(text: str, folder: Path) -> tuple[Path, frozenset[str]] | None:
-    """The path and extras of a local requirement, as pip tells it: a file: URL, or a path that is there."""
+    """The path and extras of a local requirement, by pip's rules: a file: URL, or a path that exists."""
     if text.startswith("file:"):
         return _path_of(text), frozenset()
     matched = _EXTRAS.fullmatch(text)
@@ -199,15 +198,15 @@ def _of_folder(path: Path) -> tuple[str, Metadata]:
 
 
 def _of_project(project: Mapping[str, Any]) -> Metadata:
-    """The table ``[project]``; the requirements of extras get the marker that METADATA would have."""
+    """The metadata of the table ``[project]``; requirements of extras get the marker that METADATA has."""
     requires = [str(line) for line in project.get("dependencies", ())]
     for extra, lines in project.get("optional-dependencies", {}).items():
         requires += [_with_extra(str(line), extra) for line in lines]
-    said = project.get("license", "")
+    license = project.get("license", "")
     return Metadata(
         version=str(project.get("version", "")),
         summary=str(project.get("description", "")),
-        license=said if isinstance(said, str) else str(said.get("text", "")),
+        license=license if isinstance(license, str) else str(license.get("text", "")),
         source=_source(project.get("urls", {}).items()),
         requires=tuple(requires),
         dynamic_version="version" in project.get("dynamic", ()),
@@ -221,7 +220,7 @@ def _with_extra(line: str, extra: str) -> str:
 
 
 def _of_archive(path: Path) -> tuple[str, Metadata]:
-    """A wheel's METADATA; of a source archive only what its name says."""
+    """Name and metadata of a wheel; of a source archive only name and version, from its file name."""
     try:
         if path.suffix == ".whl":
             with zipfile.ZipFile(path) as wheel:
@@ -231,7 +230,7 @@ def _of_archive(path: Path) -> tuple[str, Metadata]:
         name, version = re.fullmatch(r"(.+)-([^-]+)\.(?:tar\.\w+|zip)", path.name).groups()  # type: ignore[union-attr]
         return name, Metadata(version=version)
     except (OSError, ValueError, AttributeError, zipfile.BadZipFile):
-        raise ConfigError(f"{path} is no wheel and no source archive; give --install one of them or a folder") from None
+        raise ConfigError(f"{path} is not a wheel or source archive; give --install one of them or a folder") from None
 
 
 def _of_message(message: Any, version: str) -> Metadata:
@@ -247,13 +246,13 @@ def _of_message(message: Any, version: str) -> Metadata:
 
 
 def _source(urls: Any) -> str:
-    """Of a project's labelled URLs the one that leads to its source, else its home page, else none."""
+    """The project's source URL, else its home page, else ""."""
     known = {str(label).strip().lower(): str(url).strip() for label, url in urls}
     return next((known[label] for label in _SOURCES if label in known), "")
 
 
 def required_by(metadata: Metadata, extras: frozenset[str]) -> Iterator[Requirement]:
-    """What a distribution with these extras requires on this interpreter."""
+    """The requirements of a distribution with these extras on this interpreter."""
     for line in metadata.requires:
         requirement = Requirement(line)
         marker = requirement.marker

@@ -1,4 +1,4 @@
-"""The same objects as a Helm chart: documented values, their schema, a test; runs in the called process."""
+"""The Helm chart: the same objects as templates, with documented values, their schema and a test."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from pytriton_plugins.config.host_config import END_SECONDS
-from pytriton_plugins.config.settings import MIB
-from pytriton_plugins.deploy.manifests.knobs import Knob, items, text, tree
+from pytriton_plugins.config.readers import MIB
+from pytriton_plugins.deploy.common import GROUP, USER
 from pytriton_plugins.deploy.manifests.kubernetes import KINDS
-from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.plan import DeploymentPlan
 from pytriton_plugins.deploy.manifests.pod import RIGHTS, if_set
 from pytriton_plugins.deploy.manifests.sizing import LOG
 from pytriton_plugins.deploy.manifests.values import Templated
+from pytriton_plugins.deploy.manifests.values_schema import ValueSpec, items, text, tree
 from pytriton_plugins.deploy.manifests.yaml_text import dump, template
-from pytriton_plugins.deploy.places import GROUP, USER
 
 _HELPERS = """\
 {{- define "pytriton.fullname" -}}
@@ -78,14 +78,14 @@ _CHECKS = """\
 {{- $needed := add .Values.drainDelay .Values.drainTimeout @END@ }}
 {{- $given := int .Values.gracePeriod }}
 {{- if lt $given (int $needed) }}
-{{- $said := "gracePeriod is %d s, and drainDelay + drainTimeout + @END@ are %d s; raise gracePeriod" }}
-{{- fail (printf $said $given (int $needed)) }}
+{{- $message := "gracePeriod is %d s, and drainDelay + drainTimeout + @END@ are %d s; raise gracePeriod" }}
+{{- fail (printf $message $given (int $needed)) }}
 {{- end }}
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) }}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}
 {{- end }}
 {{- if lt (int (include "pytriton.mib" .Values.sharedMemory.total)) @INITIAL@ }}
-{{- fail "sharedMemory.total is less than the @INITIAL@Mi that the models begin with" }}
+{{- fail "sharedMemory.total is less than the @INITIAL@Mi that the models need at the start" }}
 {{- end }}
 """
 
@@ -103,14 +103,14 @@ gRPC   {{{{ $name }}}}:{grpc}, or all replicas that are ready: dns:///{{{{ $name
 """
 
 
-def chart_files(plan: Plan, knobs: Iterable[Knob], name: str, version: str) -> dict[str, str]:
+def chart_files(plan: DeploymentPlan, specs: Iterable[ValueSpec], name: str, version: str) -> dict[str, str]:
     """The text of each file of the chart ``name``, by its path; ``version`` is the framework's."""
-    knobs = [*knobs, *_of_the_test(plan)]
-    values = Templated({knob.name: knob for knob in knobs})
+    specs = [*specs, *_of_the_test(plan)]
+    values = Templated({spec.name: spec for spec in specs})
     files = {
         "Chart.yaml": _about(name, version),
-        "values.yaml": values_text(knobs),
-        "values.schema.json": json.dumps(schema(knobs), indent=2) + "\n",
+        "values.yaml": values_text(specs),
+        "values.schema.json": json.dumps(schema(specs), indent=2) + "\n",
         "templates/_helpers.tpl": _HELPERS.replace("@LOG@", str(LOG // MIB)),
         "templates/checks.yaml": _checks(plan),
         "templates/NOTES.txt": _notes(plan),
@@ -121,12 +121,12 @@ def chart_files(plan: Plan, knobs: Iterable[Knob], name: str, version: str) -> d
     return files
 
 
-def _checks(plan: Plan) -> str:
+def _checks(plan: DeploymentPlan) -> str:
     return _CHECKS.replace("@END@", f"{END_SECONDS:g}").replace("@INITIAL@", str(math.ceil(plan.shm_initial / MIB)))
 
 
 def semantic(version: str) -> str:
-    """A version of a Python package as Helm takes one."""
+    """A version of a Python package in the form that Helm requires."""
     try:
         read = Version(version)
     except InvalidVersion:
@@ -150,7 +150,7 @@ def _about(name: str, version: str) -> str:
     )
 
 
-def _of_the_test(plan: Plan) -> list[Knob]:
+def _of_the_test(plan: DeploymentPlan) -> list[ValueSpec]:
     model, *values = plan.call or ("",)
     return [
         text("test.model", model, "`helm test` waits until the daemon is ready and sends this model one request."),
@@ -158,8 +158,8 @@ def _of_the_test(plan: Plan) -> list[Knob]:
     ]
 
 
-def release_test(plan: Plan, values: Templated) -> dict[str, Any]:
-    """A pod that asks the release: is it ready, and does a model answer?"""
+def release_test(plan: DeploymentPlan, values: Templated) -> dict[str, Any]:
+    """A pod that waits until the release is ready, and sends one request to a model."""
     hook = {"helm.sh/hook": "test", "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"}
     user = {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": GROUP, "seccompProfile": {"type": "RuntimeDefault"}}
     address = f"{values.name}:{plan.ports.grpc}"
@@ -183,7 +183,7 @@ def release_test(plan: Plan, values: Templated) -> dict[str, Any]:
         **if_set(values, "imagePullSecrets", "nodeSelector", "tolerations"),
         "containers": [container],
     }
-    # Its labels are not those by which the Service finds its pods.
+    # The labels differ from those that the Service selects.
     metadata = {"name": f"{values.name}-serves", "labels": values.labels_of("test"), "annotations": hook}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
 
@@ -192,39 +192,39 @@ def _only_if(condition: str, text: str) -> str:
     return f"{{{{- if .Values.{condition} }}}}\n{text}{{{{- end }}}}\n" if condition else text
 
 
-def _notes(plan: Plan) -> str:
+def _notes(plan: DeploymentPlan) -> str:
     models = ", ".join(model.name for model in plan.models) or "no model"
     return _NOTES.format(models=models, http=plan.ports.http, grpc=plan.ports.grpc)
 
 
-def values_text(knobs: Iterable[Knob]) -> str:
-    """values.yaml: each value below a comment that says what it is for."""
+def values_text(specs: Iterable[ValueSpec]) -> str:
+    """values.yaml: each value below a comment with its purpose."""
     lines: list[str] = []
     opened: list[str] = []
-    for knob in knobs:
-        *folders, last = knob.name.split(".")
+    for spec in specs:
+        *folders, last = spec.name.split(".")
         if folders != opened or not folders:
             lines += ["", *(f"{folder}:" for folder in folders)]
             opened = folders
         indent = "  " * len(folders)
-        lines.append(f"{indent}# {knob.text}")
-        lines += [f"{indent}{line}" if line else "" for line in dump({last: knob.default})[:-1].split("\n")]
+        lines.append(f"{indent}# {spec.text}")
+        lines += [f"{indent}{line}" if line else "" for line in dump({last: spec.default})[:-1].split("\n")]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def schema(knobs: Iterable[Knob]) -> Mapping[str, Any]:
-    """What Helm checks values against: no value but these, each of its kind."""
-    made: dict[str, Any] = {"$schema": "https://json-schema.org/draft-07/schema#", **_of_objects()}
-    for name, knob in tree({knob.name: knob for knob in knobs}).items():
-        made["properties"][name] = _schema_of(knob)
-    made["properties"]["global"] = {"type": "object"}
-    return made
+def schema(specs: Iterable[ValueSpec]) -> Mapping[str, Any]:
+    """The schema by which Helm checks values: only these values, each of its type."""
+    document: dict[str, Any] = {"$schema": "https://json-schema.org/draft-07/schema#", **_of_objects()}
+    for name, spec in tree({spec.name: spec for spec in specs}).items():
+        document["properties"][name] = _schema_of(spec)
+    document["properties"]["global"] = {"type": "object"}
+    return document
 
 
-def _schema_of(knob: Knob | dict[str, Any]) -> dict[str, Any]:
-    if isinstance(knob, Knob):
-        return {"description": knob.text, **knob.schema}
-    return {**_of_objects(), "properties": {name: _schema_of(inner) for name, inner in knob.items()}}
+def _schema_of(spec: ValueSpec | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(spec, ValueSpec):
+        return {"description": spec.text, **spec.schema}
+    return {**_of_objects(), "properties": {name: _schema_of(inner) for name, inner in spec.items()}}
 
 
 def _of_objects() -> dict[str, Any]:

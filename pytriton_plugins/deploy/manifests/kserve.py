@@ -1,11 +1,11 @@
-"""The same pod for KServe: a runtime, and a service that runs on it; runs in the called process."""
+"""The objects for KServe: a ServingRuntime with the same pod, and an InferenceService that runs on it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pytriton_plugins.deploy.manifests.kubernetes import DIGEST, Kind, config_map
-from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.plan import DeploymentPlan
 from pytriton_plugins.deploy.manifests.pod import pod_spec
 from pytriton_plugins.deploy.manifests.values import Values
 
@@ -19,10 +19,10 @@ NOT_KNOWN = (
     "networkPolicy.",
     "serviceAnnotations",
 )
-"""Values that have no place in these objects; KServe's own autoscaler does not know a metric of ours."""
+"""Values that these objects do not use; KServe's own autoscaler does not support our metric."""
 
 _OF_THE_RUNTIME = ("containers", "volumes", "nodeSelector", "tolerations", "affinity", "imagePullSecrets")
-"""What a ServingRuntime has of a pod; the rest is the InferenceService's."""
+"""The fields of a pod that a ServingRuntime has; the others are the InferenceService's."""
 
 
 def _api(kind: str, version: str, values: Values, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _api(kind: str, version: str, values: Values, spec: dict[str, Any], **metada
     }
 
 
-def serving_runtime(plan: Plan, values: Values) -> dict[str, Any]:
+def serving_runtime(plan: DeploymentPlan, values: Values) -> dict[str, Any]:
     pod = pod_spec(plan, values, values.name, CONTAINER)
     spec = {
         "annotations": {"prometheus.kserve.io/port": str(plan.ports.metrics), "prometheus.kserve.io/path": "/metrics"},
@@ -45,7 +45,7 @@ def serving_runtime(plan: Plan, values: Values) -> dict[str, Any]:
     return _api("ServingRuntime", "v1alpha1", values, spec)
 
 
-def inference_service(plan: Plan, values: Values) -> dict[str, Any]:
+def inference_service(plan: DeploymentPlan, values: Values) -> dict[str, Any]:
     pod = pod_spec(plan, values, values.name, CONTAINER)
     scaled = {
         "minReplicas": values["autoscaling.minReplicas"],
@@ -59,7 +59,7 @@ def inference_service(plan: Plan, values: Values) -> dict[str, Any]:
         "annotations": {DIGEST: values.digest("config"), **values.spread("podAnnotations")},
         **values.entries("podLabels", {"labels": values["podLabels"]}),
         **{key: value for key, value in pod.items() if key not in _OF_THE_RUNTIME},
-        # The models are in the image: nothing is fetched.
+        # The models are in the image: nothing is downloaded.
         "model": {"modelFormat": {"name": FORMAT}, "runtime": values.name, "protocolVersion": "v2"},
     }
     # With Knative a container has one port; here it has three.

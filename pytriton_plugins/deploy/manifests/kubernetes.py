@@ -1,14 +1,13 @@
-"""The objects of Kubernetes, plain or as templates of the chart; runs in the called process."""
+"""The Kubernetes objects, with values or as templates of the chart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
 from pytriton_plugins.config.file import FILE_NAME
-from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.manifests.plan import DeploymentPlan
 from pytriton_plugins.deploy.manifests.pod import pod_spec
 from pytriton_plugins.deploy.manifests.values import Values
 from pytriton_plugins.deploy.scaling import IN_FLIGHT
@@ -19,13 +18,19 @@ DIGEST = "pytriton-plugins/config"
 """The annotation that changes with the configuration."""
 
 
+class ManifestMaker(Protocol):
+    """Makes one object for a plan, from values or templates."""
+
+    def __call__(self, plan: DeploymentPlan, values: Values, /) -> Manifest: ...
+
+
 @attrs.frozen
 class Kind:
-    """One object: its file, the value that says whether it is there (empty: it always is), and how it is made."""
+    """One object: its file, the condition on which it exists (empty: always), and its maker."""
 
     file: str
     condition: str
-    make: Callable[[Plan, Values], Manifest]
+    make: ManifestMaker
 
 
 def _object(values: Values, api: str, kind: str, suffix: str = "", **rest: Any) -> Manifest:
@@ -33,11 +38,11 @@ def _object(values: Values, api: str, kind: str, suffix: str = "", **rest: Any) 
     return {"apiVersion": api, "kind": kind, "metadata": metadata, **rest}
 
 
-def config_map(plan: Plan, values: Values) -> Manifest:
+def config_map(plan: DeploymentPlan, values: Values) -> Manifest:
     return _object(values, "v1", "ConfigMap", data={FILE_NAME: values.literal("config")})
 
 
-def deployment(plan: Plan, values: Values) -> Manifest:
+def deployment(plan: DeploymentPlan, values: Values) -> Manifest:
     spread = [
         {
             "maxSkew": 1,
@@ -65,34 +70,34 @@ def deployment(plan: Plan, values: Values) -> Manifest:
     return _object(values, "apps/v1", "Deployment", spec=spec)
 
 
-def service(plan: Plan, values: Values) -> Manifest:
+def service(plan: DeploymentPlan, values: Values) -> Manifest:
     ports = [
         {"name": "http", "port": plan.ports.http, "targetPort": "http", "appProtocol": "http"},
         {"name": "grpc", "port": plan.ports.grpc, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
     ]
-    made = _object(values, "v1", "Service", spec={"type": "ClusterIP", "selector": values.selector, "ports": ports})
-    made["metadata"] |= values.entries("serviceAnnotations", {"annotations": values["serviceAnnotations"]})
-    return made
+    manifest = _object(values, "v1", "Service", spec={"type": "ClusterIP", "selector": values.selector, "ports": ports})
+    manifest["metadata"] |= values.entries("serviceAnnotations", {"annotations": values["serviceAnnotations"]})
+    return manifest
 
 
-def headless_service(plan: Plan, values: Values) -> Manifest:
-    """For gRPC clients that balance by themselves: its name is the addresses of all replicas that are ready."""
+def headless_service(plan: DeploymentPlan, values: Values) -> Manifest:
+    """For gRPC clients that balance by themselves: its name resolves to the addresses of all ready replicas."""
     ports = [{"name": "grpc", "port": plan.ports.grpc, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}]
     spec = {"clusterIP": "None", "selector": values.selector, "ports": ports}
     return _object(values, "v1", "Service", "-grpc", spec=spec)
 
 
-def disruption_budget(plan: Plan, values: Values) -> Manifest:
+def disruption_budget(plan: DeploymentPlan, values: Values) -> Manifest:
     spec = {
         "maxUnavailable": values["podDisruptionBudget.maxUnavailable"],
-        # A pod that is not ready serves nobody, so it must not hold up a node that is drained.
+        # A pod that is not ready serves no requests, so it must not delay the drain of a node.
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
         "selector": {"matchLabels": values.selector},
     }
     return _object(values, "policy/v1", "PodDisruptionBudget", spec=spec)
 
 
-def autoscaler(plan: Plan, values: Values) -> Manifest:
+def autoscaler(plan: DeploymentPlan, values: Values) -> Manifest:
     share = {"type": "Utilization", "averageUtilization": values["autoscaling.cpuUtilization"]}
     average = {"type": "AverageValue", "averageValue": values.text("autoscaling.requestsPerReplica")}
     spec = {
@@ -108,7 +113,7 @@ def autoscaler(plan: Plan, values: Values) -> Manifest:
                 [{"type": "Pods", "pods": {"metric": {"name": IN_FLIGHT}, "target": average}}],
             ),
         ],
-        # Up at once, down slowly: a start takes longer than a lull.
+        # Up at once, down slowly: a start may take longer than a pause in the traffic.
         "behavior": {
             "scaleUp": {"stabilizationWindowSeconds": 0},
             "scaleDown": {
@@ -120,19 +125,19 @@ def autoscaler(plan: Plan, values: Values) -> Manifest:
     return _object(values, "autoscaling/v2", "HorizontalPodAutoscaler", spec=spec)
 
 
-def pod_monitor(plan: Plan, values: Values) -> Manifest:
+def pod_monitor(plan: DeploymentPlan, values: Values) -> Manifest:
     spec = {
         "selector": {"matchLabels": values.selector},
         "podMetricsEndpoints": [{"port": "metrics", "path": "/metrics", "interval": values["podMonitor.interval"]}],
     }
-    made = _object(values, "monitoring.coreos.com/v1", "PodMonitor", spec=spec)
-    made["metadata"]["labels"] = values.labels_and("podMonitor.labels")
-    return made
+    manifest = _object(values, "monitoring.coreos.com/v1", "PodMonitor", spec=spec)
+    manifest["metadata"]["labels"] = values.labels_and("podMonitor.labels")
+    return manifest
 
 
-def network_policy(plan: Plan, values: Values) -> Manifest:
+def network_policy(plan: DeploymentPlan, values: Values) -> Manifest:
     def open_to(peers: str, *ports: str) -> list[Any]:
-        # An empty list would mean everybody.
+        # An empty list would allow all peers.
         rule = {"from": values[peers], "ports": [{"protocol": "TCP", "port": port} for port in ports]}
         return values.items(peers, [rule])
 

@@ -1,4 +1,4 @@
-"""What is to be deployed: effective configuration and installed models, as numbers; runs in the called process."""
+"""The plan of a deployment: the effective configuration and the installed models, as numbers."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ import attrs
 from pytriton_plugins.config.file import FILE_NAME, raw_table
 from pytriton_plugins.config.host_config import END_SECONDS, KUBELET_SECONDS, HostConfig
 from pytriton_plugins.config.overrides import worker_count
-from pytriton_plugins.config.settings import MIB, SECRETS, SETTINGS
+from pytriton_plugins.config.readers import MIB
+from pytriton_plugins.config.settings import SECRETS, SETTINGS
+from pytriton_plugins.deploy.common import LOCAL_PATHS, interpreter_warnings
 from pytriton_plugins.deploy.manifests.yaml_text import EXTRA
-from pytriton_plugins.deploy.places import PLACES, interpreters, startup_seconds
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text import one_line
 from pytriton_plugins.text.suggestions import suggestion
 from pytriton_plugins.values import Ports
 
-WORKER = 512 * MIB
-"""Of each worker, unless the operator says what a model needs: its weights are known to nobody before it runs."""
+WORKER_MEMORY = 512 * MIB
+"""The default memory of a worker; the size of a model's weights is unknown before it runs."""
 
 SHM_TOTAL = 1024 * MIB
-"""Of the shared memory of all models together, unless it is configured or they begin with more."""
+"""The default shared memory of all models together, unless they start with more."""
 
 GRACE_PERIOD = 45
-"""Seconds of a pod's grace period, unless it is configured or the stop may take longer."""
+"""The default grace period of a pod in seconds, unless the stop may take longer."""
 
 _BY_THE_MANIFESTS = frozenset(
     {"address", "http_port", "grpc_port", "metrics_port", "drain_delay", "drain_timeout", "grace_period", "shm_total"}
 )
-"""Settings for which the pod has variables anyway."""
+"""Settings whose variables every pod has."""
 
-_NOT_IN_AN_IMAGE = (*PLACES, "reload")
+_NOT_IN_AN_IMAGE = (*LOCAL_PATHS, "reload")
 
 
 @attrs.frozen
 class PlannedModel:
-    """One model in every replica, and how much memory each of its workers is given."""
+    """One model of a replica, with the memory of each of its workers."""
 
     name: str
     workers: int
@@ -48,8 +49,8 @@ class PlannedModel:
 
 
 @attrs.frozen
-class Plan:
-    """All that the manifests are made of; sizes in bytes, times in seconds."""
+class DeploymentPlan:
+    """The facts behind the manifests; sizes in bytes, times in seconds."""
 
     image: str
     ports: Ports
@@ -63,9 +64,9 @@ class Plan:
     startup: int
     config_text: str = ""
     variables: tuple[tuple[str, str], ...] = ()
-    """What options and variables set, which the file in the image does not."""
-    doubts: tuple[str, ...] = ()
-    """What the operator should know: settings that mean a place of the machine where they were made."""
+    """Settings of options and variables, which the file in the image does not have."""
+    warnings: tuple[str, ...] = ()
+    """Warnings for the operator, about settings that are local paths or secrets."""
     call: tuple[str, ...] = ()
     """The arguments of ``pytriton-host infer`` for one request, without the address."""
 
@@ -82,14 +83,14 @@ def make_plan(
     memory: Mapping[str, int],
     shm_initial: int,
     call: Sequence[str] = (),
-) -> Plan:
+) -> DeploymentPlan:
     """The plan for ``declared`` models; ``memory``: bytes of each worker by model, those of all others for ``""``.
 
-    ``shm_initial``: bytes of the shared memory that all models begin with.
+    ``shm_initial``: bytes of the shared memory of all models at the start.
     """
     delay = config.drain_delay
     needed = sum(map(math.ceil, (delay, config.drain_timeout, END_SECONDS, KUBELET_SECONDS)))
-    return Plan(
+    return DeploymentPlan(
         image,
         _fixed(ports),
         _models(config, declared, memory),
@@ -99,16 +100,16 @@ def make_plan(
         delay,
         config.drain_timeout,
         math.ceil(config.grace_period) if config.grace_period is not None else max(GRACE_PERIOD, needed),
-        startup_seconds(config),
+        config.startup_seconds,
         _config_text(config.tables.path),
         (*_variables(config),),
-        (*_doubts(config),),
+        (*_warnings(config),),
         tuple(call),
     )
 
 
 def _config_text(file: Path | None) -> str:
-    """pytriton-host.toml as it stands, or the table of a pyproject.toml as one."""
+    """The text of pytriton-host.toml, or the table of a pyproject.toml in its form."""
     if file is None:
         return ""
     if file.name == FILE_NAME:
@@ -124,44 +125,44 @@ def _config_text(file: Path | None) -> str:
 
 
 def _fixed(ports: Ports) -> Ports:
-    """The ports, with a number for each that may be any free one: a Service has to know it."""
+    """The ports, with a fixed number for each that may be any free one, for the Service needs it."""
     chosen: list[int] = []
-    for port, usual in zip((ports.http, ports.grpc, ports.metrics), (8000, 8001, 8002), strict=True):
+    for port, default in zip((ports.http, ports.grpc, ports.metrics), (8000, 8001, 8002), strict=True):
         taken = {*chosen, ports.http, ports.grpc, ports.metrics}
-        chosen.append(port or next(number for number in itertools.count(usual) if number not in taken))
+        chosen.append(port or next(number for number in itertools.count(default) if number not in taken))
     return Ports(*chosen)
 
 
-def _doubts(config: HostConfig) -> Iterable[str]:
+def _warnings(config: HostConfig) -> Iterable[str]:
     for name in _NOT_IN_AN_IMAGE:
         source = config.sources.get(name, "")
         if source.startswith(f"{config.tables.path}: "):
-            yield f"{source} means a place on this machine, which the image may not have"
+            yield f"{source} is local to this machine; the image may not have it"
         elif source:
-            yield f"{source} means a place on this machine, so it is left out; the image has its own"
+            yield f"{source} is local to this machine; it is left out, and the image's own is used"
     for setting in SETTINGS:
         source = config.sources.get(setting.name, "") if setting.name in SECRETS else ""
         if source:
             in_file = source.startswith(f"{config.tables.path}: ")
             how = "and this file becomes a ConfigMap" if in_file else "so it is left out"
             yield f"{source} is a secret, {how}; set {setting.variable} from a Secret"
-    yield from interpreters(config.tables)
+    yield from interpreter_warnings(config.tables.path, config.tables.environments)
 
 
 def _models(
     config: HostConfig, declared: Iterable[ModelDeclaration], memory: Mapping[str, int]
 ) -> tuple[PlannedModel, ...]:
-    """Versions of one model are workers of one name."""
+    """The models by name; workers of all versions of a model are added up."""
     workers: dict[str, int] = {}
     for model in declared:
         workers[model.name] = workers.get(model.name, 0) + worker_count(config, model)
     for name in memory:
         if name and name not in workers:
             raise ConfigError(
-                f"--model-memory {one_line(name)}: there is no such model{suggestion(name, workers)}; "
-                f"there are {', '.join(workers) or 'none'}"
+                f"--model-memory: unknown model {one_line(name)}{suggestion(name, workers)}; "
+                f"known models: {', '.join(workers) or 'none'}"
             )
-    return tuple(PlannedModel(name, n, memory.get(name, memory.get("", WORKER))) for name, n in workers.items())
+    return tuple(PlannedModel(name, n, memory.get(name, memory.get("", WORKER_MEMORY))) for name, n in workers.items())
 
 
 def _variables(config: HostConfig) -> Iterable[tuple[str, str]]:
@@ -173,7 +174,7 @@ def _variables(config: HostConfig) -> Iterable[tuple[str, str]]:
 
 
 def _text(value: object) -> str:
-    """A setting as its variable has it."""
+    """A setting in the form of its variable."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):

@@ -1,25 +1,25 @@
-"""The pod of every form of deployment: a container, its probes, memory and rights; runs in the called process."""
+"""The pod of every form of deployment: a container, its probes, memory and rights."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pytriton_plugins.config.file import FILE_NAME
-from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.deploy.common import GROUP, USER
+from pytriton_plugins.deploy.manifests.plan import DeploymentPlan
 from pytriton_plugins.deploy.manifests.sizing import TMP
 from pytriton_plugins.deploy.manifests.values import Values
-from pytriton_plugins.deploy.places import GROUP, USER
 
 RIGHTS = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-"""Of a container."""
+"""The security context of a container."""
 
 CONFIG_FOLDER = "/etc/pytriton-host"
-_CHECK_EACH = 2
-"""Seconds between two looks at start-up and at readiness."""
+_PROBE_INTERVAL = 2
+"""Seconds between two startup or readiness probes."""
 
 
-def container(plan: Plan, values: Values, name: str = "pytriton-host") -> dict[str, Any]:
-    """The container; its ports are called after their protocols."""
+def container(plan: DeploymentPlan, values: Values, name: str = "pytriton-host") -> dict[str, Any]:
+    """The container; its ports are named after their protocols."""
     of_replica = {"memory": values.memory(), "ephemeral-storage": values.storage()}
     return {
         "name": name,
@@ -47,7 +47,7 @@ def container(plan: Plan, values: Values, name: str = "pytriton-host") -> dict[s
     }
 
 
-def _environment(plan: Plan, values: Values) -> list[Any]:
+def _environment(plan: DeploymentPlan, values: Values) -> list[Any]:
     def variable(name: str, value: str) -> dict[str, Any]:
         return {"name": name, "value": value}
 
@@ -56,7 +56,7 @@ def _environment(plan: Plan, values: Values) -> list[Any]:
 
     return [
         variable("PYTRITON_HOST_ADDRESS", "0.0.0.0"),
-        # Fixed, for the Services know them.
+        # Fixed, for the Services have the same numbers.
         variable("PYTRITON_HOST_HTTP_PORT", str(plan.ports.http)),
         variable("PYTRITON_HOST_GRPC_PORT", str(plan.ports.grpc)),
         variable("PYTRITON_HOST_METRICS_PORT", str(plan.ports.metrics)),
@@ -72,22 +72,27 @@ def _environment(plan: Plan, values: Values) -> list[Any]:
 
 
 def _probes(values: Values) -> dict[str, Any]:
-    """Lenient where a failure kills, exact where it only takes the pod out of the endpoints."""
+    """Lenient if a failure kills the pod, exact if it only removes the pod from the endpoints."""
     ready, live = ({"path": f"/v2/health/{which}", "port": "http"} for which in ("ready", "live"))
     return {
         "startupProbe": {
             "httpGet": ready,
-            "periodSeconds": _CHECK_EACH,
+            "periodSeconds": _PROBE_INTERVAL,
             "timeoutSeconds": 2,
-            "failureThreshold": values.number("startupSeconds", _CHECK_EACH),
+            "failureThreshold": values.number("startupSeconds", _PROBE_INTERVAL),
         },
-        "readinessProbe": {"httpGet": ready, "periodSeconds": _CHECK_EACH, "timeoutSeconds": 2, "failureThreshold": 1},
+        "readinessProbe": {
+            "httpGet": ready,
+            "periodSeconds": _PROBE_INTERVAL,
+            "timeoutSeconds": 2,
+            "failureThreshold": 1,
+        },
         "livenessProbe": {"httpGet": live, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
     }
 
 
 def volumes(values: Values, config_map: str) -> list[Any]:
-    """What the container mounts; files in memory count against its limit."""
+    """The volumes of the container; files in memory count towards its limit."""
     return [
         {"name": "tmp", "emptyDir": {"sizeLimit": values[TMP]}},
         *values.items("config", [{"name": "config", "configMap": {"name": config_map}}]),
@@ -99,7 +104,9 @@ def volumes(values: Values, config_map: str) -> list[Any]:
     ]
 
 
-def pod_spec(plan: Plan, values: Values, config_map: str, container_name: str = "pytriton-host") -> dict[str, Any]:
+def pod_spec(
+    plan: DeploymentPlan, values: Values, config_map: str, container_name: str = "pytriton-host"
+) -> dict[str, Any]:
     """The pod without its labels."""
     return {
         "terminationGracePeriodSeconds": values["gracePeriod"],
@@ -120,5 +127,5 @@ def pod_spec(plan: Plan, values: Values, config_map: str, container_name: str = 
 
 
 def if_set(values: Values, *names: str) -> dict[str, Any]:
-    """Keys that are called as their values, and are there only if these are not empty."""
+    """Keys with the names of values, left out if the value is empty."""
     return {key: value for name in names for key, value in values.entries(name, {name: values[name]}).items()}

@@ -1,4 +1,4 @@
-"""What the memory of one replica is made of; runs in the called process."""
+"""The parts of the memory of one replica."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 from attrs import frozen
 
-from pytriton_plugins.config.settings import MIB
-from pytriton_plugins.deploy.manifests.plan import Plan
+from pytriton_plugins.config.readers import MIB
+from pytriton_plugins.deploy.manifests.plan import DeploymentPlan
 
 HOST, TRITONSERVER = 64 * MIB, 512 * MIB
-"""Of the daemon, and of tritonserver with the requests that it receives and the answers that it sends."""
+"""Memory of the daemon, and of tritonserver with its requests and responses."""
 
 CLIENT_SHM = 1 << 30
-"""Bytes of the clients' own shared memory in a pod, unless the operator says how many."""
+"""The default size of the clients' own shared memory in a pod, in bytes."""
 
 LOG = 256 * MIB
-"""On the node's disk beside /tmp: the kubelet keeps 5 × 10 MiB of a container's log, unless it is told otherwise."""
+"""The log on the node's disk: by default the kubelet keeps 5 × 10 MiB of a container's log."""
 
 TMP = "tmpSize"
-"""The value that says how much plugins may write to /tmp."""
+"""The value with the limit of /tmp."""
 
 PROCESSES, SHARED, CLIENTS, HAS_CLIENTS = (
     "resources.memory",
@@ -29,14 +29,14 @@ PROCESSES, SHARED, CLIENTS, HAS_CLIENTS = (
     "clientSharedMemory.size",
     "clientSharedMemory.enabled",
 )
-"""The values that the memory of a replica is the sum of; the last says whether the third counts."""
+"""The values that add up to the memory of a replica; the last one switches the third on."""
 
 
 @frozen
 class Part:
-    """So many bytes, ``count`` times, for ``what``; ``changed_by`` is what an operator would write to change them."""
+    """A part of the memory: ``count`` times ``size`` bytes; ``changed_by`` is the option that changes it."""
 
-    what: str
+    name: str
     size: int
     changed_by: str = ""
     count: int = 1
@@ -44,14 +44,14 @@ class Part:
     @property
     def row(self) -> tuple[str, str, str]:
         size = quantity(self.size)
-        return self.what, f"{self.count} × {size}" if self.count > 1 else size, self.changed_by
+        return self.name, f"{self.count} × {size}" if self.count > 1 else size, self.changed_by
 
 
-def processes(plan: Plan) -> list[Part]:
-    """What the plan knows of the processes of a replica."""
+def processes(plan: DeploymentPlan) -> list[Part]:
+    """The processes of a replica, as planned."""
     return [
         Part("daemon", HOST),
-        Part("tritonserver, with what it receives and sends", TRITONSERVER),
+        Part("tritonserver, with requests and responses", TRITONSERVER),
         *(
             Part(f"workers of {model.name}", model.memory, f"--model-memory {model.name}=SIZE", model.workers)
             for model in plan.models
@@ -59,12 +59,12 @@ def processes(plan: Plan) -> list[Part]:
     ]
 
 
-def of_processes(plan: Plan) -> int:
+def of_processes(plan: DeploymentPlan) -> int:
     return sum(part.count * part.size for part in processes(plan))
 
 
-def parts(plan: Plan, values: Mapping[str, Any]) -> list[Part]:
-    """Of the plan, with the values that an operator may have changed."""
+def parts(plan: DeploymentPlan, values: Mapping[str, Any]) -> list[Part]:
+    """The parts of the plan, with the values that an operator changed."""
     found = processes(plan)
     if size_of(values[PROCESSES]) != math.ceil(of_processes(plan) / MIB) * MIB:
         found = [Part("all processes", size_of(values[PROCESSES]), f"--set {PROCESSES}=SIZE")]
@@ -85,10 +85,10 @@ def on_disk(values: Mapping[str, Any]) -> int:
 
 
 def quantity(size: int) -> str:
-    """Bytes as Kubernetes writes them, rounded up to whole MiB."""
+    """A size as a quantity of Kubernetes, rounded up to whole MiB."""
     return f"{math.ceil(size / MIB)}Mi"
 
 
 def size_of(quantity: str) -> int:
-    """Bytes of what `knobs.SIZE` lets through."""
+    """The bytes of a quantity that matches `values_schema.SIZE`."""
     return int(quantity[:-2]) * MIB * {"Mi": 1, "Gi": 1024}[quantity[-2:]]

@@ -1,4 +1,4 @@
-"""The same manifest twice: with values in it, or with Helm's templates in their place; runs in the called process."""
+"""The two sources of a manifest's values: the values themselves, or Helm's templates for them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, Protocol
 
 import attrs
 
-from pytriton_plugins.deploy.manifests.knobs import Knob
 from pytriton_plugins.deploy.manifests.sizing import on_disk, quantity, total
+from pytriton_plugins.deploy.manifests.values_schema import ValueSpec
 
 
 class Values(Protocol):
-    """What a manifest is made with; ``entries`` and ``items`` are there only if ``condition`` holds.
+    """The values of a manifest; ``entries`` and ``items`` are left out unless ``condition`` holds.
 
     A condition is a value that must be on, ``!VALUE`` that must be off, or ``VALUE=TEXT``.
     """
 
     @property
     def name(self) -> str:
-        """Of the Deployment and of what belongs to it."""
+        """The name of the Deployment and of its other objects."""
 
     @property
     def labels(self) -> Any: ...
@@ -30,44 +30,44 @@ class Values(Protocol):
     def image(self) -> str: ...
 
     def labels_and(self, name: str) -> Any:
-        """The labels and those of a value."""
+        """The labels, and the labels of a value."""
 
     def __getitem__(self, name: str) -> Any:
-        """The value, at a place that takes its kind."""
+        """The value, for a field of its own type."""
 
     def text(self, name: str) -> str:
-        """The value, at a place that takes text."""
+        """The value, for a field that takes text."""
 
     def number(self, name: str, divided_by: int) -> Any:
-        """A quotient, rounded up."""
+        """The value divided, rounded up."""
 
     def digest(self, name: str) -> str:
-        """What changes when the value changes."""
+        """A hash, which changes with the value."""
 
     def literal(self, name: str) -> str:
-        """A text of several lines, whatever is in it."""
+        """A text of several lines with any characters."""
 
     def memory(self) -> str:
-        """Of one replica: its processes, the shared memory of models, and that of clients where there is any."""
+        """The memory of one replica: its processes, the shared memory of models, and that of clients if enabled."""
 
     def storage(self) -> str:
-        """Of one replica on the node's disk: what plugins may write to /tmp, and the container's log."""
+        """The storage of one replica on the node's disk: /tmp, and the container's log."""
 
     def entries(self, condition: str, entries: Mapping[str, Any]) -> dict[str, Any]: ...
     def items(self, condition: str, items: Sequence[Any]) -> list[Any]: ...
     def spread(self, name: str) -> dict[str, Any]:
-        """The entries of a value that is a mapping, among others."""
+        """The entries of a value that is a mapping, to add to others."""
 
     def spread_items(self, name: str) -> list[Any]:
-        """The items of a value that is a list, among others."""
+        """The items of a value that is a list, to add to others."""
 
 
 @attrs.frozen
 class Rendered:
-    """With the values themselves."""
+    """The values themselves."""
 
     name: str
-    knobs: Mapping[str, Any]
+    values: Mapping[str, Any]
     framework_version: str
 
     @property
@@ -78,27 +78,27 @@ class Rendered:
     def labels(self) -> dict[str, str]:
         return {
             **self.selector,
-            "app.kubernetes.io/version": label_value(self.knobs["image.tag"] or self.framework_version),
+            "app.kubernetes.io/version": label_value(self.values["image.tag"] or self.framework_version),
             "app.kubernetes.io/part-of": "pytriton-plugins",
             "app.kubernetes.io/managed-by": "pytriton-host",
         }
 
     @property
     def image(self) -> str:
-        tag = self.knobs["image.tag"]
-        return f"{self.knobs['image.repository']}{':' if tag else ''}{tag}"
+        tag = self.values["image.tag"]
+        return f"{self.values['image.repository']}{':' if tag else ''}{tag}"
 
     def labels_and(self, name: str) -> dict[str, str]:
-        return {**self.labels, **self.knobs[name]}
+        return {**self.labels, **self.values[name]}
 
     def __getitem__(self, name: str) -> Any:
-        return self.knobs[name]
+        return self.values[name]
 
     def text(self, name: str) -> str:
-        return str(self.knobs[name])
+        return str(self.values[name])
 
     def number(self, name: str, divided_by: int) -> int:
-        return -(-int(self.knobs[name]) // divided_by)
+        return -(-int(self.values[name]) // divided_by)
 
     def digest(self, name: str) -> str:
         import hashlib
@@ -109,17 +109,17 @@ class Rendered:
         return self.text(name)
 
     def memory(self) -> str:
-        return quantity(total(self.knobs))
+        return quantity(total(self.values))
 
     def storage(self) -> str:
-        return quantity(on_disk(self.knobs))
+        return quantity(on_disk(self.values))
 
     def is_on(self, condition: str) -> bool:
         name, equals, text = condition.partition("=")
         if equals:
-            return bool(self.knobs[name] == text)
+            return bool(self.values[name] == text)
         wanted = not condition.startswith("!")
-        return bool(self.knobs[condition.lstrip("!")]) == wanted
+        return bool(self.values[condition.lstrip("!")]) == wanted
 
     def entries(self, condition: str, entries: Mapping[str, Any]) -> dict[str, Any]:
         return dict(entries) if self.is_on(condition) else {}
@@ -128,17 +128,17 @@ class Rendered:
         return [*items] if self.is_on(condition) else []
 
     def spread(self, name: str) -> dict[str, Any]:
-        return dict(self.knobs[name])
+        return dict(self.values[name])
 
     def spread_items(self, name: str) -> list[Any]:
-        return [*self.knobs[name]]
+        return [*self.values[name]]
 
 
 @attrs.frozen
 class Templated:
-    """With templates of a chart; see yaml_text.py for the marks."""
+    """Templates of a chart; see yaml_text.py for the marks."""
 
-    knobs: Mapping[str, Knob]
+    specs: Mapping[str, ValueSpec]
     _numbers: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
     name: str = '⟦include "pytriton.fullname" .⟧'
     labels: str = '⟦block include "pytriton.labels" .⟧'
@@ -149,7 +149,7 @@ class Templated:
         return {self._mark('lines include "pytriton.labels" .'): None, **self.spread(name)}
 
     def __getitem__(self, name: str) -> str:
-        kind = self.knobs[name].kind
+        kind = self.specs[name].kind
         if kind in ("object", "array"):
             return f"⟦block toYaml .Values.{name}⟧"
         return f"⟦.Values.{name}{' | quote' if kind == 'string' else ''}⟧"
@@ -173,7 +173,7 @@ class Templated:
         return '⟦include "pytriton.storage" .⟧'
 
     def labels_of(self, component: str) -> dict[str, Any]:
-        """Of what belongs to the release and is none of its replicas."""
+        """The labels of objects that belong to the release and are not replicas."""
         return {self._mark('lines include "pytriton.about" .'): None, "app.kubernetes.io/component": component}
 
     def entries(self, condition: str, entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,12 +189,12 @@ class Templated:
         return [self._mark(f"spread .Values.{name}")]
 
     def _mark(self, text: str) -> str:
-        # Keys of one mapping must differ.
+        # The number makes keys of one mapping unique.
         return f"⟦{text}~{next(self._numbers)}⟧"
 
 
 def label_value(text: str) -> str:
-    """``text`` as the value of a label, as the chart's helper ``pytriton.version`` makes it."""
+    """``text`` as the value of a label, by the same rules as the chart's helper ``pytriton.version``."""
     return text.replace("+", "_")[:63].strip("-_.")
 
 

@@ -1,8 +1,8 @@
-"""YAML in and out; what stands in ⟦…⟧ becomes a template of Helm; runs in the called process.
+"""Reads and writes YAML; text in ⟦…⟧ becomes a template of Helm.
 
 A mark that is the whole of a line's key or item becomes a line of its own: ``⟦if X⟧``, ``⟦end⟧``, ``⟦spread X⟧``, which
 puts the entries of the value X there, and ``⟦lines X⟧``, which puts the lines there that X gives. As a value,
-``⟦block X⟧`` becomes the YAML of X below its key, and ``⟦X⟧`` what X is.
+``⟦block X⟧`` becomes the YAML of X below its key, and ``⟦X⟧`` the value of X.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ except ImportError:
     raise ConfigError(EXTRA) from None
 
 _MARK = re.compile(r"⟦(.*?)⟧")
-_LINE = re.compile(r"^(?P<indent> *)(?:- )?⟦(?P<verb>if|end|spread|lines) ?(?P<what>[^⟧]*?)(?:~\d+)?⟧(?:: null)?$")
-_BLOCK = re.compile(r"^(?P<indent> *)(?P<key>(?:- )?[^⟦]+:) ⟦block (?P<what>[^⟧]*)⟧$")
+_LINE = re.compile(r"^(?P<indent> *)(?:- )?⟦(?P<verb>if|end|spread|lines) ?(?P<value>[^⟧]*?)(?:~\d+)?⟧(?:: null)?$")
+_BLOCK = re.compile(r"^(?P<indent> *)(?P<key>(?:- )?[^⟦]+:) ⟦block (?P<value>[^⟧]*)⟧$")
 
 
 def load(text: str, where: str) -> Any:
-    """What one YAML text means; ConfigError if it is none."""
+    """The value of a YAML text; ConfigError if it is invalid."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: no YAML: {one_line(error)}") from None
+        raise ConfigError(f"{where}: invalid YAML: {one_line(error)}") from None
 
 
 class _Dumper(yaml.SafeDumper):
-    """Text of several lines as it stands, where YAML's block form can hold it."""
+    """Writes text of several lines in YAML's block form, if that can hold it."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -47,7 +47,7 @@ def _represent_text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
 
 
 def _fits_a_block(text: str) -> bool:
-    """Whether it comes back from YAML's block form, and through every parser, as it was."""
+    """Whether every parser reads the same text back from YAML's block form."""
     lines = text.split("\n")
     plain = all(line.isprintable() and line == line.rstrip() for line in lines)
     return plain and not text.startswith((" ", "\n")) and not text.endswith("\n\n")
@@ -68,15 +68,15 @@ def template(value: Any) -> str:
 
 def _template_line(line: str) -> str:
     if found := _LINE.match(line):
-        indent, verb, what = len(found["indent"]), found["verb"], found["what"]
+        indent, verb, source = len(found["indent"]), found["verb"], found["value"]
         if verb == "end":
             return "{{- end }}"
         if verb == "if":
-            return f"{{{{- if {what} }}}}"
+            return f"{{{{- if {source} }}}}"
         if verb == "lines":
-            return f"{' ' * indent}{{{{- {what} | nindent {indent} }}}}"
-        return f"{{{{- with {what} }}}}\n{{{{- toYaml . | nindent {indent} }}}}\n{{{{- end }}}}"
+            return f"{' ' * indent}{{{{- {source} | nindent {indent} }}}}"
+        return f"{{{{- with {source} }}}}\n{{{{- toYaml . | nindent {indent} }}}}\n{{{{- end }}}}"
     if found := _BLOCK.match(line):
         indent = len(found["indent"]) + 2 * (1 + found["key"].startswith("- "))
-        return f"{found['indent']}{found['key']}\n{' ' * indent}{{{{- {found['what']} | nindent {indent} }}}}"
+        return f"{found['indent']}{found['key']}\n{' ' * indent}{{{{- {found['value']} | nindent {indent} }}}}"
     return _MARK.sub(r"{{ \1 }}", line)

@@ -93,9 +93,11 @@ def check_names(declarations: Sequence[ModelDeclaration]) -> None:
     for declaration in declarations:
         problem = wrong_name(declaration.name)
         if not problem and (type(declaration.version) is not int or declaration.version < 1):
-            problem = f"{declaration.name} has the version {declaration.version!r}; write a whole number from 1 up"
+            problem = (
+                f"model {declaration.name}: invalid version {declaration.version!r}; write a whole number from 1 up"
+            )
         if problem:
-            raise WorkerFailed(f"model {problem}")
+            raise WorkerFailed(problem)
 
 
 def _log_notes(reference: ModelReference, worker: WorkerProcess) -> None:

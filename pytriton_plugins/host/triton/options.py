@@ -11,7 +11,7 @@ import attrs
 
 import pytriton_plugins.backend
 from pytriton_plugins.config.problems import Problems
-from pytriton_plugins.config.settings import CLOSED_CATEGORIES
+from pytriton_plugins.config.readers import CLOSED_CATEGORIES
 from pytriton_plugins.errors import ConfigError, ServerError
 from pytriton_plugins.host.system.network import OFF, ON, Options, bracketed, http_option, is_off
 from pytriton_plugins.host.triton.locate import FoundServer, knows_option, server_options

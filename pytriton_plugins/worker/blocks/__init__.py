@@ -1,1 +1,1 @@
-"""The request and response blocks of a channel, read and written."""
+"""The request and response blocks of a channel, read and written; runs in workers."""

@@ -1,11 +1,10 @@
-"""From a request segment to a batch of arrays; runs in the worker's main thread."""
+"""From a request segment to a batch of arrays."""
 
 from __future__ import annotations
 
 import os
 import struct
 import sys
-from collections.abc import Callable
 
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.model.declaration import ModelDeclaration
@@ -15,26 +14,25 @@ from pytriton_plugins.shm.arrays import Array, read_array, view_array
 from pytriton_plugins.shm.details import flags_size
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.blocks.response_writer import Answers
-from pytriton_plugins.worker.calling.request_state import Exchange
-from pytriton_plugins.worker.calling.runner import Batch
+from pytriton_plugins.worker.blocks.response_template import Templates
+from pytriton_plugins.worker.calling.arguments import ArgumentBuilder
+from pytriton_plugins.worker.calling.batch import Batch
+from pytriton_plugins.worker.calling.request_state import RequestState
 
-_COPY_AFTER = 3
-"""Batches in a row whose inputs the callable kept, after which it gets copies: new segments would cost more."""
+_MAX_KEPT = 3
+"""Batches in a row whose inputs the callable kept. After them it gets copies: new segments would cost more."""
 
-_MOST_PLANS, _MOST_PLANNED = 256, 1 << 20
+_MAX_PLANS, _MAX_PLANNED_BYTES = 256, 1 << 20
 """How many blocks are remembered, and how many bytes they may have in all: those of a thousand tensors are long."""
 
 _UNREADABLE = (struct.error, LookupError, TypeError, ValueError, OverflowError, MemoryError)
-"""What it raises to read a block that says what cannot be."""
-
-Convert = Callable[[dict[str, Array]], dict[str, Array]]
+"""The exceptions that an invalid block raises where it is read."""
 
 
-class Plan:
-    """What a request block says, worked out once for all batches of a segment whose blocks are the same."""
+class RequestPlan:
+    """The content of a request block, parsed once for all batches of a segment with an equal block."""
 
-    __slots__ = ("answers", "details", "inputs", "requested", "rows", "views")
+    __slots__ = ("details", "inputs", "requested", "rows", "templates", "views")
 
     def __init__(self, block: wire.RequestBlock, declaration: ModelDeclaration) -> None:
         self.rows = block.rows
@@ -48,30 +46,29 @@ class Plan:
             (tensors[entry.tensor].name, entry, tensors[entry.tensor].dtype) for entry in block.inputs
         ]
         self.views: list[tuple[str, Array]] | None = None
-        """The callable's keywords, each to be viewed anew for every batch; None if there are strings among them."""
-        self.answers: Answers = {}
+        """The callable's keywords, each of which gets a new view for every batch; None if strings are among them."""
+        self.templates: Templates = {}
 
 
 class RequestReader:
-    """Reads the batches of one slot, and knows whether a callable still refers to the segment of the last one."""
+    """Reads the batches of one channel, and knows whether the callable still refers to the last one's segment."""
 
-    def __init__(self, declaration: ModelDeclaration, convert: Convert) -> None:
-        """``convert`` makes keywords of the callable from arrays by tensor name."""
+    def __init__(self, declaration: ModelDeclaration, arguments: ArgumentBuilder) -> None:
         self._declaration = declaration
-        self._convert = convert
+        self._arguments = arguments
         numbers = all(tensor.dtype.item_size for tensor in declaration.inputs)
         self._only_numbers = numbers and not declaration.takes_requests
-        self._apart = declaration.takes_requests
+        self._is_separate = declaration.takes_requests
         self._segment: Segment | None = None
         self._bytes: object = None
         self._unreferenced = 0
+        """References to the segment's bytes while no callable has an array of it."""
         self._kept = 0
         self.copies = False
         """Whether the callable gets copies because it keeps its inputs."""
-        self._plans: dict[bytes, Plan] = {}
-        self._planned = 0
-        """Bytes of their blocks."""
-        self._plan: Plan | None = None
+        self._plans: dict[bytes, RequestPlan] = {}
+        self._planned_bytes = 0
+        self._plan: RequestPlan | None = None
         """The last batch's."""
         self._loans: dict[int, Loan] = {}
 
@@ -84,27 +81,27 @@ class RequestReader:
         self._forget_plans()
 
     def take_loan(self, message: wire.ChannelMessage, descriptors: list[int]) -> None:
-        """Use a client's memory from now on, by the number that ``message`` gives it."""
+        """Use a client's memory from now on, by the number in ``message``."""
         (descriptor,) = descriptors
         self._loans[message.segment] = Loan(descriptor, message.offset, message.length)
         os.close(descriptor)
         self._forget_plans()
 
     def inputs(self) -> dict[int, Segment | Loan]:
-        """Where inputs may lie: the request segment, by the number 0, and loans by theirs."""
+        """The memory in which inputs may lie: the request segment by the number 0, and loans by theirs."""
         return {0: self._segment, **self._loans} if self._segment is not None else {**self._loans}
 
     def forget_loan(self, number: int) -> None:
-        """Let go of a client's memory."""
+        """Release a client's memory."""
         self._loans.pop(number, None)
         self._forget_plans()
 
-    def plan(self, number: int, offset: int, length: int) -> Plan:
-        """What the block at ``offset`` of segment ``number`` says; raises ProtocolError if there is none."""
+    def plan(self, number: int, offset: int, length: int) -> RequestPlan:
+        """The content of the block at ``offset`` of segment ``number``; raises ProtocolError for an invalid one."""
         segment = self._segment
         if segment is None or segment.number != number:
             raise ProtocolError(f"channel: segment {number} was never sent")
-        # Taking a block apart costs more than anything else here, and most batches are like one before.
+        # Parsing a block costs more than anything else here, and most batches equal an earlier one.
         plan = self._plans.get(segment.mapping[offset : offset + length]) or self._read(segment, offset, length)
         self._plan = plan
         return plan
@@ -115,28 +112,28 @@ class RequestReader:
         assert self._segment is not None
         return self._segment.view
 
-    def batch(self, plan: Plan, exchange: Exchange | None = None) -> Batch:
-        """The batch that stands in the segment now."""
+    def batch(self, plan: RequestPlan, state: RequestState | None = None) -> Batch:
+        """The batch that the segment holds now."""
         try:
             arrays = [(name, entry.first, self._array(entry, dtype)) for name, entry, dtype in plan.inputs]
         except _UNREADABLE as error:
-            raise ProtocolError(f"channel: tensors that are not as the request block says: {error}") from error
+            raise ProtocolError(f"channel: tensors do not match the request block: {error}") from error
         if self.copies:
             arrays = [(name, first, _copied(array)) for name, first, array in arrays]
-        if not self._apart:
+        if not self._is_separate:
             joined = {name: array for name, _, array in arrays}
-            return Batch(joined, plan.rows, plan.requested, exchange=exchange)
-        apart: tuple[dict[str, Array], ...] = tuple({} for _ in plan.rows)
+            return Batch(joined, plan.rows, plan.requested, state=state)
+        separate: tuple[dict[str, Array], ...] = tuple({} for _ in plan.rows)
         for name, first, array in arrays:
-            apart[first][name] = array
-        return Batch({}, plan.rows, plan.requested, apart, exchange)
+            separate[first][name] = array
+        return Batch({}, plan.rows, plan.requested, separate, state)
 
     def is_kept(self) -> bool:
-        """Whether arrays of the last batch are still referred to; then the segment is given up, and they stay valid."""
+        """Whether arrays of the last batch are still referenced. If so, they keep the segment, which is given up."""
         lent_is_kept = bool(self._loans) and self._keep_loans()
         if lent_is_kept or sys.getrefcount(self._bytes) > self._unreferenced:
             self._kept += 1
-            self.copies = self._kept >= _COPY_AFTER
+            self.copies = self._kept >= _MAX_KEPT
             self._loans.clear()
             self._segment = None
             self._forget_plans()
@@ -145,24 +142,26 @@ class RequestReader:
             self._kept = 0
         return False
 
-    def _read(self, segment: Segment, offset: int, length: int) -> Plan:
+    def _read(self, segment: Segment, offset: int, length: int) -> RequestPlan:
         try:
             return self._new_plan(segment, offset, length)
         except _UNREADABLE as error:
-            raise ProtocolError(f"channel: a request block that cannot be read: {error}") from error
+            raise ProtocolError(f"channel: invalid request block: {error}") from error
 
-    def _new_plan(self, segment: Segment, offset: int, length: int) -> Plan:
-        plan = Plan(wire.unpack_request_block(segment.view, offset, length), self._declaration)
+    def _new_plan(self, segment: Segment, offset: int, length: int) -> RequestPlan:
+        plan = RequestPlan(wire.unpack_request_block(segment.view, offset, length), self._declaration)
         if plan.details and plan.details + flags_size(len(plan.rows)) > segment.size:
             raise LookupError("details outside their segment")
-        if self._apart and any(entry.requests != 1 or entry.first >= len(plan.rows) for _, entry, _ in plan.inputs):
-            raise LookupError("a tensor that is not of one request")
-        if len(self._plans) >= _MOST_PLANS or self._planned + length > _MOST_PLANNED:
+        if self._is_separate and any(
+            entry.requests != 1 or entry.first >= len(plan.rows) for _, entry, _ in plan.inputs
+        ):
+            raise LookupError("a tensor of more than one request")
+        if len(self._plans) >= _MAX_PLANS or self._planned_bytes + length > _MAX_PLANNED_BYTES:
             self._forget_plans()
-        self._planned += length
+        self._planned_bytes += length
         if self._only_numbers:
             arrays = {name: self._array(entry, dtype) for name, entry, dtype in plan.inputs}
-            plan.views = list(self._convert(arrays).items())
+            plan.views = list(self._arguments.keywords(arrays).items())
             for _, entry, _ in plan.inputs:
                 if entry.flags:
                     self._loans[entry.flags >> wire.LOAN_SHIFT].unreferenced += 1
@@ -180,13 +179,13 @@ class RequestReader:
     def _forget_plans(self) -> None:
         self._plan = None
         self._plans.clear()
-        self._planned = 0
+        self._planned_bytes = 0
         self._unreferenced = sys.getrefcount(self._bytes)
         for loan in self._loans.values():
             loan.unreferenced = sys.getrefcount(loan.bytes)
 
     def _keep_loans(self) -> bool:
-        """Whether arrays that lie in loans are still referred to; they are this process's own after this."""
+        """Whether arrays in loans are still referenced. If so, their bytes are copied into own memory."""
         kept = [number for number, loan in self._loans.items() if sys.getrefcount(loan.bytes) > loan.unreferenced]
         assert self._plan is not None
         entries = [entry for _, entry, _ in self._plan.inputs]

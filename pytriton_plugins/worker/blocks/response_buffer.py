@@ -1,4 +1,4 @@
-"""The response segment of a slot: its room, and the arrays in it that callables ask for; runs in the worker."""
+"""The response segment of a channel: its size, and the arrays in it that callables ask for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,121 +18,123 @@ from pytriton_plugins.shm.arrays import Array
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.log import report
 
-_OWN_AFTER = 3
-"""Batches in a row of which the callable kept arrays from `empty`, after which it gets memory of its own instead."""
+_MAX_KEPT = 3
+"""Batches in a row of which the callable kept arrays from `empty`. After them it gets memory outside the segment."""
 
 
-class ResponseRoom:
-    """Holds ``segment``, which grows as needed."""
+class SegmentSource(Protocol):
+    """Grants larger response segments."""
 
-    def __init__(self, declaration: ModelDeclaration, segment: Segment, need: Callable[[int, int], Segment]) -> None:
-        """``need(size, replaced)`` gets a larger segment from the host, or raises ShmError."""
-        self._name = declaration.name
+    def request_segment(self, size: int, replaced: int) -> Segment:
+        """A segment of ``size`` bytes or more in place of the one numbered ``replaced``; raises ShmError."""
+
+
+class ResponseBuffer:
+    """Holds ``segment``, which is replaced by a larger one from ``source`` when it is full."""
+
+    def __init__(self, declaration: ModelDeclaration, segment: Segment, source: SegmentSource) -> None:
+        self._model = declaration.name
         self._outputs = declaration.outputs
         self._names = [tensor.name for tensor in declaration.outputs]
-        self._need = need
-        # A generator refers to its last array while it works on the next: each response would take a new segment.
-        self._kept = _OWN_AFTER if declaration.streams else 0
-        self._asking = threading.Lock()
+        self._source = source
+        # A generator refers to its last array while it computes the next: each response would take a new segment.
+        self._kept = _MAX_KEPT if declaration.streams else 0
+        self._lock = threading.Lock()
         """A callable may ask for arrays in threads of its own."""
         self.requests = 1
-        """How many the batch has that runs: room is left for a block that answers each of them."""
-        self._standing: object = None
-        """What stands in the segment still."""
+        """The requests of the running batch: the buffer leaves room for a block that answers each of them."""
+        self._written_template: object = None
+        """The template whose block the segment still holds."""
         self._use(segment)
 
     def _use(self, segment: Segment) -> None:
         self.segment = segment
         self.reserved = 0
-        """Bytes at the begin of the segment in which arrays from `empty` lie."""
+        """Bytes at the start of the segment that hold arrays from `empty`."""
         self._unreferenced = sys.getrefcount(segment.bytes)
 
     def empty(self, name: str, shape: tuple[int, ...]) -> Array:
-        """An array of ``shape`` for the output ``name`` that lies in the response, while that can be had.
+        """An array of ``shape`` for the output ``name``, in the response segment if there is room.
 
-        Raises ValueError for an output that is not declared or holds strings, or a shape that cannot be.
+        Raises ValueError for an output that is not declared or holds strings, or an invalid shape.
         """
         tensor = next((tensor for tensor in self._outputs if tensor.name == name), None)
         if tensor is None or not tensor.dtype.item_size:
-            what = (
-                "is not declared"
-                if tensor is None
-                else "holds strings, which have no place yet; return a list or an array"
-            )
-            raise ValueError(f"empty({name!r}, …): output {name!r} {what}; declared: {', '.join(self._names)}")
+            problem = "is not declared" if tensor is None else "holds strings; return a list or an array instead"
+            raise ValueError(f"empty({name!r}, …): output {name!r} {problem}; declared: {', '.join(self._names)}")
         dims = tuple(shape)
         if any(dim < 0 for dim in dims):
-            raise ValueError(f"empty({name!r}, {shape}): write a shape of sizes from 0 up")
+            raise ValueError(f"empty({name!r}, {shape}): negative size; write a shape of sizes from 0 up")
         size = math.prod(dims) * tensor.dtype.item_size
-        with self._asking:
+        with self._lock:
             return self._array(dims, size, tensor.dtype.numpy)
 
     def _array(self, dims: tuple[int, ...], size: int, dtype: np.dtype[Any]) -> Array:
-        if self._kept >= _OWN_AFTER or not self._has_room(wire.aligned(self.reserved), size):
+        if self._kept >= _MAX_KEPT or not self._has_room(wire.aligned(self.reserved), size):
             return np.empty(dims, dtype)
-        start = wire.aligned(self.reserved)  # a new segment begins anew
+        start = wire.aligned(self.reserved)  # 0 in a new segment
         array: Array = np.ndarray(dims, dtype, self.segment.bytes, start)
         self.reserved = max(start + size, 1)
         return array
 
     def _has_room(self, start: int, size: int) -> bool:
         """Whether an array and the block behind it fit, perhaps in a new segment; arrays in the old one are copied."""
-        room = start + size + self._block_room(self.requests, self.requests)
-        if room <= self.segment.size:
+        needed = start + size + self._block_size(self.requests, self.requests)
+        if needed <= self.segment.size:
             return True
         try:
-            new = self._need(room, self.segment.number)
+            new = self._source.request_segment(needed, self.segment.number)
         except ShmError:
-            return False  # if there is none for the whole answer either, that says so
+            return False  # if the response has no room either, writing it reports the error
         self._replace(new)
         return True
 
     def _replace(self, new: Segment) -> None:
         if self.segment.unsent >= 0:
             os.close(self.segment.unsent)
-        self._standing = None
+        self._written_template = None
         self._use(new)
 
     def release(self) -> None:
-        """The answer is sent: have arrays from `empty` that the callable still refers to stay what they are."""
+        """The response is sent: arrays from `empty` that the callable still refers to keep their content."""
         if not self.reserved:
             return
         if sys.getrefcount(self.segment.bytes) <= self._unreferenced:
             self.reserved = self._kept = 0
             return
-        if self._kept >= _OWN_AFTER:
-            return  # there was no memory: they stay where they are, and answers go behind them
+        if self._kept >= _MAX_KEPT:
+            return  # no new segment was granted: they stay where they are, and responses go behind them
         self._kept += 1
         try:
-            self._replace(self._need(self.segment.size, self.segment.number))
+            self._replace(self._source.request_segment(self.segment.size, self.segment.number))
         except ShmError as error:
-            self._kept = _OWN_AFTER
+            self._kept = _MAX_KEPT
             report(
                 logging.WARNING,
-                "model %s: arrays from ctx.empty() are kept, and others are copied: %s",
-                self._name,
+                "model %s: the callable keeps arrays from ctx.empty(); later ones are copied: %s",
+                self._model,
                 error,
             )
 
-    def _in_response(self, array: Array) -> int:
-        """Where in the response segment an array from `empty` lies, as it would be written; -1 for any other."""
+    def _position_in_response(self, array: Array) -> int:
+        """The offset in the response segment of an array from `empty`, if its bytes are the output's; -1 otherwise."""
         if not self.reserved:
             return -1
         at = int(array.__array_interface__["data"][0]) - self.segment.address
         inside = at >= 0 and at + array.nbytes <= self.reserved
         return at if inside and at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
 
-    def _block_room(self, requests: int, outcomes: int) -> int:
-        """Enough for a block in which every request succeeds, of so many outcomes with outputs of their own."""
+    def _block_size(self, requests: int, outcomes: int) -> int:
+        """The size of a block in which every request succeeds, with outputs for each of ``outcomes``."""
         tensors = outcomes * len(self._outputs) * wire.TENSOR_ENTRY.size
         return wire.RESPONSE_HEADER.size + requests * wire.OUTCOME.size + tensors
 
     def _reserve(self, size: int, written: int) -> None:
-        """Make the segment hold ``size`` bytes, the first ``written`` of which stay; raises ShmError."""
+        """Make the segment hold ``size`` bytes and keep the first ``written`` of them; raises ShmError."""
         old = self.segment
         if size <= old.size:
             return
-        new = self._need(size, old.number)
+        new = self._source.request_segment(size, old.number)
         new.bytes[:written] = old.bytes[:written]
         reserved = self.reserved
         self._replace(new)

@@ -1,11 +1,11 @@
-"""From outcomes to a response segment; runs in the worker's main thread."""
+"""From outcomes to a response segment."""
 
 from __future__ import annotations
 
 import logging
 import mmap
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,120 +15,89 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fixed
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.blocks.response_buffer import ResponseRoom
+from pytriton_plugins.worker.blocks.response_buffer import ResponseBuffer, SegmentSource
+from pytriton_plugins.worker.blocks.response_template import BlockPosition, Layout, ResponseTemplate, Templates
+from pytriton_plugins.worker.calling.batch import Outcome
 from pytriton_plugins.worker.calling.errors import RequestFailure, one_line
-from pytriton_plugins.worker.calling.runner import Outcome
 from pytriton_plugins.worker.log import report
 
-_MOST_ANSWERS, _MOST_ANSWERED = 64, 1 << 20
-"""How many answers to batches of one form are remembered, and how many bytes their blocks may have in all."""
+_MAX_TEMPLATES, _MAX_TEMPLATE_BYTES = 64, 1 << 20
+"""How many templates a request plan remembers, and how many bytes their blocks may have in all."""
 
-_SMALL = 1 << 14
-"""Bytes up to which it is cheaper to copy an array twice than to have numpy prepare a copy, or to ask where it lies."""
+_MAX_SMALL = 1 << 14
+"""Bytes up to which it is cheaper to copy an array twice than to have numpy prepare a copy, or to find its place."""
 _OK = (0, b"")
 
 _NONE: Mapping[int, RequestFailure] = {}
 
 _Tensors = list[tuple[wire.TensorEntry, Encoded | None]]
-"""Entries, and what is to be written for them; None for what lies there already."""
+"""Entries, and the bytes to write for them; None for bytes that are there already."""
 
-
-class Written(NamedTuple):
-    """Where the response block of a batch stands in the segment, in bytes."""
-
-    offset: int
-    length: int
-
-
-Form = tuple[tuple[int, ...] | int, ...]
-"""The shape of each output, and behind that of a large one its place in what the inputs lie in, or -1."""
 
 _PLACE_BITS = 48
-"""A place is an offset in the request segment, or with the number of a loan above these bits an offset in that."""
+"""A place is an offset in the request segment, or with the number of a loan above these bits an offset in that loan."""
 
 _RESPONSE = 1 << 62
 """With this bit a place is an offset in the response segment."""
 
 
-class Answer:
-    """Where the outputs of a wholly successful batch go, begin and end of each, and its block.
+class ResponseWriter(ResponseBuffer):
+    """Writes the responses of one channel into ``segment``."""
 
-    The end of an output that stays where it lies is 0: where an input does, or in the response already.
-    """
-
-    __slots__ = ("block", "end", "offset", "places", "written")
-
-    def __init__(self, places: list[tuple[int, int]], block: bytes, offset: int, end: int) -> None:
-        self.places = places
-        self.block = block
-        self.offset = offset
-        self.end = end
-        self.written = Written(offset, len(block))
-
-
-Answers = dict[Form, Answer]
-"""What was answered to batches whose requests were alike, by the form of what the callable returned."""
-
-
-class ResponseWriter(ResponseRoom):
-    """Writes the answers of one slot into ``segment``, which grows as needed."""
-
-    def __init__(self, declaration: ModelDeclaration, segment: Segment, need: Callable[[int, int], Segment]) -> None:
-        """``need(size, replaced)`` gets a larger segment from the host, or raises ShmError."""
-        super().__init__(declaration, segment, need)
-        self.short: RequestFailure | None = None
-        """What requests of the last batch were told for lack of memory."""
+    def __init__(self, declaration: ModelDeclaration, segment: Segment, source: SegmentSource) -> None:
+        super().__init__(declaration, segment, source)
+        self.memory_failure: RequestFailure | None = None
+        """The error of requests of the last batch whose outputs found no memory."""
         fixed = all(tensor.dtype.item_size for tensor in declaration.outputs)
         self._numbers = [(tensor.name, tensor.dtype.numpy) for tensor in declaration.outputs] if fixed else []
-        self._standing: Answer | None = None
-        """The answer whose block stands in the segment."""
+        self._written_template: ResponseTemplate | None = None
         self._inputs: list[tuple[int, int, int]] = []
-        """Where inputs may lie: the place of the first byte, its address, and how many bytes."""
+        """The memory of inputs: the place of the first byte, its address, and the size."""
 
     def take_inputs(self, inputs: Mapping[int, Segment | Loan]) -> None:
-        """Inputs lie in these from now on, the request segment being number 0: what is given back is not copied."""
+        """Inputs lie in these from now on, the request segment by the number 0: returned inputs are not copied."""
         self._inputs = [(number << _PLACE_BITS, memory.address, memory.size) for number, memory in inputs.items()]
 
     def trim(self) -> None:
-        """Give the segment's memory back to the system; nothing stands there any more."""
+        """Give the segment's memory back to the system; its content is lost."""
         self.segment.mapping.madvise(mmap.MADV_REMOVE)
-        self._standing = None
+        self._written_template = None
 
-    def write_again(self, answers: Answers, result: Any) -> Written | None:
-        """Write what the callable returned if it is like an answer that was learned, else None."""
-        arrays, form = self._arrays(result)
-        answer = answers.get(form)
-        if answer is None:
+    def write_by_template(self, templates: Templates, result: Any) -> BlockPosition | None:
+        """Write the callable's result if there is a template for its layout, else None."""
+        arrays, layout = self._arrays(result)
+        template = templates.get(layout)
+        if template is None:
             return None
         segment = self.segment
         for index, array in enumerate(arrays):
-            start, end = answer.places[index]
-            if end - start > _SMALL:
+            start, end = template.places[index]
+            if end - start > _MAX_SMALL:
                 write_fixed(array, array.dtype, segment, start)
             elif end:
                 segment.mapping[start:end] = array.tobytes()
-        if answer is not self._standing:
-            segment.mapping[answer.offset : answer.end] = answer.block
-            self._standing = answer
-        return answer.written
+        if template is not self._written_template:
+            segment.mapping[template.offset : template.end] = template.block
+            self._written_template = template
+        return template.position
 
-    def learn(self, answers: Answers, result: Any, outcomes: list[Outcome]) -> None:
-        """Have `write_again` write results like this one, which was found right and written."""
-        arrays, form = self._arrays(result)
+    def add_template(self, templates: Templates, result: Any, outcomes: list[Outcome]) -> None:
+        """Have `write_by_template` write results like this one, which passed the checks and was written."""
+        arrays, layout = self._arrays(result)
         if not arrays or len(outcomes) != 1 or outcomes[0].error:
             return
         entries, places, offset = [], [], wire.aligned(self.reserved)
-        tensors, whole = self._place(outcomes[0], offset)
+        tensors, whole = self._entries(outcomes[0], offset)
         for (entry, _), array in zip(tensors, arrays, strict=True):
-            there = self._lies(array) if array.nbytes > _SMALL or self.reserved else -1
-            if there & _RESPONSE and there >= 0:
-                entries.append(entry._replace(offset=there ^ _RESPONSE))
-                places.append((there, 0))
-            elif there >= 0:
-                loan = there >> _PLACE_BITS
+            place = self._place(array) if array.nbytes > _MAX_SMALL or self.reserved else -1
+            if place & _RESPONSE and place >= 0:
+                entries.append(entry._replace(offset=place ^ _RESPONSE))
+                places.append((place, 0))
+            elif place >= 0:
+                loan = place >> _PLACE_BITS
                 flags = loan << wire.LOAN_SHIFT if loan else wire.IN_REQUEST
-                entries.append(entry._replace(offset=there & ((1 << _PLACE_BITS) - 1), flags=flags))
-                places.append((there, 0))
+                entries.append(entry._replace(offset=place & ((1 << _PLACE_BITS) - 1), flags=flags))
+                places.append((place, 0))
             else:
                 entries.append(entry._replace(offset=offset))
                 places.append((offset, offset + entry.length))
@@ -136,38 +105,38 @@ class ResponseWriter(ResponseRoom):
         block = bytes(wire.response_block([_OK] * outcomes[0].requests, entries))
         end = offset + len(block)
         if whole + len(block) > self.segment.size:
-            return  # it was refused: also what stays where it is counts against the model's limit
-        if len(answers) >= min(_MOST_ANSWERS, _MOST_ANSWERED // len(block)):
-            answers.clear()
-        answers[form] = Answer(places, block, offset, end)
+            return  # it was refused: outputs that stay where they are count against the model's limit too
+        if len(templates) >= min(_MAX_TEMPLATES, _MAX_TEMPLATE_BYTES // len(block)):
+            templates.clear()
+        templates[layout] = ResponseTemplate(places, block, offset, end)
 
-    def _arrays(self, result: Any) -> tuple[list[Array], Form]:
-        """The arrays of ``result`` in declared order and their form, if it is just what is declared; else nothing."""
+    def _arrays(self, result: Any) -> tuple[list[Array], Layout]:
+        """The arrays of ``result`` in declared order and their layout, if they are as declared; else nothing."""
         if type(result) is not dict:
             values = result if type(result) is tuple else (result,)
             if len(values) != len(self._names):
                 return [], ()
             result = dict(zip(self._names, values, strict=True))
         arrays = []
-        form: list[tuple[int, ...] | int] = [self.reserved] if self.reserved else []
+        layout: list[tuple[int, ...] | int] = [self.reserved] if self.reserved else []
         for name, dtype in self._numbers:
             array = result.get(name)
             if type(array) is not np.ndarray or array.dtype is not dtype:
                 return [], ()
             arrays.append(array)
-            form.append(array.shape)
-            if array.nbytes > _SMALL or self.reserved:
-                form.append(self._lies(array))
-        return (arrays, tuple(form)) if len(arrays) == len(result) else ([], ())
+            layout.append(array.shape)
+            if array.nbytes > _MAX_SMALL or self.reserved:
+                layout.append(self._place(array))
+        return (arrays, tuple(layout)) if len(arrays) == len(result) else ([], ())
 
-    def _lies(self, array: Array) -> int:
-        """The place of an array that lies where inputs do, or in the response, as it would be written; else -1."""
+    def _place(self, array: Array) -> int:
+        """The place of an array in the memory of inputs or in the response, if its bytes are the output's; else -1."""
         address = int(array.__array_interface__["data"][0])
         for place, start, size in self._inputs:
             at = address - start
             if at >= 0 and at + array.nbytes <= size:
                 return place + at if at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
-        at = self._in_response(array)
+        at = self._position_in_response(array)
         return at | _RESPONSE if at >= 0 else -1
 
     def write(
@@ -175,58 +144,59 @@ class ResponseWriter(ResponseRoom):
         outcomes: list[Outcome],
         failures: Mapping[int, RequestFailure] = _NONE,
         parameters: Sequence[wire.ResponseParameter] = (),
-    ) -> Written:
+    ) -> BlockPosition:
         """Write tensors and block.
 
-        ``failures``: what single requests, by place, are told instead; ``parameters`` of successful responses.
+        ``failures``: errors that replace the results of single requests, by place; ``parameters`` of successful
+        responses.
         """
-        self._standing = None
-        self.short = None
+        self._written_template = None
+        self.memory_failure = None
         requests = sum(outcome.requests for outcome in outcomes)
         results: list[tuple[int, bytes]] = []
         entries: list[wire.TensorEntry] = []
         position = wire.aligned(self.reserved)
-        said = sum(wire.RESPONSE_PARAMETER.size + len(each.name) + len(each.value) for each in parameters)
+        extra = sum(wire.RESPONSE_PARAMETER.size + len(each.name) + len(each.value) for each in parameters)
         for outcome in outcomes:
             failure = outcome.error
             if failure is None:
                 position, failure = self._write_outputs(
-                    outcome, position, self._block_room(requests, len(outcomes)) + said, entries
+                    outcome, position, self._block_size(requests, len(outcomes)) + extra, entries
                 )
-            results.extend([_told(failure) if failure else _OK] * outcome.requests)
+            results.extend([_packed(failure) if failure else _OK] * outcome.requests)
         for place, single in failures.items():
-            results[place] = _told(single)
+            results[place] = _packed(single)
         parameters = [each for each in parameters if not results[each.request][0]]
         block = wire.response_block(results, entries, parameters)
         try:
             self._reserve(position + len(block), position)
         except ShmError as error:
-            report(logging.ERROR, "model %s: %s", self._name, error)
+            report(logging.ERROR, "model %s: %s", self._model, error)
             texts = sum(len(text) for _, text in results)
             room = self.segment.size - position - (len(block) - texts)
-            block = wire.response_block(_cut(results, max(0, room - said) // len(results)), entries, parameters)
+            block = wire.response_block(_cut(results, max(0, room - extra) // len(results)), entries, parameters)
         self.segment.view[position : position + len(block)] = block
-        return Written(position, len(block))
+        return BlockPosition(position, len(block))
 
     def _write_outputs(
         self, outcome: Outcome, position: int, behind: int, entries: list[wire.TensorEntry]
     ) -> tuple[int, RequestFailure | None]:
-        """Write tensors from ``position`` on, with ``behind`` bytes left; where they end, and why there are none."""
-        tensors, end = self._place(outcome, position)
+        """Write tensors from ``position`` on and leave ``behind`` bytes; their end, or ``position`` and a failure."""
+        tensors, end = self._entries(outcome, position)
         try:
             self._reserve(end + behind, position)
         except ShmError as error:
-            report(logging.ERROR, "model %s: %s", self._name, error)
-            self.short = RequestFailure("UNAVAILABLE", one_line(str(error)))
-            return position, self.short
+            report(logging.ERROR, "model %s: %s", self._model, error)
+            self.memory_failure = RequestFailure("UNAVAILABLE", one_line(str(error)))
+            return position, self.memory_failure
         for entry, encoded in tensors:
             if encoded is not None:
                 write(encoded, self.segment, entry.offset)
             entries.append(entry)
         return end, None
 
-    def _place(self, outcome: Outcome, position: int) -> tuple[_Tensors, int]:
-        """Where the outputs of ``outcome`` will stand, from ``position`` on, and where they end."""
+    def _entries(self, outcome: Outcome, position: int) -> tuple[_Tensors, int]:
+        """The entries of the outputs of ``outcome``, which begin at ``position``, and where they end."""
         tensors: _Tensors = []
         assert outcome.outputs is not None
         for index, tensor in enumerate(self._outputs):
@@ -234,7 +204,7 @@ class ResponseWriter(ResponseRoom):
             if array is None:
                 continue
             code = tensor.dtype.code
-            at = self._in_response(array) if tensor.dtype.item_size else -1
+            at = self._position_in_response(array) if tensor.dtype.item_size else -1
             if at >= 0:
                 entry = wire.TensorEntry(index, code, outcome.first, outcome.requests, at, array.nbytes, array.shape)
                 tensors.append((entry, None))
@@ -246,10 +216,10 @@ class ResponseWriter(ResponseRoom):
         return tensors, position
 
 
-def _told(failure: RequestFailure) -> tuple[int, bytes]:
+def _packed(failure: RequestFailure) -> tuple[int, bytes]:
     return wire.OUTCOME_CODES[failure.code], failure.message.encode()
 
 
-def _cut(results: list[tuple[int, bytes]], most: int) -> list[tuple[int, bytes]]:
-    """The same outcomes with texts of at most ``most`` bytes each."""
-    return [(code, text[: max(0, most)].decode(errors="ignore").encode()) for code, text in results]
+def _cut(results: list[tuple[int, bytes]], limit: int) -> list[tuple[int, bytes]]:
+    """The same outcomes with texts of at most ``limit`` bytes each."""
+    return [(code, text[: max(0, limit)].decode(errors="ignore").encode()) for code, text in results]

@@ -1,1 +1,1 @@
-"""One batch through the marked callable: its arguments, what it returns, what goes wrong."""
+"""The call of the marked callable: its keywords, its result, its failures; runs in workers."""

@@ -1,4 +1,4 @@
-"""What the client of a failed request is told; runs in the worker."""
+"""The error that the client of a failed request gets, and the exceptions that end a worker."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pytriton_plugins.worker.breakpoints import NO_TERMINAL, has_no_terminal
 from pytriton_plugins.worker.log import report
 
 MAX_TEXT = 4000
-"""Most bytes of UTF-8 in an error text; of one that is not ASCII the backend shows less, for gRPC carries less."""
+"""Bytes of UTF-8 in an error text; of one that is not ASCII the backend shows fewer, because gRPC carries fewer."""
 
 ENDS = (SystemExit, KeyboardInterrupt)
-"""What ends the worker, as Python has it; all else fails the requests that it is raised for."""
+"""The exceptions that end the worker, as Python has it; every other one fails the requests that it is raised for."""
 
 READ_ONLY = "inputs are read-only: write x = x * 2 instead of x *= 2, or change a copy, x = x.copy()"
-"""Numpy names the fault only."""
+"""Added to numpy's message, which does not tell what to do."""
 
 
 @dataclass(frozen=True)
@@ -30,31 +30,49 @@ class RequestFailure:
     message: str
 
 
-def ended_by(error: BaseException, who: str) -> str:
-    """What ``error``, of which the worker ends, says of ``who``: its code, its class, the thing that raised it."""
+class Cancelled(BaseException):
+    """All requests of the batch are cancelled."""
+
+
+def end_reason(error: BaseException, subject: str) -> str:
+    """Why ``error`` ends the worker, with ``subject`` as the one that raised it."""
     if is_a(error, SystemExit):
-        return f"{who} called sys.exit({_shown_code(code_of(error))})"
+        return f"{subject} called sys.exit({_shown_code(code_of(error))})"
     text = text_of(error)
-    return f"{who} raised {name_of(error)}" + (f": {shorter(text)}" if text else "")
+    return f"{subject} raised {name_of(error)}" + (f": {shorter(text)}" if text else "")
 
 
 def failure_of(error: BaseException, model: str) -> RequestFailure:
-    """What ``error``, raised while ``model`` ran, means for the client: no traceback, no control characters."""
+    """The client's error for ``error``, raised while ``model`` ran: no traceback, no control characters."""
     if is_a(error, RequestError):
         text = text_of(error) or f"model {model!r} refused the request and gave no reason"
         return RequestFailure(_code_of(error, model), one_line(text))
     if is_a(error, ResultError):
         return RequestFailure("INTERNAL", one_line(text_of(error)))
-    told = _described(error, model)
-    return RequestFailure("INTERNAL", one_line(f"{told}; {READ_ONLY}" if writes_input(error) else told))
+    text = _described(error, model)
+    return RequestFailure("INTERNAL", one_line(f"{text}; {READ_ONLY}" if writes_input(error) else text))
+
+
+def cancellation(error: BaseException, *, is_unwanted: bool) -> BaseException:
+    """The meaning of asyncio's ``error``: the clients have cancelled, or the callable has cancelled its own await."""
+    if is_unwanted:
+        return Cancelled()
+    failure = RuntimeError("CancelledError: an await of the callable was cancelled, not by its clients")
+    failure.__cause__ = error
+    return failure
 
 
 def writes_input(error: BaseException) -> bool:
-    """Whether ``error`` is what numpy and its like say of a write into a read-only array, as inputs are."""
+    """Whether ``error`` is how numpy and similar libraries refuse a write into a read-only array, as inputs are."""
     if not is_a(error, ValueError, TypeError):
         return False
     text = text_of(error)
     return "read-only" in text or "readonly array" in text or "WRITEABLE flag" in text
+
+
+def one_line(text: str) -> str:
+    """``text`` with unprintable characters escaped, cut to `MAX_TEXT` bytes of UTF-8."""
+    return in_bytes(printable(text[: MAX_TEXT + 1]), MAX_TEXT)
 
 
 def _shown_code(code: object) -> str:
@@ -68,14 +86,9 @@ def _code_of(error: BaseException, model: str) -> ErrorCode:
     try:  # a subclass may have set anything, or nothing
         return check_code(getattr(error, "code", None))
     except BaseException as problem:
-        said, name = text_of(problem) or name_of(problem), name_of(error)
-        report(logging.ERROR, "model %s: %s has no code of Triton's and is sent as INTERNAL: %s", model, name, said)
+        reason, name = text_of(problem) or name_of(problem), name_of(error)
+        report(logging.ERROR, "model %s: %s has no code of Triton's and is sent as INTERNAL: %s", model, name, reason)
     return "INTERNAL"
-
-
-def one_line(text: str) -> str:
-    """``text`` with unprintable characters escaped, cut to `MAX_TEXT` bytes of UTF-8."""
-    return in_bytes(printable(text[: MAX_TEXT + 1]), MAX_TEXT)
 
 
 def _described(error: BaseException, model: str) -> str:

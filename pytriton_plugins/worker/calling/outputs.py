@@ -1,4 +1,4 @@
-"""From the result of a callable to checked arrays in wire shape; runs in the worker."""
+"""From the result of a callable to checked arrays in wire shape."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from pytriton_plugins.errors import ResultError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
-from pytriton_plugins.worker.calling.convert import as_array
+from pytriton_plugins.worker.calling.conversion import as_array
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 
-class OutputPlan:
-    """The checks for each output of one declaration, worked out once for all its batches."""
+class OutputChecker:
+    """Checks the results of one declaration's batches; what each output needs is computed once."""
 
     def __init__(self, declaration: ModelDeclaration) -> None:
-        self._place = f"model {declaration.name!r}"
-        self._outputs = [_Output(self._place, tensor, declaration.batched) for tensor in declaration.outputs]
+        self._prefix = f"model {declaration.name!r}"
+        self._outputs = [_Output(self._prefix, tensor, declaration.batched) for tensor in declaration.outputs]
         self._names = [output.name for output in self._outputs]
 
-    def checked(self, result: Any, rows: int | None, wanted: Sequence[frozenset[str]] | None) -> dict[str, Array]:
+    def check(self, result: Any, rows: int | None, wanted: Sequence[frozenset[str]] | None) -> dict[str, Array]:
         """The arrays in ``result`` by output name, each of the declared dtype and wire shape.
 
         ``rows`` is the batch axis, None without one; ``wanted`` the outputs that each request asked for (None:
@@ -38,7 +38,7 @@ class OutputPlan:
             if value is None:
                 continue
             if type(value) is not np.ndarray or value.dtype is not output.array_dtype:
-                value = as_array(output.place, value, output.dtype)
+                value = as_array(output.prefix, value, output.dtype)
             outputs[output.name] = output.in_wire_shape(value, rows)
         if len(outputs) != len(self._outputs) or len(outputs) != len(named):
             self._check_names(named, outputs, wanted)
@@ -78,7 +78,7 @@ class OutputPlan:
         return f"a dict with {', '.join(map(repr, self._names))}"
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise ResultError(f"{self._place}: {problem}")
+        raise ResultError(f"{self._prefix}: {problem}")
 
 
 class _Output:
@@ -86,7 +86,7 @@ class _Output:
 
     def __init__(self, model: str, tensor: Tensor, batched: bool) -> None:
         self.name = tensor.name
-        self.place = f"{model}: output {tensor.name!r}"
+        self.prefix = f"{model}: output {tensor.name!r}"
         self.dtype = tensor.dtype
         # Arrays of numbers have this very object as dtype; strings always take the long way.
         self.array_dtype = None if tensor.dtype.python else tensor.dtype.numpy
@@ -108,19 +108,14 @@ class _Output:
     def _refuse(self, got: Shape, rows: int | None) -> NoReturn:
         expected = self._declared if rows is None else (rows, *self._declared)
         if rows is None:
-            raise ResultError(f"{self.place} has shape {got}, expected {expected}")
+            raise ResultError(f"{self.prefix} has shape {got}, expected {expected}")
         general = f"({', '.join(['B', *map(str, self._declared)])}{'' if self._declared else ','})"
         if got == ():
             raise ResultError(
-                f"{self.place} is a single value, expected shape {general} with a row for each of the {rows}"
+                f"{self.prefix} is a single value, expected shape {general} with a row for each of the {rows}"
             )
         if len(got) == self._rank and got[0] != rows:
-            raise ResultError(f"{self.place} has {got[0]} rows, expected {rows}: got shape {got} for {general}")
-        raise ResultError(f"{self.place} has shape {got}, expected {expected}: the declared {general} with {rows} rows")
-
-
-def checked(
-    declaration: ModelDeclaration, result: Any, rows: int | None, requested: frozenset[str] | None
-) -> dict[str, Array]:
-    """`OutputPlan.checked` for a single use."""
-    return OutputPlan(declaration).checked(result, rows, None if requested is None else (requested,))
+            raise ResultError(f"{self.prefix} has {got[0]} rows, expected {rows}: got shape {got} for {general}")
+        raise ResultError(
+            f"{self.prefix} has shape {got}, expected {expected}: the declared {general} with {rows} rows"
+        )

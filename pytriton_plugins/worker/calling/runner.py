@@ -1,81 +1,64 @@
-"""Runs one batch through the marked callable, and each request alone after a failure; runs in the worker."""
+"""Runs one batch through the marked callable, and after a failure each of its requests alone."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from pytriton_plugins.errors import RequestError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text.exceptions import is_a
-from pytriton_plugins.worker.calling.arguments import ArgumentPlan
-from pytriton_plugins.worker.calling.errors import ENDS, READ_ONLY, RequestFailure, ended_by, failure_of, writes_input
-from pytriton_plugins.worker.calling.outputs import OutputPlan
-from pytriton_plugins.worker.calling.request_state import Exchange
+from pytriton_plugins.worker.calling.arguments import ArgumentBuilder
+from pytriton_plugins.worker.calling.batch import Batch, Outcome
+from pytriton_plugins.worker.calling.errors import (
+    ENDS,
+    READ_ONLY,
+    Cancelled,
+    RequestFailure,
+    cancellation,
+    end_reason,
+    failure_of,
+    writes_input,
+)
+from pytriton_plugins.worker.calling.outputs import OutputChecker
 from pytriton_plugins.worker.log import report
 
-__all__ = ["Batch", "CallPlan", "Outcome", "RequestFailure", "run_batch"]
-
 T = TypeVar("T")
-Call = Generator[dict[str, Any], Any, T]
-"""Yields keywords of the callable, is sent what it returned or thrown what it raised, and returns what came of it."""
+Steps = Generator[dict[str, Any], Any, T]
+"""Yields keywords for the callable, is sent its result or thrown its exception, and returns the outcomes."""
 
 
-class Batch(NamedTuple):
-    """One batch as it came from the backend, or some of its requests, the first of which has ``place`` in it.
+class MarkedCallable(Protocol):
+    """A marked function, or an instance of a marked class."""
 
-    ``arrays``: by tensor name, wire shape, read-only; batched inputs have ``sum(rows)`` rows. ``rows`` and
-    ``requested`` have one item per request; an unbatched batch is one request with ``rows == (1,)``. Where the callable
-    takes requests one by one, ``apart`` has the arrays of each. ``exchange``: what it carries beside tensors.
-    """
-
-    arrays: dict[str, np.ndarray[Any, Any]]
-    rows: tuple[int, ...]
-    requested: tuple[frozenset[str], ...]
-    apart: tuple[dict[str, np.ndarray[Any, Any]], ...] = ()
-    exchange: Exchange | None = None
-    place: int = 0
-
-    def one(self, index: int, start: int) -> Batch:
-        """Request ``index``, whose rows begin at ``start``, as a batch of its own."""
-        rows = self.rows[index]
-        arrays = {name: array[start : start + rows] for name, array in self.arrays.items()}
-        alone = slice(index, index + 1)
-        return Batch(arrays, (rows,), self.requested[alone], self.apart[alone], self.exchange, self.place + index)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
-class Outcome(NamedTuple):
-    """What became of the requests ``[first, first + requests)``: ``outputs`` of all their rows, or one ``error``."""
+class EndListener(Protocol):
+    """Gets the reason why the worker ends, before it ends."""
 
-    first: int
-    requests: int
-    outputs: dict[str, np.ndarray[Any, Any]] | None
-    error: RequestFailure | None
+    def report_end(self, reason: str) -> bool:
+        """Whether the worker logs the reason itself."""
 
 
-class Cancelled(BaseException):
-    """Nobody waits for the batch any more."""
-
-
-class CallPlan:
-    """One declaration and its callable, with all that can be worked out before the first batch."""
+class BatchRunner:
+    """Runs the batches of one declaration and its callable; all that needs no batch is computed once."""
 
     def __init__(
-        self, declaration: ModelDeclaration, callable_: Callable[..., Any], on_end: Callable[[str], bool] | None = None
+        self, declaration: ModelDeclaration, callable_: MarkedCallable, listener: EndListener | None = None
     ) -> None:
-        """``on_end`` is told why the worker ends, before it does; whether that is to be logged."""
-        self._on_end = on_end
+        self._listener = listener
         self._model = declaration.name
         self._batched = declaration.batched
         self._retry_alone = declaration.retry_alone
         self.callable = callable_
-        self.arguments = ArgumentPlan(declaration)
+        self.arguments = ArgumentBuilder(declaration)
         self.context = declaration.context
         self._takes_requests = declaration.takes_requests
-        self._checked = OutputPlan(declaration).checked
+        self._check = OutputChecker(declaration).check
         if declaration.is_async:
             from asyncio import CancelledError  # costs memory that other workers do without
 
@@ -84,115 +67,115 @@ class CallPlan:
     def run(self, batch: Batch) -> list[Outcome]:
         """One outcome for the batch; after a failure in a batch of several, one for each request.
 
-        Every exception is an answer but SystemExit and KeyboardInterrupt, which are logged and end the worker.
+        Every exception becomes an error, except SystemExit and KeyboardInterrupt: they are logged and end the worker.
         """
-        return self._driven(self._call(batch))
+        return self._drive(self._call(batch))
 
     async def run_async(self, batch: Batch, is_unwanted: Callable[[], bool]) -> list[Outcome]:
         """The same for a callable whose results are awaited.
 
-        ``is_unwanted``: whether it was for lack of anybody who waits that the task was cancelled.
+        ``is_unwanted``: whether the task was cancelled because all clients have cancelled.
         """
-        call = self._call(batch)
+        steps = self._call(batch)
         try:
-            arguments = next(call)
+            arguments = next(steps)
             while True:
                 try:
                     if is_unwanted():
                         raise self._cancelled
                     result = await self.callable(**arguments)
                 except self._cancelled as error:
-                    arguments = call.throw(cancelled(error, is_unwanted=is_unwanted()))
+                    arguments = steps.throw(cancellation(error, is_unwanted=is_unwanted()))
                 except BaseException as error:
-                    arguments = call.throw(_thrown(error))
+                    arguments = steps.throw(_throwable(error))
                 else:
-                    arguments = call.send(result)
+                    arguments = steps.send(result)
         except StopIteration as end:
             outcomes: list[Outcome] = end.value
             return outcomes
 
-    def failed(self, batch: Batch, error: BaseException, *, called: bool = True) -> list[Outcome]:
-        """What `run` returns, or raises, when the call for the batch, or what comes before it, has failed."""
-        return self._driven(self._failed(batch, error, called=called))
+    def fail(self, batch: Batch, error: BaseException, *, called: bool = True) -> list[Outcome]:
+        """The result of `run` when the call for the batch has failed, or its preparation; raises as `run` does."""
+        return self._drive(self._failed(batch, error, called=called))
 
-    def finished(self, batch: Batch, result: Any) -> list[Outcome]:
-        """What `run` returns when the callable has returned ``result`` for the batch."""
-        return self._driven(self._finished(batch, result))
+    def finish(self, batch: Batch, result: Any) -> list[Outcome]:
+        """The result of `run` when the callable has returned ``result`` for the batch."""
+        return self._drive(self._finished(batch, result))
 
-    def outputs_of(self, batch: Batch, result: Any) -> dict[str, np.ndarray[Any, Any]]:
+    def checked_outputs(self, batch: Batch, result: Any) -> dict[str, np.ndarray[Any, Any]]:
         """The checked outputs in one ``result`` for all of the batch; raises ResultError."""
-        return self._checked(result, sum(batch.rows) if self._batched else None, batch.requested)
+        return self._check(result, sum(batch.rows) if self._batched else None, batch.requested)
 
     def failure(self, error: BaseException) -> RequestFailure:
-        """What one failed request is told, once it was logged; raises what no answer can be made of."""
+        """The client's error for one failed request, which is logged; raises ``error`` again if it ends the worker."""
         return self._failure(error, 1)
 
-    def _driven(self, call: Call[list[Outcome]]) -> list[Outcome]:
+    def _drive(self, steps: Steps[list[Outcome]]) -> list[Outcome]:
         try:
-            arguments = next(call)
+            arguments = next(steps)
             while True:
                 try:
                     result = self.callable(**arguments)
                 except BaseException as error:
-                    arguments = call.throw(_thrown(error))
+                    arguments = steps.throw(_throwable(error))
                 else:
-                    arguments = call.send(result)
+                    arguments = steps.send(result)
         except StopIteration as end:
             outcomes: list[Outcome] = end.value
             return outcomes
 
-    def _call(self, batch: Batch) -> Call[list[Outcome]]:
+    def _call(self, batch: Batch) -> Steps[list[Outcome]]:
         called = False
         try:
-            arguments = self.arguments.of(batch)
+            arguments = self.arguments.build(batch)
             called = True
             result = yield arguments
         except BaseException as error:
             return (yield from self._failed(batch, error, called=called))
         return (yield from self._finished(batch, result))
 
-    def _finished(self, batch: Batch, result: Any) -> Call[list[Outcome]]:
+    def _finished(self, batch: Batch, result: Any) -> Steps[list[Outcome]]:
         count = len(batch.rows)
-        exchange = batch.exchange
-        if exchange is not None and exchange.has_failed(batch.place, batch.place + count):
-            return [Outcome(0, count, {}, None)]  # each of them is told something else
+        state = batch.state
+        if state is not None and state.has_failed(batch.first, batch.first + count):
+            return [Outcome(0, count, {}, None)]  # the callable has failed each of them
         try:
             if self._takes_requests:
-                return self._each(batch, result)
-            return [Outcome(0, count, self.outputs_of(batch, result), None)]
+                return self._outcomes(batch, result)
+            return [Outcome(0, count, self.checked_outputs(batch, result), None)]
         except BaseException as error:
             return (yield from self._failed(batch, error, called=True))
 
-    def _each(self, batch: Batch, results: Any) -> list[Outcome]:
-        """The outcomes of a callable that takes requests one by one: one for each item of ``results``."""
+    def _outcomes(self, batch: Batch, results: Any) -> list[Outcome]:
+        """One outcome for each item of ``results``, of a callable that takes requests one by one."""
         outcomes = []
-        for index, result in enumerate(self.arguments.one_by_one(results, len(batch.rows))):
+        for index, result in enumerate(self.arguments.check_results(results, len(batch.rows))):
             try:
                 if issubclass(type(result), Exception):
                     raise result
-                place = batch.place + index
-                told = batch.exchange is not None and batch.exchange.has_failed(place, place + 1)
-                outputs = {} if told else self.outputs_of(batch.one(index, 0), result)
+                place = batch.first + index
+                failed = batch.state is not None and batch.state.has_failed(place, place + 1)
+                outputs = {} if failed else self.checked_outputs(batch.single(index, 0), result)
                 outcomes.append(Outcome(index, 1, outputs, None))
             except Exception as error:
                 outcomes.append(Outcome(index, 1, None, self._failure(error, 1)))
         return outcomes
 
-    def _failed(self, batch: Batch, error: BaseException, *, called: bool) -> Call[list[Outcome]]:
+    def _failed(self, batch: Batch, error: BaseException, *, called: bool) -> Steps[list[Outcome]]:
         count = len(batch.rows)
-        # What failed before the call was never seen by the callable, so calling alone repeats nothing.
+        # If the callable has not run yet, single calls repeat none of its effects.
         if not is_a(error, *ENDS, Cancelled) and count > 1 and (self._retry_alone or not called):
-            self._log(logging.WARNING, f"a batch of {count} requests failed, each is called alone", error)
-            return (yield from self._alone(batch))
+            self._log(logging.WARNING, f"a batch of {count} requests failed; each request runs alone", error)
+            return (yield from self._run_alone(batch))
         return [Outcome(0, count, None, self._failure(error, count))]
 
-    def _alone(self, batch: Batch) -> Call[list[Outcome]]:
+    def _run_alone(self, batch: Batch) -> Steps[list[Outcome]]:
         outcomes = []
         start = 0
-        if batch.exchange is not None:
-            batch.exchange.forget(batch.place, batch.place + len(batch.rows))
+        if batch.state is not None:
+            batch.state.reset(batch.first, batch.first + len(batch.rows))
         for index, rows in enumerate(batch.rows):
-            (outcome,) = yield from self._call(batch.one(index, start))
+            (outcome,) = yield from self._call(batch.single(index, start))
             outcomes.append(Outcome(index, 1, outcome.outputs, outcome.error))
             start += rows
         return outcomes
@@ -201,41 +184,27 @@ class CallPlan:
         if is_a(error, Cancelled):
             return RequestFailure("CANCELLED", f"model {self._model!r}: the request was cancelled")
         if is_a(error, *ENDS):
-            self._log_end(error)
+            self._report_end(error)
             raise error
         self._log(logging.ERROR, f"{count} requests failed" if count > 1 else "a request failed", error)
         return failure_of(error, self._model)
 
-    def _log_end(self, error: BaseException) -> None:
-        reason = ended_by(error, "its callable")
-        if self._on_end is None or self._on_end(reason):
+    def _report_end(self, error: BaseException) -> None:
+        reason = end_reason(error, "its callable")
+        if self._listener is None or self._listener.report_end(reason):
             report(logging.CRITICAL, "model %s: %s; this worker ends", self._model, reason, error=error)
 
-    def _log(self, level: int, what: str, error: BaseException) -> None:
-        # A RequestError is an answer, not a fault of the callable: nothing to trace.
+    def _log(self, level: int, event: str, error: BaseException) -> None:
+        # A RequestError is an answer, not a fault of the callable: no traceback.
         if not is_a(error, RequestError):
             remedy = f"; {READ_ONLY}" if writes_input(error) else ""
-            report(level, "model %s: %s%s", self._model, what, remedy, error=error)
+            report(level, "model %s: %s%s", self._model, event, remedy, error=error)
 
 
-def _thrown(error: BaseException) -> BaseException:
-    """``error`` as a generator can be told of it: GeneratorExit would end it."""
+def _throwable(error: BaseException) -> BaseException:
+    """``error``, or one in its place that can be thrown into a generator: GeneratorExit would end it."""
     if not is_a(error, GeneratorExit):
         return error
     failure = RuntimeError("GeneratorExit: raised by the callable")
     failure.__cause__ = error
     return failure
-
-
-def cancelled(error: BaseException, *, is_unwanted: bool) -> BaseException:
-    """What asyncio's ``error`` means: that nobody waits, or that the callable has cancelled something by itself."""
-    if is_unwanted:
-        return Cancelled()
-    failure = RuntimeError("CancelledError: what the callable awaits was cancelled, and not for its clients")
-    failure.__cause__ = error
-    return failure
-
-
-def run_batch(declaration: ModelDeclaration, callable_: Callable[..., Any], batch: Batch) -> list[Outcome]:
-    """`CallPlan.run` for a single use."""
-    return CallPlan(declaration, callable_).run(batch)

@@ -1,4 +1,4 @@
-"""Serves channels with a callable that is awaited, all of them in one event loop; runs in the worker's main thread."""
+"""Serves channels with a callable that is awaited, all of them in one event loop."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.text.exceptions import is_a
-from pytriton_plugins.worker.blocks.response_writer import Written
-from pytriton_plugins.worker.calling.errors import RequestFailure
-from pytriton_plugins.worker.calling.runner import Batch, Cancelled, cancelled
-from pytriton_plugins.worker.channels.stream import StreamSlot
+from pytriton_plugins.worker.blocks.response_template import BlockPosition
+from pytriton_plugins.worker.calling.batch import Batch
+from pytriton_plugins.worker.calling.errors import Cancelled, RequestFailure, cancellation
+from pytriton_plugins.worker.channels.stream import StreamServer
 
 
-class AsyncServer(StreamSlot):
-    """Serves one channel, a batch at a time; the event loop runs those of the others meanwhile."""
+class AsyncServer(StreamServer):
+    """Serves one channel, one batch at a time; the event loop runs the batches of other channels meanwhile."""
 
     _task: asyncio.Task[None] | None = None
     _number = 0
     _is_unwanted = False
-    """Whether nobody waits for the batch any more."""
+    """Whether all requests of the batch are cancelled."""
     _taken: asyncio.Future[bool] | None = None
 
     async def serve(self) -> None:
@@ -63,7 +63,7 @@ class AsyncServer(StreamSlot):
             self._taken.set_result(not message.flags & wire.CANCELLED)
             self._taken = None
         else:
-            self.tidy(message.kind, message.segment)
+            self.handle_idle_message(message.kind, message.segment)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if self._task is task:
@@ -80,61 +80,61 @@ class AsyncServer(StreamSlot):
             self._ended.set_exception(error)
 
     async def _run(self, message: wire.ChannelMessage) -> None:
-        written = await self._answer(message)
+        position = await self._answer(message)
         if self._is_unwanted:
-            # asyncio holds the error by which it cancelled, and with that the callable's frames, until the next step.
+            # Until the next step asyncio holds the error by which it cancelled, and with that the callable's frames.
             await asyncio.sleep(0)
         if not self._ended.done():
-            self.answer(wire.DONE, message.batch, written)
+            self.answer(wire.DONE, message.batch, position)
 
-    async def _answer(self, message: wire.ChannelMessage) -> Written:
+    async def _answer(self, message: wire.ChannelMessage) -> BlockPosition:
         # A coroutine of its own: when it returns, only the callable can still refer to the batch's arrays.
         plan = self._reader.plan(message.segment, message.offset, message.length)
-        tell = self.begin(plan.rows)
-        batch = self._reader.batch(plan, self.new_exchange(plan))
-        written = await self._answer_batch(message.batch, batch)
-        if batch.exchange is not None:
-            batch.exchange.close()
-        tell()
-        return written
+        finish = self.begin(plan.rows)
+        batch = self._reader.batch(plan, self.new_state(plan))
+        position = await self._answer_batch(message.batch, batch)
+        if batch.state is not None:
+            batch.state.close()
+        finish()
+        return position
 
-    async def _answer_batch(self, number: int, batch: Batch) -> Written:
-        return self.write(batch, await self._calls.run_async(batch, lambda: self._is_unwanted))
+    async def _answer_batch(self, number: int, batch: Batch) -> BlockPosition:
+        return self.write(batch, await self._runner.run_async(batch, lambda: self._is_unwanted))
 
 
 class AsyncStreamServer(AsyncServer):
     """Serves one channel with an async generator: one response for each yield."""
 
-    async def _answer_batch(self, number: int, batch: Batch) -> Written:
-        return self.end(batch, await self._stream(number, batch))
+    async def _answer_batch(self, number: int, batch: Batch) -> BlockPosition:
+        return self.write_end(batch, await self._stream(number, batch))
 
     async def _stream(self, number: int, batch: Batch) -> RequestFailure | None:
         failure = None
-        sent: asyncio.Future[bool] | None = None
+        taken: asyncio.Future[bool] | None = None
         try:
-            async with contextlib.aclosing(self._callable(**self._calls.arguments.of(batch))) as results:
+            async with contextlib.aclosing(self._callable(**self._runner.arguments.build(batch))) as results:
                 async for result in results:
-                    # A cancellation must not end the future, for it is still to be known when the part is taken.
-                    if sent is not None and not await asyncio.shield(sent):
+                    # A cancellation must not end the future: it still tells when the backend has taken the part.
+                    if taken is not None and not await asyncio.shield(taken):
                         raise Cancelled
-                    sent = self._send(number, batch, result)
+                    taken = self._send(number, batch, result)
         except asyncio.CancelledError as error:
-            failure = self._calls.failure(cancelled(error, is_unwanted=self._is_unwanted))
+            failure = self._runner.failure(cancellation(error, is_unwanted=self._is_unwanted))
         except BaseException as error:
-            failure = self._calls.failure(error)
-        if sent is not None:
-            await self._until_taken(sent)
+            failure = self._runner.failure(error)
+        if taken is not None:
+            await self._wait_taken(taken)
         return failure
 
     def _send(self, number: int, batch: Batch, result: Any) -> asyncio.Future[bool]:
-        written = self.part(batch, result)
+        position = self.write_part(batch, result)
         self._taken = taken = asyncio.get_running_loop().create_future()
-        self.answer(wire.PART, number, written)
+        self.answer(wire.PART, number, position)
         return taken
 
-    async def _until_taken(self, sent: asyncio.Future[bool]) -> None:
-        """The response must not be written over before; a cancellation changes nothing about that."""
-        both: list[asyncio.Future[Any]] = [sent, self._ended]
+    async def _wait_taken(self, taken: asyncio.Future[bool]) -> None:
+        """Wait until the response may be overwritten; a cancellation does not end the wait."""
+        both: list[asyncio.Future[Any]] = [taken, self._ended]
         while not any(each.done() for each in both):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)

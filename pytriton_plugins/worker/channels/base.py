@@ -1,4 +1,4 @@
-"""One slot of a worker: a channel, what reads its batches and what writes its answers; runs in the worker."""
+"""The base of all channel servers: one channel, the reader of its requests and the writer of its responses."""
 
 from __future__ import annotations
 
@@ -13,51 +13,54 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.sockets import receive, send
-from pytriton_plugins.worker.blocks.request_reader import Plan, RequestReader
-from pytriton_plugins.worker.blocks.response_writer import ResponseWriter, Written
+from pytriton_plugins.worker.blocks.request_reader import RequestPlan, RequestReader
+from pytriton_plugins.worker.blocks.response_buffer import SegmentSource
+from pytriton_plugins.worker.blocks.response_template import BlockPosition
+from pytriton_plugins.worker.blocks.response_writer import ResponseWriter
+from pytriton_plugins.worker.calling.batch import Batch, Outcome
 from pytriton_plugins.worker.calling.errors import RequestFailure
-from pytriton_plugins.worker.calling.request_state import Exchange, Surroundings
-from pytriton_plugins.worker.calling.runner import Batch, CallPlan, Outcome
+from pytriton_plugins.worker.calling.request_state import RequestState, SharedState
+from pytriton_plugins.worker.calling.runner import BatchRunner
 
 if TYPE_CHECKING:
     from pytriton_plugins.worker.hooks import Observer
 
-ROOM = 64
-"""More than a message has, so that one which is too long is noticed."""
+RECEIVE_SIZE = 64
+"""More bytes than a message has, so that a message that is too long is noticed."""
 NEW_MEMORY = wire.NEW_SEGMENT | wire.NEW_LOAN
 
 
-class Slot:
-    """What all ways of serving a channel have in common: memory that comes and goes, answers that are sent."""
+class ChannelServer:
+    """Serves one channel: takes and gives up memory, and sends answers; subclasses have the loop."""
 
     def __init__(
         self,
         sock: socket.socket,
         response: Segment,
         declaration: ModelDeclaration,
-        calls: CallPlan,
-        need: Callable[[int, int], Segment],
-        surroundings: Surroundings | None = None,
+        runner: BatchRunner,
+        source: SegmentSource,
+        shared: SharedState | None = None,
         observer: Observer | None = None,
     ) -> None:
-        """``need(size, replaced)`` gets a larger response segment from the host, or raises ShmError."""
+        """``source``: where response segments larger than ``response`` come from."""
         self._sock = sock
-        self._calls = calls
-        self._callable = calls.callable
-        self._surroundings = surroundings or Surroundings(declaration.name, declaration.timeout)
-        self._reader = RequestReader(declaration, calls.arguments.keywords)
-        self._writer = ResponseWriter(declaration, response, need)
+        self._runner = runner
+        self._callable = runner.callable
+        self._shared = shared or SharedState(declaration.name, declaration.timeout)
+        self._reader = RequestReader(declaration, runner.arguments)
+        self._writer = ResponseWriter(declaration, response, source)
         self._has_details = declaration.has_details
         self._observer = observer
         self._failures: dict[int, RequestFailure] = {}
-        """Those of the last batch, by place, while somebody observes."""
+        """Those of the last batch by place, if there is an observer."""
 
     def receive(self) -> wire.ChannelMessage | None:
-        """The next message, memory that comes with it taken; None at the end of the channel."""
+        """The next message, after the memory that comes with it was taken; None at the end of the channel."""
         try:
-            data = os.read(self._sock.fileno(), ROOM)
-        except ConnectionResetError:  # the backend closed with a message of ours unread; its own may still come
-            data = os.read(self._sock.fileno(), ROOM)
+            data = os.read(self._sock.fileno(), RECEIVE_SIZE)
+        except ConnectionResetError:  # the backend closed and left a message of ours unread; its own may still come
+            data = os.read(self._sock.fileno(), RECEIVE_SIZE)
         if not data:
             return None
         message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
@@ -75,7 +78,7 @@ class Slot:
                 return False
             message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
             if message.kind != expected:
-                raise ProtocolError(f"channel: a message of kind {message.kind} where {expected} should come")
+                raise ProtocolError(f"channel: unexpected message of kind {message.kind}, expected {expected}")
             if expected == wire.SEGMENT:
                 self._reader.take_segment(message.segment, descriptors)
             else:
@@ -85,49 +88,49 @@ class Slot:
         self._writer.take_inputs(self._reader.inputs())
         return True
 
-    def tidy(self, kind: int, number: int) -> None:
-        """Do what a message says that comes between two batches, or just behind one."""
+    def handle_idle_message(self, kind: int, number: int) -> None:
+        """Handle a message that comes between two batches, or just after one."""
         if kind == wire.FORGET:
             self._reader.forget_loan(number)
             self._writer.take_inputs(self._reader.inputs())
         elif kind == wire.TRIM:
             self._writer.trim()
-        elif kind != wire.CANCEL:  # that one came too late
-            raise ProtocolError(f"channel: a message of kind {kind}")
+        elif kind != wire.CANCEL:  # a CANCEL came too late
+            raise ProtocolError(f"channel: unexpected message of kind {kind}")
 
-    def new_exchange(self, plan: Plan) -> Exchange | None:
-        """What the batch carries beside tensors, if the callable can see it."""
+    def new_state(self, plan: RequestPlan) -> RequestState | None:
+        """The state that a `Context` of the batch shows; None if the callable takes no `Context`."""
         if not self._has_details:
             return None
         self._writer.requests = len(plan.rows)
-        return Exchange(self._surroundings, self._reader.view, plan.details, self._writer.empty)
+        return RequestState(self._shared, self._reader.view, plan.details, self._writer)
 
-    def write(self, batch: Batch, outcomes: list[Outcome]) -> Written:
-        """Write the answer to ``batch``, with what the callable said of its responses."""
-        exchange = batch.exchange
+    def write(self, batch: Batch, outcomes: list[Outcome]) -> BlockPosition:
+        """Write the response to ``batch``, with the failures and parameters that the callable has set."""
+        state = batch.state
         if self._observer:
-            self._failures = _failures_in(outcomes, exchange)
-        if exchange is None:
+            self._failures = _failures_in(outcomes, state)
+        if state is None:
             return self._writer.write(outcomes)
-        return self._writer.write(outcomes, exchange.failures, [*exchange.said.values()])
+        return self._writer.write(outcomes, state.failures, [*state.response_parameters.values()])
 
     def begin(self, rows: tuple[int, ...]) -> Callable[[], None]:
-        """Tell an observer of a batch; what is returned tells it what became of that."""
+        """Tell the observer of a batch; the function that is returned tells it of the outcome."""
         observer = self._observer
         if observer is None:
             return _nothing
         requests = observer.before(rows)
         self._failures = {}
-        began = time.monotonic()
-        return lambda: observer.after(requests, self._failures, time.monotonic() - began)
+        start = time.monotonic()
+        return lambda: observer.after(requests, self._failures, time.monotonic() - start)
 
-    def answer(self, kind: int, number: int, written: Written) -> None:
-        """Send DONE or PART for the batch of that number."""
+    def answer(self, kind: int, number: int, position: BlockPosition) -> None:
+        """Send DONE or PART for the batch with this number."""
         flags = wire.RETIRED if kind == wire.DONE and self._reader.is_kept() else 0
         segment = self._writer.segment
         new = (segment.unsent,) if segment.unsent >= 0 else ()
         flags |= wire.NEW_SEGMENT if new else 0
-        message = wire.CHANNEL_MESSAGE.pack(kind, flags, 0, segment.number, number, *written)
+        message = wire.CHANNEL_MESSAGE.pack(kind, flags, 0, segment.number, number, *position)
         send(self._sock, message, new)
         if new:
             os.close(segment.unsent)
@@ -139,11 +142,11 @@ def _nothing() -> None:
     pass
 
 
-def _failures_in(outcomes: list[Outcome], exchange: Exchange | None) -> dict[int, RequestFailure]:
+def _failures_in(outcomes: list[Outcome], state: RequestState | None) -> dict[int, RequestFailure]:
     failures = {
         place: outcome.error
         for outcome in outcomes
         if outcome.error
         for place in range(outcome.first, outcome.first + outcome.requests)
     }
-    return {**failures, **exchange.failures} if exchange is not None else failures
+    return {**failures, **state.failures} if state is not None else failures

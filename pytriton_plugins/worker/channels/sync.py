@@ -1,4 +1,4 @@
-"""The loop that takes batches from a channel, has them run and answers; runs in a thread of the worker."""
+"""Serves a channel with a callable that returns its result: one batch after the other, in one thread."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import NO_SIGNAL, send
-from pytriton_plugins.worker.blocks.request_reader import Plan
-from pytriton_plugins.worker.blocks.response_writer import Written
+from pytriton_plugins.worker.blocks.request_reader import RequestPlan
+from pytriton_plugins.worker.blocks.response_template import BlockPosition
 from pytriton_plugins.worker.calling.arguments import requests_of
-from pytriton_plugins.worker.calling.request_state import Exchange
-from pytriton_plugins.worker.calling.runner import Batch
-from pytriton_plugins.worker.channels.base import NEW_MEMORY, ROOM, Slot
+from pytriton_plugins.worker.calling.batch import Batch
+from pytriton_plugins.worker.calling.request_state import RequestState
+from pytriton_plugins.worker.channels.base import NEW_MEMORY, RECEIVE_SIZE, ChannelServer
 
 
-class ChannelServer(Slot):
-    """Serves one channel, from EXECUTE to DONE, with a callable that answers when it returns.
+class SyncServer(ChannelServer):
+    """Serves one channel, from EXECUTE to DONE.
 
-    Between two batches other processes have the processor and its caches, so what a batch costs here is counted in
-    steps, not in bytes. Batches like an earlier one therefore take a short way, on which nothing is worked out again.
+    Between two batches other processes use the processor and its caches, so the cost of a batch here is the number of
+    steps, not of bytes. Batches that equal an earlier one therefore take a fast path that computes nothing again.
     """
 
     def serve(self) -> None:
@@ -27,19 +27,19 @@ class ChannelServer(Slot):
         layout = wire.CHANNEL_MESSAGE
         while True:
             try:
-                data = os.read(descriptor, ROOM)
-            except ConnectionResetError:  # the backend closed with a message of ours unread; its own may still come
-                data = os.read(descriptor, ROOM)
+                data = os.read(descriptor, RECEIVE_SIZE)
+            except ConnectionResetError:  # the backend closed and left a message of ours unread; its own may still come
+                data = os.read(descriptor, RECEIVE_SIZE)
             if not data:
                 return
             kind, flags, _, number, batch, offset, length = layout.unpack(data)
             if kind != wire.EXECUTE:
-                self.tidy(kind, number)
+                self.handle_idle_message(kind, number)
                 continue
             if flags & NEW_MEMORY and not self.take_memory(flags):
                 return
             offset, length = self._answer(number, offset, length)
-            # What `Slot.answer` does, step by step, for this is the way of every batch.
+            # The steps of `ChannelServer.answer`, repeated here because every batch passes them.
             flags = wire.RETIRED if self._reader.is_kept() else 0
             segment = self._writer.segment
             if segment.unsent >= 0:
@@ -54,7 +54,7 @@ class ChannelServer(Slot):
             if self._has_details:
                 self._writer.release()
 
-    def _answer(self, number: int, offset: int, length: int) -> Written:
+    def _answer(self, number: int, offset: int, length: int) -> BlockPosition:
         # A function of its own: when it returns, only the callable can still refer to the batch's arrays.
         plan = self._reader.plan(number, offset, length)
         if self._has_details:
@@ -62,7 +62,7 @@ class ChannelServer(Slot):
         reader, writer = self._reader, self._writer
         if plan.views is None or reader.copies:
             batch = reader.batch(plan)
-            return self.write(batch, self._calls.run(batch))
+            return self.write(batch, self._runner.run(batch))
         arguments = {}
         for name, view in plan.views:
             arguments[name] = view.view()
@@ -70,52 +70,52 @@ class ChannelServer(Slot):
             result = self._callable(**arguments)
         except BaseException as error:
             batch = reader.batch(plan)
-            return self.write(batch, self._calls.failed(batch, error))
-        written = writer.write_again(plan.answers, result)
-        if written is None:
+            return self.write(batch, self._runner.fail(batch, error))
+        position = writer.write_by_template(plan.templates, result)
+        if position is None:
             batch = reader.batch(plan)
-            outcomes = self._calls.finished(batch, result)
-            written = self.write(batch, outcomes)
-            writer.learn(plan.answers, result, outcomes)
-        return written
+            outcomes = self._runner.finish(batch, result)
+            position = self.write(batch, outcomes)
+            writer.add_template(plan.templates, result, outcomes)
+        return position
 
-    def _answer_in_context(self, plan: Plan) -> Written:
-        exchange = self.new_exchange(plan)
-        assert exchange is not None
+    def _answer_in_context(self, plan: RequestPlan) -> BlockPosition:
+        state = self.new_state(plan)
+        assert state is not None
         try:
             if plan.views is None or self._reader.copies:
-                batch = self._reader.batch(plan, exchange)
-                return self.write(batch, self._calls.run(batch))
-            return self._answer_views(plan, exchange)
+                batch = self._reader.batch(plan, state)
+                return self.write(batch, self._runner.run(batch))
+            return self._answer_views(plan, state)
         finally:
-            exchange.close()
+            state.close()
 
-    def _answer_views(self, plan: Plan, exchange: Exchange) -> Written:
-        calls, writer = self._calls, self._writer
-        alone = Batch({}, plan.rows, plan.requested, exchange=exchange)
+    def _answer_views(self, plan: RequestPlan, state: RequestState) -> BlockPosition:
+        runner, writer = self._runner, self._writer
+        without_arrays = Batch({}, plan.rows, plan.requested, state=state)
         arguments = {name: view.view() for name, view in plan.views or ()}
-        arguments[calls.context] = calls.arguments.context(exchange, requests_of(alone))
+        arguments[runner.context] = runner.arguments.context(state, requests_of(without_arrays))
         try:
             result = self._callable(**arguments)
         except BaseException as error:
-            batch = self._reader.batch(plan, exchange)
-            return self.write(batch, calls.failed(batch, error))
-        said = exchange.failures or exchange.said
-        written = None if said else writer.write_again(plan.answers, result)
-        if written is None:
-            batch = self._reader.batch(plan, exchange)
-            outcomes = calls.finished(batch, result)
-            written = self.write(batch, outcomes)
-            if not said:
-                writer.learn(plan.answers, result, outcomes)
-        return written
+            batch = self._reader.batch(plan, state)
+            return self.write(batch, runner.fail(batch, error))
+        changes = state.failures or state.response_parameters
+        position = None if changes else writer.write_by_template(plan.templates, result)
+        if position is None:
+            batch = self._reader.batch(plan, state)
+            outcomes = runner.finish(batch, result)
+            position = self.write(batch, outcomes)
+            if not changes:
+                writer.add_template(plan.templates, result, outcomes)
+        return position
 
 
-class ObservedServer(ChannelServer):
-    """Answers as `ChannelServer` does, the short way too, and tells the observer before and after each batch."""
+class ObservedSyncServer(SyncServer):
+    """Answers as `SyncServer` does, the fast path included, and tells the observer before and after each batch."""
 
-    def _answer(self, number: int, offset: int, length: int) -> Written:
+    def _answer(self, number: int, offset: int, length: int) -> BlockPosition:
         end = self.begin(self._reader.plan(number, offset, length).rows)
-        written = super()._answer(number, offset, length)
+        position = super()._answer(number, offset, length)
         end()
-        return written
+        return position

@@ -1,1 +1,1 @@
-"""The metrics that an author's callable counts."""
+"""The metrics that a callable counts, and how the daemon learns of them; runs in workers."""

@@ -1,6 +1,6 @@
-"""An author's metrics: added up here and told to the host now and then; runs in the worker.
+"""An author's metrics: added up here and sent to the daemon at intervals.
 
-A call of the author's only adds to a number under a lock. Nothing is sent, and no thread runs, until there is one.
+A call of the author only adds to a number under a lock. The thread that sends starts with the first such call.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from pytriton_plugins.model.metric_rules import (
     DEFAULT_BUCKETS,
@@ -32,16 +32,23 @@ from pytriton_plugins.text import one_line
 from pytriton_plugins.worker.metrics.series import Counter, Family, Gauge, Histogram, Series
 
 _LOG = logging.getLogger("pytriton.worker")
-PERIOD = 0.5
-"""Seconds from the first change until the host is told of it, and of what has come meanwhile."""
+FLUSH_INTERVAL = 0.5
+"""Seconds from the first change until it is sent, with later ones."""
 
-_ROOM = MAX_MESSAGE - 100
-"""What one message has for changes."""
+_MAX_CHANGES = MAX_MESSAGE - 100
+"""Bytes of changes in one message."""
 
 S = TypeVar("S", Counter, Gauge, Histogram)
 
 
-class _Named:
+class MetricsSink(Protocol):
+    """Takes the changes."""
+
+    def send(self, kind: str, **content: Any) -> None:
+        """Send one message; raises OSError when the receiver has ended."""
+
+
+class _MetricsByName:
     """Metrics by name and labels: the three kinds that an author asks for."""
 
     _unprefixed: bool
@@ -50,7 +57,7 @@ class _Named:
     def counter(self, name: str, /, help: str = "", **labels: str) -> Counter:
         """The counter of that name and labels; ``help`` is that of the name's first call.
 
-        Raises TypeError and ValueError for a name or labels that cannot be, and for the name of another kind.
+        Raises TypeError or ValueError for an invalid name or labels, and for the name of another kind.
         """
         found = self._all.find(self._unprefixed, name, labels)
         return found if type(found) is Counter else self._declare(Counter, "counter", name, help, labels)
@@ -81,8 +88,8 @@ class _Named:
         return self._all.get_or_make(cls, wanted, labels)
 
 
-class Unprefixed(_Named):
-    """The same metrics under the author's names alone, which must not begin as Triton's or the host's do."""
+class UnprefixedMetrics(_MetricsByName):
+    """The same metrics without a prefix; names must not begin as Triton's or the daemon's do."""
 
     _unprefixed = True
 
@@ -90,24 +97,24 @@ class Unprefixed(_Named):
         self._all = metrics
 
 
-class Metrics(_Named):
-    """Metrics by name and labels; any thread may use them. What a forked child counts is lost."""
+class Metrics(_MetricsByName):
+    """Metrics by name and labels; any thread may use them. Changes in a forked child are lost."""
 
     _unprefixed = False
 
-    def __init__(self, tell: Callable[..., None], *, period: float = PERIOD) -> None:
-        """``tell(kind, **content)`` sends a message to the host, as `WorkerLink.tell` does."""
+    def __init__(self, sink: MetricsSink | None = None, *, interval: float = FLUSH_INTERVAL) -> None:
+        """Without a ``sink`` changes are dropped."""
         self._all = self
-        self.unprefixed = Unprefixed(self)
-        """The same without the prefix that stands before other names on the port."""
+        self.unprefixed = UnprefixedMetrics(self)
+        """The same without the prefix of other names on the metrics port."""
         self.lock = threading.Lock()
         """Guards the numbers of all series, and everything below."""
-        self._tell = tell
-        self._period = period
+        self._sink = sink
+        self._interval = interval
         self._families: dict[str, Family] = {}
-        """By each name that stands on the port."""
+        """By each of their names on the metrics port."""
         self._series: dict[tuple[object, ...], Series] = {}
-        """By name and labels, in every order in which they were given."""
+        """By name and labels, in each order in which the author gave them."""
         self._count = 0
         self._changed: list[Series] = []
         self._thread: threading.Thread | None = None
@@ -115,29 +122,30 @@ class Metrics(_Named):
         self._flushing = threading.Lock()
 
     def flush(self) -> None:
-        """Tell the host what has changed; raises OSError when it is gone."""
+        """Send all changes; raises OSError when the daemon has ended."""
         with self._flushing:  # so that no message overtakes an earlier one
             with self.lock:
                 changed, self._changed = self._changed, []
-                taken = [series.take() for series in changed]
-            for changes in _messages(taken):
-                self._tell("metrics", changes=changes)
+                entries = [series.take() for series in changed]
+            for changes in _messages(entries):
+                if self._sink is not None:
+                    self._sink.send("metrics", changes=changes)
 
-    def note(self, series: Series) -> None:
-        """Have the host told of ``series`` before long; with the lock held."""
-        if series.waits:
+    def schedule(self, series: Series) -> None:
+        """Have the changes of ``series`` sent soon; with the lock held."""
+        if series.is_scheduled:
             return
-        series.waits = True
+        series.is_scheduled = True
         self._changed.append(series)
         self._awake.set()
         if self._thread is None:
             self._start()
 
     def find(self, unprefixed: bool, name: str, labels: Mapping[str, str]) -> Series | None:
-        """The series that has been given this name and these labels before, in the same order."""
+        """The series of this name and these labels, if an earlier call gave them in the same order."""
         try:
             return self._series.get((unprefixed, name, *labels.items()))
-        except TypeError:  # a part of it is not even hashable, and is refused with its reason
+        except TypeError:  # a part of it is not hashable; the caller refuses it with the reason
             return None
 
     def get_or_make(self, cls: type[S], wanted: Family, labels: Mapping[str, str]) -> S:
@@ -152,48 +160,48 @@ class Metrics(_Named):
         if not isinstance(series, cls):
             series = cls(self, family, plain)
             if self._count >= MAX_SERIES:
-                return self._left_out(series)
+                return self._dropped(series)
             self._series[key] = series
             self._count += 1
         if dict(plain) == labels:
-            as_given = (family.unprefixed, family.name, *labels.items())
-            self._series[as_given] = series
+            given_key = (family.unprefixed, family.name, *labels.items())
+            self._series[given_key] = series
         return series
 
     def _family(self, wanted: Family) -> Family:
-        """The family of that name, the wanted one if there is none yet; raises ValueError when it is another."""
+        """The family of that name, ``wanted`` if there is none yet; ValueError if another family has the name."""
         kind, name = wanted.kind, wanted.name
         names = names_on_port(kind, wanted.on_port)
-        there = [self._families[each] for each in names if each in self._families]
-        for other in there:
+        present = [self._families[each] for each in names if each in self._families]
+        for other in present:
             if (other.kind, other.name) != (kind, name):
-                raise ValueError(f"{kind} {name}: there is a {other.kind} {other.name}; write another name")
+                raise ValueError(f"{kind} {name}: the name is in use by {other.kind} {other.name}; use another name")
             if wanted.buckets and other.buckets != wanted.buckets:
                 raise ValueError(
-                    f"{kind} {name}: it has the buckets {other.buckets} already; leave them out, or write another name"
+                    f"{kind} {name}: its buckets are {other.buckets} already; leave them out, or use another name"
                 )
-        if there:
-            return there[0]
+        if present:
+            return present[0]
         if kind == "histogram" and not wanted.buckets:
             wanted = wanted._replace(buckets=DEFAULT_BUCKETS)
         self._families.update(dict.fromkeys(names, wanted))
         return wanted
 
-    def _left_out(self, series: S) -> S:
-        """One series too many: it counts, and nobody is told."""
-        series.waits = True
+    def _dropped(self, series: S) -> S:
+        """A series beyond the limit: it counts, and its changes are never sent."""
+        series.is_scheduled = True
         if self._count == MAX_SERIES:
             self._count += 1
             _LOG.warning(
-                "metric %s: there are %d series already, and this and further ones are left out; use labels that have "
-                "few values",
+                "metric %s: the limit of %d series is reached, further series are dropped; use labels that have few "
+                "values",
                 series.family.name,
                 MAX_SERIES,
             )
         return series
 
     def _start(self) -> None:
-        with contextlib.suppress(RuntimeError):  # no thread can be had: perhaps at the next change
+        with contextlib.suppress(RuntimeError):  # no thread can start now; the next change tries again
             thread = threading.Thread(target=self._run, name="pytriton-metrics", daemon=True)
             thread.start()
             self._thread = thread
@@ -201,12 +209,12 @@ class Metrics(_Named):
             os.register_at_fork(after_in_child=self._forget)
 
     def _run(self) -> None:
-        with contextlib.suppress(OSError):  # the host is gone, and this process ends
+        with contextlib.suppress(OSError):  # the daemon has ended, and this process ends too
             while True:
                 self._awake.wait()
-                time.sleep(self._period)
+                time.sleep(self._interval)
                 self._awake.clear()
-                with contextlib.suppress(TimeoutError):  # a host that does not read now may do so later
+                with contextlib.suppress(TimeoutError):  # a daemon that does not read now may read later
                     self.flush()
 
     def _finish(self) -> None:
@@ -214,9 +222,9 @@ class Metrics(_Named):
             self.flush()
 
     def _forget(self) -> None:
-        """In a child that the callable has forked, where locks may be held by threads that are not there."""
+        """Start anew in a child that the callable forked, where no thread would release a held lock."""
         self.lock, self._flushing, self._awake = threading.Lock(), threading.Lock(), threading.Event()
-        self._tell = lambda kind, **content: None
+        self._sink = None
 
 
 def _check(kind: Kind, name: str, labels: Mapping[str, str], *, unprefixed: bool) -> None:
@@ -238,15 +246,15 @@ def _bounds(name: str, buckets: Sequence[float]) -> tuple[float, ...]:
     return bounds
 
 
-def _messages(taken: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """What was taken in as many parts as messages are needed."""
+def _messages(entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """``entries`` in parts that each fit in one message."""
     part: list[dict[str, Any]] = []
-    left = _ROOM
-    for each in taken:
+    left = _MAX_CHANGES
+    for each in entries:
         length = len(json.dumps(each)) + 2
         if part and length > left:
             yield part
-            part, left = [], _ROOM
+            part, left = [], _MAX_CHANGES
         part.append(each)
         left -= length
     if part:

@@ -26,7 +26,7 @@ import tritonclient.http
 from tests.support.docs import readme
 from tests.support.sandbox.bare_root import BareRoot
 
-SAMPLES = readme.ROOT / "plugins/file-type/tests/samples"
+SAMPLES = readme.ROOT / "examples/file-type/tests/samples"
 PORTS = (8000, 8001, 8002)
 POLL = 0.2
 

@@ -1,4 +1,4 @@
-"""What clients of each hostile model in tests/models/hostile_models see; runs in pytest."""
+"""What clients of each hostile model in tests/support/models/hostile_models see; runs in pytest."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ FILES: dict[str, dict[str, Case]] = {
         "loop_stopped": ENDED,
         "all_tasks_cancelled": ENDED,
         "cancels_itself": Case(
-            "RuntimeError: CancelledError: what the callable awaits was cancelled, and not for its clients"
+            "RuntimeError: CancelledError: an await of the callable was cancelled, not by its clients"
         ),
         "tasks_left": ANSWERED,
         "loop_run_inside_the_loop": Case("RuntimeError: asyncio.run() cannot be called from a running event loop"),

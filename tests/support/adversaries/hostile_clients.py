@@ -17,7 +17,7 @@ PATH = "/v2/models/look/infer"
 NUMBERS = [0, 1, -1, 2, 7, 63, 64, 65, 255, 2**16, 2**31 - 1, 2**31, 2**32, 2**53, 2**62, 2**63 - 1, -(2**63)]
 SMALL = [0, 1, -1, 2, 7, -(2**63)]
 """What shapes of data in JSON are made of: tritonserver 2.51 allocates what such a shape says before it counts the
-data, so that one request with a shape like [7, 4294967296] ends it (docs/security.md)."""
+data, so that one request with a shape like [7, 4294967296] ends it (docs/explanation/security.md)."""
 
 BEYOND: list[Any] = [2**63, 2**64, 10**30, 1.5, 1e308, True, None, "3", [], {}]
 TEXTS = [

@@ -1,4 +1,4 @@
-"""The fenced code blocks of README.md and docs/, and the commands and outputs in them; runs in pytest."""
+"""The fenced code blocks of README.md and the pages of docs/, and the commands and outputs in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pathlib import Path
 from textwrap import dedent
 
 ROOT = Path(__file__).parents[3]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCS = ROOT / "docs"
+GENERATED = "<!-- Written by docs/generate.py "
+"""The first line of a page that is generated from the code begins with this."""
+
+_ALL = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = (ROOT / "README.md", *(path for path in _ALL if not path.read_text().startswith(GENERATED)))
+"""The pages that are written by hand, in the order of their paths."""
+
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"# (\S+\.(?:py|toml))\n")
 

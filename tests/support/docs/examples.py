@@ -31,12 +31,14 @@ def raise_code(code):
 
 
 def kind(block: Block) -> str:
-    """What is done with a Python block."""
+    """How the tests run a Python block."""
     stem = Path(block.name).stem
     if stem.startswith("test_"):
         return "test"
     if stem.startswith("client"):
         return "client"
+    if all(line.startswith(("from ", "import ")) for line in block.text.splitlines()):
+        return "imports"
     return "hooks" if "@hookimpl" in block.text else "model" if "@infer_func" in block.text else "unknown"
 
 

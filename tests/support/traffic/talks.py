@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 
+from tests.support.paths import MODELS
 from tests.support.traffic.clients import Arrays, texts
 
-_MODELS = Path(__file__).parents[2] / "models"
 _FLOATS = (1, 16, 16, 1000, 10_000)
 _MANY_FLOATS = (1, 16, 1000, 10_000, 100_000, 1_000_000)
 _WORDS = (1, 3, 30, 300)
@@ -63,4 +62,4 @@ TALKS = (
     Talk("back", "lent.py:back", _floats(_MANY_FLOATS), lambda inputs: {"y": inputs["x"]}),
     Talk("strings", "kinds.py:strings", tuple(_words(count) for count in _WORDS), _strings),
 )
-TARGETS = tuple(f"{_MODELS}/{each.target}" for each in TALKS)
+TARGETS = tuple(f"{MODELS}/{each.target}" for each in TALKS)
