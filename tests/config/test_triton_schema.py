@@ -63,14 +63,14 @@ from pytriton_plugins.config.triton_schema import schema_problems
     ],
 )
 def test_what_triton_would_not_take(config: dict[str, Any], problem: str) -> None:
-    (said,) = schema_problems(config)
-    assert said.startswith(f"triton_config: {problem}")
+    (message,) = schema_problems(config)
+    assert message.startswith(f"triton_config: {problem}")
 
 
 def test_all_of_them_are_told() -> None:
     config = {"a_key": 1, "dynamic_batching": {"b_key": 1, "preserve_ordering": 2}, "response_cache": {"c_key": 1}}
     assert [line.removeprefix("triton_config: ")[:30] for line in schema_problems(config)] == [
-        "unknown key a_key; see docs/mo",
+        "unknown key a_key; see docs/re",
         "unknown key dynamic_batching.b",
         "dynamic_batching.preserve_orde",
         "unknown key response_cache.c_k",
