@@ -14,9 +14,8 @@ from pytriton_plugins.cli.options import GROUPS, HELP
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
+from tests.cli.conftest import Called
 from tests.support.sandbox.fake_distributions import install
-
-from .conftest import Called
 
 
 @pytest.mark.parametrize(

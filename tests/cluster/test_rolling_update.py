@@ -41,12 +41,14 @@ def test_nothing_is_lost(three: list[Replica], net: Network, tmp_path: Path) -> 
         with Load(
             proxy, "named", lambda: INPUTS, clients=CLIENTS, anew=(False, True), pause=PAUSE, by=answered_by
         ) as load:
-            took = [replace(replica, proxy, load) for replica in three]
+            durations = [replace(replica, proxy, load) for replica in three]
             wait_until(lambda: len(load.sent) >= REQUESTS, 600, "all requests are sent")
     lost = [*load.failed, *(each for each in proxy.requests() if each.failed)]
     assert not lost, (len(lost), lost[:3])
     CLUSTER.figure(1, f"rolling update, {CLIENTS} clients, {len(load.sent)} requests: lost", [len(load.failed)], "", 0)
-    CLUSTER.figure(1, "from SIGTERM to exit 0, less the drain delay", [each - DRAIN_DELAY for each in took], limit=3)
+    CLUSTER.figure(
+        1, "from SIGTERM to exit 0, less the drain delay", [each - DRAIN_DELAY for each in durations], limit=3
+    )
 
 
 def test_grpc_leaves_kept_connections_in_time(three: list[Replica], net: Network, tmp_path: Path) -> None:

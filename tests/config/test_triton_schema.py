@@ -63,8 +63,8 @@ from pytriton_plugins.config.triton_schema import schema_problems
     ],
 )
 def test_what_triton_would_not_take(config: dict[str, Any], problem: str) -> None:
-    (said,) = schema_problems(config)
-    assert said.startswith(f"triton_config: {problem}")
+    (message,) = schema_problems(config)
+    assert message.startswith(f"triton_config: {problem}")
 
 
 def test_all_of_them_are_told() -> None:

@@ -17,7 +17,7 @@ from tests.support.traffic.load import Load
 MB = 10**6
 INITS = pytest.mark.parametrize("init", [(), ("--init", "--init-path=/usr/bin/catatonit")], ids=["pid1", "init"])
 STOP_SECONDS = 1 + 1 + 3
-"""The drain delay of the image's configuration, the drain time-out, and what the end may take beyond."""
+"""The drain delay of the image's configuration, the drain timeout, and the time that the end may take beyond."""
 
 
 def lines_of(pid: int) -> dict[str, str]:
@@ -63,12 +63,12 @@ def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str
         wait_until(lambda: len(load.sent) > 100, 30, "the clients are at work")
         stopped = time.monotonic()
         code = container.stop(20)
-        took = time.monotonic() - stopped
+        duration = time.monotonic() - stopped
         load.stop()
     assert code == 0
-    assert took < STOP_SECONDS
+    assert duration < STOP_SECONDS
     assert [each for each in load.sent if each.began < stopped and each.error] == []
-    print(f"\nstopped under load in {took:.1f} s, {len(load.sent) - len(load.failed)} requests answered")
+    print(f"\nstopped under load in {duration:.1f} s, {len(load.sent) - len(load.failed)} requests answered")
 
 
 @INITS

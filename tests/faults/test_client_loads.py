@@ -113,7 +113,7 @@ def test_a_load_that_fails(site: Site) -> None:
     with client(site, "grpc") as triton:
         triton.load_model("plus")
         wait_until(lambda: "OSError: the disk is gone" in site.reasons()[0], 30, "the reason is shown")
-        wait_until(lambda: not triton.is_model_ready("plus"), 30, "Triton lets go of it")
+        wait_until(lambda: not triton.is_model_ready("plus"), 30, "Triton has unloaded it")
     why = site.reasons()[0]
     assert why.startswith("a client of Triton's API loaded it, which failed: plugin ")
     assert site.host.log.count("model command failed: plugin ") == 1
@@ -123,7 +123,7 @@ def test_a_load_that_fails(site: Site) -> None:
 
 
 def test_what_runs_may_finish(site: Site, tmp_path: Path) -> None:
-    """Triton lets go of the model only then."""
+    """A running call ends first; Triton unloads the model only then."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 2) as crowd, client(site, "grpc") as triton:
         held = crowd.send("life", {"what": texts("wait"), "gate": gate.tensor})

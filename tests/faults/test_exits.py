@@ -1,4 +1,4 @@
-"""Callables that end by Python's own means: what the log says of their worker's end, and which ones are no end."""
+"""Callables that end by Python's own means: the log's reason for the worker's end, and calls that do not end it."""
 
 from __future__ import annotations
 

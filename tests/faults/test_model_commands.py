@@ -136,8 +136,8 @@ def site(file: Path, folder: Path) -> Iterator[Site]:
 
 
 def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_path: Path) -> None:
-    """Triton counts a model that it lets go of against ready for some milliseconds, which no gate can hide; a long call
-    must not make seconds of that.
+    """For some milliseconds Triton counts a model that it unloads against ready, and no gate can hide that; with a long
+    call these must not become seconds.
     """
     gate = Gate(tmp_path / "gate")
     pids = site.model("Gated")["workers"]["pids"]  # type: ignore[index]
@@ -326,7 +326,7 @@ def test_what_failed_at_the_start_is_loaded(file: Path, folder: Path) -> None:
 
 
 def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> None:
-    """One that does not work is no reason against ready."""
+    """`models load` finds it; one that does not work does not make the host not ready."""
     group = "pytriton_plugins.models"
     one, two, three = tmp_path / "one", tmp_path / "two", tmp_path / "three"
     install(one, "acme-one", {group: {"acme-one": "acme_one"}}, acme_one=plus(1, "one"))

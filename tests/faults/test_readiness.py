@@ -28,12 +28,12 @@ HOOK = """
 
     @hookimpl
     def pytriton_check_readiness(host):
-        said = Path(os.environ["VERDICT"]).read_text()
-        if said == "hang":
+        content = Path(os.environ["VERDICT"]).read_text()
+        if content == "hang":
             Path(os.environ["VERDICT"] + ".fifo").read_bytes()
-        if said == "raise":
+        if content == "raise":
             raise OSError("the disk is gone")
-        return None if said == "ok" else Verdict(said == "yes", "the file says " + said)
+        return None if content == "ok" else Verdict(content == "yes", "the file says " + content)
 """
 
 
@@ -104,10 +104,10 @@ def test_a_hook_holds_readiness_back(
     wait_until(lambda: host.status("/v2/health/ready") == 200, limit, "ready again")
     wait_until(lambda: "INFO    pytriton.health: ready" in host.log, what="the log says that too")
     if verdict_text == "hang":
-        took = (
+        warning = (
             r"hook plugin guard \(acme-guard 1\.0\): pytriton_check_readiness took \d+\.\d s; the health checks of all"
         )
-        assert len(re.findall(took, host.log)) == 1
+        assert len(re.findall(warning, host.log)) == 1
 
 
 def replace(file: Path, content: str) -> None:
@@ -138,7 +138,7 @@ def test_without_a_live_worker_for_half_a_second_not_ready(tmp_path: Path) -> No
         assert host.status("/v2/health/ready") == 200
         os.kill(int((tmp_path / "first").read_text()), 9)
         wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "not ready")
-        assert time.monotonic() - died > 0.5, "a worker that comes back at once is no reason"
+        assert time.monotonic() - died > 0.5, "a worker that comes back at once keeps the host ready"
         wait_until(lambda: "model dies_once: it has no live worker" in host.log, 10, "the log says why")
         gate.write_bytes(b"")
         wait_until(lambda: host.status("/v2/health/ready") == 200, 5, "ready again")

@@ -127,7 +127,7 @@ def test_a_changed_declaration_reloads_the_model(load: Load, file: Path) -> None
 
 
 def test_a_broken_change_leaves_the_old_one(load: Load, file: Path) -> None:
-    file.write_text("this is no Python\n")
+    file.write_text("not valid Python\n")
     wait_until(lambda: "has changed and cannot be served as it is" in load.host.log, 20, "the log says so")
     before = load.answers[1]
     wait_until(lambda: load.answers[1] > before, 5, "the old one answers")
@@ -248,7 +248,7 @@ def test_each_version_of_a_model_is_swapped(file: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "what"),
     [
-        ("this is no Python\n", "SyntaxError"),
+        ("not valid Python\n", "SyntaxError"),
         (CLASS.format(setup="raise OSError('no weights')", number=1), "no weights"),
         ("import os\nos._exit(4)\n", "exit code 4"),
     ],

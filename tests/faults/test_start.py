@@ -21,7 +21,7 @@ TELLS_OPTIONS = f"#!/bin/sh\n[ $1 = --help ] && exec '{found_server().path}' --h
 def ended(host: RunningHost) -> tuple[int, list[str]]:
     """Exit code and what was said on standard error, of a host that ends by itself."""
     code = host.process.wait(30)
-    # In a container a host on the loopback address says so first, which is no part of why it ends.
+    # In a container a host on the loopback address says so first, which is not part of why it ends.
     return code, [line for line in host.log.splitlines() if "listening on 127.0.0.1 only" not in line]
 
 
@@ -152,9 +152,7 @@ def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
     broken.write_text(
         f"import pytriton_plugins.host.triton.options as t, pathlib\nt.BACKENDS = pathlib.Path({str(tmp_path)!r})\n"
     )
-    with run_host(
-        Path(__file__).parent.parent / "models/kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}
-    ) as host:
+    with run_host(MODELS / "kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}) as host:
         assert host.process.wait(20) == 1
         last = host.log.splitlines()[-1]
     assert last.startswith("pytriton-host: tritonserver cannot use our backend: ")

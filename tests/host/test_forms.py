@@ -217,15 +217,15 @@ class TestContext:
                 headers={f"{PREFIX}x-user": "ada", "x-user": "mallory", "x-other": "no"},
             )
         response = result.get_response()
-        said = {
+        echoed = {
             name: getattr(value, value.WhichOneof("parameter_choice")) for name, value in response.parameters.items()
         }
         assert result.as_numpy("y").tolist() == [[2, 4]]
         assert response.id == "r-1"
         expected = {"id": "r-1", "correlation_id": "5", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
         expected |= {"timeout": 0.25, "sequence": 1}
-        said = {name: value for name, value in said.items() if not name.startswith("sequence_")}
-        assert said == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
+        echoed = {name: value for name, value in echoed.items() if not name.startswith("sequence_")}
+        assert echoed == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
 
     def test_over_http(self, host: RunningHost) -> None:
         body = {
@@ -241,17 +241,17 @@ class TestContext:
         assert answer["outputs"][0]["data"] == [2, 4]
         expected = {"id": "r-2", "correlation_id": "s", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
         expected |= {"timeout": 0.0, "sequence": 2}
-        said = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
-        assert said == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
+        echoed = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
+        assert echoed == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
 
     def test_what_a_client_writes_over_grpc_is_no_header(self, host: RunningHost) -> None:
         x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
         x.set_data_from_numpy(np.ones((1, 1), np.float32))
         with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
             result = client.infer("told", [x], parameters=FORGED, headers={"x-user": "mallory"})
-        said = result.get_response().parameters
-        assert said["headers"].string_param == ""
-        assert {said[f"got_{name}"].string_param for name in FORGED} == {"mallory"}
+        echoed = result.get_response().parameters
+        assert echoed["headers"].string_param == ""
+        assert {echoed[f"got_{name}"].string_param for name in FORGED} == {"mallory"}
 
     @pytest.mark.parametrize("path", ["infer", "generate", "generate_stream"])
     def test_what_a_client_writes_over_http_is_no_header(self, host: RunningHost, path: str) -> None:
@@ -262,9 +262,9 @@ class TestContext:
         connection.request("POST", f"/v2/models/told/{path}", json.dumps(body), {"X-User": "mallory"})
         answer = json.loads(connection.getresponse().read().removeprefix(b"data: "))
         connection.close()
-        said = answer["parameters"] if path == "infer" else answer
-        assert said["headers"] == ""
-        assert {said[f"got_{name}"] for name in FORGED} == {"mallory"}
+        echoed = answer["parameters"] if path == "infer" else answer
+        assert echoed["headers"] == ""
+        assert {echoed[f"got_{name}"] for name in FORGED} == {"mallory"}
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
     def test_one_request_is_failed(self, host: RunningHost, protocol: str) -> None:

@@ -127,8 +127,8 @@ def test_a_model_has_so_many_series_and_no_more(host: RunningHost) -> None:
     run(host, "two", "metrics.counter('others').inc()")
     wait_for(host, 1, "pytriton_model_others", model="two")
     assert 0 < len(values(host.metrics, "pytriton_model_many")) <= MAX_SERIES
-    said = f"model closing version 1: its metrics have {MAX_SERIES} sets of labels; further ones are left out; "
-    assert host.log.count(f"{said}use labels that have few values") == 1
+    warning = f"model closing version 1: its metrics have {MAX_SERIES} sets of labels; further ones are left out; "
+    assert host.log.count(f"{warning}use labels that have few values") == 1
 
 
 def test_names_without_the_prefix(host: RunningHost) -> None:
@@ -169,7 +169,7 @@ GARBAGE: dict[str, Any] = {
     "buckets that fall": [{**HISTOGRAM, "buckets": [2, 1]}],
     "a bucket of NaN": [{**HISTOGRAM, "buckets": [1, float("nan")]}],
     "a bucket of text": [{**HISTOGRAM, "buckets": [1, "2"]}],
-    "values that are no list": [{**CHANGE, "changes": 1}],
+    "values that are not a list": [{**CHANGE, "changes": 1}],
     "no values": [{**CHANGE, "changes": []}],
     "two values of a counter": [{**CHANGE, "changes": [[1, 1], [1, 1]]}],
     "four values of three buckets": [{**HISTOGRAM, "changes": [[1, 1]] * 4}],
@@ -328,8 +328,8 @@ STATUS = """
     @hookimpl
     def pytriton_check_model_readiness(model, status):
         memory = status.memory
-        said = f"{memory.initial} {memory.in_use} {memory.touched} {memory.max}"
-        return Verdict(not os.path.exists(os.environ["SAY_MEMORY"]), said)
+        numbers = f"{memory.initial} {memory.in_use} {memory.touched} {memory.max}"
+        return Verdict(not os.path.exists(os.environ["SAY_MEMORY"]), numbers)
 """
 
 
@@ -339,9 +339,9 @@ def test_the_status_of_a_model_tells_its_memory(tmp_path: Path) -> None:
     with run_host(f"{MODELS / 'memory.py'}:echo", env=env) as host:
         infer(host, "grpc", "echo", {"x": np.zeros((1, 48 * MIB), np.uint8)})
         (tmp_path / "say").touch()
-        said = "not ready: status (acme-status 1.0): model echo: "
-        wait_until(lambda: said in host.log, SOON, "the status is in the log")
-        initial, in_use, touched, most = map(int, host.log.partition(said)[2].split()[:4])
+        beginning = "not ready: status (acme-status 1.0): model echo: "
+        wait_until(lambda: beginning in host.log, SOON, "the status is in the log")
+        initial, in_use, touched, most = map(int, host.log.partition(beginning)[2].split()[:4])
         assert (initial, in_use, most) == (16 * MIB, 98 * MIB, 2048 * MIB)
         assert 96 * MIB <= touched <= in_use
 

@@ -111,17 +111,17 @@ def test_what_triton_is_told_as_it_stands(handed_on: RunningHost, key: str) -> N
         assert infer(handed_on, protocol, key, {"x": np.array([[1], [2]])})["pid"].shape == (2, 1)
 
 
-def within(said: Any, shown: Any) -> bool:
-    """Whether all of ``said`` is in ``shown``."""
-    if isinstance(said, dict):
-        return all(name in shown and within(value, shown[name]) for name, value in said.items())
-    if isinstance(said, list):
-        return len(said) == len(shown) and all(map(within, said, shown))
-    return bool(said == shown)
+def within(part: Any, shown: Any) -> bool:
+    """Whether all of ``part`` is in ``shown``."""
+    if isinstance(part, dict):
+        return all(name in shown and within(value, shown[name]) for name, value in part.items())
+    if isinstance(part, list):
+        return len(part) == len(shown) and all(map(within, part, shown))
+    return bool(part == shown)
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ("triton_config.sequence_batching = {}", "triton_config has sequence_batching, which is not supported: the re"),
         (
@@ -131,9 +131,9 @@ def within(said: Any, shown: Any) -> bool:
         ("triton_config.dynamicBatching = {}", "triton_config has 'dynamicBatching'; write 'dynamic_batching'"),
     ],
 )
-def test_what_is_not_for_a_triton_config(model: Path, table: str, said: str) -> None:
+def test_what_is_not_for_a_triton_config(model: Path, table: str, message: str) -> None:
     """A configuration file that has it ends the start, as every mistake in it does."""
     with run_host(model, options=options_of(model.parent, table), ready=False) as host:
         assert host.process.wait(30) == 2
         (line,) = host.log.splitlines()
-        assert f": models.who: {said}" in line
+        assert f": models.who: {message}" in line

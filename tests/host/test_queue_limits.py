@@ -1,4 +1,4 @@
-"""Queue limits, queue time-outs, priorities and Triton's batcher, as a model's `triton_config` asks for them."""
+"""Queue limits, queue timeouts, priorities and Triton's batcher, as a model's `triton_config` asks for them."""
 
 from __future__ import annotations
 
@@ -96,12 +96,15 @@ def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
         assert batching_of(host) is None
         held = Held(host, tmp_path)
         waiting = [held.send("grpc"), held.send("http")]
-        said = "model Gated: queue is full (max_queue_size 2)"
+        message = "model Gated: queue is full (max_queue_size 2)"
         for protocol in PROTOCOLS:
             refused = attempt(host, protocol, "Gated", FREE)
-            assert (refused.error, refused.status) == (said, "503" if protocol == "http" else "StatusCode.UNAVAILABLE")
+            assert (refused.error, refused.status) == (
+                message,
+                "503" if protocol == "http" else "StatusCode.UNAVAILABLE",
+            )
         body = {"inputs": [{"name": "gate", "datatype": "BYTES", "shape": [1, 1], "data": [""]}]}
-        assert post(host, "/v2/models/Gated/infer", body) == (503, {"error": said})
+        assert post(host, "/v2/models/Gated/infer", body) == (503, {"error": message})
         held.let_go()
         assert sorted(sent.result(PATIENCE) for sent in waiting) == [2, 3]
         assert [asked(host, protocol) for protocol in PROTOCOLS] == [4, 5]
@@ -163,8 +166,8 @@ def test_limits_hold_for_what_waits_to_be_joined(tmp_path: Path, batching: str) 
     ):
         sent = [pool.submit(attempt, host, protocol, "Gated", FREE) for protocol in SIX]
         answered = sorted((each.result(PATIENCE) for each in sent), key=lambda each: each.at)
-        said = ["queue is full (max_queue_size 1)"] * 5 + ["the request waited longer than 300 ms"]
-        assert [each.error.removeprefix("model Gated: ").split(" (default")[0] for each in answered] == said
+        messages = ["queue is full (max_queue_size 1)"] * 5 + ["the request waited longer than 300 ms"]
+        assert [each.error.removeprefix("model Gated: ").split(" (default")[0] for each in answered] == messages
         assert {each.status for each in answered} == {"503", "StatusCode.UNAVAILABLE"}
         assert answered[-1].at - answered[0].at >= 0.25
 
@@ -195,7 +198,7 @@ def test_preferred_sizes_without_a_delay(tmp_path: Path) -> None:
 
 
 def test_nothing_joins_a_stream_so_its_request_does_not_wait(tmp_path: Path) -> None:
-    """Also one of several rows, which is no preferred size and could become one elsewhere."""
+    """Also one of several rows, which is not a preferred size and could become one elsewhere."""
     (tmp_path / "model.py").write_text(STREAM)
     with (
         run_host(tmp_path / "model.py") as host,

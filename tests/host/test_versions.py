@@ -95,11 +95,11 @@ def test_a_version_that_triton_refuses_leaves_the_others(tmp_path: Path) -> None
     (tmp_path / "bad.py").write_text("sum(range(20_000_000))\n" + source(2, v2={"dynamic_batching": TOO_LARGE}))
     with run_host(tmp_path / "good.py", tmp_path / "bad.py", options=["--optional", "plus"]) as host:
         host.wait_settled()
-        said = (
+        message = (
             f"plugin {tmp_path / 'bad.py'}: Triton refuses its configuration: dynamic batching preferred size must be"
         )
         (row,) = [line for line in host.output.splitlines() if line.split()[:2] == ["plus", "2"]]
-        assert said in row
-        assert f"model plus: {said}" in host.log
+        assert message in row
+        assert f"model plus: {message}" in host.log
         check(host, 1)
         assert infer(host, "http", "plus", {"x": np.array([[10]])})["y"].item() == 11

@@ -39,12 +39,14 @@ def test_the_callable_runs_before_the_model_is_ready(tmp_path: Path) -> None:
 def test_every_worker_is_warm_and_so_is_its_successor() -> None:
     with run_host(f"{WARM}:Warm", options=["--workers=2"]) as host:
         first = wait_until(lambda: two_of(asked_at_once(host)), 20, "both workers answer") or set()
-        assert {said[1:] for said in first} == {(3, 4)}
+        assert {answer[1:] for answer in first} == {(3, 4)}
         for pid, _, _ in first:
             os.kill(pid, signal.SIGKILL)
-        pids = {said[0] for said in first}
-        others = wait_until(lambda: [said for said in map(after_death, [host] * 20) if said and said[0] not in pids])
-        assert {said[1:] for said in others} == {(3, 4)}
+        pids = {answer[0] for answer in first}
+        others = wait_until(
+            lambda: [answer for answer in map(after_death, [host] * 20) if answer and answer[0] not in pids]
+        )
+        assert {answer[1:] for answer in others} == {(3, 4)}
 
 
 def asked_at_once(host: RunningHost) -> set[tuple[int, int, int]]:
@@ -53,8 +55,8 @@ def asked_at_once(host: RunningHost) -> set[tuple[int, int, int]]:
         return set(clients.map(asked, [host] * 40))
 
 
-def two_of(said: set[tuple[int, int, int]]) -> set[tuple[int, int, int]]:
-    return said if len({pid for pid, _, _ in said}) == 2 else set()
+def two_of(answers: set[tuple[int, int, int]]) -> set[tuple[int, int, int]]:
+    return answers if len({pid for pid, _, _ in answers}) == 2 else set()
 
 
 def after_death(host: RunningHost) -> tuple[int, int, int] | None:
@@ -85,5 +87,7 @@ def test_a_wrong_sample_is_one_line(tmp_path: Path, batch_size: int) -> None:
     (tmp_path / "host.toml").write_text(f"[models.Warm]\ntriton_config = {{ model_warmup = [{sample}] }}\n")
     with run_host(f"{WARM}:Warm", options=[f"--config={tmp_path / 'host.toml'}"], ready=False) as host:
         host.wait_settled()
-        said = f"[models.Warm]: triton_config: model_warmup: sample 1: batch_size is {batch_size}; write a whole number"
-        assert said in host.output
+        message = (
+            f"[models.Warm]: triton_config: model_warmup: sample 1: batch_size is {batch_size}; write a whole number"
+        )
+        assert message in host.output

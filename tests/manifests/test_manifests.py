@@ -62,9 +62,9 @@ def plain(form: str) -> list[Any]:
 def check(objects: list[Any], folder: Path, unknown: set[str]) -> None:
     """Strictly, before the three newest versions, which have a schema for all kinds but the ``unknown`` ones."""
     for version in NEWEST:
-        said = validate(objects, folder, version)
-        assert said.count(" passed for resource ") == len(objects) - len(unknown)
-        assert said.count("Couldn't find schema") == len(unknown), said
+        output = validate(objects, folder, version)
+        assert output.count(" passed for resource ") == len(objects) - len(unknown)
+        assert output.count("Couldn't find schema") == len(unknown), output
 
 
 @pytest.mark.parametrize("form", ["kubernetes", "kserve"])
@@ -192,7 +192,7 @@ def _bare(found: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ("replica=3", "additional properties 'replica' not allowed"),
         ("replicas=two", "got string, want integer"),
@@ -203,10 +203,10 @@ def _bare(found: Any) -> Any:
         ("autoscaling.minReplicas=9", "autoscaling.minReplicas is more than autoscaling.maxReplicas"),
     ],
 )
-def test_wrong_values_are_refused(helm: Helm, values: str, said: str) -> None:
+def test_wrong_values_are_refused(helm: Helm, values: str, message: str) -> None:
     done = helm.run("template", "acme", CHART, "--set", values)
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_the_test_of_the_release_is_no_endpoint(helm: Helm) -> None:

@@ -54,17 +54,17 @@ def unreaped(init: int) -> int:
 
 
 def test_in_a_namespace(tmp_path: Path) -> None:
-    left, took = [], []
+    left, durations = [], []
     for _ in range(RUNS):
         mark = Mark()
         with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
             init = pid_1_of(host)
             leave_orphans(host, tmp_path)
             left.append(unreaped(init))
-            took.append(stopped(host, init))
+            durations.append(stopped(host, init))
             assert (mark.processes(), ports_taken(host)) == ({}, [])
     figure(1, f"namespace: zombies after {ORPHANS} double forks of a plugin", left, "", 0)
-    figure(1, "namespace: SIGTERM to process 1 until exit code 0", took, limit=STOPPED_WITHIN)
+    figure(1, "namespace: SIGTERM to process 1 until exit code 0", durations, limit=STOPPED_WITHIN)
 
 
 def ask(box: Container, *arguments: str) -> None:
@@ -81,7 +81,7 @@ def limits(pid: int) -> dict[str, str]:
 
 def test_in_a_container(tmp_path: Path) -> None:
     needs("runc")
-    left, took = [], []
+    left, durations = [], []
     for number in range(IN_CONTAINERS):
         mark = Mark()
         with (
@@ -98,10 +98,10 @@ def test_in_a_container(tmp_path: Path) -> None:
             ask(box, "health", "ready")
             ask(box, "infer", "life", 'what=["orphans"]', 'gate=["/tmp/gate"]', "--url", host.grpc)
             left.append(unreaped(box.pid))
-            took.append(stopped(host, box.pid))
+            durations.append(stopped(host, box.pid))
             assert mark.processes() == {}
     figure(1, f"runc: zombies after {ORPHANS} double forks of a plugin", left, "", 0)
-    figure(1, "runc: SIGTERM to process 1 until exit code 0", took, limit=STOPPED_WITHIN)
+    figure(1, "runc: SIGTERM to process 1 until exit code 0", durations, limit=STOPPED_WITHIN)
 
 
 def exit_code(case: str, init: Sequence[str]) -> int:

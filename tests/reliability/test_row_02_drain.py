@@ -43,23 +43,23 @@ def stopped_under_load(number: signal.Signals) -> tuple[list[Sent], float, int, 
         wait_until(lambda: len(load.sent) > 4 * CLIENTS, 30, "the clients are at work")
         stopped = time.monotonic()
         code = host.stop(number)
-        took = time.monotonic() - stopped
+        duration = time.monotonic() - stopped
         load.stop()
-    return load.sent, stopped, code, took
+    return load.sent, stopped, code, duration
 
 
 def test_nothing_is_lost_that_was_sent_before_the_delay_is_over() -> None:
     """Clients on kept and on new connections never stop."""
     lost, served, ends = [], [], []
     for run in range(RUNS):
-        sent, stopped, code, took = stopped_under_load((signal.SIGTERM, signal.SIGINT)[run % 2])
+        sent, stopped, code, duration = stopped_under_load((signal.SIGTERM, signal.SIGINT)[run % 2])
         before = [each for each in sent if each.began < stopped + DELAY]
         failed = [each for each in before if each.error]
         assert not failed, failed[:3]
         assert code == 0
         lost.append(len(failed))
         served.append(sum(each.began > stopped for each in before))
-        ends.append(took)
+        ends.append(duration)
     assert min(served) > CLIENTS
     figure(2, "SIGTERM, SIGINT under load: requests lost that were sent before the delay was over", lost, "", 0)
     figure(2, f"until exit 0, clients never stop, delay {DELAY:g} s", ends, limit=DELAY + DRAIN_TIMEOUT + 3)

@@ -58,12 +58,12 @@ def under_load(at_import: str, count: int = WORKERS) -> Iterator[RunningHost]:
 
 def import_time() -> float:
     """Seconds in which a Python imports what a worker imports, beside the same load: the slowest of three."""
-    took = []
+    durations = []
     for _ in range(3):
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import numpy, pytriton_plugins.worker.main"], check=True)
-        took.append(time.monotonic() - began)
-    return max(took)
+        durations.append(time.monotonic() - began)
+    return max(durations)
 
 
 def ends_of_all(host: RunningHost, folder: Path, what: str, count: int = WORKERS) -> list[tuple[float, float]]:

@@ -74,8 +74,8 @@ def test_the_time_of_day_jumps(tmp_path: Path) -> None:
         assert "not ready" not in host.log
         assert host.stop() == 0
         stopped = next(line for line in host.log.splitlines() if line.endswith("stopping"))
-    said = datetime.datetime.fromisoformat(stopped.split(",")[0])
-    ahead = (said - datetime.datetime.now()).total_seconds()
+    written = datetime.datetime.fromisoformat(stopped.split(",")[0])
+    ahead = (written - datetime.datetime.now()).total_seconds()
     assert abs(ahead - JUMPS[-1]) < 60, "the host has seen no jump"
     figure(14, "the time of day jumps: requests lost", [len(load.failed)], "", 0)
     figure(14, "until a request is answered", back, limit=1.0)

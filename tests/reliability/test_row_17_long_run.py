@@ -130,8 +130,8 @@ class Run:
     def _workers(self) -> dict[str, list[int]]:
         """The process ids of each model's workers, in the order in which they were started."""
         command = [sys.executable, "-c", PROGRAM, "status", "--json", "--pid", str(self._host.process.pid)]
-        said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-        return {each["model"]: each["workers"]["pids"] for each in said["models"]}
+        status = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        return {each["model"]: each["workers"]["pids"] for each in status["models"]}
 
 
 def kill(pid: int) -> tuple[float, float]:

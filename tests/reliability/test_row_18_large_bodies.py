@@ -90,11 +90,11 @@ def send(host: RunningHost, body: Body, content_type: str) -> None:
     try:
         connection.request("POST", f"/v2/models/{body.path}", body.text, {"Content-Type": content_type})
         answer = connection.getresponse()
-        said = answer.read()
+        content = answer.read()
     finally:
         connection.close()
-    assert answer.status == 200, said
-    assert str(body.answer) in said.decode()
+    assert answer.status == 200, content
+    assert str(body.answer) in content.decode()
 
 
 @pytest.mark.parametrize("content_type", [FORM, JSON])

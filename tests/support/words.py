@@ -16,7 +16,8 @@ SUFFIXES = {".py", ".c", ".h", ".md", ".toml", ".ini", ".yaml", ".yml", ".txt", 
 LEFT_OUT = {".git", ".tox", ".venv", "build", "dist", "bundle", "results", "site", "golden", "__pycache__"}
 """Folders that hold no prose of ours."""
 
-THIS = Path("tests/support/words.py")
+EXCLUDED = {Path("tests/support/words.py"), Path("tests/test_words.py")}
+"""The list itself and its test, which hold the words as examples."""
 
 
 class Word(NamedTuple):
@@ -71,7 +72,7 @@ def files_of_the_checkout(root: Path = ROOT) -> Iterator[Path]:
 def findings(files: Iterable[Path], root: Path = ROOT) -> Iterator[Finding]:
     """Every word of the list in ``files``, which are relative to ``root``."""
     for file in files:
-        if file != THIS and file.suffix in SUFFIXES and not LEFT_OUT.intersection(file.parts):
+        if file not in EXCLUDED and file.suffix in SUFFIXES and not LEFT_OUT.intersection(file.parts):
             yield from findings_in(file, (root / file).read_text(encoding="utf-8"))
 
 

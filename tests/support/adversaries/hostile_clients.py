@@ -145,7 +145,7 @@ def _broken_json(rng: random.Random) -> HttpCase:
 
 
 def _texts(rng: random.Random) -> HttpCase:
-    """Names, ids and parameters that are no text, or none that anybody expects."""
+    """Names, ids and parameters that are not text, or not expected text."""
     body = _request(rng)
     where = rng.choice(["id", "parameters", "input", "output", "text"])
     mark = "@@@"
@@ -246,7 +246,7 @@ def _both(rng: random.Random, request: Any) -> None:
 
 
 def _names(rng: random.Random, request: Any) -> None:
-    """Names, ids and parameters; the mark is replaced by what is no UTF-8."""
+    """Names, ids and parameters; the mark is replaced by invalid UTF-8."""
     texts = ["@@@", "", "x" * 70_000, "\x00", "a\r\nb", "\x1b[2J", "../..", "y"]
     request.id = rng.choice(texts)
     request.parameters[rng.choice(texts)].string_param = rng.choice(texts)

@@ -43,8 +43,8 @@ class Prometheus:
     def values(self, query: str) -> list[float]:
         """The value of each series that the query has now, in their order."""
         with urlopen(f"http://{self._address}/api/v1/query?{urlencode({'query': query})}", timeout=5) as answer:
-            said = json.load(answer)
-        return [float(series["value"][1]) for series in said["data"]["result"]]
+            result = json.load(answer)
+        return [float(series["value"][1]) for series in result["data"]["result"]]
 
 
 @contextlib.contextmanager

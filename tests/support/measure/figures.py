@@ -30,8 +30,8 @@ class Figure:
     def __str__(self) -> str:
         median, worst = statistics.median(self.values), max(self.values)
         limit = "" if self.limit is None else f", limit {self.limit:g}"
-        said = f"median {median:.3g}, worst {worst:.3g}{limit} {self.unit}".rstrip()
-        return f"{self.row:2} {self.what}: {len(self.values)} runs, {said}"
+        summary = f"median {median:.3g}, worst {worst:.3g}{limit} {self.unit}".rstrip()
+        return f"{self.row:2} {self.what}: {len(self.values)} runs, {summary}"
 
 
 @attrs.frozen

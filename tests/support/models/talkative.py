@@ -12,10 +12,10 @@ from pytriton_plugins import Tensor, infer_func
 
 _LOG = logging.getLogger("talkative")
 TEXT = [Tensor("text", bytes, ())]
-SAID = [Tensor("pid", np.int64, ())]
+PID = [Tensor("pid", np.int64, ())]
 
 
-@infer_func(inputs=TEXT, outputs=SAID)
+@infer_func(inputs=TEXT, outputs=PID)
 def talk(text):  # type: ignore[no-untyped-def]
     """Prints each text as it stands, and logs it."""
     for item in text:
@@ -24,7 +24,7 @@ def talk(text):  # type: ignore[no-untyped-def]
     return np.full(len(text), os.getpid())
 
 
-@infer_func(inputs=[Tensor("lines", np.int64, ())], outputs=SAID, max_batch_size=0)
+@infer_func(inputs=[Tensor("lines", np.int64, ())], outputs=PID, max_batch_size=0)
 def shout(lines):  # type: ignore[no-untyped-def]
     """Prints as many lines as it is told, as fast as it can."""
     for _ in range(int(lines) // 1000):

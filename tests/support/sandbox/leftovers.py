@@ -65,7 +65,7 @@ def ports_taken(host: RunningHost) -> list[int]:
 
 def _can_listen(port: int) -> bool:
     with socket.socket() as sock:
-        # As every server does: connections that are still closing are no obstacle, a listener is.
+        # As every server does: connections that are still closing do not matter, a listener does.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(("127.0.0.1", port))

@@ -1,7 +1,7 @@
-"""Asks a server whether it lives, over and over, as a kubelet does but more often; a program of its own.
+"""A program that asks a server again and again whether it is alive, like a kubelet but more often.
 
-``python live_probe.py http|grpc HOST:PORT`` asks until its input ends, then writes the seconds that each answer took;
-it goes before all others if it may, so that it does not count how long it waits for a processor itself.
+``python live_probe.py http|grpc HOST:PORT`` asks until its input ends, then writes the duration of each answer.
+It runs with the highest priority if it may, so that its own wait for a processor is not counted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def probing(protocol: str, address: str, prefix: Sequence[str] = ()) -> Iterator
     """Ask for as long as the block lasts, or until what it gets is called for the answers."""
     command = [*prefix, sys.executable, __file__, protocol, address]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
-        yield lambda: [(took, is_live) for took, is_live in json.loads(program.communicate(timeout=30)[0])]
+        yield lambda: [(seconds, is_live) for seconds, is_live in json.loads(program.communicate(timeout=30)[0])]
 
 
 def _over_http(address: str) -> bool:
