@@ -1,4 +1,4 @@
-"""Settings of the whole test run; runs in pytest."""
+"""Settings of the whole test run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Completion of values, as the shell asks for it, and in a real bash."""
+"""Completion of values: the answers to the shell, and a real bash."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def host(folder: Path) -> Iterator[RunningHost]:
 
 
 def asked(folder: Path, *words: str, flags: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    """What click's script for bash calls; the last of ``words`` is being typed."""
+    """One call as click's bash script makes it; the last of ``words`` is being typed."""
     request = {"_PYTRITON_HOST_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["pytriton-host", *words])}
     variables = {**os.environ, "TMPDIR": str(folder), **request, "COMP_CWORD": str(len(words)), **env}
     command = [sys.executable, *flags.split(), "-c", PROGRAM]
@@ -95,7 +95,7 @@ def test_what_the_running_host_knows(host: RunningHost, folder: Path, words: lis
     ],
 )
 def test_what_is_known_without_one(tmp_path: Path, words: list[str], values: list[str]) -> None:
-    """Nothing of a plugin is imported for it."""
+    """Without a running host completion imports no plugin."""
     raises = {"acme_broken": "raise SystemExit('imported')"}
     groups = {"pytriton_plugins.models": {"acme-models": "acme_broken"}}
     install(tmp_path, "acme", {**groups, "pytriton_plugins.hooks": {"acme-hooks": "acme_broken"}}, **raises)
@@ -140,7 +140,7 @@ class Bash:
         os.write(self._leader, text.encode())
 
     def until(self, wanted: str, seconds: float = 60) -> str:
-        """What is shown up to ``wanted``."""
+        """The output up to ``wanted``."""
         shown, end = "", time.monotonic() + seconds
         while wanted not in shown:
             assert select.select([self._leader], [], [], max(0, end - time.monotonic()))[0], f"not shown: {shown!r}"

@@ -1,4 +1,4 @@
-"""`infer` against a whole running host: real tritonserver, real workers, both protocols, and the lines to paste."""
+"""`infer` against a whole host: real tritonserver, real workers, both protocols, and the printed samples."""
 
 from __future__ import annotations
 

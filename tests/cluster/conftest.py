@@ -1,4 +1,4 @@
-"""Three hosts in network namespaces, for all tests of a run; runs in pytest, as root."""
+"""Three hosts in network namespaces, for all tests of a run; needs root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replica behind HAProxy is killed under load: its requests in flight fail, and no others; row 2; runs in pytest."""
+"""A replica behind HAProxy is killed under load: its requests in flight fail, and no others; row 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metric by which replicas are added, as a real Prometheus has it; row 4; runs in pytest."""
+"""The metric by which replicas are added, as a real Prometheus has it; row 4."""
 
 from __future__ import annotations
 

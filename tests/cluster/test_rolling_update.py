@@ -1,4 +1,4 @@
-"""Replicas behind HAProxy that are replaced one after the other, under load: nothing is lost; row 1; runs in pytest."""
+"""Replicas behind HAProxy that are replaced one after the other, under load: nothing is lost; row 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rendered Deployment, played by podman as one pod; runs in pytest.
+"""The rendered Deployment, played by podman as one pod.
 
 podman ignores the probes' timers, the spread and `medium: Memory`, and plays one replica.
 """

@@ -1,4 +1,4 @@
-"""What /v2/health/live and /v2/health/ready say from the first answer on."""
+"""Answers of /v2/health/live and /v2/health/ready from the first one on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HOOK = """
 
 
 def polled(host: RunningHost, until: Callable[[], bool]) -> Iterator[tuple[int, int]]:
-    """Live and ready, asked again and again, for a minute at most."""
+    """Live and ready, polled for a minute at most."""
     deadline = time.monotonic() + 60
     while not until():
         assert time.monotonic() < deadline
@@ -46,7 +46,7 @@ def polled(host: RunningHost, until: Callable[[], bool]) -> Iterator[tuple[int, 
 
 
 def changes(seen: list[int]) -> list[int]:
-    """The statuses without repetition; 0, which stands for no answer, only counts after the first one."""
+    """The statuses without repetitions; 0 (no answer) only counts after the first answer."""
     return [status for status, _ in itertools.groupby(itertools.dropwhile(lambda status: status == 0, seen))]
 
 
@@ -70,7 +70,7 @@ def test_live_at_once_and_ready_when_every_model_serves(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def verdict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningHost, Path]]:
-    """A host with a hook plugin, and the file that holds what the plugin answers."""
+    """A host with a hook plugin, and the file with the plugin's verdict."""
     folder = tmp_path_factory.mktemp("hook")
     install(folder, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
     file = folder / "verdict"
@@ -128,7 +128,7 @@ def test_a_hook_that_says_no_from_the_start(tmp_path: Path) -> None:
 
 
 def test_without_a_live_worker_for_half_a_second_not_ready(tmp_path: Path) -> None:
-    """The worker dies, and the next one's import takes as long as the test wants."""
+    """The worker is killed, and the test holds the import of the next one."""
     gate = tmp_path / "import"
     os.mkfifo(gate)
     model = tmp_path / "dies_once.py"

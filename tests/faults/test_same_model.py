@@ -1,4 +1,4 @@
-"""Two installed plugins with a model of one name: neither is served, both are named, and a switch settles it."""
+"""Two installed plugins with a model of one name: neither is served, both are named, and an option decides."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MESSAGE = (
 
 @pytest.fixture(params=["", "import scipy_like, time"], ids=["both-quick", "first-slow"])
 def env(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Variables with which both are installed; the one that comes first by name may be imported last."""
+    """Variables with which both are found; the first by name may be imported last."""
     (tmp_path / "scipy_like.py").write_text("sum(range(20_000_000))\n")
     for number in (1, 2):
         source = PLUGIN.format(number=number, slow=request.param if number == 1 else "")

@@ -1,4 +1,4 @@
-"""Starts that are impossible: one line that says what to do, an exit code, and nothing left running."""
+"""Starts that cannot succeed: one line with the remedy, an exit code, and no process left."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TELLS_OPTIONS = f"#!/bin/sh\n[ $1 = --help ] && exec '{found_server().path}' --h
 
 
 def ended(host: RunningHost) -> tuple[int, list[str]]:
-    """Exit code and what was said on standard error, of a host that ends by itself."""
+    """Exit code and standard error of a host that ends by itself."""
     code = host.process.wait(30)
     # In a container a host on the loopback address says so first, which is not part of why it ends.
     return code, [line for line in host.log.splitlines() if "listening on 127.0.0.1 only" not in line]
@@ -109,6 +109,7 @@ def test_a_port_in_use(index: int, name: str) -> None:
 
 
 def test_all_that_is_in_the_way_is_told_at_once(tmp_path: Path) -> None:
+    """All mistakes are reported together."""
     for name in ("one", "two"):
         hooks = {"pytriton_plugins.hooks": {name: f"acme_{name}"}}
         install(tmp_path, f"acme-{name}", hooks, **{f"acme_{name}": f"raise OSError('no {name}')"})

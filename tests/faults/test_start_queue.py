@@ -1,4 +1,4 @@
-"""Workers that start one after the other: what waits is shown, and a crash that brings many back obeys it too."""
+"""Workers that start one after the other: waiting ones are shown, and a crash of many workers uses the queue too."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NAMES = ("first", "second")
 
 
 def asked(run_dir: Path, command: str, **more: Any) -> Any:
-    """What the control socket answers, within less than a turn's length even where programs start slowly."""
+    """The control socket's answer, in less than a turn's length even on a slow machine."""
     connection = find_host(str(run_dir))
     try:
         return connection.ask({"command": command, **more}, 30)

@@ -1,4 +1,4 @@
-"""Each form of callable through a whole host, over gRPC and HTTP; runs in pytest."""
+"""Each form of callable in a whole daemon, over gRPC and HTTP."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_an_error_fails_its_request_only(host: RunningHost, protocol: str, model
 
 
 def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
-    """While one request runs, others gather: the answer says how many were in its batch."""
+    """Requests that wait while one runs form a batch; the answer holds the size of its batch."""
 
     def ask(length: int) -> float:
         y = infer(host, "grpc", "one_by_one", row(*[1] * length))["y"]
@@ -113,7 +113,7 @@ class TestStreams:
 
 
 def response_statistics(host: RunningHost, model: str) -> dict[int, dict[str, int]]:
-    """How often each response, by its number, succeeded, failed, had no outputs or was cancelled."""
+    """How often each response, by its number, succeeded, failed, was empty or was cancelled."""
     with urllib.request.urlopen(f"http://{host.http}/v2/models/{model}/stats", timeout=TIMEOUT) as answer:
         (model_stats,) = json.load(answer)["model_stats"]
     kinds = ("success", "fail", "empty_response", "cancel")
@@ -122,7 +122,7 @@ def response_statistics(host: RunningHost, model: str) -> dict[int, dict[str, in
 
 
 class TestResponseStatistics:
-    """Triton's figures for each response of a stream."""
+    """Triton's statistics for each response of a stream."""
 
     def test_what_is_yielded_and_the_end(self, host: RunningHost) -> None:
         assert grpc_stream(host, "counted_statistics", count(2), "number")[0] == [[0], [1]]
@@ -140,7 +140,7 @@ class TestResponseStatistics:
         assert response_statistics(host, "counted_statistics") == expected
 
     def test_the_first_thousand_are_enough(self, host: RunningHost) -> None:
-        """Triton keeps the figures of each number for ever."""
+        """Statistics are kept for 1000 responses only, because Triton never frees them."""
         assert len(grpc_stream(host, "counted_up", count(1100), "number")[0]) == 1100
         assert sorted(response_statistics(host, "counted_up")) == list(range(1000))
 
@@ -163,7 +163,7 @@ class TestResponseStatistics:
 
 
 def test_streams_run_beside_each_other(host: RunningHost) -> None:
-    """One over each protocol."""
+    """One stream over each protocol."""
     with ThreadPoolExecutor(2) as pool:
         events = pool.submit(http_stream, host, "TwoAtOnce", {"count": [3]})
         assert grpc_stream(host, "TwoAtOnce", count(3), "number") == ([[0], [1], [2]], "")
@@ -188,7 +188,7 @@ class TestLeavingStreams:
 @pytest.mark.parametrize("how", ["cancel", "deadline"])
 @pytest.mark.parametrize("model", ["until_cancelled", "awaited_until_cancelled"])
 def test_a_cancelled_request_reaches_the_callable(host: RunningHost, model: str, how: str) -> None:
-    """By the client's own hand, and by its deadline."""
+    """It does for a cancellation by the client and for an exceeded deadline."""
     before, called = host.log.count(f"{model}: cancelled"), host.log.count(f"{model}: called")
     x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
     x.set_data_from_numpy(np.ones((1, 1), np.float32))
@@ -255,7 +255,7 @@ class TestContext:
 
     @pytest.mark.parametrize("path", ["infer", "generate", "generate_stream"])
     def test_what_a_client_writes_over_http_is_no_header(self, host: RunningHost, path: str) -> None:
-        """A header of the client's own, and parameters under the names of headers, whichever way they come."""
+        """Neither a client's own header nor a parameter named like a header becomes one."""
         x = {"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}
         body = {"inputs": [x], "parameters": FORGED} if path == "infer" else {"x": [1], **FORGED}
         connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
@@ -285,7 +285,7 @@ class TestContext:
 
 
 class TestInfer:
-    """`pytriton-host infer` and the lines under the table, for a model that streams."""
+    """`pytriton-host infer` and the printed sample requests, for a model that streams."""
 
     def run(self, host: RunningHost, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pytriton_plugins", "infer", *arguments]

@@ -1,4 +1,4 @@
-"""Models of many tensors: neither their declaration nor which outputs are wanted has a limit of its own."""
+"""Models of many tensors: the size of a declaration and the number of requested outputs have no limit of their own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def host() -> Iterator[RunningHost]:
 
 
 def asked(host: RunningHost, protocol: str, model: str, numbers: list[int], wanted: list[int], **more: Any) -> Any:
-    """Send the features of those numbers, two rows each; ``wanted``: the numbers of outputs, none for all."""
+    """Send the numbered features, two rows each; ``wanted``: the numbers of the requested outputs, empty for all."""
     module: Any = {"grpc": tritonclient.grpc, "http": tritonclient.http}[protocol]
     arrays: dict[str, NDArray[Any]] = {
         f"feature_{LONG}_{number}": np.array([[number], [1]], np.float32) for number in numbers
@@ -42,7 +42,7 @@ def asked(host: RunningHost, protocol: str, model: str, numbers: list[int], want
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_all_of_many_tensors(host: RunningHost, protocol: str) -> None:
-    """They come in the other order than they are declared."""
+    """Inputs sent in the reverse order of the declaration."""
     result = asked(host, protocol, "wide", [*range(COUNT)][::-1], [], label=texts("a", "b").reshape(2, 1))
     for number in range(COUNT):
         assert result.as_numpy(f"result_{LONG}_{number}").tolist() == [[2 * number], [2]]

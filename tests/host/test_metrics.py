@@ -1,4 +1,4 @@
-"""The metrics of models on the port of a real host: what workers count, what memory they have, how often they end."""
+"""Metrics of models on the metrics port: counts of callables, memory of workers, and their restarts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SOON = 10.0
 
 
 def run(host: RunningHost, model: str, program: str) -> int:
-    """Have a worker of the model run the program; its process id."""
+    """Have a worker of the model run the program; returns the worker's process id."""
     return int(infer(host, "grpc", model, {"program": texts(textwrap.dedent(program))})["pid"].item())
 
 
@@ -48,7 +48,7 @@ def wait_for(host: RunningHost, expected: float, name: str, **labels: str) -> No
 
 
 def shown_for(seconds: float, host: RunningHost, name: str, **labels: str) -> set[float | None]:
-    """The values that the metric has in so many seconds."""
+    """The values that the metric has within that many seconds."""
     until, found = time.monotonic() + seconds, set()
 
     def is_over() -> bool:
@@ -116,7 +116,7 @@ def test_metrics_that_do_not_go_together_are_named(host: RunningHost) -> None:
 
 
 def test_a_model_has_so_many_series_and_no_more(host: RunningHost) -> None:
-    """Also where its worker does not keep to it."""
+    """The limit on series holds even if a worker ignores it."""
     program = f"""
     change = {{"kind": "counter", "name": "many", "help": "", "buckets": [], "changes": [[1, 1]]}}
     for number in range({3 * MAX_SERIES}):
@@ -192,7 +192,7 @@ GARBAGE: dict[str, Any] = {
 
 
 def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
-    """All of it by one worker, which serves on."""
+    """One worker sends all invalid messages and still serves."""
     pid = run(host, "two", "pass")
     before = page(host.metrics).count("\n# TYPE")
     for changes in GARBAGE.values():
@@ -212,6 +212,7 @@ def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
 
 @pytest.mark.parametrize("data", ["b'[]'", "b'[' * 60_000", "b'[' * 70_000"])
 def test_what_is_no_message_at_all_costs_its_worker(host: RunningHost, data: str) -> None:
+    """A message that cannot be parsed ends the worker that sent it."""
     broke = host.log.count("the link of worker")
     attempt(host, "grpc", "closing", {"program": texts(f"send({data})")})
     wait_until(lambda: host.log.count("the link of worker") == broke + 1, SOON, "the worker is ended")
@@ -279,7 +280,7 @@ def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None
 
 
 def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
-    """Its model's `close` runs at its end."""
+    """Metrics that the model's `close` counts at the end of the worker are shown."""
     path = tmp_path / "metrics.py"
     path.write_text((MODELS / "metrics.py").read_text())
     with run_host(f"{path}:Closing", options=["--reload"]) as host:
@@ -292,7 +293,7 @@ def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_read_holds_nobody_up() -> None:
-    """It is told everything once it reads again."""
+    """A server that does not read delays nothing; it gets all metrics once it reads again."""
     program = f"""
     import threading, time
     def count():
@@ -363,7 +364,7 @@ def message(**fields: Any) -> dict[str, Any]:
 
 
 def send_all(backend: Backend, metrics: MetricsRegistry) -> int:
-    """Tell the backend everything; how many messages that took."""
+    """Send everything to the backend; returns the number of messages."""
     sent = 0
     while payload := metrics.payload():
         backend.call(backend.server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload)))
@@ -423,7 +424,7 @@ class NoModels:
 
 
 def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
-    """Its counters begin at 0, and its gauges where they were."""
+    """In a new server counters begin at 0 and gauges at their last value."""
     metrics = MetricsRegistry()
     model = Model("m", 3)
     labels = {"model": "m", "version": "3"}

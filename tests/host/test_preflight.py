@@ -1,4 +1,4 @@
-"""How the daemon stops, as hook plugins choose it, and what becomes of an answer that cannot be used."""
+"""The drain of the daemon, as options and hook plugins choose it, and answers that are not valid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KUBERNETES = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 
 
 class Answers:
-    """A hook plugin with one answer; it knows with what it was asked."""
+    """A hook plugin with one answer; it records its arguments."""
 
     def __init__(self, answer: Drain | None) -> None:
         self.answer = answer
@@ -38,6 +38,7 @@ def drain(folder: Path, flags: Flags, *answers: Drain | None, environ: dict[str,
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
+    """Without an answer of a plugin the defaults hold."""
     assert drain(tmp_path, {}) == drain(tmp_path, {}, None) == Drain(5, 20, None)
     assert drain(tmp_path, {}, environ={}) == Drain(0, 30, None)
 
@@ -57,7 +58,7 @@ def test_nobody_answers(tmp_path: Path) -> None:
 def test_requests_get_what_the_grace_period_leaves(
     tmp_path: Path, flags: Flags, answer: Drain | None, expected: Drain
 ) -> None:
-    """Less 3 s to end everything and 2 s for who counts it; 30 s where Kubernetes does not say."""
+    """The grace period (Kubernetes' default: 30 s) less 3 s for the end and 2 s of reserve."""
     assert drain(tmp_path, flags, answer) == expected
 
 
@@ -82,6 +83,7 @@ def test_the_first_answer_is_taken() -> None:
     ],
 )
 def test_what_is_set_stays(tmp_path: Path, flags: Flags, expected: Drain) -> None:
+    """Options override the answer of a plugin."""
     assert drain(tmp_path, flags, Drain(2, 3, 12)) == expected
 
 
@@ -112,16 +114,19 @@ def test_an_answer_that_does_not_fit_names_its_plugin(
 
 @pytest.mark.parametrize("answers", [(), (None,), (Drain(5, 1, None),)])
 def test_without_a_part_in_it_no_plugin_is_named(tmp_path: Path, answers: tuple[Drain | None, ...]) -> None:
+    """A plugin whose answer does not matter is not named in the error."""
     with pytest.raises(ConfigError, match=r"^grace-period \(8 s\) is less .* raise --grace-period, or lower"):
         drain(tmp_path, {"grace_period": "8"}, *answers)
 
 
 def test_a_plugin_may_make_room(tmp_path: Path) -> None:
+    """An answer with a shorter drain fits into the configured grace period."""
     assert drain(tmp_path, {"grace_period": "8"}, Drain(3, 1)) == Drain(3, 1, 8)
 
 
 @pytest.mark.parametrize("fields", [{"delay": -1}, {"timeout": "1"}, {"timeout": float("inf")}, {"grace": True}])
 def test_a_drain_of_something_else_than_seconds(fields: dict[str, object]) -> None:
+    """A value that is not a number of seconds raises ValueError."""
     (name, value) = next(iter(fields.items()))
     with pytest.raises(ValueError, match=f"^Drain: {name} is {value!r}; write a number of seconds from 0 up$"):
         Drain(**{"delay": 0, "timeout": 0, **fields})  # type: ignore[arg-type]

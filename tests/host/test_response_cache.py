@@ -1,4 +1,4 @@
-"""Triton's response cache: what it answers, what it never keeps, and where it is refused."""
+"""Triton's response cache: cached responses, errors that are not cached, and models that must not use it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_without_a_cache_each_request_is_run_and_the_log_says_what_to_add() -> N
 
 
 def test_with_reload_the_cache_is_off() -> None:
-    """What it holds would outlive a change of the callable."""
+    """The cache would return the results of an older callable."""
     with run_host(f"{CACHED}:Calls", options=[CACHE, "--reload"]) as host:
         assert [calls(host, "grpc", 1, 1) for _ in range(3)] == [1, 2, 3]
         assert f"model Calls of plugin {CACHED}:Calls: its response cache is off with --reload" in host.log
@@ -102,6 +102,7 @@ HOOKS = """
 
 
 def test_neither_can_a_hook_plugin(tmp_path: Path) -> None:
+    """A hook plugin cannot turn the cache on where its responses would be wrong."""
     install(tmp_path, "acme-hooks", {"pytriton_plugins.hooks": {"cacher": "acme_hooks"}}, acme_hooks=HOOKS)
     env = {"PYTHONPATH": path_with(tmp_path)}
     with run_host(f"{CACHED}:Ambiguous", f"{CACHED}:Calls", options=[CACHE], env=env, ready=False) as host:

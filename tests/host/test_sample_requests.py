@@ -1,4 +1,4 @@
-"""The lines under the table of `serve`: each works as it stands, and none grows with what an author declares."""
+"""The sample requests below the table of `serve`: each works as printed, and their length is limited."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def declared(*inputs: Tensor, name: str = "m", max_batch_size: int = 8) -> Model
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningHost, dict[str, list[str]]]]:
-    """A host for each ten models, for it shows lines for so many; those of each model."""
+    """A host for every ten models (it prints samples for ten), and the samples of each model."""
     targets = [f"{MODELS / 'sampled.py'}:{name}" for name in ANSWERS]
     with run_host(*targets[:7]) as one, run_host(*targets[7:]) as other:
         yield one, {**blocks(one), **blocks(other)}
@@ -64,7 +64,7 @@ def blocks(host: RunningHost) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("model", ANSWERS)
 def test_each_line_works(lines: tuple[RunningHost, dict[str, list[str]]], model: str, tmp_path: Path) -> None:
-    """In a shell, in an empty folder, with the programs of this environment on the path."""
+    """In a shell, in an empty folder, with this environment's programs on the path."""
     env = {**os.environ, "PATH": path_with_curl(tmp_path)}
     shown = lines[1][model]
     for line in shown:
@@ -89,12 +89,13 @@ def test_each_line_works(lines: tuple[RunningHost, dict[str, list[str]]], model:
     ids=["1.6 GB", "2**126", "texts", "nine inputs", "a long name", "an equals sign"],
 )
 def test_what_does_not_fit_is_not_made(declaration: ModelDeclaration) -> None:
+    """Inputs that do not fit in a line get a hint instead of sample requests."""
     hint = "# m: its inputs do not fit in a line; this lists them: pytriton-host infer m"
     assert calls(declaration, "127.0.0.1", PORTS) == [hint]
 
 
 def test_an_array_of_a_few_values_stands_in_the_line() -> None:
-    """By hand, with the free dimension of three and the batch axis where each program wants it."""
+    """The free dimension is 3, and the batch axis is written where each program needs it."""
     declaration = declared(Tensor("x", np.float32, (-1,)), Tensor("id", np.int64, (2, 2)))
     assert calls(declaration, "127.0.0.1", PORTS) == [
         "pytriton-host infer m x=1,2,3 'id=[[1, 2], [3, 4]]'",
@@ -105,7 +106,7 @@ def test_an_array_of_a_few_values_stands_in_the_line() -> None:
 
 
 def test_scalars_stand_in_the_lines_without_brackets() -> None:
-    """By hand; an optional input is left out."""
+    """Scalars have no brackets, and optional inputs are left out."""
     declaration = declared(
         Tensor("x", np.float32, ()), Tensor("said", str, ()), Tensor("scale", np.float32, (), optional=True)
     )
@@ -116,7 +117,7 @@ def test_scalars_stand_in_the_lines_without_brackets() -> None:
 
 
 def test_equal_arrays_share_a_file() -> None:
-    """By hand; 64 * 64 bytes, and four times as many."""
+    """Equal arrays share one file: 64 * 64 bytes, and another one of four times that."""
     pair = [Tensor(name, np.uint8, (64, 64)) for name in ("left", "right")]
     maker, ours, curl = calls(declared(*pair, Tensor("depth", np.float32, (64, 64))), "127.0.0.1", PORTS)
     first, second = "'input.npy', np.zeros((64, 64), np.uint8)", "'input2.npy', np.zeros((64, 64), np.float32)"
@@ -126,7 +127,7 @@ def test_equal_arrays_share_a_file() -> None:
 
 
 def test_an_image_comes_from_a_file() -> None:
-    """By hand; 3 * 224 * 224 * 4 bytes."""
+    """An array of 3 * 224 * 224 floats (4 bytes each) is read from a file."""
     declaration = declared(Tensor("image", np.float32, (3, 224, 224)), max_batch_size=0)
     head = (
         '{"inputs":[{"name":"image","datatype":"FP32","shape":[3,224,224],"parameters":{"binary_data_size":602112}}]}'
@@ -141,7 +142,7 @@ def test_an_image_comes_from_a_file() -> None:
 
 
 def test_bfloat16_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`infer` cannot make it; its bits are a file for curl."""
+    """`infer` cannot make bfloat16 without ml_dtypes; curl sends its bits from a file."""
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     from pytriton_plugins.model.tensors import bfloat16
 
@@ -153,7 +154,7 @@ def test_bfloat16_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_program_is_named_as_it_was_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where a shell does not find it, as in README.md's first command."""
+    """A program that is not on the path is named with its path, as in README.md's first command."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/pytriton-host").touch(0o755)

@@ -1,4 +1,4 @@
-"""The table and the lines under it, of hosts that serve nothing."""
+"""The start-up table and the lines below it, for daemons without models."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def reference(name: str) -> ModelReference:
 
 @contextlib.contextmanager
 def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Daemon, Log]]:
-    """One that serves nothing, and what it writes with, which is closed at the end."""
+    """A daemon without models, and its output, which is closed at the end."""
     found = FoundServer(Path("/none"), "a test")
     with restored_loggers():
         run_dir, log = RunDir(folder), set_up_logging("info")
@@ -53,6 +53,7 @@ def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Daemon, L
 
 
 def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Text in brackets is printed unchanged, not read as markup."""
     with a_host(tmp_path, "fe80::1") as (host, log):
         host.registry.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]
         StartupReport(host.registry, log).show_models(
@@ -71,7 +72,7 @@ def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureF
 def test_hundreds_of_plugins_cost_the_loop_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The table is made by the thread that writes it, and what is awaited is named in part."""
+    """The log's thread renders the table, and the list of awaited plugins is cut."""
     makers: list[str] = []
 
     class Noted(rich.console.Console):
@@ -96,6 +97,7 @@ def declared(name: str) -> ModelDeclaration:
 
 
 def test_lines_are_shown_for_the_first_ten_models() -> None:
+    """Sample requests are printed for ten models at most."""
     text = _text([], [declared(f"m{number}") for number in range(12)], [], "127.0.0.1", PORTS, SERVED, None)
     assert text.count("\ncurl -s ") == 10
     assert text.endswith("\n2 more models: pytriton-host infer MODEL names the inputs of each\n")

@@ -1,4 +1,4 @@
-"""`model_warmup` in a model's `triton_config`: every worker runs the callable with the samples before it serves."""
+"""`model_warmup` in a model's `triton_config`: every worker runs the samples before it serves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE = {"x": np.ones((1, 2), np.float32)}
 
 
 def asked(host: RunningHost, protocol: str = "grpc") -> tuple[int, int, int]:
-    """Process id, calls with zeros, and rows in the last of them."""
+    """Process id, number of calls with zeros, and rows in the last of them."""
     outputs = infer(host, protocol, "Warm", ONE)
     return outputs["pid"].item(), outputs["zeros"].item(), outputs["rows"].item()
 
@@ -37,6 +37,7 @@ def test_the_callable_runs_before_the_model_is_ready(tmp_path: Path) -> None:
 
 
 def test_every_worker_is_warm_and_so_is_its_successor() -> None:
+    """Every worker and its replacement run the samples."""
     with run_host(f"{WARM}:Warm", options=["--workers=2"]) as host:
         first = wait_until(lambda: two_of(asked_at_once(host)), 20, "both workers answer") or set()
         assert {answer[1:] for answer in first} == {(3, 4)}
@@ -50,7 +51,7 @@ def test_every_worker_is_warm_and_so_is_its_successor() -> None:
 
 
 def asked_at_once(host: RunningHost) -> set[tuple[int, int, int]]:
-    """What 40 requests hear, eight at a time: one alone always goes to the worker that was busy last."""
+    """The answers to 40 requests, eight at a time; a single request would go to the last busy worker."""
     with ThreadPoolExecutor(8) as clients:
         return set(clients.map(asked, [host] * 40))
 
@@ -66,6 +67,7 @@ def after_death(host: RunningHost) -> tuple[int, int, int] | None:
 
 
 def test_a_sample_that_fails_is_the_models_reason_and_the_others_serve() -> None:
+    """A failing sample is the reason in the model's row; other models serve."""
     with run_host(f"{WARM}:no_zeros", f"{WARM}:Random", ready=False) as host:
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("no_zeros")]

@@ -18,7 +18,7 @@ from pytriton_plugins_kubernetes.options import NOT_READY_FILE
 
 @pytest.fixture(autouse=True)
 def no_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variables of a pod, on a machine without limits."""
+    """Removes the variables of a pod; the machine has no limits."""
     for name in (plugin.GRACE_PERIOD, plugin.MEMORY_LIMIT, NOT_READY_FILE):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "proc/self").mkdir(parents=True)
@@ -80,6 +80,7 @@ def test_an_option_that_does_not_fit_into_the_grace_period(tmp_path: Path, monke
 
 @pytest.mark.parametrize("text", ["30s", "-1", "1.5", "٣٠"])
 def test_a_grace_period_that_is_none(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is not a number of whole seconds ends the start."""
     monkeypatch.setenv(plugin.GRACE_PERIOD, text)
     with pytest.raises(HookError, match=re.escape(f"is {text!r}; write whole seconds, the same as termination")):
         drain(tmp_path)

@@ -1,4 +1,4 @@
-"""Models that fail at the start or when they are reloaded; row 10 of the table of faults."""
+"""Models that fail at the start or at a reload; row 10 of the table of faults."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def models(host: RunningHost, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_reload_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
-    """Ten ways to fail, under load."""
+    """A reload fails in ten ways, under load."""
     path, durations = tmp_path / "model.py", []
     path.write_text(GOOD)
     with run_host(path) as host:
@@ -73,7 +73,7 @@ def test_a_reload_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
 def test_a_model_that_fails_at_the_start(tmp_path: Path, broken: str) -> None:
-    """Ready stays 400 unless it is optional."""
+    """/v2/health/ready stays 400 unless the model is optional."""
     (tmp_path / "good.py").write_text(GOOD.replace("model", "good"))
     (tmp_path / "model.py").write_text(broken)
     with run_host(tmp_path / "good.py", tmp_path / "model.py", ready=False) as host:

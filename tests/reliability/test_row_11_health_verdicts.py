@@ -43,7 +43,7 @@ def test_a_verdict_that_changes_twenty_times(tmp_path: Path) -> None:
 
 
 def flipped(host: RunningHost, folder: Path, number: int) -> float:
-    """Seconds from the check that says another thing than before until the port shows it."""
+    """Seconds from the hook's changed verdict until the port shows it."""
     no = folder / "no"
     no.unlink() if number % 2 else no.touch()
     wanted = 200 if number % 2 else 400

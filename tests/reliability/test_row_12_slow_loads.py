@@ -1,4 +1,4 @@
-"""Eight slow models are loaded at once: meanwhile tritonserver says that it lives; row 12 of the table of faults."""
+"""Eight slow models load at the same time: tritonserver stays live; row 12 of the table of faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAST = 100
 
 
 def loaded() -> tuple[float, dict[str, list[float]]]:
-    """The seconds until eight slow models serve, and those that each answer took meanwhile, by protocol."""
+    """The seconds until eight slow models serve, and the durations of the answers meanwhile, by protocol."""
     with (
         cgroup("cpu", {"cpu.shares": SHARES}) as ours,
         run_host(SLOW, env={"SLOW_SETUP": str(SETUP)}, ready=False, prefix=ours.prefix) as host,

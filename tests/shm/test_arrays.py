@@ -1,4 +1,4 @@
-"""Tensors in segments: the vectors written by hand, then arrays of every kind there and back; runs in pytest."""
+"""Tensors in segments: the vectors written by hand, then arrays of every kind there and back."""
 
 from __future__ import annotations
 

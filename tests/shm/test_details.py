@@ -1,4 +1,4 @@
-"""Details of requests as the worker reads them, and parameters of responses; runs in pytest."""
+"""Details of requests as the worker reads them, and parameters of responses."""
 
 from __future__ import annotations
 

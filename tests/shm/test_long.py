@@ -1,4 +1,4 @@
-"""Messages of a link that are too long for one packet; runs in pytest."""
+"""Messages of a link that are too long for one packet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages with descriptors: cut ones, several descriptors, a full socket, the end of a link; runs in pytest."""
+"""Messages with descriptors: cut ones, several descriptors, a full socket, the end of a link."""
 
 from __future__ import annotations
 

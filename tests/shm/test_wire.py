@@ -1,4 +1,4 @@
-"""The Python side of docs/reference/protocol.md against the vectors written by hand; runs in pytest."""
+"""The Python side of docs/reference/protocol.md against the vectors written by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule that a skipped test is a failure in CI unless `tests/allowed_skips.txt` names it; runs in pytest."""
+"""The rule that a skipped test is a failure in CI unless `tests/allowed_skips.txt` names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The imports of a worker with hook plugins and without, and the calls of hooks over a real channel."""
+"""The imports of a worker with and without hook plugins, and hook calls over a real channel."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def modules_of(host: RunningHost) -> set[str]:
 
 @pytest.fixture(params=["no hooks", "hooks of the host", "hooks of the worker"])
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningHost]:
-    """One with a hook plugin of the kind that the test is about, or without."""
+    """A host with a hook plugin of the tested kind, or without one."""
     (tmp_path / "modules.py").write_text("")
     install(tmp_path, "acme-modules", {"pytriton_plugins.models": {"modules": "acme_modules"}}, acme_modules=MODEL)
     source = {"hooks of the host": HOST_HOOK, "hooks of the worker": WORKER_HOOK}.get(request.param)
@@ -113,7 +113,7 @@ Observed = Callable[..., tuple[Any, list[str]]]
 
 @pytest.fixture
 def observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Observed:
-    """Makes the server of a channel that hook plugins of these sources observe, and the log of the last of them."""
+    """Makes the server of a channel observed by hook plugins of these sources, and the log of the last one."""
 
     def make(*sources: str) -> tuple[Any, list[str]]:
         monkeypatch.syspath_prepend(str(tmp_path))
@@ -140,7 +140,7 @@ def picky(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def test_each_request_of_batches_of_one_form_is_told_before_and_after(observed: Observed) -> None:
-    """The first batch takes the long way through the worker, the others the short one."""
+    """The first batch takes the slow path through the worker, the others the fast one."""
     new_server, log = observed(KEEPS_A_LOG)
     with open_channel(MODEL_M, picky, new_server=new_server) as channel:
         for _ in range(3):
@@ -187,6 +187,7 @@ def test_inputs_that_are_not_kept_are_not_kept_by_the_observer(observed: Observe
 
 
 def test_nobody_to_be_told_is_no_observer(observed: Observed) -> None:
+    """Without observing hook plugins there is no observer."""
     only_set_up, _ = observed(KEEPS_A_LOG.partition("    @hookimpl\n    def pytriton_on_request")[0])
     observing, _ = observed(KEEPS_A_LOG)
     assert only_set_up.func is SyncServer

@@ -1,4 +1,4 @@
-"""Inputs that a callable keeps stay as they were after any later call: random calls of every form."""
+"""Inputs that a callable keeps do not change in later calls: random calls of every form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TENSORS: dict[str, Any] = {
 
 
 class Keeper:
-    """Keeps arrays that it gets, as asked, beside copies made at once."""
+    """Keeps the arrays that it is told to keep, beside copies made at once."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[Array, Array]] = []

@@ -1,4 +1,4 @@
-"""The messages of a model and of the worker, where the model has configured `logging` in its own way."""
+"""Messages of a model and of the worker when the model configures `logging` itself."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ CONSOLE = "'handlers': {'c': {'class': 'logging.StreamHandler'}}, 'root': {'hand
 
 @pytest.fixture(autouse=True)
 def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`caplog` gets our messages even if a host ran in this process before and set up logging."""
+    """Lets `caplog` get our messages even if a host has set up logging in this process."""
     monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
 
 
 def log_of(caplog: pytest.LogCaptureFixture, model: str, level: str = "INFO") -> list[Event]:
-    """The messages of a worker in which ``model`` ran."""
+    """The messages of a worker that ran ``model``."""
     command = [sys.executable, "-c", PROGRAM.format(level=level, model=model)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
     return events(caplog, done.stdout)
 
 
 def texts(found: list[Event]) -> list[tuple[str, str]]:
-    """Level and first line."""
+    """Level and first line of each message."""
     return [(level, lines[0]) for level, lines in found]
 
 
@@ -85,6 +85,7 @@ def test_no_configuration_of_a_model_hides_the_errors_of_its_calls(caplog: pytes
 
 
 def test_the_errors_reach_what_a_model_has_set_up_beside_the_console(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that the model adds gets the errors too."""
     model = """
 class Collector(logging.Handler):
     def emit(self, record): print("collected", record.name, record.levelname, record.exc_info is not None)
@@ -114,7 +115,7 @@ def test_at_level_debug_its_debug_lines_are_there(caplog: pytest.LogCaptureFixtu
 
 @pytest.mark.parametrize("stream", ["", ", stream=sys.stdout", ", force=True"])
 def test_basic_config_does_what_its_author_expects(caplog: pytest.LogCaptureFixture, stream: str) -> None:
-    """The author's format and level, and the daemon's levels: wanted records have at least INFO."""
+    """The author's format and level hold; records below the daemon's level get level INFO."""
     model = f"logging.basicConfig(level=logging.DEBUG, format='%(name)s says %(message)s'{stream}); {MESSAGES}"
     assert texts(log_of(caplog, model))[:-2] == [
         ("INFO", "acme says d"),

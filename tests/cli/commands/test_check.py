@@ -1,4 +1,4 @@
-"""`check` on a file and a configuration: what its line on memory counts."""
+"""`check` on a file and a configuration: the memory that it reports, and the mistakes that it finds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ANY_PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
 
 @pytest.fixture
 def memory(called: Called, tmp_path: Path) -> Callable[[str], str]:
-    """Calls `check` for two models with a configuration file; its line on memory."""
+    """Calls `check` for two models with a configuration file; returns its line on memory."""
 
     def check(configuration: str) -> str:
         (tmp_path / "model.py").write_text(MODEL)
@@ -143,7 +143,7 @@ def test_every_mistake_of_the_configuration_is_told_before_the_start(
 
 
 def test_a_configuration_that_triton_would_not_take(called: Called, tmp_path: Path) -> None:
-    """Of the author's, which is known once the plugin is imported."""
+    """The author's triton_config, known only after the import, is checked too."""
     (tmp_path / "model.py").write_text(MODEL.replace("workers=3", "triton_config={'metric_tag': {}, 'runtime': 3}"))
     ran = called("check", "model.py", *ANY_PORTS)
     (line,) = [line for line in ran.out.splitlines() if line.startswith("bad")]

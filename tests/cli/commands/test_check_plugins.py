@@ -1,4 +1,4 @@
-"""`check` with hook plugins that hang, crash, print or are wrong: one verdict a line, and JSON stays JSON."""
+"""`check` with hook plugins that hang, crash, print or are invalid: one line each, and valid JSON."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ COMMANDS = """
 
 
 def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
-    """No other step of a start asks this hook, and no other plugin loses its commands."""
+    """Only `check` calls this hook, and other plugins keep their commands."""
     bodies = {
         "raises": "raise ValueError('no [red] \\x1b[31m')",
         "wrong": "return ['greet']",

@@ -1,4 +1,4 @@
-"""`pytriton-host config` and `hooks`: what is set, by whom, and who implements what."""
+"""`pytriton-host config` and `hooks`: each setting with its source, and the implementations of each hook."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ CHANGES_ONE = """
 
 
 def test_a_hook_plugin_is_named_for_what_it_changed_only(tmp_path: Path) -> None:
-    """It returns whole values, in which the rest is what it was given."""
+    """The plugin returns a whole value and has changed only parts of it."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=CHANGES_ONE)
     done = call_host("config", "--json", "--models", "--plugin=add-sub", env={"PYTHONPATH": path_with(tmp_path)})
     assert (done.returncode, done.stderr) == (0, "")

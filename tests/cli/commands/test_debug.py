@@ -1,4 +1,4 @@
-"""`debug`: a model's own worker in the foreground, with pdb at the terminal; no server is started."""
+"""`debug`: a model's worker in the foreground, with pdb at the terminal and without a server."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def sleeps(x):
 
 @pytest.fixture
 def model(called: Called, tmp_path: Path) -> str:
-    """The path of the file, as `serve` would take it; the called program runs beside it."""
+    """The file's path for `serve` and `debug`; the program runs in the same folder."""
     (tmp_path / "model.py").write_text(MODEL)
     return "model.py"
 
 
 def debug(folder: Path, *arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    """One call with standard input, which `called` does not have."""
+    """One call with standard input, which `called` does not offer."""
     command = [sys.executable, "-c", PROGRAM, "debug", *arguments]
     return subprocess.run(
         command, cwd=folder, input=stdin, env={**os.environ, **env}, capture_output=True, text=True, timeout=60
@@ -118,7 +118,7 @@ def test_an_installed_model_is_asked_as_by_infer(called: Called) -> None:
 
 
 def test_pdb_reads_standard_input(model: str, tmp_path: Path) -> None:
-    """The answer is alone on standard output."""
+    """Standard output holds the answer only."""
     done = debug(tmp_path, f"{model}:stops", "x=1,2", "--json", stdin="p twice\ntwice[0, 0] = 7\nc\n")
     assert done.returncode == 0, done.stderr
     assert "(Pdb) array([[2., 4.]], dtype=float32)" in done.stderr
@@ -132,7 +132,7 @@ def test_pdb_that_gives_up_fails_the_request(model: str, tmp_path: Path) -> None
 
 
 def test_pdb_on_a_terminal(model: str, tmp_path: Path) -> None:
-    """Its prompt comes before anything is typed, and line editing is readline's."""
+    """The prompt comes before any input, and readline edits the line."""
     with on_a_terminal(tmp_path, f"{model}:stops", "x=3") as (process, terminal):
         assert "(Pdb) " in read_until(terminal, "(Pdb) ")
         os.write(terminal, b"p twice * 10\n")
@@ -165,7 +165,7 @@ def on_a_terminal(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Po
 
 
 def read_until(terminal: int, end: str | None) -> str:
-    """What is printed up to ``end``, or until nobody holds the terminal any more."""
+    """The output up to ``end``, or until every process has closed the terminal."""
     text = ""
     while end is None or end not in text:
         assert select.select([terminal], [], [], 60)[0], text
@@ -204,7 +204,7 @@ def test_an_answer_that_needs_more_shared_memory(called: Called, model: str) -> 
 
 
 def test_a_model_of_many_tensors(called: Called) -> None:
-    """Its declaration is too long for one message of the link."""
+    """The declaration is too long for one message of the link."""
     module, long = MODELS / "wide.py", "x" * 200
     ran = called("debug", f"{module}:wide", f"feature_{long}_0=3", "label=a", "--json")
     assert (ran.code, ran.err) == (0, "")
@@ -237,7 +237,7 @@ def test_a_profile_of_many_requests(called: Called, tmp_path: Path) -> None:
 
 
 def test_a_breakpoint_where_an_installed_plugin_is_imported(tmp_path: Path) -> None:
-    """A child that looks for the model cannot import it; the worker in this terminal can."""
+    """The child that looks for the model cannot import the plugin; the worker at this terminal can."""
     folder = tmp_path / "installed"
     folder.mkdir()
     source = f"{HEAD}\nbreakpoint()\n@infer_func(inputs=[X], outputs=[Y])\ndef same(x):\n    return x\n"

@@ -1,4 +1,4 @@
-"""`health` asks a real host, while it starts, serves, is not ready, and is gone."""
+"""`health` of a real host that starts, serves, is not ready, and has ended."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_from_the_start_to_the_end(tmp_path: Path) -> None:
 
 
 def test_a_liveness_verdict(tmp_path: Path) -> None:
-    """The host stops then, once nothing is in flight."""
+    """After a verdict of not alive the host stops once no request is in flight."""
     folder, gate = tmp_path / "run", tmp_path / "call"
     os.mkfifo(gate)
     install(tmp_path / "site", "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
@@ -118,7 +118,7 @@ connection.getresponse()
 
 
 def test_a_host_that_hangs_is_not_alive(tmp_path: Path) -> None:
-    """SIGSTOP: its kernel still takes connections."""
+    """After SIGSTOP the kernel still accepts connections, but the host does not answer."""
     with running(tmp_path) as host:
         freeze(host.process.pid)
         try:
@@ -168,7 +168,7 @@ def test_which_host_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_user_is_not_asked() -> None:
-    """Anyone can make one in /tmp; root can be another."""
+    """Anyone can create such a folder in /tmp; root can name another."""
     if os.geteuid() != 0:
         return
     with tempfile.TemporaryDirectory(dir="/tmp") as name, socket.socket(socket.AF_UNIX) as listener:
@@ -188,7 +188,7 @@ def test_a_folder_of_another_user_is_not_asked() -> None:
 
 
 def test_it_imports_almost_nothing_and_takes_no_time(tmp_path: Path) -> None:
-    """A container asks every few seconds."""
+    """`health` must be cheap, because a container calls it every few seconds."""
     with running(tmp_path):
         code = PROGRAM.replace("sys.exit(main())", "assert main() == 0; print(*sys.modules)")
         command = [sys.executable, "-c", code, "health", "live", "--timeout=5", "--run-dir", str(tmp_path)]

@@ -1,4 +1,4 @@
-"""`pytriton-host image`: what stands in the folder afterwards, and what is said."""
+"""`pytriton-host image`: the files that it writes, and its messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files(folder: Path) -> set[str]:
 
 @pytest.mark.usefixtures("project")
 def test_a_folder_with_the_configuration_of_serve(called: Called, tmp_path: Path) -> None:
-    """Several requirements after one --install, as pip takes them."""
+    """One --install takes several requirements, as pip does."""
     (tmp_path / "pytriton-host.toml").write_text("http_port = 9000\nrun_dir = '/run/x'\n")
     ran = called("image", "--install", "./add", "numpy>=1", "--install", str(ROOT))
     assert ran.code == 0, ran.err
@@ -82,7 +82,7 @@ def test_the_bundle_comes_along(called: Called, tmp_path: Path) -> None:
 
 
 def test_the_framework_comes_from_where_it_was_installed(called: Called, tmp_path: Path) -> None:
-    """This checkout is on no index."""
+    """This checkout is not on a package index."""
     assert called("image", "--install", "numpy").code == 0
     assert (tmp_path / "image/framework/requirements.txt").read_text() == "./framework/pytriton-plugins\n"
 

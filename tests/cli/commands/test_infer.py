@@ -1,4 +1,4 @@
-"""`infer` against a peer over real gRPC: what is sent, what is shown, and every mistake on one line."""
+"""`infer` against a server over real gRPC: requests, output, and every mistake in one line."""
 
 from __future__ import annotations
 

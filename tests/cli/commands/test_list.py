@@ -1,4 +1,4 @@
-"""`list` from real metadata; no plugin is imported."""
+"""`list` from real metadata, without an import of a plugin."""
 
 from __future__ import annotations
 

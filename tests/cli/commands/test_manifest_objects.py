@@ -1,4 +1,4 @@
-"""`manifests`: what of the configuration and the models becomes what of the objects; runs in pytest."""
+"""`manifests`: the fields of the objects that come from the configuration and the models."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_a_pod_monitor_where_it_is_asked_for(called: Called) -> None:
     ],
 )
 def test_what_the_autoscaler_looks_at(called: Called, settings: list[str], metric: object) -> None:
-    """Processor time, which needs no adapter, unless the requests are asked for."""
+    """Processor time by default, which needs no adapter; requests if asked for."""
     assert objects(called, *settings)["HorizontalPodAutoscaler"]["spec"]["metrics"] == [metric]
 
 
@@ -232,7 +232,7 @@ def test_what_the_autoscaler_looks_at(called: Called, settings: list[str], metri
     ],
 )
 def test_every_object_says_what_it_is_of(called: Called, image: str, version: str) -> None:
-    """A tag may be longer than a label's value, and begin with what that may not."""
+    """The tag becomes a label; it is cut and stripped where a label does not allow it."""
     found = objects(called, "--image", image)
     for each in [*found.values(), found["Deployment"]["spec"]["template"]]:
         labels = each["metadata"]["labels"]
@@ -241,7 +241,7 @@ def test_every_object_says_what_it_is_of(called: Called, image: str, version: st
 
 
 def test_the_disk_is_tmp_and_the_log(called: Called) -> None:
-    """1 GiB, or what is set, and 256 MiB for the log."""
+    """The size of /tmp (default: 1 GiB) plus 256 MiB for the log."""
     for settings, size in (([], "1280Mi"), (["--set", "tmpSize=100Mi"], "356Mi")):
         resources = container(objects(called, *settings))["resources"]
         assert [resources[which]["ephemeral-storage"] for which in ("requests", "limits")] == [size, size]
@@ -294,6 +294,7 @@ def test_options_and_variables_become_variables(called: Called, monkeypatch: pyt
 
 
 def test_places_of_this_machine_are_left_out(called: Called) -> None:
+    """Paths of this machine are left out."""
     ran = called("manifests", *ADD_SUB, "--run-dir=/srv/here")
     assert ran.code == 0
     assert "/srv/here" not in ran.out
@@ -334,7 +335,7 @@ def pytriton_choose_ports(ports):
 
 @pytest.fixture
 def installed(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with further plugins, for this test alone."""
+    """A folder with additional plugins, for one test."""
     folder = tmp_path / "installed"
     folder.mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -372,7 +373,7 @@ def test_models_that_begin_with_more(called: Called) -> None:
 
 
 def test_nobody_may_come_in_where_nobody_is_named(called: Called) -> None:
-    """An empty `from` would mean everybody."""
+    """No client is allowed if none is named; an empty `from` would allow all."""
     policy = objects(called)["NetworkPolicy"]["spec"]
     assert [each["from"] for each in policy["ingress"]] == [[{"podSelector": {}}], [{"namespaceSelector": {}}]]
     policy = objects(called, "--set", "networkPolicy.clients=[]", "--set", "networkPolicy.monitoring=[]")

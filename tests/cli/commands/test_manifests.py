@@ -1,4 +1,4 @@
-"""`manifests`: what it prints and writes, in each form, and every mistake on one line; runs in pytest."""
+"""`manifests`: its output and files in each form, and every mistake in one line."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ ODD = [
 
 @pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
 def test_the_file_arrives_as_it_is(called: Called, text: str) -> None:
-    """In the objects and in the chart's values."""
+    """The configuration file is unchanged in the objects and in the chart's values."""
     Path("pytriton-host.toml").write_bytes(text.encode())
     files: dict[str, Any] = json.loads(called("manifests", *ADD_SUB, "--json").out)["files"]
     assert yaml.safe_load(files["configmap.yaml"])["data"] == {"pytriton-host.toml": text.replace("\r\n", "\n")}

@@ -1,4 +1,4 @@
-"""`pytriton-host new`: a project that builds, installs, serves and passes its own tests, without a network."""
+"""`pytriton-host new`: a project that builds, installs, serves and passes its own tests, offline."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def pip(*arguments: str | Path) -> None:
 
 
 def built(project: Path, folder: Path) -> Path:
-    """The project's wheel, by the build backend of this environment."""
+    """The project's wheel, made by the build backend of this environment."""
     pip("wheel", "--no-deps", "--no-build-isolation", "-w", folder, project)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
 
 def installed(wheel: Path, folder: Path) -> Path:
-    """The python of a fresh environment that has the wheel, and sees what this one has."""
+    """The Python of a new environment that has the wheel, and sees the packages of this one."""
     venv.create(folder, with_pip=False, system_site_packages=False, symlinks=True)
     python = folder / "bin" / "python"
     pip("--python", python, "install", "--no-index", "--no-deps", wheel)
@@ -69,6 +69,7 @@ def test_the_model_of_a_project_is_served(called: Called, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["Acme", "acme_mean", "-acme", "acme--mean", "2acme", "acme mean", "../acme"])
 def test_a_name_that_is_none_is_refused(called: Called, name: str) -> None:
+    """An invalid name is refused."""
     ran = called("new", "--", name)
     assert ran.code == 2
     assert "invalid project name" in ran.err

@@ -1,4 +1,4 @@
-"""`status` of a real host: what stands in the document and in the table, while it starts, serves and ends."""
+"""`status` of a real host: the JSON document and the table while it starts, serves and ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def host(tmp_path: Path, folder: Path) -> Iterator[RunningHost]:
-    """Serves `Gated` with two workers, four rows at once; a second plugin is broken and optional."""
+    """Serves `Gated` with two workers and batches of four; a second plugin is broken and optional."""
     (tmp_path / "host.toml").write_text("[models.Gated]\nmax_batch_size = 4\n")
     broken = tmp_path / "broken.py"
     broken.write_text("raise OSError('no weights [red] \\x1b[31m')\n")
@@ -86,7 +86,7 @@ def test_requests_are_counted_where_they_are(host: RunningHost, folder: Path, tm
 
 
 def release(gate: Gate, folder: Path) -> bool:
-    """Let go whoever waits at the gate by now."""
+    """Open the gate for the requests that wait at it now."""
     if gate.is_reached():
         gate.open()
     return True
@@ -105,7 +105,7 @@ def test_a_worker_that_was_replaced_is_counted(host: RunningHost, folder: Path) 
 
 
 def test_the_table(host: RunningHost, folder: Path, tmp_path: Path) -> None:
-    """Text from plugins is shown as it stands."""
+    """Text from plugins is printed unchanged."""
     done = call_host("status", f"--run-dir={folder}")
     assert done.returncode == 0
     assert done.stdout.isprintable() or "\x1b" not in done.stdout

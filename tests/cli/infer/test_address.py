@@ -1,4 +1,4 @@
-"""Which server `infer` asks: what --url, --protocol and their variables say, else the running host."""
+"""The server that `infer` calls: from --url, --protocol or their variables, else the running host."""
 
 from __future__ import annotations
 

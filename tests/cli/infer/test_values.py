@@ -1,4 +1,4 @@
-"""VALUE to array: what is read, what is refused."""
+"""From VALUE to an array: valid and invalid values."""
 
 from __future__ import annotations
 

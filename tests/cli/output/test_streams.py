@@ -1,4 +1,4 @@
-"""Standard output and error that cannot be written, and a folder that is gone: one line each, never a traceback."""
+"""Standard output and error that cannot be written, and a deleted current folder: one line, no traceback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GONE = "pytriton-host: current folder: it was deleted; change to another one\n"
 
 
 def call(folder: Path, redirection: str, *arguments: str, unbuffered: bool = False) -> tuple[int, str]:
-    """The exit code and standard error of a call in ``folder`` by a shell."""
+    """Exit code and standard error of a call in ``folder``, made by a shell."""
     command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c", PROGRAM, *arguments]
     env = {**os.environ, "PYTHONUNBUFFERED": "1" if unbuffered else ""}
     done = subprocess.run(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
@@ -33,7 +33,7 @@ def test_a_full_disk(tmp_path: Path, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("unbuffered", [False, True])
 def test_what_else_becomes_of_the_output(tmp_path: Path, unbuffered: bool) -> None:
-    """A reader that has gone has seen enough, as of `| head -1`; nobody is told that nobody can be told."""
+    """A closed reader, as with `| head -1`, is not an error message; without standard error nothing is printed."""
     assert call(tmp_path, ">/dev/full", "list", unbuffered=unbuffered) == (1, FULL)
     assert call(tmp_path, ">&-", "list", unbuffered=unbuffered) == (1, CLOSED)
     assert call(tmp_path, ">&- 2>&-", "list", unbuffered=unbuffered) == (1, "")
@@ -59,7 +59,7 @@ def test_the_current_folder_is_gone(tmp_path: Path, arguments: list[str]) -> Non
 
 
 def test_the_current_folder_is_gone_for_the_module_too(tmp_path: Path) -> None:
-    """`python -m` looks at the current folder before the command line does."""
+    """`python -m` reads the current folder before the command line runs."""
     gone = tmp_path / "gone"
     gone.mkdir()
     command = ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, "-m", "pytriton_plugins", "list"]

@@ -1,4 +1,4 @@
-"""Tables in any width: no word is broken, nothing is lost, and a file has a line for each row."""
+"""Tables of any width: whole words, no text lost, and one line for each row in a file."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_name_is_never_cut() -> None:
 
 
 def test_more_than_a_few_long_texts_are_not_cut() -> None:
-    """Two are, or those of one row in four; else rows stand one below the other."""
+    """Two long texts are cut, or those of one row in four; with more, cells stand below each other."""
     long, short = [(name, LONG) for name in "abc"], [(f"m{number}", "ready") for number in range(9)]
     assert text(("model", "state"), long[:2], 40).startswith("model  state\n")
     assert text(("model", "state"), long, 40).startswith("model a\n  state it has no live worker")
@@ -115,7 +115,7 @@ def test_no_rows() -> None:
 
 
 def test_on_a_terminal_of_60_columns() -> None:
-    """The width is the terminal's, and text outside tables is wrapped between words too."""
+    """Tables have the terminal's width, and other text is wrapped between words."""
     code = (
         "from rich.text import Text\nfrom pytriton_plugins.cli.output.tables import make_table, print_all\n"
         f"print_all([Text('not ready: {LONG}', 'red'), make_table({HEADINGS!r}, {ROWS!r})])"

@@ -1,4 +1,4 @@
-"""The daemon's control socket: whom it answers, and what it does with those who do not keep to the rules."""
+"""The daemon's control socket: its answers, its limits, and clients that break the protocol."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def fail(request: Request, progress: Progress) -> Mapping[str, Any]:
 
 @contextlib.asynccontextmanager
 async def answering(folder: Path) -> AsyncIterator[str]:
-    """The path of a socket that answers."""
+    """The path of a control socket that answers."""
     control = ControlServer(folder, {"echo": echo, "refuse": refuse, "fail": fail})
     await control.open()
     try:
@@ -46,7 +46,7 @@ async def answering(folder: Path) -> AsyncIterator[str]:
 
 
 async def responses(path: str, data: bytes) -> list[Any]:
-    """All that is answered to ``data`` until the host ends the connection, or has no more to say."""
+    """All answers to ``data``, until the daemon ends the connection or sends no more."""
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(data)
     with contextlib.suppress(ConnectionError):
@@ -80,7 +80,7 @@ def test_questions_are_answered_one_after_the_other(tmp_path: Path) -> None:
     [b"{}\n", b"\n", b"[]\n", b"7\n", b"\xff\n", line(command="no-such"), line(command=[]), b"[" * 4000 + b"\n"],
 )
 def test_what_is_no_question_is_told_so(tmp_path: Path, data: bytes) -> None:
-    """And the next question is answered."""
+    """An invalid request gets an error, and the next request is answered."""
     wrong, right = asyncio.run(answers(tmp_path, data + line(command="echo", text="still there")))
     assert wrong["error"].startswith("unknown command: ")
     assert wrong["error"].isprintable()
@@ -90,6 +90,7 @@ def test_what_is_no_question_is_told_so(tmp_path: Path, data: bytes) -> None:
 def test_a_refusal_is_one_line_and_a_mistake_of_ours_stands_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A refusal is sent as one line; an internal error is sent without details and logged."""
     monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
     refused, failed = asyncio.run(answers(tmp_path, line(command="refuse") + line(command="fail")))
     assert refused == {"error": "not now \\x1b[31m"}
@@ -103,10 +104,12 @@ def test_a_line_without_end_ends_the_connection(tmp_path: Path) -> None:
 
 
 def test_half_a_question_is_not_answered(tmp_path: Path) -> None:
+    """A request without a line end is not answered."""
     assert asyncio.run(answers(tmp_path, line(command="echo", text="a")[:-1])) == []
 
 
 def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that sends no complete request in time is disconnected."""
     monkeypatch.setattr(control_socket, "REQUEST_TIMEOUT", 0.1)
 
     async def silent() -> bytes:
@@ -122,6 +125,7 @@ def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that does not read its responses is disconnected, and others are answered."""
     monkeypatch.setattr(control_socket, "RESPONSE_TIMEOUT", 0.1)
     monkeypatch.setattr(control_socket, "MAX_REQUEST", 1 << 20)
 
@@ -139,7 +143,7 @@ def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest
 
 
 def test_more_connections_than_may_be_are_ended(tmp_path: Path) -> None:
-    """And once the others have gone there is room again."""
+    """A connection above the limit is closed; once others have ended, new ones are accepted."""
 
     async def crowd() -> tuple[list[Any], list[Any]]:
         async with answering(tmp_path) as path:
@@ -158,6 +162,7 @@ def test_more_connections_than_may_be_are_ended(tmp_path: Path) -> None:
 
 
 def test_the_socket_is_its_users_alone(tmp_path: Path) -> None:
+    """The mode of the socket is 0600, whatever the umask."""
 
     async def mode() -> int:
         async with answering(tmp_path) as path:
@@ -171,7 +176,7 @@ def test_the_socket_is_its_users_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_long_path(tmp_path: Path) -> None:
-    """Longer than an address may be."""
+    """The socket can be made in a folder whose path is longer than a socket address."""
     folder = tmp_path / ("long" * 40)
     folder.mkdir()
 

@@ -1,4 +1,4 @@
-"""Lines of a child's output, and how many of them are looked at."""
+"""Lines of a child's output, and the limit on how many of them are read."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def test_lines(data: list[bytes], lines: list[str]) -> None:
 
 
 def test_who_prints_without_end_is_heard_at_a_rate() -> None:
+    """A child that prints without end is read at a limited rate; the rest is counted."""
     reading = Reading().feed(b"".join(b"%d\n" % number for number in range(50_000)))
     assert reading.lines == [str(number) for number in range(MAX_BURST)]
     assert reading.reader.left_out == 50_000 - MAX_BURST
@@ -52,7 +53,7 @@ def test_who_prints_without_end_is_heard_at_a_rate() -> None:
 
 
 def test_a_loop_that_repeats_one_line_is_seen() -> None:
-    """It is read more slowly (host/system/child.py)."""
+    """Output that repeats one line is recognised; host/system/child.py reads it more slowly."""
     reading = Reading().feed(b"y\n" * 2000)
     assert reading.reader.repeats
     reading.feed(b"z\n")
@@ -60,12 +61,14 @@ def test_a_loop_that_repeats_one_line_is_seen() -> None:
 
 
 def test_long_lines_count_for_more() -> None:
+    """Long lines use up more of the rate limit than short ones."""
     reading = Reading().feed(*[b"x" * MAX_LINE + b"\n"] * 500)
     assert len(reading.lines) <= MAX_BURST / 8
     assert len(reading.lines) + reading.reader.left_out == 500
 
 
 def test_without_line_ends_nothing_gathers() -> None:
+    """Output without line ends is not kept in memory beyond one line."""
     reading = Reading().feed(*[b"x" * 65536] * 1000)
     assert len(reading.reader._rest) <= MAX_LINE
     assert len(reading.lines) + reading.reader.left_out == 1000

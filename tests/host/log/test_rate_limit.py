@@ -1,4 +1,4 @@
-"""A message of the host that clients bring about without end is told at a rate."""
+"""Messages of the daemon that clients can cause without end are limited in rate."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def test_one_message_is_limited_and_others_are_not() -> None:
 
 
 def test_messages_without_end_take_no_memory_without_end() -> None:
+    """The memory for the rates of many different messages is limited."""
     rate = MessageRate()
     assert {rate.take(record(f"message {number}"), 0.0) for number in range(5000)} == {0}
     assert len(rate._messages) <= 500

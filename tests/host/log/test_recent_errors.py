@@ -1,4 +1,4 @@
-"""The last errors of the log: only errors, one line each, and no more than are kept."""
+"""The last errors of the log: errors only, one line each, in a limited number."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_line_is_one_line_with_its_exception() -> None:
     ],
 )
 def test_what_a_worker_printed_names_its_exception(raised: str, expected: str) -> None:
-    """As a worker's logging prints it, and as a plain traceback."""
+    """The exception is named for a traceback from `logging` and for a plain one."""
     errors = RecentErrors()
     logger = logging.Logger("pytriton.worker")
     logger.addHandler(errors)
@@ -61,7 +61,7 @@ def test_what_a_worker_printed_names_its_exception(raised: str, expected: str) -
 
 
 def test_a_group_of_exceptions_is_named() -> None:
-    """As Python 3.11 prints it."""
+    """An exception group is named, as Python 3.11 prints it."""
     lines = """  + Exception Group Traceback (most recent call last):
   |   File "model.py", line 1, in <module>
   | ExceptionGroup: both (2 sub-exceptions)

@@ -1,4 +1,4 @@
-"""Each message of the log is one line, or one object, whatever a plugin put into it."""
+"""Each message of the log is one line or one JSON object, even with control characters from a plugin."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_tracebacks_of_the_host_are_escaped_too(log: logging.Logger, capfd: pyte
 
 
 def test_lines_that_belong_together_have_one_prefix(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    """Those that go on begin with blanks, so none of a plugin's looks like another record."""
+    """Continuation lines begin with blanks, so a plugin's output cannot look like a record."""
     set_up = set_up_logging("info")
     forged = "2026-11-30 08:10:22,817 ERROR   pytriton.host: forged"
     printed = [
@@ -92,6 +92,7 @@ def test_json_has_one_object_a_line(log: logging.Logger, capfd: pytest.CaptureFi
 def test_a_message_that_does_not_fit_its_arguments(
     log: logging.Logger, capfd: pytest.CaptureFixture[str], form: str
 ) -> None:
+    """A message that cannot be formatted is logged with the reason."""
     set_up = set_up_logging("info", form)
     logging.getLogger("pytriton.acme").error("%d", "x")
     (line,) = lines(set_up, capfd)
@@ -118,6 +119,7 @@ def test_lines_of_tritonserver(
 
 
 def test_infos_of_tritonserver_are_no_news(log: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
+    """tritonserver's INFO lines are not shown at log level info."""
     set_up = set_up_logging("info")
     log_line('I1125 09:00:00.000000 123 http.cc:1] "started"')
     log_line('W1125 09:00:00.000000 123 http.cc:1] "careful"')

@@ -1,4 +1,4 @@
-"""A log whose reader is slow or gone costs nobody any time."""
+"""A slow or closed log reader does not block the code that logs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Sink:
 
 
 def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
-    """What fits is written in order, the rest is counted where it is missing."""
+    """With a full pipe, lines that fit are written in order and the missing ones are counted."""
     log = LogWriter(pipe[1], Gaps(), capacity=10_000)
     for _ in range(100_000):
         log.put(LINE)
@@ -65,6 +65,7 @@ def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
 
 
 def test_a_reader_that_has_gone(pipe: tuple[int, int]) -> None:
+    """The writer ends when the reader has closed its end."""
     log = LogWriter(pipe[1], Gaps())
     os.close(pipe[0])
     log.put(LINE)
@@ -75,6 +76,7 @@ def test_a_reader_that_has_gone(pipe: tuple[int, int]) -> None:
 
 
 def test_a_pipe_that_does_not_block(pipe: tuple[int, int]) -> None:
+    """A non-blocking pipe gets every line."""
     os.set_blocking(pipe[1], False)
     log = LogWriter(pipe[1], Gaps())
     log.put(LINE * 1000)
@@ -85,7 +87,7 @@ def test_a_pipe_that_does_not_block(pipe: tuple[int, int]) -> None:
 
 
 def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
-    """Seen hanging with a join without a limit."""
+    """`close` returns after its timeout even if the pipe is full."""
     log = LogWriter(pipe[1], Gaps())
     log.put(LINE * 1000)
     log.close(0.01)
@@ -95,7 +97,7 @@ def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
 
 
 def test_what_is_made_late_keeps_its_place(pipe: tuple[int, int]) -> None:
-    """The writing thread makes it, and lines that come meanwhile wait."""
+    """Text that the writing thread renders keeps its place; later lines wait for it."""
     log, made = LogWriter(pipe[1], Gaps()), threading.Event()
 
     def make() -> bytes:
@@ -112,7 +114,7 @@ def test_what_is_made_late_keeps_its_place(pipe: tuple[int, int]) -> None:
 
 
 def test_a_line_stands_below_all_others_until_it_is_taken_away() -> None:
-    """On a terminal of 30 columns, which has the wrapping of lines that are too long."""
+    """The status line stays last on a terminal of 30 columns, and is cut to its width."""
     ours, theirs = os.openpty()
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 30, 0, 0))
     log = LogWriter(theirs, Gaps())

@@ -1,4 +1,4 @@
-"""The ledger of one model's segments: what is granted, what is refused and with which words; runs in pytest."""
+"""The ledger of one model's segments: what is granted, what is refused, and the messages."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_all_models_together_have_a_budget(ledgers: list[Ledger]) -> None:
 
 
 def promised_but_for(size: int) -> int:
-    """As much promised memory as leaves ``size`` bytes; other processes move that by a little."""
+    """As much promised memory as leaves ``size`` bytes; other processes change that slightly."""
     return memory_headroom() - size
 
 
@@ -193,7 +193,7 @@ def test_the_headroom_is_what_the_machine_has_at_most() -> None:
 
 
 def test_a_grant_that_came_too_late_is_replaced_when_its_worker_asks_again(ledgers: list[Ledger]) -> None:
-    """The worker gave up waiting, so it names its old segment again."""
+    """The worker has timed out, so it names its old segment again."""
     ledger = new_ledger(ledgers)
     first = ledger.open_first(1)
     late = ledger.replace(first.number, 9 * MIB, 1, 0)

@@ -1,4 +1,4 @@
-"""What limits the memory of a container, in trees of files as kernels with cgroups of either version show them."""
+"""The memory limit of a container, from the files of cgroups version 1 and 2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NO_LIMIT_V1 = "9223372036854771712"
 
 
 def machine(root: Path, cgroup: str, limits: dict[str, str]) -> Path:
-    """One of 8 GiB: what stands in /proc/self/cgroup, and files with limits below /sys/fs/cgroup."""
+    """A machine of 8 GiB: the content of /proc/self/cgroup, and limit files below /sys/fs/cgroup."""
     files = {"proc/self/cgroup": cgroup, "proc/meminfo": "MemTotal:  8388608 kB\nMemAvailable:  1024 kB\n"}
     files |= {f"sys/fs/cgroup/{name}": f"{limit}\n" for name, limit in limits.items()}
     for name, text in files.items():
@@ -40,6 +40,7 @@ def machine(root: Path, cgroup: str, limits: dict[str, str]) -> Path:
     ],
 )
 def test_the_least_limit_around_this_process(tmp_path: Path, cgroup: str, limits: dict[str, str], limit: int) -> None:
+    """The lowest limit of the process's own and its parent cgroups counts."""
     assert container_memory(machine(tmp_path, cgroup, limits)) == limit
 
 

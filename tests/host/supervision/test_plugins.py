@@ -1,4 +1,4 @@
-"""What a worker says of its models is not taken on trust."""
+"""Names and versions that a worker reports are checked before they are used."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def test_good_names_pass() -> None:
 
 @pytest.mark.parametrize("name", ["", "../../evil", "a/b", ".", "-x", "x" * 65, "a\n", *GATES, 7, None])
 def test_names_that_are_no_folder_of_their_own(name: Any) -> None:
+    """A model name that is not usable as a folder name is refused."""
     wrong = rf"^(invalid )?model name {re.escape(repr(name))}.*; write name="
     with pytest.raises(WorkerFailed, match=wrong) as refused:
         check_names([GOOD, replace(GOOD, name=name)])
@@ -32,6 +33,7 @@ def test_names_that_are_no_folder_of_their_own(name: Any) -> None:
 
 @pytest.mark.parametrize("version", ["1", "../1", 0, -1, True, None])
 def test_versions_that_are_no_numbers(version: Any) -> None:
+    """A version that is not a positive number is refused."""
     wrong = rf"^model good: invalid version {re.escape(repr(version))}; write a whole number from 1 up$"
     with pytest.raises(WorkerFailed, match=wrong):
         check_names([replace(GOOD, version=version)])

@@ -1,4 +1,4 @@
-"""Children that print without end, or leave some behind. Each test is a process of its own, for a loop that starves."""
+"""Children that print without end or leave processes behind. Each test runs in its own process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.support.adversaries.child_programs import run
 
 
 def test_who_prints_without_end_does_not_stop_the_loop() -> None:
+    """A child that prints without end does not block the event loop."""
     output = run("""
         async def main():
             first = asyncio.Event()
@@ -21,6 +22,7 @@ def test_who_prints_without_end_does_not_stop_the_loop() -> None:
 
 
 def test_an_end_is_seen_while_what_the_child_started_prints() -> None:
+    """The child's exit is seen although its own child still prints."""
     output = run("""
         async def main():
             child = start("yes & until [ \\"$(cat /proc/$!/comm)\\" = yes ]; do :; done; exit 3")
@@ -31,6 +33,7 @@ def test_an_end_is_seen_while_what_the_child_started_prints() -> None:
 
 
 def test_the_last_words_are_complete() -> None:
+    """The output is read to its end after the child's exit."""
     output = run("""
         async def main():
             text = "import fcntl; fcntl.fcntl(1, 1031, 1 << 20); print(*['x'] * 250000, 'last', sep=chr(10))"
@@ -52,7 +55,7 @@ def test_all_children_are_ended_and_awaited() -> None:
 
 
 def test_a_child_that_somebody_else_has_reaped() -> None:
-    """A hook plugin that waits for any child."""
+    """A child that a hook plugin has reaped counts as ended."""
     output = run("""
         async def main():
             child = start("exit 3")
@@ -63,6 +66,7 @@ def test_a_child_that_somebody_else_has_reaped() -> None:
 
 
 def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
+    """Processes that the child has forked get SIGTERM before SIGKILL."""
     output = run("""
         FORKED = 'trap "echo asked; exit" TERM; kill -9 $PPID; while :; do :; done'
 
@@ -76,6 +80,7 @@ def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
 
 
 def test_what_does_not_end_when_it_is_asked_is_killed() -> None:
+    """A process that ignores SIGTERM gets SIGKILL."""
     output = run("""
         FORKED = 'trap "" TERM; echo $$; kill -9 $PPID; while :; do :; done'
 
@@ -93,7 +98,7 @@ def test_what_does_not_end_when_it_is_asked_is_killed() -> None:
 
 
 def test_shared_memory_that_a_killed_child_has_left_is_removed() -> None:
-    """By Python's resource tracker, a process in the child's group."""
+    """Python's resource tracker, a process in the child's group, removes it."""
     output = run("""
         LEAVES = (
             "import os, signal; from multiprocessing.shared_memory import SharedMemory; "
@@ -113,6 +118,7 @@ def test_shared_memory_that_a_killed_child_has_left_is_removed() -> None:
 
 
 def test_a_thread_that_ends_meanwhile_has_no_children(tmp_path: Path) -> None:
+    """A thread that ends while /proc is read counts as one without children."""
     for thread in ("1", "2"):
         (tmp_path / thread).mkdir()
     (tmp_path / "1" / "children").write_text("5 6 ")

@@ -1,4 +1,4 @@
-"""Which address the daemon listens on, how URLs and tritonserver write it, and what is served there."""
+"""The address that the daemon listens on, its form in URLs and options, and the ports that are served."""
 
 from __future__ import annotations
 
@@ -99,11 +99,12 @@ def test_how_an_address_is_written(address: str, url: str, option: str) -> None:
      ("10.0.0.7", False), ("fe80::1%eth0", False), ("model.example", False)],
 )  # fmt: skip
 def test_what_only_this_machine_reaches(address: str, alone: bool) -> None:
+    """An address is loopback only if no other machine can reach it."""
     assert is_loopback(address) is alone
 
 
 def test_the_ports_of_what_is_served() -> None:
-    """As tritonserver takes an option that is given twice: the last one counts."""
+    """If an option of tritonserver is given twice, the last one counts."""
     options = (("allow-http", "false"), ("allow-metrics", "false"), ("allow-metrics", "1"))
     assert listening_ports(options, Ports(1, 2, 3)) == {"http": None, "grpc": 2, "metrics": 3}
 
@@ -135,6 +136,7 @@ def test_ipv6(address: str) -> None:
 
 
 def test_a_port_that_is_taken_on_ipv6() -> None:
+    """A port in use on IPv6 ends the start with an error."""
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
         port = taken.getsockname()[1]
         options = ["--address=::1", f"--http-port={port}"]
@@ -159,6 +161,7 @@ def test_without_http_and_metrics() -> None:
 
 
 def test_whose_init_it_is(tmp_path: Path) -> None:
+    """The parent process is our own init only if its command line names pytriton."""
     command = tmp_path / "cmdline"
     assert not _is_ours(command)
     command.write_bytes(b"/sbin/init\0")

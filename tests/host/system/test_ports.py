@@ -1,4 +1,4 @@
-"""Who holds a port, as far as /proc tells."""
+"""The process that holds a port, as far as /proc shows it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def test_the_holder_without_ipv6(proc: Path) -> None:
 
 
 def test_a_holder_that_ends_meanwhile(proc: Path) -> None:
+    """A process that ends while /proc is read is not named."""
     (proc / "net" / "tcp6").write_text(HEADER)
     (proc / "17" / "comm").unlink()
     assert _by_holder(8000, proc) == ""
@@ -40,6 +41,7 @@ def test_a_holder_that_ends_meanwhile(proc: Path) -> None:
     ("plugin", "by"), [("", ""), ("built-in", ""), ("acme (acme 1.0)", ", by hook plugin acme (acme 1.0)")]
 )
 def test_one_port_for_two(plugin: str, by: str) -> None:
+    """Two services on one port are refused, and the source of the ports is named."""
     with pytest.raises(ServerError) as raised:
         settle_ports("127.0.0.1", Ports(8000, 8001, 8000), plugin)
     assert str(raised.value) == f"port 8000: chosen twice{by}; give HTTP, gRPC and metrics a port each"

@@ -1,4 +1,4 @@
-"""Whose exit status the host takes, and what it ends with itself. Each test is a process of its own."""
+"""Exit codes that the daemon takes, and adopted processes that it ends. Each test runs in its own process."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ LEAVES = """
 
 
 def test_what_is_adopted_and_has_ended_is_reaped() -> None:
+    """Adopted processes are reaped when they end."""
     output = run(
         LEAVES
         + """
@@ -58,6 +59,7 @@ def test_what_is_adopted_and_has_ended_is_reaped() -> None:
 
 
 def test_children_of_the_adopted_end_too() -> None:
+    """At the end of the daemon, children of adopted processes are ended too."""
     output = run(
         LEAVES
         + """

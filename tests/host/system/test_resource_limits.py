@@ -1,4 +1,4 @@
-"""Limits that are known before a start: they are raised where they may be, and a start below them is refused."""
+"""Resource limits known before a start: they are raised where allowed, and a start below them is refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FEW = limits(Demand(1, 1))[0]
 
 
 def test_a_form_that_is_larger_than_the_usual_stack(host: RunningHost) -> None:
-    """As ``curl -d`` sends JSON."""
+    """A large form body, as ``curl -d`` sends JSON, does not overflow tritonserver's stack."""
     text = "a" * 6_000_000
     tensors = [{"name": name, "datatype": "BYTES", "shape": [1, 1], "data": [text]} for name in ("raw", "text")]
     connection = http.client.HTTPConnection(host.http, timeout=60)
@@ -51,6 +51,7 @@ def test_a_form_that_is_larger_than_the_usual_stack(host: RunningHost) -> None:
 
 
 def test_who_has_how_much() -> None:
+    """Daemon, tritonserver and workers each get their own limits."""
     with run_host(SCALARS, prefix=["prlimit", "--nofile=300:4000", "--stack=8388608:"]) as host:
         server = tritonserver(host)
         (worker,) = descendants(host.process.pid).keys() - {server}
@@ -78,7 +79,7 @@ def test_who_has_how_much() -> None:
     ],
 )
 def test_a_start_below_a_limit_is_refused(limit: str, message: str) -> None:
-    """By `serve` in one line, and by `check`."""
+    """`serve` refuses it in one line, and `check` reports it."""
     begins, _, ends = message.partition("{}")
     command = ["prlimit", limit, sys.executable, "-c", PROGRAM]
     ports = ["--http-port=0", "--grpc-port=0", "--metrics-port=0"]
@@ -101,7 +102,7 @@ def test_all_limits_that_are_too_low_are_told_at_once() -> None:
 
 
 def test_models_that_leave_clients_no_descriptors_end_the_start(tmp_path: Path) -> None:
-    """How many workers a model has is known once it is imported."""
+    """The number of workers is known only after the import, so the check comes then."""
     (tmp_path / "model.py").write_text(MANY)
     few, needed = FEW.needed, limits(Demand(50, 50))[0].needed
     with run_host(tmp_path / "model.py", prefix=["prlimit", f"--nofile={few}"], ready=False) as host:
@@ -111,6 +112,7 @@ def test_models_that_leave_clients_no_descriptors_end_the_start(tmp_path: Path) 
 
 
 def test_few_descriptors_are_warned_of_and_a_lack_of_them_is_not_ready() -> None:
+    """Few descriptors cause a warning; when clients use them up, the host is not ready."""
     few = FEW.needed
     with run_host(SCALARS, prefix=["prlimit", f"--nofile={few}"]) as host, ExitStack() as stack:
         assert f"WARNING pytriton.host: descriptors: {few} allowed, " in host.log
@@ -142,7 +144,7 @@ def test_few_descriptors_are_warned_of_and_a_lack_of_them_is_not_ready() -> None
     [("0", 10 * GIB, NO_LIMIT), ("1", NO_LIMIT, NO_LIMIT), ("2", 10 * GIB, 3 * GIB)],
 )
 def test_memory_that_may_be_asked_for(tmp_path: Path, overcommit: str, piece: int, all_together: int) -> None:
-    """A machine with 8 GiB, 2 GiB of swap, and 4 of 7 GiB asked for."""
+    """On a machine with 8 GiB, 2 GiB of swap, and 4 of 7 GiB committed."""
     figures = {"MemTotal": 8, "SwapTotal": 2, "CommitLimit": 7, "Committed_AS": 4}
     (tmp_path / "proc/sys/vm").mkdir(parents=True)
     (tmp_path / "proc/sys/vm/overcommit_memory").write_text(f"{overcommit}\n")
@@ -151,7 +153,7 @@ def test_memory_that_may_be_asked_for(tmp_path: Path, overcommit: str, piece: in
 
 
 def test_what_is_needed_grows_with_what_is_served() -> None:
-    """Each slot is a channel, a thread of tritonserver's with its stack, and one in its worker."""
+    """Each slot needs a channel, a thread of tritonserver with its stack, and a thread of the worker."""
     few, many = ({each.subject: each.needed for each in limits(demand)} for demand in (Demand(1, 1), Demand(3, 12)))
     assert many["descriptors"] - few["descriptors"] == 3 * 11
     assert many["processes"] - few["processes"] == 2 * 2 + 2 * 11

@@ -1,4 +1,4 @@
-"""The host's own folder: what it refuses, what it leaves alone and what it removes."""
+"""The daemon's run directory: when it is refused, what is kept in it, and what is removed."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ def test_a_second_host_is_refused(folder: Path) -> None:
 
 
 def test_what_a_killed_host_left_is_swept(folder: Path) -> None:
+    """Files of a killed daemon are removed at the next start."""
     left = folder / "pytriton-host-abc"
     left.mkdir()
     (left / "lock").touch()

@@ -1,4 +1,4 @@
-"""Options of tritonserver that an operator may not give, for the daemon could not reach, or hear, its server."""
+"""Options of tritonserver that are refused because the daemon could not reach or read its server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_grpc_is_not_switched_off(value: str) -> None:
     ],
 )
 def test_what_cuts_the_daemon_off_is_refused(name: str, value: str) -> None:
-    """Also where every category is open."""
+    """They are refused even with every category open."""
     with pytest.raises(ConfigError, match=f"^--server-option {name}"):
         check_server_options(ServerSettings(options=((name, value),), allow=EVERY))
 
@@ -69,6 +69,7 @@ def test_what_cuts_the_daemon_off_is_refused(name: str, value: str) -> None:
     ],
 )
 def test_what_does_no_harm_is_handed_on(name: str, value: str) -> None:
+    """Harmless options are passed on to tritonserver."""
     check_server_options(ServerSettings(options=((name, value),)))
 
 
@@ -82,7 +83,7 @@ def test_what_does_no_harm_is_handed_on(name: str, value: str) -> None:
 def test_what_tritonserver_would_take_for_something_else(
     found: FoundServer, name: str, value: str, message: str
 ) -> None:
-    """It takes a part of a name for the whole, and the next option for a value."""
+    """It accepts a prefix of an option's name, and takes the next option as a missing value."""
     check_known_options(found, (("log-verbose", "1"), ("disable-auto", "")))
     with pytest.raises(ConfigError) as raised:
         check_known_options(found, ((name, value),))
@@ -91,6 +92,7 @@ def test_what_tritonserver_would_take_for_something_else(
 
 
 def test_serve_and_check_say_so_in_one_line() -> None:
+    """`serve` and `check` report a refused option in one line."""
     option = "--server-option=grpc-use-ssl=true"
     served = call_host("serve", SCALARS, *PORTS, option)
     checked = call_host("check", SCALARS, *PORTS, option)
@@ -113,4 +115,5 @@ def test_serve_and_check_say_so_in_one_line() -> None:
     ],
 )
 def test_how_long_a_server_gets_that_writes_at_its_end(options: tuple[tuple[str, str], ...], seconds: float) -> None:
+    """A server that writes traces or a cache at its end gets more time."""
     assert exit_seconds(options) == seconds

@@ -1,4 +1,4 @@
-"""How tritonserver is started, and which programs are refused before they could serve anybody."""
+"""The command line of tritonserver, and programs that are refused before they could serve."""
 
 from __future__ import annotations
 
@@ -45,18 +45,21 @@ def command(found: FoundServer, settings: ServerSettings) -> list[str]:
 
 
 def test_what_a_server_may_lack_is_left_out(tmp_path: Path) -> None:
+    """Options that an older server lacks and that are not essential are left out."""
     _, *flags = command(server_that_knows(tmp_path, NEEDED), ServerSettings())
     assert [flag.removeprefix("--").partition("=")[0] for flag in flags] == NEEDED
 
 
 @pytest.mark.parametrize("lacking", NEEDED)
 def test_a_server_that_lacks_what_keeps_clients_out_is_refused(tmp_path: Path, lacking: str) -> None:
+    """A server without an essential option is refused."""
     found = server_that_knows(tmp_path, [name for name in NEEDED if name != lacking])
     with pytest.raises(ServerError, match=f"has no option --{lacking}, which pytriton-host needs; install a newer"):
         command(found, ServerSettings())
 
 
 def test_restrictions_that_nothing_needs_may_be_lacking(tmp_path: Path) -> None:
+    """A server without restrictions is accepted if all categories are open."""
     found = server_that_knows(tmp_path, NEEDED[:-2])
     flags = command(found, ServerSettings(allow=("shared-memory", "model-repository", "trace", "logging")))
     assert not any("restricted" in flag for flag in flags)
@@ -64,6 +67,7 @@ def test_restrictions_that_nothing_needs_may_be_lacking(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\n", "#!/bin/sh\necho 'cannot load libmissing.so.7'\nexit 127\n"])
 def test_a_server_that_does_not_tell_its_options_is_refused(tmp_path: Path, text: str) -> None:
+    """A server whose --help shows no options is refused in one line."""
     program = tmp_path / "tritonserver"
     program.write_text(text)
     program.chmod(0o755)
@@ -82,6 +86,7 @@ def test_a_file_that_is_no_program(tmp_path: Path) -> None:
 
 
 def test_a_program_that_goes_before_it_is_started(tmp_path: Path) -> None:
+    """A program that is deleted before its start raises ServerError."""
     found = server_that_knows(tmp_path, NEEDED)
     command(found, ServerSettings())
     found.path.unlink()

@@ -1,4 +1,4 @@
-"""Old servers that other machines can reach are warned of, or refused."""
+"""Old servers that other machines can reach: a warning, or a refusal with --strict-security."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 
 @pytest.fixture(autouse=True)
 def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a host that ran in this process before has set up, `caplog` hears our messages."""
+    """Lets `caplog` get our messages even if a host has set up logging in this process."""
     monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
 
 
@@ -30,7 +30,7 @@ def test_which_are_old(version: str, old: bool) -> None:
 
 
 def test_the_bundled_server_is_warned_of() -> None:
-    """And serves all the same."""
+    """It serves nevertheless."""
     with run_host(SCALARS, options=["--address=0.0.0.0"]) as host:
         assert "tritonserver 2.51.0 is older than 26.06 (2.70) and has known security flaws, and other" in host.log
 
@@ -41,7 +41,7 @@ def test_on_loopback_nothing_is_said() -> None:
 
 
 def test_the_bundled_server_is_refused() -> None:
-    """One line, and exit code 1."""
+    """With --strict-security the start ends with one line and exit code 1."""
     with run_host(SCALARS, options=["--address=0.0.0.0", "--strict-security"], ready=False) as host:
         assert host.process.wait(30) == 1
         (line,) = [line for line in host.log.splitlines() if line.startswith("pytriton-host: ")]
@@ -51,7 +51,7 @@ def test_the_bundled_server_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["allow-vertex-ai", "allow-sagemaker"])
 def test_front_ends_without_restrictions(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Off; to be had with a warning; refused where everything is."""
+    """They are off by default, cause a warning when on, and are refused with --strict-security."""
     options = ((name, "true"),)
     check_server_options(ServerSettings(options=options))
     warn_of_server_options(ServerSettings(options=options))

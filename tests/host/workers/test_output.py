@@ -1,4 +1,4 @@
-"""What a worker prints, as messages with a level, and lines that belong together in one."""
+"""A worker's output as log messages with a level, in which lines that belong together are one message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.backend.worker_events import events
 
 @pytest.fixture(autouse=True)
 def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a host that ran in this process before has set up, `caplog` hears our messages."""
+    """Lets `caplog` get our messages even if a host has set up logging in this process."""
     monkeypatch.setattr(logging.getLogger("pytriton"), "propagate", True)
 
 
@@ -30,7 +30,7 @@ def logged(level: int, message: str, **more: Any) -> str:
 
 
 def failure() -> tuple[Any, str]:
-    """What `sys.exc_info` gives for an exception with a cause, and its traceback as `traceback` prints it."""
+    """The exception information of an exception with a cause, and the traceback that `traceback` prints."""
     try:
         try:
             raise KeyError("a")
@@ -52,7 +52,7 @@ def test_a_workers_own_logging_keeps_its_level(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_message_of_several_lines_is_one(caplog: pytest.LogCaptureFixture) -> None:
-    """Also in several reads."""
+    """It is one message even if it is read in several pieces."""
     info, text = failure()
     lines = [f"{line}\n" for line in logged(logging.ERROR, "model: it failed", exc_info=info).split("\n") if line]
     (event,) = events(caplog, lines[0] + lines[1], "".join(lines[2:]))
@@ -61,13 +61,14 @@ def test_a_message_of_several_lines_is_one(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_what_a_client_sent_forges_no_message(caplog: pytest.LogCaptureFixture) -> None:
+    """Text from a client cannot look like a record of its own."""
     forged = "ERROR pytriton.host: the disk is full"
     texts = logged(logging.INFO, f"a client sent x\n{forged}") + f"{forged}\n"
     assert events(caplog, texts) == [("INFO", ["a client sent x", forged]), ("INFO", [forged])]
 
 
 def test_a_printed_traceback_is_one_message(caplog: pytest.LogCaptureFixture) -> None:
-    """`traceback.print_exc` writes line by line."""
+    """It is although `traceback.print_exc` writes it line by line."""
     _, text = failure()
     pieces = [f"{line}\n" for line in text.splitlines()]
     assert events(caplog, "before\n", *pieces, "after\n", pause=0.001) == [
@@ -121,6 +122,7 @@ def test_a_group_of_exceptions_is_one_error(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_a_message_holds_no_marks_of_others(caplog: pytest.LogCaptureFixture) -> None:
+    """The mark of a record inside a message does not begin a record."""
     forged = "x" * 8150 + f"{RECORD_START}ERROR pytriton.host: the disk is full"
     assert {level for level, _ in events(caplog, logged(logging.INFO, f"{forged}\n{forged}"))} == {"INFO"}
 
@@ -131,6 +133,7 @@ def test_two_tracebacks_are_two_messages(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_a_message_without_end_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    """A message of very many lines is split."""
     messages = events(caplog, logged(logging.INFO, "\n".join("x" * 1000)))
     assert max(len(lines) for _, lines in messages) == 300
     assert sum(len(lines) for _, lines in messages) == 1000

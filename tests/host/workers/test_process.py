@@ -1,4 +1,4 @@
-"""A worker process as its host sees it, without the host around it; runs in pytest."""
+"""A worker process, without a whole daemon."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ os._exit(3)
 
 
 def test_all_that_a_worker_said_is_heard_when_its_end_is_seen_first(tmp_path: Path) -> None:
-    """Except its requests for memory: they have no answer."""
+    """Messages sent before the exit are handled after it, except requests for memory, which need no answer."""
     (tmp_path / "says_much.py").write_text(SAYS_MUCH_AND_ENDS)
     heard: list[int] = []
     needs: list[Any] = []
@@ -56,7 +56,7 @@ os._exit(3)
 
 
 def test_what_a_worker_says_of_its_failure_is_one_short_line(tmp_path: Path) -> None:
-    """It stands in the log, in the table and in `status`, whatever the worker has become."""
+    """It is cut and escaped, because it appears in the log, the table and `status`."""
     (tmp_path / "says_too_much.py").write_text(SAYS_TOO_MUCH)
 
     async def live() -> str:

@@ -1,4 +1,4 @@
-"""Whose turn it is to start, with real processes that compute or wait."""
+"""The order in which workers start, with real processes that compute or wait."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ async def a_moment() -> None:
 
 
 def test_so_many_at_a_time_and_who_has_begun_first() -> None:
+    """The number of parallel starts is limited; a start that had begun before comes first."""
 
     async def main() -> None:
         turns, ends = StartQueue(2), {name: asyncio.Event() for name in "abcde"}
@@ -53,7 +54,7 @@ def test_so_many_at_a_time_and_who_has_begun_first() -> None:
 
 
 def test_who_is_cancelled_takes_nobodys_turn() -> None:
-    """While it waits, and in the moment in which its turn comes."""
+    """A cancelled start frees its turn, while it waits and at the moment when its turn comes."""
 
     async def main() -> None:
         turns = StartQueue(1)
@@ -77,6 +78,7 @@ def test_who_is_cancelled_takes_nobodys_turn() -> None:
     ids=["it waits for something", "it computes too long"],
 )
 def test_a_turn_ends_by_itself(code: str, longest: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn ends when its process sleeps or has computed for too long."""
     monkeypatch.setattr(module, "_MAX_TURN", longest)
 
     async def main() -> None:
@@ -99,6 +101,7 @@ def test_a_turn_ends_by_itself(code: str, longest: float, monkeypatch: pytest.Mo
 
 
 def test_who_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that computes keeps its turn; one that sleeps loses it."""
     monkeypatch.setattr(module, "_POLL_INTERVAL", 0.3)
 
     async def main() -> None:
@@ -124,6 +127,8 @@ def test_who_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_how_many() -> None:
+    """The default is two starts for each processor."""
+
     async def free(parallelism: int | None) -> int:
         """How many of a hundred get a turn."""
         turns, end, names = start_queue(parallelism), asyncio.Event(), [str(number) for number in range(100)]
@@ -168,5 +173,6 @@ def system(root: Path, cgroup: str, files: dict[str, str]) -> Path:
 def test_the_processors_that_may_be_used(
     tmp_path: Path, cgroup: str, files: dict[str, str], expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The lowest CPU limit of the cgroups counts."""
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
     assert usable_processors(system(tmp_path, cgroup, files)) == expected

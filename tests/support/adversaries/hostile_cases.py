@@ -1,4 +1,4 @@
-"""What clients of each hostile model in tests/support/models/hostile_models see; runs in pytest."""
+"""What clients of each hostile model in tests/support/models/hostile_models see."""
 
 from __future__ import annotations
 

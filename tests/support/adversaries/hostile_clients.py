@@ -1,4 +1,4 @@
-"""What clients send who mean harm, or are broken: HTTP requests as bytes, gRPC messages as bytes; runs in pytest.
+"""What clients send who mean harm, or are broken: HTTP requests as bytes, gRPC messages as bytes.
 
 Everything comes from a seed, so that what ended a server can be sent again.
 """

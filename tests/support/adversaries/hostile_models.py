@@ -1,4 +1,4 @@
-"""Clients of the models in tests/support/models/hostile_models, and what they see; runs in pytest."""
+"""Clients of the models in tests/support/models/hostile_models, and what they see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that answers wrongly, and the one request that its answer costs; runs in pytest.
+"""A worker that answers wrongly, and the one request that its answer costs.
 
 The worker is a test double, for exactly this: no honest worker sends what is sent here. tritonserver, the backend and
 the clients are real.

@@ -1,4 +1,4 @@
-"""Reads the vectors of tests/golden, whose form stands in the README there; runs in the test process."""
+"""Reads the vectors of tests/golden, whose form stands in the README there."""
 
 from __future__ import annotations
 

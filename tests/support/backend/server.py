@@ -1,4 +1,4 @@
-"""A real tritonserver with our backend whose host and workers are the test itself; runs in the test process.
+"""A real tritonserver with our backend whose host and workers are the test itself.
 
 Everything that the backend reads is in the test's hand: what a worker answers, which segments it sends, when it ends.
 """

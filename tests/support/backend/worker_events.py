@@ -1,4 +1,4 @@
-"""What a worker prints, byte for byte, as the messages that the daemon makes of it; runs in pytest."""
+"""What a worker prints, byte for byte, as the messages that the daemon makes of it."""
 
 from __future__ import annotations
 

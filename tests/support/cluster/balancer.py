@@ -1,4 +1,4 @@
-"""Debian's HAProxy before a network's members, as docs/how-to/deploy-in-clusters.md has it; runs in pytest."""
+"""Debian's HAProxy before a network's members, as docs/how-to/deploy-in-clusters.md has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real tools of Kubernetes out of PyPI's packages: helm, kubernetes-validate, KServe's own types; runs in pytest."""
+"""Real tools of Kubernetes out of PyPI's packages: helm, kubernetes-validate, KServe's own types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Debian's Prometheus beside a network's balancer, asked over its HTTP API; runs in pytest."""
+"""Debian's Prometheus beside a network's balancer, asked over its HTTP API."""
 
 from __future__ import annotations
 

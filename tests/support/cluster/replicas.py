@@ -1,4 +1,4 @@
-"""Hosts in network namespaces, each at an address of its own that its next start has as well; runs in pytest."""
+"""Hosts in network namespaces, each at an address of its own that its next start has as well."""
 
 from __future__ import annotations
 

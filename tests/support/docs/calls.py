@@ -1,4 +1,4 @@
-"""Calls of each model of README.md and docs/, and ways to send them to a host; runs in pytest."""
+"""Calls of each model of README.md and docs/, and ways to send them to a host."""
 
 from __future__ import annotations
 

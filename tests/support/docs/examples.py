@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/ as files and installed packages, and a way to ask a host; runs in pytest."""
+"""The examples of README.md and docs/ as files and installed packages, and a way to ask a host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A root file system that holds only Debian's python3, pip and venv, and commands run in it; runs in pytest, as root.
+"""A root file system that holds only Debian's python3, pip and venv, and commands run in it; needs root.
 
 Each command has a mount and a process namespace of its own, so nothing is left mounted or running after it; the network
 is the machine's. What pip needs to know of this machine (certificates, indexes, proxies) is handed on at run time.

@@ -1,4 +1,4 @@
-"""Control groups of our own, in which a host is short of something; runs in pytest, as root, with cgroups version 1."""
+"""Control groups of our own, in which a host is short of something; needs root, with cgroups version 1."""
 
 from __future__ import annotations
 

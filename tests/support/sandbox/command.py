@@ -1,4 +1,4 @@
-"""One call of `pytriton-host` in a process of its own, from what is installed, never the checkout; runs in pytest."""
+"""One call of `pytriton-host` in a process of its own, from what is installed, never the checkout."""
 
 from __future__ import annotations
 

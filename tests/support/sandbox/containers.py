@@ -1,4 +1,4 @@
-"""A host in a real OCI container of Debian's ``runc``; runs in pytest, as root.
+"""A host in a real OCI container of Debian's ``runc``; needs root.
 
 ``python containers.py FOLDER NAME COMMAND…`` writes the container's config.json for that command and becomes ``runc``.
 The machine's root file system is the container's, read-only; /tmp, /dev/shm with 64 MB, processes, mounts and network

@@ -1,4 +1,4 @@
-"""What a host has left behind: processes, shared memory, ports; runs in pytest."""
+"""What a host has left behind: processes, shared memory, ports."""
 
 from __future__ import annotations
 

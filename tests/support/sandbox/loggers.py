@@ -1,4 +1,4 @@
-"""Loggers as they were before a host set up its own in this process; runs in pytest."""
+"""Loggers as they were before a host set up its own in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host whose temporary files lie in a folder of its own: other hosts of this user may run; runs in pytest."""
+"""A host whose temporary files lie in a folder of its own: other hosts of this user may run."""
 
 from __future__ import annotations
 

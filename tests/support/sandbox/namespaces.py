@@ -1,4 +1,4 @@
-"""Network namespaces on a bridge, one for each replica and one for what stands before them; runs in pytest, as root.
+"""Network namespaces on a bridge, one for each replica and one for what stands before them; needs root.
 
 The bridge lies in the balancer's namespace. This process has an address on it too, as a client outside has.
 """

@@ -1,4 +1,4 @@
-"""Images and containers of Debian's podman and runc, in a store of their own; runs in pytest, as root.
+"""Images and containers of Debian's podman and runc, in a store of their own; needs root.
 
 What pip needs to know of this machine reaches a build as a secret file and as volumes, and stays in neither its image
 nor its environment. Containers have a network with an address that clients of the machine reach.

@@ -1,4 +1,4 @@
-"""A program on a terminal of its own: what it writes, and what a reader then sees; runs in pytest."""
+"""A program on a terminal of its own: what it writes, and what a reader then sees."""
 
 from __future__ import annotations
 

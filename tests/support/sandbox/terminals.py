@@ -1,4 +1,4 @@
-"""A host on a terminal of its own, whose keys a test presses; runs in pytest."""
+"""A host on a terminal of its own, whose keys a test presses."""
 
 from __future__ import annotations
 

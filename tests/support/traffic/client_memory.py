@@ -1,4 +1,4 @@
-"""A client's own shared memory: a file in /dev/shm, registered with a tritonserver; runs in the test process."""
+"""A client's own shared memory: a file in /dev/shm, registered with a tritonserver."""
 
 from __future__ import annotations
 

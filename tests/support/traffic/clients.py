@@ -1,4 +1,4 @@
-"""One request to a running host as a client sends it, over gRPC or HTTP, never twice; runs in pytest."""
+"""One request to a running host as a client sends it, over gRPC or HTTP, never twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that send one request after the other for as long as a fault lasts, and never one twice; runs in pytest."""
+"""Clients that send one request after the other for as long as a fault lasts, and never one twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics port as Prometheus sees it, by its own client's parser and stricter; runs in pytest."""
+"""The metrics port as Prometheus sees it, by its own client's parser and stricter."""
 
 from __future__ import annotations
 

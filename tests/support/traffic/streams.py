@@ -1,4 +1,4 @@
-"""One stream of responses from a running host, over gRPC or HTTP, as a client sees it; runs in pytest."""
+"""One stream of responses from a running host, over gRPC or HTTP, as a client sees it."""
 
 from __future__ import annotations
 

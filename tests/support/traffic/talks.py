@@ -1,4 +1,4 @@
-"""Requests of several models in many sizes, each with its right answer; runs in pytest."""
+"""Requests of several models in many sizes, each with its right answer."""
 
 from __future__ import annotations
 

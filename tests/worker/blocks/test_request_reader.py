@@ -1,4 +1,4 @@
-"""Request blocks that are changed at random: read, or refused in one sentence."""
+"""Request blocks with random changes: each is read, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ change = st.tuples(st.integers(0, len(CONTENT) - 1), st.sampled_from([1, 2, 4, 8
 
 
 def read(model: ModelDeclaration, content: bytes, changes: list[tuple[int, int, int]], length: int) -> None:
-    """Read a batch, and all that a context shows of it."""
+    """Read a batch and everything that a context shows of it."""
     changed = bytearray(content)
     for at, size, number in changes:
         changed[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "little")
@@ -71,4 +71,5 @@ def test_blocks_changed_at_random(model: ModelDeclaration, changes: list[tuple[i
 def test_tensors_that_stand_apart_changed_at_random(
     model: ModelDeclaration, changes: list[tuple[int, int, int]], cut: int
 ) -> None:
+    """Random changes to tensors that lie outside the block."""
     read(model, SEPARATE_CONTENT, changes, SEPARATE_LENGTH if cut > SEPARATE_LENGTH // 2 else cut)

@@ -1,4 +1,4 @@
-"""Arrays that a callable asks for in the response itself, over a real channel."""
+"""`ctx.empty`: output arrays that a callable gets directly in the response, over a real channel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def numbers(*rows: list[float]) -> dict[str, Array]:
 
 
 def wide(*rows: int, columns: int = 10_000) -> dict[str, Array]:
-    """Enough columns that the worker looks up where an output lies."""
+    """Enough outputs that the worker looks up where each one lies."""
     return {"x": np.array([np.arange(row, row + columns) for row in rows], np.float32)}
 
 
@@ -80,6 +80,7 @@ PLACES: dict[str, tuple[Callable[[Context, Array], Array], int]] = {
 
 @pytest.mark.parametrize("what", PLACES)
 def test_what_lies_in_the_response_stays_where_it_lies(what: str) -> None:
+    """An array in the response is sent from where it lies, without a copy."""
     function, place = PLACES[what]
     with open_channel(model(), lambda x, ctx: function(ctx, x)) as channel:
         for start in range(4):
@@ -145,7 +146,7 @@ def test_arrays_of_no_size() -> None:
 
 
 def test_an_array_larger_than_the_segment() -> None:
-    """A larger one takes its place in the middle of the call; what lay in the old one is copied."""
+    """A larger segment replaces the old one during the call, and its content is copied."""
 
     def function(x: Array, ctx: Context) -> tuple[Array, Array]:
         small = filled(ctx, x)
@@ -161,7 +162,7 @@ def test_an_array_larger_than_the_segment() -> None:
 
 @pytest.mark.parametrize("columns", [100, 100_000])
 def test_where_there_is_no_room_an_array_lies_elsewhere(columns: int) -> None:
-    """If the whole answer has no room either, it is that which fails."""
+    """Without room in the segment the array lies outside it; only a response without room fails."""
 
     def function(x: Array, ctx: Context) -> Array:
         scratch = ctx.empty("y", (1, 100_000))
@@ -182,6 +183,7 @@ def test_where_there_is_no_room_an_array_lies_elsewhere(columns: int) -> None:
 
 
 def test_room_is_left_for_the_answer_to_each_request() -> None:
+    """A large array leaves room for the responses of the other requests."""
     requests = [numbers([number]) for number in range(64)]
     whole = (1 << 16) - 256  # the array and the block of one request fit
 
@@ -205,6 +207,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "shape", "message"), WRONG)
 def test_what_cannot_be_had(name: str, shape: tuple[int, ...], message: str) -> None:
+    """A wrong name or shape raises ValueError with what to write."""
     errors = []
 
     def function(x: Array, ctx: Context) -> dict[str, Any]:
@@ -238,7 +241,7 @@ def test_a_shape_that_no_memory_holds_is_an_error() -> None:
     ids=["whole", "columns", "another view"],
 )
 def test_kept_arrays_stay_as_they_were(keep: Callable[[Array], Array]) -> None:
-    """After three in a row they lie elsewhere."""
+    """Arrays that the callable keeps do not change; after three batches in a row they lie outside the response."""
     kept: list[Array] = []
 
     def function(x: Array, ctx: Context) -> Array:
@@ -272,6 +275,7 @@ def test_an_array_that_is_kept_now_and_then() -> None:
 
 
 def test_kept_arrays_stay_where_they_are_while_there_is_no_memory(caplog: pytest.LogCaptureFixture) -> None:
+    """Without more memory new arrays lie outside the segment, and kept ones do not change."""
     kept: list[Array] = []
 
     def function(x: Array, ctx: Context) -> Array:
@@ -312,6 +316,7 @@ def test_an_array_of_a_batch_that_failed_is_no_part_of_the_answers() -> None:
 
 
 def test_a_context_gives_and_takes_nothing_once_its_batch_is_answered() -> None:
+    """A context whose batch has been answered cannot be used any more."""
     kept: list[Context] = []
 
     def function(x: Array, ctx: Context) -> Array:

@@ -1,4 +1,4 @@
-"""Responses without room in the segment, when no more memory is granted."""
+"""Responses that do not fit in the segment when no more memory is granted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODEL = ModelDeclaration("m", 1, "function", "m", TENSOR, TENSOR)
 
 
 class NoSegments:
-    """Refuses every request."""
+    """Refuses every request for memory."""
 
     def request_segment(self, size: int, replaced: int) -> Segment:
         raise ShmError("no more")

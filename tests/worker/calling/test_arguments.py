@@ -1,4 +1,4 @@
-"""The keywords that a callable gets for the arrays of a batch."""
+"""The keyword arguments of a callable for the arrays of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which results a declaration allows, and the sentence for each that it does not (API §1, Results)."""
+"""Results that a declaration allows, and the error message for each other one (API §1, Results)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def checked(declaration: ModelDeclaration, result: Any, rows: int | None) -> dic
 
 
 def one(dtype: Any, shape: Any, result: Any, rows: int | None = None) -> np.ndarray[Any, Any]:
-    """The one output ``x`` of ``dtype`` and ``shape`` that ``result`` makes; without ``rows``, without a batch axis."""
+    """The only output ``x`` of ``dtype`` and ``shape``, from ``result``; without ``rows``, without a batch axis."""
     declaration = model(Tensor("x", dtype, shape), max_batch_size=0 if rows is None else 8)
     return checked(declaration, result, rows)["x"]
 
@@ -49,7 +49,7 @@ class Named(NamedTuple):
 
 
 class LikeTorch:
-    """A torch tensor as numpy sees it: `__array__`, and a refusal where it is on another device."""
+    """A torch tensor as numpy sees it: it has `__array__`, which raises for a tensor on another device."""
 
     def __init__(self, values: np.ndarray[Any, Any], device: str = "cpu", problem: str = "") -> None:
         self.values, self.device, self.problem = values, device, problem
@@ -275,7 +275,7 @@ MASKED = "is a masked array: clients do not get the mask; return .filled(…)"
 
 @pytest.mark.parametrize("dtype", [F32, np.int64, bytes, str])
 def test_masks_are_not_dropped(dtype: Any) -> None:
-    """A masked array is refused at once, not only with the first request that has something to mask."""
+    """A masked array is always refused, even if it masks no element."""
     values = np.ones(2, np.dtype(object) if dtype in (bytes, str) else dtype)
     for mask in ([True, False], False):
         masked = np.ma.masked_array(values, mask=mask)
@@ -290,11 +290,13 @@ def test_ragged_lists_are_refused() -> None:
 
 
 def test_what_has_array_on_the_cpu_is_taken() -> None:
+    """An object with `__array__` on the CPU is accepted."""
     values = np.ones((2, 3), F32)
     assert one(F32, (3,), LikeTorch(values), rows=2).tolist() == values.tolist()
 
 
 def test_a_gpu_tensor_is_told_cpu() -> None:
+    """The message for a GPU tensor says to call `.cpu()`."""
     on_gpu = LikeTorch(np.ones(2, F32), "cuda:0", "can't convert cuda:0 device type tensor to numpy")
     assert refusal(F32, (-1,), on_gpu) == "model 'm': output 'x' is on device cuda:0; write .cpu()"
     assert one(F32, (-1,), on_gpu.cpu()).tolist() == [1, 1]
@@ -302,6 +304,7 @@ def test_a_gpu_tensor_is_told_cpu() -> None:
 
 
 def test_another_refusal_of_a_tensor_is_passed_on() -> None:
+    """Any other exception of `__array__` is passed on."""
     message = refusal(F32, (-1,), LikeTorch(np.ones(2, F32), problem="Use tensor.detach()"))
     assert message == "model 'm': output 'x': a LikeTorch cannot become an array (TypeError: Use tensor.detach())"
 
@@ -395,7 +398,7 @@ def test_strings_become_bytes(dtype: type, result: Any) -> None:
     ],
 )
 def test_arrays_in_which_numpy_drops_zeros_at_the_end_are_refused(dtype: type, result: Any) -> None:
-    """Whether this one has lost any cannot be seen, so none is taken."""
+    """numpy may already have dropped zeros, so all such arrays are refused."""
     message = refusal(dtype, (-1,), result)
     assert message.startswith("model 'm': output 'x' is an array of |S2, ")
     assert message.endswith(

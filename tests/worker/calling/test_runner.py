@@ -1,4 +1,4 @@
-"""How a batch becomes outcomes: one call, and each request alone after a failure."""
+"""The results of a batch: one call for all requests, and one for each request after a failure."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def raising_for_negative(error: BaseException) -> Callable[..., Any]:
 
 
 class Recorder:
-    """Doubles its input, keeps what it was called with, and raises for batches that hold a negative number."""
+    """Doubles its input, records its arguments, and raises for batches with a negative number."""
 
     def __init__(self) -> None:
         self.calls: list[list[float]] = []
@@ -315,6 +315,7 @@ BROKEN: dict[str, Callable[[], Exception]] = {
 
 @pytest.mark.parametrize("message", BROKEN)
 def test_an_exception_that_breaks_who_looks_at_it_is_told(message: str) -> None:
+    """An exception whose own methods raise is reported."""
     bad, good = run_batch(model(), raising_for_negative(BROKEN[message]()), batch_of([-1], [2]))
     assert bad.error == RequestFailure("INTERNAL", message)
     assert values(good) == [2]
@@ -322,6 +323,7 @@ def test_an_exception_that_breaks_who_looks_at_it_is_told(message: str) -> None:
 
 @pytest.mark.parametrize("message", BROKEN)
 def test_its_traceback_is_shown_as_far_as_it_can_be(message: str) -> None:
+    """The traceback of such an exception is logged as far as possible."""
     error, shown = BROKEN[message](), ""
     try:
         raising(error)(0)
@@ -332,7 +334,7 @@ def test_its_traceback_is_shown_as_far_as_it_can_be(message: str) -> None:
 
 
 class Unequal:
-    """As an array of numpy is."""
+    """Compares like an array of numpy: the result has no truth value."""
 
     def __eq__(self, other: object) -> Any:
         return np.zeros(3)
@@ -372,6 +374,7 @@ def coded(code: object) -> RequestError:
     ],
 )
 def test_a_code_of_any_kind_is_sent_as_one_of_tritons(error: RequestError, code: Any) -> None:
+    """A code of any type is sent as one of Triton's codes; INTERNAL for an invalid one."""
     failure = failed(error)
     assert failure == RequestFailure(code, "text")
     assert type(failure.code) is str
@@ -423,13 +426,14 @@ def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
 def test_what_ends_a_process_is_logged_and_ends_it(
     error: BaseException, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """SystemExit and the like are logged and end the worker."""
     with pytest.raises(type(error)):
         run_batch(model(), raising(error), batch_of([1], [2]))
     assert caplog.messages == [f"model m: its callable {reason}; this worker ends"]
 
 
 class PanicError(BaseException):
-    """As a library in Rust raises, for example."""
+    """A BaseException, such as a library in Rust raises."""
 
 
 @pytest.mark.parametrize(
@@ -461,6 +465,7 @@ def test_the_traceback_goes_to_the_log_and_nowhere_else(caplog: pytest.LogCaptur
 
 
 def test_a_request_error_is_no_fault_to_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A RequestError is not logged."""
     failed(RequestError("x"))
     assert caplog.records == []
 

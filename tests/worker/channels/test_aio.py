@@ -1,4 +1,4 @@
-"""Callables that are awaited, over a real channel: batches, cancellation, what is kept."""
+"""Callables that are awaited, over a real channel: batches, cancellation, kept inputs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def outputs(answered: Answered) -> list[Any]:
 
 
 class Gate:
-    """Holds a callable until the test lets it go."""
+    """Holds a callable until the test opens it."""
 
     def __init__(self) -> None:
         self.reached, self._open = threading.Event(), threading.Event()
@@ -142,6 +142,7 @@ class TestCancelled:
         assert seen == ["cancelled"] * 2
 
     def test_a_callable_that_goes_on_all_the_same(self) -> None:
+        """A callable that catches the cancellation and returns is answered normally."""
         gate = Gate()
 
         async def function(x: Array) -> Array:
@@ -175,6 +176,7 @@ class TestCancelled:
             assert outputs(channel.answered()) == [("INVALID_ARG", "enough")]
 
     def test_what_would_be_called_alone_is_not_called_any_more(self) -> None:
+        """After a cancellation no request is called alone."""
         gate = Gate()
         calls: list[list[float]] = []
 
@@ -195,7 +197,7 @@ class TestCancelled:
         assert calls == [[1, 2, 3], [1], [2], [3]]
 
     def test_a_cancellation_that_comes_too_late(self) -> None:
-        """It names a batch that is answered, and another may run by then."""
+        """It names a batch that has been answered, so the batch that runs now is not cancelled."""
         gate = Gate()
 
         async def function(x: Array) -> Array:
@@ -231,6 +233,7 @@ class TestCancelled:
 
 
 def test_what_a_callable_cancels_by_itself_is_a_failure_like_any_other() -> None:
+    """A CancelledError from the callable's own task fails its request."""
 
     async def function(x: Array) -> Array:
         if x[0, 0] == 1 or len(x) == 1:
@@ -277,7 +280,7 @@ class TestCancelledStreams:
                 assert not answered.retired
 
     def test_while_a_part_is_not_taken(self, caplog: pytest.LogCaptureFixture) -> None:
-        """The end is not written over it."""
+        """The end does not overwrite a response that has not been read."""
         closed = threading.Event()
 
         async def function(x: Array) -> AsyncIterator[Array]:
@@ -303,7 +306,7 @@ class TestCancelledStreams:
         assert caplog.messages == []
 
     def test_before_the_part_that_comes(self) -> None:
-        """CANCEL and TAKEN one behind the other, as the backend sends them."""
+        """CANCEL directly followed by TAKEN, as the backend sends them."""
         gate = Gate()
 
         async def function(x: Array) -> AsyncIterator[Array]:
@@ -362,6 +365,8 @@ def test_inputs_that_are_kept_and_those_that_are_not(answers: Any) -> None:
 @pytest.mark.parametrize("answers", ["async", "async_stream"])
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
 def test_what_ends_a_process_ends_the_worker(answers: Any, error: BaseException) -> None:
+    """SystemExit and the like end the worker."""
+
     async def function(x: Array) -> Array:
         await asyncio.sleep(0)
         raise error

@@ -33,7 +33,7 @@ ENOUGH = 0.2
 
 
 def awaited(generator: Generator) -> Callable[..., AsyncIterator[Any]]:
-    """The same generator as an async one."""
+    """The same generator as an async generator."""
 
     async def wrapper(**arguments: Any) -> AsyncIterator[Any]:
         with contextlib.closing(generator(**arguments)) as results:  # type: ignore[type-var]
@@ -46,7 +46,7 @@ def awaited(generator: Generator) -> Callable[..., AsyncIterator[Any]]:
 
 @pytest.fixture(params=["stream", "async_stream"])
 def stream(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Opens a channel to a generator in one of its two forms."""
+    """Opens a channel to a generator in one of the two forms."""
     answers: Answers = request.param
 
     def opened(generator: Generator, declaration: ModelDeclaration = MODEL, **more: Any) -> Any:
@@ -69,7 +69,7 @@ def part(*values: float) -> Array:
 
 
 def values(answered: Answered) -> tuple[list[Any], str]:
-    """The content of the parts, and the text of the error at the end."""
+    """The content of the responses, and the text of the error at the end."""
     (end,) = answered.outcomes
     error = end.message if isinstance(end, RequestFailure) else ""
     assert error or end == {}
@@ -252,7 +252,7 @@ class TestContext:
 
     @pytest.mark.parametrize("at", [0, 1, 2])
     def test_the_request_is_failed(self, stream: Stream, at: int) -> None:
-        """At the first, in the middle and behind the last."""
+        """`fail` before the first response, in the middle and after the last one."""
         closed = []
 
         def function(n: Array, ctx: Context) -> Iterator[Array]:
@@ -296,7 +296,7 @@ class TestContext:
 
 
 def test_a_part_stays_as_it_is_until_it_was_taken(stream: Stream) -> None:
-    """The generator may do anything meanwhile."""
+    """A response does not change until it has been read, whatever the generator does."""
     went_on = threading.Event()
 
     def function(n: Array, ctx: Context) -> Iterator[Array]:
@@ -320,6 +320,7 @@ def test_a_part_stays_as_it_is_until_it_was_taken(stream: Stream) -> None:
 
 
 def test_the_end_is_said_when_the_last_part_was_taken(stream: Stream) -> None:
+    """The end is sent after the last response has been read."""
     with stream(counted) as channel:
         channel.ask(n(1))
         message = channel.next_message()
@@ -347,6 +348,8 @@ def test_an_input_that_is_kept(stream: Stream) -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
 def test_what_ends_a_process_ends_the_worker(stream: Stream, error: BaseException) -> None:
+    """SystemExit and the like end the worker."""
+
     def function(n: Array) -> Iterator[Array]:
         yield part(0)
         raise error

@@ -1,4 +1,4 @@
-"""The worker's loop over a real channel: batches like earlier ones, kept inputs, growing segments."""
+"""The worker's loop over a real channel: repeated batches, kept inputs, growing segments."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_rows_are_checked_in_every_batch() -> None:
     "keep", [lambda x: x, lambda x: x[:, 1:], lambda x: x.T.view(np.int32)], ids=["whole", "columns", "another view"]
 )
 def test_kept_inputs_stay_as_they_were(keep: Callable[[Array], Array]) -> None:
-    """After three batches in a row the callable gets copies."""
+    """Inputs that the callable keeps do not change; after three batches in a row it gets copies."""
     kept: list[Array] = []
 
     def function(x: Array) -> Array:
@@ -247,6 +247,7 @@ GIVEN_BACK: dict[str, tuple[Callable[[Array], Array], int]] = {
 
 @pytest.mark.parametrize("what", GIVEN_BACK)
 def test_an_input_that_is_given_back_is_not_copied(what: str) -> None:
+    """An input that is returned as an output is sent from where it lies."""
     function, given_back = GIVEN_BACK[what]
     with open_channel(model(), function) as channel:
         for start in range(4):

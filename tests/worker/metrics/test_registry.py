@@ -1,4 +1,4 @@
-"""The metrics of a callable and the messages to the daemon about them, over a real worker link too."""
+"""A callable's metrics and the messages to the daemon about them, also over a real worker link."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIMEOUT = 10.0
 
 
 class SentMetrics:
-    """Metrics, and all their messages; by default they are sent when the test calls `flush`."""
+    """Metrics and all messages about them; by default the test sends them with `flush`."""
 
     def __init__(self, interval: float = 3600.0) -> None:
         self.messages: list[list[dict[str, Any]]] = []
@@ -40,7 +40,7 @@ class SentMetrics:
         assert content == {}
 
     def flush(self) -> list[dict[str, Any]]:
-        """The changes that were not read yet."""
+        """The changes since the last call."""
         self.metrics.flush()
         changes = [change for message in self.messages for change in message]
         self.messages.clear()
@@ -240,7 +240,7 @@ def test_wrong_use_says_what_to_write(sent: SentMetrics, name: str) -> None:
 
 
 class Alone:
-    """An owner that sends nothing."""
+    """An owner that sends no messages."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -273,7 +273,7 @@ def test_a_histogram_without_buckets_has_those_for_seconds(sent: SentMetrics) ->
 
 
 def test_what_threads_count_while_it_is_told_is_all_there(sent: SentMetrics) -> None:
-    """Without the lock it is green where no thread is stopped within an addition, as in CPython 3.11."""
+    """No increment of a thread is lost while the metrics are sent."""
     total: list[float] = []
 
     def count() -> None:
@@ -370,7 +370,7 @@ for number in range(150):
 
 
 def test_a_child_that_the_callable_forks_counts_for_itself() -> None:
-    """Its parent's flush may hold the lock at that moment."""
+    """The lock of the parent, which `flush` may hold at the fork, does not block the child."""
     program = """
 metrics.counter("hits").inc()
 held, done = threading.Event(), threading.Event()
