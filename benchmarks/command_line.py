@@ -18,7 +18,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.faults import run as faults
 from benchmarks.faults.rows import ROWS as FAULTS
 from benchmarks.loads import LOADS, Load, loads_named
-from benchmarks.measure import Plan, Run
+from benchmarks.measure import Measurement, Plan, Run
 from benchmarks.perf_analyzer import Window
 from benchmarks.servers import EMPTY, STARTERS, TITLES
 from benchmarks.servers.models import OF_THE_SOAK
@@ -27,6 +27,7 @@ from benchmarks.servers.server import free_place
 from benchmarks.setup import LOAD_GENERATOR, Setup
 from benchmarks.soak import verdict
 from benchmarks.soak.run import Soak
+from benchmarks.soak.summary import summary
 from benchmarks.table import WITH_PEERS, Comparison
 
 GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
@@ -111,9 +112,14 @@ def facts(comparison: Comparison, run: Run, loads: tuple[Load, ...], window: Win
         "servers": run.servers,
         "skipped": sorted(run.skipped),
         "objections": comparison.objections(run, loads),
-        "summary": comparison.summary(run, loads),
-        "measurements": [asdict(each) for each in run.measurements],
+        "failed": [failure(each) for each in run.measurements if each.error],
+        "loads": comparison.summary(run, loads),
     }
+
+
+def failure(measurement: Measurement) -> dict[str, object]:
+    """What is written of a run of the load generator without a figure."""
+    return asdict(measurement, filter=lambda attribute, _: attribute.name != "figure")
 
 
 def print_tables(comparison: Comparison, run: Run, loads: tuple[Load, ...], window: Window) -> None:
@@ -146,7 +152,7 @@ def run_start(options: argparse.Namespace) -> None:
         study.run(counts)
     print(start.starts_table(study.starts, counts))
     print(*(f"skipped: {TITLES[name]}: {reason}" for name, reason in study.skipped.items()), sep="\n")
-    write(options, {"starts": [asdict(each) for each in study.starts], "skipped": sorted(study.skipped)}, "-start")
+    write(options, {"starts": [start.facts(each) for each in study.starts], "skipped": sorted(study.skipped)}, "-start")
 
 
 def run_soak(options: argparse.Namespace) -> list[str]:
@@ -169,8 +175,7 @@ def run_soak(options: argparse.Namespace) -> list[str]:
     print(verdict.soak_table(soak.samples), "", *(f"{end}: {n}" for end, n in sorted(soak.ends.items())), sep="\n")
     print(f"{options.requests} requests in {soak.samples[-1].seconds:.0f} s; Triton {described['triton']}")
     found = {"server": described, "ends": soak.ends, "objections": grown, "leaving": leaving}
-    samples = [asdict(each) for each in soak.samples]
-    write(options, {**found, "samples": samples}, "-soak" if ours else "-soak-floor")
+    write(options, {**found, **summary(soak.samples)}, "-soak" if ours else "-soak-floor")
     return grown
 
 

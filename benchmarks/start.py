@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, asdict, define, field, frozen
 
 from benchmarks import processes
 from benchmarks.cache import Cache
@@ -76,6 +76,13 @@ class Study:
             everything, workers = memory(server)
         imports = bytes_of_imports(len(workers)) if workers else 0
         return Start(name, count, round_, server.seconds_to_ready, everything, workers, imports)
+
+
+def facts(start: Start) -> dict[str, object]:
+    """What is written of a start: of the workers the median and the extremes."""
+    sizes = start.worker_bytes
+    workers = {"median": median(sizes), "least": min(sizes), "most": max(sizes), "workers": len(sizes)} if sizes else {}
+    return {**asdict(start), "worker_bytes": workers}
 
 
 def memory(server: Server) -> tuple[int, list[int]]:

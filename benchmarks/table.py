@@ -27,6 +27,11 @@ def rate(measurements: list[Measurement], load: str, server: str) -> float | Non
     return _median([figure.per_second for figure in chosen if figure])
 
 
+def spread(values: list[float]) -> dict[str, float]:
+    """What is written of the ratios of several rounds."""
+    return {"median": median(values), "least": min(values), "most": max(values), "pairs": len(values)}
+
+
 @frozen
 class Comparison:
     """Servers that are measured side by side, each with a title, and the ratios that are taken of them."""
@@ -37,9 +42,28 @@ class Comparison:
     objections: Callable[[Run, tuple[Load, ...]], list[str]]
     """Why a run does not count; empty if it does."""
 
-    def summary(self, run: Run, loads: tuple[Load, ...]) -> dict[str, dict[str, float | None]]:
-        """Load → the median of each ratio (`ours/floor` …), and of each server's rate."""
-        return {load.name: {**self._fractions(run, load), **self._rates(run, load)} for load in loads}
+    def summary(self, run: Run, loads: tuple[Load, ...]) -> dict[str, dict[str, object]]:
+        """Each load with the rates of each server, round by round, and the ratios (`ours/floor` …) taken of them."""
+        return {
+            load.name: {"rates": self._rates_by_round(run, load), "ratios": self._spreads(run, load)} for load in loads
+        }
+
+    def _rates_by_round(self, run: Run, load: Load) -> dict[str, object]:
+        """Inferences per second in each round, None where the run failed; medians of the latencies in µs."""
+        found: dict[str, object] = {}
+        for server in self.titles:
+            figures = [each.figure for each in run.measurements if (each.load, each.server) == (load.name, server)]
+            if measured := [figure for figure in figures if figure]:
+                latencies = {
+                    "p50_us": median(each.p50 for each in measured),
+                    "p99_us": median(each.p99 for each in measured),
+                }
+                found[server] = {"per_second": [each and each.per_second for each in figures], **latencies}
+        return found
+
+    def _spreads(self, run: Run, load: Load) -> dict[str, object]:
+        found = {"/".join(pair): ratios(run.measurements, load.name, *pair) for pair in self.columns}
+        return {pair: spread(values) for pair, values in found.items() if values}
 
     def fractions_table(self, run: Run, loads: tuple[Load, ...]) -> str:
         """The medians of the ratios, in Markdown."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import Factory, asdict, define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError, NotInstalled
@@ -24,7 +25,7 @@ class Outcome:
     server: str
     round: int
     seen: Seen
-    told: dict[str, int] = Factory(dict)
+    errors: dict[str, int] = Factory(dict)
     """The errors that clients got, without paths, and how many of each."""
 
     error: str = ""
@@ -112,5 +113,24 @@ def facts(faults: Faults) -> dict[str, object]:
     return {
         "limit_seconds": LIMIT_SECONDS,
         "skipped": faults.skipped,
-        "outcomes": [asdict(each) for each in faults.outcomes],
+        "failed": [_failure(each) for each in faults.outcomes if each.error],
+        "rows": {
+            row: _summaries(faults.outcomes, row) for row in ROWS if any(each.row == row for each in faults.outcomes)
+        },
     }
+
+
+def _failure(outcome: Outcome) -> dict[str, object]:
+    return {"row": outcome.row, "server": outcome.server, "round": outcome.round, "error": outcome.error}
+
+
+def _summaries(outcomes: list[Outcome], row: str) -> dict[str, object]:
+    """Of each server the figures in every round (None: never), and the errors of all rounds together."""
+    found: dict[str, object] = {}
+    for server in (OURS, PYTRITON):
+        errors: Counter[str] = Counter()
+        for each in outcomes:
+            errors.update(each.errors if (each.row, each.server) == (row, server) else {})
+        figures = {figure.key: values(outcomes, figure, server) for figure in FIGURES if figure.row == row}
+        found[server] = {"figures": figures, "errors": dict(errors.most_common())}
+    return found

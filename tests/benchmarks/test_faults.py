@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.faults.load import Sent
 from benchmarks.faults.rows import FIGURES, LIMIT_SECONDS, ROWS, Figure, known, lost
-from benchmarks.faults.run import Outcome, cell, faults_table, rows_named
+from benchmarks.faults.run import Faults, Outcome, cell, facts, faults_table, rows_named
 from benchmarks.faults.subject import Subject
 from benchmarks.servers import Server
 from benchmarks.servers.server import free_place
@@ -52,6 +53,25 @@ def test_the_table_has_a_line_for_each_figure_that_somebody_has() -> None:
         "| 10 one of 8 in a batch raises: neighbours that fail | 0 | 7 |",
         "| … answers that show the traceback | 0 | 8 |",
     ]
+
+
+def test_what_is_written_has_the_figure_of_each_round(tmp_path: Path) -> None:
+    """And the errors of all rounds together."""
+    run = Faults(Cache(tmp_path), tmp_path, frozenset())
+    run.outcomes = [
+        Outcome("hang", "ours", 1, {"freed": 1.0, "ready": 100.0}, {"closed": 1}),
+        Outcome("hang", "ours", 2, {"freed": None, "ready": 100.0}, {"refused": 2, "closed": 1}),
+        Outcome("hang", "pytriton", 1, {}, error="PyTriton did not start"),
+    ]
+    written = facts(run)
+    figures = {"freed": [1.0, None], "again": [], "ready": [100.0, 100.0]}
+    assert written["rows"] == {
+        "hang": {
+            "ours": {"figures": figures, "errors": {"closed": 2, "refused": 2}},
+            "pytriton": {"figures": {key: [] for key in figures}, "errors": {}},
+        }
+    }
+    assert written["failed"] == [{"row": "hang", "server": "pytriton", "round": 1, "error": "PyTriton did not start"}]
 
 
 def test_every_row_has_figures_and_every_figure_a_row() -> None:
