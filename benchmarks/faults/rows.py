@@ -13,8 +13,9 @@ from typing import Literal
 from attrs import frozen
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.faults.load import HANG, RAISE, WORK, Load, Sent, crowd
+from benchmarks.faults.load import HANG, RAISE, WORK_MS, crowd, work
 from benchmarks.faults.subject import DRAIN_SECONDS, Subject, wait_until
+from tests.support.traffic.load import Load, Sent
 
 LIMIT_SECONDS = 30.0
 """What has not happened by then counts as never; no client waits for longer."""
@@ -110,6 +111,12 @@ def known(sent: list[Sent], moment: float) -> float | None:
     return max((each.ended - moment for each in sent), default=0.0)
 
 
+def seconds_to_answer(load: Load, moment: float) -> float | None:
+    """Seconds from ``moment`` to the first answer to a request that was sent after it."""
+    answered = load.answered_after(moment)
+    return None if answered is None else answered - moment
+
+
 def at_work(load: Load) -> None:
     """Return once the clients are at work."""
     if not wait_until(lambda: sum(not each.error for each in [*load.sent]) > 32, LIMIT_SECONDS):
@@ -123,13 +130,13 @@ def left(subject: Subject) -> Seen:
 
 def stop(subject: Subject, number: signal.Signals = signal.SIGTERM) -> Seen:
     """A signal under load; the clients go on, and others come."""
-    with Load(subject.place, LIMIT_SECONDS, CLIENTS) as load:
+    with work(subject.place, LIMIT_SECONDS, CLIENTS) as load:
         at_work(load)
         subject.remember_traces()
         asked = time.monotonic()
         os.kill(subject.server.pid, number)
         time.sleep(DRAIN_SECONDS / 2)
-        with crowd(subject.place, [WORK] * LATE, LIMIT_SECONDS) as late:
+        with crowd(subject.place, [WORK_MS] * LATE, LIMIT_SECONDS) as late:
             ended = wait_until(lambda: subject.server.exit_code is not None and not subject.members(), LIMIT_SECONDS)
             gone = time.monotonic() - asked
             code, traces = subject.server.exit_code, left(subject)
@@ -137,8 +144,8 @@ def stop(subject: Subject, number: signal.Signals = signal.SIGTERM) -> Seen:
     came = [
         each for each in [*load.sent, *(one.result() for one in late)] if asked < each.began < asked + DRAIN_SECONDS
     ]
-    found: Seen = {**lost("in_flight", load.across(asked)), **lost("later", came), **traces}
-    return {**found, "known": known(load.across(asked), asked), "exit_code": code, "gone": gone if ended else None}
+    found: Seen = {**lost("in_flight", load.in_flight(asked)), **lost("later", came), **traces}
+    return {**found, "known": known(load.in_flight(asked), asked), "exit_code": code, "gone": gone if ended else None}
 
 
 def lost(key: str, sent: list[Sent]) -> Seen:
@@ -148,7 +155,7 @@ def lost(key: str, sent: list[Sent]) -> Seen:
 
 def worker(subject: Subject) -> Seen:
     """SIGKILL to the process that runs the model."""
-    with Load(subject.place, LIMIT_SECONDS) as load, Looks(subject) as looks:
+    with work(subject.place, LIMIT_SECONDS) as load, Looks(subject) as looks:
         at_work(load)
         victim = subject.worker()
         killed = time.monotonic()
@@ -157,14 +164,14 @@ def worker(subject: Subject) -> Seen:
         percent = looks.percent_ready
         load.stop()
     subject.note(load.failed)
-    sent = [each for each in load.across(killed) if each.error]
-    again = load.answered_after(killed)
+    sent = [each for each in load.in_flight(killed) if each.error]
+    again = seconds_to_answer(load, killed)
     return {"failed": len(load.failed), "known": known(sent, killed), "again": again, "ready": percent}
 
 
 def server(subject: Subject) -> Seen:
     """SIGKILL to tritonserver; a host that ends serves no more."""
-    with Load(subject.place, LIMIT_SECONDS) as load:
+    with work(subject.place, LIMIT_SECONDS) as load:
         at_work(load)
         victim = subject.tritonserver()
         victim.kill()
@@ -175,12 +182,12 @@ def server(subject: Subject) -> Seen:
             lambda: load.answered_after(killed) is not None or subject.server.exit_code is not None, LIMIT_SECONDS
         )
     subject.note(load.failed)
-    return {"again": load.answered_after(killed), "exit_code": subject.server.exit_code}
+    return {"again": seconds_to_answer(load, killed), "exit_code": subject.server.exit_code}
 
 
 def host(subject: Subject) -> Seen:
     """SIGKILL to the process that was started."""
-    with Load(subject.place, LIMIT_SECONDS) as load:
+    with work(subject.place, LIMIT_SECONDS) as load:
         at_work(load)
         subject.remember_traces()
         killed = time.monotonic()
@@ -198,19 +205,19 @@ def hang(subject: Subject) -> Seen:
     with crowd(subject.place, [HANG], LIMIT_SECONDS) as (hanging,), Looks(subject) as looks:
         began = time.monotonic()
         time.sleep(0.2)
-        with Load(subject.place, LIMIT_SECONDS, clients=4) as load:
+        with work(subject.place, LIMIT_SECONDS, clients=4) as load:
             wait_until(lambda: load.answered_after(began) is not None, LIMIT_SECONDS)
             percent = looks.percent_ready
         freed = hanging.result()
     subject.note([freed, *load.failed])
-    return {"freed": known([freed], freed.began), "again": load.answered_after(began), "ready": percent}
+    return {"freed": known([freed], freed.began), "again": seconds_to_answer(load, began), "ready": percent}
 
 
 def batch(subject: Subject) -> Seen:
     """A request keeps the model busy, then come several at once, the first of which raises."""
     with (
         crowd(subject.place, [OPENER], LIMIT_SECONDS),
-        crowd(subject.place, [RAISE, *[WORK] * (BATCH - 1)], LIMIT_SECONDS) as asked,
+        crowd(subject.place, [RAISE, *[WORK_MS] * (BATCH - 1)], LIMIT_SECONDS) as asked,
     ):
         sent = [each.result() for each in asked]
     subject.note(sent)

@@ -127,7 +127,7 @@ def _failure(outcome: Outcome) -> dict[str, object]:
 def _summaries(outcomes: list[Outcome], row: str) -> dict[str, object]:
     """Of each server the figures in every round (None: never), and the errors of all rounds together."""
     found: dict[str, object] = {}
-    for server in (OURS, PYTRITON):
+    for server in dict.fromkeys(each.server for each in outcomes if each.row == row):
         errors: Counter[str] = Counter()
         for each in outcomes:
             errors.update(each.errors if (each.row, each.server) == (row, server) else {})

@@ -16,13 +16,14 @@ from pathlib import Path
 from benchmarks import processes
 from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
-from benchmarks.faults.load import MODEL, Sent
+from benchmarks.faults.load import MODEL
 from benchmarks.processes import PROC, Process, process
 from benchmarks.servers import Models, Place, Server
 from benchmarks.servers.models import Model
 from benchmarks.servers.ours import start_ours
 from benchmarks.servers.pytriton import start_pytriton
 from benchmarks.servers.server import free_place
+from tests.support.traffic.load import Sent
 
 DRAIN_SECONDS = 1.0
 OURS, PYTRITON = "ours", "pytriton"

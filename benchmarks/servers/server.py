@@ -23,6 +23,14 @@ POLL_SECONDS = 0.01
 
 
 @frozen
+class Addresses:
+    """Each as ``ADDRESS:PORT``."""
+
+    http: str
+    grpc: str
+
+
+@frozen
 class Place:
     """Where a server may listen and write, and the server binary to use in place of the cache's."""
 
@@ -31,6 +39,11 @@ class Place:
     metrics: int
     folder: Path
     tritonserver: Path | None = None
+
+    @property
+    def addresses(self) -> Addresses:
+        """As the clients of `tests.support.traffic` take them."""
+        return Addresses(f"127.0.0.1:{self.http}", f"127.0.0.1:{self.grpc}")
 
 
 def free_place(folder: Path, tritonserver: Path | None = None) -> Place:

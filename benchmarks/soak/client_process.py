@@ -13,8 +13,8 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.soak.clients import Client, GrpcClient, HttpClient
-from benchmarks.soak.requests import Request, left_alone, mixture
+from tests.support.traffic.leaving_clients import Client, GrpcClient, HttpClient
+from tests.support.traffic.raw_requests import Request, left_alone, mixture
 
 HTTP_SHARE = 0.1
 LARGEST = 10

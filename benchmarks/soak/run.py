@@ -15,8 +15,8 @@ from attrs import Factory, define, field
 from benchmarks.errors import BenchmarkError
 from benchmarks.installed import CHECKOUT
 from benchmarks.servers.server import Place
-from benchmarks.soak.clients import ENDS
 from benchmarks.soak.holdings import Sample, sample
+from tests.support.traffic.leaving_clients import ENDS
 
 PROCESSES = 2
 CLIENTS = 4

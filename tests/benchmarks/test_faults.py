@@ -10,12 +10,12 @@ import pytest
 
 from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
-from benchmarks.faults.load import Sent
 from benchmarks.faults.rows import FIGURES, LIMIT_SECONDS, ROWS, Figure, known, lost
 from benchmarks.faults.run import Faults, Outcome, cell, facts, faults_table, rows_named
 from benchmarks.faults.subject import Subject
 from benchmarks.servers import Server
 from benchmarks.servers.server import free_place
+from tests.support.traffic.load import Sent
 
 
 @pytest.fixture
@@ -85,11 +85,11 @@ def test_rows_are_named_as_they_are() -> None:
 
 
 def test_a_client_that_gave_up_never_knew() -> None:
-    soon, gave_up = Sent(1.0, 2.5, "closed"), Sent(1.0, 1.0 + LIMIT_SECONDS, "Deadline Exceeded")
-    assert known([soon, Sent(1.0, 1.5)], 1.2) == pytest.approx(1.3)
+    soon, gave_up = Sent("grpc", 1.0, 2.5, "closed"), Sent("grpc", 1.0, 1.0 + LIMIT_SECONDS, "Deadline Exceeded")
+    assert known([soon, Sent("grpc", 1.0, 1.5)], 1.2) == pytest.approx(1.3)
     assert known([soon, gave_up], 1.2) is None
     assert known([], 1.2) == 0
-    assert lost("later", [soon, Sent(1.0, 1.5)]) == {"later": 2, "later_lost": 1}
+    assert lost("later", [soon, Sent("grpc", 1.0, 1.5)]) == {"later": 2, "later_lost": 1}
 
 
 def test_who_has_the_mark_belongs_to_it_until_it_ends(subject: Subject) -> None:
@@ -104,5 +104,11 @@ def test_who_has_the_mark_belongs_to_it_until_it_ends(subject: Subject) -> None:
 
 
 def test_what_clients_are_told_is_kept_without_paths(subject: Subject) -> None:
-    subject.note([Sent(0, 1), Sent(0, 1, 'in "/home/me/a.py", line 3\nTraceback'), Sent(0, 1, "127.0.0.1:80 refused")])
+    subject.note(
+        [
+            Sent("grpc", 0, 1),
+            Sent("grpc", 0, 1, 'in "/home/me/a.py", line 3\nTraceback'),
+            Sent("grpc", 0, 1, "127.0.0.1:80 refused"),
+        ]
+    )
     assert subject.errors == {'in "… line 3': 1, "127.0.0.1:80 refused": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import os
 import time
@@ -14,7 +15,6 @@ from typing import Any, NamedTuple
 import attrs
 import numpy as np
 import tritonclient.grpc
-import tritonclient.http
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -22,7 +22,6 @@ from pytriton_plugins.testing import RunningHost
 
 Arrays = dict[str, NDArray[Any]]
 PROTOCOLS = ("grpc", "http")
-_MODULES = {"grpc": tritonclient.grpc, "http": tritonclient.http}
 
 
 @attrs.frozen
@@ -48,7 +47,7 @@ def infer(
 
     Raises InferenceServerException.
     """
-    module: Any = _MODULES[protocol]
+    module = client_module(protocol)
     asked = asked_inputs(module, inputs)
     wanted = None if outputs is None else [module.InferRequestedOutput(name) for name in outputs]
     if protocol == "grpc":
@@ -56,9 +55,14 @@ def infer(
             result = client.infer(model, asked, version, outputs=wanted, client_timeout=timeout)
             names = [output.name for output in result.get_response().outputs]
             return {name: result.as_numpy(name) for name in names}
-    with tritonclient.http.InferenceServerClient(host.http, network_timeout=timeout) as client:
+    with module.InferenceServerClient(host.http, network_timeout=timeout) as client:
         result = client.infer(model, asked, version, outputs=wanted)
         return {output["name"]: result.as_numpy(output["name"]) for output in result.get_response()["outputs"]}
+
+
+def client_module(protocol: str) -> Any:
+    """``tritonclient.grpc`` or ``tritonclient.http``; the latter is an extra, which the benchmarks may lack."""
+    return importlib.import_module(f"tritonclient.{protocol}")
 
 
 def asked_inputs(module: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:

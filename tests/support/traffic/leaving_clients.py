@@ -10,7 +10,7 @@ from typing import Protocol
 
 import grpc
 
-from benchmarks.soak.requests import Request
+from tests.support.traffic.raw_requests import Request
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 OPTIONS = [
