@@ -20,14 +20,14 @@ LINE_LENGTH = 200
 
 
 def default_file(suffix: str = "", folder: Path = RESULTS) -> Path:
-    """A new file in `folder`, named for the day."""
+    """The path of a new file in `folder`, named after the day."""
     day = datetime.date.today().isoformat()
     names = (f"{day}{suffix}{'' if number == 1 else f'-{number}'}.json" for number in range(1, 1000))
     return next(folder / name for name in names if not (folder / name).exists())
 
 
 def write(file: Path, facts: dict[str, Any]) -> None:
-    """`facts` with the time, the checkout and the machine."""
+    """Write `facts` with the time, the checkout and the machine."""
     moment = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     document = {"schema": SCHEMA, "time": moment, "checkout": checkout(), "machine": machine(), **facts}
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def write(file: Path, facts: dict[str, Any]) -> None:
 
 
 def text(value: Any, indent: int = 0) -> str:
-    """`value` as JSON: what fits on a line is on one line, and so is a list of numbers."""
+    """`value` as JSON: a part that fits on a line is on one line, and so is a list of numbers."""
     line = json.dumps(_rounded(value), ensure_ascii=False)
     parts = _parts(value)
     holds_others = any(_parts(part) for _, part in parts)
@@ -47,7 +47,7 @@ def text(value: Any, indent: int = 0) -> str:
 
 
 def _parts(value: Any) -> list[tuple[str, Any]]:
-    """What an object or a list holds, each with its name as JSON; nothing for other values."""
+    """The parts of an object or a list, each with its name as JSON; none for other values."""
     if isinstance(value, dict):
         return [(f"{json.dumps(name, ensure_ascii=False)}: ", part) for name, part in value.items()]
     return [("", part) for part in value] if isinstance(value, list) else []
@@ -62,7 +62,7 @@ def _rounded(value: Any) -> Any:
 
 
 def checkout() -> str:
-    """The commit that is measured; `-dirty` if files differ from it."""
+    """The commit that was measured, with `-dirty` if files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         answer = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True)
@@ -72,7 +72,7 @@ def checkout() -> str:
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on."""
+    """The machine of the figures."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {

@@ -1,4 +1,4 @@
-"""What is written of a long run: how each process began, what the verdict compares, and a few moments between."""
+"""The content of the file for a long run: what the verdict compares, the extremes, and a few checkpoints."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from benchmarks.soak.holdings import Holding, Sample
 from benchmarks.soak.verdict import FIGURES, Ends, ends
 
 CHECKPOINTS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
-"""Shares of the requests after which a figure is written as it was."""
+"""Shares of the requests after which the value of each figure is written."""
 
 
 def summary(samples: list[Sample]) -> dict[str, object]:
-    """The requests that were sent at each checkpoint and at both ends, and the figures of each process there."""
+    """The numbers of requests at both compared moments and at the checkpoints, and the figures of each process."""
     both = ends(samples)
     chosen = [samples[round(share * (len(samples) - 1))] for share in CHECKPOINTS]
     return {
@@ -29,7 +29,7 @@ def _process(name: str, both: Ends, samples: list[Sample], chosen: list[Sample])
 
 
 def _figure(name: str, figure: str, both: Ends, samples: list[Sample], chosen: list[Sample]) -> dict[str, object]:
-    """Before and after as the verdict compares them, the extremes of all samples, and the value at each checkpoint."""
+    """The two medians that the verdict compares, the extremes of all samples, and the value at each checkpoint."""
     change = both.change(name, figure)
     values = [value for value in _values(samples, name, FIGURES[figure]) if value is not None]
     return {
@@ -42,6 +42,6 @@ def _figure(name: str, figure: str, both: Ends, samples: list[Sample], chosen: l
 
 
 def _values(samples: list[Sample], name: str, value: Callable[[Holding], float]) -> list[float | None]:
-    """None where the process did not run."""
+    """The value of each sample; None if the process did not run."""
     named = [{each.name: value(each) for each in sample.holdings} for sample in samples]
     return [holdings.get(name) for holdings in named]

@@ -34,7 +34,7 @@ def subject(tmp_path: Path) -> Subject:
         ("s", [1.0, None, 1.0], "1.00 s; never in 1 of 3"),
         ("", [0, 0, 7], "0, worst 7"),
         ("B", [0, 500, 4_200_000], "0.5 kB, worst 4.2 MB"),
-        ("code", [0, -15, 0, None], "0, -15, lives on"),
+        ("code", [0, -15, 0, None], "0, -15, still running"),
         ("%", [100, 100], "100 %"),
         ("s", [], ""),
     ],
@@ -50,7 +50,7 @@ def test_the_table_has_a_line_for_each_figure_that_somebody_has() -> None:
         Outcome("batch", "pytriton", 2, {}, error="PyTriton did not start"),
     ]
     assert faults_table(outcomes).splitlines()[2:] == [
-        "| 10 one of 8 in a batch raises: neighbours that fail | 0 | 7 |",
+        "| 10 one of 8 in a batch raises: other requests that fail | 0 | 7 |",
         "| … answers that show the traceback | 0 | 8 |",
     ]
 
@@ -80,7 +80,7 @@ def test_every_row_has_figures_and_every_figure_a_row() -> None:
 
 def test_rows_are_named_as_they_are() -> None:
     assert rows_named("stop,batch") == ["stop", "batch"]
-    with pytest.raises(BenchmarkError, match="no row crash: there are stop, interrupt, worker"):
+    with pytest.raises(BenchmarkError, match="--rows: unknown row crash; choose from stop, interrupt, worker"):
         rows_named("stop,crash")
 
 

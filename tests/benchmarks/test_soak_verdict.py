@@ -30,7 +30,7 @@ def test_two_megabytes_are_allowed_and_no_more() -> None:
     assert objections(run_of(*[allowed] * AROUND)) == []
     more = evolve(HOST, bytes=43 * MB, anonymous_bytes=38 * MB)
     assert objections(run_of(*[more] * AROUND)) == [
-        "memory of host: +3.0 MB (anonymous +3.0 MB, files +0.0 MB, shared +0.0 MB), 2.0 MB allowed but for files"
+        "memory of host: +3.0 MB (anonymous +3.0 MB, files +0.0 MB, shared +0.0 MB), 2.0 MB allowed without files"
     ]
 
 
@@ -60,7 +60,7 @@ def test_what_grows_before_the_warm_up_is_over_does_not_count() -> None:
 
 
 def test_another_process_of_the_same_name_is_seen() -> None:
-    assert objections(run_of(evolve(HOST, pid=8))) == ["the processes are not the same all the time"]
+    assert objections(run_of(evolve(HOST, pid=8))) == ["the processes changed during the run"]
 
 
 def test_what_is_written_of_a_process() -> None:

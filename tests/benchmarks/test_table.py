@@ -115,7 +115,7 @@ def test_a_table_of_some_loads_does_not_count() -> None:
 def test_different_servers_do_not_count() -> None:
     run = full_run()
     run.servers["ours"] = {"triton": "2.60.0", "sha256": "bb"}
-    assert table.objections(run, LOADS)[0].startswith("the servers are not the same binary: floor 2.51.0, ours 2.60.0")
+    assert table.objections(run, LOADS)[0].startswith("the servers are different binaries: floor 2.51.0, ours 2.60.0")
 
 
 @pytest.mark.parametrize(
