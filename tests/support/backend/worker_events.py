@@ -1,4 +1,4 @@
-"""What a worker prints, byte for byte, as the messages that the daemon makes of it; runs in pytest."""
+"""The log messages that the daemon makes of the bytes that a worker prints."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 from pytriton_plugins.host.log.line_reader import LineReader
 from pytriton_plugins.host.workers.output import WorkerOutput
 
-WHOSE = {"plugin": "acme", "model": "resnet", "worker": 7}
+OWNER = {"plugin": "acme", "model": "resnet", "worker": 7}
 Event = tuple[str, list[str]]
 
 
 def events(caplog: pytest.LogCaptureFixture, *texts: str | bytes, pause: float = 0.0) -> list[Event]:
-    """The level and lines of each message that comes of ``texts``, each read by itself after ``pause`` seconds."""
+    """The level and lines of each message of ``texts``; each text is read on its own, ``pause`` seconds later."""
 
     async def hear() -> None:
-        output = WorkerOutput(lambda: WHOSE)
+        output = WorkerOutput(lambda: OWNER)
         reader = LineReader(output.add)
         for text in texts:
             reader.feed(text.encode() if isinstance(text, str) else text)
@@ -29,6 +29,6 @@ def events(caplog: pytest.LogCaptureFixture, *texts: str | bytes, pause: float =
 
     with caplog.at_level(logging.DEBUG, "pytriton.worker"):
         asyncio.run(hear())
-    told: list[Any] = [record for record in caplog.records if hasattr(record, "said")]
-    assert {(record.plugin, record.model, record.worker) for record in told} <= {tuple(WHOSE.values())}
-    return [(record.levelname, record.said) for record in told]
+    records: list[Any] = [record for record in caplog.records if hasattr(record, "said")]
+    assert {(record.plugin, record.model, record.worker) for record in records} <= {tuple(OWNER.values())}
+    return [(record.levelname, record.said) for record in records]
