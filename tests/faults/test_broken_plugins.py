@@ -1,4 +1,4 @@
-"""Plugins that cannot be imported: the table names them, the host is not ready unless they are optional; others serve."""
+"""Plugins that cannot be imported: the table names them, the host is not ready unless they are optional."""
 
 from __future__ import annotations
 

@@ -22,5 +22,5 @@ def _test_id(path: Path, line: str) -> str:
 
 
 def forbidden(skipped: Iterable[str], allowed: frozenset[str]) -> list[str]:
-    """The ids of ``skipped`` tests that nothing allows, each once and in order."""
+    """The ids of ``skipped`` tests that are not allowed, each once and in order."""
     return [test_id for test_id in dict.fromkeys(skipped) if test_id not in allowed]
