@@ -1,4 +1,7 @@
-"""Writes the generated pages of docs/reference/, and docs/deploying/: `python docs/generate.py`; tests compare them."""
+"""Writes the generated pages of docs/reference/, docs/deploying/ and the examples of the pages; tests compare them.
+
+`python docs/generate.py`, after a change of a setting, a command, a hook, a value or an example on a page.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from typing import Any
 
 import click
 
+ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "reference"
 DEPLOYING = Path(__file__).parent / "deploying"
 NOTE = "<!-- Written by docs/generate.py from {source}; change that file and run it. -->\n\n"
@@ -305,7 +309,7 @@ def generated_pages() -> dict[str, str]:
 
 
 def main() -> int:
-    """Write the pages and the manifests, and delete those that are not generated any more."""
+    """Write the pages, the manifests and the examples, and delete those that are not generated any more."""
     FOLDER.mkdir(exist_ok=True)
     wanted = pages()
     for name in generated_pages():
@@ -320,7 +324,21 @@ def main() -> int:
     for name, text in made.items():
         (DEPLOYING / name).parent.mkdir(parents=True, exist_ok=True)
         (DEPLOYING / name).write_text(text)
+    _write_examples()
     return 0
+
+
+def _write_examples() -> None:
+    """Write each example of a page into examples/ as a file that can be served, or a project that can be installed."""
+    sys.path.insert(0, str(ROOT))
+    from tests.support.docs.example_files import EXAMPLES, example_files, examples_on_disk
+
+    wanted = example_files()
+    for name in examples_on_disk().keys() - wanted.keys():
+        (EXAMPLES / name).unlink()
+    for name, text in wanted.items():
+        (EXAMPLES / name).parent.mkdir(parents=True, exist_ok=True)
+        (EXAMPLES / name).write_text(text)
 
 
 if __name__ == "__main__":

@@ -120,6 +120,45 @@ def test_only_entry_points_reads_metadata(path: Path) -> None:
     assert readers == [] or show(path) == "discovery/entry_points.py"
 
 
+LAYERS = (
+    *("text", "errors", "model", "models", "shm", "discovery", "values", "hooks", "worker", "config", "host", "limits"),
+    *("scaffold", "deploy", "testing", "cli"),
+)
+"""Packages and modules of the root; each imports from those before it (docs/explanation/architecture.md)."""
+
+USED_FROM_BELOW = {
+    "pytriton_plugins.config.mappings": ("values",),
+    "pytriton_plugins.host.triton.grpc_import": ("config",),
+}
+"""Helpers without imports of their own, and the earlier packages that use them."""
+
+
+def layer(module: str) -> str:
+    """The package or module of the root that ``module`` belongs to."""
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if layer(f"{module_name(path)}.") in LAYERS], ids=show)
+def test_packages_import_from_those_before_them(path: Path) -> None:
+    own = layer(module_name(path))
+    later = {f"pytriton_plugins.{name}" for name in LAYERS[LAYERS.index(own) + 1 :]}
+    above = {name for name in imports(path) if within(name, tuple(later))}
+    used = {name for name, users in USED_FROM_BELOW.items() if own in users}
+    assert {name for name in above if not within(name, tuple(used)) and name.rpartition(".")[0] not in used} == set()
+
+
+def test_every_package_has_its_layer() -> None:
+    assert {layer(module_name(path)) for path in ALL if path.parent != PACKAGE} == {
+        name for name in LAYERS if (PACKAGE / name).is_dir()
+    } | {"backend"}
+
+
+@pytest.mark.parametrize("helper", USED_FROM_BELOW)
+def test_a_helper_that_is_used_from_below_imports_nothing_of_ours(helper: str) -> None:
+    (path,) = [path for path in ALL if module_name(path) == helper]
+    assert [name for name in imports(path) if name.startswith("pytriton_plugins")] == []
+
+
 CALLERS = {
     "pytriton_plugins.host.supervision.supervisor": "registry loader admission plugins records",
     "pytriton_plugins.host.supervision.loader": "registry admission supervisor plugins records",

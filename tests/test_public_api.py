@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.docs.blocks import ROOT, blocks
+from tests.support.docs.blocks import DOCS, ROOT, blocks
 
 PUBLIC = {
     "pytriton_plugins": {"Context", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
@@ -102,6 +103,11 @@ def test_a_public_module_lists_its_names(module: str) -> None:
     loaded = importlib.import_module(module)
     assert set(loaded.__all__) == PUBLIC[module]
     assert all(hasattr(loaded, name) for name in PUBLIC[module])
+
+
+def test_the_page_lists_the_public_names() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+) \| .+ \|$", (DOCS / "reference/public-api.md").read_text(), re.MULTILINE)
+    assert {module: set(re.findall(r"`(\w+)`", names)) for module, names in rows} == PUBLIC
 
 
 @pytest.mark.parametrize("place", SOURCES)

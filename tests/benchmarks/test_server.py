@@ -64,7 +64,7 @@ def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
 
 def test_a_server_that_ends_is_quoted(tmp_path: Path) -> None:
     server = python(free_place(tmp_path / "small"), "print('no GPU here'); raise SystemExit(3)")
-    with pytest.raises(BenchmarkError, match="small ended with exit 3: no GPU here"), server:
+    with pytest.raises(BenchmarkError, match="small ended with exit code 3: no GPU here"), server:
         pass
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.docs.blocks import blocks
+from tests.support.docs.example_files import EXAMPLES, name_of
 from tests.support.docs.examples import PHOTO, RAISE_CODE, Examples, install, kind
 
 
@@ -27,15 +28,16 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     for block in blocks("toml"):
         if "build-system" in block.text:
             found.file(block).write_text(block.text)
-            install(found.file(block).parent, found.installed)
+    for project in {path.parent for path in EXAMPLES.glob("acme-*/pyproject.toml")}:
+        install(project, found.installed)
     return found
 
 
 @pytest.fixture(scope="session")
 def host(examples: Examples) -> Iterator[RunningHost]:
-    """One host for the models of all pages; the plugins that pages install are served from their packages."""
+    """One host for the models of all pages, from their files in examples/, or from the packages that pages install."""
     models = [block for block in blocks("python") if kind(block) == "model"]
-    targets = [examples.file(block) for block in models if "/" not in block.name]
+    targets = [EXAMPLES / name_of(block) for block in models if "/" not in block.name]
     packaged = [block.name.removesuffix(".py").replace("/", ".") for block in models if "/" in block.name]
     codes = examples.folder / "codes.py"
     codes.write_text(RAISE_CODE)

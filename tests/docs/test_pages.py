@@ -36,6 +36,8 @@ MAX_FILES = 20
 MAX_LINE = 160
 """Characters of a line of prose, so that a change can be reviewed."""
 
+PACKAGE = ROOT / "pytriton_plugins"
+
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|c|h|md|toml))`")
 _OTHER_REPOSITORY = "src/"
@@ -91,6 +93,30 @@ def test_a_reading_path_has_at_most_twenty_files(name: str) -> None:
     assert 10 <= len(files) <= MAX_FILES
     assert steps == sorted(steps)
     assert set(_FILE.findall(page(name))) <= {*files, "benchmarks/README.md"}
+
+
+def package_rows() -> dict[str, str]:
+    """The cells of the packages in the architecture's table, by package ("" for the modules of the root)."""
+    table = page("explanation/architecture.md").partition("## Packages")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?`) \| (.+) \| .+ \|$", table, re.MULTILINE)
+    return {"" if ".py" in names else names.strip("`/"): f"{names} {content}" for names, content in rows}
+
+
+def test_the_architecture_names_every_package() -> None:
+    packages = {path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("__init__.py")}
+    assert {name or "." for name in package_rows()} == packages
+
+
+def test_the_architecture_names_the_modules_of_the_root() -> None:
+    modules = {path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")}
+    assert set(re.findall(r"`(\w+\.py)`", package_rows()[""])) == modules
+
+
+@pytest.mark.parametrize("package", [name for name in package_rows() if name])
+def test_the_architecture_names_modules_that_exist(package: str) -> None:
+    modules = {path.stem for path in (PACKAGE / package).glob("*.py")}
+    _, content = package_rows()[package].split(" ", 1)
+    assert set(re.findall(r"`([a-z_]+)`", content)) <= modules
 
 
 def test_pages_have_different_names() -> None:

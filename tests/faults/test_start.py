@@ -145,7 +145,7 @@ def test_two_hosts_on_the_same_ports() -> None:
 
 
 def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
-    # Without `_refusal` (host/triton/server.py) the host would wait a minute for an answer.
+    # Without `refusal` (host/triton/output.py) the host would wait a minute for an answer.
     library = tmp_path / "pytriton" / "libtriton_pytriton.so"
     library.parent.mkdir()
     library.write_text("no library")

@@ -252,9 +252,12 @@ def test_shared_memory_is_shown_as_it_grows_and_is_refused() -> None:
         assert (value(host.metrics, "pytriton_shared_memory_touched_bytes", model="echo", version="1") or 0) < MIB
         infer(host, "grpc", "echo", {"x": np.zeros((1, 48 * MIB), np.uint8)})
         wait_for(host, 98 * MIB, "pytriton_shared_memory_bytes", model="echo")
-        touched = value(host.metrics, "pytriton_shared_memory_touched_bytes", model="echo", version="1")
-        assert touched is not None
-        assert 96 * MIB <= touched <= 98 * MIB
+
+        def touched() -> float:
+            return value(host.metrics, "pytriton_shared_memory_touched_bytes", model="echo", version="1") or 0
+
+        wait_until(lambda: touched() >= 96 * MIB, SOON, "both segments are touched")
+        assert touched() <= 98 * MIB
         assert value(host.metrics, "pytriton_shared_memory_refusals_total", model="echo", version="1") == 0
         for turn in (1, 2):
             attempt(host, "grpc", "echo", {"x": np.zeros((1, 120 * MIB), np.uint8)})

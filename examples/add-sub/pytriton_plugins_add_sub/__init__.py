@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from pytriton_plugins import Tensor, infer_func
 
 Vectors = npt.NDArray[np.floating[Any]]

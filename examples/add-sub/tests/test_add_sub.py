@@ -6,8 +6,8 @@ from importlib.metadata import distribution
 
 import numpy as np
 import pytest
-
 from pytriton_plugins.models import declaration_of
+
 from pytriton_plugins_add_sub import add_sub
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from pytriton_plugins.models import declaration_of
+
 from pytriton_plugins_file_type import FileType
 
 MIME_TYPES = {

@@ -1,1 +1,1 @@
-"""Clients, workers and models that are hostile or broken."""
+"""Clients, workers and models that are malicious or broken."""

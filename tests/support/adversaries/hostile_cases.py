@@ -1,4 +1,4 @@
-"""The results that clients of each model in tests/support/models/hostile_models get."""
+"""The expected results of each hostile model in tests/support/models/hostile_models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEFT = f"answer, {PARTS} times; the client left"
 
 @attrs.frozen
 class Case:
-    """The client's result, or its beginning if it ends with …; and whether the worker is replaced."""
+    """The result that a client gets (its beginning, if it ends with …), and whether the worker is replaced."""
 
     client: str = "answer"
     replaced: bool = False

@@ -1,4 +1,4 @@
-"""A worker's output, byte for byte, and the messages that the daemon makes of it."""
+"""The log messages that the daemon makes of the bytes that a worker prints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Event = tuple[str, list[str]]
 
 
 def events(caplog: pytest.LogCaptureFixture, *texts: str | bytes, pause: float = 0.0) -> list[Event]:
-    """The level and lines of each message made of ``texts``, each read separately after ``pause`` seconds."""
+    """The level and lines of each message of ``texts``; each text is read on its own, ``pause`` seconds later."""
 
     async def hear() -> None:
         output = WorkerOutput(Subject())

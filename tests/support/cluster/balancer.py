@@ -1,4 +1,4 @@
-"""Debian's HAProxy before a network's replicas, configured as in docs/how-to/deploy-in-clusters.md."""
+"""Debian's HAProxy before a network's members, as docs/deploying-in-clusters.md has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.docs.blocks import blocks
 from tests.support.sandbox.namespaces import Network
 
 _DOCUMENTED = "192.0.2."
-"""The page's placeholders for the network's addresses."""
+"""The prefix of the addresses on the page; those of the network replace them."""
 
 _GLOBAL = """\
 global
@@ -34,8 +34,9 @@ _REQUEST = re.compile(
 class Logged:
     """One request as HAProxy logs it.
 
-    ``state``: ``--`` is a whole answer, ``SC`` a server that took no connection, ``SH`` one that was gone before its
-    answer. Not logged is such a request that was not the first of its client's connection, which is just closed.
+    ``state``: ``--`` is a whole answer, ``SC`` a server that refused the connection, ``SH`` a server that ended before
+    its answer. A failed request that is not the first of its client's connection is not logged: HAProxy only closes the
+    connection.
     """
 
     backend: str
@@ -49,7 +50,7 @@ class Logged:
 
 
 class Balancer:
-    """``http`` and ``grpc`` are ``ADDRESS:PORT``, as those of a host."""
+    """A running HAProxy; ``http`` and ``grpc`` are ``ADDRESS:PORT``, as those of a host."""
 
     def __init__(self, process: subprocess.Popen[bytes], address: str, folder: Path) -> None:
         self.process = process
@@ -79,17 +80,17 @@ class Balancer:
         return {row["pxname"] for row in self._statistics() if row["svname"] == server and row["status"] == "UP"}
 
     def in_flight(self, server: str) -> int:
-        """The number of the server's requests now."""
+        """How many requests the server has now."""
         return sum(int(row["scur"]) for row in self._statistics() if row["svname"] == server)
 
     def _statistics(self) -> list[dict[str, str]]:
         return [*csv.DictReader(self._ask("show stat").removeprefix("# ").strip().splitlines())]
 
     def _ask(self, command: str) -> str:
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.connect(str(self._folder / "stats"))
-            asking.sendall(f"{command}\n".encode())
-            with asking.makefile() as answer:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self._folder / "stats"))
+            connection.sendall(f"{command}\n".encode())
+            with connection.makefile() as answer:
                 return answer.read()
 
 
@@ -100,7 +101,7 @@ def documented() -> str:
 
 
 def without_retries(configuration: str) -> str:
-    """The same, but a refused connection is not tried at another server."""
+    """The same without retries of refused connections at another server."""
     off, count = re.subn(
         r"    retries 1\n    retry-on conn-failure\n    option redispatch 1\n", "    retries 0\n", configuration
     )
@@ -109,7 +110,7 @@ def without_retries(configuration: str) -> str:
 
 
 def of_connections(configuration: str) -> str:
-    """The same, but whole connections are passed on, as by a Service of Kubernetes."""
+    """The same for whole connections instead of requests, as a Service of Kubernetes does."""
     for found, instead in (("mode http\n", "mode tcp\n"), ("option httplog\n", "option tcplog\n"), (" proto h2", "")):
         assert found in configuration
         configuration = configuration.replace(found, instead)
@@ -117,7 +118,7 @@ def of_connections(configuration: str) -> str:
 
 
 def of_the_first(count: int, configuration: str) -> str:
-    """The same with that many servers only."""
+    """The same with only the first ``count`` servers."""
     several = "".join(str(number) for number in range(1, count + 1))
     return re.sub(rf"    server models-[^{several}] .*\n", "", configuration)
 

@@ -41,7 +41,7 @@ class Prometheus:
         return False
 
     def values(self, query: str) -> list[float]:
-        """The current value of each series of the query, in their order."""
+        """The present value of each series of the query, in order."""
         with urlopen(f"http://{self._address}/api/v1/query?{urlencode({'query': query})}", timeout=5) as answer:
             result = json.load(answer)
         return [float(series["value"][1]) for series in result["data"]["result"]]
@@ -52,7 +52,7 @@ def prometheus(network: Network, folder: Path, targets: Sequence[Target]) -> Ite
     """Prometheus in the network's own namespace; its files are in the new folder ``folder``."""
     folder.mkdir()
     found = [{"targets": [each.metrics], "labels": {"namespace": each.namespace, "pod": each.pod}} for each in targets]
-    # JSON is YAML as well.
+    # JSON is valid YAML.
     configuration = {
         "global": {"scrape_interval": "1s"},
         "scrape_configs": [{"job_name": "pods", "static_configs": found}],

@@ -1,4 +1,4 @@
-"""Hosts in network namespaces, each at an address that stays the same after a restart."""
+"""Hosts in network namespaces; each keeps its own address over restarts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.support.traffic.clients import PROTOCOLS
 
 PORTS = (8000, 8001, 8002)
 DRAIN_DELAY = 5.0 if CLUSTER.full else 2.0
-"""Seconds for which a replica that is stopped serves on; the balancer looks twice a second."""
+"""Seconds for which a stopped replica continues to serve; the balancer checks it twice a second."""
 
 
 class Replica:
-    """The member ``number`` of the network. Its models get its name in the variable REPLICA."""
+    """The member ``number`` of the network. Its models see its name in the variable REPLICA."""
 
     def __init__(self, network: Network, number: int, command: Sequence[str | Path], folder: Path) -> None:
         """``command``: targets and options of ``serve``; ``folder``: for its files."""
@@ -46,7 +46,7 @@ class Replica:
         return self._host is not None and self._host.process.poll() is None
 
     def start(self, *options: str) -> None:
-        """Start it with these additional options, and do not wait."""
+        """Start it with these further options; does not wait."""
         self._starts += 1
         folder = self._folder / str(self._starts)
         folder.mkdir(parents=True)
@@ -66,12 +66,12 @@ class Replica:
         self._host.http, self._host.grpc, self._host.metrics = (f"{self.address}:{port}" for port in PORTS)
 
     def kill(self) -> None:
-        """End all its processes at once, like the end of a machine or pod; its address stays up."""
+        """Kill all its processes, as the end of its machine or pod does; its address stays."""
         for pid in self._network.processes(self._number):
             os.kill(pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Remove everything of it, in any state."""
+        """Kill all its processes in any state."""
         if self._host is not None:
             self.kill()
             self._host.process.wait()
@@ -88,5 +88,5 @@ def down(proxy: Balancer, replica: Replica) -> bool:
 
 
 def answered_by(result: Any) -> str:
-    """The name of the replica that returned the result."""
+    """The name of the replica that sent this result."""
     return str(result.as_numpy("replica").item().decode())

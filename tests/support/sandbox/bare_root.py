@@ -1,7 +1,7 @@
 """A root file system that holds only Debian's python3, pip and venv, and commands run in it; needs root.
 
-Each command has its own mount and process namespace, so nothing stays mounted or running after it; the network is the
-machine's. The machine's settings for pip (certificates, indexes, proxies) are passed on at run time.
+Each command has its own mount and process namespace, so nothing stays mounted or running after it; it uses the
+machine's network. The settings of pip on this machine (certificates, indexes, proxies) are passed on at run time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class BareRoot:
         shutil.copytree(source, self.path / name, ignore=_NOT_SOURCE, symlinks=True)
 
     def start(self, command: str, folder: str, log: Path) -> subprocess.Popen[bytes]:
-        """Start ``command`` in ``/FOLDER``; its output, and that of its leftover processes, goes to ``log``."""
+        """Start ``command`` in ``/FOLDER``; its output, and then what it left behind, goes to ``log``."""
         environment = machine_environment()
         script = "\n".join(["set -e", *self._mounts(environment), self._chroot(folder)])
         inside = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", **environment}
@@ -67,7 +67,7 @@ class BareRoot:
     def _mounts(self, environment: dict[str, str]) -> list[str]:
         dev = self.path / "dev"
         shell = [
-            # A root that is a mount of its own: commands in it may unshare their mounts in turn.
+            # The root must be a mount, so that commands in it can unshare their mounts in turn.
             f"mount --bind {self.path} {self.path}",
             f"mount -t proc proc {self.path}/proc",
             f"mount -t tmpfs tmpfs {dev}",
@@ -88,7 +88,7 @@ class BareRoot:
 
 
 def machine_environment() -> dict[str, str]:
-    """The variables with this machine's settings for pip, including its configuration files."""
+    """The variables by which pip reaches this machine's indexes, with those of its configuration files."""
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True)
     settings = re.findall(r"^(?:global|site|user)\.([a-z-]+)=(.*)$", listed.stdout, re.MULTILINE)
     files = {f"PIP_{key.replace('-', '_').upper()}": str(ast.literal_eval(value)) for key, value in settings}
@@ -96,7 +96,7 @@ def machine_environment() -> dict[str, str]:
 
 
 def machine_paths(environment: dict[str, str]) -> list[Path]:
-    """Files and folders of this machine that ``environment`` names, and those for name resolution."""
+    """The files and folders of this machine that ``environment`` names, and those of name resolution."""
     named = [_named_path(word) for value in environment.values() for word in value.split()]
     wanted = [Path("/etc/ssl/certs"), Path("/etc/resolv.conf"), Path("/etc/hosts"), *named]
     found = [path for path in dict.fromkeys(wanted) if path.is_absolute() and path.exists()]
@@ -104,6 +104,6 @@ def machine_paths(environment: dict[str, str]) -> list[Path]:
 
 
 def _named_path(word: str) -> Path:
-    """The path that ``word`` names; for an index on disk its folder, because its pages link to files there."""
+    """The path that ``word`` names; for an index on disk its parent folder, because its pages link to files there."""
     path = Path(word.removeprefix("file://"))
     return path.parent if word.startswith("file://") and path.parent != Path("/") else path

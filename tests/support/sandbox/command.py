@@ -1,4 +1,4 @@
-"""One call of `pytriton-host` in its own process, as it is installed, not from the checkout."""
+"""One call of the installed `pytriton-host` in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def call_host(
 ) -> subprocess.CompletedProcess[str]:
     """The output and the exit code; ``env`` is added to this process's own variables.
 
-    Fails if asyncio has reported an error.
+    Fails if asyncio has complained.
     """
     command = [sys.executable, "-c", PROGRAM, *arguments]
     done = subprocess.run(

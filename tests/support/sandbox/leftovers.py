@@ -1,4 +1,4 @@
-"""Leftovers of a host: processes, shared memory, ports."""
+"""The things that a host may leave behind: processes, shared memory, ports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytriton_plugins.testing import RunningHost, wait_until
 _VARIABLE = "PYTRITON_TEST_MARK"
 
 CLIENT_MEMORY = "pytriton-client-"
-"""The beginning of names in /dev/shm that tests make as clients."""
+"""The prefix of names in /dev/shm that tests make as clients."""
 
 
 class Mark:
-    """A variable that every descendant of a host inherits, so that every one can be found."""
+    """A variable that every descendant of a host inherits, so that all of them are found."""
 
     def __init__(self) -> None:
         self._value = uuid.uuid4().hex
@@ -43,10 +43,10 @@ class Mark:
 
 
 def freeze(pid: int) -> None:
-    """Stop a process, and return once all its threads have stopped: the signal alone is only a request."""
+    """Stop a process, and return once none of its threads runs: the signal alone is only a request."""
     os.kill(pid, signal.SIGSTOP)
     tasks = Path(f"/proc/{pid}/task")
-    wait_until(lambda: all(_state(task) == "T" for task in tasks.iterdir()), 10, f"process {pid} stands still")
+    wait_until(lambda: all(_state(task) == "T" for task in tasks.iterdir()), 10, f"process {pid} has stopped")
 
 
 def _state(task: Path) -> str:
@@ -54,18 +54,18 @@ def _state(task: Path) -> str:
 
 
 def shared_memory() -> set[str]:
-    """The names in /dev/shm, without podman's own and those of other tests' clients."""
+    """The names in /dev/shm, without those of podman and of clients, which other tests may use at the same time."""
     return {name for name in os.listdir("/dev/shm") if not name.startswith(("libpod", CLIENT_MEMORY))}
 
 
 def ports_taken(host: RunningHost) -> list[int]:
-    """The host's ports on which no other process can listen now."""
+    """The ports of the host that are in use."""
     return [port for port in host.ports if not _can_listen(port)]
 
 
 def _can_listen(port: int) -> bool:
     with socket.socket() as sock:
-        # As every server does: connections that are still closing do not matter, a listener does.
+        # As every server does: a connection that is still closing does not block the port, a listener does.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(("127.0.0.1", port))
@@ -101,5 +101,5 @@ def descendants(root: int) -> dict[int, str]:
 
 
 def zombies(root: int) -> int:
-    """The number of zombies below ``root``."""
+    """How many processes below ``root`` are zombies."""
     return list(descendants(root).values()).count("Z")

@@ -1,4 +1,4 @@
-"""Loggers as they were before a host has set up its own in this process."""
+"""Restores the loggers of this process after a host has set up its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytriton_plugins.host.log.setup import TRITON
 
 @contextlib.contextmanager
 def restored_loggers() -> Iterator[logging.Logger]:
-    """Restores our logger, those above and those below it at the end: handlers, level and propagation."""
+    """Yields the project's logger; restores it and the loggers above and below it at the end."""
     logger, triton, root = (logging.getLogger(name) for name in ("pytriton", TRITON, None))
     before = logger.handlers[:], logger.level, logger.propagate, triton.level, root.handlers[:]
     try:

@@ -63,7 +63,7 @@ class Region:
         return self.bytes[offset : offset + size].view(np.float32).reshape(shape)
 
     def leave(self) -> None:
-        """Remove the file and unregister the region, like a client at its end."""
+        """Remove the file and the registration, as a client does at its end."""
         self.path.unlink(missing_ok=True)
         self.client.unregister_system_shared_memory(self.name)
         self.client.close()

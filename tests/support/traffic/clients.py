@@ -1,8 +1,9 @@
-"""One request of a client to a running host, over gRPC or HTTP, without a retry."""
+"""One request to a running host, over gRPC or HTTP, sent once as a client sends it."""
 
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import os
 import time
@@ -14,7 +15,6 @@ from typing import Any, NamedTuple
 import attrs
 import numpy as np
 import tritonclient.grpc
-import tritonclient.http
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -22,12 +22,11 @@ from pytriton_plugins.testing import RunningHost
 
 Arrays = dict[str, NDArray[Any]]
 PROTOCOLS = ("grpc", "http")
-_MODULES = {"grpc": tritonclient.grpc, "http": tritonclient.http}
 
 
 @attrs.frozen
 class Answered:
-    """The result of one request: ``outputs``, or ``error`` with ``status``; and its time, by the monotonic clock."""
+    """The result of one request: ``outputs``, or ``error`` with ``status``, and its time by the monotonic clock."""
 
     outputs: Arrays
     error: str
@@ -44,33 +43,38 @@ def infer(
     timeout: float = 60.0,
     version: str = "",
 ) -> Arrays:
-    """The outputs of one request by name; ``outputs`` None asks for all, ``version`` "" for the newest.
+    """The outputs of one request by name; ``outputs`` None means all, ``version`` "" the newest.
 
     Raises InferenceServerException.
     """
-    module: Any = _MODULES[protocol]
-    asked = asked_inputs(module, inputs)
+    module = client_module(protocol)
+    tensors = asked_inputs(module, inputs)
     wanted = None if outputs is None else [module.InferRequestedOutput(name) for name in outputs]
     if protocol == "grpc":
         with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
-            result = client.infer(model, asked, version, outputs=wanted, client_timeout=timeout)
+            result = client.infer(model, tensors, version, outputs=wanted, client_timeout=timeout)
             names = [output.name for output in result.get_response().outputs]
             return {name: result.as_numpy(name) for name in names}
-    with tritonclient.http.InferenceServerClient(host.http, network_timeout=timeout) as client:
-        result = client.infer(model, asked, version, outputs=wanted)
+    with module.InferenceServerClient(host.http, network_timeout=timeout) as client:
+        result = client.infer(model, tensors, version, outputs=wanted)
         return {output["name"]: result.as_numpy(output["name"]) for output in result.get_response()["outputs"]}
 
 
+def client_module(protocol: str) -> Any:
+    """``tritonclient.grpc`` or ``tritonclient.http``; the latter is an extra, which the benchmarks may lack."""
+    return importlib.import_module(f"tritonclient.{protocol}")
+
+
 def asked_inputs(module: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
-    """The inputs in the form of ``tritonclient.grpc`` or ``tritonclient.http``."""
-    asked = [module.InferInput(name, list(array.shape), _triton(array)) for name, array in inputs.items()]
-    for item, array in zip(asked, inputs.values(), strict=True):
+    """The inputs as ``tritonclient.grpc`` or ``tritonclient.http`` takes them."""
+    tensors = [module.InferInput(name, list(array.shape), _triton(array)) for name, array in inputs.items()]
+    for item, array in zip(tensors, inputs.values(), strict=True):
         item.set_data_from_numpy(array)
-    return asked
+    return tensors
 
 
 def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, NDArray[Any]], **more: Any) -> Answered:
-    """The result of one request; a refusal is a result too."""
+    """Send one request; returns its result, also if it failed."""
     try:
         outputs = infer(host, protocol, model, inputs, **more)
     except InferenceServerException as error:
@@ -98,7 +102,7 @@ class Crowd:
 
 
 def post(host: RunningHost, path: str, body: object) -> tuple[int, dict[str, Any]]:
-    """HTTP status and JSON answer of a POST of ``body`` as JSON, as curl sends it."""
+    """POST ``body`` as JSON, as curl does; returns the HTTP status and the JSON of the answer."""
     connection = http.client.HTTPConnection(host.http, timeout=60)
     try:
         connection.request("POST", path, json.dumps(body))
@@ -150,15 +154,15 @@ class Gate:
         return texts(os.fsencode(self._path))
 
     def is_reached(self) -> bool:
-        """Whether the callable waits at the FIFO."""
+        """Whether the callable has reached the FIFO."""
         try:
             self._writer = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError:
-            return False  # nobody reads yet
+            return False  # the callable does not read yet
         return True
 
     def open(self) -> None:
-        """Let the callable go on."""
+        """Let the callable continue."""
         os.close(self._writer)
 
 

@@ -1,4 +1,4 @@
-"""The metrics port as Prometheus reads it, with its own client's parser and more checks."""
+"""The metrics port as Prometheus reads it, with the parser of its client and stricter checks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LINE = re.compile(
     rf"(?:# HELP [a-zA-Z_:][\w:]* (?:[^\\]|\\[\\n])*|# TYPE [a-zA-Z_:][\w:]* (?:counter|gauge|histogram|summary)"
     rf"|[a-zA-Z_:][\w:]*(?:\{{{_LABEL}(?:,{_LABEL})*\}})? [-+]?(?:[\d.]+(?:e[-+]?\d+)?|Inf)|)"
 )
-"""The text format, version 0.0.4, as far as Triton uses it; the parser passes over more than that."""
+"""The text format, version 0.0.4, as far as Triton uses it; the parser accepts more."""
 
 
 def page(address: str) -> str:
-    """The page at ``ADDRESS:PORT``."""
+    """The metrics page at ``ADDRESS:PORT``."""
     with urlopen(f"http://{address}/metrics", timeout=10) as response:
         return str(response.read().decode())
 
 
 def families(address: str) -> dict[str, Metric]:
-    """Every family by name; fails for a wrong format and for duplicate families and samples."""
+    """Every family by name; fails if the page breaks the format, or has a family or a sample twice."""
     text = page(address)
     assert [line for line in text.split("\n") if not _LINE.fullmatch(line)] == []
     found: dict[str, Metric] = {}
@@ -38,7 +38,7 @@ def families(address: str) -> dict[str, Metric]:
 
 
 def values(address: str, name: str) -> dict[Labels, float]:
-    """The samples' values by their sorted labels; empty without such a sample."""
+    """The values of the samples of that name, by their sorted labels; empty without such a sample."""
     samples = [sample for family in families(address).values() for sample in family.samples]
     names = (name, f"{name}_total")  # so the parser calls a counter's
     return {tuple(sorted(sample.labels.items())): sample.value for sample in samples if sample.name in names}
@@ -50,5 +50,5 @@ def workers(address: str, model: str, version: int = 1) -> int:
 
 
 def value(address: str, name: str, **labels: str) -> float | None:
-    """The value of one sample; None without one."""
+    """The value of one sample; None without the sample."""
     return values(address, name).get(tuple(sorted(labels.items())))

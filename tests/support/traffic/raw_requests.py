@@ -1,4 +1,4 @@
-"""The requests of a long run: tensors of random sizes, ready to be sent. Runs in a client process."""
+"""Requests with tensors of random sizes, as bytes that are ready to be sent."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from attrs import frozen
 from tritonclient.grpc import service_pb2
 
 FLOAT_BYTES = 4
-# Of a thousand requests so many have from … to … floats. Half of them are alike, so that the backend batches them.
+# Number of requests of a thousand, least and most floats. Half have the same size, so that the backend batches them.
 FLOATS = ((450, 16, 16), (300, 1, 1 << 10), (80, 1, 1 << 14), (18, 1, 1 << 18), (2, 1 << 18, 1 << 20))
-# … and so many from … to … strings.
+# Number of requests, least and most strings.
 STRINGS = ((120, 1, 20), (30, 20, 1000))
-LONGEST_STRING = 60
+MAX_STRING_LENGTH = 60
 
 
 @frozen
 class Request:
-    """One request as it travels; an answer to it ends with `content`."""
+    """One request as bytes; its answer ends with `content`."""
 
     grpc: bytes
     http: bytes
@@ -27,7 +27,7 @@ class Request:
 
 
 def mixture(chance: random.Random) -> list[Request]:
-    """A thousand different requests: sizes and contents by chance, the numbers of each kind not."""
+    """A thousand different requests: random sizes and contents, fixed numbers of each kind."""
     floats = _sizes(chance)
     strings = [chance.randint(least, most) for share, least, most in STRINGS for _ in range(share)]
     return [
@@ -37,9 +37,9 @@ def mixture(chance: random.Random) -> list[Request]:
 
 
 def left_alone(chance: random.Random) -> list[Request]:
-    """Requests that their clients leave: they take long, so that it is in the middle of the call.
+    """Requests that their clients leave: they are slow, so that the client leaves in the middle of the call.
 
-    Not just before the answer: a cancellation at that moment ends tritonserver 2.51 (Triton's issues 7368, 8034).
+    A cancellation just before the answer ends tritonserver 2.51 (Triton's issues 7368, 8034).
     """
     return [request("slow", "FP32", count, chance.randbytes(count * FLOAT_BYTES)) for count in _sizes(chance)]
 
@@ -67,5 +67,5 @@ def _http(model: str, data_type: str, elements: int, content: bytes) -> bytes:
 
 
 def _strings(chance: random.Random, count: int) -> bytes:
-    lengths = [chance.randint(0, LONGEST_STRING) for _ in range(count)]
+    lengths = [chance.randint(0, MAX_STRING_LENGTH) for _ in range(count)]
     return b"".join(struct.pack("<I", length) + chance.randbytes(length) for length in lengths)

@@ -1,4 +1,4 @@
-"""Clients of a long run: they send requests, check the answers, and at times leave before one. In a client process."""
+"""Clients that send requests as bytes, check the answers, and sometimes leave before an answer."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from typing import Protocol
 
 import grpc
 
-from benchmarks.soak.requests import Request
+from tests.support.traffic.raw_requests import Request
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # Otherwise all channels of a process share one connection, and none of them ever leaves.
+    # Otherwise all channels of a process share one connection, which stays open.
     ("grpc.use_local_subchannel_pool", 1),
 ]
-LEAVES_WITHIN_SECONDS = 0.004
-DEADLINE_SECONDS = 60.0
+MAX_SECONDS_BEFORE_LEAVING = 0.004
+TIMEOUT = 60.0
 ANSWERED, TOO_LATE = "answered", "answered before the client left"
 EXPIRED, CANCELLED, CLOSED = "left by a deadline", "left by cancelling", "left by closing the connection"
 HTTP_ANSWERED, HTTP_CLOSED = "answered over HTTP", "left by closing the HTTP connection"
 HTTP_CUT = "left in the middle of an HTTP request"
 ENDS = (ANSWERED, TOO_LATE, EXPIRED, CANCELLED, CLOSED, HTTP_ANSWERED, HTTP_CLOSED, HTTP_CUT)
-"""How a request may end; anything else is a fault."""
+"""The expected ends of a request; any other end is a fault."""
 
 
 class Client(Protocol):
-    """Sends one request at a time and says how it ended."""
+    """Sends one request at a time; each method returns how the request ended."""
 
     def ask(self, request: Request) -> str:
-        """Wait for the answer and check it."""
+        """Send a request, wait for the answer and check it."""
 
     def leave(self, request: Request) -> str:
-        """Go away before the answer."""
+        """Send a request and leave before the answer."""
 
 
 class GrpcClient:
-    """A client with a connection of its own; a new one each time it has left by closing it."""
+    """A client with its own connection; it makes a new one after it has closed the old one."""
 
     def __init__(self, port: int, chance: random.Random) -> None:
         self._address = f"127.0.0.1:{port}"
@@ -49,18 +49,18 @@ class GrpcClient:
 
     def ask(self, request: Request) -> str:
         try:
-            answer = self._call(request.grpc, timeout=DEADLINE_SECONDS)
+            answer = self._call(request.grpc, timeout=TIMEOUT)
         except grpc.RpcError as error:
             return f"{error.code().name}: {error.details()}"
         return ANSWERED if answer.endswith(request.content) else "another answer than the request"
 
     def leave(self, request: Request) -> str:
-        way = self._chance.choice([self._expire, self._cancel, self._close])
-        return way(request, self._chance.uniform(0, LEAVES_WITHIN_SECONDS))
+        leave = self._chance.choice([self._expire, self._cancel, self._close])
+        return leave(request, self._chance.uniform(0, MAX_SECONDS_BEFORE_LEAVING))
 
     def _connect(self) -> None:
         self._channel = grpc.insecure_channel(self._address, OPTIONS)
-        # Bytes as they are: building messages would cost more than all the rest.
+        # Prepared bytes: making the messages here would cost more than all other work.
         self._call = self._channel.unary_unary(METHOD)
 
     def _expire(self, request: Request, seconds: float) -> str:
@@ -87,7 +87,7 @@ class GrpcClient:
 
 
 class HttpClient:
-    """The same over HTTP; it leaves after its request, or in the middle of it."""
+    """The same over HTTP; it leaves after its request or in the middle of it."""
 
     def __init__(self, port: int, chance: random.Random) -> None:
         self._place = ("127.0.0.1", port)
@@ -116,13 +116,13 @@ class HttpClient:
         except OSError as error:
             return f"HTTP: {type(error).__name__}: {error}"
         finally:
-            time.sleep(self._chance.uniform(0, LEAVES_WITHIN_SECONDS))
+            time.sleep(self._chance.uniform(0, MAX_SECONDS_BEFORE_LEAVING))
             self._close()
         return HTTP_CLOSED if whole else HTTP_CUT
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
-            self._socket = socket.create_connection(self._place, timeout=DEADLINE_SECONDS)
+            self._socket = socket.create_connection(self._place, timeout=TIMEOUT)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._socket
 
