@@ -120,7 +120,7 @@ def command(effects: Effects, *arguments: str) -> str:
 
 def test_add_commands(effects: Effects) -> None:
     assert command(effects, "greet") == "hello everybody\n"
-    assert "Greet whoever the settings name." in command(effects, "--help")
+    assert "Greet the name in the settings." in command(effects, "--help")
 
 
 def test_add_models(effects: Effects) -> None:
