@@ -139,7 +139,7 @@ def test_an_interrupt_and_a_dumb_terminal(host: RunningHost) -> None:
 
 
 def after(terminal: Terminal, control: bytes, count: int) -> bytes:
-    """What was written after ``control`` came for the ``count``-th time."""
+    """The output after the ``count``-th occurrence of ``control``."""
     return b"".join(terminal.written.split(control)[count:])
 
 

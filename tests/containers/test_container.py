@@ -27,7 +27,7 @@ def lines_of(pid: int) -> dict[str, str]:
 
 @INITS
 def test_it_serves_large_tensors_with_nothing_but_tmp(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """48 MB, where /dev/shm has 64."""
+    """48 MB, with a /dev/shm of 64 MB."""
     tensor = np.arange(48 * MB, dtype=np.uint8)[None]
     with podman.run(image, options=[*HARDENED, *init]) as container:
         status = lines_of(container.pid)
@@ -73,7 +73,7 @@ def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str
 
 @INITS
 def test_no_zombie_stays(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """A plugin leaves a hundred orphans."""
+    """A plugin leaves a hundred orphans behind."""
     with podman.run(image, options=[*HARDENED, *init]) as container:
         orphans = {"what": texts("orphans"), "gate": texts("/tmp/gate")}
         assert infer(container.host, "grpc", "life", orphans)["pid"].item() > 1

@@ -1,6 +1,6 @@
-"""The rendered Deployment, played by podman as one pod.
+"""The rendered Deployment, run by podman as one pod.
 
-podman ignores the probes' timers, the spread and `medium: Memory`, and plays one replica.
+podman ignores the probes' timers, the spread and `medium: Memory`, and runs one replica.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROW = np.array([[1.0, 2.0]], np.float32)
 
 
 def rendered(folder: Path, image: str) -> Path:
-    """The objects that podman knows, of what `manifests` writes for a file that serves one of the image's models."""
+    """The objects that podman supports, from `manifests` for a file that serves one of the image's models."""
     config = folder / "pytriton-host.toml"
     config.write_text('enable = ["add-sub"]\n\n[models.add_sub]\nworkers = 2\n')
     done = call_host("manifests", "--image", image, "--config", str(config))
@@ -45,7 +45,7 @@ def rendered(folder: Path, image: str) -> Path:
 
 @contextlib.contextmanager
 def played(podman: Podman, file: Path) -> Iterator[Container]:
-    """The daemon's container of the pod."""
+    """The daemon's container in the pod."""
     try:
         podman.call("play", "kube", str(file))
         pod = podman.inspect_pod("models-pod-0")

@@ -102,7 +102,7 @@ class Watch:
 
 
 def watched(host: RunningHost, model: str, work: Callable[[], object]) -> Watch:
-    """What was polled while ``work`` ran."""
+    """The polled results while ``work`` ran."""
     watch = Watch(host)
     with ThreadPoolExecutor(3) as pool:
         running = [pool.submit(watch.look), pool.submit(watch.send, model), pool.submit(watch.send, model)]

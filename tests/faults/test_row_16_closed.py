@@ -74,7 +74,7 @@ GRPC_CALLS: dict[str, list[tuple[str, Any]]] = {
     "logging": [("LogSettings", service_pb2.LogSettingsRequest())],
 }
 TOKENS = ["", "x", "0" * 32]
-"""What somebody may try who does not know the token; without a header first."""
+"""Attempts without knowledge of the token; the first is without a header."""
 
 OPEN_HTTP = [
     "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/scalars", "/v2/models/scalars/ready",

@@ -78,7 +78,7 @@ STATES: dict[State, str] = {
     stuck: "fork",
     starting: "fork block",
 }
-"""What the plugin does when it is imported in this state."""
+"""The plugin's actions at its import, by state."""
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)

@@ -1,4 +1,4 @@
-"""The five calling rules, each with plugins that answer, abstain, raise and answer nonsense."""
+"""The five calling rules, each with plugins that answer, abstain, raise or answer something invalid."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ARGUMENTS: dict[str, Any] = {"value": 1, "other": "way", "settings": {}}
 
 
 def caller_of(**plugins: object) -> pluggy.HookCaller:
-    """The caller of ``ask``, whose plugins are asked in the order given."""
+    """A caller that asks these plugins in the given order."""
     manager = pluggy.PluginManager("rules")
     manager.add_hookspecs(Specs)
     for name, plugin in reversed(plugins.items()):
@@ -116,7 +116,7 @@ def test_edit_names_nobody_for_a_value_that_is_returned_as_it_was() -> None:
 
 
 class Writes:
-    """Writes into what it is given, and returns it or nothing."""
+    """Writes into its argument, and returns it or None."""
 
     def __init__(self, returns: bool) -> None:
         self.returns = returns
@@ -221,7 +221,7 @@ class TakesAll:
 
 
 def test_bound_is_tell_with_arguments_by_position() -> None:
-    """Each takes the parameters that it names, in its own order, and gets its own settings."""
+    """Each plugin gets the parameters that it names, in its own order, and its own settings."""
     failures: list[Failure] = []
     alone, everything = Adds(1), TakesAll()
     settings = {"all": {"word": "own"}, "bad": {}}

@@ -25,10 +25,10 @@ from tests.support.traffic.streams import count, grpc_stream, http_stream, open_
 
 TIMEOUT = 20.0
 PREFIX = "only-a-proxy-knows-"
-"""What makes a parameter a header."""
+"""The prefix that makes a parameter a header."""
 
 FORGED = {"x-user": "mallory", "X-User": "mallory", "only-a-proxy-guesses-x-user": "mallory"}
-"""What a client may write among the parameters of a request."""
+"""Parameters that a client may send with a request."""
 ONES = ("one_by_one", "one_by_one_awaited", "OneByOne")
 """Those that take requests one by one."""
 

@@ -19,7 +19,7 @@ from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 MEMORY = MODELS / "memory.py"
 MIB = 1 << 20
 OTHER = {"initial": '"4MiB"', "max": '"24MiB"', "growth": "100", "on_full": '"wait"', "wait": "4"}
-"""What `[shm]` says where the model's own table is to go before it."""
+"""Values of `[shm]` that the model's own table overrides."""
 
 
 @pytest.fixture(params=["shm", "models.echo.shm"])

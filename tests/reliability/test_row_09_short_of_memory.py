@@ -44,7 +44,7 @@ BROKEN = (
     "Broken pipe",
     "its worker",
 )
-"""What clients see of a server, or of a worker, that the kernel kills."""
+"""The errors of clients when the kernel kills the server or a worker."""
 
 
 class Run:

@@ -29,7 +29,7 @@ def open_descriptors() -> int:
 
 
 def fill(end: socket.socket) -> int:
-    """Send until the socket takes no more; how many messages went."""
+    """Send until the socket is full; returns the number of messages."""
     sent = 0
     with contextlib.suppress(BlockingIOError):
         while True:

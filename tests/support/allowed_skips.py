@@ -9,7 +9,7 @@ SEPARATOR = " -- "
 
 
 def read_allowed(path: Path) -> frozenset[str]:
-    """The test ids in ``path``; ValueError for a line that gives no reason."""
+    """The test ids in ``path``; ValueError for a line without a reason."""
     lines = (line.strip() for line in path.read_text().splitlines())
     return frozenset(_test_id(path, line) for line in lines if line and not line.startswith("#"))
 

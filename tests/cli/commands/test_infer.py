@@ -63,7 +63,7 @@ def test_waiting_for_a_server_that_is_not_ready_yet(called: Called) -> None:
         assert ran.err.strip() == (
             f"pytriton-host: the server at {url} (gRPC) is not ready after 0.3 s: it reports that it is not ready"
         )
-        # Without waiting nobody asks whether it is.
+        # Without --wait `infer` does not ask for readiness.
         assert called("infer", "echo", 'text=["a"]', "--url", url).code == 0
 
 

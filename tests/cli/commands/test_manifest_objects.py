@@ -175,7 +175,7 @@ def test_objects_that_can_be_left_out(called: Called, value: str, kind: str) -> 
 
 
 BUILT_IN = {"v1", "apps/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1"}
-"""What each cluster has from Kubernetes 1.27 on."""
+"""The APIs of every cluster from Kubernetes 1.27 on."""
 
 
 def test_a_cluster_without_additions_takes_all_of_it(called: Called) -> None:

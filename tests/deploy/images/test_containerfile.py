@@ -1,4 +1,4 @@
-"""The Containerfile, byte for byte, and what `--server` and `--base` may be."""
+"""The Containerfile, byte for byte, and the values of `--server` and `--base`."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ def test_the_base(text: str, base: str | None, expected: str) -> None:
     ],
 )
 def test_what_is_no_server(text: str, base: str | None, message: str) -> None:
+    """A value that names no server is refused."""
     with pytest.raises(ConfigError, match=message) as error:
         read_server(text, base)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""What is copied into the build context, and what is left as it is."""
+"""Files that are copied into the build context, and files that are not overwritten."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_modes_are_the_same_everywhere(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_file_elsewhere_is_copied_as_the_file(tmp_path: Path) -> None:
-    """Such as the licence of a repository of several projects."""
+    """For example the licence of a repository of several projects."""
     source = tmp_path / "repository/add"
     fill(tmp_path, "repository/LICENSE", "repository/add/setup.py")
     (source / "LICENSE").symlink_to("../LICENSE")
@@ -44,7 +44,7 @@ def test_a_link_to_a_file_elsewhere_is_copied_as_the_file(tmp_path: Path) -> Non
 
 
 def test_a_folder_that_is_not_empty(tmp_path: Path) -> None:
-    """Only what is written is replaced, and only when asked."""
+    """With --force our own files are replaced, and no others."""
     source, output = tmp_path / "source", tmp_path / "out"
     fill(source, "new.py")
     fill(output, "mine", "text", "plugins/acme/old.py", "plugins/other/old.py")

@@ -1,4 +1,4 @@
-"""Which files of a local project an image is built from, for the layouts that projects have."""
+"""The files of a local project from which an image is built, for the usual project layouts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def found(folder: Path, output: Path | None = None) -> set[str]:
 
 
 def test_code_and_what_the_build_reads(tmp_path: Path) -> None:
-    """All that lies about in a checkout stays there."""
+    """Other files of a checkout are not copied."""
     kept = {"acme/__init__.py", "acme/build/model.py", "acme/tests/data.json", "acme/.hidden", "acme/kv_cache/x.py"}
     kept |= {"pyproject.toml", "README.md", "LICENSE-MIT", "Version", "single.py", "setup.py"}
     built = ["acme/__pycache__/x.pyc", "acme/y.pyc", "build/lib/x.py", "dist/x.whl", "acme.egg-info/PKG-INFO"]
@@ -52,7 +52,7 @@ def test_code_and_what_the_build_reads(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_what_git_ignores_is_left_out(tmp_path: Path) -> None:
-    """What is not committed yet is taken."""
+    """Files that are not committed yet are copied."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     fill(tmp_path, "plugin/pyproject.toml", "plugin/acme/new.py", "plugin/acme/weights.bin", "plugin/acme/made/server")
     (tmp_path / ".gitignore").write_text("*.bin\n/plugin/acme/made/\n")
@@ -122,7 +122,7 @@ def test_what_pyproject_names(tmp_path: Path, text: str, kept: set[str], left: l
 
 
 def test_what_a_build_file_names(tmp_path: Path) -> None:
-    """By its whole name: `package_data` is not the folder `data`."""
+    """Only the whole name counts: `package_data` is not the folder `data`."""
     fill(tmp_path, "csrc/x.c", "include/x.h", "data/x", "requirements.txt", "notes.txt", "pyproject.toml")
     (tmp_path / "setup.py").write_text('Extension("x", ["csrc/x.c"]); open("requirements.txt"); package_data={}\n')
     (tmp_path / "MANIFEST.in").write_text("graft include\n")
@@ -138,7 +138,7 @@ _NEEDS_COMPILER = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a
     "folder", [pytest.param(".", marks=_NEEDS_COMPILER, id="framework"), "examples/add-sub", "plugins/kubernetes"]
 )
 def test_the_wheel_of_the_copy_is_the_whole_wheel(folder: str, tmp_path: Path) -> None:
-    """As pip made it of the checkout, file by file."""
+    """The wheel has the same files as the one that pip built from the checkout."""
     source = (ROOT / folder).resolve()
     write_context(tmp_path / "context", {}, {"copy": source}, force=False)
     tops = {path.name for path in (tmp_path / "context/copy").iterdir()}
@@ -154,7 +154,7 @@ def _suffix(folder: str) -> str:
 
 
 def _packed(path: importlib.metadata.PackagePath) -> bool:
-    """Whether it is not something that pip adds."""
+    """Whether the file comes from the wheel, not from pip."""
     return (
         path.suffix != ".pyc"
         and path.parts[0] != ".."

@@ -1,4 +1,4 @@
-"""Requirements as pip takes them, of every kind."""
+"""Requirements of every kind that pip accepts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ gpu = ["acme-cuda>=1; sys_platform == 'linux'"]
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
-    """Installs a distribution, as pip leaves it, with lines of METADATA and what direct_url.json says."""
+    """Installs a distribution, as pip does, with lines of METADATA and the content of direct_url.json."""
     site = tmp_path / "site"
     monkeypatch.syspath_prepend(str(site))
 
@@ -58,7 +58,7 @@ def project(folder: Path, text: str = PROJECT) -> Path:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    """Named by its project, whatever it is called."""
+    """The name is the project's, not the folder's."""
     wanted = read_requirement(f"{project(tmp_path / 'add.er')}[gpu]", tmp_path)
     assert (wanted.name, wanted.extras, wanted.path) == ("acme-add", frozenset({"gpu"}), tmp_path / "add.er")
     assert wanted.line("plugins") == "./plugins/acme-add[gpu]"
@@ -111,7 +111,7 @@ def test_a_url_without_a_name(tmp_path: Path, url: str) -> None:
 
 
 def test_a_name_at_a_file_url_is_a_path(tmp_path: Path) -> None:
-    """The image cannot read a place of this machine."""
+    """The image cannot read a path of this machine."""
     folder = project(tmp_path / "add")
     wanted = read_requirement(f"Acme.Add[gpu] @ file://{folder}", tmp_path)
     assert (wanted.name, wanted.extras, wanted.path) == ("acme-add", frozenset({"gpu"}), folder)
@@ -132,7 +132,7 @@ def plugins(installed: Installed, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize("text", ["acme_add", "acme-add", "Acme.Add"])
 def test_a_plugin_is_not_a_distribution(tmp_path: Path, text: str) -> None:
-    """An index may have something else of that name."""
+    """A package index may have another distribution of that name."""
     with pytest.raises(ConfigError) as error:
         read_requirement(f"{text}[gpu]>=1", tmp_path)
     assert str(error.value) == (
@@ -149,7 +149,7 @@ def test_a_plugin_is_not_a_distribution(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.usefixtures("plugins")
 def test_a_plugin_with_a_distributions_name(tmp_path: Path) -> None:
-    """What is installed here under that name is what is asked for; the command says where the plugin is."""
+    """The installed distribution of that name is used; the command names the plugin's distribution."""
     assert read_requirement("numpy", tmp_path).name == "numpy"
     assert providers_of("numpy") == ["acme-base"]
 

@@ -134,7 +134,7 @@ def _bytes_tensor(rng: random.Random) -> HttpCase:
 
 
 def _broken_json(rng: random.Random) -> HttpCase:
-    """Flipped, repeated or missing bytes; nesting; nothing."""
+    """Flipped, repeated or missing bytes; deep nesting; no content."""
     data = bytearray(json.dumps(_request(rng)).encode())
     for _ in range(rng.randint(1, 20)):
         data[rng.randrange(len(data))] = rng.randrange(256)

@@ -117,7 +117,7 @@ def shortened(text: str) -> str:
 
 
 def presentable(text: str) -> bool:
-    """Whether a client may see it: one line, not long, without a traceback or a path."""
+    """Whether a client may see the text: one short line without a traceback or a path."""
     return text.isprintable() and len(text.encode()) <= 4096 and not NEVER_A_CLIENTS.search(text)
 
 

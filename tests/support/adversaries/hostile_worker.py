@@ -137,7 +137,7 @@ def table(*offsets: int) -> Change:
 
 @contextlib.contextmanager
 def run_hostile(folder: Path) -> Iterator[Backend]:
-    """A server with the models of this module: number 1 is the golden one, 2 the shaped one."""
+    """A server with this module's models: number 1 is the golden one, 2 the shaped one."""
     with run_backend(folder) as running:
         for number, model in enumerate((GOLDEN, SHAPED), 1):
             running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=LIMIT))

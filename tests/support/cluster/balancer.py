@@ -95,7 +95,7 @@ class Balancer:
 
 
 def documented() -> str:
-    """The configuration of the page."""
+    """The page's configuration."""
     (block,) = blocks("haproxy")
     return block.text
 
@@ -125,7 +125,7 @@ def of_the_first(count: int, configuration: str) -> str:
 
 @contextlib.contextmanager
 def balancer(network: Network, folder: Path, configuration: str) -> Iterator[Balancer]:
-    """HAProxy in the network's own namespace; it keeps its files in the new folder ``folder``."""
+    """HAProxy in the network's own namespace; its files are in the new folder ``folder``."""
     folder.mkdir()
     (folder / "own.cfg").write_text(_GLOBAL.format(folder=folder))
     (folder / "models.cfg").write_text(configuration.replace(_DOCUMENTED, network.prefix))

@@ -1,4 +1,4 @@
-"""Debian's Prometheus beside a network's balancer, asked over its HTTP API."""
+"""Debian's Prometheus beside a network's balancer, queried over its HTTP API."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Prometheus:
 
 @contextlib.contextmanager
 def prometheus(network: Network, folder: Path, targets: Sequence[Target]) -> Iterator[Prometheus]:
-    """Prometheus in the network's own namespace; it keeps its files in the new folder ``folder``."""
+    """Prometheus in the network's own namespace; its files are in the new folder ``folder``."""
     folder.mkdir()
     found = [{"targets": [each.metrics], "labels": {"namespace": each.namespace, "pod": each.pod}} for each in targets]
     # JSON is valid YAML.

@@ -81,7 +81,7 @@ class BareRoot:
         return shell + [self._show(path) for path in machine_paths(environment)]
 
     def _show(self, path: Path) -> str:
-        """Show the machine's own ``path`` at the same place."""
+        """Show the machine's own ``path`` in the same place."""
         source, target = shlex.quote(str(path)), shlex.quote(f"{self.path}{path}")
         make = f"mkdir -p {target}" if path.is_dir() else f"mkdir -p $(dirname {target}) && touch {target}"
         return f"{make} && mount --rbind -o ro {source} {target}"

@@ -55,7 +55,7 @@ class Container:
 
 @contextlib.contextmanager
 def container(folder: Path) -> Iterator[Container]:
-    """A container that keeps its files in the new folder ``folder``, removed in the end."""
+    """A container with its files in the new folder ``folder``, removed at the end."""
     (folder / "rootfs").mkdir(parents=True)
     one = Container(folder)
     try:

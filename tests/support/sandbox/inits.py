@@ -1,4 +1,4 @@
-"""A host as process 1 of a process namespace, by itself or below another init; needs root."""
+"""A host as process 1 of a process namespace, alone or below another init; needs root."""
 
 from __future__ import annotations
 

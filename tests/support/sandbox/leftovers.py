@@ -38,7 +38,7 @@ class Mark:
         return found
 
     def workers(self) -> dict[int, str]:
-        """The workers among the processes, and what they forked."""
+        """The workers among the processes, and their forked children."""
         return {pid: line for pid, line in self.processes().items() if "pytriton_plugins.worker" in line}
 
 

@@ -16,7 +16,7 @@ _MEMBERS = 10
 
 
 class Network:
-    """``balancer`` and ``members`` are addresses, the members' in the order of their numbers from 1."""
+    """``balancer`` and ``members`` are addresses; members are numbered from 1."""
 
     def __init__(self, members: int) -> None:
         self._name = f"pt{os.getpid()}"

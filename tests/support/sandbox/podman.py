@@ -1,4 +1,4 @@
-"""Images and containers of Debian's podman and runc, in a store of their own; needs root.
+"""Images and containers of Debian's podman and runc, in their own store; needs root.
 
 A build gets the settings of pip on this machine as a secret file and as volumes; they do not stay in the image or its
 environment. Containers have an address that clients on the machine reach.
@@ -147,7 +147,7 @@ class Podman:
 
     @contextlib.contextmanager
     def run(self, image: str, *command: str, options: Sequence[str] = HARDENED) -> Iterator[Container]:
-        """A container of ``image``, ready, and removed in the end.
+        """A container of ``image`` that is ready, removed at the end.
 
         As in a pod, another container holds the network. It stays when this container ends; its ports then refuse.
         """

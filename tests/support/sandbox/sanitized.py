@@ -1,4 +1,4 @@
-"""Runs pytest with a backend that was compiled with sanitizers; in tox's environment `sanitize`.
+"""Runs pytest with a backend that is compiled with sanitizers; in tox's environment `sanitize`.
 
 The sanitizers' libraries must be loaded before the backend, so tritonserver starts through a script that preloads them.
 Their reports go to files, and one report fails the run.

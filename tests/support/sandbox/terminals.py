@@ -1,4 +1,4 @@
-"""A host on a terminal of its own, whose keys a test presses."""
+"""A host on its own terminal, with key presses by the test."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 
 class Region:
-    """One registered region with inputs and outputs of one client: the whole file."""
+    """One registered region, the whole file, with one client's inputs and outputs."""
 
     def __init__(self, url: str, size: int, protocol: str) -> None:
         self.name = f"{CLIENT_MEMORY}{secrets.token_hex(4)}"

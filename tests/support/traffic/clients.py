@@ -89,7 +89,7 @@ def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, N
 
 
 class Crowd:
-    """Requests from several clients at once, each in a thread with a connection of its own."""
+    """Requests of several clients at once, each in a thread with its own connection."""
 
     def __init__(self, host: RunningHost, size: int) -> None:
         self._host = host
@@ -117,14 +117,14 @@ def post(host: RunningHost, path: str, body: object) -> tuple[int, dict[str, Any
 
 
 class Queues(NamedTuple):
-    """How many requests wait for a model."""
+    """The number of requests that wait for a model."""
 
     triton: int
     backend: int
 
 
 def queues(metrics: str, model: str) -> Queues:
-    """The two queues of ``model`` as the metrics at this address show them."""
+    """The two queues of ``model``, from the metrics at this address."""
     connection = http.client.HTTPConnection(metrics, timeout=60)
     try:
         connection.request("GET", "/metrics")
@@ -140,7 +140,7 @@ def queues(metrics: str, model: str) -> Queues:
 
 
 def queued(host: RunningHost, model: str) -> int:
-    """How many requests wait for ``model``, in either queue."""
+    """The number of requests that wait for ``model``, in either queue."""
     return sum(queues(host.metrics, model))
 
 
@@ -154,7 +154,7 @@ class Gate:
 
     @property
     def tensor(self) -> NDArray[np.object_]:
-        """The path, as the model takes it."""
+        """The path, as an input of the model."""
         return texts(os.fsencode(self._path))
 
     def is_reached(self) -> bool:
@@ -171,7 +171,7 @@ class Gate:
 
 
 def texts(*items: bytes | str) -> NDArray[np.object_]:
-    """Strings as the client takes them: an object array of bytes in one row."""
+    """Strings in the client's form: an object array of bytes in one row."""
     array = np.empty((1, len(items)), object)
     array[0, :] = [item.encode() if isinstance(item, str) else item for item in items]
     return array

@@ -99,7 +99,7 @@ class Load:
         right: Callable[[Arrays, Any], bool] = lambda inputs, result: True,
         by: Callable[[Any], str] = lambda result: "",
     ) -> None:
-        """``inputs`` makes those of one request; ``anew``: in turn, whether a client connects for each request.
+        """``inputs`` makes the inputs of one request; ``anew``: for each client in turn, whether it always reconnects.
 
         ``pause``: seconds between two requests of a client. ``right``: whether these inputs have that result.
         ``by``: which server sent that result.
@@ -129,11 +129,11 @@ class Load:
         self.stop()
 
     def end(self) -> None:
-        """Send no more."""
+        """Send no more requests."""
         self._stop.set()
 
     def stop(self) -> None:
-        """Send no more, and wait for what is in flight."""
+        """Send no more requests, and wait for those in flight."""
         self.end()
         for thread in self._threads:
             thread.join(self._timeout + 10)
@@ -155,7 +155,7 @@ class Load:
         return [each for each in [*self.sent] if each.began <= moment < each.ended]
 
     def answered_after(self, moment: float) -> float | None:
-        """When the first request was answered that was sent after ``moment``."""
+        """The time of the first answer to a request that was sent after ``moment``."""
         ends = [each.ended for each in [*self.sent] if each.began > moment and not each.error]
         return min(ends) if ends else None
 

@@ -45,7 +45,7 @@ def values(address: str, name: str) -> dict[Labels, float]:
 
 
 def workers(address: str, model: str, version: int = 1) -> int:
-    """How many live workers the model has."""
+    """The number of the model's live workers."""
     return int(value(address, "pytriton_workers", model=model, version=str(version)) or 0)
 
 

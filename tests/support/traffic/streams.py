@@ -1,4 +1,4 @@
-"""One stream of responses from a running host, over gRPC or HTTP, as a client sees it."""
+"""One stream of responses of a running host, over gRPC or HTTP."""
 
 from __future__ import annotations
 
