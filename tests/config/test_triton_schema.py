@@ -70,7 +70,7 @@ def test_what_triton_would_not_take(config: dict[str, Any], problem: str) -> Non
 def test_all_of_them_are_told() -> None:
     config = {"a_key": 1, "dynamic_batching": {"b_key": 1, "preserve_ordering": 2}, "response_cache": {"c_key": 1}}
     assert [line.removeprefix("triton_config: ")[:30] for line in schema_problems(config)] == [
-        "unknown key a_key; see docs/mo",
+        "unknown key a_key; see docs/re",
         "unknown key dynamic_batching.b",
         "dynamic_batching.preserve_orde",
         "unknown key response_cache.c_k",
