@@ -142,7 +142,7 @@ def test_the_wheel_of_the_copy_is_the_whole_wheel(folder: str, tmp_path: Path) -
     source = (ROOT / folder).resolve()
     write_context(tmp_path / "context", {}, {"copy": source}, force=False)
     tops = {path.name for path in (tmp_path / "context/copy").iterdir()}
-    assert tops <= {"LICENSE", "README.md", "pyproject.toml", f"pytriton_plugins{_suffix(folder)}"}
+    assert tops <= {"LICENSE", "README.md", "hatch_build.py", "pyproject.toml", f"pytriton_plugins{_suffix(folder)}"}
     install(tmp_path / "context/copy", tmp_path / "site")
     files = {str(path.relative_to(tmp_path / "site")) for path in (tmp_path / "site").rglob("*") if path.is_file()}
     installed = importlib.metadata.files(f"pytriton-plugins{_suffix(folder).replace('_', '-')}") or ()
