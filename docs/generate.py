@@ -116,7 +116,7 @@ def settings_page() -> str:
     options = {name: parameter for parameter in command.params for name in parameter.opts}
 
     lines = [
-        NOTE.format(source="pytriton_plugins/config/settings.py and pytriton_plugins/cli/options.py").rstrip("\n"),
+        NOTE.format(source="pytriton_plugins/config/settings.py").rstrip("\n"),
         "",
         "# Every setting",
         "",

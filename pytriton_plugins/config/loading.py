@@ -11,7 +11,8 @@ from pytriton_plugins.config.consistency import check_together
 from pytriton_plugins.config.file import ConfigFile, read_config_file
 from pytriton_plugins.config.host_config import IN_KUBERNETES, KUBERNETES_DRAIN_DELAY, HostConfig
 from pytriton_plugins.config.problems import Problems
-from pytriton_plugins.config.settings import PREFIX, SETTINGS, Setting
+from pytriton_plugins.config.setting import PREFIX, Setting
+from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 from pytriton_plugins.text.suggestions import suggestion

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from pytriton_plugins.config.effective_model import EffectiveModel
 from pytriton_plugins.config.overrides import configured, is_required, worker_count
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.hooks.calling import Answer
@@ -19,6 +18,38 @@ if TYPE_CHECKING:
 
 _POLICY_FIELDS = tuple(field.name for field in attrs.fields(ShmPolicy))
 """The configuration can set each of them."""
+
+
+@attrs.frozen
+class EffectiveModel:
+    """All that the configuration, hook plugins and the author decide about one model; times are seconds.
+
+    ``policy_source`` is the plugin that chose the policy, and ``fixed`` names the fields of the policy that the
+    configuration sets: hook plugins may neither raise that limit nor decide what those fields decide. ``headers`` are
+    the parameters of requests that are headers, with the headers' names.
+    """
+
+    declaration: ModelDeclaration
+    workers: int
+    required: bool
+    policy: ShmPolicy
+    policy_source: str
+    fixed: frozenset[str]
+    settings: Mapping[str, Any]
+    headers: Mapping[str, str]
+    clients_lend: bool
+    """Clients may lend their shared memory, as far as the policy lets them."""
+    import_timeout: float
+    load_timeout: float
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+    @property
+    def channels(self) -> int:
+        """One for each slot of each worker: as many batches can run at a time."""
+        return self.workers * self.declaration.slots
 
 
 class PolicyHooks(Protocol):

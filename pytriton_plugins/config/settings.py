@@ -1,14 +1,10 @@
-"""The table of the daemon's settings: name, option, key in the file, and how the value is read."""
+"""The table of the daemon's settings: name, option, key in the file, help, and how the value is read."""
 
 from __future__ import annotations
 
-import attrs
-
 from pytriton_plugins.config.readers import (
-    Reader,
     parse_address,
     parse_categories,
-    parse_flag,
     parse_forward_prefix,
     parse_growth,
     parse_headers,
@@ -26,81 +22,268 @@ from pytriton_plugins.config.readers import (
     parse_wait,
     parse_workers,
 )
+from pytriton_plugins.config.setting import flag, setting
 
-PREFIX = "PYTRITON_HOST_"
-
-
-@attrs.frozen
-class Setting:
-    """One setting: ``name`` in HostConfig, ``option`` as typed, ``key`` in the file (``shm.initial`` is in a table).
-
-    A ``repeated`` setting is a list of texts.
-    A ``flag`` is an option without a value; one that is ``on`` by default has a ``--no-`` form beside it.
-    """
-
-    name: str
-    option: str
-    key: str
-    parse: Reader
-    repeated: bool = False
-    flag: bool = False
-    on: bool = False
-
-    @property
-    def variable(self) -> str:
-        """The environment variable, such as ``PYTRITON_HOST_HTTP_PORT``; without the name of a command."""
-        return PREFIX + self.option.upper().replace("-", "_")
-
-    def typed(self, value: object) -> str:
-        """The option as written on a command line that sets ``value``."""
-        return f"--no-{self.option}" if self.on and value is False else f"--{self.option}"
-
-    def from_variable(self, text: str) -> object:
-        """A variable's text as ``parse`` takes it: a repeated setting is a comma list."""
-        return [part.strip() for part in text.split(",") if part.strip()] if self.repeated else text
-
-
-def _setting(name: str, parse: Reader, key: str = "", *, repeated: bool = False) -> Setting:
-    return Setting(name, name.replace("_", "-"), key or name, parse, repeated)
-
+GROUPS = ("Network", "Plugins", "Shared memory", "Start and stop", "Logging", "Security", "Development")
+"""The groups of settings, in the order of the help."""
 
 SETTINGS = (
-    _setting("address", parse_address),
-    _setting("http_port", parse_port),
-    _setting("grpc_port", parse_port),
-    _setting("metrics_port", parse_port),
-    _setting("tritonserver", parse_path),
-    Setting("server_options", "server-option", "server_options", parse_server_options, repeated=True),
-    _setting("optional", parse_names, repeated=True),
-    Setting("plugins", "plugin", "enable", parse_names, repeated=True),
-    Setting("disable", "no-plugin", "disable", parse_names, repeated=True),
-    _setting("require", parse_requirements, repeated=True),
-    _setting("plugins_dir", parse_path),
-    Setting("skip_broken_hooks", "skip-broken-hooks", "skip_broken_hooks", parse_flag, flag=True),
-    _setting("workers", parse_workers),
-    _setting("shm_initial", parse_size, "shm.initial"),
-    _setting("shm_max", parse_size, "shm.max"),
-    _setting("shm_total", parse_size, "shm.total"),
-    _setting("shm_growth", parse_growth, "shm.growth"),
-    _setting("shm_on_full", parse_on_full, "shm.on_full"),
-    _setting("shm_wait", parse_wait, "shm.wait"),
-    _setting("shm_trim_after", parse_seconds, "shm.trim_after"),
-    Setting("shm_lend", "shm-lend", "shm.lend", parse_flag, flag=True, on=True),
-    _setting("start_parallelism", parse_start_parallelism),
-    _setting("import_timeout", parse_seconds),
-    _setting("load_timeout", parse_seconds),
-    _setting("drain_delay", parse_seconds),
-    _setting("drain_timeout", parse_seconds),
-    _setting("grace_period", parse_seconds),
-    _setting("allow", parse_categories, repeated=True),
-    Setting("forward_headers", "forward-header", "forward_headers", parse_headers, repeated=True),
-    _setting("forward_prefix", parse_forward_prefix),
-    _setting("run_dir", parse_path),
-    _setting("log_level", parse_log_level),
-    _setting("log_format", parse_log_format),
-    Setting("core_dumps", "core-dumps", "core_dumps", parse_flag, flag=True),
-    Setting("strict_security", "strict-security", "strict_security", parse_flag, flag=True),
-    Setting("reload", "reload", "reload", parse_flag, flag=True),
+    setting(
+        "address",
+        parse_address,
+        "Network",
+        "Address to listen on; 0.0.0.0 or :: for every interface, as in a container. Default: 127.0.0.1.",
+        metavar="ADDRESS",
+    ),
+    setting(
+        "http_port",
+        parse_port,
+        "Network",
+        "Port of HTTP inference and health; 0 for any free port. Default: 8000.",
+        metavar="PORT",
+    ),
+    setting(
+        "grpc_port",
+        parse_port,
+        "Network",
+        "Port of gRPC inference; 0 for any free port. Default: 8001.",
+        metavar="PORT",
+    ),
+    setting(
+        "metrics_port",
+        parse_port,
+        "Network",
+        "Port of Prometheus metrics; 0 for any free port. Default: 8002.",
+        metavar="PORT",
+    ),
+    setting(
+        "tritonserver",
+        parse_path,
+        "Start and stop",
+        "The tritonserver to run. Default: the one of a hook plugin, in PATH or in /opt/tritonserver.",
+        metavar="PATH",
+    ),
+    setting(
+        "server_options",
+        parse_server_options,
+        "Start and stop",
+        "Option that tritonserver gets as --NAME=VALUE. Repeatable.",
+        metavar="NAME=VALUE",
+        option="server-option",
+        repeated=True,
+    ),
+    setting(
+        "run_dir",
+        parse_path,
+        "Start and stop",
+        "Folder for the daemon's private folder and host.json. Default: the system's temporary directory.",
+        metavar="DIR",
+    ),
+    setting(
+        "plugins",
+        parse_names,
+        "Plugins",
+        "Serve only this installed model plugin, or those of this distribution. Repeatable.",
+        metavar="NAME",
+        option="plugin",
+        key="enable",
+        repeated=True,
+    ),
+    setting(
+        "disable",
+        parse_names,
+        "Plugins",
+        "Leave out this plugin, of models or of hooks. Repeatable.",
+        metavar="NAME",
+        option="no-plugin",
+        repeated=True,
+    ),
+    setting(
+        "optional",
+        parse_names,
+        "Plugins",
+        "Model or plugin that readiness does not depend on. Repeatable.",
+        metavar="NAME",
+        repeated=True,
+    ),
+    setting(
+        "require",
+        parse_requirements,
+        "Plugins",
+        "Fail the start unless this distribution is installed, such as acme-resnet>=1.2. Repeatable.",
+        metavar="REQUIREMENT",
+        repeated=True,
+    ),
+    setting(
+        "plugins_dir",
+        parse_path,
+        "Plugins",
+        "Folder of further plugins, as 'pip install --target DIR' fills it.",
+        metavar="DIR",
+    ),
+    flag(
+        "skip_broken_hooks",
+        "Plugins",
+        "Start without broken hook plugins. Default: a broken hook plugin fails the start.",
+    ),
+    setting(
+        "workers",
+        parse_workers,
+        "Plugins",
+        "Worker processes of each model. Default: as the model declares, or 1.",
+        metavar="N",
+    ),
+    setting(
+        "shm_initial",
+        parse_size,
+        "Shared memory",
+        "Shared memory of each model at the start. Default: 16MiB.",
+        metavar="SIZE",
+        key="shm.initial",
+    ),
+    setting(
+        "shm_max",
+        parse_size,
+        "Shared memory",
+        "Limit of the shared memory of each model. Default: 2GiB.",
+        metavar="SIZE",
+        key="shm.max",
+    ),
+    setting(
+        "shm_total",
+        parse_size,
+        "Shared memory",
+        "Limit of the shared memory of all models together. Default: unlimited.",
+        metavar="SIZE",
+        key="shm.total",
+    ),
+    setting(
+        "shm_growth",
+        parse_growth,
+        "Shared memory",
+        "Factor by which a new segment is larger than the one it replaces. Default: 2.0.",
+        metavar="N",
+        key="shm.growth",
+    ),
+    setting(
+        "shm_on_full",
+        parse_on_full,
+        "Shared memory",
+        "Action at a model's limit: reject a batch, or wait for memory. Default: reject.",
+        metavar="ACTION",
+        key="shm.on_full",
+    ),
+    setting(
+        "shm_wait",
+        parse_wait,
+        "Shared memory",
+        "Longest wait of a batch for memory, at most 4. Default: 1.0.",
+        metavar="SECONDS",
+        key="shm.wait",
+    ),
+    setting(
+        "shm_trim_after",
+        parse_seconds,
+        "Shared memory",
+        "Idle time after which a worker frees its shared memory; 0 for never. Default: 60.0.",
+        metavar="SECONDS",
+        key="shm.trim_after",
+    ),
+    flag(
+        "shm_lend",
+        "Shared memory",
+        "Let callables read large inputs in clients' own shared memory, or copy all inputs. Takes effect only "
+        "with --allow shared-memory. Default: --shm-lend.",
+        key="shm.lend",
+        on=True,
+    ),
+    setting(
+        "start_parallelism",
+        parse_start_parallelism,
+        "Start and stop",
+        "Workers that import and set up their models at the same time; the others wait for their turn. Default: "
+        "two for each processor.",
+        metavar="N",
+    ),
+    setting(
+        "import_timeout",
+        parse_seconds,
+        "Start and stop",
+        "Timeout of a plugin's import, from its turn on. Default: 60.",
+        metavar="SECONDS",
+    ),
+    setting(
+        "load_timeout",
+        parse_seconds,
+        "Start and stop",
+        "Timeout of a model's set-up, from its turn on, and of its load into Triton. Default: 60.",
+        metavar="SECONDS",
+    ),
+    setting(
+        "drain_delay",
+        parse_seconds,
+        "Start and stop",
+        "Time for which a stopping daemon, no longer ready, accepts requests. Default: 5 in Kubernetes, else 0.",
+        metavar="SECONDS",
+    ),
+    setting(
+        "drain_timeout",
+        parse_seconds,
+        "Start and stop",
+        "Time for requests in flight at a stop. With a grace period: its rest; in Kubernetes without one: 20. "
+        "Default: 30.",
+        metavar="SECONDS",
+    ),
+    setting(
+        "grace_period",
+        parse_seconds,
+        "Start and stop",
+        "Seconds after which the supervisor sends SIGKILL; checked against the drain settings. Default: not checked.",
+        metavar="SECONDS",
+    ),
+    setting(
+        "allow",
+        parse_categories,
+        "Security",
+        "Open shared-memory, model-repository, trace or logging to clients. Repeatable.",
+        metavar="CATEGORY",
+        repeated=True,
+    ),
+    setting(
+        "forward_headers",
+        parse_headers,
+        "Security",
+        "HTTP header or gRPC metadata that models may read. Repeatable.",
+        metavar="NAME",
+        option="forward-header",
+        repeated=True,
+    ),
+    setting(
+        "forward_prefix",
+        parse_forward_prefix,
+        "Security",
+        "Prefix that a proxy adds to the names of forwarded headers, so that clients cannot forge them. Prefer "
+        "the variable or the file, which other users cannot read. Default: none; forwarded headers are ordinary "
+        "parameters.",
+        metavar="SECRET",
+    ),
+    setting(
+        "log_level",
+        parse_log_level,
+        "Logging",
+        "Lowest level that is logged: debug, info, warning or error. Default: info.",
+        metavar="LEVEL",
+    ),
+    setting(
+        "log_format",
+        parse_log_format,
+        "Logging",
+        "Format of the log: text, or json with one object a line. Default: text.",
+        metavar="FORMAT",
+    ),
+    flag("reload", "Development", "Reload a plugin when its files change, without losing a request."),
+    flag("core_dumps", "Development", "Let crashed processes write core files, which contain clients' data."),
+    flag("strict_security", "Security", "Turn security warnings into errors."),
 )
 
 SECRETS = frozenset({"forward_prefix"})

@@ -58,7 +58,7 @@ class ForegroundWorker:
         with theirs:
             self._tell({"type": "channel", "segment": response.number}, theirs.fileno(), response.unsent)
         os.close(response.unsent)
-        self._channel = _Channel(order.model, channel, self)
+        self._channel = _Channel(order.model.declaration, channel, self)
         return self._channel
 
     def finish(self) -> None:

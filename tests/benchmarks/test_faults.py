@@ -1,4 +1,4 @@
-"""The table of faults beside PyTriton: its arithmetic, and who belongs to a server. No server is started."""
+"""The table of faults: its arithmetic, and the processes of a server. No server is started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.traffic.load import Sent
 
 @pytest.fixture
 def subject(tmp_path: Path) -> Subject:
-    """One of a server that is not started."""
+    """The subject of a server that is not started."""
     place = free_place(tmp_path / "place")
     return Subject("ours", Server("ours", [], {}, place, [], Path()), "mark-of-the-test", tmp_path / "tmp")
 

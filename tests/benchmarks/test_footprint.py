@@ -1,4 +1,4 @@
-"""The arithmetic of the footprint, on figures that can be reckoned by hand."""
+"""The arithmetic of the footprint, with figures that can be checked by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from perf_analyzer's report, and what it is asked for."""
+"""The report and the options of perf_analyzer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of figures: how they are written, and what lies in `benchmarks/results`."""
+"""The files of figures: their form, and the content of `benchmarks/results`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ def test_a_file_of_figures_is_written_in_this_form(file: Path) -> None:
     document = json.loads(file.read_text())
     assert document["schema"] == report.SCHEMA
     assert file.read_text() == report.text(document) + "\n"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_of_figures_is_quoted(file: Path) -> None:
+    """By its name, or by its name without the day."""
+    text = README.read_text()
+    assert file.name in text or f"`{file.name[len('2026-11-25') :]}`" in text
 
 
 def test_the_folder_of_figures_is_small() -> None:

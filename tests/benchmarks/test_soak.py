@@ -1,4 +1,4 @@
-"""The parts of a long run: what is read of a process, the requests and their clients, and a short run of the whole."""
+"""The parts of a long run: the samples of a process, the requests and their clients, and a short run of the whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a long run is judged by, on figures that can be reckoned by hand."""
+"""The verdict of a long run, with figures that can be checked by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOST = Holding(
 
 
 def run_of(*last: Holding) -> list[Sample]:
-    """A hundred and one samples: the host without a change, and `last` in place of the last of them."""
+    """A hundred and one samples: the host without a change, with `last` as the last samples."""
     holdings = [HOST] * (101 - len(last)) + list(last)
     return [Sample(10_000 * index, float(index), [each]) for index, each in enumerate(holdings)]
 

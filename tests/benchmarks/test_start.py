@@ -1,4 +1,4 @@
-"""The arithmetic of the start table, on figures that can be reckoned by hand."""
+"""The arithmetic of the start table, with figures that can be checked by hand."""
 
 from __future__ import annotations
 

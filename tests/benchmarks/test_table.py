@@ -1,4 +1,4 @@
-"""The table's arithmetic, on figures that can be reckoned by hand."""
+"""The table's arithmetic, with figures that can be checked by hand."""
 
 from __future__ import annotations
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.cli.commands import COMMANDS
-from pytriton_plugins.cli.options import GROUPS, HELP
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.config.settings import SETTINGS
+from pytriton_plugins.config.settings import GROUPS, SETTINGS
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from tests.cli.conftest import Called
 from tests.support.sandbox.fake_distributions import install
@@ -51,7 +50,7 @@ def test_help_of_serve_shows_every_option_with_its_variable(called: Called) -> N
     ran = called("serve", "--help")
     assert ran.code == 0
     lines = [line.split() for line in ran.out.splitlines()]
-    assert set(HELP) == {setting.name for setting in SETTINGS}
+    assert all(setting.help for setting in SETTINGS)
     for setting in SETTINGS:
         (line,) = [words for words in lines if words[-1:] == [setting.variable]]
         assert f"--{setting.option}" in [word.rstrip(",") for word in line]
@@ -80,7 +79,7 @@ def test_help_fits_a_terminal_of_80_columns(
 
 
 def test_help_of_serve_tells_the_defaults_that_hold() -> None:
-    told = {s.name: match[1] for s in SETTINGS if (match := re.search(r"Default: ([\w.]+)\.$", HELP[s.name][1]))}
+    told = {s.name: match[1] for s in SETTINGS if (match := re.search(r"Default: ([\w.]+)\.$", s.help))}
     assert len(told) == 16
     config = HostConfig()
     assert (told.pop("shm_total"), config.shm_total) == ("unlimited", None)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pytriton_plugins.config.effective_model import EffectiveModel
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.config.resolver import ModelResolver
+from pytriton_plugins.config.resolver import EffectiveModel, ModelResolver
 from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.hooks import hookimpl
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager

@@ -15,7 +15,8 @@ import pytest
 from pytriton_plugins.cli.commands import COMMANDS
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.loading import OTHER_VARIABLES, load_config
-from pytriton_plugins.config.settings import SETTINGS, Setting
+from pytriton_plugins.config.setting import Setting
+from pytriton_plugins.config.settings import SETTINGS
 from pytriton_plugins.deploy.images.containerfile import TRITON_TAG, Image, containerfile, read_server
 from pytriton_plugins.deploy.images.requirements import Wanted
 from pytriton_plugins.hooks import specs

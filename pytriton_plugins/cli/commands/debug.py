@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from pytriton_plugins.cli.infer.request import Model
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
+    from pytriton_plugins.hooks.calling import Answer
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.workers.launching import Order
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.testing.channel import Answered, Arrays
+    from pytriton_plugins.values import ShmPolicy
 
 _EPILOG = """\b
 Frequent commands of pdb:
@@ -195,11 +197,21 @@ def _as_described(model: ModelDeclaration) -> Model:
 
 
 def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Order:
+    from pytriton_plugins.config.resolver import ModelResolver
     from pytriton_plugins.host.config_parts import launch_settings
     from pytriton_plugins.host.workers.launching import Order, worker_hooks
 
-    given_hooks = worker_hooks(launch_settings(config), hooks)
-    return Order(model, config.model(model.name).settings, given_hooks, config.proven_headers)
+    effective = ModelResolver(config, _ConfiguredPolicy()).resolve(model)
+    return Order(effective, worker_hooks(launch_settings(config), hooks))
+
+
+class _ConfiguredPolicy:
+    """No hook plugin is asked for a policy: this process is the backend, and has its own segments."""
+
+    def choose_shm_policy(self, model: ModelDeclaration, default: ShmPolicy) -> Answer[ShmPolicy]:
+        from pytriton_plugins.hooks.calling import Answer
+
+        return Answer(default, "")
 
 
 def _show(model: ModelDeclaration, answered: Answered, as_json: bool) -> int:

@@ -9,7 +9,7 @@ import weakref
 
 import attrs
 
-from pytriton_plugins.config.effective_model import EffectiveModel
+from pytriton_plugins.config.resolver import EffectiveModel
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.host.memory.system_limits import memory_headroom
 from pytriton_plugins.shm.segment import create_segment_file, touched_bytes

@@ -14,7 +14,7 @@ from pytriton_plugins.text import in_bytes
 if TYPE_CHECKING:
     import socket
 
-    from pytriton_plugins.config.effective_model import EffectiveModel
+    from pytriton_plugins.config.resolver import EffectiveModel
     from pytriton_plugins.host.memory.ledger import Grant, Ledger
     from pytriton_plugins.host.triton.server import TritonServer
 

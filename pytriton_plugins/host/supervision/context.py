@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import asyncio
 
-    from pytriton_plugins.config.effective_model import EffectiveModel
-    from pytriton_plugins.config.resolver import ModelResolver
+    from pytriton_plugins.config.resolver import EffectiveModel, ModelResolver
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.memory.ledger import Budget

@@ -293,7 +293,7 @@ class ModelSupervisor:
         model, hooks = self.effective, self._host.worker_hooks()
         if fresh:
             self._compare(await worker.declared(model.import_timeout))
-        await worker.serve(Order(self.declaration, model.settings, hooks, model.headers), model.load_timeout)
+        await worker.serve(Order(model, hooks), model.load_timeout)
 
     async def _join(self, worker: WorkerProcess, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""

@@ -23,6 +23,7 @@ from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.values import WorkerInfo
 
 if TYPE_CHECKING:
+    from pytriton_plugins.config.resolver import EffectiveModel
     from pytriton_plugins.hooks.manager import HookManager
 
 _LOG = logging.getLogger("pytriton.worker")
@@ -46,25 +47,21 @@ class Launch:
 
 @attrs.frozen
 class Order:
-    """The model that a worker serves, and all that it needs for that.
+    """The model that a worker serves; ``hooks`` are the hook plugins to import (worker/hooks.py)."""
 
-    ``settings`` are keywords of a class, ``hooks`` the hook plugins to import (worker/hooks.py), and ``headers`` the
-    parameters of requests that are headers, with the headers' names.
-    """
-
-    model: ModelDeclaration
-    settings: Mapping[str, Any] = attrs.Factory(dict)
+    model: EffectiveModel
     hooks: Sequence[Mapping[str, Any]] = ()
-    headers: Mapping[str, str] = attrs.Factory(dict)
 
     def to_json(self) -> dict[str, Any]:
+        """The content of ``serve`` (docs/reference/protocol.md)."""
+        declaration = self.model.declaration
         return {
-            "model": self.model.name,
-            "version": self.model.version,
-            "settings": self.settings,
+            "model": declaration.name,
+            "version": declaration.version,
+            "settings": self.model.settings,
             "hooks": list(self.hooks),
-            "headers": self.headers,
-            "warmup": self.model.triton_config.get("model_warmup", []),
+            "headers": self.model.headers,
+            "warmup": declaration.triton_config.get("model_warmup", []),
         }
 
 

