@@ -179,7 +179,7 @@ def command_line_page() -> str:
 def _help_of(command: click.Command, words: tuple[str, ...]) -> list[str]:
     """A section for the command, and one for each command below it."""
     name = " ".join(words)
-    context = click.Context(command, info_name=name, terminal_width=HELP_COLUMNS)
+    context = click.Context(command, info_name=name, terminal_width=HELP_COLUMNS, help_option_names=["-h", "--help"])
     lines = [f"{'#' * len(words)} `{name}`", "", "```text", command.get_help(context), "```", ""]
     below = command.commands if isinstance(command, click.Group) else {}
     for each, subcommand in below.items():
