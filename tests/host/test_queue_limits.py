@@ -52,10 +52,14 @@ class Held:
         self.first = self._pool.submit(infer, host, "grpc", "Gated", {"gate": texts(os.fsencode(folder / "gate"))})
         wait_until(self._gate.is_reached, PATIENCE, "the worker waits")
 
+    def send_unseen(self, protocol: str = "grpc", **parameters: int) -> Future[int]:
+        """Send a request that may be refused before its wait is seen; return the number of its batch."""
+        return self._pool.submit(asked, self._host, protocol, **parameters)
+
     def send(self, protocol: str = "grpc", **parameters: int) -> Future[int]:
         """Send a request and wait until it is queued; its result is the number of its batch."""
         self._waiting += 1
-        sent = self._pool.submit(asked, self._host, protocol, **parameters)
+        sent = self.send_unseen(protocol, **parameters)
         wait_until(lambda: queued(self._host, "Gated") == self._waiting, PATIENCE, "the request waits")
         return sent
 
@@ -136,9 +140,9 @@ def test_a_requests_own_timeout_counts_wherever_it_waits(tmp_path: Path, protoco
     policy = "{ default_timeout_microseconds = 60000000, allow_timeout_override = true }"
     with serving(tmp_path, f"{{ default_queue_policy = {policy} }}") as host:
         held = Held(host, tmp_path)
-        first = held.send(protocol, timeout=1_500_000)
+        first = held.send(protocol, timeout=5_000_000)
         waiting = [held.send(timeout=120_000_000), held.send()]
-        last = held.send(protocol, timeout=100_000)
+        last = held.send_unseen(protocol, timeout=100_000)
         for sent in (last, first):
             with pytest.raises(InferenceServerException, match="waited longer than its own timeout or 60000 ms"):
                 sent.result(PATIENCE)
