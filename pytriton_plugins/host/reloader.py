@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.discovery.sources import source_files
+from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.supervision.records import PluginFailed, as_installed
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Reloader:
             return
         try:
             plugin = await self._registry.importer.run(record, await as_installed(record.reference))
-        except PluginFailed as error:
+        except (PluginFailed, ConfigError, OSError) as error:  # the latter two: its interpreter cannot be asked
             _LOG.error("plugin %s has changed and cannot be served as it is: %s; %s", name, error, _OLD_SERVES)
             return
         _LOG.info("plugin %s has changed", name)

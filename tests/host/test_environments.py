@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import pytriton_plugins
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install
 from tests.support.traffic.clients import infer
@@ -107,3 +108,25 @@ def test_an_environment_without_our_package(tmp_path: Path, monkeypatch: pytest.
     done = call_host("serve", "--config", str(file))
     assert done.returncode == 2
     assert "pytriton_plugins and numpy not installed; run: " in done.stderr
+
+
+def test_a_change_while_its_interpreter_cannot_be_run_leaves_the_old_one(config: Path, other: Path) -> None:
+    (module,) = other.glob("lib/python*/site-packages/acme_other.py")
+    python, hidden = other / "bin/python", other / "bin/hidden"
+
+    def logs(host: RunningHost, message: str) -> bool:
+        if time.time() - module.stat().st_mtime > 1:  # the daemon may look for the first time after a change
+            module.touch()
+        return message in host.log
+
+    with run_host(options=[f"--config={config}", "--reload"]) as host:
+        python.rename(hidden)
+        try:
+            module.touch()
+            message = f"cannot be served as it is: environment {python} cannot be run: No such file or directory"
+            wait_until(lambda: logs(host, message), 20, "the log says so")
+        finally:
+            hidden.rename(python)
+        answer = infer(host, "grpc", "other", {"x": np.zeros((1, 1), np.float32)})
+        assert answer["python"].item().decode() == str(other)
+        wait_until(lambda: logs(host, "model other: the change is served"), 20, "the next change is served")

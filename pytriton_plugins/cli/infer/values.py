@@ -102,7 +102,7 @@ def _number(text: str) -> Any:
             return kind(text)
         except ValueError:
             continue
-    raise ValueError(f"invalid number {one_line(repr(text), 60)}: expected for example 1,2,3, or @file for a file")
+    raise ValueError(f"invalid number {one_line(repr(text), 60)}: expected numbers such as 1,2,3, or @file for a file")
 
 
 def _checked(value: Any, dtype: DType) -> Any:

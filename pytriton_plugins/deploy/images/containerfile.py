@@ -76,7 +76,7 @@ def read_server(text: str, base: str | None) -> Server:
     found = _TAG.fullmatch(version)
     if found is None or not _REFERENCE.fullmatch(tag or TRITON_TAG):
         raise ConfigError(
-            f"--server: invalid tag {one_line(version)} of {one_line(repr(text))}: expected for example "
+            f"--server: invalid tag {one_line(version)} of {one_line(repr(text))}: expected a release such as "
             f"triton:{TRITON_TAG}"
         )
     is_old = (int(found["year"]), int(found["month"])) < MIN_RELEASE and base is None

@@ -52,7 +52,7 @@ class ValueSpec:
         if minimum is not None and value < minimum:
             return f"expected {minimum} or more"
         if pattern is not None and not re.search(pattern, str(value)):
-            return f"expected for example {self.default}"
+            return f"expected a value such as {self.default}"
         if value not in self.schema.get("enum", [value]):
             return f"expected {' or '.join(self.schema['enum'])}"
         return ""

@@ -66,8 +66,8 @@ def test_json(called: Called) -> None:
         ([*ADD_SUB, "--set", "replicas=true"], 2, "--set replicas=true: expected a whole number"),
         ([*ADD_SUB, "--set", "env={a: b}"], 2, "--set env={a: b}: expected a list, such as"),
         ([*ADD_SUB, "--set", "env=[}"], 2, "--set env: invalid YAML: "),
-        ([*ADD_SUB, "--set", "sharedMemory.total=lots"], 2, "expected for example 1024Mi"),
-        ([*ADD_SUB, "--set", "sharedMemory.total=1K"], 2, "expected for example 1024Mi"),
+        ([*ADD_SUB, "--set", "sharedMemory.total=lots"], 2, "expected a value such as 1024Mi"),
+        ([*ADD_SUB, "--set", "sharedMemory.total=1K"], 2, "expected a value such as 1024Mi"),
         ([*ADD_SUB, "--set", "sharedMemory.total=1Mi"], 2, "is less than the models need at the start (16Mi)"),
         (
             [*ADD_SUB, "--set", "autoscaling.minReplicas=9"],
