@@ -1,1 +1,5 @@
-"""What this project measures and how (README.md). Runs in a process of its own, which starts the servers."""
+"""Measures this project and its peers side by side (README.md).
+
+The modules run in the benchmark process, which starts the servers as its children. `floor_host.py`, `models/`, `hooks/`
+and `soak/client_process.py` run in processes of their own.
+"""

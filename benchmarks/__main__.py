@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: see command_line.py. Runs in the benchmark process."""
+"""`python -m benchmarks`: see command_line.py."""
 
 from __future__ import annotations
 

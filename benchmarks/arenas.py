@@ -1,4 +1,4 @@
-"""`python -m benchmarks arenas`: what fewer malloc arenas cost tritonserver. Runs in the benchmark process."""
+"""`python -m benchmarks arenas`: what fewer malloc arenas cost tritonserver."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from benchmarks.servers import Models, Place, Server, Starter
 from benchmarks.servers.ours import start_ours
 from benchmarks.table import Comparison, too_few_pairs
 
-TITLES = {"one": "one arena a processor", "two": "two arenas a processor", "eight": "eight, glibc's default"}
+TITLES = {
+    "one": "one arena for each processor",
+    "two": "two arenas for each processor",
+    "eight": "eight, glibc's default",
+}
 LOADS = "grpc-1,grpc-8,grpc-32,http-1,shm-600k"
 
 
 def start(for_each: int, cache: Cache, models: Models, place: Place) -> Server:
-    """Ours with so many malloc arenas for tritonserver for each processor."""
+    """Ours, with `for_each` malloc arenas for each processor in tritonserver."""
     server = start_ours(cache, models, place)
     server.add_variables(MALLOC_ARENA_MAX=str(for_each * len(os.sched_getaffinity(0))))
     return server
 
 
 def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
-    """Why these figures do not count; empty if they do."""
+    """The reasons why these figures do not count; empty if they do."""
     return [text for load in loads for text in too_few_pairs(run, load, "eight", TITLES)]
 
 

@@ -1,4 +1,4 @@
-"""The untracked folder of the load generator and the peers; setup.py fills it. Runs in the benchmark process."""
+"""The folder of the load generator and the peers, outside of the checkout; setup.py fills it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_FOLDER = Path.home() / ".cache" / "pytriton-plugins-benchmarks"
 
 @frozen
 class Cache:
-    """Where each thing lies; nothing is looked for elsewhere, so that every run names what it ran."""
+    """The paths in the folder. Nothing is searched elsewhere, so every run measures exactly these files."""
 
     folder: Path
 
@@ -25,7 +25,7 @@ class Cache:
 
     @property
     def libraries(self) -> Path:
-        """Shared libraries that the system lacks: the loader path of everything that is started from here."""
+        """Shared libraries that the system lacks; the loader path of every program in the folder."""
         return self.folder / "lib"
 
     @property
@@ -60,11 +60,11 @@ class Cache:
         return next(self.pytriton_python.parent.parent.glob("lib/python3.*/site-packages"))
 
     def needs(self, path: Path) -> Path:
-        """`path`, if it is there."""
+        """`path`; NotInstalled if it does not exist."""
         if not path.exists():
-            raise NotInstalled(f"{path} is not there: run `{sys.executable} -m benchmarks setup --dir {self.folder}`")
+            raise NotInstalled(f"{path} is missing: run `{sys.executable} -m benchmarks setup --dir {self.folder}`")
         return path
 
     def load_generator(self) -> PerfAnalyzer:
-        """perf_analyzer as it was set up."""
+        """perf_analyzer from the folder."""
         return PerfAnalyzer(self.needs(self.perf_analyzer), self.libraries)

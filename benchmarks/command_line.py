@@ -1,4 +1,4 @@
-"""The command line: the table and the other commands. Runs in the benchmark process."""
+"""The command line: the table and the other commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.faults import run as faults
 from benchmarks.faults.rows import ROWS as FAULTS
 from benchmarks.loads import LOADS, Load, loads_named
-from benchmarks.measure import Plan, Run
+from benchmarks.measure import Measurement, Plan, Run
 from benchmarks.perf_analyzer import Window
 from benchmarks.servers import EMPTY, STARTERS, TITLES
 from benchmarks.servers.models import OF_THE_SOAK
@@ -27,6 +27,7 @@ from benchmarks.servers.server import free_place
 from benchmarks.setup import LOAD_GENERATOR, Setup
 from benchmarks.soak import verdict
 from benchmarks.soak.run import Soak
+from benchmarks.soak.summary import summary
 from benchmarks.table import WITH_PEERS, Comparison
 
 GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
@@ -36,48 +37,72 @@ COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults",
 
 def parser() -> argparse.ArgumentParser:
     """Options of the table, and those of the other commands."""
-    top = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this checkout beside its peers.")
+    top = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure this checkout side by side with its peers."
+    )
     top.add_argument("command", nargs="?", choices=COMMANDS, default="table")
     top.add_argument(
-        "--dir", type=full_path, default=DEFAULT_FOLDER, help="load generator and peers (default: %(default)s)"
+        "--dir",
+        type=full_path,
+        default=DEFAULT_FOLDER,
+        help="folder of the load generator and the peers (default: %(default)s)",
     )
     top.add_argument(
         "--tritonserver",
         type=full_path,
-        help="server for ours and the floor (default: the peers' own; soak, footprint: the bundled one, if installed)",
+        help="tritonserver for ours and the floor (default: the peers' own; soak, footprint: the bundled one, if any)",
     )
     top.add_argument("--without", action="append", default=[], choices=[*STARTERS], help="leave a server out")
-    top.add_argument("--rounds", type=int, help="rounds (default: 5; start: 3)")
-    top.add_argument("--runs", type=int, default=5, metavar="N", help="faults: of each (default: %(default)s)")
-    top.add_argument("--rows", default=",".join(FAULTS), metavar="NAME,…", help="faults: default %(default)s")
-    top.add_argument("--quick", action="store_true", help="one round, short windows: for a look, never for a report")
-    top.add_argument("--json", type=Path, metavar="FILE", help="raw figures (default: results/DAY.json; --quick: none)")
+    top.add_argument("--rounds", type=int, help="number of rounds (default: 5; start: 3)")
+    top.add_argument(
+        "--runs", type=int, default=5, metavar="N", help="faults: runs of each row and server (default: %(default)s)"
+    )
+    top.add_argument(
+        "--rows", default=",".join(FAULTS), metavar="NAME,…", help="faults: rows to run (default: %(default)s)"
+    )
+    top.add_argument(
+        "--quick", action="store_true", help="one round with short windows: for a quick look, not for a report"
+    )
+    top.add_argument(
+        "--json", type=Path, metavar="FILE", help="file of the figures (default: results/DAY.json; --quick: none)"
+    )
     top.add_argument(
         "--loads",
         metavar="NAME,…",
-        help=f"table: {', '.join(load.name for load in LOADS)} (default: all; observe: {observe.LOADS})",
+        help=f"loads to send: {', '.join(load.name for load in LOADS)} (default: all; observe: {observe.LOADS})",
     )
-    top.add_argument("--window", type=int, default=2500, metavar="MS", help="perf_analyzer -p (default: 2500)")
-    top.add_argument("--models", default="1,10,50", metavar="N,…", help="start: numbers of models (default: 1,10,50)")
-    top.add_argument("--server", choices=["ours", "floor"], default="ours", help="soak: no client leaves the floor")
-    top.add_argument("--requests", type=int, default=1_000_000, metavar="N", help="soak: default %(default)s")
+    top.add_argument(
+        "--window", type=int, default=2500, metavar="MS", help="length of a window, perf_analyzer -p (default: 2500)"
+    )
+    top.add_argument(
+        "--models", default="1,10,50", metavar="N,…", help="start: numbers of models to serve (default: 1,10,50)"
+    )
+    top.add_argument(
+        "--server",
+        choices=["ours", "floor"],
+        default="ours",
+        help="soak: server to measure; no client leaves the floor (default: ours)",
+    )
+    top.add_argument(
+        "--requests", type=int, default=1_000_000, metavar="N", help="soak: number of requests (default: %(default)s)"
+    )
     top.add_argument(
         "--leaving",
         type=float,
         default=0.01,
         metavar="SHARE",
-        help="soak: requests whose client leaves before the answer (default: %(default)s)",
+        help="soak: share of requests whose client leaves before the answer (default: %(default)s)",
     )
     return top
 
 
 def full_path(text: str) -> Path:
-    """The servers run in folders of their own, where a relative path would mean another file."""
+    """The absolute path: the servers run in folders of their own, where a relative path means another file."""
     return Path(text).expanduser().resolve()
 
 
 def compare(options: argparse.Namespace, comparison: Comparison, default_loads: str | None, suffix: str) -> None:
-    """Measure the servers side by side, print the tables and write the raw figures."""
+    """Measure the servers side by side, print the tables and write the figures."""
     loads = loads_named(options.loads or default_loads)
     window = QUICK if options.quick else Window(options.window)
     run = Run()
@@ -97,27 +122,32 @@ def compare(options: argparse.Namespace, comparison: Comparison, default_loads: 
                 lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
             ).run(run)
     finally:
-        # Also when it was interrupted: half an hour of figures is not thrown away.
+        # Also after an interruption, so that half an hour of figures is not lost.
         if run.measurements:
             print_tables(comparison, run, loads, window)
             write(options, facts(comparison, run, loads, window), suffix)
 
 
 def facts(comparison: Comparison, run: Run, loads: tuple[Load, ...], window: Window) -> dict[str, object]:
-    """What is written of a run."""
+    """The content of the file for a run."""
     return {
         "load_generator": GENERATOR,
         "window": asdict(window),
         "servers": run.servers,
         "skipped": sorted(run.skipped),
         "objections": comparison.objections(run, loads),
-        "summary": comparison.summary(run, loads),
-        "measurements": [asdict(each) for each in run.measurements],
+        "failed": [failure(each) for each in run.measurements if each.error],
+        "loads": comparison.summary(run, loads),
     }
 
 
+def failure(measurement: Measurement) -> dict[str, object]:
+    """The content of the file for a run of the load generator that gave no figure."""
+    return asdict(measurement, filter=lambda attribute, _: attribute.name != "figure")
+
+
 def print_tables(comparison: Comparison, run: Run, loads: tuple[Load, ...], window: Window) -> None:
-    """Fractions, rates, and whether they count."""
+    """Print ratios, rates, and whether they count."""
     print(comparison.fractions_table(run, loads), comparison.rates_table(run, loads), sep="\n\n", end="\n\n")
     print(f"load generator: {GENERATOR} {' '.join(window.arguments())}; checkout {report.checkout()}")
     for name, server in run.servers.items():
@@ -146,11 +176,11 @@ def run_start(options: argparse.Namespace) -> None:
         study.run(counts)
     print(start.starts_table(study.starts, counts))
     print(*(f"skipped: {TITLES[name]}: {reason}" for name, reason in study.skipped.items()), sep="\n")
-    write(options, {"starts": [asdict(each) for each in study.starts], "skipped": sorted(study.skipped)}, "-start")
+    write(options, {"starts": [start.facts(each) for each in study.starts], "skipped": sorted(study.skipped)}, "-start")
 
 
 def run_soak(options: argparse.Namespace) -> list[str]:
-    """Print what each process held, write it, and return what grew."""
+    """Print and write what each process held, and return what grew."""
     binary = options.tritonserver or bundled_tritonserver()
     ours = options.server == "ours"
     leaving = options.leaving if ours else 0.0
@@ -164,18 +194,17 @@ def run_soak(options: argparse.Namespace) -> list[str]:
             try:
                 soak.run()
             except BenchmarkError as error:
-                raise BenchmarkError(f"{error}; the host's last words: {server.last_words()}") from None
+                raise BenchmarkError(f"{error}; the end of the host's log: {server.last_lines()}") from None
     grown = verdict.objections(soak.samples)
     print(verdict.soak_table(soak.samples), "", *(f"{end}: {n}" for end, n in sorted(soak.ends.items())), sep="\n")
     print(f"{options.requests} requests in {soak.samples[-1].seconds:.0f} s; Triton {described['triton']}")
     found = {"server": described, "ends": soak.ends, "objections": grown, "leaving": leaving}
-    samples = [asdict(each) for each in soak.samples]
-    write(options, {**found, "samples": samples}, "-soak" if ours else "-soak-floor")
+    write(options, {**found, **summary(soak.samples)}, "-soak" if ours else "-soak-floor")
     return grown
 
 
 def run_footprint(options: argparse.Namespace) -> list[str]:
-    """Print and write what an idle worker holds, and return what is too much."""
+    """Print and write the memory of an idle worker, and return what exceeds the limit."""
     binary = options.tritonserver or bundled_tritonserver()
     rounds = options.rounds or (1 if options.quick else 5)
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
@@ -187,8 +216,8 @@ def run_footprint(options: argparse.Namespace) -> list[str]:
 
 
 def run_faults(options: argparse.Namespace) -> None:
-    """Print what the servers did under each fault, and write it; also when it was interrupted."""
-    # Where it is ignored here (a shell's background job), the servers would inherit that; it is one of the rows.
+    """Print and write what the servers did under each fault, also after an interruption."""
+    # SIGINT is ignored in a shell's background job. The servers would inherit that, and one row sends them SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
         task = bar.add_task("", total=None)
@@ -209,30 +238,30 @@ def run_faults(options: argparse.Namespace) -> None:
 
 
 def judge(objections: list[str], good: str) -> int:
-    """The verdict's lines, and the exit status that goes with them."""
+    """Print the objections, or `good` without any; returns the exit status."""
     print(*(objections or [good]), sep="\n")
     return 1 if objections else 0
 
 
 def write(options: argparse.Namespace, facts: dict[str, object], suffix: str) -> None:
-    """To the file asked for, else to results/ unless it was only a look."""
+    """Write `facts` to the file of `--json`, or to results/ unless `--quick` is set."""
     file = options.json or (None if options.quick else report.default_file(suffix))
     if file:
         report.write(file, facts)
-        print(f"raw figures: {file}")
+        print(f"figures: {file}")
 
 
 def progress() -> Progress:
-    """A bar on a terminal, nothing elsewhere; what is printed goes to standard output."""
+    """A bar on standard error if that is a terminal, otherwise nothing."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def main() -> int:
-    """Exit 1 with one line when something failed."""
+    """Run the command; returns its exit status."""
     options = parser().parse_args()
-    # The servers are ended on the way out.
+    # sys.exit runs the context managers that end the servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if options.command == "setup":

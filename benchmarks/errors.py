@@ -1,4 +1,4 @@
-"""What can go wrong while measuring; a message is one line: what, where, what to do. Runs in the benchmark process."""
+"""Errors of the benchmarks; a message is one line: what, where, what to do."""
 
 from __future__ import annotations
 

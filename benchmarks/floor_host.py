@@ -1,6 +1,6 @@
 """Models in loopback mode: `python -m benchmarks.floor_host HTTP GRPC METRICS TRITONSERVER FOLDER DATATYPE:NAME…`.
 
-A process of its own, started by `benchmarks.servers.floor`; it ends with its tritonserver or with SIGTERM.
+`benchmarks.servers.floor` starts it; it ends with its tritonserver or with SIGTERM.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pytriton_plugins.shm.wire import LinkMessage, pack_declaration
 from pytriton_plugins.values import Ports
 
 SCHEDULING = {"dynamic_batching": {}, "instance_group": [{"count": 1, "kind": "KIND_CPU"}]}
-"""As the peers are configured; our own models are batched by our backend instead."""
+"""As the peers have it; our own models are batched by our backend instead."""
 
 
 def loopback(data_type: str, name: str) -> ModelDeclaration:

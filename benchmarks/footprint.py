@@ -1,4 +1,4 @@
-"""`python -m benchmarks footprint`: what an idle worker holds beyond numpy. Runs in the benchmark process."""
+"""`python -m benchmarks footprint`: the memory of an idle worker beyond numpy."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from benchmarks.servers.models import add_subs
 from benchmarks.servers.server import free_place
 from benchmarks.start import MEGABYTE, SETTLE_SECONDS, bare_pythons, is_worker
 
-MOST_BYTES = 25 * MEGABYTE
-"""Of a worker's PSS, beyond the author's imports."""
+MAX_BYTES = 25 * MEGABYTE
+"""The limit of a worker's PSS beyond the author's imports."""
 
 
 @frozen
@@ -25,13 +25,13 @@ class Footprint:
     """An idle worker of add-sub and a bare Python that has imported numpy, both at the same moment, in bytes."""
 
     worker: int
-    """PSS: a page that both have counts half in each."""
+    """PSS: a page that both map counts half in each."""
     bare: int
     worker_private: int
-    """What no other process maps."""
+    """Bytes that no other process maps."""
     bare_private: int
     worker_alone: int
-    """The worker's PSS a moment before, when there was no bare Python."""
+    """The worker's PSS a moment before, without a bare Python beside it."""
 
     @property
     def beyond(self) -> int:
@@ -40,12 +40,12 @@ class Footprint:
 
 
 def measure(cache: Cache, folder: Path, tritonserver: Path | None) -> Footprint:
-    """Start ours with one add-sub model and look at its worker."""
+    """Start ours with one add-sub model and read the memory of its worker."""
     with STARTERS["ours"](cache, add_subs(1), free_place(folder, tritonserver)) as server:
         time.sleep(SETTLE_SECONDS)
         workers = [each for each in processes.tree(server.pid) if is_worker(each.command_line)]
         if len(workers) != 1:
-            raise BenchmarkError(f"footprint: one worker was expected, {len(workers)} are there")
+            raise BenchmarkError(f"footprint: expected one worker, found {len(workers)}")
         alone = workers[0].proportional_bytes
         with bare_pythons(1) as bare:
             worker, plain = workers[0].memory, bare[0].memory
@@ -78,8 +78,8 @@ def footprint_table(found: list[Footprint]) -> str:
 
 
 def objections(found: list[Footprint]) -> list[str]:
-    """Empty if the worker is as small as it shall be."""
+    """What exceeds the limit; empty if nothing does."""
     beyond = median(each.beyond for each in found)
-    if beyond <= MOST_BYTES:
+    if beyond <= MAX_BYTES:
         return []
-    return [f"{beyond / MEGABYTE:.1f} MB beyond the author's imports, {MOST_BYTES / MEGABYTE:g} MB are allowed"]
+    return [f"{beyond / MEGABYTE:.1f} MB beyond the author's imports, {MAX_BYTES / MEGABYTE:g} MB allowed"]

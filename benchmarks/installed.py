@@ -1,4 +1,4 @@
-"""What is measured: the framework as pip installed it, which must be this checkout's. Runs in the benchmark process."""
+"""The framework that is measured: the one that pip installed, which must be this checkout's."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _WHERE = f"import importlib.util as u; found = u.find_spec({PACKAGE!r}); print(f
 @functools.cache
 def framework() -> Path:
     """The folder of the installed package; BenchmarkError with the command that installs this checkout's."""
-    # As the servers are started: the checkout's own files, which have no compiled backend, are not on the path.
+    # As the servers are started: without the checkout's own files on the path, which have no compiled backend.
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     answer = subprocess.run([sys.executable, "-c", _WHERE], cwd="/", env=plain, stdout=subprocess.PIPE, text=True)
     if not answer.stdout.strip():
         raise NotInstalled(f"{PACKAGE} is not installed for {sys.executable}: run `{command()}`")
     folder = Path(answer.stdout.strip()).parent
     if name := difference(CHECKOUT / PACKAGE, folder):
-        raise BenchmarkError(f"what is installed in {folder} is not this checkout ({name}): run `{command()}`")
+        raise BenchmarkError(f"the framework in {folder} is not this checkout's ({name}): run `{command()}`")
     return folder
 
 
 def command(extra: str = "") -> str:
-    """Installs this checkout's framework for the running Python."""
+    """The command that installs this checkout's framework for the running Python."""
     return f"{sys.executable} -m pip install '{CHECKOUT}{extra}'"
 
 
 def difference(checkout: Path, installed: Path) -> str:
-    """The first file of the checkout that is not the one installed, or a backend older than its sources; else empty."""
+    """The first file that differs, or a backend that is older than its sources; empty if all is the same."""
     for path in sorted(checkout.rglob("*.py")):
         name = path.relative_to(checkout)
         there = installed / name
@@ -51,7 +51,7 @@ def difference(checkout: Path, installed: Path) -> str:
 
 
 def needs_http() -> None:
-    """NotInstalled where tritonclient has no HTTP client, which the framework itself does without."""
+    """Raise NotInstalled if tritonclient has no HTTP client, which the framework does not need."""
     try:
         import tritonclient.http  # noqa: F401
     except (ImportError, RuntimeError):

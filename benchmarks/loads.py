@@ -1,4 +1,4 @@
-"""The loads of the table: what perf_analyzer is asked to send. Runs in the benchmark process."""
+"""The loads of the table, as options of perf_analyzer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FLOAT_BYTES = 4
 
 @frozen
 class Load:
-    """One row of the table: tensors of `elements` numbers or strings, sent to a model that gives them back."""
+    """One row of the table: tensors of `elements` numbers or strings, for a model that returns its input."""
 
     name: str
     title: str
@@ -24,10 +24,10 @@ class Load:
     clients: int
     elements: int
     floor_over_python_backend: float
-    """The floor must be at least this many times as fast as the python backend, or it is no floor."""
+    """The least ratio at which the floor counts as a floor."""
     client_shared_memory: bool = False
     string_length: int = 0
-    """Bytes of each string; 0: FP32 numbers."""
+    """Bytes of each string; 0 for FP32 numbers."""
 
     @property
     def model(self) -> str:
@@ -35,11 +35,11 @@ class Load:
 
     @property
     def bytes(self) -> int:
-        """Size of the input, and of the output, without what Triton puts around strings."""
+        """Size of the input, and of the output, without the lengths that Triton adds to strings."""
         return self.elements * (self.string_length or FLOAT_BYTES)
 
     def arguments(self) -> list[str]:
-        """The part of perf_analyzer's command line that makes this load."""
+        """The options of perf_analyzer for this load."""
         shared_memory = ["--shared-memory", "system", "--output-shared-memory-size", str(self.bytes)]
         return [
             *("-m", self.model, "-i", self.protocol, "--shape", f"x:{self.elements}"),
@@ -61,11 +61,11 @@ LOADS = (
 
 
 def loads_named(names: str | None) -> tuple[Load, ...]:
-    """The loads of a comma list, in the table's order; all of them for None."""
+    """The loads of a comma-separated list, in the table's order; all loads for None."""
     if names is None:
         return LOADS
     wanted = {name for name in re.split(r"[,\s]+", names) if name}
     known = {load.name for load in LOADS}
     if unknown := sorted(wanted - known):
-        raise BenchmarkError(f"--loads: no load is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        raise BenchmarkError(f"--loads: unknown load {', '.join(unknown)}; choose from {', '.join(sorted(known))}")
     return tuple(load for load in LOADS if load.name in wanted)

@@ -1,4 +1,4 @@
-"""The rounds: every load to every server, one after the other, as often as asked. Runs in the benchmark process."""
+"""The rounds: each sends every load to every server, one after the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTEMPTS = 2
 
 @frozen
 class Measurement:
-    """One run of the load generator; either a figure or an error."""
+    """One run of the load generator, with a figure or an error."""
 
     round: int
     load: str
@@ -32,11 +32,11 @@ class Measurement:
 
 @define
 class Run:
-    """Everything that one call of the command measured."""
+    """All measurements of one call of the command."""
 
     measurements: list[Measurement] = Factory(list)
     skipped: dict[str, str] = Factory(dict)
-    """Server → why it was left out."""
+    """Server → the reason why it was left out."""
     servers: dict[str, dict[str, str]] = Factory(dict)
     """Server → version, binary and hash."""
 
@@ -48,7 +48,7 @@ def measures(load: Load, server: str) -> bool:
 
 @frozen
 class Plan:
-    """What to measure."""
+    """The servers and loads to measure."""
 
     cache: Cache
     folder: Path

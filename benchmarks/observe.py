@@ -1,4 +1,4 @@
-"""`python -m benchmarks observe`: what hook plugins cost a request. Runs in the benchmark process."""
+"""`python -m benchmarks observe`: what hook plugins cost a request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOADS = "grpc-1,grpc-8"
 
 
 def start(plugin: str, cache: Cache, models: Models, place: Place) -> Server:
-    """Ours with one of the hook plugins in `hooks/` (`plain`: without), and none of those that are installed."""
+    """Ours with one of the hook plugins in `hooks/` (`plain`: with none), without the installed hook plugins."""
     options = [f"--no-plugin={each.distribution}" for each in find_hooks()]
     if plugin != "plain":
         options.append(f"--plugins-dir={install(plugin, place.folder / 'plugins')}")
@@ -29,7 +29,7 @@ def start(plugin: str, cache: Cache, models: Models, place: Place) -> Server:
 
 
 def install(plugin: str, folder: Path) -> Path:
-    """`folder`, filled as `pip install --target` would fill it."""
+    """Fill `folder` as `pip install --target` does, and return it."""
     info = folder / f"{DISTRIBUTION.replace('-', '_')}-1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: 1\n")
@@ -39,7 +39,7 @@ def install(plugin: str, folder: Path) -> Path:
 
 
 def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
-    """Why these figures do not count; empty if they do."""
+    """The reasons why these figures do not count; empty if they do."""
     return [text for load in loads for text in too_few_pairs(run, load, "plain", TITLES)]
 
 

@@ -1,4 +1,4 @@
-"""What /proc tells of a tree of processes: its members and their memory. Runs in the benchmark process."""
+"""A tree of processes as /proc shows it: its members and their memory."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from attrs import field, frozen
 
 PROC = Path("/proc")
-END_SECONDS = 5.0
+END_TIMEOUT = 5.0
 
 
 @frozen
 class Process:
-    """A process; the start time tells it from a later one with the same number."""
+    """A process; the start time distinguishes it from a later one with the same number."""
 
     pid: int
     started: int
-    # Changes when the parent ends, so it is no part of what a process is.
+    # Changes when the parent ends, so it does not identify the process.
     parent: int = field(eq=False)
 
     @property
@@ -44,7 +44,7 @@ class Process:
         return parse_rollup(read(PROC / str(self.pid) / "smaps_rollup"))
 
     def kill(self) -> None:
-        """SIGKILL, if it is still the same process."""
+        """Send SIGKILL if it is still the same process."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -69,10 +69,10 @@ def tree(root: int) -> list[Process]:
 
 
 def end(members: set[Process]) -> None:
-    """SIGKILL to each, and wait until they are gone."""
+    """Send SIGKILL to each, and wait until they have ended."""
     for member in members:
         member.kill()
-    deadline = time.monotonic() + END_SECONDS
+    deadline = time.monotonic() + END_TIMEOUT
     while time.monotonic() < deadline and any(member.alive for member in members):
         time.sleep(0.01)
 

@@ -1,6 +1,7 @@
-"""`python -m benchmarks setup`: fills the cache with the load generator and the peers. Runs in the benchmark process.
+"""`python -m benchmarks setup`: fills the cache with the load generator and the peers.
 
-Needs Linux on x86-64, pip in the running Python, Debian's own /usr/bin/python3, and apt-get for missing libraries."""
+Needs Linux on x86-64, pip in the running Python, Debian's own /usr/bin/python3, and apt-get for missing libraries.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +28,13 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 
 @frozen
 class Setup:
-    """Fills `cache`; each step does nothing where its result is there already, and tells `say` what it does."""
+    """Fills `cache`. A step whose result exists does nothing; each reports to `say`."""
 
     cache: Cache
     say: Callable[[str], None] = print
 
     def run(self) -> None:
-        """All of it."""
+        """Run every step."""
         self.cache.folder.mkdir(parents=True, exist_ok=True)
         for title, result, step in (
             ("load generator", self.cache.perf_analyzer, self._load_generator),
@@ -41,7 +42,7 @@ class Setup:
             ("server and python backend", self.cache.python_backend_stub, self._server),
             ("PyTriton", self.cache.pytriton_python, self._pytriton),
         ):
-            self.say(f"{title}: {'there' if result.exists() else f'making {result}'}")
+            self.say(f"{title}: {'ready' if result.exists() else f'making {result}'}")
             if not result.exists():
                 step()
         self._system_library("libb64.so.0d", "libb64-0d")
@@ -98,7 +99,7 @@ class Setup:
 def system_python_version() -> str:
     """Such as 3.11."""
     if not SYSTEM_PYTHON.exists():
-        raise BenchmarkError(f"{SYSTEM_PYTHON} is not there: the peers run only under the distribution's own Python")
+        raise BenchmarkError(f"{SYSTEM_PYTHON} is missing: the peers run only under the distribution's own Python")
     return run([str(SYSTEM_PYTHON), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip()
 
 
@@ -116,7 +117,7 @@ def extract_folders(wheel: Path, folders: tuple[str, ...], target: Path) -> None
 
 
 def run(command: list[str], folder: Path | None = None) -> str:
-    """What `command` printed; a failure is one line."""
+    """The output of `command`; a failure is one line."""
     answer = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if answer.returncode:
         raise BenchmarkError(f"`{' '.join(command)}` failed with exit {answer.returncode}: {last_line(answer)}")

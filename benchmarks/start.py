@@ -1,4 +1,4 @@
-"""`python -m benchmarks start`: time from start to ready, and memory when idle. Runs in the benchmark process."""
+"""`python -m benchmarks start`: time from start to ready, and memory when idle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, asdict, define, field, frozen
 
 from benchmarks import processes
 from benchmarks.cache import Cache
@@ -22,7 +22,7 @@ from benchmarks.servers.server import free_place
 
 SETTLE_SECONDS = 1.0
 MEGABYTE = 1_000_000
-# What an author of these models imports; a worker's memory beyond it is this project's cost.
+# The imports of the models' author. A worker's memory beyond them is the cost of this project.
 AUTHORS_IMPORTS = "import sys, numpy; print(flush=True); sys.stdin.read()"
 
 
@@ -36,14 +36,14 @@ class Start:
     seconds_to_ready: float
     bytes_in_all: int
     worker_bytes: list[int]
-    """Of each worker (ours only)."""
+    """PSS of each worker (only ours has workers)."""
     import_bytes: int
-    """Of a bare Python with the author's imports, with as many beside it as there were workers."""
+    """PSS of a Python with only the author's imports, while as many of them run as there were workers."""
 
 
 @define
 class Study:
-    """Starts each server with so many add-sub models, one server after the other, as often as asked."""
+    """Starts each server with numbers of add-sub models, one server after the other, in several rounds."""
 
     cache: Cache
     folder: Path
@@ -78,8 +78,15 @@ class Study:
         return Start(name, count, round_, server.seconds_to_ready, everything, workers, imports)
 
 
+def facts(start: Start) -> dict[str, object]:
+    """The content of the file for a start: of the workers, the median and the extremes."""
+    sizes = start.worker_bytes
+    workers = {"median": median(sizes), "least": min(sizes), "most": max(sizes), "workers": len(sizes)} if sizes else {}
+    return {**asdict(start), "worker_bytes": workers}
+
+
 def memory(server: Server) -> tuple[int, list[int]]:
-    """PSS of the whole tree, and of each worker of ours."""
+    """PSS of the whole tree, and of each of our workers."""
     members = processes.tree(server.pid)
     sizes = [member.proportional_bytes for member in members]
     workers = [size for member, size in zip(members, sizes, strict=True) if is_worker(member.command_line)]
@@ -92,20 +99,20 @@ def is_worker(command_line: list[str]) -> bool:
 
 
 def bytes_of_imports(count: int) -> int:
-    """Mean PSS of `count` Pythons that imported what the author imports, and nothing else."""
+    """Mean PSS of `count` Pythons with only the author's imports."""
     with bare_pythons(count) as found:
         return sum(each.proportional_bytes for each in found) // count
 
 
 @contextlib.contextmanager
 def bare_pythons(count: int) -> Iterator[list[Process]]:
-    """So many Pythons that have imported what the author imports and wait."""
+    """`count` Pythons that have only the author's imports and wait."""
     command = [sys.executable, "-c", AUTHORS_IMPORTS]
     children = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(count)]
     try:
         for child in children:
             if child.stdout is None or not child.stdout.readline():
-                raise BenchmarkError("numpy cannot be imported by the Python that measures")
+                raise BenchmarkError(f"numpy cannot be imported by {sys.executable}: install it there")
         yield [found for child in children if (found := processes.process(child.pid))]
     finally:
         for child in children:

@@ -1,4 +1,4 @@
-"""The table: medians of ratios within a round, and whether they count. Runs in the benchmark process."""
+"""The table: medians of ratios within a round, and whether they count."""
 
 from __future__ import annotations
 
@@ -15,31 +15,55 @@ ROUNDS_THAT_COUNT = 5
 
 
 def ratios(measurements: list[Measurement], load: str, above: str, below: str) -> list[float]:
-    """`above` ÷ `below` in each round that has both: figures of different rounds are never compared."""
+    """`above` ÷ `below` in each round that has both. Figures of different rounds are never compared."""
     figures = {(each.server, each.round): each.figure for each in measurements if each.load == load}
     pairs = [(figures.get((above, round_)), figures.get((below, round_))) for round_ in sorted({r for _, r in figures})]
     return [one.per_second / other.per_second for one, other in pairs if one and other]
 
 
 def rate(measurements: list[Measurement], load: str, server: str) -> float | None:
-    """Median of the inferences per second; None if nothing was measured."""
+    """Median of the inferences per second; None without a figure."""
     chosen = [each.figure for each in measurements if (each.load, each.server) == (load, server)]
     return _median([figure.per_second for figure in chosen if figure])
 
 
+def spread(values: list[float]) -> dict[str, float]:
+    """The content of the file for the ratios of several rounds."""
+    return {"median": median(values), "least": min(values), "most": max(values), "pairs": len(values)}
+
+
 @frozen
 class Comparison:
-    """Servers that are measured side by side, each with a title, and the ratios that are taken of them."""
+    """Servers that are measured side by side, their titles, and the ratios between them."""
 
     starters: Mapping[str, Starter]
     titles: Mapping[str, str]
     columns: tuple[tuple[str, str], ...]
     objections: Callable[[Run, tuple[Load, ...]], list[str]]
-    """Why a run does not count; empty if it does."""
+    """Returns the reasons why a run does not count; empty if it does."""
 
-    def summary(self, run: Run, loads: tuple[Load, ...]) -> dict[str, dict[str, float | None]]:
-        """Load → the median of each ratio (`ours/floor` …), and of each server's rate."""
-        return {load.name: {**self._fractions(run, load), **self._rates(run, load)} for load in loads}
+    def summary(self, run: Run, loads: tuple[Load, ...]) -> dict[str, dict[str, object]]:
+        """Each load with the rates of each server, round by round, and the ratios (`ours/floor` …) taken of them."""
+        return {
+            load.name: {"rates": self._rates_by_round(run, load), "ratios": self._spreads(run, load)} for load in loads
+        }
+
+    def _rates_by_round(self, run: Run, load: Load) -> dict[str, object]:
+        """Inferences per second in each round, None where the run failed; medians of the latencies in µs."""
+        found: dict[str, object] = {}
+        for server in self.titles:
+            figures = [each.figure for each in run.measurements if (each.load, each.server) == (load.name, server)]
+            if measured := [figure for figure in figures if figure]:
+                latencies = {
+                    "p50_us": median(each.p50 for each in measured),
+                    "p99_us": median(each.p99 for each in measured),
+                }
+                found[server] = {"per_second": [each and each.per_second for each in figures], **latencies}
+        return found
+
+    def _spreads(self, run: Run, load: Load) -> dict[str, object]:
+        found = {"/".join(pair): ratios(run.measurements, load.name, *pair) for pair in self.columns}
+        return {pair: spread(values) for pair, values in found.items() if values}
 
     def fractions_table(self, run: Run, loads: tuple[Load, ...]) -> str:
         """The medians of the ratios, in Markdown."""
@@ -61,14 +85,14 @@ class Comparison:
 
 
 def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
-    """Why this table does not count; empty if it does."""
+    """The reasons why this table does not count; empty if it does."""
     found = [f"{TITLES[server]} was skipped: {reason}" for server, reason in run.skipped.items()]
     if missing := [load.title for load in LOADS if load not in loads]:
         found.append(f"left out: {'; '.join(missing)}")
     binaries = {server["sha256"] for server in run.servers.values()}
     if len(binaries) > 1:
         versions = ", ".join(f"{TITLES[name]} {server['triton']}" for name, server in run.servers.items())
-        found.append(f"the servers are not the same binary: {versions}")
+        found.append(f"the servers are different binaries: {versions}")
     for load in loads:
         found.extend(_objections_to_row(run, load) if "floor" in run.servers else [])
     return found
@@ -79,7 +103,7 @@ def _objections_to_row(run: Run, load: Load) -> list[str]:
     floor = _median(ratios(run.measurements, load.name, "floor", "python-backend"))
     least = load.floor_over_python_backend
     if floor is not None and floor < least:
-        found.append(f"{load.title}: floor ÷ python backend is {floor:.2f}, {least} is needed: the floor is no floor")
+        found.append(f"{load.title}: floor ÷ python backend is {floor:.2f}, {least} is needed for a floor")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Settings of the whole test run; runs in pytest."""
+"""Settings of the whole test run."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 from tests.support.allowed_skips import forbidden, read_allowed
 from tests.support.measure import figures
 
-# What is waited for comes soon, or on a machine that does other work a little later: a limit is for what never comes.
+# Waits end soon, or a little later on a busy machine; a limit is only for those that would never end.
 os.environ.setdefault("PYTRITON_TEST_PATIENCE", "6")
 
 LEFT_OUT = ("backend", "benchmarks", "cli", "docs", "faults", "host", "plugins", "testing", "worker")
-"""Folders without which PYTRITON_TESTS=short is content."""
+"""Folders that PYTRITON_TESTS=short leaves out."""
 
 
 def pytest_configure() -> None:
-    """Hosts are sent these: what a background shell, or nohup, ignores is inherited and would stay ignored in them."""
+    """Handle signals that a background shell or nohup ignores: hosts inherit it, and tests send them these signals."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -34,7 +34,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 def _forbidden_skips(config: pytest.Config) -> list[str]:
     if os.environ.get("CI") != "true":
         return []
-    # The terminal's own list, for it has the skips of every folder, and those of whole modules.
+    # The terminal's own list, because it has the skips of every folder, and those of whole modules.
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     skipped = [report.nodeid for report in reporter.stats.get("skipped", [])] if reporter else []
     return forbidden(skipped, read_allowed(Path(__file__).parent / "allowed_skips.txt"))
@@ -47,9 +47,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for table in figures.TABLES:
-        if told := table.lines():
+        if lines := table.lines():
             terminalreporter.section(table.title)
-            terminalreporter.write_line("\n".join(told))
+            terminalreporter.write_line("\n".join(lines))
     for test_id in _forbidden_skips(config):
         terminalreporter.write_line(
             f"SKIPPED IN CI {test_id}: run it, or allow it in tests/allowed_skips.txt", red=True

@@ -1,4 +1,4 @@
-"""The rule about skips, seen by running pytest on a suite of its own."""
+"""The rule about skipped tests, checked with a pytest run of another suite."""
 
 from __future__ import annotations
 

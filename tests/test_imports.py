@@ -1,4 +1,4 @@
-"""The layering rules: who may import what, read from the sources, and what a start imports, seen in a fresh Python."""
+"""The layering rules, read from the sources, and the imports of a start, seen in a new Python."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NEVER_IN_THE_HOST = ("pytriton_plugins.discovery.resolve", "pytriton_plugins.wor
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports at run time, also inside functions; those for type checking are left out."""
+    """Every module that a file imports at run time, also inside functions, without those for type checking."""
     pending: list[ast.AST] = [ast.parse(path.read_text())]
     while pending:
         node = pending.pop()
@@ -181,7 +181,7 @@ ABOVE_SUPERVISION = (
 
 
 def named_modules(path: Path) -> Iterator[str]:
-    """Every module that a file names in an import, those for type checking among them."""
+    """Every module that a file imports, also for type checking."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -192,7 +192,7 @@ def named_modules(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", files("host/supervision"), ids=show)
 def test_calls_go_from_the_daemon_to_the_registry_to_supervisors(path: Path) -> None:
-    """By imports, those for type checking counted: no module names one that calls it."""
+    """No module imports one that calls it, not even for type checking."""
     above = [f"pytriton_plugins.host.{name}" for name in ABOVE_SUPERVISION]
     above += [f"pytriton_plugins.host.supervision.{name}" for name in CALLERS.get(module_name(path), "").split()]
     assert [name for name in named_modules(path) if within(name, tuple(above))] == []
@@ -215,7 +215,7 @@ def test_each_module_says_what_lives_in_it(path: Path) -> None:
 
 
 def loaded_after(statement: str) -> set[str]:
-    """The packages that a fresh Python has loaded after ``statement``."""
+    """The packages that a new Python has loaded after ``statement``."""
     code = f"{statement}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent, timeout=60

@@ -1,4 +1,4 @@
-"""The package's layout stays below its limits, and each measure counts what it says, seen on small trees."""
+"""The package's layout stays within its limits; the measures themselves are checked on small trees."""
 
 from __future__ import annotations
 

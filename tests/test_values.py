@@ -1,4 +1,4 @@
-"""The mistakes that values refuse; authors of hook plugins read these messages."""
+"""Values refuse invalid fields; authors of hook plugins read these messages."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_a_plain_line_passes(line: str) -> None:
 
 
 def test_the_files_of_a_checkout_are_read(tmp_path: Path) -> None:
-    """Those that hold prose; not those that a build or a tool has made."""
+    """Only files with prose are read, and none that a build or a tool has made."""
     for name in ("page.md", "build/page.md", "image.png", "folder/module.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("It is no port.\n")

@@ -1,1 +1,1 @@
-"""`python -m benchmarks faults`: ours and PyTriton through the same faults. Runs in the benchmark process."""
+"""`python -m benchmarks faults`: ours and PyTriton under the same faults."""

@@ -1,4 +1,4 @@
-"""The faults, one function for each row of the table: what one server did, once. Runs in the benchmark process."""
+"""The faults: one function for each row of the table, which returns the figures of one server."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from typing import Literal
 from attrs import frozen
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.faults.load import HANG, RAISE, WORK, Load, Sent, crowd
+from benchmarks.faults.load import HANG, RAISE, WORK_MS, crowd, work
 from benchmarks.faults.subject import DRAIN_SECONDS, Subject, wait_until
+from tests.support.traffic.load import Load, Sent
 
 LIMIT_SECONDS = 30.0
-"""What has not happened by then counts as never; no client waits for longer."""
+"""A later event counts as never; no client waits longer."""
 
-OPENER = 500.0
-"""ms of the request that keeps the model busy while a batch gathers behind it."""
+OPENER_MS = 500.0
+"""Milliseconds of the request that keeps the model busy while a batch waits behind it."""
 
 BATCH = 8
 CLIENTS = 8
 LATE = 4
-"""Further clients, each with one request half way through the drain."""
+"""Further clients, each with one request in the middle of the drain."""
 
 Seen = dict[str, float | None]
-"""By the names in FIGURES; None: never."""
+"""Values by the keys in FIGURES; None for never."""
 
 
 @frozen
@@ -59,9 +60,9 @@ FIGURES = (
     *_stop_figures("stop", "2 SIGTERM"),
     *_stop_figures("interrupt", "2 SIGINT"),
     Figure("worker", "failed", "3 model's process SIGKILL, 8 clients: requests failed", ""),
-    Figure("worker", "known", "… until the last of those in flight knows"),
+    Figure("worker", "known", "… until the last of those in flight has its answer or error"),
     Figure("worker", "again", "… until requests are answered again"),
-    Figure("worker", "ready", "… looks at /v2/health/ready meanwhile that said 200", "%"),
+    Figure("worker", "ready", "… answers of /v2/health/ready meanwhile that are 200", "%"),
     Figure("server", "again", "5 tritonserver SIGKILL, 8 clients: until requests are answered again"),
     Figure("server", "exit_code", "… exit code of the host", "code"),
     Figure("host", "gone", "6 host SIGKILL, 8 clients: until every process is gone and the ports are free"),
@@ -71,116 +72,129 @@ FIGURES = (
     Figure("host", "files", "… left in temporary files", "B"),
     Figure("hang", "freed", "8 callable hangs, limit 1 s: until its client is freed"),
     Figure("hang", "again", "… until other requests to the model are answered"),
-    Figure("hang", "ready", "… looks at /v2/health/ready meanwhile that said 200", "%"),
-    Figure("batch", "neighbours_lost", f"10 one of {BATCH} in a batch raises: neighbours that fail", ""),
+    Figure("hang", "ready", "… answers of /v2/health/ready meanwhile that are 200", "%"),
+    Figure("batch", "neighbours_lost", f"10 one of {BATCH} in a batch raises: other requests that fail", ""),
     Figure("batch", "paths", "… answers that show the traceback", ""),
 )
 
 
-class Looks:
-    """Looks at readiness, ten a second, in a thread; a context manager."""
+class ReadinessProbe:
+    """Asks for readiness ten times a second, in a thread; a context manager."""
 
     def __init__(self, subject: Subject) -> None:
-        self._subject, self._enough = subject, threading.Event()
+        self._subject, self._stop = subject, threading.Event()
         self._statuses: list[int] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Looks:
+    def __enter__(self) -> ReadinessProbe:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._enough.set()
+        self._stop.set()
         self._thread.join()
 
     @property
     def percent_ready(self) -> float | None:
-        """Of the looks; None without any."""
+        """Share of the answers that are 200; None without answers."""
         return 100 * self._statuses.count(200) / len(self._statuses) if self._statuses else None
 
     def _run(self) -> None:
-        while not self._enough.wait(0.1):
+        while not self._stop.wait(0.1):
             self._statuses.append(self._subject.ready())
 
 
 def known(sent: list[Sent], moment: float) -> float | None:
-    """Seconds from ``moment`` until the last of them had ended; None if one ended by its client's own patience."""
+    """Seconds from ``moment`` to the end of the last request; None if one ended by its client's own timeout."""
     if any(each.error and each.ended - each.began > 0.98 * LIMIT_SECONDS for each in sent):
         return None
     return max((each.ended - moment for each in sent), default=0.0)
 
 
+def seconds_to_answer(load: Load, moment: float) -> float | None:
+    """Seconds from ``moment`` to the first answer to a request that was sent after it."""
+    answered = load.answered_after(moment)
+    return None if answered is None else answered - moment
+
+
 def at_work(load: Load) -> None:
-    """Return once the clients are at work."""
+    """Wait until the clients get answers."""
     if not wait_until(lambda: sum(not each.error for each in [*load.sent]) > 32, LIMIT_SECONDS):
-        raise BenchmarkError(f"the clients are not answered: {[each.error for each in load.failed[:3]]}")
+        raise BenchmarkError(f"the clients get no answers: {[each.error for each in load.failed[:3]]}")
 
 
 def left(subject: Subject) -> Seen:
-    """What is on disk and in shared memory."""
+    """The bytes that the server left in files and in shared memory."""
     return {"shm": subject.shm_left(), "files": subject.files_left()}
 
 
 def stop(subject: Subject, number: signal.Signals = signal.SIGTERM) -> Seen:
-    """A signal under load; the clients go on, and others come."""
-    with Load(subject.place, LIMIT_SECONDS, CLIENTS) as load:
+    """A signal under load; the clients continue, and others come."""
+    with work(subject.place, LIMIT_SECONDS, CLIENTS) as load:
         at_work(load)
         subject.remember_traces()
-        asked = time.monotonic()
+        signalled = time.monotonic()
         os.kill(subject.server.pid, number)
         time.sleep(DRAIN_SECONDS / 2)
-        with crowd(subject.place, [WORK] * LATE, LIMIT_SECONDS) as late:
+        with crowd(subject.place, [WORK_MS] * LATE, LIMIT_SECONDS) as late:
             ended = wait_until(lambda: subject.server.exit_code is not None and not subject.members(), LIMIT_SECONDS)
-            gone = time.monotonic() - asked
+            gone = time.monotonic() - signalled
             code, traces = subject.server.exit_code, left(subject)
     subject.note(load.failed)
-    came = [
-        each for each in [*load.sent, *(one.result() for one in late)] if asked < each.began < asked + DRAIN_SECONDS
+    later = [
+        each
+        for each in [*load.sent, *(one.result() for one in late)]
+        if signalled < each.began < signalled + DRAIN_SECONDS
     ]
-    found: Seen = {**lost("in_flight", load.across(asked)), **lost("later", came), **traces}
-    return {**found, "known": known(load.across(asked), asked), "exit_code": code, "gone": gone if ended else None}
+    found: Seen = {**lost("in_flight", load.in_flight(signalled)), **lost("later", later), **traces}
+    return {
+        **found,
+        "known": known(load.in_flight(signalled), signalled),
+        "exit_code": code,
+        "gone": gone if ended else None,
+    }
 
 
 def lost(key: str, sent: list[Sent]) -> Seen:
-    """How many there were, and how many of them failed."""
+    """The number of requests, and how many of them failed."""
     return {key: len(sent), f"{key}_lost": sum(bool(each.error) for each in sent)}
 
 
 def worker(subject: Subject) -> Seen:
     """SIGKILL to the process that runs the model."""
-    with Load(subject.place, LIMIT_SECONDS) as load, Looks(subject) as looks:
+    with work(subject.place, LIMIT_SECONDS) as load, ReadinessProbe(subject) as probe:
         at_work(load)
         victim = subject.worker()
         killed = time.monotonic()
         victim.kill()
         wait_until(lambda: load.answered_after(killed) is not None, LIMIT_SECONDS)
-        percent = looks.percent_ready
+        percent = probe.percent_ready
         load.stop()
     subject.note(load.failed)
-    sent = [each for each in load.across(killed) if each.error]
-    again = load.answered_after(killed)
+    sent = [each for each in load.in_flight(killed) if each.error]
+    again = seconds_to_answer(load, killed)
     return {"failed": len(load.failed), "known": known(sent, killed), "again": again, "ready": percent}
 
 
 def server(subject: Subject) -> Seen:
-    """SIGKILL to tritonserver; a host that ends serves no more."""
-    with Load(subject.place, LIMIT_SECONDS) as load:
+    """SIGKILL to tritonserver; the host may end."""
+    with work(subject.place, LIMIT_SECONDS) as load:
         at_work(load)
         victim = subject.tritonserver()
         victim.kill()
-        # What it had received already may be answered until it is gone.
+        # Until it has ended, it may answer requests that it has already received.
         wait_until(lambda: not victim.alive, LIMIT_SECONDS)
         killed = time.monotonic()
         wait_until(
             lambda: load.answered_after(killed) is not None or subject.server.exit_code is not None, LIMIT_SECONDS
         )
     subject.note(load.failed)
-    return {"again": load.answered_after(killed), "exit_code": subject.server.exit_code}
+    return {"again": seconds_to_answer(load, killed), "exit_code": subject.server.exit_code}
 
 
 def host(subject: Subject) -> Seen:
     """SIGKILL to the process that was started."""
-    with Load(subject.place, LIMIT_SECONDS) as load:
+    with work(subject.place, LIMIT_SECONDS) as load:
         at_work(load)
         subject.remember_traces()
         killed = time.monotonic()
@@ -194,25 +208,25 @@ def host(subject: Subject) -> Seen:
 
 
 def hang(subject: Subject) -> Seen:
-    """One request never returns; then others come."""
-    with crowd(subject.place, [HANG], LIMIT_SECONDS) as (hanging,), Looks(subject) as looks:
+    """A request whose callable never returns; then others come."""
+    with crowd(subject.place, [HANG], LIMIT_SECONDS) as (hanging,), ReadinessProbe(subject) as probe:
         began = time.monotonic()
         time.sleep(0.2)
-        with Load(subject.place, LIMIT_SECONDS, clients=4) as load:
+        with work(subject.place, LIMIT_SECONDS, clients=4) as load:
             wait_until(lambda: load.answered_after(began) is not None, LIMIT_SECONDS)
-            percent = looks.percent_ready
+            percent = probe.percent_ready
         freed = hanging.result()
     subject.note([freed, *load.failed])
-    return {"freed": known([freed], freed.began), "again": load.answered_after(began), "ready": percent}
+    return {"freed": known([freed], freed.began), "again": seconds_to_answer(load, began), "ready": percent}
 
 
 def batch(subject: Subject) -> Seen:
-    """A request keeps the model busy, then come several at once, the first of which raises."""
+    """Several requests at the same time behind one that keeps the model busy; the first of them raises."""
     with (
-        crowd(subject.place, [OPENER], LIMIT_SECONDS),
-        crowd(subject.place, [RAISE, *[WORK] * (BATCH - 1)], LIMIT_SECONDS) as asked,
+        crowd(subject.place, [OPENER_MS], LIMIT_SECONDS),
+        crowd(subject.place, [RAISE, *[WORK_MS] * (BATCH - 1)], LIMIT_SECONDS) as requests,
     ):
-        sent = [each.result() for each in asked]
+        sent = [each.result() for each in requests]
     subject.note(sent)
     shown = [each for each in sent if "Traceback" in each.error or ".py" in each.error]
     return {"neighbours_lost": sum(bool(each.error) for each in sent[1:]), "paths": len(shown)}
@@ -227,4 +241,4 @@ ROWS: dict[str, Callable[[Subject], Seen]] = {
     "hang": hang,
     "batch": batch,
 }
-"""In the order in which each round has them."""
+"""The rows in the order of each round."""

@@ -1,4 +1,4 @@
-"""A server under faults: who belongs to it, also when orphaned, and what it leaves. Runs in the benchmark process."""
+"""A server under faults: its processes, also when orphaned, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from pathlib import Path
 from benchmarks import processes
 from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
-from benchmarks.faults.load import MODEL, Sent
+from benchmarks.faults.load import MODEL
 from benchmarks.processes import PROC, Process, process
 from benchmarks.servers import Models, Place, Server
 from benchmarks.servers.models import Model
 from benchmarks.servers.ours import start_ours
 from benchmarks.servers.pytriton import start_pytriton
 from benchmarks.servers.server import free_place
+from tests.support.traffic.load import Sent
 
 DRAIN_SECONDS = 1.0
 OURS, PYTRITON = "ours", "pytriton"
 SHM = Path("/dev/shm")
 TMP = Path("/tmp")
 MODEL_FOLDERS = "/tmp/folder"
-"""Triton's, whatever TMPDIR says."""
+"""Triton makes them there even if TMPDIR names another folder."""
 
 PATHS = re.compile(r"(?<![\w.:])/\S+")
 _MARK = "BENCHMARK_MARK"
 _WORKERS = {OURS: "pytriton_plugins.worker.main", PYTRITON: "triton_python_backend_stub"}
-"""In the command line of the process that one model is lost with. PyTriton's callable runs in the host itself."""
+"""A part of the command line of the process that a model needs. PyTriton's callable runs in the host itself."""
 
 _STARTERS: dict[str, Callable[[Cache, Models, Place], Server]] = {
     OURS: lambda cache, models, place: start_ours(cache, models, place, [f"--drain-delay={DRAIN_SECONDS:g}"]),
@@ -54,13 +55,13 @@ class Subject:
         self.errors: dict[str, int] = {}
 
     def members(self) -> list[Process]:
-        """Every living process that has the mark: all descend from the server, whoever their parent is now."""
+        """Every running process that has the mark: all descend from the server, even if their parent is another now."""
         wanted = f"{_MARK}={self._mark}".encode()
         for pid in [int(name) for name in os.listdir(PROC) if name.isdigit()]:
             with contextlib.suppress(OSError):
                 if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0") and (member := process(pid)):
                     self._seen.add(member)
-        # One that is ending has no variables any more.
+        # A process that ends has no variables any more, so known members stay in the set.
         return [member for member in self._seen if member.alive]
 
     def worker(self) -> Process:
@@ -73,11 +74,11 @@ class Subject:
     def _only(self, fits: Callable[[list[str]], bool]) -> Process:
         found = [member for member in self.members() if fits(member.command_line)]
         if len(found) != 1:
-            raise BenchmarkError(f"{self.name} has {len(found)} processes that are looked for, not one")
+            raise BenchmarkError(f"{self.name}: expected one process of this kind, found {len(found)}")
         return found[0]
 
     def remember_traces(self) -> None:
-        """Note what of its processes lies in common folders: names in /dev/shm, and Triton's own `/tmp/folder…`."""
+        """Note the files of its processes in common folders: in /dev/shm, and Triton's own `/tmp/folder…`."""
         for member in self.members():
             models = [Path(each) for each in member.command_line if each.startswith(MODEL_FOLDERS)]
             self._folders.update(folder for path in models for folder in path.parents if folder.parent == TMP)
@@ -87,22 +88,22 @@ class Subject:
                     self._shm.add(Path(name))
 
     def shm_left(self) -> int:
-        """Bytes in /dev/shm of names that it had."""
+        """Bytes of its files in /dev/shm."""
         return sum(path.stat().st_blocks * 512 for path in self._shm if path.exists())
 
     def files_left(self) -> int:
-        """Bytes of its temporary files, wherever it was told to keep them."""
+        """Bytes of its temporary files."""
         files = [
             path for folder in self._folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
         ]
         return sum(path.stat().st_size for path in files)
 
     def ports_taken(self) -> int:
-        """How many of its three ports nobody else could listen on now."""
+        """How many of its three ports are in use."""
         return sum(not _can_listen(port) for port in (self.place.http, self.place.grpc, self.place.metrics))
 
     def ready(self) -> int:
-        """The status of /v2/health/ready, 0 if nobody answers."""
+        """The status of /v2/health/ready, 0 without an answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.place.http, timeout=2)
         try:
             connection.request("GET", "/v2/health/ready")
@@ -113,7 +114,7 @@ class Subject:
             connection.close()
 
     def clean(self) -> None:
-        """End what lives on, and remove what it left."""
+        """End what still runs, and remove what it left."""
         self.remember_traces()
         processes.end(set(self.members()))
         for path in self._shm:
@@ -122,14 +123,14 @@ class Subject:
             shutil.rmtree(folder, ignore_errors=True)
 
     def note(self, sent: list[Sent]) -> None:
-        """Keep what the clients were told, without paths."""
+        """Count the errors of the clients, without paths."""
         for text in (PATHS.sub("…", each.error.partition("\n")[0])[:200] for each in sent if each.error):
             self.errors[text] = self.errors.get(text, 0) + 1
 
 
 @contextlib.contextmanager
 def subject(name: str, cache: Cache, folder: Path) -> Iterator[Subject]:
-    """A server that is ready; in the end nothing of it is left."""
+    """A server that is ready; in the end it is ended and its files are removed."""
     place, mark, temporary = free_place(folder), uuid.uuid4().hex, folder / "tmp"
     temporary.mkdir()
     server = _STARTERS[name](cache, Models((Model(MODEL, MODEL),)), place)
@@ -144,7 +145,7 @@ def subject(name: str, cache: Cache, folder: Path) -> Iterator[Subject]:
 
 
 def wait_until(condition: Callable[[], object], seconds: float) -> bool:
-    """Whether it came true in time."""
+    """Wait for `condition`; returns whether it came true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -155,7 +156,7 @@ def wait_until(condition: Callable[[], object], seconds: float) -> bool:
 
 def _can_listen(port: int) -> bool:
     with socket.socket() as sock:
-        # As every server does: connections that are still closing are no obstacle, a listener is.
+        # As every server does: a connection that is still closing does not block the port, a listener does.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(("127.0.0.1", port))

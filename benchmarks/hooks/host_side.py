@@ -1,4 +1,4 @@
-"""A hook plugin with hooks of the host only, none of which does anything. Runs in the host."""
+"""A hook plugin whose hooks run in the host only and do nothing."""
 
 from __future__ import annotations
 

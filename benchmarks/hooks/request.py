@@ -1,4 +1,4 @@
-"""A hook plugin that is told of each request, and does nothing. Runs in the host and in workers."""
+"""A hook plugin whose hook runs in workers, for each request, and does nothing."""
 
 from __future__ import annotations
 

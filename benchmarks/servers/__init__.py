@@ -1,4 +1,4 @@
-"""The servers that are compared: one module for each. Runs in the benchmark process; each server is a child of it."""
+"""The servers that are compared, one module for each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["EMPTY", "ONLY_WITH_CLIENT_SHM", "PEERS", "STARTERS", "TITLES", "Mode
 Starter = Callable[[Cache, Models, Place], Server]
 
 EMPTY = "empty"
-"""Not in every checkout, and sent the loads in client shared memory only: what it saves is a copy of the output."""
+"""Not in every checkout. It gets only the loads in client shared memory: it saves a copy of the output."""
 
 STARTERS: dict[str, Starter] = {
     "floor": start_floor,
@@ -28,7 +28,7 @@ STARTERS: dict[str, Starter] = {
     "pytriton": start_pytriton,
     EMPTY: start_empty,
 }
-"""In the order in which each round measures them."""
+"""In the order of each round."""
 
 PEERS = ("python-backend", "pytriton")
 
@@ -41,4 +41,4 @@ TITLES = {
     EMPTY: "ours, ctx.empty",
 }
 ONLY_WITH_CLIENT_SHM = frozenset({"copying"})
-"""Elsewhere it is the same as ours."""
+"""Under other loads they are the same as ours."""

@@ -1,4 +1,4 @@
-"""The floor: a model of our own backend in loopback mode, without a worker. Runs in the benchmark process."""
+"""The floor: a model of our own backend in loopback mode, without a worker."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import runpy, sys
 sys.path.append(sys.argv.pop(1))
 runpy.run_module("benchmarks.floor_host", run_name="__main__", alter_sys=True)
 """
-"""The checkout comes last on the path: what is installed counts, and `benchmarks` is never installed."""
+"""The checkout is last on the path: the installed framework counts, and `benchmarks` is never installed."""
 
 
 def start_floor(cache: Cache, models: Models, place: Place) -> Server:
     """A tritonserver whose models copy inputs to outputs inside our backend."""
     if any(model.inputs != ("x",) for model in models.models):
-        raise NotInstalled("the floor gives back what it gets; leave it out with `--without floor`")
+        raise NotInstalled("the floor serves only models that return their input: leave it out with `--without floor`")
     framework()
     binary = cache.needs(place.tritonserver or cache.tritonserver)
     ports = [str(place.http), str(place.grpc), str(place.metrics)]

@@ -1,4 +1,4 @@
-"""Which models a server is started with; the same for every server. Runs in the benchmark process."""
+"""The models of a server; the same for every server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DataType = Literal["FP32", "BYTES"]
 
 @frozen
 class Model:
-    """`add_sub` has two inputs, sum and difference; all others y = x. (-1,), batches of 64."""
+    """`add_sub` returns the sum and the difference of two inputs, all others y = x; shape (-1,), batches of 64."""
 
     name: str
     kind: Kind
@@ -33,13 +33,13 @@ class Model:
         return ("sum", "difference") if self.kind == "add_sub" else ("y",)
 
     def source(self, server: str) -> Path:
-        """The callable as it is written for one server."""
+        """The source of the callable for one server."""
         return SOURCES / server / f"{self.kind}.py"
 
 
 @frozen
 class Models:
-    """What one server serves."""
+    """The models of one server."""
 
     models: tuple[Model, ...]
 
@@ -54,5 +54,5 @@ OF_THE_TABLE = Models((Model("identity", "identity"), Model("strings", "strings"
 
 
 def add_subs(count: int) -> Models:
-    """So many models that are alike but for their names."""
+    """`count` models that differ only in their names."""
     return Models(tuple(Model(f"add_sub_{index:02}", "add_sub") for index in range(count)))

@@ -1,4 +1,4 @@
-"""This project: `pytriton-host serve`, as a user would start it. Runs in the benchmark process."""
+"""This project: `pytriton-host serve`, as a user would start it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmarks.installed import framework
 from benchmarks.servers.models import Model, Models
 from benchmarks.servers.server import Place, Server, plain_environment
 
-# The console script's own body: the script itself names a Python that may have moved.
+# The body of the console script; the script itself names a Python that may have moved.
 HOST = "import sys; from pytriton_plugins.cli.entry import main; sys.exit(main())"
 
 
 def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str] = ()) -> Server:
-    """The host with one plain file for each model and ``further`` options, as pip installed it.
+    """The installed host, with one plain file for each model and ``further`` options.
 
     The server is `place.tritonserver`, else the peers' own binary.
     """
@@ -27,7 +27,7 @@ def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str
     targets = {place.folder / f"{model.name}.py": model.source("ours") for model in models.models}
     for target, source in targets.items():
         shutil.copyfile(source, target)
-    # Clients of a benchmark go on while it stops.
+    # The clients of a benchmark continue while it stops.
     stop = "--drain-timeout=1"
     ports = [f"--http-port={place.http}", f"--grpc-port={place.grpc}", f"--metrics-port={place.metrics}"]
     options = [*ports, stop, f"--tritonserver={binary}", "--allow=shared-memory", f"--run-dir={place.folder / 'run'}"]
@@ -41,7 +41,7 @@ def start_empty(cache: Cache, models: Models, place: Place) -> Server:
 
 
 def bundled_tritonserver() -> Path | None:
-    """The server of pytriton-plugins-tritonserver, where that is installed."""
+    """The server of pytriton-plugins-tritonserver, if that is installed."""
     if importlib.util.find_spec("pytriton_plugins_tritonserver") is None:
         return None
     from pytriton_plugins_tritonserver import SERVER

@@ -1,4 +1,4 @@
-"""Triton's python backend, with the same server binary. Runs in the benchmark process."""
+"""Triton's python backend, with the same server binary."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def start_python_backend(cache: Cache, models: Models, place: Place) -> Server:
         *("--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1"),
         *(f"--http-port={place.http}", f"--grpc-port={place.grpc}", f"--metrics-port={place.metrics}"),
     ]
-    # The stub ignores PYTHONPATH: it takes its library and numpy from the first python3 on PATH.
+    # The stub ignores PYTHONPATH and takes its library and numpy from the first python3 on PATH.
     programs = cache.needs(cache.pytriton_python).parent
     environment = plain_environment(PATH=f"{programs}:/usr/bin:/bin", LD_LIBRARY_PATH=str(cache.libraries))
     return Server("python backend", command, environment, place, models.names, cache.tritonserver)

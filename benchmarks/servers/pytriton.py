@@ -1,4 +1,4 @@
-"""PyTriton, in its own environment under the distribution's Python. Runs in the benchmark process."""
+"""PyTriton, in its own environment under the distribution's Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server under test: started on free ports, waited for, ended with its children. Runs in the benchmark process."""
+"""A server under test: starts on free ports, waits until it is ready, ends with its children."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ from attrs import frozen
 from benchmarks import processes
 from benchmarks.errors import BenchmarkError
 
-STOP_SECONDS = 10.0
-POLL_SECONDS = 0.01
+STOP_TIMEOUT = 10.0
+POLL_INTERVAL = 0.01
+
+
+@frozen
+class Addresses:
+    """Each as ``ADDRESS:PORT``."""
+
+    http: str
+    grpc: str
 
 
 @frozen
 class Place:
-    """Where a server may listen and write, and the server binary to use in place of the cache's."""
+    """The ports and the folder of a server, and a tritonserver to use instead of the cache's."""
 
     http: int
     grpc: int
@@ -32,9 +40,14 @@ class Place:
     folder: Path
     tritonserver: Path | None = None
 
+    @property
+    def addresses(self) -> Addresses:
+        """As the clients of `tests.support.traffic` take them."""
+        return Addresses(f"127.0.0.1:{self.http}", f"127.0.0.1:{self.grpc}")
+
 
 def free_place(folder: Path, tritonserver: Path | None = None) -> Place:
-    """A place with three ports that nobody holds now, and `folder`, which is made."""
+    """A place with three free ports and the new folder `folder`."""
     folder.mkdir(parents=True)
     sockets = [socket.socket() for _ in range(3)]
     for each in sockets:
@@ -46,7 +59,7 @@ def free_place(folder: Path, tritonserver: Path | None = None) -> Place:
 
 
 class Server:
-    """A context manager: inside it the server runs and each of its models is ready."""
+    """A context manager: inside, the server runs and each of its models is ready."""
 
     def __init__(
         self,
@@ -59,7 +72,7 @@ class Server:
         leaves: str = "",
         ready_seconds: float = 300.0,
     ) -> None:
-        """`leaves`: pattern of what it leaves in /dev/shm, with `{pid}` for the process that was started."""
+        """`leaves`: pattern of files that it leaves in /dev/shm, with `{pid}` for the started process."""
         self.name = name
         self.place = place
         self.binary = binary
@@ -74,18 +87,18 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The process that was started; the others are below it."""
+        """The started process; the others are its descendants."""
         if self._process is None:
             raise BenchmarkError(f"{self.name} is not running")
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """Of the process that was started; None while it runs."""
+        """The exit code of the started process; None while it runs."""
         return self._process.poll() if self._process else None
 
     def add_variables(self, **variables: str) -> None:
-        """Further environment variables, for a server that is not started yet."""
+        """Add environment variables before the start."""
         self._environment = {**self._environment, **variables}
 
     def __enter__(self) -> Server:
@@ -114,7 +127,7 @@ class Server:
         self._stop()
 
     def describe(self) -> dict[str, str]:
-        """Triton's version as it says itself, the binary's name and hash (no path: this is committed)."""
+        """Triton's version, the binary's name and hash; no path, because the file is committed."""
         version = json.loads(_get(self.place.http, "/v2")[1])["version"]
         digest = hashlib.sha256(self.binary.read_bytes()).hexdigest() if self.binary.is_file() else "unknown"
         return {"triton": str(version), "binary": self.binary.name, "sha256": digest}
@@ -123,18 +136,20 @@ class Server:
         paths = ["/v2/health/ready", *(f"/v2/models/{model}/ready" for model in self._models)]
         while paths:
             if process.poll() is not None:
-                raise BenchmarkError(f"{self.name} ended with exit {process.returncode}: {self.last_words()}")
+                raise BenchmarkError(f"{self.name} ended with exit code {process.returncode}: {self.last_lines()}")
             if time.monotonic() > deadline:
-                raise BenchmarkError(f"{self.name} was not ready in {self._ready_seconds:g} s: {self.last_words()}")
+                raise BenchmarkError(
+                    f"{self.name} timed out after {self._ready_seconds:g} s, not ready: {self.last_lines()}"
+                )
             if _get(self.place.http, paths[0])[0] == 200:
                 paths.pop(0)
             else:
-                time.sleep(POLL_SECONDS)
+                time.sleep(POLL_INTERVAL)
 
-    def last_words(self) -> str:
-        """The end of what it printed."""
+    def last_lines(self) -> str:
+        """The end of its output."""
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
-        return " | ".join(lines[-3:])[-600:] or "it said nothing"
+        return " | ".join(lines[-3:])[-600:] or "no output"
 
     def _stop(self) -> None:
         if self._process is None:
@@ -142,7 +157,7 @@ class Server:
         members = processes.tree(self._process.pid)
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(STOP_TIMEOUT)
         processes.end({*members, *processes.tree(self._process.pid)})
         self._process.wait()
         for left in Path("/dev/shm").glob(self._leaves.format(pid=self._process.pid)) if self._leaves else ():
@@ -151,10 +166,10 @@ class Server:
 
 
 def plain_environment(**changes: str) -> dict[str, str]:
-    """This process's variables without those that steer a host or a Python, and with `changes`."""
-    steering = ("PYTRITON_", "PYTHON", "VIRTUAL_ENV", "TRITON")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
-    return {**kept, **changes}
+    """This process's variables without those of a host or a Python, and with `changes`."""
+    prefixes = ("PYTRITON_", "PYTHON", "VIRTUAL_ENV", "TRITON")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    return {**inherited, **changes}
 
 
 def _get(port: int, path: str) -> tuple[int, bytes]:

@@ -1,1 +1,1 @@
-"""`python -m benchmarks soak`: a long run against one host, its clients, and what may not grow in it."""
+"""`python -m benchmarks soak`: a long run against one host, which may not grow."""

@@ -1,4 +1,4 @@
-"""What each process of a host holds: memory, descriptors, threads, segments. Runs in the benchmark process."""
+"""The memory, descriptors, threads and segments of each process of a host."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Holding:
     pid: int
     bytes: int
     anonymous_bytes: int
-    """The process's own: its heap and its stacks."""
+    """The process's own memory: its heap and its stacks."""
     file_bytes: int
-    """Programs and libraries; less when other processes of the machine use the same ones."""
+    """Programs and libraries; less if other processes of the machine use the same ones."""
     shared_bytes: int
     """Its part of the segments."""
     descriptors: int
     threads: int
     segments: int
     thread_names: dict[str, int]
-    """How many threads have which name: it says whose they are."""
+    """Thread name → number of threads; the names show the library that made them."""
 
 
 @frozen
 class Sample:
-    """All processes at one moment, after so many requests."""
+    """All processes at one moment, after `requests` requests."""
 
     requests: int
     seconds: float
@@ -45,14 +45,14 @@ class Sample:
 
 
 def sample(root: int, requests: int, seconds: float) -> Sample:
-    """What the process `root` and all below it hold now."""
+    """What the process `root` and its descendants hold now."""
     members = processes.tree(root)
     names = named([member.command_line for member in members])
     return Sample(requests, seconds, [holding(*each) for each in zip(members, names, strict=True)])
 
 
 def named(command_lines: list[list[str]]) -> list[str]:
-    """What each process is: `host`, which is the first, `tritonserver`, `worker 1` …"""
+    """The name of each process: `host` for the first, `tritonserver`, `worker 1` …"""
     names = []
     workers = 0
     for index, command in enumerate(command_lines):
@@ -62,7 +62,7 @@ def named(command_lines: list[list[str]]) -> list[str]:
 
 
 def holding(member: Process, name: str) -> Holding:
-    """What one process holds; nothing when it is gone."""
+    """What one process holds; zeros if it has ended."""
     folder = PROC / str(member.pid)
     memory = member.memory
     descriptors = entries(folder / "fd")
@@ -89,7 +89,7 @@ def segments_mapped(maps: str) -> set[int]:
 
 
 def entries(folder: Path) -> list[str]:
-    """The names in a folder of /proc; none when it is gone."""
+    """The names in a folder of /proc; none if it is gone."""
     try:
         return os.listdir(folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""The long run: client processes send, and between them what the host holds is looked at. In the benchmark process."""
+"""The long run: client processes send requests, and samples of the host are taken in between."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from attrs import Factory, define, field
 from benchmarks.errors import BenchmarkError
 from benchmarks.installed import CHECKOUT
 from benchmarks.servers.server import Place
-from benchmarks.soak.clients import ENDS
 from benchmarks.soak.holdings import Sample, sample
+from tests.support.traffic.leaving_clients import ENDS
 
 PROCESSES = 2
 CLIENTS = 4
@@ -26,10 +26,10 @@ SAMPLES = 100
 
 @define
 class Soak:
-    """Sends `requests` to a host and looks at what it holds, `SAMPLES` times, always while no request is under way."""
+    """Sends `requests` requests to a host and takes `SAMPLES` samples, always while no request is in flight."""
 
     host: int
-    """The host's process; everything below it is looked at."""
+    """The host's process; its descendants are sampled too."""
     place: Place
     requests: int
     leaving: float = 0.01
@@ -40,7 +40,7 @@ class Soak:
     ends: Counter[str] = Factory(Counter)
 
     def run(self) -> None:
-        """Fill `samples`; raises BenchmarkError when a request ended as none should."""
+        """Fill `samples`; raises BenchmarkError if a request ended in an unexpected way."""
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(self._clients(seed)) for seed in range(PROCESSES)]
@@ -75,14 +75,14 @@ class Soak:
         for process in clients:
             answer = process.stdout.readline() if process.stdout else ""
             if not answer:
-                raise BenchmarkError("soak: a client process ended; its error stands above")
+                raise BenchmarkError("soak: a client process ended; its error is above")
             ends.update(json.loads(answer))
         if wrong := {end: number for end, number in ends.items() if end not in ENDS}:
-            raise BenchmarkError(f"soak: requests ended as none should: {wrong}")
+            raise BenchmarkError(f"soak: requests ended in an unexpected way: {wrong}")
         return ends
 
     def _sample(self, sent: int, started: float) -> None:
-        # Connections that were closed are let go of a moment later.
+        # The server releases closed connections a moment later.
         time.sleep(self.settle_seconds)
         self.samples.append(sample(self.host, sent, time.monotonic() - started))
         self.progress(self.samples[-1])

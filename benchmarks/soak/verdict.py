@@ -1,4 +1,4 @@
-"""What grew in a long run: figures after the warm-up beside those at the end. Runs in the benchmark process."""
+"""The verdict of a long run: compares the figures after the warm-up with those at the end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from attrs import frozen
 from benchmarks.soak.holdings import Holding, Sample
 
 WARM_UP = 0.2
-"""This share of the requests in, buffers have their sizes and everything was used once."""
-MOST_GROWTH = 2_000_000
-"""Of PSS without files: a process's part of a library changes with each other process of the machine that maps it."""
+"""After this share of the requests, buffers have their sizes and every part was used once."""
+MAX_GROWTH = 2_000_000
+"""Bytes of PSS without files: a process's part of a library changes with other processes that map it."""
 AROUND = 11
-"""Each figure is the median of so many samples: a single one is noise."""
+"""The number of samples whose median is a figure: a single sample is noise."""
 MEGABYTE = 1_000_000
 COUNTS: dict[str, Callable[[Holding], float]] = {
     "descriptors": lambda each: each.descriptors,
@@ -46,7 +46,7 @@ class Change:
 
 @frozen
 class Ends:
-    """The samples around the end of the warm-up, and the last ones."""
+    """The samples around the end of the warm-up, and the last samples."""
 
     before: list[Sample]
     after: list[Sample]
@@ -65,7 +65,7 @@ class Ends:
         return Change(before, after)
 
     def threads_that_changed(self, name: str) -> str:
-        """Names of threads of the process `name`, with how many more or fewer there are at the very end."""
+        """The names of threads of the process `name` whose number is another at the end, with the change."""
         before, after = (
             Counter(each.thread_names)
             for sample in (self.before[0], self.after[-1])
@@ -77,7 +77,7 @@ class Ends:
 
 
 def ends(samples: list[Sample]) -> Ends:
-    """The two ends of the line; there must be samples enough that they do not touch."""
+    """Both groups of samples; with enough samples they do not overlap."""
     warm = samples[-1].requests * WARM_UP
     middle = next(index for index, sample in enumerate(samples) if sample.requests >= warm)
     first = max(0, middle - AROUND // 2)
@@ -85,17 +85,17 @@ def ends(samples: list[Sample]) -> Ends:
 
 
 def objections(samples: list[Sample]) -> list[str]:
-    """What grew or changed, a phrase for each; empty if nothing did."""
+    """What grew or changed, a phrase for each; empty without a change."""
     both = ends(samples)
     members = {tuple((each.name, each.pid) for each in sample.holdings) for sample in (*both.before, *both.after)}
     if len(members) > 1:
-        return ["the processes are not the same all the time"]
+        return ["the processes changed during the run"]
     found = []
     for name in both.names:
-        if both.change(name, "own").growth > MOST_GROWTH:
+        if both.change(name, "own").growth > MAX_GROWTH:
             parts = ", ".join(f"{kind} {_growth(both, name, kind)}" for kind in ("anonymous", "files", "shared"))
             found.append(
-                f"memory of {name}: {_growth(both, name, 'memory')} ({parts}), {_mb(MOST_GROWTH)} allowed but for files"
+                f"memory of {name}: {_growth(both, name, 'memory')} ({parts}), {_mb(MAX_GROWTH)} allowed without files"
             )
         for figure in COUNTS:
             count = both.change(name, figure)

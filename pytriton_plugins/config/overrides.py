@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def is_required(config: HostConfig, name: str) -> bool:
     """Whether the daemon is not ready without this model."""
-    said = config.model(name).required
-    return name not in config.optional and (said is None or said)
+    required = config.model(name).required
+    return name not in config.optional and (required is None or required)
 
 
 def worker_count(config: HostConfig, declaration: ModelDeclaration) -> int:
@@ -31,24 +31,24 @@ def worker_count(config: HostConfig, declaration: ModelDeclaration) -> int:
 
 def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclaration:
     """The declaration with what the configuration file says over it; ConfigError for what does not go together."""
-    said = config.model(declaration.name)
+    table = config.model(declaration.name)
     problems = Problems()
-    problems.add(*_settings_problems(declaration, said.settings))
+    problems.add(*_settings_problems(declaration, table.settings))
     changes: dict[str, Any] = {}
-    if said.max_batch_size is not None:
+    if table.max_batch_size is not None:
         if not declaration.batched:
             problems.add(
                 f"[models.{declaration.name}] max_batch_size: the model has no batch axis (max_batch_size=0 in its "
                 "code); remove the key"
             )
         else:
-            changes["max_batch_size"] = said.max_batch_size
-    if said.timeout is not None:
-        changes["timeout"] = said.timeout
-    if said.triton_config:
-        changes["triton_config"] = merge(declaration.triton_config, said.triton_config)
+            changes["max_batch_size"] = table.max_batch_size
+    if table.timeout is not None:
+        changes["timeout"] = table.timeout
+    if table.triton_config:
+        changes["triton_config"] = merge(declaration.triton_config, table.triton_config)
     made = replace(declaration, **changes)
-    where = f"[models.{declaration.name}]" if said.triton_config else f"model {declaration.name}"
+    where = f"[models.{declaration.name}]" if table.triton_config else f"model {declaration.name}"
     problems.add(*[f"{where}: {problem}" for problem in (*config_problems(made), *schema_problems(made.triton_config))])
     problems.tell()
     return made

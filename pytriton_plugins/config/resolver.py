@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -65,9 +65,18 @@ class ModelResolver:
         self._config = config
         self._hooks = hooks
 
+    @property
+    def import_timeout(self) -> float:
+        """Seconds for the import of a plugin, before its models are known."""
+        return self._config.import_timeout
+
     def configured(self, declared: ModelDeclaration) -> ModelDeclaration:
         """The declaration with the changes of the configuration file; raises ConfigError."""
         return configured(self._config, declared)
+
+    def enabled(self, declared: Sequence[ModelDeclaration]) -> list[ModelDeclaration]:
+        """The configured declarations of the models that are enabled; raises ConfigError."""
+        return [self.configured(each) for each in declared if self._config.model(each.name).enabled]
 
     def resolve(self, declaration: ModelDeclaration) -> EffectiveModel:
         """The model of a configured declaration; raises HookError, from the hook plugin that chooses its policy."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from pytriton_plugins.config.resolver import ModelResolver
 from pytriton_plugins.discovery.conflicts import ProvidedModel, model_conflicts
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.host.config_parts import launch_settings
@@ -46,7 +47,8 @@ def inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginReco
 
 
 async def _inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
-    importer = PluginImporter(config, start_queue(config.start_parallelism), _Workers(launch_settings(config), hooks))
+    workers = _Workers(launch_settings(config), hooks)
+    importer = PluginImporter(ModelResolver(config, hooks), start_queue(config.start_parallelism), workers)
     try:
         inspected = await asyncio.gather(*(_inspected(importer, record) for record in records))
     finally:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from math import ceil
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 VERSION = 1
 ALIGNMENT = 64

@@ -75,7 +75,7 @@ def test_one_family_has_a_series_for_each_set_of_labels(backend: Backend) -> Non
 
 def test_what_triton_refuses_is_left_out_and_logged_once(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
 
-    def said() -> list[str]:
+    def messages() -> list[str]:
         return [each.getMessage() for each in caplog.records if getattr(each, "source", "") == "pytriton:0"]
 
     refused = [
@@ -91,8 +91,8 @@ def test_what_triton_refuses_is_left_out_and_logged_once(backend: Backend, caplo
     assert "no name" not in shown
     assert "no label" not in shown
     assert not values(backend.metrics, "pytriton_falling_count")
-    wait_until(lambda: "last one" in "".join(said()), TIMEOUT, "what is refused is logged")
-    assert said() == [
+    wait_until(lambda: "last one" in "".join(messages()), TIMEOUT, "what is refused is logged")
+    assert messages() == [
         "declaring the metric pytriton_no name: Invalid metric name",
         "creating a metric: Invalid label name",
         "metric pytriton_both: declared elsewhere with another kind",

@@ -1,4 +1,4 @@
-"""The arithmetic of the footprint, on figures that can be reckoned by hand."""
+"""The arithmetic of the footprint, with figures that can be checked by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_medians_over_the_rounds() -> None:
 
 def test_twenty_five_megabytes_beyond_the_imports_are_allowed() -> None:
     assert objections([found(37)]) == []
-    assert objections([found(38)]) == ["26.0 MB beyond the author's imports, 25 MB are allowed"]
+    assert objections([found(38)]) == ["26.0 MB beyond the author's imports, 25 MB allowed"]
 
 
 def test_private_pages_are_clean_or_dirty() -> None:

@@ -1,4 +1,4 @@
-"""What is measured is what pip installed, of this checkout; and what is said where that is not so."""
+"""The benchmarks measure the installed framework of this checkout, and report any other."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_without_its_packages_it_says_the_command() -> None:
 
 
 def test_the_http_client_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """README's environment does without it."""
+    """The README's environment has no HTTP client."""
     needs_http()
     monkeypatch.setitem(sys.modules, "tritonclient.http", None)
     with pytest.raises(NotInstalled, match=r"HTTP client is missing: run `.* -m pip install '.*\[http\]'`$"):

@@ -1,4 +1,4 @@
-"""The hook plugins of the observe comparison: found and whole, and what its figures need to count."""
+"""The hook plugins of the observe comparison are found, and its figures count only with enough pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from perf_analyzer's report, and what it is asked for."""
+"""The report and the options of perf_analyzer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_report_of_one_concurrency() -> None:
         ("", "0 lines of figures"),
         (HEAD, "0 lines of figures"),
         (HEAD + "1,5,0,0,0,0,0,0,0,1,1,1,1\n2,9,0,0,0,0,0,0,0,1,1,1,1\n", "2 lines of figures"),
-        (HEAD + "1,0,0,0,0,0,0,0,0,1,1,1,1\n", "no request was answered"),
+        (HEAD + "1,0,0,0,0,0,0,0,0,1,1,1,1\n", "no answered request"),
         (HEAD + "1,5,0,0\n", "'p50 latency'"),
         ("Concurrency,Requests/Second\n1,5\n", "'p50 latency'"),
     ],
@@ -67,5 +67,5 @@ def test_loads_keep_the_order_of_the_table() -> None:
 
 
 def test_unknown_load_is_named() -> None:
-    with pytest.raises(BenchmarkError, match="no load is called grpc-9"):
+    with pytest.raises(BenchmarkError, match="unknown load grpc-9"):
         loads_named("grpc-1,grpc-9")

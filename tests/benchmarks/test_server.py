@@ -1,4 +1,4 @@
-"""A server under test is waited for and ended with everything below it; a small HTTP server stands for Triton's."""
+"""A server under test becomes ready, and ends with all its descendants; a small HTTP server takes Triton's place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def python(place: Place, program: str) -> Server:
 
 
 def runs(pid: int) -> bool:
-    """Read here on its own: what is under test must not judge itself. A zombie has no command line."""
+    """Reads /proc itself, because the code under test must not check itself. A zombie has no command line."""
     try:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
     except FileNotFoundError:
@@ -64,7 +64,7 @@ def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
 
 def test_a_server_that_ends_is_quoted(tmp_path: Path) -> None:
     server = python(free_place(tmp_path / "small"), "print('no GPU here'); raise SystemExit(3)")
-    with pytest.raises(BenchmarkError, match="small ended with exit 3: no GPU here"), server:
+    with pytest.raises(BenchmarkError, match="small ended with exit code 3: no GPU here"), server:
         pass
 
 

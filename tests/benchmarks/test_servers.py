@@ -1,4 +1,4 @@
-"""What the servers that are compared serve: the same tensors everywhere, and a model file for each of them."""
+"""All compared servers serve the same tensors, each with its own model file."""
 
 from __future__ import annotations
 

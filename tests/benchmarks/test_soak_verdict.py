@@ -1,4 +1,4 @@
-"""What a long run is judged by, on figures that can be reckoned by hand."""
+"""The verdict of a long run, with figures that can be checked by hand."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from benchmarks.soak.holdings import Holding, Sample
+from benchmarks.soak.summary import summary
 from benchmarks.soak.verdict import AROUND, objections, soak_table
 
 MB = 1_000_000
@@ -15,7 +16,7 @@ HOST = Holding(
 
 
 def run_of(*last: Holding) -> list[Sample]:
-    """A hundred and one samples: the host without a change, and `last` in place of the last of them."""
+    """A hundred and one samples: the host without a change, with `last` as the last samples."""
     holdings = [HOST] * (101 - len(last)) + list(last)
     return [Sample(10_000 * index, float(index), [each]) for index, each in enumerate(holdings)]
 
@@ -29,7 +30,7 @@ def test_two_megabytes_are_allowed_and_no_more() -> None:
     assert objections(run_of(*[allowed] * AROUND)) == []
     more = evolve(HOST, bytes=43 * MB, anonymous_bytes=38 * MB)
     assert objections(run_of(*[more] * AROUND)) == [
-        "memory of host: +3.0 MB (anonymous +3.0 MB, files +0.0 MB, shared +0.0 MB), 2.0 MB allowed but for files"
+        "memory of host: +3.0 MB (anonymous +3.0 MB, files +0.0 MB, shared +0.0 MB), 2.0 MB allowed without files"
     ]
 
 
@@ -59,7 +60,31 @@ def test_what_grows_before_the_warm_up_is_over_does_not_count() -> None:
 
 
 def test_another_process_of_the_same_name_is_seen() -> None:
-    assert objections(run_of(evolve(HOST, pid=8))) == ["the processes are not the same all the time"]
+    assert objections(run_of(evolve(HOST, pid=8))) == ["the processes changed during the run"]
+
+
+def test_what_is_written_of_a_process() -> None:
+    """What the verdict compares, the extremes, the value at each checkpoint, and the threads that came."""
+    last = evolve(HOST, bytes=41 * MB, anonymous_bytes=36 * MB, threads=11, thread_names={"main": 10, "timer": 1})
+    written = summary(run_of(*[last] * AROUND))
+    assert written["compared"] == [200_000, 950_000]
+    assert written["checkpoints"] == [0, 50_000, 100_000, 200_000, 350_000, 500_000, 750_000, 1_000_000]
+    assert written["seconds"] == 100
+    processes = written["processes"]
+    assert isinstance(processes, dict)
+    host = processes["host"]
+    at = [35 * MB] * 7 + [36 * MB]
+    assert host["anonymous"] == {"before": 35 * MB, "after": 36 * MB, "least": 35 * MB, "most": 36 * MB, "at": at}
+    assert host["threads"] == {"before": 10, "after": 11, "least": 10, "most": 11, "at": [10] * 7 + [11]}
+    assert host["threads that changed"] == "timer +1"
+
+
+def test_a_process_that_did_not_run_at_a_checkpoint() -> None:
+    samples = run_of()
+    written = summary([evolve(samples[0], holdings=[]), *samples[1:]])
+    processes = written["processes"]
+    assert isinstance(processes, dict)
+    assert processes["host"]["descriptors"]["at"] == [None, *[30] * 7]
 
 
 def test_table() -> None:

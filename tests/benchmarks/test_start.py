@@ -1,8 +1,8 @@
-"""The arithmetic of the start table, on figures that can be reckoned by hand."""
+"""The arithmetic of the start table, with figures that can be checked by hand."""
 
 from __future__ import annotations
 
-from benchmarks.start import Start, bytes_of_imports, is_worker, starts_table
+from benchmarks.start import Start, bytes_of_imports, facts, is_worker, starts_table
 
 MB = 1_000_000
 
@@ -18,6 +18,12 @@ def test_start_table_takes_medians() -> None:
         "| ours | 1 | 1.20 s | 60 MB | 21.0 MB | 6.0 MB |",
         "| PyTriton | 1 | 3.00 s | 150 MB | – | – |",
     ]
+
+
+def test_of_the_workers_of_a_start_the_median_is_written() -> None:
+    start = Start("ours", 3, 1, 1.0, 50 * MB, [20 * MB, 22 * MB, 21 * MB], 15 * MB)
+    assert facts(start)["worker_bytes"] == {"median": 21 * MB, "least": 20 * MB, "most": 22 * MB, "workers": 3}
+    assert facts(Start("pytriton", 1, 1, 3.0, 150 * MB, [], 0))["worker_bytes"] == {}
 
 
 def test_worker_is_known_by_its_command_line() -> None:

@@ -1,10 +1,11 @@
-"""The table's arithmetic, on figures that can be reckoned by hand."""
+"""The table's arithmetic, with figures that can be checked by hand."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchmarks import table
+from benchmarks.command_line import failure
 from benchmarks.loads import LOADS
 from benchmarks.measure import Measurement, Run
 from benchmarks.perf_analyzer import Figure
@@ -70,7 +71,19 @@ def test_median_of_the_ratios_and_not_ratio_of_the_medians() -> None:
     rates = [(1000.0, 900.0), (2000.0, 1000.0), (4000.0, 2800.0)]
     run = Run([measured(n, "grpc-1", "floor", floor) for n, (floor, _) in enumerate(rates)])
     run.measurements += [measured(n, "grpc-1", "ours", ours) for n, (_, ours) in enumerate(rates)]
-    assert table.WITH_PEERS.summary(run, (GRPC_1,))["grpc-1"]["ours/floor"] == 0.7
+    ratios = {"ours/floor": {"median": 0.7, "least": 0.5, "most": 0.9, "pairs": 3}}
+    assert table.WITH_PEERS.summary(run, (GRPC_1,))["grpc-1"]["ratios"] == ratios
+
+
+def test_what_is_written_has_the_rate_of_each_round() -> None:
+    """A round that failed is None, and the latencies are medians of the others."""
+    run = Run([measured(1, "grpc-1", "ours", 900.0), measured(2, "grpc-1", "ours", None)])
+    run.measurements.append(Measurement(3, "grpc-1", "ours", Figure(800.0, p50=3, p90=4, p95=5, p99=9)))
+    assert table.WITH_PEERS.summary(run, (GRPC_1,)) == {
+        "grpc-1": {"rates": {"ours": {"per_second": [900.0, None, 800.0], "p50_us": 2, "p99_us": 5}}, "ratios": {}}
+    }
+    (failed,) = [failure(each) for each in run.measurements if each.error]
+    assert failed == {"round": 2, "load": "grpc-1", "server": "ours", "error": "not stable"}
 
 
 def test_missing_figures_are_dashes() -> None:
@@ -102,7 +115,7 @@ def test_a_table_of_some_loads_does_not_count() -> None:
 def test_different_servers_do_not_count() -> None:
     run = full_run()
     run.servers["ours"] = {"triton": "2.60.0", "sha256": "bb"}
-    assert table.objections(run, LOADS)[0].startswith("the servers are not the same binary: floor 2.51.0, ours 2.60.0")
+    assert table.objections(run, LOADS)[0].startswith("the servers are different binaries: floor 2.51.0, ours 2.60.0")
 
 
 @pytest.mark.parametrize(

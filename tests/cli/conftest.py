@@ -1,4 +1,4 @@
-"""A KServe v2 peer over real gRPC, so that `infer` is tested without a tritonserver; and a way to call the program."""
+"""A KServe v2 server over real gRPC to test `infer` without a tritonserver, and a way to call the program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Called = Callable[..., "Ran"]
 
 @attrs.frozen
 class Ran:
-    """What one call of `pytriton-host` gave."""
+    """The result of one call of `pytriton-host`."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Ran:
 
 @pytest.fixture
 def called(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Called:
-    """Calls `pytriton-host` with arguments, in an empty folder and without variables of ours."""
+    """Calls `pytriton-host` with arguments, in an empty folder and without our variables."""
     for name in [name for name in os.environ if name.startswith("PYTRITON_HOST_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -43,12 +43,12 @@ def called(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
 
 
 class Echo(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Answers with its inputs, each output named like its input; ``evil`` is what it calls a model it lacks."""
+    """Answers with its inputs as outputs of the same names; ``evil`` is its text for an unknown model."""
 
     inputs = (("numbers", "FP32", [-1]), ("grid", "UINT8", [2, 3]), ("text", "BYTES", [1]), ("maybe", "INT64", [1]))
 
     def __init__(self, asked: int = 0) -> None:
-        """Ready from the ``asked``-th question on."""
+        """Ready from the ``asked``-th readiness request on."""
         self.left = asked
 
     def ServerLive(self, request: Any, context: Any) -> Any:
@@ -82,7 +82,7 @@ class Echo(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def served(echo: Echo) -> Iterator[str]:
-    """The address where it answers."""
+    """The address of the server."""
     server = grpc.server(ThreadPoolExecutor(2))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(echo, server)
     port = server.add_insecure_port("127.0.0.1:0")

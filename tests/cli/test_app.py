@@ -13,9 +13,8 @@ from pytriton_plugins.cli.commands import COMMANDS
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.settings import GROUPS, SETTINGS
 from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
+from tests.cli.conftest import Called
 from tests.support.sandbox.fake_distributions import install
-
-from .conftest import Called
 
 
 @pytest.mark.parametrize(

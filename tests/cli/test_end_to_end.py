@@ -1,4 +1,4 @@
-"""`infer` against a whole running host: real tritonserver, real workers, both protocols, and the lines to paste."""
+"""`infer` against a whole host: real tritonserver, real workers, both protocols, and the printed samples."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
-
-from .conftest import Called
+from tests.cli.conftest import Called
 
 MODEL = """
 import numpy as np
@@ -89,8 +88,8 @@ def test_status_names_the_exception_of_a_failed_request(called: Called, host: Ru
         status = json.loads(called("status", "--json", "--run-dir", run_dir).out)
         return [each["message"] for each in status["errors"]]
 
-    said = "model add: a request failed: ValueError: operands could not be broadcast"
-    wait_until(lambda: any(message.startswith(said) for message in messages()), 10, "the log has come")
+    error = "model add: a request failed: ValueError: operands could not be broadcast"
+    wait_until(lambda: any(message.startswith(error) for message in messages()), 10, "the log has come")
 
 
 def test_the_lines_to_paste_work(called: Called, host: RunningHost) -> None:

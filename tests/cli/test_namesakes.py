@@ -1,4 +1,4 @@
-"""Files in the working directory, and beside a model, that are named like modules which the daemon and workers need."""
+"""Files in the working directory or beside a model with the names of modules that daemon and workers need."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANY_PORTS = ("--http-port=0", "--grpc-port=0", "--metrics-port=0")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, which has a model, its neighbour, and files that may not be imported in its name."""
+    """The working directory: a model, its helper module, and files that must not be imported instead of modules."""
     (tmp_path / "model.py").write_text(MODEL)
     (tmp_path / "colorsys.py").write_text(MODEL)
     (tmp_path / "helper.py").write_text("def twice(x):\n    return x * 2\n")

@@ -1,4 +1,4 @@
-"""What stands on a real terminal: while the host starts, when nothing happens, and whatever ends a command."""
+"""Output on a real terminal: during the start, in `status --watch`, and after signals and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DUMB = {"TERM": "dumb"}
 
 
 class Starting:
-    """A host on a terminal whose only plugin is imported when `go_on` is called."""
+    """A host on a terminal whose only plugin finishes its import when `go_on` is called."""
 
     def __init__(self, folder: Path, columns: int, env: dict[str, str]) -> None:
         self._gate = folder / "gate"
@@ -93,7 +93,7 @@ def test_a_signal_ends_the_progress(tmp_path: Path) -> None:
 
 
 def test_an_error_ends_the_progress(tmp_path: Path) -> None:
-    """One that comes when children run already: tritonserver ends at once."""
+    """The error comes after children have started: tritonserver ends at once."""
     server = tmp_path / "tritonserver"
     server.write_text(f"#!/bin/sh\n[ $1 = --help ] && exec '{found_server().path}' --help\nexit 1\n")
     server.chmod(0o755)
@@ -139,7 +139,7 @@ def test_an_interrupt_and_a_dumb_terminal(host: RunningHost) -> None:
 
 
 def after(terminal: Terminal, control: bytes, count: int) -> bytes:
-    """What was written after ``control`` came for the ``count``-th time."""
+    """The output after the ``count``-th occurrence of ``control``."""
     return b"".join(terminal.written.split(control)[count:])
 
 

@@ -1,4 +1,4 @@
-"""Three hosts in network namespaces, for all tests of a run; runs in pytest, as root."""
+"""Three hosts in network namespaces for the whole run; needs root."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPLICA = MODELS / "replica.py"
 
 @pytest.fixture(autouse=True)
 def ruler() -> Iterator[None]:
-    """Measures beside each test how late the machine wakes a sleeper."""
+    """Measures during each test how late the machine wakes a sleeping process."""
     with figures.Ruler() as figures.ruler:
         yield
     figures.ruler = None
@@ -43,7 +43,7 @@ def replicas(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def three(replicas: list[Replica]) -> list[Replica]:
-    """All of them, ready, whatever the test before has done to them."""
+    """All three replicas, ready, whatever state the last test left them in."""
     for replica in replicas:
         if not replica.runs():
             replica.start()

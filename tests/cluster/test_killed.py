@@ -1,4 +1,4 @@
-"""A replica behind HAProxy is killed under load: its requests in flight fail, and no others; row 2; runs in pytest."""
+"""A replica behind HAProxy is killed under load: its requests in flight fail, and no others; row 2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WINDOW = 1.0
 
 @attrs.frozen
 class Kill:
-    """What became of one: moments by the monotonic clock, requests that failed, and connections that were refused."""
+    """The result of one kill: times by the monotonic clock, failed requests, refused connections."""
 
     killed: float
     gone: float
@@ -46,7 +46,7 @@ class Kill:
 
 
 def refuses(replica: Replica) -> bool:
-    """Whether nobody listens there any more."""
+    """Whether connections to the replica are refused."""
     for port in PORTS:
         try:
             socket.create_connection((replica.address, port), timeout=5).close()
@@ -57,7 +57,7 @@ def refuses(replica: Replica) -> bool:
 
 
 def kill(replica: Replica, proxy: Balancer) -> Kill:
-    """Kill the replica once clients are at work, and have them go on until long after it is marked down."""
+    """Kill the replica under load, which continues until long after the replica is marked down."""
     before = refused(proxy)
     with Load(proxy, "named", lambda: INPUTS, clients=CLIENTS, anew=(False, True), by=answered_by) as load:
         wait_until(lambda: len(load.sent) > 10 * CLIENTS, 30, "the clients are at work")
@@ -103,7 +103,7 @@ def test_only_requests_in_flight_fail(three: list[Replica], net: Network, tmp_pa
 
 
 def test_without_retries_refused_connections_fail_too(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Until the first is noticed, and for no longer."""
+    """They fail only until the balancer notices the first."""
     with balancer(net, tmp_path / "balancer", without_retries(documented())) as proxy:
         kills = killed_several_times(three, proxy)
     for each in kills:

@@ -1,4 +1,4 @@
-"""The metric by which replicas are added, as a real Prometheus has it; row 4; runs in pytest."""
+"""The metric by which replicas are added, in a real Prometheus; row 4."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOON = 15.0
 
 
 class Hold:
-    """A file whose readers wait until it is opened; those that come afterwards do not."""
+    """A file whose readers wait until it is opened; later readers do not wait."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,7 +52,7 @@ def as_asked(pods: list[str]) -> str:
 
 
 def test_requests_that_each_pod_has(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Those that run, wait for a worker and wait in Triton."""
+    """Running requests, those that wait for a worker, and those in Triton's queue."""
     pods, other = three[:2], three[2]
     targets = [Target(each.host.metrics, "models", each.name) for each in pods]
     targets.append(Target(other.host.metrics, "others", other.name))

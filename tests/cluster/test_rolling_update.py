@@ -1,4 +1,4 @@
-"""Replicas behind HAProxy that are replaced one after the other, under load: nothing is lost; row 1; runs in pytest."""
+"""Replicas behind HAProxy that are replaced one by one under load: no request is lost; row 1."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INPUTS = {"gate": texts(""), "seconds": np.zeros((1, 1), np.float32)}
 
 
 def replace(replica: Replica, proxy: Balancer, load: Load) -> float:
-    """Stop the replica, start it again, and wait until it answers; seconds until its end."""
+    """Stop the replica, start it again and wait until it answers; returns the seconds until its end."""
     began = time.monotonic()
     assert replica.host.stop() == 0
     ended = time.monotonic()
@@ -35,22 +35,24 @@ def replace(replica: Replica, proxy: Balancer, load: Load) -> float:
 
 
 def test_nothing_is_lost(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Half of the clients connect for each request."""
+    """Half of the clients open a new connection for each request."""
     with balancer(net, tmp_path / "balancer", without_retries(documented())) as proxy:
         wait_until(lambda: all_up(proxy, three), 60, "all replicas are up")
         with Load(
             proxy, "named", lambda: INPUTS, clients=CLIENTS, anew=(False, True), pause=PAUSE, by=answered_by
         ) as load:
-            took = [replace(replica, proxy, load) for replica in three]
+            durations = [replace(replica, proxy, load) for replica in three]
             wait_until(lambda: len(load.sent) >= REQUESTS, 600, "all requests are sent")
     lost = [*load.failed, *(each for each in proxy.requests() if each.failed)]
     assert not lost, (len(lost), lost[:3])
     CLUSTER.figure(1, f"rolling update, {CLIENTS} clients, {len(load.sent)} requests: lost", [len(load.failed)], "", 0)
-    CLUSTER.figure(1, "from SIGTERM to exit 0, less the drain delay", [each - DRAIN_DELAY for each in took], limit=3)
+    CLUSTER.figure(
+        1, "from SIGTERM to exit 0, less the drain delay", [each - DRAIN_DELAY for each in durations], limit=3
+    )
 
 
 def test_grpc_leaves_kept_connections_in_time(three: list[Replica], net: Network, tmp_path: Path) -> None:
-    """Through a balancer of connections."""
+    """The balancer passes on whole connections."""
     aging = three[0]
     aging.end()
     aging.start(f"--server-option=grpc-max-connection-age={AGE}")

@@ -1,4 +1,4 @@
-"""One, two and three replicas behind HAProxy: requests a second grow with them; row 3; runs in pytest."""
+"""One, two and three replicas behind HAProxy: the request rate grows with their number; row 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flags, variables, file and defaults: which wins, what is refused and with which words."""
+"""Options, variables, the file and defaults: their order, refused values, and the messages."""
 
 from __future__ import annotations
 
@@ -300,7 +300,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_wrong_value_contradicts_nothing(tmp_path: Path) -> None:
-    """The default that stands in its place is not what anybody wrote."""
+    """An invalid value is replaced by its default, which is not checked against other settings."""
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, {"http_port": "x", "grpc_port": "8000", "shm_initial": "x", "shm_max": "8MiB"})
     assert [problem.partition(":")[0] for problem in caught.value.problems] == ["--http-port", "--shm-initial"]

@@ -1,4 +1,4 @@
-"""What one model becomes under a configuration and hook plugins."""
+"""The effective configuration of one model, from the configuration and hook plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A `triton_config` against Triton's own schema: every key and value that Triton would refuse, in words of ours."""
+"""A `triton_config` against Triton's own schema: our message for every key and value that Triton would refuse."""
 
 from __future__ import annotations
 
@@ -63,8 +63,9 @@ from pytriton_plugins.config.triton_schema import schema_problems
     ],
 )
 def test_what_triton_would_not_take(config: dict[str, Any], problem: str) -> None:
-    (said,) = schema_problems(config)
-    assert said.startswith(f"triton_config: {problem}")
+    """Each mistake is named with the key and the remedy."""
+    (message,) = schema_problems(config)
+    assert message.startswith(f"triton_config: {problem}")
 
 
 def test_all_of_them_are_told() -> None:
@@ -91,7 +92,7 @@ def test_all_of_them_are_told() -> None:
     ],
 )
 def test_what_triton_takes(config: dict[str, Any]) -> None:
-    """As protobuf reads JSON: numbers may be texts, and enumerations numbers."""
+    """As in protobuf's JSON, numbers may be strings, and enumerations may be numbers."""
     assert schema_problems(config) == []
 
 

@@ -49,7 +49,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
 
 @pytest.fixture(scope="session")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `pytriton-host image` writes for two plugins of this checkout and one of the tests."""
+    """The output of `pytriton-host image` for two plugins of this checkout and one of the tests."""
     folder = tmp_path_factory.mktemp("context")
     package = folder / "project" / "acme_tested"
     package.mkdir(parents=True)

@@ -17,7 +17,7 @@ from tests.support.traffic.load import Load
 MB = 10**6
 INITS = pytest.mark.parametrize("init", [(), ("--init", "--init-path=/usr/bin/catatonit")], ids=["pid1", "init"])
 STOP_SECONDS = 1 + 1 + 3
-"""The drain delay of the image's configuration, the drain time-out, and what the end may take beyond."""
+"""The drain delay of the image's configuration, the drain timeout, and the time that the end may take beyond."""
 
 
 def lines_of(pid: int) -> dict[str, str]:
@@ -27,7 +27,7 @@ def lines_of(pid: int) -> dict[str, str]:
 
 @INITS
 def test_it_serves_large_tensors_with_nothing_but_tmp(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """48 MB, where /dev/shm has 64."""
+    """48 MB, with a /dev/shm of 64 MB."""
     tensor = np.arange(48 * MB, dtype=np.uint8)[None]
     with podman.run(image, options=[*HARDENED, *init]) as container:
         status = lines_of(container.pid)
@@ -63,17 +63,17 @@ def test_it_stops_in_time_under_load(podman: Podman, image: str, init: tuple[str
         wait_until(lambda: len(load.sent) > 100, 30, "the clients are at work")
         stopped = time.monotonic()
         code = container.stop(20)
-        took = time.monotonic() - stopped
+        duration = time.monotonic() - stopped
         load.stop()
     assert code == 0
-    assert took < STOP_SECONDS
+    assert duration < STOP_SECONDS
     assert [each for each in load.sent if each.began < stopped and each.error] == []
-    print(f"\nstopped under load in {took:.1f} s, {len(load.sent) - len(load.failed)} requests answered")
+    print(f"\nstopped under load in {duration:.1f} s, {len(load.sent) - len(load.failed)} requests answered")
 
 
 @INITS
 def test_no_zombie_stays(podman: Podman, image: str, init: tuple[str, ...]) -> None:
-    """A plugin leaves a hundred orphans."""
+    """A plugin leaves a hundred orphans behind."""
     with podman.run(image, options=[*HARDENED, *init]) as container:
         orphans = {"what": texts("orphans"), "gate": texts("/tmp/gate")}
         assert infer(container.host, "grpc", "life", orphans)["pid"].item() > 1

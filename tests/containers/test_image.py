@@ -1,4 +1,4 @@
-"""What a built image holds, and that two builds hold the same."""
+"""The content of a built image, and that two builds have the same content."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_all_is_compiled_and_no_time_decides_whether_it_counts(podman: Podman, i
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Each file below ``root`` with its mode and a digest of what it holds, each link with where it leads."""
+    """Each file below ``root`` with its mode and digest, and each link with its target."""
     found = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
@@ -89,7 +89,7 @@ def test_two_builds_hold_the_same(podman: Podman, context: Path, image: str) -> 
 
 
 def test_a_change_of_a_plugin_leaves_the_framework_as_it_is(podman: Podman, context: Path, image: str) -> None:
-    """Nor is the plugin taken from a cache."""
+    """The changed plugin does not come from a cache."""
     module = context / "plugins/acme-tested/acme_tested/__init__.py"
     before = module.read_text()
     try:

@@ -1,6 +1,6 @@
-"""The rendered Deployment, played by podman as one pod; runs in pytest.
+"""The rendered Deployment, run by podman as one pod.
 
-podman ignores the probes' timers, the spread and `medium: Memory`, and plays one replica.
+podman ignores the probes' timers, the spread and `medium: Memory`, and runs one replica.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROW = np.array([[1.0, 2.0]], np.float32)
 
 
 def rendered(folder: Path, image: str) -> Path:
-    """The objects that podman knows, of what `manifests` writes for a file that serves one of the image's models."""
+    """The objects that podman supports, from `manifests` for a file that serves one of the image's models."""
     config = folder / "pytriton-host.toml"
     config.write_text('enable = ["add-sub"]\n\n[models.add_sub]\nworkers = 2\n')
     done = call_host("manifests", "--image", image, "--config", str(config))
@@ -45,7 +45,7 @@ def rendered(folder: Path, image: str) -> Path:
 
 @contextlib.contextmanager
 def played(podman: Podman, file: Path) -> Iterator[Container]:
-    """The daemon's container of the pod."""
+    """The daemon's container in the pod."""
     try:
         podman.call("play", "kube", str(file))
         pod = podman.inspect_pod("models-pod-0")
@@ -70,10 +70,10 @@ def test_the_deployment_serves_and_stops(podman: Podman, image: str, tmp_path: P
         asked = container.run("pytriton-host", "infer", "--wait", "30", "add_sub", "a=1,2,3", "b=1,2,3")
         assert (asked.returncode, asked.stderr) == (0, "")
         config = container.run("pytriton-host", "config").stdout.splitlines()
-        said = {line.split()[0]: line.split()[1:] for line in config if len(line.split()) > 2}
-        assert said["enable"][0] == "add-sub"
-        assert said["grace_period"] == ["45.0", "PYTRITON_HOST_GRACE_PERIOD"]
-        assert said["models.add_sub.workers"][0] == "2"
+        settings = {line.split()[0]: line.split()[1:] for line in config if len(line.split()) > 2}
+        assert settings["enable"][0] == "add-sub"
+        assert settings["grace_period"] == ["45.0", "PYTRITON_HOST_GRACE_PERIOD"]
+        assert settings["models.add_sub.workers"][0] == "2"
         assert container.run("touch", "/etc/x").returncode != 0
         with Load(container.host, "add_sub", lambda: {"a": ROW, "b": ROW}, clients=8, anew=(False, True)) as load:
             wait_until(lambda: len(load.sent) > 100, 30, "the clients are at work")
@@ -84,7 +84,7 @@ def test_the_deployment_serves_and_stops(podman: Podman, image: str, tmp_path: P
                 wait_until(lambda: time.monotonic() > stopped + DELAY - 1, DELAY + 1, "the drain delay is nearly over")
                 load.stop()
                 code = stopping.result()
-            took = time.monotonic() - stopped
+            duration = time.monotonic() - stopped
     assert code == 0
-    assert DELAY <= took < DELAY + END
+    assert DELAY <= duration < DELAY + END
     assert [each for each in load.sent if each.error] == []

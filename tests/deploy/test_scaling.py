@@ -1,4 +1,4 @@
-"""The query for the autoscaler, as text; tests/cluster asks a real Prometheus. Runs in pytest."""
+"""The autoscaler's query as text; tests/cluster runs it in a real Prometheus."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pytriton_plugins.errors import DiscoveryError
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on the path; what is imported from it is forgotten after the test."""
+    """A folder on the path; modules imported from it are forgotten after the test."""
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     before = set(sys.modules)
     yield tmp_path
@@ -104,7 +104,7 @@ def test_a_file_that_would_hide_a_module_that_is_not_imported_yet(
 
 @pytest.fixture
 def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is on no path, with files that are named like modules, one of which is installed elsewhere."""
+    """A folder on no path, with files named like modules, one of which is also installed."""
     installed, folder = tmp_path / "installed", tmp_path / "models"
     installed.mkdir()
     folder.mkdir()
@@ -124,7 +124,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_what_lies_beside_a_file_stands_in_for_no_module(beside: Path) -> None:
-    """A library that the model imports gets the modules that it was written for; the model gets its neighbours."""
+    """Libraries import their own modules; the model imports the files beside it."""
     (beside / "acme_model.py").write_text("import acme_lib, numpy\nfrom quiet_one import value\n")
     module, value = import_reference(f"{beside / 'acme_model.py'}:value")
     assert value == 7
@@ -163,7 +163,7 @@ def test_an_import_that_finds_the_other_module_says_which_file_is_hidden(beside:
 
 
 def test_a_file_that_hides_a_module_all_the_same_is_told(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with PYTHONPATH, which is Python's own rule."""
+    """Python itself lets files on PYTHONPATH hide modules."""
     monkeypatch.setattr(sys, "path", [str(beside), *sys.path])
     (beside / "acme_utils.py").write_text("")
     (beside / "acme_model.py").write_text("import acme_utils\n")

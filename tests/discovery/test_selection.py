@@ -1,20 +1,25 @@
-"""The switches that choose among the plugins that were found."""
+"""The switches that choose among the plugins that were found, and the references of targets."""
 
 from __future__ import annotations
 
 import logging
+import sys
+from pathlib import Path
 
 import pytest
 
 from pytriton_plugins.discovery.conflicts import plugin_conflicts
+from pytriton_plugins.discovery.entry_points import MODELS_GROUP
 from pytriton_plugins.discovery.references import HookReference, ModelReference
 from pytriton_plugins.discovery.selection import (
     check_requirements,
+    references_of,
     select_hooks,
     select_models,
     warn_of_unknown,
 )
-from pytriton_plugins.errors import ConfigError, HookError
+from pytriton_plugins.errors import ConfigError, DiscoveryError, HookError
+from tests.support.sandbox.fake_distributions import install
 
 RESNET = ModelReference("resnet", "acme.resnet", "Acme_Models", "1.0")
 BERT = ModelReference("bert", "acme.bert", "Acme_Models", "1.0")
@@ -81,3 +86,26 @@ def test_requirements_that_are_met() -> None:
 def test_requirements_that_are_not(requirement: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_requirements([requirement])
+
+
+def test_without_targets_every_installed_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "acme", {MODELS_GROUP: {"add": "acme_add"}})
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert references_of() == [ModelReference("add", "acme_add", "acme", "1.0")]
+
+
+def test_a_file_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert references_of(["model.py", "pkg.mod:add", "model.py", "./model.py:add"]) == [
+        ModelReference("model.py", str(tmp_path / "model.py")),
+        ModelReference("pkg.mod:add", "pkg.mod:add"),
+        ModelReference("./model.py:add", f"{tmp_path / 'model.py'}:add"),
+    ]
+
+
+def test_a_target_that_is_not_there() -> None:
+    with pytest.raises(DiscoveryError, match=r"nothing.py is not a file"):
+        references_of(["nothing.py"])
+    with pytest.raises(DiscoveryError, match="neither a module nor a Python file"):
+        references_of(["add-sub"])

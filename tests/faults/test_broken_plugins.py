@@ -1,4 +1,4 @@
-"""Plugins that cannot be imported: told in the table, holding readiness back unless optional; the others serve."""
+"""Plugins that cannot be imported: the table names them, the host is not ready unless they are optional."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ BROKEN = {
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """Variables with which every broken plugin can be found."""
+    """Variables with which every broken plugin is found."""
     for name, (source, _) in BROKEN.items():
         (tmp_path / f"{name}.py").write_text(source)
     return {"PYTHONPATH": path_with(tmp_path)}
 
 
 def limits(plugin: str) -> list[str]:
-    """Where one hangs its limit is waited for, which the good one needs as well."""
+    """The import timeout, which a plugin that hangs uses up; the working plugin needs some of it too."""
     return ["--import-timeout=4"] if plugin == "hangs" else []
 
 

@@ -1,4 +1,4 @@
-"""With `--allow model-repository` clients load and unload models: the daemon believes what Triton serves."""
+"""With `--allow model-repository` clients load and unload models, and the daemon follows Triton's state."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ two = made(2, {more})
 
 
 class Site:
-    """A host with two versions of a model, and one of another, whose models clients may load."""
+    """A host with two versions of one model and one version of another, whose models clients may load."""
 
     def __init__(self, host: RunningHost, folder: Path, mark: Mark) -> None:
         self.host = host
@@ -92,7 +92,7 @@ def test_an_unload_and_a_load(site: Site, protocol: str) -> None:
 
 
 def test_the_operators_own_commands_go_on(site: Site) -> None:
-    """After a client's unload they load, and what they unloaded a client may load again, as its plugin is by then."""
+    """The operator loads what a client unloaded and the reverse, with the current code of the plugin."""
     with client(site, "grpc") as triton:
         triton.unload_model("plus")
         wait_until(lambda: site.reasons() == [BY_CLIENT] * 2, 10, "the daemon has noticed")
@@ -107,13 +107,13 @@ def test_the_operators_own_commands_go_on(site: Site) -> None:
 
 
 def test_a_load_that_fails(site: Site) -> None:
-    """Triton must not go on with a model that has no worker."""
+    """Triton does not keep a model that has no worker."""
     assert site.call("models", "unload", "plus").returncode == 0
     site.file.write_text("raise OSError('the disk is gone')\n")
     with client(site, "grpc") as triton:
         triton.load_model("plus")
         wait_until(lambda: "OSError: the disk is gone" in site.reasons()[0], 30, "the reason is shown")
-        wait_until(lambda: not triton.is_model_ready("plus"), 30, "Triton lets go of it")
+        wait_until(lambda: not triton.is_model_ready("plus"), 30, "Triton has unloaded it")
     why = site.reasons()[0]
     assert why.startswith("a client of Triton's API loaded it, which failed: plugin ")
     assert site.host.log.count("model command failed: plugin ") == 1
@@ -123,7 +123,7 @@ def test_a_load_that_fails(site: Site) -> None:
 
 
 def test_what_runs_may_finish(site: Site, tmp_path: Path) -> None:
-    """Triton lets go of the model only then."""
+    """A running call ends first; Triton unloads the model only then."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 2) as crowd, client(site, "grpc") as triton:
         held = crowd.send("life", {"what": texts("wait"), "gate": gate.tensor})
@@ -140,7 +140,7 @@ def test_what_runs_may_finish(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_gate_that_a_client_has_loaded_does_not_hold_ready(site: Site, tmp_path: Path) -> None:
-    """The last test: the daemon stops."""
+    """This test comes last, because the daemon stops."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 1) as crowd, client(site, "grpc") as triton:
         for name in ("pytriton_gate", "pytriton_gate_2"):

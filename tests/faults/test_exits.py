@@ -1,4 +1,4 @@
-"""Callables that end by Python's own means: what the log says of their worker's end, and which ones are no end."""
+"""Callables that end by Python's own means: the log's reason for the worker's end, and calls that do not end it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def host() -> Iterator[RunningHost]:
 
 
 def ask(host: RunningHost, model: str, what: str) -> tuple[int, str]:
-    """Who has answered, or the error."""
+    """The process id of the worker that answered, or the error."""
     inputs = {"what": np.array([what], object)}
     if model in STREAMS:
         values, error = grpc_stream(host, model, inputs, "pid")
@@ -73,6 +73,7 @@ def test_the_log_says_how_it_was_called(host: RunningHost, model: str, what: str
 )
 @pytest.mark.parametrize("model", ["function", "generator"])
 def test_other_exceptions_beyond_exception_end_nothing(host: RunningHost, model: str, what: str, told: str) -> None:
+    """Other subclasses of BaseException do not end the worker."""
     pid, _ = ask(host, model, "")
     assert told in ask(host, model, what)[1]
     assert ask(host, model, "")[0] == pid
@@ -81,7 +82,7 @@ def test_other_exceptions_beyond_exception_end_nothing(host: RunningHost, model:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("model", ["function", "awaited"])
 def test_a_long_text_that_is_not_ascii_reaches_clients(host: RunningHost, model: str, protocol: str) -> None:
-    """Over gRPC it was lost, and with it the answer: it goes into a trailer of 8 KiB, and é takes six of them."""
+    """gRPC sends the text in a trailer of 8 KiB, in which é takes six bytes; a longer one would lose the answer."""
     told = attempt(host, protocol, model, {"what": np.array(["accents"], object)}).error
     assert told == f"ValueError: {'é' * 1163}…"
 
@@ -94,7 +95,7 @@ def test_a_long_text_that_is_not_ascii_reaches_clients(host: RunningHost, model:
     ],
 )
 def test_a_kill_by_the_daemon_is_told_as_such(host: RunningHost, model: str, why: str) -> None:
-    """SIGKILL alone is what the kernel sends when memory is short."""
+    """A kill by the daemon is not reported as the kernel's, which also sends only SIGKILL."""
     assert ask(host, model, "")[1]
     message = f"ended with a kill by the daemon: {why}; starting another"
     wait_until(lambda: message in host.log, what="the log says why")
@@ -146,4 +147,5 @@ def test_an_exit_at_the_set_up_is_told_as_such(tmp_path: Path) -> None:
 
 
 def test_no_end_looks_like_a_lack_of_memory(host: RunningHost) -> None:
+    """The log names no lack of memory for any of these ends."""
     assert "killed by SIGKILL" not in host.log

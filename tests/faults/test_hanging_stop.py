@@ -1,4 +1,4 @@
-"""The host is stopped while something hangs or waits: it ends in time, and what can be answered is."""
+"""A stop while something hangs or waits: the host ends in time, and requests that can be answered are answered."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ HANGS = """
 
 
 def test_a_readiness_check_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
+    """A readiness check that hangs does not delay the stop."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HANGS)
     with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
         wait_until(lambda: "health checks take longer" in host.log, 30, "the check hangs")
@@ -37,6 +38,7 @@ def test_a_readiness_check_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_a_tritonserver_that_does_not_answer_is_not_waited_for(signals: int) -> None:
+    """A frozen tritonserver does not delay the stop."""
     with run_host(LIFE, drain_timeout=1 if signals == 1 else 30) as host:
         freeze(tritonserver(host))
         if signals == 2:
@@ -101,6 +103,7 @@ BREAKS = """
 
 
 def test_a_host_whose_readiness_is_kept_by_nobody_ends(tmp_path: Path) -> None:
+    """If the readiness task ends with an error, the host ends."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=BREAKS)
     with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
         assert host.process.wait(60) == 1

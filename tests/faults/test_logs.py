@@ -1,4 +1,4 @@
-"""What is printed and logged costs the daemon nothing, wherever it goes, and however much it is; runs in pytest."""
+"""Output of models and log lines do not slow the daemon, whatever their amount and destination."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def test_who_prints_without_end_costs_little() -> None:
+    """A model that prints without end takes little processor time."""
     with run_host(TALKATIVE) as host:
         before = cpu_seconds(host.process.pid)
         started = time.monotonic()
@@ -67,7 +68,7 @@ def test_the_errors_of_a_model_that_configures_logging_itself_reach_the_log_and_
 
 
 class Fifo:
-    """A FIFO for a host's standard output and error."""
+    """A FIFO as standard output and error of a host."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
@@ -75,7 +76,7 @@ class Fifo:
         self.prefix = ["sh", "-c", 'to=$1; shift; exec "$@" >"$to" 2>&1', "sh", str(path)]
 
     def fill(self) -> None:
-        """Leave no room for another byte; nobody reads."""
+        """Fill the FIFO, which is not read, to the last byte."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 os.write(self.descriptor, b"x" * 4096)
@@ -85,7 +86,7 @@ class Fifo:
 
 
 def lives_on(host: RunningHost) -> None:
-    """Serve, log more than any pipe holds, replace a worker that was killed, and stop in time."""
+    """Serve, log more than a pipe holds, replace a killed worker, and stop in time."""
     for _ in range(100):
         pid = infer(host, "grpc", "talk", {"text": texts(b"y" * 4000)})["pid"].item()
     os.kill(pid, signal.SIGKILL)
@@ -119,7 +120,7 @@ def test_standard_output_and_error_are_closed() -> None:
 
 
 def test_standard_output_is_full_and_the_folder_is_deleted(tmp_path: Path) -> None:
-    """Unbuffered, as in an image. A worker that is started again does without the folder."""
+    """Unbuffered, as in an image. A restarted worker does not need the folder."""
     folder = tmp_path / "deleted"
     folder.mkdir()
     prefix = ["env", "PYTHONUNBUFFERED=1", "sh", "-c", 'cd "$1" && shift && exec "$@" >/dev/full', "sh", str(folder)]
@@ -135,7 +136,7 @@ def other_worker(host: RunningHost, pid: int) -> bool:
 
 
 def test_every_line_is_an_object(tmp_path: Path) -> None:
-    """Whatever clients and workers put into it."""
+    """JSON lines stay valid with text from clients and workers."""
     evil = b"\x1b[2J\x1eERROR pytriton.host: forged\nTraceback (most recent call last):\n\xff\xe2\x80\xa8"
     options = ["--log-format=json", "--log-level=debug", "--server-option=log-verbose=1"]
     with run_host(TALKATIVE, options=options) as host:
@@ -156,7 +157,7 @@ def test_every_line_is_an_object(tmp_path: Path) -> None:
 
 
 def test_the_token_is_never_logged() -> None:
-    """Not even where tritonserver tells everything."""
+    """The token is not logged even at tritonserver's highest verbosity."""
     options = ["--log-level=debug", "--server-option=log-verbose=4"]
     with run_host(TALKATIVE, options=options) as host:
         command = Path(f"/proc/{tritonserver(host)}/cmdline").read_text()

@@ -1,4 +1,4 @@
-"""`pytriton-host models` while clients send: what is asked for happens, and nothing else is touched."""
+"""`pytriton-host models` under load: the command does what it says, and other models are not touched."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def plus_and_more(number: int) -> str:
 
 @attrs.define
 class Site:
-    """A host in ``folder``, and what is asked of it."""
+    """A host in ``folder``, and commands for it."""
 
     host: RunningHost
     folder: Path
@@ -73,7 +73,7 @@ class Site:
 
 @attrs.define
 class Watch:
-    """Asks for readiness, and one model for an answer, without a pause."""
+    """Polls readiness and one model's answer without a pause."""
 
     host: RunningHost
     ready: list[tuple[float, int]] = attrs.Factory(list)
@@ -95,14 +95,14 @@ class Watch:
 
     @property
     def longest_not_ready(self) -> float:
-        """Seconds."""
+        """The longest time without readiness, in seconds."""
         runs = itertools.groupby(self.ready, lambda look: look[1] == 200)
         spans = [[at for at, _ in run] for ready, run in runs if not ready]
         return max((span[-1] - span[0] for span in spans), default=0.0)
 
 
 def watched(host: RunningHost, model: str, work: Callable[[], object]) -> Watch:
-    """What was seen while ``work`` was done."""
+    """The polled results while ``work`` ran."""
     watch = Watch(host)
     with ThreadPoolExecutor(3) as pool:
         running = [pool.submit(watch.look), pool.submit(watch.send, model), pool.submit(watch.send, model)]
@@ -136,8 +136,8 @@ def site(file: Path, folder: Path) -> Iterator[Site]:
 
 
 def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_path: Path) -> None:
-    """Triton counts a model that it lets go of against ready for some milliseconds, which no gate can hide; a long call
-    must not make seconds of that.
+    """For some milliseconds Triton counts a model that it unloads against ready, and no gate can hide that; with a long
+    call these must not become seconds.
     """
     gate = Gate(tmp_path / "gate")
     pids = site.model("Gated")["workers"]["pids"]  # type: ignore[index]
@@ -174,7 +174,7 @@ def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_pa
 
 
 def test_an_unloaded_model_is_loaded_again(site: Site, file: Path) -> None:
-    """With what its plugin is by then."""
+    """It is loaded with the current code of its plugin."""
     assert site.models("unload", "plus").returncode == 0
     file.write_text(plus_and_more(2))
 
@@ -223,7 +223,7 @@ class Plus:
 
 
 def test_a_call_that_does_not_end_is_not_waited_for(site: Site, tmp_path: Path) -> None:
-    """Its client is told, and the model goes."""
+    """Its client gets an error, and the model is unloaded."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 1) as crowd:
         runs = crowd.send("Gated", {"gate": gate.tensor})
@@ -237,7 +237,7 @@ def test_a_call_that_does_not_end_is_not_waited_for(site: Site, tmp_path: Path) 
 
 @pytest.mark.parametrize("change", [plus, plus_and_more], ids=["same-declaration", "other-declaration"])
 def test_reloading_under_load(site: Site, file: Path, change: Callable[[int], str]) -> None:
-    """No request fails and readiness stays."""
+    """No request fails, and the host stays ready."""
 
     def work() -> None:
         for number in (2, 3):
@@ -326,7 +326,7 @@ def test_what_failed_at_the_start_is_loaded(file: Path, folder: Path) -> None:
 
 
 def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> None:
-    """One that does not work is no reason against ready."""
+    """`models load` finds it; one that does not work does not make the host not ready."""
     group = "pytriton_plugins.models"
     one, two, three = tmp_path / "one", tmp_path / "two", tmp_path / "three"
     install(one, "acme-one", {group: {"acme-one": "acme_one"}}, acme_one=plus(1, "one"))
@@ -361,7 +361,7 @@ def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> 
 
 @pytest.mark.parametrize("change", [plus, plus_and_more], ids=["the callable", "the declaration"])
 def test_an_upgrade_is_named_after_the_reload(tmp_path: Path, folder: Path, change: Callable[[int], str]) -> None:
-    """By progress, `status` and `list`; a model of the same plugin that was not reloaded keeps the name of the old."""
+    """Progress, `status` and `list` show the new version; another model that was not reloaded shows the old."""
     site_packages, both = tmp_path / "site", "\n".join([plus(1), plus(1, "other").replace("def plus", "def other")])
     points = {"pytriton_plugins.models": {"acme": "acme_one"}}
     install(site_packages, "acme-one", points, acme_one=both)
@@ -385,7 +385,7 @@ def test_an_upgrade_is_named_after_the_reload(tmp_path: Path, folder: Path, chan
 
 
 def test_an_upgrade_that_cannot_be_served_is_not_named(tmp_path: Path, folder: Path) -> None:
-    """The error in `status` is the old version's, and so is the version beside it."""
+    """`status` shows the old version and an error that names the old version."""
     site_packages = tmp_path / "site"
     points = {"pytriton_plugins.models": {"acme": "acme_one"}}
     install(site_packages, "acme-one", points, acme_one="raise OSError('no library')")
@@ -433,6 +433,7 @@ def test_a_change_waits_for_another(site: Site, tmp_path: Path) -> None:
 
 
 def test_not_while_the_host_starts(tmp_path: Path, folder: Path) -> None:
+    """Model commands are refused while the host starts."""
     gate = tmp_path / "import"
     os.mkfifo(gate)
     env = {"LIFE_AT_IMPORT": "block", "LIFE_GATE": str(gate)}
@@ -444,7 +445,7 @@ def test_not_while_the_host_starts(tmp_path: Path, folder: Path) -> None:
 
 
 def test_nothing_is_left_behind(file: Path, folder: Path) -> None:
-    """After every command there are as many workers as models are served, and the host ends as ever."""
+    """After every command there is a worker for each served model only, and the host stops normally."""
     mark = Mark()
     with run_host(file, options=[f"--run-dir={folder}"], env=mark.env) as host:
         site = Site(host, folder)

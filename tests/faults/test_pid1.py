@@ -1,4 +1,4 @@
-"""The host as process 1 of a container, and what plugins leave to be reaped."""
+"""The host as process 1 of a container, and orphans of plugins."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ sys.stdin.read()
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_signals_are_honoured_and_nobody_stays_a_zombie(tmp_path: Path, number: signal.Signals) -> None:
+    """Process 1 passes on signals and reaps all orphans."""
     mark = Mark()
     with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
         init = pid_1_of(host)
@@ -40,7 +41,7 @@ def test_signals_are_honoured_and_nobody_stays_a_zombie(tmp_path: Path, number: 
 
 
 def test_a_bare_python_as_process_1_keeps_a_hundred_zombies() -> None:
-    """What the tests here would see without an init."""
+    """A control: without an init these tests would find zombies."""
     command = [*AS_PID_1, sys.executable, "-c", CONTROL]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as control:
         assert control.stdout is not None

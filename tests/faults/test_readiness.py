@@ -1,4 +1,4 @@
-"""What /v2/health/live and /v2/health/ready say from the first answer on."""
+"""Answers of /v2/health/live and /v2/health/ready from the first one on."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ HOOK = """
 
     @hookimpl
     def pytriton_check_readiness(host):
-        said = Path(os.environ["VERDICT"]).read_text()
-        if said == "hang":
+        content = Path(os.environ["VERDICT"]).read_text()
+        if content == "hang":
             Path(os.environ["VERDICT"] + ".fifo").read_bytes()
-        if said == "raise":
+        if content == "raise":
             raise OSError("the disk is gone")
-        return None if said == "ok" else Verdict(said == "yes", "the file says " + said)
+        return None if content == "ok" else Verdict(content == "yes", "the file says " + content)
 """
 
 
 def polled(host: RunningHost, until: Callable[[], bool]) -> Iterator[tuple[int, int]]:
-    """Live and ready, asked again and again, for a minute at most."""
+    """Live and ready, polled for a minute at most."""
     deadline = time.monotonic() + 60
     while not until():
         assert time.monotonic() < deadline
@@ -46,7 +46,7 @@ def polled(host: RunningHost, until: Callable[[], bool]) -> Iterator[tuple[int, 
 
 
 def changes(seen: list[int]) -> list[int]:
-    """The statuses without repetition; 0, which stands for no answer, only counts after the first one."""
+    """The statuses without repetitions; 0 (no answer) only counts after the first answer."""
     return [status for status, _ in itertools.groupby(itertools.dropwhile(lambda status: status == 0, seen))]
 
 
@@ -70,7 +70,7 @@ def test_live_at_once_and_ready_when_every_model_serves(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def verdict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningHost, Path]]:
-    """A host with a hook plugin, and the file that holds what the plugin answers."""
+    """A host with a hook plugin, and the file with the plugin's verdict."""
     folder = tmp_path_factory.mktemp("hook")
     install(folder, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
     file = folder / "verdict"
@@ -104,10 +104,10 @@ def test_a_hook_holds_readiness_back(
     wait_until(lambda: host.status("/v2/health/ready") == 200, limit, "ready again")
     wait_until(lambda: "INFO    pytriton.health: ready" in host.log, what="the log says that too")
     if verdict_text == "hang":
-        took = (
+        warning = (
             r"hook plugin guard \(acme-guard 1\.0\): pytriton_check_readiness took \d+\.\d s; the health checks of all"
         )
-        assert len(re.findall(took, host.log)) == 1
+        assert len(re.findall(warning, host.log)) == 1
 
 
 def replace(file: Path, content: str) -> None:
@@ -128,7 +128,7 @@ def test_a_hook_that_says_no_from_the_start(tmp_path: Path) -> None:
 
 
 def test_without_a_live_worker_for_half_a_second_not_ready(tmp_path: Path) -> None:
-    """The worker dies, and the next one's import takes as long as the test wants."""
+    """The worker is killed, and the test holds the import of the next one."""
     gate = tmp_path / "import"
     os.mkfifo(gate)
     model = tmp_path / "dies_once.py"
@@ -138,7 +138,7 @@ def test_without_a_live_worker_for_half_a_second_not_ready(tmp_path: Path) -> No
         assert host.status("/v2/health/ready") == 200
         os.kill(int((tmp_path / "first").read_text()), 9)
         wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "not ready")
-        assert time.monotonic() - died > 0.5, "a worker that comes back at once is no reason"
+        assert time.monotonic() - died > 0.5, "a worker that comes back at once keeps the host ready"
         wait_until(lambda: "model dies_once: it has no live worker" in host.log, 10, "the log says why")
         gate.write_bytes(b"")
         wait_until(lambda: host.status("/v2/health/ready") == 200, 5, "ready again")

@@ -1,4 +1,4 @@
-"""`serve --reload` under load: a changed plugin comes without a failed request, and readiness does not flap."""
+"""`serve --reload` under load: a changed plugin is swapped in without a failed request, and the host stays ready."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Plus:
 
 @attrs.define
 class Load:
-    """Sixteen clients that send without a pause and never again what failed; and one that looks at readiness."""
+    """Sixteen clients that send without a pause or a retry, and one that polls readiness."""
 
     host: RunningHost
     answers: Counter[Any] = attrs.Factory(Counter)
@@ -127,7 +127,7 @@ def test_a_changed_declaration_reloads_the_model(load: Load, file: Path) -> None
 
 
 def test_a_broken_change_leaves_the_old_one(load: Load, file: Path) -> None:
-    file.write_text("this is no Python\n")
+    file.write_text("not valid Python\n")
     wait_until(lambda: "has changed and cannot be served as it is" in load.host.log, 20, "the log says so")
     before = load.answers[1]
     wait_until(lambda: load.answers[1] > before, 5, "the old one answers")
@@ -150,7 +150,7 @@ def test_old_workers_are_gone_after_a_while(file: Path) -> None:
 
 
 def test_a_change_that_not_every_worker_can_set_up(file: Path, tmp_path: Path) -> None:
-    """Both versions answer then, and the log says so."""
+    """Both versions answer, and the log says so."""
     file.write_text(CLASS.format(setup="import os; self.pid = os.getpid()", number="self.pid"))
     with run_host(file, options=["--reload", "--workers=2"]) as host, ThreadPoolExecutor(CLIENTS) as pool:
 
@@ -199,7 +199,7 @@ def test_a_worker_that_is_killed_meanwhile_has_one_successor(file: Path, tmp_pat
 
 @pytest.mark.parametrize("before", [CLASS.format(setup="pass", number=1), SAME.format(number=1)], ids=["same", "other"])
 def test_a_change_that_cannot_be_set_up_leaves_the_old_one(file: Path, before: str) -> None:
-    """With the same declaration and with another."""
+    """With an unchanged declaration and with a changed one."""
     file.write_text(before)
     x = {"x": np.array([[0]])}
     with run_host(file, options=["--reload"]) as host:
@@ -248,7 +248,7 @@ def test_each_version_of_a_model_is_swapped(file: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "what"),
     [
-        ("this is no Python\n", "SyntaxError"),
+        ("not valid Python\n", "SyntaxError"),
         (CLASS.format(setup="raise OSError('no weights')", number=1), "no weights"),
         ("import os\nos._exit(4)\n", "exit code 4"),
     ],

@@ -1,9 +1,9 @@
-"""Clients that mean harm cost nobody else anything: the callable, the daemon and honest clients go on (row 15).
+"""Hostile clients do no harm to the callable, the daemon and honest clients (row 15).
 
-The short form sends 4000 requests; the long one is `PYTRITON_HOSTILE_REQUESTS=100000 pytest -s` of this file,
-and `PYTRITON_HOSTILE_SEED=N` draws others. A tritonserver that ends of its own mistakes is reported with
-what it was sent last, and another goes on with the same workers (row 5): 2.51 ends in one of 25 runs of the short
-form, for it loses a race with calls that are cancelled at once (docs/explanation/reliability.md).
+The short form sends 4000 requests; the long form is `PYTRITON_HOSTILE_REQUESTS=100000 pytest -s` of this file.
+`PYTRITON_HOSTILE_SEED=N` selects other requests. If tritonserver crashes by its own fault, the test reports what it
+got last, and another server continues with the same workers (row 5): 2.51 ends in one of 25 runs of the short form,
+because of a race with calls that are cancelled at once (docs/explanation/reliability.md).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def host(mark: Mark) -> Iterator[RunningHost]:
 
 
 class Honest:
-    """A client beside the hostile ones: its answers, each of which must be right."""
+    """A client beside the hostile ones; each of its answers must be right."""
 
     def __init__(self, host: RunningHost, protocol: str) -> None:
         self.wrong: list[Answered] = []
@@ -92,7 +92,7 @@ class Honest:
 
 
 class Hostile:
-    """Sends what a seed gives, counts what comes back, and remembers what was sent last."""
+    """Sends requests from a seed, counts the results, and remembers the last requests."""
 
     def __init__(self, host: RunningHost) -> None:
         self.host = host
@@ -136,7 +136,7 @@ class Hostile:
 
     @staticmethod
     def _exchange(address: str, data: bytes, waits: bool) -> str:
-        """The status of the answer; what came instead, or that nothing was waited for."""
+        """The status of the answer, or what came instead, or that no answer was expected."""
         name, _, port = address.rpartition(":")
         try:
             with socket.create_connection((name, int(port)), PATIENCE) as sock:
@@ -153,7 +153,7 @@ class Hostile:
 
 @contextlib.contextmanager
 def slow_clients(host: RunningHost) -> Iterator[Callable[[], int]]:
-    """Connections that begin requests and never end them; gives how many of them are left."""
+    """Connections that begin requests and do not finish them; gives the number that are left."""
     head = b"POST /v2/models/look/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
     beginnings = [head[:20], head, head + b"\r\n", head + b"\r\n{", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
     with contextlib.ExitStack() as stack:
@@ -169,7 +169,7 @@ def slow_clients(host: RunningHost) -> Iterator[Callable[[], int]]:
 
 
 def send(hostile: Hostile, requests: int, seed: str) -> None:
-    """Half of them over HTTP and half over gRPC, four at a time, until tritonserver ends; then another is there."""
+    """Half over HTTP and half over gRPC, four at a time, until tritonserver ends and another has started."""
 
     def some(number: int) -> None:
         rng = random.Random(f"{seed}-{number}")
@@ -193,7 +193,7 @@ def send(hostile: Hostile, requests: int, seed: str) -> None:
 
 
 def resident(pids: Iterable[int]) -> dict[int, int]:
-    """Bytes of each of these processes that is there."""
+    """Resident memory of each of these processes, in bytes."""
     pages = {pid: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids if is_there(pid)}
     return {pid: count * os.sysconf("SC_PAGE_SIZE") for pid, count in pages.items()}
 

@@ -1,4 +1,4 @@
-"""What is closed unless it is opened: calls, ports, files, sockets, core files; runs in pytest."""
+"""Everything that is closed by default: calls, ports, files, sockets, core files (row 16)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ GRPC_CALLS: dict[str, list[tuple[str, Any]]] = {
     "logging": [("LogSettings", service_pb2.LogSettingsRequest())],
 }
 TOKENS = ["", "x", "0" * 32]
-"""What somebody may try who does not know the token; without a header first."""
+"""Attempts without knowledge of the token; the first is without a header."""
 
 OPEN_HTTP = [
     "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/scalars", "/v2/models/scalars/ready",
@@ -109,19 +109,19 @@ def ask(host: RunningHost, method: str, path: str, headers: dict[str, str]) -> i
 
 
 def http_headers(token: str) -> list[dict[str, str]]:
-    """None for no token; else in both spellings of the header."""
+    """Both spellings of the header with the token; empty for None."""
     return [{"pytriton-host": token}, {"triton-grpc-protocol-pytriton-host": token}] if token else [{}]
 
 
 def spellings(path: str) -> list[str]:
-    """The path as it stands, and in ways that some servers take for the same."""
+    """The path, and spellings of it that some servers treat as the same."""
     return [path, f"{path}?a=b", f"{path}#a", path.replace("/v2/", "//v2//"), path.replace("/v2/", "/v2/./"),
             path.replace("/v2/", "/v2/models/../"), path.replace("e", "%65"), path.upper(), f"{path}/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("category", HTTP_CALLS)
 def test_closed_over_http(host: RunningHost, category: str) -> None:
-    """403 for each call as the protocol has it, and nothing that works in any other spelling."""
+    """Each call returns 403 with its documented method, and no other spelling works."""
     asked = 0
     for method, path in HTTP_CALLS[category]:
         for headers in [headers for token in TOKENS for headers in http_headers(token)]:
@@ -150,7 +150,7 @@ def test_closed_over_grpc(host: RunningHost, category: str) -> None:
 
 
 def test_every_grpc_call_is_closed_or_meant_to_be_open() -> None:
-    """A newer protocol may have more."""
+    """The test fails if a newer protocol has another call."""
     service = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
     closed = {name for calls in GRPC_CALLS.values() for name, _ in calls}
     assert {method.name for method in service.methods} - closed == {
@@ -179,7 +179,7 @@ def token(mark: Mark) -> str:
 
 
 class Listener(NamedTuple):
-    """A socket that somebody else may reach."""
+    """A listening socket that others may reach."""
 
     protocol: str
     address: ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -196,7 +196,7 @@ def inodes(pid: int) -> set[str]:
 
 
 def listeners(host: RunningHost) -> set[Listener]:
-    """What the host's processes listen on, over TCP and UDP."""
+    """The TCP and UDP sockets of the host's processes."""
     ours = set().union(*map(inodes, processes(host)))
     found = set()
     for protocol in ("tcp", "tcp6", "udp", "udp6"):
@@ -210,7 +210,7 @@ def listeners(host: RunningHost) -> set[Listener]:
 
 
 def plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """gRPC takes IPv4 addresses through an IPv6 socket."""
+    """The IPv4 address if gRPC listens on it with an IPv6 socket."""
     return getattr(address, "ipv4_mapped", None) or address
 
 
@@ -221,7 +221,7 @@ def test_three_ports_on_loopback(host: RunningHost) -> None:
 
 
 def test_unix_sockets_are_private(host: RunningHost, run_dir: Path) -> None:
-    """None has an abstract name, which anybody on the machine could connect to, and files lie in the run directory."""
+    """No socket has an abstract name, which any process could connect to; all lie in the run directory."""
     ours = set().union(*map(inodes, processes(host)))
     rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
     names = [row[7] for row in rows if row[6] in ours and len(row) > 7]
@@ -233,7 +233,7 @@ def test_unix_sockets_are_private(host: RunningHost, run_dir: Path) -> None:
 
 
 def test_files_are_the_users_alone(host: RunningHost, run_dir: Path) -> None:
-    """Also what models write."""
+    """It holds for files that models write too."""
     found = {path: path.lstat().st_mode for path in [run_dir, *run_dir.rglob("*")]}
     print(f"{len(found)} files and folders in the run directory")
     for path, mode in found.items():
@@ -265,6 +265,7 @@ def test_core_files_where_they_are_asked_for() -> None:
 
 
 def test_workers_go_first_when_memory_is_short(host: RunningHost, mark: Mark) -> None:
+    """The kernel's OOM killer prefers workers."""
     workers = mark.workers()
     scores = {pid: int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in processes(host)}
     own = scores[host.process.pid]

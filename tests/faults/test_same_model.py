@@ -1,4 +1,4 @@
-"""Two installed plugins with a model of one name: neither is served, both are named, and a switch settles it."""
+"""Two installed plugins with a model of one name: neither is served, both are named, and an option decides."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PLUGIN = """
 """
 TOO = r"its model same version 1 also comes from {} \(acme-"
 X = {"x": np.array([[10]])}
-SAID = (
+MESSAGE = (
     "model same version 1 comes from plug-1 (acme-1 1.0) (acme_1) and plug-2 (acme-2 1.0) (acme_2); disable one of them"
 )
 
 
 @pytest.fixture(params=["", "import scipy_like, time"], ids=["both-quick", "first-slow"])
 def env(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Variables with which both are installed; the one that comes first by name may be imported last."""
+    """Variables with which both are found; the first by name may be imported last."""
     (tmp_path / "scipy_like.py").write_text("sum(range(20_000_000))\n")
     for number in (1, 2):
         source = PLUGIN.format(number=number, slow=request.param if number == 1 else "")
@@ -52,12 +52,12 @@ def test_neither_is_served_and_both_are_named(env: dict[str, str]) -> None:
     with run_host(env={**env, **mark.env}, ready=False) as host:
         host.wait_settled()
         rows = {line.split()[0]: line for line in host.output.splitlines() if line.startswith(("- ", "same "))}
-        assert SAID in rows["same"]
+        assert MESSAGE in rows["same"]
         assert re.search(TOO.format(r"plug-\d"), rows["-"])
-        (reason,) = [line for line in host.output.splitlines() if SAID in line and line.startswith("not ready")]
+        (reason,) = [line for line in host.output.splitlines() if MESSAGE in line and line.startswith("not ready")]
         assert reason.startswith("not ready: model same: ")
         (error,) = [line for line in host.log.splitlines() if " ERROR " in line]
-        assert SAID in error
+        assert MESSAGE in error
         assert host.status("/v2/health/ready") == 400
         assert [infer(host, "grpc", f"own-{number}", X)["y"].item() for number in (1, 2)] == [11, 12]
         wait_until(lambda: len(mark.workers()) == 2, 10, "only the workers of the other models live")
@@ -72,5 +72,5 @@ def test_check_says_the_same(env: dict[str, str]) -> None:
     done = call_host("check", "--http-port=0", "--grpc-port=0", "--metrics-port=0", env=env)
     bad = [line for line in done.stdout.splitlines() if line.startswith("bad")]
     assert done.returncode == 1
-    assert [SAID in line for line in bad] == [True, False]
+    assert [MESSAGE in line for line in bad] == [True, False]
     assert re.search(TOO.format("plug-1"), bad[1])

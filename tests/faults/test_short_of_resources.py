@@ -1,4 +1,4 @@
-"""The host cannot start a worker for a moment: what serves goes on, and the worker comes when it can."""
+"""A worker cannot be started for a moment: served models continue, and the worker starts as soon as it can."""
 
 from __future__ import annotations
 

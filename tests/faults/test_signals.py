@@ -1,4 +1,4 @@
-"""Every signal that a session, a terminal, a service manager or an operator may send to the daemon."""
+"""The signals that a session, a terminal, a service manager or an operator may send to the daemon."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRAY = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPROF, signal.
 
 @contextlib.contextmanager
 def answered_in_spite_of(host: RunningHost, folder: Path) -> Iterator[None]:
-    """A request runs when something is done; it is answered, and only then the daemon ends, with exit code 0."""
+    """A request runs during the block; it is answered, and only then the daemon ends, with exit code 0."""
     gate = Gate(folder / "gate")
     with Crowd(host, 1) as crowd:
         held = crowd.send("life", {"what": texts("wait"), "gate": gate.tensor})
@@ -37,7 +37,7 @@ def answered_in_spite_of(host: RunningHost, folder: Path) -> Iterator[None]:
 
 
 def test_a_hang_up_stops_in_order_and_stray_signals_do_nothing(tmp_path: Path) -> None:
-    """A session that ends sends HUP twice."""
+    """SIGHUP stops the daemon normally; a second one, which an ending session sends, does not abort the stop."""
     with run_host(LIFE, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
         for number in STRAY:
             host.process.send_signal(number)
@@ -49,7 +49,7 @@ def test_a_hang_up_stops_in_order_and_stray_signals_do_nothing(tmp_path: Path) -
 
 
 def test_what_nohup_has_ignored_stays_ignored() -> None:
-    """The end of the processor time is a reason to fail."""
+    """SIGHUP stays ignored; SIGXCPU (the limit of processor time) ends the daemon with exit code 1."""
     with run_host(LIFE, prefix=["nohup"]) as host:
         host.process.send_signal(signal.SIGHUP)
         host.process.send_signal(signal.SIGUSR1)
@@ -62,6 +62,7 @@ def test_what_nohup_has_ignored_stays_ignored() -> None:
 
 
 def test_quit_does_not_wait(tmp_path: Path) -> None:
+    """SIGQUIT stops the daemon without a wait for requests."""
     gate = Gate(tmp_path / "gate")
     with run_host(LIFE, drain_timeout=None) as host, Crowd(host, 1) as crowd:
         held = crowd.send("life", {"what": texts("wait"), "gate": gate.tensor})
@@ -73,7 +74,7 @@ def test_quit_does_not_wait(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("act", [press_ctrl_c, close_terminal], ids=lambda act: act.__name__)
 def test_a_terminal(tmp_path: Path, act: Callable[[RunningHost], None]) -> None:
-    """As process 1 with a terminal (docker run -it) the key sends SIGINT to init and daemon: once is meant."""
+    """With process 1 on a terminal (docker run -it) Ctrl-C sends SIGINT to init and daemon; it counts once."""
     as_process_1 = AS_PID_1 if act is press_ctrl_c else []
     prefix = [*ON_A_TERMINAL, *as_process_1]
     with run_host(LIFE, prefix=prefix, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
@@ -81,6 +82,7 @@ def test_a_terminal(tmp_path: Path, act: Callable[[RunningHost], None]) -> None:
 
 
 def test_an_init_hands_on_what_a_service_manager_sends(tmp_path: Path) -> None:
+    """Our init passes on every signal."""
     with run_host(LIFE, prefix=AS_PID_1, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
         init = pid_1_of(host)
         os.kill(init, signal.SIGALRM)

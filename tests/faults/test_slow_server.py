@@ -1,4 +1,4 @@
-"""A tritonserver that never answers, and a plugin that declares more than the daemon reads."""
+"""A tritonserver that never answers, and a plugin whose declaration is too large for the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts that are impossible: one line that says what to do, an exit code, and nothing left running."""
+"""Starts that cannot succeed: one line with the remedy, an exit code, and no process left."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TELLS_OPTIONS = f"#!/bin/sh\n[ $1 = --help ] && exec '{found_server().path}' --h
 
 
 def ended(host: RunningHost) -> tuple[int, list[str]]:
-    """Exit code and what was said on standard error, of a host that ends by itself."""
+    """Exit code and standard error of a host that ends by itself."""
     code = host.process.wait(30)
-    # In a container a host on the loopback address says so first, which is no part of why it ends.
+    # In a container a host on the loopback address says so first, which is not part of why it ends.
     return code, [line for line in host.log.splitlines() if "listening on 127.0.0.1 only" not in line]
 
 
@@ -109,6 +109,7 @@ def test_a_port_in_use(index: int, name: str) -> None:
 
 
 def test_all_that_is_in_the_way_is_told_at_once(tmp_path: Path) -> None:
+    """All mistakes are reported together."""
     for name in ("one", "two"):
         hooks = {"pytriton_plugins.hooks": {name: f"acme_{name}"}}
         install(tmp_path, f"acme-{name}", hooks, **{f"acme_{name}": f"raise OSError('no {name}')"})
@@ -144,7 +145,7 @@ def test_two_hosts_on_the_same_ports() -> None:
 
 
 def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
-    # Without `_refusal` (host/triton/server.py) the host would wait a minute for an answer.
+    # Without `refusal` (host/triton/output.py) the host would wait a minute for an answer.
     library = tmp_path / "pytriton" / "libtriton_pytriton.so"
     library.parent.mkdir()
     library.write_text("no library")
@@ -152,9 +153,7 @@ def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
     broken.write_text(
         f"import pytriton_plugins.host.triton.options as t, pathlib\nt.BACKENDS = pathlib.Path({str(tmp_path)!r})\n"
     )
-    with run_host(
-        Path(__file__).parent.parent / "models/kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}
-    ) as host:
+    with run_host(MODELS / "kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}) as host:
         assert host.process.wait(20) == 1
         last = host.log.splitlines()[-1]
     assert last.startswith("pytriton-host: tritonserver cannot use our backend: ")

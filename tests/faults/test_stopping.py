@@ -1,4 +1,4 @@
-"""The host is stopped or killed in every state: nothing of it is left soon after."""
+"""A stop or kill of the host in every state: soon afterwards nothing of it is left."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def with_clients(host: RunningHost, folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stuck(host: RunningHost, folder: Path) -> Iterator[None]:
-    """A callable sleeps for a minute and lets no other thread of its worker run."""
+    """A callable sleeps for a minute and blocks all other threads of its worker."""
     host.wait_ready()
     with Crowd(host, 1) as crowd:
         failed = crowd.send("life", request("stuck", folder / "stuck"))
@@ -65,7 +65,7 @@ def stuck(host: RunningHost, folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def starting(host: RunningHost, folder: Path) -> Iterator[None]:
-    """The import of the plugin does not end."""
+    """The import of the plugin hangs."""
     wait_until(lambda: host.status("/v2/health/live") == 200, 30, "tritonserver answers")
     assert host.status("/v2/health/ready") == 400
     yield
@@ -78,7 +78,7 @@ STATES: dict[State, str] = {
     stuck: "fork",
     starting: "fork block",
 }
-"""What the plugin does when it is imported in this state."""
+"""The plugin's actions at its import, by state."""
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
@@ -101,7 +101,7 @@ def test_nothing_is_left(tmp_path: Path, state: State, number: signal.Signals) -
 
 
 def left_in(folder: Path) -> list[Path]:
-    """Run directories of hosts."""
+    """Run directories of hosts in ``folder``."""
     return list(folder.glob("pytriton-host-*"))
 
 
@@ -117,6 +117,7 @@ def test_the_next_start_sweeps_what_a_killed_host_left(tmp_path: Path) -> None:
 
 
 def test_what_a_plugin_hid_from_its_worker_ends_too() -> None:
+    """A process that has left the worker's session ends with the host."""
     mark = Mark()
     with run_host(LIFE, env={**mark.env, "LIFE_AT_IMPORT": "daemon"}) as host:
         assert len(mark.workers()) == 2

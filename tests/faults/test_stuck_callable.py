@@ -1,4 +1,4 @@
-"""A callable that does not return: its client is freed, its worker replaced, other models go on; runs in pytest."""
+"""A callable that does not return: its client gets an error, its worker is replaced, other models continue."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def test_a_callable_that_never_returns(host: RunningHost, protocol: str, how: in
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_file_goes_before_the_code(tmp_path: Path, protocol: str) -> None:
+    """The timeout of the configuration file overrides the one in the code."""
     (tmp_path / "host.toml").write_text("[models.stuck]\ntimeout = '200ms'\n")
     with run_host(f"{STUCK}:stuck", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
         failed = attempt(host, protocol, "stuck", x(1))

@@ -1,4 +1,4 @@
-"""Thirty installed model plugins, three of them broken: the others answer, and everyone says which three and why."""
+"""Thirty installed model plugins, three of them broken: the others serve, and every command names the three."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LIMIT = 5.0
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Variables with which all thirty are installed, and none of the others of this environment is served."""
+    """Variables with which exactly these thirty are found and served."""
     folder = tmp_path_factory.mktemp("thirty")
     sources = {name: MODEL.format(name=name, number=number) for number, name in enumerate(GOOD)}
     sources |= {name: source for name, (source, _) in BROKEN.items()}
@@ -54,7 +54,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def host(env: dict[str, str]) -> Iterator[RunningHost]:
-    """One in which everything serves or has failed."""
+    """A host in which every plugin serves or has failed."""
     with run_host(env=env, ready=False) as started:
         started.wait_settled(120)
         yield started
@@ -75,7 +75,7 @@ def test_the_table_names_the_three(host: RunningHost) -> None:
 
 
 def test_an_import_without_end_does_not_keep_the_others_waiting(env: dict[str, str], tmp_path: Path) -> None:
-    """They serve while it goes on, also where one worker starts at a time."""
+    """Other models serve during a hanging import, also with one start at a time."""
     source, _ = BROKEN["endless-import"]
     install(tmp_path, "acme-endless", {"pytriton_plugins.models": {"aaa-endless": "aaa_endless"}}, aaa_endless=source)
     path = os.pathsep.join([str(tmp_path), env["PYTHONPATH"]])

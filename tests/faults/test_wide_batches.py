@@ -1,4 +1,4 @@
-"""An answer with more than 65535 output entries: every request of a large batch was run alone."""
+"""A response with more than 65535 output entries is one batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that ends in the middle: what was in flight fails at once and clearly, everything else is answered."""
+"""A worker that ends during requests: those in flight fail at once and clearly, all others are answered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IN_FLIGHT = "model life: its worker ended while it ran this request"
 
 @pytest.fixture
 def host() -> Iterator[RunningHost]:
-    """One for each test: a model whose worker ends often is given up."""
+    """A new host for each test, because a model whose worker ends often is given up."""
     with run_host(LIFE) as running:
         yield running
 
@@ -42,7 +42,7 @@ def request(what: str = "", gate: Path = Path("/-")) -> Arrays:
 
 
 def pid_at(gate: Path) -> int:
-    """The worker that runs the request with this gate, once it does."""
+    """The worker that runs the request with this gate."""
     path = gate.with_suffix(".pid")
     wait_until(path.exists, what="the callable runs")
     return int(path.read_text())
@@ -88,6 +88,7 @@ def test_killed_with_eight_requests_in_flight(host: RunningHost, tmp_path: Path)
 
 
 def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) -> None:
+    """Requests that a killed worker has not read run on the next one."""
     pid = infer(host, "grpc", "life", request())["pid"].item()
     answers: list[Future[Answered]] = []
 
@@ -107,6 +108,7 @@ def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) 
 
 
 def test_one_of_four_killed_costs_only_what_it_ran(four: RunningHost, tmp_path: Path) -> None:
+    """Only the requests of the killed worker fail."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     answers: list[Answered] = []

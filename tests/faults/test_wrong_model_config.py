@@ -1,4 +1,4 @@
-"""A `triton_config` that Triton refuses: the table says on one line what is wrong, and the other models answer."""
+"""A `triton_config` that Triton refuses: the table has the reason in one line, and the other models serve."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ REFUSED = "Triton refuses its configuration: "
     ],
 )
 def test_the_reason_is_in_its_row(tmp_path: Path, key: str, value: object, reason: str) -> None:
-    """What Triton alone knows."""
+    """Only Triton detects this mistake."""
     (tmp_path / "wrong.py").write_text(MODEL % (key, value))
     with run_host(SCALARS, tmp_path / "wrong.py", ready=False) as host:
         host.wait_settled()
@@ -59,6 +59,7 @@ def test_the_reason_is_in_its_row(tmp_path: Path, key: str, value: object, reaso
 
 
 def test_what_its_schema_does_not_have_never_reaches_triton(tmp_path: Path) -> None:
+    """Unknown keys are refused before Triton sees them."""
     (tmp_path / "wrong.py").write_text(MODEL % ("no_such_key", 3))
     with run_host(SCALARS, tmp_path / "wrong.py", ready=False) as host:
         host.wait_settled()

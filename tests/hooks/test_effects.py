@@ -1,4 +1,4 @@
-"""For each hook, what its answer changes for an author, an operator or a client: one test named for each hook."""
+"""The effect of each hook's answer for an author, an operator or a client: one test named after each hook."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ who = "everybody"
 
 @attrs.frozen
 class Effects:
-    """A host with the plugin, which serves the one model that the plugin adds."""
+    """A host with the plugin, which serves one model added by the plugin."""
 
     host: RunningHost
     folder: Path
@@ -71,7 +71,7 @@ Start = Callable[[], AbstractContextManager[Effects]]
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
-    """Starts such a host, with switches of its own."""
+    """Starts such a host with other options."""
 
     @contextmanager
     def started() -> Iterator[Effects]:
@@ -95,7 +95,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
 
 @pytest.fixture(scope="module")
 def effects(start: Start) -> Iterator[Effects]:
-    """One of them for the tests that leave it as it was."""
+    """One host for all tests that do not change it."""
     with start() as running:
         yield running
 
@@ -120,7 +120,7 @@ def command(effects: Effects, *arguments: str) -> str:
 
 def test_add_commands(effects: Effects) -> None:
     assert command(effects, "greet") == "hello everybody\n"
-    assert "Greet whoever the settings name." in command(effects, "--help")
+    assert "Greet the name in the settings." in command(effects, "--help")
 
 
 def test_add_models(effects: Effects) -> None:
@@ -179,7 +179,7 @@ def test_choose_shm_full_action(effects: Effects) -> None:
 
 
 def test_edit_worker_env(effects: Effects) -> None:
-    """The worker was started anew once its model was known: the hook's answer names it."""
+    """The worker is restarted once its model is known, because the hook's answer depends on the model."""
     assert ask(effects)["flavor"].tolist() == [[b"added for added"]]
 
 
@@ -194,7 +194,7 @@ def test_on_worker_ready(effects: Effects) -> None:
 
 
 def test_on_worker_exit(effects: Effects) -> None:
-    """That of the plugin's first worker, which the daemon replaced."""
+    """The exit of the plugin's first worker, which the daemon has replaced."""
     effects.says("ended with killed by SIGKILL, expected: True")
 
 
@@ -256,7 +256,7 @@ def test_check_liveness(start: Start) -> None:
 
 @pytest.fixture(scope="module")
 def last_words(start: Start) -> str:
-    """The log of a host that was stopped."""
+    """The log of a stopped host."""
     with start() as effects:
         assert effects.host.stop() == 0
         return effects.host.log

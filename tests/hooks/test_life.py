@@ -1,4 +1,4 @@
-"""The daemon's whole life as the list of hooks that it calls; every hook is in it."""
+"""The daemon's whole life as a list of hook calls, which contains every hook."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Log:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Variables with which the plugin, and one model plugin, are installed."""
+    """Variables with which the plugin and one model plugin are found."""
     hooks = {"pytriton_plugins.hooks": {"every-hook": "every_hook:plugin"}}
     source = (PLUGINS / "every_hook.py").read_text()
     model = (MODELS / "memory.py").read_text()

@@ -27,7 +27,7 @@ MODEL = ModelDeclaration("resnet", 1, "function", "resnet", (), ())
 
 
 class Moves:
-    """Moves the ports by ``step`` once one is taken."""
+    """Moves the ports by ``step`` if one is in use."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -280,7 +280,7 @@ def test_another_name_may_implement_a_hook() -> None:
 
 
 def test_a_parameter_with_a_default_is_filled_too_and_may_be_unknown() -> None:
-    """So that a plugin can work with versions of the framework that lack a parameter."""
+    """So a plugin can support versions of the framework without that parameter."""
 
     class Careful:
         @hookimpl
@@ -319,7 +319,7 @@ def test_a_policy_that_does_not_go_with_what_is_configured() -> None:
 
 
 def test_the_configuration_may_say_all_of_a_policy() -> None:
-    """The model's table before the settings of all models; a hook plugin is asked, and what was set is put back."""
+    """The model's table overrides the settings of all models; these override the hook plugin's answer."""
 
     class Greedy:
         @hookimpl

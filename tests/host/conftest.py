@@ -1,4 +1,4 @@
-"""One host for all tests that leave it as it was; runs in pytest."""
+"""One host that all tests of this folder share; they leave it as it was."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from tests.support.paths import MODELS
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[RunningHost]:
-    """Serves the models of kinds.py and misbehaving.py."""
+    """Serves the models of kinds.py and results.py."""
     with run_host(MODELS / "kinds.py", MODELS / "results.py") as running:
         yield running

@@ -1,4 +1,4 @@
-"""bfloat16 where a model has no ml_dtypes: the bits of each number, and the client sees no difference."""
+"""bfloat16 for a model without ml_dtypes: it gets each number's bits, and clients see no difference."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def test_the_bits_come_and_go(host: RunningHost, protocol: str) -> None:
 
 
 def test_the_log_says_so(host: RunningHost) -> None:
+    """The log warns that the model gets bits instead of numbers."""
     line = (
         "model negated: bfloat16 tensors are np.uint16 arrays of each number's bits, because ml_dtypes is not "
         "installed; run: pip install ml_dtypes"

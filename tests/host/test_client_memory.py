@@ -1,4 +1,4 @@
-"""Clients that send tensors in their own shared memory, through a whole host; runs in pytest."""
+"""Clients that send tensors in their own shared memory, with a whole daemon."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost, proto
 )
 @needs_kernel
 def test_who_lends(tmp_path: Path, options: list[str], table: str, lends: bool) -> None:
+    """Inputs are lent only where the options and the model's table allow it."""
     (tmp_path / "host.toml").write_text(f"[models.where.shm]\n{table}\n")
     with run_host(f"{LENT}:where", options=[*options, f"--config={tmp_path / 'host.toml'}"]) as host:
         assert [any(lent(host, protocol)) for protocol in PROTOCOLS] == [lends, lends]
@@ -110,7 +111,7 @@ def holders(file: str) -> int:
 
 @needs_kernel
 def test_a_client_that_shrinks_its_file_costs_its_own_request(host: RunningHost) -> None:
-    """The worker ends by SIGBUS; tritonserver and the other models go on."""
+    """The worker ends by SIGBUS; tritonserver and the other models continue."""
     server = next(pid for pid in processes(host) if "tritonserver" in os.readlink(f"/proc/{pid}/exe"))
     with region(host.grpc, BYTES) as client:
         client.floats(SHAPE)[:] = 1
@@ -128,7 +129,7 @@ def processes(host: RunningHost) -> list[int]:
 
 
 def test_a_region_that_is_too_small_gets_tritons_error(host: RunningHost) -> None:
-    """And the page on troubleshooting says what to do about it."""
+    """The page on troubleshooting has the error and its remedy."""
     (row,) = [line for line in TROUBLESHOOTING.read_text().splitlines() if "Invalid offset + byte size" in line]
     assert "`docker run --shm-size 1g`" in row
     assert "`sizeLimit`" in row

@@ -1,4 +1,4 @@
-"""Plugins of another interpreter: found by asking it, run by it, with its own numpy; runs in pytest."""
+"""Plugins of another interpreter: the daemon asks it for them and runs them in it, with its own numpy."""
 
 from __future__ import annotations
 
@@ -81,18 +81,19 @@ def test_list_shows_it_with_its_interpreter(config: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("python", "said"),
+    ("python", "message"),
     [
         ("/nowhere/python", "environment /nowhere/python cannot be run: No such file or directory"),
         ("/bin/true", "environment /bin/true is not Python 3.10 or newer: no output"),
     ],
 )
-def test_an_interpreter_that_is_none(python: str, said: str, tmp_path: Path) -> None:
+def test_an_interpreter_that_is_none(python: str, message: str, tmp_path: Path) -> None:
+    """A path that is not a Python interpreter ends the start with one line."""
     file = tmp_path / "host.toml"
     file.write_text(f'[[environments]]\npython = "{python}"\n')
     done = call_host("serve", "--config", str(file))
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

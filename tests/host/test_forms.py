@@ -1,4 +1,4 @@
-"""Each form of callable through a whole host, over gRPC and HTTP; runs in pytest."""
+"""Each form of callable in a whole daemon, over gRPC and HTTP."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tests.support.traffic.streams import count, grpc_stream, http_stream, open_
 
 TIMEOUT = 20.0
 PREFIX = "only-a-proxy-knows-"
-"""What makes a parameter a header."""
+"""The prefix that makes a parameter a header."""
 
 FORGED = {"x-user": "mallory", "X-User": "mallory", "only-a-proxy-guesses-x-user": "mallory"}
-"""What a client may write among the parameters of a request."""
+"""Parameters that a client may send with a request."""
 ONES = ("one_by_one", "one_by_one_awaited", "OneByOne")
 """Those that take requests one by one."""
 
@@ -71,7 +71,7 @@ def test_an_error_fails_its_request_only(host: RunningHost, protocol: str, model
 
 
 def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
-    """While one request runs, others gather: the answer says how many were in its batch."""
+    """Requests that wait while one runs form a batch; the answer holds the size of its batch."""
 
     def ask(length: int) -> float:
         y = infer(host, "grpc", "one_by_one", row(*[1] * length))["y"]
@@ -113,7 +113,7 @@ class TestStreams:
 
 
 def response_statistics(host: RunningHost, model: str) -> dict[int, dict[str, int]]:
-    """How often each response, by its number, succeeded, failed, had no outputs or was cancelled."""
+    """How often each response, by its number, succeeded, failed, was empty or was cancelled."""
     with urllib.request.urlopen(f"http://{host.http}/v2/models/{model}/stats", timeout=TIMEOUT) as answer:
         (model_stats,) = json.load(answer)["model_stats"]
     kinds = ("success", "fail", "empty_response", "cancel")
@@ -122,7 +122,7 @@ def response_statistics(host: RunningHost, model: str) -> dict[int, dict[str, in
 
 
 class TestResponseStatistics:
-    """Triton's figures for each response of a stream."""
+    """Triton's statistics for each response of a stream."""
 
     def test_what_is_yielded_and_the_end(self, host: RunningHost) -> None:
         assert grpc_stream(host, "counted_statistics", count(2), "number")[0] == [[0], [1]]
@@ -140,7 +140,7 @@ class TestResponseStatistics:
         assert response_statistics(host, "counted_statistics") == expected
 
     def test_the_first_thousand_are_enough(self, host: RunningHost) -> None:
-        """Triton keeps the figures of each number for ever."""
+        """Statistics are kept for 1000 responses only, because Triton never frees them."""
         assert len(grpc_stream(host, "counted_up", count(1100), "number")[0]) == 1100
         assert sorted(response_statistics(host, "counted_up")) == list(range(1000))
 
@@ -163,7 +163,7 @@ class TestResponseStatistics:
 
 
 def test_streams_run_beside_each_other(host: RunningHost) -> None:
-    """One over each protocol."""
+    """One stream over each protocol."""
     with ThreadPoolExecutor(2) as pool:
         events = pool.submit(http_stream, host, "TwoAtOnce", {"count": [3]})
         assert grpc_stream(host, "TwoAtOnce", count(3), "number") == ([[0], [1], [2]], "")
@@ -188,7 +188,7 @@ class TestLeavingStreams:
 @pytest.mark.parametrize("how", ["cancel", "deadline"])
 @pytest.mark.parametrize("model", ["until_cancelled", "awaited_until_cancelled"])
 def test_a_cancelled_request_reaches_the_callable(host: RunningHost, model: str, how: str) -> None:
-    """By the client's own hand, and by its deadline."""
+    """It does for a cancellation by the client and for an exceeded deadline."""
     before, called = host.log.count(f"{model}: cancelled"), host.log.count(f"{model}: called")
     x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
     x.set_data_from_numpy(np.ones((1, 1), np.float32))
@@ -217,15 +217,15 @@ class TestContext:
                 headers={f"{PREFIX}x-user": "ada", "x-user": "mallory", "x-other": "no"},
             )
         response = result.get_response()
-        said = {
+        echoed = {
             name: getattr(value, value.WhichOneof("parameter_choice")) for name, value in response.parameters.items()
         }
         assert result.as_numpy("y").tolist() == [[2, 4]]
         assert response.id == "r-1"
         expected = {"id": "r-1", "correlation_id": "5", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
         expected |= {"timeout": 0.25, "sequence": 1}
-        said = {name: value for name, value in said.items() if not name.startswith("sequence_")}
-        assert said == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
+        echoed = {name: value for name, value in echoed.items() if not name.startswith("sequence_")}
+        assert echoed == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
 
     def test_over_http(self, host: RunningHost) -> None:
         body = {
@@ -241,30 +241,30 @@ class TestContext:
         assert answer["outputs"][0]["data"] == [2, 4]
         expected = {"id": "r-2", "correlation_id": "s", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
         expected |= {"timeout": 0.0, "sequence": 2}
-        said = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
-        assert said == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
+        echoed = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
+        assert echoed == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
 
     def test_what_a_client_writes_over_grpc_is_no_header(self, host: RunningHost) -> None:
         x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
         x.set_data_from_numpy(np.ones((1, 1), np.float32))
         with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
             result = client.infer("told", [x], parameters=FORGED, headers={"x-user": "mallory"})
-        said = result.get_response().parameters
-        assert said["headers"].string_param == ""
-        assert {said[f"got_{name}"].string_param for name in FORGED} == {"mallory"}
+        echoed = result.get_response().parameters
+        assert echoed["headers"].string_param == ""
+        assert {echoed[f"got_{name}"].string_param for name in FORGED} == {"mallory"}
 
     @pytest.mark.parametrize("path", ["infer", "generate", "generate_stream"])
     def test_what_a_client_writes_over_http_is_no_header(self, host: RunningHost, path: str) -> None:
-        """A header of the client's own, and parameters under the names of headers, whichever way they come."""
+        """Neither a client's own header nor a parameter named like a header becomes one."""
         x = {"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}
         body = {"inputs": [x], "parameters": FORGED} if path == "infer" else {"x": [1], **FORGED}
         connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
         connection.request("POST", f"/v2/models/told/{path}", json.dumps(body), {"X-User": "mallory"})
         answer = json.loads(connection.getresponse().read().removeprefix(b"data: "))
         connection.close()
-        said = answer["parameters"] if path == "infer" else answer
-        assert said["headers"] == ""
-        assert {said[f"got_{name}"] for name in FORGED} == {"mallory"}
+        echoed = answer["parameters"] if path == "infer" else answer
+        assert echoed["headers"] == ""
+        assert {echoed[f"got_{name}"] for name in FORGED} == {"mallory"}
 
     @pytest.mark.parametrize("protocol", PROTOCOLS)
     def test_one_request_is_failed(self, host: RunningHost, protocol: str) -> None:
@@ -285,7 +285,7 @@ class TestContext:
 
 
 class TestInfer:
-    """`pytriton-host infer` and the lines under the table, for a model that streams."""
+    """`pytriton-host infer` and the printed sample requests, for a model that streams."""
 
     def run(self, host: RunningHost, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pytriton_plugins", "infer", *arguments]

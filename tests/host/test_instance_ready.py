@@ -1,6 +1,6 @@
-"""What the backend tells servers that ask each instance whether it is ready; runs in pytest.
+"""The backend's answer to servers that ask each instance whether it is ready.
 
-No such server is to be had here (Triton 2.65 and newer), so a library before the real one's asks as they do.
+The tritonserver of these tests does not ask (2.65 and newer do), so a preloaded library asks in its place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SOURCE = Path(__file__).parents[1] / "support" / "backend" / "newer_server.c"
 
 @pytest.fixture(scope="module")
 def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tritonserver that asks its instances."""
+    """A tritonserver that asks its instances, as 2.65 and newer do."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("needs a C compiler")
@@ -41,7 +41,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(path: Path) -> set[str]:
-    """What the instances say."""
+    """The answers of the instances."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(path))
         return set(sock.makefile().read().splitlines())
@@ -57,7 +57,7 @@ def asked(newer: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
 
 
 def give_up(host: RunningHost, mark: Mark) -> None:
-    """Have the model given up: no worker is started any more."""
+    """Give the model up: no further worker is started for it."""
 
     def kill() -> bool:
         for pid in mark.workers():
@@ -79,7 +79,7 @@ def test_a_model_without_a_live_worker_is_not_ready(asked: tuple[RunningHost, Ma
 
 @pytest.mark.parametrize("asked", [["--optional=life"]], indirect=True)
 def test_a_model_that_is_not_required_is_ready_all_the_same(asked: tuple[RunningHost, Mark, Path]) -> None:
-    """The server's readiness is that of all instances."""
+    """The server's readiness depends on all instances, so an optional model stays ready."""
     host, mark, path = asked
     give_up(host, mark)
     seen = set()

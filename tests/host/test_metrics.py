@@ -1,4 +1,4 @@
-"""The metrics of models on the port of a real host: what workers count, what memory they have, how often they end."""
+"""Metrics of models on the metrics port: counts of callables, memory of workers, and their restarts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SOON = 10.0
 
 
 def run(host: RunningHost, model: str, program: str) -> int:
-    """Have a worker of the model run the program; its process id."""
+    """Have a worker of the model run the program; returns the worker's process id."""
     return int(infer(host, "grpc", model, {"program": texts(textwrap.dedent(program))})["pid"].item())
 
 
@@ -48,7 +48,7 @@ def wait_for(host: RunningHost, expected: float, name: str, **labels: str) -> No
 
 
 def shown_for(seconds: float, host: RunningHost, name: str, **labels: str) -> set[float | None]:
-    """The values that the metric has in so many seconds."""
+    """The values that the metric has within that many seconds."""
     until, found = time.monotonic() + seconds, set()
 
     def is_over() -> bool:
@@ -116,7 +116,7 @@ def test_metrics_that_do_not_go_together_are_named(host: RunningHost) -> None:
 
 
 def test_a_model_has_so_many_series_and_no_more(host: RunningHost) -> None:
-    """Also where its worker does not keep to it."""
+    """The limit on series holds even if a worker ignores it."""
     program = f"""
     change = {{"kind": "counter", "name": "many", "help": "", "buckets": [], "changes": [[1, 1]]}}
     for number in range({3 * MAX_SERIES}):
@@ -127,8 +127,8 @@ def test_a_model_has_so_many_series_and_no_more(host: RunningHost) -> None:
     run(host, "two", "metrics.counter('others').inc()")
     wait_for(host, 1, "pytriton_model_others", model="two")
     assert 0 < len(values(host.metrics, "pytriton_model_many")) <= MAX_SERIES
-    said = f"model closing version 1: its metrics have {MAX_SERIES} sets of labels; further ones are left out; "
-    assert host.log.count(f"{said}use labels that have few values") == 1
+    warning = f"model closing version 1: its metrics have {MAX_SERIES} sets of labels; further ones are left out; "
+    assert host.log.count(f"{warning}use labels that have few values") == 1
 
 
 def test_names_without_the_prefix(host: RunningHost) -> None:
@@ -169,7 +169,7 @@ GARBAGE: dict[str, Any] = {
     "buckets that fall": [{**HISTOGRAM, "buckets": [2, 1]}],
     "a bucket of NaN": [{**HISTOGRAM, "buckets": [1, float("nan")]}],
     "a bucket of text": [{**HISTOGRAM, "buckets": [1, "2"]}],
-    "values that are no list": [{**CHANGE, "changes": 1}],
+    "values that are not a list": [{**CHANGE, "changes": 1}],
     "no values": [{**CHANGE, "changes": []}],
     "two values of a counter": [{**CHANGE, "changes": [[1, 1], [1, 1]]}],
     "four values of three buckets": [{**HISTOGRAM, "changes": [[1, 1]] * 4}],
@@ -192,7 +192,7 @@ GARBAGE: dict[str, Any] = {
 
 
 def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
-    """All of it by one worker, which serves on."""
+    """One worker sends all invalid messages and still serves."""
     pid = run(host, "two", "pass")
     before = page(host.metrics).count("\n# TYPE")
     for changes in GARBAGE.values():
@@ -212,6 +212,7 @@ def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
 
 @pytest.mark.parametrize("data", ["b'[]'", "b'[' * 60_000", "b'[' * 70_000"])
 def test_what_is_no_message_at_all_costs_its_worker(host: RunningHost, data: str) -> None:
+    """A message that cannot be parsed ends the worker that sent it."""
     broke = host.log.count("the link of worker")
     attempt(host, "grpc", "closing", {"program": texts(f"send({data})")})
     wait_until(lambda: host.log.count("the link of worker") == broke + 1, SOON, "the worker is ended")
@@ -251,9 +252,12 @@ def test_shared_memory_is_shown_as_it_grows_and_is_refused() -> None:
         assert (value(host.metrics, "pytriton_shared_memory_touched_bytes", model="echo", version="1") or 0) < MIB
         infer(host, "grpc", "echo", {"x": np.zeros((1, 48 * MIB), np.uint8)})
         wait_for(host, 98 * MIB, "pytriton_shared_memory_bytes", model="echo")
-        touched = value(host.metrics, "pytriton_shared_memory_touched_bytes", model="echo", version="1")
-        assert touched is not None
-        assert 96 * MIB <= touched <= 98 * MIB
+
+        def touched() -> float:
+            return value(host.metrics, "pytriton_shared_memory_touched_bytes", model="echo", version="1") or 0
+
+        wait_until(lambda: touched() >= 96 * MIB, SOON, "both segments are touched")
+        assert touched() <= 98 * MIB
         assert value(host.metrics, "pytriton_shared_memory_refusals_total", model="echo", version="1") == 0
         for turn in (1, 2):
             attempt(host, "grpc", "echo", {"x": np.zeros((1, 120 * MIB), np.uint8)})
@@ -276,7 +280,7 @@ def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None
 
 
 def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
-    """Its model's `close` runs at its end."""
+    """Metrics that the model's `close` counts at the end of the worker are shown."""
     path = tmp_path / "metrics.py"
     path.write_text((MODELS / "metrics.py").read_text())
     with run_host(f"{path}:Closing", options=["--reload"]) as host:
@@ -289,7 +293,7 @@ def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_read_holds_nobody_up() -> None:
-    """It is told everything once it reads again."""
+    """A server that does not read delays nothing; it gets all metrics once it reads again."""
     program = f"""
     import threading, time
     def count():
@@ -328,8 +332,8 @@ STATUS = """
     @hookimpl
     def pytriton_check_model_readiness(model, status):
         memory = status.memory
-        said = f"{memory.initial} {memory.in_use} {memory.touched} {memory.max}"
-        return Verdict(not os.path.exists(os.environ["SAY_MEMORY"]), said)
+        numbers = f"{memory.initial} {memory.in_use} {memory.touched} {memory.max}"
+        return Verdict(not os.path.exists(os.environ["SAY_MEMORY"]), numbers)
 """
 
 
@@ -339,9 +343,9 @@ def test_the_status_of_a_model_tells_its_memory(tmp_path: Path) -> None:
     with run_host(f"{MODELS / 'memory.py'}:echo", env=env) as host:
         infer(host, "grpc", "echo", {"x": np.zeros((1, 48 * MIB), np.uint8)})
         (tmp_path / "say").touch()
-        said = "not ready: status (acme-status 1.0): model echo: "
-        wait_until(lambda: said in host.log, SOON, "the status is in the log")
-        initial, in_use, touched, most = map(int, host.log.partition(said)[2].split()[:4])
+        beginning = "not ready: status (acme-status 1.0): model echo: "
+        wait_until(lambda: beginning in host.log, SOON, "the status is in the log")
+        initial, in_use, touched, most = map(int, host.log.partition(beginning)[2].split()[:4])
         assert (initial, in_use, most) == (16 * MIB, 98 * MIB, 2048 * MIB)
         assert 96 * MIB <= touched <= in_use
 
@@ -360,7 +364,7 @@ def message(**fields: Any) -> dict[str, Any]:
 
 
 def send_all(backend: Backend, metrics: MetricsRegistry) -> int:
-    """Tell the backend everything; how many messages that took."""
+    """Send everything to the backend; returns the number of messages."""
     sent = 0
     while payload := metrics.payload():
         backend.call(backend.server.link.ask(LinkMessage(LinkKind.METRIC, payload=payload)))
@@ -420,7 +424,7 @@ class NoModels:
 
 
 def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
-    """Its counters begin at 0, and its gauges where they were."""
+    """In a new server counters begin at 0 and gauges at their last value."""
     metrics = MetricsRegistry()
     model = Model("m", 3)
     labels = {"model": "m", "version": "3"}

@@ -1,4 +1,4 @@
-"""Workers, batch size and Triton's own settings of a model, from its code, from options and from the file."""
+"""Workers, batch size and Triton's settings of a model, from its code, from options and from the file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def options_of(folder: Path, table: str) -> list[str]:
 
 
 def pids(host: RunningHost) -> set[int]:
-    """The workers that answer twenty requests; which one an idle model takes is not said."""
+    """The workers that answer twenty requests; an idle model may use any of them."""
     x = {"x": np.array([[1]])}
     return {int(infer(host, protocol, "who", x)["pid"].item()) for protocol in PROTOCOLS * 10}
 
@@ -62,7 +62,7 @@ def test_workers(model: Path, options: list[str], table: str, workers: int) -> N
 
 
 def count(host: RunningHost) -> int:
-    """Its living workers: children of the host whose first thread runs our program."""
+    """The number of living workers: children of the host whose first thread runs our program."""
     children = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
     return sum("pytriton_plugins.worker" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
 
@@ -93,7 +93,7 @@ HANDED_ON: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def handed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
-    """A model for each key, of its name."""
+    """A host with one model for each key, named after the key."""
     file = tmp_path_factory.mktemp("models") / "who.py"
     models = [
         SOURCE.replace("workers=2", f"name={key!r}, triton_config={{{key!r}: {HANDED_ON[key]!r}}}") for key in HANDED_ON
@@ -105,23 +105,24 @@ def handed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]
 
 @pytest.mark.parametrize("key", HANDED_ON)
 def test_what_triton_is_told_as_it_stands(handed_on: RunningHost, key: str) -> None:
+    """These keys reach Triton unchanged."""
     with urllib.request.urlopen(f"http://{handed_on.http}/v2/models/{key}/config") as answer:
         assert within(HANDED_ON[key], json.load(answer)[key])
     for protocol in PROTOCOLS:
         assert infer(handed_on, protocol, key, {"x": np.array([[1], [2]])})["pid"].shape == (2, 1)
 
 
-def within(said: Any, shown: Any) -> bool:
-    """Whether all of ``said`` is in ``shown``."""
-    if isinstance(said, dict):
-        return all(name in shown and within(value, shown[name]) for name, value in said.items())
-    if isinstance(said, list):
-        return len(said) == len(shown) and all(map(within, said, shown))
-    return bool(said == shown)
+def within(part: Any, shown: Any) -> bool:
+    """Whether all of ``part`` is in ``shown``."""
+    if isinstance(part, dict):
+        return all(name in shown and within(value, shown[name]) for name, value in part.items())
+    if isinstance(part, list):
+        return len(part) == len(shown) and all(map(within, part, shown))
+    return bool(part == shown)
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ("triton_config.sequence_batching = {}", "triton_config has sequence_batching, which is not supported: the re"),
         (
@@ -131,9 +132,9 @@ def within(said: Any, shown: Any) -> bool:
         ("triton_config.dynamicBatching = {}", "triton_config has 'dynamicBatching'; write 'dynamic_batching'"),
     ],
 )
-def test_what_is_not_for_a_triton_config(model: Path, table: str, said: str) -> None:
-    """A configuration file that has it ends the start, as every mistake in it does."""
+def test_what_is_not_for_a_triton_config(model: Path, table: str, message: str) -> None:
+    """Such a key in the configuration file ends the start, like every mistake there."""
     with run_host(model, options=options_of(model.parent, table), ready=False) as host:
         assert host.process.wait(30) == 2
         (line,) = host.log.splitlines()
-        assert f": models.who: {said}" in line
+        assert f": models.who: {message}" in line

@@ -1,4 +1,4 @@
-"""What `[models.NAME]` says of a model as a whole: whether it is served, whether it must be, how its class is made."""
+"""`[models.NAME]` for a model as a whole: enabled or not, required or not, and the settings of its class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queue limits, queue time-outs, priorities and Triton's batcher, as a model's `triton_config` asks for them."""
+"""Queue limits, queue timeouts, priorities and Triton's batcher, from a model's `triton_config`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PATIENCE = 20.0
 
 @contextlib.contextmanager
 def serving(folder: Path, batching: str, max_batch_size: int = 1) -> Iterator[RunningHost]:
-    """The model under the dynamic batching that the file says."""
+    """A host with the model, under the dynamic batching of the file."""
     config = f"[models.Gated]\nmax_batch_size = {max_batch_size}\ntriton_config.dynamic_batching = {batching}\n"
     (folder / "host.toml").write_text(config)
     with run_host(MODEL, options=[f"--config={folder / 'host.toml'}"]) as host:
@@ -42,7 +42,7 @@ def serving(folder: Path, batching: str, max_batch_size: int = 1) -> Iterator[Ru
 
 
 class Held:
-    """The model's worker waits, and more requests with it."""
+    """A worker that is held, and further requests that wait."""
 
     def __init__(self, host: RunningHost, folder: Path) -> None:
         self._host = host
@@ -52,10 +52,14 @@ class Held:
         self.first = self._pool.submit(infer, host, "grpc", "Gated", {"gate": texts(os.fsencode(folder / "gate"))})
         wait_until(self._gate.is_reached, PATIENCE, "the worker waits")
 
+    def send_unseen(self, protocol: str = "grpc", **parameters: int) -> Future[int]:
+        """Send a request that may be refused before its wait is seen; return the number of its batch."""
+        return self._pool.submit(asked, self._host, protocol, **parameters)
+
     def send(self, protocol: str = "grpc", **parameters: int) -> Future[int]:
-        """A request that is seen to wait; the number of its batch."""
+        """Send a request and wait until it is queued; its result is the number of its batch."""
         self._waiting += 1
-        sent = self._pool.submit(asked, self._host, protocol, **parameters)
+        sent = self.send_unseen(protocol, **parameters)
         wait_until(lambda: queued(self._host, "Gated") == self._waiting, PATIENCE, "the request waits")
         return sent
 
@@ -65,7 +69,7 @@ class Held:
 
 
 def asked(host: RunningHost, protocol: str, **parameters: int) -> int:
-    """The number of the request's batch; ``parameters`` are ``timeout`` (microseconds) and ``priority``."""
+    """Send a request; returns the number of its batch. ``parameters``: ``timeout`` (microseconds) and ``priority``."""
     module: Any = {"grpc": tritonclient.grpc, "http": tritonclient.http}[protocol]
     gate = module.InferInput("gate", [1, 1], "BYTES")
     gate.set_data_from_numpy(FREE["gate"])
@@ -74,14 +78,14 @@ def asked(host: RunningHost, protocol: str, **parameters: int) -> int:
 
 
 def joined(host: RunningHost, count: int) -> list[int]:
-    """Send so many requests at once: how many requests were in the batch of each."""
+    """Send that many requests at once; returns the size of each one's batch."""
     with ThreadPoolExecutor(count) as pool:
         sent = [pool.submit(infer, host, PROTOCOLS[number % 2], "Gated", FREE) for number in range(count)]
         return [int(each.result(PATIENCE)["rows"].item()) for each in sent]
 
 
 def failures(host: RunningHost) -> int:
-    """How many requests have failed so far, whether their clients know it or not."""
+    """The number of failed requests so far, whether or not their clients know."""
     with urllib.request.urlopen(f"http://{host.http}/v2/models/Gated/stats") as answer:
         return int(json.load(answer)["model_stats"][0]["inference_stats"]["fail"]["count"])
 
@@ -96,18 +100,22 @@ def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
         assert batching_of(host) is None
         held = Held(host, tmp_path)
         waiting = [held.send("grpc"), held.send("http")]
-        said = "model Gated: queue is full (max_queue_size 2)"
+        message = "model Gated: queue is full (max_queue_size 2)"
         for protocol in PROTOCOLS:
             refused = attempt(host, protocol, "Gated", FREE)
-            assert (refused.error, refused.status) == (said, "503" if protocol == "http" else "StatusCode.UNAVAILABLE")
+            assert (refused.error, refused.status) == (
+                message,
+                "503" if protocol == "http" else "StatusCode.UNAVAILABLE",
+            )
         body = {"inputs": [{"name": "gate", "datatype": "BYTES", "shape": [1, 1], "data": [""]}]}
-        assert post(host, "/v2/models/Gated/infer", body) == (503, {"error": said})
+        assert post(host, "/v2/models/Gated/infer", body) == (503, {"error": message})
         held.let_go()
         assert sorted(sent.result(PATIENCE) for sent in waiting) == [2, 3]
         assert [asked(host, protocol) for protocol in PROTOCOLS] == [4, 5]
 
 
 def test_with_a_free_worker_nobody_waits(tmp_path: Path) -> None:
+    """With a free worker a queue limit of 1 refuses no request."""
     with serving(
         tmp_path, "{ default_queue_policy = { max_queue_size = 1, default_timeout_microseconds = 500000 } }"
     ) as host:
@@ -128,13 +136,13 @@ def test_a_request_that_waits_too_long_is_answered(tmp_path: Path, protocol: str
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_requests_own_timeout_counts_wherever_it_waits(tmp_path: Path, protocol: str) -> None:
-    """The first that waits has one as well as the last."""
+    """The timeout holds for the first request of the queue and for the last."""
     policy = "{ default_timeout_microseconds = 60000000, allow_timeout_override = true }"
     with serving(tmp_path, f"{{ default_queue_policy = {policy} }}") as host:
         held = Held(host, tmp_path)
-        first = held.send(protocol, timeout=1_500_000)
+        first = held.send(protocol, timeout=5_000_000)
         waiting = [held.send(timeout=120_000_000), held.send()]
-        last = held.send(protocol, timeout=100_000)
+        last = held.send_unseen(protocol, timeout=100_000)
         for sent in (last, first):
             with pytest.raises(InferenceServerException, match="waited longer than its own timeout or 60000 ms"):
                 sent.result(PATIENCE)
@@ -155,7 +163,7 @@ SLOW = 1_000_000_000
     ],
 )
 def test_limits_hold_for_what_waits_to_be_joined(tmp_path: Path, batching: str) -> None:
-    """Of six requests at once five are refused at once and one when its time is over, though the worker is free."""
+    """Of six simultaneous requests five are refused at once and one times out, although the worker is free."""
     limits = "{ max_queue_size = 1, default_timeout_microseconds = 300000 }"
     with (
         serving(tmp_path, f"{{ default_queue_policy = {limits}, {batching} }}", 8) as host,
@@ -163,14 +171,14 @@ def test_limits_hold_for_what_waits_to_be_joined(tmp_path: Path, batching: str) 
     ):
         sent = [pool.submit(attempt, host, protocol, "Gated", FREE) for protocol in SIX]
         answered = sorted((each.result(PATIENCE) for each in sent), key=lambda each: each.at)
-        said = ["queue is full (max_queue_size 1)"] * 5 + ["the request waited longer than 300 ms"]
-        assert [each.error.removeprefix("model Gated: ").split(" (default")[0] for each in answered] == said
+        messages = ["queue is full (max_queue_size 1)"] * 5 + ["the request waited longer than 300 ms"]
+        assert [each.error.removeprefix("model Gated: ").split(" (default")[0] for each in answered] == messages
         assert {each.status for each in answered} == {"503", "StatusCode.UNAVAILABLE"}
         assert answered[-1].at - answered[0].at >= 0.25
 
 
 def test_a_delay_and_preferred_sizes_beside_limits(tmp_path: Path) -> None:
-    """A preferred size goes at once, what is less when the delay of the oldest is over, a full batch in any case."""
+    """A preferred size runs at once, less when the oldest one's delay is over, a full batch always."""
     limits = "{ max_queue_size = 64, default_timeout_microseconds = 60000000 }"
     with serving(
         tmp_path,
@@ -185,7 +193,7 @@ def test_a_delay_and_preferred_sizes_beside_limits(tmp_path: Path) -> None:
 
 
 def test_preferred_sizes_without_a_delay(tmp_path: Path) -> None:
-    """What has gathered goes in preferred sizes, and what is left over at once."""
+    """Waiting requests run in preferred sizes, and the rest at once."""
     limits = "{ max_queue_size = 64 }"
     with serving(tmp_path, f"{{ preferred_batch_size = [4, 2], default_queue_policy = {limits} }}", 8) as host:
         held = Held(host, tmp_path)
@@ -195,7 +203,7 @@ def test_preferred_sizes_without_a_delay(tmp_path: Path) -> None:
 
 
 def test_nothing_joins_a_stream_so_its_request_does_not_wait(tmp_path: Path) -> None:
-    """Also one of several rows, which is no preferred size and could become one elsewhere."""
+    """It holds for a request of several rows too, although these are not a preferred size."""
     (tmp_path / "model.py").write_text(STREAM)
     with (
         run_host(tmp_path / "model.py") as host,
@@ -206,7 +214,7 @@ def test_nothing_joins_a_stream_so_its_request_does_not_wait(tmp_path: Path) -> 
 
 
 def test_limits_hold_beside_preserve_ordering(tmp_path: Path) -> None:
-    """Triton tells of what was refused in its turn: behind the answers to the requests before it."""
+    """Triton reports a refusal in order, after the answers to earlier requests."""
     limits = "{ max_queue_size = 2, default_timeout_microseconds = 60000000 }"
     with serving(tmp_path, f"{{ preserve_ordering = true, default_queue_policy = {limits} }}") as host:
         assert batching_of(host)["preserve_ordering"] is True
@@ -234,7 +242,7 @@ def test_a_request_of_higher_priority_overtakes_those_in_tritons_queue(tmp_path:
 
 
 def test_preferred_sizes_and_a_delay(tmp_path: Path) -> None:
-    """Three requests are a batch at once; two wait for a third as long as the delay says."""
+    """Three requests run at once; two wait for a third for as long as the delay."""
     with serving(tmp_path, "{ preferred_batch_size = [3], max_queue_delay_microseconds = 1500000 }", 8) as host:
         with ThreadPoolExecutor(3) as pool:
             sent = [pool.submit(attempt, host, protocol, "Gated", FREE) for protocol in ("grpc", "http", "grpc")]
@@ -283,6 +291,7 @@ def declared(batching: Any, **others: Any) -> ModelDeclaration:
     ],
 )
 def test_what_the_backend_keeps_is_not_left_to_triton(batching: Any, ours: QueuePolicy, left: bool | None) -> None:
+    """Settings that our own queue implements are not passed on to Triton."""
     model = declared(batching, response_cache={})
     assert own_policy(model) == ours
     rest = {"dynamic_batching": {"preserve_ordering": True}} if left else {}
@@ -308,5 +317,6 @@ def test_what_the_backend_keeps_is_not_left_to_triton(batching: Any, ours: Queue
     ],
 )
 def test_what_only_triton_can_do_is_left_to_it(batching: Any) -> None:
+    """Settings that need Triton's batcher are passed on unchanged."""
     assert own_policy(declared(batching)) == QueuePolicy()
     assert for_triton(declared(batching)) == {"dynamic_batching": batching}

@@ -1,4 +1,4 @@
-"""Requests that a client may send, and their exact answers, over both protocols."""
+"""Valid requests of clients and their exact answers, over both protocols."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_json_as_curl_sends_it(host: RunningHost) -> None:
 def gathered(
     host: RunningHost, protocol: str, folder: Path, requests: list[list[int]], model: str = "gathered"
 ) -> list[Answered]:
-    """What became of ``requests``, sent at once while the only worker is busy, so that they make one batch."""
+    """The results of ``requests``, sent at once while the only worker is busy, so that they make one batch."""
     gate = Gate(folder / "gate")
     with Crowd(host, len(requests) + 1) as crowd:
         first = crowd.send(model, {"x": np.array([[0]], np.int32), "gate": gate.tensor}, protocol)

@@ -1,4 +1,4 @@
-"""Triton's response cache: what it answers, what it never keeps, and where it is refused."""
+"""Triton's response cache: cached responses, errors that are not cached, and models that must not use it."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def test_the_same_request_is_answered_without_a_call(host: RunningHost, protocol
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "message"),
     [
         ("RequestError", "not yet"),
         ("ValueError", "ValueError: not yet"),
         ("exit", "model FailsFirst: its worker ended while it ran this request"),
     ],
 )
-def test_an_error_is_never_kept(host: RunningHost, tmp_path: Path, protocol: str, how: str, said: str) -> None:
+def test_an_error_is_never_kept(host: RunningHost, tmp_path: Path, protocol: str, how: str, message: str) -> None:
     how = str(tmp_path / f"{how}-{protocol}")
     asked = {"how": texts(how)}
-    assert said in attempt(host, protocol, "FailsFirst", asked).error
+    assert message in attempt(host, protocol, "FailsFirst", asked).error
     second = infer(host, protocol, "FailsFirst", asked)["calls"].item()
     assert second == (1 if "exit" in how else 2)  # another worker counts anew
     assert infer(host, protocol, "FailsFirst", asked)["calls"].item() == second
@@ -65,13 +65,13 @@ def test_without_a_cache_each_request_is_run_and_the_log_says_what_to_add() -> N
 
 
 def test_with_reload_the_cache_is_off() -> None:
-    """What it holds would outlive a change of the callable."""
+    """The cache would return the results of an older callable."""
     with run_host(f"{CACHED}:Calls", options=[CACHE, "--reload"]) as host:
         assert [calls(host, "grpc", 1, 1) for _ in range(3)] == [1, 2, 3]
         assert f"model Calls of plugin {CACHED}:Calls: its response cache is off with --reload" in host.log
 
 
-SAID = "Triton's response cache compares the bytes of an input and not its shape, and input x can have the same bytes"
+REASON = "Triton's response cache compares the bytes of an input and not its shape, and input x can have the same bytes"
 
 
 def test_the_file_cannot_turn_it_on_where_it_would_answer_wrongly(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_file_cannot_turn_it_on_where_it_would_answer_wrongly(tmp_path: Path
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("-")]
         assert row.split()[2] == f"{CACHED}:Ambiguous"
-        assert f"[models.Ambiguous]: {SAID} as [1, 2] and as [2, 1]; give it a shape" in row
+        assert f"[models.Ambiguous]: {REASON} as [1, 2] and as [2, 1]; give it a shape" in row
 
 
 def test_a_batch_of_one_row_has_the_shape_that_its_bytes_say(tmp_path: Path) -> None:
@@ -102,27 +102,28 @@ HOOKS = """
 
 
 def test_neither_can_a_hook_plugin(tmp_path: Path) -> None:
+    """A hook plugin cannot turn the cache on where its responses would be wrong."""
     install(tmp_path, "acme-hooks", {"pytriton_plugins.hooks": {"cacher": "acme_hooks"}}, acme_hooks=HOOKS)
     env = {"PYTHONPATH": path_with(tmp_path)}
     with run_host(f"{CACHED}:Ambiguous", f"{CACHED}:Calls", options=[CACHE], env=env, ready=False) as host:
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("Ambiguous")]
-        assert "hook plugin cacher (acme-hooks 1.0): pytriton_edit_model_config: " + SAID in row
+        assert "hook plugin cacher (acme-hooks 1.0): pytriton_edit_model_config: " + REASON in row
         assert calls(host, "grpc", 1, 1) == 1
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("option", "message"),
     [
         ("local,size=many", "Failed to initialize LocalCache"),
         ("no-such,size=1", "unable to find 'libtritoncache_no-such.so' for cache."),
     ],
 )
-def test_a_cache_that_cannot_be_made_ends_the_start_in_one_line(option: str, said: str) -> None:
+def test_a_cache_that_cannot_be_made_ends_the_start_in_one_line(option: str, message: str) -> None:
     began = time.monotonic()
     ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
     done = call_host("serve", f"{CACHED}:Calls", *ports, f"--server-option=cache-config={option}")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("pytriton-host: tritonserver cannot start: ")
-    assert said in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]
     assert time.monotonic() - began < 20

@@ -1,4 +1,4 @@
-"""Results of a callable that are wrong: what the client is told, and that the next request works."""
+"""Invalid results of a callable: the client gets a clear error, and the next request works."""
 
 from __future__ import annotations
 

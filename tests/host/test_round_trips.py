@@ -1,4 +1,4 @@
-"""Random tensors of every dtype and shape, there and back through a whole host; runs in pytest."""
+"""Random tensors of every dtype and shape, sent through a whole daemon and back."""
 
 from __future__ import annotations
 

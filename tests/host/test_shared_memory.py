@@ -1,10 +1,11 @@
-"""Shared memory while a host serves: what it starts with, how it grows, where it ends, what a callable may keep."""
+"""Shared memory of a running daemon: initial size, growth, limit, and arrays that a callable keeps."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,12 @@ def limited() -> Iterator[RunningHost]:
 
 
 def numbers(size: int) -> NDArray[np.uint8]:
-    """``size`` bytes that repeat late and never at a page's edge."""
+    """``size`` bytes with a long period that is not a multiple of the page size."""
     return np.resize(np.arange(251, dtype=np.uint8), (1, size))
 
 
 def segments(host: RunningHost) -> int:
-    """Bytes of all segments, as the kernel shows them among the host's descriptors."""
+    """Bytes of all segments, from the host's descriptors."""
     return sum(segment_sizes(host))
 
 
@@ -111,7 +112,7 @@ def test_arrays_that_a_callable_keeps_stay_as_they_were() -> None:
 
 
 def touched(host: RunningHost) -> int:
-    """Bytes of memory that all segments hold."""
+    """Bytes of memory that all segments use."""
     blocks = 0
     for descriptor in Path(f"/proc/{host.process.pid}/fd").iterdir():
         if segment_bytes(descriptor):
@@ -119,17 +120,21 @@ def touched(host: RunningHost) -> int:
     return blocks * 512
 
 
+def is_held(host: RunningHost, protocol: str, sent: NDArray[np.uint8]) -> bool:
+    """Whether the segments use at least the size of ``sent`` after its answer; a late look comes after a trim."""
+    for _ in range(3):
+        assert infer(host, protocol, "echo", {"x": sent})["y"].tobytes() == sent.tobytes()
+    return touched(host) >= sent.size
+
+
 @pytest.mark.parametrize("table", ["shm", "models.echo.shm"])
 @pytest.mark.parametrize(("protocol", "again"), [("grpc", 1), ("http", 48)], ids=["small", "large"])
 def test_an_idle_worker_gives_its_memory_back(tmp_path: Path, protocol: str, again: int, table: str) -> None:
-    """In both directions, and it serves on."""
+    """It does in both directions, and still serves."""
     (tmp_path / "host.toml").write_text(f"[{table}]\ntrim_after = 1\n")
     with run_host(f"{MEMORY}:echo", options=[f"--config={tmp_path / 'host.toml'}"]) as host:
         for size in (48, again):
-            sent = numbers(size * MIB)
-            for _ in range(3):
-                assert infer(host, protocol, "echo", {"x": sent})["y"].tobytes() == sent.tobytes()
-            assert touched(host) >= size * MIB
+            wait_until(partial(is_held, host, protocol, numbers(size * MIB)), what="the memory is used")
             large = segments(host)
             wait_until(lambda: touched(host) < MIB // 4, 10.0, "the memory is given back")
             assert segments(host) == large

@@ -1,4 +1,4 @@
-"""The keys of `[shm]`, and of `[models.NAME.shm]` over them, as they are seen from outside while a host serves."""
+"""The keys of `[shm]` and of `[models.NAME.shm]`, which override them, in a running daemon."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 MEMORY = MODELS / "memory.py"
 MIB = 1 << 20
 OTHER = {"initial": '"4MiB"', "max": '"24MiB"', "growth": "100", "on_full": '"wait"', "wait": "4"}
-"""What `[shm]` says where the model's own table is to go before it."""
+"""Values of `[shm]` that the model's own table overrides."""
 
 
 @pytest.fixture(params=["shm", "models.echo.shm"])
@@ -29,7 +29,7 @@ def table(request: pytest.FixtureRequest) -> str:
 
 @contextlib.contextmanager
 def serving(folder: Path, table: str, **keys: str) -> Iterator[RunningHost]:
-    """The model echo with these keys in that table; `[shm]` says something else where the table is the model's."""
+    """A host with the model echo and these keys in ``table``; for the model's table `[shm]` has other values."""
     lines = [f"[{table}]", *(f"{key} = {value}" for key, value in keys.items())]
     if table != "shm":
         lines += ["[shm]", *(f"{key} = {OTHER[key]}" for key in keys)]
@@ -77,7 +77,7 @@ def test_growth(tmp_path: Path, table: str, growth: str, grown: int) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_on_full_and_wait(tmp_path: Path, table: str, protocol: str) -> None:
-    """Nobody gives memory back, so the wait ends with a refusal."""
+    """No memory is given back, so the wait ends with a refusal."""
     with serving(tmp_path, table, max='"20MiB"', on_full='"wait"', wait='"700ms"') as host:
         began = time.monotonic()
         refused = attempt(host, protocol, "echo", numbers(16))

@@ -1,4 +1,4 @@
-"""Tasks that are not awaited: their errors are logged, and asyncio has nothing to complain of."""
+"""Tasks that are not awaited: their errors are logged, and asyncio reports nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def left(error: Exception) -> None:
 
 
 def complained(work: Any) -> list[str]:
-    """What asyncio says of it."""
+    """The reports of asyncio."""
     logged: list[str] = []
 
     async def main() -> None:
@@ -65,12 +65,14 @@ def complained(work: Any) -> list[str]:
 
 @pytest.mark.parametrize("way", [cancelled, over, in_the_background, left], ids=lambda way: way.__name__)
 def test_an_error_that_was_expected_is_no_news(way: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An expected error is not logged."""
     assert complained(way(ServerGone("tritonserver ended"))) == []
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("way", [cancelled, in_the_background, left], ids=lambda way: way.__name__)
 def test_any_other_is_logged(way: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected error is logged."""
     logging.getLogger("pytriton").propagate = True
     assert complained(way(KeyError("a bug"))) == []
     assert [record.levelname for record in caplog.records] == ["ERROR"]
@@ -78,7 +80,7 @@ def test_any_other_is_logged(way: Any, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_a_task_left_to_nobody_is_found_in_a_log() -> None:
-    """What `run_host` looks for at the end of every test that starts a host."""
+    """`run_host` looks for these lines at the end of every test that starts a host."""
     text = "2026-11-30 08:21:57,160 ERROR   asyncio: Task exception was never retrieved"
     json = '{"time": "…", "level": "error", "logger": "asyncio", "message": "Exception in callback f()"}'
     lost = "/x/health.py:3: RuntimeWarning: coroutine 'look' was never awaited"
@@ -88,6 +90,7 @@ def test_a_task_left_to_nobody_is_found_in_a_log() -> None:
 
 @pytest.mark.parametrize("event_first", [False, True])
 def test_work_ends_before_its_result_is_given_up(event_first: bool) -> None:
+    """`result_unless` waits for the clean-up of work that it cancels."""
     ended: list[str] = []
 
     async def work(event: asyncio.Event) -> str:

@@ -1,4 +1,4 @@
-"""A wait with a time limit: no cancellation is lost, and nothing is left running."""
+"""Waiting with a timeout: no cancellation is lost, and no task is left running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAR = 60.0
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Its result; no task is left, and asyncio has nothing to complain of."""
+    """Its result; afterwards no task is left, and asyncio has reported nothing."""
     problems: list[str] = []
 
     async def main() -> T:
@@ -35,7 +35,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Work:
-    """Waits without end; its clean-up takes several turns of the loop, and may end with an error or a result."""
+    """Waits without end; its clean-up takes several turns of the loop and may raise or return."""
 
     def __init__(self, error: Exception | None = None, result: str | None = None) -> None:
         self.steps: list[str] = []
@@ -79,6 +79,7 @@ def test_a_result_in_time(seconds: float | None) -> None:
 
 @pytest.mark.parametrize("seconds", [FAR, None])
 def test_an_error_of_the_work_is_the_callers(seconds: float | None) -> None:
+    """An error of the work reaches the caller."""
     with pytest.raises(ValueError, match="its own error"):
         run(within(fails(), seconds))
 
@@ -91,6 +92,7 @@ def test_late_work_is_cancelled_and_has_cleaned_up_before_the_error() -> None:
 
 
 def test_what_late_work_ends_with_after_all_is_not_lost() -> None:
+    """A result or error that comes during the cancellation is not lost."""
     assert run(within(Work(result="after all").run(), 0.01)) == "after all"
     with pytest.raises(OSError, match="not cleaned up"):
         run(within(Work(OSError("not cleaned up")).run(), 0.01))
@@ -114,6 +116,8 @@ def test_a_cancellation_reaches_the_work_which_has_cleaned_up_before_it_is_raise
 @pytest.mark.parametrize("when", ["just before", "just after", "a turn after"])
 @pytest.mark.parametrize("error", [None, OSError("it failed")], ids=["the result", "the error"])
 def test_a_cancellation_is_not_lost_that_comes(when: str, error: Exception | None) -> None:
+    """A cancellation at any of these moments is raised."""
+
     async def together() -> bool:
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         waiting = asyncio.ensure_future(within(answer, FAR))

@@ -18,7 +18,7 @@ REQUESTS = 5
 
 
 def ask(host: RunningHost) -> http.client.HTTPConnection:
-    """The connection of one request, which stays open."""
+    """Send one request; the connection stays open."""
     connection = http.client.HTTPConnection(host.http, timeout=30)
     connection.request("POST", "/v2/models/scalars/generate", '{"x": 1.5}')
     answer = connection.getresponse()
@@ -38,7 +38,7 @@ def ask(host: RunningHost) -> http.client.HTTPConnection:
     ],
 )
 def test_traces_are_written(tmp_path: Path, more: list[str], files: dict[str, list[int]]) -> None:
-    """Whole, although a client's connection stays open."""
+    """The files are complete although a client's connection is still open."""
     file = tmp_path / "trace.json"
     settings = ["level=TIMESTAMPS", f"triton,file={file}", *more]
     options = [f"--server-option=trace-config={each}" for each in settings]
@@ -51,7 +51,7 @@ def test_traces_are_written(tmp_path: Path, more: list[str], files: dict[str, li
 
 
 def test_a_second_signal_does_not_wait_for_traces(tmp_path: Path) -> None:
-    """tritonserver would wait for the client whose connection stays open."""
+    """The open connection would otherwise delay tritonserver's end."""
     options = [
         f"--server-option=trace-config=triton,file={tmp_path / 'trace.json'}",
         "--server-option=exit-timeout-secs=600",

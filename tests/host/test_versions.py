@@ -1,4 +1,4 @@
-"""Several versions of one model, from one plugin and from two: each is served, and the newest is the default."""
+"""Several versions of one model, from one plugin and from two: all are served, and the newest is the default."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def plus_{version}(x):
 
 
 def source(*versions: int, **configs: dict[str, Any]) -> str:
-    """A module with these versions of the model plus, each of which adds its number; ``v2={…}`` is that of one."""
+    """A module with these versions of the model plus, each adding its number; ``v2={…}`` are keywords of version 2."""
     return HEAD + "".join(
         VERSION.format(version=version, config=configs.get(f"v{version}", {})) for version in versions
     )
 
 
 def answered(host: RunningHost, protocol: str, version: str = "") -> int:
-    """What 10 becomes; "" asks for no version."""
+    """The result for 10; "" asks for no version."""
     module: Any = {"grpc": tritonclient.grpc, "http": tritonclient.http}[protocol]
     asked = module.InferInput("x", [1, 1], "INT64")
     asked.set_data_from_numpy(np.array([[10]]))
@@ -90,16 +90,16 @@ def test_the_configuration_of_the_newest_counts(tmp_path: Path, slow: int) -> No
 
 
 def test_a_version_that_triton_refuses_leaves_the_others(tmp_path: Path) -> None:
-    """Its reason stands in its row, and names its plugin wherever it is told."""
+    """The reason is in its row, and every message names its plugin."""
     (tmp_path / "good.py").write_text(source(1))
     (tmp_path / "bad.py").write_text("sum(range(20_000_000))\n" + source(2, v2={"dynamic_batching": TOO_LARGE}))
     with run_host(tmp_path / "good.py", tmp_path / "bad.py", options=["--optional", "plus"]) as host:
         host.wait_settled()
-        said = (
+        message = (
             f"plugin {tmp_path / 'bad.py'}: Triton refuses its configuration: dynamic batching preferred size must be"
         )
         (row,) = [line for line in host.output.splitlines() if line.split()[:2] == ["plus", "2"]]
-        assert said in row
-        assert f"model plus: {said}" in host.log
+        assert message in row
+        assert f"model plus: {message}" in host.log
         check(host, 1)
         assert infer(host, "http", "plus", {"x": np.array([[10]])})["y"].item() == 11

@@ -1,4 +1,4 @@
-"""`model_warmup` in a model's `triton_config`: every worker runs the callable with the samples before it serves."""
+"""`model_warmup` in a model's `triton_config`: every worker runs the samples before it serves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE = {"x": np.ones((1, 2), np.float32)}
 
 
 def asked(host: RunningHost, protocol: str = "grpc") -> tuple[int, int, int]:
-    """Process id, calls with zeros, and rows in the last of them."""
+    """Process id, number of calls with zeros, and rows in the last of them."""
     outputs = infer(host, protocol, "Warm", ONE)
     return outputs["pid"].item(), outputs["zeros"].item(), outputs["rows"].item()
 
@@ -37,24 +37,27 @@ def test_the_callable_runs_before_the_model_is_ready(tmp_path: Path) -> None:
 
 
 def test_every_worker_is_warm_and_so_is_its_successor() -> None:
+    """Every worker and its replacement run the samples."""
     with run_host(f"{WARM}:Warm", options=["--workers=2"]) as host:
         first = wait_until(lambda: two_of(asked_at_once(host)), 20, "both workers answer") or set()
-        assert {said[1:] for said in first} == {(3, 4)}
+        assert {answer[1:] for answer in first} == {(3, 4)}
         for pid, _, _ in first:
             os.kill(pid, signal.SIGKILL)
-        pids = {said[0] for said in first}
-        others = wait_until(lambda: [said for said in map(after_death, [host] * 20) if said and said[0] not in pids])
-        assert {said[1:] for said in others} == {(3, 4)}
+        pids = {answer[0] for answer in first}
+        others = wait_until(
+            lambda: [answer for answer in map(after_death, [host] * 20) if answer and answer[0] not in pids]
+        )
+        assert {answer[1:] for answer in others} == {(3, 4)}
 
 
 def asked_at_once(host: RunningHost) -> set[tuple[int, int, int]]:
-    """What 40 requests hear, eight at a time: one alone always goes to the worker that was busy last."""
+    """The answers to 40 requests, eight at a time; a single request would go to the last busy worker."""
     with ThreadPoolExecutor(8) as clients:
         return set(clients.map(asked, [host] * 40))
 
 
-def two_of(said: set[tuple[int, int, int]]) -> set[tuple[int, int, int]]:
-    return said if len({pid for pid, _, _ in said}) == 2 else set()
+def two_of(answers: set[tuple[int, int, int]]) -> set[tuple[int, int, int]]:
+    return answers if len({pid for pid, _, _ in answers}) == 2 else set()
 
 
 def after_death(host: RunningHost) -> tuple[int, int, int] | None:
@@ -64,6 +67,7 @@ def after_death(host: RunningHost) -> tuple[int, int, int] | None:
 
 
 def test_a_sample_that_fails_is_the_models_reason_and_the_others_serve() -> None:
+    """A failing sample is the reason in the model's row; other models serve."""
     with run_host(f"{WARM}:no_zeros", f"{WARM}:Random", ready=False) as host:
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("no_zeros")]
@@ -85,5 +89,7 @@ def test_a_wrong_sample_is_one_line(tmp_path: Path, batch_size: int) -> None:
     (tmp_path / "host.toml").write_text(f"[models.Warm]\ntriton_config = {{ model_warmup = [{sample}] }}\n")
     with run_host(f"{WARM}:Warm", options=[f"--config={tmp_path / 'host.toml'}"], ready=False) as host:
         host.wait_settled()
-        said = f"[models.Warm]: triton_config: model_warmup: sample 1: batch_size is {batch_size}; write a whole number"
-        assert said in host.output
+        message = (
+            f"[models.Warm]: triton_config: model_warmup: sample 1: batch_size is {batch_size}; write a whole number"
+        )
+        assert message in host.output

@@ -1,6 +1,6 @@
-"""The committed manifests before real tools: kubernetes-validate, helm, KServe's types; runs in `tox -e manifests`.
+"""The committed manifests, checked by real tools: kubernetes-validate, helm, KServe's types (`tox -e manifests`).
 
-That they are what `pytriton-host manifests` writes, tests/docs/test_reference.py sees.
+tests/docs/test_reference.py checks that `pytriton-host manifests` writes exactly these.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ def plain(form: str) -> list[Any]:
 
 
 def check(objects: list[Any], folder: Path, unknown: set[str]) -> None:
-    """Strictly, before the three newest versions, which have a schema for all kinds but the ``unknown`` ones."""
+    """Check strictly for the three newest versions, which have a schema for all kinds but the ``unknown`` ones."""
     for version in NEWEST:
-        said = validate(objects, folder, version)
-        assert said.count(" passed for resource ") == len(objects) - len(unknown)
-        assert said.count("Couldn't find schema") == len(unknown), said
+        output = validate(objects, folder, version)
+        assert output.count(" passed for resource ") == len(objects) - len(unknown)
+        assert output.count("Couldn't find schema") == len(unknown), output
 
 
 @pytest.mark.parametrize("form", ["kubernetes", "kserve"])
@@ -75,7 +75,7 @@ def test_the_objects_are_kubernetes(form: str, tmp_path: Path) -> None:
 
 
 def test_a_wrong_key_is_seen(tmp_path: Path) -> None:
-    """The tool is strict: this test is for the tests."""
+    """A control: the tool refuses unknown keys."""
     (deployment,) = [each for each in plain("kubernetes") if each["kind"] == "Deployment"]
     deployment["spec"]["template"]["spec"]["gracePeriod"] = 1
     with pytest.raises(AssertionError, match="gracePeriod"):
@@ -126,7 +126,7 @@ def test_the_values_arrive_in_the_pod(helm: Helm) -> None:
     ],
 )
 def test_the_memory_is_the_sum_of_the_values(helm: Helm, values: str, memory: str) -> None:
-    """Of 1600 for the processes and 1024 shared, unless the values say otherwise."""
+    """By default 1600 for the processes and 1024 of shared memory."""
     (deployment,) = [each for each in helm.template(CHART, "--set", values) if each["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["memory"] == memory
@@ -134,7 +134,7 @@ def test_the_memory_is_the_sum_of_the_values(helm: Helm, values: str, memory: st
 
 
 def test_the_storage_is_the_sum_of_tmp_and_the_log(helm: Helm) -> None:
-    """Of 3 GiB for /tmp and 256 MiB for the log."""
+    """3 GiB for /tmp and 256 MiB for the log."""
     objects = helm.template(CHART, "--set=tmpSize=3Gi")
     (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
     pod = deployment["spec"]["template"]["spec"]
@@ -148,7 +148,7 @@ def test_the_storage_is_the_sum_of_tmp_and_the_log(helm: Helm) -> None:
     [("image.tag=1.0", "1.0"), (f"image.tag=_a.{'b' * 70}", f"a.{'b' * 60}"), ("image.tag=", "")],
 )
 def test_every_object_says_what_it_is_of(helm: Helm, values: str, version: str) -> None:
-    """A tag may be longer than a label's value, and begin with what that may not; without one it is the framework's."""
+    """The tag becomes a label, cut and stripped if needed; without a tag the framework's version."""
     about = yaml.safe_load((CHART / "Chart.yaml").read_text())
     for each in helm.template(CHART, "--set", values):
         labels = each["metadata"]["labels"]
@@ -167,7 +167,7 @@ def test_the_chart_scales_by_one_metric(helm: Helm, values: str, kind: str) -> N
 
 
 def test_chart_and_objects_are_the_same(helm: Helm) -> None:
-    """But for names, labels and the test of the release, which has no counterpart."""
+    """Except names, labels and the test of the release, which only the chart has."""
     of_chart = {_key(each, "acme-models"): _bare(each) for each in helm.template(CHART) if each["kind"] != "Pod"}
     assert of_chart == {_key(each, "models"): _bare(each) for each in plain("kubernetes")}
 
@@ -178,7 +178,7 @@ def _key(found: Any, name: str) -> tuple[str, str]:
 
 
 def _bare(found: Any) -> Any:
-    """Without labels and names, wherever they stand."""
+    """Without labels and names at any depth."""
     if isinstance(found, dict):
         labels = ("labels", "matchLabels")
         return {
@@ -192,7 +192,7 @@ def _bare(found: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ("replica=3", "additional properties 'replica' not allowed"),
         ("replicas=two", "got string, want integer"),
@@ -203,10 +203,10 @@ def _bare(found: Any) -> Any:
         ("autoscaling.minReplicas=9", "autoscaling.minReplicas is more than autoscaling.maxReplicas"),
     ],
 )
-def test_wrong_values_are_refused(helm: Helm, values: str, said: str) -> None:
+def test_wrong_values_are_refused(helm: Helm, values: str, message: str) -> None:
     done = helm.run("template", "acme", CHART, "--set", values)
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_the_test_of_the_release_is_no_endpoint(helm: Helm) -> None:
@@ -222,7 +222,7 @@ def test_the_test_of_the_release_is_no_endpoint(helm: Helm) -> None:
 
 
 def test_a_pod_monitor_has_no_key_that_the_operator_does_not_know(helm: Helm) -> None:
-    """Its definition is in no package; these keys are from its API reference."""
+    """No package has its definition; these keys come from its API reference."""
     objects = helm.template(CHART, *VARIANTS["the operator and the adapter"])
     (monitor,) = [each for each in objects if each["kind"] == "PodMonitor"]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
@@ -249,7 +249,7 @@ def test_the_variant_for_kserve_has_its_types(tmp_path_factory: pytest.TempPathF
 
 
 def test_the_container_of_kserve_is_the_deployments(tmp_path: Path) -> None:
-    """So what kubernetes-validate says of the one holds for the other."""
+    """The result of kubernetes-validate for one therefore holds for the other."""
     (runtime,) = [each for each in plain("kserve") if each["kind"] == "ServingRuntime"]
     (deployment,) = [each for each in plain("kubernetes") if each["kind"] == "Deployment"]
     pod = deployment["spec"]["template"]["spec"]

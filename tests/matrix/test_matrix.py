@@ -1,4 +1,4 @@
-"""One interpreter with one numpy: serving, a killed worker, a clean end; run by `tox -m matrix` in each combination."""
+"""One Python with one numpy: serving, a killed worker, a normal end; `tox -m matrix` runs it in each combination."""
 
 from __future__ import annotations
 

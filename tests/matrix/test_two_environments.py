@@ -1,4 +1,4 @@
-"""Two models in one host, under two Pythons and two numpys; one is installed for the other Python only; in pytest."""
+"""Two models in one host, under two Pythons with two numpys; one is installed for the other Python only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def model(x):
 
 
 def run(*command: str | Path) -> str:
-    """What a command printed; its error otherwise."""
+    """The output of a command; fails with its error."""
     done = subprocess.run([*map(str, command)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -44,7 +44,7 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The python of an environment of the other version, with the other numpy, our package and one model plugin."""
+    """The Python of an environment of the other version, with the other numpy, our package and one model plugin."""
     folder = tmp_path_factory.mktemp("environments") / "other"
     run(f"python{OTHER}", "-m", "venv", folder)
     python = folder / "bin" / "python"
@@ -59,7 +59,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def host(other: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
-    """Serves `there` and, from a folder of plugins for the host's own Python, `here`."""
+    """Serves `there` and, from a plugin folder of the host's own Python, `here`."""
     folder = tmp_path_factory.mktemp("here")
     install(
         folder, "acme-here", {"pytriton_plugins.models": {"here": "acme_here"}}, acme_here=MODEL.format(name="here")
@@ -71,7 +71,7 @@ def host(other: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
 
 
 def answer(host: RunningHost, model: str) -> tuple[str, str]:
-    """The Python and the numpy that ran it."""
+    """The versions of Python and numpy that ran the model."""
     outputs = infer(host, "grpc", model, {"x": np.array([[1, 2]], np.float32)})
     assert outputs["double"].tolist() == [[2, 4]]
     return outputs["python"].item().decode(), outputs["numpy"].item().decode()

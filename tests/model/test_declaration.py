@@ -1,4 +1,4 @@
-"""A declaration is the same after its way through JSON, from the worker to the host."""
+"""A declaration does not change when it is sent as JSON from the worker to the daemon."""
 
 from __future__ import annotations
 

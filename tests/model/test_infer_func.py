@@ -269,7 +269,7 @@ class Method:
 
 
 def mark(function: Any, **arguments: Any) -> Any:
-    """Marks a fresh copy, so that the same function serves several cases."""
+    """Marks a new copy, so that several cases can use one function."""
     if isinstance(function, FunctionType):
         copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
         copy.__annotations__ = function.__annotations__
@@ -381,7 +381,7 @@ class Yields:
 
 
 class YieldsToo(Yields):
-    """Its __call__ is its base's."""
+    """Inherits its __call__."""
 
 
 class YieldsAwaited(Awaited):
@@ -645,7 +645,7 @@ def logged_parts(function: Any) -> Any:
 
 
 def test_what_a_decorator_below_makes_of_a_generator_is_what_counts() -> None:
-    """Its wrapper is what is called: one that yields streams, one that returns answers once."""
+    """The wrapper's form counts: one that yields streams, one that returns answers once."""
 
     class Logged(Yields):
         __call__ = logged_parts(Yields.__call__)

@@ -1,4 +1,4 @@
-"""Which dtypes and shapes a Tensor takes, and the sentence for each that it does not."""
+"""Valid dtypes and shapes of a Tensor, and the message for each invalid one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_ways_to_write_bfloat16(way: Any) -> None:
 
 
 def test_bfloat16_without_ml_dtypes_is_its_bits() -> None:
-    """Nothing but the declaration of such a tensor imports ml_dtypes."""
+    """Only the declaration of such a tensor imports ml_dtypes."""
     program = """
 import sys
 from pytriton_plugins.model.tensors import Tensor

@@ -1,4 +1,4 @@
-"""What all rows of the table of faults share; runs in pytest."""
+"""Fixtures for all rows of the table of faults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ os.environ["PYTRITON_TEST_PATIENCE"] = "1"  # here how long it takes is what is 
 
 @pytest.fixture(autouse=True)
 def ruler() -> Iterator[None]:
-    """Measures beside each test how late the machine wakes a sleeper."""
+    """Measures during each test how late the machine wakes a sleeping process."""
     with figures.Ruler() as figures.ruler:
         yield
     figures.ruler = None

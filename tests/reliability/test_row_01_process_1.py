@@ -1,4 +1,4 @@
-"""The host as process 1, in a namespace and in a real container, without an init; row 1 of the table of faults."""
+"""The host as process 1 without an init, in a namespace and in a real container; row 1 of the table of faults."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ CASES = {signal.SIGTERM.name: 0, signal.SIGINT.name: 0, FAILED_START: 1, KILLED:
 
 
 def needs(*programs: str) -> None:
-    """Skip the test where one of them is not installed."""
+    """Skip the test if one of these programs is not installed."""
     for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"needs Debian's {program}")
 
 
 def stopped(host: RunningHost, init: int) -> float:
-    """Seconds from SIGTERM to process 1 until it has ended with exit code 0."""
+    """Seconds from SIGTERM to process 1 until its end with exit code 0."""
     began = time.monotonic()
     os.kill(init, signal.SIGTERM)
     assert host.process.wait(20) == 0, host.log
@@ -47,24 +47,24 @@ def stopped(host: RunningHost, init: int) -> float:
 
 
 def unreaped(init: int) -> int:
-    """Zombies that are still there after a while."""
+    """The number of zombies that stay."""
     began = time.monotonic()
     wait_until(lambda: zombies(init) == 0 or time.monotonic() - began > REAPED_WITHIN)
     return zombies(init)
 
 
 def test_in_a_namespace(tmp_path: Path) -> None:
-    left, took = [], []
+    left, durations = [], []
     for _ in range(RUNS):
         mark = Mark()
         with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:
             init = pid_1_of(host)
             leave_orphans(host, tmp_path)
             left.append(unreaped(init))
-            took.append(stopped(host, init))
+            durations.append(stopped(host, init))
             assert (mark.processes(), ports_taken(host)) == ({}, [])
     figure(1, f"namespace: zombies after {ORPHANS} double forks of a plugin", left, "", 0)
-    figure(1, "namespace: SIGTERM to process 1 until exit code 0", took, limit=STOPPED_WITHIN)
+    figure(1, "namespace: SIGTERM to process 1 until exit code 0", durations, limit=STOPPED_WITHIN)
 
 
 def ask(box: Container, *arguments: str) -> None:
@@ -73,7 +73,7 @@ def ask(box: Container, *arguments: str) -> None:
 
 
 def limits(pid: int) -> dict[str, str]:
-    """What a process may: user, capabilities of all kinds, new privileges."""
+    """The rights of a process: user, capabilities of all kinds, new privileges."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = dict(line.split(":\t", 1) for line in lines)
     return {name: fields[name] for name in ("NSpid", "Uid", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs")}
@@ -81,7 +81,7 @@ def limits(pid: int) -> dict[str, str]:
 
 def test_in_a_container(tmp_path: Path) -> None:
     needs("runc")
-    left, took = [], []
+    left, durations = [], []
     for number in range(IN_CONTAINERS):
         mark = Mark()
         with (
@@ -98,14 +98,14 @@ def test_in_a_container(tmp_path: Path) -> None:
             ask(box, "health", "ready")
             ask(box, "infer", "life", 'what=["orphans"]', 'gate=["/tmp/gate"]', "--url", host.grpc)
             left.append(unreaped(box.pid))
-            took.append(stopped(host, box.pid))
+            durations.append(stopped(host, box.pid))
             assert mark.processes() == {}
     figure(1, f"runc: zombies after {ORPHANS} double forks of a plugin", left, "", 0)
-    figure(1, "runc: SIGTERM to process 1 until exit code 0", took, limit=STOPPED_WITHIN)
+    figure(1, "runc: SIGTERM to process 1 until exit code 0", durations, limit=STOPPED_WITHIN)
 
 
 def exit_code(case: str, init: Sequence[str]) -> int:
-    """What the namespace ends with: ``init`` is its process 1 and the daemon its child, or the daemon is both."""
+    """The exit code of the namespace; ``init`` is its process 1 above the daemon, or the daemon is process 1."""
     mark, options = Mark(), ["--tritonserver=/none"] if case == FAILED_START else []
     with run_host(LIFE, options=options, prefix=[*AS_PID_1, *init], env=mark.env, ready=case != FAILED_START) as host:
         if case != FAILED_START:
@@ -125,6 +125,7 @@ def ours() -> dict[str, int]:
 
 @pytest.mark.parametrize("name", INITS)
 def test_it_ends_as_below_an_init(name: str, ours: dict[str, int]) -> None:
+    """The exit code as process 1 is the same as below an init."""
     needs(name)
     theirs = {case: exit_code(case, INITS[name]) for case in CASES}
     figure(1, f"exit codes that differ from those below {name}", [ours[case] != theirs[case] for case in CASES], "", 0)

@@ -1,4 +1,4 @@
-"""A stop under load: nothing is lost that was sent while the host served; row 2 of the table of faults."""
+"""A stop under load: no request is lost that was sent while the host served; row 2 of the table of faults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RUNS = 10 if FULL else 2
 
 
 def stopped_under_load(number: signal.Signals) -> tuple[list[Sent], float, int, float]:
-    """What clients that never stop have sent, when the signal came, the exit code and the seconds until the end."""
+    """The requests of clients that never stop, the time of the signal, the exit code and the duration of the stop."""
     options = [f"--drain-delay={DELAY}", f"--drain-timeout={DRAIN_TIMEOUT}"]
     with (
         run_host(LIFE, options=options) as host,
@@ -43,23 +43,23 @@ def stopped_under_load(number: signal.Signals) -> tuple[list[Sent], float, int, 
         wait_until(lambda: len(load.sent) > 4 * CLIENTS, 30, "the clients are at work")
         stopped = time.monotonic()
         code = host.stop(number)
-        took = time.monotonic() - stopped
+        duration = time.monotonic() - stopped
         load.stop()
-    return load.sent, stopped, code, took
+    return load.sent, stopped, code, duration
 
 
 def test_nothing_is_lost_that_was_sent_before_the_delay_is_over() -> None:
-    """Clients on kept and on new connections never stop."""
+    """Clients with kept and with new connections send without a pause."""
     lost, served, ends = [], [], []
     for run in range(RUNS):
-        sent, stopped, code, took = stopped_under_load((signal.SIGTERM, signal.SIGINT)[run % 2])
+        sent, stopped, code, duration = stopped_under_load((signal.SIGTERM, signal.SIGINT)[run % 2])
         before = [each for each in sent if each.began < stopped + DELAY]
         failed = [each for each in before if each.error]
         assert not failed, failed[:3]
         assert code == 0
         lost.append(len(failed))
         served.append(sum(each.began > stopped for each in before))
-        ends.append(took)
+        ends.append(duration)
     assert min(served) > CLIENTS
     figure(2, "SIGTERM, SIGINT under load: requests lost that were sent before the delay was over", lost, "", 0)
     figure(2, f"until exit 0, clients never stop, delay {DELAY:g} s", ends, limit=DELAY + DRAIN_TIMEOUT + 3)
@@ -68,7 +68,7 @@ def test_nothing_is_lost_that_was_sent_before_the_delay_is_over() -> None:
 @pytest.mark.parametrize("seconds", [0.8, *([5.0] if FULL else [])])
 @pytest.mark.parametrize("prefix", [[], AS_PID_1], ids=["child", "process 1"])
 def test_the_default_stop_loses_nothing(prefix: list[str], seconds: float) -> None:
-    """Six clients, HTTP and gRPC, and no option but the ports."""
+    """Six clients over HTTP and gRPC, with default options except the ports."""
     asked = {"seconds": np.array([seconds], np.float32)}
     with (
         run_host(SECONDS, prefix=prefix, drain_timeout=None) as host,
@@ -89,6 +89,7 @@ def test_the_default_stop_loses_nothing(prefix: list[str], seconds: float) -> No
 
 
 def test_what_is_under_way_when_the_delay_is_over_arrives() -> None:
+    """Requests in flight at the end of the delay are answered."""
     body = json.dumps({"inputs": [*map(text_input, IDLE)]})
     with run_host(LIFE, options=["--drain-delay=1"]) as host:
         connection = http.client.HTTPConnection(host.http, timeout=10)

@@ -1,4 +1,4 @@
-"""Workers that end in every way, under load: what was in flight fails soon; row 3 of the table of faults."""
+"""Workers that end in every way under load: requests in flight fail soon; row 3 of the table of faults."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PER_GB = 0.09
 
 @contextlib.contextmanager
 def under_load(at_import: str, count: int = WORKERS) -> Iterator[RunningHost]:
-    """A host of two models, clients of both. In the end nothing failed but what a worker had, and of the other none."""
+    """A host of two models with clients; only requests of ended workers of the first model fail."""
     options = [f"--workers={count}"]
     targets = (MODELS / "life.py", f"{MODELS / 'forms.py'}:doubled")
     with (
@@ -57,19 +57,17 @@ def under_load(at_import: str, count: int = WORKERS) -> Iterator[RunningHost]:
 
 
 def import_time() -> float:
-    """Seconds in which a Python imports what a worker imports, beside the same load: the slowest of three."""
-    took = []
+    """The slowest of three imports of a worker's modules in a new Python, in seconds, under the same load."""
+    durations = []
     for _ in range(3):
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import numpy, pytriton_plugins.worker.main"], check=True)
-        took.append(time.monotonic() - began)
-    return max(took)
+        durations.append(time.monotonic() - began)
+    return max(durations)
 
 
 def ends_of_all(host: RunningHost, folder: Path, what: str, count: int = WORKERS) -> list[tuple[float, float]]:
-    """Have all workers but one end, one after the other: each time the seconds until its client knows, and until
-    another serves.
-    """
+    """End all workers but one, one by one; each time the seconds until the client knows and until another serves."""
     gates = [folder / str(number) for number in range(count - 1)]
     with Crowd(host, len(gates)) as crowd:
         sent = []
@@ -91,7 +89,7 @@ def ended(host: RunningHost, gate: Path, sent: Future[Answered], what: str, coun
 
 
 def end(what: str, pid: int, gate: Path) -> float:
-    """When the end of the worker begins."""
+    """End the worker; returns the time at which its end begins."""
     if what == "eat":
         with cgroup("memory", {"memory.limit_in_bytes": 256 << 20}) as group:
             group.write("cgroup.procs", pid)
@@ -121,7 +119,7 @@ def test_ten_workers_end(tmp_path: Path, what: str, at_import: str) -> None:
 
 
 def test_workers_with_a_gigabyte_each(tmp_path: Path) -> None:
-    """Memory is freed before files are closed."""
+    """The kernel frees a worker's memory before it closes its files."""
     with under_load("gigabyte", WITH_GIGABYTES) as host:
         known = [each[0] for each in ends_of_all(host, tmp_path, "", WITH_GIGABYTES)]
     figure(3, "worker with 1 GB ends by SIGKILL: until its client knows", known, limit=AT_ONCE + PER_GB)

@@ -1,4 +1,4 @@
-"""Workers and hosts that stand still for a while; row 4 of the table of faults."""
+"""Workers and hosts that are frozen for a while; row 4 of the table of faults."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def go_on(pids: Iterable[int]) -> None:
 
 
 def after(seconds: float) -> None:
-    """Return when so much time has gone by."""
+    """Return when that time has passed."""
     until = time.monotonic() + seconds
     wait_until(lambda: time.monotonic() > until, seconds + 10)
 
 
 def test_three_seconds_cost_nothing() -> None:
-    """Ten workers at once, under load."""
+    """Ten workers are frozen together under load."""
     mark = Mark()
     with run_host(LIFE, options=[f"--workers={WORKERS}"], env=mark.env) as host:
         wait_until(lambda: scrape.workers(host.metrics, "life") == WORKERS, 20, "all workers serve")
@@ -64,7 +64,7 @@ def test_three_seconds_cost_nothing() -> None:
 
 
 def test_an_idle_worker_that_stays_frozen_is_replaced(tmp_path: Path) -> None:
-    """One that runs a batch is not, for its model has no timeout."""
+    """A worker that runs a batch is not replaced, because its model has no timeout."""
     mark = Mark()
     with run_host(LIFE, options=[f"--workers={WORKERS}"], env=mark.env) as host, ThreadPoolExecutor(1) as client:
         wait_until(lambda: scrape.workers(host.metrics, "life") == WORKERS, 20, "all workers serve")
@@ -79,18 +79,19 @@ def test_an_idle_worker_that_stays_frozen_is_replaced(tmp_path: Path) -> None:
         wait_until(
             lambda: host.log.count("is idle and has not answered") == WORKERS - 1, PING_TIMEOUT + 5, "all are seen"
         )
-        took = time.monotonic() - began
-        assert took > PING_TIMEOUT
+        duration = time.monotonic() - began
+        assert duration > PING_TIMEOUT
         wait_until(lambda: len(mark.workers()) == WORKERS, 20, "others are there")
         go_on([busy])
         gate.write_bytes(b"")
         assert sent.result().outputs["pid"].item() == busy
         assert set(mark.workers()) & workers == {busy}
         infer(host, "http", "life", IDLE)
-    figure(4, f"{WORKERS - 1} idle workers frozen for good: until all are replaced", [took], limit=PING_TIMEOUT + 3)
+    figure(4, f"{WORKERS - 1} idle workers frozen for good: until all are replaced", [duration], limit=PING_TIMEOUT + 3)
 
 
 def test_a_host_that_was_frozen_itself_blames_nobody() -> None:
+    """A host that was frozen itself replaces no worker."""
     mark = Mark()
     with run_host(LIFE, env=mark.env) as host:
         workers = set(mark.workers())
@@ -107,5 +108,5 @@ def test_a_host_that_was_frozen_itself_blames_nobody() -> None:
 
 
 def all_of(host: RunningHost, mark: Mark) -> list[int]:
-    """Every process of the host, itself first."""
+    """Every process of the host, the daemon first."""
     return [host.process.pid, *(pid for pid in mark.processes() if pid != host.process.pid)]

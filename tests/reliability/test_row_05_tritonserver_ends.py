@@ -1,4 +1,4 @@
-"""tritonserver ends while it serves: another comes, the same workers serve through it; row 5 of the table of faults."""
+"""tritonserver ends while it serves: a new one starts and uses the same workers; row 5 of the table of faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEATHS = 5
 
 
 def server_of(mark: Mark) -> int:
-    """The process id of tritonserver, once there is one."""
+    """The process id of tritonserver, once it has started."""
     found = wait_until(lambda: [pid for pid, line in mark.processes().items() if "bin/tritonserver" in line.split()[0]])
     assert len(found) == 1
     return found[0]
@@ -71,7 +71,7 @@ def test_readiness_is_gone_and_comes_back_with_the_last_model() -> None:
 
 
 def test_a_callable_that_runs_meanwhile_finishes_and_serves_again(tmp_path: Path) -> None:
-    """Its answer goes nowhere."""
+    """Its result is dropped."""
     mark, gate = Mark(), Gate(tmp_path / "gate")
     with run_host(MODELS / "life.py", env=mark.env) as host:
         (worker,) = mark.workers()
@@ -97,7 +97,7 @@ def test_while_models_are_being_loaded(tmp_path: Path) -> None:
 
 
 def test_servers_that_end_too_often_end_the_host() -> None:
-    """Exit 1, and nothing is left."""
+    """The exit code is 1, and no process is left."""
     mark = Mark()
     with run_host(MODELS / "life.py", env=mark.env) as host:
         seen: set[int] = set()
@@ -114,7 +114,7 @@ def test_servers_that_end_too_often_end_the_host() -> None:
 
 
 def kill_unseen(mark: Mark, seen: set[int]) -> list[int]:
-    """Kill the server that is there, if it is another than those of ``seen``."""
+    """Kill the running server if it is not one of ``seen``."""
     found = [pid for pid, line in mark.processes().items() if "bin/tritonserver" in line and pid not in seen]
     for pid in found:
         os.kill(pid, signal.SIGKILL)
@@ -154,7 +154,7 @@ def test_each_form_of_callable_serves_again() -> None:
 
 
 def test_while_triton_loads_a_model() -> None:
-    """The worker stays."""
+    """The worker keeps running."""
     mark = Mark()
     loading = ": loading: slow_0:1\n"
     targets = [f"{MODELS / 'slow.py'}:slow_0"]

@@ -1,4 +1,4 @@
-"""The host, or anything of it, killed in any order: nothing is left; rows 6 and 7 of the table of faults."""
+"""The host or any of its processes killed, in any order: nothing is left; rows 6 and 7 of the table of faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KILLS = 20
 
 
 def hosts_memory(mark: Mark) -> int:
-    """Bytes of shared memory that processes of the host have mapped; there are no names that could be looked for."""
+    """Bytes of shared memory mapped by processes of the host; segments have no names to look for."""
     found = 0
     for pid in mark.processes():
         try:
@@ -63,7 +63,7 @@ def test_the_host_is_killed_under_load(tmp_path: Path) -> None:
 
 
 def seconds_until_gone(host: RunningHost, load: Load, mark: Mark) -> float:
-    """Kill the host once its clients are at work; the seconds until nothing of it is there."""
+    """Kill the host under load; returns the seconds until nothing of it is left."""
     wait_until(lambda: len(load.sent) > 50, what="the clients are at work")
     killed = time.monotonic()
     os.kill(host.process.pid, signal.SIGKILL)
@@ -89,7 +89,7 @@ def test_random_processes_are_killed_in_random_order(tmp_path: Path) -> None:
 
 
 def kill_at_random(host: RunningHost, mark: Mark, chance: random.Random) -> None:
-    """Kill twenty of the host's processes, one after the other; itself at the latest in the end."""
+    """Kill twenty of the host's processes one by one, the daemon at the latest at the end."""
     for _ in range(KILLS - 1):
         processes = sorted(mark.processes())
         if host.process.poll() is not None or not processes:

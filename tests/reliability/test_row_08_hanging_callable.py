@@ -46,7 +46,7 @@ def test_callables_that_never_return(how: float, kind: str) -> None:
 
 
 def hang(host: RunningHost, protocol: str, how: float, before: int) -> tuple[float, float]:
-    """Have a callable hang, after ``before`` others: the seconds beyond its timeout until the client is freed, then
+    """Let a callable hang, after ``before`` others: the seconds beyond its timeout until the client gets an error, then
     until another worker serves.
     """
     began = time.monotonic()
@@ -64,6 +64,7 @@ def hang(host: RunningHost, protocol: str, how: float, before: int) -> tuple[flo
 
 
 def test_who_hangs_again_and_again_does_not_cost_the_others() -> None:
+    """A model that hangs again and again does not disturb other models."""
     with run_host(STUCK, options=["--workers=4"]) as host:
         rests = "the other workers serve on, and another is started in 30 s"
         wait_until(lambda: rests in host.log or not attempt(host, "grpc", "stuck", HANGS_ONCE), 60)

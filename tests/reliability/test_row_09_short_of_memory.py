@@ -1,4 +1,4 @@
-"""512 MB for everything and 64 MB of /dev/shm, and requests of up to 512 MB; row 9 of the table of faults."""
+"""512 MB for everything, 64 MB of /dev/shm, and requests of up to 512 MB; row 9 of the table of faults."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ BROKEN = (
     "Broken pipe",
     "its worker",
 )
-"""What clients see of a server, or of a worker, that the kernel kills."""
+"""The errors of clients when the kernel kills the server or a worker."""
 
 
 class Run:
-    """What became of requests of each size, in MiB, over one protocol."""
+    """The results of requests of each size, in MiB, over one protocol."""
 
     def __init__(self, protocol: str) -> None:
         self.protocol = protocol
@@ -97,7 +97,7 @@ class Run:
 
 
 def numbers(size: int) -> NDArray[np.uint8]:
-    """``size`` bytes that repeat late and never at a page's edge."""
+    """``size`` bytes with a long period that is not a multiple of the page size."""
     return np.resize(np.arange(251, dtype=np.uint8), (1, size))
 
 

@@ -1,4 +1,4 @@
-"""Models that fail at the start or when they are reloaded; row 10 of the table of faults."""
+"""Models that fail at the start or at a reload; row 10 of the table of faults."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BROKEN = (
     'raise OSError("no weights")',
     "import no_such_module",
     "def model(x): return",
-    "this is no Python",
+    "not valid Python",
     GOOD.replace("def model(x):", "def model(z):"),
     "import os; os._exit(3)",
     "import ctypes; ctypes.string_at(0)",
@@ -47,8 +47,8 @@ def models(host: RunningHost, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_reload_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
-    """Ten ways to fail, under load."""
-    path, took = tmp_path / "model.py", []
+    """A reload fails in ten ways, under load."""
+    path, durations = tmp_path / "model.py", []
     path.write_text(GOOD)
     with run_host(path) as host:
         with Load(host, "model", lambda: X, clients=4, pause=0.005) as load:
@@ -56,7 +56,7 @@ def test_a_reload_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
                 path.write_text(broken)
                 began = time.monotonic()
                 done = models(host, "reload", "model")
-                took.append(time.monotonic() - began)
+                durations.append(time.monotonic() - began)
                 assert done.returncode == 1, broken
                 assert len(done.stderr.strip().splitlines()[-1:]) == 1
                 assert "Traceback" not in done.stderr
@@ -68,12 +68,12 @@ def test_a_reload_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
         assert load.failed == []
         assert host.stop() == 0
     figure(10, f"a reload that fails ({len(BROKEN)} ways): requests lost", [len(load.failed)], "", 0)
-    figure(10, "until the command says so", took)
+    figure(10, "until the command says so", durations)
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
 def test_a_model_that_fails_at_the_start(tmp_path: Path, broken: str) -> None:
-    """Ready stays 400 unless it is optional."""
+    """/v2/health/ready stays 400 unless the model is optional."""
     (tmp_path / "good.py").write_text(GOOD.replace("model", "good"))
     (tmp_path / "model.py").write_text(broken)
     with run_host(tmp_path / "good.py", tmp_path / "model.py", ready=False) as host:

@@ -19,16 +19,16 @@ HOOK = """
     from pytriton_plugins import hookimpl
     from pytriton_plugins.values import Verdict
 
-    SAID = []
+    VERDICTS = []
 
     @hookimpl
     def pytriton_check_readiness(host):
         ok = not Path(os.environ["VERDICTS"], "no").exists()
-        if ok not in SAID[-1:]:
-            SAID.append(ok)
+        if ok not in VERDICTS[-1:]:
+            VERDICTS.append(ok)
             new = Path(os.environ["VERDICTS"], "new")
             new.write_text(str(time.monotonic()))
-            new.rename(Path(os.environ["VERDICTS"], f"{len(SAID)}"))
+            new.rename(Path(os.environ["VERDICTS"], f"{len(VERDICTS)}"))
         return Verdict(ok, "there is a file")
 """
 FLIPS = 20
@@ -38,12 +38,12 @@ def test_a_verdict_that_changes_twenty_times(tmp_path: Path) -> None:
     install(tmp_path / "site", "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOK)
     env = {"PYTHONPATH": path_with(tmp_path / "site"), "VERDICTS": str(tmp_path)}
     with run_host(SCALARS, env=env) as host:
-        took = [flipped(host, tmp_path, number) for number in range(FLIPS)]
-    figure(11, "from the hook's check until /v2/health/ready shows it", took, limit=0.1)
+        durations = [flipped(host, tmp_path, number) for number in range(FLIPS)]
+    figure(11, "from the hook's check until /v2/health/ready shows it", durations, limit=0.1)
 
 
 def flipped(host: RunningHost, folder: Path, number: int) -> float:
-    """Seconds from the check that says another thing than before until the port shows it."""
+    """Seconds from the hook's changed verdict until the port shows it."""
     no = folder / "no"
     no.unlink() if number % 2 else no.touch()
     wanted = 200 if number % 2 else 400

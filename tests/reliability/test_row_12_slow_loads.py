@@ -1,4 +1,4 @@
-"""Eight slow models are loaded at once: meanwhile tritonserver says that it lives; row 12 of the table of faults."""
+"""Eight slow models load at the same time: tritonserver stays live; row 12 of the table of faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAST = 100
 
 
 def loaded() -> tuple[float, dict[str, list[float]]]:
-    """The seconds until eight slow models serve, and those that each answer took meanwhile, by protocol."""
+    """The seconds until eight slow models serve, and the durations of the answers meanwhile, by protocol."""
     with (
         cgroup("cpu", {"cpu.shares": SHARES}) as ours,
         run_host(SLOW, env={"SLOW_SETUP": str(SETUP)}, ready=False, prefix=ours.prefix) as host,
@@ -32,20 +32,20 @@ def loaded() -> tuple[float, dict[str, list[float]]]:
         began = time.monotonic()
         with probing("http", host.http, ours.prefix) as by_http, probing("grpc", host.grpc, ours.prefix) as by_grpc:
             host.wait_ready()
-            took = time.monotonic() - began
+            duration = time.monotonic() - began
             answers = {"http": by_http(), "grpc": by_grpc()}
         assert host.log.count("serving; shared memory") == LOADS
         for protocol in PROTOCOLS:
             assert all(is_live for _, is_live in answers[protocol])
             assert len(answers[protocol]) > LEAST
             infer(host, protocol, "slow_7", {"x": np.ones((1, 1), np.float32)})
-    return took, {protocol: [each for each, _ in answers[protocol]] for protocol in PROTOCOLS}
+    return duration, {protocol: [each for each, _ in answers[protocol]] for protocol in PROTOCOLS}
 
 
 def test_live_is_answered_soon() -> None:
     runs = [loaded() for _ in range(RUNS)]
     what = f"{LOADS} models at once, each with a set-up that computes for {SETUP:g} s and 258 instances: until ready"
-    figure(12, what, [took for took, _ in runs])
+    figure(12, what, [duration for duration, _ in runs])
     for protocol in PROTOCOLS:
         figure(12, f"worst over {protocol}", [max(answers[protocol]) * 1000 for _, answers in runs], "ms")
         late = [statistics.quantiles(answers[protocol], n=100)[-1] * 1000 for _, answers in runs]

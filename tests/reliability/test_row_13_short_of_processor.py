@@ -1,4 +1,4 @@
-"""A quarter of a processor for everything, then all frozen: nothing is restarted; row 13 of the table of faults."""
+"""A quarter of a processor for everything, then a freeze: nothing is restarted; row 13 of the table of faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FREEZES = 10 if FULL else 3
 
 
 class Subject:
-    """A host in a group, with a model whose four workers are busy and one whose workers are idle."""
+    """A host in a cgroup, with one model whose four workers are busy and one with idle workers."""
 
     def __init__(self, host: RunningHost, group: Cgroup, mark: Mark) -> None:
         self.host = host
@@ -35,7 +35,7 @@ class Subject:
         self._before = set(mark.processes())
 
     def restarts(self) -> int:
-        """How many of the processes that there were are gone."""
+        """The number of the first processes that are gone."""
         return len(self._before - set(self._mark.processes()))
 
 
@@ -52,7 +52,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 def pass_by(seconds: float) -> None:
-    """Return when so much time has gone by."""
+    """Return when that time has passed."""
     until = time.monotonic() + seconds
     wait_until(lambda: time.monotonic() > until, seconds + 10)
 

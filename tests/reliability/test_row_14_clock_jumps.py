@@ -1,6 +1,6 @@
-"""The time of day jumps, and other clocks are far from each other; row 14 of the table of faults.
+"""Jumps of the time of day, and clocks that differ widely; row 14 of the table of faults.
 
-No machine's clock is set for it: libfaketime (Debian's package of that name) answers all processes of one host.
+The machine's clock is not set: libfaketime (Debian's package of that name) changes it for one host's processes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, str
 
 
 def faked(offset: Path) -> dict[str, str]:
-    """Variables with which the time of day is ahead by what stands in ``offset``, looked at each time."""
+    """Variables with which the time of day is ahead by the content of ``offset``, which is read each time."""
     found = [str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
     if not found:
         pytest.skip("needs libfaketime")
@@ -74,15 +74,15 @@ def test_the_time_of_day_jumps(tmp_path: Path) -> None:
         assert "not ready" not in host.log
         assert host.stop() == 0
         stopped = next(line for line in host.log.splitlines() if line.endswith("stopping"))
-    said = datetime.datetime.fromisoformat(stopped.split(",")[0])
-    ahead = (said - datetime.datetime.now()).total_seconds()
+    written = datetime.datetime.fromisoformat(stopped.split(",")[0])
+    ahead = (written - datetime.datetime.now()).total_seconds()
     assert abs(ahead - JUMPS[-1]) < 60, "the host has seen no jump"
     figure(14, "the time of day jumps: requests lost", [len(load.failed)], "", 0)
     figure(14, "until a request is answered", back, limit=1.0)
 
 
 def test_clocks_that_are_far_from_each_other() -> None:
-    """A time namespace: what runs since the start, with and without sleep, and the time of day."""
+    """A time namespace in which the monotonic clocks differ from the time of day."""
     with run_host(LIFE, prefix=OTHER_CLOCKS) as host:
         for protocol in PROTOCOLS:
             infer(host, protocol, "life", IDLE)

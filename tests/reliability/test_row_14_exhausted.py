@@ -1,4 +1,4 @@
-"""No more processes, descriptors or room on the disk, and a root that is read-only; row 14 of the table of faults."""
+"""No more processes, descriptors or disk space, and a read-only root; row 14 of the table of faults."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def server_of(mark: Mark) -> int:
 
 
 def kill_worker_without_processes(host: RunningHost, pids: Cgroup, mark: Mark, load: Load) -> float:
-    """The seconds from the end of the shortage until requests are answered again."""
+    """Seconds from the end of the shortage until requests are answered again."""
     told = host.log.count("no worker can be started: Resource temporarily unavailable")
     (worker,) = mark.workers()
     pids.write("pids.max", 1)
@@ -73,7 +73,7 @@ def test_no_process_may_be_started() -> None:
 
 
 def test_too_few_processes_for_a_start() -> None:
-    """Refused in one line, before tritonserver aborts for want of a thread."""
+    """The start is refused in one line before tritonserver aborts for lack of threads."""
     with cgroup("pids", {"pids.max": 60}) as pids, run_host(LIFE, prefix=pids.prefix, ready=False) as host:
         line = last_line(host)
     assert line.startswith("pytriton-host: processes: ")
@@ -81,7 +81,7 @@ def test_too_few_processes_for_a_start() -> None:
 
 
 def test_no_descriptor_is_left_for_another_client() -> None:
-    """Who is connected goes on; others are served as soon as there are descriptors again. It is Triton's own doing."""
+    """Connected clients continue; new ones are served once descriptors are free. Triton itself does this."""
     mark = Mark()
     with run_host(LIFE, env=mark.env) as host, tritonclient.grpc.InferenceServerClient(host.grpc) as client:
         asked = asked_inputs(tritonclient.grpc, IDLE)
@@ -108,7 +108,7 @@ def in_namespace(command: str) -> list[str]:
 
 
 def last_line(host: RunningHost) -> str:
-    """What a host said that ended by itself, in one line."""
+    """The one line of a host that ended by itself."""
     assert host.process.wait(30) in (1, 2)
     assert "Traceback" not in host.log
     return host.log.splitlines()[-1]
@@ -139,7 +139,7 @@ def test_the_disk_is_full_when_another_server_is_started() -> None:
 
 
 def fill(path: Path) -> None:
-    """Write until there is no room."""
+    """Write until the disk is full."""
     with path.open("wb", buffering=0) as file:
         try:
             while file.write(bytes(512)):
@@ -149,7 +149,7 @@ def fill(path: Path) -> None:
 
 
 def test_a_read_only_root() -> None:
-    """All that is written lies in the run directory."""
+    """The host writes to its run directory only."""
     with run_host(LIFE, options=["--run-dir=/dev/shm/pytriton-test-run"], prefix=READ_ONLY) as host:
         for protocol in ("http", "grpc"):
             infer(host, protocol, "life", IDLE)

@@ -1,4 +1,4 @@
-"""Several models in all sizes for a long time, a worker killed now and then: nothing grows; row 17 of the table."""
+"""Models of all sizes for a long time, with a worker killed now and then: nothing grows; row 17 of the table."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ threads are gRPC's: less than two killed workers' worth in the short form, of fo
 
 
 class Run:
-    """A host under load, what its processes hold, and what became of the requests that a killed worker had."""
+    """A host under load, the resources of its processes, and the requests of killed workers."""
 
     def __init__(self, host: RunningHost, mark: Mark, loads: dict[str, Load]) -> None:
         self._host = host
@@ -58,7 +58,7 @@ class Run:
         self.told: list[float] = []
 
     def go_on(self) -> None:
-        """Until the time is over: kill, and look."""
+        """Until the time is over: kill a worker, then measure."""
         models = itertools.cycle(self._loads)
         kills = KILL_EACH / 2
         for looks in itertools.count(1):
@@ -72,7 +72,7 @@ class Run:
             self._look()
 
     def _look(self) -> None:
-        """While no request is under way."""
+        """Measure while no request is in flight."""
         with contextlib.ExitStack() as stack:
             for load in self._loads.values():
                 stack.enter_context(load.still())
@@ -80,7 +80,7 @@ class Run:
                 held.append(holding(pid, self._passed))
 
     def show(self) -> None:
-        """Tell the figures, each of which has its limit."""
+        """Report the figures, each with its limit."""
         for name, pids in self._kept.items():
             late = [[each for each in self.held[pid] if each.seconds > SECONDS / 3] for pid in pids]
             grown = [slope(each) * SECONDS * 2 / 3 / MEGABYTE for each in late]
@@ -95,9 +95,9 @@ class Run:
         return time.monotonic() - self._began
 
     def _kill_one_of(self, model: str) -> None:
-        """Kill a worker: what it ran fails, and soon; what it had not begun goes to another one, and all that follows.
+        """Kill a worker: requests that it ran fail soon; all others run on another worker.
 
-        That of ``life`` certainly runs a request, the others perhaps.
+        The killed worker of ``life`` certainly runs a request; others may be idle.
         """
         load, victim = self._loads[model], self._workers()[model][-1]
         before = {each.began for each in load.failed}
@@ -110,7 +110,7 @@ class Run:
 
     @contextlib.contextmanager
     def _busy(self, victim: int) -> Iterator[None]:
-        """Each worker of ``life`` runs a request; in the end that of the victim has failed, and no other."""
+        """Each worker of ``life`` runs a request; at the end only the victim's has failed."""
         with tempfile.TemporaryDirectory() as folder, Crowd(self._host, WORKERS) as crowd:
             sent: dict[int, tuple[Path, Future[Answered]]] = {}
             for gate in (Path(folder, str(number)) for number in range(WORKERS)):
@@ -128,14 +128,14 @@ class Run:
                 assert kept.result().error == ""
 
     def _workers(self) -> dict[str, list[int]]:
-        """The process ids of each model's workers, in the order in which they were started."""
+        """The process ids of each model's workers, in the order of their start."""
         command = [sys.executable, "-c", PROGRAM, "status", "--json", "--pid", str(self._host.process.pid)]
-        said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-        return {each["model"]: each["workers"]["pids"] for each in said["models"]}
+        status = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        return {each["model"]: each["workers"]["pids"] for each in status["models"]}
 
 
 def kill(pid: int) -> tuple[float, float]:
-    """When it was killed and when it had ended: requests that began up to 16 ms after the first were seen to fail."""
+    """The time of the kill and of the end: requests that began up to 16 ms after the kill were seen to fail."""
     with open(os.pidfd_open(pid), "rb") as ended:
         began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
@@ -145,7 +145,7 @@ def kill(pid: int) -> tuple[float, float]:
 
 @contextlib.contextmanager
 def under_load(host: RunningHost) -> Iterator[dict[str, Load]]:
-    """Clients of all models, by model; over either protocol."""
+    """Clients of all models over both protocols, by model."""
     with contextlib.ExitStack() as stack:
         yield {
             each.model: stack.enter_context(Load(host, each.model, each.ask, clients=4, pause=0.01, right=each.right))

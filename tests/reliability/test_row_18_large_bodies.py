@@ -1,4 +1,4 @@
-"""Bodies of up to 128 MB over each way in, also as curl sends them; row 18 of the table of faults."""
+"""Bodies of up to 128 MB over each protocol, also in the form that curl sends; row 18 of the table of faults."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PIECE = b"Text, with 100% of what forms are made of: a=b&c;d+e. "
 
 
 class Body(NamedTuple):
-    """What is posted where, and what the answer must be."""
+    """A body, its URL and the expected answer."""
 
     path: str
     text: str
@@ -90,11 +90,11 @@ def send(host: RunningHost, body: Body, content_type: str) -> None:
     try:
         connection.request("POST", f"/v2/models/{body.path}", body.text, {"Content-Type": content_type})
         answer = connection.getresponse()
-        said = answer.read()
+        content = answer.read()
     finally:
         connection.close()
-    assert answer.status == 200, said
-    assert str(body.answer) in said.decode()
+    assert answer.status == 200, content
+    assert str(body.answer) in content.decode()
 
 
 @pytest.mark.parametrize("content_type", [FORM, JSON])
@@ -108,7 +108,7 @@ def test_large_bodies_are_answered(host: RunningHost, way: str, content_type: st
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_large_tensors_are_answered(host: RunningHost, protocol: str) -> None:
-    """Binary, as tritonclient sends them."""
+    """Binary tensors, as tritonclient sends them."""
     for size in MEGABYTES:
         sent = np.full(size * MB // 4, 1.5, np.float32)
         assert infer(host, protocol, "size_of", {"numbers": sent})["sum"].item() == 1.5 * sent.size
@@ -116,7 +116,7 @@ def test_large_tensors_are_answered(host: RunningHost, protocol: str) -> None:
 
 @pytest.mark.parametrize("size", IN_A_ROW)
 def test_many_in_a_row(size: int) -> None:
-    """tritonserver lives, and what it holds does not grow with each request."""
+    """tritonserver stays alive, and its memory does not grow with each request."""
     bodies = [way(size * MB) for way in WAYS.values()]
     with run_host(SIZES) as host:
         server, held = tritonserver(host), []

@@ -1,4 +1,4 @@
-"""Models that do to their worker whatever a model can do, each beside a good one; row 19 of the table of faults."""
+"""Models that attack their worker in every way that a model can, each beside a good one; row 19 of the table."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def held(host: RunningHost) -> dict[str, Holding]:
 
 
 def more(first: dict[str, Holding], last: dict[str, Holding], what: str) -> int:
-    """How much more of something the daemon or tritonserver holds, whichever has more of it."""
+    """The growth of a resource of the daemon or tritonserver, whichever is larger."""
     return max(int(getattr(last[name], what) - getattr(each, what)) for name, each in first.items())
 
 
 def level(host: RunningHost, first: dict[str, Holding]) -> dict[str, Holding]:
-    """What is held, once that is no more descriptors and segments than at ``first``."""
+    """The resources in use, once there are no more descriptors and segments than at ``first``."""
 
     def look() -> dict[str, Holding] | None:
         now = held(host)
@@ -52,7 +52,7 @@ def level(host: RunningHost, first: dict[str, Holding]) -> dict[str, Holding]:
 
 @pytest.mark.parametrize("files", DAEMONS, ids="-".join)
 def test_hostile_models_beside_a_good_one(tmp_path: Path, files: tuple[str, ...]) -> None:
-    """Over each protocol once."""
+    """Once over each protocol."""
     copies = shutil.copytree(MODELS / "hostile_models", tmp_path / "models")
     mark, run = Mark(), tmp_path / "run"
     targets = [copies / f"{file}.py" for file in files]
@@ -81,7 +81,7 @@ def is_doubled(inputs: Arrays, result: Any) -> bool:
 
 
 def own_mistakes(log: str) -> list[str]:
-    """Lines of the daemon itself that tell of a mistake of its own."""
+    """The daemon's log lines about internal errors."""
     return [
         line
         for line in log.splitlines()

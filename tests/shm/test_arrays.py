@@ -1,4 +1,4 @@
-"""Tensors in segments: the vectors written by hand, then arrays of every kind there and back; runs in pytest."""
+"""Tensors in segments: the vectors written by hand, then arrays of every kind written and read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def objects(items: Any) -> NDArray[Any]:
 
 
 def there_and_back(array: NDArray[Any], dtype: DType, at: int = 128) -> NDArray[Any]:
-    """``array`` written to a segment between canaries and read again."""
+    """``array``, written to a segment between guard bytes and read again."""
     encoded = encode(array, dtype)
     segment = new_segment()
     segment.bytes[...] = 0xEE

@@ -1,4 +1,4 @@
-"""Details of requests as the worker reads them, and parameters of responses; runs in pytest."""
+"""Details of requests as the worker reads them, and parameters of responses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_details_of_which_there_is_nothing_to_say() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_flags_are_read_where_they_are_written(count: int) -> None:
-    """An odd number of them is filled up to a multiple of 8."""
+    """An odd number of flags is padded to a multiple of 8 bytes."""
     details = bytearray(b"\0" * 8 + pack_details([Detail(str(place)) for place in range(count)]))
     for place in range(count):
         details[8 + 16 + 4 * place] = 1
@@ -44,7 +44,7 @@ def test_flags_are_read_where_they_are_written(count: int) -> None:
 
 @pytest.mark.parametrize("length", range(len(DETAILS) - 5))
 def test_details_that_are_cut_are_refused(length: int) -> None:
-    """The last five bytes have no meaning."""
+    """The last five bytes are padding."""
     with pytest.raises(ProtocolError, match="channel: details of requests cannot be read: "):
         read_details(memoryview(DETAILS[:length]), 0)
 
@@ -84,7 +84,7 @@ change = st.tuples(st.integers(0, len(DETAILS) - 1), st.sampled_from([1, 2, 4, 8
 @settings(max_examples=2000, deadline=None, derandomize=True)
 @given(st.lists(change, min_size=1, max_size=4), st.integers(0, len(DETAILS)), st.integers(0, 2**32))
 def test_details_changed_at_random(changes: list[tuple[int, int, int]], offset: int, place: int) -> None:
-    """Read or refused."""
+    """Changed details are read or refused."""
     content = bytearray(DETAILS)
     for at, size, number in changes:
         content[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "little")

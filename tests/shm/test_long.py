@@ -1,4 +1,4 @@
-"""Messages of a link that are too long for one packet; runs in pytest."""
+"""Messages of a link that are too long for one packet."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(pair: Pair) -> 
 
 
 def test_only_what_nobody_can_change_is_read() -> None:
-    """A file without the seals could change while it is read, and a pipe would hold up its reader."""
+    """A file without seals could change while it is read, and a pipe could block its reader."""
     read_end, write_end = os.pipe()
     segment = create_segment_file(4096)
     large = sealed_file(bytes(MAX_LONG + 1))

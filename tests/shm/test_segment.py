@@ -1,4 +1,4 @@
-"""Segments: no peer can shrink one, and a file without the seals is refused; runs in pytest."""
+"""Segments: no peer can shrink one, and a file without the seals is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages with descriptors: cut ones, several descriptors, a full socket, the end of a link; runs in pytest."""
+"""Messages with descriptors: cut ones, several descriptors, a full socket, the end of a link."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_descriptors() -> int:
 
 
 def fill(end: socket.socket) -> int:
-    """Send until the socket takes no more; how many messages went."""
+    """Send until the socket is full; returns the number of messages."""
     sent = 0
     with contextlib.suppress(BlockingIOError):
         while True:

@@ -1,4 +1,4 @@
-"""The Python side of docs/reference/protocol.md against the vectors written by hand; runs in pytest."""
+"""The Python side of docs/reference/protocol.md against the vectors written by hand."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_request_block_of_another_form_is_refused(position: int, value: bytes,
 
 @pytest.mark.parametrize(("position", "count"), [(12, 0), (12, 5), (12, 2**32 - 1), (16, 3), (16, 2**32 - 1)])
 def test_a_request_block_whose_counts_do_not_fit_is_refused(position: int, count: int) -> None:
-    """Of requests (12) and of inputs (16)."""
+    """The number of requests (offset 12) and of inputs (16)."""
     block = bytearray(golden("request", "block"))
     block[position : position + 4] = count.to_bytes(4, "little")
     with pytest.raises(ProtocolError, match="request block has 288 bytes for"):

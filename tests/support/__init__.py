@@ -1,1 +1,4 @@
-"""Support for tests that also runs as a command from the checkout's root."""
+"""Support for the tests, and commands that run in the checkout's root.
+
+The modules run in the pytest process, apart from models, plugins and programs, whose docstrings say so.
+"""

@@ -1,4 +1,4 @@
-"""The rule that a skipped test is a failure in CI unless `tests/allowed_skips.txt` names it; runs in pytest."""
+"""The rule that a skipped test is a failure in CI unless `tests/allowed_skips.txt` names it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SEPARATOR = " -- "
 
 
 def read_allowed(path: Path) -> frozenset[str]:
-    """The test ids in ``path``; ValueError for a line that gives no reason."""
+    """The test ids in ``path``; ValueError for a line without a reason."""
     lines = (line.strip() for line in path.read_text().splitlines())
     return frozenset(_test_id(path, line) for line in lines if line and not line.startswith("#"))
 
@@ -22,5 +22,5 @@ def _test_id(path: Path, line: str) -> str:
 
 
 def forbidden(skipped: Iterable[str], allowed: frozenset[str]) -> list[str]:
-    """The ids of ``skipped`` tests that nothing allows, each once and in order."""
+    """The ids of ``skipped`` tests that are not allowed, each once and in order."""
     return [test_id for test_id in dict.fromkeys(skipped) if test_id not in allowed]

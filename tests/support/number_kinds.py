@@ -1,4 +1,4 @@
-"""The data types of numbers that every numpy has, by numpy's names, as Triton carries them; for the test process."""
+"""The data types of numbers that every numpy has, by numpy's names, as Triton carries them."""
 
 KINDS = (
     "bool",

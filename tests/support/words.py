@@ -1,4 +1,4 @@
-"""The words that this project does not use, and what it writes instead; ``python -m tests.support.words [FILE …]``.
+"""The words that this project does not use, and their replacements; ``python -m tests.support.words [FILE …]``.
 
 Without files it reads every text file of the checkout. It prints one line for each finding and exits with 1.
 """
@@ -16,11 +16,12 @@ SUFFIXES = {".py", ".c", ".h", ".md", ".toml", ".ini", ".yaml", ".yml", ".txt", 
 LEFT_OUT = {".git", ".tox", ".venv", "build", "dist", "bundle", "results", "site", "golden", "__pycache__"}
 """Folders that hold no prose of ours."""
 
-THIS = Path("tests/support/words.py")
+EXCLUDED = {Path("tests/support/words.py"), Path("tests/test_words.py")}
+"""The list itself and its test, which hold the words as examples."""
 
 
 class Word(NamedTuple):
-    """A pattern, and what to write instead."""
+    """A pattern, and the words to write instead."""
 
     pattern: re.Pattern[str]
     instead: str
@@ -53,7 +54,7 @@ class Finding(NamedTuple):
 
 
 def findings_in(file: Path, text: str) -> Iterator[Finding]:
-    """Every word of the list in ``text``."""
+    """Every listed word in ``text``."""
     for number, line in enumerate(text.splitlines(), 1):
         for word in WORDS:
             for match in word.pattern.finditer(line):
@@ -61,7 +62,7 @@ def findings_in(file: Path, text: str) -> Iterator[Finding]:
 
 
 def files_of_the_checkout(root: Path = ROOT) -> Iterator[Path]:
-    """The text files below ``root`` that hold our own words, by name."""
+    """The text files below ``root`` with our own prose, by name."""
     for path in sorted(root.rglob("*")):
         inside = path.relative_to(root)
         if path.suffix in SUFFIXES and not LEFT_OUT.intersection(inside.parts) and path.is_file():
@@ -69,14 +70,14 @@ def files_of_the_checkout(root: Path = ROOT) -> Iterator[Path]:
 
 
 def findings(files: Iterable[Path], root: Path = ROOT) -> Iterator[Finding]:
-    """Every word of the list in ``files``, which are relative to ``root``."""
+    """Every listed word in ``files``, which are relative to ``root``."""
     for file in files:
-        if file != THIS and file.suffix in SUFFIXES and not LEFT_OUT.intersection(file.parts):
+        if file not in EXCLUDED and file.suffix in SUFFIXES and not LEFT_OUT.intersection(file.parts):
             yield from findings_in(file, (root / file).read_text(encoding="utf-8"))
 
 
 def main() -> int:
-    """Print what is found; 1 if there is anything."""
+    """Print the findings; 1 if there are any."""
     named = [Path(name) for name in sys.argv[1:]]
     found = list(findings(named or files_of_the_checkout()))
     for finding in found:

@@ -1,4 +1,4 @@
-"""The blocks that the tests' end of a channel writes and reads, against the vectors written by hand."""
+"""The blocks that the test end of a channel writes and reads, compared with the vectors written by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""call_model and call_batch: what a model's own tests use."""
+"""call_model and call_batch, with which authors test their models."""
 
 from __future__ import annotations
 

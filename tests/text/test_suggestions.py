@@ -1,4 +1,4 @@
-"""Which known name was meant by one that is unknown."""
+"""The suggestion for an unknown name."""
 
 from __future__ import annotations
 

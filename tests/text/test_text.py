@@ -1,4 +1,4 @@
-"""Text from elsewhere, made safe for one line."""
+"""Text from other sources, made safe for one line."""
 
 from __future__ import annotations
 

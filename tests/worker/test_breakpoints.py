@@ -53,6 +53,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
     ("model", "error"), [("stops", f"RuntimeError: breakpoint(): {NO_TERMINAL}"), ("traces", f"BdbQuit: {NO_TERMINAL}")]
 )
 def test_the_request_fails_with_what_to_do(host: RunningHost, model: str, error: str) -> None:
+    """A breakpoint without a terminal fails the request; the message names the remedy."""
     one, zero = (np.full((1, 1), value, np.float32) for value in (1, 0))
     assert attempt(host, "grpc", model, {"x": one}).error == error
     assert attempt(host, "http", model, {"x": zero}).error == ""
@@ -65,7 +66,7 @@ def test_the_request_fails_with_what_to_do(host: RunningHost, model: str, error:
     [("", "RuntimeError"), ("0", ""), ("builtins.print", "7")],
 )
 def test_pythonbreakpoint_goes_before_it(variable: str, printed: str) -> None:
-    """Such as a debugger that listens on a port."""
+    """PYTHONBREAKPOINT overrides the refusal, for example with a debugger that listens on a port."""
     program = (
         "from pytriton_plugins.worker.breakpoints import refuse_breakpoints\n"
         "refuse_breakpoints()\n"

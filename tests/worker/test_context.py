@@ -1,4 +1,4 @@
-"""The details of requests that a callable reads, and what it sets for their responses, over a real channel."""
+"""Details of requests that a callable reads, and details that it sets for responses, over a real channel."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def seen_by(
     requests: tuple[dict[str, Array], ...] = (ONE,),
     model: ModelDeclaration = MODEL,
 ) -> list[Any]:
-    """The results of ``look`` in the contexts of two batches in a row: both paths through the loop."""
+    """The results of ``look`` in the contexts of two consecutive batches, which take both paths of the loop."""
     found = []
 
     def function(x: Array, ctx: Context) -> Array:
@@ -81,7 +81,7 @@ class TestWhatIsSeen:
         assert [type(value) for value in found.values()] == [str, int, bool, bool, float, str]
 
     def test_only_parameters_with_the_prefix_are_headers(self) -> None:
-        """Any other name like a header's, from a client, is a parameter."""
+        """A client's parameter whose name only looks like a header's stays a parameter."""
         proven = (("Proven-X-Request-Id", "real"), ("proven-traceparent", "t"))
         parameters = (("x-request-id", "forged"), *proven, ("X-Request-Id", "forged"))
         found = seen_by(
@@ -149,7 +149,7 @@ def outputs(answered: Answered) -> list[Any]:
 
 
 class Held:
-    """A callable that waits until it is let go, and what its context says meanwhile."""
+    """A callable that waits until the test releases it, and what its context shows meanwhile."""
 
     def __init__(self) -> None:
         self.called, self.let_go = Event(), Event()
@@ -182,6 +182,7 @@ def test_cancelled_requests_are_seen_while_the_callable_runs() -> None:
 
 
 def test_a_context_that_is_kept_says_what_it_said_and_nothing_of_the_next_batch() -> None:
+    """A kept context keeps its details after the next batch."""
     held = Held()
     with open_channel(MODEL, held) as channel:
         channel.ask(ONE, details=[Detail("first", 1, (("a", "b"),))])
@@ -202,7 +203,7 @@ def test_a_context_that_is_kept_says_what_it_said_and_nothing_of_the_next_batch(
 
 
 def said_by(say: Callable[[Request], Any], count: int = 1) -> Answered:
-    """The second answer of a callable that has ``say`` done with each request."""
+    """The second answer of a callable that calls ``say`` with each request."""
 
     def function(x: Array, ctx: Context) -> Array:
         for each in ctx.requests:
@@ -215,7 +216,7 @@ def said_by(say: Callable[[Request], Any], count: int = 1) -> Answered:
 
 
 def parameters(answered: Answered) -> dict[int, dict[str, Any]]:
-    """By the place of its request, what each response says beside its tensors."""
+    """The parameters of each response, by the position of its request."""
     found: dict[int, dict[str, Any]] = {}
     for each in answered.parameters:
         form = {1: "", 2: "<q", 3: "<?", 4: "<d"}[each.kind]
@@ -374,7 +375,7 @@ def alone(ctx: Context) -> bool:
 
 
 class TestCalledAlone:
-    """After a failure in a batch of several each request is called alone."""
+    """After a failure in a batch of several requests, each one is called alone."""
 
     def test_each_has_its_own_request_in_a_fresh_context(self) -> None:
         contexts = []
@@ -451,7 +452,7 @@ class TestCalledAlone:
 
 
 def test_inputs_that_a_callable_with_a_context_keeps() -> None:
-    """Neither the context nor its requests refer to them: only the callable does."""
+    """Neither the context nor its requests keep inputs alive: only the callable does."""
     kept: list[Any] = []
 
     def function(x: Array, ctx: Context) -> Array:
@@ -474,7 +475,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_damaged_details_fail_what_looks_at_them_and_nothing_else(damage: str) -> None:
-    """No backend writes such details."""
+    """Only a callable that reads damaged details fails; our backend never writes such details."""
 
     def function(x: Array, ctx: Context) -> Array:
         assert not ctx.cancelled

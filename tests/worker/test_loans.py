@@ -1,4 +1,4 @@
-"""The worker's loop with inputs in a client's own memory: views, what is kept, what is called in."""
+"""The worker's loop with inputs in a client's own memory: views, kept inputs, recalled loans."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEP = 40_064
 
 
 class Client:
-    """A file in /dev/shm with a few arrays of ``SIZE`` floats, and its own view of them."""
+    """A file in /dev/shm with some arrays of ``SIZE`` floats, and its own view of them."""
 
     def __init__(self, path: Path, arrays: int = 3) -> None:
         self.path = path
@@ -69,12 +69,12 @@ def result(channel: ChannelEnd, **arrays: Array) -> Array:
 
 
 def mapped(client: Client) -> int:
-    """How often this process maps the client's file, beside the client's own view of it."""
+    """How often this process maps the client's file, without the client's own view of it."""
     return Path("/proc/self/maps").read_text().count(f"{client.path}\n") - 1
 
 
 def opened(client: Client) -> int:
-    """How many descriptors of the client's file this process has, beside the client's own two."""
+    """The number of this process's descriptors of the client's file, without the client's own two."""
     file = os.fstat(client.descriptor)
     count = 0
     for descriptor in os.listdir("/proc/self/fd"):
@@ -124,7 +124,7 @@ def test_a_lent_input_that_is_given_back_is_not_copied(clients: Callable[[], Cli
 
 
 def test_what_is_kept_stays_as_it_was_whatever_the_client_does(clients: Callable[[], Client]) -> None:
-    """Three times in a row it is made the worker's own, then the callable gets copies."""
+    """A kept input is copied into the worker's own memory; after three in a row the callable gets copies."""
     kept: list[Array] = []
 
     def function(x: Array, bias: Array | None = None) -> Array:
@@ -144,6 +144,7 @@ def test_what_is_kept_stays_as_it_was_whatever_the_client_does(clients: Callable
 
 
 def test_nothing_of_a_kept_loan_holds_the_clients_file(clients: Callable[[], Client]) -> None:
+    """A kept input keeps neither a mapping nor a descriptor of the client's file."""
     kept: list[Array] = []
     client = clients()
 
@@ -160,6 +161,7 @@ def test_nothing_of_a_kept_loan_holds_the_clients_file(clients: Callable[[], Cli
 
 
 def test_a_loan_that_is_called_in_is_let_go(clients: Callable[[], Client]) -> None:
+    """The worker unmaps a loan that is recalled."""
     one, other = clients(), clients()
     with open_channel(MODEL, lambda x: x + 1, size=1 << 18) as channel:
         channel.lend(1, one.descriptor, one.memory)
@@ -179,6 +181,8 @@ def test_a_loan_that_is_called_in_is_let_go(clients: Callable[[], Client]) -> No
 
 
 def test_a_callable_that_fails_lets_go_of_what_was_lent(clients: Callable[[], Client]) -> None:
+    """A callable that raises does not keep lent inputs."""
+
     def function(x: Array) -> Array:
         raise RequestError("no")
 
@@ -204,7 +208,7 @@ def test_only_what_is_kept_is_copied_and_no_memory_is_reserved(clients: Callable
 
 
 def test_a_file_that_ends_inside_its_last_page(clients: Callable[[], Client]) -> None:
-    """The rest of that page is zeros; a file may have become shorter than that, or empty."""
+    """The rest of the last page reads as zeros; the file may also have become shorter or empty."""
     client = clients()
     os.ftruncate(client.descriptor, 5000)
     os.pwrite(client.descriptor, b"end", 4997)
@@ -216,7 +220,7 @@ def test_a_file_that_ends_inside_its_last_page(clients: Callable[[], Client]) ->
 
 
 def test_an_input_of_each_kind_is_kept(clients: Callable[[], Client]) -> None:
-    """One in the request segment, one lent."""
+    """One input in the request segment and one lent input."""
     kept: list[Array] = []
 
     def function(x: Array, bias: Array) -> Array:
@@ -237,6 +241,7 @@ def test_an_input_of_each_kind_is_kept(clients: Callable[[], Client]) -> None:
 def test_what_is_more_than_may_be_answered_is_refused_each_time(
     clients: Callable[[], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A response for which there is no memory fails in every batch."""
     client = clients()
 
     def refuse(end: ChannelEnd, size: int, replaced: int) -> Segment:

@@ -1,4 +1,4 @@
-"""Outputs made in random ways, batch after batch over one channel: each answer is the callable's result."""
+"""Random outputs, batch after batch over one channel: each response is the callable's result."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ steps = st.builds(
 
 
 class Model:
-    """Does what the step says. Remembers what it returned for each request, and what it keeps must go on to hold."""
+    """Does what the step says; remembers its results, and that arrays which it keeps must not change."""
 
     def __init__(self) -> None:
         self.step: Any = None
@@ -127,7 +127,7 @@ def check(model: Model, answered: Answered) -> None:
 )
 @given(st.lists(steps, min_size=2, max_size=8), st.integers(1, 3))
 def test_every_answer_is_what_was_returned(steps: list[Step], times: int) -> None:
-    """Each step some times in a row, so that answers are learned."""
+    """Each step is repeated, so that the worker uses its fast path."""
     model = Model()
     number = 0
     with open_channel(MODEL, model) as channel:

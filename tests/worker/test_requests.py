@@ -226,7 +226,7 @@ class TestBesideAContext:
 
 
 def test_what_is_said_of_a_request_needs_no_context(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor a result, if it is that it fails."""
+    """Without a context `set` and `fail` work; a failed request needs no result."""
 
     def function(requests: list[Request]) -> list[Any]:
         for place, each in enumerate(requests):

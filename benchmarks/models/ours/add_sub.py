@@ -1,4 +1,4 @@
-"""add-sub, served under the name of the file it is copied to. Runs in a worker."""
+"""add-sub, served under the name of the file to which it is copied."""
 
 from __future__ import annotations
 

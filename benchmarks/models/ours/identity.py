@@ -1,4 +1,4 @@
-"""The identity model as an author of this project writes it. Runs in a worker."""
+"""The identity model for this project's workers."""
 
 from __future__ import annotations
 

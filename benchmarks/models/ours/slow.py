@@ -1,4 +1,4 @@
-"""The identity model, but slow: clients of the long run leave it in the middle of a call. Runs in a worker."""
+"""A slow identity model: clients of the long run leave in the middle of its calls."""
 
 from __future__ import annotations
 

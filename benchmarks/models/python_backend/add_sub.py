@@ -1,4 +1,4 @@
-"""add-sub as Triton's python backend wants it. Runs in that backend's stub process."""
+"""add-sub for Triton's python backend."""
 
 import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]
 

@@ -1,4 +1,4 @@
-"""The identity model as Triton's python backend wants it. Runs in that backend's stub process."""
+"""The identity model for Triton's python backend."""
 
 import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]
 

@@ -1,4 +1,4 @@
-"""The strings model as Triton's python backend wants it. Runs in that backend's stub process."""
+"""The strings model for Triton's python backend."""
 
 import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]
 

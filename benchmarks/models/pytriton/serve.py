@@ -1,4 +1,4 @@
-"""Serves the same models with PyTriton: serve.py HTTP GRPC METRICS KIND:NAME… Runs in PyTriton's own environment."""
+"""Serves the same models with PyTriton, in its own environment: serve.py HTTP GRPC METRICS KIND:NAME…"""
 
 import sys
 import time
@@ -37,29 +37,29 @@ def add_sub(a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
 
 @batch  # type: ignore[untyped-decorator]
 def faulty(x: np.ndarray) -> dict[str, np.ndarray]:
-    """1: never returns; 2: raises; else takes so many thousandths of a second. y = x."""
-    wishes = x[:, 0]
-    if 1 in wishes:
+    """y = x. A row with 1 never returns, with 2 raises; any other number is a duration in milliseconds."""
+    tasks = x[:, 0]
+    if 1 in tasks:
         time.sleep(3600)
-    if 2 in wishes:
-        raise ValueError("as it was asked to")
-    # A batch takes as long as the longest of its rows.
-    time.sleep(float(wishes.max()) / 1000)
+    if 2 in tasks:
+        raise ValueError("a request asked for an error")
+    # A batch takes as long as its longest row.
+    time.sleep(float(tasks.max()) / 1000)
     return {"y": x}
 
 
 FUNCTIONS = {"identity": identity, "strings": strings, "add_sub": add_sub, "faulty": faulty}
 
 
-# There is no limit for a callable, only one for the time in Triton's queue: that of ours in place of it.
+# PyTriton has no limit for a callable, only for the time in Triton's queue: it gets the value of our `timeout`.
 BATCHERS = {"faulty": DynamicBatcher(default_queue_policy=QueuePolicy(default_timeout_microseconds=1_000_000))}
 
 
 def main(ports: list[int], models: list[str]) -> None:
-    """Bind each name to the callable of its kind and serve for ever."""
+    """Bind each name to the callable of its kind and serve without end."""
     addresses = {"http_address": "127.0.0.1", "grpc_address": "127.0.0.1", "metrics_address": "127.0.0.1"}
     config = TritonConfig(http_port=ports[0], grpc_port=ports[1], metrics_port=ports[2], **addresses)
-    # perf_analyzer registers shared memory and reads statistics, which PyTriton closes unless told otherwise.
+    # perf_analyzer registers shared memory and reads statistics, which PyTriton restricts by default.
     with Triton(config=config, security_config=TritonSecurityConfig(restricted_endpoints=[])) as triton:
         for kind, name in (model.split(":") for model in models):
             dtype, *sides = TENSORS[kind]

@@ -1,4 +1,4 @@
-"""The platform's variables become the HTTP port, asked as the daemon asks and on a real daemon."""
+"""The platform's variable sets the HTTP port: the hook's answer, and a real daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real dependencies on the loopback address, well and unwell."""
+"""Real dependencies on the loopback address, healthy and unhealthy."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The address of a program that accepts and never answers."""
+    """The address of a program that accepts connections and never answers."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
@@ -49,7 +49,7 @@ def silent() -> Iterator[str]:
 
 @pytest.fixture
 def closed() -> str:
-    """An address where nobody listens."""
+    """An address without a listener."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{sock.getsockname()[1]}"

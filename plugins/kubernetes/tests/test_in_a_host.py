@@ -39,7 +39,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def host(switch: Path) -> Iterator[RunningHost]:
-    """One that serves a model whose requests never end."""
+    """A host that serves a model whose requests never end."""
     model = switch.with_name("model.py")
     model.write_text(MODEL)
     env = {**POD, "POD_NOT_READY_FILE": str(switch)}
@@ -80,7 +80,7 @@ def send(host: RunningHost) -> None:
 
 
 def test_the_stop_uses_what_the_grace_period_leaves(host: RunningHost) -> None:
-    """A request that never ends gets all of it, and the end comes before the kubelet's."""
+    """A request that never ends gets all of that time, and the host ends before the kubelet kills it."""
     client = threading.Thread(target=send, args=(host,))
     client.start()
     wait_until(lambda: "a request is held" in host.log, 10, "a request is in flight")

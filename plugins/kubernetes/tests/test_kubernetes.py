@@ -24,7 +24,7 @@ IN_A_POD = Drain(delay=5, timeout=1)
 
 @pytest.fixture(autouse=True)
 def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file with the container's limit, none until a test writes one, on a machine of 4 GiB; and no variables."""
+    """The file with the container's limit, absent until a test writes it, on a machine of 4 GiB; no variables."""
     for name in (plugin.GRACE_PERIOD, plugin.MEMORY_LIMIT, NOT_READY_FILE):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "proc/self").mkdir(parents=True)
@@ -105,7 +105,7 @@ def test_never_below_the_start_nor_above_the_default(monkeypatch: pytest.MonkeyP
 
 
 def reason(file: Path | str) -> str:
-    """Why the daemon is not ready with this file; empty for no objection."""
+    """The reason why the daemon is not ready with this file; empty if it is."""
     verdicts = hook_manager(plugin, settings={"not_ready_file": str(file)}).check_readiness(HostStatus())
     assert all(not verdict.ok for _, verdict in verdicts)
     return "; ".join(verdict.reason for _, verdict in verdicts)
@@ -143,7 +143,7 @@ def test_what_is_no_file_counts_and_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_counts(tmp_path: Path) -> None:
-    """One that even root cannot read, and one that nobody can look at."""
+    """A file that even root cannot read, and one that cannot be looked up."""
     assert reason("/proc/self/mem") == "/proc/self/mem exists"
     (tmp_path / "round").symlink_to("round")
     assert reason(tmp_path / "round") == f"{tmp_path}/round may exist: Too many levels of symbolic links"

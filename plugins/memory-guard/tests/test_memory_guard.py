@@ -1,4 +1,4 @@
-"""A part of the limit for each model, and what happens when it is used up."""
+"""A part of the container's limit for each model, and the effect when it is used up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT = ShmPolicy(initial=16 * MIB, max=2048 * MIB)
 
 @pytest.fixture
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file with the container's limit, 1 GiB until a test writes another, on a machine of 4 GiB."""
+    """The file with the container's limit, 1 GiB until a test changes it, on a machine of 4 GiB."""
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("0::/\n")
     (tmp_path / "proc/meminfo").write_text(f"MemTotal: {4096 * 1024} kB\nMemFree: 1 kB\n")

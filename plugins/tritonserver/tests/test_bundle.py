@@ -1,4 +1,4 @@
-"""The bundle as it is installed: the hook's answer, and the server in it, started for real."""
+"""The installed bundle: the hook's answer, and its server, which is really started."""
 
 from __future__ import annotations
 

@@ -162,6 +162,7 @@ class DebugTarget:
 
 def _run(target: DebugTarget, given: dict[str, str], repeat: int, profile: str, as_json: bool) -> int:
     from pytriton_plugins.cli.infer.request import build_inputs
+    from pytriton_plugins.config.resolver import ModelResolver
     from pytriton_plugins.host.config_parts import launch_settings
     from pytriton_plugins.host.supervision.plugins import enabled
     from pytriton_plugins.host.workers.launching import launch_of
@@ -172,7 +173,7 @@ def _run(target: DebugTarget, given: dict[str, str], repeat: int, profile: str, 
         reference, known = target.found()
         launch = launch_of(launch_settings(config), hooks, reference, known, 1)
     with foreground_worker(launch, reference, profile) as worker:
-        model = target.chosen(enabled(config, worker.declared()), reference)
+        model = target.chosen(enabled(ModelResolver(config, hooks), worker.declared()), reference)
         arrays = build_inputs(_as_described(model), given)
         channel = worker.serve(_order(config, hooks, model))
         start = time.monotonic()

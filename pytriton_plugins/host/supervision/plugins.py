@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from pytriton_plugins.config.overrides import configured
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.supervision.records import PluginFailed
 from pytriton_plugins.host.workers.process import WorkerFailed
 from pytriton_plugins.model.declaration import wrong_name
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config.host_config import HostConfig
+    from pytriton_plugins.config.resolver import ModelResolver
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.workers.process import WorkerProcess
@@ -44,8 +43,8 @@ class ImportedPlugin:
 class PluginImporter:
     """Imports each plugin in a worker of its own, and records what came of it."""
 
-    def __init__(self, config: HostConfig, turns: StartQueue, workers: WorkerFactory) -> None:
-        self._config = config
+    def __init__(self, resolver: ModelResolver, turns: StartQueue, workers: WorkerFactory) -> None:
+        self._resolver = resolver
         self._turns = turns
         self._workers = workers
 
@@ -61,7 +60,7 @@ class PluginImporter:
             record.files = worker.files
             record.declared = frozenset(declaration.name for declaration in declared)
             _log_notes(plugin, worker)
-            return ImportedPlugin(plugin, worker, enabled(self._config, declared))
+            return ImportedPlugin(plugin, worker, enabled(self._resolver, declared))
         except OSError as error:
             raise PluginFailed(f"no worker can be started: {error.strerror}") from error
         except (WorkerFailed, ConfigError) as error:
@@ -77,16 +76,16 @@ class PluginImporter:
             worker = self._workers.new_worker(plugin)
             turn.watch(worker.pid)
             try:
-                return worker, await worker.declared(self._config.import_timeout)
+                return worker, await worker.declared(self._resolver.import_timeout)
             except WorkerFailed:
                 worker.kill()
                 raise
 
 
-def enabled(config: HostConfig, declared: Sequence[ModelDeclaration]) -> list[ModelDeclaration]:
+def enabled(resolver: ModelResolver, declared: Sequence[ModelDeclaration]) -> list[ModelDeclaration]:
     """Those that are served, as configured; raises WorkerFailed or ConfigError for what cannot be."""
     check_names(declared)
-    return [configured(config, each) for each in declared if config.model(each.name).enabled]
+    return resolver.enabled(declared)
 
 
 def check_names(declarations: Sequence[ModelDeclaration]) -> None:
@@ -94,9 +93,11 @@ def check_names(declarations: Sequence[ModelDeclaration]) -> None:
     for declaration in declarations:
         problem = wrong_name(declaration.name)
         if not problem and (type(declaration.version) is not int or declaration.version < 1):
-            problem = f"{declaration.name} has the version {declaration.version!r}; write a whole number from 1 up"
+            problem = (
+                f"model {declaration.name}: invalid version {declaration.version!r}; write a whole number from 1 up"
+            )
         if problem:
-            raise WorkerFailed(f"model {problem}")
+            raise WorkerFailed(problem)
 
 
 def _log_notes(reference: ModelReference, worker: WorkerProcess) -> None:

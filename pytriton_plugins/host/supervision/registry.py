@@ -60,7 +60,7 @@ class ModelRegistry:
         self.workers: dict[int, WorkerProcess] = {}
         self.current_server = CurrentServer()
         self.loader = ModelLoader(config, hooks, repository, self.current_server, self.models)
-        self.importer = PluginImporter(config, self.turns, self)
+        self.importer = PluginImporter(self.resolver, self.turns, self)
         self._notifier = notifier
         self._daemon = daemon
         self._numbers = itertools.count(1)

@@ -14,7 +14,7 @@ from pytriton_plugins.shm.arrays import Array, read_array, view_array
 from pytriton_plugins.shm.details import flags_size
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.blocks.response_writer import Templates
+from pytriton_plugins.worker.blocks.response_template import Templates
 from pytriton_plugins.worker.calling.arguments import ArgumentBuilder
 from pytriton_plugins.worker.calling.batch import Batch
 from pytriton_plugins.worker.calling.request_state import RequestState

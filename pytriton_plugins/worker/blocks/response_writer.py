@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import mmap
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fix
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.blocks.response_buffer import ResponseBuffer, SegmentSource
+from pytriton_plugins.worker.blocks.response_template import BlockPosition, Layout, ResponseTemplate, Templates
 from pytriton_plugins.worker.calling.batch import Outcome
 from pytriton_plugins.worker.calling.errors import RequestFailure, one_line
 from pytriton_plugins.worker.log import report
@@ -33,41 +34,11 @@ _Tensors = list[tuple[wire.TensorEntry, Encoded | None]]
 """Entries, and the bytes to write for them; None for bytes that are there already."""
 
 
-class BlockPosition(NamedTuple):
-    """Where the response block of a batch lies in the segment, in bytes."""
-
-    offset: int
-    length: int
-
-
-Layout = tuple[tuple[int, ...] | int, ...]
-"""The shape of each output; after the shape of a large one its place in the memory of the inputs, or -1."""
-
 _PLACE_BITS = 48
 """A place is an offset in the request segment, or with the number of a loan above these bits an offset in that loan."""
 
 _RESPONSE = 1 << 62
 """With this bit a place is an offset in the response segment."""
-
-
-class ResponseTemplate:
-    """The block of a batch without failures, and the start and end of each output.
-
-    The end is 0 for an output that stays where it is: in the memory of an input, or in the response already.
-    """
-
-    __slots__ = ("block", "end", "offset", "places", "position")
-
-    def __init__(self, places: list[tuple[int, int]], block: bytes, offset: int, end: int) -> None:
-        self.places = places
-        self.block = block
-        self.offset = offset
-        self.end = end
-        self.position = BlockPosition(offset, len(block))
-
-
-Templates = dict[Layout, ResponseTemplate]
-"""The templates for batches with one request block, by the layout of the callable's result."""
 
 
 class ResponseWriter(ResponseBuffer):

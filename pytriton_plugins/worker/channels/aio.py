@@ -8,7 +8,7 @@ from typing import Any
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.text.exceptions import is_a
-from pytriton_plugins.worker.blocks.response_writer import BlockPosition
+from pytriton_plugins.worker.blocks.response_template import BlockPosition
 from pytriton_plugins.worker.calling.batch import Batch
 from pytriton_plugins.worker.calling.errors import Cancelled, RequestFailure, cancellation
 from pytriton_plugins.worker.channels.stream import StreamServer

@@ -15,7 +15,8 @@ from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.sockets import receive, send
 from pytriton_plugins.worker.blocks.request_reader import RequestPlan, RequestReader
 from pytriton_plugins.worker.blocks.response_buffer import SegmentSource
-from pytriton_plugins.worker.blocks.response_writer import BlockPosition, ResponseWriter
+from pytriton_plugins.worker.blocks.response_template import BlockPosition
+from pytriton_plugins.worker.blocks.response_writer import ResponseWriter
 from pytriton_plugins.worker.calling.batch import Batch, Outcome
 from pytriton_plugins.worker.calling.errors import RequestFailure
 from pytriton_plugins.worker.calling.request_state import RequestState, SharedState

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytriton_plugins.errors import ProtocolError, RequestError
 from pytriton_plugins.shm import wire
-from pytriton_plugins.worker.blocks.response_writer import BlockPosition
+from pytriton_plugins.worker.blocks.response_template import BlockPosition
 from pytriton_plugins.worker.calling.batch import Batch, Outcome
 from pytriton_plugins.worker.calling.errors import Cancelled, RequestFailure
 from pytriton_plugins.worker.channels.base import ChannelServer

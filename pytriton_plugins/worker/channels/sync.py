@@ -7,7 +7,7 @@ import os
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import NO_SIGNAL, send
 from pytriton_plugins.worker.blocks.request_reader import RequestPlan
-from pytriton_plugins.worker.blocks.response_writer import BlockPosition
+from pytriton_plugins.worker.blocks.response_template import BlockPosition
 from pytriton_plugins.worker.calling.arguments import requests_of
 from pytriton_plugins.worker.calling.batch import Batch
 from pytriton_plugins.worker.calling.request_state import RequestState

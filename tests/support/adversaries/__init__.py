@@ -1,1 +1,1 @@
-"""Clients, workers and models that mean harm, or are broken."""
+"""Clients, workers and models that are malicious or broken."""

@@ -1,4 +1,4 @@
-"""Programs that start children as the host does, each in a process of its own, since some starve their loop."""
+"""Programs that start children as the host does, each in its own process, because some block their event loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEAD = """
 
 
 def run(body: str) -> str:
-    """What ``async def main()`` of ``body`` prints."""
+    """Run ``async def main()`` of ``body``; returns its output."""
     program = textwrap.dedent(HEAD) + textwrap.dedent(body) + "\nasyncio.run(main())\n"
     done = subprocess.run([sys.executable, "-c", program], timeout=10, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""What clients of each hostile model in tests/support/models/hostile_models see; runs in pytest."""
+"""The expected results of each hostile model in tests/support/models/hostile_models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEFT = f"answer, {PARTS} times; the client left"
 
 @attrs.frozen
 class Case:
-    """What a client of a hostile model sees, or how that begins if it ends with …; whether the worker is replaced."""
+    """The result that a client gets (its beginning, if it ends with …), and whether the worker is replaced."""
 
     client: str = "answer"
     replaced: bool = False

@@ -1,6 +1,6 @@
-"""What clients send who mean harm, or are broken: HTTP requests as bytes, gRPC messages as bytes; runs in pytest.
+"""Requests of malicious or broken clients: HTTP requests as bytes, gRPC messages as bytes.
 
-Everything comes from a seed, so that what ended a server can be sent again.
+All requests come from a seed, so that a request that ended a server can be sent again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tritonclient.grpc import service_pb2
 PATH = "/v2/models/look/infer"
 NUMBERS = [0, 1, -1, 2, 7, 63, 64, 65, 255, 2**16, 2**31 - 1, 2**31, 2**32, 2**53, 2**62, 2**63 - 1, -(2**63)]
 SMALL = [0, 1, -1, 2, 7, -(2**63)]
-"""What shapes of data in JSON are made of: tritonserver 2.51 allocates what such a shape says before it counts the
-data, so that one request with a shape like [7, 4294967296] ends it (docs/explanation/security.md)."""
+"""Dimensions of data in JSON. tritonserver 2.51 allocates memory for the shape before it counts the data, so that one
+request with a shape like [7, 4294967296] ends it (docs/security.md)."""
 
 BEYOND: list[Any] = [2**63, 2**64, 10**30, 1.5, 1e308, True, None, "3", [], {}]
 TEXTS = [
@@ -28,7 +28,7 @@ DATATYPES = ["FP32", "BYTES", "INT64", "FP64", "BOOL", "UINT8", "FP16", "BF16", 
 
 
 class HttpCase(NamedTuple):
-    """What is sent, and whether an answer is waited for; else the client goes at once."""
+    """The bytes to send, and whether the client waits for an answer or leaves at once."""
 
     data: bytes
     waits: bool = True
@@ -38,7 +38,7 @@ Body = dict[str, Any]
 
 
 def _request(rng: random.Random) -> Body:
-    """A right request."""
+    """A correct request."""
     rows, width = rng.randint(1, 4), rng.randint(1, 8)
     data = [float(number) for number in range(rows * width)]
     return {
@@ -73,7 +73,7 @@ def _http(body: bytes, *headers: str, length: int | str | None = None, line: str
 
 
 def _values(rng: random.Random) -> HttpCase:
-    """Any part of a right request replaced by something of another kind."""
+    """A correct request with parts replaced by values of other kinds."""
     body = _request(rng)
     for _ in range(rng.randint(1, 3)):
         _replace(rng, body, rng.choice([*NUMBERS, *BEYOND]))
@@ -104,7 +104,7 @@ def _shapes(rng: random.Random) -> HttpCase:
 
 
 def _binary(rng: random.Random) -> HttpCase:
-    """The binary extension, with sizes that do not fit."""
+    """The binary extension with wrong sizes."""
     body = _request(rng)
     tensor = body["inputs"][0]
     payload = struct.pack(f"<{len(tensor['data'])}f", *tensor.pop("data"))
@@ -119,7 +119,7 @@ def _binary(rng: random.Random) -> HttpCase:
 
 
 def _bytes_tensor(rng: random.Random) -> HttpCase:
-    """Strings whose lengths are lies."""
+    """Strings with wrong lengths."""
     body = _request(rng)
     rows = body["inputs"][0]["shape"][0]
     payload = b"".join(
@@ -134,7 +134,7 @@ def _bytes_tensor(rng: random.Random) -> HttpCase:
 
 
 def _broken_json(rng: random.Random) -> HttpCase:
-    """Flipped, repeated or missing bytes; nesting; nothing."""
+    """Flipped, repeated or missing bytes; deep nesting; no content."""
     data = bytearray(json.dumps(_request(rng)).encode())
     for _ in range(rng.randint(1, 20)):
         data[rng.randrange(len(data))] = rng.randrange(256)
@@ -145,7 +145,7 @@ def _broken_json(rng: random.Random) -> HttpCase:
 
 
 def _texts(rng: random.Random) -> HttpCase:
-    """Names, ids and parameters that are no text, or none that anybody expects."""
+    """Names, ids and parameters that are not text, or unexpected text."""
     body = _request(rng)
     where = rng.choice(["id", "parameters", "input", "output", "text"])
     mark = "@@@"
@@ -163,13 +163,13 @@ def _texts(rng: random.Random) -> HttpCase:
 
 
 def _truncated(rng: random.Random) -> HttpCase:
-    """A right request of which the end never comes, or whose client does not wait."""
+    """A correct request without its end, or whose client does not wait."""
     data = _http(json.dumps(_request(rng)).encode())
     return HttpCase(data[: rng.choice([rng.randrange(len(data)), len(data)])], waits=False)
 
 
 def _lengths(rng: random.Random) -> HttpCase:
-    """A Content-Length that is none, or another than it should be; chunks whose sizes are none."""
+    """An invalid or a wrong Content-Length; chunks with invalid sizes."""
     body = json.dumps(_request(rng)).encode()
     if rng.random() < 0.3:
         size = rng.choice(["-1", "ffffffffffffffff", "x", "", "5", "0"])
@@ -192,7 +192,7 @@ def _line(rng: random.Random) -> HttpCase:
 
 
 def grpc_message(rng: random.Random) -> bytes:
-    """One ModelInferRequest, right or wrong in its values, as it stands or with bytes changed."""
+    """One ModelInferRequest with correct or wrong values, unchanged or with changed bytes."""
     request = _right_message(rng)
     changes: list[Callable[[random.Random, Any], None]] = [
         _raw,
@@ -223,7 +223,7 @@ def _right_message(rng: random.Random) -> Any:
 
 
 def _raw(rng: random.Random, request: Any) -> None:
-    """More or less data than the shape says."""
+    """More or less data than the shape needs."""
     if rng.random() < 0.3:
         request.raw_input_contents.append(b"more")
     elif request.raw_input_contents:
@@ -237,7 +237,7 @@ def _shape(rng: random.Random, request: Any) -> None:
 
 
 def _both(rng: random.Random, request: Any) -> None:
-    """Typed contents beside raw ones, or in their place."""
+    """Typed contents beside raw contents, or instead of them."""
     contents = request.inputs[0].contents
     contents.fp32_contents.extend([1.5] * rng.choice([1, 8, 999]))
     contents.bytes_contents.extend(rng.choice(TEXTS) for _ in range(rng.randrange(3)))
@@ -246,7 +246,7 @@ def _both(rng: random.Random, request: Any) -> None:
 
 
 def _names(rng: random.Random, request: Any) -> None:
-    """Names, ids and parameters; the mark is replaced by what is no UTF-8."""
+    """Names, ids and parameters; invalid UTF-8 replaces the mark later."""
     texts = ["@@@", "", "x" * 70_000, "\x00", "a\r\nb", "\x1b[2J", "../..", "y"]
     request.id = rng.choice(texts)
     request.parameters[rng.choice(texts)].string_param = rng.choice(texts)
@@ -260,7 +260,7 @@ def _names(rng: random.Random, request: Any) -> None:
 
 
 def _shared_memory(rng: random.Random, request: Any) -> None:
-    """Regions that nobody may have registered."""
+    """Regions that may not be registered."""
     parameters = rng.choice([request.inputs[0], request.outputs.add(name="y")]).parameters
     parameters["shared_memory_region"].string_param = rng.choice(["a", "", "@@@", "/dev/shm/x"])
     parameters["shared_memory_offset"].int64_param = rng.choice(NUMBERS)

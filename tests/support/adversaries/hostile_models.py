@@ -1,4 +1,4 @@
-"""Clients of the models in tests/support/models/hostile_models, and what they see; runs in pytest."""
+"""Clients of the models in tests/support/models/hostile_models, and their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.traffic.streams import http_stream, open_grpc
 
 Array = NDArray[Any]
 TIMEOUT = 30.0
-"""Seconds after which a client that got no answer takes it for a hang."""
+"""Seconds without an answer that a client counts as a hang."""
 
 SETTLED_AFTER = 30.0
 NEVER_A_CLIENTS = re.compile(r"Traceback|File \"|/usr/|/tmp/|/home/|/root/|site-packages|\.py\b")
@@ -31,7 +31,7 @@ RESTARTS, WORKERS = (
 
 
 class State(NamedTuple):
-    """What the metrics say of each model."""
+    """The restarts and workers of each model, from the metrics."""
 
     restarts: dict[str, int]
     workers: dict[str, int]
@@ -45,10 +45,10 @@ class Hostile:
         self._cases = {name: case for file in files for name, case in FILES[file].items()}
         self._streams = set(FILES["streams"]) if "streams" in files else set()
         self.wrong: list[str] = []
-        """What was not as it should be, a line for each."""
+        """The unexpected results, a line for each."""
 
     def round(self, protocol: str) -> None:
-        """Have every model do what it does, all at once, and wait until each answers an honest request again."""
+        """Send every model its hostile request at once, and wait until each answers an honest request again."""
         before = self._state().restarts
         got = self._all_send(protocol, hostile=True)
         self._settle(before)
@@ -62,7 +62,7 @@ class Hostile:
                 seen(19, model, shortened(got[model]), "worker replaced" if restarts else "")
 
     def honest(self, protocol: str) -> None:
-        """Have every model answer a request that asks for nothing hostile."""
+        """Send every model an honest request, which it must answer."""
         for model, client in self._all_send(protocol, hostile=False).items():
             if client != "answer":
                 self.wrong.append(f"{model} over {protocol}, an honest request: {client[:400]!r}")
@@ -71,7 +71,7 @@ class Hostile:
         return set(self._state().workers)
 
     def _all_send(self, protocol: str, *, hostile: bool) -> dict[str, str]:
-        """What a client of each model sees."""
+        """The result of one request to each model."""
         with ThreadPoolExecutor(len(self._cases)) as pool:
             sent = {model: pool.submit(self._send, protocol, model, hostile) for model in self._cases}
             return {model: each.result() for model, each in sent.items()}
@@ -85,7 +85,7 @@ class Hostile:
         return answered.error or shown(answered.outputs["y"], right)
 
     def _settle(self, before: dict[str, int]) -> None:
-        """Wait until each model has its worker again, and a new one if that was to be replaced."""
+        """Wait until each model has its worker, or a new worker if the old one must be replaced."""
         try:
             wait_until(lambda: not self._unsettled(before), SETTLED_AFTER, "every model has its worker again")
         except TimeoutError:
@@ -117,7 +117,7 @@ def shortened(text: str) -> str:
 
 
 def presentable(text: str) -> bool:
-    """Whether a client may see it: one line, not long, without a traceback or a path."""
+    """Whether a client may see the text: one short line without a traceback or a path."""
     return text.isprintable() and len(text.encode()) <= 4096 and not NEVER_A_CLIENTS.search(text)
 
 
@@ -145,5 +145,5 @@ def streamed(parts: list[Array], error: str, right: Callable[[Array], bool]) -> 
     wrong = [part for part in parts if not right(part)]
     if wrong:
         return shown(wrong[0], right)
-    told = LEFT if len(parts) == PARTS else "; ".join(["answer"] * len(parts))
-    return "; ".join(filter(None, [told, error])) or "nothing"
+    answers = LEFT if len(parts) == PARTS else "; ".join(["answer"] * len(parts))
+    return "; ".join(filter(None, [answers, error])) or "nothing"

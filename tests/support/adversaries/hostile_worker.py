@@ -1,7 +1,7 @@
-"""A worker that answers wrongly, and the one request that its answer costs; runs in pytest.
+"""A worker with a wrong answer, which costs exactly one request.
 
-The worker is a test double, for exactly this: no honest worker sends what is sent here. tritonserver, the backend and
-the clients are real.
+The worker is a test double, because a real worker never sends these answers. tritonserver, the backend and the clients
+are real.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.support.backend.server import GOLDEN, TIMEOUT, Arrays, Backend, Worke
 SIZE = 1 << 16
 BLOCK_AT = 4096
 LIMIT = 1 << 15
-"""Bytes that one batch may answer with."""
+"""The limit of the bytes that one batch may return."""
 
 SHAPED = ModelDeclaration(
     "shaped",
@@ -42,12 +42,12 @@ LABEL = TensorEntry(1, 13, 0, 1, 64, 18, (1, 1))
 B = TensorEntry(0, 7, 0, 1, 0, 12, (1, 2, 3))
 
 DONE = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900, 1, BLOCK_AT, 0)
-"""Segment 900 comes with it; the length is filled in."""
+"""Segment 900 comes with it; `Answer.message` sets the length."""
 
 
 @dataclass
 class Answer:
-    """A right answer to the request of this module, for each test to make wrong in one place."""
+    """A correct answer to the request of this module; each test makes one part wrong."""
 
     tensors: bytearray = field(default_factory=lambda: bytearray(golden("response", "tensors")))
     magic: bytes = b"PTRS"
@@ -127,7 +127,7 @@ def outcome(code: int, length: int, offset: int, messages: bytes = b"") -> Chang
 
 
 def table(*offsets: int) -> Change:
-    """The table of offsets of the label."""
+    """Changes the table of offsets of the label."""
 
     def change(answer: Answer) -> None:
         answer.tensors[64 : 64 + 8 * len(offsets)] = struct.pack(f"<{len(offsets)}Q", *offsets)
@@ -137,7 +137,7 @@ def table(*offsets: int) -> Change:
 
 @contextlib.contextmanager
 def run_hostile(folder: Path) -> Iterator[Backend]:
-    """A server with the models of this module: number 1 is the golden one, 2 the shaped one."""
+    """A server with this module's models: number 1 is the golden one, 2 the shaped one."""
     with run_backend(folder) as running:
         for number, model in enumerate((GOLDEN, SHAPED), 1):
             running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=LIMIT))
@@ -151,7 +151,7 @@ INPUTS: dict[str, Arrays] = {
 
 
 def provoke(backend: Backend, act: Callable[[WorkerEnd], object], expected: str, model: str = "golden") -> None:
-    """One request whose worker acts as told: it fails as expected, its channel ends, and the next request works."""
+    """Send one request whose worker calls ``act``: it fails as expected, its channel ends, the next request works."""
     worker = backend.connect(1 if model == "golden" else 2)
     answer = backend.infer(model, INPUTS[model])
     worker.receive()
@@ -167,7 +167,7 @@ def provoke(backend: Backend, act: Callable[[WorkerEnd], object], expected: str,
 
 
 def serve_one(backend: Backend) -> None:
-    """A request and a right answer over a fresh channel."""
+    """Send a request and a correct answer over a new channel."""
     worker = backend.connect(1)
     answer = backend.infer("golden", INPUTS["golden"])
     worker.receive()

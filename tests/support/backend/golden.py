@@ -1,4 +1,4 @@
-"""Reads the vectors of tests/golden, whose form stands in the README there; runs in the test process."""
+"""Reads the vectors of tests/golden; the README there describes their form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def golden(file: str, section: str) -> bytes:
 
 
 def sections(file: str) -> dict[str, list[str]]:
-    """The lines of each section, comments left out."""
+    """The lines of each section, without comments."""
     found: dict[str, list[str]] = {}
     name = ""
     for line in (_FOLDER / f"{file}.txt").read_text().splitlines():

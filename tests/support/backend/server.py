@@ -1,6 +1,6 @@
-"""A real tritonserver with our backend whose host and workers are the test itself; runs in the test process.
+"""A real tritonserver with our backend; the test itself is its host and its workers.
 
-Everything that the backend reads is in the test's hand: what a worker answers, which segments it sends, when it ends.
+The test controls all that the backend reads: the answers of a worker, the segments that it sends, and its end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pytriton_plugins.values import Ports
 T = TypeVar("T")
 Arrays = dict[str, NDArray[Any]]
 TIMEOUT = 10.0
-"""Seconds after which a wait of these tests has failed."""
+"""Seconds after which a wait of these tests fails."""
 
 GOLDEN = ModelDeclaration(
     "golden",
@@ -53,7 +53,7 @@ GOLDEN = ModelDeclaration(
 
 
 def found_server() -> FoundServer:
-    """The tritonserver that a host of this environment would take."""
+    """The tritonserver that a host takes in this environment."""
     named = os.environ.get("PYTRITON_HOST_TRITONSERVER")
     return find_tritonserver(Path(named) if named else None, HookManager.installed())
 
@@ -73,7 +73,7 @@ def listening(port: int) -> bool:
 
 
 def wait_listening(ports: Ports) -> None:
-    """The backend answers the host before the server listens: wait for all three ports."""
+    """Wait for all three ports: the backend answers the host before the server listens."""
     wait_until(lambda: all(map(listening, (ports.http, ports.grpc, ports.metrics))), TIMEOUT, "the server listens")
 
 
@@ -85,7 +85,7 @@ def sealed(size: int, content: bytes = b"") -> int:
 
 
 class WorkerEnd:
-    """The worker's end of one channel, and its first request segment as the worker sees it."""
+    """The worker's end of one channel, and its first request segment."""
 
     def __init__(self, number: int, sock: socket.socket) -> None:
         self.number = number
@@ -93,12 +93,12 @@ class WorkerEnd:
         self.sock.settimeout(TIMEOUT)
         self.request: Segment | None = None
         self.loans: dict[int, bytes] = {}
-        """What the windows held when the loans came, by number."""
+        """The content of each loan's window at its arrival, by number."""
         self.heard: list[bytes] = []
         """The messages of the last `receive`."""
 
     def receive(self) -> ChannelMessage:
-        """The next EXECUTE; a segment that follows it is mapped, loans are read."""
+        """Receive the next EXECUTE; map a segment that follows it, and read the loans."""
         data, descriptors = receive(self.sock, 64)
         assert descriptors == []
         self.heard = [data]
@@ -122,12 +122,12 @@ class WorkerEnd:
         return wire.unpack_request_block(self.request.view, message.offset, message.length)
 
     def send(self, data: bytes, *descriptors: int) -> None:
-        """Send whatever the test wants the backend to see."""
+        """Send any bytes and descriptors to the backend."""
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))]
         self.sock.sendmsg([data], ancillary if descriptors else [])
 
     def ended(self) -> bool:
-        """Wait for the end of the channel; False when there is a message instead."""
+        """Wait for the end of the channel; False if a message comes instead."""
         return self.sock.recv(64) == b""
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class WorkerEnd:
 
 
 class Backend:
-    """One tritonserver. Channels are numbered from 1, their first request segments like them."""
+    """One tritonserver. Channels have numbers from 1; their first request segments have the same numbers."""
 
     def __init__(self, folder: Path, settings: ServerSettings) -> None:
         self.folder = folder
@@ -146,7 +146,7 @@ class Backend:
         self.needs: queue.Queue[LinkMessage] = queue.Queue()
         self.lost: queue.Queue[int] = queue.Queue()
         self.lost_late: list[int] = []
-        """Those channels whose worker did not answer in time."""
+        """The channels whose worker did not answer in time."""
         self._channels = 0
         self._link_closed = False
         self._workers: list[WorkerEnd] = []
@@ -173,7 +173,7 @@ class Backend:
         self.lost.put(message.channel)
 
     def call(self, coroutine: Coroutine[Any, Any, T], timeout: float = 30.0) -> T:
-        """Run ``coroutine`` in the loop of the host's classes."""
+        """Run ``coroutine`` in the event loop of the host's classes."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     @property
@@ -191,7 +191,7 @@ class Backend:
         self.call(self.server.load(model.name, model_config(model, instances, (model.version,)), 30.0))
 
     def connect(self, model: int, size: int = 1 << 16, segment: int = 0) -> WorkerEnd:
-        """Give the model a new channel whose worker is the caller; ``segment`` numbers its request segment."""
+        """Give the model a new channel whose worker is the caller; ``segment`` is the number of its request segment."""
         self._channels += 1
         ours, theirs = socket_pair()
         descriptor = sealed(size)
@@ -204,18 +204,18 @@ class Backend:
         return worker
 
     def disconnect(self, worker: WorkerEnd) -> None:
-        """Take a channel away as the host does when its worker has ended."""
+        """Remove a channel, as the host does when its worker has ended."""
         self.send(LinkMessage(LinkKind.CHANNEL_GONE, channel=worker.number))
         worker.close()
 
     def forget(self) -> None:
-        """Take every channel away and forget what the backend said: the next test starts anew."""
+        """Remove every channel and every message of the backend, for the next test."""
         while self._workers:
             self.disconnect(self._workers.pop())
         wait_until(lambda: not self.descriptors("memfd:"), TIMEOUT, "no segment is left open or mapped")
-        for heard in (self.needs, self.lost):
-            while not heard.empty():
-                heard.get_nowait()
+        for messages in (self.needs, self.lost):
+            while not messages.empty():
+                messages.get_nowait()
 
     def send(self, message: LinkMessage, *descriptors: int) -> None:
         async def in_the_loop() -> None:
@@ -239,7 +239,7 @@ class Backend:
         return found
 
     def close_link(self) -> None:
-        """Let the host's end of the backend link end."""
+        """Close the host's end of the backend link."""
 
         async def in_the_loop() -> None:
             self.server.link.close()
@@ -278,7 +278,7 @@ def run_backend(folder: Path, **settings: Any) -> Iterator[Backend]:
 def infer(
     url: str, model: str, inputs: Arrays, outputs: tuple[str, ...] = (), protocol: Any = tritonclient.grpc
 ) -> Arrays:
-    """One request as a client sends it; raises InferenceServerException, also after a few seconds without an answer."""
+    """Send one request as a client; raises InferenceServerException, also after a timeout."""
     sent = []
     for name, array in inputs.items():
         tensor = protocol.InferInput(name, array.shape, np_to_triton_dtype(array.dtype))

@@ -1,4 +1,4 @@
-"""What a worker prints, byte for byte, as the messages that the daemon makes of it; runs in pytest."""
+"""The log messages that the daemon makes of the bytes that a worker prints."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pytest
 from pytriton_plugins.host.log.line_reader import LineReader
 from pytriton_plugins.host.workers.output import WorkerOutput
 
-WHOSE = {"plugin": "acme", "model": "resnet", "worker": 7}
+OWNER = {"plugin": "acme", "model": "resnet", "worker": 7}
 
 
 class Subject:
     """The worker that prints."""
 
     def log_fields(self) -> dict[str, Any]:
-        return WHOSE
+        return OWNER
 
 
 Event = tuple[str, list[str]]
 
 
 def events(caplog: pytest.LogCaptureFixture, *texts: str | bytes, pause: float = 0.0) -> list[Event]:
-    """The level and lines of each message that comes of ``texts``, each read by itself after ``pause`` seconds."""
+    """The level and lines of each message of ``texts``; each text is read on its own, ``pause`` seconds later."""
 
     async def hear() -> None:
         output = WorkerOutput(Subject())
@@ -39,5 +39,5 @@ def events(caplog: pytest.LogCaptureFixture, *texts: str | bytes, pause: float =
     with caplog.at_level(logging.DEBUG, "pytriton.worker"):
         asyncio.run(hear())
     told: list[Any] = [record for record in caplog.records if hasattr(record, "printed")]
-    assert {(record.plugin, record.model, record.worker) for record in told} <= {tuple(WHOSE.values())}
+    assert {(record.plugin, record.model, record.worker) for record in told} <= {tuple(OWNER.values())}
     return [(record.levelname, record.printed) for record in told]

@@ -1,1 +1,1 @@
-"""Replicas, what balances them and what watches them."""
+"""Replicas, their load balancer and their monitoring."""

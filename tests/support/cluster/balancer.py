@@ -1,4 +1,4 @@
-"""Debian's HAProxy before a network's members, as docs/how-to/deploy-in-clusters.md has it; runs in pytest."""
+"""Debian's HAProxy before a network's members, as docs/deploying-in-clusters.md has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.docs.blocks import blocks
 from tests.support.sandbox.namespaces import Network
 
 _DOCUMENTED = "192.0.2."
-"""What the page has in place of the network's addresses."""
+"""The prefix of the addresses on the page; those of the network replace them."""
 
 _GLOBAL = """\
 global
@@ -34,8 +34,9 @@ _REQUEST = re.compile(
 class Logged:
     """One request as HAProxy logs it.
 
-    ``state``: ``--`` is a whole answer, ``SC`` a server that took no connection, ``SH`` one that was gone before its
-    answer. Not logged is such a request that was not the first of its client's connection, which is just closed.
+    ``state``: ``--`` is a whole answer, ``SC`` a server that refused the connection, ``SH`` a server that ended before
+    its answer. A failed request that is not the first of its client's connection is not logged: HAProxy only closes the
+    connection.
     """
 
     backend: str
@@ -49,7 +50,7 @@ class Logged:
 
 
 class Balancer:
-    """``http`` and ``grpc`` are ``ADDRESS:PORT``, as those of a host."""
+    """A running HAProxy; ``http`` and ``grpc`` are ``ADDRESS:PORT``, as those of a host."""
 
     def __init__(self, process: subprocess.Popen[bytes], address: str, folder: Path) -> None:
         self.process = process
@@ -61,14 +62,14 @@ class Balancer:
         return (self._folder / "log").read_text(errors="replace")
 
     def started(self) -> bool:
-        """Whether it listens; its log says why it ended."""
+        """Whether it listens; fails with its log if it has ended."""
         assert self.process.poll() is None, self.log
         with contextlib.suppress(OSError):
             return bool(self._statistics())
         return False
 
     def requests(self) -> list[Logged]:
-        """All until now."""
+        """All requests until now."""
         return [
             Logged(found["backend"], found["server"], int(found["status"]), found["state"])
             for found in _REQUEST.finditer(self.log)
@@ -79,28 +80,28 @@ class Balancer:
         return {row["pxname"] for row in self._statistics() if row["svname"] == server and row["status"] == "UP"}
 
     def in_flight(self, server: str) -> int:
-        """How many requests the server has just now."""
+        """How many requests the server has now."""
         return sum(int(row["scur"]) for row in self._statistics() if row["svname"] == server)
 
     def _statistics(self) -> list[dict[str, str]]:
         return [*csv.DictReader(self._ask("show stat").removeprefix("# ").strip().splitlines())]
 
     def _ask(self, command: str) -> str:
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.connect(str(self._folder / "stats"))
-            asking.sendall(f"{command}\n".encode())
-            with asking.makefile() as answer:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self._folder / "stats"))
+            connection.sendall(f"{command}\n".encode())
+            with connection.makefile() as answer:
                 return answer.read()
 
 
 def documented() -> str:
-    """The configuration of the page."""
+    """The page's configuration."""
     (block,) = blocks("haproxy")
     return block.text
 
 
 def without_retries(configuration: str) -> str:
-    """The same, but no connection that is refused is tried at another server."""
+    """The same without retries of refused connections at another server."""
     off, count = re.subn(
         r"    retries 1\n    retry-on conn-failure\n    option redispatch 1\n", "    retries 0\n", configuration
     )
@@ -109,7 +110,7 @@ def without_retries(configuration: str) -> str:
 
 
 def of_connections(configuration: str) -> str:
-    """The same, but whole connections are passed on, as a Service of Kubernetes does."""
+    """The same for whole connections instead of requests, as a Service of Kubernetes does."""
     for found, instead in (("mode http\n", "mode tcp\n"), ("option httplog\n", "option tcplog\n"), (" proto h2", "")):
         assert found in configuration
         configuration = configuration.replace(found, instead)
@@ -117,14 +118,14 @@ def of_connections(configuration: str) -> str:
 
 
 def of_the_first(count: int, configuration: str) -> str:
-    """The same with so many servers only."""
+    """The same with only the first ``count`` servers."""
     several = "".join(str(number) for number in range(1, count + 1))
     return re.sub(rf"    server models-[^{several}] .*\n", "", configuration)
 
 
 @contextlib.contextmanager
 def balancer(network: Network, folder: Path, configuration: str) -> Iterator[Balancer]:
-    """HAProxy in the network's own namespace; it keeps its files in the new folder ``folder``."""
+    """HAProxy in the network's own namespace; its files are in the new folder ``folder``."""
     folder.mkdir()
     (folder / "own.cfg").write_text(_GLOBAL.format(folder=folder))
     (folder / "models.cfg").write_text(configuration.replace(_DOCUMENTED, network.prefix))

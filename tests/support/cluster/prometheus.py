@@ -1,4 +1,4 @@
-"""Debian's Prometheus beside a network's balancer, asked over its HTTP API; runs in pytest."""
+"""Debian's Prometheus beside a network's balancer, queried over its HTTP API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Target:
 
 
 class Prometheus:
-    """One that scrapes once a second."""
+    """A Prometheus that scrapes once a second."""
 
     def __init__(self, process: subprocess.Popen[bytes], address: str, folder: Path) -> None:
         self.process = process
@@ -34,25 +34,25 @@ class Prometheus:
         self._folder = folder
 
     def started(self) -> bool:
-        """Whether it answers; its log says why it ended."""
+        """Whether it answers; fails with its log if it has ended."""
         assert self.process.poll() is None, (self._folder / "log").read_text()
         with contextlib.suppress(OSError), urlopen(f"http://{self._address}/-/ready", timeout=5) as answer:
             return bool(answer.status == 200)
         return False
 
     def values(self, query: str) -> list[float]:
-        """The value of each series that the query has now, in their order."""
+        """The present value of each series of the query, in order."""
         with urlopen(f"http://{self._address}/api/v1/query?{urlencode({'query': query})}", timeout=5) as answer:
-            said = json.load(answer)
-        return [float(series["value"][1]) for series in said["data"]["result"]]
+            result = json.load(answer)
+        return [float(series["value"][1]) for series in result["data"]["result"]]
 
 
 @contextlib.contextmanager
 def prometheus(network: Network, folder: Path, targets: Sequence[Target]) -> Iterator[Prometheus]:
-    """Prometheus in the network's own namespace; it keeps its files in the new folder ``folder``."""
+    """Prometheus in the network's own namespace; its files are in the new folder ``folder``."""
     folder.mkdir()
     found = [{"targets": [each.metrics], "labels": {"namespace": each.namespace, "pod": each.pod}} for each in targets]
-    # JSON is YAML as well.
+    # JSON is valid YAML.
     configuration = {
         "global": {"scrape_interval": "1s"},
         "scrape_configs": [{"job_name": "pods", "static_configs": found}],

@@ -1,4 +1,4 @@
-"""Hosts in network namespaces, each at an address of its own that its next start has as well; runs in pytest."""
+"""Hosts in network namespaces; each keeps its own address over restarts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.support.traffic.clients import PROTOCOLS
 
 PORTS = (8000, 8001, 8002)
 DRAIN_DELAY = 5.0 if CLUSTER.full else 2.0
-"""Seconds for which a replica that is stopped serves on; the balancer looks twice a second."""
+"""Seconds for which a stopped replica continues to serve; the balancer checks it twice a second."""
 
 
 class Replica:
-    """The member ``number`` of the network. Its models see its name as the variable REPLICA."""
+    """The member ``number`` of the network. Its models see its name in the variable REPLICA."""
 
     def __init__(self, network: Network, number: int, command: Sequence[str | Path], folder: Path) -> None:
-        """``command``: targets and options of ``serve``; ``folder``: for what it writes."""
+        """``command``: targets and options of ``serve``; ``folder``: for its files."""
         self.name = f"models-{number}"
         self.address = network.members[number - 1]
         self._network = network
@@ -38,7 +38,7 @@ class Replica:
 
     @property
     def host(self) -> RunningHost:
-        """That of the last start."""
+        """The host of the last start."""
         assert self._host is not None, f"{self.name} was never started"
         return self._host
 
@@ -46,7 +46,7 @@ class Replica:
         return self._host is not None and self._host.process.poll() is None
 
     def start(self, *options: str) -> None:
-        """Start it, this time with these options as well, and do not wait."""
+        """Start it with these further options; does not wait."""
         self._starts += 1
         folder = self._folder / str(self._starts)
         folder.mkdir(parents=True)
@@ -66,27 +66,27 @@ class Replica:
         self._host.http, self._host.grpc, self._host.metrics = (f"{self.address}:{port}" for port in PORTS)
 
     def kill(self) -> None:
-        """End every process of it at once, as the end of its machine or its pod does, but its address stays up."""
+        """Kill all its processes, as the end of its machine or pod does; its address stays."""
         for pid in self._network.processes(self._number):
             os.kill(pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Leave nothing of it, whatever state it is in."""
+        """Kill all its processes in any state."""
         if self._host is not None:
             self.kill()
             self._host.process.wait()
 
 
 def all_up(proxy: Balancer, replicas: Sequence[Replica]) -> bool:
-    """Whether the balancer sends both kinds of requests to each."""
+    """Whether the balancer sends both kinds of requests to every replica."""
     return all(proxy.up(replica.name) == set(PROTOCOLS) for replica in replicas)
 
 
 def down(proxy: Balancer, replica: Replica) -> bool:
-    """Whether the balancer sends it none."""
+    """Whether the balancer sends the replica no requests."""
     return not proxy.up(replica.name)
 
 
 def answered_by(result: Any) -> str:
-    """The name of the replica whose result that is."""
+    """The name of the replica that sent this result."""
     return str(result.as_numpy("replica").item().decode())

@@ -1,4 +1,4 @@
-"""The fenced code blocks of README.md and the pages of docs/, and the commands and outputs in them."""
+"""The fenced code blocks of README.md and docs/, and the commands and outputs in them."""
 
 from __future__ import annotations
 

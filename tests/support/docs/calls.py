@@ -1,4 +1,4 @@
-"""Calls of each model of README.md and docs/, and ways to send them to a host; runs in pytest."""
+"""Calls of each model of README.md and docs/, and ways to send them to a host."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def post_json(host: RunningHost, model: str, inputs: Inputs) -> tuple[int, Any]:
 
 
 def array_of(datatype: str, data: Any) -> NDArray[Any]:
-    """What tritonclient takes."""
+    """The array as tritonclient takes it."""
     array = np.array(data, dtype_by_triton_name(datatype).numpy)
     if datatype == "BYTES":
         array.ravel()[:] = [item.encode() for item in array.ravel()]

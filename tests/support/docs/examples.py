@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/ as files and installed packages, and a way to ask a host; runs in pytest."""
+"""The examples of README.md and docs/ as files and installed packages, and a way to ask a host."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def raise_code(code):
         raise ValueError("asked for it")
     raise RequestError(f"asked for {code[0]}", code=code[0])
 """
-"""What the tables about errors say is asked of this model."""
+"""The model that the tables about errors send their requests to."""
 
 
 def kind(block: Block) -> str:
-    """How the tests run a Python block."""
+    """The use of a Python block."""
     stem = Path(block.name).stem
     if stem.startswith("test_"):
         return "test"
@@ -44,7 +44,7 @@ def kind(block: Block) -> str:
 
 @dataclass(frozen=True)
 class Examples:
-    """The files of all pages, each page's in a folder of its own, and the packages among them, installed."""
+    """The files of all pages, with a folder for each page, and the installed packages among them."""
 
     folder: Path
     installed: Path
@@ -63,7 +63,7 @@ class Examples:
 
 
 def install(project: Path, target: Path) -> None:
-    """Build a wheel with hatchling, which is here for it, and unpack it: no index is asked."""
+    """Build a wheel with the installed hatchling and unpack it, without a package index."""
     build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", build, str(target)], cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -78,7 +78,7 @@ PHOTO = b"\xff\xd8\xff\xe0 as much of a JPEG as the pages look at"
 def ask(
     host: RunningHost, path: str, body: str | bytes | None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
-    """What curl would get: GET without a body, else POST."""
+    """The answer that curl would get: GET without a body, else POST."""
     connection = http.client.HTTPConnection(host.http, timeout=10)
     try:
         connection.request("POST" if body else "GET", path, body, dict(headers or {}))

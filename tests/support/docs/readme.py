@@ -1,4 +1,4 @@
-"""The commands that README.md tells a reader to type; runs in pytest."""
+"""The commands of README.md."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Figures that tests tell in the rows of a table, shown at the end of the run; runs in pytest.
+"""Figures of tests, shown at the end of the run in the rows of a table.
 
-A variable of each table writes them as JSON as well (``FAULT_FIGURES=FILE``), another asks for the long form of each
-row (``FAULTS=full``).
+Two variables of each table set a JSON file for the figures (``FAULT_FIGURES=FILE``) and the long form of each row
+(``FAULTS=full``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import attrs
 
 @attrs.frozen
 class Figure:
-    """What one row of the table has shown: a value for each run, and the largest that it may be."""
+    """A measured value for each run of one row of the table, and the limit of the largest."""
 
     row: int
     what: str
@@ -30,13 +30,13 @@ class Figure:
     def __str__(self) -> str:
         median, worst = statistics.median(self.values), max(self.values)
         limit = "" if self.limit is None else f", limit {self.limit:g}"
-        said = f"median {median:.3g}, worst {worst:.3g}{limit} {self.unit}".rstrip()
-        return f"{self.row:2} {self.what}: {len(self.values)} runs, {said}"
+        summary = f"median {median:.3g}, worst {worst:.3g}{limit} {self.unit}".rstrip()
+        return f"{self.row:2} {self.what}: {len(self.values)} runs, {summary}"
 
 
 @attrs.frozen
 class Seen:
-    """What one case of a row has shown, in words: what the client got, and what became of the worker."""
+    """The result of one case of a row, in words: for the client and for the worker."""
 
     row: int
     case: str
@@ -48,7 +48,7 @@ class Seen:
 
 
 class Ruler:
-    """How late this process was woken: what the machine took by itself while a figure was measured."""
+    """Measures how late the machine wakes this process while a figure is measured."""
 
     def __init__(self) -> None:
         self.worst = 0.0
@@ -73,39 +73,39 @@ class Ruler:
 
 _TICK = 0.005
 ruler: Ruler | None = None
-"""That of the test that runs."""
+"""The ruler of the present test."""
 
 
 class Table:
-    """Rows of figures with a title. ``full``: whether the variable ``name`` asks for their long forms."""
+    """Rows of figures with a title. ``full``: whether the variable ``name`` sets the long form."""
 
     def __init__(self, title: str, name: str, file: str) -> None:
         """``file`` is the variable that names the JSON file."""
         self.title = title
         self.full = os.environ.get(name) == "full"
         self._file = file
-        self._told: list[Figure | Seen] = []
+        self._found: list[Figure | Seen] = []
 
     def figure(self, row: int, what: str, values: Sequence[float], unit: str = "s", limit: float | None = None) -> None:
-        """Have the figure shown at the end, and fail if the worst value is over its limit.
+        """Show the figure at the end, and fail if the worst value exceeds its limit.
 
-        By as many seconds as this process itself was woken late meanwhile it may be: shown is the limit without them.
+        The limit is extended by the seconds by which this process was woken late; the table shows it without them.
         """
-        told = Figure(row, what, tuple(values), unit, limit)
-        self._told.append(told)
+        found = Figure(row, what, tuple(values), unit, limit)
+        self._found.append(found)
         late = ruler.worst if ruler is not None and unit == "s" else 0.0
-        assert limit is None or max(values) <= limit + late, f"{told} (woken up to {late:.3f} s late)"
+        assert limit is None or max(values) <= limit + late, f"{found} (woken up to {late:.3f} s late)"
 
     def seen(self, row: int, case: str, client: str, worker: str) -> None:
-        """Have the case shown at the end."""
-        self._told.append(Seen(row, case, client, worker))
+        """Show the case at the end."""
+        self._found.append(Seen(row, case, client, worker))
 
     def lines(self) -> list[str]:
-        """A line for each figure and each case, by row; writes the file that is asked for."""
-        told = sorted(self._told, key=lambda each: each.row)
-        if told and (path := os.environ.get(self._file)):
-            Path(path).write_text(json.dumps([attrs.asdict(each) for each in told], indent=1) + "\n")
-        return [str(each) for each in told]
+        """A line for each figure and each case, by row; writes the JSON file if one is set."""
+        found = sorted(self._found, key=lambda each: each.row)
+        if found and (path := os.environ.get(self._file)):
+            Path(path).write_text(json.dumps([attrs.asdict(each) for each in found], indent=1) + "\n")
+        return [str(each) for each in found]
 
 
 _FAULTS = Table("table of faults", "FAULTS", "FAULT_FIGURES")

@@ -1,4 +1,4 @@
-"""What processes hold while a host runs for long, and whether it grows; runs in pytest."""
+"""The memory and other resources of processes in a long run, and whether they grow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 
 _SEGMENT = "/memfd:"
 _AROUND = 0.2
-"""Of all moments, at either end: a single one is noise."""
+"""The share of all moments that counts at either end: a single moment is noise."""
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ def holding(pid: int, seconds: float) -> Holding:
 
 
 def slope(held: Sequence[Holding]) -> float:
-    """Bytes of memory a second: of the straight line through all moments."""
+    """The slope of the straight line through all moments, in bytes of memory per second."""
     seconds = [each.seconds for each in held]
     return float(statistics.linear_regression(seconds, [each.memory for each in held]).slope)
 

@@ -1,4 +1,6 @@
-"""A package's modules as syntax trees, who imports whom, and the circles and chains of that; nothing is imported.
+"""A package's modules as syntax trees, their imports of each other, and the circles and chains of these.
+
+No module is imported.
 
 An import counts for the module that it names. ``from package import name`` is an import of ``package.name`` where
 that is a module, and of the package's own ``__init__`` otherwise. An import of a submodule is not an import of the
@@ -85,7 +87,7 @@ def longest_chain(graph: Graph) -> list[frozenset[str]]:
     """The longest path from a module down its imports; a circle is one step of it."""
     home = {name: group for group in _components(graph) for name in group}
     longest: dict[frozenset[str], list[frozenset[str]]] = {}
-    for group in dict.fromkeys(home.values()):  # what a group imports comes before it
+    for group in dict.fromkeys(home.values()):  # a group comes after the groups that it imports
         below = {home[imported] for name in group for imported in graph[name]} - {group}
         chains = (longest[each] for each in sorted(below, key=sorted))
         longest[group] = [group, *max(chains, key=len, default=[])]
@@ -105,7 +107,7 @@ def reachable(graph: Graph, start: str) -> set[str]:
 
 
 def _components(graph: Graph) -> list[frozenset[str]]:
-    """Every module with those that it is in a circle with; each after all that it imports."""
+    """Every module with the modules of its circle, each group after the groups that it imports."""
     reach = {name: reachable(graph, name) for name in graph}
     groups = {frozenset(other for other in reach[name] if name in reach[other]): len(reach[name]) for name in graph}
     return sorted(groups, key=lambda group: (groups[group], sorted(group)))

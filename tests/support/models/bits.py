@@ -1,4 +1,4 @@
-"""A model of bfloat16 as in an environment that has no ml_dtypes; served by the tests of the daemon."""
+"""A model of bfloat16 in an environment without ml_dtypes; served by the tests of the daemon."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ CACHE = {"response_cache": {"enable": True}}
 
 @infer_func(inputs=[Tensor("x", np.float32, (2,))], outputs=[Tensor("calls", np.int64, ())], triton_config=CACHE)
 class Calls:
-    """How many calls there were, this one among them."""
+    """Returns the number of calls, with this one."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -28,7 +28,7 @@ class Calls:
 
 @infer_func(inputs=[Tensor("how", str, ())], outputs=[Tensor("calls", np.int64, ())], triton_config=CACHE)
 class FailsFirst:
-    """How many calls with this text there were; the first one fails as the text says."""
+    """Returns the number of calls with this text; the first call fails as the text says."""
 
     def __init__(self) -> None:
         self.calls: dict[str, int] = {}
@@ -53,4 +53,4 @@ def fail(text: str) -> None:
 
 @infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("calls", np.int64, ())])
 class Ambiguous(Calls):
-    """As the first, with an input whose bytes do not tell its shape."""
+    """As `Calls`, with an input whose bytes do not determine its shape."""

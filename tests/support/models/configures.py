@@ -17,7 +17,7 @@ logging.config.dictConfig({"version": 1, "loggers": {"configures": {"level": "NO
 
 @infer_func(inputs=[Tensor("x", np.float32, ())], outputs=[Tensor("y", np.float32, ())])
 def configures(x):  # type: ignore[no-untyped-def]
-    """Fails in the middle of a line."""
+    """Raises in the middle of a line."""
     _LOG.debug("called with %d rows", len(x))
     sys.stderr.write("\r 10%|#   |\r 50%|##  |")
     raise ValueError("no luck")

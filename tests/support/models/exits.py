@@ -1,4 +1,4 @@
-"""Models that end by Python's own means, one of each form; for the tests of how an end is told."""
+"""Models that end by Python's own means, one of each form; for the tests of how the log reports an end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORM: dict[str, Any] = {"inputs": [WHAT], "outputs": [PID], "max_batch_size": 0}
 
 
 class Panic(BaseException):
-    """What a library in Rust raises, for one."""
+    """An exception as a library in Rust raises it."""
 
 
 ENDS: dict[str, Callable[[], BaseException]] = {

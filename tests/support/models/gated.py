@@ -1,4 +1,4 @@
-"""A model whose worker can be held, and which says in which of its batches a request was."""
+"""A model whose worker can be held, and which returns the number of a request's batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that looks at everything that a client can send; served by tests/faults/test_row_15_hostile_clients.py."""
+"""A model that reads everything that a client can send; served by tests/faults/test_row_15_hostile_clients.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytriton_plugins import Context, Tensor, infer_func
     outputs=[Tensor("y", np.float32, (-1,)), Tensor("lengths", np.int64, (-1,)), Tensor("pid", np.int64, ())],
 )
 def look(x, ctx: Context, text=None):  # type: ignore[no-untyped-def]
-    """Twice x, the length of each text, and who has answered."""
+    """Returns twice x, the length of each text, and the process that answered."""
     for request in ctx.requests:
         assert len(request.id) >= 0
         assert all(len(name) >= 0 for name in request.parameters)

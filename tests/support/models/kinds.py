@@ -23,7 +23,7 @@ NUMBERS = (
     outputs=[Tensor(np.dtype(kind).name, kind, (-1, 2)) for kind in NUMBERS],
 )
 def mirror(**inputs: Array) -> dict[str, Array]:
-    """Each input that is there, in reverse order along its middle axis; the others empty."""
+    """Each given input in reverse order along its middle axis; the others empty."""
     rows = len(next(iter(inputs.values())))
     absent = {np.dtype(kind).name: np.zeros((rows, 0, 2), kind) for kind in NUMBERS}
     return absent | {name: array[:, ::-1] for name, array in inputs.items()}
@@ -31,7 +31,7 @@ def mirror(**inputs: Array) -> dict[str, Array]:
 
 @infer_func(inputs=[Tensor("x", "bfloat16", (-1,))], outputs=[Tensor("y", "bfloat16", (-1,))])
 def doubled(x: Array) -> Array:
-    """``x`` times two, which is exact; as bits where there is no ml_dtypes."""
+    """``x`` times two, which is exact; as bits without ml_dtypes."""
     if x.dtype == np.uint16:
         bits = x.astype(np.uint32) << 16
         return np.asarray((bits.view(np.float32) * 2).view(np.uint32) >> 16, np.uint16)
@@ -43,7 +43,7 @@ def doubled(x: Array) -> Array:
     outputs=[Tensor("raw", bytes, (-1,)), Tensor("text", str, (-1,)), Tensor("lengths", np.int32, (-1,))],
 )
 def strings(raw: Array, text: Array) -> dict[str, Array]:
-    """Bytes turned around, text in capitals, and how many characters each text has."""
+    """Bytes in reverse, text in capitals, and the number of characters of each text."""
     turned = np.array([[item[::-1] for item in row] for row in raw], object).reshape(raw.shape)
     capitals = np.array([[item.upper() for item in row] for row in text], object).reshape(text.shape)
     lengths = np.array([[len(item) for item in row] for row in text], np.int32).reshape(text.shape)
@@ -78,7 +78,7 @@ def unbatched(matrix: Array, add: Array) -> tuple[Array, int]:
     max_batch_size=16,
 )
 def gathered(x: Array, gate: Array) -> dict[str, Array]:
-    """Doubles ``x`` and tells the size of its batch; waits for a writer at the FIFO ``gate``, if that is one.
+    """Doubles ``x`` and returns the size of its batch; waits for a writer if ``gate`` is a FIFO.
 
     A batch with a negative number is answered with ValueError, one with a number above 1000 with RequestError.
     """

@@ -24,7 +24,7 @@ def back(x: Array) -> Array:
 
 @infer_func(inputs=[_X], outputs=[_Y])
 def where(x: Array) -> Array:
-    """In y[0] whether x lies in a client's file; the rest is x + 1."""
+    """y[0] is whether x is in a client's file; the rest is x + 1."""
     y = x + 1
     y[0, 0] = any(
         int(start, 16) <= x.ctypes.data < int(end, 16)
@@ -37,14 +37,14 @@ def where(x: Array) -> Array:
 
 @infer_func(inputs=[_X], outputs=[_Y])
 def keeps(x: Array) -> Array:
-    """Keeps every input; y are the sums of all that were kept."""
+    """Keeps every input; y holds the sums of all of them."""
     _KEPT.append(x)
     return np.array([[float(each.sum()) for each in _KEPT]], np.float32)
 
 
 @infer_func(inputs=[_X], outputs=[_Y])
 def shrinks(x: Array) -> Array:
-    """Has the client's file shortened while it is read."""
+    """Reads a client's file that becomes shorter meanwhile."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         if "/dev/shm/" in line:
             os.truncate(line.split()[-1], mmap.PAGESIZE)

@@ -1,6 +1,6 @@
-"""A model that does to its own process what its input says; for the tests of faults.
+"""A model that damages its own process as its input says; for the tests of faults.
 
-The file ``gate`` + ".pid" tells who runs the request before anything happens.
+It first writes the id of its process to the file ``gate`` + ".pid".
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _leave_a_hundred(gate: Path) -> None:
 
 
 def _eat(gate: Path) -> None:
-    """Take memory until the kernel says no."""
+    """Take memory until the kernel refuses."""
     kept = []
     while True:
         kept.append(b"x" * (16 << 20))

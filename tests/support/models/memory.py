@@ -1,4 +1,4 @@
-"""Models for the tests of shared memory: one gives its input back, one keeps every input."""
+"""Models for the tests of shared memory: one returns its input, one keeps every input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def echo(x: Array) -> Array:
     max_batch_size=4,
 )
 def keeper(x: Array, names: Array) -> dict[str, Array]:
-    """Keeps the very arrays that it gets beside copies of them, and counts those that differ by now."""
+    """Keeps its input arrays and copies of them, and counts the arrays that have changed since."""
     _kept.extend((array, array.copy()) for array in (x, names))
     changed = sum(not np.array_equal(array, copy) for array, copy in _kept)
     column = (len(x), 1)

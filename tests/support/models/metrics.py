@@ -1,4 +1,4 @@
-"""Models that count what their input says, or send the daemon what no worker would; for the tests of metrics."""
+"""Models that count as their input says, or send the daemon invalid messages; for the tests of metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINK = socket.socket(fileno=os.dup(int(sys.argv[2]) if sys.argv[2:3] and sys.arg
 
 
 def send(data: bytes) -> None:
-    """Say anything to the daemon."""
+    """Send any message to the daemon."""
     LINK.send(data)
 
 

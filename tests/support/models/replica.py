@@ -1,4 +1,4 @@
-"""Models that say which replica answered, by its variable REPLICA; for the tests of clusters."""
+"""Models that return the name of the replica, its variable REPLICA; for the tests of clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that answers as its input tells it to: with results of every wrong kind; for the tests of results."""
+"""A model that returns the result that its input names, of every wrong kind; for the tests of results."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def results(what: Array) -> Any:
 
 @infer_func(inputs=[Tensor("bytes", np.int64, ())], outputs=[Tensor("y", np.uint8, (-1,))], max_batch_size=4)
 def large(**inputs: Array) -> Array:
-    """An array of as many bytes; one that no memory stands behind, so that only its size matters."""
+    """An array of that many bytes without memory behind it, so that only its size matters."""
     return np.broadcast_to(np.uint8(1), (len(inputs["bytes"]), int(inputs["bytes"][0])))

@@ -1,4 +1,4 @@
-"""Models of many shapes, each of which answers with the shapes of what it got; runs in workers."""
+"""Models of many shapes; each returns the shapes of its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that takes as long as its input says, one request at a time; for the tests of stops."""
+"""A model whose calls take as many seconds as its input says, one request at a time; for the tests of stops."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ Array = NDArray[Any]
     workers=2,
 )
 def seconds(seconds: Array) -> Array:
-    """Gives back what it was sent."""
+    """Returns its input."""
     time.sleep(float(seconds))
     return seconds

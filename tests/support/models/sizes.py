@@ -1,4 +1,4 @@
-"""Models that tell of what reached them, so that large inputs have small answers."""
+"""Models that return a summary of their inputs, so that large inputs have small answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
     max_batch_size=0,
 )
 def size_of(numbers: Array | None = None, text: Array | None = None) -> dict[str, Array]:
-    """The sum of the numbers, and the CRC of the text; 0 for what did not come."""
+    """The sum of the numbers, and the CRC of the text; 0 for a missing input."""
     total = 0 if numbers is None else int(numbers.sum(dtype=np.float64))
     return {"sum": np.array([total]), "crc": np.array([0 if text is None else zlib.crc32(text[0])])}
 

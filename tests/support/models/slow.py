@@ -1,4 +1,4 @@
-"""Eight models whose workers are long busy with their set-up, and which tritonserver loads slowly for their threads."""
+"""Eight models with a long set-up, which tritonserver loads slowly because of their threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THREADS = 256
 
 
 class _Slow:
-    """Computes for ``SLOW_SETUP`` seconds before it serves, as what reads weights does."""
+    """Computes for ``SLOW_SETUP`` seconds before it serves, as a model that reads weights does."""
 
     def __init__(self) -> None:
         until = time.monotonic() + float(os.environ.get("SLOW_SETUP", "0"))

@@ -1,4 +1,4 @@
-"""Models that return at once or never, by what they are sent."""
+"""Models that return at once or never, as their input says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _X, _Y = Tensor("x", np.float32, (-1,)), Tensor("y", np.float32, (-1,))
 
 @infer_func(inputs=[_X], outputs=[_Y], timeout=1.0, max_batch_size=1)
 def stuck(x: Array) -> Array:
-    """1: waits for ever; 2: waits for ever and holds the GIL; anything else is given back."""
+    """1: waits for ever; 2: waits for ever and holds the GIL; any other input is returned."""
     if x[0, 0] == 1:
         threading.Event().wait()
     if x[0, 0] == 2:

@@ -12,21 +12,21 @@ from pytriton_plugins import Tensor, infer_func
 
 _LOG = logging.getLogger("talkative")
 TEXT = [Tensor("text", bytes, ())]
-SAID = [Tensor("pid", np.int64, ())]
+PID = [Tensor("pid", np.int64, ())]
 
 
-@infer_func(inputs=TEXT, outputs=SAID)
+@infer_func(inputs=TEXT, outputs=PID)
 def talk(text):  # type: ignore[no-untyped-def]
-    """Prints each text as it stands, and logs it."""
+    """Prints each text unchanged, and logs it."""
     for item in text:
         os.write(1, item + b"\n")
         _LOG.warning("%s", item.decode(errors="replace"))
     return np.full(len(text), os.getpid())
 
 
-@infer_func(inputs=[Tensor("lines", np.int64, ())], outputs=SAID, max_batch_size=0)
+@infer_func(inputs=[Tensor("lines", np.int64, ())], outputs=PID, max_batch_size=0)
 def shout(lines):  # type: ignore[no-untyped-def]
-    """Prints as many lines as it is told, as fast as it can."""
+    """Prints ``lines`` lines without a pause."""
     for _ in range(int(lines) // 1000):
         sys.stdout.write("all work and no play\n" * 1000)
     return np.array(os.getpid())

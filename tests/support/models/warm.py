@@ -1,4 +1,4 @@
-"""Models that say how often they ran before their first client came; the first waits at the FIFO in WARM_GATE."""
+"""Models that return how often they ran before their first client; the first waits at the FIFO in WARM_GATE."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def samples(kind: str, **more: Any) -> dict[str, Any]:
     triton_config=samples("zero_data", batch_size=4, count=3),
 )
 class Warm:
-    """The worker's process id, and of its calls with zeros how many there were, and of how many rows the last was."""
+    """Returns the worker's process id, the number of calls with zeros, and the number of rows of the last of them."""
 
     def __init__(self) -> None:
         self.zeros, self.rows = 0, 0

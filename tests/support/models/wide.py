@@ -17,7 +17,7 @@ OUTPUTS = [Tensor(f"result_{LONG}_{number}", np.float32, (1,)) for number in ran
 
 
 def doubled(features: dict[str, Array]) -> dict[str, Array]:
-    """An output for each input that is there, and zeros for the others."""
+    """An output for each given input, and zeros for the others."""
     rows = len(features[INPUTS[0].name])
     missing = np.zeros((rows, 1), np.float32)
     named = zip(INPUTS, OUTPUTS, strict=True)

@@ -1,4 +1,4 @@
-"""A hook plugin in which every hook does something that an author, an operator or a client can see.
+"""A hook plugin in which every hook has a visible effect for an author, an operator or a client.
 
 The folder that EFFECTS names holds its switches: files that exist or do not.
 """
@@ -49,7 +49,7 @@ def switched_on(name: str) -> bool:
 def pytriton_add_commands(settings: Mapping[str, Any]) -> list[click.Command]:
     @click.command("greet")
     def greet() -> None:
-        """Greet whoever the settings name."""
+        """Greet the name in the settings."""
         click.echo(f"hello {settings.get('who', 'nobody')}")
 
     return [greet]

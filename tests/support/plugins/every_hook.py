@@ -1,4 +1,4 @@
-"""A hook plugin that implements every hook and changes nothing: it writes down each call, and the thread it came in."""
+"""A hook plugin that implements every hook and changes nothing: it records each call and its thread."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Places to run programs in: process groups, namespaces, containers, terminals."""
+"""Places in which programs run: process groups, namespaces, containers, terminals."""

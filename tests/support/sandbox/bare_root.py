@@ -1,7 +1,7 @@
-"""A root file system that holds only Debian's python3, pip and venv, and commands run in it; runs in pytest, as root.
+"""A root file system that holds only Debian's python3, pip and venv, and commands run in it; needs root.
 
-Each command has a mount and a process namespace of its own, so nothing is left mounted or running after it; the network
-is the machine's. What pip needs to know of this machine (certificates, indexes, proxies) is handed on at run time.
+Each command has its own mount and process namespace, so nothing stays mounted or running after it; it uses the
+machine's network. The settings of pip on this machine (certificates, indexes, proxies) are passed on at run time.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class BareRoot:
         subprocess.run(["mmdebstrap", "--quiet", *packages, "bookworm", str(path)], check=True)
 
     def copy_source(self, source: Path, name: str) -> None:
-        """Copy the checkout ``source`` to ``/NAME``, without git's folder and without anything that was built."""
+        """Copy the checkout ``source`` to ``/NAME``, without git's folder and without build results."""
         shutil.copytree(source, self.path / name, ignore=_NOT_SOURCE, symlinks=True)
 
     def start(self, command: str, folder: str, log: Path) -> subprocess.Popen[bytes]:
-        """Start ``command`` in ``/FOLDER``; what it prints, and then what it left behind, goes to ``log``."""
+        """Start ``command`` in ``/FOLDER``; its output, and then what it left behind, goes to ``log``."""
         environment = machine_environment()
         script = "\n".join(["set -e", *self._mounts(environment), self._chroot(folder)])
         inside = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", **environment}
@@ -67,7 +67,7 @@ class BareRoot:
     def _mounts(self, environment: dict[str, str]) -> list[str]:
         dev = self.path / "dev"
         shell = [
-            # A root that is a mount of its own: commands in it may unshare their mounts in turn.
+            # The root must be a mount, so that commands in it can unshare their mounts in turn.
             f"mount --bind {self.path} {self.path}",
             f"mount -t proc proc {self.path}/proc",
             f"mount -t tmpfs tmpfs {dev}",
@@ -81,14 +81,14 @@ class BareRoot:
         return shell + [self._show(path) for path in machine_paths(environment)]
 
     def _show(self, path: Path) -> str:
-        """Show the machine's own ``path`` at the same place."""
+        """Show the machine's own ``path`` in the same place."""
         source, target = shlex.quote(str(path)), shlex.quote(f"{self.path}{path}")
         make = f"mkdir -p {target}" if path.is_dir() else f"mkdir -p $(dirname {target}) && touch {target}"
         return f"{make} && mount --rbind -o ro {source} {target}"
 
 
 def machine_environment() -> dict[str, str]:
-    """The variables that tell pip how to reach this machine's indexes, its configuration files included."""
+    """The variables by which pip reaches this machine's indexes, with those of its configuration files."""
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True)
     settings = re.findall(r"^(?:global|site|user)\.([a-z-]+)=(.*)$", listed.stdout, re.MULTILINE)
     files = {f"PIP_{key.replace('-', '_').upper()}": str(ast.literal_eval(value)) for key, value in settings}
@@ -96,7 +96,7 @@ def machine_environment() -> dict[str, str]:
 
 
 def machine_paths(environment: dict[str, str]) -> list[Path]:
-    """Files and folders of this machine that ``environment`` points at, and those by which names are resolved."""
+    """The files and folders of this machine that ``environment`` names, and those of name resolution."""
     named = [_named_path(word) for value in environment.values() for word in value.split()]
     wanted = [Path("/etc/ssl/certs"), Path("/etc/resolv.conf"), Path("/etc/hosts"), *named]
     found = [path for path in dict.fromkeys(wanted) if path.is_absolute() and path.exists()]
@@ -104,6 +104,6 @@ def machine_paths(environment: dict[str, str]) -> list[Path]:
 
 
 def _named_path(word: str) -> Path:
-    """The path that ``word`` names; of an index on disk the folder around it, for its pages link to files beside it."""
+    """The path that ``word`` names; for an index on disk its parent folder, because its pages link to files there."""
     path = Path(word.removeprefix("file://"))
     return path.parent if word.startswith("file://") and path.parent != Path("/") else path

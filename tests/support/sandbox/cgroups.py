@@ -1,4 +1,4 @@
-"""Control groups of our own, in which a host is short of something; runs in pytest, as root, with cgroups version 1."""
+"""Control groups in which a host is short of a resource; needs root and cgroups version 1."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pytriton_plugins.testing import wait_until
 
 _ROOT = Path("/sys/fs/cgroup")
 SHARES = 1 << 16
-"""Of the processors, against 1024 of each other process: what else the machine does at the time does not count."""
+"""Processor shares, against 1024 of every other process, so that other work on the machine does not count."""
 
 _ENTER = 'echo $$ > "$0"/cgroup.procs && exec "$@"'
 
 
 class Cgroup:
-    """One group. What is started with ``prefix`` before its command is in it, with all that it starts."""
+    """One group. A command with ``prefix`` before it runs in the group, with all its descendants."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class Cgroup:
 
 @contextlib.contextmanager
 def cgroup(controller: str, limits: Mapping[str, int | str] | None = None) -> Iterator[Cgroup]:
-    """A group with these limits, removed once what was in it has ended; skips the test where there can be none."""
+    """A group with these limits, removed once its processes have ended; skips the test if no group can be made."""
     folder = _ROOT / controller / f"pytriton-test-{uuid.uuid4().hex[:12]}"
     try:
         folder.mkdir()

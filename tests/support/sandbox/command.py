@@ -1,4 +1,4 @@
-"""One call of `pytriton-host` in a process of its own, from what is installed, never the checkout; runs in pytest."""
+"""One call of the installed `pytriton-host` in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pytriton_plugins.testing.host import PROGRAM, complaints
 def call_host(
     *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """What it printed, and its exit code; ``env`` is added to this process's own variables.
+    """The output and the exit code; ``env`` is added to this process's own variables.
 
-    asyncio must not have complained.
+    Fails if asyncio has complained.
     """
     command = [sys.executable, "-c", PROGRAM, *arguments]
     done = subprocess.run(

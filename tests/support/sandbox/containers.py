@@ -1,4 +1,4 @@
-"""A host in a real OCI container of Debian's ``runc``; runs in pytest, as root.
+"""A host in a real OCI container of Debian's ``runc``; needs root.
 
 ``python containers.py FOLDER NAME COMMAND…`` writes the container's config.json for that command and becomes ``runc``.
 The machine's root file system is the container's, read-only; /tmp, /dev/shm with 64 MB, processes, mounts and network
@@ -19,7 +19,7 @@ from typing import Any
 
 _CHECKOUT = Path(__file__).parents[3]
 _NEEDED = (Path(sys.base_prefix), Path(sys.prefix), _CHECKOUT)
-"""What the container reads, wherever it lies and whoever may look into the folders above."""
+"""Folders that the container reads, even if only root may read the folders above them."""
 _USER = 1000
 _SHM = "size=65536k"
 # In a mount namespace of its own, so that nothing is left mounted.
@@ -27,7 +27,7 @@ _RUN = 'mount --bind / "$0"/rootfs && exec runc --root "$0"/state run --bundle "
 
 
 class Container:
-    """One container. What is started with ``prefix`` before its command becomes its process 1."""
+    """One container. A command with ``prefix`` before it becomes the container's process 1."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -36,15 +36,15 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """The process id, as seen from here, of its process 1."""
+        """The process id of its process 1 in this process's namespace."""
         return int((self._folder / "pid").read_text())
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in it, as an exec probe is run."""
+        """Run a command in it, as an exec probe does."""
         return self._runc("exec", self._name, *command)
 
     def remove(self) -> None:
-        """End what still runs, and leave neither its state nor its cgroups."""
+        """End its processes, and remove its state and its cgroups."""
         self._runc("delete", "--force", self._name).check_returncode()
         assert not [*Path("/sys/fs/cgroup").glob(f"*/**/{self._name}")]
 
@@ -55,7 +55,7 @@ class Container:
 
 @contextlib.contextmanager
 def container(folder: Path) -> Iterator[Container]:
-    """A container that keeps its files in the new folder ``folder``, removed in the end."""
+    """A container with its files in the new folder ``folder``, removed at the end."""
     (folder / "rootfs").mkdir(parents=True)
     one = Container(folder)
     try:
@@ -65,7 +65,7 @@ def container(folder: Path) -> Iterator[Container]:
 
 
 def configuration(command: Sequence[str]) -> dict[str, Any]:
-    """What ``runc spec`` writes, with these changes; it has its 64 MB and its namespaces already."""
+    """The output of ``runc spec`` with changes; it already has the 64 MB and the namespaces."""
     spec: dict[str, Any] = json.loads(_spec())
     assert any(_SHM in each.get("options", ()) for each in spec["mounts"] if each["destination"] == "/dev/shm")
     assert {each["type"] for each in spec["linux"]["namespaces"]} >= {"pid", "mount", "network"}
@@ -85,22 +85,22 @@ def configuration(command: Sequence[str]) -> dict[str, Any]:
 
 
 def _spec() -> bytes:
-    """What ``runc spec`` has just written beside config.json's place."""
+    """The output of ``runc spec``, which it writes to config.json."""
     subprocess.run(["runc", "spec"], check=True)
     return Path("config.json").read_bytes()
 
 
 def _needed_mounts() -> list[dict[str, Any]]:
-    """The needed folders, read-only, below empty ones in place of those that only root may look into."""
+    """The needed folders, read-only, below empty folders that replace those that only root may read."""
     above = sorted({parent for each in _NEEDED for parent in each.parents if not parent.stat().st_mode & 0o001})
     mounts = []
     for number, place in enumerate(above):
-        # A tmpfs would not do: runc gives it the mode of what it hides.
+        # Not a tmpfs: runc gives it the mode of the folder that it hides.
         empty = Path("above", str(number)).resolve()
         empty.mkdir(parents=True, mode=0o755)
         mounts.append(_bind(empty, place, "rw"))
     mounts += [_bind(each, each, "ro") for each in dict.fromkeys(_NEEDED)]
-    # What lies in another comes behind it, or would be hidden by it.
+    # A folder comes after its parent, which would hide it otherwise.
     return sorted(mounts, key=lambda mount: str(mount["destination"]))
 
 

@@ -27,5 +27,5 @@ def install(
 
 
 def path_with(folder: Path) -> str:
-    """PYTHONPATH by which a child finds ``folder`` first."""
+    """The PYTHONPATH with which a child finds ``folder`` first."""
     return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])

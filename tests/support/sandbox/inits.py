@@ -1,4 +1,4 @@
-"""A host as process 1 of a process namespace, by itself or below another init; runs in pytest, as root."""
+"""A host as process 1 of a process namespace, alone or below another init; needs root."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def children(pid: int) -> list[int]:
 
 
 def pid_1_of(host: RunningHost) -> int:
-    """The process id, as seen from here, of process 1 inside."""
+    """The process id, in this process's namespace, of process 1 inside."""
     (pid,) = children(host.process.pid)
     status = Path(f"/proc/{pid}/status").read_text()
     assert f"NSpid:\t{pid}\t1\n" in status
@@ -33,6 +33,6 @@ def daemon_below(init: int, mark: Mark) -> int:
 
 
 def leave_orphans(host: RunningHost, folder: Path) -> None:
-    """Have the model life.py leave so many orphans behind."""
-    what = {"what": texts("orphans"), "gate": texts(str(folder / "gate"))}
-    assert infer(host, "grpc", "life", what)["pid"].item() > 1
+    """Have the model life.py leave `ORPHANS` orphans behind."""
+    inputs = {"what": texts("orphans"), "gate": texts(str(folder / "gate"))}
+    assert infer(host, "grpc", "life", inputs)["pid"].item() > 1

@@ -1,4 +1,4 @@
-"""What a host has left behind: processes, shared memory, ports; runs in pytest."""
+"""The things that a host may leave behind: processes, shared memory, ports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytriton_plugins.testing import RunningHost, wait_until
 _VARIABLE = "PYTRITON_TEST_MARK"
 
 CLIENT_MEMORY = "pytriton-client-"
-"""What names in /dev/shm begin with that tests make in the part of a client."""
+"""The prefix of names in /dev/shm that tests make as clients."""
 
 
 class Mark:
-    """A variable that every descendant of a host inherits, so that none can hide."""
+    """A variable that every descendant of a host inherits, so that all of them are found."""
 
     def __init__(self) -> None:
         self._value = uuid.uuid4().hex
@@ -38,15 +38,15 @@ class Mark:
         return found
 
     def workers(self) -> dict[int, str]:
-        """The workers among the processes, and what they forked."""
+        """The workers among the processes, and their forked children."""
         return {pid: line for pid, line in self.processes().items() if "pytriton_plugins.worker" in line}
 
 
 def freeze(pid: int) -> None:
-    """Stop a process, and return once none of its threads runs any more: the signal alone is only a request."""
+    """Stop a process, and return once none of its threads runs: the signal alone is only a request."""
     os.kill(pid, signal.SIGSTOP)
     tasks = Path(f"/proc/{pid}/task")
-    wait_until(lambda: all(_state(task) == "T" for task in tasks.iterdir()), 10, f"process {pid} stands still")
+    wait_until(lambda: all(_state(task) == "T" for task in tasks.iterdir()), 10, f"process {pid} has stopped")
 
 
 def _state(task: Path) -> str:
@@ -54,18 +54,18 @@ def _state(task: Path) -> str:
 
 
 def shared_memory() -> set[str]:
-    """The names in /dev/shm, without podman's own and those of clients, which other tests run beside these."""
+    """The names in /dev/shm, without those of podman and of clients, which other tests may use at the same time."""
     return {name for name in os.listdir("/dev/shm") if not name.startswith(("libpod", CLIENT_MEMORY))}
 
 
 def ports_taken(host: RunningHost) -> list[int]:
-    """Those of the host's ports that nobody else could listen on now."""
+    """The ports of the host that are in use."""
     return [port for port in host.ports if not _can_listen(port)]
 
 
 def _can_listen(port: int) -> bool:
     with socket.socket() as sock:
-        # As every server does: connections that are still closing are no obstacle, a listener is.
+        # As every server does: a connection that is still closing does not block the port, a listener does.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind(("127.0.0.1", port))
@@ -75,7 +75,7 @@ def _can_listen(port: int) -> bool:
 
 
 def tritonserver(host: RunningHost) -> int:
-    """The process id of the one that the host runs."""
+    """The process id of the host's tritonserver."""
     below = descendants(host.process.pid)
     (pid,) = (pid for pid in below if Path(f"/proc/{pid}/comm").read_text() == "tritonserver\n")
     return pid
@@ -101,5 +101,5 @@ def descendants(root: int) -> dict[int, str]:
 
 
 def zombies(root: int) -> int:
-    """How many processes below ``root`` have ended and wait for a parent to notice."""
+    """How many processes below ``root`` are zombies."""
     return list(descendants(root).values()).count("Z")

@@ -1,4 +1,4 @@
-"""Loggers as they were before a host set up its own in this process; runs in pytest."""
+"""Restores the loggers of this process after a host has set up its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytriton_plugins.host.log.setup import TRITON
 
 @contextlib.contextmanager
 def restored_loggers() -> Iterator[logging.Logger]:
-    """Gives our own, whose handlers, level and propagation are restored at the end, and those above and below it."""
+    """Yields the project's logger; restores it and the loggers above and below it at the end."""
     logger, triton, root = (logging.getLogger(name) for name in ("pytriton", TRITON, None))
     before = logger.handlers[:], logger.level, logger.propagate, triton.level, root.handlers[:]
     try:

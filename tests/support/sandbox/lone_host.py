@@ -1,4 +1,4 @@
-"""A host whose temporary files lie in a folder of its own: other hosts of this user may run; runs in pytest."""
+"""A host with its temporary files in a folder of its own, apart from other hosts of this user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytriton_plugins.testing import RunningHost, run_host
 
 @contextlib.contextmanager
 def lone_host(folder: Path, model: str, options: Sequence[str] = ()) -> Iterator[RunningHost]:
-    """Serves the source ``model`` from ``folder``, where commands with that TMPDIR find this host alone."""
+    """Serve the source ``model`` from ``folder``; commands with that TMPDIR find only this host."""
     file = folder / "model.py"
     file.write_text(model)
     with run_host(file, options=options, env={"TMPDIR": str(folder)}) as running:

@@ -1,6 +1,6 @@
-"""Network namespaces on a bridge, one for each replica and one for what stands before them; runs in pytest, as root.
+"""Network namespaces on a bridge, one for each replica and one for their balancer; needs root.
 
-The bridge lies in the balancer's namespace. This process has an address on it too, as a client outside has.
+The bridge is in the balancer's namespace. This process has an address on it too, as an external client.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _MEMBERS = 10
 
 
 class Network:
-    """``balancer`` and ``members`` are addresses, the members' in the order of their numbers from 1."""
+    """``balancer`` and ``members`` are addresses; members are numbered from 1."""
 
     def __init__(self, members: int) -> None:
         self._name = f"pt{os.getpid()}"
-        # The range that is set apart for tests of network devices (RFC 2544).
+        # The range for tests of network devices (RFC 2544).
         self.prefix = f"198.18.{os.getpid() % 256}."
         self.balancer = f"{self.prefix}1"
         self.members = [f"{self.prefix}{_MEMBERS + number}" for number in range(1, members + 1)]
 
     def inside(self, member: int) -> list[str]:
-        """What stands before a command that runs in the member's namespace; 0 is the balancer's."""
+        """The prefix of a command that runs in the member's namespace; 0 is the balancer's."""
         return ["ip", "netns", "exec", self._namespace(member)]
 
     def processes(self, member: int) -> list[int]:
-        """The ids of those in the member's namespace."""
+        """The ids of the processes in the member's namespace."""
         return [int(pid) for pid in _ip("netns", "pids", self._namespace(member)).split()]
 
     def make(self) -> None:
@@ -48,7 +48,7 @@ class Network:
             _ip("-n", balancer, "link", "set", device, "up")
 
     def remove(self) -> None:
-        """A namespace goes, and its devices with it, a while after it was deleted; this process's device goes now."""
+        """Delete the device of this process now; a deleted namespace and its devices disappear a while later."""
         if Path("/sys/class/net", self._name).exists():
             _ip("link", "del", self._name)
         for number in range(len(self.members) + 1):
@@ -59,7 +59,7 @@ class Network:
         return f"{self._name}-{member}"
 
     def _join(self, port: str, device: str, namespace: str, last: int, there: Sequence[str]) -> None:
-        """A pair of devices: ``port`` on the bridge, and ``device`` in the namespace with its address."""
+        """Make a pair of devices: ``port`` on the bridge, and ``device`` in the namespace with its address."""
         here = ["-n", self._namespace(0)]
         _ip(*here, "link", "add", port, "type", "veth", "peer", "name", device, "netns", namespace)
         _ip(*here, "link", "set", port, "master", "bridge", "up")
@@ -75,7 +75,7 @@ def _ip(*arguments: str) -> str:
 
 @contextlib.contextmanager
 def network(members: int) -> Iterator[Network]:
-    """A network whose namespaces are gone in the end; whoever runs in them must have ended by then."""
+    """A network whose namespaces are removed at the end; their processes must have ended before."""
     made = Network(members)
     try:
         made.make()

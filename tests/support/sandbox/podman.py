@@ -1,7 +1,7 @@
-"""Images and containers of Debian's podman and runc, in a store of their own; runs in pytest, as root.
+"""Images and containers of Debian's podman and runc, in their own store; needs root.
 
-What pip needs to know of this machine reaches a build as a secret file and as volumes, and stays in neither its image
-nor its environment. Containers have a network with an address that clients of the machine reach.
+A build gets the settings of pip on this machine as a secret file and as volumes; they do not stay in the image or its
+environment. Containers have an address that clients on the machine reach.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tests.support.sandbox.bare_root import BareRoot, machine_environment, machi
 
 BUILD_TIMEOUT = 1200
 _OWN = (Path("/etc/resolv.conf"), Path("/etc/hosts"))
-"""What podman itself shows to a container."""
+"""Files that podman itself mounts into a container."""
 
-# Without CAP_SYS_RESOURCE nobody may raise these, as podman would.
+# podman would raise these limits, which needs CAP_SYS_RESOURCE.
 _SETTINGS = """[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 """
@@ -51,12 +51,12 @@ class Container:
 
     @property
     def host(self) -> RunningHost:
-        """As clients (tests/support/traffic/clients.py, load.py) take it: they look at the addresses only."""
+        """This container as clients (tests/support/traffic) take it: they use only its addresses."""
         return cast("RunningHost", self)
 
     @property
     def pid(self) -> int:
-        """The process id, as seen from here, of its process 1."""
+        """The process id of its process 1 in this process's namespace."""
         return int(self.inspect()["State"]["Pid"])
 
     @property
@@ -68,11 +68,11 @@ class Container:
         return self._podman.inspect("container", self.name)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in it, as an exec probe is run."""
+        """Run a command in it, as an exec probe does."""
         return self._podman.call("exec", self.name, *command, check=False)
 
     def status(self, path: str) -> int:
-        """The HTTP status of a GET of ``path``; 0 when nobody answers."""
+        """The HTTP status of a GET of ``path``; 0 without an answer."""
         connection = http.client.HTTPConnection(self.http, timeout=5)
         with contextlib.closing(connection):
             try:
@@ -88,13 +88,13 @@ class Container:
             raise AssertionError(f"{error}; its log:\n{self.log}") from None
 
     def stop(self, seconds: int) -> int:
-        """``podman stop``, which sends TERM and after so many seconds KILL; the exit code."""
+        """Run ``podman stop``, which sends SIGTERM and after ``seconds`` SIGKILL; returns the exit code."""
         self._podman.call("stop", f"--time={seconds}", self.name)
         return int(self.inspect()["State"]["ExitCode"])
 
 
 class Podman:
-    """podman with all that it keeps in ``folder``."""
+    """podman with all its files in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -105,7 +105,7 @@ class Podman:
 
     def call(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         command = [*self._command, *arguments]
-        # Without systemd nobody runs health checks by himself; the tests do.
+        # Without systemd podman does not run health checks; the tests run them.
         env = {**os.environ, "DISABLE_HC_SYSTEMD": "true", "CONTAINERS_CONF": str(self._settings)}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, check=False)
         assert done.returncode == 0 or not check, f"{arguments}: {done.stdout[-8000:]}{done.stderr[-8000:]}"
@@ -119,7 +119,7 @@ class Podman:
         return cast("dict[str, Any]", json.loads(self.call("pod", "inspect", name).stdout))
 
     def import_bare_root(self, tag: str) -> None:
-        """An image of Debian's python3, pip and venv and nothing else, as a base."""
+        """Import a base image that holds only Debian's python3, pip and venv."""
         root = BareRoot(self._folder / "bare")
         archive = self._folder / "bare.tar"
         with tarfile.open(archive, "w") as tar:
@@ -129,7 +129,7 @@ class Podman:
         archive.unlink()
 
     def build(self, context: Path, tag: str, *options: str) -> str:
-        """What the build printed."""
+        """Build an image; returns the output of the build."""
         environment = machine_environment()
         settings = {
             name[4:].lower().replace("_", "-"): value for name, value in environment.items() if name[:4] == "PIP_"
@@ -147,9 +147,9 @@ class Podman:
 
     @contextlib.contextmanager
     def run(self, image: str, *command: str, options: Sequence[str] = HARDENED) -> Iterator[Container]:
-        """A container of ``image``, ready, and removed in the end.
+        """A container of ``image`` that is ready, removed at the end.
 
-        As in a pod another container holds the network, which stays when ours ends: its ports then refuse.
+        As in a pod, another container holds the network. It stays when this container ends; its ports then refuse.
         """
         name = f"pytriton-test-{uuid.uuid4().hex[:12]}"
         holder = f"{name}-network"
@@ -166,7 +166,7 @@ class Podman:
             self.call("rm", "--force", "--ignore", "--time=0", holder)
 
     def read(self, image: str, command: str) -> str:
-        """What a shell command as root prints in ``image``, without its network."""
+        """The output of a shell command that runs in ``image`` as root, without network."""
         user = ("--user=0:0", "--entrypoint=/bin/sh", "--network=none")
         return self.call("run", "--rm", *user, image, "-c", command).stdout
 
@@ -179,7 +179,7 @@ class Podman:
             self.call("image", "unmount", image)
 
     def remove(self) -> None:
-        """Remove all containers, images and what podman mounted."""
+        """Remove all containers, images and mounts of podman."""
         self.call("rm", "--all", "--force", "--time=0", check=False)
         self.call("rmi", "--all", "--force", check=False)
         subprocess.run(["umount", str(self._folder / "storage" / "overlay")], capture_output=True, check=False)

@@ -1,6 +1,6 @@
-"""Runs pytest with a backend that was compiled with sanitizers; in tox's environment `sanitize`.
+"""Runs pytest with a backend that is compiled with sanitizers; in tox's environment `sanitize`.
 
-The library wants the sanitizers' own loaded first, so tritonserver is started through a script that preloads them.
+The sanitizers' libraries must be loaded before the backend, so tritonserver starts through a script that preloads them.
 Their reports go to files, and one report fails the run.
 """
 
@@ -12,21 +12,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[3]))  # last: the installed framework is what is tested
+sys.path.append(str(Path(__file__).parents[3]))  # last: the tests use the installed framework
 
 from pytriton_plugins.host.triton.server import LIBRARY
 from tests.support.backend.server import found_server
 
 
 def preloaded() -> str:
-    """The sanitizers' libraries as the compiler has them."""
+    """The paths of the compiler's sanitizer libraries."""
     names = ("libasan.so", "libubsan.so")
     paths = [subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip() for name in names]
     return " ".join(paths)
 
 
 def wrapper(folder: Path) -> Path:
-    """A tritonserver for `--tritonserver`, at the same place among its neighbours as the real one."""
+    """A tritonserver for `--tritonserver`, with the same files beside it as the real one."""
     real = found_server().path
     (folder / "bin").mkdir()
     (folder / "caches").symlink_to(real.parent.parent / "caches")
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="sanitized-") as name:
         folder = Path(name)
         env = {**os.environ, "PYTRITON_HOST_TRITONSERVER": str(wrapper(folder))}
-        # Not `python -m pytest`, which finds the checkout before what is installed.
+        # Not `python -m pytest`, which finds the checkout before the installed package.
         pytest = str(Path(sys.executable).with_name("pytest"))
         status = subprocess.run([pytest, *arguments], env=env, check=False).returncode
         reports = [path.read_text() for path in folder.glob("report*")]

@@ -1,4 +1,4 @@
-"""A program on a terminal of its own: what it writes, and what a reader then sees; runs in pytest."""
+"""A program on a terminal of its own: the bytes that it writes, and the text that the terminal shows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS = 100
 
 
 class Terminal:
-    """``written``: every byte that came, in order. Everything the program writes is taken in at once."""
+    """``written``: every byte of the program, in order. A thread reads the output without delay."""
 
     def __init__(self, command: Sequence[str], columns: int, env: Mapping[str, str]) -> None:
         self.written = b""
@@ -41,7 +41,7 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """What is to be seen, without the empty lines at the end."""
+        """The visible lines, without the empty lines at the end."""
         lines = [line.rstrip() for line in self._screen.display]
         while lines and not lines[-1]:
             lines.pop()
@@ -49,20 +49,20 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """All that is to be seen; lines that the terminal has wrapped in their middle are whole."""
+        """The visible text; lines that the terminal has wrapped are joined."""
         return "".join(line if line[-1] != " " else line.rstrip() + "\n" for line in self._screen.display)
 
     def wait_for(self, text: str) -> None:
-        """Until ``text`` is to be seen."""
+        """Wait until the terminal shows ``text``."""
         wait_until(lambda: text in self.text, 30, f"the terminal shows {text!r}")
 
     def resize(self, columns: int) -> None:
-        """As a window manager does it."""
+        """Set the width, as a window manager does."""
         self._screen.resize(ROWS, columns)
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 
     def end(self, number: signal.Signals | None = None) -> int:
-        """The exit code, after a signal if one is given; everything that was written has come."""
+        """Send the signal if one is given, and wait for the end; returns the exit code."""
         if number is not None:
             self.process.send_signal(number)
         code = self.process.wait(30)

@@ -1,4 +1,4 @@
-"""A host on a terminal of its own, whose keys a test presses; runs in pytest."""
+"""A host on its own terminal, with key presses by the test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.exit(code if code >= 0 else 128 - code)
 """
 ON_A_TERMINAL = [sys.executable, "-c", _PROGRAM]
-"""The prefix for `run_host`: what follows leads the terminal's session; its output goes where it would have gone."""
+"""The prefix for `run_host`: the command leads the terminal's session; its output does not go to the terminal."""
 
 
 def press_ctrl_c(host: RunningHost) -> None:
@@ -28,5 +28,5 @@ def press_ctrl_c(host: RunningHost) -> None:
 
 
 def close_terminal(host: RunningHost) -> None:
-    """As the end of an ssh session does."""
+    """Close the terminal, as the end of an ssh session does."""
     host.process.send_signal(signal.SIGUSR2)

@@ -1,1 +1,1 @@
-"""Clients and their requests, over gRPC and HTTP."""
+"""Clients and their requests, over gRPC and HTTP; the benchmarks use them too."""

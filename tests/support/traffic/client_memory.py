@@ -1,4 +1,4 @@
-"""A client's own shared memory: a file in /dev/shm, registered with a tritonserver; runs in the test process."""
+"""A client's own shared memory: a file in /dev/shm, registered with a tritonserver."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 
 class Region:
-    """One registered region with inputs and outputs of one client: the whole file."""
+    """One registered region, the whole file, with one client's inputs and outputs."""
 
     def __init__(self, url: str, size: int, protocol: str) -> None:
         self.name = f"{CLIENT_MEMORY}{secrets.token_hex(4)}"
@@ -47,7 +47,7 @@ class Region:
         y: str = "y",
         room: int | None = None,
     ) -> Floats | None:
-        """Send the floats at ``offset`` as input x; output y into ``room`` bytes at ``out``, or as it came."""
+        """Send the floats at ``offset`` as input x; output y goes to ``room`` bytes at ``out``, or is returned."""
         size = 4 * int(np.prod(shape))
         sent = self._module.InferInput(x, list(shape), "FP32")
         sent.set_shared_memory(self.name, size, offset)
@@ -58,12 +58,12 @@ class Region:
         return None if out is not None else result.as_numpy(y)
 
     def floats(self, shape: tuple[int, ...], offset: int = 0) -> Floats:
-        """What lies at ``offset``, to be read and written."""
+        """The floats at ``offset``, to read and write."""
         size = 4 * int(np.prod(shape))
         return self.bytes[offset : offset + size].view(np.float32).reshape(shape)
 
     def leave(self) -> None:
-        """What a client does at its end."""
+        """Remove the file and the registration, as a client does at its end."""
         self.path.unlink(missing_ok=True)
         self.client.unregister_system_shared_memory(self.name)
         self.client.close()

@@ -1,8 +1,10 @@
-"""One request to a running host as a client sends it, over gRPC or HTTP, never twice; runs in pytest."""
+"""One request to a running host, over gRPC or HTTP, sent once as a client sends it."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import importlib
 import json
 import os
 import time
@@ -14,7 +16,6 @@ from typing import Any, NamedTuple
 import attrs
 import numpy as np
 import tritonclient.grpc
-import tritonclient.http
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -22,12 +23,14 @@ from pytriton_plugins.testing import RunningHost
 
 Arrays = dict[str, NDArray[Any]]
 PROTOCOLS = ("grpc", "http")
-_MODULES = {"grpc": tritonclient.grpc, "http": tritonclient.http}
+# Here, so that no test measures the import.
+with contextlib.suppress(ImportError, RuntimeError):
+    importlib.import_module("tritonclient.http")
 
 
 @attrs.frozen
 class Answered:
-    """What became of one request: ``outputs``, or ``error`` with ``status``; and when, by the monotonic clock."""
+    """The result of one request: ``outputs``, or ``error`` with ``status``, and its time by the monotonic clock."""
 
     outputs: Arrays
     error: str
@@ -44,33 +47,38 @@ def infer(
     timeout: float = 60.0,
     version: str = "",
 ) -> Arrays:
-    """The outputs of one request by name; ``outputs`` None asks for all, ``version`` "" for the newest.
+    """The outputs of one request by name; ``outputs`` None means all, ``version`` "" the newest.
 
     Raises InferenceServerException.
     """
-    module: Any = _MODULES[protocol]
-    asked = asked_inputs(module, inputs)
+    module = client_module(protocol)
+    tensors = asked_inputs(module, inputs)
     wanted = None if outputs is None else [module.InferRequestedOutput(name) for name in outputs]
     if protocol == "grpc":
         with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
-            result = client.infer(model, asked, version, outputs=wanted, client_timeout=timeout)
+            result = client.infer(model, tensors, version, outputs=wanted, client_timeout=timeout)
             names = [output.name for output in result.get_response().outputs]
             return {name: result.as_numpy(name) for name in names}
-    with tritonclient.http.InferenceServerClient(host.http, network_timeout=timeout) as client:
-        result = client.infer(model, asked, version, outputs=wanted)
+    with module.InferenceServerClient(host.http, network_timeout=timeout) as client:
+        result = client.infer(model, tensors, version, outputs=wanted)
         return {output["name"]: result.as_numpy(output["name"]) for output in result.get_response()["outputs"]}
+
+
+def client_module(protocol: str) -> Any:
+    """``tritonclient.grpc`` or ``tritonclient.http``; the latter is an extra, which most benchmarks do not need."""
+    return importlib.import_module(f"tritonclient.{protocol}")
 
 
 def asked_inputs(module: Any, inputs: Mapping[str, NDArray[Any]]) -> list[Any]:
     """The inputs as ``tritonclient.grpc`` or ``tritonclient.http`` takes them."""
-    asked = [module.InferInput(name, list(array.shape), _triton(array)) for name, array in inputs.items()]
-    for item, array in zip(asked, inputs.values(), strict=True):
+    tensors = [module.InferInput(name, list(array.shape), _triton(array)) for name, array in inputs.items()]
+    for item, array in zip(tensors, inputs.values(), strict=True):
         item.set_data_from_numpy(array)
-    return asked
+    return tensors
 
 
 def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, NDArray[Any]], **more: Any) -> Answered:
-    """What became of one request; a refusal is an answer too."""
+    """Send one request; returns its result, also if it failed."""
     try:
         outputs = infer(host, protocol, model, inputs, **more)
     except InferenceServerException as error:
@@ -81,7 +89,7 @@ def attempt(host: RunningHost, protocol: str, model: str, inputs: Mapping[str, N
 
 
 class Crowd:
-    """Requests from several clients at once, each in a thread with a connection of its own."""
+    """Requests of several clients at once, each in a thread with its own connection."""
 
     def __init__(self, host: RunningHost, size: int) -> None:
         self._host = host
@@ -98,7 +106,7 @@ class Crowd:
 
 
 def post(host: RunningHost, path: str, body: object) -> tuple[int, dict[str, Any]]:
-    """HTTP status and JSON answer of a POST of ``body`` as JSON, as curl sends it."""
+    """POST ``body`` as JSON, as curl does; returns the HTTP status and the JSON of the answer."""
     connection = http.client.HTTPConnection(host.http, timeout=60)
     try:
         connection.request("POST", path, json.dumps(body))
@@ -109,14 +117,14 @@ def post(host: RunningHost, path: str, body: object) -> tuple[int, dict[str, Any
 
 
 class Queues(NamedTuple):
-    """How many requests wait for a model."""
+    """The number of requests that wait for a model."""
 
     triton: int
     backend: int
 
 
 def queues(metrics: str, model: str) -> Queues:
-    """The two queues of ``model`` as the metrics at this address show them."""
+    """The two queues of ``model``, from the metrics at this address."""
     connection = http.client.HTTPConnection(metrics, timeout=60)
     try:
         connection.request("GET", "/metrics")
@@ -132,7 +140,7 @@ def queues(metrics: str, model: str) -> Queues:
 
 
 def queued(host: RunningHost, model: str) -> int:
-    """How many requests wait for ``model``, in either queue."""
+    """The number of requests that wait for ``model``, in either queue."""
     return sum(queues(host.metrics, model))
 
 
@@ -146,24 +154,24 @@ class Gate:
 
     @property
     def tensor(self) -> NDArray[np.object_]:
-        """The path, as the model takes it."""
+        """The path, as an input of the model."""
         return texts(os.fsencode(self._path))
 
     def is_reached(self) -> bool:
-        """Whether the callable has come to the FIFO."""
+        """Whether the callable has reached the FIFO."""
         try:
             self._writer = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError:
-            return False  # nobody reads yet
+            return False  # the callable does not read yet
         return True
 
     def open(self) -> None:
-        """Let the callable go on."""
+        """Let the callable continue."""
         os.close(self._writer)
 
 
 def texts(*items: bytes | str) -> NDArray[np.object_]:
-    """Strings as the client takes them: an object array of bytes in one row."""
+    """Strings in the client's form: an object array of bytes in one row."""
     array = np.empty((1, len(items)), object)
     array[0, :] = [item.encode() if isinstance(item, str) else item for item in items]
     return array

@@ -1,4 +1,4 @@
-"""As much of curl as the lines under the table of `serve` use, for machines without it; runs as a program."""
+"""The part of curl that the lines below the table of `serve` use, as a program for machines without curl."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def path_with_curl(folder: Path) -> str:
-    """PATH with this environment's programs, and with this file as `curl` in ``folder`` where there is none."""
+    """PATH with this environment's programs; without curl, also with this file as `curl` in ``folder``."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     if shutil.which("curl", path=path):
         return path

@@ -1,7 +1,7 @@
-"""Asks a server whether it lives, over and over, as a kubelet does but more often; a program of its own.
+"""Probes the liveness of a server, as a kubelet does but more often; a program of its own.
 
-``python live_probe.py http|grpc HOST:PORT`` asks until its input ends, then writes the seconds that each answer took;
-it goes before all others if it may, so that it does not count how long it waits for a processor itself.
+``python live_probe.py http|grpc HOST:PORT`` probes until its input ends, then writes the duration of each answer. It
+raises its own priority if it may, so that its own waits for a processor do not count.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import tritonclient.grpc
 
 _PERIOD = 0.01
 Answers = list[tuple[float, bool]]
-"""The seconds that each one took, and whether it said that the server lives."""
+"""The duration of each answer in seconds, and whether the server is live."""
 
 
 @contextlib.contextmanager
 def probing(protocol: str, address: str, prefix: Sequence[str] = ()) -> Iterator[Callable[[], Answers]]:
-    """Ask for as long as the block lasts, or until what it gets is called for the answers."""
+    """Probe as long as the block lasts, or until the yielded function is called, which returns the answers."""
     command = [*prefix, sys.executable, __file__, protocol, address]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
-        yield lambda: [(took, is_live) for took, is_live in json.loads(program.communicate(timeout=30)[0])]
+        yield lambda: [(seconds, is_live) for seconds, is_live in json.loads(program.communicate(timeout=30)[0])]
 
 
 def _over_http(address: str) -> bool:
-    """On a new connection, as a kubelet's."""
+    """Probe on a new connection, as a kubelet does."""
     connection = http.client.HTTPConnection(address, timeout=10)
     try:
         connection.request("GET", "/v2/health/live")
@@ -42,7 +42,7 @@ def _over_http(address: str) -> bool:
 
 
 def _answers(is_live: Callable[[], bool]) -> Answers:
-    """One is due in each period, and counts from then: who waits a second for one has waited for a hundred."""
+    """One probe is due in each period and is timed from then: a wait of a second counts for a hundred probes."""
     answers = []
     due = time.monotonic()
     while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:

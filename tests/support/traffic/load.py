@@ -1,4 +1,4 @@
-"""Clients that send one request after the other for as long as a fault lasts, and never one twice; runs in pytest."""
+"""Clients that send one request after the other for as long as a fault lasts, and never send one twice."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import attrs
-import tritonclient.grpc
-import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
-from tests.support.traffic.clients import PROTOCOLS, Arrays, asked_inputs
+from tests.support.traffic.clients import PROTOCOLS, Arrays, asked_inputs, client_module
 
-_MODULES: dict[str, Any] = {"grpc": tritonclient.grpc, "http": tritonclient.http}
-_AFTER_ERROR = 0.01
-"""Seconds that a client thinks about an error: a closed port refuses 20000 times a second."""
+_PAUSE_AFTER_ERROR = 0.01
+"""Seconds before the next request after an error: a closed port refuses 20000 times a second."""
+
+_CHANNEL = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100)]
+"""Each client has a connection of its own, and soon another where one was refused."""
 
 
 @attrs.frozen
 class Sent:
-    """One request: when it was sent, when it was answered, by the monotonic clock, and the error if it failed.
+    """One request: when it was sent and when it ended, by the monotonic clock, and the error if it failed.
 
-    ``by`` is who answered, where the load was told how that is to be seen.
+    ``by`` names the server that answered, where the load can tell.
     """
 
     protocol: str
@@ -36,14 +36,54 @@ class Sent:
 
 
 class Served(Protocol):
-    """Where clients go, a host or what stands before several: each is ``ADDRESS:PORT``."""
+    """The address of a server, or of a balancer before several; each is ``ADDRESS:PORT``."""
 
-    http: str
-    grpc: str
+    @property
+    def http(self) -> str: ...
+
+    @property
+    def grpc(self) -> str: ...
+
+
+class Client:
+    """One connection over ``protocol``; each request ends within ``timeout`` seconds. Close it in the end."""
+
+    def __init__(self, host: Served, protocol: str, timeout: float) -> None:
+        self.protocol = protocol
+        self._module = client_module(protocol)
+        self._limit = {"client_timeout": timeout} if protocol == "grpc" else {}
+        self._client: Any = (
+            self._module.InferenceServerClient(host.grpc, channel_args=_CHANNEL)
+            if protocol == "grpc"
+            else self._module.InferenceServerClient(host.http, network_timeout=timeout)
+        )
+
+    def send(
+        self,
+        model: str,
+        inputs: Arrays,
+        right: Callable[[Arrays, Any], bool] = lambda inputs, result: True,
+        by: Callable[[Any], str] = lambda result: "",
+    ) -> Sent:
+        """Send one request and wait for its end; ``right`` and ``by`` are those of `Load`."""
+        tensors = asked_inputs(self._module, inputs)
+        began, error, server = time.monotonic(), "", ""
+        try:
+            result = self._client.infer(model, tensors, **self._limit)
+            server = by(result)
+            error = "" if right(inputs, result) else "a wrong answer"
+        except InferenceServerException as failed:
+            error = failed.message() or str(failed)
+        except (OSError, http.client.HTTPException) as failed:
+            error = f"{type(failed).__name__}: {failed}"
+        return Sent(self.protocol, began, time.monotonic(), error, server)
+
+    def close(self) -> None:
+        self._client.close()
 
 
 class Load:
-    """``clients`` clients of one model, half of them over gRPC and half over HTTP unless told otherwise."""
+    """``clients`` clients of one model; by default half of them over gRPC and half over HTTP."""
 
     def __init__(
         self,
@@ -59,10 +99,10 @@ class Load:
         right: Callable[[Arrays, Any], bool] = lambda inputs, result: True,
         by: Callable[[Any], str] = lambda result: "",
     ) -> None:
-        """``inputs`` makes those of one request; ``anew``: in turn, whether a client connects for each request.
+        """``inputs`` makes the inputs of one request; ``anew``: for each client in turn, whether it always reconnects.
 
-        ``pause``: seconds that a client thinks between two requests. ``right``: whether these inputs have that result.
-        ``by``: whose result that is.
+        ``pause``: seconds between two requests of a client. ``right``: whether these inputs have that result.
+        ``by``: which server sent that result.
         """
         self._right = right
         self._by = by
@@ -89,11 +129,11 @@ class Load:
         self.stop()
 
     def end(self) -> None:
-        """Send no more."""
+        """Send no more requests."""
         self._stop.set()
 
     def stop(self) -> None:
-        """Send no more, and wait for what is in flight."""
+        """Send no more requests, and wait for those in flight."""
         self.end()
         for thread in self._threads:
             thread.join(self._timeout + 10)
@@ -104,20 +144,24 @@ class Load:
         return [each for each in [*self.sent] if each.error]
 
     def forget(self) -> int:
-        """Forget the requests until now that were answered rightly; how many these were."""
+        """Forget the requests until now that were answered rightly; returns how many these were."""
         count = len(self.sent)
         failed = [each for each in self.sent[:count] if each.error]
         self.sent[:count] = failed
         return count - len(failed)
 
+    def in_flight(self, moment: float) -> list[Sent]:
+        """The requests that were in flight at ``moment``."""
+        return [each for each in [*self.sent] if each.began <= moment < each.ended]
+
     def answered_after(self, moment: float) -> float | None:
-        """When the first request was answered that was sent after ``moment``."""
+        """The time of the first answer to a request that was sent after ``moment``."""
         ends = [each.ended for each in [*self.sent] if each.began > moment and not each.error]
         return min(ends) if ends else None
 
     @contextlib.contextmanager
     def still(self) -> Iterator[None]:
-        """Meanwhile no request is under way; the clients must have a pause."""
+        """Hold back every request as long as the block lasts; the clients must have a pause."""
         with contextlib.ExitStack() as stack:
             for busy in self._busy:
                 stack.enter_context(busy)
@@ -125,42 +169,12 @@ class Load:
 
     def _run(self, protocol: str, anew: bool, busy: threading.Lock) -> None:
         while not self._stop.is_set():
-            with self._client(protocol) as client:
+            with contextlib.closing(Client(self._host, protocol, self._timeout)) as client:
                 while not self._stop.is_set():
                     with busy:
-                        error = self._send(protocol, client)
-                    if pause := max(self._pause, _AFTER_ERROR if error else 0.0):
+                        sent = client.send(self._model, self._inputs(), self._right, self._by)
+                        self.sent.append(sent)
+                    if pause := max(self._pause, _PAUSE_AFTER_ERROR if sent.error else 0.0):
                         self._stop.wait(pause)
                     if anew:
                         break
-
-    def _send(self, protocol: str, client: Any) -> str:
-        """The error, if it failed."""
-        inputs = self._inputs()
-        asked = asked_inputs(_MODULES[protocol], inputs)
-        limit = {"client_timeout": self._timeout} if protocol == "grpc" else {}
-        began, error, by = time.monotonic(), "", ""
-        try:
-            result = client.infer(self._model, asked, **limit)
-            by = self._by(result)
-            if not self._right(inputs, result):
-                error = "a wrong answer"
-        except InferenceServerException as failed:
-            error = failed.message() or str(failed)
-        except (OSError, http.client.HTTPException) as failed:
-            error = f"{type(failed).__name__}: {failed}"
-        self.sent.append(Sent(protocol, began, time.monotonic(), error, by))
-        return error
-
-    @contextlib.contextmanager
-    def _client(self, protocol: str) -> Iterator[Any]:
-        if protocol == "grpc":
-            with tritonclient.grpc.InferenceServerClient(self._host.grpc, channel_args=_CHANNEL) as client:
-                yield client
-        else:
-            with tritonclient.http.InferenceServerClient(self._host.http, network_timeout=self._timeout) as client:
-                yield client
-
-
-_CHANNEL = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100)]
-"""Each client has a connection of its own, and soon another where one was refused."""

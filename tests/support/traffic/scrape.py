@@ -1,4 +1,4 @@
-"""The metrics port as Prometheus sees it, by its own client's parser and stricter; runs in pytest."""
+"""The metrics port as Prometheus reads it, with the parser of its client and stricter checks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LINE = re.compile(
     rf"(?:# HELP [a-zA-Z_:][\w:]* (?:[^\\]|\\[\\n])*|# TYPE [a-zA-Z_:][\w:]* (?:counter|gauge|histogram|summary)"
     rf"|[a-zA-Z_:][\w:]*(?:\{{{_LABEL}(?:,{_LABEL})*\}})? [-+]?(?:[\d.]+(?:e[-+]?\d+)?|Inf)|)"
 )
-"""The text format, version 0.0.4, as far as Triton uses it; the parser passes over more than that."""
+"""The text format, version 0.0.4, as far as Triton uses it; the parser accepts more."""
 
 
 def page(address: str) -> str:
-    """What stands at ``ADDRESS:PORT``."""
+    """The metrics page at ``ADDRESS:PORT``."""
     with urlopen(f"http://{address}/metrics", timeout=10) as response:
         return str(response.read().decode())
 
 
 def families(address: str) -> dict[str, Metric]:
-    """Every family by name; fails where the page breaks the format, or has a family or a sample twice."""
+    """Every family by name; fails if the page breaks the format, or has a family or a sample twice."""
     text = page(address)
     assert [line for line in text.split("\n") if not _LINE.fullmatch(line)] == []
     found: dict[str, Metric] = {}
@@ -38,17 +38,17 @@ def families(address: str) -> dict[str, Metric]:
 
 
 def values(address: str, name: str) -> dict[Labels, float]:
-    """The values of the samples of that name by their labels, which are sorted; none where there is no such sample."""
+    """The values of the samples of that name, by their sorted labels; empty without such a sample."""
     samples = [sample for family in families(address).values() for sample in family.samples]
     names = (name, f"{name}_total")  # so the parser calls a counter's
     return {tuple(sorted(sample.labels.items())): sample.value for sample in samples if sample.name in names}
 
 
 def workers(address: str, model: str, version: int = 1) -> int:
-    """How many live workers the model has."""
+    """The number of the model's live workers."""
     return int(value(address, "pytriton_workers", model=model, version=str(version)) or 0)
 
 
 def value(address: str, name: str, **labels: str) -> float | None:
-    """The value of one sample, or None while there is none."""
+    """The value of one sample; None without the sample."""
     return values(address, name).get(tuple(sorted(labels.items())))

@@ -1,4 +1,4 @@
-"""One stream of responses from a running host, over gRPC or HTTP, as a client sees it; runs in pytest."""
+"""One stream of responses of a running host, over gRPC or HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Inputs = dict[str, NDArray[Any]]
 
 
 def grpc_stream(host: RunningHost, model: str, inputs: Inputs, output: str) -> tuple[list[Any], str]:
-    """The values of ``output`` in each response, and the error that ended the stream, if one did."""
+    """The values of ``output`` in each response, and the error that ended the stream, or an empty text."""
     found: list[Any] = []
     with open_grpc(host, model, inputs) as receive:
         while (result := receive()) is not None:
@@ -33,12 +33,12 @@ def grpc_stream(host: RunningHost, model: str, inputs: Inputs, output: str) -> t
 
 @contextlib.contextmanager
 def open_grpc(host: RunningHost, model: str, inputs: Inputs) -> Iterator[Callable[[], Any]]:
-    """Gives the next response or error at each call, None at the end of the request; leaves in the end."""
+    """Yields a function that returns the next response or error, None at the end; the client leaves at the end."""
     results: queue.Queue[Any] = queue.Queue()
-    asked = []
+    tensors = []
     for name, array in inputs.items():
-        asked.append(tritonclient.grpc.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype)))
-        asked[-1].set_data_from_numpy(array)
+        tensors.append(tritonclient.grpc.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype)))
+        tensors[-1].set_data_from_numpy(array)
 
     def receive() -> Any:
         result, error = results.get(timeout=TIMEOUT)
@@ -50,7 +50,7 @@ def open_grpc(host: RunningHost, model: str, inputs: Inputs) -> Iterator[Callabl
     client = tritonclient.grpc.InferenceServerClient(host.grpc)
     try:
         client.start_stream(lambda result, error: results.put((result, error)))
-        client.async_stream_infer(model, asked, enable_empty_final_response=True)
+        client.async_stream_infer(model, tensors, enable_empty_final_response=True)
         yield receive
     finally:
         client.stop_stream(cancel_requests=True)
@@ -58,7 +58,7 @@ def open_grpc(host: RunningHost, model: str, inputs: Inputs) -> Iterator[Callabl
 
 
 def http_stream(host: RunningHost, model: str, inputs: dict[str, Any], most: int | None = None) -> list[dict[str, Any]]:
-    """What ``/generate_stream`` sends, event by event; after ``most`` of them the client leaves."""
+    """The events of ``/generate_stream``; the client leaves after ``most`` of them."""
     connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
     try:
         connection.request("POST", f"/v2/models/{model}/generate_stream", json.dumps(inputs))

@@ -1,4 +1,4 @@
-"""Requests of several models in many sizes, each with its right answer; runs in pytest."""
+"""Requests for several models in many sizes, each with its correct answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = (1, 3, 30, 300)
 
 @attrs.frozen
 class Talk:
-    """What is sent to one model."""
+    """The requests of one model and their correct answers."""
 
     model: str
     target: str
@@ -28,11 +28,11 @@ class Talk:
     """The outputs by name."""
 
     def ask(self) -> Arrays:
-        """One of the requests, by chance."""
+        """A random request."""
         return random.choice(self.requests)
 
     def right(self, inputs: Arrays, result: Any) -> bool:
-        """Whether a result of ``tritonclient`` has what is expected; of ``life`` nothing is looked at."""
+        """Whether a result of ``tritonclient`` has the expected outputs; results of ``life`` are not checked."""
         wanted = self.expected(inputs)
         return all(np.array_equal(result.as_numpy(name), array) for name, array in wanted.items())
 

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 X, Y = Tensor("x", np.float32, (-1,)), Tensor("y", np.float32, (-1,))
 KEPT: list[object] = []
 NAMES = os.environ.get("PYTRITON_TEST_MARK", "hostile")
-"""What names in /dev/shm begin with."""
+"""The beginning of names in /dev/shm."""
 
 
 def live_on() -> None:

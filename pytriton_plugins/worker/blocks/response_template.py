@@ -1,0 +1,36 @@
+"""The response block of a batch whose result has a known layout, and where a block lies."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class BlockPosition(NamedTuple):
+    """Where the response block of a batch lies in the segment, in bytes."""
+
+    offset: int
+    length: int
+
+
+Layout = tuple[tuple[int, ...] | int, ...]
+"""The shape of each output; after the shape of a large one its place in the memory of the inputs, or -1."""
+
+
+class ResponseTemplate:
+    """The block of a batch without failures, and the start and end of each output.
+
+    The end is 0 for an output that stays where it is: in the memory of an input, or in the response already.
+    """
+
+    __slots__ = ("block", "end", "offset", "places", "position")
+
+    def __init__(self, places: list[tuple[int, int]], block: bytes, offset: int, end: int) -> None:
+        self.places = places
+        self.block = block
+        self.offset = offset
+        self.end = end
+        self.position = BlockPosition(offset, len(block))
+
+
+Templates = dict[Layout, ResponseTemplate]
+"""The templates for batches with one request block, by the layout of the callable's result."""
