@@ -34,6 +34,9 @@ READING_PATHS = ("explanation/start.md", "explanation/request-path.md")
 MAX_FILES = 20
 """Files that a reader opens before a path is understood; more would be a list, not a path."""
 
+MAX_CHANGED = 8
+"""Files that a contributor opens for a new option or hook, beside a test of its own and a line of the changelog."""
+
 MAX_LINE = 160
 """Characters of a line of prose, so that a change can be reviewed."""
 
@@ -94,6 +97,16 @@ def test_a_reading_path_has_at_most_twenty_files(name: str) -> None:
     assert 10 <= len(files) <= MAX_FILES
     assert steps == sorted(steps)
     assert set(_FILE.findall(page(name))) <= {*files, "benchmarks/README.md"}
+
+
+@pytest.mark.parametrize("section", ["Add an option", "Add a hook"])
+def test_a_common_change_needs_at_most_eight_files(section: str) -> None:
+    """Those that the numbered steps name; readers.py and generated pages are not among them."""
+    steps = (ROOT / "CONTRIBUTING.md").read_text().partition(f"\n## {section}\n")[2].partition("\nThen run")[0]
+    files = set(_FILE.findall(steps)) - {"pytriton_plugins/config/readers.py"}
+    assert len(files) <= MAX_CHANGED
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    assert len(files) >= 8
 
 
 def package_rows() -> dict[str, str]:
