@@ -213,9 +213,10 @@ def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
 @pytest.mark.parametrize("data", ["b'[]'", "b'[' * 60_000", "b'[' * 70_000"])
 def test_what_is_no_message_at_all_costs_its_worker(host: RunningHost, data: str) -> None:
     """A message that cannot be parsed ends the worker that sent it."""
-    broke = host.log.count("the link of worker")
-    attempt(host, "grpc", "closing", {"program": texts(f"send({data})")})
-    wait_until(lambda: host.log.count("the link of worker") == broke + 1, SOON, "the worker is ended")
+    pid = run(host, "closing", "pass")
+    answered = attempt(host, "grpc", "closing", {"program": texts(f"send({data})")})
+    wait_until(lambda: f"the link of worker {pid} broke" in host.log, SOON, f"it broke; {answered.error}")
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), SOON, "the worker is ended")  # it serves none of the next
     assert run(host, "one", "pass")
     assert "Exception in callback" not in host.log
 
