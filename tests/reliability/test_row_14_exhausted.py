@@ -159,4 +159,6 @@ def test_a_read_only_root() -> None:
 
 def test_a_read_only_root_and_no_run_directory() -> None:
     with run_host(LIFE, prefix=READ_ONLY, ready=False) as host:
-        assert last_line(host).endswith("can be written to; name a folder with --run-dir, such as one in a tmpfs")
+        assert last_line(host).endswith(
+            "no temporary folder is writable; name a folder with --run-dir, such as one in a tmpfs"
+        )
