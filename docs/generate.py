@@ -146,10 +146,10 @@ def settings_page() -> str:
 
 
 def _keys(name: str) -> list[tuple[str, str]]:
-    """The keys of a table of the configuration file, from the class of config_tables.py that holds it."""
-    from pytriton_plugins.config import tables as config_tables
+    """The keys of a table of the configuration file, from the class of config/tables.py that holds it."""
+    from pytriton_plugins.config import tables
 
-    (found,) = [node for node in _classes(config_tables) if node.name == name]
+    (found,) = [node for node in _classes(tables) if node.name == name]
     return [(re.sub(r"^shm_", "shm.", key), kind) for key, kind, _ in _fields(found)]
 
 

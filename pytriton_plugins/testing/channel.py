@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import select
 import socket
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -17,7 +16,7 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import read_array, view_array, write
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.shm.segment import Segment, create_segment_file
-from pytriton_plugins.shm.sockets import receive, send
+from pytriton_plugins.shm.sockets import readable, receive, send
 from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
 from pytriton_plugins.testing.placing import head_size, place_inputs
 from pytriton_plugins.worker.calling.errors import RequestFailure
@@ -152,7 +151,7 @@ class ChannelEnd:
 
     def hears(self, seconds: float) -> bool:
         """Whether a message, or the end of the channel, comes within ``seconds``."""
-        return bool(select.select([self._sock], [], [], seconds)[0])
+        return bool(readable(self._sock, seconds=seconds))
 
     def ended(self) -> bool:
         """Wait for the end of the channel; False when there is a message instead."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from pytriton_plugins.host.workers.process import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json
-from pytriton_plugins.shm.sockets import socket_pair
+from pytriton_plugins.shm.sockets import readable, socket_pair
 from pytriton_plugins.testing.channel import ChannelEnd, new_segment
 
 _PROGRAM = (
@@ -95,7 +94,7 @@ class ForegroundWorker:
     def hears(self, other: int) -> bool:
         """Wait for the link or for descriptor ``other``; whether the link has a message."""
         own = self._link.fileno()
-        return own in select.select([own, other], [], [])[0]
+        return own in readable(own, other)
 
     def ended(self) -> NoReturn:
         """Raise WorkerFailed with the worker's exit code."""

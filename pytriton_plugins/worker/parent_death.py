@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import select
 import signal
+
+from pytriton_plugins.shm.sockets import readable
 
 _PR_SET_PDEATHSIG = 1
 
@@ -21,7 +22,5 @@ def die_with_daemon(kill_pipe: int) -> None:
     fcntl.fcntl(kill_pipe, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(kill_pipe, fcntl.F_SETFL, fcntl.fcntl(kill_pipe, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    pipe = select.poll()  # `select` takes no descriptor over 1023, and a daemon with many channels has more
-    pipe.register(kill_pipe, select.POLLIN)
-    if pipe.poll(0):
+    if readable(kill_pipe, seconds=0):
         os.kill(os.getpid(), signal.SIGKILL)  # the daemon ended before the signal was armed
