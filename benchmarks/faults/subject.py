@@ -7,7 +7,6 @@ import http.client
 import os
 import re
 import shutil
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from benchmarks.servers.models import Model
 from benchmarks.servers.ours import start_ours
 from benchmarks.servers.pytriton import start_pytriton
 from benchmarks.servers.server import free_place
+from tests.support.sandbox.ports import can_listen
 from tests.support.traffic.load import Sent
 
 DRAIN_SECONDS = 1.0
@@ -100,7 +100,7 @@ class Subject:
 
     def ports_taken(self) -> int:
         """How many of its three ports are in use."""
-        return sum(not _can_listen(port) for port in (self.place.http, self.place.grpc, self.place.metrics))
+        return sum(not can_listen(port) for port in (self.place.http, self.place.grpc, self.place.metrics))
 
     def ready(self) -> int:
         """The status of /v2/health/ready, 0 without an answer."""
@@ -152,14 +152,3 @@ def wait_until(condition: Callable[[], object], seconds: float) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def _can_listen(port: int) -> bool:
-    with socket.socket() as sock:
-        # As every server does: a connection that is still closing does not block the port, a listener does.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

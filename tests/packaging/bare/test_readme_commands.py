@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ import tritonclient.http
 
 from tests.support.docs import readme
 from tests.support.sandbox.bare_root import BareRoot
+from tests.support.sandbox.ports import can_listen
 
 SAMPLES = readme.ROOT / "examples/file-type/tests/samples"
 PORTS = (8000, 8001, 8002)
@@ -59,16 +59,6 @@ def ready() -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
-
-
-def free(port: int) -> bool:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def daemon_pid(ancestor: int) -> int:
@@ -117,7 +107,7 @@ def ask_add_sub(protocol: ModuleType, url: str) -> tuple[list[float], list[float
 
 
 def test_the_first_command_serves_both_models(bare_root: BareRoot, tmp_path: Path) -> None:
-    assert all(map(free, PORTS)), f"ports {PORTS} are in use on this machine"
+    assert all(map(can_listen, PORTS)), f"ports {PORTS} are in use on this machine"
     bare_root.copy_source(readme.ROOT, "serve")
     log = tmp_path / "serve.log"
     started = time.monotonic()
@@ -136,7 +126,7 @@ def test_the_first_command_serves_both_models(bare_root: BareRoot, tmp_path: Pat
         command.kill()
         command.wait()
     assert "LEFT " not in log.read_text(), log.read_text()[-2000:]
-    assert all(map(free, PORTS))
+    assert all(map(can_listen, PORTS))
 
 
 def test_the_second_command_is_green(bare_root: BareRoot, tmp_path: Path) -> None:

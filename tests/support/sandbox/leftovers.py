@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import uuid
 from pathlib import Path
 
 from pytriton_plugins.testing import RunningHost, wait_until
+from tests.support.sandbox.ports import can_listen
 
 _VARIABLE = "PYTRITON_TEST_MARK"
 
@@ -60,18 +60,7 @@ def shared_memory() -> set[str]:
 
 def ports_taken(host: RunningHost) -> list[int]:
     """The ports of the host that are in use."""
-    return [port for port in host.ports if not _can_listen(port)]
-
-
-def _can_listen(port: int) -> bool:
-    with socket.socket() as sock:
-        # As every server does: a connection that is still closing does not block the port, a listener does.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+    return [port for port in host.ports if not can_listen(port)]
 
 
 def tritonserver(host: RunningHost) -> int:
