@@ -18,7 +18,7 @@ import tritonclient.grpc
 import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins.host.triton.repository import for_triton, own_policy
+from pytriton_plugins.host.triton.repository import SPARE_INSTANCES, for_triton, own_policy
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.wire import QueuePolicy
@@ -237,8 +237,9 @@ def test_a_request_of_higher_priority_overtakes_those_in_tritons_queue(tmp_path:
         urgent = held.send(protocol, priority=1)
         held.let_go()
         batches = [sent.result(PATIENCE) for sent in waiting]
-        assert batches == sorted(batches)
-        assert urgent.result(PATIENCE) < batches[-1]
+        # Each of Triton's instances hands a request to the worker, so that those next to each other may change places.
+        assert all(abs(batch - due) <= SPARE_INSTANCES for batch, due in zip(batches, sorted(batches), strict=True))
+        assert urgent.result(PATIENCE) < max(batches)
 
 
 def test_preferred_sizes_and_a_delay(tmp_path: Path) -> None:
