@@ -1,4 +1,4 @@
-"""The command line: the table and the other commands."""
+"""The commands: the table and the others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from attrs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import arenas, footprint, observe, report, start
-from benchmarks.cache import DEFAULT_FOLDER, Cache
+from benchmarks import arenas, footprint, observe, report, start, versions
+from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.faults import run as faults
-from benchmarks.faults.rows import ROWS as FAULTS
-from benchmarks.loads import LOADS, Load, loads_named
+from benchmarks.loads import Load, loads_named
 from benchmarks.measure import Measurement, Plan, Run
+from benchmarks.options import parser
 from benchmarks.perf_analyzer import Window
 from benchmarks.servers import EMPTY, STARTERS, TITLES
 from benchmarks.servers.models import OF_THE_SOAK
@@ -32,73 +32,6 @@ from benchmarks.table import WITH_PEERS, Comparison
 
 GENERATOR = f"perf_analyzer ({LOAD_GENERATOR})"
 QUICK = Window(milliseconds=500)
-COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults", "arenas")
-
-
-def parser() -> argparse.ArgumentParser:
-    """Options of the table, and those of the other commands."""
-    top = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure this checkout side by side with its peers."
-    )
-    top.add_argument("command", nargs="?", choices=COMMANDS, default="table")
-    top.add_argument(
-        "--dir",
-        type=full_path,
-        default=DEFAULT_FOLDER,
-        help="folder of the load generator and the peers (default: %(default)s)",
-    )
-    top.add_argument(
-        "--tritonserver",
-        type=full_path,
-        help="tritonserver for ours and the floor (default: the peers' own; soak, footprint: the bundled one, if any)",
-    )
-    top.add_argument("--without", action="append", default=[], choices=[*STARTERS], help="leave a server out")
-    top.add_argument("--rounds", type=int, help="number of rounds (default: 5; start: 3)")
-    top.add_argument(
-        "--runs", type=int, default=5, metavar="N", help="faults: runs of each row and server (default: %(default)s)"
-    )
-    top.add_argument(
-        "--rows", default=",".join(FAULTS), metavar="NAME,…", help="faults: rows to run (default: %(default)s)"
-    )
-    top.add_argument(
-        "--quick", action="store_true", help="one round with short windows: for a quick look, not for a report"
-    )
-    top.add_argument(
-        "--json", type=Path, metavar="FILE", help="file of the figures (default: results/DAY.json; --quick: none)"
-    )
-    top.add_argument(
-        "--loads",
-        metavar="NAME,…",
-        help=f"loads to send: {', '.join(load.name for load in LOADS)} (default: all; observe: {observe.LOADS})",
-    )
-    top.add_argument(
-        "--window", type=int, default=2500, metavar="MS", help="length of a window, perf_analyzer -p (default: 2500)"
-    )
-    top.add_argument(
-        "--models", default="1,10,50", metavar="N,…", help="start: numbers of models to serve (default: 1,10,50)"
-    )
-    top.add_argument(
-        "--server",
-        choices=["ours", "floor"],
-        default="ours",
-        help="soak: server to measure; no client leaves the floor (default: ours)",
-    )
-    top.add_argument(
-        "--requests", type=int, default=1_000_000, metavar="N", help="soak: number of requests (default: %(default)s)"
-    )
-    top.add_argument(
-        "--leaving",
-        type=float,
-        default=0.01,
-        metavar="SHARE",
-        help="soak: share of requests whose client leaves before the answer (default: %(default)s)",
-    )
-    return top
-
-
-def full_path(text: str) -> Path:
-    """The absolute path: the servers run in folders of their own, where a relative path means another file."""
-    return Path(text).expanduser().resolve()
 
 
 def compare(options: argparse.Namespace, comparison: Comparison, default_loads: str | None, suffix: str) -> None:
@@ -157,6 +90,14 @@ def print_tables(comparison: Comparison, run: Run, loads: tuple[Load, ...], wind
             print(f"failed: round {each.round}, {each.load}, {comparison.titles[each.server]}: {each.error}")
     objections = comparison.objections(run, loads)
     print(*(f"does not count: {each}" for each in objections), sep="\n") if objections else print("this table counts")
+
+
+def run_versions(options: argparse.Namespace) -> None:
+    """Print and write the rates of this checkout beside those of an earlier version."""
+    if options.before is None:
+        raise BenchmarkError("versions: --before PYTHON is missing; name a Python that has the earlier version")
+    options.rounds = options.rounds or (None if options.quick else versions.ROUNDS)
+    compare(options, versions.comparison(options.before), versions.LOADS, "-versions")
 
 
 def run_start(options: argparse.Namespace) -> None:
@@ -272,6 +213,8 @@ def main() -> int:
             compare(options, observe.COMPARISON, observe.LOADS, "-observe")
         elif options.command == "arenas":
             compare(options, arenas.COMPARISON, arenas.LOADS, "-arenas")
+        elif options.command == "versions":
+            run_versions(options)
         elif options.command == "soak":
             return judge(run_soak(options), "nothing grew")
         elif options.command == "footprint":

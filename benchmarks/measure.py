@@ -46,6 +46,11 @@ def measures(load: Load, server: str) -> bool:
     return load.client_shared_memory or server not in {EMPTY, *ONLY_WITH_CLIENT_SHM}
 
 
+def in_turn(servers: dict[str, Server], round_: int) -> list[tuple[str, Server]]:
+    """The servers in the order of the round: every second round is reversed, so that no server is always the first."""
+    return list(servers.items()) if round_ % 2 else list(reversed(servers.items()))
+
+
 @frozen
 class Plan:
     """The servers and loads to measure."""
@@ -89,7 +94,7 @@ class Plan:
         total = self.rounds * sum(measures(load, name) for load in self.loads for name in servers)
         for round_ in range(1, self.rounds + 1):
             for load in self.loads:
-                for name, server in servers.items():
+                for name, server in in_turn(servers, round_):
                     if not measures(load, name):
                         continue
                     text = f"round {round_} of {self.rounds}: {load.title}: {self.titles[name]}"

@@ -17,12 +17,16 @@ from benchmarks.servers.server import Place, Server, plain_environment
 HOST = "import sys; from pytriton_plugins.cli.entry import main; sys.exit(main())"
 
 
-def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str] = ()) -> Server:
+def start_ours(
+    cache: Cache, models: Models, place: Place, further: Sequence[str] = (), python: Path | None = None
+) -> Server:
     """The installed host, with one plain file for each model and ``further`` options.
 
+    ``python`` has another version of the framework; without it, that of this checkout must be installed.
     The server is `place.tritonserver`, else the peers' own binary.
     """
-    framework()
+    if python is None:
+        framework()
     binary = cache.needs(place.tritonserver or cache.tritonserver)
     targets = {place.folder / f"{model.name}.py": model.source("ours") for model in models.models}
     for target, source in targets.items():
@@ -31,7 +35,7 @@ def start_ours(cache: Cache, models: Models, place: Place, further: Sequence[str
     stop = "--drain-timeout=1"
     ports = [f"--http-port={place.http}", f"--grpc-port={place.grpc}", f"--metrics-port={place.metrics}"]
     options = [*ports, stop, f"--tritonserver={binary}", "--allow=shared-memory", f"--run-dir={place.folder / 'run'}"]
-    command = [sys.executable, "-c", HOST, "serve", *map(str, targets), *options, *further]
+    command = [str(python or sys.executable), "-c", HOST, "serve", *map(str, targets), *options, *further]
     return Server("ours", command, plain_environment(), place, models.names, binary)
 
 

@@ -1,0 +1,44 @@
+"""`python -m benchmarks versions --before PYTHON`: what a change costs, this checkout beside an earlier version."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from pathlib import Path
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.installed import PACKAGE
+from benchmarks.loads import Load
+from benchmarks.measure import Run
+from benchmarks.servers import Starter
+from benchmarks.servers.ours import start_ours
+from benchmarks.table import Comparison, too_few_pairs
+
+TITLES = {"before": "before", "after": "this checkout"}
+LOADS = "grpc-1,grpc-8,grpc-32"
+ROUNDS = 10
+
+
+def comparison(before: Path) -> Comparison:
+    """This checkout beside the framework that is installed for the Python ``before``; BenchmarkError without one."""
+    find(before)
+    starters: dict[str, Starter] = {"before": functools.partial(start_ours, python=before), "after": start_ours}
+    return Comparison(starters, TITLES, (("after", "before"),), objections)
+
+
+def find(python: Path) -> None:
+    """Raise BenchmarkError unless the framework is installed for ``python``."""
+    command = [str(python), "-c", f"import {PACKAGE}.cli"]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    try:
+        answer = subprocess.run(command, cwd="/", env=plain, stderr=subprocess.DEVNULL)
+    except OSError as error:
+        raise BenchmarkError(f"--before {python}: {error.strerror}") from None
+    if answer.returncode:
+        raise BenchmarkError(f"--before {python}: {PACKAGE} is not installed there; install the earlier version")
+
+
+def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
+    """The reasons why these figures do not count; empty if they do."""
+    return [text for load in loads for text in too_few_pairs(run, load, "before", TITLES)]
