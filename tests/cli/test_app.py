@@ -79,12 +79,14 @@ def test_help_fits_a_terminal_of_80_columns(
 
 
 def test_help_of_serve_tells_the_defaults_that_hold() -> None:
+    """Each that is a value, except the drain delay, whose help tells two; flags are off by default."""
     told = {s.name: match[1] for s in SETTINGS if (match := re.search(r"Default: ([\w.]+)\.$", s.help))}
-    assert len(told) == 16
     config = HostConfig()
-    assert (told.pop("shm_total"), config.shm_total) == ("unlimited", None)
-    parsed = {s.name: s.parse(told[s.name]) for s in SETTINGS if s.name in told}
-    assert parsed == {name: getattr(config, name) for name in told}
+    assert (told["shm_total"], config.shm_total) == ("unlimited", None)
+    defaults = {s.name: getattr(config, s.name) for s in SETTINGS if not s.flag and s.name != "drain_delay"}
+    values = {name: value for name, value in defaults.items() if value not in (None, ())}
+    assert len(values) >= 15
+    assert {s.name: s.parse(told[s.name]) for s in SETTINGS if s.name in values} == values
 
 
 def test_a_hook_plugin_names_the_server_that_version_shows(
