@@ -57,6 +57,19 @@ def whole_number(kind: str, minimum: int, maximum: int) -> Callable[[object], in
     return parse
 
 
+def number(kind: str, minimum: float, maximum: float) -> Callable[[object], float]:
+    """The reader of a number, not negative; ``kind`` as of `whole_number`."""
+
+    def parse(value: object) -> float:
+        is_number = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        match = re.fullmatch(r"\d+(\.\d+)?", str(value).strip()) if is_number else None
+        if not match or not minimum <= float(match[0]) <= maximum:
+            raise _invalid(kind, value, f"a number from {minimum:g} to {maximum:g}")
+        return float(match[0])
+
+    return parse
+
+
 def one_of(kind: str, known: tuple[str, ...]) -> Callable[[object], str]:
     """The reader of one of the texts ``known``, in any case; ``kind`` as of `whole_number`."""
     return lambda value: _one_of(parse_text(value).lower(), known, kind)
@@ -106,13 +119,8 @@ def parse_wait(value: object) -> float:
     return seconds
 
 
-def parse_growth(value: object) -> float:
-    """The factor by which a new segment is larger than the one that it replaces."""
-    number = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-    match = re.fullmatch(r"\d+(\.\d+)?", str(value).strip()) if number else None
-    if not match or not 1 <= float(match[0]) <= 100:
-        raise _invalid("growth", value, "a number from 1 to 100")
-    return float(match[0])
+parse_growth = number("growth", 1, 100)
+"""The factor by which a new segment is larger than the one that it replaces."""
 
 
 parse_on_full = one_of("action", ON_FULL)

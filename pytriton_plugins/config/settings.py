@@ -5,7 +5,8 @@ A setting is a field of `DaemonSettings`: ``NAME: TYPE = setting(DEFAULT, READER
 file are made of the name (setting.py). These readers exist (readers.py), each with the type of its value:
 
 * ``parse_text``: str; ``one_of("log level", ("debug", "info"))``: one of these texts, in any case
-* ``whole_number("number of starts", 1, 8)``: int, from 1 to 8; the text is for the message about an invalid value
+* ``whole_number("number of starts", 1, 8)``: int, from 1 to 8; ``number("growth", 1, 100)``: float; neither may be
+  negative, and the text is for the message about an invalid value
 * ``parse_seconds``: float, also from ``500ms`` and ``2m``; ``parse_size``: int of bytes, also from ``16MiB``
 * ``parse_path``: Path; a relative one starts at the folder of the file that names it
 * ``parse_names``: tuple of str, with ``repeated=True``
