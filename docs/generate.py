@@ -129,20 +129,46 @@ def settings_page() -> str:
         "`config` shows the value that `serve` would use for each setting, and where the value comes from.",
         "[Configuration](configuration.md) explains the file and its tables.",
         "",
-        "| option | variable | key in the file | |",
-        "|---|---|---|---|",
+        "| option | variable | key in the file | default | |",
+        "|---|---|---|---|---|",
     ]
     for setting in SETTINGS:
-        parameter: Any = options[f"--{setting.option}"]
-        metavar = "" if parameter.is_flag else f" {parameter.metavar}"
-        option = f"`--{setting.option}{metavar}`" + (f", `--no-{setting.option}`" if setting.on else "")
-        text = " ".join(parameter.help.split())
-        lines.append(f"| {option} | `{setting.variable}` | `{setting.key}` | {text} |")
+        lines.append(_setting(setting, options[f"--{setting.option}"]))
     lines += ["", "## `[models.NAME]`", "", "| key | type |", "|---|---|"]
     lines += [f"| `{key}` | `{kind}` |" for key, kind in _keys("ModelSettings")]
     lines += ["", "## `[[environments]]`", "", "| key | type |", "|---|---|"]
     lines += [f"| `{key}` | `{kind}` |" for key, kind in _keys("Environment")]
     return "\n".join(lines) + "\n"
+
+
+def _setting(setting: Any, parameter: Any) -> str:
+    """The row of a setting, from its option of the command."""
+    metavar = "" if parameter.is_flag else f" {parameter.metavar}"
+    option = f"`--{setting.option}{metavar}`" + (f", `--no-{setting.option}`" if setting.on else "")
+    aliases = "".join(f" (`{alias}`)" for alias in parameter.opts if alias != f"--{setting.option}")
+    cells = (option + aliases, f"`{setting.variable}`", f"`{setting.key}`", _default(setting), parameter.help)
+    return f"| {' | '.join(' '.join(cell.split()) for cell in cells)} |"
+
+
+def _default(setting: Any) -> str:
+    """The default as it can be written in the file; none for a setting that is not set, or an empty list."""
+    from pytriton_plugins.config import readers
+    from pytriton_plugins.config.host_config import HostConfig
+
+    value = getattr(HostConfig(), setting.name)
+    if value is None or value == ():
+        return "none"
+    if setting.parse is readers.parse_size:
+        return f"`{_size(value)}`"
+    return f"`{str(value).lower() if setting.flag else f'{value:g}' if isinstance(value, float) else value}`"
+
+
+def _size(size: int) -> str:
+    for unit in ("", "KiB", "MiB"):
+        if size % 1024:
+            return f"{size}{unit}"
+        size //= 1024
+    return f"{size}GiB"
 
 
 def _keys(name: str) -> list[tuple[str, str]]:

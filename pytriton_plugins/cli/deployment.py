@@ -82,11 +82,11 @@ def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:
     """The configuration with the drain that hook plugins choose in a cluster; configured values stay."""
     import attrs
 
-    from pytriton_plugins.config.host_config import DRAIN_TIMEOUT, KUBERNETES_DRAIN_DELAY
+    from pytriton_plugins.config.host_config import KUBERNETES_DRAIN_DELAY, HostConfig
     from pytriton_plugins.host.preflight import chosen_drain
 
     # The objects set a grace period, so Kubernetes' default does not count.
-    defaults: dict[str, Any] = {"drain_delay": KUBERNETES_DRAIN_DELAY, "drain_timeout": DRAIN_TIMEOUT}
+    defaults: dict[str, Any] = {"drain_delay": KUBERNETES_DRAIN_DELAY, "drain_timeout": HostConfig().drain_timeout}
     config = attrs.evolve(config, **{name: value for name, value in defaults.items() if name not in config.fixed})
     if config.grace_period is not None:
         config = config.with_default_drain()

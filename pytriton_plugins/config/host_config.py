@@ -1,24 +1,19 @@
-"""The daemon's settings, as one value; `loading` makes it."""
+"""The daemon's settings with their sources, as one value; `loading` makes it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import attrs
 
+from pytriton_plugins.config.settings import DaemonSettings
 from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
-from pytriton_plugins.values import Drain, OnFull, ShmPolicy
-
-_POLICY = ShmPolicy()
+from pytriton_plugins.values import Drain
 
 END_SECONDS = 3.0
 """Seconds that a stop may take beyond the drain: to withdraw readiness, and to end every process."""
-
-DRAIN_TIMEOUT = 30.0
-"""Seconds for requests in flight where no grace period is known; the same as gunicorn's and tritonserver's."""
 
 MIN_DRAIN_TIMEOUT = 1.0
 """The shortest default of the drain timeout, in seconds: a shorter grace period is an error."""
@@ -43,49 +38,13 @@ DRAIN_SETTINGS = {"delay": "drain_delay", "timeout": "drain_timeout", "grace": "
 
 
 @attrs.frozen
-class HostConfig:
-    """Every setting of the daemon; sizes are bytes, times seconds, a port of 0 means any free one.
+class HostConfig(DaemonSettings):
+    """The settings (settings.py has the fields), the ``targets`` of the command line and the tables of the file.
 
     ``sources`` names the flag, variable or key that set a setting: hooks may not change those (``fixed``).
     """
 
     targets: tuple[str, ...] = ()
-    address: str = "127.0.0.1"
-    http_port: int = 8000
-    grpc_port: int = 8001
-    metrics_port: int = 8002
-    tritonserver: Path | None = None
-    server_options: tuple[tuple[str, str], ...] = ()
-    optional: tuple[str, ...] = ()
-    plugins: tuple[str, ...] = ()
-    disable: tuple[str, ...] = ()
-    require: tuple[str, ...] = ()
-    plugins_dir: Path | None = None
-    skip_broken_hooks: bool = False
-    workers: int | None = None
-    shm_initial: int = _POLICY.initial
-    shm_max: int = _POLICY.max
-    shm_total: int | None = None
-    shm_growth: float = _POLICY.growth
-    shm_on_full: OnFull = _POLICY.on_full
-    shm_wait: float = _POLICY.wait
-    shm_trim_after: float = _POLICY.trim_after
-    shm_lend: bool = _POLICY.lend
-    start_parallelism: int | None = None
-    import_timeout: float = 60.0
-    load_timeout: float = 60.0
-    drain_delay: float = 0.0
-    drain_timeout: float = DRAIN_TIMEOUT
-    grace_period: float | None = None
-    allow: tuple[str, ...] = ()
-    forward_headers: tuple[str, ...] = ()
-    forward_prefix: str | None = attrs.field(default=None, repr=False)
-    run_dir: Path | None = None
-    log_level: str = "info"
-    log_format: str = "text"
-    core_dumps: bool = False
-    strict_security: bool = False
-    reload: bool = False
     sources: Mapping[str, str] = attrs.field(factory=dict, eq=False)
     tables: Tables = attrs.Factory(Tables)
 

@@ -39,25 +39,54 @@ class Reader(Protocol):
 
 def parse_address(value: object) -> str:
     """A host name or IP address."""
-    text = _text(value).strip()
+    text = parse_text(value).strip()
     if not re.fullmatch(r"[0-9A-Za-z_.:%-]+|\[[0-9A-Za-z_.:%-]+\]", text):
         raise _invalid("address", text, "a host name or an IP address, such as 127.0.0.1 or 0.0.0.0")
     return text.strip("[]")
 
 
-def parse_port(value: object) -> int:
-    """A port number; 0 means any free one."""
-    return _integer("port", value, 0, MAX_PORT)
+def whole_number(kind: str, minimum: int, maximum: int) -> Callable[[object], int]:
+    """The reader of a whole number, not negative; ``kind`` is its name in the message about a wrong one."""
+
+    def parse(value: object) -> int:
+        is_number = isinstance(value, (int, str)) and not isinstance(value, bool)
+        if not is_number or not re.fullmatch(r"[0-9]{1,9}", str(value)) or not minimum <= int(str(value)) <= maximum:
+            raise _invalid(kind, value, f"{minimum} to {maximum}")
+        return int(str(value))
+
+    return parse
 
 
-def parse_workers(value: object) -> int:
-    """A number of worker processes."""
-    return _integer("number of workers", value, 1, MAX_WORKERS)
+def number(kind: str, minimum: float, maximum: float) -> Callable[[object], float]:
+    """The reader of a number, not negative; ``kind`` as of `whole_number`."""
+
+    def parse(value: object) -> float:
+        is_number = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        match = re.fullmatch(r"\d+(\.\d+)?", str(value).strip()) if is_number else None
+        if not match or not minimum <= float(match[0]) <= maximum:
+            raise _invalid(kind, value, f"a number from {minimum:g} to {maximum:g}")
+        return float(match[0])
+
+    return parse
 
 
-def parse_start_parallelism(value: object) -> int:
-    """A number of workers that start at the same time."""
-    return _integer("number of starts", value, 1, MAX_WORKERS)
+def one_of(kind: str, known: tuple[str, ...]) -> Callable[[object], str]:
+    """The reader of one of the texts ``known``, in any case; ``kind`` as of `whole_number`."""
+    return lambda value: _one_of(parse_text(value).lower(), known, kind)
+
+
+def parse_text(value: object) -> str:
+    """Any text."""
+    if not isinstance(value, str):
+        raise _invalid("value", value, "text in quotes")
+    return value
+
+
+parse_port = whole_number("port", 0, MAX_PORT)
+"""A port number; 0 means any free one."""
+
+parse_workers = whole_number("number of workers", 1, MAX_WORKERS)
+"""A number of worker processes."""
 
 
 def parse_size(value: object) -> int:
@@ -90,36 +119,20 @@ def parse_wait(value: object) -> float:
     return seconds
 
 
-def parse_growth(value: object) -> float:
-    """The factor by which a new segment is larger than the one that it replaces."""
-    number = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-    match = re.fullmatch(r"\d+(\.\d+)?", str(value).strip()) if number else None
-    if not match or not 1 <= float(match[0]) <= 100:
-        raise _invalid("growth", value, "a number from 1 to 100")
-    return float(match[0])
+parse_growth = number("growth", 1, 100)
+"""The factor by which a new segment is larger than the one that it replaces."""
 
 
-def parse_on_full(value: object) -> str:
-    """The action for a batch that exceeds the limit, one of ON_FULL, in any case."""
-    return _one_of(_text(value).lower(), ON_FULL, "action")
+parse_on_full = one_of("action", ON_FULL)
+"""The action for a batch that exceeds the limit."""
 
 
 def parse_path(value: object) -> Path:
     """A path; a relative one starts at the folder of the file that names it."""
-    text = _text(value)
+    text = parse_text(value)
     if not text.strip():
         raise ValueError("the path is empty; write a path, or remove the setting")
     return Path(text)
-
-
-def parse_log_level(value: object) -> str:
-    """One of LOG_LEVELS, in any case."""
-    return _one_of(_text(value).lower(), LOG_LEVELS, "log level")
-
-
-def parse_log_format(value: object) -> str:
-    """One of LOG_FORMATS, in any case."""
-    return _one_of(_text(value).lower(), LOG_FORMATS, "log format")
 
 
 def parse_categories(value: object) -> tuple[str, ...]:
@@ -142,7 +155,7 @@ def parse_forward_prefix(value: object) -> str:
 
     The message does not repeat the secret.
     """
-    text = _text(value)
+    text = parse_text(value)
     if not re.fullmatch(r"[0-9A-Za-z-]{16,64}", text) or text.lower().startswith("triton"):
         raise ValueError("invalid prefix: expected 16 to 64 letters, digits and -, not starting with triton")
     return text.lower()
@@ -220,23 +233,10 @@ def _one_of(text: str, known: tuple[str, ...], kind: str) -> str:
     return text
 
 
-def _integer(kind: str, value: object, minimum: int, maximum: int) -> int:
-    is_number = isinstance(value, (int, str)) and not isinstance(value, bool)
-    if not is_number or not re.fullmatch(r"[0-9]{1,9}", str(value)) or not minimum <= int(str(value)) <= maximum:
-        raise _invalid(kind, value, f"{minimum} to {maximum}")
-    return int(str(value))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _invalid("value", value, "text in quotes")
-    return value
-
-
 def _texts(value: object) -> list[str]:
     if not isinstance(value, (list, tuple)):
         raise _invalid("value", value, "a list in brackets")
-    return [_text(item) for item in value]
+    return [parse_text(item) for item in value]
 
 
 def _invalid(kind: str, value: object, expected: str) -> ValueError:

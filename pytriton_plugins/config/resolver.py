@@ -24,16 +24,15 @@ _POLICY_FIELDS = tuple(field.name for field in attrs.fields(ShmPolicy))
 class EffectiveModel:
     """All that the configuration, hook plugins and the author decide about one model; times are seconds.
 
-    ``policy_source`` is the plugin that chose the policy, and ``fixed`` names the fields of the policy that the
-    configuration sets: hook plugins may neither raise that limit nor decide what those fields decide. ``headers`` are
-    the parameters of requests that are headers, with the headers' names.
+    ``fixed`` names the fields of the policy that the configuration sets: hook plugins may neither raise that limit nor
+    decide what those fields decide. ``headers`` are the parameters of requests that are headers, with the headers'
+    names.
     """
 
     declaration: ModelDeclaration
     workers: int
     required: bool
     policy: ShmPolicy
-    policy_source: str
     fixed: frozenset[str]
     settings: Mapping[str, Any]
     headers: Mapping[str, str]
@@ -50,6 +49,17 @@ class EffectiveModel:
     def channels(self) -> int:
         """One for each slot of each worker: as many batches can run at a time."""
         return self.workers * self.declaration.slots
+
+    def order(self) -> dict[str, Any]:
+        """The content of a worker's message ``serve`` (docs/reference/protocol.md), without ``hooks``."""
+        declaration = self.declaration
+        return {
+            "model": declaration.name,
+            "version": declaration.version,
+            "settings": self.settings,
+            "headers": self.headers,
+            "warmup": declaration.triton_config.get("model_warmup", []),
+        }
 
 
 class PolicyHooks(Protocol):
@@ -81,14 +91,13 @@ class ModelResolver:
     def resolve(self, declaration: ModelDeclaration) -> EffectiveModel:
         """The model of a configured declaration; raises HookError, from the hook plugin that chooses its policy."""
         config, name = self._config, declaration.name
-        policy = policy_of(config, self._hooks, declaration)
+        fixed = fixed_fields(config, name)
         return EffectiveModel(
             declaration,
             worker_count(config, declaration),
             is_required(config, name),
-            policy.value,
-            policy.plugin,
-            fixed_fields(config, name),
+            _policy(config, self._hooks, declaration, fixed).value,
+            fixed,
             config.model(name).settings,
             config.proven_headers,
             "shared-memory" in config.allow,
@@ -118,11 +127,16 @@ def policy_of(config: HostConfig, hooks: PolicyHooks, model: ModelDeclaration) -
 
     Raises HookError when the two contradict each other.
     """
+    return _policy(config, hooks, model, fixed_fields(config, model.name))
+
+
+def _policy(
+    config: HostConfig, hooks: PolicyHooks, model: ModelDeclaration, fixed: frozenset[str]
+) -> Answer[ShmPolicy]:
     default = default_policy(config, model)
     chosen = hooks.choose_shm_policy(model, default)
-    fixed = {name: getattr(default, name) for name in fixed_fields(config, model.name)}
     try:
-        return Answer(attrs.evolve(chosen.value, **fixed), chosen.plugin)
+        return Answer(attrs.evolve(chosen.value, **{name: getattr(default, name) for name in fixed}), chosen.plugin)
     except ValueError as error:
         raise HookError(
             f"hook plugin {chosen.plugin}: its policy for model {model.name} does not go with what the configuration "

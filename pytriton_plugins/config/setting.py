@@ -1,12 +1,15 @@
-"""One setting of the daemon, as a row of the table in settings.py."""
+"""One setting of the daemon, and the fields of `DaemonSettings` (settings.py) from which the settings are made."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import attrs
 
 from pytriton_plugins.config.readers import Reader, parse_flag
 
 PREFIX = "PYTRITON_HOST_"
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -15,6 +18,7 @@ class Setting:
 
     ``help`` is a noun phrase or an imperative, then the default. A ``repeated`` setting is a list of texts.
     A ``flag`` is an option without a value; one that is ``on`` by default has a ``--no-`` form beside it.
+    The value of a ``secret`` one is not shown.
     """
 
     name: str
@@ -27,6 +31,7 @@ class Setting:
     repeated: bool = False
     flag: bool = False
     on: bool = False
+    secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -43,7 +48,7 @@ class Setting:
 
 
 def setting(
-    name: str,
+    default: T,
     parse: Reader,
     group: str,
     help: str,
@@ -52,11 +57,25 @@ def setting(
     option: str = "",
     key: str = "",
     repeated: bool = False,
-) -> Setting:
-    """A setting with a value; its option and key are made of the name unless they are given."""
-    return Setting(name, option or name.replace("_", "-"), key or name, parse, group, help, metavar, repeated)
+    secret: bool = False,
+) -> T:
+    """A field whose option has a value; the option and the key are made of the field's name unless they are given."""
+    row = Setting("", option, key, parse, group, help, metavar, repeated, secret=secret)
+    field: T = attrs.field(default=default, repr=not secret, metadata={Setting: row})
+    return field
 
 
-def flag(name: str, group: str, help: str, *, key: str = "", on: bool = False) -> Setting:
-    """A setting whose option takes no value."""
-    return Setting(name, name.replace("_", "-"), key or name, parse_flag, group, help, flag=True, on=on)
+def flag(default: bool, group: str, help: str, *, key: str = "") -> bool:
+    """A field whose option takes no value."""
+    row = Setting("", "", key, parse_flag, group, help, flag=True, on=default)
+    field: bool = attrs.field(default=default, metadata={Setting: row})
+    return field
+
+
+def settings_of(table: type[attrs.AttrsInstance]) -> tuple[Setting, ...]:
+    """The settings of a class whose fields are made by `setting` and `flag`."""
+    return tuple(_named(field.name, field.metadata[Setting]) for field in attrs.fields(table))
+
+
+def _named(name: str, row: Setting) -> Setting:
+    return attrs.evolve(row, name=name, option=row.option or name.replace("_", "-"), key=row.key or name)

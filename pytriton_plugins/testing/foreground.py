@@ -9,18 +9,21 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.system.child import describe_exit
-from pytriton_plugins.host.workers.launching import Launch, Order
+from pytriton_plugins.host.workers.launching import Launch
 from pytriton_plugins.host.workers.process import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json
 from pytriton_plugins.shm.sockets import readable, socket_pair
 from pytriton_plugins.testing.channel import ChannelEnd, new_segment
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config.resolver import EffectiveModel
 
 _PROGRAM = (
     "import sys; sys.path[:1] = [] if sys.path[0] == '' else sys.path[:1]; "
@@ -47,17 +50,17 @@ class ForegroundWorker:
         """The models of its plugin; raises WorkerFailed."""
         return [ModelDeclaration.from_json(plain) for plain in self._wait("models")["models"]]
 
-    def serve(self, order: Order) -> ChannelEnd:
+    def serve(self, model: EffectiveModel, hooks: Sequence[Mapping[str, Any]]) -> ChannelEnd:
         """Have the worker set up a model, and open a channel to it; raises WorkerFailed."""
         # One slot, so that the callable runs in the main thread, which has the terminal.
-        self._tell({"type": "serve", **order.to_json(), "slots": 1})
+        self._tell({"type": "serve", **model.order(), "hooks": hooks, "slots": 1})
         self._wait("ready")
         response = new_segment(_SEGMENT_SIZE)
         channel, theirs = socket_pair()
         with theirs:
             self._tell({"type": "channel", "segment": response.number}, theirs.fileno(), response.unsent)
         os.close(response.unsent)
-        self._channel = _Channel(order.model.declaration, channel, self)
+        self._channel = _Channel(model.declaration, channel, self)
         return self._channel
 
     def finish(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from pytriton_plugins.config.host_config import HostConfig
-from pytriton_plugins.config.resolver import EffectiveModel, ModelResolver
+from pytriton_plugins.config.resolver import EffectiveModel, ModelResolver, policy_of
 from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.hooks import hookimpl
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
@@ -25,7 +27,6 @@ def test_a_model_without_settings_is_served_as_declared() -> None:
         workers=3,
         required=True,
         policy=ShmPolicy(),
-        policy_source=BUILT_IN,
         fixed=frozenset(),
         settings={},
         headers={},
@@ -33,6 +34,7 @@ def test_a_model_without_settings_is_served_as_declared() -> None:
         import_timeout=60.0,
         load_timeout=60.0,
     )
+    assert policy_of(HostConfig(), HookManager(), MODEL).plugin == BUILT_IN
 
 
 def test_the_configuration_overrides_hook_plugins_and_those_the_default() -> None:
@@ -53,7 +55,6 @@ def test_the_configuration_overrides_hook_plugins_and_those_the_default() -> Non
         workers=5,
         required=False,
         policy=ShmPolicy(growth=3.0, lend=False),
-        policy_source="growing",
         fixed=frozenset({"growth"}),
         settings={"depth": 50},
         headers={"a-secret-of-16-letters-x-user": "x-user"},
@@ -61,3 +62,20 @@ def test_the_configuration_overrides_hook_plugins_and_those_the_default() -> Non
         import_timeout=7.0,
         load_timeout=8.0,
     )
+    assert policy_of(config, hooks, MODEL).plugin == "growing"
+
+
+def test_the_order_of_a_worker_has_the_model_its_settings_and_its_samples() -> None:
+    """All of the message ``serve`` but the hook plugins, which are the same for every model."""
+    samples = [{"name": "one"}]
+    config = HostConfig(
+        forward_headers=("x-user",),
+        forward_prefix="a-secret-of-16-letters-",
+        tables=Tables({"resnet": ModelSettings(settings={"depth": 50})}),
+    )
+    model = dataclasses.replace(MODEL, triton_config={"model_warmup": samples})
+    order = ModelResolver(config, HookManager()).resolve(model).order()
+    assert (order["model"], order["version"]) == ("resnet", 1)
+    assert (order["settings"], order["warmup"]) == ({"depth": 50}, samples)
+    assert order["headers"] == {"a-secret-of-16-letters-x-user": "x-user"}
+    assert "hooks" not in order

@@ -34,8 +34,11 @@ READING_PATHS = ("explanation/start.md", "explanation/request-path.md")
 MAX_FILES = 20
 """Files that a reader opens before a path is understood; more would be a list, not a path."""
 
+MAX_OPENED = 8
+"""Files that a contributor opens for an option that a worker needs: all of them, with CONTRIBUTING.md."""
+
 MAX_CHANGED = 8
-"""Files that a contributor opens for a new option or hook, beside a test of its own and a line of the changelog."""
+"""Files that a contributor opens for a new hook, beside CONTRIBUTING.md and a line of the changelog."""
 
 MAX_LINE = 160
 """Characters of a line of prose, so that a change can be reviewed."""
@@ -44,6 +47,9 @@ PACKAGE = ROOT / "pytriton_plugins"
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|c|h|md|toml))`")
+_NAMES = re.compile(r"`(\w*_\w*|[A-Z]\w+)`")
+"""Names of functions, classes and constants; other words in code marks are not among them."""
+
 _OTHER_REPOSITORY = "src/"
 
 
@@ -99,14 +105,27 @@ def test_a_reading_path_has_at_most_twenty_files(name: str) -> None:
     assert set(_FILE.findall(page(name))) <= {*files, "benchmarks/README.md"}
 
 
-@pytest.mark.parametrize("section", ["Add an option", "Add a hook"])
-def test_a_common_change_needs_at_most_eight_files(section: str) -> None:
+def steps_of(section: str) -> str:
+    """The numbered steps of a section of CONTRIBUTING.md."""
+    return (ROOT / "CONTRIBUTING.md").read_text().partition(f"\n## {section}\n")[2].partition("\nThen run")[0]
+
+
+@pytest.mark.parametrize(("section", "count"), [("Add an option", MAX_OPENED - 1), ("Add a hook", MAX_CHANGED)])
+def test_a_common_change_needs_at_most_eight_files(section: str, count: int) -> None:
     """Those that the numbered steps name; readers.py and generated pages are not among them."""
-    steps = (ROOT / "CONTRIBUTING.md").read_text().partition(f"\n## {section}\n")[2].partition("\nThen run")[0]
+    steps = steps_of(section)
     files = set(_FILE.findall(steps)) - {"pytriton_plugins/config/readers.py"}
-    assert len(files) <= MAX_CHANGED
-    assert [file for file in files if not (ROOT / file).is_file()] == []
-    assert len(files) >= 8
+    made = set(re.findall(r"^\d\. `([^`]+)`, a new file", steps, re.MULTILINE))
+    assert len(files) == count
+    assert [file for file in files - made if not (ROOT / file).is_file()] == []
+
+
+def test_the_steps_of_an_option_name_what_their_files_have() -> None:
+    """Each name in a step, except those of the example, is in the file that the step begins with."""
+    steps = re.findall(r"^\d\. `([^`]+)`(?!, a new file)(.+?)(?=^\d\. |\Z)", steps_of("Add an option"), re.M | re.S)
+    names = [(file, name) for file, step in steps for name in _NAMES.findall(step) if "gc_" not in name.lower()]
+    assert {"DaemonSettings", "GROUPS", "EffectiveModel", "_set_up", "callable_"} <= {name for _, name in names}
+    assert [(file, name) for file, name in names if name not in (ROOT / file).read_text()] == []
 
 
 def package_rows() -> dict[str, str]:
@@ -147,8 +166,10 @@ def test_lines_of_prose_are_short(path: Path) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_each_setting_stands_in_the_table_with_its_default(setting: Setting) -> None:
-    _, variable, key, default, _ = row_of(page("reference/configuration.md"), f"`--{setting.option}`")
-    assert (variable, key) == (f"`{setting.variable}`", f"`{setting.key}`")
+    _, variable, key, default, help = row_of(
+        page("reference/settings.md"), f"`--{setting.option}{f' {setting.metavar}' if setting.metavar else ''}`"
+    )
+    assert (variable, key, help) == (f"`{setting.variable}`", f"`{setting.key}`", setting.help)
     built_in = attrs.fields_dict(HostConfig)[setting.name].default
     if default == "none":
         assert built_in in (None, ())
@@ -159,7 +180,8 @@ def test_each_setting_stands_in_the_table_with_its_default(setting: Setting) -> 
 
 
 def test_every_command_and_option_stands_in_the_configuration() -> None:
-    text = page("reference/configuration.md")
+    """The options of `serve`, which other commands take too, are on the page of the settings."""
+    text = page("reference/configuration.md") + page("reference/settings.md")
     for name, module in COMMANDS.items():
         assert f"`pytriton-host {name}" in text
         command = importlib.import_module(module).command

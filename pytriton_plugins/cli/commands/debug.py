@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pytriton_plugins.hooks.calling import Answer
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.supervision.records import PluginRecord
-    from pytriton_plugins.host.workers.launching import Order
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.testing.channel import Answered, Arrays
     from pytriton_plugins.values import ShmPolicy
@@ -165,7 +164,7 @@ def _run(target: DebugTarget, given: dict[str, str], repeat: int, profile: str, 
     from pytriton_plugins.config.resolver import ModelResolver
     from pytriton_plugins.host.config_parts import launch_settings
     from pytriton_plugins.host.supervision.plugins import enabled
-    from pytriton_plugins.host.workers.launching import launch_of
+    from pytriton_plugins.host.workers.launching import launch_of, worker_hooks
     from pytriton_plugins.testing.foreground import foreground_worker
 
     config, hooks = target.config, target.hooks
@@ -175,7 +174,8 @@ def _run(target: DebugTarget, given: dict[str, str], repeat: int, profile: str, 
     with foreground_worker(launch, reference, profile) as worker:
         model = target.chosen(enabled(ModelResolver(config, hooks), worker.declared()), reference)
         arrays = build_inputs(_as_described(model), given)
-        channel = worker.serve(_order(config, hooks, model))
+        effective = ModelResolver(config, _ConfiguredPolicy()).resolve(model)
+        channel = worker.serve(effective, worker_hooks(launch_settings(config), hooks))
         start = time.monotonic()
         for _ in range(repeat):
             answered = channel.send(arrays)
@@ -194,15 +194,6 @@ def _as_described(model: ModelDeclaration) -> Model:
 
     inputs = [Input(each.name, each.dtype.triton, each.wire_shape, each.optional) for each in model.inputs]
     return Model(model.name, tuple(inputs), model.batched, model.streams)
-
-
-def _order(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Order:
-    from pytriton_plugins.config.resolver import ModelResolver
-    from pytriton_plugins.host.config_parts import launch_settings
-    from pytriton_plugins.host.workers.launching import Order, worker_hooks
-
-    effective = ModelResolver(config, _ConfiguredPolicy()).resolve(model)
-    return Order(effective, worker_hooks(launch_settings(config), hooks))
 
 
 class _ConfiguredPolicy:

@@ -17,7 +17,6 @@ from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import BackendModel
 from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.system.child import first_end
-from pytriton_plugins.host.workers.launching import Order
 from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
@@ -290,10 +289,10 @@ class ModelSupervisor:
         return worker, served
 
     async def _set_up(self, worker: WorkerProcess, *, fresh: bool) -> None:
-        model, hooks = self.effective, self._host.worker_hooks()
+        hooks = self._host.worker_hooks()
         if fresh:
-            self._compare(await worker.declared(model.import_timeout))
-        await worker.serve(Order(model, hooks), model.load_timeout)
+            self._compare(await worker.declared(self.effective.import_timeout))
+        await worker.serve(self.effective, hooks)
 
     async def _join(self, worker: WorkerProcess, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""

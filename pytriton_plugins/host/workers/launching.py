@@ -1,4 +1,4 @@
-"""How a worker is started, and what it is started for."""
+"""How a worker is started, and the hook plugins that it imports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.values import WorkerInfo
 
 if TYPE_CHECKING:
-    from pytriton_plugins.config.resolver import EffectiveModel
     from pytriton_plugins.hooks.manager import HookManager
 
 _LOG = logging.getLogger("pytriton.worker")
@@ -43,26 +42,6 @@ class Launch:
     python: str = sys.executable
     env: Mapping[str, str] = attrs.Factory(lambda: dict(os.environ))
     path: Sequence[str] = ()
-
-
-@attrs.frozen
-class Order:
-    """The model that a worker serves; ``hooks`` are the hook plugins to import (worker/hooks.py)."""
-
-    model: EffectiveModel
-    hooks: Sequence[Mapping[str, Any]] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of ``serve`` (docs/reference/protocol.md)."""
-        declaration = self.model.declaration
-        return {
-            "model": declaration.name,
-            "version": declaration.version,
-            "settings": self.model.settings,
-            "hooks": list(self.hooks),
-            "headers": self.model.headers,
-            "warmup": declaration.triton_config.get("model_warmup", []),
-        }
 
 
 @attrs.frozen

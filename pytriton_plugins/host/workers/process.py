@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import socket
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytriton_plugins.discovery.references import ModelReference, without_name
 from pytriton_plugins.errors import PytritonPluginsError
@@ -16,12 +17,15 @@ from pytriton_plugins.host.log.setup import about
 from pytriton_plugins.host.memory.ledger import Grant
 from pytriton_plugins.host.system.child import Child, describe_exit
 from pytriton_plugins.host.timeouts import within
-from pytriton_plugins.host.workers.launching import Launch, Order, spawn
+from pytriton_plugins.host.workers.launching import Launch, spawn
 from pytriton_plugins.host.workers.output import WorkerOutput, unmarked
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.long import MAX_LONG, receive_json, send_json
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import WorkerExit, WorkerInfo
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config.resolver import EffectiveModel
 
 _LOG = logging.getLogger("pytriton.worker")
 _KILL_TIMEOUT = 0.5
@@ -131,11 +135,11 @@ class WorkerProcess:
                 f"for {self.launch.python} as for the daemon"
             ) from None
 
-    async def serve(self, order: Order, timeout: float) -> None:
-        """Let it set up a model and warm it up; raises WorkerFailed."""
-        self.model = order.model.declaration
-        self._send({"type": "serve", **order.to_json()})
-        await self._await("ready", timeout, "set-up", "--load-timeout")
+    async def serve(self, model: EffectiveModel, hooks: Sequence[Mapping[str, Any]]) -> None:
+        """Let it import the hook plugins (worker/hooks.py), set up a model and warm it up; raises WorkerFailed."""
+        self.model = model.declaration
+        self._send({"type": "serve", **model.order(), "hooks": hooks})
+        await self._await("ready", model.load_timeout, "set-up", "--load-timeout")
 
     @property
     def silent_for(self) -> float:
