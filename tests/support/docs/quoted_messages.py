@@ -17,7 +17,7 @@ _WORD = re.compile(r"[a-z][a-z']*[:;,]?")
 _MANY = 3
 """Plain words from which on code outside such a table is taken for a message."""
 
-_NO_MESSAGE = re.compile(r"(?:python3?|kubectl|pytriton-host|bind) |--\S+ \S+$|.* \+ ")
+_NO_MESSAGE = re.compile(r"(?:python3?|pip|kubectl|pytriton-host|bind) |--\S+ \S+$|.* \+ ")
 """Code of several words that is a command, an option, a line of a configuration or a sum."""
 
 _CLAUSE = re.compile(r"[:;] | ?\S*…\S* ?")
