@@ -47,7 +47,7 @@ def notes_of(path: Path) -> list[str]:
     others = _without(path.parent)
     for name, file in _beside(path):
         loaded = getattr(sys.modules.get(name), "__file__", None)
-        if loaded and name != path.stem and _is_in(loaded, path.parent) and (other := _origin(name, others)):
+        if loaded and name != path.stem and _is_of(loaded, file) and (other := _origin(name, others)):
             notes.append(f"{file} hides the module {name} ({other}); rename it, or remove its folder from PYTHONPATH")
     return notes[:_MAX_NOTES]
 
@@ -66,7 +66,7 @@ def _imported_from_elsewhere(path: Path) -> Iterator[tuple[str, str, str]]:
     for name, file in _beside(path):
         if name in sys.modules and name != path.stem:
             loaded = getattr(sys.modules[name], "__file__", None)
-            if loaded is None or not _is_in(loaded, path.parent):
+            if loaded is None or not _is_of(loaded, file):
                 yield name, file, loaded or "part of Python"
 
 
@@ -89,8 +89,10 @@ def _origin(name: str, path: Sequence[str]) -> str:
     return (spec.origin or "") if spec is not None else ""
 
 
-def _is_in(file: str, folder: Path) -> bool:
-    return os.path.realpath(file).startswith(os.path.join(os.path.realpath(folder), ""))
+def _is_of(loaded: str, file: str) -> bool:
+    """Whether a module was loaded from ``file``, or from the package's folder of that name."""
+    real = os.path.realpath(file)
+    return os.path.realpath(loaded) in (real, os.path.join(real, "__init__.py"))
 
 
 def _without(*folders: Path) -> list[str]:

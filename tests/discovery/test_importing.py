@@ -171,3 +171,19 @@ def test_a_file_that_hides_a_module_all_the_same_is_told(beside: Path, monkeypat
     (note,) = [note for note in notes(str(beside / "acme_model.py")) if "acme_utils" in note]
     assert note.startswith(f"{beside / 'acme_utils.py'} hides the module acme_utils (")
     assert note.endswith("); rename it, or remove its folder from PYTHONPATH")
+
+
+def test_what_is_installed_below_the_folder_of_a_file_hides_what_lies_beside_it(
+    beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virtual environment beside the model, as in a checkout."""
+    installed = beside / ".venv" / "site-packages"
+    for folder in (installed, beside):
+        (folder / "acme_twice").mkdir(parents=True)
+        (folder / "acme_twice" / "__init__.py").touch()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(installed)])
+    (beside / "acme_model.py").write_text("import acme_twice\n")
+    import_reference(str(beside / "acme_model.py"))
+    (note,) = [note for note in notes(str(beside / "acme_model.py")) if "acme_twice" in note]
+    loaded = installed / "acme_twice" / "__init__.py"
+    assert note == f"{beside / 'acme_twice'} is hidden by the module acme_twice ({loaded}); rename it to import it"

@@ -10,6 +10,7 @@ import pytest
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.docs.blocks import blocks
 from tests.support.docs.example_files import EXAMPLES, name_of
+from tests.support.docs.example_projects import projects
 from tests.support.docs.examples import PHOTO, RAISE_CODE, Examples, install, kind
 
 
@@ -28,8 +29,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     for block in blocks("toml"):
         if "build-system" in block.text:
             found.file(block).write_text(block.text)
-    for project in {path.parent for path in EXAMPLES.glob("acme-*/pyproject.toml")}:
-        install(project, found.installed)
+    for project in projects().values():
+        install(EXAMPLES / project, found.installed)
     return found
 
 

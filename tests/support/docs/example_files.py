@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from tests.support.docs.blocks import ROOT, Block, blocks
+from tests.support.docs.example_projects import hook_files, projects
 
 EXAMPLES = ROOT / "examples"
 
@@ -13,7 +13,6 @@ PROJECTS = ("add-sub", "file-type")
 """Folders of examples/ that no page shows in full."""
 
 _MARKED = re.compile(r"^@infer_func\b.*?^(?:async )?(?:def|class) (\w+)", re.MULTILINE | re.DOTALL)
-_PROJECT = re.compile(r'^name = "(.+)"$', re.MULTILINE)
 _EMPTY = re.compile(r"^ +(\S+\.py) +empty$", re.MULTILINE)
 
 
@@ -24,7 +23,7 @@ def is_model(block: Block) -> bool:
 
 def name_of(block: Block) -> str:
     """The path of a model below examples/: the name that its first line gives, else the name of the callable."""
-    project = _projects().get(block.page)
+    project = projects().get(block.page)
     if project and block.name:
         return f"{project}/{block.name}"
     (name, *_) = _MARKED.findall(block.text)
@@ -39,23 +38,17 @@ def example_files() -> dict[str, str]:
         assert name not in found, f"{block}: another block has the name {name}"
         found[name] = block.text
     for block in blocks("text"):
-        project = _projects().get(block.page)
+        project = projects().get(block.page)
         if project:
             found |= {f"{project}/{name}": "" for name in _EMPTY.findall(block.text)}
-    return found
+    return {**found, **hook_files()}
 
 
 def _shown() -> list[Block]:
     """Every model, and the other files of the projects that pages show in full."""
     shown = [block for block in blocks("python") if is_model(block)]
-    hooks = [block for block in blocks("python") if block.page in _projects() and "@hookimpl" in block.text]
+    hooks = [block for block in blocks("python") if block.page in projects() and "@hookimpl" in block.text]
     return [*shown, *hooks, *(block for block in blocks("toml") if "[build-system]" in block.text)]
-
-
-@cache
-def _projects() -> dict[str, str]:
-    """The name of the distribution whose project a page shows, by page."""
-    return {block.page: _PROJECT.findall(block.text)[0] for block in blocks("toml") if "[build-system]" in block.text}
 
 
 def examples_on_disk() -> dict[str, str]:
