@@ -161,6 +161,7 @@ def test_a_helper_that_is_used_from_below_imports_nothing_of_ours(helper: str) -
 
 CALLERS = {
     "pytriton_plugins.host.supervision.supervisor": "registry loader admission plugins records",
+    "pytriton_plugins.host.supervision.place": "supervisor registry loader admission plugins records",
     "pytriton_plugins.host.supervision.loader": "registry admission supervisor plugins records",
     "pytriton_plugins.host.supervision.plugins": "registry admission supervisor loader",
     "pytriton_plugins.host.supervision.registry": "admission",

@@ -25,7 +25,8 @@ from tests.support.adversaries.hostile_worker import (
     run_hostile,
     serve_one,
 )
-from tests.support.backend.server import TIMEOUT, Backend, WorkerEnd, error_of, sealed
+from tests.support.backend.server import TIMEOUT, Backend, error_of, sealed
+from tests.support.backend.worker_end import WorkerEnd
 
 F_ADD_SEALS = 1033
 MESSAGES: dict[str, tuple[Change, str]] = {

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
+from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.golden import golden
-from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, run_backend, sealed
+from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, error_of, run_backend, sealed
+from tests.support.backend.worker_end import WorkerEnd
 from tests.support.traffic.client_memory import Floats, Region, needs_kernel, region
 
 pytestmark = needs_kernel

@@ -24,9 +24,11 @@ import tritonclient.grpc
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, pack_declaration
+from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage
 from pytriton_plugins.testing import wait_until
-from tests.support.backend.server import TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
+from tests.support.backend.server import TIMEOUT, Arrays, Backend, error_of, run_backend, sealed
+from tests.support.backend.worker_end import WorkerEnd
 from tests.support.traffic.clients import Queues, queues
 
 ROWS = ModelDeclaration(

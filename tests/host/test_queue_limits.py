@@ -21,7 +21,7 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins.host.triton.repository import SPARE_INSTANCES, for_triton, own_policy
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
-from pytriton_plugins.shm.wire import QueuePolicy
+from pytriton_plugins.shm.declaration import QueuePolicy
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, Gate, attempt, infer, post, queued, texts
