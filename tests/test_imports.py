@@ -238,3 +238,8 @@ def test_serve_imports_only_what_it_uses() -> None:
     modules = ("cli.commands.serve", "config.loading", "hooks.manager")
     loaded = loaded_after(f"import {', '.join(f'pytriton_plugins.{each}' for each in modules)}")
     assert loaded & {"rich", "tritonclient", "grpc", "asyncio", "tomllib", "importlib_metadata"} == set()
+
+
+def test_the_guard_of_a_commands_output_costs_no_sockets() -> None:
+    loaded = loaded_after("import pytriton_plugins.cli.output.streams")
+    assert loaded & {"socket", "numpy", "click", "asyncio"} == set()
