@@ -143,7 +143,7 @@ def test_a_name_that_the_package_no_longer_defines_is_an_error(
         look(plant({"a.py": "def renamed(): ..."}))
 
 
-def test_what_handles_the_configuration_is_counted_and_its_own_modules_are_not(plant: Plant) -> None:
+def test_modules_that_handle_the_configuration_are_counted_and_its_own_are_not(plant: Plant) -> None:
     classes = "".join(f"class {name}: ...\n" for name in measures.CONFIG_CLASSES)
     handling = {"named.py": "def f(config: HostConfig): ...", "q/read.py": "workers = registry.config.workers"}
     others = {"passed.py": "from p.config.file import HostConfig", "type.py": "kind = tensor.dtype.config"}

@@ -174,7 +174,7 @@ def failures(backend: Backend) -> int:
     return int(statistics(backend, "echo")["inference_stats"]["fail"]["count"])
 
 
-def test_what_no_memory_is_to_be_had_for_is_a_failure_and_no_execution(backend: Backend) -> None:
+def test_a_request_without_memory_counts_as_a_failure_and_not_as_an_execution(backend: Backend) -> None:
     backend.connect(1, size=4096)
     ran, failed = executions(backend), failures(backend)
     waiting = backend.infer("echo", strings(b"x" * 10_000))

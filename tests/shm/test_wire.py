@@ -170,7 +170,7 @@ def test_blocks_of_a_stream_are_written() -> None:
     assert wire.response_block([(0, b"")], []) == golden("response", "end")
 
 
-def test_blocks_of_what_was_lent() -> None:
+def test_blocks_of_a_lent_tensor() -> None:
     entry = TensorEntry(0, 11, 0, 1, 5056, 65600, (2, 8200), 1 << wire.LOAN_SHIFT)
     block = golden("request", "lent")
     assert wire.unpack_request_block(memoryview(block), 0, 176) == wire.RequestBlock((2,), (1,), (entry,))

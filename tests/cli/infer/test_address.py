@@ -53,7 +53,7 @@ def test_the_url_chooses_the_protocol(url: str, protocol: Given | None, address:
     assert Locator(Given(url, "--url"), protocol).find() == address
 
 
-def test_what_contradicts_itself() -> None:
+def test_contradictory_options_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"^URL starts with grpc:// and --protocol is http; remove one of them$"):
         Locator(Given("grpc://h", "URL", typed=False), Given("http", "--protocol"))
     with pytest.raises(
