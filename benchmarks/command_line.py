@@ -135,7 +135,7 @@ def run_soak(options: argparse.Namespace) -> list[str]:
             try:
                 soak.run()
             except BenchmarkError as error:
-                raise BenchmarkError(f"{error}; the end of the host's log: {server.last_lines()}") from None
+                raise BenchmarkError(f"{error}; the end of the server's log: {server.last_lines()}") from None
     grown = verdict.objections(soak.samples)
     print(verdict.soak_table(soak.samples), "", *(f"{end}: {n}" for end, n in sorted(soak.ends.items())), sep="\n")
     print(f"{options.requests} requests in {soak.samples[-1].seconds:.0f} s; Triton {described['triton']}")

@@ -17,7 +17,8 @@ from pytriton_plugins.host.triton.repository import add_model, model_config
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.models import ModelDeclaration
-from pytriton_plugins.shm.wire import LinkMessage, pack_declaration
+from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.wire import LinkMessage
 from pytriton_plugins.values import Ports
 
 SCHEDULING = {"dynamic_batching": {}, "instance_group": [{"count": 1, "kind": "KIND_CPU"}]}

@@ -16,7 +16,7 @@ from pytriton_plugins.discovery.entry_points import find_hooks
 
 PLUGINS = Path(__file__).parent / "hooks"
 DISTRIBUTION = "benchmark-hooks"
-TITLES = {"plain": "no hook plugin", "host_side": "hooks of the host only", "request": "a pytriton_on_request"}
+TITLES = {"plain": "no hook plugin", "host_side": "hooks of the daemon only", "request": "a pytriton_on_request"}
 LOADS = "grpc-1,grpc-8"
 
 

@@ -161,6 +161,7 @@ def test_a_helper_that_is_used_from_below_imports_nothing_of_ours(helper: str) -
 
 CALLERS = {
     "pytriton_plugins.host.supervision.supervisor": "registry loader admission plugins records",
+    "pytriton_plugins.host.supervision.place": "supervisor registry loader admission plugins records",
     "pytriton_plugins.host.supervision.loader": "registry admission supervisor plugins records",
     "pytriton_plugins.host.supervision.plugins": "registry admission supervisor loader",
     "pytriton_plugins.host.supervision.registry": "admission",
@@ -237,3 +238,8 @@ def test_serve_imports_only_what_it_uses() -> None:
     modules = ("cli.commands.serve", "config.loading", "hooks.manager")
     loaded = loaded_after(f"import {', '.join(f'pytriton_plugins.{each}' for each in modules)}")
     assert loaded & {"rich", "tritonclient", "grpc", "asyncio", "tomllib", "importlib_metadata"} == set()
+
+
+def test_the_guard_of_a_commands_output_costs_no_sockets() -> None:
+    loaded = loaded_after("import pytriton_plugins.cli.output.streams")
+    assert loaded & {"socket", "numpy", "click", "asyncio"} == set()

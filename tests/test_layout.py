@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.layout import MEASURES, PACKAGE, Measure
 from tests.support.measure import layout_measures as measures
+from tests.support.measure.module_sizes import long_modules
 from tests.support.measure.source_tree import SourceTree
 
 CHECKING = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
@@ -43,6 +44,20 @@ def plant(tmp_path: Path) -> Plant:
 def test_the_package_is_within_the_limit(package: SourceTree, measure: Measure) -> None:
     found = measure.look(package)
     assert found.figure <= measure.wanted, "\n".join(found.details)
+
+
+def test_no_module_is_too_long() -> None:
+    assert long_modules(PACKAGE.parent) == []
+
+
+def test_a_long_module_is_found_in_any_folder_and_a_test_module_or_a_copy_is_not(tmp_path: Path) -> None:
+    names = ("docs/generator/a.py", "plugins/p/a.py", "plugins/p/build/a.py", "tests/support/a.py", "tests/test_a.py")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("pass\n" * 301)
+    (tmp_path / "docs/b.py").write_text("pass\n" * 300)
+    found = ["plugins/p/a.py: 301", "docs/generator/a.py: 301", "tests/support/a.py: 301"]
+    assert long_modules(tmp_path) == found
 
 
 @pytest.mark.parametrize(
@@ -128,7 +143,7 @@ def test_a_name_that_the_package_no_longer_defines_is_an_error(
         look(plant({"a.py": "def renamed(): ..."}))
 
 
-def test_what_handles_the_configuration_is_counted_and_its_own_modules_are_not(plant: Plant) -> None:
+def test_modules_that_handle_the_configuration_are_counted_and_its_own_are_not(plant: Plant) -> None:
     classes = "".join(f"class {name}: ...\n" for name in measures.CONFIG_CLASSES)
     handling = {"named.py": "def f(config: HostConfig): ...", "q/read.py": "workers = registry.config.workers"}
     others = {"passed.py": "from p.config.file import HostConfig", "type.py": "kind = tensor.dtype.config"}

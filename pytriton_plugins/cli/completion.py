@@ -1,4 +1,4 @@
-"""Shell completion of values: models of the running host, their inputs, plugins. It is silent, and quick."""
+"""Shell completion of values: models of the running daemon, their inputs, plugins. It is silent, and quick."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLE = "_PYTRITON_HOST_COMPLETE"
 """Set by click's script for the shell when it asks for completions."""
 
 _ANSWER_TIMEOUT = 0.1
-"""Seconds for a host to answer: a host that hangs must not delay the user who types."""
+"""Seconds for a daemon to answer: a daemon that hangs must not delay the user who types."""
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -67,7 +67,7 @@ def _offering(values: Callable[[click.Context], Iterable[str]]) -> Complete:
 
 
 def _served(ctx: click.Context) -> list[dict[str, Any]]:
-    """The models of every host that the options leave."""
+    """The models of every daemon that the options leave."""
     if ctx.params.get("url"):
         return []
     from pytriton_plugins.cli.control_client import find_hosts
@@ -97,7 +97,7 @@ def _model_plugins(ctx: click.Context) -> list[str]:
 
 
 models = _offering(_models)
-"""The models of the running host."""
+"""The models of the running daemon."""
 
 plugins = _offering(_plugins)
 """The plugins that are installed here, of models and of hooks."""

@@ -1,4 +1,4 @@
-"""The client of a running host's control socket. It has few imports, for `health` uses it."""
+"""The client of a running daemon's control socket. It has few imports, for `health` uses it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pytriton_plugins.text import first_few, printable
 
 RUN_DIR_VARIABLE = "PYTRITON_HOST_RUN_DIR"
 CONNECT_TIMEOUT = 2.0
-"""Seconds in which a living host accepts a connection."""
+"""Seconds in which a living daemon accepts a connection."""
 
 _SUMMARY_TIMEOUT = 1.0
-"""Seconds for a host's summary, which only helps the user to choose a host."""
+"""Seconds for a daemon's summary, which only helps the user to choose a daemon."""
 
 _MAX_LISTED = 8
-"""Messages list at most this many models of a host."""
+"""Messages list at most this many models of a daemon."""
 
 _MAX_ANSWER = 64 << 20
 _CREDENTIALS = 12
@@ -30,11 +30,11 @@ _CREDENTIALS = 12
 
 
 class NoHostRuns(ControlError):
-    """No running host was found."""
+    """No running daemon was found."""
 
 
 class Host:
-    """A connection to the running host with the process id ``pid`` and the private ``folder``."""
+    """A connection to the running daemon with the process id ``pid`` and the private ``folder``."""
 
     def __init__(self, sock: socket.socket, pid: int, folder: str) -> None:
         self.pid = pid
@@ -43,7 +43,7 @@ class Host:
         self._rest = b""
 
     def ask(self, question: dict[str, Any], timeout: float, on_progress: Callable[[str], None] = print) -> Any:
-        """The answer to ``question`` within ``timeout`` seconds; raises ControlError, also for the host's errors."""
+        """The answer to ``question`` within ``timeout`` seconds; raises ControlError, also for the daemon's errors."""
         deadline = time.monotonic() + timeout
         try:
             self._sock.settimeout(timeout)
@@ -76,7 +76,7 @@ class Host:
 
 
 def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
-    """The only running host of this user, in ``run_dir`` if that is given.
+    """The only running daemon of this user, in ``run_dir`` if that is given.
 
     Raises NoHostRuns when there is none, and ControlError, with a line for each, when there are several.
     """
@@ -94,7 +94,7 @@ def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
 
 
 def find_hosts(run_dir: str | None = None, pid: int | None = None, timeout: float = CONNECT_TIMEOUT) -> list[Host]:
-    """All running hosts with this folder and process id that accept a connection within ``timeout`` seconds."""
+    """All running daemons with this folder and process id that accept a connection within ``timeout`` seconds."""
     run_dir = run_dir or os.environ.get(RUN_DIR_VARIABLE) or None
     found = []
     for host in _hosts_in(run_dir or _temporary_folder(), timeout):
@@ -103,27 +103,27 @@ def find_hosts(run_dir: str | None = None, pid: int | None = None, timeout: floa
 
 
 def _described(host: Host) -> str:
-    """One line that identifies a host among others; closes the connection."""
+    """One line that identifies a daemon among others; closes the connection."""
     try:
         summary = host.ask({"command": "summary"}, _SUMMARY_TIMEOUT)
         ports, models = summary["ports"], list(dict.fromkeys(str(each["model"]) for each in summary["models"]))
         http = f"  HTTP {ports['http']}" if ports["http"] else ""
         more = f"{http}  gRPC {ports['grpc']}  models {first_few(models, _MAX_LISTED) or 'none yet'}"
     except (ControlError, KeyError, TypeError):
-        more = ""  # the host hangs, or has another version
+        more = ""  # the daemon hangs, or has another version
     finally:
         host.close()
     return printable(f"  --pid {host.pid}  folder {host.folder}{more}")
 
 
 def _hosts_in(folder: str, timeout: float) -> list[Host]:
-    """The hosts with private folders in ``folder``, which may also be a private folder itself."""
+    """The daemons with private folders in ``folder``, which may also be a private folder itself."""
     paths = [folder, *glob.glob(os.path.join(glob.escape(folder), FOLDER_PREFIX + "*"))]
     return [host for path in paths if (host := _connected(path, timeout)) is not None]
 
 
 def _connected(folder: str, timeout: float) -> Host | None:
-    """None unless the folder is this user's (any user's for root) and a living host listens there."""
+    """None unless the folder is this user's (any user's for root) and a living daemon listens there."""
     own_user = os.geteuid()
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -148,7 +148,7 @@ def _connected(folder: str, timeout: float) -> Host | None:
 
 
 def _temporary_folder() -> str:
-    """The default folder of a host, the same that `tempfile` chooses; its import takes long."""
+    """The default folder of a daemon, the same that `tempfile` chooses; its import takes long."""
     candidates = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")]
     for folder in (*candidates, "/tmp", "/var/tmp", "/usr/tmp"):
         if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):

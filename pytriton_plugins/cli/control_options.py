@@ -1,4 +1,4 @@
-"""The options of commands that ask a running host."""
+"""The options of commands that ask a running daemon."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def host_choice(function: F) -> F:
     """Adds ``--run-dir`` and ``--pid``."""
-    by_pid = click.option("--pid", metavar="PID", type=click.IntRange(min=1), help="Process id of the host.")
+    by_pid = click.option("--pid", metavar="PID", type=click.IntRange(min=1), help="Process id of the daemon.")
     by_folder = click.option(
         "--run-dir",
         metavar="DIR",
         type=click.Path(),
         envvar=RUN_DIR_VARIABLE,
         show_envvar=True,
-        help="The --run-dir of the host. Default: the only host of this user.",
+        help="The --run-dir of the daemon. Default: the only daemon of this user.",
     )
     return by_folder(by_pid(function))
 

@@ -39,7 +39,7 @@ def quick_probe(arguments: Sequence[str]) -> int | None:
 
 
 def probe(check: str, run_dir: str | None = None, pid: int | None = None, timeout: float = TIMEOUT) -> int:
-    """0 if the host passes the check, else 1 and one line on standard error with the reason."""
+    """0 if the daemon passes the check, else 1 and one line on standard error with the reason."""
     try:
         host = find_host(run_dir, pid)
         answer = host.ask({"command": "health", "check": check}, timeout)

@@ -58,7 +58,7 @@ class HookManager(HookRegistry):
         caller = self._caller("pytriton_add_commands")
         return calls.add(caller, self._with_settings(), click.Command, lambda command: str(command.name))
 
-    # The start of the host
+    # The start of the daemon
 
     def add_models(self, host: HostStatus) -> Gathered[ModelReference]:
         """The model plugins."""
@@ -175,7 +175,7 @@ class HookManager(HookRegistry):
         """`on_response` for the plugins registered now; None when no plugin implements it."""
         return self._bound("pytriton_on_response", "request", "outcome")
 
-    # The end of the host
+    # The end of the daemon
 
     def on_host_drain(self, host: HostStatus) -> None:
         """The daemon is stopping."""

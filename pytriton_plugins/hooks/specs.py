@@ -50,12 +50,12 @@ def pytriton_add_commands(settings: Settings) -> Iterable[click.Command] | None:
     """
 
 
-# The start of the host
+# The start of the daemon
 
 
 @hookspec
 def pytriton_add_models(host: HostStatus, settings: Settings) -> Iterable[ModelReference] | None:
-    """Once at the start of the host, when the command line names no target: the model plugins.
+    """Once at the start of the daemon, when the command line names no target: the model plugins.
 
     :param host: the daemon as it starts
     :return: references to modules or marked callables. Built in: every installed entry point
@@ -94,7 +94,7 @@ def pytriton_edit_server_options(options: ServerOptions, settings: Settings) -> 
 
 @hookspec
 def pytriton_choose_drain(default: Drain, settings: Settings) -> Drain | None:
-    """Once at the start of the host, before the daemon checks that a stop fits into the grace period: how it stops.
+    """Once at the start of the daemon, before it checks that a stop fits into the grace period: how it stops.
 
     :param default: the values of options, variables and the configuration file, and the defaults
     :return: the delay, timeout and grace period to use, or None to leave the choice to the next plugin. Options,
@@ -214,7 +214,7 @@ def pytriton_choose_restart(
 
 @hookspec
 def pytriton_check_liveness(host: HostStatus, settings: Settings) -> Verdict | None:
-    """Every quarter of a second while the host serves, in its health thread: whether the daemon is alive.
+    """Every quarter of a second while the daemon serves, in its health thread: whether it is alive.
 
     :param host: the daemon and its models now
     :return: ``Verdict(False, "why")`` to stop the daemon in order, with exit code 1; ``Verdict(True)`` or None to
@@ -224,7 +224,7 @@ def pytriton_check_liveness(host: HostStatus, settings: Settings) -> Verdict | N
 
 @hookspec
 def pytriton_check_readiness(host: HostStatus, settings: Settings) -> Verdict | None:
-    """Every quarter of a second while the host runs, in its health thread: whether the daemon may be ready.
+    """Every quarter of a second while the daemon runs, in its health thread: whether it may be ready.
 
     :param host: the daemon and its models now
     :return: ``Verdict(False, "why")``, or an exception, to hold ready at 400; ``Verdict(True)`` or None: no objection
@@ -281,7 +281,7 @@ def pytriton_on_response(request: RequestInfo, outcome: ResponseInfo, settings: 
     """
 
 
-# The end of the host
+# The end of the daemon
 
 
 @hookspec

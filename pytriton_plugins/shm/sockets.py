@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import array
 import os
-import select
 import socket
 import time
 
 from pytriton_plugins.errors import ProtocolError
+from pytriton_plugins.shm.polling import wait_until_writable
 from pytriton_plugins.shm.wire import MAX_MESSAGE
 
 _FD_SIZE = array.array("i").itemsize
@@ -26,17 +26,6 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def readable(*sources: int | socket.socket, seconds: float | None = None) -> list[int]:
-    """The descriptors of ``sources`` with a message or an end, after ``seconds`` at most, or as long as it takes.
-
-    A process with many channels has descriptors over 1023, which `select.select` does not take.
-    """
-    poller = select.poll()
-    for source in sources:
-        poller.register(source, select.POLLIN)
-    return [descriptor for descriptor, _ in poller.poll(None if seconds is None else seconds * 1000)]
-
-
 def send(sock: socket.socket, data: bytes, descriptors: tuple[int, ...] = (), *, deadline: float = 5.0) -> None:
     """Send one message within ``deadline`` seconds; raises OSError when the peer is gone or does not read."""
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
@@ -49,9 +38,7 @@ def send(sock: socket.socket, data: bytes, descriptors: tuple[int, ...] = (), *,
             left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError("the other end of the link does not read") from None
-            poller = select.poll()
-            poller.register(sock, select.POLLOUT)
-            poller.poll(left * 1000)
+            wait_until_writable(sock, left)
 
 
 def receive(sock: socket.socket, size: int = MAX_MESSAGE, flags: int = 0) -> tuple[bytes, list[int]]:

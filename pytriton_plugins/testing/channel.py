@@ -15,8 +15,9 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import read_array, view_array, write
 from pytriton_plugins.shm.details import Detail
+from pytriton_plugins.shm.polling import readable
 from pytriton_plugins.shm.segment import Segment, create_segment_file
-from pytriton_plugins.shm.sockets import readable, receive, send
+from pytriton_plugins.shm.sockets import receive, send
 from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
 from pytriton_plugins.testing.placing import head_size, place_inputs
 from pytriton_plugins.worker.calling.errors import RequestFailure

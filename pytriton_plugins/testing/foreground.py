@@ -19,7 +19,8 @@ from pytriton_plugins.host.workers.process import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json
-from pytriton_plugins.shm.sockets import readable, socket_pair
+from pytriton_plugins.shm.polling import readable
+from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.testing.channel import ChannelEnd, new_segment
 
 if TYPE_CHECKING:

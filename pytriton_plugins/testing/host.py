@@ -30,7 +30,7 @@ _DRAIN_TIMEOUT = "PYTRITON_HOST_DRAIN_TIMEOUT"
 
 
 class RunningHost:
-    """A host that `run_host` started. ``http``, ``grpc`` and ``metrics`` are ``ADDRESS:PORT``."""
+    """A daemon that `run_host` started. ``http``, ``grpc`` and ``metrics`` are ``ADDRESS:PORT``."""
 
     def __init__(self, process: subprocess.Popen[bytes], ports: tuple[int, int, int], folder: Path) -> None:
         self.process = process
@@ -65,7 +65,7 @@ class RunningHost:
             wait_until(self._ended_or_ready, timeout, "/v2/health/ready answers 200")
         except TimeoutError as error:
             raise AssertionError(f"{error}; its log:\n{self.log}") from None
-        assert self.process.poll() is None, f"the host ended with {self.process.returncode}; its log:\n{self.log}"
+        assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}; its log:\n{self.log}"
 
     def wait_settled(self, timeout: float = 60.0) -> None:
         """Wait until every plugin serves or has failed: until the table is printed."""
@@ -89,7 +89,7 @@ def run_host(
     prefix: Sequence[str] = (),
     drain_timeout: float | None = 1.0,
 ) -> Iterator[RunningHost]:
-    """A host that serves ``targets`` (none: every installed plugin), killed at the end; ``ready``: wait until it is.
+    """A daemon that serves ``targets`` (none: every installed plugin), killed at the end; ``ready``: wait until it is.
 
     Raises AssertionError if asyncio complained in its log: that is a fault of the daemon, or of a hook plugin.
     ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix``
@@ -121,11 +121,11 @@ def run_host(
                 process.kill()
             process.wait()
         lines = complaints(host.log)
-        assert not lines, f"the event loop of the host complains: {lines[0]}; its log:\n{host.log}"
+        assert not lines, f"the event loop of the daemon complains: {lines[0]}; its log:\n{host.log}"
 
 
 def complaints(log: str) -> list[str]:
-    """The lines in which asyncio reports a task or a coroutine of the host that was never awaited."""
+    """The lines in which asyncio reports a task or a coroutine of the daemon that was never awaited."""
     return [line for line in log.splitlines() if _ASYNCIO_LINE.search(line) and "pytriton.worker" not in line]
 
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 
-from pytriton_plugins.shm.sockets import readable
+from pytriton_plugins.shm.polling import readable
 
 _PR_SET_PDEATHSIG = 1
 

@@ -20,8 +20,9 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import BYTES, NUMERIC, DType, Tensor
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import encode, read_array, write
+from pytriton_plugins.shm.declaration import pack_declaration
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry, pack_declaration
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.golden import golden
 from tests.support.backend.server import (
@@ -29,13 +30,13 @@ from tests.support.backend.server import (
     TIMEOUT,
     Arrays,
     Backend,
-    WorkerEnd,
     error_of,
     found_server,
     infer,
     run_backend,
     sealed,
 )
+from tests.support.backend.worker_end import WorkerEnd
 
 LIMIT = 1 << 20
 ECHO = ModelDeclaration("echo", 1, "function", "echo", (Tensor("x", bytes, (-1,)),), (Tensor("y", bytes, (-1,)),))
@@ -173,7 +174,7 @@ def failures(backend: Backend) -> int:
     return int(statistics(backend, "echo")["inference_stats"]["fail"]["count"])
 
 
-def test_what_no_memory_is_to_be_had_for_is_a_failure_and_no_execution(backend: Backend) -> None:
+def test_a_request_without_memory_counts_as_a_failure_and_not_as_an_execution(backend: Backend) -> None:
     backend.connect(1, size=4096)
     ran, failed = executions(backend), failures(backend)
     waiting = backend.infer("echo", strings(b"x" * 10_000))

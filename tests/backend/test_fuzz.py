@@ -16,7 +16,8 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage
 from tests.support.adversaries.hostile_worker import BLOCK_AT, INPUTS, SIZE, Answer, run_hostile, serve_one
-from tests.support.backend.server import TIMEOUT, Backend, WorkerEnd, sealed
+from tests.support.backend.server import TIMEOUT, Backend, sealed
+from tests.support.backend.worker_end import WorkerEnd
 
 LENGTH = len(Answer().block())
 TENSORS = 128

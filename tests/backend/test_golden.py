@@ -22,6 +22,7 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins.host.triton.options import ServerSettings, command_line
 from pytriton_plugins.host.triton.repository import add_model, create_repository, model_config
 from pytriton_plugins.model.tensors import Tensor
+from pytriton_plugins.shm.declaration import pack_declaration
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.sockets import receive, send, socket_pair
 from pytriton_plugins.shm.wire import (
@@ -29,7 +30,6 @@ from pytriton_plugins.shm.wire import (
     DONE,
     NEW_SEGMENT,
     TensorEntry,
-    pack_declaration,
     response_block,
 )
 from pytriton_plugins.testing import wait_until
@@ -39,7 +39,6 @@ from tests.support.backend.server import (
     TIMEOUT,
     Arrays,
     Backend,
-    WorkerEnd,
     error_of,
     found_server,
     free_ports,
@@ -47,6 +46,7 @@ from tests.support.backend.server import (
     sealed,
     wait_listening,
 )
+from tests.support.backend.worker_end import WorkerEnd
 from tests.support.traffic.scrape import value
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
@@ -141,7 +141,7 @@ class Conversation:
         self.say("channel", theirs.fileno(), segment)
         theirs.close()
         os.close(segment)
-        return WorkerEnd(6, ours)
+        return WorkerEnd(6, ours, TIMEOUT)
 
     def request(self, width: int) -> Future[Arrays]:
         return self.clients.submit(infer, self.grpc, "golden", {"x": np.ones((1, width), np.float32)})

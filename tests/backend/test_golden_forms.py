@@ -18,7 +18,8 @@ import tritonclient.grpc
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.golden import golden
-from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, infer, run_backend, sealed
+from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, error_of, infer, run_backend, sealed
+from tests.support.backend.worker_end import WorkerEnd
 
 TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
 """Triton waits for three rows and passes them as one batch."""

@@ -25,7 +25,8 @@ from tests.support.adversaries.hostile_worker import (
     run_hostile,
     serve_one,
 )
-from tests.support.backend.server import TIMEOUT, Backend, WorkerEnd, error_of, sealed
+from tests.support.backend.server import TIMEOUT, Backend, error_of, sealed
+from tests.support.backend.worker_end import WorkerEnd
 
 F_ADD_SEALS = 1033
 MESSAGES: dict[str, tuple[Change, str]] = {
@@ -192,7 +193,7 @@ def test_a_worker_that_answers_and_ends_at_once_has_answered(backend: Backend) -
 
 
 @pytest.mark.parametrize("kind", [LinkKind.CHANNEL_GONE, LinkKind.STOP])
-def test_a_worker_that_never_answers_holds_nobody_once_the_host_says_so(tmp_path: Path, kind: int) -> None:
+def test_a_request_of_a_silent_worker_fails_when_the_daemon_gives_it_up(tmp_path: Path, kind: int) -> None:
     with run_hostile(tmp_path) as backend:
         worker = backend.connect(1)
         answer = backend.infer("golden", INPUTS["golden"])

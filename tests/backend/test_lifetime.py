@@ -11,8 +11,9 @@ import pytest
 
 from pytriton_plugins.host.triton.options import ServerSettings, command_line
 from pytriton_plugins.host.triton.repository import create_repository
+from pytriton_plugins.shm.declaration import pack_declaration
 from pytriton_plugins.shm.long import sealed_file
-from pytriton_plugins.shm.wire import LinkKind, LinkMessage, pack_declaration
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.golden import golden
 from tests.support.backend.server import GOLDEN, TIMEOUT, error_of, found_server, free_ports, run_backend

@@ -14,8 +14,10 @@ import tritonclient.grpc
 from pytriton_plugins import Tensor
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
-from tests.support.backend.server import TIMEOUT, Backend, WorkerEnd, run_backend, sealed
+from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
+from tests.support.backend.server import TIMEOUT, Backend, run_backend, sealed
+from tests.support.backend.worker_end import WorkerEnd
 from tests.support.traffic.client_memory import Region, needs_kernel, region
 
 pytestmark = needs_kernel

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
+from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.golden import golden
-from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, WorkerEnd, error_of, run_backend, sealed
+from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, error_of, run_backend, sealed
+from tests.support.backend.worker_end import WorkerEnd
 from tests.support.traffic.client_memory import Floats, Region, needs_kernel, region
 
 pytestmark = needs_kernel
@@ -76,7 +78,7 @@ def lend(backend: Backend, worker: WorkerEnd, lender: Region) -> TensorEntry:
     return entry
 
 
-def test_what_comes_again_is_lent_as_the_golden_vectors_say(backend: Backend, worker: WorkerEnd) -> None:
+def test_a_repeated_input_is_lent_as_the_golden_vectors_say(backend: Backend, worker: WorkerEnd) -> None:
     """The first request is copied; at the third the worker has the loan already."""
     with region(backend.grpc, REGION) as lender:
         x = lender.floats(SHAPE, AT)
@@ -127,7 +129,9 @@ def test_the_golden_answer_goes_from_one_place_of_the_client_to_another(backend:
 @pytest.mark.parametrize(
     ("shape", "offset"), [((1, 16383), 64), (SHAPE, 96), ((1, 16384), 4)], ids=["small", "not aligned", "odd"]
 )
-def test_what_is_not_lent(backend: Backend, worker: WorkerEnd, shape: tuple[int, ...], offset: int) -> None:
+def test_small_and_unaligned_inputs_are_not_lent(
+    backend: Backend, worker: WorkerEnd, shape: tuple[int, ...], offset: int
+) -> None:
     """Less than 64 KiB, or an offset that is not a multiple of 64."""
     with region(backend.grpc, REGION) as lender:
         for _ in range(3):
@@ -174,7 +178,7 @@ def wrong(entry: TensorEntry) -> dict[str, TensorEntry]:
 
 
 @pytest.mark.parametrize("place", wrong(TensorEntry(0, 11, 0, 1, 0, 0, ())))
-def test_a_worker_that_gives_back_what_it_was_not_lent(backend: Backend, worker: WorkerEnd, place: str) -> None:
+def test_a_worker_that_gives_back_a_loan_it_does_not_have(backend: Backend, worker: WorkerEnd, place: str) -> None:
     with region(backend.grpc, REGION) as lender:
         lend(backend, worker, lender)
         sent = ask(backend, lender)
@@ -254,7 +258,7 @@ def test_at_most_eight_are_lent(backend: Backend, worker: WorkerEnd) -> None:
                 np.testing.assert_array_equal(sent.result(TIMEOUT), np.full(SHAPE, number, np.float32))
 
 
-def test_a_loan_is_called_in_when_nobody_used_it_for_a_while(backend: Backend, worker: WorkerEnd) -> None:
+def test_a_loan_is_called_in_when_it_was_unused_for_a_while(backend: Backend, worker: WorkerEnd) -> None:
     with region(backend.grpc, REGION) as lender:
         lend(backend, worker, lender)
         used = time.monotonic()

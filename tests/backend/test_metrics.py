@@ -73,7 +73,9 @@ def test_one_family_has_a_series_for_each_set_of_labels(backend: Backend) -> Non
     assert values(backend.metrics, "pytriton_alike") == {(label,): 2}
 
 
-def test_what_triton_refuses_is_left_out_and_logged_once(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_metric_that_triton_refuses_is_left_out_and_logged_once(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
 
     def messages() -> list[str]:
         return [each.getMessage() for each in caplog.records if getattr(each, "source", "") == "pytriton:0"]

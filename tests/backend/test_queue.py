@@ -24,9 +24,11 @@ import tritonclient.grpc
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, pack_declaration
+from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage
 from pytriton_plugins.testing import wait_until
-from tests.support.backend.server import TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
+from tests.support.backend.server import TIMEOUT, Arrays, Backend, error_of, run_backend, sealed
+from tests.support.backend.worker_end import WorkerEnd
 from tests.support.traffic.clients import Queues, queues
 
 ROWS = ModelDeclaration(
@@ -109,7 +111,7 @@ def seen(answers: list[Future[Arrays]]) -> bool:
     return {error_of(answer).message() for answer in answers} == {"seen"}
 
 
-def test_what_waits_for_a_busy_worker_becomes_one_batch(backend: Backend) -> None:
+def test_requests_that_wait_for_a_busy_worker_become_one_batch(backend: Backend) -> None:
     busy = Busy(backend, "rows")
     answers = [busy.send(rows) for rows in (1, 3, 2)]
     busy.wait_for(Queues(0, 3))
@@ -144,7 +146,7 @@ def test_a_model_without_a_batch_axis_gets_one_request_at_a_time(backend: Backen
     assert seen([busy.first, *answers])
 
 
-def test_what_does_not_fit_the_next_batch_stays_with_triton(backend: Backend) -> None:
+def test_requests_beyond_the_next_batch_stay_with_triton(backend: Backend) -> None:
     """Triton's pending count is correct to within one batch."""
     busy = Busy(backend, "pairs")
     answers = [busy.send(1) for _ in range(6)]
@@ -172,7 +174,7 @@ def test_a_client_that_leaves_the_queue_gets_no_row_in_a_batch(backend: Backend)
     assert seen([busy.first, stays])
 
 
-def test_a_worker_that_comes_takes_what_another_kind_of_request_left(backend: Backend) -> None:
+def test_a_new_worker_takes_requests_that_another_kind_of_request_left(backend: Backend) -> None:
     model = replace(ROWS, name="two")
     backend.serve(9, model, pack_declaration(model, wait=5.0, largest_response=1 << 15), instances=2)
     answers = [backend.infer("two", {"x": np.zeros((1, columns), np.int32)}) for columns in (7, 9)]
@@ -217,7 +219,7 @@ def test_many_requests_that_must_run_alone_and_whose_worker_ends(backend: Backen
     assert backend.alive
 
 
-def test_stop_fails_what_waits(tmp_path: Path) -> None:
+def test_stop_fails_waiting_requests(tmp_path: Path) -> None:
     with run_backend(tmp_path) as stopped:
         stopped.serve(1, ROWS, pack_declaration(ROWS, wait=5.0, largest_response=1 << 15))
         busy = Busy(stopped, "rows")

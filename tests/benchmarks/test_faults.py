@@ -55,7 +55,7 @@ def test_the_table_has_a_line_for_each_figure_that_somebody_has() -> None:
     ]
 
 
-def test_what_is_written_has_the_figure_of_each_round(tmp_path: Path) -> None:
+def test_the_written_file_has_the_figure_of_each_round(tmp_path: Path) -> None:
     """And the errors of all rounds together."""
     run = Faults(Cache(tmp_path), tmp_path, frozenset())
     run.outcomes = [
@@ -92,7 +92,7 @@ def test_a_client_that_gave_up_never_knew() -> None:
     assert lost("later", [soon, Sent("grpc", 1.0, 1.5)]) == {"later": 2, "later_lost": 1}
 
 
-def test_who_has_the_mark_belongs_to_it_until_it_ends(subject: Subject) -> None:
+def test_a_process_with_the_mark_is_a_member_until_it_ends(subject: Subject) -> None:
     command = [sys.executable, "-c", "print(flush=True); input()"]
     env = {"BENCHMARK_MARK": "mark-of-the-test"}
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -103,7 +103,7 @@ def test_who_has_the_mark_belongs_to_it_until_it_ends(subject: Subject) -> None:
     assert subject.members() == []
 
 
-def test_what_clients_are_told_is_kept_without_paths(subject: Subject) -> None:
+def test_errors_of_clients_are_kept_without_paths(subject: Subject) -> None:
     subject.note(
         [
             Sent("grpc", 0, 1),

@@ -26,7 +26,7 @@ def test_the_installed_framework_is_found_and_is_this_checkouts() -> None:
     assert (framework() / LIBRARY).is_file()
 
 
-def test_what_is_installed_may_be_another(tmp_path: Path) -> None:
+def test_a_difference_between_checkout_and_installation_is_found(tmp_path: Path) -> None:
     checkout, installed = tmp_path / "checkout", tmp_path / "installed"
     for folder in (checkout, installed):
         (folder / "backend").mkdir(parents=True)
@@ -64,7 +64,7 @@ def test_the_table_does_without_the_http_client() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, check=True)
 
 
-def test_the_floor_starts_with_what_is_installed(tmp_path: Path) -> None:
+def test_the_floor_starts_with_the_installed_package(tmp_path: Path) -> None:
     place = free_place(tmp_path / "floor", bundled_tritonserver())
     with start_floor(Cache(tmp_path), OF_THE_TABLE, place) as floor:
         assert floor.describe()["triton"].startswith("2.")

@@ -46,5 +46,5 @@ def test_figures_are_ratios_to_no_hook_plugin() -> None:
 
 def test_four_rounds_do_not_count() -> None:
     assert observe.COMPARISON.objections(run_of(4), LOADS)[0] == (
-        "64 B gRPC, 1 client: 4 pairs of hooks of the host only and no hook plugin, 5 are needed"
+        "64 B gRPC, 1 client: 4 pairs of hooks of the daemon only and no hook plugin, 5 are needed"
     )

@@ -16,7 +16,7 @@ MAX_BYTES = 150_000
 """Of the whole folder: a figure needs medians, spreads and pairs, not every sample."""
 
 
-def test_what_fits_on_a_line_is_on_one() -> None:
+def test_short_values_are_on_one_line() -> None:
     document = {"window": {"trials": 4}, "loads": [{"name": f"load {number}", "rate": number} for number in range(8)]}
     assert report.text(document).splitlines() == [
         "{",

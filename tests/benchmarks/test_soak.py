@@ -40,7 +40,7 @@ def test_processes_have_names() -> None:
     assert named(lines) == ["host", "worker 1", "tritonserver", "worker 2"]
 
 
-def test_what_a_process_holds() -> None:
+def test_the_holdings_of_a_process_are_read() -> None:
     program = "import os, sys; os.memfd_create('pytriton-segment'); print(flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None

@@ -53,7 +53,7 @@ def test_five_samples_of_eleven_are_noise() -> None:
     assert objections(run_of(*[evolve(HOST, bytes=90 * MB, descriptors=60, threads=60)] * 5)) == []
 
 
-def test_what_grows_before_the_warm_up_is_over_does_not_count() -> None:
+def test_growth_during_the_warm_up_does_not_count() -> None:
     samples = run_of()
     small = evolve(HOST, bytes=MB, descriptors=3, threads=1, segments=0)
     assert objections([*(evolve(each, holdings=[small]) for each in samples[:18]), *samples[18:]]) == []
@@ -63,7 +63,7 @@ def test_another_process_of_the_same_name_is_seen() -> None:
     assert objections(run_of(evolve(HOST, pid=8))) == ["the processes changed during the run"]
 
 
-def test_what_is_written_of_a_process() -> None:
+def test_the_written_summary_of_a_process() -> None:
     """What the verdict compares, the extremes, the value at each checkpoint, and the threads that came."""
     last = evolve(HOST, bytes=41 * MB, anonymous_bytes=36 * MB, threads=11, thread_names={"main": 10, "timer": 1})
     written = summary(run_of(*[last] * AROUND))

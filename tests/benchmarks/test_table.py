@@ -75,7 +75,7 @@ def test_median_of_the_ratios_and_not_ratio_of_the_medians() -> None:
     assert table.WITH_PEERS.summary(run, (GRPC_1,))["grpc-1"]["ratios"] == ratios
 
 
-def test_what_is_written_has_the_rate_of_each_round() -> None:
+def test_the_written_file_has_the_rate_of_each_round() -> None:
     """A round that failed is None, and the latencies are medians of the others."""
     run = Run([measured(1, "grpc-1", "ours", 900.0), measured(2, "grpc-1", "ours", None)])
     run.measurements.append(Measurement(3, "grpc-1", "ours", Figure(800.0, p50=3, p90=4, p95=5, p99=9)))

@@ -77,7 +77,9 @@ def offered(folder: Path, *words: str, **env: str) -> list[str]:
         (["serve", "--optional", "wh"], ["whisper"]),
     ],
 )
-def test_what_the_running_host_knows(host: RunningHost, folder: Path, words: list[str], values: list[str]) -> None:
+def test_values_of_the_running_daemon_are_offered(
+    host: RunningHost, folder: Path, words: list[str], values: list[str]
+) -> None:
     assert offered(folder, *words) == values
 
 
@@ -94,7 +96,7 @@ def test_what_the_running_host_knows(host: RunningHost, folder: Path, words: lis
         (["serve", "--optional", "acme-"], ["acme-models"]),
     ],
 )
-def test_what_is_known_without_one(tmp_path: Path, words: list[str], values: list[str]) -> None:
+def test_values_are_offered_without_a_daemon(tmp_path: Path, words: list[str], values: list[str]) -> None:
     """Without a running host completion imports no plugin."""
     raises = {"acme_broken": "raise SystemExit('imported')"}
     groups = {"pytriton_plugins.models": {"acme-models": "acme_broken"}}

@@ -73,7 +73,7 @@ def test_the_table_shows_bytes_as_they_stand(called: Called, url: str) -> None:
         (["add", "a=1,2,3", "b=1,2"], "ValueError: operands could not be broadcast"),
     ],
 )
-def test_what_the_server_refuses_is_one_line(called: Called, url: str, arguments: list[str], expected: str) -> None:
+def test_an_error_of_the_server_is_one_line(called: Called, url: str, arguments: list[str], expected: str) -> None:
     ran = called("infer", *arguments, "--url", url)
     assert (ran.code, ran.out) == (1, "")
     assert expected in ran.err

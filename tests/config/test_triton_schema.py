@@ -62,7 +62,7 @@ from pytriton_plugins.config.triton_schema import schema_problems
         ),
     ],
 )
-def test_what_triton_would_not_take(config: dict[str, Any], problem: str) -> None:
+def test_a_config_that_triton_refuses_is_an_error(config: dict[str, Any], problem: str) -> None:
     """Each mistake is named with the key and the remedy."""
     (message,) = schema_problems(config)
     assert message.startswith(f"triton_config: {problem}")
@@ -91,7 +91,7 @@ def test_all_of_them_are_told() -> None:
         {"model_warmup": "what workers see to", "name": "what is refused elsewhere"},
     ],
 )
-def test_what_triton_takes(config: dict[str, Any]) -> None:
+def test_a_config_that_triton_accepts_has_no_problem(config: dict[str, Any]) -> None:
     """As in protobuf's JSON, numbers may be strings, and enumerations may be numbers."""
     assert schema_problems(config) == []
 

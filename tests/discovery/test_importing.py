@@ -41,7 +41,7 @@ def test_a_file_and_its_neighbour(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("reference", ["", ":name", "pkg..mod", "pkg.mod:", "pkg.mod:1a", "a-b", "pkg mod", "x.py:"])
-def test_what_is_no_reference(reference: str) -> None:
+def test_an_invalid_reference_is_refused(reference: str) -> None:
     with pytest.raises(DiscoveryError, match=r"write pkg\.module"):
         split_reference(reference)
 
@@ -123,7 +123,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def test_what_lies_beside_a_file_stands_in_for_no_module(beside: Path) -> None:
+def test_files_beside_a_model_replace_no_module_of_a_library(beside: Path) -> None:
     """Libraries import their own modules; the model imports the files beside it."""
     (beside / "acme_model.py").write_text("import acme_lib, numpy\nfrom quiet_one import value\n")
     module, value = import_reference(f"{beside / 'acme_model.py'}:value")
@@ -133,7 +133,7 @@ def test_what_lies_beside_a_file_stands_in_for_no_module(beside: Path) -> None:
     assert files == {str(beside / name) for name in ("acme_utils.py", "colorsys.py", "numpy", "subprocess.py")}
 
 
-def test_what_lies_beside_a_file_comes_before_the_working_directory(
+def test_files_beside_a_model_override_the_working_directory(
     beside: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "quiet_one.py").write_text("raise RuntimeError('the wrong one')\n")

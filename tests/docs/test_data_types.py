@@ -26,7 +26,7 @@ def test_the_table_has_each_type_once() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{row[2]}")
-def test_what_is_declared_is_what_the_row_says(row: tuple[str, str, str, str]) -> None:
+def test_each_declared_type_matches_its_row(row: tuple[str, str, str, str]) -> None:
     triton, array, element, declared = row
     for code in re.findall(r"`([^`]+)`", declared):
         dtype = as_dtype(eval(code, dict(NAMES)))

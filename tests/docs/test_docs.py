@@ -211,7 +211,7 @@ def test_options_of_serve_are_right(command: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", those(("docker", "run")), ids=described)
-def test_what_docker_hands_on_is_right(command: Command, tmp_path: Path) -> None:
+def test_variables_and_options_that_docker_passes_on_are_valid(command: Command, tmp_path: Path) -> None:
     arguments = program(command)
     variables = [arguments[index + 1] for index, part in enumerate(arguments) if part == "-e"]
     if "serve" in arguments:

@@ -69,7 +69,7 @@ def test_a_model_that_counts_and_refuses(host: RunningHost) -> None:
         assert failed.error == "ValueError: x is not finite"
 
 
-def test_what_a_model_of_the_page_counts_is_shown_as_the_page_says(host: RunningHost) -> None:
+def test_a_metric_of_a_model_of_the_page_is_shown_as_the_page_says(host: RunningHost) -> None:
     (shown,) = [block.text for block in blocks("text") if block.page == "metrics"]
     *about, sample = shown.splitlines()
     answered(host, "grpc", "clipped", {"x": ("FP32", [[0.5, 3, 4]])})

@@ -69,6 +69,7 @@ def pytriton_choose_colour(shades: int, settings: Settings) -> str | None:
     copy = tmp_path / "copied_specs.py"
     copy.write_text(source)
     sys.modules.pop("copied_specs", None)
-    pages = loaded(ROOT / "docs/generate.py", "docs_generate").hook_pages(loaded(copy, "copied_specs"), source)
+    generate = loaded(ROOT / "docs/generate.py", "docs_generate")
+    pages = generate.hook_pages.hook_pages(loaded(copy, "copied_specs"), source)
     assert "## `pytriton_choose_colour(shades, settings)`" in pages["hooks-a-new-family.md"]
     assert "| `shades` | `int` | how many there are |" in pages["hooks-a-new-family.md"]

@@ -122,7 +122,7 @@ def test_a_load_that_fails(site: Site) -> None:
     assert answers(site) == [2, 3]
 
 
-def test_what_runs_may_finish(site: Site, tmp_path: Path) -> None:
+def test_running_calls_may_finish(site: Site, tmp_path: Path) -> None:
     """A running call ends first; Triton unloads the model only then."""
     gate = Gate(tmp_path / "gate")
     with Crowd(site.host, 2) as crowd, client(site, "grpc") as triton:

@@ -102,7 +102,7 @@ BREAKS = """
 """
 
 
-def test_a_host_whose_readiness_is_kept_by_nobody_ends(tmp_path: Path) -> None:
+def test_a_host_whose_readiness_task_fails_ends(tmp_path: Path) -> None:
     """If the readiness task ends with an error, the host ends."""
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=BREAKS)
     with run_host(LIFE, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:

@@ -29,7 +29,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_who_prints_without_end_costs_little() -> None:
+def test_endless_output_costs_little() -> None:
     """A model that prints without end takes little processor time."""
     with run_host(TALKATIVE) as host:
         before = cpu_seconds(host.process.pid)
@@ -99,7 +99,7 @@ def lives_on(host: RunningHost) -> None:
     assert seconds < 10
 
 
-def test_nobody_reads_the_log(tmp_path: Path) -> None:
+def test_a_log_without_a_reader_does_not_stop_the_daemon(tmp_path: Path) -> None:
     fifo = Fifo(tmp_path / "fifo")
     fifo.fill()
     with run_host(TALKATIVE, prefix=fifo.prefix) as host:

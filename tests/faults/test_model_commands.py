@@ -135,7 +135,7 @@ def site(file: Path, folder: Path) -> Iterator[Site]:
         yield Site(host, folder)
 
 
-def test_unloading_lets_what_runs_finish_and_fails_what_waits(site: Site, tmp_path: Path) -> None:
+def test_unloading_lets_running_requests_finish_and_fails_waiting_ones(site: Site, tmp_path: Path) -> None:
     """For some milliseconds Triton counts a model that it unloads against ready, and no gate can hide that; with a long
     call these must not become seconds.
     """
@@ -312,7 +312,7 @@ def test_one_version_of_a_model(file: Path, folder: Path) -> None:
         assert done.stderr.splitlines()[-1] == "pytriton-host: model plus has no version 3; it has 1, 2"
 
 
-def test_what_failed_at_the_start_is_loaded(file: Path, folder: Path) -> None:
+def test_a_model_that_failed_at_the_start_is_loaded(file: Path, folder: Path) -> None:
     file.write_text("raise OSError('no weights')\n")
     with run_host(file, SCALARS, options=[f"--run-dir={folder}"], ready=False) as host:
         host.wait_settled()

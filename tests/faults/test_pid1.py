@@ -27,7 +27,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_signals_are_honoured_and_nobody_stays_a_zombie(tmp_path: Path, number: signal.Signals) -> None:
+def test_signals_are_honoured_and_no_process_stays_a_zombie(tmp_path: Path, number: signal.Signals) -> None:
     """Process 1 passes on signals and reaps all orphans."""
     mark = Mark()
     with run_host(LIFE, prefix=AS_PID_1, env=mark.env) as host:

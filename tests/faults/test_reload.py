@@ -254,7 +254,9 @@ def test_each_version_of_a_model_is_swapped(file: Path) -> None:
     ],
     ids=["import", "set-up", "exit"],
 )
-def test_what_was_broken_from_the_start_is_served_once_it_is_mended(file: Path, broken: str, what: str) -> None:
+def test_a_plugin_that_was_broken_from_the_start_is_served_once_it_is_mended(
+    file: Path, broken: str, what: str
+) -> None:
     file.write_text(broken)
     with run_host(file, options=["--reload"], ready=False) as host:
         host.wait_settled()

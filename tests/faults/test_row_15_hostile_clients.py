@@ -206,7 +206,7 @@ def is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def test_hostile_clients_harm_nobody(host: RunningHost, mark: Mark) -> None:
+def test_hostile_clients_do_not_harm_other_clients(host: RunningHost, mark: Mark) -> None:
     before = set(processes(host))
     hostile = Hostile(host)
     started = time.monotonic()

@@ -160,7 +160,7 @@ def test_every_grpc_call_is_closed_or_meant_to_be_open() -> None:
 
 
 @pytest.mark.parametrize("path", OPEN_HTTP)
-def test_what_clients_need_is_open(host: RunningHost, path: str) -> None:
+def test_calls_that_clients_need_are_open(host: RunningHost, path: str) -> None:
     assert ask(host, "GET", path, {}) == 200
 
 

@@ -48,7 +48,7 @@ def test_a_hang_up_stops_in_order_and_stray_signals_do_nothing(tmp_path: Path) -
         host.process.send_signal(signal.SIGHUP)
 
 
-def test_what_nohup_has_ignored_stays_ignored() -> None:
+def test_signals_that_nohup_ignores_stay_ignored() -> None:
     """SIGHUP stays ignored; SIGXCPU (the limit of processor time) ends the daemon with exit code 1."""
     with run_host(LIFE, prefix=["nohup"]) as host:
         host.process.send_signal(signal.SIGHUP)
@@ -81,7 +81,7 @@ def test_a_terminal(tmp_path: Path, act: Callable[[RunningHost], None]) -> None:
         act(host)
 
 
-def test_an_init_hands_on_what_a_service_manager_sends(tmp_path: Path) -> None:
+def test_an_init_passes_on_signals_of_a_service_manager(tmp_path: Path) -> None:
     """Our init passes on every signal."""
     with run_host(LIFE, prefix=AS_PID_1, drain_timeout=None) as host, answered_in_spite_of(host, tmp_path):
         init = pid_1_of(host)

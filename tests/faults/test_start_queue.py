@@ -70,7 +70,7 @@ def host(folders: list[Path], mark: Mark, tmp_path: Path) -> Iterator[RunningHos
         yield started
 
 
-def test_what_waits_for_its_turn(host: RunningHost, folders: list[Path], mark: Mark, tmp_path: Path) -> None:
+def test_waiting_workers_are_reported(host: RunningHost, folders: list[Path], mark: Mark, tmp_path: Path) -> None:
     first, second = folders
     wait_until((first / "begun").exists, 30, "the first plugin is imported")
     file = first / "first_model.py"

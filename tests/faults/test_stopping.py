@@ -116,7 +116,7 @@ def test_the_next_start_sweeps_what_a_killed_host_left(tmp_path: Path) -> None:
     assert left_in(tmp_path) == []
 
 
-def test_what_a_plugin_hid_from_its_worker_ends_too() -> None:
+def test_a_process_that_left_its_workers_session_ends_too() -> None:
     """A process that has left the worker's session ends with the host."""
     mark = Mark()
     with run_host(LIFE, env={**mark.env, "LIFE_AT_IMPORT": "daemon"}) as host:

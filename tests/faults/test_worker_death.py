@@ -87,7 +87,7 @@ def test_killed_with_eight_requests_in_flight(host: RunningHost, tmp_path: Path)
     assert {answer.outputs["pid"].item() for answer in rest}.isdisjoint({pid})
 
 
-def test_what_a_killed_worker_had_not_taken_goes_to_the_next(host: RunningHost) -> None:
+def test_requests_that_a_killed_worker_had_not_taken_go_to_the_next(host: RunningHost) -> None:
     """Requests that a killed worker has not read run on the next one."""
     pid = infer(host, "grpc", "life", request())["pid"].item()
     answers: list[Future[Answered]] = []
@@ -142,7 +142,7 @@ def pids(answers: list[Answered]) -> set[int]:
     return {answer.outputs["pid"].item() for answer in list(answers) if not answer.error}
 
 
-def test_what_a_killed_worker_forked_ends_with_it() -> None:
+def test_processes_that_a_killed_worker_forked_end_with_it() -> None:
     mark = Mark()
     with run_host(LIFE, env={**mark.env, "LIFE_AT_IMPORT": "fork"}) as host:
         pid = infer(host, "grpc", "life", request())["pid"].item()

@@ -58,7 +58,7 @@ def test_the_reason_is_in_its_row(tmp_path: Path, key: str, value: object, reaso
         assert all(line[:4].isdigit() for line in host.log.splitlines())
 
 
-def test_what_its_schema_does_not_have_never_reaches_triton(tmp_path: Path) -> None:
+def test_unknown_keys_never_reach_triton(tmp_path: Path) -> None:
     """Unknown keys are refused before Triton sees them."""
     (tmp_path / "wrong.py").write_text(MODEL % ("no_such_key", 3))
     with run_host(SCALARS, tmp_path / "wrong.py", ready=False) as host:

@@ -109,7 +109,7 @@ def test_edit_hands_each_plugin_the_value_of_the_one_before() -> None:
     assert calls.edit(caller, "value", 1, {"other": "", "settings": {}}, int, stop) == Answer(13, "ten")
 
 
-def test_edit_names_nobody_for_a_value_that_is_returned_as_it_was() -> None:
+def test_edit_names_no_plugin_for_an_unchanged_value() -> None:
     caller = caller_of(adds=Adds(2), same=Adds(0))
     assert calls.edit(caller, "value", 1, ARGUMENTS, int, stop) == Answer(3, "adds")
     assert calls.edit(caller_of(same=Adds(0)), "value", 1, ARGUMENTS, int, stop) == Answer(1, "")
@@ -127,7 +127,7 @@ class Writes:
         return value if self.returns else None
 
 
-def test_edit_names_who_writes_into_the_value_and_takes_it_from_who_returns_it_only() -> None:
+def test_edit_names_a_plugin_that_mutates_the_value_and_accepts_only_returned_values() -> None:
     for returns, edited in [(True, Answer([1], "writes")), (False, Answer([], ""))]:
         assert calls.edit(caller_of(writes=Writes(returns)), "value", [], ARGUMENTS, list, stop) == edited
 
@@ -205,7 +205,7 @@ def test_check_asks_all_and_takes_an_exception_as_a_failed_verdict() -> None:
     ]
 
 
-def test_tell_reaches_everyone_whatever_they_do() -> None:
+def test_tell_reaches_every_plugin_despite_exceptions() -> None:
     failures: list[Failure] = []
     calls.notify(caller_of(a=Returns(1), bad=Raises(), c=Returns(None)), ARGUMENTS, failures.append)
     assert [failure.plugin for failure in failures] == ["bad"]

@@ -105,7 +105,7 @@ def test_a_failing_plugin_is_logged_and_counted_while_serving(caplog: pytest.Log
     assert "plugin-0" in caplog.text
 
 
-def test_what_is_only_told_has_no_next_answer(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_notification_has_no_next_answer(caplog: pytest.LogCaptureFixture) -> None:
     class Raises:
         @hookimpl
         def pytriton_on_host_start(self) -> None:
@@ -263,7 +263,7 @@ class Async:
         (object(), "has no hooks"),
     ],
 )
-def test_what_pluggy_would_pass_in_silence_is_refused(plugin: object, expected: str) -> None:
+def test_mistakes_that_pluggy_ignores_are_refused(plugin: object, expected: str) -> None:
     with pytest.raises(HookError) as caught:
         manager_with(plugin)
     assert expected in str(caught.value)

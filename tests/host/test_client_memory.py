@@ -48,7 +48,7 @@ def test_from_the_second_request_on_the_callable_reads_the_clients_memory(host: 
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost, protocol: str) -> None:
+def test_inputs_in_client_memory_come_back_into_client_memory(host: RunningHost, protocol: str) -> None:
     with region(getattr(host, protocol), 2 * BYTES + 128, protocol) as client:
         x, y = client.floats(SHAPE), client.floats(SHAPE, 200_064)
         for value in range(10):
@@ -67,7 +67,9 @@ def test_what_a_client_sends_comes_back_into_its_memory(host: RunningHost, proto
     ids=["switched off", "but not of this model", "only of this model"],
 )
 @needs_kernel
-def test_who_lends(tmp_path: Path, options: list[str], table: str, lends: bool) -> None:
+def test_inputs_are_lent_where_the_settings_allow_it(
+    tmp_path: Path, options: list[str], table: str, lends: bool
+) -> None:
     """Inputs are lent only where the options and the model's table allow it."""
     (tmp_path / "host.toml").write_text(f"[models.where.shm]\n{table}\n")
     with run_host(f"{LENT}:where", options=[*options, f"--config={tmp_path / 'host.toml'}"]) as host:

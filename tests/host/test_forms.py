@@ -124,7 +124,7 @@ def response_statistics(host: RunningHost, model: str) -> dict[int, dict[str, in
 class TestResponseStatistics:
     """Triton's statistics for each response of a stream."""
 
-    def test_what_is_yielded_and_the_end(self, host: RunningHost) -> None:
+    def test_each_yielded_answer_arrives_and_then_the_end(self, host: RunningHost) -> None:
         assert grpc_stream(host, "counted_statistics", count(2), "number")[0] == [[0], [1]]
         assert [event["number"] for event in http_stream(host, "counted_statistics", {"count": [3]})] == [0, 1, 2]
         grpc_stream(host, "counted_statistics", count(20), "number")
@@ -244,7 +244,7 @@ class TestContext:
         echoed = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
         assert echoed == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
 
-    def test_what_a_client_writes_over_grpc_is_no_header(self, host: RunningHost) -> None:
+    def test_parameters_of_a_grpc_client_are_not_headers(self, host: RunningHost) -> None:
         x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
         x.set_data_from_numpy(np.ones((1, 1), np.float32))
         with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
@@ -254,7 +254,7 @@ class TestContext:
         assert {echoed[f"got_{name}"].string_param for name in FORGED} == {"mallory"}
 
     @pytest.mark.parametrize("path", ["infer", "generate", "generate_stream"])
-    def test_what_a_client_writes_over_http_is_no_header(self, host: RunningHost, path: str) -> None:
+    def test_parameters_of_an_http_client_are_not_headers(self, host: RunningHost, path: str) -> None:
         """Neither a client's own header nor a parameter named like a header becomes one."""
         x = {"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}
         body = {"inputs": [x], "parameters": FORGED} if path == "infer" else {"x": [1], **FORGED}
@@ -296,7 +296,7 @@ class TestInfer:
         values = [json.loads(line)["outputs"]["number"]["values"] for line in done.stdout.splitlines()]
         assert (values, done.returncode) == ([[[0]], [[1]]], 0)
 
-    def test_what_ends_the_stream_is_one_line(self, host: RunningHost) -> None:
+    def test_an_error_that_ends_the_stream_is_one_line(self, host: RunningHost) -> None:
         done = self.run(host, "counted_async", "count=14", f"--url={host.grpc}")
         assert done.stdout.count("INT32") == 13
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)

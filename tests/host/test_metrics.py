@@ -65,7 +65,7 @@ def host() -> Iterator[RunningHost]:
         yield running
 
 
-def test_what_callables_count_stands_on_the_port(host: RunningHost) -> None:
+def test_metrics_of_callables_are_on_the_port(host: RunningHost) -> None:
     program = """
     metrics.counter("lines", help="Lines read", colour='"red"\\\\').inc(2)
     metrics.gauge("open_files").set(-1.5)
@@ -211,7 +211,7 @@ def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
 
 
 @pytest.mark.parametrize("data", ["b'[]'", "b'[' * 60_000", "b'[' * 70_000"])
-def test_what_is_no_message_at_all_costs_its_worker(host: RunningHost, data: str) -> None:
+def test_an_unreadable_message_ends_its_worker(host: RunningHost, data: str) -> None:
     """A message that cannot be parsed ends the worker that sent it."""
     pid = run(host, "closing", "pass")
     answered = attempt(host, "grpc", "closing", {"program": texts(f"send({data})")})
@@ -280,7 +280,7 @@ def test_requests_that_run_are_told_from_those_that_wait(tmp_path: Path) -> None
         wait_for(host, 0, "pytriton_running_requests", model="Gated")
 
 
-def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
+def test_the_last_counts_of_a_worker_are_shown(tmp_path: Path) -> None:
     """Metrics that the model's `close` counts at the end of the worker are shown."""
     path = tmp_path / "metrics.py"
     path.write_text((MODELS / "metrics.py").read_text())
@@ -293,7 +293,7 @@ def test_what_a_worker_counts_last_is_shown(tmp_path: Path) -> None:
         assert value(host.metrics, "pytriton_worker_restarts_total", model="closing", version="1") == 0
 
 
-def test_a_server_that_does_not_read_holds_nobody_up() -> None:
+def test_a_server_that_does_not_read_blocks_no_request() -> None:
     """A server that does not read delays nothing; it gets all metrics once it reads again."""
     program = f"""
     import threading, time

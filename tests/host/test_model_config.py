@@ -104,7 +104,7 @@ def handed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]
 
 
 @pytest.mark.parametrize("key", HANDED_ON)
-def test_what_triton_is_told_as_it_stands(handed_on: RunningHost, key: str) -> None:
+def test_keys_that_reach_triton_unchanged(handed_on: RunningHost, key: str) -> None:
     """These keys reach Triton unchanged."""
     with urllib.request.urlopen(f"http://{handed_on.http}/v2/models/{key}/config") as answer:
         assert within(HANDED_ON[key], json.load(answer)[key])
@@ -132,7 +132,7 @@ def within(part: Any, shown: Any) -> bool:
         ("triton_config.dynamicBatching = {}", "triton_config has 'dynamicBatching'; write 'dynamic_batching'"),
     ],
 )
-def test_what_is_not_for_a_triton_config(model: Path, table: str, message: str) -> None:
+def test_keys_that_are_not_for_a_triton_config_end_the_start(model: Path, table: str, message: str) -> None:
     """Such a key in the configuration file ends the start, like every mistake there."""
     with run_host(model, options=options_of(model.parent, table), ready=False) as host:
         assert host.process.wait(30) == 2

@@ -37,7 +37,7 @@ def drain(folder: Path, flags: Flags, *answers: Drain | None, environ: dict[str,
     return with_drain(load_config((), flags, environ, folder), hook_manager(*map(Answers, answers))).drain
 
 
-def test_nobody_answers(tmp_path: Path) -> None:
+def test_defaults_hold_without_an_answer(tmp_path: Path) -> None:
     """Without an answer of a plugin the defaults hold."""
     assert drain(tmp_path, {}) == drain(tmp_path, {}, None) == Drain(5, 20, None)
     assert drain(tmp_path, {}, environ={}) == Drain(0, 30, None)
@@ -82,7 +82,7 @@ def test_the_first_answer_is_taken() -> None:
         ({"drain_delay": "1", "drain_timeout": "1", "grace_period": "5"}, Drain(1, 1, 5)),
     ],
 )
-def test_what_is_set_stays(tmp_path: Path, flags: Flags, expected: Drain) -> None:
+def test_options_override_answers(tmp_path: Path, flags: Flags, expected: Drain) -> None:
     """Options override the answer of a plugin."""
     assert drain(tmp_path, flags, Drain(2, 3, 12)) == expected
 

@@ -21,7 +21,7 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins.host.triton.repository import SPARE_INSTANCES, for_triton, own_policy
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
-from pytriton_plugins.shm.wire import QueuePolicy
+from pytriton_plugins.shm.declaration import QueuePolicy
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, Gate, attempt, infer, post, queued, texts
@@ -114,7 +114,7 @@ def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
         assert [asked(host, protocol) for protocol in PROTOCOLS] == [4, 5]
 
 
-def test_with_a_free_worker_nobody_waits(tmp_path: Path) -> None:
+def test_with_a_free_worker_no_request_waits(tmp_path: Path) -> None:
     """With a free worker a queue limit of 1 refuses no request."""
     with serving(
         tmp_path, "{ default_queue_policy = { max_queue_size = 1, default_timeout_microseconds = 500000 } }"
@@ -162,7 +162,7 @@ SLOW = 1_000_000_000
         "max_queue_delay_microseconds = 2000000",
     ],
 )
-def test_limits_hold_for_what_waits_to_be_joined(tmp_path: Path, batching: str) -> None:
+def test_limits_hold_for_requests_that_wait_to_be_joined(tmp_path: Path, batching: str) -> None:
     """Of six simultaneous requests five are refused at once and one times out, although the worker is free."""
     limits = "{ max_queue_size = 1, default_timeout_microseconds = 300000 }"
     with (
@@ -291,7 +291,9 @@ def declared(batching: Any, **others: Any) -> ModelDeclaration:
         ({"default_queue_policy": {**LIMITS, "allow_timeout_override": True}}, OWN._replace(own_timeouts=True), None),
     ],
 )
-def test_what_the_backend_keeps_is_not_left_to_triton(batching: Any, ours: QueuePolicy, left: bool | None) -> None:
+def test_settings_of_our_own_queue_are_not_passed_to_triton(
+    batching: Any, ours: QueuePolicy, left: bool | None
+) -> None:
     """Settings that our own queue implements are not passed on to Triton."""
     model = declared(batching, response_cache={})
     assert own_policy(model) == ours
@@ -317,7 +319,7 @@ def test_what_the_backend_keeps_is_not_left_to_triton(batching: Any, ours: Queue
         {"default_queue_policy": LIMITS, "max_queue_delay_microseconds": -1},
     ],
 )
-def test_what_only_triton_can_do_is_left_to_it(batching: Any) -> None:
+def test_settings_of_tritons_batcher_are_passed_to_triton(batching: Any) -> None:
     """Settings that need Triton's batcher are passed on unchanged."""
     assert own_policy(declared(batching)) == QueuePolicy()
     assert for_triton(declared(batching)) == {"dynamic_batching": batching}

@@ -88,7 +88,7 @@ def test_each_line_works(lines: tuple[RunningHost, dict[str, list[str]]], model:
     ],
     ids=["1.6 GB", "2**126", "texts", "nine inputs", "a long name", "an equals sign"],
 )
-def test_what_does_not_fit_is_not_made(declaration: ModelDeclaration) -> None:
+def test_a_sample_request_that_does_not_fit_is_replaced_by_a_hint(declaration: ModelDeclaration) -> None:
     """Inputs that do not fit in a line get a hint instead of sample requests."""
     hint = "# m: its inputs do not fit in a line; this lists them: pytriton-host infer m"
     assert calls(declaration, "127.0.0.1", PORTS) == [hint]

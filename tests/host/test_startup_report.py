@@ -52,7 +52,7 @@ def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Daemon, L
             run_dir.remove()
 
 
-def test_what_stands_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_text_in_brackets_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Text in brackets is printed unchanged, not read as markup."""
     with a_host(tmp_path, "fe80::1") as (host, log):
         host.registry.records = [PluginRecord(reference("models[gpu].py"), error="no module [x]")]

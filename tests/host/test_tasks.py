@@ -79,7 +79,7 @@ def test_any_other_is_logged(way: Any, caplog: pytest.LogCaptureFixture) -> None
     assert caplog.records[0].getMessage().startswith("internal error in fails")
 
 
-def test_a_task_left_to_nobody_is_found_in_a_log() -> None:
+def test_an_abandoned_task_is_found_in_a_log() -> None:
     """`run_host` looks for these lines at the end of every test that starts a host."""
     text = "2026-11-30 08:21:57,160 ERROR   asyncio: Task exception was never retrieved"
     json = '{"time": "…", "level": "error", "logger": "asyncio", "message": "Exception in callback f()"}'

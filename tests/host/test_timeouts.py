@@ -91,7 +91,7 @@ def test_late_work_is_cancelled_and_has_cleaned_up_before_the_error() -> None:
     assert work.steps == ["begun", "cleaned up"]
 
 
-def test_what_late_work_ends_with_after_all_is_not_lost() -> None:
+def test_a_late_result_or_error_is_not_lost() -> None:
     """A result or error that comes during the cancellation is not lost."""
     assert run(within(Work(result="after all").run(), 0.01)) == "after all"
     with pytest.raises(OSError, match="not cleaned up"):

@@ -12,7 +12,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.traffic.clients import infer, post
 
@@ -103,3 +103,30 @@ def test_a_version_that_triton_refuses_leaves_the_others(tmp_path: Path) -> None
         assert f"model plus: {message}" in host.log
         check(host, 1)
         assert infer(host, "http", "plus", {"x": np.array([[10]])})["y"].item() == 11
+
+
+REPORTS_ENDS = """
+    import logging
+    from pytriton_plugins import hookimpl
+
+    @hookimpl
+    def pytriton_on_worker_exit(worker, exit):
+        logging.getLogger("pytriton.ends").info("%s: expected: %s", worker.plugin, exit.expected)
+"""
+
+
+def test_a_version_with_other_tensors_is_refused_and_its_worker_dismissed(tmp_path: Path) -> None:
+    """The daemon itself ends the worker, so hooks get an expected end."""
+    install(tmp_path, "acme-ends", {"pytriton_plugins.hooks": {"ends": "acme_ends"}}, acme_ends=REPORTS_ENDS)
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text(source(1))
+    bad.write_text("sum(range(20_000_000))\n" + source(2).replace("np.int64", "np.int32"))
+    with run_host(good, bad, env={"PYTHONPATH": path_with(tmp_path)}, ready=False) as host:
+        host.wait_settled()
+        assert (
+            f"plugin {bad}: model plus version 2 of {bad} has other inputs, outputs or another max_batch_size than "
+            f"version 1 of {good}; give it another name"
+        ) in host.log
+        wait_until(lambda: f"{bad}: expected: " in host.log, 10, "the end is reported")
+        assert f"{bad}: expected: True" in host.log
+        check(host, 1)

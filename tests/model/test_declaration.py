@@ -65,13 +65,13 @@ def test_the_json_form() -> None:
     ("answers", "is_async", "streams"),
     [("plain", False, False), ("async", True, False), ("stream", False, True), ("async_stream", True, True)],
 )
-def test_what_a_form_means(answers: Answers, is_async: bool, streams: bool) -> None:
+def test_each_form_has_its_properties(answers: Answers, is_async: bool, streams: bool) -> None:
     declaration = replace(SMALL, answers=answers)
     assert (declaration.is_async, declaration.streams) == (is_async, streams)
 
 
 @pytest.mark.parametrize(("context", "requests"), [("", ""), ("ctx", ""), ("", "requests"), ("ctx", "requests")])
-def test_who_is_told_more_than_the_tensors(context: str, requests: str) -> None:
+def test_a_context_or_a_list_of_requests_gets_details(context: str, requests: str) -> None:
     declaration = replace(SMALL, context=context, requests=requests)
     assert declaration.takes_requests is bool(requests)
     assert declaration.has_details is bool(context or requests)

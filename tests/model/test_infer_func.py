@@ -86,7 +86,7 @@ class Nothing:
 @pytest.mark.parametrize(
     ("marked", "settings"), [(Anything, None), (Something, {"weights": True, "scale": False}), (Nothing, {})]
 )
-def test_what_a_class_takes_as_settings(marked: type, settings: dict[str, bool] | None) -> None:
+def test_parameters_of_a_class_are_settings(marked: type, settings: dict[str, bool] | None) -> None:
     assert declared(infer_func(inputs=[A], outputs=[S])(marked)).settings == settings
 
 
@@ -611,7 +611,7 @@ FORMS: list[tuple[Any, dict[str, Any], Facts]] = [
 
 
 @pytest.mark.parametrize(("marked", "arguments", "facts"), FORMS, ids=lambda each: getattr(each, "__name__", None))
-def test_what_each_form_declares(marked: Any, arguments: dict[str, Any], facts: Facts) -> None:
+def test_each_form_declares_its_answers(marked: Any, arguments: dict[str, Any], facts: Facts) -> None:
     if isinstance(marked, type):
         marked = type(marked.__name__, (marked,), {})  # a subclass is not marked
     declaration = declared(mark(marked, **arguments))
@@ -644,7 +644,7 @@ def logged_parts(function: Any) -> Any:
     return wrapper
 
 
-def test_what_a_decorator_below_makes_of_a_generator_is_what_counts() -> None:
+def test_the_form_of_a_decorators_wrapper_counts() -> None:
     """The wrapper's form counts: one that yields streams, one that returns answers once."""
 
     class Logged(Yields):
@@ -673,7 +673,9 @@ def f({parameters}): ...
     ("parameters", "parameter", "name"),
     [("a, ctx: Context", "ctx", "Context"), ("requests: list[Request]", "requests", "Request")],
 )
-def test_what_is_imported_for_type_checkers_only_is_told_to_move(parameters: str, parameter: str, name: str) -> None:
+def test_an_import_for_type_checkers_only_is_an_error_with_the_remedy(
+    parameters: str, parameter: str, name: str
+) -> None:
     source = compile(TYPES_ONLY.format(parameters=parameters), "made.py", "exec", dont_inherit=True)
     with pytest.raises(DeclarationError) as caught:
         exec(source, {"__name__": "made"})

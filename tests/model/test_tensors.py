@@ -178,7 +178,7 @@ def test_a_name_may_be_given_later() -> None:
         (("x", float, (-1,)), "Tensor 'x': dtype float may mean 32 or 64 bits; write np.float32 or np.float64"),
     ],
 )
-def test_what_is_wrong_or_missing_is_named(arguments: tuple[Any, ...], message: str) -> None:
+def test_a_wrong_or_missing_argument_is_named(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
         Tensor(*arguments)
 

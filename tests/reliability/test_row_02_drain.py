@@ -88,7 +88,7 @@ def test_the_default_stop_loses_nothing(prefix: list[str], seconds: float) -> No
     figure(2, f"SIGTERM without options, callables of {seconds:g} s: requests lost", [len(failed)], "", 0)
 
 
-def test_what_is_under_way_when_the_delay_is_over_arrives() -> None:
+def test_requests_in_flight_at_the_end_of_the_delay_are_answered() -> None:
     """Requests in flight at the end of the delay are answered."""
     body = json.dumps({"inputs": [*map(text_input, IDLE)]})
     with run_host(LIFE, options=["--drain-delay=1"]) as host:

@@ -90,7 +90,7 @@ def test_an_idle_worker_that_stays_frozen_is_replaced(tmp_path: Path) -> None:
     figure(4, f"{WORKERS - 1} idle workers frozen for good: until all are replaced", [duration], limit=PING_TIMEOUT + 3)
 
 
-def test_a_host_that_was_frozen_itself_blames_nobody() -> None:
+def test_a_host_that_was_frozen_itself_replaces_no_worker() -> None:
     """A host that was frozen itself replaces no worker."""
     mark = Mark()
     with run_host(LIFE, env=mark.env) as host:

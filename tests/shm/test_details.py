@@ -70,7 +70,7 @@ details_of_one = st.builds(
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(details_of_one, min_size=1, max_size=5))
-def test_whatever_is_written_is_read(details: list[Detail]) -> None:
+def test_all_written_details_are_read(details: list[Detail]) -> None:
     found = read_details(memoryview(pack_details(details)), 0)
     assert found == details
     for one, other in zip(found, details, strict=True):

@@ -47,7 +47,7 @@ def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(pair: Pair) -> 
         send_json(pair[0], {"type": "models", "x": "x" * MAX_LONG})
 
 
-def test_only_what_nobody_can_change_is_read() -> None:
+def test_only_a_sealed_file_is_read() -> None:
     """A file without seals could change while it is read, and a pipe could block its reader."""
     read_end, write_end = os.pipe()
     segment = create_segment_file(4096)
@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_read_is_closed(pair: Pair) -> None:
     assert open_files() == before
 
 
-def test_what_comes_with_no_json_is_closed(pair: Pair) -> None:
+def test_descriptors_of_an_invalid_message_are_closed(pair: Pair) -> None:
     before = open_files()
     segment = create_segment_file(4096)
     send(pair[0], b"{", (segment, segment))

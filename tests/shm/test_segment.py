@@ -22,13 +22,13 @@ def descriptor() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("size", [0, 4096, 1 << 17])
-def test_nobody_can_truncate_a_segment(descriptor: int, size: int) -> None:
+def test_a_segment_cannot_be_truncated(descriptor: int, size: int) -> None:
     with pytest.raises(PermissionError):
         os.ftruncate(descriptor, size)
     assert os.fstat(descriptor).st_size == 1 << 16
 
 
-def test_nobody_can_take_or_add_seals(descriptor: int) -> None:
+def test_seals_cannot_be_added_or_removed(descriptor: int) -> None:
     with pytest.raises(PermissionError):
         fcntl.fcntl(descriptor, F_ADD_SEALS, 0x8)
 
@@ -50,7 +50,7 @@ def test_a_file_that_lacks_a_seal_is_refused(seals: int) -> None:
         os.close(unsealed)
 
 
-def test_what_is_no_memory_file_is_refused() -> None:
+def test_a_descriptor_that_is_not_a_memory_file_is_refused() -> None:
     ends = os.pipe()
     try:
         with pytest.raises(ProtocolError, match="segment 3: its descriptor lacks the seals"):

@@ -90,7 +90,7 @@ def test_last_words_are_heard_even_when_the_peer_left_ours_unread(pair: Pair) ->
     assert receive(pair[1]) == (b"", [])
 
 
-def test_sending_to_nobody_is_an_error_and_no_signal(pair: Pair) -> None:
+def test_sending_to_a_closed_end_is_an_error_and_no_signal(pair: Pair) -> None:
     pair[1].close()
     with pytest.raises(BrokenPipeError):
         send(pair[0], b"hello")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-
-import numpy as np
 import pytest
 
 from pytriton_plugins.errors import ProtocolError
-from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.model.tensors import NUMERIC, Tensor
+from pytriton_plugins.model.tensors import NUMERIC
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.details import Value, response_parameter
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, MetricEntry, TensorEntry
@@ -26,19 +21,6 @@ REQUEST = wire.RequestBlock(
 OUTCOMES = [(0, b""), (3, "2 rows: é!".encode())]
 ONE_OUTPUT = [TensorEntry(0, 11, 0, 1, 0, 8, (1, 2))]
 OUTPUTS = [TensorEntry(0, 11, 0, 1, 0, 8, (1, 2)), TensorEntry(1, 13, 0, 1, 64, 18, (1, 1))]
-DECLARATION = ModelDeclaration(
-    "golden",
-    3,
-    "function",
-    "golden",
-    (Tensor("x", np.float32, (-1,)), Tensor("text", bytes, (1,), optional=True)),
-    (Tensor("y", np.float32, (-1,)), Tensor("label", str, ())),
-    timeout=60.0,
-)
-QUEUE = wire.QueuePolicy(5, 0.25, delay=0.0015, preferred=(3, 64))
-LOOPBACK = ModelDeclaration(
-    "l", 1, "function", "l", (Tensor("a", np.uint32, (-1, 2)),), (Tensor("b", np.uint32, (-1, 2)),), max_batch_size=0
-)
 CHANNEL_MESSAGES = {
     "execute": ChannelMessage(wire.EXECUTE, wire.NEW_SEGMENT, 0, 7, 1, 0, 288),
     "segment": ChannelMessage(wire.SEGMENT, 0, 0, 7, 1, 0, 0),
@@ -188,39 +170,11 @@ def test_blocks_of_a_stream_are_written() -> None:
     assert wire.response_block([(0, b"")], []) == golden("response", "end")
 
 
-def test_blocks_of_what_was_lent() -> None:
+def test_blocks_of_a_lent_tensor() -> None:
     entry = TensorEntry(0, 11, 0, 1, 5056, 65600, (2, 8200), 1 << wire.LOAN_SHIFT)
     block = golden("request", "lent")
     assert wire.unpack_request_block(memoryview(block), 0, 176) == wire.RequestBlock((2,), (1,), (entry,))
     assert wire.response_block([(0, b"")], [entry]) == golden("response", "lent")
-
-
-def test_declarations() -> None:
-    pack = partial(wire.pack_declaration, DECLARATION, wait=1.5, trim_after=120, queue=QUEUE)
-    assert pack(largest_response=1 << 20) == golden("declaration", "declaration")
-    lending = pack(largest_response=1 << 20, lend=True)
-    assert lending == golden("declaration", "may_lend") + golden("declaration", "declaration")[4:]
-    spare = pack(largest_response=1 << 20, spare=True)
-    assert spare == golden("declaration", "spare") + golden("declaration", "declaration")[4:]
-    own = pack(largest_response=1 << 20, queue=QUEUE._replace(own_timeouts=True))
-    assert own == golden("declaration", "own_timeouts") + golden("declaration", "declaration")[4:]
-    packed = wire.pack_declaration(LOOPBACK, wait=1.0, largest_response=4096, loopback=True)
-    assert packed == golden("declaration", "loopback")
-
-
-@pytest.mark.parametrize(
-    ("section", "declaration"),
-    [
-        ("details", replace(DECLARATION, context="ctx")),
-        ("stream", replace(DECLARATION, answers="stream")),
-        ("apart", replace(DECLARATION, requests="requests")),
-        ("awaits", replace(DECLARATION, answers="async")),
-        ("told_stream", replace(DECLARATION, answers="async_stream", context="ctx")),
-    ],
-)
-def test_declarations_of_each_form(section: str, declaration: ModelDeclaration) -> None:
-    packed = wire.pack_declaration(declaration, wait=1.5, largest_response=1 << 20, trim_after=120, queue=QUEUE)
-    assert packed == golden("declaration", section) + golden("declaration", "declaration")[4:]
 
 
 def test_data_types_have_the_documents_numbers_and_sizes() -> None:

@@ -74,7 +74,7 @@ def test_the_error_of_a_single_request_is_raised() -> None:
         ({"x": np.zeros((65, 2), np.float32)}, r"has shape \(65, 2\)"),
     ],
 )
-def test_what_a_client_could_not_send_is_told(inputs: dict[str, Any], problem: str) -> None:
+def test_inputs_that_a_client_could_not_send_are_refused(inputs: dict[str, Any], problem: str) -> None:
     with pytest.raises(DeclarationError, match=problem):
         call_model(scaled, **inputs)
 
@@ -103,7 +103,7 @@ def test_strings_are_not_changed_on_their_way_in(text: Any, problem: str) -> Non
         call_model(Shout, text=text)
 
 
-def test_what_is_not_marked_is_told() -> None:
+def test_an_unmarked_callable_is_refused() -> None:
     with pytest.raises(DeclarationError, match="is not marked; write @infer_func"):
         call_model(lambda x: x, x=1)
 
@@ -148,11 +148,11 @@ def test_streams() -> None:
         next(stream)
 
 
-def test_what_is_awaited() -> None:
+def test_an_async_callable_is_awaited() -> None:
     assert call_model(awaited, count=[4])["number"].tolist() == [5]
 
 
-def test_what_requests_carry() -> None:
+def test_details_of_requests_reach_the_callable() -> None:
     first = {"id": "a", "correlation_id": 7, "parameters": {"deep": True}, "headers": {"x-request-id": "h"}}
     first |= {"sequence_start": True, "timeout": 0.5}
     second = {"correlation_id": "s", "sequence_end": True}

@@ -28,6 +28,6 @@ from pytriton_plugins.text.suggestions import suggestion
         ("x", [], ""),
     ],
 )
-def test_what_was_meant(name: str, known: list[str], expected: str) -> None:
+def test_the_meant_name_is_suggested(name: str, known: list[str], expected: str) -> None:
     assert suggestion(name, known).startswith(expected)
     assert bool(suggestion(name, known)) == bool(expected)

@@ -92,7 +92,7 @@ class TestWhatIsSeen:
             {"x-request-id": "forged", "X-Request-Id": "forged"},
         )
 
-    def test_what_a_callable_does_with_parameters_is_its_own(self) -> None:
+    def test_a_change_of_the_parameters_is_not_kept(self) -> None:
         def look(ctx: Context) -> dict[str, Any]:
             ctx.requests[0].parameters.clear()
             return ctx.requests[0].parameters
@@ -239,7 +239,7 @@ class TestSet:
         assert parameters(answered) == expected
         assert outputs(answered) == [[[1]], [[2], [3]], [[4]]]
 
-    def test_what_is_set_again_is_written_over(self) -> None:
+    def test_a_parameter_that_is_set_again_is_overwritten(self) -> None:
         def say(request: Request) -> None:
             request.set("a", 1)
             request.set("b", 2)
@@ -287,7 +287,7 @@ class TestSet:
             ("a", np.datetime64(1, "s"), "'a' is a datetime64; write a str"),
         ],
     )
-    def test_what_cannot_be_carried_is_an_error_in_the_callable(self, name: Any, value: Any, error: str) -> None:
+    def test_an_invalid_parameter_is_an_error_in_the_callable(self, name: Any, value: Any, error: str) -> None:
         errors = []
 
         def say(request: Request) -> None:
@@ -308,7 +308,7 @@ class TestSet:
 
         assert [len(each) for each in parameters(said_by(say, 2)).values()] == [64, 64]
 
-    def test_what_is_said_in_one_batch_is_not_said_in_the_next(self) -> None:
+    def test_parameters_of_one_batch_are_not_in_the_next(self) -> None:
 
         def function(x: Array, ctx: Context) -> Array:
             if x[0, 0] == 1:
@@ -441,7 +441,7 @@ class TestCalledAlone:
         with open_channel(MODEL, function) as channel:
             assert outputs(channel.send(*BATCH)) == [[[1]], [[2], [3]], ("NOT_FOUND", "told")]
 
-    def test_without_a_retry_what_was_failed_keeps_its_text(self) -> None:
+    def test_without_a_retry_a_failed_request_keeps_its_text(self) -> None:
         def function(x: Array, ctx: Context) -> Array:
             ctx.requests[1].fail("told", code="NOT_FOUND")
             raise RequestError("all of you")
@@ -474,7 +474,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_damaged_details_fail_what_looks_at_them_and_nothing_else(damage: str) -> None:
+def test_damaged_details_fail_only_their_readers(damage: str) -> None:
     """Only a callable that reads damaged details fails; our backend never writes such details."""
 
     def function(x: Array, ctx: Context) -> Array:

@@ -152,7 +152,7 @@ def test_each_request_of_batches_of_one_form_is_told_before_and_after(observed: 
     assert log == expected
 
 
-def test_what_became_of_each_request_of_a_batch_that_failed(observed: Observed) -> None:
+def test_each_request_of_a_failed_batch_has_its_own_outcome(observed: Observed) -> None:
     new_server, log = observed(KEEPS_A_LOG)
     with open_channel(MODEL_M, picky, new_server=new_server) as channel:
         for first in (1, 4):
@@ -186,7 +186,7 @@ def test_inputs_that_are_not_kept_are_not_kept_by_the_observer(observed: Observe
         assert [channel.send(numbers(sign)).retired for sign in (1, 1, -1, 1)] == [False] * 4
 
 
-def test_nobody_to_be_told_is_no_observer(observed: Observed) -> None:
+def test_without_observing_plugins_there_is_no_observer(observed: Observed) -> None:
     """Without observing hook plugins there is no observer."""
     only_set_up, _ = observed(KEEPS_A_LOG.partition("    @hookimpl\n    def pytriton_on_request")[0])
     observing, _ = observed(KEEPS_A_LOG)

@@ -99,7 +99,7 @@ CALL = st.tuples(
 
 
 @pytest.mark.parametrize("form", [plain, in_context, awaited, yielded, yielded_async, one_by_one])
-def test_what_is_kept_stays_as_it_was(form: Callable[[Keeper], Any]) -> None:
+def test_kept_inputs_do_not_change(form: Callable[[Keeper], Any]) -> None:
 
     @settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.generate])
     @given(st.lists(CALL, min_size=1, max_size=12))

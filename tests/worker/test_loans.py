@@ -123,7 +123,7 @@ def test_a_lent_input_that_is_given_back_is_not_copied(clients: Callable[[], Cli
             assert channel.given_back == (value > 0)
 
 
-def test_what_is_kept_stays_as_it_was_whatever_the_client_does(clients: Callable[[], Client]) -> None:
+def test_kept_inputs_do_not_change_with_the_clients_memory(clients: Callable[[], Client]) -> None:
     """A kept input is copied into the worker's own memory; after three in a row the callable gets copies."""
     kept: list[Array] = []
 
@@ -180,7 +180,7 @@ def test_a_loan_that_is_called_in_is_let_go(clients: Callable[[], Client]) -> No
         assert (mapped(one), mapped(other)) == (1, 0)
 
 
-def test_a_callable_that_fails_lets_go_of_what_was_lent(clients: Callable[[], Client]) -> None:
+def test_a_callable_that_fails_releases_its_loans(clients: Callable[[], Client]) -> None:
     """A callable that raises does not keep lent inputs."""
 
     def function(x: Array) -> Array:
@@ -238,7 +238,7 @@ def test_an_input_of_each_kind_is_kept(clients: Callable[[], Client]) -> None:
         assert mapped(client) == 0
 
 
-def test_what_is_more_than_may_be_answered_is_refused_each_time(
+def test_a_response_without_memory_fails_in_every_batch(
     clients: Callable[[], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A response for which there is no memory fails in every batch."""

@@ -225,7 +225,7 @@ class TestBesideAContext:
                 assert [(entry.first, entry.offset) for entry in channel.entries] == [(0, 64), (1, 0)]
 
 
-def test_what_is_said_of_a_request_needs_no_context(caplog: pytest.LogCaptureFixture) -> None:
+def test_set_and_fail_of_a_request_need_no_context(caplog: pytest.LogCaptureFixture) -> None:
     """Without a context `set` and `fail` work; a failed request needs no result."""
 
     def function(requests: list[Request]) -> list[Any]:

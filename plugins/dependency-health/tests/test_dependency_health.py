@@ -73,7 +73,7 @@ def test_a_bad_status(server: str) -> None:
     assert reason(urls=[f"http://{server}/503"]) == f"http://{server}/503 answers 503"
 
 
-def test_nobody_there(closed: str, server: str) -> None:
+def test_a_refused_connection_is_the_reason(closed: str, server: str) -> None:
     found = reason(urls=[f"http://{closed}/"], addresses=[closed, server])
     assert found == f"http://{closed}/: [Errno 111] Connection refused; {closed}: [Errno 111] Connection refused"
 

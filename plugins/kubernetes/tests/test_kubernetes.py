@@ -135,7 +135,7 @@ def test_the_first_line_is_the_reason(tmp_path: Path, content: bytes, suffix: st
     assert reason(file) == f"{file} exists{suffix}"
 
 
-def test_what_is_no_file_counts_and_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_fifo_a_folder_and_a_device_count_and_do_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert reason(tmp_path / "fifo") == f"{tmp_path}/fifo exists"
     assert reason(tmp_path) == f"{tmp_path} exists"
@@ -175,7 +175,7 @@ def logged(caplog: pytest.LogCaptureFixture, *, level: int = logging.INFO, **set
     return line
 
 
-def test_what_was_taken_from_where(
+def test_the_log_names_each_value_and_its_source(
     limit: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Outside a pod it is logged at DEBUG only.

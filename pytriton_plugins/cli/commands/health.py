@@ -20,15 +20,15 @@ from pytriton_plugins.cli.health_probe import CHECKS, TIMEOUT, probe
 )
 @host_choice
 def command(check: str, timeout: float, run_dir: str | None, pid: int | None) -> int:
-    """Check whether the running host is live, ready or started.
+    """Check whether the running daemon is live, ready or started.
 
     Exit code 0 is yes, 1 is no, with the reasons on standard error.
 
     \b
-      live      the host answers, and no plugin's liveness check failed
+      live      the daemon answers, and no plugin's liveness check failed
       ready     every required model serves, and no hook plugin objects
       startup   every model of the start has served or failed
 
-    For HEALTHCHECK of a container and for exec probes. It uses the host's private socket; no port, and no plugin.
+    For HEALTHCHECK of a container and for exec probes. It uses the daemon's private socket; no port, and no plugin.
     """
     return probe(check, run_dir, pid, timeout)

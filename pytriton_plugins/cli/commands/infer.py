@@ -33,7 +33,7 @@ VALUE is one of
     metavar="URL",
     envvar="PYTRITON_HOST_URL",
     show_envvar=True,
-    help="Server: grpc://HOST:PORT, http://HOST:PORT or HOST:PORT. Default: the running host of this user, or "
+    help="Server: grpc://HOST:PORT, http://HOST:PORT or HOST:PORT. Default: the running daemon of this user, or "
     "localhost:8001 for gRPC and localhost:8000 for HTTP.",
 )
 @click.option(
@@ -102,7 +102,7 @@ def _locator(ctx: click.Context) -> Locator:
     for option in ("url", "protocol"):
         source = f"--{option}" if option in typed else f"PYTRITON_HOST_{option.upper()}"
         given[option] = Given(ctx.params[option], source, option in typed) if ctx.params[option] else None
-    # An option overrides a variable: a URL overrides a folder, a host overrides a URL.
+    # An option overrides a variable: a URL overrides a folder, a daemon overrides a URL.
     if "url" not in typed and typed & {"run_dir", "pid"}:
         given["url"] = None
     run_dir = ctx.params["run_dir"] if "run_dir" in typed or not given["url"] else None

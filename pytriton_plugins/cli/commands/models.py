@@ -23,7 +23,7 @@ _ANSWER_MARGIN = 15.0
 
 @click.group("models", cls=SuggestingGroup)
 def command() -> None:
-    """Load, unload and reload models of the running host.
+    """Load, unload and reload models of the running daemon.
 
     The other models serve meanwhile.
     """
@@ -49,7 +49,7 @@ def _change_options(function: F) -> F:
 @json_option
 @host_choice
 def list_models(as_json: bool, run_dir: str | None, pid: int | None) -> None:
-    """Show the models of the running host.
+    """Show the models of the running daemon.
 
     They include unloaded and failed models.
     """
@@ -85,7 +85,7 @@ def unload(name: str, **options: Any) -> None:
     """Stop serving NAME until it is loaded again.
 
     Readiness no longer depends on NAME. Waiting requests fail, running requests may finish; after --timeout their
-    workers are killed. A restart of the host serves NAME again.
+    workers are killed. A restart of the daemon serves NAME again.
     """
     _change("unload", name, **options)
 

@@ -27,7 +27,7 @@ MODEL_HEADINGS = ("model", "version", "state", "required", "workers", "restarts"
 @json_option
 @host_choice
 def command(watch: bool, as_json: bool, run_dir: str | None, pid: int | None) -> None:
-    """Show the state of the running host.
+    """Show the state of the running daemon.
 
     It shows readiness, the tritonserver, models and workers, broken plugins and the last errors. Workers are
     live/wanted with their process ids, MiB of shared memory are touched/in use/limit, requests are in flight/waiting.

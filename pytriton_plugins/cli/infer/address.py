@@ -1,4 +1,4 @@
-"""The server and the protocol of `pytriton-host infer`: those of --url, else the running host's."""
+"""The server and the protocol of `pytriton-host infer`: those of --url, else the running daemon's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytriton_plugins.text import one_line
 PORTS = {"grpc": 8001, "http": 8000}
 NAMES = {"grpc": "gRPC", "http": "HTTP"}
 _SUMMARY_TIMEOUT = 5.0
-"""Seconds for a running host's summary, which has its address."""
+"""Seconds for a running daemon's summary, which has its address."""
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class Address:
 
 
 class Locator:
-    """Finds the server, again at each `find`: the running host may start later."""
+    """Finds the server, again at each `find`: the running daemon may start later."""
 
     def __init__(
         self, url: Given | None, protocol: Given | None, run_dir: str | None = None, pid: int | None = None
@@ -52,7 +52,9 @@ class Locator:
                 f"{url.source}: unknown scheme {one_line(scheme)}://; write HOST:PORT, http://… or grpc://…"
             )
         if url and (run_dir or pid):
-            raise ConfigError(f"{url.source} names a server, and --run-dir or --pid a running host; remove one of them")
+            raise ConfigError(
+                f"{url.source} names a server, and --run-dir or --pid a running daemon; remove one of them"
+            )
         if url and scheme and protocol and protocol.typed and protocol.value != scheme:
             raise ConfigError(
                 f"{url.source} starts with {scheme}:// and {protocol.source} is {protocol.value}; remove one of them"
@@ -63,7 +65,7 @@ class Locator:
         self._chosen = (run_dir, pid)
 
     def find(self) -> Address:
-        """ControlError when there are several hosts, and NoHostRuns when the chosen one is not there."""
+        """ControlError when there are several daemons, and NoHostRuns when the chosen one is not there."""
         if self._has_url:
             return Address(self.protocol, _with_port(self._address.rstrip("/"), self.protocol), self._instead)
         try:
@@ -71,7 +73,7 @@ class Locator:
         except NoHostRuns:
             if any(self._chosen):
                 raise
-            # Perhaps another user's host, or one behind a published port.
+            # Perhaps another user's daemon, or one behind a published port.
             return Address(self.protocol, f"localhost:{PORTS[self.protocol]}", self._instead)
         try:
             return self._of(host.ask({"command": "summary"}, _SUMMARY_TIMEOUT), host.pid)

@@ -53,7 +53,7 @@ class Result:
 def connect(locator: Locator, wait: float = 0.0) -> Iterator[Client]:
     """A client of the located server; ServerError if no Triton answers there, or none is ready after ``wait``.
 
-    With ``wait`` a host may also start meanwhile.
+    With ``wait`` a daemon may also start meanwhile.
     """
     deadline = time.monotonic() + wait
     client = _found(locator, deadline)

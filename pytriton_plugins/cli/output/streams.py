@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import os
-import select
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.shm.polling import wait_until_writable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -72,9 +72,7 @@ def _write(number: int, data: memoryview) -> int:
         try:
             return os.write(number, data)
         except BlockingIOError:  # another process has set the open file to non-blocking
-            waiting = select.poll()
-            waiting.register(number, select.POLLOUT)
-            waiting.poll()
+            wait_until_writable(number)
 
 
 def guard() -> None:

@@ -77,7 +77,7 @@ class Handlers:
         state = self._daemon.status().state
         if state != "serving":
             raise ControlError(
-                f"the host is {state}: models can be changed only while it serves; see 'pytriton-host health startup'"
+                f"the daemon is {state}: models can be changed only while it serves; see 'pytriton-host health startup'"
             )
         return one_line(name, 200), version, float(timeout)
 
@@ -98,12 +98,12 @@ class Handlers:
 
 
 def not_live(daemon: DaemonView) -> list[str]:
-    """Why the host counts as dead: the liveness verdicts that failed. That it answers is the rest of it."""
+    """Why the daemon counts as dead: the liveness verdicts that failed. That it answers is the rest of it."""
     return [daemon.readiness.last.dead] if daemon.readiness.last.dead else []
 
 
 def not_ready(daemon: DaemonView) -> list[str]:
-    """Why the host is not ready, by the last health snapshot."""
+    """Why the daemon is not ready, by the last health snapshot."""
     state = daemon.status().state
     if state == "starting":
         return [f"starting: {awaited(daemon.registry)}"]

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import select
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from pytriton_plugins.shm.polling import wait_until_writable
 from pytriton_plugins.text import cut
 
 CAPACITY = 4 << 20
@@ -172,8 +172,6 @@ def _write(descriptor: int, data: bytes) -> None:
         try:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:  # another process has made it so
-            waiting = select.poll()
-            waiting.register(descriptor, select.POLLOUT)
-            waiting.poll()
+            wait_until_writable(descriptor)
         except OSError:
             return  # there is no reader, or the disk is full: the daemon serves on

@@ -92,7 +92,7 @@ class Admission:
                 self.check_tensors(plugin.reference, plugin.models)
                 self.check_descriptors(plugin.models)
             except (PluginFailed, LimitError):
-                plugin.worker.kill()
+                plugin.worker.dismiss()
                 raise
         except PluginFailed as error:
             self._failed(record, error)

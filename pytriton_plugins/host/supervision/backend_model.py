@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.triton.repository import own_policy
-from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage, pack_declaration
+from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.wire import MAX_ERROR_TEXT, LinkKind, LinkMessage
 from pytriton_plugins.text import in_bytes
 
 if TYPE_CHECKING:

@@ -31,6 +31,27 @@ class ServedModel(Protocol):
     def name(self) -> str: ...
 
 
+class SupervisedModel(ServedModel, Protocol):
+    """A model, as the places of its workers see it."""
+
+    error: str
+    is_over: bool
+    """Its workers get no more batches."""
+    restarts: int
+
+    def compare(self, declared: list[ModelDeclaration]) -> None:
+        """Raises WorkerFailed if its declaration is not among those of a worker."""
+
+    async def join(self, worker: WorkerProcess, server: TritonServer) -> bool:
+        """Have the worker serve through this tritonserver; False when that ends meanwhile."""
+
+    def worker_failed(self, reason: str) -> None:
+        """A worker did not serve."""
+
+    def give_up(self, reason: str) -> None:
+        """Stop serving for ``reason``."""
+
+
 class ChangeListener(Protocol):
     """Learns that something may be ready that was not, or the other way round."""
 

@@ -1,37 +1,28 @@
-"""Supervises one model: its workers, channels and memory."""
+"""Supervises one model: the places of its workers, their channels and memory."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.errors import HookError, PytritonPluginsError, ServerGone
-from pytriton_plugins.hooks.builtin import RESTARTS
-from pytriton_plugins.hooks.manager import BUILT_IN
+from pytriton_plugins.errors import ServerGone
 from pytriton_plugins.host.memory.allocator import Answer, SegmentAllocator, SegmentRequest
 from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import BackendModel
 from pytriton_plugins.host.supervision.channels import WorkerChannels
-from pytriton_plugins.host.system.child import first_end
+from pytriton_plugins.host.supervision.place import WorkerPlace
 from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.values import GiveUp, ModelStatus, Restart, WorkerExit
+from pytriton_plugins.values import ModelStatus
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.context import ModelContext
     from pytriton_plugins.host.triton.server import TritonServer
 
 _LOG = logging.getLogger("pytriton.host")
-RESPAWN_DELAY = 0.5
-"""Seconds until another worker is started if one could not be."""
-
-MAX_HISTORY = 16
-"""Ends of workers that are kept for each place."""
-
 UNLOADED = "it was unloaded"
 """The reason that requests and the status get."""
 
@@ -78,7 +69,7 @@ class ModelSupervisor:
         self._allocator = SegmentAllocator(declaration, self.ledger, host.hooks, self.live, self.effective.fixed)
         self._settled = asyncio.Event()
         self._has_served = False
-        self._is_over = False
+        self.is_over = False
         """Its workers get no more batches."""
         self._loading = asyncio.Lock()
 
@@ -89,7 +80,13 @@ class ModelSupervisor:
     def start(self, first: WorkerProcess | None) -> None:
         """Start the workers; ``first`` is one that has imported the plugin."""
         workers: list[WorkerProcess | None] = [first, *[None] * (self.worker_count - 1)]
-        self._places = [self._loop.create_task(self._keep_alive(worker)) for worker in workers]
+        self._places = [self._keep_alive(worker) for worker in workers]
+
+    def _keep_alive(
+        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None = None
+    ) -> asyncio.Task[None]:
+        place = WorkerPlace(self, self.live, self._host, trial)
+        return self._loop.create_task(place.keep_alive(worker))
 
     def status(self) -> ModelStatus:
         reason = self._why_not_ready()
@@ -123,7 +120,7 @@ class ModelSupervisor:
             first.dismiss()
         for done, worker in enumerate(live):
             trial: asyncio.Future[WorkerProcess] = self._loop.create_future()
-            place = self._loop.create_task(self._keep_alive(first, trial))
+            place = self._keep_alive(first, trial)
             first = None
             either: set[asyncio.Future[Any]] = {trial, place}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -138,7 +135,7 @@ class ModelSupervisor:
 
     def retire(self) -> None:
         """Have every worker finish its batches, and start no other."""
-        self._is_over = True
+        self.is_over = True
         for worker in self.live.workers:
             self.live.retire(worker)
 
@@ -182,64 +179,7 @@ class ModelSupervisor:
         for place in self._places:
             place.cancel()
 
-    async def _keep_alive(
-        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None = None
-    ) -> None:
-        """Keep one worker running. With ``trial``, a first worker that never serves ends only this place."""
-        history: deque[WorkerExit] = deque(maxlen=MAX_HISTORY)
-        try:
-            while not self.error and not self._is_over:
-                started, served = await self._serve_with(worker, trial)
-                worker = None
-                if (started and started.expected_to_end) or _is_open(trial):
-                    return  # another worker has this place
-                if self.error or self._is_over:
-                    return
-                if started is None:
-                    await asyncio.sleep(RESPAWN_DELAY)
-                else:
-                    await self._after(started, history, served=served)
-        except HookError as error:
-            self._host.abort(error)
-        except Exception:
-            _LOG.exception("model %s: internal error in its supervisor", self.name)
-            self.give_up("internal error; see the daemon's log")
-
-    async def _after(self, worker: WorkerProcess, history: deque[WorkerExit], *, served: bool) -> None:
-        """Do what hooks choose after the end of a worker: start another, give the model up, or stop the host."""
-        await worker.ended()
-        assert worker.exit is not None
-        chosen = self._host.hooks.choose_restart(worker.info, worker.exit, history)
-        history.append(worker.exit)
-        action = chosen.value
-        if isinstance(action, Restart):
-            self.restarts += 1
-            if served:  # the reason why it did not serve was logged
-                ended = f"its worker {worker.pid} ended with {worker.exit.description}"
-                _LOG.warning("model %s: %s; starting another", self.name, ended, extra={"worker": worker.pid})
-            await asyncio.sleep(action.after)
-        elif isinstance(action, GiveUp) and chosen.plugin == BUILT_IN and self.live:
-            # A request that ends each worker that runs it must not cost the model its healthy workers.
-            remedy = f"the other workers serve on, and another is started in {RESTARTS.longest:g} s"
-            _LOG.error("model %s: %s; %s", self.name, action.reason, remedy)
-            self.restarts += 1
-            await asyncio.sleep(RESTARTS.longest)
-        elif isinstance(action, GiveUp):
-            self.give_up(action.reason)
-        else:
-            self._host.stop(f"model {self.name}: {action.reason} ({chosen.plugin})")
-            await asyncio.Event().wait()
-
-    def _new_worker(self) -> WorkerProcess | None:
-        if self.error or self._is_over:  # while it waited for its turn
-            return None
-        try:
-            return self._host.new_worker(self.reference, self.declaration)
-        except OSError as error:  # a moment without memory, processes or descriptors
-            self._failed(f"no worker can be started: {error.strerror}")
-            return None
-
-    def _failed(self, reason: str) -> None:
+    def worker_failed(self, reason: str) -> None:
         """A model that has served gets another worker; one that never did is given up."""
         self.last_failure = reason
         if self._has_served:
@@ -247,54 +187,12 @@ class ModelSupervisor:
         else:
             self.give_up(reason)
 
-    async def _serve_with(
-        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None
-    ) -> tuple[WorkerProcess | None, bool]:
-        """Run ``worker``, which has imported the plugin, or a new one until it ends.
+    def compare(self, declared: list[ModelDeclaration]) -> None:
+        """Raises WorkerFailed if its declaration is not among those of a worker."""
+        if self.declaration not in [self._host.resolver.configured(each) for each in declared]:
+            raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
-        Returns it, None if it could not be started, and whether it has served. ``trial`` gets the first that serves.
-        """
-        served, fresh = False, worker is None
-        try:
-            async with self._host.turns.turn(self, begun=not fresh) as turn:
-                worker = worker or self._new_worker()
-                if worker is None:
-                    return None, False
-                turn.watch(worker.pid)
-                await self._set_up(worker, fresh=fresh)
-            if self._is_over or self.error:
-                worker.dismiss()
-            while worker.child.running and not worker.expected_to_end:
-                server = await self._host.server()
-                if await self._join(worker, server) and not served:
-                    served = True
-                    if trial is not None and _is_open(trial):
-                        trial.set_result(worker)
-                    self._host.worker_is_ready(worker)
-                await first_end(worker.child, server.child)
-                self.live.disconnect(worker)
-                worker.excuse()
-            await worker.child.wait()
-        except HookError:
-            raise
-        except (PytritonPluginsError, OSError) as error:
-            self._failed(str(error))
-            if worker is not None:
-                worker.kill()
-        finally:
-            if worker is not None:
-                if self.error or _is_open(trial):
-                    worker.kill()
-                self.live.disconnect(worker)
-        return worker, served
-
-    async def _set_up(self, worker: WorkerProcess, *, fresh: bool) -> None:
-        hooks = self._host.worker_hooks()
-        if fresh:
-            self._compare(await worker.declared(self.effective.import_timeout))
-        await worker.serve(self.effective, hooks)
-
-    async def _join(self, worker: WorkerProcess, server: TritonServer) -> bool:
+    async def join(self, worker: WorkerProcess, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""
         try:
             await self._link.declare(server)
@@ -305,10 +203,6 @@ class ModelSupervisor:
                 raise
             return False
         return True
-
-    def _compare(self, declarations: list[ModelDeclaration]) -> None:
-        if self.declaration not in [self._host.resolver.configured(each) for each in declarations]:
-            raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
     async def _loaded(self, server: TritonServer) -> None:
         async with self._loading:
@@ -336,7 +230,3 @@ class ModelSupervisor:
         for place in self._places:
             if place is not asyncio.current_task():
                 place.cancel()
-
-
-def _is_open(trial: asyncio.Future[WorkerProcess] | None) -> bool:
-    return trial is not None and not trial.done()

@@ -10,7 +10,7 @@ from pytriton_plugins.config.mappings import merge
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
-from pytriton_plugins.shm.wire import QueuePolicy
+from pytriton_plugins.shm.declaration import QueuePolicy
 
 BACKEND = "pytriton"
 CATEGORY = "model-repository"

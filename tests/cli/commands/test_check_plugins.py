@@ -80,7 +80,7 @@ def test_one_mistake_is_one_bad_line(arguments: tuple[str, ...], reason: str) ->
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_what_a_hook_plugin_prints_is_no_part_of_the_json(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_output_of_a_hook_plugin_is_not_part_of_the_json(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = call_host(*arguments, env=with_hooks(tmp_path, PRINTS))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["schema"] == 1
@@ -103,7 +103,7 @@ share = 0.5
 
 
 @pytest.mark.parametrize("enabled", ["true", "false"])
-def test_names_that_nobody_has_are_told(tmp_path: Path, enabled: str) -> None:
+def test_unknown_names_are_reported(tmp_path: Path, enabled: str) -> None:
     """A table for a model of another machine is a warning, not an error."""
     file = tmp_path / "host.toml"
     file.write_text(FILE.format(enabled=enabled))

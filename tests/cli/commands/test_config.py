@@ -143,7 +143,7 @@ HOOKS = """
 """
 
 
-def test_what_a_hook_plugin_chose_bears_its_name(tmp_path: Path) -> None:
+def test_a_value_of_a_hook_plugin_is_shown_with_its_name(tmp_path: Path) -> None:
     install(tmp_path, "acme-guard", {"pytriton_plugins.hooks": {"guard": "acme_guard"}}, acme_guard=HOOKS)
     arguments = ("config", "--json", "--models", "--plugin=add-sub", "--grpc-port=9001", "--grace-period=50")
     done = call_host(*arguments, env={"PYTHONPATH": path_with(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"})

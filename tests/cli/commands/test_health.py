@@ -131,7 +131,7 @@ def test_a_host_that_hangs_is_not_alive(tmp_path: Path) -> None:
         )
 
 
-def test_which_host_is_asked(tmp_path: Path) -> None:
+def test_options_and_variables_choose_the_daemon(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path)}
 
     def ask(*options: str) -> tuple[int, str]:

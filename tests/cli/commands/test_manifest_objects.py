@@ -217,7 +217,7 @@ def test_a_pod_monitor_where_it_is_asked_for(called: Called) -> None:
         ),
     ],
 )
-def test_what_the_autoscaler_looks_at(called: Called, settings: list[str], metric: object) -> None:
+def test_the_autoscaler_uses_the_chosen_metric(called: Called, settings: list[str], metric: object) -> None:
     """Processor time by default, which needs no adapter; requests if asked for."""
     assert objects(called, *settings)["HorizontalPodAutoscaler"]["spec"]["metrics"] == [metric]
 
@@ -347,7 +347,7 @@ def installed(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             del sys.modules[name]  # another test's plugin may be called the same
 
 
-def test_what_hook_plugins_choose(called: Called, installed: Path) -> None:
+def test_answers_of_hook_plugins_are_used(called: Called, installed: Path) -> None:
     install(installed, "acme-hooks", {"pytriton_plugins.hooks": {"acme-hooks": "acme_hooks"}}, acme_hooks=HOOK)
     found = objects(called, "--http-port=9000", "--no-plugin=cloud-ports")
     assert [each["containerPort"] for each in container(found)["ports"]] == [9000, 7001, 7002]
@@ -372,7 +372,7 @@ def test_models_that_begin_with_more(called: Called) -> None:
     assert variables(found)["PYTRITON_HOST_SHM_TOTAL"] == "2048Mi"
 
 
-def test_nobody_may_come_in_where_nobody_is_named(called: Called) -> None:
+def test_empty_lists_of_clients_allow_no_connection(called: Called) -> None:
     """No client is allowed if none is named; an empty `from` would allow all."""
     policy = objects(called)["NetworkPolicy"]["spec"]
     assert [each["from"] for each in policy["ingress"]] == [[{"podSelector": {}}], [{"namespaceSelector": {}}]]

@@ -45,7 +45,7 @@ def status(folder: Path) -> dict[str, Any]:
     return document
 
 
-def test_what_it_says(host: RunningHost, folder: Path, tmp_path: Path) -> None:
+def test_the_document_describes_the_daemon_and_its_models(host: RunningHost, folder: Path, tmp_path: Path) -> None:
     document = status(folder)
     assert (document["schema"], document["pid"], document["state"]) == (1, host.process.pid, "serving")
     assert (document["ready"], document["reasons"]) == (True, [])

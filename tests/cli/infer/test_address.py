@@ -1,4 +1,4 @@
-"""The server that `infer` calls: from --url, --protocol or their variables, else the running host."""
+"""The server that `infer` calls: from --url, --protocol or their variables, else the running daemon."""
 
 from __future__ import annotations
 
@@ -53,10 +53,12 @@ def test_the_url_chooses_the_protocol(url: str, protocol: Given | None, address:
     assert Locator(Given(url, "--url"), protocol).find() == address
 
 
-def test_what_contradicts_itself() -> None:
+def test_contradictory_options_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"^URL starts with grpc:// and --protocol is http; remove one of them$"):
         Locator(Given("grpc://h", "URL", typed=False), Given("http", "--protocol"))
-    with pytest.raises(ConfigError, match=r"^--url names a server, and --run-dir or --pid a running host; remove one"):
+    with pytest.raises(
+        ConfigError, match=r"^--url names a server, and --run-dir or --pid a running daemon; remove one"
+    ):
         Locator(Given("h", "--url"), None, run_dir="/run")
 
 

@@ -22,7 +22,7 @@ def test_numbers_of_each_dtype(dtype: object) -> None:
     assert array.tolist() == [1, 0, 1]
 
 
-def test_what_numbers_may_look_like() -> None:
+def test_numbers_are_read_in_every_form() -> None:
     assert parse_value("0x10,-3,007", as_dtype(np.int64)).tolist() == [16, -3, 7]
     assert parse_value("1e3,inf,-0.5", as_dtype(np.float64)).tolist() == [1000, float("inf"), -0.5]
     assert parse_value("true,FALSE,1", as_dtype(bool)).tolist() == [True, False, True]
@@ -56,7 +56,7 @@ def test_text_is_taken_as_it_stands_and_json_for_more() -> None:
         ("@/", bytes, "cannot be read: Is a directory"),
     ],
 )
-def test_what_cannot_be_read(text: str, dtype: type, expected: str) -> None:
+def test_an_unreadable_value_is_an_error(text: str, dtype: type, expected: str) -> None:
     with pytest.raises(ValueError, match=expected) as caught:
         parse_value(text, as_dtype(dtype))
     assert len(str(caught.value)) < 300

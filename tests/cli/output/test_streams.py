@@ -32,7 +32,7 @@ def test_a_full_disk(tmp_path: Path, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", [False, True])
-def test_what_else_becomes_of_the_output(tmp_path: Path, unbuffered: bool) -> None:
+def test_full_closed_and_missing_outputs_end_with_one_line_at_most(tmp_path: Path, unbuffered: bool) -> None:
     """A closed reader, as with `| head -1`, is not an error message; without standard error nothing is printed."""
     assert call(tmp_path, ">/dev/full", "list", unbuffered=unbuffered) == (1, FULL)
     assert call(tmp_path, ">&-", "list", unbuffered=unbuffered) == (1, CLOSED)

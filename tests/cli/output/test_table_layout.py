@@ -57,7 +57,7 @@ def test_the_ellipsis_takes_the_place_of_words() -> None:
     ]
 
 
-def test_what_does_not_fit_side_by_side_stands_one_below_the_other() -> None:
+def test_columns_that_do_not_fit_are_printed_one_below_the_other() -> None:
     assert text(HEADINGS, ROWS, 60).splitlines() == [
         "model resnet-classifier",
         "  version 1  state ready  required yes",

@@ -72,7 +72,7 @@ def test_the_base(text: str, base: str | None, expected: str) -> None:
         ("triton", "", "invalid image ''"),
     ],
 )
-def test_what_is_no_server(text: str, base: str | None, message: str) -> None:
+def test_an_invalid_server_is_refused(text: str, base: str | None, message: str) -> None:
     """A value that names no server is refused."""
     with pytest.raises(ConfigError, match=message) as error:
         read_server(text, base)

@@ -57,7 +57,7 @@ def test_a_folder_that_is_not_empty(tmp_path: Path) -> None:
     assert (output / "text").read_text() == "new"
 
 
-def test_what_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, "out")
     with pytest.raises(ConfigError, match="out is not a folder"):
         write_context(tmp_path / "out", {}, {}, force=True)

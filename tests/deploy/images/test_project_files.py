@@ -51,7 +51,7 @@ def test_code_and_what_the_build_reads(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_what_git_ignores_is_left_out(tmp_path: Path) -> None:
+def test_files_that_git_ignores_are_left_out(tmp_path: Path) -> None:
     """Files that are not committed yet are copied."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     fill(tmp_path, "plugin/pyproject.toml", "plugin/acme/new.py", "plugin/acme/weights.bin", "plugin/acme/made/server")
@@ -114,14 +114,14 @@ scripts.all = "checks"
     ],
     ids=["setuptools", "hatchling", "name", "layouts"],
 )
-def test_what_pyproject_names(tmp_path: Path, text: str, kept: set[str], left: list[str]) -> None:
+def test_files_that_pyproject_names_are_kept(tmp_path: Path, text: str, kept: set[str], left: list[str]) -> None:
     folder = tmp_path / "project"
     fill(folder, *kept, *left)
     (folder / "pyproject.toml").write_text(text.replace("LONG", 10_000 * "long"))
     assert found(folder) == kept | {"pyproject.toml"}
 
 
-def test_what_a_build_file_names(tmp_path: Path) -> None:
+def test_files_that_a_build_file_names_are_kept(tmp_path: Path) -> None:
     """Only the whole name counts: `package_data` is not the folder `data`."""
     fill(tmp_path, "csrc/x.c", "include/x.h", "data/x", "requirements.txt", "notes.txt", "pyproject.toml")
     (tmp_path / "setup.py").write_text('Extension("x", ["csrc/x.c"]); open("requirements.txt"); package_data={}\n')

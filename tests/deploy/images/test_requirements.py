@@ -155,7 +155,7 @@ def test_a_plugin_with_a_distributions_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "./nowhere", "-e .", "acme add", "-r requirements.txt", "acme-add>=x"])
-def test_what_is_no_requirement(tmp_path: Path, text: str) -> None:
+def test_an_invalid_requirement_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="not a requirement, and not a path that exists"):
         read_requirement(text, tmp_path)
 
@@ -171,7 +171,7 @@ def test_a_path_that_is_no_project(tmp_path: Path) -> None:
             read_requirement(f"./{name}", tmp_path)
 
 
-def test_what_nobody_named_comes_from_where_it_was_installed(tmp_path: Path, installed: Installed) -> None:
+def test_a_requirement_that_is_not_named_comes_from_its_origin(tmp_path: Path, installed: Installed) -> None:
     folder = project(tmp_path / "add", PROJECT.replace("Acme_Add", "acme-folder"))
     commit = {"vcs": "git", "commit_id": "abc"}
     installed("acme-index")
@@ -200,7 +200,7 @@ def test_versions_are_those_installed_here(tmp_path: Path, installed: Installed)
     assert pins.warnings == ("acme-missing is not installed here: the image gets the version that pip finds",)
 
 
-def test_what_may_become_another_version_is_told(tmp_path: Path, installed: Installed) -> None:
+def test_a_requirement_without_a_fixed_version_is_reported(tmp_path: Path, installed: Installed) -> None:
     installed("acme-new")
     installed("acme-url")
     installed("acme-here", origin={"url": "file:///src/acme", "dir_info": {}})

@@ -79,7 +79,7 @@ def test_questions_are_answered_one_after_the_other(tmp_path: Path) -> None:
     "data",
     [b"{}\n", b"\n", b"[]\n", b"7\n", b"\xff\n", line(command="no-such"), line(command=[]), b"[" * 4000 + b"\n"],
 )
-def test_what_is_no_question_is_told_so(tmp_path: Path, data: bytes) -> None:
+def test_an_invalid_request_is_answered_with_an_error(tmp_path: Path, data: bytes) -> None:
     """An invalid request gets an error, and the next request is answered."""
     wrong, right = asyncio.run(answers(tmp_path, data + line(command="echo", text="still there")))
     assert wrong["error"].startswith("unknown command: ")
@@ -108,7 +108,7 @@ def test_half_a_question_is_not_answered(tmp_path: Path) -> None:
     assert asyncio.run(answers(tmp_path, line(command="echo", text="a")[:-1])) == []
 
 
-def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_client_blocks_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that sends no complete request in time is disconnected."""
     monkeypatch.setattr(control_socket, "REQUEST_TIMEOUT", 0.1)
 
@@ -124,7 +124,7 @@ def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
     assert asyncio.run(silent()) == b""
 
 
-def test_who_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_does_not_read_blocks_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that does not read its responses is disconnected, and others are answered."""
     monkeypatch.setattr(control_socket, "RESPONSE_TIMEOUT", 0.1)
     monkeypatch.setattr(control_socket, "MAX_REQUEST", 1 << 20)

@@ -40,7 +40,7 @@ def test_lines(data: list[bytes], lines: list[str]) -> None:
     assert Reading().feed(*data).lines == lines
 
 
-def test_who_prints_without_end_is_heard_at_a_rate() -> None:
+def test_endless_output_is_read_at_a_limited_rate() -> None:
     """A child that prints without end is read at a limited rate; the rest is counted."""
     reading = Reading().feed(b"".join(b"%d\n" % number for number in range(50_000)))
     assert reading.lines == [str(number) for number in range(MAX_BURST)]

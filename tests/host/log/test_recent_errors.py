@@ -44,7 +44,7 @@ def test_a_line_is_one_line_with_its_exception() -> None:
         ("def deep(n):\n    return deep(n + 1)\ndeep(0)", "RecursionError: maximum recursion depth exceeded"),
     ],
 )
-def test_what_a_worker_printed_names_its_exception(raised: str, expected: str) -> None:
+def test_the_output_of_a_worker_names_its_exception(raised: str, expected: str) -> None:
     """The exception is named for a traceback from `logging` and for a plain one."""
     errors = RecentErrors()
     logger = logging.Logger("pytriton.worker")

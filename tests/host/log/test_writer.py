@@ -43,7 +43,7 @@ class Sink:
         self.written.append(data)
 
 
-def test_a_full_pipe_holds_nobody_up(pipe: tuple[int, int]) -> None:
+def test_a_full_pipe_does_not_block_the_caller(pipe: tuple[int, int]) -> None:
     """With a full pipe, lines that fit are written in order and the missing ones are counted."""
     log = LogWriter(pipe[1], Gaps(), capacity=10_000)
     for _ in range(100_000):
@@ -96,7 +96,7 @@ def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
     log._thread.join(5)
 
 
-def test_what_is_made_late_keeps_its_place(pipe: tuple[int, int]) -> None:
+def test_text_that_is_made_late_keeps_its_place(pipe: tuple[int, int]) -> None:
     """Text that the writing thread renders keeps its place; later lines wait for it."""
     log, made = LogWriter(pipe[1], Gaps()), threading.Event()
 
@@ -139,7 +139,7 @@ def test_a_line_stands_below_all_others_until_it_is_taken_away() -> None:
     os.close(theirs)
 
 
-def test_what_is_printed_in_the_daemon_comes_in_whole_lines() -> None:
+def test_text_printed_in_the_daemon_comes_in_whole_lines() -> None:
     sink = Sink()
     with contextlib.redirect_stdout(LineStream(sink)):
         print("one", "two\nthree", end="")

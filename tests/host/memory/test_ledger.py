@@ -158,7 +158,7 @@ def test_little_headroom_grants_what_is_needed_and_no_more(ledgers: list[Ledger]
     assert ledger.replace(ledger.open_first(1).number, 500 * MIB, 1, promised_but_for(4000 * MIB)).size > 500 * MIB
 
 
-def test_only_pages_that_nobody_touched_are_still_promised(ledgers: list[Ledger]) -> None:
+def test_only_untouched_pages_are_still_promised(ledgers: list[Ledger]) -> None:
     ledger = new_ledger(ledgers)
     first, _ = ledger.open_first(1), ledger.open_first(2)
     assert ledger.untouched == 16 * MIB
@@ -205,7 +205,7 @@ def test_a_grant_that_came_too_late_is_replaced_when_its_worker_asks_again(ledge
     assert ledger.total == 32 * MIB
 
 
-def test_what_is_rounded_up_stays_within_the_limit_also_when_memory_is_short(ledgers: list[Ledger]) -> None:
+def test_a_rounded_size_stays_within_the_limit_also_when_memory_is_short(ledgers: list[Ledger]) -> None:
     ledger = new_ledger(ledgers, max=8 * MIB + 5000, initial=8 * MIB, growth=4.0)
     first = ledger.open_first(1)
     assert ledger.replace(first.number, 8 * MIB + 1, 1, promised_but_for(9 * MIB)).size <= 8 * MIB + 5000

@@ -8,7 +8,7 @@ from pytriton_plugins.host.system.child import children_of
 from tests.support.adversaries.child_programs import run
 
 
-def test_who_prints_without_end_does_not_stop_the_loop() -> None:
+def test_endless_output_does_not_stop_the_loop() -> None:
     """A child that prints without end does not block the event loop."""
     output = run("""
         async def main():
@@ -21,7 +21,7 @@ def test_who_prints_without_end_does_not_stop_the_loop() -> None:
     assert output == "-9\n"
 
 
-def test_an_end_is_seen_while_what_the_child_started_prints() -> None:
+def test_an_end_is_seen_while_a_process_of_the_child_prints() -> None:
     """The child's exit is seen although its own child still prints."""
     output = run("""
         async def main():
@@ -65,7 +65,7 @@ def test_a_child_that_somebody_else_has_reaped() -> None:
     assert output == "0 None\n"
 
 
-def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
+def test_processes_that_a_child_forked_get_sigterm_before_sigkill() -> None:
     """Processes that the child has forked get SIGTERM before SIGKILL."""
     output = run("""
         FORKED = 'trap "echo asked; exit" TERM; kill -9 $PPID; while :; do :; done'
@@ -79,7 +79,7 @@ def test_what_a_child_forked_is_asked_to_end_before_it_is_killed() -> None:
     assert output == "-9 asked\n"
 
 
-def test_what_does_not_end_when_it_is_asked_is_killed() -> None:
+def test_a_process_that_ignores_sigterm_is_killed() -> None:
     """A process that ignores SIGTERM gets SIGKILL."""
     output = run("""
         FORKED = 'trap "" TERM; echo $$; kill -9 $PPID; while :; do :; done'

@@ -69,7 +69,7 @@ def test_the_address_to_listen_on(name: str, address: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_listened_on(name: str, message: str) -> None:
+def test_an_address_that_cannot_be_listened_on_is_refused(name: str, message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         served_address(name, ())
     assert str(raised.value) == message
@@ -89,7 +89,7 @@ def test_a_link_local_address_for_grpc() -> None:
         ("fd00::2", "[fd00::2]:8000", "ipv6:fd00::2"),
     ],
 )
-def test_how_an_address_is_written(address: str, url: str, option: str) -> None:
+def test_an_address_is_written_for_urls_and_options(address: str, url: str, option: str) -> None:
     assert (host_port(called_at(address), 8000), http_option(address)) == (url, option)
 
 
@@ -98,12 +98,12 @@ def test_how_an_address_is_written(address: str, url: str, option: str) -> None:
     [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False),
      ("10.0.0.7", False), ("fe80::1%eth0", False), ("model.example", False)],
 )  # fmt: skip
-def test_what_only_this_machine_reaches(address: str, alone: bool) -> None:
+def test_loopback_addresses_are_recognized(address: str, alone: bool) -> None:
     """An address is loopback only if no other machine can reach it."""
     assert is_loopback(address) is alone
 
 
-def test_the_ports_of_what_is_served() -> None:
+def test_the_served_ports() -> None:
     """If an option of tritonserver is given twice, the last one counts."""
     options = (("allow-http", "false"), ("allow-metrics", "false"), ("allow-metrics", "1"))
     assert listening_ports(options, Ports(1, 2, 3)) == {"http": None, "grpc": 2, "metrics": 3}
@@ -160,7 +160,7 @@ def test_without_http_and_metrics() -> None:
             assert host.stop() == 0
 
 
-def test_whose_init_it_is(tmp_path: Path) -> None:
+def test_our_own_init_is_recognized(tmp_path: Path) -> None:
     """The parent process is our own init only if its command line names pytriton."""
     command = tmp_path / "cmdline"
     assert not _is_ours(command)

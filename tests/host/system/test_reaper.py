@@ -40,7 +40,7 @@ LEAVES = """
 """
 
 
-def test_what_is_adopted_and_has_ended_is_reaped() -> None:
+def test_an_adopted_process_that_has_ended_is_reaped() -> None:
     """Adopted processes are reaped when they end."""
     output = run(
         LEAVES

@@ -50,7 +50,7 @@ def test_a_form_that_is_larger_than_the_usual_stack(host: RunningHost) -> None:
     assert lengths["data"] == [len(text)]
 
 
-def test_who_has_how_much() -> None:
+def test_each_process_has_its_own_limits() -> None:
     """Daemon, tritonserver and workers each get their own limits."""
     with run_host(SCALARS, prefix=["prlimit", "--nofile=300:4000", "--stack=8388608:"]) as host:
         server = tritonserver(host)
@@ -152,7 +152,7 @@ def test_memory_that_may_be_asked_for(tmp_path: Path, overcommit: str, piece: in
     assert (swappable(tmp_path), committable(tmp_path)) == (piece, all_together)
 
 
-def test_what_is_needed_grows_with_what_is_served() -> None:
+def test_needs_grow_with_the_served_models() -> None:
     """Each slot needs a channel, a thread of tritonserver with its stack, and a thread of the worker."""
     few, many = ({each.subject: each.needed for each in limits(demand)} for demand in (Demand(1, 1), Demand(3, 12)))
     assert many["descriptors"] - few["descriptors"] == 3 * 11

@@ -51,7 +51,7 @@ def test_a_second_host_is_refused(folder: Path) -> None:
     RunDir(folder).remove()
 
 
-def test_what_a_killed_host_left_is_swept(folder: Path) -> None:
+def test_files_of_a_killed_host_are_removed(folder: Path) -> None:
     """Files of a killed daemon are removed at the next start."""
     left = folder / "pytriton-host-abc"
     left.mkdir()

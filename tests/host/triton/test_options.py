@@ -51,7 +51,7 @@ def test_grpc_is_not_switched_off(value: str) -> None:
         ("grpc-port", "1"),
     ],
 )
-def test_what_cuts_the_daemon_off_is_refused(name: str, value: str) -> None:
+def test_options_that_cut_the_daemon_off_are_refused(name: str, value: str) -> None:
     """They are refused even with every category open."""
     with pytest.raises(ConfigError, match=f"^--server-option {name}"):
         check_server_options(ServerSettings(options=((name, value),), allow=EVERY))
@@ -68,7 +68,7 @@ def test_what_cuts_the_daemon_off_is_refused(name: str, value: str) -> None:
         ("log-verbose", "1"),
     ],
 )
-def test_what_does_no_harm_is_handed_on(name: str, value: str) -> None:
+def test_harmless_options_are_passed_on(name: str, value: str) -> None:
     """Harmless options are passed on to tritonserver."""
     check_server_options(ServerSettings(options=((name, value),)))
 
@@ -80,7 +80,7 @@ def test_what_does_no_harm_is_handed_on(name: str, value: str) -> None:
         ("log-verbose", "", "the value is missing; write --server-option log-verbose=VALUE"),
     ],
 )
-def test_what_tritonserver_would_take_for_something_else(
+def test_options_that_tritonserver_would_misread_are_refused(
     found: FoundServer, name: str, value: str, message: str
 ) -> None:
     """It accepts a prefix of an option's name, and takes the next option as a missing value."""
@@ -114,6 +114,6 @@ def test_serve_and_check_say_so_in_one_line() -> None:
         ((("cache-config", "local,size=1048576"),), 3.0),
     ],
 )
-def test_how_long_a_server_gets_that_writes_at_its_end(options: tuple[tuple[str, str], ...], seconds: float) -> None:
+def test_a_server_that_writes_at_its_end_gets_more_time(options: tuple[tuple[str, str], ...], seconds: float) -> None:
     """A server that writes traces or a cache at its end gets more time."""
     assert exit_seconds(options) == seconds

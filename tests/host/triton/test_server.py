@@ -44,7 +44,7 @@ def command(found: FoundServer, settings: ServerSettings) -> list[str]:
     return command_line(found, settings, PORTS, Path("/repository"), "secret")
 
 
-def test_what_a_server_may_lack_is_left_out(tmp_path: Path) -> None:
+def test_optional_options_that_a_server_lacks_are_left_out(tmp_path: Path) -> None:
     """Options that an older server lacks and that are not essential are left out."""
     _, *flags = command(server_that_knows(tmp_path, NEEDED), ServerSettings())
     assert [flag.removeprefix("--").partition("=")[0] for flag in flags] == NEEDED

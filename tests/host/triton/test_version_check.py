@@ -25,7 +25,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> None:
     ("version", "old"),
     [("2.51.0", True), ("2.69.1", True), ("2.70.0", False), ("2.100.0", False), ("3.0", False), ("unknown", True)],
 )
-def test_which_are_old(version: str, old: bool) -> None:
+def test_old_versions_are_recognized(version: str, old: bool) -> None:
     assert too_old(version) is old
 
 

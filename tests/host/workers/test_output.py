@@ -60,7 +60,7 @@ def test_a_message_of_several_lines_is_one(caplog: pytest.LogCaptureFixture) -> 
     assert [line for line in event[1] if line] == ["model: it failed", *text.splitlines()]
 
 
-def test_what_a_client_sent_forges_no_message(caplog: pytest.LogCaptureFixture) -> None:
+def test_text_of_a_client_forges_no_message(caplog: pytest.LogCaptureFixture) -> None:
     """Text from a client cannot look like a record of its own."""
     forged = "ERROR pytriton.host: the disk is full"
     texts = logged(logging.INFO, f"a client sent x\n{forged}") + f"{forged}\n"
@@ -87,9 +87,7 @@ UNFINISHED = {
 
 
 @pytest.mark.parametrize("kind", UNFINISHED)
-def test_what_stands_behind_an_unfinished_line_is_a_message_of_its_own(
-    caplog: pytest.LogCaptureFixture, kind: str
-) -> None:
+def test_a_record_after_an_unfinished_line_is_a_message_of_its_own(caplog: pytest.LogCaptureFixture, kind: str) -> None:
     printed, shown = UNFINISHED[kind]
     info, text = failure()
     error = logged(logging.ERROR, "model: it failed", exc_info=info)

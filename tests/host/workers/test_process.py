@@ -55,7 +55,7 @@ os._exit(3)
 """
 
 
-def test_what_a_worker_says_of_its_failure_is_one_short_line(tmp_path: Path) -> None:
+def test_the_reason_of_a_worker_for_its_failure_is_one_short_line(tmp_path: Path) -> None:
     """It is cut and escaped, because it appears in the log, the table and `status`."""
     (tmp_path / "says_too_much.py").write_text(SAYS_TOO_MUCH)
 

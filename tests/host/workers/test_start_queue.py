@@ -32,7 +32,7 @@ async def a_moment() -> None:
         await asyncio.sleep(0)
 
 
-def test_so_many_at_a_time_and_who_has_begun_first() -> None:
+def test_so_many_at_a_time_and_workers_that_have_begun_first() -> None:
     """The number of parallel starts is limited; a start that had begun before comes first."""
 
     async def main() -> None:
@@ -53,7 +53,7 @@ def test_so_many_at_a_time_and_who_has_begun_first() -> None:
     run(main())
 
 
-def test_who_is_cancelled_takes_nobodys_turn() -> None:
+def test_a_cancelled_start_frees_its_turn() -> None:
     """A cancelled start frees its turn, while it waits and at the moment when its turn comes."""
 
     async def main() -> None:
@@ -100,7 +100,7 @@ def test_a_turn_ends_by_itself(code: str, longest: float, monkeypatch: pytest.Mo
     run(main())
 
 
-def test_who_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that computes keeps its turn; one that sleeps loses it."""
     # Long enough for a busy machine to give the first some time.
     monkeypatch.setattr(module, "_POLL_INTERVAL", 1.5)
@@ -127,7 +127,7 @@ def test_who_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     run(main())
 
 
-def test_how_many() -> None:
+def test_the_number_of_starts_at_a_time() -> None:
     """The default is two starts for each processor."""
 
     async def free(parallelism: int | None) -> int:

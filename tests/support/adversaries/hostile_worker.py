@@ -18,10 +18,12 @@ import numpy as np
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
+from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.golden import golden
-from tests.support.backend.server import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
+from tests.support.backend.server import GOLDEN, TIMEOUT, Arrays, Backend, error_of, run_backend, sealed
+from tests.support.backend.worker_end import WorkerEnd
 
 SIZE = 1 << 16
 BLOCK_AT = 4096

@@ -10,7 +10,6 @@ import contextlib
 import os
 import queue
 import socket
-import struct
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,12 +28,12 @@ from pytriton_plugins.host.triton.repository import add_model, model_config
 from pytriton_plugins.host.triton.server import TritonServer
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
-from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.segment import Segment, create_segment_file
-from pytriton_plugins.shm.sockets import receive, socket_pair
-from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage
+from pytriton_plugins.shm.segment import create_segment_file
+from pytriton_plugins.shm.sockets import socket_pair
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.testing import wait_until
 from pytriton_plugins.values import Ports
+from tests.support.backend.worker_end import WorkerEnd
 
 T = TypeVar("T")
 Arrays = dict[str, NDArray[Any]]
@@ -82,56 +81,6 @@ def sealed(size: int, content: bytes = b"") -> int:
     descriptor = create_segment_file(size)
     os.pwrite(descriptor, content, 0)
     return descriptor
-
-
-class WorkerEnd:
-    """The worker's end of one channel, and its first request segment."""
-
-    def __init__(self, number: int, sock: socket.socket) -> None:
-        self.number = number
-        self.sock = sock
-        self.sock.settimeout(TIMEOUT)
-        self.request: Segment | None = None
-        self.loans: dict[int, bytes] = {}
-        """The content of each loan's window at its arrival, by number."""
-        self.heard: list[bytes] = []
-        """The messages of the last `receive`."""
-
-    def receive(self) -> ChannelMessage:
-        """Receive the next EXECUTE; map a segment that follows it, and read the loans."""
-        data, descriptors = receive(self.sock, 64)
-        assert descriptors == []
-        self.heard = [data]
-        message = ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
-        if message.flags & wire.NEW_SEGMENT:
-            data, (descriptor,) = receive(self.sock, 64)
-            self.heard.append(data)
-            self.request = Segment(message.segment, descriptor, writable=False)
-            os.close(descriptor)
-        news = message
-        while news.flags & wire.NEW_LOAN:
-            data, (descriptor,) = receive(self.sock, 64)
-            self.heard.append(data)
-            news = ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
-            self.loans[news.segment] = os.pread(descriptor, news.length, news.offset)
-            os.close(descriptor)
-        return message
-
-    def block(self, message: ChannelMessage) -> wire.RequestBlock:
-        assert self.request is not None
-        return wire.unpack_request_block(self.request.view, message.offset, message.length)
-
-    def send(self, data: bytes, *descriptors: int) -> None:
-        """Send any bytes and descriptors to the backend."""
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))]
-        self.sock.sendmsg([data], ancillary if descriptors else [])
-
-    def ended(self) -> bool:
-        """Wait for the end of the channel; False if a message comes instead."""
-        return self.sock.recv(64) == b""
-
-    def close(self) -> None:
-        self.sock.close()
 
 
 class Backend:
@@ -199,7 +148,7 @@ class Backend:
         self.send(message, theirs.fileno(), descriptor)
         theirs.close()
         os.close(descriptor)
-        worker = WorkerEnd(self._channels, ours)
+        worker = WorkerEnd(self._channels, ours, TIMEOUT)
         self._workers.append(worker)
         return worker
 

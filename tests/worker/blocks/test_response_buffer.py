@@ -79,7 +79,7 @@ PLACES: dict[str, tuple[Callable[[Context, Array], Array], int]] = {
 
 
 @pytest.mark.parametrize("what", PLACES)
-def test_what_lies_in_the_response_stays_where_it_lies(what: str) -> None:
+def test_an_array_in_the_response_is_not_copied(what: str) -> None:
     """An array in the response is sent from where it lies, without a copy."""
     function, place = PLACES[what]
     with open_channel(model(), lambda x, ctx: function(ctx, x)) as channel:
@@ -161,7 +161,7 @@ def test_an_array_larger_than_the_segment() -> None:
 
 
 @pytest.mark.parametrize("columns", [100, 100_000])
-def test_where_there_is_no_room_an_array_lies_elsewhere(columns: int) -> None:
+def test_an_array_without_room_lies_outside_the_segment(columns: int) -> None:
     """Without room in the segment the array lies outside it; only a response without room fails."""
 
     def function(x: Array, ctx: Context) -> Array:
@@ -206,7 +206,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "shape", "message"), WRONG)
-def test_what_cannot_be_had(name: str, shape: tuple[int, ...], message: str) -> None:
+def test_a_wrong_name_or_shape_is_an_error(name: str, shape: tuple[int, ...], message: str) -> None:
     """A wrong name or shape raises ValueError with what to write."""
     errors = []
 

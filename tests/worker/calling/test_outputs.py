@@ -289,7 +289,7 @@ def test_ragged_lists_are_refused() -> None:
     assert refusal(F32, (-1, -1), [[1, 2], 3]) == problem
 
 
-def test_what_has_array_on_the_cpu_is_taken() -> None:
+def test_an_output_with_array_on_the_cpu_is_accepted() -> None:
     """An object with `__array__` on the CPU is accepted."""
     values = np.ones((2, 3), F32)
     assert one(F32, (3,), LikeTorch(values), rows=2).tolist() == values.tolist()

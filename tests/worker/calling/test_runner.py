@@ -314,7 +314,7 @@ BROKEN: dict[str, Callable[[], Exception]] = {
 
 
 @pytest.mark.parametrize("message", BROKEN)
-def test_an_exception_that_breaks_who_looks_at_it_is_told(message: str) -> None:
+def test_an_exception_with_broken_methods_is_reported(message: str) -> None:
     """An exception whose own methods raise is reported."""
     bad, good = run_batch(model(), raising_for_negative(BROKEN[message]()), batch_of([-1], [2]))
     assert bad.error == RequestFailure("INTERNAL", message)
@@ -423,7 +423,7 @@ def test_real_recursion_and_real_lack_of_memory_are_answers() -> None:
         (SystemExit(Unprintable()), "called sys.exit(…)"),
     ],
 )
-def test_what_ends_a_process_is_logged_and_ends_it(
+def test_an_exception_that_ends_a_process_is_logged_and_ends_the_worker(
     error: BaseException, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """SystemExit and the like are logged and end the worker."""

@@ -175,7 +175,7 @@ class TestCancelled:
             channel.cancel(0)
             assert outputs(channel.answered()) == [("INVALID_ARG", "enough")]
 
-    def test_what_would_be_called_alone_is_not_called_any_more(self) -> None:
+    def test_no_request_is_called_alone_after_a_cancellation(self) -> None:
         """After a cancellation no request is called alone."""
         gate = Gate()
         calls: list[list[float]] = []
@@ -214,7 +214,7 @@ class TestCancelled:
                 channel.tell(wire.CANCEL, number)
                 channel.tell(wire.TRIM)
 
-    def test_the_end_of_the_channel_cancels_what_runs(self) -> None:
+    def test_the_end_of_the_channel_cancels_running_calls(self) -> None:
         gate = Gate()
         ended = threading.Event()
 
@@ -232,7 +232,7 @@ class TestCancelled:
         assert channel.ended_by is None
 
 
-def test_what_a_callable_cancels_by_itself_is_a_failure_like_any_other() -> None:
+def test_a_task_that_the_callable_cancels_itself_is_a_failure() -> None:
     """A CancelledError from the callable's own task fails its request."""
 
     async def function(x: Array) -> Array:
@@ -364,7 +364,7 @@ def test_inputs_that_are_kept_and_those_that_are_not(answers: Any) -> None:
 
 @pytest.mark.parametrize("answers", ["async", "async_stream"])
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_what_ends_a_process_ends_the_worker(answers: Any, error: BaseException) -> None:
+def test_an_exception_that_ends_a_process_ends_the_worker(answers: Any, error: BaseException) -> None:
     """SystemExit and the like end the worker."""
 
     async def function(x: Array) -> Array:

@@ -173,7 +173,7 @@ def test_a_wrong_part_closes_the_generator_and_ends_the_stream(stream: Stream, w
 
 
 @pytest.mark.parametrize("most", [1, 2, 4])
-def test_a_generator_is_closed_once_nobody_wants_more(stream: Stream, most: int) -> None:
+def test_a_generator_is_closed_once_no_more_answers_are_wanted(stream: Stream, most: int) -> None:
     closed = []
 
     def function(n: Array) -> Iterator[Array]:
@@ -194,7 +194,7 @@ def test_a_generator_is_closed_once_nobody_wants_more(stream: Stream, most: int)
     assert closed == [most] * 2
 
 
-def test_an_end_that_nobody_wants_is_an_end(stream: Stream) -> None:
+def test_an_unwanted_end_is_an_end(stream: Stream) -> None:
     with stream(counted) as channel:
         assert values(channel.send(n(2), most=2)) == ([[0, 1], [1, 1]], "")
         assert values(channel.send(n(1))) == ([[0, 1]], "")
@@ -347,7 +347,7 @@ def test_an_input_that_is_kept(stream: Stream) -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_what_ends_a_process_ends_the_worker(stream: Stream, error: BaseException) -> None:
+def test_an_exception_that_ends_a_process_ends_the_worker(stream: Stream, error: BaseException) -> None:
     """SystemExit and the like end the worker."""
 
     def function(n: Array) -> Iterator[Array]:

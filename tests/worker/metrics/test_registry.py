@@ -209,7 +209,7 @@ WRONG: dict[str, tuple[Use, type[Exception], str]] = {
 }
 
 
-def test_the_prefix_is_turned_off_for_names_that_nobody_else_has(sent: SentMetrics) -> None:
+def test_the_prefix_is_turned_off_for_unique_names(sent: SentMetrics) -> None:
     """The same name with the prefix is another metric."""
     plain, prefixed = sent.metrics.unprefixed, sent.metrics
     plain.counter("acme_hits", "Hits", colour="red").inc(2)
@@ -272,7 +272,7 @@ def test_a_histogram_without_buckets_has_those_for_seconds(sent: SentMetrics) ->
     assert (change["buckets"], change["changes"]) == (DEFAULT_BUCKETS, [(0.1, 2)])
 
 
-def test_what_threads_count_while_it_is_told_is_all_there(sent: SentMetrics) -> None:
+def test_no_count_of_a_thread_is_lost_while_metrics_are_sent(sent: SentMetrics) -> None:
     """No increment of a thread is lost while the metrics are sent."""
     total: list[float] = []
 
@@ -349,7 +349,7 @@ def run_worker(program: str) -> list[dict[str, Any]]:
     return messages
 
 
-def test_what_was_counted_last_is_told_at_the_end() -> None:
+def test_the_last_counts_are_sent_at_the_end() -> None:
     (message,) = run_worker("metrics.counter('hits').inc()\nmetrics.counter('hits').inc()\n")
     assert [change["changes"] for change in message["changes"]] == [[[2.0, 1]]]
 
@@ -358,7 +358,7 @@ def test_a_worker_that_counts_nothing_says_nothing() -> None:
     assert run_worker("metrics.counter('hits')\nmetrics.flush()\n") == []
 
 
-def test_what_does_not_fit_into_one_message_goes_in_several() -> None:
+def test_changes_that_do_not_fit_into_one_message_go_in_several() -> None:
     program = """
 for number in range(150):
     labels = {f"label_{place}": chr(0x1F600 + place) * 195 + str(number) for place in range(8)}
