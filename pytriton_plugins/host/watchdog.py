@@ -49,20 +49,20 @@ class Watchdog:
     def _reset(self) -> None:
         """This process or the machine was frozen, so missing answers mean nothing."""
         for _, worker in self._live():
-            worker.heard()
+            worker.pings.forget()
 
     async def _check(self, model: ModelSupervisor, worker: WorkerProcess) -> None:
-        if worker.silent_for > PING_TIMEOUT:
-            if worker.excused or await self._is_busy(model, worker):
-                worker.heard()
+        if worker.pings.silent_for > PING_TIMEOUT:
+            if worker.pings.excused or await self._is_busy(model, worker):
+                worker.pings.forget()
             elif worker.child.running:
                 _LOG.error(
                     "model %s: its worker %d is idle and has not answered for %.0f s; it is killed",
-                    model.name, worker.pid, worker.silent_for,
+                    model.name, worker.pid, worker.pings.silent_for,
                 )  # fmt: skip
                 worker.kill("it was idle and did not answer")
             return
-        worker.ask()
+        worker.ping()
 
     async def _is_busy(self, model: ModelSupervisor, worker: WorkerProcess) -> bool:
         """Whether the worker runs a batch, or that cannot be known."""

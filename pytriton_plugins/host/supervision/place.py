@@ -120,7 +120,7 @@ class WorkerPlace:
                     self._host.worker_is_ready(worker)
                 await first_end(worker.child, server.child)
                 self._live.disconnect(worker)
-                worker.excuse()
+                worker.pings.excused = True  # it may run a batch of the server that has ended
             await worker.child.wait()
         except HookError:
             raise

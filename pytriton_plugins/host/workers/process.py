@@ -19,6 +19,7 @@ from pytriton_plugins.host.system.child import Child, describe_exit
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.workers.launching import Launch, spawn
 from pytriton_plugins.host.workers.output import WorkerOutput, unmarked
+from pytriton_plugins.host.workers.pings import Pings
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm.long import MAX_LONG, receive_json, send_json
 from pytriton_plugins.text import one_line
@@ -97,9 +98,7 @@ class WorkerProcess:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self.started = self._loop.time()
-        self.excused = False
-        self._pinged_at: float | None = None
-        """When the ping was sent that it has not answered."""
+        self.pings = Pings()
         self._replies: dict[str, asyncio.Future[dict[str, Any]]] = {
             kind: self._loop.create_future() for kind in ("models", "ready")
         }
@@ -141,23 +140,9 @@ class WorkerProcess:
         self._send({"type": "serve", **model.order(), "hooks": hooks})
         await self._await("ready", model.load_timeout, "set-up", "--load-timeout")
 
-    @property
-    def silent_for(self) -> float:
-        """Seconds since a ping that it has not answered."""
-        return 0.0 if self._pinged_at is None else self._loop.time() - self._pinged_at
-
-    def heard(self) -> None:
-        """Forget the open ping: it has answered, or its silence has another reason."""
-        self._pinged_at = None
-
-    def excuse(self) -> None:
-        """Exempt it from pings until it answers one: it may run a batch of a server that has ended."""
-        self.excused = True
-
-    def ask(self) -> None:
+    def ping(self) -> None:
         """Send a ping, if none is open."""
-        if self._pinged_at is None:
-            self._pinged_at = self._loop.time()
+        if self.pings.open():
             self._send({"type": "ping"})
 
     def give_channel(self, sock: socket.socket, response: Grant) -> None:
@@ -250,8 +235,7 @@ class WorkerProcess:
         elif kind == "ends":
             self._ends_for = one_line(message["reason"], 200)
         elif kind == "pong":
-            self.excused = False
-            self.heard()
+            self.pings.answer()
         elif kind == "metrics":
             self._listener.on_worker_metrics(self, message)
         elif kind == "failed":
