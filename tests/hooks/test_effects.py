@@ -59,11 +59,11 @@ class Effects:
     def switch(self, name: str, *, on: bool) -> None:
         (self.folder / name).touch() if on else (self.folder / name).unlink()
 
-    def says(self, text: str, seconds: float = 5) -> None:
+    def says(self, text: str, seconds: float = 20) -> None:
         wait_until(lambda: text in self.host.log, seconds, f"the log has {text!r}")
 
     def ready_is(self, status: int) -> None:
-        wait_until(lambda: self.host.status("/v2/health/ready") == status, 2, f"ready is {status}")
+        wait_until(lambda: self.host.status("/v2/health/ready") == status, 20, f"ready is {status}")
 
 
 Start = Callable[[], AbstractContextManager[Effects]]
@@ -136,17 +136,19 @@ def test_choose_ports(effects: Effects) -> None:
         sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
         for sock in sockets:
             sock.bind(("127.0.0.1", 0))
+            # Held until the look at them, which has this option too: nothing else gets the port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         ports = [sock.getsockname()[1] for sock in sockets]
-    env = {"PYTHONPATH": path_with(effects.folder), "EFFECTS": str(effects.folder)}
-    chosen = env | {"EFFECTS_PORTS": ",".join(map(str, ports))}
-    done = call_host("check", "--plugin=added", env=chosen)
+        env = {"PYTHONPATH": path_with(effects.folder), "EFFECTS": str(effects.folder)}
+        chosen = env | {"EFFECTS_PORTS": ",".join(map(str, ports))}
+        done = call_host("check", "--plugin=added", env=chosen)
     assert f"HTTP {ports[0]}, gRPC {ports[1]}, metrics {ports[2]} on 127.0.0.1 are free" in done.stdout
 
 
 def test_edit_server_options(effects: Effects) -> None:
     import urllib.request
 
-    metrics = urllib.request.urlopen(f"http://{effects.host.metrics}/metrics", timeout=10).read().decode()
+    metrics = urllib.request.urlopen(f"http://{effects.host.metrics}/metrics", timeout=60).read().decode()
     assert "nv_inference_count" in metrics
     assert "nv_cpu_utilization" not in metrics
 

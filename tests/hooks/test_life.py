@@ -85,9 +85,10 @@ def test_a_life(environment: dict[str, str]) -> None:
         assert infer(host, "grpc", "echo", {"x": np.zeros((1, 4), np.uint8)})["y"].shape == (1, 4)
         refused = attempt(host, "grpc", "echo", {"x": np.zeros((1, 48_000_000), np.uint8)})
         assert "the limit of the model is 32.0 MiB" in refused.error
+        wait_until(lambda: "on_host_ready" in log.calls("pytriton-notifier"), 20, "the plugin is told so")
         (worker,) = mark.workers()
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: log.calls("pytriton-notifier").count("on_worker_ready") == 2, 10, "another worker is ready")
+        wait_until(lambda: log.calls("pytriton-notifier").count("on_worker_ready") == 2, 20, "another worker is ready")
         assert host.stop() == 0
     assert [name for name in log.calls("MainThread") if name not in WORKER] == LOOP
     assert list(dict.fromkeys(name for name in log.calls("MainThread") if name in WORKER)) == WORKER

@@ -10,6 +10,7 @@ import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.paths import MODELS
+from tests.support.sandbox.logs import wait_logged
 from tests.support.traffic.clients import PROTOCOLS, infer
 
 BITS = MODELS / "bits.py"
@@ -35,4 +36,5 @@ def test_the_log_says_so(host: RunningHost) -> None:
         "model negated: bfloat16 tensors are np.uint16 arrays of each number's bits, because ml_dtypes is not "
         "installed; run: pip install ml_dtypes"
     )
+    wait_logged(host, line)
     assert host.log.count(line) == 1

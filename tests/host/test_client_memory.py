@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.paths import MODELS, ROOT
+from tests.support.sandbox.leftovers import tritonserver
 from tests.support.traffic.client_memory import needs_kernel, region
 from tests.support.traffic.clients import PROTOCOLS
 
@@ -114,20 +114,15 @@ def holders(file: str) -> int:
 @needs_kernel
 def test_a_client_that_shrinks_its_file_costs_its_own_request(host: RunningHost) -> None:
     """The worker ends by SIGBUS; tritonserver and the other models continue."""
-    server = next(pid for pid in processes(host) if "tritonserver" in os.readlink(f"/proc/{pid}/exe"))
+    server = tritonserver(host)
     with region(host.grpc, BYTES) as client:
         client.floats(SHAPE)[:] = 1
         client.infer("shrinks", (1, 20))
         client.infer("shrinks", SHAPE)
         with pytest.raises(InferenceServerException, match="model shrinks: its worker ended while it ran this request"):
             client.infer("shrinks", SHAPE)
-    assert server in processes(host)
+    assert tritonserver(host) == server
     assert lent(host) == [False, True, True]
-
-
-def processes(host: RunningHost) -> list[int]:
-    text = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text()
-    return [int(pid) for pid in text.split()]
 
 
 def test_a_region_that_is_too_small_gets_tritons_error(host: RunningHost) -> None:

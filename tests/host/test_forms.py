@@ -23,7 +23,10 @@ from tests.support.paths import MODELS
 from tests.support.traffic.clients import PROTOCOLS, infer
 from tests.support.traffic.streams import count, grpc_stream, http_stream, open_grpc
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
+DEADLINE = 3.0
+"""Seconds of a client that waits for no answer: enough for its call to begin."""
+
 PREFIX = "only-a-proxy-knows-"
 """The prefix that makes a parameter a header."""
 
@@ -79,8 +82,7 @@ def test_requests_of_any_shape_make_one_batch(host: RunningHost) -> None:
         return float(y[0, 0])
 
     with ThreadPoolExecutor(16) as pool:
-        together = max(max(pool.map(ask, range(1, 17))) for _ in range(20))
-    assert together > 1
+        wait_until(lambda: max(pool.map(ask, range(1, 17))) > 1, TIMEOUT, "a batch")
 
 
 def test_an_optional_input_is_in_all_requests_of_a_batch_or_in_none(host: RunningHost) -> None:
@@ -93,7 +95,7 @@ def test_an_optional_input_is_in_all_requests_of_a_batch_or_in_none(host: Runnin
 
     with ThreadPoolExecutor(16) as pool:
         batches = [batch for _ in range(20) for _, batch in pool.map(ask, range(16))]
-    assert max(batches) > 1
+        wait_until(lambda: max(*batches, *(batch for _, batch in pool.map(ask, range(16)))) > 1, TIMEOUT, "a batch")
 
 
 @pytest.mark.parametrize("model", ["counted", "counted_async", "CountedClass", "CountedAsyncClass"])
@@ -136,12 +138,12 @@ class TestResponseStatistics:
             **{number: {**zero, "success": 1} for number in range(4, 13)},
             13: {**zero, "fail": 1},
         }
-        wait_until(lambda: 13 in response_statistics(host, "counted_statistics"), TIMEOUT, "all is reported")
-        assert response_statistics(host, "counted_statistics") == expected
+        wait_until(lambda: response_statistics(host, "counted_statistics") == expected, TIMEOUT, "all is reported")
 
     def test_the_first_thousand_are_enough(self, host: RunningHost) -> None:
         """Statistics are kept for 1000 responses only, because Triton never frees them."""
         assert len(grpc_stream(host, "counted_up", count(1100), "number")[0]) == 1100
+        wait_until(lambda: len(response_statistics(host, "counted_up")) >= 1000, TIMEOUT, "they are reported")
         assert sorted(response_statistics(host, "counted_up")) == list(range(1000))
 
     def test_a_worker_that_ends(self, host: RunningHost) -> None:
@@ -153,8 +155,10 @@ class TestResponseStatistics:
         )
 
     def test_a_client_that_leaves(self, host: RunningHost) -> None:
+        closed = host.log.count("endless_async: closed")
         with open_grpc(host, "endless_async", count(0)) as receive:
             receive()
+        wait_until(lambda: host.log.count("endless_async: closed") > closed, TIMEOUT, "the generator is closed")
         wait_until(
             lambda: sum(each["cancel"] for each in response_statistics(host, "endless_async").values()) > 0,
             TIMEOUT,
@@ -189,16 +193,20 @@ class TestLeavingStreams:
 @pytest.mark.parametrize("model", ["until_cancelled", "awaited_until_cancelled"])
 def test_a_cancelled_request_reaches_the_callable(host: RunningHost, model: str, how: str) -> None:
     """It does for a cancellation by the client and for an exceeded deadline."""
-    before, called = host.log.count(f"{model}: cancelled"), host.log.count(f"{model}: called")
+
+    def noted(word: str) -> int:
+        return host.log.count(f" {model}: {word}\n")
+
+    before, called = noted("cancelled"), noted("called")
     x = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
     x.set_data_from_numpy(np.ones((1, 1), np.float32))
     with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
-        deadline = 0.5 if how == "deadline" else None
+        deadline = DEADLINE if how == "deadline" else None
         call = client.async_infer(model, [x], callback=lambda result, error: None, client_timeout=deadline)
-        wait_until(lambda: host.log.count(f"{model}: called") > called, TIMEOUT, "the callable runs")
+        wait_until(lambda: noted("called") > called, TIMEOUT, "the callable runs")
         if how == "cancel":
             call.cancel()
-        wait_until(lambda: host.log.count(f"{model}: cancelled") > before, TIMEOUT, f"the callable sees the {how}")
+        wait_until(lambda: noted("cancelled") > before, TIMEOUT, f"the callable sees the {how}")
 
 
 class TestContext:

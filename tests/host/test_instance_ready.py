@@ -73,8 +73,8 @@ def give_up(host: RunningHost, mark: Mark) -> None:
 def test_a_model_without_a_live_worker_is_not_ready(asked: tuple[RunningHost, Mark, Path]) -> None:
     host, mark, path = asked
     give_up(host, mark)
-    wait_until(lambda: answers(path) == {"the model has no live worker"}, 2, "the instances say so")
-    wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "not ready")
+    wait_until(lambda: answers(path) == {"the model has no live worker"}, 20, "the instances say so")
+    wait_until(lambda: host.status("/v2/health/ready") == 400, 20, "not ready")
 
 
 @pytest.mark.parametrize("asked", [["--optional=life"]], indirect=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import textwrap
 import time
@@ -23,7 +24,8 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.backend.server import Backend, run_backend
 from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install, path_with
-from tests.support.sandbox.leftovers import Mark, freeze
+from tests.support.sandbox.leftovers import Mark, freeze, tritonserver
+from tests.support.sandbox.logs import wait_logged
 from tests.support.traffic.clients import Crowd, Gate, attempt, infer, queued, texts
 from tests.support.traffic.scrape import families, page, value, values
 
@@ -112,6 +114,7 @@ def test_metrics_that_do_not_go_together_are_named(host: RunningHost) -> None:
         f"h_sum: the counter of {closing} conflicts with the histogram of {one} and {remedy}",
         f"told: {two} and {one} have different help texts; shown is the latter",
     ):
+        wait_logged(host, f"WARNING pytriton.host: metric {line}\n")
         assert host.log.count(f"WARNING pytriton.host: metric {line}\n") == 1
 
 
@@ -123,7 +126,7 @@ def test_a_model_has_so_many_series_and_no_more(host: RunningHost) -> None:
         tell("metrics", changes=[{{**change, "labels": {{"number": str(number)}}}}])
     """
     run(host, "closing", program)
-    wait_until(lambda: "further ones are left out" in host.log, SOON)
+    wait_logged(host, "further ones are left out; use labels that have few values")
     run(host, "two", "metrics.counter('others').inc()")
     wait_for(host, 1, "pytriton_model_others", model="two")
     assert 0 < len(values(host.metrics, "pytriton_model_many")) <= MAX_SERIES
@@ -205,9 +208,10 @@ def test_garbage_is_left_out_and_said_once(host: RunningHost) -> None:
     wait_for(host, 1, "pytriton_model_after_garbage", model="two")
     assert page(host.metrics).count("\n# TYPE") == before + 1
     line = "model two version 1: invalid metrics from one of its workers: its changes are not a list; left out\n"
+    wait_logged(host, line)
     assert host.log.count(line) == 1
     assert host.log.count("invalid metrics") == 1
-    assert host.status("/v2/health/ready") == 200
+    host.wait_ready()
 
 
 @pytest.mark.parametrize("data", ["b'[]'", "b'[' * 60_000", "b'[' * 70_000"])
@@ -309,15 +313,13 @@ def test_a_server_that_does_not_read_blocks_no_request() -> None:
     with run_host(f"{path}:one", f"{path}:two", env=mark.env) as host:
         run(host, "one", program)
         victim = run(host, "two", "pass")
-        (server,) = [pid for pid, command in mark.processes().items() if "bin/tritonserver" in command.split()[0]]
+        server = tritonserver(host)
         freeze(server)
         try:
             for deaths in (1, 2, 3):
                 others = mark.workers().keys()
-                killed = time.monotonic()
                 os.kill(victim, signal.SIGKILL)
                 wait_until(lambda: host.log.count("ended with killed by SIGKILL") == deaths, SOON)  # noqa: B023
-                assert time.monotonic() - killed < SOON
                 (victim,) = wait_until(lambda: mark.workers().keys() - others, SOON, "another worker")  # noqa: B023
         finally:
             os.kill(server, signal.SIGCONT)
@@ -345,8 +347,9 @@ def test_the_status_of_a_model_tells_its_memory(tmp_path: Path) -> None:
         infer(host, "grpc", "echo", {"x": np.zeros((1, 48 * MIB), np.uint8)})
         (tmp_path / "say").touch()
         beginning = "not ready: status (acme-status 1.0): model echo: "
-        wait_until(lambda: beginning in host.log, SOON, "the status is in the log")
-        initial, in_use, touched, most = map(int, host.log.partition(beginning)[2].split()[:4])
+        line = re.compile(f"{re.escape(beginning)}(.*)\n")
+        told = wait_until(lambda: line.findall(host.log), SOON, "the status is in the log")
+        initial, in_use, touched, most = map(int, told[0].split()[:4])
         assert (initial, in_use, most) == (16 * MIB, 98 * MIB, 2048 * MIB)
         assert 96 * MIB <= touched <= in_use
 
@@ -443,4 +446,4 @@ def test_another_server_is_told_of_everything_again(tmp_path: Path) -> None:
 
             wait_until(lambda: shown() == expected, SOON, f"{expected} is shown")  # noqa: B023
             running.close_link()
-            exporting.result(SOON)
+            exporting.result(6 * SOON)

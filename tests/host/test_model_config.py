@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.sandbox.inits import children
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
 SOURCE = """
@@ -63,8 +65,14 @@ def test_workers(model: Path, options: list[str], table: str, workers: int) -> N
 
 def count(host: RunningHost) -> int:
     """The number of living workers: children of the host whose first thread runs our program."""
-    children = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children").read_text().split()
-    return sum("pytriton_plugins.worker" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
+    return sum("pytriton_plugins.worker" in command_line(pid) for pid in children(host.process.pid))
+
+
+def command_line(pid: int) -> str:
+    """The command of a process; empty for one that has ended meanwhile."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def test_the_batch_size_of_the_file(model: Path) -> None:
@@ -135,6 +143,6 @@ def within(part: Any, shown: Any) -> bool:
 def test_keys_that_are_not_for_a_triton_config_end_the_start(model: Path, table: str, message: str) -> None:
     """Such a key in the configuration file ends the start, like every mistake there."""
     with run_host(model, options=options_of(model.parent, table), ready=False) as host:
-        assert host.process.wait(30) == 2
+        assert host.process.wait(60) == 2
         (line,) = host.log.splitlines()
         assert f": models.who: {message}" in line

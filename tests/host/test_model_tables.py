@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.testing import run_host
 from tests.support.paths import MODELS
+from tests.support.sandbox.logs import wait_logged
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
 SCALED = f"{MODELS / 'forms.py'}:Scaled"
@@ -47,7 +48,7 @@ def test_a_model_that_is_not_enabled_is_not_served(tmp_path: Path) -> None:
     with run_host(SCALED, SCALARS, options=config(tmp_path, "[models.Scaled]\nenabled = false\n")) as host:
         host.wait_settled()
         assert [line.split()[0] for line in host.output.partition("\nHTTP")[0].splitlines()[1:]] == ["scalars"]
-        assert f"plugin {SCALED}: none of its models is enabled" in host.log
+        wait_logged(host, f"plugin {SCALED}: none of its models is enabled")
         for protocol in PROTOCOLS:
             assert "is not found" in attempt(host, protocol, "Scaled", X).error
             assert infer(host, protocol, "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]

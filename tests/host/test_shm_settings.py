@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host
 from tests.support.paths import MODELS
+from tests.support.sandbox.logs import wait_logged
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer
 
 MEMORY = MODELS / "memory.py"
@@ -51,11 +52,11 @@ def comes_back(host: RunningHost, size: int) -> None:
 
 def test_initial(tmp_path: Path, table: str) -> None:
     with serving(tmp_path, table, initial='"6MiB"') as host:
-        assert "model echo version 1: serving; shared memory 6.0 MiB for 1 worker" in host.log
+        wait_logged(host, "model echo version 1: serving; shared memory 6.0 MiB for 1 worker")
         comes_back(host, 1)
         assert "shared memory grows" not in host.log
         comes_back(host, 4)
-        assert "shared memory grows from 6.0 MiB" in host.log
+        wait_logged(host, "shared memory grows from 6.0 MiB")
 
 
 def test_max(tmp_path: Path, table: str) -> None:
@@ -71,6 +72,7 @@ def test_max(tmp_path: Path, table: str) -> None:
 def test_growth(tmp_path: Path, table: str, growth: str, grown: int) -> None:
     with serving(tmp_path, table, growth=growth) as host:
         comes_back(host, 9)
+        assert host.stop() == 0
         assert f"shared memory grows from 16.0 MiB to {grown}.0 MiB for a batch of 9.0 MiB" in host.log
         assert host.log.count("shared memory grows") == 2  # in both directions, and never again
 

@@ -19,7 +19,7 @@ REQUESTS = 5
 
 def ask(host: RunningHost) -> http.client.HTTPConnection:
     """Send one request; the connection stays open."""
-    connection = http.client.HTTPConnection(host.http, timeout=30)
+    connection = http.client.HTTPConnection(host.http, timeout=60)
     connection.request("POST", "/v2/models/scalars/generate", '{"x": 1.5}')
     answer = connection.getresponse()
     assert (answer.status, answer.read()[:1]) == (200, b"{")

@@ -14,6 +14,7 @@ import tritonclient.http
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.sandbox.fake_distributions import install, path_with
+from tests.support.sandbox.logs import wait_logged
 from tests.support.traffic.clients import infer, post
 
 HEAD = """
@@ -100,7 +101,7 @@ def test_a_version_that_triton_refuses_leaves_the_others(tmp_path: Path) -> None
         )
         (row,) = [line for line in host.output.splitlines() if line.split()[:2] == ["plus", "2"]]
         assert message in row
-        assert f"model plus: {message}" in host.log
+        wait_logged(host, f"model plus: {message}")
         check(host, 1)
         assert infer(host, "http", "plus", {"x": np.array([[10]])})["y"].item() == 11
 

@@ -12,6 +12,7 @@ import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.paths import MODELS
+from tests.support.sandbox.logs import wait_logged
 from tests.support.traffic.clients import PROTOCOLS, Gate, attempt, infer
 
 WARM = MODELS / "warm.py"
@@ -72,7 +73,7 @@ def test_a_sample_that_fails_is_the_models_reason_and_the_others_serve() -> None
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("no_zeros")]
         assert "warm-up: sample 'zero_data': only zeros" in row
-        assert "model no_zeros: warm-up: sample 'zero_data': only zeros" in host.log
+        wait_logged(host, "model no_zeros: warm-up: sample 'zero_data': only zeros")
         assert 0 < infer(host, "grpc", "Random", ONE)["y"].max() < 1
 
 

@@ -48,7 +48,7 @@ HOOK = """
 
 def health(check: str, folder: Path) -> tuple[int, str]:
     """Exit code and standard error of ``health CHECK`` for the host in ``folder``."""
-    done = call_host("health", f"--run-dir={folder}", check)
+    done = call_host("health", f"--run-dir={folder}", "--timeout=60", check)
     assert done.stdout == ""
     return done.returncode, done.stderr
 
@@ -75,9 +75,9 @@ def test_from_the_start_to_the_end(tmp_path: Path) -> None:
         gate.write_bytes(b"")
         wait_until(lambda: health("startup", folder) == (0, ""), 20, "it has started")
         reason = "guard (acme-guard 1.0): there is a file not-ready and \\x1b[31m"
-        wait_until(lambda: health("ready", folder) == (1, f"pytriton-host: not ready: {reason}\n"), 5, "it says why")
+        wait_until(lambda: health("ready", folder) == (1, f"pytriton-host: not ready: {reason}\n"), 20, "it says why")
         (verdicts / "not-ready").unlink()
-        wait_until(lambda: health("ready", folder) == (0, ""), 5, "it is ready")
+        wait_until(lambda: health("ready", folder) == (0, ""), 20, "it is ready")
         assert host.status("/v2/health/ready") == 200
         os.kill(host.process.pid, 9)
         host.process.wait()
@@ -101,8 +101,8 @@ def test_a_liveness_verdict(tmp_path: Path) -> None:
             output = "pytriton-host: not alive: guard (acme-guard 1.0): there is a file dead and \\x1b[31m\n"
             wait_until(lambda: health("live", folder) == (1, output), 10, "it says that it is not alive")
             gate.write_bytes(b"")
-            assert host.process.wait(20) == 1
-            client.wait(20)
+            assert host.process.wait(60) == 1
+            client.wait(60)
 
 
 def _wait(gate: Path) -> list[tuple[str, str]]:
@@ -122,7 +122,7 @@ def test_a_host_that_hangs_is_not_alive(tmp_path: Path) -> None:
     with running(tmp_path) as host:
         freeze(host.process.pid)
         try:
-            done = call_host("health", "live", "--run-dir", str(tmp_path), "--timeout=0.3", timeout=10)
+            done = call_host("health", "live", "--run-dir", str(tmp_path), "--timeout=0.3")
         finally:
             os.kill(host.process.pid, 18)
         assert done.returncode == 1
@@ -191,17 +191,20 @@ def test_it_imports_almost_nothing_and_takes_no_time(tmp_path: Path) -> None:
     """`health` must be cheap, because a container calls it every few seconds."""
     with running(tmp_path):
         code = PROGRAM.replace("sys.exit(main())", "assert main() == 0; print(*sys.modules)")
-        command = [sys.executable, "-c", code, "health", "live", "--timeout=5", "--run-dir", str(tmp_path)]
+        command = [sys.executable, "-c", code, "health", "live", "--timeout=60", "--run-dir", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         heavy = {"click", "attr", "attrs", "numpy", "pluggy", "asyncio", "logging", "tempfile", "subprocess", "tomllib"}
         assert set(done.stdout.split()) & heavy == set()
-        times = []
-        for _ in range(5):
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            times.append(usage.ru_utime + usage.ru_stime)
-        assert min(times) < 0.06, times
+        # Of several calls, because a busy machine makes each one dearer: they share caches with other programs.
+        wait_until(lambda: processor_time(command) < 0.06, 20, "one call takes as little as that")
+
+
+def processor_time(command: list[str]) -> float:
+    """The seconds that a processor works for one call."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["live", "--help"]])

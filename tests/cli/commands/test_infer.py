@@ -58,10 +58,10 @@ def test_waiting_for_a_server_that_is_not_ready_yet(called: Called) -> None:
         ran = called("infer", "echo", 'text=["a"]', "--url", url, "--wait", "30")
         assert (ran.code, ran.err, echo.left) == (0, "", 0)
         echo.left = 1_000_000
-        ran = called("infer", "echo", 'text=["a"]', "--url", url, "--wait", "0.3")
+        ran = called("infer", "echo", 'text=["a"]', "--url", url, "--wait", "3")
         assert ran.code == 1
         assert ran.err.strip() == (
-            f"pytriton-host: the server at {url} (gRPC) is not ready after 0.3 s: it reports that it is not ready"
+            f"pytriton-host: the server at {url} (gRPC) is not ready after 3 s: it reports that it is not ready"
         )
         # Without --wait `infer` does not ask for readiness.
         assert called("infer", "echo", 'text=["a"]', "--url", url).code == 0

@@ -132,11 +132,11 @@ def test_a_host_that_is_not_there(infer: Called) -> None:
 
 def test_waiting_for_a_host_that_is_still_to_be_started(tmp_path: Path) -> None:
     run_dir = f"--run-dir={tmp_path / 'run'}"
-    command = [sys.executable, "-c", PROGRAM, "infer", "shout", "text=a", "--wait=60", run_dir]
+    command = [sys.executable, "-c", PROGRAM, "infer", "shout", "text=a", "--wait=120", run_dir]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting,
         lone_host(tmp_path, MODEL, [run_dir]),
     ):
-        printed, error = waiting.communicate(timeout=60)
+        printed, error = waiting.communicate(timeout=120)
     assert (waiting.returncode, error) == (0, "")
     assert "A" in printed

@@ -19,6 +19,9 @@ from pytriton_plugins.host.control import server as control_socket
 from pytriton_plugins.host.control.paths import CONTROL_SOCKET
 from pytriton_plugins.host.control.server import ControlServer, Progress, Request
 
+SOON = 60.0
+"""Seconds after which a wait of these tests fails."""
+
 
 async def echo(request: Request, progress: Progress) -> Mapping[str, Any]:
     for step in range(int(request.get("steps", 0))):
@@ -66,7 +69,7 @@ def line(**question: Any) -> bytes:
 
 async def answers(folder: Path, data: bytes) -> list[Any]:
     async with answering(folder) as path:
-        return await asyncio.wait_for(responses(path, data), 10)
+        return await asyncio.wait_for(responses(path, data), SOON)
 
 
 def test_questions_are_answered_one_after_the_other(tmp_path: Path) -> None:
@@ -117,7 +120,7 @@ def test_a_silent_client_blocks_no_other(tmp_path: Path, monkeypatch: pytest.Mon
             reader, writer = await asyncio.open_unix_connection(path)
             writer.write(b'{"command": ')
             try:
-                return await asyncio.wait_for(reader.read(), 10)
+                return await asyncio.wait_for(reader.read(), SOON)
             finally:
                 writer.close()
 
@@ -135,7 +138,7 @@ def test_a_client_that_does_not_read_blocks_no_other(tmp_path: Path, monkeypatch
             with contextlib.suppress(ConnectionError):
                 for _ in range(64):
                     writer.write(line(command="echo", text="x" * (1 << 18)))
-                    await asyncio.wait_for(writer.drain(), 10)
+                    await asyncio.wait_for(writer.drain(), SOON)
             writer.close()
             assert await responses(path, line(command="echo", text="next")) == [{"said": "next"}]
 
@@ -158,7 +161,7 @@ def test_more_connections_than_may_be_are_ended(tmp_path: Path) -> None:
                 writer.close()
             return refused, await responses(path, line(command="echo", text="c"))
 
-    assert asyncio.run(asyncio.wait_for(crowd(), 20)) == ([], [{"said": "c"}])
+    assert asyncio.run(asyncio.wait_for(crowd(), SOON)) == ([], [{"said": "c"}])
 
 
 def test_the_socket_is_its_users_alone(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_full_pipe_does_not_block_the_caller(pipe: tuple[int, int]) -> None:
     assert 100 <= kept < 300
     log.put(b"after\n")
     assert reading.readline() == b"after\n"
-    log.close(5)
+    log.close(60)
     assert reading.readline() == b""
 
 
@@ -71,7 +71,7 @@ def test_a_reader_that_has_gone(pipe: tuple[int, int]) -> None:
     log.put(LINE)
     wait_until(lambda: not log._chunks, what="the line is taken")
     log.put(LINE)
-    log.close(5)
+    log.close(60)
     assert not log._thread.is_alive()
 
 
@@ -93,7 +93,7 @@ def test_closing_does_not_wait_for_ever(pipe: tuple[int, int]) -> None:
     log.close(0.01)
     assert log._thread.is_alive()
     os.close(pipe[0])
-    log._thread.join(5)
+    log._thread.join(60)
 
 
 def test_text_that_is_made_late_keeps_its_place(pipe: tuple[int, int]) -> None:

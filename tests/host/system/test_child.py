@@ -48,7 +48,7 @@ def test_all_children_are_ended_and_awaited() -> None:
     output = run("""
         async def main():
             children = [start("exec sleep 60") for _ in range(3)]
-            await kill_children(5)
+            await kill_children(60)
             print([child.running for child in children])
     """)
     assert output == "[False, False, False]\n"
@@ -60,7 +60,7 @@ def test_a_child_that_somebody_else_has_reaped() -> None:
         async def main():
             child = start("exit 3")
             os.waitpid(child.pid, 0)
-            print(await asyncio.wait_for(child.wait(), 5), await child.reaped)
+            print(await asyncio.wait_for(child.wait(), 60), await child.reaped)
     """)
     assert output == "0 None\n"
 
@@ -71,10 +71,11 @@ def test_processes_that_a_child_forked_get_sigterm_before_sigkill() -> None:
         FORKED = 'trap "echo asked; exit" TERM; kill -9 $PPID; while :; do :; done'
 
         async def main():
+            module._GROUP_TIMEOUT = 60
             Reaper()
             lines = asyncio.Queue()
             child = start(f"sh -c '{FORKED}'; exit", lines.put_nowait)
-            print(await child.wait(), await asyncio.wait_for(lines.get(), 5))
+            print(await child.wait(), await asyncio.wait_for(lines.get(), 60))
     """)
     assert output == "-9 asked\n"
 
@@ -107,6 +108,7 @@ def test_shared_memory_that_a_killed_child_has_left_is_removed() -> None:
         )
 
         async def main():
+            module._GROUP_TIMEOUT = 60
             Reaper()
             lines = asyncio.Queue()
             child = start(f"exec {sys.executable} -c '{LEAVES}'", lines.put_nowait)

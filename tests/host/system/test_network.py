@@ -115,7 +115,7 @@ def ask(host: RunningHost, address: str) -> None:
     with tritonclient.grpc.InferenceServerClient(f"[{address}]:{host.ports[1]}") as client:
         assert client.infer("scalars", asked_inputs(tritonclient.grpc, x)).as_numpy("product") == 20
     for port, path in ((host.ports[0], "/v2/health/ready"), (host.ports[2], "/metrics")):
-        connection = http.client.HTTPConnection(address, port, timeout=10)
+        connection = http.client.HTTPConnection(address, port, timeout=60)
         connection.request("GET", path)
         assert connection.getresponse().status == 200
         connection.close()
@@ -141,7 +141,7 @@ def test_a_port_that_is_taken_on_ipv6() -> None:
         port = taken.getsockname()[1]
         options = ["--address=::1", f"--http-port={port}"]
         with run_host(SCALARS, options=options, ready=False) as host:
-            assert host.process.wait(30) == 1
+            assert host.process.wait(60) == 1
             (line,) = [line for line in host.log.splitlines() if line.startswith("pytriton-host: ")]
     assert line.startswith(f"pytriton-host: http port {port} on ::1 is in use")
 

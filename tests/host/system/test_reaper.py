@@ -66,7 +66,7 @@ def test_children_of_the_adopted_end_too() -> None:
     async def main():
         reaper = Reaper()
         await left_behind("sleep 60 & sleep 60 & echo up; wait")
-        await reaper.kill_adopted(5)
+        await reaper.kill_adopted(60)
         print(reaper.adopted())
 """
     )

@@ -20,6 +20,7 @@ from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import descendants, tritonserver
+from tests.support.sandbox.logs import wait_logged
 from tests.support.traffic.clients import infer, texts
 
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"
@@ -115,9 +116,9 @@ def test_few_descriptors_are_warned_of_and_a_lack_of_them_is_not_ready() -> None
     """Few descriptors cause a warning; when clients use them up, the host is not ready."""
     few = FEW.needed
     with run_host(SCALARS, prefix=["prlimit", f"--nofile={few}"]) as host, ExitStack() as stack:
-        assert f"WARNING pytriton.host: descriptors: {few} allowed, " in host.log
+        wait_logged(host, f"WARNING pytriton.host: descriptors: {few} allowed, ")
         server, place = tritonserver(host), ("127.0.0.1", host.ports[0])
-        kept = http.client.HTTPConnection(host.http, timeout=10)
+        kept = http.client.HTTPConnection(host.http, timeout=60)
 
         def ready() -> int:
             kept.request("GET", "/v2/health/ready")
@@ -129,8 +130,8 @@ def test_few_descriptors_are_warned_of_and_a_lack_of_them_is_not_ready() -> None
         for _ in range(few - len(os.listdir(f"/proc/{server}/fd")) - 10):
             stack.enter_context(socket.create_connection(place))
         wait_until(lambda: ready() == 400, what="not ready")
-        assert (
-            f"of {few} descriptors are in use by clients; close idle connections, or raise the hard limit" in host.log
+        wait_logged(
+            host, f"of {few} descriptors are in use by clients; close idle connections, or raise the hard limit"
         )
         infer(host, "http", "scalars", {"x": texts("1").astype("float64")})
         stack.close()

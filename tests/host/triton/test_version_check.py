@@ -11,6 +11,7 @@ from pytriton_plugins.host.triton.options import ServerSettings, check_server_op
 from pytriton_plugins.host.triton.version_check import too_old
 from pytriton_plugins.testing import run_host
 from tests.support.paths import MODELS
+from tests.support.sandbox.logs import wait_logged
 
 SCALARS = f"{MODELS / 'kinds.py'}:scalars"
 
@@ -32,7 +33,7 @@ def test_old_versions_are_recognized(version: str, old: bool) -> None:
 def test_the_bundled_server_is_warned_of() -> None:
     """It serves nevertheless."""
     with run_host(SCALARS, options=["--address=0.0.0.0"]) as host:
-        assert "tritonserver 2.51.0 is older than 26.06 (2.70) and has known security flaws, and other" in host.log
+        wait_logged(host, "tritonserver 2.51.0 is older than 26.06 (2.70) and has known security flaws, and other")
 
 
 def test_on_loopback_nothing_is_said() -> None:
@@ -43,7 +44,7 @@ def test_on_loopback_nothing_is_said() -> None:
 def test_the_bundled_server_is_refused() -> None:
     """With --strict-security the start ends with one line and exit code 1."""
     with run_host(SCALARS, options=["--address=0.0.0.0", "--strict-security"], ready=False) as host:
-        assert host.process.wait(30) == 1
+        assert host.process.wait(60) == 1
         (line,) = [line for line in host.log.splitlines() if line.startswith("pytriton-host: ")]
         assert line.endswith("name a newer one with --tritonserver, or listen on 127.0.0.1")
         assert host.output == ""

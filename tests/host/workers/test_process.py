@@ -63,7 +63,7 @@ def test_the_reason_of_a_worker_for_its_failure_is_one_short_line(tmp_path: Path
         reference = ModelReference("says_too_much", str(tmp_path / "says_too_much.py"))
         worker = WorkerProcess(1, reference, Launch(), NoListener())
         try:
-            await worker.declared(30)
+            await worker.declared(60)
         except WorkerFailed as error:
             await worker.ended()
             return str(error)

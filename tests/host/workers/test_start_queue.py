@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,26 @@ from pytriton_plugins.host.system.processors import usable_processors
 from pytriton_plugins.host.workers import start_queue as module
 from pytriton_plugins.host.workers.start_queue import StartQueue, start_queue
 
-SOON = 30.0
+SOON = 120.0
+
+
+class MovableLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock the test moves."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, SOON))
+
+
+def run_with_clock(work: Callable[[MovableLoop], Coroutine[Any, Any, None]]) -> None:
+    loop = MovableLoop()
+    with contextlib.closing(loop):
+        loop.run_until_complete(asyncio.wait_for(work(loop), SOON))
 
 
 async def take(turns: StartQueue, name: str, end: asyncio.Event, begun: bool = False) -> None:
@@ -102,10 +118,10 @@ def test_a_turn_ends_by_itself(code: str, longest: float, monkeypatch: pytest.Mo
 
 def test_a_worker_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that computes keeps its turn; one that sleeps loses it."""
-    # Long enough for a busy machine to give the first some time.
-    monkeypatch.setattr(module, "_POLL_INTERVAL", 1.5)
+    monkeypatch.setattr(module, "_POLL_INTERVAL", SOON / 4)
+    monkeypatch.setattr(module, "_MAX_TURN", SOON)
 
-    async def main() -> None:
+    async def main(loop: MovableLoop) -> None:
         turns = StartQueue(2)
         with (
             subprocess.Popen([sys.executable, "-c", "while True: pass"]) as computes,
@@ -115,6 +131,10 @@ def test_a_worker_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) 
                 async with turns.turn("computes") as first, turns.turn("sleeps") as second:
                     first.watch(computes.pid)
                     second.watch(sleeps.pid)
+                    until = module._ticks(computes.pid) + 5
+                    while module._ticks(computes.pid) < until:
+                        await asyncio.sleep(0.01)
+                    loop.ahead = SOON / 4
                     async with turns.turn("third"):  # the turn of who sleeps: both were looked at
                         waiting = asyncio.ensure_future(take(turns, "fourth", asyncio.Event()))
                         await a_moment()
@@ -124,7 +144,7 @@ def test_a_worker_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) 
                 computes.kill()
                 sleeps.kill()
 
-    run(main())
+    run_with_clock(main)
 
 
 def test_the_number_of_starts_at_a_time() -> None:

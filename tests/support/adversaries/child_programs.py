@@ -8,6 +8,7 @@ import textwrap
 
 HEAD = """
     import asyncio, os, signal, subprocess, sys
+    from pytriton_plugins.host.system import child as module
     from pytriton_plugins.host.system.child import Child, kill_children
     from pytriton_plugins.host.system.reaper import Reaper
 
@@ -26,6 +27,6 @@ HEAD = """
 def run(body: str) -> str:
     """Run ``async def main()`` of ``body``; returns its output."""
     program = textwrap.dedent(HEAD) + textwrap.dedent(body) + "\nasyncio.run(main())\n"
-    done = subprocess.run([sys.executable, "-c", program], timeout=10, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -202,7 +202,7 @@ def until_cancelled(x: Array, ctx: Context) -> Array:
     end = time.monotonic() + 30
     while not ctx.cancelled and time.monotonic() < end:
         time.sleep(0.01)
-    _note(f"until_cancelled: cancelled {ctx.cancelled}")
+    _note("until_cancelled: cancelled" if ctx.cancelled else "until_cancelled: not cancelled")
     return x
 
 

@@ -24,10 +24,14 @@ ROWS = 100
 
 
 class Terminal:
-    """``written``: every byte of the program, in order. A thread reads the output without delay."""
+    """``written``: every byte of the program, in order. A thread reads the output without delay.
+
+    The screen has a lock, because pyte allows no look at it while it changes.
+    """
 
     def __init__(self, command: Sequence[str], columns: int, env: Mapping[str, str]) -> None:
         self.written = b""
+        self._lock = threading.Lock()
         self._screen = pyte.Screen(columns, ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._ours, theirs = os.openpty()
@@ -42,7 +46,7 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """The visible lines, without the empty lines at the end."""
-        lines = [line.rstrip() for line in self._screen.display]
+        lines = [line.rstrip() for line in self._display()]
         while lines and not lines[-1]:
             lines.pop()
         return lines
@@ -50,7 +54,7 @@ class Terminal:
     @property
     def text(self) -> str:
         """The visible text; lines that the terminal has wrapped are joined."""
-        return "".join(line if line[-1] != " " else line.rstrip() + "\n" for line in self._screen.display)
+        return "".join(line if line[-1] != " " else line.rstrip() + "\n" for line in self._display())
 
     def wait_for(self, text: str) -> None:
         """Wait until the terminal shows ``text``."""
@@ -58,29 +62,35 @@ class Terminal:
 
     def resize(self, columns: int) -> None:
         """Set the width, as a window manager does."""
-        self._screen.resize(ROWS, columns)
+        with self._lock:
+            self._screen.resize(ROWS, columns)
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 
     def end(self, number: signal.Signals | None = None) -> int:
         """Send the signal if one is given, and wait for the end; returns the exit code."""
         if number is not None:
             self.process.send_signal(number)
-        code = self.process.wait(30)
-        self._reading.join(30)
+        code = self.process.wait(60)
+        self._reading.join(60)
         return code
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._reading.join(30)
+        self._reading.join(60)
         os.close(self._ours)
+
+    def _display(self) -> list[str]:
+        with self._lock:
+            return self._screen.display
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # the last program on it has ended
             while data := os.read(self._ours, 1 << 16):
                 self.written += data
-                self._stream.feed(data)
+                with self._lock:
+                    self._stream.feed(data)
 
 
 @contextlib.contextmanager
