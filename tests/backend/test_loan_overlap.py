@@ -15,7 +15,7 @@ from pytriton_plugins import Tensor
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
-from tests.support.backend.server import TIMEOUT, Backend, WorkerEnd, run_backend, sealed
+from tests.support.backend.server import TIMEOUT, WAIT, Backend, WorkerEnd, run_backend, sealed
 from tests.support.traffic.client_memory import Region, needs_kernel, region
 
 pytestmark = needs_kernel
@@ -31,7 +31,7 @@ STEP = 65600 + 64
 @pytest.fixture(scope="module")
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     with run_backend(tmp_path_factory.mktemp("overlap"), allow=("shared-memory",)) as running:
-        running.serve(1, PAIR, pack_declaration(PAIR, wait=5.0, largest_response=1 << 20, lend=True))
+        running.serve(1, PAIR, pack_declaration(PAIR, wait=WAIT, largest_response=1 << 20, lend=True))
         yield running
 
 

@@ -21,7 +21,17 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry, pack_declaration
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.golden import golden
-from tests.support.backend.server import GOLDEN, TIMEOUT, Arrays, Backend, WorkerEnd, error_of, run_backend, sealed
+from tests.support.backend.server import (
+    GOLDEN,
+    TIMEOUT,
+    WAIT,
+    Arrays,
+    Backend,
+    WorkerEnd,
+    error_of,
+    run_backend,
+    sealed,
+)
 
 SIZE = 1 << 16
 BLOCK_AT = 4096
@@ -140,7 +150,7 @@ def run_hostile(folder: Path) -> Iterator[Backend]:
     """A server with this module's models: number 1 is the golden one, 2 the shaped one."""
     with run_backend(folder) as running:
         for number, model in enumerate((GOLDEN, SHAPED), 1):
-            running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=LIMIT))
+            running.serve(number, model, pack_declaration(model, wait=WAIT, largest_response=LIMIT))
         yield running
 
 
