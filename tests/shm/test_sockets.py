@@ -101,13 +101,13 @@ def test_a_peer_that_does_not_read_costs_no_more_than_the_deadline(pair: Pair) -
     started = time.monotonic()
     with pytest.raises(TimeoutError, match="does not read"):
         send(pair[0], b"x", deadline=0.1)
-    assert 0.1 <= time.monotonic() - started < 5
+    assert 0.1 <= time.monotonic() - started < 30
 
 
 def test_a_full_socket_is_waited_for(pair: Pair) -> None:
     sent = fill(pair[0])
     reader = threading.Thread(target=lambda: [pair[1].recv(2000) for _ in range(sent)])
     reader.start()
-    send(pair[0], b"made it", deadline=10.0)
+    send(pair[0], b"made it", deadline=60.0)
     reader.join()
     assert receive(pair[1]) == (b"made it", [])

@@ -26,6 +26,6 @@ HEAD = """
 def run(body: str) -> str:
     """Run ``async def main()`` of ``body``; returns its output."""
     program = textwrap.dedent(HEAD) + textwrap.dedent(body) + "\nasyncio.run(main())\n"
-    done = subprocess.run([sys.executable, "-c", program], timeout=10, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -46,11 +46,15 @@ def freeze(pid: int) -> None:
     """Stop a process, and return once none of its threads runs: the signal alone is only a request."""
     os.kill(pid, signal.SIGSTOP)
     tasks = Path(f"/proc/{pid}/task")
-    wait_until(lambda: all(_state(task) == "T" for task in tasks.iterdir()), 10, f"process {pid} has stopped")
+    wait_until(lambda: all(_state(task) in "TX" for task in tasks.iterdir()), 10, f"process {pid} has stopped")
 
 
 def _state(task: Path) -> str:
-    return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    """The state letter of a thread; X for one that ended meanwhile."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
 
 
 def shared_memory() -> set[str]:
@@ -65,9 +69,15 @@ def ports_taken(host: RunningHost) -> list[int]:
 
 def tritonserver(host: RunningHost) -> int:
     """The process id of the host's tritonserver."""
-    below = descendants(host.process.pid)
-    (pid,) = (pid for pid in below if Path(f"/proc/{pid}/comm").read_text() == "tritonserver\n")
+    (pid,) = (pid for pid in descendants(host.process.pid) if _name(pid) == "tritonserver")
     return pid
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""  # it ended meanwhile
 
 
 def descendants(root: int) -> dict[int, str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tests.support.sandbox.leftovers import CLIENT_MEMORY
 
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 _KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 needs_kernel = pytest.mark.skipif(_KERNEL < (6, 11), reason="nothing is lent: Linux before 6.11 has no PROCMAP_QUERY")
 Floats = NDArray[np.float32]

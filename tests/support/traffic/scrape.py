@@ -19,7 +19,7 @@ _LINE = re.compile(
 
 def page(address: str) -> str:
     """The metrics page at ``ADDRESS:PORT``."""
-    with urlopen(f"http://{address}/metrics", timeout=10) as response:
+    with urlopen(f"http://{address}/metrics", timeout=60) as response:
         return str(response.read().decode())
 
 

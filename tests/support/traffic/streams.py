@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from pytriton_plugins.testing import RunningHost
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 Inputs = dict[str, NDArray[Any]]
 
 
