@@ -24,8 +24,9 @@ def pair() -> Iterator[Pair]:
         yield ours, theirs
 
 
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def open_descriptors() -> set[str]:
+    """With that of the folder itself; those of earlier tests' threads may be closed at any time."""
+    return set(os.listdir("/proc/self/fd"))
 
 
 def fill(end: socket.socket) -> int:
@@ -59,7 +60,7 @@ def test_a_message_that_was_cut_is_refused_and_leaves_no_descriptor(pair: Pair) 
     before = open_descriptors()
     with pytest.raises(ProtocolError, match="a message on a link was cut"):
         receive(pair[1], 99)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_too_many_descriptors_are_refused_and_none_stays_open(pair: Pair) -> None:
@@ -67,7 +68,7 @@ def test_too_many_descriptors_are_refused_and_none_stays_open(pair: Pair) -> Non
     before = open_descriptors()
     with pytest.raises(ProtocolError, match="a message on a link was cut"):
         receive(pair[1])
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_a_message_of_exactly_the_size_is_whole(pair: Pair) -> None:
