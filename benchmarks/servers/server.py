@@ -7,9 +7,9 @@ import hashlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import time
+import weakref
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +17,7 @@ from attrs import frozen
 
 from benchmarks import processes
 from benchmarks.errors import BenchmarkError
+from pytriton_plugins.testing.ports import held_ports
 
 STOP_TIMEOUT = 10.0
 POLL_INTERVAL = 0.01
@@ -47,15 +48,13 @@ class Place:
 
 
 def free_place(folder: Path, tritonserver: Path | None = None) -> Place:
-    """A place with three free ports and the new folder `folder`."""
+    """A place with three free ports, which are its own as long as it exists, and the new folder `folder`."""
     folder.mkdir(parents=True)
-    sockets = [socket.socket() for _ in range(3)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    http_port, grpc_port, metrics_port = (int(each.getsockname()[1]) for each in sockets)
-    for each in sockets:
-        each.close()
-    return Place(http_port, grpc_port, metrics_port, folder, tritonserver)
+    held = contextlib.ExitStack()
+    http_port, grpc_port, metrics_port = held.enter_context(held_ports())
+    place = Place(http_port, grpc_port, metrics_port, folder, tritonserver)
+    weakref.finalize(place, held.close)
+    return place
 
 
 class Server:

@@ -7,17 +7,14 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pytriton_plugins.testing.ports import ADDRESS, held_ports
 from pytriton_plugins.testing.waiting import wait_until
-
-ADDRESS = "127.0.0.1"
-
 
 # As in the console script: `python -m` would prefer a checkout in the current folder to the installed package.
 PROGRAM = (
@@ -32,7 +29,7 @@ _DRAIN_TIMEOUT = "PYTRITON_HOST_DRAIN_TIMEOUT"
 class RunningHost:
     """A daemon that `run_host` started. ``http``, ``grpc`` and ``metrics`` are ``ADDRESS:PORT``."""
 
-    def __init__(self, process: subprocess.Popen[bytes], ports: tuple[int, int, int], folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], ports: tuple[int, ...], folder: Path) -> None:
         self.process = process
         self.ports = ports
         self.http, self.grpc, self.metrics = (f"{ADDRESS}:{port}" for port in ports)
@@ -50,7 +47,7 @@ class RunningHost:
 
     def status(self, path: str) -> int:
         """The HTTP status of a GET of ``path``, such as ``/v2/health/ready``; 0 without an answer."""
-        connection = http.client.HTTPConnection(self.http, timeout=5)
+        connection = http.client.HTTPConnection(self.http, timeout=20)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -97,11 +94,10 @@ def run_host(
     options or variables set it; None leaves the daemon's default, which is longer than most tests want to wait.
     """
     variables = {} if drain_timeout is None else {_DRAIN_TIMEOUT: f"{drain_timeout:g}"}
-    ports = _free_ports()
     names = ("--http-port", "--grpc-port", "--metrics-port")
-    flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
-    with tempfile.TemporaryDirectory(prefix="pytriton-test-") as name:
+    with tempfile.TemporaryDirectory(prefix="pytriton-test-") as name, held_ports(len(names)) as ports:
         folder = Path(name)
+        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
         command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(str, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -127,12 +123,3 @@ def run_host(
 def complaints(log: str) -> list[str]:
     """The lines in which asyncio reports a task or a coroutine of the daemon that was never awaited."""
     return [line for line in log.splitlines() if _ASYNCIO_LINE.search(line) and "pytriton.worker" not in line]
-
-
-def _free_ports() -> tuple[int, int, int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for sock in sockets:
-            sock.bind((ADDRESS, 0))
-        first, second, third = (sock.getsockname()[1] for sock in sockets)
-        return first, second, third

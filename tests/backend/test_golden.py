@@ -33,15 +33,17 @@ from pytriton_plugins.shm.wire import (
     response_block,
 )
 from pytriton_plugins.testing import wait_until
+from pytriton_plugins.testing.ports import held_ports
+from pytriton_plugins.values import Ports
 from tests.support.backend.golden import golden
 from tests.support.backend.server import (
     GOLDEN,
     TIMEOUT,
+    WAIT,
     Arrays,
     Backend,
     error_of,
     found_server,
-    free_ports,
     infer,
     sealed,
     wait_listening,
@@ -49,7 +51,7 @@ from tests.support.backend.server import (
 from tests.support.backend.worker_end import WorkerEnd
 from tests.support.traffic.scrape import value
 
-TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
+TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 60_000_000}}
 """Triton waits for three rows and passes them as one batch."""
 
 
@@ -94,7 +96,7 @@ def test_two_requests_become_the_golden_request_and_get_the_golden_response(back
 def test_a_request_that_wants_some_of_many_outputs(backend: Backend) -> None:
     outputs = tuple(Tensor(f"y{number}", np.float32, (-1,)) for number in range(65))
     model = replace(GOLDEN, name="many_outputs", outputs=outputs)
-    backend.serve(6, model, pack_declaration(model, wait=5.0, largest_response=1 << 20))
+    backend.serve(6, model, pack_declaration(model, wait=WAIT, largest_response=1 << 20))
     worker = backend.connect(6)
     answer = backend.infer("many_outputs", {"x": np.array([[1, 2]], np.float32)}, ("y0", "y64"))
     message = worker.receive()
@@ -112,11 +114,10 @@ def test_a_request_that_wants_some_of_many_outputs(backend: Backend) -> None:
 class Conversation:
     """A tritonserver whose backend link is a plain socket: its messages are the vectors, byte for byte."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ports: Ports) -> None:
         create_repository(folder / "repository")
         add_model(folder / "repository", GOLDEN)
         (folder / "repository/golden/config.pbtxt").write_text(config_text())
-        ports = free_ports()
         settings = ServerSettings(allow=("shared-memory", "model-repository", "trace", "logging"))
         command = command_line(found_server(), settings, ports, folder / "repository", "")
         self.link, theirs = socket_pair()
@@ -164,9 +165,10 @@ def config_text() -> str:
 
 @pytest.fixture
 def conversation(tmp_path: Path) -> Iterator[Conversation]:
-    conversation = Conversation(tmp_path)
-    yield conversation
-    conversation.close()
+    with held_ports() as ports:
+        conversation = Conversation(tmp_path, Ports(*ports))
+        yield conversation
+        conversation.close()
 
 
 def test_a_declaration_that_stands_in_a_file(conversation: Conversation) -> None:
@@ -196,7 +198,7 @@ def test_a_whole_conversation_over_the_backend_link(conversation: Conversation) 
     giving_up(conversation)
     a_refusal_and_the_end(conversation)
     conversation.link.close()
-    assert conversation.process.wait(1.0) == 1
+    assert conversation.process.wait(TIMEOUT) == 1
     assert "pytriton backend: the daemon exited; ending tritonserver" in conversation.log.read_text()
 
 

@@ -21,7 +21,7 @@ from tests.support.backend.golden import golden
 from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, error_of, infer, run_backend, sealed
 from tests.support.backend.worker_end import WorkerEnd
 
-TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 9_000_000}}
+TOGETHER = {"dynamic_batching": {"preferred_batch_size": [3], "max_queue_delay_microseconds": 60_000_000}}
 """Triton waits for three rows and passes them as one batch."""
 FIRST = {
     "id": "r-1",

@@ -15,13 +15,15 @@ from pytriton_plugins.shm.declaration import pack_declaration
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.testing import wait_until
+from pytriton_plugins.testing.ports import held_ports
+from pytriton_plugins.values import Ports
 from tests.support.backend.golden import golden
-from tests.support.backend.server import GOLDEN, TIMEOUT, error_of, found_server, free_ports, run_backend
+from tests.support.backend.server import GOLDEN, TIMEOUT, WAIT, error_of, found_server, run_backend
 
 
 def test_the_end_of_the_link_ends_the_server_even_while_it_works(tmp_path: Path) -> None:
     with run_backend(tmp_path) as backend:
-        backend.serve(1, GOLDEN, pack_declaration(GOLDEN, wait=30.0, largest_response=1 << 20))
+        backend.serve(1, GOLDEN, pack_declaration(GOLDEN, wait=WAIT, largest_response=1 << 20))
         worker = backend.connect(1)
         waiting = backend.infer("golden", {"x": np.ones((1, 1), np.float32)})
         worker.receive()
@@ -72,11 +74,12 @@ def test_a_file_of_another_length_than_is_said_is_not_read(tmp_path: Path, lengt
 
 def test_without_a_link_the_server_says_what_to_start_instead(tmp_path: Path) -> None:
     create_repository(tmp_path / "repository")
-    command = command_line(found_server(), ServerSettings(), free_ports(), tmp_path / "repository", "secret")
     env = {name: value for name, value in os.environ.items() if name != "PYTRITON_BACKEND_LINK"}
-    for link in (None, "", "x", "-1", "999", "1 "):
-        given = env if link is None else {**env, "PYTRITON_BACKEND_LINK": link}
-        ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=20)
-        assert ended.returncode == 1, link
-        line = "pytriton backend: no link to the daemon; start this server with pytriton-host"
-        assert line in ended.stderr.splitlines(), link
+    with held_ports() as ports:
+        command = command_line(found_server(), ServerSettings(), Ports(*ports), tmp_path / "repository", "secret")
+        for link in (None, "", "x", "-1", "999", "1 "):
+            given = env if link is None else {**env, "PYTRITON_BACKEND_LINK": link}
+            ended = subprocess.run(command, env=given, capture_output=True, text=True, timeout=TIMEOUT)
+            assert ended.returncode == 1, link
+            line = "pytriton backend: no link to the daemon; start this server with pytriton-host"
+            assert line in ended.stderr.splitlines(), link

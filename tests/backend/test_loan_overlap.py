@@ -16,7 +16,7 @@ from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.declaration import pack_declaration
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
-from tests.support.backend.server import TIMEOUT, Backend, run_backend, sealed
+from tests.support.backend.server import TIMEOUT, WAIT, Backend, run_backend, sealed
 from tests.support.backend.worker_end import WorkerEnd
 from tests.support.traffic.client_memory import Region, needs_kernel, region
 
@@ -33,7 +33,7 @@ STEP = 65600 + 64
 @pytest.fixture(scope="module")
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     with run_backend(tmp_path_factory.mktemp("overlap"), allow=("shared-memory",)) as running:
-        running.serve(1, PAIR, pack_declaration(PAIR, wait=5.0, largest_response=1 << 20, lend=True))
+        running.serve(1, PAIR, pack_declaration(PAIR, wait=WAIT, largest_response=1 << 20, lend=True))
         yield running
 
 

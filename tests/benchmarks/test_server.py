@@ -10,6 +10,7 @@ import pytest
 from benchmarks import processes
 from benchmarks.errors import BenchmarkError
 from benchmarks.servers.server import Place, Server, free_place, plain_environment
+from pytriton_plugins.testing import wait_until
 
 # Answers 503 twice, then 200; its child ignores SIGTERM and lives in a session of its own, as workers do.
 SERVER = """
@@ -43,7 +44,9 @@ def test_ready_is_waited_for_and_nothing_is_left(tmp_path: Path) -> None:
     with python(free_place(tmp_path / "small"), SERVER) as server:
         members = processes.tree(server.pid)
         assert len(members) == 2
-        assert all(member.proportional_bytes > 1_000_000 for member in members)
+        wait_until(
+            lambda: all(each.proportional_bytes > 1_000_000 for each in processes.tree(server.pid)), 10, "both run"
+        )
         assert server.seconds_to_ready > 0
     assert not any(runs(member.pid) for member in members)
 

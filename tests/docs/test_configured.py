@@ -59,7 +59,8 @@ def test_every_key_of_a_model(examples: Examples, tmp_path: Path) -> None:
     with configured("configuration", "Graded", examples, tmp_path) as host:
         config = triton_config(host, "Graded")
         assert (config["max_batch_size"], config["dynamic_batching"]["max_queue_delay_microseconds"]) == (16, 100)
-        assert "model Graded version 1: serving; shared memory 4.0 MiB for 2 workers" in host.log
+        line = "model Graded version 1: serving; shared memory 4.0 MiB for 2 workers"
+        wait_until(lambda: line in host.log, 10, "the log has it")
         for way in WAYS:
             assert answered(host, way, "Graded", {"score": ("FP32", [[0.25], [0.625], [0.9]])}) == {"grade": [0, 1, 2]}
 

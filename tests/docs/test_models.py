@@ -105,7 +105,7 @@ def test_text_that_is_not_utf8_is_the_clients_mistake(host: RunningHost) -> None
         }
     )
     body = header.encode() + b"\x01\0\0\0\xff"
-    connection = http.client.HTTPConnection(host.http, timeout=10)
+    connection = http.client.HTTPConnection(host.http, timeout=60)
     connection.request("POST", "/v2/models/measure/infer", body, {"Inference-Header-Content-Length": str(len(header))})
     response = connection.getresponse()
     assert (response.status, b"not UTF-8" in response.read()) == (400, True)

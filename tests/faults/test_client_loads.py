@@ -88,7 +88,7 @@ def test_an_unload_and_a_load(site: Site, protocol: str) -> None:
         triton.load_model("plus")
         wait_until(lambda: site.reasons() == ["", ""], 30, "it serves again")
     assert answers(site) == [2, 3]
-    assert site.host.status("/v2/health/ready") == 200
+    wait_until(lambda: site.host.status("/v2/health/ready") == 200, what="it is ready")
 
 
 def test_the_operators_own_commands_go_on(site: Site) -> None:
@@ -116,6 +116,7 @@ def test_a_load_that_fails(site: Site) -> None:
         wait_until(lambda: not triton.is_model_ready("plus"), 30, "Triton has unloaded it")
     why = site.reasons()[0]
     assert why.startswith("a client of Triton's API loaded it, which failed: plugin ")
+    wait_until(lambda: "model command failed: plugin " in site.host.log, what="the log says why")
     assert site.host.log.count("model command failed: plugin ") == 1
     site.file.write_text(PLUS.format(more=2))
     assert site.call("models", "load", "plus").returncode == 0

@@ -41,8 +41,8 @@ def test_the_log_says_that_the_callable_called_sys_exit(host: RunningHost, model
     message = (
         f"model {model}: its worker {pid} ended with exit code 5: its callable called sys.exit(5); starting another"
     )
-    wait_until(lambda: message in host.log, what="the log says how the worker ended")
-    assert f"model {model}: its callable called sys.exit(5); this worker ends" in host.log
+    own = f"model {model}: its callable called sys.exit(5); this worker ends"
+    wait_until(lambda: message in host.log and own in host.log, what="the log says how the worker ended")
     assert ask(host, model, "")[0] not in (0, pid)
 
 

@@ -130,7 +130,7 @@ def test_a_broken_change_leaves_the_old_one(load: Load, file: Path) -> None:
     file.write_text("not valid Python\n")
     wait_until(lambda: "has changed and cannot be served as it is" in load.host.log, 20, "the log says so")
     before = load.answers[1]
-    wait_until(lambda: load.answers[1] > before, 5, "the old one answers")
+    wait_until(lambda: load.answers[1] > before, 20, "the old one answers")
     file.write_text(SAME.format(number=7))
     load.sees(7)
     load.done.set()

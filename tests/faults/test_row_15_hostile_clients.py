@@ -188,14 +188,18 @@ def send(hostile: Hostile, requests: int, seed: str) -> None:
     if not is_there(hostile.server):
         hostile.ended += 1
         print(f"tritonserver ended; it was sent last: {list(hostile.last)}")
-        hostile.host.wait_ready(10)
+        hostile.host.wait_ready()
         hostile.server = tritonserver(hostile.host)
 
 
 def resident(pids: Iterable[int]) -> dict[int, int]:
     """Resident memory of each of these processes, in bytes."""
-    pages = {pid: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids if is_there(pid)}
-    return {pid: count * os.sysconf("SC_PAGE_SIZE") for pid, count in pages.items()}
+    found = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it has ended
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            found[pid] = pages * os.sysconf("SC_PAGE_SIZE")
+    return found
 
 
 def processes(host: RunningHost) -> list[int]:

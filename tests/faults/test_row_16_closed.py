@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import os
@@ -100,7 +101,7 @@ def host(run_dir: Path, mark: Mark) -> Iterator[RunningHost]:
 
 
 def ask(host: RunningHost, method: str, path: str, headers: dict[str, str]) -> int:
-    connection = http.client.HTTPConnection(host.http, timeout=10)
+    connection = http.client.HTTPConnection(host.http, timeout=60)
     try:
         connection.request(method, path, "{}" if method == "POST" else None, headers)
         return connection.getresponse().status
@@ -142,7 +143,7 @@ def test_closed_over_grpc(host: RunningHost, category: str) -> None:
         for name, request in GRPC_CALLS[category]:
             for headers in [headers for token in TOKENS for headers in http_headers(token)]:
                 with pytest.raises(grpc.RpcError) as refused:
-                    getattr(stub, name)(request, metadata=list(headers.items()), timeout=10)
+                    getattr(stub, name)(request, metadata=list(headers.items()), timeout=60)
                 assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
                 assert "This protocol is restricted" in refused.value.details()
                 asked += 1
@@ -191,8 +192,13 @@ def processes(host: RunningHost) -> list[int]:
 
 
 def inodes(pid: int) -> set[str]:
-    links = (os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink())
-    return {link[8:-1] for link in links if link.startswith("socket:[")}
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            link = os.readlink(entry)
+            if link.startswith("socket:["):
+                found.add(link[8:-1])
+    return found
 
 
 def listeners(host: RunningHost) -> set[Listener]:

@@ -56,6 +56,7 @@ def test_neither_is_served_and_both_are_named(env: dict[str, str]) -> None:
         assert re.search(TOO.format(r"plug-\d"), rows["-"])
         (reason,) = [line for line in host.output.splitlines() if MESSAGE in line and line.startswith("not ready")]
         assert reason.startswith("not ready: model same: ")
+        wait_until(lambda: MESSAGE in host.log, what="the log says it")
         (error,) = [line for line in host.log.splitlines() if " ERROR " in line]
         assert MESSAGE in error
         assert host.status("/v2/health/ready") == 400

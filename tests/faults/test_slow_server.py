@@ -35,6 +35,6 @@ def test_a_tritonserver_that_never_answers(tmp_path: Path) -> None:
 def test_a_plugin_that_declares_more_than_the_daemon_reads(tmp_path: Path) -> None:
     (tmp_path / "many.py").write_text(MANY)
     with run_host(tmp_path / "many.py", options=["--import-timeout=20"], ready=False) as host:
-        host.wait_settled(10)
+        host.wait_settled()
         assert "at most 16777216 are allowed; use shorter names" in host.output
         assert host.stop() == 0

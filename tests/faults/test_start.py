@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.testing import RunningHost, run_host
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.backend.server import found_server
 from tests.support.paths import MODELS
 from tests.support.sandbox.fake_distributions import install, path_with
@@ -20,7 +20,7 @@ TELLS_OPTIONS = f"#!/bin/sh\n[ $1 = --help ] && exec '{found_server().path}' --h
 
 def ended(host: RunningHost) -> tuple[int, list[str]]:
     """Exit code and standard error of a host that ends by itself."""
-    code = host.process.wait(30)
+    code = host.process.wait(60)
     # In a container a host on the loopback address says so first, which is not part of why it ends.
     return code, [line for line in host.log.splitlines() if "listening on 127.0.0.1 only" not in line]
 
@@ -61,7 +61,8 @@ def test_the_log_says_which_tritonserver_is_taken() -> None:
     found = found_server()
     with run_host(SCALARS, ready=False) as host:
         host.wait_settled()
-        assert f"INFO    pytriton.tritonserver: starting {found.path}, {found.source}" in host.log
+        line = f"INFO    pytriton.tritonserver: starting {found.path}, {found.source}"
+        wait_until(lambda: line in host.log, what="the log has it")
 
 
 def test_a_tritonserver_that_ends_at_its_start(tmp_path: Path) -> None:
@@ -154,6 +155,6 @@ def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
         f"import pytriton_plugins.host.triton.options as t, pathlib\nt.BACKENDS = pathlib.Path({str(tmp_path)!r})\n"
     )
     with run_host(MODELS / "kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}) as host:
-        assert host.process.wait(20) == 1
+        assert host.process.wait(60) == 1
         last = host.log.splitlines()[-1]
     assert last.startswith("pytriton-host: tritonserver cannot use our backend: ")

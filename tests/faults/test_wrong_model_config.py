@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytriton_plugins.testing import run_host
+from pytriton_plugins.testing import run_host, wait_until
 from tests.support.paths import MODELS
 from tests.support.traffic.clients import infer
 
@@ -52,7 +52,8 @@ def test_the_reason_is_in_its_row(tmp_path: Path, key: str, value: object, reaso
         host.wait_settled()
         (row,) = [line for line in host.output.splitlines() if line.startswith("wrong ")]
         assert reason in row
-        assert f"model wrong: plugin {tmp_path / 'wrong.py'}: {reason[:60]}" in host.log
+        message = f"model wrong: plugin {tmp_path / 'wrong.py'}: {reason[:60]}"
+        wait_until(lambda: message in host.log, what="the log says why")
         assert "\\n" not in row
         assert infer(host, "grpc", "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]
         assert all(line[:4].isdigit() for line in host.log.splitlines())
@@ -64,6 +65,7 @@ def test_unknown_keys_never_reach_triton(tmp_path: Path) -> None:
     with run_host(SCALARS, tmp_path / "wrong.py", ready=False) as host:
         host.wait_settled()
         message = f"plugin {tmp_path / 'wrong.py'}: model wrong: triton_config: unknown key no_such_key"
+        wait_until(lambda: message in host.log, what="the log says why")
         (line,) = [line for line in host.log.splitlines() if "ERROR" in line]
         assert message in line
         assert infer(host, "grpc", "scalars", {"x": np.array([[2.0]])})["product"].tolist() == [[20.0]]

@@ -89,6 +89,6 @@ def test_a_killed_worker_is_replaced_and_the_end_is_clean() -> None:
         wait_until(lambda: before not in mark.workers(), what="the worker has ended")
         assert infer(host, "http", "life", nothing)["pid"].item() != before
         assert host.stop() == 0
-        wait_until(lambda: not mark.processes(), 2, "every process has ended")
+        wait_until(lambda: not mark.processes(), 10, "every process has ended")
         assert ports_taken(host) == []
-        assert shared_memory() <= names
+        wait_until(lambda: shared_memory() <= names, 10, "no shared memory is left")

@@ -113,7 +113,7 @@ def exit_code(case: str, init: Sequence[str]) -> int:
             pid, number = (daemon_below(first, mark), "SIGKILL") if case == KILLED else (first, case)
             os.kill(pid, signal.Signals[number])
         code = host.process.wait(20)
-    wait_until(lambda: mark.processes() == {}, 5, "the namespace is empty")
+    wait_until(lambda: mark.processes() == {}, 20, "the namespace is empty")
     return code
 
 

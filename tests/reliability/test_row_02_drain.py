@@ -92,18 +92,18 @@ def test_requests_in_flight_at_the_end_of_the_delay_are_answered() -> None:
     """Requests in flight at the end of the delay are answered."""
     body = json.dumps({"inputs": [*map(text_input, IDLE)]})
     with run_host(LIFE, options=["--drain-delay=1"]) as host:
-        connection = http.client.HTTPConnection(host.http, timeout=10)
+        connection = http.client.HTTPConnection(host.http, timeout=60)
         host.process.send_signal(signal.SIGTERM)
         over = time.monotonic() + 1
         connection.putrequest("POST", "/v2/models/life/infer")
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body[:-1].encode())
-        wait_until(lambda: time.monotonic() > over + UNDER_WAY, 2, "the delay is over")
+        wait_until(lambda: time.monotonic() > over + UNDER_WAY, 20, "the delay is over")
         connection.send(body[-1:].encode())
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
         connection.close()
-        assert host.process.wait(10) == 0
+        assert host.process.wait(30) == 0
 
 
 def text_input(name: str) -> dict[str, object]:
@@ -112,29 +112,29 @@ def text_input(name: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_not_ready_while_it_serves_on(protocol: str) -> None:
-    with run_host(LIFE, options=["--drain-delay=3"]) as host:
+    with run_host(LIFE, options=["--drain-delay=6"]) as host:
         with Load(host, "life", lambda: IDLE, clients=2, protocols=(protocol,)) as load:
             host.process.send_signal(signal.SIGTERM)
-            wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "ready is 400")
+            wait_until(lambda: host.status("/v2/health/ready") == 400, 20, "ready is 400")
             closed = time.monotonic()
             assert host.status("/v2/health/live") == 200
-            wait_until(lambda: load.answered_after(closed), 2, "requests are answered")
+            wait_until(lambda: load.answered_after(closed), 20, "requests are answered")
         assert load.failed == []
-        assert host.process.wait(10) == 0
+        assert host.process.wait(30) == 0
 
 
 def test_a_worker_that_ends_during_the_delay_is_replaced() -> None:
     mark = Mark()
-    with run_host(LIFE, options=["--drain-delay=5"], env=mark.env) as host:
+    with run_host(LIFE, options=["--drain-delay=8"], env=mark.env) as host:
         (worker,) = mark.workers()
         host.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: host.status("/v2/health/ready") == 400, 2, "ready is 400")
+        wait_until(lambda: host.status("/v2/health/ready") == 400, 20, "ready is 400")
         subprocess.run(["kill", "-9", str(worker)], check=True)
-        wait_until(lambda: mark.workers().keys() - {worker}, 3, "another worker")
+        wait_until(lambda: mark.workers().keys() - {worker}, 20, "another worker")
         with Load(host, "life", lambda: IDLE, clients=1) as load:
-            wait_until(lambda: load.sent, 3, "it serves")
+            wait_until(lambda: load.sent, 20, "it serves")
         assert load.failed == []
-        assert host.process.wait(10) == 0
+        assert host.process.wait(30) == 0
 
 
 def test_a_second_signal_ends_the_delay() -> None:
@@ -143,7 +143,7 @@ def test_a_second_signal_ends_the_delay() -> None:
         wait_until(lambda: "are served for 30 s more" in host.log)
         began = time.monotonic()
         assert host.stop() == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10, "not thirty"
 
 
 def test_a_grace_period_that_is_too_short_is_refused() -> None:

@@ -78,7 +78,7 @@ def test_random_processes_are_killed_in_random_order(tmp_path: Path) -> None:
         mark = Mark()
         with run_host(LIFE, options=["--workers=4"], env={**env, **mark.env, "LIFE_AT_IMPORT": "fork"}) as host:
             kill_at_random(host, mark, random.Random(seed))
-        wait_until(lambda: not mark.processes(), 5, "nobody lives on")  # noqa: B023
+        wait_until(lambda: not mark.processes(), 20, "nobody lives on")  # noqa: B023
         with run_host(LIFE, env={**env, **mark.env}) as host:
             began = time.monotonic()
             infer(host, "http", "life", IDLE)
@@ -100,7 +100,7 @@ def kill_at_random(host: RunningHost, mark: Mark, chance: random.Random) -> None
         except ProcessLookupError:
             continue  # it ended meanwhile
         if victim != host.process.pid:
-            wait_until(lambda: victim not in mark.processes(), 5)  # noqa: B023
+            wait_until(lambda: victim not in mark.processes(), 20)  # noqa: B023
     if host.process.poll() is None:
         host.process.kill()
     host.process.wait()

@@ -34,7 +34,7 @@ def loaded() -> tuple[float, dict[str, list[float]]]:
             host.wait_ready()
             duration = time.monotonic() - began
             answers = {"http": by_http(), "grpc": by_grpc()}
-        assert host.log.count("serving; shared memory") == LOADS
+        wait_until(lambda: host.log.count("serving; shared memory") == LOADS, what="the log has each of them")
         for protocol in PROTOCOLS:
             assert all(is_live for _, is_live in answers[protocol])
             assert len(answers[protocol]) > LEAST

@@ -91,7 +91,7 @@ def test_everything_is_frozen(subject: Subject) -> None:
             began = time.monotonic()
             wait_until(lambda: load.answered_after(began), 10, "requests are answered")  # noqa: B023
             group.write("freezer.state", "FROZEN")
-            wait_until(lambda: group.read("freezer.state") == "FROZEN", 5, "all stand still")
+            wait_until(lambda: group.read("freezer.state") == "FROZEN", 20, "all stand still")
             pass_by(FROZEN)
             group.write("freezer.state", "THAWED")
             thawed = time.monotonic()

@@ -22,14 +22,14 @@ DECLARATION = ModelDeclaration(
     (Tensor("y", np.float32, (-1,)), Tensor("label", str, ())),
     timeout=60.0,
 )
-QUEUE = QueuePolicy(5, 0.25, delay=0.0015, preferred=(3, 64))
+QUEUE = QueuePolicy(5, 60.25, delay=0.0015, preferred=(3, 64))
 LOOPBACK = ModelDeclaration(
     "l", 1, "function", "l", (Tensor("a", np.uint32, (-1, 2)),), (Tensor("b", np.uint32, (-1, 2)),), max_batch_size=0
 )
 
 
 def test_declarations() -> None:
-    pack = partial(pack_declaration, DECLARATION, wait=1.5, trim_after=120, queue=QUEUE)
+    pack = partial(pack_declaration, DECLARATION, wait=61.5, trim_after=120, queue=QUEUE)
     assert pack(largest_response=1 << 20) == golden("declaration", "declaration")
     lending = pack(largest_response=1 << 20, lend=True)
     assert lending == golden("declaration", "may_lend") + golden("declaration", "declaration")[4:]
@@ -52,5 +52,5 @@ def test_declarations() -> None:
     ],
 )
 def test_declarations_of_each_form(section: str, declaration: ModelDeclaration) -> None:
-    packed = pack_declaration(declaration, wait=1.5, largest_response=1 << 20, trim_after=120, queue=QUEUE)
+    packed = pack_declaration(declaration, wait=61.5, largest_response=1 << 20, trim_after=120, queue=QUEUE)
     assert packed == golden("declaration", section) + golden("declaration", "declaration")[4:]

@@ -26,8 +26,9 @@ def pair() -> Iterator[Pair]:
         yield ours, theirs
 
 
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def open_files() -> set[str]:
+    """With that of the folder itself; those of earlier tests' threads may be closed at any time."""
+    return set(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.parametrize("length", [0, AROUND, AROUND + 1, 1 << 20])
@@ -39,7 +40,7 @@ def test_a_message_of_any_length_arrives(pair: Pair, length: int) -> None:
     assert receive_json(pair[1]) == ({"type": "next"}, [])
     pair[0].close()
     assert receive_json(pair[1]) == (None, [])
-    assert open_files() == before - 1
+    assert open_files() < before
 
 
 def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(pair: Pair) -> None:
@@ -69,7 +70,7 @@ def test_a_file_that_cannot_be_read_is_closed(pair: Pair) -> None:
     send_json(pair[0], {"type": "t", "x": "x" * MAX_MESSAGE})
     with pytest.raises(ProtocolError):
         receive_json(pair[1], 0)
-    assert open_files() == before
+    assert open_files() <= before
 
 
 def test_descriptors_of_an_invalid_message_are_closed(pair: Pair) -> None:
@@ -79,4 +80,4 @@ def test_descriptors_of_an_invalid_message_are_closed(pair: Pair) -> None:
     os.close(segment)
     with pytest.raises(ValueError, match="Expecting property name"):
         receive_json(pair[1])
-    assert open_files() == before
+    assert open_files() <= before

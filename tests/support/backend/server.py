@@ -32,13 +32,17 @@ from pytriton_plugins.shm.segment import create_segment_file
 from pytriton_plugins.shm.sockets import socket_pair
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.testing import wait_until
+from pytriton_plugins.testing.ports import held_ports
 from pytriton_plugins.values import Ports
 from tests.support.backend.worker_end import WorkerEnd
 
 T = TypeVar("T")
 Arrays = dict[str, NDArray[Any]]
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 """Seconds after which a wait of these tests fails."""
+
+WAIT = 60.0
+"""Seconds that requests wait for a worker in tests that are about something else."""
 
 GOLDEN = ModelDeclaration(
     "golden",
@@ -55,14 +59,6 @@ def found_server() -> FoundServer:
     """The tritonserver that a host takes in this environment."""
     named = os.environ.get("PYTRITON_HOST_TRITONSERVER")
     return find_tritonserver(Path(named) if named else None, HookManager.installed())
-
-
-def free_ports() -> Ports:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return Ports(*(sock.getsockname()[1] for sock in sockets))
 
 
 def listening(port: int) -> bool:
@@ -86,10 +82,10 @@ def sealed(size: int, content: bytes = b"") -> int:
 class Backend:
     """One tritonserver. Channels have numbers from 1; their first request segments have the same numbers."""
 
-    def __init__(self, folder: Path, settings: ServerSettings) -> None:
+    def __init__(self, folder: Path, settings: ServerSettings, ports: Ports) -> None:
         self.folder = folder
         found = found_server()
-        self.ports = free_ports()
+        self.ports = ports
         self.http, self.grpc = f"127.0.0.1:{self.ports.http}", f"127.0.0.1:{self.ports.grpc}"
         self.metrics = f"127.0.0.1:{self.ports.metrics}"
         self.needs: queue.Queue[LinkMessage] = queue.Queue()
@@ -217,11 +213,12 @@ class Backend:
 @contextlib.contextmanager
 def run_backend(folder: Path, **settings: Any) -> Iterator[Backend]:
     """A tritonserver with a closed gate and no model, ended at the end; ``settings`` are those of ServerSettings."""
-    backend = Backend(folder, ServerSettings(**settings))
-    try:
-        yield backend
-    finally:
-        backend.stop()
+    with held_ports() as ports:
+        backend = Backend(folder, ServerSettings(**settings), Ports(*ports))
+        try:
+            yield backend
+        finally:
+            backend.stop()
 
 
 def infer(
@@ -236,10 +233,10 @@ def infer(
     wanted = [protocol.InferRequestedOutput(name) for name in outputs] or None
     if protocol is tritonclient.grpc:
         with protocol.InferenceServerClient(url) as client:
-            result = client.infer(model, sent, outputs=wanted, client_timeout=TIMEOUT / 2)
+            result = client.infer(model, sent, outputs=wanted, client_timeout=TIMEOUT)
             names = [output.name for output in result.get_response().outputs]
     else:
-        with protocol.InferenceServerClient(url, network_timeout=TIMEOUT / 2) as client:
+        with protocol.InferenceServerClient(url, network_timeout=TIMEOUT) as client:
             result = client.infer(model, sent, outputs=wanted)
             names = [output["name"] for output in result.get_response()["outputs"]]
     return {name: result.as_numpy(name) for name in names}

@@ -36,13 +36,13 @@ class Prometheus:
     def started(self) -> bool:
         """Whether it answers; fails with its log if it has ended."""
         assert self.process.poll() is None, (self._folder / "log").read_text()
-        with contextlib.suppress(OSError), urlopen(f"http://{self._address}/-/ready", timeout=5) as answer:
+        with contextlib.suppress(OSError), urlopen(f"http://{self._address}/-/ready", timeout=60) as answer:
             return bool(answer.status == 200)
         return False
 
     def values(self, query: str) -> list[float]:
         """The present value of each series of the query, in order."""
-        with urlopen(f"http://{self._address}/api/v1/query?{urlencode({'query': query})}", timeout=5) as answer:
+        with urlopen(f"http://{self._address}/api/v1/query?{urlencode({'query': query})}", timeout=60) as answer:
             result = json.load(answer)
         return [float(series["value"][1]) for series in result["data"]["result"]]
 

@@ -79,7 +79,7 @@ def ask(
     host: RunningHost, path: str, body: str | bytes | None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
     """The answer that curl would get: GET without a body, else POST."""
-    connection = http.client.HTTPConnection(host.http, timeout=10)
+    connection = http.client.HTTPConnection(host.http, timeout=60)
     try:
         connection.request("POST" if body else "GET", path, body, dict(headers or {}))
         response = connection.getresponse()

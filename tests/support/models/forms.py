@@ -41,7 +41,7 @@ _INSIDE = threading.Barrier(3)
 @infer_func(inputs=[X], outputs=[Y], threads=3, max_batch_size=0)
 def three_at_once(x: Array) -> Array:
     """Returns only while two other calls are running."""
-    _INSIDE.wait(20)
+    _INSIDE.wait(60)
     return x + 1
 
 
@@ -57,7 +57,7 @@ async def three_awaited(x: Array) -> Array:
         for each in _WAITING:
             each.set()
         _WAITING.clear()
-    await asyncio.wait_for(event.wait(), 20)
+    await asyncio.wait_for(event.wait(), 60)
     return x + 2
 
 
@@ -121,7 +121,7 @@ class TwoAtOnce:
     """A generator that begins only while another one runs."""
 
     def __call__(self, count: Array) -> Iterator[Array]:
-        _BOTH.wait(20)
+        _BOTH.wait(60)
         yield from (np.full((1, 1), number, np.int32) for number in range(int(count[0, 0])))
 
 

@@ -344,7 +344,7 @@ def test_threads_of_a_callable_get_arrays_of_their_own() -> None:
     switch = sys.getswitchinterval()
 
     def ask(ctx: Context, name: str, number: int) -> Array:
-        together.wait(20)
+        together.wait(60)
         out = filled(ctx, np.full((1, 16), number, np.float32), name)
         ctx.requests[0].set(name, number)
         return out
@@ -354,7 +354,7 @@ def test_threads_of_a_callable_get_arrays_of_their_own() -> None:
 
         def function(x: Array, ctx: Context) -> dict[str, Array]:
             asked = {each.name: pool.submit(ask, ctx, each.name, int(each.name[1:])) for each in outputs}
-            return {name: each.result(20) for name, each in asked.items()}
+            return {name: each.result(60) for name, each in asked.items()}
 
         with open_channel(model(*outputs), function) as channel:
             sys.setswitchinterval(1e-6)

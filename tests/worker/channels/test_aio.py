@@ -25,7 +25,7 @@ X = Tensor("x", np.float32, (-1,))
 Y = Tensor("y", np.float32, (-1,))
 MODEL = ModelDeclaration("m", 1, "function", "m", (X,), (Y,), answers="async")
 STREAM = replace(MODEL, answers="async_stream")
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 ENOUGH = 0.2
 """Seconds in which a worker that had something to send would have sent it."""
 FAILURE = RequestFailure("CANCELLED", "model 'm': the request was cancelled")

@@ -27,7 +27,7 @@ Generator = Callable[..., Iterator[Any]]
 N = Tensor("n", np.int32, (1,))
 Y = Tensor("y", np.float32, (-1,))
 MODEL = ModelDeclaration("m", 1, "function", "m", (N,), (Y,))
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 ENOUGH = 0.2
 """Seconds in which a worker that had something to send would have sent it."""
 

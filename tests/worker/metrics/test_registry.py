@@ -24,7 +24,7 @@ from pytriton_plugins.testing import wait_until
 from pytriton_plugins.worker.metrics.registry import FLUSH_INTERVAL, Metrics
 from pytriton_plugins.worker.metrics.series import Family, Histogram, Series
 
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 class SentMetrics:
@@ -302,12 +302,16 @@ def test_more_series_than_there_may_be_are_left_out(sent: SentMetrics, caplog: p
     assert sent.flush() == []
 
 
+SLOWLY = 4 * FLUSH_INTERVAL
+"""Seconds between two messages; the test does its part of the work in less."""
+
+
 def flushing_threads() -> int:
     return len([thread for thread in threading.enumerate() if thread.name == "pytriton-metrics"])
 
 
 def test_no_thread_runs_before_something_is_counted() -> None:
-    sent = SentMetrics(FLUSH_INTERVAL)
+    sent = SentMetrics(SLOWLY)
     before = flushing_threads()
     counter = sent.metrics.counter("hits")
     sent.metrics.flush()
