@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytriton_plugins.host.workers import output as module
 from pytriton_plugins.text import RECORD_START
 from pytriton_plugins.worker.log import MarkedFormatter
 from tests.support.backend.worker_events import events
@@ -67,8 +68,9 @@ def test_text_of_a_client_forges_no_message(caplog: pytest.LogCaptureFixture) ->
     assert events(caplog, texts) == [("INFO", ["a client sent x", forged]), ("INFO", [forged])]
 
 
-def test_a_printed_traceback_is_one_message(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_printed_traceback_is_one_message(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is although `traceback.print_exc` writes it line by line."""
+    monkeypatch.setattr(module, "_NEXT_LINE_TIMEOUT", 60.0)  # a busy machine may be late with the next line
     _, text = failure()
     pieces = [f"{line}\n" for line in text.splitlines()]
     assert events(caplog, "before\n", *pieces, "after\n", pause=0.001) == [
