@@ -35,7 +35,7 @@ MAX_FILES = 20
 """Files that a reader opens before a path is understood; more would be a list, not a path."""
 
 MAX_OPENED = 8
-"""Files that a contributor opens for an option that a worker needs, or for a hook: all of them, with CONTRIBUTING.md."""
+"""Files that a contributor opens for an option that a worker needs, or for a hook, with CONTRIBUTING.md."""
 
 MAX_LINE = 160
 """Characters of a line of prose, so that a change can be reviewed."""
@@ -113,7 +113,7 @@ def test_a_common_change_needs_at_most_eight_files(section: str) -> None:
     steps = steps_of(section)
     named, made = set(_FILE.findall(steps)), set(re.findall(r"^\d\. `([^`]+)`, a new file", steps, re.MULTILINE))
     assert 5 <= len(re.findall(r"^\d\. ", steps, re.MULTILINE)) <= MAX_OPENED - 1
-    assert [file for file in named - made if not (ROOT / file).is_file()] == []
+    assert [file for file in named - made if "NUMBER" not in file and not (ROOT / file).is_file()] == []
 
 
 def test_the_steps_of_an_option_name_what_their_files_have() -> None:
