@@ -8,23 +8,12 @@ import pytest
 
 from benchmarks import observe, table
 from benchmarks.loads import loads_named
-from benchmarks.measure import Measurement, Run
-from benchmarks.perf_analyzer import Figure
 from pytriton_plugins.discovery.entry_points import find_hooks
 from pytriton_plugins.hooks.manager import HookManager
+from tests.support.measure.benchmark_runs import run_of
 
 LOADS = loads_named(observe.LOADS)
-
-
-def run_of(rounds: int) -> Run:
-    rates = {"plain": 1000.0, "host_side": 1000.0, "request": 900.0}
-    measurements = [
-        Measurement(round_, load.name, server, Figure(rate, p50=1, p90=1, p95=1, p99=1))
-        for round_ in range(rounds)
-        for load in LOADS
-        for server, rate in rates.items()
-    ]
-    return Run(measurements, servers={name: {"sha256": "aa"} for name in rates})
+RATES = {"plain": 1000.0, "host_side": 1000.0, "request": 900.0}
 
 
 @pytest.mark.parametrize(("plugin", "told_in_workers"), [("host_side", False), ("request", True)])
@@ -39,12 +28,12 @@ def test_a_plugin_is_installed_and_whole(
 
 
 def test_figures_are_ratios_to_no_hook_plugin() -> None:
-    run = run_of(table.ROUNDS_THAT_COUNT)
+    run = run_of(table.ROUNDS_THAT_COUNT, RATES, LOADS)
     assert observe.COMPARISON.fractions_table(run, LOADS).splitlines()[2] == "| 64 B gRPC, 1 client | 1.00 | 0.90 |"
     assert observe.COMPARISON.objections(run, LOADS) == []
 
 
 def test_four_rounds_do_not_count() -> None:
-    assert observe.COMPARISON.objections(run_of(4), LOADS)[0] == (
+    assert observe.COMPARISON.objections(run_of(4, RATES, LOADS), LOADS)[0] == (
         "64 B gRPC, 1 client: 4 pairs of hooks of the daemon only and no hook plugin, 5 are needed"
     )

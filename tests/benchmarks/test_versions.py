@@ -11,22 +11,12 @@ import pytest
 from benchmarks import versions
 from benchmarks.errors import BenchmarkError
 from benchmarks.loads import loads_named
-from benchmarks.measure import Measurement, Run, in_turn
-from benchmarks.perf_analyzer import Figure
+from benchmarks.measure import in_turn
 from benchmarks.table import Comparison
+from tests.support.measure.benchmark_runs import run_of
 
 LOADS = loads_named(versions.LOADS)
-
-
-def run_of(rounds: int) -> Run:
-    rates = {"before": 1000.0, "after": 980.0}
-    measurements = [
-        Measurement(round_, load.name, server, Figure(rate, p50=1, p90=1, p95=1, p99=1))
-        for round_ in range(rounds)
-        for load in LOADS
-        for server, rate in rates.items()
-    ]
-    return Run(measurements, servers={name: {"sha256": "aa"} for name in rates})
+RATES = {"before": 1000.0, "after": 980.0}
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +25,14 @@ def comparison() -> Comparison:
 
 
 def test_figures_are_ratios_to_the_earlier_version(comparison: Comparison) -> None:
-    assert comparison.fractions_table(run_of(5), LOADS).splitlines()[2] == "| 64 B gRPC, 1 client | 0.98 |"
-    assert comparison.objections(run_of(5), LOADS) == []
+    assert (
+        comparison.fractions_table(run_of(5, RATES, LOADS), LOADS).splitlines()[2] == "| 64 B gRPC, 1 client | 0.98 |"
+    )
+    assert comparison.objections(run_of(5, RATES, LOADS), LOADS) == []
 
 
 def test_four_rounds_do_not_count(comparison: Comparison) -> None:
-    assert comparison.objections(run_of(4), LOADS)[0] == (
+    assert comparison.objections(run_of(4, RATES, LOADS), LOADS)[0] == (
         "64 B gRPC, 1 client: 4 pairs of this checkout and before, 5 are needed"
     )
 
