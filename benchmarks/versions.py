@@ -22,21 +22,22 @@ ROUNDS = 10
 
 def comparison(before: Path) -> Comparison:
     """This checkout beside the framework that is installed for the Python ``before``; BenchmarkError without one."""
-    find(before)
+    check_installed(before)
     starters: dict[str, Starter] = {"before": functools.partial(start_ours, python=before), "after": start_ours}
     return Comparison(starters, TITLES, (("after", "before"),), objections)
 
 
-def find(python: Path) -> None:
+def check_installed(python: Path) -> None:
     """Raise BenchmarkError unless the framework is installed for ``python``."""
     command = [str(python), "-c", f"import {PACKAGE}.cli"]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     try:
-        answer = subprocess.run(command, cwd="/", env=plain, stderr=subprocess.DEVNULL)
+        answer = subprocess.run(command, cwd="/", env=plain, stderr=subprocess.PIPE, text=True)
     except OSError as error:
         raise BenchmarkError(f"--before {python}: {error.strerror}") from None
     if answer.returncode:
-        raise BenchmarkError(f"--before {python}: {PACKAGE} is not installed there; install the earlier version")
+        reason = answer.stderr.strip().splitlines()[-1]
+        raise BenchmarkError(f"--before {python}: {PACKAGE} is not installed there ({reason}); install it")
 
 
 def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:

@@ -50,7 +50,7 @@ def whole_number(kind: str, minimum: int, maximum: int) -> Callable[[object], in
 
     def parse(value: object) -> int:
         is_number = isinstance(value, (int, str)) and not isinstance(value, bool)
-        if not is_number or not re.fullmatch(r"[0-9]{1,9}", str(value)) or not minimum <= int(str(value)) <= maximum:
+        if not is_number or not re.fullmatch(r"[0-9]{1,18}", str(value)) or not minimum <= int(str(value)) <= maximum:
             raise _invalid(kind, value, f"{minimum} to {maximum}")
         return int(str(value))
 
@@ -71,7 +71,7 @@ def number(kind: str, minimum: float, maximum: float) -> Callable[[object], floa
 
 
 def one_of(kind: str, known: tuple[str, ...]) -> Callable[[object], str]:
-    """The reader of one of the texts ``known``, in any case; ``kind`` as of `whole_number`."""
+    """The reader of one of the texts ``known``, in lower case, from any case; ``kind`` as of `whole_number`."""
     return lambda value: _one_of(parse_text(value).lower(), known, kind)
 
 

@@ -90,9 +90,9 @@ def _origin(name: str, path: Sequence[str]) -> str:
 
 
 def _is_of(loaded: str, file: str) -> bool:
-    """Whether a module was loaded from ``file``, or from the package's folder of that name."""
-    real = os.path.realpath(file)
-    return os.path.realpath(loaded) in (real, os.path.join(real, "__init__.py"))
+    """Whether a module was loaded from the folder of ``file``, or from ``file`` itself, a package's folder."""
+    folder = os.path.realpath(os.path.dirname(loaded))
+    return folder in (os.path.realpath(os.path.dirname(file)), os.path.realpath(file))
 
 
 def _without(*folders: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +151,22 @@ def test_a_working_directory_in_pythonpath_does_not_bring_the_folder_to_the_fron
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path, str(tmp_path)])
     (beside / "acme_model.py").write_text("import acme_lib\n")
     assert import_reference(f"{beside / 'acme_model.py'}:acme_lib")[1].installed
+
+
+def test_a_compiled_module_is_not_hidden_from_its_source_beside_it(
+    beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cython and mypyc leave both; here the compiled one is a module of Python that nothing has imported yet."""
+    compiled = (path for folder in sys.path for path in Path(folder).glob("lib-dynload/*.so"))
+    found = next(path for path in compiled if path.name.partition(".")[0] not in sys.modules)
+    name = found.name.partition(".")[0]
+    shutil.copy(found, beside)
+    (beside / f"{name}.py").write_text("")
+    monkeypatch.setattr(sys, "path", [str(beside), *sys.path])
+    (beside / "acme_model.py").write_text(f"from {name} import __file__ as file\n")
+    assert import_reference(f"{beside / 'acme_model.py'}:file")[1] == str(beside / found.name)
+    notes_of_it = [note for note in notes(str(beside / "acme_model.py")) if f"{name}.py" in note]
+    assert [note for note in notes_of_it if " is hidden by " in note] == []
 
 
 def test_an_import_that_finds_the_other_module_says_which_file_is_hidden(beside: Path) -> None:

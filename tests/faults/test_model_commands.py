@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
-from tests.support.measure.figures import Ruler
 from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
@@ -81,8 +80,6 @@ class Watch:
     failures: list[str] = attrs.Factory(list)
     answers: set[int] = attrs.Factory(set)
     done: threading.Event = attrs.Factory(threading.Event)
-    late: float = 0.0
-    """The longest time for which the machine did not wake this process, in seconds."""
 
     def look(self) -> None:
         while not self.done.is_set():
@@ -98,10 +95,10 @@ class Watch:
 
     @property
     def longest_not_ready(self) -> float:
-        """The longest time without readiness, in seconds; less the time for which the machine was busy."""
+        """The longest time without readiness, in seconds."""
         runs = itertools.groupby(self.ready, lambda look: look[1] == 200)
         spans = [[at for at, _ in run] for ready, run in runs if not ready]
-        return max((span[-1] - span[0] for span in spans), default=0.0) - self.late
+        return max((span[-1] - span[0] for span in spans), default=0.0)
 
     def sees(self, answer: int) -> None:
         wait_until(lambda: answer in self.answers or bool(self.failures), 20, f"an answer is {answer}")
@@ -110,7 +107,7 @@ class Watch:
 def watched(host: RunningHost, model: str, work: Callable[[Watch], object]) -> Watch:
     """The polled results while ``work`` ran."""
     watch = Watch(host)
-    with ThreadPoolExecutor(3) as pool, Ruler() as ruler:
+    with ThreadPoolExecutor(3) as pool:
         running = [pool.submit(watch.look), pool.submit(watch.send, model), pool.submit(watch.send, model)]
         try:
             wait_until(lambda: len(watch.ready) > 10, 20, "it is watched")
@@ -119,7 +116,6 @@ def watched(host: RunningHost, model: str, work: Callable[[Watch], object]) -> W
             watch.done.set()
         for each in running:
             each.result()
-        watch.late = ruler.worst
     return watch
 
 

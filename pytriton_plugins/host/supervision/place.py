@@ -72,7 +72,7 @@ class WorkerPlace:
         return self._trial is not None and not self._trial.done()
 
     async def _after(self, worker: WorkerProcess, *, served: bool) -> None:
-        """Do what hooks choose after the end of a worker: start another, give the model up, or stop the host."""
+        """Do what hooks choose after the end of a worker: start another, give the model up, or stop the daemon."""
         await worker.ended()
         assert worker.exit is not None
         chosen = self._host.hooks.choose_restart(worker.info, worker.exit, self._history)

@@ -6,7 +6,7 @@ import time
 
 
 class Pings:
-    """The open ping of one worker. At most one is open: what it did not answer yet."""
+    """The open ping of one worker. At most one is open: the one that it has not answered."""
 
     def __init__(self) -> None:
         self.excused = False
