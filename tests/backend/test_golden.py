@@ -147,6 +147,11 @@ class Conversation:
     def request(self, width: int) -> Future[Arrays]:
         return self.clients.submit(infer, self.grpc, "golden", {"x": np.ones((1, width), np.float32)})
 
+    def wait_read(self) -> None:
+        """Wait until the backend has read every message, because a request may overtake them."""
+        self.say("count")
+        assert receive(self.link)[0]
+
     def holds_one(self) -> bool:
         self.say("count")
         return receive(self.link)[0] == golden("backend_link", "ack_count")
@@ -266,6 +271,7 @@ def giving_up(conversation: Conversation) -> None:
     for answer in (waiting, conversation.request(1)):
         assert error_of(answer).message() == "model golden is out of service: no luck"
     conversation.say("take_back")
+    conversation.wait_read()
 
 
 def a_refusal_and_the_end(conversation: Conversation) -> None:

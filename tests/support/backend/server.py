@@ -157,6 +157,8 @@ class Backend:
         """Remove every channel and every message of the backend, for the next test."""
         while self._workers:
             self.disconnect(self._workers.pop())
+        if self.alive and not self._link_closed:
+            self.call(self.server.held_requests())  # its answer follows all messages, which a request could overtake
         wait_until(lambda: not self.descriptors("memfd:"), TIMEOUT, "no segment is left open or mapped")
         for messages in (self.needs, self.lost):
             while not messages.empty():
