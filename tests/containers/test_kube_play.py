@@ -24,8 +24,8 @@ PLAYED = {"ConfigMap", "Deployment"}
 GRACE, DELAY = 45, 5
 """Of the rendered pod: the daemon's own arithmetic."""
 
-END = 15
-"""Seconds that the stop may take beyond the delay: half of the drain timeout, because nothing is in flight then."""
+END = 4
+"""Seconds that the stop may take beyond the delay: nothing is in flight then."""
 
 ROW = np.array([[1.0, 2.0]], np.float32)
 

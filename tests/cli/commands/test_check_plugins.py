@@ -49,7 +49,7 @@ def with_hooks(folder: Path, source: str) -> dict[str, str]:
     ids=["hangs", "exits", "segfaults", "raises", "lacks", "unmarked"],
 )
 def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdict: str) -> None:
-    limit = ["--import-timeout=10"] if "while True" in source else []
+    limit = ["--import-timeout=6"] if "while True" in source else []
     done = call_host("check", *ONLY, *limit, env=with_hooks(tmp_path, source))
     (bad,) = [line for line in done.stdout.splitlines() if line.startswith("bad")]
     assert bad.startswith(f"bad  hook plugin guard (acme-guard 1.0): {verdict}")
@@ -154,7 +154,7 @@ def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
     for name, body in bodies.items():
         groups = {"pytriton_plugins.hooks": {name: f"acme_{name}"}}
         install(tmp_path, f"acme-{name}", groups, **{f"acme_{name}": COMMANDS.format(body=body)})
-    done = call_host("check", *ONLY, "--import-timeout=10", env={"PYTHONPATH": path_with(tmp_path)})
+    done = call_host("check", *ONLY, "--import-timeout=6", env={"PYTHONPATH": path_with(tmp_path)})
     told = [line for line in done.stdout.splitlines() if "hook plugin " in line and "acme-" in line]
     verdicts = {line.partition("plugin ")[2].partition(" (")[0]: line for line in told}
     assert done.returncode == 1
