@@ -24,7 +24,7 @@ BROKEN = {
     "unmarked": ("def model(x): return x\n", "import: defines no callable marked with @infer_func"),
     "hangs": (
         "import signal\nwhile True: signal.pause()\n",
-        "its import took longer than 6 s; raise --import-timeout",
+        "its import took longer than 5 s; raise --import-timeout",
     ),
     "segfaults": ("import ctypes\nctypes.string_at(0)\n", "its worker ended with killed by SIGSEGV"),
     "leaves": ("import os\nos._exit(9)\n", "its worker ended with exit code 9"),
@@ -41,7 +41,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 def limits(plugin: str) -> list[str]:
     """The import timeout, which a plugin that hangs uses up; the working plugin needs some of it too."""
-    return ["--import-timeout=6"] if plugin == "hangs" else []
+    return ["--import-timeout=5"] if plugin == "hangs" else []
 
 
 def serves(host: RunningHost) -> bool:

@@ -27,10 +27,10 @@ MODEL = """
 """
 BROKEN = {
     "broken-import": ("import no_such_library", "needs the module no_such_library, which is not installed"),
-    "endless-import": ("import signal\nwhile True: signal.pause()", "its import took longer than 6 s"),
+    "endless-import": ("import signal\nwhile True: signal.pause()", "its import took longer than 5 s"),
     "segfault": ("import ctypes\nctypes.string_at(0)", "its worker ended with killed by SIGSEGV"),
 }
-LIMIT = 6.0
+LIMIT = 5.0
 """Seconds that an import may take from its turn on."""
 
 

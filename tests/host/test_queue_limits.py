@@ -148,7 +148,7 @@ def test_a_requests_own_timeout_counts_wherever_it_waits(tmp_path: Path, protoco
     policy = "{ default_timeout_microseconds = 60000000, allow_timeout_override = true }"
     with serving(tmp_path, f"{{ default_queue_policy = {policy} }}") as host:
         held = Held(host, tmp_path)
-        first = held.send(protocol, timeout=10_000_000)
+        first = held.send(protocol, timeout=6_000_000)
         waiting = [held.send(timeout=120_000_000), held.send()]
         last = held.send_unseen(protocol, timeout=100_000)
         for sent in (last, first):
@@ -162,7 +162,7 @@ SIX = ("http", "grpc") * 3
 SLOW = 1_000_000_000
 """Microseconds that no test waits."""
 
-DELAY = 5.0
+DELAY = 3.0
 """Seconds in which requests that are sent at once arrive also on a busy machine."""
 
 OF_DELAY = f"max_queue_delay_microseconds = {DELAY * 1e6:.0f}"

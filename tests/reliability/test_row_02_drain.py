@@ -112,7 +112,7 @@ def text_input(name: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_not_ready_while_it_serves_on(protocol: str) -> None:
-    with run_host(LIFE, options=["--drain-delay=6"]) as host:
+    with run_host(LIFE, options=["--drain-delay=4"]) as host:
         with Load(host, "life", lambda: IDLE, clients=2, protocols=(protocol,)) as load:
             host.process.send_signal(signal.SIGTERM)
             wait_until(lambda: host.status("/v2/health/ready") == 400, 20, "ready is 400")
@@ -125,7 +125,7 @@ def test_not_ready_while_it_serves_on(protocol: str) -> None:
 
 def test_a_worker_that_ends_during_the_delay_is_replaced() -> None:
     mark = Mark()
-    with run_host(LIFE, options=["--drain-delay=8"], env=mark.env) as host:
+    with run_host(LIFE, options=["--drain-delay=6"], env=mark.env) as host:
         (worker,) = mark.workers()
         host.process.send_signal(signal.SIGTERM)
         wait_until(lambda: host.status("/v2/health/ready") == 400, 20, "ready is 400")

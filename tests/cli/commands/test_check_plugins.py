@@ -39,7 +39,7 @@ def with_hooks(folder: Path, source: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("source", "verdict"),
     [
-        ("import signal\nwhile True: signal.pause()", "its import takes longer than 6 s and would delay the start"),
+        ("import signal\nwhile True: signal.pause()", "its import takes longer than 5 s and would delay the start"),
         ("import os\nos._exit(0)", "its import ends the process with exit code 0; fix or uninstall it"),
         ("import ctypes\nctypes.string_at(0)", "its import ends the process with killed by SIGSEGV"),
         ("raise SystemExit(3)", "acme_guard cannot be imported: SystemExit: 3 (line 1)"),
@@ -49,7 +49,7 @@ def with_hooks(folder: Path, source: str) -> dict[str, str]:
     ids=["hangs", "exits", "segfaults", "raises", "lacks", "unmarked"],
 )
 def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdict: str) -> None:
-    limit = ["--import-timeout=6"] if "while True" in source else []
+    limit = ["--import-timeout=5"] if "while True" in source else []
     done = call_host("check", *ONLY, *limit, env=with_hooks(tmp_path, source))
     (bad,) = [line for line in done.stdout.splitlines() if line.startswith("bad")]
     assert bad.startswith(f"bad  hook plugin guard (acme-guard 1.0): {verdict}")
@@ -154,7 +154,7 @@ def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
     for name, body in bodies.items():
         groups = {"pytriton_plugins.hooks": {name: f"acme_{name}"}}
         install(tmp_path, f"acme-{name}", groups, **{f"acme_{name}": COMMANDS.format(body=body)})
-    done = call_host("check", *ONLY, "--import-timeout=6", env={"PYTHONPATH": path_with(tmp_path)})
+    done = call_host("check", *ONLY, "--import-timeout=5", env={"PYTHONPATH": path_with(tmp_path)})
     told = [line for line in done.stdout.splitlines() if "hook plugin " in line and "acme-" in line]
     verdicts = {line.partition("plugin ")[2].partition(" (")[0]: line for line in told}
     assert done.returncode == 1
@@ -162,7 +162,7 @@ def test_broken_command_hooks_are_bad_lines(tmp_path: Path) -> None:
         "raises": "pytriton_add_commands raised ValueError: no [red] \\x1b[31m; fix or uninstall it",
         "wrong": "pytriton_add_commands returned 'greet'; it must return Command or None; fix or uninstall it",
         "ends": "its pytriton_add_commands ends the process with exit code 3; fix or uninstall it",
-        "hangs": "its pytriton_add_commands takes longer than 6 s; fix or uninstall it",
+        "hangs": "its pytriton_add_commands takes longer than 5 s; fix or uninstall it",
         "ours": "pytriton_add_commands adds the command serve, which is pytriton-host's own; fix or uninstall it",
         "nameless": "pytriton_add_commands adds a command with an invalid name (''); fix or uninstall it",
         "first": "usable",
