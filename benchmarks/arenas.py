@@ -6,11 +6,9 @@ import functools
 import os
 
 from benchmarks.cache import Cache
-from benchmarks.loads import Load
-from benchmarks.measure import Run
 from benchmarks.servers import Models, Place, Server, Starter
 from benchmarks.servers.ours import start_ours
-from benchmarks.table import Comparison, too_few_pairs
+from benchmarks.table import Comparison, pairs_with
 
 TITLES = {
     "one": "one arena for each processor",
@@ -27,14 +25,11 @@ def start(for_each: int, cache: Cache, models: Models, place: Place) -> Server:
     return server
 
 
-def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
-    """The reasons why these figures do not count; empty if they do."""
-    return [text for load in loads for text in too_few_pairs(run, load, "eight", TITLES)]
-
-
 STARTERS: dict[str, Starter] = {
     "one": functools.partial(start, 1),
     "two": functools.partial(start, 2),
     "eight": functools.partial(start, 8),
 }
-COMPARISON = Comparison(STARTERS, TITLES, (("one", "eight"), ("two", "eight"), ("one", "two")), objections)
+COMPARISON = Comparison(
+    STARTERS, TITLES, (("one", "eight"), ("two", "eight"), ("one", "two")), pairs_with("eight", TITLES)
+)

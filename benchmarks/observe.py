@@ -7,11 +7,9 @@ import shutil
 from pathlib import Path
 
 from benchmarks.cache import Cache
-from benchmarks.loads import Load
-from benchmarks.measure import Run
 from benchmarks.servers import Models, Place, Server, Starter
 from benchmarks.servers.ours import start_ours
-from benchmarks.table import Comparison, too_few_pairs
+from benchmarks.table import Comparison, pairs_with
 from pytriton_plugins.discovery.entry_points import find_hooks
 
 PLUGINS = Path(__file__).parent / "hooks"
@@ -38,10 +36,5 @@ def install(plugin: str, folder: Path) -> Path:
     return folder
 
 
-def objections(run: Run, loads: tuple[Load, ...]) -> list[str]:
-    """The reasons why these figures do not count; empty if they do."""
-    return [text for load in loads for text in too_few_pairs(run, load, "plain", TITLES)]
-
-
 STARTERS: dict[str, Starter] = {plugin: functools.partial(start, plugin) for plugin in TITLES}
-COMPARISON = Comparison(STARTERS, TITLES, (("host_side", "plain"), ("request", "plain")), objections)
+COMPARISON = Comparison(STARTERS, TITLES, (("host_side", "plain"), ("request", "plain")), pairs_with("plain", TITLES))

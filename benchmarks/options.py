@@ -34,18 +34,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--without", action="append", default=[], choices=[*STARTERS], help="leave a server out")
     top.add_argument("--rounds", type=int, help="number of rounds (default: 5; start: 3; versions: 10)")
     top.add_argument(
-        "--before",
-        type=absolute_path,
-        metavar="PYTHON",
-        help="versions: Python of the environment that has the earlier version",
-    )
-    top.add_argument(
-        "--runs", type=int, default=5, metavar="N", help="faults: runs of each row and server (default: %(default)s)"
-    )
-    top.add_argument(
-        "--rows", default=",".join(FAULTS), metavar="NAME,…", help="faults: rows to run (default: %(default)s)"
-    )
-    top.add_argument(
         "--quick", action="store_true", help="one round with short windows: for a quick look, not for a report"
     )
     top.add_argument(
@@ -58,6 +46,24 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument(
         "--window", type=int, default=2500, metavar="MS", help="length of a window, perf_analyzer -p (default: 2500)"
+    )
+    _add_options_of_one_command(top)
+    return top
+
+
+def _add_options_of_one_command(top: argparse.ArgumentParser) -> None:
+    """Options whose help begins with the command that they belong to."""
+    top.add_argument(
+        "--before",
+        type=absolute_path,
+        metavar="PYTHON",
+        help="versions: Python of the environment that has the earlier version",
+    )
+    top.add_argument(
+        "--runs", type=int, default=5, metavar="N", help="faults: runs of each row and server (default: %(default)s)"
+    )
+    top.add_argument(
+        "--rows", default=",".join(FAULTS), metavar="NAME,…", help="faults: rows to run (default: %(default)s)"
     )
     top.add_argument(
         "--models", default="1,10,50", metavar="N,…", help="start: numbers of models to serve (default: 1,10,50)"
@@ -78,7 +84,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="soak: share of requests whose client leaves before the answer (default: %(default)s)",
     )
-    return top
 
 
 def full_path(text: str) -> Path:

@@ -118,6 +118,11 @@ def too_few_pairs(run: Run, load: Load, base: str, titles: Mapping[str, str]) ->
     ]
 
 
+def pairs_with(base: str, titles: Mapping[str, str]) -> Callable[[Run, tuple[Load, ...]], list[str]]:
+    """The objections of a comparison whose figures count as soon as each server has enough pairs with `base`."""
+    return lambda run, loads: [text for load in loads for text in too_few_pairs(run, load, base, titles)]
+
+
 def _median(values: list[float]) -> float | None:
     return median(values) if values else None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from generator import NOTE
+from generator import page_head
 from generator.sources import classes_of, fields_of
 
 HELP_COLUMNS = 100
@@ -23,16 +23,12 @@ def settings_page() -> str:
     options = {name: parameter for parameter in command.params for name in parameter.opts}
 
     lines = [
-        NOTE.format(source="pytriton_plugins/config/settings.py").rstrip("\n"),
-        "",
-        "# Every setting",
-        "",
-        "The settings of `pytriton-host serve`, with the help text of each option.",
-        "",
-        "```console",
-        "$ pytriton-host config",
-        "```",
-        "",
+        *page_head(
+            "pytriton_plugins/config/settings.py",
+            "Every setting",
+            "The settings of `pytriton-host serve`, with the help text of each option.",
+            "$ pytriton-host config",
+        ),
         "`config` shows the value that `serve` would use for each setting, and where the value comes from.",
         "[Configuration](configuration.md) explains the file and its tables.",
         "",
@@ -91,16 +87,12 @@ def command_line_page() -> str:
     from pytriton_plugins.cli.app import COMMANDS
 
     lines = [
-        NOTE.format(source="the commands of pytriton_plugins/cli/commands/").rstrip("\n"),
-        "",
-        "# Command line",
-        "",
-        "Every command of `pytriton-host` with its options, as `--help` shows them.",
-        "",
-        "```console",
-        "$ pytriton-host serve --help",
-        "```",
-        "",
+        *page_head(
+            "the commands of pytriton_plugins/cli/commands/",
+            "Command line",
+            "Every command of `pytriton-host` with its options, as `--help` shows them.",
+            "$ pytriton-host serve --help",
+        ),
         "Exit code 0 is success, 1 is a failure, 2 is a wrong command line or configuration.",
         "",
     ]

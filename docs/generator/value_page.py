@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from generator import NOTE
+from generator import page_head
 from generator.sources import classes_of, docstring_parts, fields_of
 
 
@@ -25,18 +25,15 @@ def values_page() -> str:
     for module, name in ((models, "ModelDeclaration"), (tensors, "Tensor"), (references, "ModelReference")):
         nodes += [node for node in classes_of(module) if node.name == name]
     lines = [
-        NOTE.format(source="pytriton_plugins/values/ and others").rstrip("\n"),
-        "",
-        "# Values of hooks",
-        "",
-        "The classes that hooks get and return, with every field.",
-        "",
-        "```python",
-        "from pytriton_plugins import Tensor",
-        "from pytriton_plugins.models import ModelDeclaration",
-        "from pytriton_plugins.values import Ports, ShmPolicy, Verdict",
-        "```",
-        "",
+        *page_head(
+            "pytriton_plugins/values/ and others",
+            "Values of hooks",
+            "The classes that hooks get and return, with every field.",
+            "from pytriton_plugins import Tensor",
+            "from pytriton_plugins.models import ModelDeclaration",
+            "from pytriton_plugins.values import Ports, ShmPolicy, Verdict",
+            language="python",
+        ),
         "All values are frozen; `attrs.evolve(value, field=…)` makes a changed copy.",
         "Import them from `pytriton_plugins.values`.",
         "The exceptions are `ModelDeclaration` (`pytriton_plugins.models`) and `Tensor` (`pytriton_plugins`).",

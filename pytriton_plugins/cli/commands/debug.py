@@ -168,14 +168,15 @@ def _run(target: DebugTarget, given: dict[str, str], repeat: int, profile: str, 
     from pytriton_plugins.testing.foreground import foreground_worker
 
     config, hooks = target.config, target.hooks
+    settings = launch_settings(config)
     with only_our_output():
         reference, known = target.found()
-        launch = launch_of(launch_settings(config), hooks, reference, known, 1)
+        launch = launch_of(settings, hooks, reference, known, 1)
     with foreground_worker(launch, reference, profile) as worker:
         model = target.chosen(enabled(ModelResolver(config, hooks), worker.declared()), reference)
         arrays = build_inputs(_as_described(model), given)
         effective = ModelResolver(config, _ConfiguredPolicy()).resolve(model)
-        channel = worker.serve(effective, worker_hooks(launch_settings(config), hooks))
+        channel = worker.serve(effective, worker_hooks(settings, hooks))
         start = time.monotonic()
         for _ in range(repeat):
             answered = channel.send(arrays)
