@@ -223,7 +223,8 @@ def _our_options(settings: ServerSettings, ports: Ports, repository: Path, secre
     if "shared-memory" in settings.allow:
         options["allow-client-shm"] = "true"
     if settings.forward_headers:
-        pattern = f"(?i)^{settings.forward_prefix or ''}({'|'.join(settings.forward_headers)})$"
+        names = "|".join(name.replace(".", "[.]") for name in settings.forward_headers)
+        pattern = f"(?i)^{settings.forward_prefix or ''}({names})$"
         options["http-header-forward-pattern"] = options["grpc-header-forward-pattern"] = pattern
     closed = ",".join(category for category in CLOSED_CATEGORIES if category not in settings.allow)
     if closed:
