@@ -181,7 +181,11 @@ def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: s
         ("allow", ("inference",), "--allow: invalid category 'inference': expected one of shared-memory"),
         ("server_options", ("verbose",), "--server-option: invalid option 'verbose': expected NAME=VALUE"),
         ("tritonserver", "", "--tritonserver: the path is empty"),
-        ("forward_prefix", "too-short-", "--forward-prefix: invalid prefix: expected 16 to 64 letters, digits, - and _"),
+        (
+            "forward_prefix",
+            "too-short-",
+            "--forward-prefix: invalid prefix: expected 16 to 64 letters, digits, - and _",
+        ),
         (
             "forward_headers",
             ("x user",),

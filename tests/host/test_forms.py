@@ -237,7 +237,13 @@ class TestContext:
         }
         assert result.as_numpy("y").tolist() == [[2, 4]]
         assert response.id == "r-1"
-        expected = {"id": "r-1", "correlation_id": "5", "rows": 1, "headers": "tenant_id.eu,x-user", "got_x-user": "ada"}
+        expected = {
+            "id": "r-1",
+            "correlation_id": "5",
+            "rows": 1,
+            "headers": "tenant_id.eu,x-user",
+            "got_x-user": "ada",
+        }
         expected |= {"timeout": 0.25, "sequence": 1, "got_tenant_id.eu": "t1"}
         echoed = {name: value for name, value in echoed.items() if not name.startswith("sequence_")}
         assert echoed == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
@@ -254,7 +260,13 @@ class TestContext:
         answer = json.loads(connection.getresponse().read())
         connection.close()
         assert answer["outputs"][0]["data"] == [2, 4]
-        expected = {"id": "r-2", "correlation_id": "s", "rows": 1, "headers": "tenant_id.eu,x-user", "got_x-user": "grace"}
+        expected = {
+            "id": "r-2",
+            "correlation_id": "s",
+            "rows": 1,
+            "headers": "tenant_id.eu,x-user",
+            "got_x-user": "grace",
+        }
         expected |= {"timeout": 0.0, "sequence": 2, "got_tenant_id.eu": "t2"}
         echoed = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
         assert echoed == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
