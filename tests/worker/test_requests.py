@@ -118,7 +118,7 @@ def test_a_request_is_a_read_only_mapping_of_its_inputs() -> None:
 
     def function(requests: list[Request]) -> list[Any]:
         first, second = requests
-        seen.append(["x" in first, "bias" in first, 0 in first, len(first), list(first), list(first.keys())])
+        seen.append(["x" in first, "bias" in first, "0" in first, len(first), list(first), list(first.keys())])
         seen.append([[name for name, _ in first.items()], first.get("bias"), first.get("bias", 7), {**first}.keys()])
         seen.append([next(iter(first.values())) is first["x"], second in requests, requests.index(second)])
         seen.append([first == first, first == second, len({first, second}), isinstance(first, Mapping)])
