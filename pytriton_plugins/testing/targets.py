@@ -55,7 +55,7 @@ def _place(module: ModuleType, marked: Any) -> str:
         _refuse(marked, "is defined without a file, so a worker cannot import it; write it into a file")
     if file is None or not file.endswith(".py") or (module.__name__ != "__main__" and _is_found(Path(file))):
         return str(module.__name__)
-    return os.path.abspath(file)
+    return os.path.abspath(str(file))
 
 
 def _is_found(file: Path) -> bool:
