@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,8 @@ def parse_path(value: object) -> Path:
     text = parse_text(value)
     if not text.strip():
         raise ValueError("the path is empty; write a path, or remove the setting")
+    if text.startswith("~") and os.path.expanduser(text) == text:
+        raise ValueError(f"{one_line(text)}: no user with that home directory; write the whole path")
     return Path(text)
 
 

@@ -181,6 +181,12 @@ def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: s
         ("allow", ("inference",), "--allow: invalid category 'inference': expected one of shared-memory"),
         ("server_options", ("verbose",), "--server-option: invalid option 'verbose': expected NAME=VALUE"),
         ("tritonserver", "", "--tritonserver: the path is empty"),
+        ("run_dir", "~nobody-here/x", "--run-dir: ~nobody-here/x: no user with that home directory; write the whole"),
+        (
+            "config",
+            "~nobody-here/x.toml",
+            "configuration file {folder}/~nobody-here/x.toml cannot be read: No such file",
+        ),
         (
             "forward_prefix",
             "too-short-",
@@ -197,7 +203,7 @@ def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: s
 def test_a_mistake_in_a_flag_names_flag_and_remedy(tmp_path: Path, name: str, value: object, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, {name: value})
-    assert str(caught.value).startswith(expected)
+    assert str(caught.value).startswith(expected.format(folder=tmp_path))
 
 
 def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Sequence
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,7 @@ import attrs
 from pytriton_plugins.discovery.conflicts import plugin_conflicts
 from pytriton_plugins.discovery.entry_points import find_hooks, find_models
 from pytriton_plugins.discovery.environments import find_models_of
-from pytriton_plugins.discovery.namesakes import current_folder
+from pytriton_plugins.discovery.namesakes import is_module
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.discovery.selection import (
     is_target,
@@ -98,7 +96,7 @@ def find_candidates(
     named = [record for record in every if name in record.reference.names]
     if named:
         return named
-    targets = references_of([name]) if is_target(name) or _is_module(name) else []
+    targets = references_of([name]) if is_target(name) or is_module(name) else []
     added = [_added(config, PluginRecord(reference)) for reference in targets]
     return added if is_target(name) else [*every, *added]
 
@@ -107,11 +105,6 @@ def _added(config: HostConfig, record: PluginRecord) -> PluginRecord:
     record.refused = bool(record.error)
     record.required = is_required(config, record)
     return record
-
-
-def _is_module(name: str) -> bool:
-    """Whether a worker would find a module of that name."""
-    return name.isidentifier() and PathFinder.find_spec(name, [*sys.path, *current_folder()]) is not None
 
 
 def is_required(config: HostConfig, record: PluginRecord) -> bool:
