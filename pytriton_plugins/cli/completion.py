@@ -16,7 +16,7 @@ VARIABLE = "_PYTRITON_HOST_COMPLETE"
 _ANSWER_TIMEOUT = 0.1
 """Seconds for a daemon to answer: a daemon that hangs must not delay the user who types."""
 
-Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+Complete = Callable[[click.Context, click.Parameter, str], list[Any]]
 
 
 def is_completing() -> bool:
@@ -98,6 +98,15 @@ def _model_plugins(ctx: click.Context) -> list[str]:
 
 models = _offering(_models)
 """The models of the running daemon."""
+
+
+def models_and_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """The models of the running daemon, and files where no model begins like that."""
+    from click.shell_completion import CompletionItem
+
+    found = models(ctx, param, incomplete)
+    return found or ([CompletionItem(incomplete, type="file")] if incomplete else [])
+
 
 plugins = _offering(_plugins)
 """The plugins that are installed here, of models and of hooks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_config_file(chosen: Path | None, directory: Path, problems: Problems) -
     Keys and values that cannot be used are added to ``problems``.
     """
     if chosen is not None:
-        return _read(directory / chosen.expanduser(), problems)
+        return _read(directory / os.path.expanduser(chosen), problems)
     for name in (FILE_NAME, "pyproject.toml"):
         if (directory / name).is_file():
             return _read(directory / name, problems)

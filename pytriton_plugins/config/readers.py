@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,8 @@ def parse_path(value: object) -> Path:
     text = parse_text(value)
     if not text.strip():
         raise ValueError("the path is empty; write a path, or remove the setting")
+    if text.startswith("~") and os.path.expanduser(text) == text:
+        raise ValueError(f"{one_line(text)}: no user with that home directory; write the whole path")
     return Path(text)
 
 
@@ -156,8 +159,8 @@ def parse_forward_prefix(value: object) -> str:
     The message does not repeat the secret.
     """
     text = parse_text(value)
-    if not re.fullmatch(r"[0-9A-Za-z-]{16,64}", text) or text.lower().startswith("triton"):
-        raise ValueError("invalid prefix: expected 16 to 64 letters, digits and -, not starting with triton")
+    if not re.fullmatch(r"[0-9A-Za-z_-]{16,64}", text) or text.lower().startswith("triton"):
+        raise ValueError("invalid prefix: expected 16 to 64 letters, digits, - and _, not starting with triton")
     return text.lower()
 
 
@@ -197,8 +200,9 @@ def _each(value: object, parse: Callable[[str], T]) -> list[T]:
 
 
 def _header(text: str) -> str:
-    if not re.fullmatch(r"[0-9A-Za-z-]{1,128}", text) or text.lower().startswith("triton"):
-        raise _invalid("header name", text, "letters, digits and -, not starting with triton")
+    # The characters of gRPC's metadata; those of HTTP are more.
+    if not re.fullmatch(r"[0-9A-Za-z_.-]{1,128}", text) or text.lower().startswith("triton"):
+        raise _invalid("header name", text, "letters, digits, -, _ and ., not starting with triton")
     return text.lower()
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
+
+log = logging.getLogger("pytriton.discovery")
 
 TIMEOUT = 20.0
 """Seconds that an interpreter may take to list its plugins."""
@@ -26,7 +30,12 @@ for point in importlib.metadata.entry_points(group="pytriton_plugins.models"):
     dist = point.dist
     found.append([point.name, point.value.partition("[")[0].strip(), dist.metadata["Name"], dist.version])
 missing = [name for name in ("pytriton_plugins", "numpy") if importlib.util.find_spec(name) is None]
-print(json.dumps({"found": sorted(found), "missing": missing, "version": list(sys.version_info[:2])}))
+try:
+    framework = importlib.metadata.version("pytriton-plugins")
+except importlib.metadata.PackageNotFoundError:
+    framework = ""
+answer = {"found": sorted(found), "missing": missing, "version": list(sys.version_info[:2]), "framework": framework}
+print(json.dumps(answer))
 """
 
 
@@ -47,7 +56,20 @@ def find_models_of(python: Path, here: Sequence[ModelReference]) -> list[ModelRe
             f"environment {python}: {missing} not installed; run: {python} -m pip install --no-deps pytriton-plugins, "
             "and install numpy there"
         )
+    if references:
+        _warn_of_another_version(python, answer["framework"])
     return references
+
+
+def _warn_of_another_version(python: Path, theirs: str) -> None:
+    """The protocol of workers may be another one, or not; the daemon checks that when one starts."""
+    ours = framework_version()
+    if theirs and theirs != ours:
+        log.warning(
+            "environment %s has pytriton-plugins %s, the daemon %s; install the daemon's version: "
+            "%s -m pip install --no-deps pytriton-plugins==%s",
+            *(python, one_line(theirs), ours, python, ours),
+        )
 
 
 def _ask(python: Path) -> dict[str, Any]:

@@ -30,6 +30,11 @@ def module_named_like(path: Path) -> str:
     return _origin(path.stem, _without(path.parent, *map(Path, current_folder())))
 
 
+def is_module(name: str) -> bool:
+    """Whether a worker would find a module of that name."""
+    return name.isidentifier() and bool(_origin(name, [*sys.path, *current_folder()]))
+
+
 def add_to_path(folder: Path) -> None:
     """Make modules of ``folder`` found: after all that are installed, and before those of the working directory."""
     if str(folder) not in sys.path:

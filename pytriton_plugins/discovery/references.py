@@ -26,9 +26,12 @@ class Reference:
 
     @property
     def names(self) -> frozenset[str]:
-        """Its names in the configuration: the plugin, its distribution, or ``distribution/plugin``."""
+        """Its names in the configuration: the plugin, its distribution, or ``distribution/plugin``.
+
+        Those of a target are the target as it was typed, and with the whole path of its file.
+        """
         if not self.distribution:
-            return frozenset({self.plugin})
+            return frozenset({self.plugin, self.value})
         distribution = canonical(self.distribution)
         return frozenset({self.plugin, distribution, f"{distribution}/{self.plugin}"})
 

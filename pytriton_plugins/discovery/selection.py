@@ -6,6 +6,7 @@ Nothing is imported here.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import TypeVar
@@ -42,11 +43,25 @@ def references_of(targets: Sequence[str] = ()) -> list[ModelReference]:
     return references
 
 
+def is_target(name: str) -> bool:
+    """Whether only a target can have this name, and no model: a Python file, or a module with dots or a colon."""
+    has_dots = "." in name and all(part.isidentifier() for part in name.split("."))
+    return ":" in name or name.endswith(".py") or has_dots
+
+
+def absolute_target(name: str) -> str:
+    """The name of a model, plugin or target, with the whole path of a file: the daemon has another current folder.
+
+    Raises DiscoveryError for a file that is not there, or another mistake in what can only be a target.
+    """
+    return _reference_of(name).value if is_target(name) else name
+
+
 def _reference_of(target: str) -> ModelReference:
     module, attribute = split_reference(target)
     if not is_path(module):
         return ModelReference(target, target)
-    path = Path(module).expanduser().absolute()
+    path = Path(os.path.expanduser(module)).absolute()
     if not path.is_file():
         raise DiscoveryError(f"{module} is not a file; write the path of a Python file, or a module's name with dots")
     # A worker may run in another folder than the one that the path was typed in.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytriton_plugins.host.system.network import listens
+from pytriton_plugins.host.system.network import front_end_ports, listens
 from pytriton_plugins.host.system.ports import PortSettings
 from pytriton_plugins.host.triton.options import ServerSettings
 from pytriton_plugins.host.workers.launching import LaunchSettings
@@ -36,6 +36,7 @@ def port_settings(config: HostConfig) -> PortSettings:
         Ports(config.http_port, config.grpc_port, config.metrics_port),
         frozenset(name for name in _PROTOCOLS if f"{name}_port" in config.fixed),
         frozenset(name for name in _PROTOCOLS if not listens(config.server_options, name)),
+        front_end_ports(config.server_options),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ErrorCode, RequestError, known_keywords
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pytriton_plugins.worker.metrics.registry import Metrics
 
 
-class Request:
-    """One request of a batch.
+class Request(Mapping[str, Any]):
+    """One request of a batch: a read-only mapping of its ``inputs``, always true, and equal to itself only.
 
     ``rows``: its part of the batch axis; ``slice(0, 1)`` without a batch axis. ``inputs``: its tensors by name in a
-    callable that takes ``list[Request]``; empty in any other.
+    callable that takes ``list[Request]``; empty in any other. An optional input that is absent is not among them.
     """
 
     __slots__ = ("_place", "_state", "inputs", "requested_outputs", "rows")
@@ -31,8 +31,21 @@ class Request:
         self.requested_outputs = requested
         self.inputs = inputs
 
+    # A mapping's own would compare arrays.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     def __getitem__(self, name: str) -> Any:
         return self.inputs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.inputs)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __bool__(self) -> bool:
+        return True
 
     @property
     def id(self) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.system.child import describe_exit
+from pytriton_plugins.host.workers.hello import wrong_version
 from pytriton_plugins.host.workers.launching import Launch
 from pytriton_plugins.host.workers.process import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
@@ -39,6 +40,7 @@ class ForegroundWorker:
 
     def __init__(self, launch: Launch, reference: ModelReference, profile: str) -> None:
         self._channel: ChannelEnd | None = None
+        self._python = launch.python
         self._link, theirs = socket_pair()
         with theirs:
             command = [launch.python, "-c", _PROGRAM, str(theirs.fileno()), profile, reference.value, *launch.path]
@@ -85,6 +87,8 @@ class ForegroundWorker:
             os.close(descriptor)
         if message is None:
             self.ended()
+        if message["type"] == "hello" and (problem := wrong_version(message, self._python)):
+            raise WorkerFailed(problem)
         if message["type"] == "failed":
             self.process.wait()
             raise WorkerFailed(f"{message['stage']}: {message['message']}")

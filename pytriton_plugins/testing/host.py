@@ -10,10 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pytriton_plugins.testing.failed_start import failures, is_settled
 from pytriton_plugins.testing.ports import ADDRESS, held_ports
+from pytriton_plugins.testing.targets import Target, target_of
 from pytriton_plugins.testing.waiting import wait_until
 
 # As in the console script: `python -m` would prefer a checkout in the current folder to the installed package.
@@ -58,15 +60,27 @@ class RunningHost:
 
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Wait for ``/v2/health/ready``; raises AssertionError with the log after ``timeout`` seconds."""
+        self._wait(self._ended_or_ready, timeout)
+
+    def wait_started(self, timeout: float = 60.0) -> None:
+        """The same for a daemon that starts, which `run_host` does; raises at once when a plugin or model has failed.
+
+        The error has the reasons. Those that ``--optional`` names may fail.
+        """
+        self._wait(lambda: self._ended_or_ready() or failures(self.output), timeout)
+        failed = failures(self.output) if self.status("/v2/health/ready") != 200 else []
+        assert not failed, f"the daemon cannot get ready: {'; '.join(failed)}; its log:\n{self.log}"
+
+    def _wait(self, condition: Callable[[], object], timeout: float) -> None:
         try:
-            wait_until(self._ended_or_ready, timeout, "/v2/health/ready answers 200")
+            wait_until(condition, timeout, "/v2/health/ready answers 200")
         except TimeoutError as error:
             raise AssertionError(f"{error}; its log:\n{self.log}") from None
         assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}; its log:\n{self.log}"
 
     def wait_settled(self, timeout: float = 60.0) -> None:
         """Wait until every plugin serves or has failed: until the table is printed."""
-        wait_until(lambda: "gRPC " in self.output or self.process.poll() is not None, timeout, "the table is printed")
+        wait_until(lambda: is_settled(self.output) or self.process.poll() is not None, timeout, "the table is printed")
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
         """Send a signal and wait for the end of the process; its exit code."""
@@ -79,7 +93,7 @@ class RunningHost:
 
 @contextlib.contextmanager
 def run_host(
-    *targets: str | Path,
+    *targets: Target,
     options: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     ready: bool = True,
@@ -88,6 +102,9 @@ def run_host(
 ) -> Iterator[RunningHost]:
     """A daemon that serves ``targets`` (none: every installed plugin), killed at the end; ``ready``: wait until it is.
 
+    A target is one of `pytriton-host serve`, or a marked function or class at the top of a module or of the test's
+    file: a worker imports it again, so it shares no objects with the test, and DeclarationError says what it cannot
+    import. Raises AssertionError at once, with the reasons, when a plugin cannot be imported or a model not set up.
     Raises AssertionError if asyncio complained in its log: that is a fault of the daemon, or of a hook plugin.
     ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix``
     precedes the command (``unshare …``). ``drain_timeout``: seconds that requests in flight get at a stop, unless
@@ -98,7 +115,7 @@ def run_host(
     with tempfile.TemporaryDirectory(prefix="pytriton-test-") as name, held_ports(len(names)) as ports:
         folder = Path(name)
         flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
-        command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(str, targets), *flags, *options]
+        command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(target_of, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 command,
@@ -110,7 +127,7 @@ def run_host(
         host = RunningHost(process, ports, folder)
         try:
             if ready:
-                host.wait_ready()
+                host.wait_started()
             yield host
         finally:
             if process.poll() is None:

@@ -9,11 +9,12 @@ import pytest
 
 if TYPE_CHECKING:
     from pytriton_plugins.testing.host import RunningHost
+    from pytriton_plugins.testing.targets import Target
 
 
 @pytest.fixture(scope="module")
-def pytriton_host_targets() -> list[str]:
-    """The targets that `pytriton_host` serves, as for `pytriton-host serve`; default: every installed plugin."""
+def pytriton_host_targets() -> list[Target]:
+    """The targets that `pytriton_host` serves, as for `run_host`; default: every installed plugin."""
     return []
 
 
@@ -24,7 +25,7 @@ def pytriton_host_options() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def pytriton_host(pytriton_host_targets: list[str], pytriton_host_options: list[str]) -> Iterator[RunningHost]:
+def pytriton_host(pytriton_host_targets: list[Target], pytriton_host_options: list[str]) -> Iterator[RunningHost]:
     """A daemon with a real tritonserver on free ports, ready to serve; one for each test module."""
     from pytriton_plugins.testing.host import run_host
 

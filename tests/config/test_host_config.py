@@ -66,8 +66,8 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "drain_timeout": ("0", 0.0),
         "grace_period": ("1m", 60.0),
         "allow": ("trace,shared-memory", ("trace", "shared-memory")),
-        "forward_headers": ("X-Request-Id, traceparent,x-request-id", ("x-request-id", "traceparent")),
-        "forward_prefix": ("Proven-0123456789-", "proven-0123456789-"),
+        "forward_headers": ("X-Request-Id, trace_id.v1,x-request-id", ("x-request-id", "trace_id.v1")),
+        "forward_prefix": ("Proven_0123456789-", "proven_0123456789-"),
         "run_dir": ("/run/x", Path("/run/x")),
         "log_level": ("debug", "debug"),
         "log_format": ("JSON", "json"),
@@ -181,14 +181,29 @@ def test_a_mistake_in_the_file_names_file_key_and_remedy(tmp_path: Path, file: s
         ("allow", ("inference",), "--allow: invalid category 'inference': expected one of shared-memory"),
         ("server_options", ("verbose",), "--server-option: invalid option 'verbose': expected NAME=VALUE"),
         ("tritonserver", "", "--tritonserver: the path is empty"),
-        ("forward_prefix", "too-short-", "--forward-prefix: invalid prefix: expected 16 to 64 letters, digits and -"),
+        ("run_dir", "~nobody-here/x", "--run-dir: ~nobody-here/x: no user with that home directory; write the whole"),
+        (
+            "config",
+            "~nobody-here/x.toml",
+            "configuration file {folder}/~nobody-here/x.toml cannot be read: No such file",
+        ),
+        (
+            "forward_prefix",
+            "too-short-",
+            "--forward-prefix: invalid prefix: expected 16 to 64 letters, digits, - and _",
+        ),
+        (
+            "forward_headers",
+            ("x user",),
+            "--forward-header: invalid header name 'x user': expected letters, digits, -, _ and ., not starting with",
+        ),
         ("forward_prefix", "with space and more", "--forward-prefix: invalid prefix: expected 16 to 64 letters"),
     ],
 )
 def test_a_mistake_in_a_flag_names_flag_and_remedy(tmp_path: Path, name: str, value: object, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, {name: value})
-    assert str(caught.value).startswith(expected)
+    assert str(caught.value).startswith(expected.format(folder=tmp_path))
 
 
 def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:

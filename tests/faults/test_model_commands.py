@@ -388,6 +388,93 @@ def test_an_upgrade_is_named_after_the_reload(tmp_path: Path, folder: Path, chan
         assert site.models("unload", "plus").returncode == site.models("load", "plus").returncode == 0
 
 
+def test_a_target_is_loaded_beside_the_others(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one more plugin: it can be unloaded, loaded and reloaded, and a second load says that it is served."""
+    extra = tmp_path / "extra.py"
+    extra.write_text("\n".join([plus(2, "two"), plus(3, "three").replace("def plus", "def three")]))
+    monkeypatch.chdir(tmp_path)
+    watch = watched(site.host, "plus", lambda _: site.models("load", "extra.py:three").check_returncode())
+    assert (site.answer("three"), watch.failures) == (3, [])
+    assert watch.longest_not_ready < NOT_LONG
+    assert site.model("three")["plugin"] == f"{extra}:three"
+    message = site.models("load", "./extra.py:three").stderr.splitlines()[-1]
+    assert message == "pytriton-host: model three version 1: served already"
+    assert site.models("unload", "three").returncode == 0
+    assert site.models("load", str(extra) + ":three").stdout == "model three version 1: serving\n"
+    extra.write_text(extra.read_text().replace("x + 3", "x + 30"))
+    assert site.models("reload", "three").returncode == 0
+    assert site.answer("three") == 30
+
+
+def test_the_targets_of_serve_are_known_by_their_files(site: Site, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    message = site.models("load", file.name).stderr.splitlines()[-1]
+    assert message == "pytriton-host: model plus version 1: served already"
+    site.models("unload", "plus").check_returncode()
+    assert site.models("load", file.name).stdout == "model plus version 1: serving\n"
+
+
+def test_modules_are_loaded(tmp_path: Path, folder: Path) -> None:
+    """By their names, with dots or not; a plugin's or a model's name comes first."""
+    package = tmp_path / "modules" / "acme_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "deep.py").write_text(plus(1, "deep") + plus(2, "other").replace("def plus", "def other"))
+    (package.parent / "acme_flat.py").write_text(plus(5, "flat"))
+    (package.parent / "plus.py").write_text("raise OSError('this module is not asked for')")
+    options, env = [f"--run-dir={folder}"], {"PYTHONPATH": path_with(package.parent)}
+    with run_host(SCALARS, options=options, env=env) as host:
+        site = Site(host, folder)
+        assert site.models("load", "acme_package.deep:other").stdout == "model other version 1: serving\n"
+        assert site.models("load", "acme_flat").stdout == "model flat version 1: serving\n"
+        assert site.models("load", "flat").stderr == "pytriton-host: model flat version 1: served already\n"
+        done = site.models("load", "acme_package.deep")
+        assert done.stderr.splitlines()[-1].startswith("pytriton-host: model other version 1 comes from acme_package.")
+        assert [site.answer(name) for name in ("deep", "other", "flat")] == [1, 2, 5]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("none.py", "none.py is not a file; write the path of a Python file, or a module's name with dots"),
+        ("none.py:add", "none.py is not a file; write the path of a Python file, or a module's name with dots"),
+        ("~nobody-here/m.py", "~nobody-here/m.py is not a file; write the path of a Python file, or a module's name "),
+        ("plus.py:1", "'plus.py:1' does not name a module; write pkg.module, pkg.module:name, path/to/model.py"),
+        ("gone.module", "plugin gone.module: import: module gone.module is not installed in "),
+        ("broken.py", "plugin {folder}/broken.py: import: cannot be imported: OSError: no library (line 1)"),
+        ("empty.py", "plugin {folder}/empty.py: import: defines no callable marked with @infer_func; mark one"),
+        ("plus.py:gone", "plugin {folder}/plus.py:gone: import: has no 'gone'; write one of its names after the colon"),
+        ("again.py", "model plus version 1 comes from {folder}/again.py ({folder}/again.py) and {folder}/plus.py"),
+        ("acme/plugn", "no plugin has an enabled model named acme/plugn"),
+    ],
+)
+def test_a_target_that_cannot_be_loaded_ends_in_one_line(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, message: str
+) -> None:
+    """The host stays ready, and its models stay as they are."""
+    (tmp_path / "broken.py").write_text("raise OSError('no library')")
+    (tmp_path / "empty.py").write_text("")
+    (tmp_path / "again.py").write_text(plus(7))
+    monkeypatch.chdir(tmp_path)
+    done = site.models("load", target)
+    assert done.returncode in (1, 2)
+    *progress, line = done.stderr.splitlines()
+    assert line.startswith(f"pytriton-host: {message.format(folder=tmp_path)}")
+    assert all(each.endswith(" …") for each in progress)
+    assert site.health() == (0, "")
+    assert site.answer() == 1
+
+
+def test_a_version_of_a_target(site: Site, tmp_path: Path) -> None:
+    versions = plus(1, "many") + plus(2, "many").replace('name="many"', 'name="many", version=2').replace(
+        "def p", "def q"
+    )
+    (tmp_path / "many.py").write_text(versions)
+    done = site.models("load", str(tmp_path / "many.py"), "--version=2")
+    assert done.stdout == "model many version 2: serving\n"
+    assert site.answer("many") == 2
+
+
 def test_an_upgrade_that_cannot_be_served_is_not_named(tmp_path: Path, folder: Path) -> None:
     """`status` shows the old version and an error that names the old version."""
     site_packages = tmp_path / "site"

@@ -38,7 +38,8 @@ ONES = ("one_by_one", "one_by_one_awaited", "OneByOne")
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[RunningHost]:
-    with run_host(MODELS / "forms.py", options=["--forward-header=x-user", f"--forward-prefix={PREFIX}"]) as running:
+    options = ["--forward-header=x-user", "--forward-header=tenant_id.eu", f"--forward-prefix={PREFIX}"]
+    with run_host(MODELS / "forms.py", options=options) as running:
         yield running
 
 
@@ -222,7 +223,13 @@ class TestContext:
                 timeout=250_000,
                 sequence_id=5,
                 sequence_start=True,
-                headers={f"{PREFIX}x-user": "ada", "x-user": "mallory", "x-other": "no"},
+                headers={
+                    f"{PREFIX}x-user": "ada",
+                    f"{PREFIX}tenant_id.eu": "t1",
+                    f"{PREFIX}tenant_id-eu": "no",
+                    "x-user": "mallory",
+                    "x-other": "no",
+                },
             )
         response = result.get_response()
         echoed = {
@@ -230,8 +237,14 @@ class TestContext:
         }
         assert result.as_numpy("y").tolist() == [[2, 4]]
         assert response.id == "r-1"
-        expected = {"id": "r-1", "correlation_id": "5", "rows": 1, "headers": "x-user", "got_x-user": "ada"}
-        expected |= {"timeout": 0.25, "sequence": 1}
+        expected = {
+            "id": "r-1",
+            "correlation_id": "5",
+            "rows": 1,
+            "headers": "tenant_id.eu,x-user",
+            "got_x-user": "ada",
+        }
+        expected |= {"timeout": 0.25, "sequence": 1, "got_tenant_id.eu": "t1"}
         echoed = {name: value for name, value in echoed.items() if not name.startswith("sequence_")}
         assert echoed == {**expected, "got_text": "ä", "got_whole": -7, "got_yes": True}
 
@@ -242,13 +255,19 @@ class TestContext:
             "inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}],
         }
         connection = http.client.HTTPConnection(host.http, timeout=TIMEOUT)
-        headers = {f"{PREFIX.title()}X-User": "grace", "X-Other": "no"}
+        headers = {f"{PREFIX.title()}X-User": "grace", f"{PREFIX}Tenant_Id.eu": "t2", "X-Other": "no"}
         connection.request("POST", "/v2/models/told/infer", json.dumps(body), headers)
         answer = json.loads(connection.getresponse().read())
         connection.close()
         assert answer["outputs"][0]["data"] == [2, 4]
-        expected = {"id": "r-2", "correlation_id": "s", "rows": 1, "headers": "x-user", "got_x-user": "grace"}
-        expected |= {"timeout": 0.0, "sequence": 2}
+        expected = {
+            "id": "r-2",
+            "correlation_id": "s",
+            "rows": 1,
+            "headers": "tenant_id.eu,x-user",
+            "got_x-user": "grace",
+        }
+        expected |= {"timeout": 0.0, "sequence": 2, "got_tenant_id.eu": "t2"}
         echoed = {name: value for name, value in answer["parameters"].items() if not name.startswith("sequence_")}
         assert echoed == {**expected, "got_text": "ä", "got_whole": 7, "got_yes": False}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -109,6 +109,43 @@ def test_optional_inputs_that_all_requests_of_a_batch_have() -> None:
         for _ in range(2):
             assert outputs(channel.send(*without)) == [[[1]], [[3]]]
             assert outputs(channel.send(*with_bias)) == [[[11]], [[13]]]
+
+
+def test_a_request_is_a_read_only_mapping_of_its_inputs() -> None:
+    """An absent optional input is not in it; it is true in any case, can be a key, and is equal to itself only."""
+    seen: list[Any] = []
+    optional = replace(MODEL, inputs=(X, Tensor("bias", np.float32, (-1,), optional=True)))
+
+    def function(requests: list[Request]) -> list[Any]:
+        first, second = requests
+        seen.append(["x" in first, "bias" in first, "0" in first, len(first), list(first), list(first.keys())])
+        seen.append([[name for name, _ in first.items()], first.get("bias"), first.get("bias", 7), {**first}.keys()])
+        seen.append([next(iter(first.values())) is first["x"], second in requests, requests.index(second)])
+        seen.append([first == first, first == second, len({first, second}), isinstance(first, Mapping)])
+        assert not hasattr(first, "__setitem__")
+        return [each["x"] for each in requests]
+
+    with open_channel(optional, function) as channel:
+        assert outputs(channel.send(numbers([1]), numbers([1]))) == [[[1]], [[1]]]
+    assert seen == [
+        [True, False, False, 1, ["x"], ["x"]],
+        [["x"], None, 7, {"x"}],
+        [True, True, 1],
+        [True, False, 2, True],
+    ]
+
+
+def test_a_request_of_a_context_has_no_inputs_and_is_true() -> None:
+    seen = []
+
+    def function(x: Array, ctx: Context) -> Array:
+        (request,) = ctx.requests
+        seen.append((bool(request), len(request), "x" in request, dict(request)))
+        return x
+
+    with open_channel(replace(MODEL, requests="", context="ctx"), function) as channel:
+        assert outputs(channel.send(numbers([1]))) == [[[1]]]
+    assert seen == [(True, 0, False, {})]
 
 
 def test_an_input_that_a_request_lacks() -> None:

@@ -29,8 +29,12 @@ def command() -> None:
     """
 
 
-def _change_options(function: F) -> F:
-    """Adds the arguments and options of every change of a model."""
+def _change_options(complete: completing.Complete) -> Callable[[F], F]:
+    """Adds the arguments and options of every change of a model; ``complete`` offers names."""
+    return lambda function: _with_options(function, complete)
+
+
+def _with_options(function: F, complete: completing.Complete) -> F:
     by_version = click.option("--version", type=click.IntRange(min=1), metavar="N", help="Default: every version.")
     timeout = click.option(
         "--timeout",
@@ -40,9 +44,7 @@ def _change_options(function: F) -> F:
         show_default=True,
         help="Timeout of the change.",
     )
-    return click.argument("name", shell_complete=completing.models)(
-        by_version(timeout(json_option(host_choice(function))))
-    )
+    return click.argument("name", shell_complete=complete)(by_version(timeout(json_option(host_choice(function)))))
 
 
 @command.command("list")
@@ -69,18 +71,21 @@ def list_models(as_json: bool, run_dir: str | None, pid: int | None) -> None:
 
 
 @command.command("load")
-@_change_options
+@_change_options(completing.models_and_files)
 def load(name: str, **options: Any) -> None:
-    """Serve NAME again, or a model of a newly installed plugin.
+    """Serve NAME again, or a new model.
 
     NAME may have been unloaded or have failed, or its plugin may have been installed since the start. NAME may also be
-    the name of a plugin: then all its models are served. Readiness does not depend on NAME until it serves.
+    the name of a plugin, or a TARGET of 'serve': model.py, model.py:add, package.model, package.model:add. Then all
+    its models are served, until the daemon ends. Readiness does not depend on NAME until it serves.
     """
-    _change("load", name, **options)
+    from pytriton_plugins.discovery.selection import absolute_target
+
+    _change("load", absolute_target(name), **options)
 
 
 @command.command("unload")
-@_change_options
+@_change_options(completing.models)
 def unload(name: str, **options: Any) -> None:
     """Stop serving NAME until it is loaded again.
 
@@ -91,7 +96,7 @@ def unload(name: str, **options: Any) -> None:
 
 
 @command.command("reload")
-@_change_options
+@_change_options(completing.models)
 def reload(name: str, **options: Any) -> None:
     """Import NAME's plugin again and serve its new version.
 

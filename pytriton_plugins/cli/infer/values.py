@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def parse_value(text: str, dtype: DType) -> Array:
 
 def _read(name: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
+        return sys.stdin.buffer.read() if name == "-" else Path(os.path.expanduser(name)).read_bytes()
     except OSError as error:
         raise ValueError(
             f"file {one_line(repr(name))} cannot be read: {error.strerror}; write the path after the @"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import zipfile
@@ -166,7 +167,7 @@ def _local(text: str, folder: Path) -> tuple[Path, frozenset[str]] | None:
     matched = _EXTRAS.fullmatch(text)
     if matched is None:
         return None
-    path = folder / Path(matched["path"]).expanduser()
+    path = folder / os.path.expanduser(matched["path"])
     looks_like_one = "/" in matched["path"] or matched["path"].startswith(".") or path.is_file()
     if not looks_like_one or not path.exists():
         return None

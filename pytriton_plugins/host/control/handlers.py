@@ -79,7 +79,7 @@ class Handlers:
             raise ControlError(
                 f"the daemon is {state}: models can be changed only while it serves; see 'pytriton-host health startup'"
             )
-        return one_line(name, 200), version, float(timeout)
+        return name, version, float(timeout)
 
     async def _finish(self, work: Coroutine[Any, Any, list[str]], timeout: float) -> Mapping[str, Any]:
         """The result of ``work``. Work that is late goes on: half of a change is not a state to be left in."""

@@ -111,7 +111,10 @@ class ModelCommands:
                 raise
 
     async def load(self, name: str, version: int | None, progress: Progress) -> list[str]:
-        """Serve again what was unloaded or has failed, or a model of a plugin that was installed meanwhile."""
+        """Serve again what was unloaded or has failed, or a model of a plugin that was installed meanwhile.
+
+        ``name`` may also be a target of `serve`, which then is one more plugin.
+        """
         async with self._alone(progress):
             known = self._finder.known(name, version)
             down = [model for model in known or self._finder.of_plugin(name, version) if model.error]
@@ -189,13 +192,17 @@ class ModelCommands:
     def _wanted(
         self, record: PluginRecord, declarations: Sequence[ModelDeclaration], name: str, version: int | None
     ) -> list[ModelDeclaration]:
-        """The model of that name, or every model of the plugin of that name; those that are known are left out."""
-        all_of_it = name in record.reference.names and version is None
+        """The model of that name, or every model of the plugin of that name; those that are known are left out.
+
+        Of a target the version may be chosen, as of a model.
+        """
+        reference = record.reference
+        is_named = name in reference.names and (version is None or not reference.distribution)
         mine = {key for key, model in self._registry.models.items() if model.reference.place == record.reference.place}
         return [
             each
             for each in declarations
-            if (all_of_it or matches(each, name, version)) and (each.name, each.version) not in mine
+            if matches(each, each.name if is_named else name, version) and (each.name, each.version) not in mine
         ]
 
     async def _admit(

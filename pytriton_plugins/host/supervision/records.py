@@ -13,8 +13,10 @@ import attrs
 from pytriton_plugins.discovery.conflicts import plugin_conflicts
 from pytriton_plugins.discovery.entry_points import find_hooks, find_models
 from pytriton_plugins.discovery.environments import find_models_of
+from pytriton_plugins.discovery.namesakes import is_module
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.discovery.selection import (
+    is_target,
     references_of,
     select_models,
     warn_of_unknown,
@@ -77,23 +79,32 @@ def find_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
 def find_candidates(
     config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], name: str
 ) -> list[PluginRecord]:
-    """The plugins that may have a model or are called ``name``: ``records``, and those installed since.
+    """The plugins that may have a model or are called ``name``: ``records``, those installed since, and a target.
 
-    Those that ``name`` names, else those without models, then the newly installed ones, then all others. Takes its
-    time: it reads metadata and asks hook plugins. Raises ConfigError or HookError when discovery fails as it would at
-    a start.
+    Those that ``name`` names, else the target that it is, else those without models, then the newly installed ones,
+    then all others, then a module of that name. Takes its time: it reads metadata and asks hook plugins. Raises
+    ConfigError or HookError when discovery fails as it would at a start, DiscoveryError for a target that is not there.
     """
     places = {record.reference.place for record in records}
-    new = [record for record in find_plugins(config, hooks) if record.reference.place not in places]
-    for record in new:
-        record.refused = bool(record.error)
-        record.required = is_required(config, record)
+    found = [record for record in find_plugins(config, hooks) if record.reference.place not in places]
+    new = [_added(config, record) for record in found]
     every = [
         *(record for record in records if not record.models),
         *new,
         *(record for record in records if record.models),
     ]
-    return [record for record in every if name in record.reference.names] or every
+    named = [record for record in every if name in record.reference.names]
+    if named:
+        return named
+    targets = references_of([name]) if is_target(name) or is_module(name) else []
+    added = [_added(config, PluginRecord(reference)) for reference in targets]
+    return added if is_target(name) else [*every, *added]
+
+
+def _added(config: HostConfig, record: PluginRecord) -> PluginRecord:
+    record.refused = bool(record.error)
+    record.required = is_required(config, record)
+    return record
 
 
 def is_required(config: HostConfig, record: PluginRecord) -> bool:

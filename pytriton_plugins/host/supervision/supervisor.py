@@ -26,6 +26,12 @@ _LOG = logging.getLogger("pytriton.host")
 UNLOADED = "it was unloaded"
 """The reason that requests and the status get."""
 
+_LOADS = "it is being loaded"
+_WAITS = "it waits for its turn to start"
+_NO_WORKER = "it has no live worker"
+PASSING = (_LOADS, _WAITS, _NO_WORKER)
+"""The beginnings of reasons for not ready that pass by themselves."""
+
 READY_GRACE = 0.5
 """A model without a live worker for this many seconds is not ready."""
 
@@ -96,9 +102,9 @@ class ModelSupervisor:
         if self.error:
             return self.error
         if not self.loaded:
-            return "it waits for its turn to start" if self.waits else "it is being loaded"
+            return _WAITS if self.waits else _LOADS
         if self.live.seconds_without > READY_GRACE:
-            return "it has no live worker" + (", and the next one waits for its turn to start" if self.waits else "")
+            return _NO_WORKER + (", and the next one waits for its turn to start" if self.waits else "")
         return ""
 
     @property

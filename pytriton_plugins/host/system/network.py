@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,10 @@ _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 ON, OFF = ("true", "on", "1"), ("false", "off", "0")
 """How tritonserver's options write yes and no, in any case."""
 
+_SAGEMAKER_PORT = "8080"
+"""Triton's default."""
+
+_MAX_PORT = 65535
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
@@ -105,6 +110,14 @@ def is_off(value: str) -> bool:
 def listening_ports(server_options: Options, ports: Ports) -> dict[str, int | None]:
     """The port of each protocol by name; None for one that is switched off."""
     return {name: port if listens(server_options, name) else None for name, port in attrs.asdict(ports).items()}
+
+
+def front_end_ports(server_options: Options) -> dict[str, int]:
+    """The port of SageMaker's front end by its name, if it is on; tritonserver refuses what is not a port."""
+    values = {"allow-sagemaker": "false", "sagemaker-port": _SAGEMAKER_PORT, **dict(server_options)}
+    port = values["sagemaker-port"]
+    is_port = re.fullmatch("[0-9]{1,5}", port) and int(port) <= _MAX_PORT
+    return {"sagemaker": int(port)} if is_port and not is_off(values["allow-sagemaker"]) else {}
 
 
 def _is_ours(command: Path) -> bool:

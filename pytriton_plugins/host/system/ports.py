@@ -7,7 +7,7 @@ import errno
 import itertools
 import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from pytriton_plugins.values import Ports
 if TYPE_CHECKING:
     from pytriton_plugins.hooks.manager import HookManager
 
+EVERY_INTERFACE = "0.0.0.0"
 MAX_ATTEMPTS = 5
 """Answers of hook plugins to ports that are in use."""
 
@@ -29,36 +30,42 @@ class PortSettings:
     """The address and the ports of the configuration, 0 for any free one.
 
     ``fixed`` names the ports that options, variables or the file set, which hook plugins may not change, and ``off``
-    those of the protocols that are switched off.
+    those of the protocols that are switched off. ``front_ends`` has the ports of tritonserver's further front ends,
+    which listen on every interface, by name.
     """
 
     address: str
     ports: Ports
     fixed: frozenset[str] = frozenset()
     off: frozenset[str] = frozenset()
+    front_ends: Mapping[str, int] = attrs.Factory(dict)
 
     def with_fixed(self, ports: Ports) -> Ports:
         """``ports``, as hook plugins chose them, with the fixed ones in their places."""
         return attrs.evolve(ports, **{name: getattr(self.ports, name) for name in self.fixed})
 
 
-def settle_ports(address: str, ports: Ports, plugin: str = "", off: Collection[str] = ()) -> Ports:
+def settle_ports(
+    address: str,
+    ports: Ports,
+    plugin: str = "",
+    off: Collection[str] = (),
+    front_ends: Mapping[str, int] | None = None,
+) -> Ports:
     """``ports`` with a free port in place of each 0; raises PortTaken for all that are in use.
 
-    ``plugin``: the hook plugin that chose them; ``off``: the names of ports that are not used.
+    ``plugin``: the hook plugin that chose them; ``off``: the names of ports that are not used; ``front_ends``: ports
+    that are checked too, as of `PortSettings`.
     """
+    others = front_ends or {}
     wanted = {name: port for name, port in attrs.asdict(ports).items() if name not in off}
-    fixed = [port for port in wanted.values() if port]
-    twice = next((port for port in fixed if fixed.count(port) > 1), None)
-    if twice is not None:
-        by = f", by hook plugin {plugin}" if plugin and plugin != BUILT_IN else ""
-        raise ServerError(f"port {twice}: chosen twice{by}; give HTTP, gRPC and metrics a port each")
+    _check_different([*wanted.values(), *others.values()], plugin, others)
     held: list[socket.socket] = []
     settled, taken = {}, dict[int, str]()
     try:
-        for name, port in wanted.items():
+        for name, port in (*others.items(), *wanted.items()):
             try:
-                settled[name] = _bind(address, name, port, held)
+                settled[name] = _bind(EVERY_INTERFACE if name in others else address, name, port, held)
             except PortTaken as error:
                 taken |= error.taken
     finally:
@@ -66,18 +73,29 @@ def settle_ports(address: str, ports: Ports, plugin: str = "", off: Collection[s
             sock.close()
     if taken:
         raise PortTaken(taken)
-    return attrs.evolve(ports, **settled)
+    return attrs.evolve(ports, **{name: settled[name] for name in wanted})
+
+
+def _check_different(ports: Sequence[int], plugin: str, front_ends: Iterable[str]) -> None:
+    """Raises ServerError for a port that is chosen twice."""
+    fixed = [port for port in ports if port]
+    twice = next((port for port in fixed if fixed.count(port) > 1), None)
+    if twice is not None:
+        by = f", by hook plugin {plugin}" if plugin and plugin != BUILT_IN else ""
+        *first, last = "HTTP", "gRPC", "metrics", *(_option_of(name) for name in front_ends)
+        raise ServerError(f"port {twice}: chosen twice{by}; give {', '.join(first)} and {last} a port each")
 
 
 def choose_ports(settings: PortSettings, hooks: HookManager) -> Ports:
     """The ports to listen on, all of them free now; raises PortTaken when no hook has an answer to a taken one."""
-    fixed = {getattr(settings.ports, name) for name in settings.fixed}
+    fixed = {getattr(settings.ports, name) for name in settings.fixed} | {*settings.front_ends.values()}
     taken: list[int] = []
     for attempt in itertools.count():
         answer = hooks.choose_ports(settings.ports, attempt, taken)
         try:
             wanted = settings.with_fixed(answer.value if answer else settings.ports)
-            return settle_ports(settings.address, wanted, answer.plugin if answer else "", settings.off)
+            plugin = answer.plugin if answer else ""
+            return settle_ports(settings.address, wanted, plugin, settings.off, settings.front_ends)
         except PortTaken as error:
             taken += error.taken
             if answer is None or error.taken.keys() & fixed or attempt >= MAX_ATTEMPTS:
@@ -115,13 +133,19 @@ def _bind(address: str, name: str, port: int, held: list[socket.socket]) -> int:
         if error.errno == errno.EADDRINUSE:
             message = (
                 f"{name} port {port} on {address} is in use{_by_holder(port)}; stop that program or choose another "
-                f"with --{name}-port"
+                f"with {_option_of(name)}"
             )
             raise PortTaken({port: message}) from None
         raise ServerError(
-            f"{name} port {port} on {address} cannot be used: {error.strerror}; correct --address or --{name}-port"
+            f"{name} port {port} on {address} cannot be used: {error.strerror}; correct --address or {_option_of(name)}"
         ) from None
     return int(sock.getsockname()[1])
+
+
+def _option_of(name: str) -> str:
+    """The option that sets a port: the daemon's own, or tritonserver's."""
+    is_ours = name in attrs.fields_dict(Ports)
+    return f"--{name}-port" if is_ours else f"--server-option {name}-port"
 
 
 def _by_holder(port: int, proc: Path = Path("/proc")) -> str:

@@ -49,7 +49,7 @@ _DISPENSABLE = _REPLACEABLE | {"cache-directory"}
 
 
 class _Cut(NamedTuple):
-    """An option that cuts the daemon off from its server.
+    """An option that cuts the daemon off from its server, or ends it.
 
     Harmless are the values in ``switch``, in any case, and ``harmless``; or all but ``harmful``.
     """
@@ -79,6 +79,11 @@ _CUTS_OFF = {
     "log-error": _Cut(_READS_LOG, ON),
     "log-file": _Cut(_READS_LOG),
     "log-format": _Cut(_READS_LOG, harmless="default"),
+    "allow-vertex-ai": _Cut(
+        "tritonserver needs a loaded model before it starts this front end, and pytriton-host loads models after that; "
+        "leave the option out, and give Vertex AI the routes /v2/models/NAME/infer and /v2/health/ready",
+        OFF,
+    ),
     "help": _Cut("tritonserver would not serve; run it by itself for its help"),
 }
 
@@ -223,7 +228,8 @@ def _our_options(settings: ServerSettings, ports: Ports, repository: Path, secre
     if "shared-memory" in settings.allow:
         options["allow-client-shm"] = "true"
     if settings.forward_headers:
-        pattern = f"(?i)^{settings.forward_prefix or ''}({'|'.join(settings.forward_headers)})$"
+        names = "|".join(name.replace(".", "[.]") for name in settings.forward_headers)
+        pattern = f"(?i)^{settings.forward_prefix or ''}({names})$"
         options["http-header-forward-pattern"] = options["grpc-header-forward-pattern"] = pattern
     closed = ",".join(category for category in CLOSED_CATEGORIES if category not in settings.allow)
     if closed:

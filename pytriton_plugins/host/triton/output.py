@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.log.setup import TRITON, about
@@ -16,6 +17,8 @@ GATE_CLOSED = "the gate is closed"
 
 _REFUSED = re.compile(rf"load failed for model '{GATES[0]}': version 1 is at UNAVAILABLE state: (.*)")
 _NO_SERVER = re.compile(r'^E\d{4} .* tritonserver\.cc:\d+\] "?(.*)')
+
+_NO_FRONT_END = re.compile(r'^E\d{4} .* main\.cc:\d+\] "?(failed to start .*)')
 
 _LINE = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ \d+ ([\w.+-]+:\d+)\] (.*)")
 """Level, source and text; the text stands in quotes since 24.09."""
@@ -70,6 +73,12 @@ def refusal(line: str) -> str | None:
     # With --exit-on-error=false, which the gate needs, the process stays, and would never answer.
     found = None if GATES[0] in line else _NO_SERVER.match(line)
     return f"tritonserver cannot start: {_reason(found[1])}; correct --server-option" if found else None
+
+
+def front_end_failure(lines: Iterable[str]) -> str:
+    """The line about a front end that did not start, which ends the server, often in a crash; empty without one."""
+    found = next((match for line in lines if (match := _NO_FRONT_END.match(line))), None)
+    return _reason(found[1]) if found else ""
 
 
 def _reason(text: str) -> str:

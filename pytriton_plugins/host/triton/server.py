@@ -24,7 +24,7 @@ from pytriton_plugins.host.triton.backend_link import ANSWER_TIMEOUT, BackendLin
 from pytriton_plugins.host.triton.grpc_control import GrpcControl
 from pytriton_plugins.host.triton.locate import FoundServer, cannot_be_run
 from pytriton_plugins.host.triton.options import BACKENDS, SECRET_HEADER, ServerSettings, command_line, exit_seconds
-from pytriton_plugins.host.triton.output import GATE_CLOSED, ServerOutput
+from pytriton_plugins.host.triton.output import GATE_CLOSED, ServerOutput, front_end_failure
 from pytriton_plugins.host.triton.repository import BACKEND, CATEGORY, GATES, create_repository
 from pytriton_plugins.shm.long import sealed_file
 from pytriton_plugins.shm.wire import LINK_HEADER, MAX_MESSAGE, LinkKind, LinkMessage
@@ -124,7 +124,9 @@ class TritonServer:
         raise ServerError(f"tritonserver ended at its start with {describe_exit(ended.result())}; {self.last_words()}")
 
     def last_words(self) -> str:
-        """Its last lines, or its complaint about an option, which its whole help follows."""
+        """Its last lines, or its complaint about an option, which its help follows, or about a front end."""
+        if complaint := front_end_failure([*self.child.first_lines, *self.child.last_lines]):
+            return f"it said: {complaint}"
         if self.child.first_lines[1:2] == ["Usage: tritonserver [options]"]:
             return f"it said: {self.child.first_lines[0]}"
         return "its last lines: " + (" / ".join(list(self.child.last_lines)[-_MAX_LAST_LINES:]) or "none")

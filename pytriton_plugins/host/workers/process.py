@@ -17,6 +17,7 @@ from pytriton_plugins.host.log.setup import about
 from pytriton_plugins.host.memory.ledger import Grant
 from pytriton_plugins.host.system.child import Child, describe_exit
 from pytriton_plugins.host.timeouts import within
+from pytriton_plugins.host.workers.hello import wrong_version
 from pytriton_plugins.host.workers.launching import Launch, spawn
 from pytriton_plugins.host.workers.output import WorkerOutput, unmarked
 from pytriton_plugins.host.workers.pings import Pings
@@ -229,7 +230,9 @@ class WorkerProcess:
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         kind = message["type"]
-        if kind == "need":
+        if kind == "hello":
+            self._check_version(message)
+        elif kind == "need":
             if self.child.running:
                 self._listener.on_worker_need(self, message)
         elif kind == "ends":
@@ -243,6 +246,11 @@ class WorkerProcess:
             self._fail(one_line(f"{message['stage']}: {reason}", _MAX_REASON))
         elif kind in self._replies and not self._replies[kind].done():
             self._replies[kind].set_result(message)
+
+    def _check_version(self, hello: dict[str, Any]) -> None:
+        if problem := wrong_version(hello, self.launch.python):
+            self._fail(problem)
+            self.kill(problem)
 
     def _fail(self, reason: str) -> None:
         for reply in self._replies.values():

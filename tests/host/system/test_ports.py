@@ -45,3 +45,11 @@ def test_one_port_for_two(plugin: str, by: str) -> None:
     with pytest.raises(ServerError) as raised:
         settle_ports("127.0.0.1", Ports(8000, 8001, 8000), plugin)
     assert str(raised.value) == f"port 8000: chosen twice{by}; give HTTP, gRPC and metrics a port each"
+
+
+def test_a_front_end_on_one_of_our_ports() -> None:
+    with pytest.raises(ServerError) as raised:
+        settle_ports("127.0.0.1", Ports(8080, 8001, 8002), front_ends={"sagemaker": 8080})
+    assert str(raised.value) == (
+        "port 8080: chosen twice; give HTTP, gRPC, metrics and --server-option sagemaker-port a port each"
+    )

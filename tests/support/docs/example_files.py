@@ -18,7 +18,7 @@ _EMPTY = re.compile(r"^ +(\S+\.py) +empty$", re.MULTILINE)
 
 def is_model(block: Block) -> bool:
     """Whether a Python block is a model, and not a test or a client of one."""
-    return "@infer_func" in block.text
+    return "@infer_func" in block.text and not block.name.startswith("test_")
 
 
 def name_of(block: Block) -> str:
