@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pytriton_plugins.script.lifeline import Lifeline
 from pytriton_plugins.testing.ports import ADDRESS, held_ports
 from pytriton_plugins.testing.waiting import wait_until
 
@@ -88,6 +89,7 @@ def run_host(
 ) -> Iterator[RunningHost]:
     """A daemon that serves ``targets`` (none: every installed plugin), killed at the end; ``ready``: wait until it is.
 
+    It stops by itself when this process ends, however that happens.
     Raises AssertionError if asyncio complained in its log: that is a fault of the daemon, or of a hook plugin.
     ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix``
     precedes the command (``unshare …``). ``drain_timeout``: seconds that requests in flight get at a stop, unless
@@ -97,7 +99,8 @@ def run_host(
     names = ("--http-port", "--grpc-port", "--metrics-port")
     with tempfile.TemporaryDirectory(prefix="pytriton-test-") as name, held_ports(len(names)) as ports:
         folder = Path(name)
-        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
+        lifeline = Lifeline()
+        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)] + lifeline.options
         command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(str, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -106,7 +109,9 @@ def run_host(
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 env={**variables, **os.environ, **(env or {})},
+                pass_fds=lifeline.inherit,
             )
+        lifeline.handed_over()
         host = RunningHost(process, ports, folder)
         try:
             if ready:
@@ -116,6 +121,7 @@ def run_host(
             if process.poll() is None:
                 process.kill()
             process.wait()
+            lifeline.close()
         lines = complaints(host.log)
         assert not lines, f"the event loop of the daemon complains: {lines[0]}; its log:\n{host.log}"
 
