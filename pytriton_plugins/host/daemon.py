@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.host.config_parts import server_settings
 from pytriton_plugins.host.control.handlers import Handlers
-from pytriton_plugins.host.control.model_commands import ModelCommands
 from pytriton_plugins.host.control.server import ControlServer
+from pytriton_plugins.host.control.target_commands import TargetCommands
 from pytriton_plugins.host.metrics_exporter import MetricsExporter
 from pytriton_plugins.host.notifier import HookNotifier
 from pytriton_plugins.host.readiness import ReadinessController
@@ -80,7 +80,7 @@ class Daemon:
         self._exporter = MetricsExporter(self.registry)
         self._export: asyncio.Task[None] | None = None
         self._report = StartupReport(self.registry, log)
-        self._commands = ModelCommands(self.registry, self._admission)
+        self._commands = TargetCommands(self.registry, self._admission)
         self._control = ControlServer(paths.folder, Handlers(self, self._commands).commands)
         self.settled = False
         """Whether everything that it was started with has served or failed."""

@@ -14,14 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytriton_plugins.script.lifeline import Lifeline
+from pytriton_plugins.script.program import PROGRAM as PROGRAM
 from pytriton_plugins.testing.ports import ADDRESS, held_ports
 from pytriton_plugins.testing.waiting import wait_until
-
-# As in the console script: `python -m` would prefer a checkout in the current folder to the installed package.
-PROGRAM = (
-    "import sys; sys.path[:1] = [] if sys.path[0] == '' else sys.path[:1]; "
-    "from pytriton_plugins.cli.entry import main; sys.exit(main())"
-)
 
 _ASYNCIO_LINE = re.compile(r'[A-Z] +asyncio: |"logger": "asyncio"|RuntimeWarning: coroutine .* was never awaited')
 _DRAIN_TIMEOUT = "PYTRITON_HOST_DRAIN_TIMEOUT"

@@ -7,17 +7,20 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ControlError
-from pytriton_plugins.host.control.status import StatusReader, summary
+from pytriton_plugins.host.control.status import StatusReader, models_of, summary
 from pytriton_plugins.host.startup_report import awaited
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
-    from pytriton_plugins.host.control.model_commands import ModelCommands
     from pytriton_plugins.host.control.server import Command, Progress, Request
+    from pytriton_plugins.host.control.target_commands import TargetCommands
     from pytriton_plugins.host.control.view import DaemonView
 
 UNLOAD_TIMEOUT = 10.0
 """Seconds for unloading a model that nothing runs on any more."""
+
+MAX_NAME = 2000
+"""Characters of a model's name or a target."""
 
 MAX_TIMEOUT = 86400.0
 """Seconds that a command may take at most."""
@@ -26,7 +29,7 @@ MAX_TIMEOUT = 86400.0
 class Handlers:
     """The ``commands`` of the control socket, by name."""
 
-    def __init__(self, daemon: DaemonView, models: ModelCommands) -> None:
+    def __init__(self, daemon: DaemonView, models: TargetCommands) -> None:
         self._daemon = daemon
         self._status_reader = StatusReader(daemon)
         self._models = models
@@ -61,6 +64,10 @@ class Handlers:
         return await self._finish(self._models.unload(name, version, timeout, progress), timeout + UNLOAD_TIMEOUT)
 
     async def _load(self, request: Request, progress: Progress) -> Mapping[str, Any]:
+        if "target" in request:
+            target, _, timeout = self._arguments({**request, "model": request["target"]})
+            done = await self._finish(self._models.load_target(target, progress), timeout)
+            return {**done, "models": models_of(self._daemon, target)}
         name, version, timeout = self._arguments(request)
         return await self._finish(self._models.load(name, version, progress), timeout)
 
@@ -79,7 +86,7 @@ class Handlers:
             raise ControlError(
                 f"the daemon is {state}: models can be changed only while it serves; see 'pytriton-host health startup'"
             )
-        return one_line(name, 200), version, float(timeout)
+        return one_line(name, MAX_NAME), version, float(timeout)
 
     async def _finish(self, work: Coroutine[Any, Any, list[str]], timeout: float) -> Mapping[str, Any]:
         """The result of ``work``. Work that is late goes on: half of a change is not a state to be left in."""
