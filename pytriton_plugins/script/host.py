@@ -57,8 +57,10 @@ class Host:
         _refuse_in_a_child_that_imports_its_program()
         options = host_options(config, settings)
         only = [] if settings.get("plugins") else ["--only-targets"]
-        private = [*only, *(f"--import-path={folder}" for folder in import_path())]
-        self._daemon = DaemonProcess([*map(target_of, targets)], options.with_options(private))
+        self._folders = import_path()
+        private = [*only, *(f"--import-path={folder}" for folder in self._folders)]
+        served = [target_of(target, self._folders) for target in targets]
+        self._daemon = DaemonProcess(served, options.with_options(private))
         self._finalizer = weakref.finalize(self, _abandon, self._daemon)
         self._finalizer.atexit = False  # `_close_all` closes it there
         try:
@@ -102,7 +104,7 @@ class Host:
         with the reason, also after ``timeout`` seconds, and DiscoveryError for what a worker cannot import.
         """
         self._daemon.check()
-        return add(self._daemon, target_of(target), timeout)
+        return add(self._daemon, target_of(target, self._folders), timeout)
 
     def wait(self) -> None:
         """Return at Ctrl-C, or when another thread closes this host.
