@@ -1,32 +1,29 @@
-"""The keywords of `Host` for type checkers: one for each setting of config/settings.py but the form of the log."""
+"""The keywords of `Host`, for type checkers. Written by docs/generate.py from config/settings.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from pytriton_plugins.values import OnFull
 
-Category = Literal["shared-memory", "model-repository", "trace", "logging"]
-LogLevel = Literal["debug", "info", "warning", "error"]
-
 
 class HostKeywords(TypedDict, total=False):
-    """The settings of `pytriton-host serve`; sizes are bytes or ``"16MiB"``, times seconds or ``"500ms"``."""
+    """The settings of `pytriton-host serve`; sizes are bytes or text as ``16MiB``, times seconds or ``500ms``."""
 
     address: str
     http_port: int
     grpc_port: int
     metrics_port: int
-    tritonserver: str | Path | None
+    tritonserver: Path | str | None
     server_options: Mapping[str, object] | Sequence[str]
-    run_dir: str | Path | None
+    run_dir: Path | str | None
     plugins: str | Sequence[str]
     disable: str | Sequence[str]
     optional: str | Sequence[str]
     require: str | Sequence[str]
-    plugins_dir: str | Path | None
+    plugins_dir: Path | str | None
     skip_broken_hooks: bool
     workers: int | None
     shm_initial: int | str
@@ -43,10 +40,10 @@ class HostKeywords(TypedDict, total=False):
     drain_delay: float | str
     drain_timeout: float | str
     grace_period: float | str | None
-    allow: Category | Sequence[Category]
+    allow: str | Sequence[str]
     forward_headers: str | Sequence[str]
     forward_prefix: str | None
-    log_level: LogLevel
+    log_level: str
     reload: bool
     core_dumps: bool
     strict_security: bool

@@ -26,7 +26,7 @@ from pytriton_plugins.testing import wait_until
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.leftovers import descendants
 from tests.support.sandbox.ports import can_listen
-from tests.support.traffic.scripts import ANY_PORTS, model_file, scaled
+from tests.support.traffic.scripts import model_file, scaled
 
 SOON = 60.0
 """Seconds after which a wait of these tests fails."""
@@ -165,7 +165,7 @@ def test_a_port_in_use_is_an_error_in_one_line() -> None:
 
 def test_a_missing_tritonserver_is_an_error_in_the_words_of_the_daemon() -> None:
     with pytest.raises(HostError, match=r"^tritonserver /none .*: not an executable program; ") as failed:
-        Host(**ANY_PORTS, tritonserver="/none")
+        Host(http_port=0, grpc_port=0, metrics_port=0, tritonserver="/none")
     assert len(failed.value.problems) == 1
 
 
@@ -247,7 +247,7 @@ def test_a_fork_does_not_touch_the_daemon_of_its_parent(host: Host) -> None:
 
 
 def test_a_frozen_daemon_is_killed(tmp_path: Path) -> None:
-    host = Host(**ANY_PORTS, drain_timeout=0.1)
+    host = Host(http_port=0, grpc_port=0, metrics_port=0, drain_timeout=0.1)
     below = descendants(host.pid)
     os.kill(host.pid, signal.SIGSTOP)
     host.close()

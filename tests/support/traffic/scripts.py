@@ -18,9 +18,8 @@ def scaled(x):
 """
 """A model that multiplies by the constant FACTOR, which has to be defined."""
 
-ANY_PORTS = {"http_port": 0, "grpc_port": 0, "metrics_port": 0}
 TYPED_PORTS = "http_port=0, grpc_port=0, metrics_port=0"
-"""The same as it stands in a program."""
+"""Keywords for free ports, as they stand in a program."""
 
 
 class Reached(Protocol):
