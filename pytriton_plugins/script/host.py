@@ -69,7 +69,7 @@ class Host:
             self._finalizer.detach()
             self._daemon.abandon()
             raise
-        self.address = str(status["address"])
+        self._address = str(status["address"])
         self._ports: dict[str, int | None] = status["ports"]
         _open.add(self)
 
@@ -142,7 +142,7 @@ class Host:
         port = self._ports[protocol]
         if port is None:
             raise HostError(f"{protocol} is switched off by server_options")
-        return host_port(called_at(self.address), port)
+        return host_port(called_at(self._address), port)
 
 
 def _refuse_in_a_child_that_imports_its_program() -> None:

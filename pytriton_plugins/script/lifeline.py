@@ -41,9 +41,11 @@ class Lifeline:
         return ["--lifeline={},{}".format(*self.inherit)]
 
     def handed_over(self) -> None:
-        """The daemon has its copies: close ours."""
-        self._theirs.close()
-        os.close(self._pidfd)
+        """The daemon has its copies: close ours. A second call does nothing."""
+        if self._pidfd >= 0:
+            self._theirs.close()
+            os.close(self._pidfd)
+            self._pidfd = -1
 
     def announced(self) -> str | None:
         """The daemon's own folder once it is announced; None for "not yet", "" where the daemon closed its end.
@@ -64,7 +66,8 @@ class Lifeline:
 
     def close(self) -> None:
         """The daemon stops, unless it has already. In a fork of this process only its copy is closed."""
+        self.handed_over()
         if os.getpid() == self._owner:
-            with contextlib.suppress(OSError):  # the daemon has ended
+            with contextlib.suppress(OSError):  # it is closed, or the daemon has ended
                 self._ours.shutdown(socket.SHUT_RDWR)
         self._ours.close()

@@ -44,25 +44,30 @@ class DaemonProcess:
         self._folder = ""
         try:
             self._lifeline = Lifeline()
-            self._process = self._start([*options.options, *self._lifeline.options, "--", *targets], options)
+            self._process = self._started([*options.options, *self._lifeline.options, "--", *targets], options)
         except OSError as error:
             raise HostError(f"no daemon can be started: {error.strerror}") from None
-        self._lifeline.handed_over()
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._relay = LogRelay(self._process.stdout, self._process.stderr)
         self.pid = self._process.pid
 
-    def _start(self, arguments: Sequence[str], options: HostOptions) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "serve", "--log-format=json", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **options.variables},
-            pass_fds=self._lifeline.inherit,
-            start_new_session=True,
-        )
+    def _started(self, arguments: Sequence[str], options: HostOptions) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, "serve", "--log-format=json", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **options.variables},
+                pass_fds=self._lifeline.inherit,
+                start_new_session=True,
+            )
+        except BaseException:
+            self._lifeline.close()
+            raise
+        finally:
+            self._lifeline.handed_over()
 
     @property
     def is_ours(self) -> bool:

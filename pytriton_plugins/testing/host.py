@@ -92,9 +92,12 @@ def run_host(
     """
     variables = {} if drain_timeout is None else {_DRAIN_TIMEOUT: f"{drain_timeout:g}"}
     names = ("--http-port", "--grpc-port", "--metrics-port")
-    with tempfile.TemporaryDirectory(prefix="pytriton-test-") as name, held_ports(len(names)) as ports:
+    with (
+        tempfile.TemporaryDirectory(prefix="pytriton-test-") as name,
+        held_ports(len(names)) as ports,
+        contextlib.closing(Lifeline()) as lifeline,
+    ):
         folder = Path(name)
-        lifeline = Lifeline()
         flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)] + lifeline.options
         command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(str, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
@@ -116,7 +119,6 @@ def run_host(
             if process.poll() is None:
                 process.kill()
             process.wait()
-            lifeline.close()
         lines = complaints(host.log)
         assert not lines, f"the event loop of the daemon complains: {lines[0]}; its log:\n{host.log}"
 
