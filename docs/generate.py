@@ -1,4 +1,6 @@
-"""Writes the generated pages of docs/reference/, docs/deploying/ and the examples of the pages; tests compare them.
+"""Writes the generated pages of docs/reference/, docs/deploying/, the examples of the pages and the keywords of `Host`.
+
+Tests compare all of them.
 
 `python docs/generate.py`, after a change of a setting, a command, a hook, a value or an example on a page.
 """
@@ -14,10 +16,11 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent))  # a test loads this file by its path
 sys.path.append(str(Path(__file__).parents[1]))  # for tests.support
 
-from generator import NOTE, hook_pages, option_pages, value_page
+from generator import NOTE, hook_pages, keywords_module, option_pages, value_page
 
 FOLDER = Path(__file__).parent / "reference"
 DEPLOYING = Path(__file__).parent / "deploying"
+KEYWORDS = Path(__file__).parents[1] / "pytriton_plugins/script/keywords.py"
 
 
 def pages() -> dict[str, str]:
@@ -77,6 +80,7 @@ def main() -> int:
     for name, text in made.items():
         (DEPLOYING / name).parent.mkdir(parents=True, exist_ok=True)
         (DEPLOYING / name).write_text(text)
+    KEYWORDS.write_text(keywords_module.keywords_module())
     _write_examples()
     return 0
 

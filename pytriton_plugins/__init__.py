@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Context", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"]
+__all__ = ["Context", "Host", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"]
 
 if TYPE_CHECKING:
     from pytriton_plugins.errors import RequestError
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.model.context import Context, Request
     from pytriton_plugins.model.infer_func import infer_func
     from pytriton_plugins.model.tensors import Tensor
+    from pytriton_plugins.script.host import Host
 else:
 
     def __getattr__(name: str) -> object:
@@ -28,6 +29,8 @@ else:
             from pytriton_plugins.model.infer_func import infer_func as found
         elif name == "hookimpl":
             from pytriton_plugins.hooks import hookimpl as found
+        elif name == "Host":
+            from pytriton_plugins.script.host import Host as found
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = found

@@ -17,6 +17,7 @@ __all__ = [
     "DiscoveryError",
     "ErrorCode",
     "HookError",
+    "HostError",
     "LimitError",
     "ProtocolError",
     "PytritonPluginsError",
@@ -85,6 +86,10 @@ class ServerGone(ServerError):
 
 class ControlError(PytritonPluginsError):
     """No running daemon was found, it did not answer, or it could not do what it was asked."""
+
+
+class HostError(PytritonPluginsError):
+    """A daemon that `Host` started did not become ready, has ended, or belongs to another process."""
 
 
 class NoThreadsLeft(ServerError):

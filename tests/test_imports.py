@@ -25,8 +25,8 @@ WORKER_SIDE = (
     "discovery/namesakes.py",
     "discovery/resolve.py",
 )
-WORKER_SIDE_HEAVY = ("pytriton_plugins.hooks",)
-"""Imported by ``__init__`` when a hook plugin asks for ``hookimpl``, never otherwise."""
+WORKER_SIDE_HEAVY = ("pytriton_plugins.hooks", "pytriton_plugins.script")
+"""Imported by ``__init__`` when a hook plugin asks for ``hookimpl``, or a program for ``Host``, never otherwise."""
 
 OBSERVE = "worker/hooks.py"
 """Imported in a worker only where a hook plugin asks for it: it may have the hooks and what they need."""
@@ -122,7 +122,7 @@ def test_only_entry_points_reads_metadata(path: Path) -> None:
 
 LAYERS = (
     *("text", "errors", "model", "models", "shm", "discovery", "values", "hooks", "worker", "config", "host", "limits"),
-    *("scaffold", "deploy", "testing", "cli"),
+    *("script", "scaffold", "deploy", "testing", "cli"),
 )
 """Packages and modules of the root; each imports from those before it (docs/explanation/architecture.md)."""
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.docs.blocks import DOCS, ROOT, blocks
 
 PUBLIC = {
-    "pytriton_plugins": {"Context", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
+    "pytriton_plugins": {"Context", "Host", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
     "pytriton_plugins.errors": {
         "CODES",
         "ConfigError",
@@ -22,6 +22,7 @@ PUBLIC = {
         "DiscoveryError",
         "ErrorCode",
         "HookError",
+        "HostError",
         "LimitError",
         "ProtocolError",
         "PytritonPluginsError",

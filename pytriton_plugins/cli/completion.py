@@ -70,7 +70,7 @@ def _served(ctx: click.Context) -> list[dict[str, Any]]:
     """The models of every daemon that the options leave."""
     if ctx.params.get("url"):
         return []
-    from pytriton_plugins.cli.control_client import find_hosts
+    from pytriton_plugins.host.control.client import find_hosts
 
     models = []
     for host in find_hosts(ctx.params.get("run_dir"), ctx.params.get("pid"), _ANSWER_TIMEOUT):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pytriton_plugins.cli.control_client import RUN_DIR_VARIABLE
+from pytriton_plugins.host.control.client import RUN_DIR_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 

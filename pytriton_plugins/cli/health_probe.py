@@ -8,8 +8,8 @@ import re
 import sys
 from collections.abc import Sequence
 
-from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.errors import ControlError
+from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.text import one_line
 
 CHECKS = ("live", "ready", "startup")

@@ -30,7 +30,7 @@ class SettingsCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[click.Option]] = {"Options": []}
         for each in self.get_params(ctx):
-            if isinstance(each, click.Option):
+            if isinstance(each, click.Option) and not each.hidden:
                 group = each.group if isinstance(each, SettingOption) else "Options"
                 groups.setdefault(group, []).append(each)
         column = _column(ctx, (each for options in groups.values() for each in options))

@@ -39,6 +39,14 @@ def host_options(function: F) -> F:
     return _config_option("config", show_envvar=False)(function)
 
 
+def private_options(function: F) -> F:
+    """Adds the options by which another process of this package starts a daemon; no help shows them."""
+    lifeline = click.option("--lifeline", metavar="SOCKET,PIDFD", hidden=True)
+    only_targets = click.option("--only-targets", is_flag=True, hidden=True)
+    import_path = click.option("--import-path", multiple=True, metavar="DIR", hidden=True)
+    return lifeline(only_targets(import_path(function)))
+
+
 def config_option(argument: str) -> Callable[[F], F]:
     """Adds ``-c/--config`` under the name ``argument``."""
     return _config_option(argument, show_envvar=True)

@@ -42,9 +42,13 @@ class HostConfig(DaemonSettings):
     """The settings (settings.py has the fields), the ``targets`` of the command line and the tables of the file.
 
     ``sources`` names the flag, variable or key that set a setting: hooks may not change those (``fixed``).
+    ``only_targets``: installed plugins are not served even without targets. Workers look for modules in the folders
+    of ``import_path`` after all others.
     """
 
     targets: tuple[str, ...] = ()
+    only_targets: bool = False
+    import_path: tuple[str, ...] = ()
     sources: Mapping[str, str] = attrs.field(factory=dict, eq=False)
     tables: Tables = attrs.Factory(Tables)
 

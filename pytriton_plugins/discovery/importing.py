@@ -49,7 +49,11 @@ def import_reference(reference: str) -> tuple[ModuleType, Any]:
     DiscoveryError says whether the module or a dependency of it is missing, and where an import raised.
     """
     name, attribute = split_reference(reference)
-    module = _import_file(Path(name)) if is_path(name) else _import_module(name)
+    _importing.append(reference)
+    try:
+        module = _import_file(Path(name)) if is_path(name) else _import_module(name)
+    finally:
+        _importing.remove(reference)
     target: Any = module if attribute else None
     for part in attribute.split(".") if attribute else ():
         try:
@@ -57,6 +61,20 @@ def import_reference(reference: str) -> tuple[ModuleType, Any]:
         except AttributeError:
             raise DiscoveryError(f"{name} has no {attribute!r}; write one of its names after the colon") from None
     return module, target
+
+
+class RestOfScript(BaseException):
+    """Ends the import of a script where that would start a `Host`: what stands above is all that a worker needs."""
+
+
+_importing: list[str] = []
+"""The references that are being imported."""
+
+
+def refuse_to_start_a_host() -> None:
+    """Raises RestOfScript while a served file or module is imported: a worker must not start a daemon of its own."""
+    if _importing:
+        raise RestOfScript("it starts a Host; start that below if __name__ == '__main__':")
 
 
 _MAX_FILES = 200
@@ -121,6 +139,8 @@ def _execute(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
+    except RestOfScript:
+        pass
     except BaseException as error:
         del sys.modules[path.stem]
         raise _import_failed(str(path), error, hidden_by(path, error)) from error

@@ -42,4 +42,4 @@ def port_settings(config: HostConfig) -> PortSettings:
 
 def launch_settings(config: HostConfig) -> LaunchSettings:
     """How workers are started."""
-    return LaunchSettings(config.plugins_dir, config.reload, config.tables.plugins)
+    return LaunchSettings(config.plugins_dir, config.reload, config.tables.plugins, config.import_path)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.host.config_parts import server_settings
 from pytriton_plugins.host.control.handlers import Handlers
-from pytriton_plugins.host.control.model_commands import ModelCommands
 from pytriton_plugins.host.control.server import ControlServer
+from pytriton_plugins.host.control.target_commands import TargetCommands
 from pytriton_plugins.host.metrics_exporter import MetricsExporter
 from pytriton_plugins.host.notifier import HookNotifier
 from pytriton_plugins.host.readiness import ReadinessController
 from pytriton_plugins.host.reloader import Reloader
-from pytriton_plugins.host.shutdown import FAIL_TIMEOUT, STOP_TIMEOUT, drain
+from pytriton_plugins.host.shutdown import FAIL_TIMEOUT, STOP_TIMEOUT, Hurry, drain
 from pytriton_plugins.host.signals import Signals
 from pytriton_plugins.host.startup_report import StartupReport
 from pytriton_plugins.host.supervision.admission import Admission
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.log.recent_errors import RecentErrors
     from pytriton_plugins.host.log.setup import Log
     from pytriton_plugins.host.preflight import PreparedStart
+    from pytriton_plugins.host.system.lifeline import Lifeline
     from pytriton_plugins.host.system.run_dir import RunDir
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.values import HostState, ModelStatus
@@ -79,21 +80,23 @@ class Daemon:
         self._exporter = MetricsExporter(self.registry)
         self._export: asyncio.Task[None] | None = None
         self._report = StartupReport(self.registry, log)
-        self._commands = ModelCommands(self.registry, self._admission)
+        self._commands = TargetCommands(self.registry, self._admission)
         self._control = ControlServer(paths.folder, Handlers(self, self._commands).commands)
         self.settled = False
         """Whether everything that it was started with has served or failed."""
 
-    async def run(self) -> int:
-        """Start, serve, stop; the exit code."""
+    async def run(self, lifeline: Lifeline | None = None) -> int:
+        """Start, serve, stop; the exit code. ``lifeline``: that of the process that started this one, if it has one."""
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._hurry = Hurry()
         Signals(self)
         self._reaper = Reaper()
         self._aborted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._notifier.notify(self.hooks.on_host_start, self.status())
         try:
             await self._control.open()
+            if lifeline is not None:
+                lifeline.open(self, self._paths.folder)
             return await self._serve()
         finally:
             await self._end_everything()
@@ -200,7 +203,7 @@ class Daemon:
     async def _drain(self) -> float:
         """Not ready, then drain; the seconds that the processes should get for ending by themselves."""
         self._report.end_progress()
-        delay = self.config.drain_delay if self._state == "serving" else 0.0
+        delay = self.config.drain_delay if self._state == "serving" and not self._hurry.is_near else 0.0
         _LOG.info("stopping%s", f"; requests are served for {delay:g} s more" if delay else "")
         self._state = "draining"
         self._notifier.notify(self.hooks.on_host_drain, self.status())
@@ -264,15 +267,20 @@ class Daemon:
     def is_dead(self, reason: str) -> None:
         self.stop(f"not alive: {reason}")
 
-    # For signals and the registry.
+    # For signals, the lifeline and the registry.
 
     def begin_stop(self) -> None:
         """Stop in order."""
         self._stop.set()
 
+    def orphaned(self) -> None:
+        """The process that started the daemon is gone: stop after a short drain."""
+        self._hurry.begin_soon("the process that started this daemon has ended")
+        self._stop.set()
+
     def hurry(self) -> None:
         """Do not wait any longer while stopping."""
-        self._hurry.set()
+        self._hurry.begin("a second signal came")
 
     def stop(self, reason: str) -> None:
         """Stop in order, with exit code 1."""

@@ -26,6 +26,9 @@ STOP_TIMEOUT = 0.6
 STUCK_TIMEOUT = 0.3
 """The same when something is in flight even after the drain: a worker that is still busy will not end by itself."""
 
+ORPHAN_DRAIN = 0.2
+"""Seconds for requests in flight when the process that started the daemon has ended."""
+
 _GATE_TIMEOUT = 0.3
 """Seconds after which the drain begins even if the gate is not closed yet."""
 
@@ -45,8 +48,27 @@ _LOG_INTERVAL = 3.0
 """Seconds between two lines about the requests in flight."""
 
 
+class Hurry(asyncio.Event):
+    """Set when a stop must not wait any longer; ``reason`` says why."""
+
+    reason = ""
+    is_near = False
+    """It will be set in a moment."""
+
+    def begin(self, reason: str) -> None:
+        """Set it; the first reason counts."""
+        self.reason = self.reason or reason
+        self.set()
+
+    def begin_soon(self, reason: str) -> None:
+        """Stop for ``reason`` without a delay, and with a drain of `ORPHAN_DRAIN` seconds at most."""
+        _LOG.warning("%s", reason)
+        self.is_near = True
+        asyncio.get_running_loop().call_later(ORPHAN_DRAIN, self.begin, reason)
+
+
 async def drain(
-    readiness: ReadinessController, current: CurrentServer, delay: float, timeout: float, hurry: asyncio.Event
+    readiness: ReadinessController, current: CurrentServer, delay: float, timeout: float, hurry: Hurry
 ) -> float:
     """Have the gate closed, serve on for ``delay`` seconds, then drain for ``timeout`` at most, or until ``hurry``.
 
@@ -61,7 +83,7 @@ async def drain(
         server = current.running
         if server is None:
             return STOP_TIMEOUT
-        return await DrainWait(server, timeout).run(_MIN_WAIT_AFTER_DELAY if delay else _MIN_WAIT, hurried)
+        return await DrainWait(server, timeout, hurry).run(_MIN_WAIT_AFTER_DELAY if delay else _MIN_WAIT, hurried)
     finally:
         discard(closing, hurried)
 
@@ -69,8 +91,9 @@ async def drain(
 class DrainWait:
     """Waits until no request is in flight, and logs how many are."""
 
-    def __init__(self, server: TritonServer, timeout: float) -> None:
+    def __init__(self, server: TritonServer, timeout: float, hurry: Hurry) -> None:
         self._server = server
+        self._hurry = hurry
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._until = self._loop.time() + timeout
@@ -86,7 +109,7 @@ class DrainWait:
                 return STOP_TIMEOUT
             elapsed = f"drain-timeout ({self._timeout:g} s) expired"
             self._log_failures(
-                "a second signal came" if hurried.done() else "tritonserver does not answer" if idle.done() else elapsed
+                self._hurry.reason if hurried.done() else "tritonserver does not answer" if idle.done() else elapsed
             )
             return STUCK_TIMEOUT
         finally:

@@ -14,6 +14,7 @@ from pytriton_plugins.host.log.recent_errors import RecentErrors
 from pytriton_plugins.host.log.setup import Log, set_up_logging
 from pytriton_plugins.host.preflight import prepare
 from pytriton_plugins.host.system.hardening import forbid_core_dumps
+from pytriton_plugins.host.system.lifeline import Lifeline
 from pytriton_plugins.host.system.network import in_container, is_loopback
 from pytriton_plugins.host.system.resource_limits import raise_descriptors
 from pytriton_plugins.host.system.run_dir import RunDir
@@ -24,17 +25,20 @@ _LOG_TIMEOUT = 0.3
 """Seconds for the last lines of the log, if their reader is slow."""
 
 
-def run(config: HostConfig) -> int:
-    """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible."""
+def run(config: HostConfig, lifeline: Lifeline | None = None) -> int:
+    """Serve until a signal says stop; the exit code. Raises PytritonPluginsError when the start is impossible.
+
+    ``lifeline``: the process that started this one has the other end, and the daemon stops with it.
+    """
     log = set_up_logging(config.log_level, config.log_format)
     try:
         with log.stand_in():
-            return _run(config, log)
+            return _run(config, log, lifeline)
     finally:
         log.close(_LOG_TIMEOUT)
 
 
-def _run(config: HostConfig, log: Log) -> int:
+def _run(config: HostConfig, log: Log, lifeline: Lifeline | None) -> int:
     errors = RecentErrors.watching("pytriton")
     os.umask(0o077)
     if not config.core_dumps:
@@ -50,6 +54,6 @@ def _run(config: HostConfig, log: Log) -> int:
     run_dir = RunDir(config.run_dir)
     try:
         daemon = Daemon(prepared, HostPaths.within(run_dir.path), run_dir, errors, log)
-        return asyncio.run(daemon.run())
+        return asyncio.run(daemon.run(lifeline))
     finally:
         run_dir.remove()

@@ -13,16 +13,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pytriton_plugins.script.lifeline import Lifeline
+from pytriton_plugins.script.program import PROGRAM as PROGRAM
 from pytriton_plugins.testing.failed_start import failures, is_settled
 from pytriton_plugins.testing.ports import ADDRESS, held_ports
 from pytriton_plugins.testing.targets import Target, target_of
 from pytriton_plugins.testing.waiting import wait_until
-
-# As in the console script: `python -m` would prefer a checkout in the current folder to the installed package.
-PROGRAM = (
-    "import sys; sys.path[:1] = [] if sys.path[0] == '' else sys.path[:1]; "
-    "from pytriton_plugins.cli.entry import main; sys.exit(main())"
-)
 
 _ASYNCIO_LINE = re.compile(r'[A-Z] +asyncio: |"logger": "asyncio"|RuntimeWarning: coroutine .* was never awaited')
 _DRAIN_TIMEOUT = "PYTRITON_HOST_DRAIN_TIMEOUT"
@@ -102,6 +98,7 @@ def run_host(
 ) -> Iterator[RunningHost]:
     """A daemon that serves ``targets`` (none: every installed plugin), killed at the end; ``ready``: wait until it is.
 
+    It stops by itself when this process ends, however that happens.
     A target is one of `pytriton-host serve`, or a marked function or class at the top of a module or of the test's
     file: a worker imports it again, so it shares no objects with the test, and DeclarationError says what it cannot
     import. Raises AssertionError at once, with the reasons, when a plugin cannot be imported or a model not set up.
@@ -112,9 +109,13 @@ def run_host(
     """
     variables = {} if drain_timeout is None else {_DRAIN_TIMEOUT: f"{drain_timeout:g}"}
     names = ("--http-port", "--grpc-port", "--metrics-port")
-    with tempfile.TemporaryDirectory(prefix="pytriton-test-") as name, held_ports(len(names)) as ports:
+    with (
+        tempfile.TemporaryDirectory(prefix="pytriton-test-") as name,
+        held_ports(len(names)) as ports,
+        contextlib.closing(Lifeline()) as lifeline,
+    ):
         folder = Path(name)
-        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
+        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)] + lifeline.options
         command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(target_of, targets), *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -123,7 +124,9 @@ def run_host(
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 env={**variables, **os.environ, **(env or {})},
+                pass_fds=lifeline.inherit,
             )
+        lifeline.handed_over()
         host = RunningHost(process, ports, folder)
         try:
             if ready:

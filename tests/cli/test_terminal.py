@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.cli.control_client import find_host
+from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.backend.server import found_server
 from tests.support.paths import MODELS

@@ -182,7 +182,8 @@ def test_every_command_and_option_stands_in_the_configuration() -> None:
         assert f"`pytriton-host {name}" in text
         command = importlib.import_module(module).command
         for parameter in command.params:
-            for option in parameter.opts if parameter.param_type_name == "option" else ():
+            shown = parameter.param_type_name == "option" and not parameter.hidden
+            for option in parameter.opts if shown else ():
                 assert re.search(rf"`{option}\b", text) or f"[{option}]" in text, f"{name} {option}"
     for variable in OTHER_VARIABLES:
         assert f"`{variable}`" in text

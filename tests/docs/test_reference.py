@@ -38,6 +38,12 @@ def test_the_manifests_are_up_to_date() -> None:
     assert written == loaded(ROOT / "docs/generate.py", "docs_generate").deployments()
 
 
+def test_the_keywords_of_a_host_are_up_to_date() -> None:
+    """`python docs/generate.py` writes them: each setting is one, with the values that the command line takes."""
+    generate = loaded(ROOT / "docs/generate.py", "docs_generate")
+    assert generate.KEYWORDS.read_text() == generate.keywords_module.keywords_module()
+
+
 def test_every_type_of_a_hook_is_described() -> None:
     """An author finds the fields of every type of a hook on the page of the values."""
     standard = {"Any", "Iterable", "Mapping", "None", "Path", "Sequence", "Settings", "int", "str", "tuple"}

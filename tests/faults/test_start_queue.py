@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytriton_plugins.cli.control_client import find_host
+from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.sandbox.leftovers import Mark
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from pytriton_plugins.cli import completion as completing
-from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.cli.control_options import host_choice, json_option
 from pytriton_plugins.cli.suggestions import SuggestingGroup
+from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 import click
 
 from pytriton_plugins.cli.environment import loaded_config, warn_of_variables
 from pytriton_plugins.cli.help import SettingsCommand
-from pytriton_plugins.cli.options import host_options
+from pytriton_plugins.cli.options import host_options, private_options
 
 _EPILOG = (
     "The name beside an option is its environment variable. An option overrides its variable, a variable overrides the "
@@ -17,8 +18,17 @@ _EPILOG = (
 @click.command("serve", cls=SettingsCommand, epilog=_EPILOG)
 @click.argument("targets", metavar="[TARGET]...", nargs=-1, type=click.Path())
 @host_options
+@private_options
 @click.pass_context
-def command(ctx: click.Context, /, targets: tuple[str, ...], **options: object) -> int:
+def command(
+    ctx: click.Context,
+    /,
+    targets: tuple[str, ...],
+    lifeline: str | None,
+    only_targets: bool,
+    import_path: tuple[str, ...],
+    **options: object,
+) -> int:
     """Serve models until SIGTERM, SIGINT or SIGHUP.
 
     A TARGET is a Python file (model.py), a module (package.model) or one marked callable in either
@@ -32,8 +42,9 @@ def command(ctx: click.Context, /, targets: tuple[str, ...], **options: object) 
 
     Clients use Triton's own endpoints: HTTP on port 8000 (/v2/health/ready), gRPC on 8001, metrics on 8002.
     """
-    config = loaded_config(ctx, targets)
+    config = attrs.evolve(loaded_config(ctx, targets), only_targets=only_targets, import_path=import_path)
     warn_of_variables()
     from pytriton_plugins.host.startup import run
+    from pytriton_plugins.host.system.lifeline import Lifeline
 
-    return run(config)
+    return run(config, Lifeline(lifeline) if lifeline else None)

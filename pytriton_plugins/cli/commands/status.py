@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytriton_plugins.cli.control_client import Host, find_host
 from pytriton_plugins.cli.control_options import host_choice, json_option
+from pytriton_plugins.host.control.client import HostConnection, find_host
 from pytriton_plugins.text import printable
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ def command(watch: bool, as_json: bool, run_dir: str | None, pid: int | None) ->
         host.close()
 
 
-def ask(host: Host) -> dict[str, Any]:
+def ask(host: HostConnection) -> dict[str, Any]:
     """The status of ``host``; raises ControlError."""
     status: dict[str, Any] = host.ask({"command": "status"}, TIMEOUT)
     return status
 
 
-def _every_second(host: Host) -> Iterator[dict[str, Any]]:
+def _every_second(host: HostConnection) -> Iterator[dict[str, Any]]:
     while True:
         yield ask(host)
         time.sleep(_REFRESH_INTERVAL)
@@ -67,7 +67,7 @@ def _print(status: dict[str, Any]) -> None:
     print_all(_parts(status))
 
 
-def _redraw(host: Host) -> None:
+def _redraw(host: HostConnection) -> None:
     from rich.console import Console, Group
 
     from pytriton_plugins.cli.output.screen import has_screen, second_screen

@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from pytriton_plugins.cli.control_client import NoHostRuns, find_host
 from pytriton_plugins.errors import ConfigError, ControlError
+from pytriton_plugins.host.control.client import NoHostRuns, find_host
 from pytriton_plugins.host.system.network import called_at, host_port
 from pytriton_plugins.text import one_line
 

@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 import numpy as np
 
-from pytriton_plugins.cli.control_client import NoHostRuns
 from pytriton_plugins.cli.infer.address import NAMES, Address, Locator
 from pytriton_plugins.cli.infer.request import Model, model_of
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError, ServerError
+from pytriton_plugins.host.control.client import NoHostRuns
 from pytriton_plugins.text import first_few, one_line
 
 Array = np.ndarray[Any, Any]

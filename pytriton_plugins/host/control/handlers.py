@@ -7,17 +7,20 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ControlError
-from pytriton_plugins.host.control.status import StatusReader, summary
+from pytriton_plugins.host.control.status import StatusReader, models_of, summary
 from pytriton_plugins.host.startup_report import awaited
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
-    from pytriton_plugins.host.control.model_commands import ModelCommands
     from pytriton_plugins.host.control.server import Command, Progress, Request
+    from pytriton_plugins.host.control.target_commands import TargetCommands
     from pytriton_plugins.host.control.view import DaemonView
 
 UNLOAD_TIMEOUT = 10.0
 """Seconds for unloading a model that nothing runs on any more."""
+
+MAX_NAME = 8000
+"""Characters of a model's name or a target: paths have up to 4096."""
 
 MAX_TIMEOUT = 86400.0
 """Seconds that a command may take at most."""
@@ -26,7 +29,7 @@ MAX_TIMEOUT = 86400.0
 class Handlers:
     """The ``commands`` of the control socket, by name."""
 
-    def __init__(self, daemon: DaemonView, models: ModelCommands) -> None:
+    def __init__(self, daemon: DaemonView, models: TargetCommands) -> None:
         self._daemon = daemon
         self._status_reader = StatusReader(daemon)
         self._models = models
@@ -61,6 +64,10 @@ class Handlers:
         return await self._finish(self._models.unload(name, version, timeout, progress), timeout + UNLOAD_TIMEOUT)
 
     async def _load(self, request: Request, progress: Progress) -> Mapping[str, Any]:
+        if "target" in request:
+            target, _, timeout = self._arguments({**request, "model": request["target"]})
+            done = await self._finish(self._models.load_target(target, progress), timeout)
+            return {**done, "models": models_of(self._daemon, target)}
         name, version, timeout = self._arguments(request)
         return await self._finish(self._models.load(name, version, progress), timeout)
 
@@ -72,6 +79,8 @@ class Handlers:
         name, version, timeout = (request.get(key) for key in ("model", "version", "timeout"))
         if not isinstance(name, str) or not isinstance(timeout, (int, float)) or not 0 < timeout <= MAX_TIMEOUT:
             raise ControlError(f"expected the name of a model and a timeout of 0 to {MAX_TIMEOUT:g} s")
+        if len(name) > MAX_NAME:
+            raise ControlError(f"the name of a model has at most {MAX_NAME} characters, this one {len(name)}")
         if version is not None and type(version) is not int:
             raise ControlError("version: expected a whole number")
         state = self._daemon.status().state

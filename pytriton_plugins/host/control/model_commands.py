@@ -53,7 +53,7 @@ class ModelCommands:
         results = []
         async with self._alone(progress):
             for model in self._finder.chosen(name, version):
-                label = _label(model.declaration)
+                label = label_of(model.declaration)
                 if model.unloaded:
                     raise ControlError(f"{label} is unloaded already")
                 if not model.loaded and not model.error:
@@ -66,11 +66,11 @@ class ModelCommands:
     async def _unload(self, model: ModelSupervisor, timeout: float, progress: Progress) -> None:
         model.take_out()
         await self._end_workers(model, timeout, progress)
-        progress(f"{_label(model.declaration)}: unloading it in Triton")
+        progress(f"{label_of(model.declaration)}: unloading it in Triton")
         await self._registry.loader.unload(model)
 
     async def _end_workers(self, model: ModelSupervisor, timeout: float, progress: Progress) -> None:
-        label, workers = _label(model.declaration), model.live.workers
+        label, workers = label_of(model.declaration), model.live.workers
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         if workers:
@@ -93,7 +93,7 @@ class ModelCommands:
                 if model.loaded and not model.unloaded:
                     model.loaded = False
                     model.take_out(UNLOADED_BY_CLIENT)
-                    _LOG.warning("%s: %s", _label(model.declaration), UNLOADED_BY_CLIENT)
+                    _LOG.warning("%s: %s", label_of(model.declaration), UNLOADED_BY_CLIENT)
                     background(self._end_workers(model, _CLIENT_TIMEOUT, _no_progress))
 
     async def follow_load(self, models: Sequence[ModelSupervisor]) -> None:
@@ -101,7 +101,7 @@ class ModelCommands:
         async with self._alone(_no_progress):
             models = [model for model in models if model.unloaded]
             for model in models:
-                _LOG.info("%s: a client of Triton's API has loaded it", _label(model.declaration))
+                _LOG.info("%s: a client of Triton's API has loaded it", label_of(model.declaration))
                 model.take_out("it is being loaded again")
             try:
                 await self._again(models, _no_progress)
@@ -130,7 +130,7 @@ class ModelCommands:
             chosen = self._finder.chosen(name, version)
             for model in chosen:
                 if model.unloaded:
-                    raise ControlError(f"{_label(model.declaration)} is unloaded; load it: pytriton-host models load")
+                    raise ControlError(f"{label_of(model.declaration)} is unloaded; load it: pytriton-host models load")
             return await self._again(chosen, progress)
 
     async def _again(self, models: Sequence[ModelSupervisor], progress: Progress) -> list[str]:
@@ -138,7 +138,7 @@ class ModelCommands:
         for place in dict.fromkeys(model.reference.place for model in models):
             async with self._imported(self._record_of(place), progress) as imported:
                 for model in [model for model in models if model.reference.place == place]:
-                    label = _label(model.declaration)
+                    label = label_of(model.declaration)
                     declaration = _find(imported.plugin.models, model)
                     if declaration is None:
                         raise ControlError(f"{label} is not in plugin {imported.reference.label} any more")
@@ -156,7 +156,7 @@ class ModelCommands:
         declaration: ModelDeclaration,
         first: WorkerProcess | None,
     ) -> str:
-        label, remains = _label(declaration), "" if model.error else "; the old one serves on"
+        label, remains = label_of(declaration), "" if model.error else "; the old one serves on"
         if model.declaration != declaration or model.error:
             why_not = await self._registry.replace(model, reference, declaration, first)
             if why_not:
@@ -206,14 +206,14 @@ class ModelCommands:
         ]
 
     async def _admit(
-        self, record: PluginRecord, imported: _Imported, wanted: Sequence[ModelDeclaration], progress: Progress
+        self, record: PluginRecord, imported: Imported, wanted: Sequence[ModelDeclaration], progress: Progress
     ) -> list[str]:
         registry, reference = self._registry, imported.reference
         self._admission.check_tensors(reference, wanted)
         self._admission.check_descriptors(wanted)
         results = []
         for declaration in wanted:
-            label = _label(declaration)
+            label = label_of(declaration)
             for conflict in self._admission.conflicts(reference, [declaration]).values():
                 raise ControlError(conflict.explanation)
             progress(f"{label}: setting up its workers")
@@ -230,16 +230,16 @@ class ModelCommands:
         return results
 
     @contextlib.asynccontextmanager
-    async def _imported(self, record: PluginRecord, progress: Progress) -> AsyncIterator[_Imported]:
+    async def _imported(self, record: PluginRecord, progress: Progress) -> AsyncIterator[Imported]:
         """The plugin as it is installed by now; a worker that is not taken from it ends."""
         if record.refused:
             raise ControlError(f"plugin {record.reference.label}: {record.error}")
         reference = record.reference
-        imported: _Imported | None = None
+        imported: Imported | None = None
         try:
             reference = await as_installed(reference)
             progress(f"importing {reference.label}")
-            imported = _Imported(await self._registry.importer.run(record, reference))
+            imported = Imported(await self._registry.importer.run(record, reference))
             yield imported
         except (PluginFailed, ConfigError, OSError) as error:
             raise ControlError(f"plugin {reference.label}: {error}") from None
@@ -248,7 +248,7 @@ class ModelCommands:
             if imported is not None and imported.worker is not None:
                 imported.worker.dismiss()
 
-    def _take_worker(self, imported: _Imported, model: ModelDeclaration) -> WorkerProcess | None:
+    def _take_worker(self, imported: Imported, model: ModelDeclaration) -> WorkerProcess | None:
         """The worker that has imported the plugin, unless it is taken, or the model needs other variables."""
         worker = imported.worker
         if worker is None or not self._registry.fits(worker, imported.reference, model):
@@ -271,7 +271,7 @@ class ModelCommands:
                 raise
 
 
-class _Imported:
+class Imported:
     """An imported plugin, and its worker until a model takes it."""
 
     def __init__(self, plugin: ImportedPlugin) -> None:
@@ -289,8 +289,9 @@ def _find(declarations: Sequence[ModelDeclaration], model: ModelSupervisor) -> M
 
 
 def _served_already(models: Sequence[ModelSupervisor]) -> str:
-    return f"{' and '.join(_label(model.declaration) for model in models)}: served already"
+    return f"{' and '.join(label_of(model.declaration) for model in models)}: served already"
 
 
-def _label(declaration: ModelDeclaration) -> str:
+def label_of(declaration: ModelDeclaration) -> str:
+    """The model and its version for messages."""
     return f"model {declaration.name} version {declaration.version}"

@@ -96,6 +96,12 @@ def summary(daemon: DaemonView) -> dict[str, Any]:
     }
 
 
+def models_of(daemon: DaemonView, target: str) -> list[dict[str, Any]]:
+    """The name and version of each model that is served from ``target``."""
+    models = [model for model in daemon.registry.models.values() if model.reference.plugin == target]
+    return [{"model": model.name, "version": model.declaration.version} for model in models]
+
+
 async def _waiting(server: TritonServer | None) -> Waiting | None:
     """None without metrics, which may be switched off."""
     if server is None or server.metrics_port is None:

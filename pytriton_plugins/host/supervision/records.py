@@ -57,6 +57,8 @@ class PluginRecord:
 def find_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
     """A record for each target, or for each model plugin that the configuration leaves; conflicts have their error."""
     warn_of_unknown_tables(config.tables.plugins, find_hooks())
+    if config.only_targets and not config.targets:
+        return []
     if config.targets:
         try:
             return [PluginRecord(reference) for reference in references_of(config.targets)]
@@ -124,8 +126,11 @@ async def as_installed(reference: ModelReference) -> ModelReference:
 
 
 def warn_of_unknown_names(config: HostConfig, records: Sequence[PluginRecord]) -> None:
-    """Log names in the configuration that no model has, once all plugins are imported: a broken one may have them."""
-    if all(record.declared for record in records):
+    """Log names in the configuration that no model has, once all plugins are imported: a broken one may have them.
+
+    Those of targets that are added later are not known yet.
+    """
+    if not config.only_targets and all(record.declared for record in records):
         models = frozenset().union(*(record.declared for record in records))
         plugins = frozenset().union(*(record.reference.names for record in records))
         warn_of_unknown_models(config.tables.models, config.optional, models, plugins)

@@ -48,13 +48,14 @@ class Launch:
 class LaunchSettings:
     """The settings that decide how workers are started.
 
-    ``plugins_dir`` stands last on their path, with ``reloads`` they write no bytecode, and ``hook_settings`` are the
-    tables of hook plugins by name.
+    ``plugins_dir`` and ``import_path`` stand last on their path, with ``reloads`` they write no bytecode, and
+    ``hook_settings`` are the tables of hook plugins by name.
     """
 
     plugins_dir: Path | None = None
     reloads: bool = False
     hook_settings: Mapping[str, Mapping[str, Any]] = attrs.Factory(dict)
+    import_path: tuple[str, ...] = ()
 
 
 def launch_of(
@@ -70,8 +71,8 @@ def launch_of(
     # Bytecode counts as current by whole seconds and size, so a quick change of one digit would be missed.
     ours = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} if settings.reloads else dict(os.environ)
     env = hooks.edit_worker_env(ours, reference.plugin, model, info)
-    path = [str(settings.plugins_dir)] if settings.plugins_dir and not reference.python else []
-    return Launch(reference.python or sys.executable, env, path)
+    path = [*([str(settings.plugins_dir)] if settings.plugins_dir else []), *settings.import_path]
+    return Launch(reference.python or sys.executable, env, [] if reference.python else path)
 
 
 def worker_hooks(settings: LaunchSettings, hooks: HookManager) -> list[dict[str, Any]]:

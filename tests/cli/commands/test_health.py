@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.cli.control_client import find_host
 from pytriton_plugins.errors import ControlError
+from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 from tests.support.paths import MODELS

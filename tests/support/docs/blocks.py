@@ -16,6 +16,9 @@ _ALL = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = (ROOT / "README.md", *(path for path in _ALL if not path.read_text().startswith(GENERATED)))
 """The pages that are written by hand, in the order of their paths."""
 
+SCRIPTS = ("serve-from-a-script", "serve-from-a-notebook")
+"""The pages whose programs start daemons."""
+
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"# (\S+\.(?:py|toml))\n")
 
@@ -46,6 +49,11 @@ class Command:
 def blocks(*languages: str) -> list[Block]:
     """The blocks in ``languages``, in reading order."""
     return [block for page in PAGES for block in _blocks_of(page) if block.language in languages]
+
+
+def is_script(block: Block) -> bool:
+    """Whether a Python block is a program that starts a daemon, or a cell of a notebook that does."""
+    return block.page in SCRIPTS and ("Host(" in block.text or block.name.startswith("cell-"))
 
 
 def commands() -> list[Command]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.support.docs.blocks import ROOT, Block, blocks
+from tests.support.docs.blocks import ROOT, Block, blocks, is_script
 from tests.support.docs.example_projects import hook_files, projects
 
 EXAMPLES = ROOT / "examples"
@@ -17,8 +17,8 @@ _EMPTY = re.compile(r"^ +(\S+\.py) +empty$", re.MULTILINE)
 
 
 def is_model(block: Block) -> bool:
-    """Whether a Python block is a model, and not a test or a client of one."""
-    return "@infer_func" in block.text and not block.name.startswith("test_")
+    """Whether a Python block is a model, and not a test, a client or a program that serves one."""
+    return "@infer_func" in block.text and not block.name.startswith("test_") and not is_script(block)
 
 
 def name_of(block: Block) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytriton_plugins.testing import RunningHost
-from tests.support.docs.blocks import Block
+from tests.support.docs.blocks import Block, is_script
 
 RAISE_CODE = """
 import os
@@ -33,6 +33,8 @@ def raise_code(code):
 def kind(block: Block) -> str:
     """The use of a Python block."""
     stem = Path(block.name).stem
+    if is_script(block):
+        return "script"
     if stem.startswith("test_"):
         return "test"
     if stem.startswith("client"):

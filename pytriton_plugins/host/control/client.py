@@ -1,4 +1,4 @@
-"""The client of a running daemon's control socket. It has few imports, for `health` uses it."""
+"""The client of a running daemon's control socket, for commands and scripts. Few imports, because `health` uses it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NoHostRuns(ControlError):
     """No running daemon was found."""
 
 
-class Host:
+class HostConnection:
     """A connection to the running daemon with the process id ``pid`` and the private ``folder``."""
 
     def __init__(self, sock: socket.socket, pid: int, folder: str) -> None:
@@ -75,7 +75,7 @@ class Host:
         return line
 
 
-def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
+def find_host(run_dir: str | None = None, pid: int | None = None) -> HostConnection:
     """The only running daemon of this user, in ``run_dir`` if that is given.
 
     Raises NoHostRuns when there is none, and ControlError, with a line for each, when there are several.
@@ -93,7 +93,9 @@ def find_host(run_dir: str | None = None, pid: int | None = None) -> Host:
     raise NoHostRuns(f"no pytriton-host {which}of this user runs{where}{remedy}")
 
 
-def find_hosts(run_dir: str | None = None, pid: int | None = None, timeout: float = CONNECT_TIMEOUT) -> list[Host]:
+def find_hosts(
+    run_dir: str | None = None, pid: int | None = None, timeout: float = CONNECT_TIMEOUT
+) -> list[HostConnection]:
     """All running daemons with this folder and process id that accept a connection within ``timeout`` seconds."""
     run_dir = run_dir or os.environ.get(RUN_DIR_VARIABLE) or None
     found = []
@@ -102,7 +104,7 @@ def find_hosts(run_dir: str | None = None, pid: int | None = None, timeout: floa
     return found
 
 
-def _described(host: Host) -> str:
+def _described(host: HostConnection) -> str:
     """One line that identifies a daemon among others; closes the connection."""
     try:
         summary = host.ask({"command": "summary"}, _SUMMARY_TIMEOUT)
@@ -116,13 +118,13 @@ def _described(host: Host) -> str:
     return printable(f"  --pid {host.pid}  folder {host.folder}{more}")
 
 
-def _hosts_in(folder: str, timeout: float) -> list[Host]:
+def _hosts_in(folder: str, timeout: float) -> list[HostConnection]:
     """The daemons with private folders in ``folder``, which may also be a private folder itself."""
     paths = [folder, *glob.glob(os.path.join(glob.escape(folder), FOLDER_PREFIX + "*"))]
-    return [host for path in paths if (host := _connected(path, timeout)) is not None]
+    return [host for path in paths if (host := connected(path, timeout)) is not None]
 
 
-def _connected(folder: str, timeout: float) -> Host | None:
+def connected(folder: str, timeout: float) -> HostConnection | None:
     """None unless the folder is this user's (any user's for root) and a living daemon listens there."""
     own_user = os.geteuid()
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -144,7 +146,7 @@ def _connected(folder: str, timeout: float) -> Host | None:
     if user != own_user and own_user != 0:
         sock.close()
         return None
-    return Host(sock, pid, folder)
+    return HostConnection(sock, pid, folder)
 
 
 def _temporary_folder() -> str:
