@@ -122,7 +122,7 @@ def test_only_entry_points_reads_metadata(path: Path) -> None:
 
 LAYERS = (
     *("text", "errors", "model", "models", "shm", "discovery", "values", "hooks", "worker", "config", "host", "limits"),
-    *("scaffold", "deploy", "testing", "cli"),
+    *("script", "scaffold", "deploy", "testing", "cli"),
 )
 """Packages and modules of the root; each imports from those before it (docs/explanation/architecture.md)."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.system.child import describe_exit
 from pytriton_plugins.host.workers.launching import Launch
-from pytriton_plugins.host.workers.process import WorkerFailed
+from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json
