@@ -36,7 +36,7 @@ def declared(
     first = replace(found[0], workers=len(callables) if len(callables) > 1 else found[0].workers)
     for index, other in enumerate(found):
         if replace(other, object_name="", workers=1) != replace(first, object_name="", workers=1):
-            refuse(where, f"callable {index} of the list has another form than callable 0; write all of them alike")
+            refuse(where, f"callable {index} of the list has another form than callable 0; write all alike")
     return first
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.discovery.entry_points import framework_version
-from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.errors import PytritonPluginsError, ServerError
 from pytriton_plugins.host.supervision.attached_model import AttachedModel
 from pytriton_plugins.host.supervision.plugins import check_names
 from pytriton_plugins.host.tasks import background
@@ -29,6 +29,9 @@ HELLO_TIMEOUT = 10.0
 
 LEAVE_TIMEOUT = 30.0
 """Seconds for the requests that run when a process removes its model."""
+
+_POLL_INTERVAL = 0.05
+"""Seconds between two looks whether they run."""
 
 STOP_TIMEOUT = 1.0
 """Seconds for the end of a session in which nothing runs."""
@@ -56,7 +59,8 @@ class Attaching:
         try:
             model = await self._attached(worker)
         except PytritonPluginsError as error:
-            _LOG.warning("process %d cannot attach: %s", worker.pid, error, extra={"worker": worker.pid})
+            if worker.has_greeted or worker.running:  # a process may just look whether the daemon is there
+                _LOG.warning("process %d cannot attach: %s", worker.pid, error, extra={"worker": worker.pid})
             worker.reject(str(error))
             return
         except Exception:
@@ -78,6 +82,7 @@ class Attaching:
             if found is None:
                 return await self._admit(worker, declaration)
             model = self._same(found, worker, declaration)
+            _LOG.info("model %s: %s attaches", model.name, worker.reference.label, extra={"worker": worker.pid})
             model.add(worker)
             return model
 
@@ -93,6 +98,7 @@ class Attaching:
     async def _admit(self, worker: AttachedWorker, declaration: ModelDeclaration) -> AttachedModel:
         self._admission.check_tensors(worker.reference, [declaration])
         self._admission.check_descriptors([declaration])
+        _LOG.info("model %s: %s attaches", declaration.name, worker.reference.label, extra={"worker": worker.pid})
         model = AttachedModel(self._registry, worker.reference, declaration)
         model.add(worker)
         why_not = await self._registry.admit_model(model, None, set())
@@ -128,18 +134,35 @@ class Attaching:
             self._removals[_key(model.declaration)] = removal
             removal.add_done_callback(lambda _: self._removals.pop(_key(model.declaration), None))
             await asyncio.wait([removal])
-        await worker.finished(LEAVE_TIMEOUT)
+        await self._drained(model, worker)
         await worker.stop(STOP_TIMEOUT)
 
     async def _remove(self, model: AttachedModel, worker: AttachedWorker) -> None:
         """Unload a model without workers."""
         model.take_out(f"{worker.reference.label} has {'removed it' if worker.running else 'ended'}")
-        await worker.finished(LEAVE_TIMEOUT)
+        await self._drained(model, worker)
         try:
             await self._registry.loader.unload(model)
         except PytritonPluginsError as error:
             _LOG.error("model %s: %s", model.name, error)
         self._registry.forget(model)
+
+    async def _drained(self, model: AttachedModel, worker: AttachedWorker) -> None:
+        """Return when no request runs in the worker: a call that was late, and may never return, is none."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LEAVE_TIMEOUT
+        while not await worker.finished(_POLL_INTERVAL) and loop.time() < until:
+            if not await self._is_busy(model, worker):
+                return
+
+    async def _is_busy(self, model: AttachedModel, worker: AttachedWorker) -> bool:
+        server = self._registry.running
+        try:
+            return server is not None and any(
+                [await server.is_busy(channel) for channel in model.live.channels_of(worker)]
+            )
+        except ServerError:
+            return False
 
 
 def _key(declaration: ModelDeclaration) -> tuple[str, int]:

@@ -58,6 +58,8 @@ class AttachedWorker(LinkedWorker):
         self._end: asyncio.Future[None] = self._loop.create_future()
         self._leaves, self._finished = asyncio.Event(), asyncio.Event()
         self._replies["hello"] = self._loop.create_future()
+        self.has_greeted = False
+        """It has said what it is."""
         self._rejected = ""
         self._late = 0
         """Calls that are late and have not returned."""
@@ -77,6 +79,7 @@ class AttachedWorker(LinkedWorker):
             hello = await within(asyncio.shield(self._replies["hello"]), timeout)
         except TimeoutError:
             raise WorkerFailed(f"it sent no greeting within {timeout:g} s") from None
+        self.has_greeted = True
         program = one_line(str(hello.get("program") or ""), 80)
         self.reference = attrs.evolve(self.reference, value=program)
         theirs = hello.get("package"), hello.get("protocol")
@@ -100,10 +103,11 @@ class AttachedWorker(LinkedWorker):
         """Return when it asks to be removed, has served all that it had after `finish`, or has ended."""
         await self._first(self._leaves, self._finished)
 
-    async def finished(self, timeout: float) -> None:
-        """Return when it has served all that it had after `finish`, or has ended, or after ``timeout`` seconds."""
+    async def finished(self, timeout: float) -> bool:
+        """Whether it has served all that it had after `finish`, or has ended, within ``timeout`` seconds."""
         with contextlib.suppress(TimeoutError):
             await within(self._first(self._finished), timeout)
+        return self._finished.is_set() or not self.running
 
     async def _first(self, *events: asyncio.Event) -> None:
         waits: list[asyncio.Future[Any]] = [self._loop.create_task(event.wait()) for event in events]
