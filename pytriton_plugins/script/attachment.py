@@ -42,7 +42,9 @@ class Attachment:
 
     @property
     def error(self) -> str | None:
-        """Why the daemon does not serve it any more; None while it does, and after `remove`."""
+        """Why the daemon does not serve it any more; None while it does, after `remove`, and in a forked child."""
+        if os.getpid() != self._pid:
+            return None
         ended = [link for link in self._links if link.ended.is_set() and not link.was_asked_to_end]
         return self._problem(ended[0]) if ended else None
 

@@ -70,10 +70,13 @@ class AttachedLink(WorkerLink):
         if not hasattr(self, "_offers"):  # not made yet
             return
         super().close_in_child()
-        self.ended.set()
+        # New ones: another thread may have held the locks of these when the process was forked.
+        self.ended = self.serving = self.accepted = _set_event()
         for offer in _drained(self._offers):
             offer.sock.close()
             os.close(offer.segment.unsent)
+        self._offers = queue.SimpleQueue()
+        self._offers.put(None)  # a callable that forks and returns in the child too serves nothing there
 
     def _is_survived(self, error: BaseException) -> bool:
         if not is_a(error, BrokenPipeError, ConnectionResetError):
@@ -108,6 +111,12 @@ class AttachedLink(WorkerLink):
         self._segments.put((self._token, "the daemon has ended"))
         self._shut_down_channels()
         self._sock.close()
+
+
+def _set_event() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 def _drained(offers: queue.SimpleQueue[ChannelOffer | None]) -> Iterator[ChannelOffer]:

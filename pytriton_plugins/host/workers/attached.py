@@ -147,7 +147,7 @@ class AttachedWorker(LinkedWorker):
     def kill(self, reason: str = "") -> None:
         """End the link; the process goes on."""
         if self.running:
-            self._loop.remove_reader(self._sock)
+            self._close_reader()
             self._on_link_end(reason)
 
     def end_soon(self) -> None:

@@ -181,9 +181,14 @@ class LinkedWorker(ABC):
             _LOG.error("%s: the link of worker %d broke: %s", plugin, self.pid, error, extra=about(**self.log_fields()))
             self._fail(f"its link broke: {error}")
             self.kill()
-        self._loop.remove_reader(self._sock)
+        self._close_reader()
         self._on_link_end()
         return False
+
+    def _close_reader(self) -> None:
+        """Read no more; may be called again."""
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
 
     @abstractmethod
     def _on_link_end(self) -> None:

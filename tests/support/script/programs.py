@@ -34,9 +34,11 @@ class Program:
         self.pid = process.pid
 
     def line(self) -> str:
-        """The next line of its standard output; empty at its end."""
+        """The next line of its standard output; raises AssertionError with its standard error at its end."""
         assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip("\n")
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr and self.process.stderr.read()
+        return line.rstrip("\n")
 
     def tell(self, text: str) -> None:
         """Write a line to its standard input."""
