@@ -82,8 +82,7 @@ class Daemon:
         self._export: asyncio.Task[None] | None = None
         self._report = StartupReport(self.registry, log)
         self._commands = ModelCommands(self.registry, self._admission)
-        self._attaching = Attaching(self.registry, self._admission)
-        self._attach_socket = AttachSocket(paths.folder, self._attaching)
+        self._attach_socket = AttachSocket(paths.folder, Attaching(self.registry, self._admission))
         self._control = ControlServer(paths.folder, Handlers(self, self._commands).commands)
         self.settled = False
         """Whether everything that it was started with has served or failed."""
@@ -216,7 +215,6 @@ class Daemon:
 
     async def _shut_down(self, timeout: float) -> None:
         """End tritonserver and the workers side by side."""
-        self._attaching.close()
         self._state = "draining"
         server = self.registry.running
         if server is not None:

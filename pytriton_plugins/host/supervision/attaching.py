@@ -45,15 +45,10 @@ class Attaching:
         self._admission = admission
         self._removals: dict[tuple[str, int], asyncio.Task[None]] = {}
         """Of models whose last worker has left."""
-        self._is_closed = False
 
     def accept(self, sock: socket.socket, pid: int) -> None:
         """Serve the process ``pid`` behind ``sock`` from now on."""
         background(self._run(self._registry.attached_worker(sock, pid)))
-
-    def close(self) -> None:
-        """The daemon ends."""
-        self._is_closed = True
 
     async def _run(self, worker: AttachedWorker) -> None:
         try:
@@ -68,7 +63,7 @@ class Attaching:
             worker.reject("internal error; see the daemon's log")
             return
         await worker.left()
-        if not self._is_closed:  # else everything ends
+        if not worker.was_stopped:  # else everything ends
             await self._leave(model, worker)
 
     async def _attached(self, worker: AttachedWorker) -> AttachedModel:

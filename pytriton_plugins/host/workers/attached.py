@@ -60,6 +60,8 @@ class AttachedWorker(LinkedWorker):
         self._replies["hello"] = self._loop.create_future()
         self.has_greeted = False
         """It has said what it is."""
+        self.was_stopped = False
+        """The daemon has ended its session."""
         self._rejected = ""
         self._late = 0
         """Calls that are late and have not returned."""
@@ -137,7 +139,7 @@ class AttachedWorker(LinkedWorker):
 
     async def stop(self, timeout: float) -> None:
         """Tell it to end its session, and end the link after ``timeout`` seconds."""
-        self.expected_to_end = True
+        self.expected_to_end = self.was_stopped = True
         self._send({"type": "stop"})
         try:
             await within(self.wait(), timeout)
