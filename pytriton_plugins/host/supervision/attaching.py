@@ -74,8 +74,8 @@ class Attaching:
             if (removal := self._removals.get(_key(declaration))) is not None:
                 await removal
             found = self._registry.models.get(_key(declaration))
-            if found is None:
-                return await self._admit(worker, declaration)
+            if found is None or found.unloaded:
+                return await self._admit(worker, declaration, {found} if found is not None else set())
             model = self._same(found, worker, declaration)
             _LOG.info("model %s: %s attaches", model.name, worker.reference.label, extra={"worker": worker.pid})
             model.add(worker)
@@ -90,13 +90,16 @@ class Attaching:
             raise WorkerFailed(f"the configuration disables model {declared[0].name}; remove enabled = false there")
         return enabled[0]
 
-    async def _admit(self, worker: AttachedWorker, declaration: ModelDeclaration) -> AttachedModel:
+    async def _admit(
+        self, worker: AttachedWorker, declaration: ModelDeclaration, old: set[ModelSupervisor]
+    ) -> AttachedModel:
+        """Serve a model that is not served, in the place of ``old``, one that was unloaded."""
         self._admission.check_tensors(worker.reference, [declaration])
         self._admission.check_descriptors([declaration])
         _LOG.info("model %s: %s attaches", declaration.name, worker.reference.label, extra={"worker": worker.pid})
         model = AttachedModel(self._registry, worker.reference, declaration)
         model.add(worker)
-        why_not = await self._registry.admit_model(model, None, set())
+        why_not = await self._registry.admit_model(model, None, old)
         if why_not:
             raise WorkerFailed(why_not)
         return model
@@ -134,6 +137,11 @@ class Attaching:
 
     async def _remove(self, model: AttachedModel, worker: AttachedWorker) -> None:
         """Unload a model without workers."""
+        current = self._registry.models.get(_key(model.declaration))
+        if current is not model:  # Triton has the model that came in its place under this name
+            worker.reject(f"it was replaced by {current.reference.label}" if current else "it was replaced")
+            self._registry.forget(model)
+            return
         model.take_out(f"{worker.reference.label} has {'removed it' if worker.running else 'ended'}")
         await self._drained(model, worker)
         try:
