@@ -126,7 +126,7 @@ def declaration_from(
 ) -> ModelDeclaration:
     """The declaration of a callable of this form; raises DeclarationError, which begins with ``where``.
 
-    ``defaults``: parameters that are no inputs may keep their defaults.
+    ``defaults``: parameters that are not inputs may keep their defaults.
     """
     input_tensors = _inputs(where, form, inputs)
     output_tensors = _outputs(where, form, outputs)

@@ -20,6 +20,7 @@ from pytriton_plugins import Context, Request, infer_func
 from pytriton_plugins.errors import AttachError, DeclarationError
 from pytriton_plugins.script.attach import attach
 from pytriton_plugins.testing import RunningHost, wait_until
+from tests.support.sandbox.command import call_host
 from tests.support.script.calls import X, Y, call, is_served
 from tests.support.traffic.scrape import page
 
@@ -240,6 +241,19 @@ def test_the_name_of_a_plugins_model_is_refused(host: RunningHost, run_dir: Path
     assert str(refused.value).endswith(
         f" is served already by plugin {run_dir}/plugged.py; give it another name or version"
     )
+    assert call(host, "plugged", 1) == [1]
+
+
+def test_the_name_of_an_unloaded_model_is_free(host: RunningHost, run_dir: Path) -> None:
+    """The plugin's model can be loaded again when the attached one is removed."""
+    at = f"--run-dir={run_dir}"
+    assert call_host("models", "unload", "plugged", at).returncode == 0
+    model = attach(run_dir, lambda x: x * 3, name="plugged", inputs=[X], outputs=[Y])
+    model.ready()
+    assert call(host, "plugged", 1) == [3]
+    model.remove()
+    loaded = call_host("models", "load", "plugged", at)
+    assert loaded.stdout == "model plugged version 1: serving\n", loaded.stderr
     assert call(host, "plugged", 1) == [1]
 
 
