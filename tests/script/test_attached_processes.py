@@ -248,6 +248,26 @@ def test_a_call_that_is_late_fails_its_request_and_is_not_ended(host: RunningHos
     model.remove()
 
 
+def test_other_slots_serve_beside_a_late_call(host: RunningHost, run_dir: Path) -> None:
+    """The daemon stays ready, and the log names the process."""
+    returns = threading.Event()
+
+    def partly(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        if x[0, 0]:
+            returns.wait(60)
+        return x
+
+    model = attach(run_dir, partly, inputs=[X], outputs=[Y], timeout=0.3, threads=2)
+    model.ready()
+    with pytest.raises(InferenceServerException):
+        call(host, "partly", 1)
+    assert [call(host, "partly", 0) for _ in range(4)] == [[0]] * 4
+    assert host.status("/v2/health/ready") == 200
+    assert f"the call goes on in process {os.getpid()}, which gets no requests for it until it returns" in host.log
+    returns.set()
+    model.remove()
+
+
 def test_a_late_call_does_not_hold_up_the_removal(host: RunningHost, run_dir: Path) -> None:
     returns = threading.Event()
 
@@ -295,7 +315,7 @@ def test_an_operator_unloads_it(host: RunningHost, run_dir: Path) -> None:
     assert "there is no plugin to import; attach it again from that process" in reloaded.stderr
     done = call_host("models", "unload", "ours", f"--run-dir={run_dir}")
     assert done.stdout == "model ours version 1: unloaded\n"
-    with pytest.raises(AttachError, match="ours"):
+    with pytest.raises(AttachError, match="^model ours version 1: it was unloaded$"):
         model.wait(10)
     wait_until(lambda: '"ours"' not in call_host("models", "list", "--json", f"--run-dir={run_dir}").stdout)
     again = attach(run_dir, lambda x: x + 1, name="ours", inputs=[X], outputs=[Y])

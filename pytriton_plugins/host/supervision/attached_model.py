@@ -79,8 +79,12 @@ class AttachedModel(ModelSupervisor):
             self.reference = workers[0].reference
 
     def _why_not_ready(self) -> str:
-        reason = super()._why_not_ready()
-        troubles = [worker.trouble for worker in self.live.workers]
-        if self.error or not troubles or not all(troubles):
-            return reason
-        return troubles[0]
+        connected = [worker for worker in self.workers if worker.number in self.live]
+        stuck = [worker for worker in connected if self._is_stuck(worker)]
+        if self.error or not stuck or len(stuck) < len(connected):
+            return super()._why_not_ready()
+        return stuck[0].trouble
+
+    def _is_stuck(self, worker: AttachedWorker) -> bool:
+        """Whether it does not answer, or every slot of it has a call that is late."""
+        return bool(worker.trouble) and not (worker.is_late and self.live.channels_of(worker))

@@ -123,6 +123,7 @@ class Attaching:
         return found
 
     async def _leave(self, model: AttachedModel, worker: AttachedWorker) -> None:
+        unloaded = model.error  # by an operator
         model.forget(worker)
         _LOG.info("model %s: %s leaves", model.name, worker.reference.label, extra={"worker": worker.pid})
         if model.workers:
@@ -133,6 +134,8 @@ class Attaching:
             removal.add_done_callback(lambda _: self._removals.pop(_key(model.declaration), None))
             await asyncio.wait([removal])
         await self._drained(model, worker)
+        if unloaded:
+            worker.reject(unloaded)
         await worker.stop(STOP_TIMEOUT)
 
     async def _remove(self, model: AttachedModel, worker: AttachedWorker) -> None:

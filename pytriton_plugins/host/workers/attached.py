@@ -63,6 +63,8 @@ class AttachedWorker(LinkedWorker):
         self.was_stopped = False
         """The daemon has ended its session."""
         self._rejected = ""
+        self.trouble = ""
+        """Why it does not answer, or one of its slots; empty for none."""
         self._late = 0
         """Calls that are late and have not returned."""
         self._open(sock)
@@ -74,6 +76,11 @@ class AttachedWorker(LinkedWorker):
     @property
     def running(self) -> bool:
         return not self._end.done()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a call has not returned within the model's timeout."""
+        return self._late > 0
 
     async def greeted(self, package: str, timeout: float) -> None:
         """Wait for its ``hello``; raises WorkerFailed for a process with another version of this package."""

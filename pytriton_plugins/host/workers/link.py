@@ -39,7 +39,6 @@ class LinkedWorker(ABC):
     """What all workers share; a subclass knows the process: `pid`, `running`, `kill` and the end of the link."""
 
     is_attached = False
-    trouble = ""
 
     def __init__(self, number: int, reference: ModelReference, listener: WorkerListener) -> None:
         self.number = number

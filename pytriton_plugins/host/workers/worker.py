@@ -32,8 +32,6 @@ class Worker(Protocol):
     """Nothing replaces it when it ends."""
     is_attached: bool
     """Its process is not the daemon's: it is never killed."""
-    trouble: str
-    """Why it does not serve although it is connected; empty for none."""
     pings: Pings
 
     @property
