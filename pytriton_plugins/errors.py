@@ -11,6 +11,7 @@ from pytriton_plugins.text.suggestions import closest
 
 __all__ = [
     "CODES",
+    "AttachError",
     "ConfigError",
     "ControlError",
     "DeclarationError",
@@ -82,6 +83,10 @@ class ServerError(PytritonPluginsError):
 
 class ServerGone(ServerError):
     """A tritonserver has ended, or its end is about to be seen."""
+
+
+class AttachError(PytritonPluginsError):
+    """A daemon does not serve a callable of this process, or it does no longer."""
 
 
 class ControlError(PytritonPluginsError):

@@ -15,6 +15,7 @@ from tests.support.docs.blocks import DOCS, ROOT, blocks
 PUBLIC = {
     "pytriton_plugins": {"Context", "Host", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
     "pytriton_plugins.errors": {
+        "AttachError",
         "CODES",
         "ConfigError",
         "ControlError",

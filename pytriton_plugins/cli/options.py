@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from pytriton_plugins.cli import completion as completing
 from pytriton_plugins.cli.help import SettingOption
-from pytriton_plugins.config.readers import CLOSED_CATEGORIES, LOG_FORMATS, LOG_LEVELS, ON_FULL
+from pytriton_plugins.config.readers import CATEGORIES, LOG_FORMATS, LOG_LEVELS, ON_FULL
 from pytriton_plugins.config.setting import PREFIX, Setting
 from pytriton_plugins.config.settings import GROUPS, SETTINGS
 
@@ -20,7 +20,7 @@ _COMPLETE = {
     "plugins": completing.model_plugins,
     "disable": completing.plugins,
     "optional": completing.models_and_plugins,
-    "allow": completing.one_of(CLOSED_CATEGORIES),
+    "allow": completing.one_of(CATEGORIES),
     "shm_on_full": completing.one_of(ON_FULL),
     "log_level": completing.one_of(LOG_LEVELS),
     "log_format": completing.one_of(LOG_FORMATS),

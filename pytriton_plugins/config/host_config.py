@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from pytriton_plugins.config.readers import ATTACH
 from pytriton_plugins.config.settings import DaemonSettings
 from pytriton_plugins.config.tables import ModelSettings, Tables
 from pytriton_plugins.errors import ConfigError
@@ -57,6 +58,11 @@ class HostConfig(DaemonSettings):
         """The settings that a user set; defaults that come from Kubernetes or a grace period are not among them."""
         derived = (IN_KUBERNETES, _BY_GRACE_PERIOD)
         return frozenset(name for name, source in self.sources.items() if source not in derived)
+
+    @property
+    def may_attach(self) -> bool:
+        """Whether other processes of this user may attach callables; that of a script, which owns this daemon, may."""
+        return ATTACH in self.allow or self.only_targets
 
     @property
     def proven_headers(self) -> dict[str, str]:

@@ -20,6 +20,12 @@ ON_FULL = ("reject", "wait")
 CLOSED_CATEGORIES = ("shared-memory", "model-repository", "trace", "logging")
 """Protocols of Triton beside inference; they are closed unless allowed."""
 
+ATTACH = "attach"
+"""The category that lets other processes of this user serve callables of theirs."""
+
+CATEGORIES = (*CLOSED_CATEGORIES, ATTACH)
+"""All that can be allowed."""
+
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|[KMGT]i?B?)", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(|ms|s|m|min|h)")
@@ -139,8 +145,8 @@ def parse_path(value: object) -> Path:
 
 
 def parse_categories(value: object) -> tuple[str, ...]:
-    """Categories of Triton's protocols to open, of CLOSED_CATEGORIES."""
-    return tuple(dict.fromkeys(_each(value, lambda text: _one_of(text, CLOSED_CATEGORIES, "category"))))
+    """Categories to open, of CATEGORIES."""
+    return tuple(dict.fromkeys(_each(value, lambda text: _one_of(text, CATEGORIES, "category"))))
 
 
 def parse_names(value: object) -> tuple[str, ...]:

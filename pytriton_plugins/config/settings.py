@@ -247,7 +247,8 @@ class DaemonSettings:
         (),
         readers.parse_categories,
         "Security",
-        "Open shared-memory, model-repository, trace or logging to clients. Repeatable.",
+        "Open shared-memory, model-repository, trace or logging to clients, or attach to this user's processes. "
+        "Repeatable.",
         metavar="CATEGORY",
         repeated=True,
     )

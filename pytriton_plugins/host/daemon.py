@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.host.config_parts import server_settings
+from pytriton_plugins.host.control.attach_socket import AttachSocket
 from pytriton_plugins.host.control.handlers import Handlers
 from pytriton_plugins.host.control.server import ControlServer
 from pytriton_plugins.host.control.target_commands import TargetCommands
@@ -19,6 +20,7 @@ from pytriton_plugins.host.shutdown import FAIL_TIMEOUT, STOP_TIMEOUT, Hurry, dr
 from pytriton_plugins.host.signals import Signals
 from pytriton_plugins.host.startup_report import StartupReport
 from pytriton_plugins.host.supervision.admission import Admission
+from pytriton_plugins.host.supervision.attaching import Attaching
 from pytriton_plugins.host.supervision.records import warn_of_unknown_names
 from pytriton_plugins.host.supervision.registry import ModelRegistry
 from pytriton_plugins.host.system.child import kill_children
@@ -81,6 +83,7 @@ class Daemon:
         self._export: asyncio.Task[None] | None = None
         self._report = StartupReport(self.registry, log)
         self._commands = TargetCommands(self.registry, self._admission)
+        self._attach_socket = AttachSocket(paths.folder, Attaching(self.registry, self._admission))
         self._control = ControlServer(paths.folder, Handlers(self, self._commands).commands)
         self.settled = False
         """Whether everything that it was started with has served or failed."""
@@ -95,6 +98,8 @@ class Daemon:
         self._notifier.notify(self.hooks.on_host_start, self.status())
         try:
             await self._control.open()
+            if self.config.may_attach:
+                self._attach_socket.open()
             if lifeline is not None:
                 lifeline.open(self, self._paths.folder)
             return await self._serve()
@@ -130,13 +135,7 @@ class Daemon:
     async def start_server(self) -> TritonServer:
         """Start a tritonserver and connect it; raises ServerError or OSError."""
         settings = server_settings(self.config)
-        server = await TritonServer.start(
-            self.found,
-            settings,
-            self._ports,
-            self._paths.folder,
-            self.registry,
-        )
+        server = await TritonServer.start(self.found, settings, self._ports, self._paths.folder, self.registry)
         try:
             await check_version(server, settings)
         except BaseException:
@@ -204,6 +203,7 @@ class Daemon:
         """Not ready, then drain; the seconds that the processes should get for ending by themselves."""
         self._report.end_progress()
         delay = self.config.drain_delay if self._state == "serving" and not self._hurry.is_near else 0.0
+        self._attach_socket.close()
         _LOG.info("stopping%s", f"; requests are served for {delay:g} s more" if delay else "")
         self._state = "draining"
         self._notifier.notify(self.hooks.on_host_drain, self.status())
@@ -213,18 +213,18 @@ class Daemon:
     async def _shut_down(self, timeout: float) -> None:
         """End tritonserver and the workers side by side."""
         self._state = "draining"
-        server = self.registry.running
-        if server is not None:
+        if (server := self.registry.running) is not None:
             await server.fail_requests(FAIL_TIMEOUT)
         # Only now: a model that releases its workers fails what they still run.
         for model in self.registry.all_models():
             model.cancel()
-        ends = [worker.stop(timeout) for worker in self.registry.workers.values() if worker.child.running]
+        ends = [worker.stop(timeout) for worker in self.registry.workers.values() if worker.running]
         await asyncio.gather(*ends, *([server.stop(timeout, self._hurry)] if server else []))
 
     async def _end_everything(self) -> None:
         """In any case nothing that the host or a plugin started outlives it."""
         discard(self._export, self._aborted)
+        self._attach_socket.close()
         self._control.close()
         await kill_children(_END_TIMEOUT)
         await self._reaper.kill_adopted(_END_TIMEOUT)

@@ -17,8 +17,9 @@ from pytriton_plugins.host.supervision.plugins import PluginImporter
 from pytriton_plugins.host.supervision.records import PluginFailed, warn_of_unknown_names
 from pytriton_plugins.host.system.child import kill_children
 from pytriton_plugins.host.workers.launching import launch_of
-from pytriton_plugins.host.workers.process import NoListener, WorkerProcess
+from pytriton_plugins.host.workers.process import WorkerProcess
 from pytriton_plugins.host.workers.start_queue import start_queue
+from pytriton_plugins.host.workers.worker import NoListener
 
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig

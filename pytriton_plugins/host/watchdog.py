@@ -1,9 +1,8 @@
-"""Kills idle workers that do not answer on their link; their supervisors start others."""
+"""Finds idle workers that do not answer on their link: those of the daemon are killed and replaced."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,8 @@ from pytriton_plugins.errors import ServerError
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.registry import ModelRegistry
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
-    from pytriton_plugins.host.workers.process import WorkerProcess
+    from pytriton_plugins.host.workers.worker import Worker
 
-_LOG = logging.getLogger("pytriton.host")
 PING_INTERVAL = 1.0
 """Seconds between two pings to a worker."""
 
@@ -43,7 +41,7 @@ class Watchdog:
             for model, worker in self._live():
                 await self._check(model, worker)
 
-    def _live(self) -> list[tuple[ModelSupervisor, WorkerProcess]]:
+    def _live(self) -> list[tuple[ModelSupervisor, Worker]]:
         return [(model, worker) for model in self._registry.all_models() for worker in model.live.workers]
 
     def _reset(self) -> None:
@@ -51,20 +49,16 @@ class Watchdog:
         for _, worker in self._live():
             worker.pings.forget()
 
-    async def _check(self, model: ModelSupervisor, worker: WorkerProcess) -> None:
+    async def _check(self, model: ModelSupervisor, worker: Worker) -> None:
         if worker.pings.silent_for > PING_TIMEOUT:
             if worker.pings.excused or await self._is_busy(model, worker):
                 worker.pings.forget()
-            elif worker.child.running:
-                _LOG.error(
-                    "model %s: its worker %d is idle and has not answered for %.0f s; it is killed",
-                    model.name, worker.pid, worker.pings.silent_for,
-                )  # fmt: skip
-                worker.kill("it was idle and did not answer")
+            elif worker.running:
+                worker.was_silent(model.name)
             return
         worker.ping()
 
-    async def _is_busy(self, model: ModelSupervisor, worker: WorkerProcess) -> bool:
+    async def _is_busy(self, model: ModelSupervisor, worker: Worker) -> bool:
         """Whether the worker runs a batch, or that cannot be known."""
         server = self._registry.running
         if server is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import functools
 import inspect
 import keyword
 import re
@@ -46,6 +47,41 @@ def form_of(where: str, marked: Any) -> Form:
     if not isinstance(marked, types.FunctionType):
         refuse(where, f"it is an instance of {type(marked).__name__}; mark a function or a class")
     return _function_form(where, "function", marked, skip=0, settings={})
+
+
+def form_of_any(where: str, target: Any) -> Form:
+    """The form of anything that can be called, with its object: a bound method, an instance, a partial, a lambda.
+
+    Raises DeclarationError as `form_of` does.
+    """
+    if isinstance(target, type):
+        refuse(where, f"it is a class; write an instance: {target.__name__}()")
+    if not callable(target):
+        refuse(where, f"{type(target).__name__} is not callable; write a function, or an object with __call__")
+    function, bound = _underlying(target)
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        refuse(where, "Python does not know its parameters; write a function that calls it, with a name for each input")
+    parameters = [each for each in signature.parameters.values() if each.name not in bound]
+    return _form(where, "function", function, parameters, signature.return_annotation, {})
+
+
+def _underlying(target: Any) -> tuple[Any, frozenset[str]]:
+    """The function that runs in the end, and the keywords that partials have given already."""
+    bound: frozenset[str] = frozenset()
+    while isinstance(target, functools.partial):
+        bound |= target.keywords.keys()
+        target = target.func
+    if not isinstance(target, (types.FunctionType, types.MethodType, types.BuiltinFunctionType)):
+        target = getattr(type(target), "__call__", target)  # noqa: B004
+    return getattr(target, "__func__", target), bound
+
+
+def without_defaults(parameters: Parameters, inputs: Iterable[Tensor]) -> Parameters:
+    """The parameters that take an input or have to: those with a default that no input goes to keep it."""
+    args = {tensor.arg for tensor in inputs}
+    return [each for each in parameters if each.name in args or each.default is inspect.Parameter.empty]
 
 
 def _class_form(where: str, marked: type) -> Form:
@@ -94,13 +130,19 @@ def _check_method(where: str, marked: type, name: str, *, may_be_async: bool) ->
 def _function_form(where: str, kind: Kind, function: Any, skip: int, settings: dict[str, bool] | None) -> Form:
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[skip:]
+    return _form(where, kind, function, parameters, signature.return_annotation, settings)
+
+
+def _form(
+    where: str, kind: Kind, function: Any, parameters: Parameters, returned: Any, settings: dict[str, bool] | None
+) -> Form:
     _check_kinds(where, parameters)
     context, requests = _context_and_requests(where, function, parameters)
     inputs = [parameter for parameter in parameters if parameter.name not in (context, requests)]
     answers = _answers(function)
     if requests:
         _check_requests(where, answers, requests, inputs)
-    return Form(kind, answers, function, inputs, context, requests, signature.return_annotation, settings)
+    return Form(kind, answers, function, inputs, context, requests, returned, settings)
 
 
 def _answers(function: Any) -> Answers:

@@ -14,7 +14,7 @@ from pytriton_plugins.model.annotations import (
     parameter_tensor,
     return_tensors,
 )
-from pytriton_plugins.model.callable_form import Form, check_inputs, form_of, refuse
+from pytriton_plugins.model.callable_form import Form, check_inputs, form_of, refuse, without_defaults
 from pytriton_plugins.model.declaration import MAX_TIMEOUT, Answers, ModelDeclaration, wrong_name
 from pytriton_plugins.model.tensors import Tensor
 
@@ -77,7 +77,7 @@ def infer_func(
     ``max_concurrency`` batches in flight (8). A call that takes longer than ``timeout`` seconds fails its requests;
     its worker is ended and replaced. Raises DeclarationError for a callable that cannot be served.
     """
-    settings = _Settings(
+    settings = Settings(
         name, version, max_batch_size, workers, threads, max_concurrency, retry_alone, timeout, triton_config
     )
 
@@ -99,7 +99,9 @@ def declaration_of(marked: object) -> ModelDeclaration | None:
     return own if isinstance(own, ModelDeclaration) else None
 
 
-class _Settings(NamedTuple):
+class Settings(NamedTuple):
+    """The arguments of `infer_func` beside the tensors."""
+
     name: str | None
     version: int
     max_batch_size: int
@@ -111,21 +113,32 @@ class _Settings(NamedTuple):
     triton_config: dict[str, Any] | None
 
 
-def _declared(marked: Any, settings: _Settings, inputs: Any, outputs: Any) -> ModelDeclaration:
+def _declared(marked: Any, settings: Settings, inputs: Any, outputs: Any) -> ModelDeclaration:
     where = f"@infer_func on {getattr(marked, '__qualname__', None) or repr(marked)}"
     form = form_of(where, marked)
     if declaration_of(marked):
         refuse(where, "it is already marked; mark each callable once, and write a second function for a second model")
+    return declaration_from(where, form, marked.__name__, settings, inputs, outputs)
+
+
+def declaration_from(
+    where: str, form: Form, object_name: str, settings: Settings, inputs: Any, outputs: Any, *, defaults: bool = False
+) -> ModelDeclaration:
+    """The declaration of a callable of this form; raises DeclarationError, which begins with ``where``.
+
+    ``defaults``: parameters that are not inputs may keep their defaults.
+    """
     input_tensors = _inputs(where, form, inputs)
     output_tensors = _outputs(where, form, outputs)
     if not form.requests:
-        check_inputs(where, input_tensors, form.parameters, form.context)
+        parameters = without_defaults(form.parameters, input_tensors) if defaults else form.parameters
+        check_inputs(where, input_tensors, parameters, form.context)
     _check_settings(where, settings)
     declaration = ModelDeclaration(
-        name=_model_name(where, settings.name, marked.__name__),
+        name=_model_name(where, settings.name, object_name),
         version=settings.version,
         kind=form.kind,
-        object_name=marked.__name__,
+        object_name=object_name,
         inputs=input_tensors,
         outputs=output_tensors,
         max_batch_size=settings.max_batch_size,
@@ -153,7 +166,7 @@ def _check_with_config(where: str, declaration: ModelDeclaration) -> None:
         refuse(where, "; also: ".join(problems))
 
 
-def _slots(where: str, answers: Answers, settings: _Settings) -> int:
+def _slots(where: str, answers: Answers, settings: Settings) -> int:
     is_async = answers in ("async", "async_stream")
     if is_async and settings.threads != 1:
         refuse(where, "threads= is for a plain def; write max_concurrency= for an async def")
@@ -235,7 +248,7 @@ def _model_name(where: str, given: Any, default: str) -> str:
     return str(name)
 
 
-def _check_settings(where: str, settings: _Settings) -> None:
+def _check_settings(where: str, settings: Settings) -> None:
     for name, minimum, note in (("version", 1, ""), ("max_batch_size", 0, " (0: no batch axis)"), ("workers", 1, "")):
         value = getattr(settings, name)
         if type(value) is not int or not minimum <= value <= _INT32:

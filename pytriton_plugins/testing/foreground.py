@@ -16,7 +16,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.system.child import describe_exit
 from pytriton_plugins.host.workers.hello import wrong_version
 from pytriton_plugins.host.workers.launching import Launch
-from pytriton_plugins.host.workers.process import WorkerFailed
+from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json

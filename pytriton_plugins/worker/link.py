@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from pytriton_plugins.errors import ProtocolError, ShmError
 from pytriton_plugins.shm.long import receive_json, send_json
 from pytriton_plugins.shm.segment import Segment
+from pytriton_plugins.text.exceptions import is_a
+from pytriton_plugins.worker.calling.errors import ENDS, end_reason
 
 SEGMENT_TIMEOUT = 5.0
 """Seconds that the daemon has to answer a request for a segment."""
@@ -25,7 +27,7 @@ class ChannelOffer(NamedTuple):
 
 
 class WorkerLink:
-    """Messages from and to the daemon; the end of the link ends the process."""
+    """Messages from and to the daemon; the end of the link ends the process (a subclass has another `_on_end`)."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -74,10 +76,22 @@ class WorkerLink:
             self._shut_down_channels()
         return offer
 
-    def channel_closed(self, sock: socket.socket) -> None:
-        """The channel is not served any more."""
+    def channel_closed(self, sock: socket.socket, error: BaseException | None) -> bool:
+        """The channel is not served any more, because of ``error``; whether the slot waits for the next channel.
+
+        The server may have ended while a batch ran here: then the daemon offers a channel to the next server.
+        """
+        continues = error is not None and self._is_survived(error)
         with self._open_lock:
             self._open.discard(sock)
+        return continues
+
+    def _is_survived(self, error: BaseException) -> bool:
+        if is_a(error, BrokenPipeError, ConnectionResetError):
+            return True
+        if is_a(error, Exception, *ENDS):
+            self.report_end(end_reason(error, "the worker"))  # before the channel's end is seen
+        return False
 
     def close_in_child(self) -> None:
         """Close link and channels in a child that the callable forked: their ends tell others that the worker ended."""
@@ -116,7 +130,11 @@ class WorkerLink:
                     break
                 self._dispatch(message, descriptors)
         finally:
-            os._exit(1)  # without a daemon a worker has no work, and a callable may never return
+            self._on_end()
+
+    def _on_end(self) -> None:
+        """Without a daemon a worker has no work, and a callable may never return."""
+        os._exit(1)
 
     def _dispatch(self, message: dict[str, Any], descriptors: list[int]) -> None:
         kind = message["type"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import inspect
 import logging
 from collections.abc import Coroutine
@@ -16,10 +15,10 @@ from pytriton_plugins.text.exceptions import is_a, name_of, text_of
 from pytriton_plugins.worker.calling.errors import ENDS, end_reason, one_line
 from pytriton_plugins.worker.calling.request_state import SharedState
 from pytriton_plugins.worker.calling.runner import BatchRunner
-from pytriton_plugins.worker.channels.dispatch import NewServer, serve_in_loop, serve_in_threads, server_class
+from pytriton_plugins.worker.channels.dispatch import NewServer, serve_in_loop, server_class
 from pytriton_plugins.worker.link import WorkerLink
-from pytriton_plugins.worker.log import show
 from pytriton_plugins.worker.metrics.registry import Metrics
+from pytriton_plugins.worker.process_rules import OWN_PROCESS, ProcessRules
 
 _LOG = logging.getLogger("pytriton.worker")
 T = TypeVar("T")
@@ -35,10 +34,13 @@ class StageFailed(Exception):
 class Stage(contextlib.AbstractContextManager[None]):
     """Logs the failure of a stage in full, reports it to the daemon in one line, and raises StageFailed."""
 
-    def __init__(self, link: WorkerLink, name: str, *, is_cancellable: bool = False) -> None:
+    def __init__(
+        self, link: WorkerLink, name: str, process: ProcessRules = OWN_PROCESS, *, is_cancellable: bool = False
+    ) -> None:
         """``name``: as in the message ``failed``. ``is_cancellable``: CancelledError is not a failure."""
         self._link = link
         self._name = name
+        self._process = process
         self._is_cancellable = is_cancellable
 
     def __exit__(
@@ -52,7 +54,7 @@ class Stage(contextlib.AbstractContextManager[None]):
     def _message(self, error: BaseException) -> str:
         if is_a(error, DeclarationError, DiscoveryError, ProtocolError):
             return text_of(error)
-        show(error)
+        self._process.show(error)
         if is_a(error, *ENDS):
             return end_reason(error, _SUBJECTS[self._name])
         return f"{name_of(error)}: {text_of(error)}"
@@ -64,8 +66,16 @@ class WorkerSession:
     One path for every callable: nothing waits for an event loop unless the callable is awaited.
     """
 
-    def __init__(self, link: WorkerLink, marked: Any, declaration: ModelDeclaration, order: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        link: WorkerLink,
+        marked: Any,
+        declaration: ModelDeclaration,
+        order: dict[str, Any],
+        process: ProcessRules = OWN_PROCESS,
+    ) -> None:
         """``order``: the content of ``serve`` (docs/reference/protocol.md)."""
+        self._process = process
         self._link = link
         self._marked = marked
         self._declaration = declaration
@@ -87,7 +97,7 @@ class WorkerSession:
 
     def _set_up(self) -> None:
         declaration = self._declaration
-        with Stage(self._link, "set-up"):
+        with Stage(self._link, "set-up", self._process):
             callable_ = _instance(self._marked, declaration, self._order.get("settings") or {})
         if any(tensor.dtype.is_raw for tensor in (*declaration.inputs, *declaration.outputs)):
             _LOG.warning(
@@ -95,7 +105,7 @@ class WorkerSession:
                 "installed; run: pip install ml_dtypes",
                 declaration.name,
             )
-        self._runner = BatchRunner(declaration, callable_, self._link)
+        self._runner = BatchRunner(declaration, callable_, self._link, self._process.ends)
         headers = self._order.get("headers") or {}
         self._shared = SharedState(declaration.name, declaration.timeout, headers, Metrics(self._link))
 
@@ -106,7 +116,7 @@ class WorkerSession:
         from pytriton_plugins.worker.calling.warmup import warm_up  # few models have samples
 
         # In an event loop a cancellation comes from the loop, for Ctrl-C.
-        with Stage(self._link, "warm-up", is_cancellable=self._declaration.is_async):
+        with Stage(self._link, "warm-up", self._process, is_cancellable=self._declaration.is_async):
             await warm_up(self._declaration, self._runner, self._shared, samples)
 
     def _prepare_servers(self) -> NewServer:
@@ -118,8 +128,7 @@ class WorkerSession:
 
             observer = load_observer(self._declaration, self._order["hooks"])
         server = server_class(self._declaration, observed=observer is not None)
-        gc.collect()
-        gc.freeze()  # imported objects live as long as the worker: later collections skip them
+        self._process.settle()
         self._link.send("ready")
         return lambda offer: server(
             offer.sock, offer.segment, self._declaration, self._runner, self._link, self._shared, observer
@@ -129,7 +138,8 @@ class WorkerSession:
         if self._declaration.is_async:
             await serve_in_loop(self._link, new_server)
         else:
-            serve_in_threads(self._link, self._order.get("slots") or self._declaration.slots, new_server)
+            slots = self._order.get("slots") or self._declaration.slots
+            self._process.serve_slots(self._link, slots, new_server)
 
     async def _close(self) -> None:
         """Close an instance of a class that has ``close``."""

@@ -89,7 +89,7 @@ def test_values_of_the_running_daemon_are_offered(
 @pytest.mark.parametrize(
     ("words", "values"),
     [
-        (["serve", "--allow", ""], ["shared-memory", "model-repository", "trace", "logging"]),
+        (["serve", "--allow", ""], ["shared-memory", "model-repository", "trace", "logging", "attach"]),
         (["check", "--allow", "trace", "--allow", "m"], ["model-repository"]),
         (["serve", "--log-level", ""], ["debug", "info", "warning", "error"]),
         (["config", "--log-format", "j"], ["json"]),

@@ -118,13 +118,14 @@ def model_rows(status: dict[str, Any]) -> list[list[str]]:
 
 def _model_row(model: dict[str, Any]) -> list[str]:
     workers, memory, requests = model["workers"], model["memory"], model["requests"]
+    attached = ["attached"] if model["attached"] else []
     sizes = "/".join(_mib(memory[name]) for name in ("touched", "in_use", "max"))
     return [
         model["model"],
         str(model["version"]),
         "ready" if model["ready"] else model["reason"],
         "yes" if model["required"] else "no",
-        " ".join([f"{workers['live']}/{workers['wanted']}", *map(str, workers["pids"])]),
+        " ".join([f"{workers['live']}/{workers['wanted']}", *attached, *map(str, workers["pids"])]),
         str(model["restarts"]),
         sizes,
         "/".join("?" if count is None else str(count) for count in (requests["in_flight"], requests["waiting"])),

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 UNLOAD_TIMEOUT = 10.0
 """Seconds for unloading a model that nothing runs on any more."""
 
-MAX_NAME = 8000
-"""Characters of a model's name or a target: paths have up to 4096."""
-
 MAX_TIMEOUT = 86400.0
 """Seconds that a command may take at most."""
 
@@ -79,8 +76,6 @@ class Handlers:
         name, version, timeout = (request.get(key) for key in ("model", "version", "timeout"))
         if not isinstance(name, str) or not isinstance(timeout, (int, float)) or not 0 < timeout <= MAX_TIMEOUT:
             raise ControlError(f"expected the name of a model and a timeout of 0 to {MAX_TIMEOUT:g} s")
-        if len(name) > MAX_NAME:
-            raise ControlError(f"the name of a model has at most {MAX_NAME} characters, this one {len(name)}")
         if version is not None and type(version) is not int:
             raise ControlError("version: expected a whole number")
         state = self._daemon.status().state

@@ -135,6 +135,12 @@ class ModelCommands:
 
     async def _again(self, models: Sequence[ModelSupervisor], progress: Progress) -> list[str]:
         results = []
+        for model in models:
+            if model.is_attached:
+                raise ControlError(
+                    f"{_label(model.declaration)} is attached by {model.reference.label}: there is no plugin to "
+                    "import; attach it again from that process"
+                )
         for place in dict.fromkeys(model.reference.place for model in models):
             async with self._imported(self._record_of(place), progress) as imported:
                 for model in [model for model in models if model.reference.place == place]:

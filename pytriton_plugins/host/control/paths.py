@@ -14,6 +14,10 @@ CONTROL_SOCKET = "control.sock"
 """In it: the socket of control/server.py."""
 
 
+ATTACH_SOCKET = "attach.sock"
+"""In it, if the daemon takes callables of other processes: the socket of control/attach_socket.py."""
+
+
 class HostPaths(NamedTuple):
     """Where a host keeps its files."""
 

@@ -21,8 +21,8 @@ _LOG = logging.getLogger("pytriton.host")
 MAX_CONNECTIONS = 32
 """At once; one more is closed unanswered."""
 
-MAX_REQUEST = 4096
-"""Bytes of one line."""
+MAX_REQUEST = 16384
+"""Bytes of one line: a target's path has up to 4096, and JSON may write six characters for two of them."""
 
 REQUEST_TIMEOUT = 10.0
 """Seconds without a complete request after which a connection is closed."""
@@ -51,7 +51,7 @@ class ControlServer:
     async def open(self) -> None:
         """Accept connections from now on; raises ControlError."""
         try:
-            sock = _listening(self._folder)
+            sock = listening(self._folder, CONTROL_SOCKET, socket.SOCK_STREAM)
         except OSError as error:
             raise ControlError(f"{self._folder / CONTROL_SOCKET}: {error.strerror or error}; see --run-dir") from None
         try:
@@ -101,13 +101,13 @@ class ControlServer:
             return {"error": "internal error; see the daemon's log"}
 
 
-def _listening(folder: Path) -> socket.socket:
-    """A socket of that name in ``folder``, however long its path is: an address has 107 bytes."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def listening(folder: Path, name: str, kind: socket.SocketKind) -> socket.socket:
+    """A bound socket of that name in ``folder``, however long its path is: an address has 107 bytes."""
+    sock = socket.socket(socket.AF_UNIX, kind)
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        sock.bind(f"/proc/self/fd/{descriptor}/{CONTROL_SOCKET}")
-        os.chmod(folder / CONTROL_SOCKET, 0o600)
+        sock.bind(f"/proc/self/fd/{descriptor}/{name}")
+        os.chmod(folder / name, 0o600)
     except BaseException:
         sock.close()
         raise
@@ -116,9 +116,14 @@ def _listening(folder: Path) -> socket.socket:
     return sock
 
 
+def peer_of(sock: socket.socket) -> tuple[int, int]:
+    """The process and user ids of the peer, as they were when it connected."""
+    pid, user, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, user
+
+
 def _is_allowed(writer: asyncio.StreamWriter) -> bool:
-    peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return _CREDENTIALS.unpack(peer)[1] in (os.geteuid(), 0)
+    return peer_of(writer.get_extra_info("socket"))[1] in (os.geteuid(), 0)
 
 
 def _write(writer: asyncio.StreamWriter, response: Mapping[str, Any]) -> None:

@@ -6,14 +6,17 @@ import itertools
 import logging
 import os
 import weakref
+from typing import TYPE_CHECKING
 
 import attrs
 
-from pytriton_plugins.config.resolver import EffectiveModel
 from pytriton_plugins.errors import ShmError
 from pytriton_plugins.host.memory.system_limits import memory_headroom
 from pytriton_plugins.shm.segment import create_segment_file, touched_bytes
 from pytriton_plugins.values import MIB, ShmPolicy, ShmUse, Shortage
+
+if TYPE_CHECKING:
+    from pytriton_plugins.config.resolver import EffectiveModel
 
 _LOG = logging.getLogger("pytriton.host")
 _MIN_SEGMENT = 1 << 16
@@ -28,7 +31,8 @@ def in_mib(size: int) -> str:
 class Grant:
     """One live segment: ``descriptor`` is the daemon's own, ``owner`` the number of the worker that uses it.
 
-    ``replaces`` is the number of the segment that it replaced, 0 for a first one.
+    ``replaces`` is the number of the segment that it replaced, 0 for a first one, and ``first`` that of the first one
+    in its place.
     """
 
     number: int
@@ -36,6 +40,15 @@ class Grant:
     size: int
     owner: int
     replaces: int = 0
+    first: int = 0
+
+
+@attrs.frozen
+class Channel:
+    """The numbers of the first segments of a channel, one in either direction."""
+
+    request: int
+    response: int
 
 
 class InsufficientMemory(ShmError):
@@ -128,7 +141,7 @@ class Ledger:
         target = base if needed <= base else max(needed, round(base * self.policy.growth))
         size = min(_rounded(target if target <= left else needed), self.policy.max - others, budget)
         before = self.total
-        grant = self._make(max(size, needed), owner, number)
+        grant = self._make(max(size, needed), owner, number, old.first if old else 0)
         if old:
             self._close(old)
         if self.total != before:
@@ -179,12 +192,19 @@ class Ledger:
         for grant in [grant for grant in self._grants.values() if grant.owner == owner]:
             self._close(grant)
 
-    def _make(self, size: int, owner: int, replaces: int = 0) -> Grant:
+    def release_channel(self, channel: Channel) -> None:
+        """Close the segments of one channel of a worker that stays."""
+        firsts = (channel.request, channel.response)
+        for grant in [grant for grant in self._grants.values() if grant.first in firsts]:
+            self._close(grant)
+
+    def _make(self, size: int, owner: int, replaces: int = 0, first: int = 0) -> Grant:
         try:
             descriptor = create_segment_file(size)
         except OSError as error:
             raise ShmError(f"a segment of {in_mib(size)} cannot be made: {error.strerror}") from error
-        grant = Grant(next(_numbers), descriptor, size, owner, replaces)
+        number = next(_numbers)
+        grant = Grant(number, descriptor, size, owner, replaces, first or number)
         self._grants[grant.number] = grant
         return grant
 

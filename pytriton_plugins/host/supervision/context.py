@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.memory.ledger import Budget
     from pytriton_plugins.host.triton.server import TritonServer
-    from pytriton_plugins.host.workers.process import WorkerProcess
     from pytriton_plugins.host.workers.start_queue import StartQueue
+    from pytriton_plugins.host.workers.worker import Worker
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
@@ -42,7 +42,7 @@ class SupervisedModel(ServedModel, Protocol):
     def compare(self, declared: list[ModelDeclaration]) -> None:
         """Raises WorkerFailed if its declaration is not among those of a worker."""
 
-    async def join(self, worker: WorkerProcess, server: TritonServer) -> bool:
+    async def join(self, worker: Worker, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""
 
     def worker_failed(self, reason: str) -> None:
@@ -77,7 +77,7 @@ class ModelContext(DaemonControl, Protocol):
     turns: StartQueue
 
     async def server(self) -> TritonServer: ...
-    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> WorkerProcess: ...
+    def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...
     def worker_hooks(self) -> list[dict[str, Any]]: ...
-    def worker_is_ready(self, worker: WorkerProcess) -> None: ...
+    def worker_is_ready(self, worker: Worker) -> None: ...
     async def load(self, model: ServedModel, server: TritonServer) -> None: ...

@@ -16,7 +16,7 @@ from pytriton_plugins.values import GiveUp, Restart, WorkerExit
 if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.channels import WorkerChannels
     from pytriton_plugins.host.supervision.context import ModelContext, SupervisedModel
-    from pytriton_plugins.host.workers.process import WorkerProcess
+    from pytriton_plugins.host.workers.worker import Worker
 
 _LOG = logging.getLogger("pytriton.host")
 RESPAWN_DELAY = 0.5
@@ -26,7 +26,38 @@ MAX_HISTORY = 16
 """Ends of workers that are kept for each place."""
 
 
-class WorkerPlace:
+class Place:
+    """Has one worker serve through each tritonserver, one after the other."""
+
+    def __init__(self, model: SupervisedModel, live: WorkerChannels, host: ModelContext) -> None:
+        self._model = model
+        self._live = live
+        self._host = host
+        self._has_served = False
+        """The worker that is there now has."""
+
+    @property
+    def _model_ends(self) -> bool:
+        return bool(self._model.error) or self._model.is_over
+
+    async def _serve_until_end(self, worker: Worker) -> None:
+        """Serve with ``worker``, which is set up, until it ends."""
+        while worker.running and not worker.expected_to_end:
+            server = await self._host.server()
+            if await self._model.join(worker, server) and not self._has_served:
+                self._has_served = True
+                self._on_served(worker)
+                self._host.worker_is_ready(worker)
+            await first_end(worker, server.child)
+            self._live.disconnect(worker)
+            worker.pings.excused = True  # it may run a batch of the server that has ended
+        await worker.wait()
+
+    def _on_served(self, worker: Worker) -> None:
+        """The worker serves for the first time."""
+
+
+class WorkerPlace(Place):
     """Keeps one worker of a model running until the model has an error or is over."""
 
     def __init__(
@@ -34,20 +65,18 @@ class WorkerPlace:
         model: SupervisedModel,
         live: WorkerChannels,
         host: ModelContext,
-        trial: asyncio.Future[WorkerProcess] | None = None,
+        trial: asyncio.Future[Worker] | None = None,
     ) -> None:
         """``trial`` gets the first worker that serves. With it, a first worker that never serves ends the place."""
-        self._model = model
-        self._live = live
-        self._host = host
+        super().__init__(model, live, host)
         self._trial = trial
         self._history: deque[WorkerExit] = deque(maxlen=MAX_HISTORY)
 
-    async def keep_alive(self, worker: WorkerProcess | None) -> None:
+    async def keep_alive(self, worker: Worker | None) -> None:
         """Serve with ``worker``, which has imported the plugin, or a new one, and with the next after each end."""
         try:
             while not self._model_ends:
-                started, served = await self._serve_with(worker)
+                started = await self._serve_with(worker)
                 worker = None
                 if (started and started.expected_to_end) or self._is_on_trial:
                     return  # another worker has this place
@@ -56,7 +85,7 @@ class WorkerPlace:
                 if started is None:
                     await asyncio.sleep(RESPAWN_DELAY)
                 else:
-                    await self._after(started, served=served)
+                    await self._after(started)
         except HookError as error:
             self._host.abort(error)
         except Exception:
@@ -64,14 +93,10 @@ class WorkerPlace:
             self._model.give_up("internal error; see the daemon's log")
 
     @property
-    def _model_ends(self) -> bool:
-        return bool(self._model.error) or self._model.is_over
-
-    @property
     def _is_on_trial(self) -> bool:
         return self._trial is not None and not self._trial.done()
 
-    async def _after(self, worker: WorkerProcess, *, served: bool) -> None:
+    async def _after(self, worker: Worker) -> None:
         """Do what hooks choose after the end of a worker: start another, give the model up, or stop the daemon."""
         await worker.ended()
         assert worker.exit is not None
@@ -80,7 +105,7 @@ class WorkerPlace:
         name, action = self._model.name, chosen.value
         if isinstance(action, Restart):
             self._model.restarts += 1
-            if served:  # the reason why it did not serve was logged
+            if self._has_served:  # the reason why it did not serve was logged
                 ended = f"its worker {worker.pid} ended with {worker.exit.description}"
                 _LOG.warning("model %s: %s; starting another", name, ended, extra={"worker": worker.pid})
             await asyncio.sleep(action.after)
@@ -96,32 +121,19 @@ class WorkerPlace:
             self._host.stop(f"model {name}: {action.reason} ({chosen.plugin})")
             await asyncio.Event().wait()
 
-    async def _serve_with(self, worker: WorkerProcess | None) -> tuple[WorkerProcess | None, bool]:
-        """Run ``worker``, which has imported the plugin, or a new one until it ends.
-
-        Returns it, None if it could not be started, and whether it has served.
-        """
-        served, fresh = False, worker is None
+    async def _serve_with(self, worker: Worker | None) -> Worker | None:
+        """Run ``worker``, which has imported the plugin, or a new one until it ends; None if none could be started."""
+        self._has_served, fresh = False, worker is None
         try:
             async with self._host.turns.turn(self._model, begun=not fresh) as turn:
                 worker = worker or self._new_worker()
                 if worker is None:
-                    return None, False
+                    return None
                 turn.watch(worker.pid)
                 await self._set_up(worker, fresh=fresh)
             if self._model_ends:
                 worker.dismiss()
-            while worker.child.running and not worker.expected_to_end:
-                server = await self._host.server()
-                if await self._model.join(worker, server) and not served:
-                    served = True
-                    if self._trial is not None and not self._trial.done():
-                        self._trial.set_result(worker)
-                    self._host.worker_is_ready(worker)
-                await first_end(worker.child, server.child)
-                self._live.disconnect(worker)
-                worker.pings.excused = True  # it may run a batch of the server that has ended
-            await worker.child.wait()
+            await self._serve_until_end(worker)
         except HookError:
             raise
         except (PytritonPluginsError, OSError) as error:
@@ -133,9 +145,13 @@ class WorkerPlace:
                 if self._model.error or self._is_on_trial:
                     worker.kill()
                 self._live.disconnect(worker)
-        return worker, served
+        return worker
 
-    def _new_worker(self) -> WorkerProcess | None:
+    def _on_served(self, worker: Worker) -> None:
+        if self._trial is not None and not self._trial.done():
+            self._trial.set_result(worker)
+
+    def _new_worker(self) -> Worker | None:
         if self._model_ends:  # while it waited for its turn
             return None
         try:
@@ -144,7 +160,7 @@ class WorkerPlace:
             self._model.worker_failed(f"no worker can be started: {error.strerror}")
             return None
 
-    async def _set_up(self, worker: WorkerProcess, *, fresh: bool) -> None:
+    async def _set_up(self, worker: Worker, *, fresh: bool) -> None:
         model, hooks = self._model.effective, self._host.worker_hooks()
         if fresh:
             self._model.compare(await worker.declared(model.import_timeout))

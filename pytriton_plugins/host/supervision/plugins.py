@@ -10,7 +10,7 @@ import attrs
 
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.host.supervision.records import PluginFailed
-from pytriton_plugins.host.workers.process import WorkerFailed
+from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.model.declaration import wrong_name
 
 if TYPE_CHECKING:

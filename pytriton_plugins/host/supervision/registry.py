@@ -17,12 +17,14 @@ from pytriton_plugins.host.supervision.current_server import CurrentServer
 from pytriton_plugins.host.supervision.loader import ModelLoader
 from pytriton_plugins.host.supervision.plugins import PluginImporter
 from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
+from pytriton_plugins.host.workers.attached import AttachedWorker
 from pytriton_plugins.host.workers.launching import launch_of, worker_hooks
 from pytriton_plugins.host.workers.process import WorkerProcess
 from pytriton_plugins.host.workers.start_queue import start_queue
 from pytriton_plugins.values import ModelStatus, NamedVerdict, Verdict
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
     from pytriton_plugins.config.host_config import HostConfig
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.triton.server import TritonServer
     from pytriton_plugins.host.workers.launching import Launch
+    from pytriton_plugins.host.workers.worker import Worker
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.shm.wire import LinkMessage
 
@@ -57,7 +60,7 @@ class ModelRegistry:
         self.metrics = MetricsRegistry()
         self.models: dict[tuple[str, int], ModelSupervisor] = {}
         self.records: list[PluginRecord] = []
-        self.workers: dict[int, WorkerProcess] = {}
+        self.workers: dict[int, Worker] = {}
         self.current_server = CurrentServer()
         self.loader = ModelLoader(config, hooks, repository, self.current_server, self.models)
         self.importer = PluginImporter(self.resolver, self.turns, self)
@@ -106,7 +109,7 @@ class ModelRegistry:
         """Those that are replaced, and their successors, too."""
         return list({*self.models.values(), *self._passing})
 
-    def start(self, reference: ModelReference, declaration: ModelDeclaration, first: WorkerProcess | None) -> None:
+    def start(self, reference: ModelReference, declaration: ModelDeclaration, first: Worker | None) -> None:
         """Have a model served; raises HookError while the host starts."""
         model = ModelSupervisor(self, reference, declaration)
         self.models[declaration.name, declaration.version] = model
@@ -117,7 +120,7 @@ class ModelRegistry:
         old: ModelSupervisor,
         reference: ModelReference,
         declaration: ModelDeclaration,
-        first: WorkerProcess | None,
+        first: Worker | None,
     ) -> str:
         """Serve a changed declaration in the place of ``old``, which finishes what Triton has given it.
 
@@ -129,7 +132,7 @@ class ModelRegistry:
         self,
         reference: ModelReference,
         declaration: ModelDeclaration,
-        first: WorkerProcess | None,
+        first: Worker | None,
         old: set[ModelSupervisor],
     ) -> str:
         """Serve one more model, in the place of ``old`` if there is one; it counts once it serves. Returns why not."""
@@ -139,6 +142,10 @@ class ModelRegistry:
             if first is not None:
                 first.dismiss()
             raise
+        return await self.admit_model(new, first, old)
+
+    async def admit_model(self, new: ModelSupervisor, first: Worker | None, old: set[ModelSupervisor]) -> str:
+        """The same for a supervisor that was made."""
         self._passing |= {new, *old}
         new.start(first)
         await new.settled()
@@ -146,11 +153,20 @@ class ModelRegistry:
             self._passing -= {new, *old}
             new.cancel()
             return new.error
-        self.models[declaration.name, declaration.version] = new
+        self.models[new.name, new.declaration.version] = new
         # Triton holds nothing of one that was not loaded.
         self._passing -= {new, *(model for model in old if not model.loaded)}
         self.changed()
         return ""
+
+    def forget(self, model: ModelSupervisor) -> None:
+        """The model is unloaded, and will not come back."""
+        model.cancel()
+        key = model.name, model.declaration.version
+        if self.models.get(key) is model:
+            del self.models[key]
+        self._passing.discard(model)
+        self.changed()
 
     def server_ended(self) -> None:
         """Everything waits for the next server; what was replaced in this one has nothing to finish there."""
@@ -184,9 +200,18 @@ class ModelRegistry:
         number = next(self._numbers)
         launch = self._launch_of(reference, model, number)
         worker = WorkerProcess(number, reference, launch, self)
-        self.workers[number] = worker
-        self._notifier.notify(self.hooks.on_worker_start, worker.info)
+        self._add(worker)
         return worker
+
+    def attached_worker(self, sock: socket.socket, pid: int) -> AttachedWorker:
+        """The worker behind a link that the process ``pid`` has opened."""
+        worker = AttachedWorker(next(self._numbers), sock, pid, self)
+        self._add(worker)
+        return worker
+
+    def _add(self, worker: Worker) -> None:
+        self.workers[worker.number] = worker
+        self._notifier.notify(self.hooks.on_worker_start, worker.info)
 
     def fits(self, worker: WorkerProcess, reference: ModelReference, model: ModelDeclaration) -> bool:
         """Whether a worker that has imported the plugin was started as one for the model would be."""
@@ -200,7 +225,7 @@ class ModelRegistry:
         """The hook plugins that workers import, as messages to them."""
         return worker_hooks(self._launch_settings, self.hooks)
 
-    def worker_is_ready(self, worker: WorkerProcess) -> None:
+    def worker_is_ready(self, worker: Worker) -> None:
         self._notifier.notify(self.hooks.on_worker_ready, worker.info)
 
     # Reports of workers and the backend.
@@ -228,7 +253,7 @@ class ModelRegistry:
         for model in self.all_models():
             model.lose(message.channel, late=bool(message.value))
 
-    def on_worker_need(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+    def on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
         for model in self.all_models():
             if worker.number in model.live:
                 token, size, segment = (message[key] for key in ("token", "bytes", "segment"))
@@ -237,11 +262,16 @@ class ModelRegistry:
                 request = SegmentRequest(worker.number, segment, size, beside=size)
                 model.on_need(request, partial(worker.answer_need, token))
 
-    def on_worker_metrics(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+    def on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:
         if worker.model is not None:
             self.metrics.from_worker(Model(worker.model.name, worker.model.version), worker.number, message)
 
-    def on_worker_end(self, worker: WorkerProcess) -> None:
+    def on_slot_free(self, worker: Worker) -> None:
+        for model in self.all_models():
+            if worker.number in model.live:
+                model.slot_free(worker)
+
+    def on_worker_end(self, worker: Worker) -> None:
         self.workers.pop(worker.number, None)
         self.metrics.worker_gone(worker.number)
         if worker.exit is not None:

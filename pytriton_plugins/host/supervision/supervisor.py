@@ -8,13 +8,13 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytriton_plugins.discovery.references import ModelReference
-from pytriton_plugins.errors import ServerGone
+from pytriton_plugins.errors import PytritonPluginsError, ServerGone
 from pytriton_plugins.host.memory.allocator import Answer, SegmentAllocator, SegmentRequest
 from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import BackendModel
 from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.supervision.place import WorkerPlace
-from pytriton_plugins.host.workers.process import WorkerFailed, WorkerProcess
+from pytriton_plugins.host.workers.worker import Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import ModelStatus
 
@@ -47,6 +47,8 @@ class ModelSupervisor:
     """Keeps the workers of one model alive and connected. The end of one costs only the requests that it runs."""
 
     _numbers = itertools.count(1)
+    is_attached = False
+    """Its workers are in processes that are not the daemon's."""
 
     def __init__(self, host: ModelContext, reference: ModelReference, declaration: ModelDeclaration) -> None:
         """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
@@ -83,14 +85,12 @@ class ModelSupervisor:
     def name(self) -> str:
         return self.declaration.name
 
-    def start(self, first: WorkerProcess | None) -> None:
+    def start(self, first: Worker | None) -> None:
         """Start the workers; ``first`` is one that has imported the plugin."""
-        workers: list[WorkerProcess | None] = [first, *[None] * (self.worker_count - 1)]
+        workers: list[Worker | None] = [first, *[None] * (self.worker_count - 1)]
         self._places = [self._keep_alive(worker) for worker in workers]
 
-    def _keep_alive(
-        self, worker: WorkerProcess | None, trial: asyncio.Future[WorkerProcess] | None = None
-    ) -> asyncio.Task[None]:
+    def _keep_alive(self, worker: Worker | None, trial: asyncio.Future[Worker] | None = None) -> asyncio.Task[None]:
         place = WorkerPlace(self, self.live, self._host, trial)
         return self._loop.create_task(place.keep_alive(worker))
 
@@ -112,7 +112,7 @@ class ModelSupervisor:
         """Whether a worker of it waits for its turn."""
         return self._host.turns.awaits(self)
 
-    async def swap(self, reference: ModelReference, first: WorkerProcess | None) -> SwapResult:
+    async def swap(self, reference: ModelReference, first: Worker | None) -> SwapResult:
         """Replace the live workers by fresh ones, ``first`` among them, until one of these fails.
 
         ``reference``: the plugin as it is installed by now.
@@ -125,7 +125,7 @@ class ModelSupervisor:
         if not live and first is not None:
             first.dismiss()
         for done, worker in enumerate(live):
-            trial: asyncio.Future[WorkerProcess] = self._loop.create_future()
+            trial: asyncio.Future[Worker] = self._loop.create_future()
             place = self._keep_alive(first, trial)
             first = None
             either: set[asyncio.Future[Any]] = {trial, place}
@@ -173,11 +173,22 @@ class ModelSupervisor:
             return
         if late:
             reason = f"its callable did not return within the timeout of {self.declaration.timeout:g} s"
-            message = f"{reason}; worker {worker.pid} is killed"
-            _LOG.error("model %s: %s", self.name, message, extra={"worker": worker.pid})
-            worker.kill(reason)
+            worker.was_late(self.name, reason)
         else:
             worker.end_soon()
+        if worker.is_attached:
+            self.live.drop(channel)
+
+    def slot_free(self, worker: Worker) -> None:
+        """A call that was late has returned: its worker gets a channel again."""
+        if self.is_over or worker.expected_to_end:
+            return
+        try:
+            self.live.connect_again(worker)
+        except ServerGone:
+            pass  # the next server gets all channels anew
+        except PytritonPluginsError as error:
+            _LOG.error("model %s: process %d gets no channel: %s", self.name, worker.pid, error)
 
     def cancel(self) -> None:
         """Start no more workers."""
@@ -198,7 +209,7 @@ class ModelSupervisor:
         if self.declaration not in [self._host.resolver.configured(each) for each in declared]:
             raise WorkerFailed("its plugin declares it differently now than when it was loaded; restart pytriton-host")
 
-    async def join(self, worker: WorkerProcess, server: TritonServer) -> bool:
+    async def join(self, worker: Worker, server: TritonServer) -> bool:
         """Have the worker serve through this tritonserver; False when that ends meanwhile."""
         try:
             await self._link.declare(server)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from pytriton_plugins.host.log.line_reader import LineReader, LineReceiver
 from pytriton_plugins.host.tasks import discard
@@ -54,9 +55,16 @@ async def kill_children(timeout: float) -> None:
         child.signal_group(signal.SIGKILL)
 
 
-async def first_end(*children: Child) -> None:
-    """Return when one of these children has ended."""
-    ends = [asyncio.ensure_future(child.wait()) for child in children]
+class Endable(Protocol):
+    """A process, or its link."""
+
+    async def wait(self) -> object:
+        """Return when it has ended."""
+
+
+async def first_end(*processes: Endable) -> None:
+    """Return when one of these has ended."""
+    ends: list[asyncio.Future[object]] = [asyncio.ensure_future(each.wait()) for each in processes]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:

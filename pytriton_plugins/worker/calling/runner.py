@@ -48,9 +48,15 @@ class BatchRunner:
     """Runs the batches of one declaration and its callable; all that needs no batch is computed once."""
 
     def __init__(
-        self, declaration: ModelDeclaration, callable_: MarkedCallable, listener: EndListener | None = None
+        self,
+        declaration: ModelDeclaration,
+        callable_: MarkedCallable,
+        listener: EndListener | None = None,
+        ends: tuple[type[BaseException], ...] = ENDS,
     ) -> None:
+        """``ends``: the exceptions of the callable that end the worker; every other one fails its requests."""
         self._listener = listener
+        self._ends = ends
         self._model = declaration.name
         self._batched = declaration.batched
         self._retry_alone = declaration.retry_alone
@@ -164,7 +170,7 @@ class BatchRunner:
     def _failed(self, batch: Batch, error: BaseException, *, called: bool) -> Steps[list[Outcome]]:
         count = len(batch.rows)
         # If the callable has not run yet, single calls repeat none of its effects.
-        if not is_a(error, *ENDS, Cancelled) and count > 1 and (self._retry_alone or not called):
+        if not is_a(error, *self._ends, Cancelled) and count > 1 and (self._retry_alone or not called):
             self._log(logging.WARNING, f"a batch of {count} requests failed; each request runs alone", error)
             return (yield from self._run_alone(batch))
         return [Outcome(0, count, None, self._failure(error, count))]
@@ -183,7 +189,7 @@ class BatchRunner:
     def _failure(self, error: BaseException, count: int) -> RequestFailure:
         if is_a(error, Cancelled):
             return RequestFailure("CANCELLED", f"model {self._model!r}: the request was cancelled")
-        if is_a(error, *ENDS):
+        if is_a(error, *self._ends):
             self._report_end(error)
             raise error
         self._log(logging.ERROR, f"{count} requests failed" if count > 1 else "a request failed", error)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text.exceptions import code_of, is_a
-from pytriton_plugins.worker.calling.errors import ENDS, end_reason
+from pytriton_plugins.worker.calling.errors import ENDS
 from pytriton_plugins.worker.channels.base import ChannelServer
 from pytriton_plugins.worker.link import ChannelOffer, WorkerLink
 from pytriton_plugins.worker.log import report
@@ -42,12 +42,13 @@ def serve_in_threads(link: WorkerLink, slots: int, new_server: NewServer) -> Non
     others = [threading.Thread(target=_serve_or_exit, args=(link, new_server), daemon=True) for _ in range(slots - 1)]
     for other in others:
         other.start()
-    _serve_offers(link, new_server)
+    serve_offers(link, new_server)
     for other in others:
         other.join()
 
 
-def _serve_offers(link: WorkerLink, new_server: NewServer) -> None:
+def serve_offers(link: WorkerLink, new_server: NewServer) -> None:
+    """Serve one channel after the other in this thread, until the daemon stops the worker."""
     while (offer := link.next_offer()) is not None:
         with _OpenChannel(link, offer):
             new_server(offer).serve()
@@ -56,7 +57,7 @@ def _serve_offers(link: WorkerLink, new_server: NewServer) -> None:
 def _serve_or_exit(link: WorkerLink, new_server: NewServer) -> None:
     """Serve in a thread; an exception that would end the worker in the main thread ends it here too."""
     try:
-        _serve_offers(link, new_server)
+        serve_offers(link, new_server)
     except ENDS as error:  # the runner has logged it
         if is_a(error, SystemExit) and not isinstance(code_of(error), (int, type(None))):
             with contextlib.suppress(BaseException):  # the code's __str__ and the stream are the author's
@@ -83,11 +84,7 @@ class _OpenChannel(contextlib.AbstractContextManager[None]):
         self._sock = offer.sock
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        # The server ended while a batch ran here: the daemon offers a channel to the next server.
-        continues = error is not None and is_a(error, BrokenPipeError, ConnectionResetError)
-        if error is not None and not continues and is_a(error, Exception, *ENDS):
-            self._link.report_end(end_reason(error, "the worker"))  # before the channel's end is seen
-        self._link.channel_closed(self._sock)
+        continues = self._link.channel_closed(self._sock, error)
         self._sock.close()
         return continues
 

@@ -12,7 +12,7 @@ import pytest
 from pytriton_plugins import Tensor
 from pytriton_plugins.host.supervision.plugins import check_names
 from pytriton_plugins.host.triton.repository import GATES
-from pytriton_plugins.host.workers.process import WorkerFailed
+from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 
 GOOD = ModelDeclaration("good", 1, "function", "good", (Tensor("x", np.int32, ()),), (Tensor("y", np.int32, ()),))

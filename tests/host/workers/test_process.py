@@ -9,7 +9,8 @@ from typing import Any
 
 from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.workers.launching import Launch
-from pytriton_plugins.host.workers.process import NoListener, WorkerFailed, WorkerProcess
+from pytriton_plugins.host.workers.process import WorkerProcess
+from pytriton_plugins.host.workers.worker import NoListener, Worker, WorkerFailed
 
 SAYS_MUCH_AND_ENDS = """
 import json, os, socket, sys
@@ -28,10 +29,10 @@ def test_all_that_a_worker_said_is_heard_when_its_end_is_seen_first(tmp_path: Pa
     needs: list[Any] = []
 
     class Listener(NoListener):
-        def on_worker_need(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+        def on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
             needs.append(message)
 
-        def on_worker_metrics(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+        def on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:
             heard.append(message["number"])
 
     async def live() -> int:

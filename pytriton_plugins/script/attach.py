@@ -1,0 +1,102 @@
+"""Attaches callables of this process to a daemon: threads of this process answer the requests of clients."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytriton_plugins.discovery.entry_points import framework_version
+from pytriton_plugins.errors import known_keywords
+from pytriton_plugins.model.infer_func import Settings
+from pytriton_plugins.script.attachment import Attachment
+from pytriton_plugins.script.calls import callables_of, declared, where_of
+from pytriton_plugins.script.connection import connect
+from pytriton_plugins.script.link import AttachedLink
+from pytriton_plugins.script.session import AttachedSession
+from pytriton_plugins.shm.wire import VERSION
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.declaration import ModelDeclaration
+    from pytriton_plugins.model.tensors import Tensor
+
+ATTACH_TIMEOUT = 60.0
+"""Seconds until a daemon that starts or changes models accepts a callable."""
+
+_attached: dict[tuple[int, str, int], Attachment] = {}
+"""The last attachment of each name and version, by the daemon's process id too."""
+
+
+@known_keywords("attach", TypeError)
+def attach(
+    daemon: str | Path,
+    callable: Any,
+    *,
+    name: str | None = None,
+    inputs: Sequence[Tensor] | None = None,
+    outputs: Sequence[Tensor] | None = None,
+    version: int = 1,
+    max_batch_size: int = 64,
+    threads: int = 1,
+    max_concurrency: int | None = None,
+    retry_alone: bool = True,
+    timeout: float | None = None,
+    triton_config: dict[str, Any] | None = None,
+    attach_timeout: float = ATTACH_TIMEOUT,
+) -> Attachment:
+    """Have a daemon of this user serve ``callable`` in threads of this process; `Attachment.ready` waits until it does.
+
+    ``daemon``: its run directory (``--run-dir``), its private folder, or its socket in that. ``callable``: a function,
+    lambda, bound method, instance with ``__call__``, `functools.partial`, generator or ``async def``, or a list of such
+    callables of one form, one for each worker. The other arguments are those of `infer_func`. A model of that name and
+    version that this process has attached before is replaced; no request is lost if the declaration is the same.
+    Raises DeclarationError for a callable that cannot be served, and AttachError if the daemon does not accept it.
+    """
+    where = where_of(callable)
+    settings = Settings(name, version, max_batch_size, 1, threads, max_concurrency, retry_alone, timeout, triton_config)
+    declaration = declared(where, callable, settings, inputs, outputs)
+    before = _before(daemon, declaration)
+    if before is not None and not before.declares(declaration):
+        before.remove()
+        before = None
+    handle = Attachment(declaration)
+    try:
+        for index, target in enumerate(callables_of(where, callable)):
+            link = handle.add(AttachedLink(*connect(daemon)))
+            _introduce(link, declaration, index)
+            AttachedSession(link, target, declaration)
+        handle.accepted(attach_timeout)
+        if before is not None:
+            handle.ready(attach_timeout)
+            before.remove()
+    except BaseException:  # Ctrl-C too
+        handle.abandon()
+        raise
+    _attached[handle.key] = handle
+    return handle
+
+
+def _before(daemon: str | Path, declaration: ModelDeclaration) -> Attachment | None:
+    """The model of that name and version that this process has attached to the daemon before."""
+    if not _attached:
+        return None
+    sock, pid = connect(daemon)
+    sock.close()
+    before = _attached.get((pid, declaration.name, declaration.version))
+    return before if before is not None and before.is_attached else None
+
+
+def _introduce(link: AttachedLink, declaration: ModelDeclaration, index: int) -> None:
+    """Say who this process is, and what it declares."""
+    program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] not in ("-", "-c") else ""
+    about = {"pid": os.getpid(), "python": platform.python_version(), "numpy": np.__version__}
+    try:
+        link.send("hello", protocol=VERSION, package=framework_version(), program=program, index=index, **about)
+        link.send("models", models=[declaration.to_json()], files=[], notes=[])
+    except OSError:
+        pass  # the daemon has ended the link; its reason is read by the link's thread
