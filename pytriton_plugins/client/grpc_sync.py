@@ -1,0 +1,120 @@
+"""The calls of a `Client` over gRPC; every method may be called from any thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from pytriton_plugins.client import grpc_messages as messages
+from pytriton_plugins.client.address import Address
+from pytriton_plugins.client.connection import ConnectionOptions, left, pauses
+from pytriton_plugins.client.description import ModelInfo
+from pytriton_plugins.client.failures import closed_meanwhile, invalid_response
+from pytriton_plugins.client.grpc_channel import open_channel
+from pytriton_plugins.client.request import Request, Result
+
+
+class GrpcTransport:
+    """One channel, which all calls share."""
+
+    def __init__(self, address: Address, options: ConnectionOptions) -> None:
+        import grpc
+        from tritonclient.grpc import service_pb2
+
+        self._address = address
+        self._options = options
+        self._channel, self._stub = open_channel(address, options, asynchronous=False)
+        self._pb = service_pb2
+        self._error: type[Exception] = grpc.RpcError
+
+    def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
+        if not model:
+            return bool(self._ask(self._stub.ServerReady, self._pb.ServerReadyRequest(), "", timeout).ready)
+        request = self._pb.ModelReadyRequest(name=model, version=version)
+        return bool(self._ask(self._stub.ModelReady, request, model, timeout).ready)
+
+    def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
+        metadata = self._pb.ModelMetadataRequest(name=model, version=version)
+        config = self._pb.ModelConfigRequest(name=model, version=version)
+        return messages.info_of(
+            self._ask(self._stub.ModelMetadata, metadata, model, timeout),
+            self._ask(self._stub.ModelConfig, config, model, timeout),
+        )
+
+    def infer(self, request: Request, timeout: float | None) -> Result:
+        message = messages.encode(request)
+        return self._decoded(
+            self._ask(self._stub.ModelInfer, message, request.model, timeout, request.headers), request.model
+        )
+
+    def submit(self, request: Request, timeout: float | None) -> Future[Result]:
+        future: Future[Result] = Future()
+        metadata = tuple(request.headers.items())
+        call = self._stub.ModelInfer.future(messages.encode(request), timeout=timeout, metadata=metadata)
+        future.add_done_callback(lambda done: call.cancel() if done.cancelled() else None)
+        call.add_done_callback(lambda call: self._settle(future, call, request.model, timeout))
+        return future
+
+    def stream(self, request: Request, timeout: float | None) -> Generator[Result, None, None]:
+        message, metadata = messages.encode(request), (*request.headers.items(), messages.ERROR_HEADER)
+
+        def begin(seconds: float | None) -> Any:
+            call = self._stub.ModelStreamInfer(iter((message,)), timeout=seconds, metadata=metadata)
+            return call, next(call, None)
+
+        call, first = self._attempt(begin, request.model, timeout)
+        try:
+            while first is not None:
+                result = messages.decode_streamed(first, request.model)
+                if result is not None:
+                    yield result
+                first = next(call, None)
+        except self._error as error:
+            raise messages.client_error(error, self._address, request.model, timeout) from None
+        except ValueError as error:
+            raise invalid_response(self._address, error, request.model) from None
+        finally:
+            call.cancel()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _ask(
+        self, method: Any, message: Any, model: str, timeout: float | None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        metadata = tuple((headers or {}).items())
+        return self._attempt(lambda seconds: method(message, timeout=seconds, metadata=metadata), model, timeout)
+
+    def _attempt(self, call: Callable[[float | None], Any], model: str, timeout: float | None) -> Any:
+        """Call, and again while no connection can be made: nothing was sent then."""
+        waits = pauses(self._options.connect_timeout, timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return call(left(deadline))
+            except self._error as error:
+                pause = next(waits, None) if messages.is_unsent(error) else None
+                if pause is None:
+                    raise messages.client_error(error, self._address, model, timeout) from None
+            except ValueError:  # gRPC's word for a closed channel
+                raise closed_meanwhile(self._address, model) from None
+            time.sleep(pause)
+
+    def _decoded(self, message: Any, model: str) -> Result:
+        try:
+            return messages.decode(message)
+        except ValueError as error:
+            raise invalid_response(self._address, error, model) from None
+
+    def _settle(self, future: Future[Result], call: Any, model: str, timeout: float | None) -> None:
+        """Runs in a thread of gRPC when the call has ended."""
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._decoded(call.result(), model))
+        except self._error as error:
+            future.set_exception(messages.client_error(error, self._address, model, timeout))
+        except BaseException as error:
+            future.set_exception(error)

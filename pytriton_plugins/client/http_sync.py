@@ -1,0 +1,62 @@
+"""The calls of a `Client` over HTTP: those of an `AsyncClient`, in a thread of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from concurrent.futures import Future
+
+from pytriton_plugins.client.address import Address
+from pytriton_plugins.client.connection import ConnectionOptions
+from pytriton_plugins.client.description import ModelInfo
+from pytriton_plugins.client.http_async import AsyncHttpTransport
+from pytriton_plugins.client.loop_thread import LoopThread
+from pytriton_plugins.client.request import Request, Result
+
+
+class HttpTransport:
+    """One pool of connections, which all threads share."""
+
+    def __init__(self, address: Address, options: ConnectionOptions) -> None:
+        async def made() -> AsyncHttpTransport:
+            return AsyncHttpTransport(address, options)
+
+        self._thread = LoopThread()
+        try:
+            self._calls = self._thread.run(made())
+        except BaseException:
+            self._thread.stop(_nothing())
+            raise
+
+    def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
+        return self._thread.run(self._calls.is_ready(model, version, timeout))
+
+    def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
+        return self._thread.run(self._calls.describe(model, version, timeout))
+
+    def infer(self, request: Request, timeout: float | None) -> Result:
+        return self._thread.run(self._calls.infer(request, timeout))
+
+    def submit(self, request: Request, timeout: float | None) -> Future[Result]:
+        return self._thread.submit(self._calls.infer(request, timeout))
+
+    def stream(self, request: Request, timeout: float | None) -> Generator[Result, None, None]:
+        responses = self._calls.stream(request, timeout)
+
+        async def following() -> Result | None:
+            return await anext(responses, None)
+
+        async def ended() -> None:
+            await responses.aclose()
+
+        try:
+            while (result := self._thread.run(following())) is not None:
+                yield result
+        finally:
+            self._thread.submit(ended())
+
+    def close(self) -> None:
+        self._thread.stop(self._calls.close())
+
+
+async def _nothing() -> None:
+    """The last call of a thread that has none."""
