@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any
 
 from pytriton_plugins.client.address import Address, parse_url
-from pytriton_plugins.client.connection import AsyncTransport, ConnectionOptions
-from pytriton_plugins.client.described import Call, Descriptions, checked_key, defaults
+from pytriton_plugins.client.calls import Call, Descriptions, checked_key, defaults
 from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailable
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
-from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, not_ready
+from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions
+from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, attempt_timeout, not_ready
 
 
 class AsyncClient:
@@ -103,7 +103,7 @@ class AsyncClient:
             problem: ClientError | None = None
             transport = self._transport()
             try:
-                if await transport.is_ready(model, version, ATTEMPT):
+                if await transport.is_ready(model, version, attempt_timeout(end)):
                     return
             except ClientError as error:
                 problem = error
@@ -226,10 +226,10 @@ class AsyncModel:
 def _transport(address: Address, options: ConnectionOptions) -> AsyncTransport:
     # The other protocol's libraries stay unloaded.
     if address.protocol == "grpc":
-        from pytriton_plugins.client.grpc_async import AsyncGrpcTransport
+        from pytriton_plugins.client.transport.grpc_async import AsyncGrpcTransport
 
         return AsyncGrpcTransport(address, options)
-    from pytriton_plugins.client.http_async import AsyncHttpTransport
+    from pytriton_plugins.client.transport.http_async import AsyncHttpTransport
 
     return AsyncHttpTransport(address, options)
 

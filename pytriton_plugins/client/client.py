@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any
 
 from pytriton_plugins.client.address import Address, parse_url
-from pytriton_plugins.client.connection import ConnectionOptions, Transport
-from pytriton_plugins.client.described import Call, Descriptions, checked_key, defaults
+from pytriton_plugins.client.calls import Call, Descriptions, checked_key, defaults
 from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.errors import ClientError, Unavailable
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
-from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, not_ready
+from pytriton_plugins.client.transport.connection import ConnectionOptions, Transport
+from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, attempt_timeout, not_ready
 
 
 class Client:
@@ -66,7 +66,7 @@ class Client:
 
     def is_ready(self) -> bool:
         """Whether the server is ready; False also if no server answers."""
-        return self._is_ready("", "", None)
+        return self._is_ready("", "")
 
     def wait(self, timeout: float | None = 60.0) -> None:
         """Wait until the server is ready; raises DeadlineExceeded after ``timeout`` seconds, and WrongServer."""
@@ -87,10 +87,10 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
 
-    def _is_ready(self, model: str, version: str, timeout: float | None) -> bool:
+    def _is_ready(self, model: str, version: str) -> bool:
         self._guard.check()
         try:
-            return self._transport.is_ready(model, version, timeout or ATTEMPT)
+            return self._transport.is_ready(model, version, ATTEMPT)
         except Unavailable:
             return False
 
@@ -100,7 +100,7 @@ class Client:
         while True:
             problem: ClientError | None = None
             try:
-                if self._transport.is_ready(model, version, ATTEMPT):
+                if self._transport.is_ready(model, version, attempt_timeout(end)):
                     return
             except ClientError as error:
                 problem = error
@@ -224,7 +224,7 @@ class Model:
 
     def is_ready(self) -> bool:
         """Whether the model is ready; False also if no server answers."""
-        return self._client._is_ready(*self._key, None)
+        return self._client._is_ready(*self._key)
 
     def wait(self, timeout: float | None = 60.0) -> None:
         """Wait until the model is ready; raises DeadlineExceeded after ``timeout`` seconds."""
@@ -264,10 +264,10 @@ class Model:
 def _transport(address: Address, options: ConnectionOptions) -> Transport:
     # The other protocol's libraries stay unloaded.
     if address.protocol == "grpc":
-        from pytriton_plugins.client.grpc_sync import GrpcTransport
+        from pytriton_plugins.client.transport.grpc_sync import GrpcTransport
 
         return GrpcTransport(address, options)
-    from pytriton_plugins.client.http_sync import HttpTransport
+    from pytriton_plugins.client.transport.http_sync import HttpTransport
 
     return HttpTransport(address, options)
 

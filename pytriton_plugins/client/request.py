@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 import attrs
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from pytriton_plugins.text import one_line
 from pytriton_plugins.text.suggestions import suggestion
 
 Array = NDArray[Any]
-Parameter = Union[str, bool, int, float]
-Version = Union[str, int, None]
+Parameter: TypeAlias = str | bool | int | float
+Version: TypeAlias = str | int | None
 
 
 class Result(dict[str, Array]):

@@ -8,9 +8,9 @@ from typing import Any
 from pytriton_plugins.client.address import Address
 from pytriton_plugins.client.description import ModelInfo, model_info
 from pytriton_plugins.client.errors import ClientError, error_of
-from pytriton_plugins.client.failures import late, lost, subject, unreachable, wrong_server
 from pytriton_plugins.client.request import Parameter, Request, Result, sent_parameters
-from pytriton_plugins.client.tensor_bytes import to_array, to_bytes
+from pytriton_plugins.client.transport.failures import late, lost, subject, unreachable, wrong_server
+from pytriton_plugins.client.transport.tensor_bytes import to_array, to_bytes
 from pytriton_plugins.text import one_line
 
 ERROR_HEADER = ("triton_grpc_error", "true")
@@ -110,7 +110,7 @@ def is_unsent(error: Any) -> bool:
 
 
 def client_error(error: Any, address: Address, model: str, timeout: float | None) -> ClientError:
-    """The error for an ``RpcError``; ``timeout`` are the seconds that the call had."""
+    """The error for an ``RpcError``; ``timeout`` are the seconds that the caller gave."""
     name, details = error.code().name, one_line(error.details() or "no details", 4000)
     if is_unsent(error):
         other = any(each in details for each in _NOT_GRPC)

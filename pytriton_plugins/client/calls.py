@@ -92,9 +92,7 @@ def checked_key(key: Any) -> Key:
     """Name and version of ``client[key]``; raises InvalidInput."""
     name, version = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
     if not isinstance(name, str) or not name:
-        raise InvalidInput(
-            f'invalid model {one_line(repr(key), 60)}: write client["NAME"] or client["NAME", VERSION]'
-        )
+        raise InvalidInput(f'invalid model {one_line(repr(key), 60)}: write client["NAME"] or client["NAME", VERSION]')
     return name, checked_version(version)
 
 

@@ -19,10 +19,11 @@ def unreachable(address: Address, details: str, model: str) -> Unavailable:
 
 
 def wrong_server(address: Address, details: str, model: str) -> WrongServer:
-    """Something else answers."""
-    other = "http" if address.protocol == "grpc" else "grpc"
-    name = "gRPC" if address.protocol == "grpc" else "HTTP"
-    hint = f"write {other}://… for the other port, and grpcs:// or https:// only for a server with TLS"
+    """Something else answers, or the two do not agree on TLS."""
+    name, other = ("gRPC", "http") if address.protocol == "grpc" else ("HTTP", "grpc")
+    hint = f"write {other}:// if that is the other port, or {address.protocol}s:// for a server with TLS"
+    if address.secure:
+        hint = f"check the certificates (tls_ca=), or write {address.protocol}:// for a server without TLS"
     return WrongServer(f"{address}: no Triton answers there over {name} ({_short(details)}); {hint}", "", model)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pytriton_plugins.client.address import Address
-from pytriton_plugins.client.connection import ConnectionOptions, read_pem
-from pytriton_plugins.client.grpc_messages import channel_options
+from pytriton_plugins.client.transport.connection import ConnectionOptions, read_pem
+from pytriton_plugins.client.transport.grpc_messages import channel_options
 
 
 def open_channel(address: Address, options: ConnectionOptions, *, asynchronous: bool) -> tuple[Any, Any]:

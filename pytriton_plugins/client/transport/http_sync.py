@@ -6,11 +6,11 @@ from collections.abc import Generator
 from concurrent.futures import Future
 
 from pytriton_plugins.client.address import Address
-from pytriton_plugins.client.connection import ConnectionOptions
 from pytriton_plugins.client.description import ModelInfo
-from pytriton_plugins.client.http_async import AsyncHttpTransport
-from pytriton_plugins.client.loop_thread import LoopThread
 from pytriton_plugins.client.request import Request, Result
+from pytriton_plugins.client.transport.connection import ConnectionOptions
+from pytriton_plugins.client.transport.http_async import AsyncHttpTransport
+from pytriton_plugins.client.transport.loop_thread import LoopThread
 
 
 class HttpTransport:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pytriton_plugins.client.errors import ClientError, error_of
 from pytriton_plugins.client.request import Request, Result, sent_parameters
-from pytriton_plugins.client.tensor_bytes import to_array, to_bytes
+from pytriton_plugins.client.transport.tensor_bytes import to_array, to_bytes
 from pytriton_plugins.text import one_line
 
 LENGTH = "Inference-Header-Content-Length"

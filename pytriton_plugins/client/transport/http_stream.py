@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytriton_plugins.client.description import ModelInfo, TensorInfo
-from pytriton_plugins.client.errors import InvalidInput, Unsupported, error_of
+from pytriton_plugins.client.errors import Unsupported, error_of
 from pytriton_plugins.client.request import Request, Result
 from pytriton_plugins.model.tensors import dtype_by_triton_name
 from pytriton_plugins.text import one_line
@@ -23,7 +23,7 @@ _INSTEAD = "write grpc://… for such a request"
 
 
 def encode(request: Request) -> tuple[dict[str, str], bytes]:
-    """The headers and the body; raises Unsupported for what ``generate_stream`` cannot carry, and InvalidInput."""
+    """The headers and the body; raises Unsupported for what ``generate_stream`` cannot carry."""
     if request.id or request.outputs:
         raise _unsupported(request, f"HTTP streams have no {'id=' if request.id else 'outputs='}")
     for item in request.info.outputs:
@@ -57,14 +57,14 @@ def _values(request: Request, name: str, datatype: str, array: Array) -> list[An
         raise _unsupported(request, f"input {one_line(name)} is not UTF-8, and HTTP streams carry JSON") from None
 
 
-async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The JSON of each server-sent event."""
+async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data of each server-sent event, which is JSON."""
     pending = b""
     async for chunk in chunks:
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
-                yield json.loads(line[5:])
+                yield line[5:]
 
 
 def decode(event: dict[str, Any], request: Request) -> Result:
@@ -75,9 +75,7 @@ def decode(event: dict[str, Any], request: Request) -> Result:
     known = {item.name: item for item in request.info.outputs}
     outputs = {name: _array(request.info, known[name], value) for name, value in event.items() if name in known}
     parameters = {name: value for name, value in event.items() if name not in known and name not in _NOT_OUTPUTS}
-    return Result(
-        outputs, event.get("model_name", ""), event.get("model_version", ""), event.get("id", ""), parameters
-    )
+    return Result(outputs, event.get("model_name", ""), event.get("model_version", ""), event.get("id", ""), parameters)
 
 
 def _array(info: ModelInfo, item: TensorInfo, value: Any) -> Array:
@@ -90,5 +88,5 @@ def _array(info: ModelInfo, item: TensorInfo, value: Any) -> Array:
     return array.reshape([1, *shape] if info.batched else shape)
 
 
-def _unsupported(request: Request, text: str) -> InvalidInput | Unsupported:
+def _unsupported(request: Request, text: str) -> Unsupported:
     return Unsupported(f"model {one_line(request.model)}: {text}; {_INSTEAD}", model=request.model)

@@ -34,7 +34,7 @@ class Transport(Protocol):
     """The calls of a `Client`; each raises ClientError. A ``timeout`` is in seconds; None is unlimited."""
 
     def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
-        """Whether the model, or the server for an empty name, is ready."""
+        """Whether the model, or the server for an empty name, is ready; asked once."""
         ...
 
     def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
@@ -62,7 +62,7 @@ class AsyncTransport(Protocol):
     """The calls of an `AsyncClient`, as in `Transport`."""
 
     async def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
-        """Whether the model, or the server for an empty name, is ready."""
+        """Whether the model, or the server for an empty name, is ready; asked once."""
         ...
 
     async def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
@@ -120,5 +120,7 @@ def tls_context(options: ConnectionOptions) -> ssl.SSLContext:
         if options.tls_cert:
             context.load_cert_chain(options.tls_cert, options.tls_key)
     except ssl.SSLError as error:
-        raise InvalidUrl(f"the TLS files cannot be used: {one_line(error)}; check tls_ca, tls_cert and tls_key") from None
+        raise InvalidUrl(
+            f"the TLS files cannot be used: {one_line(error)}; check tls_ca, tls_cert and tls_key"
+        ) from None
     return context

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pytriton_plugins.client import grpc_messages as messages
 from pytriton_plugins.client.address import Address
-from pytriton_plugins.client.connection import ConnectionOptions, left, pauses
 from pytriton_plugins.client.description import ModelInfo
-from pytriton_plugins.client.failures import closed_meanwhile, invalid_response
-from pytriton_plugins.client.grpc_channel import open_channel
 from pytriton_plugins.client.request import Request, Result
+from pytriton_plugins.client.transport import grpc_messages as messages
+from pytriton_plugins.client.transport.connection import ConnectionOptions, left, pauses
+from pytriton_plugins.client.transport.failures import closed_meanwhile, invalid_response
+from pytriton_plugins.client.transport.grpc_channel import open_channel
 
 
 class AsyncGrpcTransport:
@@ -35,9 +35,11 @@ class AsyncGrpcTransport:
 
     async def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
         if not model:
-            return bool((await self._ask(self._stub.ServerReady, self._pb.ServerReadyRequest(), "", timeout)).ready)
-        request = self._pb.ModelReadyRequest(name=model, version=version)
-        return bool((await self._ask(self._stub.ModelReady, request, model, timeout)).ready)
+            asked = self._ask(self._stub.ServerReady, self._pb.ServerReadyRequest(), "", timeout, once=True)
+        else:
+            request = self._pb.ModelReadyRequest(name=model, version=version)
+            asked = self._ask(self._stub.ModelReady, request, model, timeout, once=True)
+        return bool((await asked).ready)
 
     async def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
         metadata = self._pb.ModelMetadataRequest(name=model, version=version)
@@ -48,20 +50,24 @@ class AsyncGrpcTransport:
         )
 
     async def infer(self, request: Request, timeout: float | None) -> Result:
-        message = messages.encode(request)
-        response = await self._ask(self._stub.ModelInfer, message, request.model, timeout, request.headers)
-        async with self._explained(request.model, timeout):
+        message, metadata = messages.encode(request), tuple(request.headers.items())
+
+        async def ask(seconds: float | None) -> Any:
+            return await self._stub.ModelInfer(message, timeout=seconds, metadata=metadata)
+
+        response = await self._attempt(ask, request.model, timeout, request.timeout)
+        async with self._explained(request.model, request.timeout):
             return messages.decode(response)
 
     async def stream(self, request: Request, timeout: float | None) -> AsyncGenerator[Result, None]:
         call, message = await self._begin(request, timeout)
         try:
             while message is not self._end:
-                async with self._explained(request.model, timeout):
+                async with self._explained(request.model, request.timeout):
                     result = messages.decode_streamed(message, request.model)
                 if result is not None:
                     yield result
-                async with self._explained(request.model, timeout):
+                async with self._explained(request.model, request.timeout):
                     message = await call.read()
         finally:
             call.cancel()
@@ -85,21 +91,30 @@ class AsyncGrpcTransport:
                 call.cancel()
                 raise
 
-        return await self._attempt(begin, request.model, timeout)  # type: ignore[no-any-return]
+        return await self._attempt(begin, request.model, timeout, request.timeout)  # type: ignore[no-any-return]
 
-    async def _ask(
-        self, method: Any, message: Any, model: str, timeout: float | None, headers: Mapping[str, str] | None = None
+    async def _ask(self, method: Any, message: Any, model: str, timeout: float | None, *, once: bool = False) -> Any:
+        async def ask(seconds: float | None) -> Any:
+            return await method(message, timeout=seconds)
+
+        return await self._attempt(ask, model, timeout, timeout, 0.0 if once else None)
+
+    async def _attempt(
+        self,
+        call: Callable[[float | None], Awaitable[Any]],
+        model: str,
+        timeout: float | None,
+        stated: float | None,
+        patience: float | None = None,
     ) -> Any:
-        metadata = tuple((headers or {}).items())
-        return await self._attempt(lambda seconds: method(message, timeout=seconds, metadata=metadata), model, timeout)
+        """Call, and again for ``patience`` seconds while no connection can be made: nothing was sent then.
 
-    async def _attempt(self, call: Any, model: str, timeout: float | None) -> Any:
-        """Call, and again while no connection can be made: nothing was sent then."""
-        waits = pauses(self._options.connect_timeout, timeout)
+        ``stated`` is the timeout of the caller, of which ``timeout`` is left.
+        """
+        waits = pauses(self._options.connect_timeout if patience is None else patience, timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            pause = None
-            async with self._explained(model, timeout):
+            async with self._explained(model, stated):
                 try:
                     return await call(left(deadline))
                 except self._error as error:

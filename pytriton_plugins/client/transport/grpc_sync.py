@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import Any
 
-from pytriton_plugins.client import grpc_messages as messages
 from pytriton_plugins.client.address import Address
-from pytriton_plugins.client.connection import ConnectionOptions, left, pauses
 from pytriton_plugins.client.description import ModelInfo
-from pytriton_plugins.client.failures import closed_meanwhile, invalid_response
-from pytriton_plugins.client.grpc_channel import open_channel
 from pytriton_plugins.client.request import Request, Result
+from pytriton_plugins.client.transport import grpc_messages as messages
+from pytriton_plugins.client.transport.connection import ConnectionOptions, left, pauses
+from pytriton_plugins.client.transport.failures import closed_meanwhile, invalid_response
+from pytriton_plugins.client.transport.grpc_channel import open_channel
 
 
 class GrpcTransport:
@@ -31,9 +31,9 @@ class GrpcTransport:
 
     def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
         if not model:
-            return bool(self._ask(self._stub.ServerReady, self._pb.ServerReadyRequest(), "", timeout).ready)
+            return bool(self._ask(self._stub.ServerReady, self._pb.ServerReadyRequest(), "", timeout, once=True).ready)
         request = self._pb.ModelReadyRequest(name=model, version=version)
-        return bool(self._ask(self._stub.ModelReady, request, model, timeout).ready)
+        return bool(self._ask(self._stub.ModelReady, request, model, timeout, once=True).ready)
 
     def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
         metadata = self._pb.ModelMetadataRequest(name=model, version=version)
@@ -44,17 +44,19 @@ class GrpcTransport:
         )
 
     def infer(self, request: Request, timeout: float | None) -> Result:
-        message = messages.encode(request)
-        return self._decoded(
-            self._ask(self._stub.ModelInfer, message, request.model, timeout, request.headers), request.model
-        )
+        message, metadata = messages.encode(request), tuple(request.headers.items())
+
+        def ask(seconds: float | None) -> Any:
+            return self._stub.ModelInfer(message, timeout=seconds, metadata=metadata)
+
+        return self._decoded(self._attempt(ask, request.model, timeout, request.timeout), request.model)
 
     def submit(self, request: Request, timeout: float | None) -> Future[Result]:
         future: Future[Result] = Future()
         metadata = tuple(request.headers.items())
         call = self._stub.ModelInfer.future(messages.encode(request), timeout=timeout, metadata=metadata)
         future.add_done_callback(lambda done: call.cancel() if done.cancelled() else None)
-        call.add_done_callback(lambda call: self._settle(future, call, request.model, timeout))
+        call.add_done_callback(lambda call: self._settle(future, call, request))
         return future
 
     def stream(self, request: Request, timeout: float | None) -> Generator[Result, None, None]:
@@ -64,7 +66,7 @@ class GrpcTransport:
             call = self._stub.ModelStreamInfer(iter((message,)), timeout=seconds, metadata=metadata)
             return call, next(call, None)
 
-        call, first = self._attempt(begin, request.model, timeout)
+        call, first = self._attempt(begin, request.model, timeout, request.timeout)
         try:
             while first is not None:
                 result = messages.decode_streamed(first, request.model)
@@ -72,7 +74,7 @@ class GrpcTransport:
                     yield result
                 first = next(call, None)
         except self._error as error:
-            raise messages.client_error(error, self._address, request.model, timeout) from None
+            raise messages.client_error(error, self._address, request.model, request.timeout) from None
         except ValueError as error:
             raise invalid_response(self._address, error, request.model) from None
         finally:
@@ -81,15 +83,25 @@ class GrpcTransport:
     def close(self) -> None:
         self._channel.close()
 
-    def _ask(
-        self, method: Any, message: Any, model: str, timeout: float | None, headers: Mapping[str, str] | None = None
-    ) -> Any:
-        metadata = tuple((headers or {}).items())
-        return self._attempt(lambda seconds: method(message, timeout=seconds, metadata=metadata), model, timeout)
+    def _ask(self, method: Any, message: Any, model: str, timeout: float | None, *, once: bool = False) -> Any:
+        def ask(seconds: float | None) -> Any:
+            return method(message, timeout=seconds)
 
-    def _attempt(self, call: Callable[[float | None], Any], model: str, timeout: float | None) -> Any:
-        """Call, and again while no connection can be made: nothing was sent then."""
-        waits = pauses(self._options.connect_timeout, timeout)
+        return self._attempt(ask, model, timeout, timeout, 0.0 if once else None)
+
+    def _attempt(
+        self,
+        call: Callable[[float | None], Any],
+        model: str,
+        timeout: float | None,
+        stated: float | None,
+        patience: float | None = None,
+    ) -> Any:
+        """Call, and again for ``patience`` seconds while no connection can be made: nothing was sent then.
+
+        ``stated`` is the timeout of the caller, of which ``timeout`` is left.
+        """
+        waits = pauses(self._options.connect_timeout if patience is None else patience, timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
@@ -97,7 +109,7 @@ class GrpcTransport:
             except self._error as error:
                 pause = next(waits, None) if messages.is_unsent(error) else None
                 if pause is None:
-                    raise messages.client_error(error, self._address, model, timeout) from None
+                    raise messages.client_error(error, self._address, model, stated) from None
             except ValueError:  # gRPC's word for a closed channel
                 raise closed_meanwhile(self._address, model) from None
             time.sleep(pause)
@@ -108,13 +120,13 @@ class GrpcTransport:
         except ValueError as error:
             raise invalid_response(self._address, error, model) from None
 
-    def _settle(self, future: Future[Result], call: Any, model: str, timeout: float | None) -> None:
+    def _settle(self, future: Future[Result], call: Any, request: Request) -> None:
         """Runs in a thread of gRPC when the call has ended."""
         if not future.set_running_or_notify_cancel():
             return
         try:
-            future.set_result(self._decoded(call.result(), model))
+            future.set_result(self._decoded(call.result(), request.model))
         except self._error as error:
-            future.set_exception(messages.client_error(error, self._address, model, timeout))
+            future.set_exception(messages.client_error(error, self._address, request.model, request.timeout))
         except BaseException as error:
             future.set_exception(error)

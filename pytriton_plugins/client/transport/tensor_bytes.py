@@ -29,9 +29,10 @@ def to_array(datatype: str, shape: tuple[int, ...], content: bytes) -> Array:
     if datatype == "BYTES":
         from tritonclient.utils import deserialize_bytes_tensor
 
-        found: Array = deserialize_bytes_tensor(content)
-        return found.reshape(shape)
+        found: Array = deserialize_bytes_tensor(content).reshape(shape)
+        return found
     if datatype not in _NUMERIC:
         raise ValueError(f"unknown datatype {datatype}")
     # A copy, so that callers may write to it.
-    return np.frombuffer(content, dtype_by_triton_name(datatype).numpy).reshape(shape).copy()
+    copy: Array = np.frombuffer(content, dtype_by_triton_name(datatype).numpy).reshape(shape).copy()
+    return copy

@@ -1,0 +1,86 @@
+"""The calls of an `AsyncClient` over HTTP; all in one event loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from pytriton_plugins.client.address import Address
+from pytriton_plugins.client.description import ModelInfo, model_info
+from pytriton_plugins.client.request import Request, Result
+from pytriton_plugins.client.transport import http_messages as messages
+from pytriton_plugins.client.transport import http_stream
+from pytriton_plugins.client.transport.connection import ConnectionOptions
+from pytriton_plugins.client.transport.failures import invalid_response, subject
+from pytriton_plugins.client.transport.http_pool import Exchange, HttpPool
+
+_OK = 200
+_INVALID = (KeyError, TypeError, ValueError)
+
+
+class AsyncHttpTransport:
+    """One pool of connections, which all calls share."""
+
+    def __init__(self, address: Address, options: ConnectionOptions) -> None:
+        """Made in the event loop that uses it."""
+        self._address = address
+        self._pool = HttpPool(address, options)
+
+    async def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
+        path = messages.model_path(model, version, "ready") if model else "/v2/health/ready"
+        async with self._pool.response(Exchange(path, model, timeout, once=True)) as response:
+            return bool(response.status == _OK)
+
+    async def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
+        path = messages.model_path(model, version)
+        documents = [await self._json(each, model, timeout) for each in (path, f"{path}/config")]
+        try:
+            return model_info(*documents)
+        except _INVALID as error:
+            raise invalid_response(self._address, error, model) from None
+
+    async def infer(self, request: Request, timeout: float | None) -> Result:
+        path = messages.model_path(request.model, request.version, "infer")
+        exchange = Exchange(path, request.model, timeout, request.timeout, *messages.encode(request))
+        async with self._pool.response(exchange) as response:
+            content = await response.read()
+        self._check(response.status, content, request.model)
+        try:
+            return messages.decode(response.headers, content)
+        except _INVALID as error:
+            raise invalid_response(self._address, error, request.model) from None
+
+    async def stream(self, request: Request, timeout: float | None) -> AsyncGenerator[Result, None]:
+        path = messages.model_path(request.model, request.version, "generate_stream")
+        exchange = Exchange(path, request.model, timeout, request.timeout, *http_stream.encode(request))
+        async with self._pool.response(exchange) as response:
+            if response.status != _OK:
+                self._check(response.status, await response.read(), request.model)
+            async for event in http_stream.events(response.content.iter_any()):
+                yield self._decoded(event, request)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    def abandon(self) -> None:
+        self._pool.abandon()
+
+    async def _json(self, path: str, model: str, timeout: float | None) -> Any:
+        async with self._pool.response(Exchange(path, model, timeout)) as response:
+            body = await response.read()
+        self._check(response.status, body, model)
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise invalid_response(self._address, error, model) from None
+
+    def _decoded(self, event: bytes, request: Request) -> Result:
+        try:
+            return http_stream.decode(json.loads(event), request)
+        except _INVALID as error:
+            raise invalid_response(self._address, error, request.model) from None
+
+    def _check(self, status: int, body: bytes, model: str) -> None:
+        if status != _OK:
+            raise messages.answered_error(status, body, f"{subject(self._address, model)}: ", model)
