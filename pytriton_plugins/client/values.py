@@ -20,6 +20,8 @@ SINGLE = (bool, int, float, complex, str, bytes, bytearray, memoryview, np.gener
 _KINDS = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "V": "biuf"}
 """The kinds of Python values that an input of each kind takes: no fraction and no sign is lost. V is bfloat16."""
 
+_RAGGED = "the lists differ in length or depth; make all rows equally long"
+
 
 def as_array(value: Any, dtype: DType) -> Array:
     """``value`` as an array of ``dtype``, in its own shape; an object array of ``bytes`` for BYTES.
@@ -54,7 +56,7 @@ def _array_of(value: Any) -> Array:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         if "inhomogeneous" in str(error):
-            raise ValueError("the lists differ in length or depth; make all rows equally long") from None
+            raise ValueError(_RAGGED) from None
         hint = "; write .cpu()" if hasattr(value, "cpu") else ""
         raise ValueError(f"a {type(value).__name__} cannot become an array ({one_line(error, 100)}){hint}") from None
     if array.dtype == object and not isinstance(value, (list, tuple, *SINGLE)) and not hasattr(value, "__array__"):
@@ -134,9 +136,12 @@ def _objects(value: Any) -> Array:
     if isinstance(value, (list, tuple)):
         try:
             # Never as numpy's bytes of a fixed width: they drop zeros at the end.
-            return np.array(value, dtype=object)
+            array = np.array(value, dtype=object)
         except ValueError:
-            raise ValueError("the lists differ in length or depth; make all rows equally long") from None
+            raise ValueError(_RAGGED) from None
+        if any(isinstance(item, (list, tuple)) for item in array.ravel().tolist()):
+            raise ValueError(_RAGGED)
+        return array
     array = _array_of(value)
     if array.dtype.kind == "S":
         raise ValueError(

@@ -15,7 +15,7 @@ from pytriton_plugins.client.transport.connection import ConnectionOptions
 from pytriton_plugins.client.transport.failures import invalid_response, subject
 from pytriton_plugins.client.transport.http_pool import Exchange, HttpPool
 
-_OK = 200
+_OK, _NO_SUCH_PATH = 200, 404
 _INVALID = (KeyError, TypeError, ValueError)
 
 
@@ -82,5 +82,9 @@ class AsyncHttpTransport:
             raise invalid_response(self._address, error, request.model) from None
 
     def _check(self, status: int, body: bytes, model: str) -> None:
-        if status != _OK:
-            raise messages.answered_error(status, body, f"{subject(self._address, model)}: ", model)
+        if status == _OK:
+            return
+        text = messages.error_text(body)
+        if text is None and status == _NO_SUCH_PATH:
+            raise invalid_response(self._address, ValueError(f"HTTP status {status}"), model)
+        raise messages.answered_error(status, text or f"HTTP status {status}", subject(self._address, model), model)

@@ -42,7 +42,7 @@ def encode(request: Request) -> tuple[dict[str, str], bytes]:
     if request.id:
         document["id"] = request.id
     if request.outputs:
-        document["outputs"] = [{"name": name} for name in request.outputs]
+        document["outputs"] = [{"name": name, "parameters": {"binary_data": True}} for name in request.outputs]
     head = json.dumps(document).encode()
     headers = {**request.headers, LENGTH: str(len(head)), "Content-Type": "application/octet-stream"}
     return headers, b"".join((head, *contents.values()))
@@ -70,10 +70,14 @@ def decode(headers: Mapping[str, str], body: bytes) -> Result:
     )
 
 
-def answered_error(status: int, body: bytes, about: str, model: str) -> ClientError:
-    """The error of a response whose status is not 200; ``about`` begins the message."""
+def error_text(body: bytes) -> str | None:
+    """The message of Triton in the body of an error; None if something else wrote it."""
     try:
-        text = str(json.loads(body)["error"])
+        return str(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):
-        text = f"HTTP status {status} {body[:200].decode(errors='replace')}"
-    return error_of(_CODES.get(status, "UNKNOWN"), f"{about}{one_line(text, 4000)}", model)
+        return None
+
+
+def answered_error(status: int, text: str, about: str, model: str) -> ClientError:
+    """The error of a response whose status is not 200; ``about`` begins the message."""
+    return error_of(_CODES.get(status, "UNKNOWN"), f"{about}: {one_line(text, 4000)}", model)

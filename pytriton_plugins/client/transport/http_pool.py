@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -105,12 +106,15 @@ class HttpPool:
         # As it stands: a slash in a model's name is escaped already.
         url = self._yarl.URL(f"{scheme}://{self._address.target}{exchange.path}", encoded=True)
         limits = self._aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
-        method = "GET" if exchange.body is None else "POST"
-        return await self._session.request(method, url, timeout=limits, data=exchange.body, headers=exchange.headers)
+        # A file, because aiohttp warns of long bytes: it would write them at once.
+        body = None if exchange.body is None else io.BytesIO(exchange.body)
+        method = "GET" if body is None else "POST"
+        return await self._session.request(method, url, timeout=limits, data=body, headers=exchange.headers)
 
     def _explained(self, error: Exception, model: str) -> ClientError:
         aiohttp, address = self._aiohttp, self._address
-        text = str(getattr(error, "os_error", None) or error) or type(error).__name__
+        reason = getattr(error, "os_error", error)
+        text = str(reason) or type(reason).__name__
         if isinstance(error, aiohttp.ClientConnectorError):
             return (wrong_server if self._is_not_tls(error) else unreachable)(address, text, model)
         if isinstance(error, getattr(aiohttp, "ConnectionTimeoutError", ())):
