@@ -164,7 +164,7 @@ class Model:
     ) -> Result:
         """Send one request and return its outputs by name.
 
-        :param inputs: the inputs by name, for names that are no keywords, or that are options
+        :param inputs: the inputs by name, for names that are not keywords, or are options
         :param named: the inputs by keyword: arrays of the declared dtype, or lists, numbers, ``str`` and ``bytes``
         :param version: of the model; the newest without one
         :param timeout: seconds for the response, which the server and the model learn too; None is the client's

@@ -90,13 +90,15 @@ _BY_CODE: dict[str, type[ClientError]] = {
 }
 _BY_CODE["UNKNOWN"] = ModelFailed
 
-UNKNOWN_MODEL = "unknown model"
-"""In Triton's message about a model that it does not have; a callable's own NOT_FOUND has another text."""
+_UNKNOWN_MODEL, _NOT_LOADED = "unknown model", "has no available versions"
+"""In Triton's messages about a model that it does not have, or has unloaded. A callable's NOT_FOUND has another text."""
 
 
 def error_of(code: str, message: str, model: str = "") -> ClientError:
     """The error of a server's answer with ``code``; a ClientError for codes without a class of their own."""
     kind = _BY_CODE.get(code, ClientError)
-    if kind is NotFound and UNKNOWN_MODEL in message:
+    if kind is NotFound and _UNKNOWN_MODEL in message:
+        if message.endswith(_NOT_LOADED):
+            return Unavailable(message, "", model)
         kind = ModelNotFound
     return kind(message, code, model)

@@ -28,7 +28,8 @@ def connections(port: int) -> int:
             own.add(os.readlink(each))
         except OSError:
             continue
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    lines = [line for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    rows = [line.split() for line in lines]
     return sum(row[2].endswith(f":{port:04X}") and f"socket:[{row[9]}]" in own for row in rows)
 
 
@@ -75,7 +76,7 @@ def test_another_loop_and_a_closed_client(url: str) -> None:
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(call())
-        with pytest.raises(ClientClosed, match="belongs to another event loop; make an AsyncClient in each$"):
+        with pytest.raises(ClientClosed, match=r"belongs to another event loop; make an AsyncClient in each$"):
             asyncio.run(call())
         loop.run_until_complete(end())
     finally:

@@ -81,7 +81,14 @@ def test_names_that_are_no_keywords_or_are_options(client: Client) -> None:
 
 
 def test_what_goes_with_a_request_arrives(client: Client) -> None:
-    parameters = {"text": "x", "yes": True, "whole": -3, "half": 0.5, "sequence_id": 9, "priority": 1}
+    parameters: dict[str, str | float] = {
+        "text": "x",
+        "yes": True,
+        "whole": -3,
+        "half": 0.5,
+        "sequence_id": 9,
+        "priority": 1,
+    }
     result = client["echoed", 1](
         x=1, id="mine", parameters=parameters, headers={"X-Team": "blue"}, timeout=30, outputs=["y"]
     )

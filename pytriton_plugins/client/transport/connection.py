@@ -18,6 +18,9 @@ from pytriton_plugins.text import one_line
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 """Seconds between attempts to connect."""
 
+_TICK = 0.05
+"""Seconds by which a timer may be early."""
+
 
 @attrs.frozen
 class ConnectionOptions:
@@ -98,6 +101,11 @@ def pauses(connect_timeout: float, timeout: float | None) -> Iterator[float]:
 def left(deadline: float | None) -> float | None:
     """The seconds until ``deadline``, by the monotonic clock; more than 0."""
     return None if deadline is None else max(0.001, deadline - time.monotonic())
+
+
+def is_over(deadline: float | None) -> bool:
+    """Whether ``deadline`` has passed, or will within the clock's tick."""
+    return deadline is not None and time.monotonic() >= deadline - _TICK
 
 
 def read_pem(path: str | None) -> bytes | None:

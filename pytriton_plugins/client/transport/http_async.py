@@ -16,7 +16,7 @@ from pytriton_plugins.client.transport.failures import invalid_response, subject
 from pytriton_plugins.client.transport.http_pool import Exchange, HttpPool
 
 _OK, _NO_SUCH_PATH = 200, 404
-_INVALID = (KeyError, TypeError, ValueError)
+_INVALID = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class AsyncHttpTransport:

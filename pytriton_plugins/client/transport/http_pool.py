@@ -14,7 +14,7 @@ import attrs
 
 from pytriton_plugins.client.address import Address
 from pytriton_plugins.client.errors import ClientError
-from pytriton_plugins.client.transport.connection import ConnectionOptions, left, pauses, tls_context
+from pytriton_plugins.client.transport.connection import ConnectionOptions, is_over, left, pauses, tls_context
 from pytriton_plugins.client.transport.failures import (
     closed_meanwhile,
     late,
@@ -63,13 +63,14 @@ class HttpPool:
     @asynccontextmanager
     async def response(self, exchange: Exchange) -> AsyncIterator[Any]:
         """The response, whose body is not read yet; errors of the connection, also in the body, are ours."""
+        deadline = None if exchange.timeout is None else time.monotonic() + exchange.timeout
         try:
-            async with await self._connected(exchange) as response:
+            async with await self._connected(exchange, deadline) as response:
                 yield response
-        except self._aiohttp.ClientError as error:
+        except (self._aiohttp.ClientError, asyncio.TimeoutError) as error:
+            if isinstance(error, asyncio.TimeoutError) and is_over(deadline):
+                raise late(self._address, exchange.stated or exchange.timeout or 0, exchange.model) from None
             raise self._explained(error, exchange.model) from None
-        except asyncio.TimeoutError:
-            raise late(self._address, exchange.stated or exchange.timeout or 0, exchange.model) from None
         except RuntimeError:  # aiohttp's word for a closed session
             if self._is_closed:
                 raise closed_meanwhile(self._address, exchange.model) from None
@@ -88,18 +89,23 @@ class HttpPool:
         except RuntimeError:  # the loop is closed, and its connections with it
             self._session.detach()
 
-    async def _connected(self, exchange: Exchange) -> Any:
+    async def _connected(self, exchange: Exchange, deadline: float | None) -> Any:
         """The response's head; asked again while no connection can be made, because nothing was sent then."""
         waits = pauses(0.0 if exchange.once else self._connect_timeout, exchange.timeout)
-        deadline = None if exchange.timeout is None else time.monotonic() + exchange.timeout
+        timed_out = False
         while True:
             try:
                 return await self._requested(exchange, left(deadline))
+            except self._aiohttp.ServerTimeoutError:
+                # The time may have passed in a busy event loop: a second attempt starts in one that is less so.
+                if timed_out or exchange.once or is_over(deadline):
+                    raise
+                timed_out = True
             except self._aiohttp.ClientConnectorError as error:
                 pause = None if self._is_not_tls(error) else next(waits, None)
                 if pause is None:
                     raise
-            await asyncio.sleep(pause)
+                await asyncio.sleep(pause)
 
     async def _requested(self, exchange: Exchange, timeout: float | None) -> Any:
         scheme = "https" if self._address.secure else "http"
@@ -117,8 +123,8 @@ class HttpPool:
         text = str(reason) or type(reason).__name__
         if isinstance(error, aiohttp.ClientConnectorError):
             return (wrong_server if self._is_not_tls(error) else unreachable)(address, text, model)
-        if isinstance(error, getattr(aiohttp, "ConnectionTimeoutError", ())):
-            return unreachable(address, text, model)
+        if isinstance(error, aiohttp.ServerTimeoutError):  # there is no other one than that of the connection
+            return unreachable(address, f"no connection within {self._connect_timeout:g} s", model)
         if isinstance(error, aiohttp.ClientResponseError):
             return wrong_server(address, "the answer is not HTTP", model)
         return closed_meanwhile(address, model) if self._is_closed else lost(address, text, model)

@@ -39,8 +39,9 @@ def failing(code: Array) -> Array:
     outputs=[Tensor("both", np.int32, ())],
 )
 def awkward(timeout: Array, images: Array) -> Array:
-    """Its inputs have the name of an option, and a name that is no keyword."""
-    return timeout + images.sum(axis=1, dtype=np.int32)
+    """Its inputs have the name of an option, and a name that is not a keyword."""
+    total: Array = timeout + images.sum(axis=1, dtype=np.int32)
+    return total
 
 
 @infer_func(
