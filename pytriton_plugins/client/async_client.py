@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
@@ -15,8 +14,8 @@ from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailable
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
-from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions
-from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, attempt_timeout, not_ready
+from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions, Key
+from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, SERVER, Waiting
 
 
 class AsyncClient:
@@ -56,11 +55,11 @@ class AsyncClient:
 
     async def is_ready(self) -> bool:
         """Whether the server is ready; False also if no server answers."""
-        return await self._is_ready("", "")
+        return await self._is_ready(SERVER)
 
     async def wait(self, timeout: float | None = 60.0) -> None:
         """Wait until the server is ready; raises DeadlineExceeded after ``timeout`` seconds, and WrongServer."""
-        await self._wait("", "", checked_timeout(timeout))
+        await self._wait(SERVER, checked_timeout(timeout))
 
     async def close(self) -> None:
         """Close the connections; requests in flight fail with RequestCancelled."""
@@ -91,23 +90,23 @@ class AsyncClient:
             raise ClientClosed("the client belongs to another event loop; make an AsyncClient in each")
         return self._opened[1]
 
-    async def _is_ready(self, model: str, version: str) -> bool:
+    async def _is_ready(self, key: Key) -> bool:
         try:
-            return await self._transport().is_ready(model, version, ATTEMPT)
+            return await self._transport().is_ready(key, ATTEMPT, self._defaults.headers)
         except Unavailable:
             return False
 
-    async def _wait(self, model: str, version: str, timeout: float | None) -> None:
-        end = None if timeout is None else time.monotonic() + timeout
+    async def _wait(self, key: Key, timeout: float | None) -> None:
+        waiting = Waiting(self._address, key[0], timeout)
         while True:
-            problem: ClientError | None = None
             transport = self._transport()
+            problem: ClientError | None = None
             try:
-                if await transport.is_ready(model, version, attempt_timeout(end)):
+                if await transport.is_ready(key, waiting.attempt(), self._defaults.headers):
                     return
             except ClientError as error:
                 problem = error
-            not_ready(self._address, model, problem, end, timeout)
+            waiting.go_on(problem)
             await asyncio.sleep(POLL_INTERVAL)
 
     async def _infer(self, call: Call) -> Result:
@@ -134,7 +133,7 @@ class AsyncClient:
         return self._descriptions.request(call) or call.request(await self._describe(call))
 
     async def _describe(self, call: Call) -> ModelInfo:
-        info = await self._transport().describe(*call.key, call.metadata_timeout())
+        info = await self._transport().describe(call.key, call.metadata_timeout(), call.options.headers)
         self._descriptions.add(call.key, info)
         return info
 
@@ -186,11 +185,11 @@ class AsyncModel:
 
     async def is_ready(self) -> bool:
         """Whether the model is ready; False also if no server answers."""
-        return await self._client._is_ready(*self._key)
+        return await self._client._is_ready(self._key)
 
     async def wait(self, timeout: float | None = 60.0) -> None:
         """Wait until the model is ready; raises DeadlineExceeded after ``timeout`` seconds."""
-        await self._client._wait(*self._key, checked_timeout(timeout))
+        await self._client._wait(self._key, checked_timeout(timeout))
 
     def __repr__(self) -> str:
         name, version = self._key

@@ -20,12 +20,11 @@ from pytriton_plugins.client.request import (
     checked_timeout,
     checked_version,
 )
+from pytriton_plugins.client.transport.connection import Key
 from pytriton_plugins.text import one_line
 
 METADATA_TIMEOUT = 10.0
 """Seconds for a model's metadata, where the call has no timeout."""
-
-Key = tuple[str, str]
 
 
 @attrs.frozen

@@ -15,8 +15,8 @@ from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.errors import ClientError, Unavailable
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
-from pytriton_plugins.client.transport.connection import ConnectionOptions, Transport
-from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, attempt_timeout, not_ready
+from pytriton_plugins.client.transport.connection import ConnectionOptions, Key, Transport
+from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, SERVER, Waiting
 
 
 class Client:
@@ -66,11 +66,11 @@ class Client:
 
     def is_ready(self) -> bool:
         """Whether the server is ready; False also if no server answers."""
-        return self._is_ready("", "")
+        return self._is_ready(SERVER)
 
     def wait(self, timeout: float | None = 60.0) -> None:
         """Wait until the server is ready; raises DeadlineExceeded after ``timeout`` seconds, and WrongServer."""
-        self._wait("", "", checked_timeout(timeout))
+        self._wait(SERVER, checked_timeout(timeout))
 
     def close(self) -> None:
         """Close the connections; requests in flight fail with RequestCancelled."""
@@ -87,24 +87,24 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
 
-    def _is_ready(self, model: str, version: str) -> bool:
+    def _is_ready(self, key: Key) -> bool:
         self._guard.check()
         try:
-            return self._transport.is_ready(model, version, ATTEMPT)
+            return self._transport.is_ready(key, ATTEMPT, self._defaults.headers)
         except Unavailable:
             return False
 
-    def _wait(self, model: str, version: str, timeout: float | None) -> None:
-        self._guard.check()
-        end = None if timeout is None else time.monotonic() + timeout
+    def _wait(self, key: Key, timeout: float | None) -> None:
+        waiting = Waiting(self._address, key[0], timeout)
         while True:
+            self._guard.check()
             problem: ClientError | None = None
             try:
-                if self._transport.is_ready(model, version, attempt_timeout(end)):
+                if self._transport.is_ready(key, waiting.attempt(), self._defaults.headers):
                     return
             except ClientError as error:
                 problem = error
-            not_ready(self._address, model, problem, end, timeout)
+            waiting.go_on(problem)
             time.sleep(POLL_INTERVAL)
 
     def _infer(self, call: Call) -> Result:
@@ -137,7 +137,7 @@ class Client:
         return self._descriptions.request(call) or call.request(self._describe(call))
 
     def _describe(self, call: Call) -> ModelInfo:
-        info = self._transport.describe(*call.key, call.metadata_timeout())
+        info = self._transport.describe(call.key, call.metadata_timeout(), call.options.headers)
         self._descriptions.add(call.key, info)
         return info
 
@@ -224,11 +224,11 @@ class Model:
 
     def is_ready(self) -> bool:
         """Whether the model is ready; False also if no server answers."""
-        return self._client._is_ready(*self._key)
+        return self._client._is_ready(self._key)
 
     def wait(self, timeout: float | None = 60.0) -> None:
         """Wait until the model is ready; raises DeadlineExceeded after ``timeout`` seconds."""
-        self._client._wait(*self._key, checked_timeout(timeout))
+        self._client._wait(self._key, checked_timeout(timeout))
 
     def __repr__(self) -> str:
         name, version = self._key

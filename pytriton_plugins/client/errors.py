@@ -91,7 +91,7 @@ _BY_CODE: dict[str, type[ClientError]] = {
 _BY_CODE["UNKNOWN"] = ModelFailed
 
 _UNKNOWN_MODEL, _NOT_LOADED = "unknown model", "has no available versions"
-"""In Triton's messages about a model that it does not have, or has unloaded. A callable's NOT_FOUND has another text."""
+"""In Triton's messages about a model that it does not have, or has unloaded; a callable's NOT_FOUND differs."""
 
 
 def error_of(code: str, message: str, model: str = "") -> ClientError:

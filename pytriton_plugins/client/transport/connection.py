@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import attrs
 
@@ -14,6 +14,11 @@ from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.errors import InvalidUrl
 from pytriton_plugins.client.request import Request, Result
 from pytriton_plugins.text import one_line
+
+Key: TypeAlias = tuple[str, str]
+"""Name and version of a model."""
+
+Headers: TypeAlias = Mapping[str, str]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 """Seconds between attempts to connect."""
@@ -36,11 +41,11 @@ class ConnectionOptions:
 class Transport(Protocol):
     """The calls of a `Client`; each raises ClientError. A ``timeout`` is in seconds; None is unlimited."""
 
-    def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
-        """Whether the model, or the server for an empty name, is ready; asked once."""
+    def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
+        """Whether the model, or the server for an empty name, is ready; asked once. ``key``: name and version."""
         ...
 
-    def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
+    def describe(self, key: Key, timeout: float | None, headers: Headers) -> ModelInfo:
         """The model's metadata and configuration."""
         ...
 
@@ -64,11 +69,11 @@ class Transport(Protocol):
 class AsyncTransport(Protocol):
     """The calls of an `AsyncClient`, as in `Transport`."""
 
-    async def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
-        """Whether the model, or the server for an empty name, is ready; asked once."""
+    async def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
+        """Whether the model, or the server for an empty name, is ready; asked once. ``key``: name and version."""
         ...
 
-    async def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
+    async def describe(self, key: Key, timeout: float | None, headers: Headers) -> ModelInfo:
         """The model's metadata and configuration."""
         ...
 

@@ -12,7 +12,7 @@ from pytriton_plugins.client.address import Address
 from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.request import Request, Result
 from pytriton_plugins.client.transport import grpc_messages as messages
-from pytriton_plugins.client.transport.connection import ConnectionOptions, left, pauses
+from pytriton_plugins.client.transport.connection import ConnectionOptions, Headers, Key, left, pauses
 from pytriton_plugins.client.transport.failures import closed_meanwhile, invalid_response
 from pytriton_plugins.client.transport.grpc_channel import open_channel
 
@@ -33,20 +33,19 @@ class AsyncGrpcTransport:
         self._end: Any = grpc.aio.EOF
         self._is_closed = False
 
-    async def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
-        if not model:
-            asked = self._ask(self._stub.ServerReady, self._pb.ServerReadyRequest(), "", timeout, once=True)
-        else:
-            request = self._pb.ModelReadyRequest(name=model, version=version)
-            asked = self._ask(self._stub.ModelReady, request, model, timeout, once=True)
-        return bool((await asked).ready)
+    async def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
+        method, message = self._stub.ServerReady, self._pb.ServerReadyRequest()
+        if key[0]:
+            method, message = self._stub.ModelReady, self._pb.ModelReadyRequest(name=key[0], version=key[1])
+        return bool((await self._ask(method, message, key[0], timeout, headers, once=True)).ready)
 
-    async def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
-        metadata = self._pb.ModelMetadataRequest(name=model, version=version)
-        config = self._pb.ModelConfigRequest(name=model, version=version)
+    async def describe(self, key: Key, timeout: float | None, headers: Headers) -> ModelInfo:
+        name, version = key
+        metadata = self._pb.ModelMetadataRequest(name=name, version=version)
+        config = self._pb.ModelConfigRequest(name=name, version=version)
         return messages.info_of(
-            await self._ask(self._stub.ModelMetadata, metadata, model, timeout),
-            await self._ask(self._stub.ModelConfig, config, model, timeout),
+            await self._ask(self._stub.ModelMetadata, metadata, name, timeout, headers),
+            await self._ask(self._stub.ModelConfig, config, name, timeout, headers),
         )
 
     async def infer(self, request: Request, timeout: float | None) -> Result:
@@ -93,9 +92,11 @@ class AsyncGrpcTransport:
 
         return await self._attempt(begin, request.model, timeout, request.timeout)  # type: ignore[no-any-return]
 
-    async def _ask(self, method: Any, message: Any, model: str, timeout: float | None, *, once: bool = False) -> Any:
+    async def _ask(
+        self, method: Any, message: Any, model: str, timeout: float | None, headers: Headers, *, once: bool = False
+    ) -> Any:
         async def ask(seconds: float | None) -> Any:
-            return await method(message, timeout=seconds)
+            return await method(message, timeout=seconds, metadata=tuple(headers.items()))
 
         return await self._attempt(ask, model, timeout, timeout, 0.0 if once else None)
 

@@ -11,7 +11,7 @@ from pytriton_plugins.client.address import Address
 from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.request import Request, Result
 from pytriton_plugins.client.transport import grpc_messages as messages
-from pytriton_plugins.client.transport.connection import ConnectionOptions, left, pauses
+from pytriton_plugins.client.transport.connection import ConnectionOptions, Headers, Key, left, pauses
 from pytriton_plugins.client.transport.failures import closed_meanwhile, invalid_response
 from pytriton_plugins.client.transport.grpc_channel import open_channel
 
@@ -29,18 +29,19 @@ class GrpcTransport:
         self._pb = service_pb2
         self._error: type[Exception] = grpc.RpcError
 
-    def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
-        if not model:
-            return bool(self._ask(self._stub.ServerReady, self._pb.ServerReadyRequest(), "", timeout, once=True).ready)
-        request = self._pb.ModelReadyRequest(name=model, version=version)
-        return bool(self._ask(self._stub.ModelReady, request, model, timeout, once=True).ready)
+    def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
+        method, message = self._stub.ServerReady, self._pb.ServerReadyRequest()
+        if key[0]:
+            method, message = self._stub.ModelReady, self._pb.ModelReadyRequest(name=key[0], version=key[1])
+        return bool(self._ask(method, message, key[0], timeout, headers, once=True).ready)
 
-    def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
-        metadata = self._pb.ModelMetadataRequest(name=model, version=version)
-        config = self._pb.ModelConfigRequest(name=model, version=version)
+    def describe(self, key: Key, timeout: float | None, headers: Headers) -> ModelInfo:
+        name, version = key
+        metadata = self._pb.ModelMetadataRequest(name=name, version=version)
+        config = self._pb.ModelConfigRequest(name=name, version=version)
         return messages.info_of(
-            self._ask(self._stub.ModelMetadata, metadata, model, timeout),
-            self._ask(self._stub.ModelConfig, config, model, timeout),
+            self._ask(self._stub.ModelMetadata, metadata, name, timeout, headers),
+            self._ask(self._stub.ModelConfig, config, name, timeout, headers),
         )
 
     def infer(self, request: Request, timeout: float | None) -> Result:
@@ -83,9 +84,11 @@ class GrpcTransport:
     def close(self) -> None:
         self._channel.close()
 
-    def _ask(self, method: Any, message: Any, model: str, timeout: float | None, *, once: bool = False) -> Any:
+    def _ask(
+        self, method: Any, message: Any, model: str, timeout: float | None, headers: Headers, *, once: bool = False
+    ) -> Any:
         def ask(seconds: float | None) -> Any:
-            return method(message, timeout=seconds)
+            return method(message, timeout=seconds, metadata=tuple(headers.items()))
 
         return self._attempt(ask, model, timeout, timeout, 0.0 if once else None)
 

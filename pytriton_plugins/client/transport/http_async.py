@@ -11,7 +11,7 @@ from pytriton_plugins.client.description import ModelInfo, model_info
 from pytriton_plugins.client.request import Request, Result
 from pytriton_plugins.client.transport import http_messages as messages
 from pytriton_plugins.client.transport import http_stream
-from pytriton_plugins.client.transport.connection import ConnectionOptions
+from pytriton_plugins.client.transport.connection import ConnectionOptions, Headers, Key
 from pytriton_plugins.client.transport.failures import invalid_response, subject
 from pytriton_plugins.client.transport.http_pool import Exchange, HttpPool
 
@@ -27,14 +27,15 @@ class AsyncHttpTransport:
         self._address = address
         self._pool = HttpPool(address, options)
 
-    async def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
-        path = messages.model_path(model, version, "ready") if model else "/v2/health/ready"
-        async with self._pool.response(Exchange(path, model, timeout, once=True)) as response:
+    async def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
+        path = messages.model_path(*key, "ready") if key[0] else "/v2/health/ready"
+        async with self._pool.response(Exchange(path, key[0], timeout, headers=headers, once=True)) as response:
             return bool(response.status == _OK)
 
-    async def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
-        path = messages.model_path(model, version)
-        documents = [await self._json(each, model, timeout) for each in (path, f"{path}/config")]
+    async def describe(self, key: Key, timeout: float | None, headers: Headers) -> ModelInfo:
+        path, model = messages.model_path(*key), key[0]
+        exchanges = [Exchange(each, model, timeout, headers=headers) for each in (path, f"{path}/config")]
+        documents = [await self._json(exchange) for exchange in exchanges]
         try:
             return model_info(*documents)
         except _INVALID as error:
@@ -66,14 +67,14 @@ class AsyncHttpTransport:
     def abandon(self) -> None:
         self._pool.abandon()
 
-    async def _json(self, path: str, model: str, timeout: float | None) -> Any:
-        async with self._pool.response(Exchange(path, model, timeout)) as response:
+    async def _json(self, exchange: Exchange) -> Any:
+        async with self._pool.response(exchange) as response:
             body = await response.read()
-        self._check(response.status, body, model)
+        self._check(response.status, body, exchange.model)
         try:
             return json.loads(body)
         except ValueError as error:
-            raise invalid_response(self._address, error, model) from None
+            raise invalid_response(self._address, error, exchange.model) from None
 
     def _decoded(self, event: bytes, request: Request) -> Result:
         try:

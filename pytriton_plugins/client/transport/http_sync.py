@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from concurrent.futures import Future
 
 from pytriton_plugins.client.address import Address
 from pytriton_plugins.client.description import ModelInfo
+from pytriton_plugins.client.errors import ClientClosed
 from pytriton_plugins.client.request import Request, Result
-from pytriton_plugins.client.transport.connection import ConnectionOptions
+from pytriton_plugins.client.transport.connection import ConnectionOptions, Headers, Key
 from pytriton_plugins.client.transport.http_async import AsyncHttpTransport
 from pytriton_plugins.client.transport.loop_thread import LoopThread
 
@@ -27,11 +29,11 @@ class HttpTransport:
             self._thread.stop(_nothing())
             raise
 
-    def is_ready(self, model: str, version: str, timeout: float | None) -> bool:
-        return self._thread.run(self._calls.is_ready(model, version, timeout))
+    def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
+        return self._thread.run(self._calls.is_ready(key, timeout, headers))
 
-    def describe(self, model: str, version: str, timeout: float | None) -> ModelInfo:
-        return self._thread.run(self._calls.describe(model, version, timeout))
+    def describe(self, key: Key, timeout: float | None, headers: Headers) -> ModelInfo:
+        return self._thread.run(self._calls.describe(key, timeout, headers))
 
     def infer(self, request: Request, timeout: float | None) -> Result:
         return self._thread.run(self._calls.infer(request, timeout))
@@ -52,7 +54,8 @@ class HttpTransport:
             while (result := self._thread.run(following())) is not None:
                 yield result
         finally:
-            self._thread.submit(ended())
+            with contextlib.suppress(ClientClosed):  # it is closed with the loop
+                self._thread.submit(ended())
 
     def close(self) -> None:
         self._thread.stop(self._calls.close())
