@@ -150,8 +150,12 @@ def test_the_wrong_protocol(host: RunningHost) -> None:
             client["add"](a=[[1]], b=[[1]])
         assert str(raised.value).startswith(f"{url}: no Triton answers there over {name} (")
         assert str(raised.value).endswith(hint)
-        with Client(url) as client, pytest.raises(WrongServer):
-            client.wait(30)
+
+
+def test_a_wait_for_the_wrong_protocol_ends_early(host: RunningHost) -> None:
+    """Not at once: the port that a container publishes also closes connections until its server listens."""
+    with Client(f"grpc://{host.http}") as client, pytest.raises(WrongServer, match=r"^grpc://.*: no Triton answers"):
+        client.wait(300)
 
 
 def test_another_http_server(host: RunningHost) -> None:
@@ -228,14 +232,23 @@ def with_head(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+DESCRIBED = b'{"name": "add", "inputs": [{"name": "a", "datatype": "FP32", "shape": [-1]}]}'
+
+
 def test_what_was_sent_is_not_sent_again() -> None:
-    described = b'{"name": "add", "inputs": [{"name": "a", "datatype": "FP32", "shape": [-1]}]}'
     with (
-        answering(lambda request: b"" if request.startswith(b"POST") else with_head(described)) as (client, got),
+        answering(lambda request: b"" if request.startswith(b"POST") else with_head(DESCRIBED)) as (client, got),
         pytest.raises(Unavailable, match=r"was not sent again$"),
     ):
         client["add"](a=[1])
     assert len([request for request in got if request.startswith(b"POST")]) == 1
+
+
+def test_headers_go_with_the_questions_about_a_model_too() -> None:
+    with answering(lambda _: with_head(DESCRIBED)) as (client, got):
+        client["add"](a=[1], headers={"Authorization": "mine"})
+    assert len(got) == 3
+    assert all(b"\r\nauthorization: mine\r\n" in request for request in got)
 
 
 @pytest.mark.parametrize("body", [b"[]", b'{"inputs": []}', b"\xff", b'{"name": "add", "inputs": [3]}', b""])

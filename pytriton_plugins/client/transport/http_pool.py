@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
@@ -60,7 +60,7 @@ class HttpPool:
         self._session = aiohttp.ClientSession(connector=self._connector)
         self._is_closed = False
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def response(self, exchange: Exchange) -> AsyncIterator[Any]:
         """The response, whose body is not read yet; errors of the connection, also in the body, are ours."""
         deadline = None if exchange.timeout is None else time.monotonic() + exchange.timeout
@@ -84,10 +84,15 @@ class HttpPool:
     def abandon(self) -> None:
         """Close the connections in their own event loop, if that still runs; from any thread."""
         self._is_closed = True
-        try:
-            self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._session.close()))
-        except RuntimeError:  # the loop is closed, and its connections with it
-            self._session.detach()
+        if self._loop.is_running():
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._session.close()))
+                return
+        # No loop closes them any more: aiohttp must not complain of a session that was left open.
+        closing = self._session.close()
+        with contextlib.suppress(StopIteration, RuntimeError):
+            closing.send(None)
+        closing.close()
 
     async def _connected(self, exchange: Exchange, deadline: float | None) -> Any:
         """The response's head; asked again while no connection can be made, because nothing was sent then."""
