@@ -136,6 +136,8 @@ def _check_parameters(info: ModelInfo, parameters: Mapping[str, Any]) -> None:
         if not isinstance(value, (str, bool, int, float)):
             kind = type(value).__name__
             raise _mistake(info, f"parameter {one_line(name)} is a {kind}; pass a text, a number, or true or false")
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise _mistake(info, f"parameter {one_line(name)} is out of range; pass a whole number of 64 bits")
 
 
 def checked_version(version: Version) -> str:

@@ -145,6 +145,7 @@ def test_inputs_that_do_not_fit_are_one_line(client: Client, inputs: Any, messag
         ({"headers": {"a b": "c"}}, "invalid header 'a b': expected a name such as authorization"),
         ({"headers": {"a": "é\n"}}, "header a: invalid value: expected a text of printable ASCII characters"),
         ({"parameters": {"p": [1]}}, "model add: parameter p is a list; pass a text, a number, or true or false"),
+        ({"parameters": {"p": 2**64}}, "model add: parameter p is out of range; pass a whole number of 64 bits"),
         ({"outputs": ["summ"]}, "model add: unknown output summ; did you mean sum?; its outputs are sum"),
         ({"outputs": "sum"}, "model add: outputs='sum' is a text; write a list of names"),
     ],
