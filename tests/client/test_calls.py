@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -214,7 +215,9 @@ def test_threads_share_a_client(client: Client) -> None:
 def test_a_forked_child_is_told_to_make_its_own_client(client: Client) -> None:
     client["echoed"](x=1)
     reading, writing = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+        child = os.fork()
     if child == 0:
         try:
             client["echoed"](x=1)

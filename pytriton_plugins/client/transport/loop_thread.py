@@ -54,9 +54,10 @@ class LoopThread:
 
     def leave_to_parent(self) -> None:
         """In a forked child: nothing that happens to these objects reaches the parent's connections."""
+        descriptors = [key.fd for key in self._selector.get_map().values()]
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        for key in [*self._selector.get_map().values()]:
-            os.dup2(null, key.fd, inheritable=False)
+        for each in descriptors:
+            os.dup2(null, each, inheritable=False)
         os.close(null)
 
     def _run(self) -> None:
