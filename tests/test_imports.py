@@ -121,8 +121,8 @@ def test_only_entry_points_reads_metadata(path: Path) -> None:
 
 
 LAYERS = (
-    *("text", "errors", "model", "models", "shm", "discovery", "values", "hooks", "worker", "config", "host", "limits"),
-    *("script", "scaffold", "deploy", "testing", "cli"),
+    *("text", "errors", "model", "models", "client", "shm", "discovery", "values", "hooks", "worker", "config", "host"),
+    *("limits", "script", "scaffold", "deploy", "testing", "cli"),
 )
 """Packages and modules of the root; each imports from those before it (docs/explanation/architecture.md)."""
 
@@ -243,3 +243,12 @@ def test_serve_imports_only_what_it_uses() -> None:
 def test_the_guard_of_a_commands_output_costs_no_sockets() -> None:
     loaded = loaded_after("import pytriton_plugins.cli.output.streams")
     assert loaded & {"socket", "numpy", "click", "asyncio"} == set()
+
+
+def test_the_client_loads_the_libraries_of_a_protocol_when_they_are_needed() -> None:
+    heavy = {"grpc", "tritonclient", "google.protobuf", "aiohttp", "gevent"}
+    assert loaded_after("from pytriton_plugins.client import AsyncClient, Client") & heavy == set()
+    grpc = loaded_after("from pytriton_plugins.client import Client\nClient('grpc://localhost:1').close()")
+    assert grpc & heavy == {"grpc", "tritonclient", "google.protobuf"}
+    http = loaded_after("from pytriton_plugins.client import Client\nClient('http://localhost:1').close()")
+    assert http & heavy == {"aiohttp"}

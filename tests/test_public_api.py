@@ -14,6 +14,27 @@ from tests.support.docs.blocks import DOCS, ROOT, blocks
 
 PUBLIC = {
     "pytriton_plugins": {"Context", "Host", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
+    "pytriton_plugins.client": {
+        "AsyncClient",
+        "AsyncModel",
+        "Client",
+        "ClientClosed",
+        "ClientError",
+        "DeadlineExceeded",
+        "InvalidInput",
+        "InvalidUrl",
+        "Model",
+        "ModelFailed",
+        "ModelInfo",
+        "ModelNotFound",
+        "NotFound",
+        "RequestCancelled",
+        "Result",
+        "TensorInfo",
+        "Unavailable",
+        "Unsupported",
+        "WrongServer",
+    },
     "pytriton_plugins.errors": {
         "AttachError",
         "CODES",

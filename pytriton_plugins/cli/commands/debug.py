@@ -21,7 +21,7 @@ from pytriton_plugins.text.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.cli.infer.client import Result
-    from pytriton_plugins.cli.infer.request import Model
+    from pytriton_plugins.client import ModelInfo
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.calling import Answer
@@ -189,12 +189,12 @@ def _run(target: DebugTarget, given: dict[str, str], repeat: int, profile: str, 
     return _show(model, answered, as_json)
 
 
-def _as_described(model: ModelDeclaration) -> Model:
+def _as_described(model: ModelDeclaration) -> ModelInfo:
     """The model as a server describes it."""
-    from pytriton_plugins.cli.infer.request import Input, Model
+    from pytriton_plugins.client import ModelInfo, TensorInfo
 
-    inputs = [Input(each.name, each.dtype.triton, each.wire_shape, each.optional) for each in model.inputs]
-    return Model(model.name, tuple(inputs), model.batched, model.streams)
+    inputs = [TensorInfo(each.name, each.dtype.triton, each.wire_shape, each.optional) for each in model.inputs]
+    return ModelInfo(model.name, tuple(inputs), (), model.max_batch_size, model.streams)
 
 
 class _ConfiguredPolicy:

@@ -14,7 +14,8 @@ import attrs
 import numpy as np
 
 from pytriton_plugins.cli.infer.address import NAMES, Address, Locator
-from pytriton_plugins.cli.infer.request import Model, model_of
+from pytriton_plugins.client import ModelInfo
+from pytriton_plugins.client.description import model_info
 from pytriton_plugins.errors import ConfigError, PytritonPluginsError, ServerError
 from pytriton_plugins.host.control.client import NoHostRuns
 from pytriton_plugins.text import first_few, one_line
@@ -126,12 +127,12 @@ class Client:
             self.problem = one_line(error, 200)
         return False
 
-    def model(self, name: str, version: str) -> Model:
+    def model(self, name: str, version: str) -> ModelInfo:
         """The server's metadata of a model; ServerError if it has no model of that name and version."""
         with self._explained():
             metadata = self._connection.get_model_metadata(name, version, **self._json)
             config = self._connection.get_model_config(name, version, **self._json)
-        return model_of(metadata, config.get("config", config))
+        return model_info(metadata, config.get("config", config))
 
     def infer(self, name: str, version: str, arrays: dict[str, Array]) -> Result:
         """Send one request and wait for its response."""

@@ -6,10 +6,10 @@ import json
 import math
 from typing import Any
 
-import attrs
 import numpy as np
 
 from pytriton_plugins.cli.infer.values import mistake, parse_value
+from pytriton_plugins.client import ModelInfo, TensorInfo
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.model.tensors import NUMERIC, DType, dtype_by_triton_name
 from pytriton_plugins.text import one_line
@@ -22,44 +22,7 @@ _MAX_EXAMPLE_ROWS, _MAX_EXAMPLE = 3, 100
 _KNOWN = {dtype.triton for dtype in NUMERIC} | {"BYTES", "BF16"}
 
 
-@attrs.frozen
-class Input:
-    """One input, from the server's metadata; ``shape`` has no batch axis, -1 is any length."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    optional: bool = False
-
-
-@attrs.frozen
-class Model:
-    """The server's metadata of a model.
-
-    ``batched``: its tensors have a batch axis; ``streams``: one request has any number of responses (decoupled).
-    """
-
-    name: str
-    inputs: tuple[Input, ...]
-    batched: bool
-    streams: bool = False
-
-
-def model_of(metadata: dict[str, Any], config: dict[str, Any]) -> Model:
-    """The model of Triton's metadata and configuration, which are JSON."""
-    batched = int(config.get("max_batch_size", 0)) > 0
-    optional = {item["name"] for item in config.get("input", []) if item.get("optional")}
-    inputs = [
-        Input(
-            item["name"], item["datatype"], tuple(int(dim) for dim in item["shape"])[batched:], item["name"] in optional
-        )
-        for item in metadata.get("inputs", [])
-    ]
-    streams = bool(config.get("model_transaction_policy", {}).get("decoupled"))
-    return Model(str(metadata["name"]), tuple(inputs), batched, streams)
-
-
-def build_inputs(model: Model, given: dict[str, str]) -> dict[str, Array]:
+def build_inputs(model: ModelInfo, given: dict[str, str]) -> dict[str, Array]:
     """The request's arrays by input, with the batch axis; ConfigError names the input and the expected value."""
     known = {item.name: item for item in model.inputs}
     for name in given:
@@ -79,7 +42,7 @@ def build_inputs(model: Model, given: dict[str, str]) -> dict[str, Array]:
     return arrays
 
 
-def _array(item: Input, text: str, batched: bool) -> Array:
+def _array(item: TensorInfo, text: str, batched: bool) -> Array:
     if item.datatype not in _KNOWN:
         raise ConfigError(f"input {one_line(item.name)}: infer cannot send {one_line(item.datatype)}; use tritonclient")
     dtype: DType = dtype_by_triton_name(item.datatype)
@@ -129,14 +92,14 @@ def _fits(actual: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return len(actual) == len(shape) and all(dim in (-1, size) for size, dim in zip(actual, shape, strict=True))
 
 
-def _check_rows(model: Model, arrays: dict[str, Array]) -> None:
+def _check_rows(model: ModelInfo, arrays: dict[str, Array]) -> None:
     rows = {name: array.shape[0] for name, array in arrays.items()}
     if model.batched and len(set(rows.values())) > 1:
         counts = ", ".join(f"{one_line(name)} {count}" for name, count in rows.items())
         raise ConfigError(f"the inputs differ in their number of rows ({counts}); write the same number for each")
 
 
-def _described(model: Model) -> str:
+def _described(model: ModelInfo) -> str:
     return ", ".join(
         f"{one_line(item.name)} ({one_line(item.datatype)} {list(item.shape)}{', optional' if item.optional else ''})"
         for item in model.inputs

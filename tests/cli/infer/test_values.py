@@ -8,8 +8,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from pytriton_plugins.cli.infer.request import Input, Model, build_inputs
+from pytriton_plugins.cli.infer.request import build_inputs
 from pytriton_plugins.cli.infer.values import parse_value
+from pytriton_plugins.client import ModelInfo, TensorInfo
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.model.tensors import NUMERIC, as_dtype
 
@@ -95,7 +96,7 @@ def test_files(tmp_path: Path) -> None:
     ],
 )
 def test_shapes(text: str, shape: tuple[int, ...], batched: bool, expected: tuple[int, ...]) -> None:
-    model = Model("m", (Input("a", "FP32", shape),), batched)
+    model = ModelInfo("m", (TensorInfo("a", "FP32", shape),), (), 8 if batched else 0)
     assert build_inputs(model, {"a": text})["a"].shape == expected
 
 
@@ -111,16 +112,16 @@ def test_shapes(text: str, shape: tuple[int, ...], batched: bool, expected: tupl
 )
 def test_shapes_that_do_not_fit(text: str, shape: tuple[int, ...], batched: bool) -> None:
     with pytest.raises(ConfigError, match=r"input a: invalid shape \[.*\]: expected"):
-        build_inputs(Model("m", (Input("a", "FP32", shape),), batched), {"a": text})
+        build_inputs(ModelInfo("m", (TensorInfo("a", "FP32", shape),), (), 8 if batched else 0), {"a": text})
 
 
 def test_an_input_that_cannot_be_sent() -> None:
     with pytest.raises(ConfigError, match="input a: infer cannot send FP8"):
-        build_inputs(Model("m", (Input("a", "FP8", (1,)),), False), {"a": "1"})
+        build_inputs(ModelInfo("m", (TensorInfo("a", "FP8", (1,)),), (), 0), {"a": "1"})
 
 
 def test_bfloat16() -> None:
-    model = Model("m", (Input("a", "BF16", (-1,)),), False)
+    model = ModelInfo("m", (TensorInfo("a", "BF16", (-1,)),), (), 0)
     array = build_inputs(model, {"a": "1.5,-2,3.3895313892515355e38"})["a"]
     assert array.dtype == np.dtype(ml_dtypes.bfloat16)
     assert array.view(np.uint16).tolist() == [0x3FC0, 0xC000, 0x7F7F]

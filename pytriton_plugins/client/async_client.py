@@ -1,0 +1,238 @@
+"""The client for `async` functions."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from pytriton_plugins.client.address import Address, parse_url
+from pytriton_plugins.client.calls import Call, Descriptions, checked_key, defaults
+from pytriton_plugins.client.description import ModelInfo
+from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailable
+from pytriton_plugins.client.guard import Guard
+from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
+from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions, Key
+from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, SERVER, Waiting
+
+
+class AsyncClient:
+    """A client of one server for one event loop: ``await client["add"](a=[[1, 2]], b=[[3, 4]])``.
+
+    The parameters are those of `Client`. It belongs to the event loop of its first call. A cancelled call over gRPC
+    cancels the request; over HTTP its connection is closed, which the server notices only for streams.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float | None = None,
+        connect_timeout: float = 2.0,
+        headers: Mapping[str, str] | None = None,
+        max_connections: int = 100,
+        tls_ca: str | None = None,
+        tls_cert: str | None = None,
+        tls_key: str | None = None,
+    ) -> None:
+        self._address = parse_url(url)
+        self._defaults = defaults(timeout, headers)
+        self._descriptions = Descriptions()
+        self._guard = Guard()
+        self._options = ConnectionOptions(connect_timeout, max_connections, tls_ca, tls_cert, tls_key)
+        self._opened: tuple[asyncio.AbstractEventLoop, AsyncTransport, weakref.finalize[Any, AsyncClient]] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address with its scheme and port."""
+        return str(self._address)
+
+    def __getitem__(self, key: str | tuple[str, int | str]) -> AsyncModel:
+        """The model of that name, or of a name and a version; nothing is sent yet."""
+        return AsyncModel(self, *checked_key(key))
+
+    async def is_ready(self) -> bool:
+        """Whether the server is ready; False also if no server answers."""
+        return await self._is_ready(SERVER)
+
+    async def wait(self, timeout: float | None = 60.0) -> None:
+        """Wait until the server is ready; raises DeadlineExceeded after ``timeout`` seconds, and WrongServer."""
+        await self._wait(SERVER, checked_timeout(timeout))
+
+    async def close(self) -> None:
+        """Close the connections; requests in flight fail with RequestCancelled."""
+        if self._guard.close() and self._opened:
+            _, transport, finalizer = self._opened
+            finalizer.detach()
+            await transport.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.url!r})"
+
+    def _transport(self) -> AsyncTransport:
+        """The connections, made in the event loop of the first call; raises ClientClosed."""
+        self._guard.check()
+        loop = asyncio.get_running_loop()
+        if self._opened is None:
+            transport = _transport(self._address, self._options)
+            self._opened = loop, transport, weakref.finalize(self, _abandon, self._guard, transport)
+        if self._opened[0] is not loop:
+            raise ClientClosed("the client belongs to another event loop; make an AsyncClient in each")
+        return self._opened[1]
+
+    async def _is_ready(self, key: Key) -> bool:
+        try:
+            return await self._transport().is_ready(key, ATTEMPT, self._defaults.headers)
+        except Unavailable:
+            return False
+
+    async def _wait(self, key: Key, timeout: float | None) -> None:
+        waiting = Waiting(self._address, key[0], timeout)
+        while True:
+            transport = self._transport()
+            problem: ClientError | None = None
+            try:
+                if await transport.is_ready(key, waiting.attempt(), self._defaults.headers):
+                    return
+            except ClientError as error:
+                problem = error
+            waiting.go_on(problem)
+            await asyncio.sleep(POLL_INTERVAL)
+
+    async def _infer(self, call: Call) -> Result:
+        request = await self._request(call)
+        try:
+            return await self._transport().infer(request, call.left())
+        except ClientError as error:
+            self._descriptions.note(call.key, error)
+            raise
+
+    async def _stream(self, call: Call) -> AsyncGenerator[Result, None]:
+        responses = self._transport().stream(await self._request(call), call.left())
+        try:
+            async for result in responses:
+                yield result
+        except ClientError as error:
+            self._descriptions.note(call.key, error)
+            raise
+        finally:
+            await responses.aclose()
+
+    async def _request(self, call: Call) -> Request:
+        self._guard.check()
+        return self._descriptions.request(call) or call.request(await self._describe(call))
+
+    async def _describe(self, call: Call) -> ModelInfo:
+        info = await self._transport().describe(call.key, call.metadata_timeout(), call.options.headers)
+        self._descriptions.add(call.key, info)
+        return info
+
+
+class AsyncModel:
+    """One model of the server of an `AsyncClient`; calling it sends one request."""
+
+    def __init__(self, client: AsyncClient, name: str, version: str = "") -> None:
+        self._client = client
+        self._key = (name, version)
+
+    async def __call__(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        version: Version = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
+        id: str = "",
+        outputs: Sequence[str] | None = None,
+        **named: Any,
+    ) -> Result:
+        """Send one request and return its outputs by name; the parameters are those of `Model`."""
+        call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs)
+        return await self._client._infer(call)
+
+    def stream(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        version: Version = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
+        id: str = "",
+        outputs: Sequence[str] | None = None,
+        **named: Any,
+    ) -> AsyncGenerator[Result, None]:
+        """Send one request and yield each response as it arrives; closing the generator cancels the request."""
+        call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs, stream=True)
+        return self._client._stream(call)
+
+    async def describe(self) -> ModelInfo:
+        """The model's inputs, outputs and batch size, asked for anew."""
+        return await self._client._describe(self._call(None, {}, None, None, None, None, "", None))
+
+    async def is_ready(self) -> bool:
+        """Whether the model is ready; False also if no server answers."""
+        return await self._client._is_ready(self._key)
+
+    async def wait(self, timeout: float | None = 60.0) -> None:
+        """Wait until the model is ready; raises DeadlineExceeded after ``timeout`` seconds."""
+        await self._client._wait(self._key, checked_timeout(timeout))
+
+    def __repr__(self) -> str:
+        name, version = self._key
+        return f"{self._client!r}[{f'{name!r}, {version}' if version else repr(name)}]"
+
+    def _call(
+        self,
+        inputs: Mapping[str, Any] | None,
+        named: Mapping[str, Any],
+        version: Version,
+        timeout: float | None,
+        headers: Mapping[str, str] | None,
+        parameters: Mapping[str, Parameter] | None,
+        id: str,
+        outputs: Sequence[str] | None,
+        *,
+        stream: bool = False,
+    ) -> Call:
+        return self._client._defaults.call(
+            self._key,
+            inputs,
+            named,
+            version=version,
+            timeout=timeout,
+            headers=headers,
+            parameters=parameters,
+            id=id,
+            outputs=outputs,
+            stream=stream,
+        )
+
+
+def _transport(address: Address, options: ConnectionOptions) -> AsyncTransport:
+    # The other protocol's libraries stay unloaded.
+    if address.protocol == "grpc":
+        from pytriton_plugins.client.transport.grpc_async import AsyncGrpcTransport
+
+        return AsyncGrpcTransport(address, options)
+    from pytriton_plugins.client.transport.http_async import AsyncHttpTransport
+
+    return AsyncHttpTransport(address, options)
+
+
+def _abandon(guard: Guard, transport: AsyncTransport) -> None:
+    if guard.close():
+        transport.abandon()

@@ -1,0 +1,57 @@
+"""What a server says about a model: its tensors, batch size and form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class TensorInfo:
+    """One input or output; ``shape`` has no batch axis, -1 is any length."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    optional: bool = False
+
+
+@attrs.frozen
+class ModelInfo:
+    """A model as the server describes it.
+
+    ``max_batch_size``: rows of a request at most; 0 if its tensors have no batch axis.
+    ``streams``: one request has any number of responses (decoupled).
+    """
+
+    name: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...] = ()
+    max_batch_size: int = 0
+    streams: bool = False
+
+    @property
+    def batched(self) -> bool:
+        """Whether the tensors of requests and responses have a batch axis in front of their shapes."""
+        return self.max_batch_size > 0
+
+    def wire_shape(self, tensor: TensorInfo) -> tuple[int, ...]:
+        """The shape of ``tensor`` in a request, with the batch axis."""
+        return (-1, *tensor.shape) if self.batched else tensor.shape
+
+
+def model_info(metadata: dict[str, Any], config: dict[str, Any]) -> ModelInfo:
+    """The model of Triton's metadata and configuration, which are JSON; raises KeyError, TypeError or ValueError."""
+    size = int(config.get("max_batch_size", 0))
+    optional = {item["name"] for item in config.get("input", []) if item.get("optional")}
+    streams = bool(config.get("model_transaction_policy", {}).get("decoupled"))
+    inputs, outputs = (
+        tuple(_tensor(item, size > 0, optional) for item in metadata.get(side, [])) for side in ("inputs", "outputs")
+    )
+    return ModelInfo(str(metadata["name"]), inputs, outputs, size, streams)
+
+
+def _tensor(item: dict[str, Any], batched: bool, optional: set[str]) -> TensorInfo:
+    shape = tuple(int(dim) for dim in item.get("shape", []))[batched:]
+    return TensorInfo(item["name"], item["datatype"], shape, item["name"] in optional)

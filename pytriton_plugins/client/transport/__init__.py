@@ -1,0 +1,1 @@
+"""The connections of clients, their messages and their failures, for each protocol."""

@@ -1,0 +1,140 @@
+"""The connections of an event loop to one HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import attrs
+
+from pytriton_plugins.client.address import Address
+from pytriton_plugins.client.errors import ClientError
+from pytriton_plugins.client.transport.connection import ConnectionOptions, is_over, left, pauses, tls_context
+from pytriton_plugins.client.transport.failures import (
+    closed_meanwhile,
+    late,
+    lost,
+    not_installed,
+    unreachable,
+    wrong_server,
+)
+
+
+@attrs.frozen
+class Exchange:
+    """One HTTP request of ``model``.
+
+    ``stated`` is the timeout of the caller, of which ``timeout`` is left. ``once``: a connection is tried once.
+    """
+
+    path: str
+    model: str
+    timeout: float | None
+    stated: float | None = None
+    headers: Mapping[str, str] | None = None
+    body: bytes | None = None
+    once: bool = False
+
+
+class HttpPool:
+    """A pool of connections, each with one request at a time; more requests wait for a free one."""
+
+    def __init__(self, address: Address, options: ConnectionOptions) -> None:
+        """Made in the event loop that uses it."""
+        try:
+            import aiohttp
+            import yarl
+        except ImportError:
+            raise not_installed("aiohttp", "pytriton-plugins[http]") from None
+        self._aiohttp, self._yarl = aiohttp, yarl
+        self._address = address
+        self._connect_timeout = options.connect_timeout
+        self._loop = asyncio.get_running_loop()
+        tls = tls_context(options) if address.secure else False
+        self._connector = aiohttp.TCPConnector(limit=options.max_connections, ssl=tls)
+        self._session = aiohttp.ClientSession(connector=self._connector)
+        self._is_closed = False
+
+    @contextlib.asynccontextmanager
+    async def response(self, exchange: Exchange) -> AsyncIterator[Any]:
+        """The response, whose body is not read yet; errors of the connection, also in the body, are ours."""
+        deadline = None if exchange.timeout is None else time.monotonic() + exchange.timeout
+        try:
+            async with await self._connected(exchange, deadline) as response:
+                yield response
+        except (self._aiohttp.ClientError, asyncio.TimeoutError) as error:
+            if isinstance(error, asyncio.TimeoutError) and is_over(deadline):
+                raise late(self._address, exchange.stated or exchange.timeout or 0, exchange.model) from None
+            raise self._explained(error, exchange.model) from None
+        except RuntimeError:  # aiohttp's word for a closed session
+            if self._is_closed:
+                raise closed_meanwhile(self._address, exchange.model) from None
+            raise
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._is_closed = True
+        await self._session.close()
+
+    def abandon(self) -> None:
+        """Close the connections in their own event loop, if that still runs; from any thread."""
+        self._is_closed = True
+        if self._loop.is_running():
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._session.close()))
+                return
+        # No loop closes them any more: aiohttp must not complain of a session that was left open.
+        closing = self._session.close()
+        with contextlib.suppress(StopIteration, RuntimeError):
+            closing.send(None)
+        closing.close()
+
+    async def _connected(self, exchange: Exchange, deadline: float | None) -> Any:
+        """The response's head; asked again while no connection can be made, because nothing was sent then."""
+        waits = pauses(0.0 if exchange.once else self._connect_timeout, exchange.timeout)
+        timed_out = False
+        while True:
+            try:
+                return await self._requested(exchange, left(deadline))
+            except self._aiohttp.ServerTimeoutError:
+                # The time may have passed in a busy event loop: a second attempt starts in one that is less so.
+                if timed_out or exchange.once or is_over(deadline):
+                    raise
+                timed_out = True
+            except self._aiohttp.ClientConnectorError as error:
+                pause = None if self._is_not_tls(error) else next(waits, None)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+
+    async def _requested(self, exchange: Exchange, timeout: float | None) -> Any:
+        scheme = "https" if self._address.secure else "http"
+        # As it stands: a slash in a model's name is escaped already.
+        url = self._yarl.URL(f"{scheme}://{self._address.target}{exchange.path}", encoded=True)
+        limits = self._aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
+        # A file, because aiohttp warns of long bytes: it would write them at once.
+        body = None if exchange.body is None else io.BytesIO(exchange.body)
+        method = "GET" if body is None else "POST"
+        return await self._session.request(method, url, timeout=limits, data=body, headers=exchange.headers)
+
+    def _explained(self, error: Exception, model: str) -> ClientError:
+        aiohttp, address = self._aiohttp, self._address
+        reason = getattr(error, "os_error", error)
+        text = str(reason) or type(reason).__name__
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return (wrong_server if self._is_not_tls(error) else unreachable)(address, text, model)
+        if isinstance(error, aiohttp.ServerTimeoutError):  # there is no other one than that of the connection
+            return unreachable(address, f"no connection within {self._connect_timeout:g} s", model)
+        if isinstance(error, aiohttp.ClientResponseError):
+            return wrong_server(address, "the answer is not HTTP", model)
+        return closed_meanwhile(address, model) if self._is_closed else lost(address, text, model)
+
+    def _is_not_tls(self, error: Exception) -> bool:
+        """Whether a server answers, but without TLS, or with a certificate that is not trusted."""
+        reason = getattr(error, "os_error", error)
+        return self._address.secure and isinstance(reason, (ssl.SSLError, ssl.CertificateError, ConnectionResetError))
