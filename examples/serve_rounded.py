@@ -1,6 +1,5 @@
 # serve_rounded.py
 import numpy as np
-
 from pytriton_plugins import Tensor, infer_func
 
 

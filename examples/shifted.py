@@ -1,6 +1,5 @@
 # shifted.py
 import numpy as np
-
 from pytriton_plugins import Tensor, infer_func
 
 

@@ -307,10 +307,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "workers: invalid number of workers 0: expected 1 to 1024",
         "PYTRITON_HOST_LOAD_TIMEOUT: invalid duration 'x': expected seconds such as 20, or 500ms, 2m",
         "--drain-timeout: invalid duration 'soon': expected seconds such as 20, or 500ms, 2m",
-        "allow: invalid category 'inference': expected one of shared-memory, model-repository, trace, logging, "
-        "attach",
-        "allow: invalid category 'nothing': expected one of shared-memory, model-repository, trace, logging, "
-        "attach",
+        "allow: invalid category 'inference': expected one of shared-memory, model-repository, trace, logging, attach",
+        "allow: invalid category 'nothing': expected one of shared-memory, model-repository, trace, logging, attach",
         "--log-level: invalid log level 'loud': expected one of debug, info, warning, error",
         "shm-total (8MiB) is less than shm-initial (16MiB)",
     ]

@@ -315,7 +315,7 @@ def test_an_operator_unloads_it(host: RunningHost, run_dir: Path) -> None:
     assert "there is no plugin to import; attach it again from that process" in reloaded.stderr
     done = call_host("models", "unload", "ours", f"--run-dir={run_dir}")
     assert done.stdout == "model ours version 1: unloaded\n"
-    with pytest.raises(AttachError, match="^model ours version 1: it was unloaded$"):
+    with pytest.raises(AttachError, match=r"^model ours version 1: it was unloaded$"):
         model.wait(10)
     wait_until(lambda: '"ours"' not in call_host("models", "list", "--json", f"--run-dir={run_dir}").stdout)
     again = attach(run_dir, lambda x: x + 1, name="ours", inputs=[X], outputs=[Y])

@@ -138,7 +138,7 @@ class ModelCommands:
         for model in models:
             if model.is_attached:
                 raise ControlError(
-                    f"{_label(model.declaration)} is attached by {model.reference.label}: there is no plugin to "
+                    f"{label_of(model.declaration)} is attached by {model.reference.label}: there is no plugin to "
                     "import; attach it again from that process"
                 )
         for place in dict.fromkeys(model.reference.place for model in models):
