@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -30,6 +30,22 @@ ATTACH_TIMEOUT = 60.0
 
 _attached: dict[tuple[int, str, int], Attachment] = {}
 """The last attachment of each name and version, by the daemon's process id too."""
+
+
+class AttachKeywords(TypedDict, total=False):
+    """The keywords of `attach`, for programs that hand them on."""
+
+    name: str | None
+    inputs: Sequence[Tensor] | None
+    outputs: Sequence[Tensor] | None
+    version: int
+    max_batch_size: int
+    threads: int
+    max_concurrency: int | None
+    retry_alone: bool
+    timeout: float | None
+    triton_config: dict[str, Any] | None
+    attach_timeout: float
 
 
 @known_keywords("attach", TypeError)

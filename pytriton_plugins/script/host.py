@@ -24,6 +24,8 @@ from pytriton_plugins.script.targets import import_path, target_of
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from pytriton_plugins.script.attach import AttachKeywords
+    from pytriton_plugins.script.attachment import Attachment
     from pytriton_plugins.script.keywords import HostKeywords
 
 Target = str | os.PathLike[str] | Callable[..., Any] | ModuleType
@@ -105,6 +107,26 @@ class Host:
         """
         self._daemon.check()
         return add(self._daemon, target_of(target, self._folders), timeout)
+
+    def attach(self, callable: Any, **declaration: Unpack[AttachKeywords]) -> Attachment:
+        """Serve a callable in threads of this process, and return once clients can call it.
+
+        ``callable``: a function, lambda, bound method, instance with ``__call__``, `functools.partial`, generator or
+        ``async def``, with this process's objects; or a list of them, one for each worker. The keywords are those of
+        `infer_func` but ``workers``; a marked callable needs none. ``attach_timeout``: seconds until it serves. A model
+        of that name and version that this process has attached before is replaced. Raises DeclarationError for a
+        callable that cannot be served, and AttachError if the daemon does not accept it or is late.
+        """
+        from pytriton_plugins.script.attach import ATTACH_TIMEOUT, attach
+
+        self._daemon.check()
+        attachment = attach(self._daemon.folder, callable, **declaration)
+        try:
+            attachment.ready(declaration.get("attach_timeout", ATTACH_TIMEOUT))
+        except BaseException:  # Ctrl-C too
+            attachment.abandon()
+            raise
+        return attachment
 
     def wait(self) -> None:
         """Return at Ctrl-C, or when another thread closes this host.

@@ -41,7 +41,8 @@ class DaemonProcess:
         self._stopping = threading.Lock()
         self.is_closed = False
         """This program has stopped it."""
-        self._folder = ""
+        self.folder = ""
+        """The daemon's private folder, once it has answered."""
         try:
             self._lifeline = Lifeline()
             self._process = self._started([*options.options, *self._lifeline.options, "--", *targets], options)
@@ -104,12 +105,12 @@ class DaemonProcess:
 
     def connect(self) -> HostConnection:
         """A connection to its control socket, once that listens; raises HostError or ConfigError if it ends before."""
-        while not self._folder:
+        while not self.folder:
             self.check()
-            self._folder = self._lifeline.announced() or ""
-            if not self._folder and not self.is_running:
+            self.folder = self._lifeline.announced() or ""
+            if not self.folder and not self.is_running:
                 raise self.end()
-        connection = connected(self._folder, CONNECT_TIMEOUT)
+        connection = connected(self.folder, CONNECT_TIMEOUT)
         if connection is None:
             self.check()
             raise HostError(f"the daemon (process {self.pid}) does not answer; see its log")

@@ -135,12 +135,9 @@ class ModelCommands:
 
     async def _again(self, models: Sequence[ModelSupervisor], progress: Progress) -> list[str]:
         results = []
-        for model in models:
-            if model.is_attached:
-                raise ControlError(
-                    f"{label_of(model.declaration)} is attached by {model.reference.label}: there is no plugin to "
-                    "import; attach it again from that process"
-                )
+        for attached in [model for model in models if model.is_attached]:
+            who = f"{label_of(attached.declaration)} is attached by {attached.reference.label}"
+            raise ControlError(f"{who}: there is no plugin to import; attach it again from that process")
         for place in dict.fromkeys(model.reference.place for model in models):
             async with self._imported(self._record_of(place), progress) as imported:
                 for model in [model for model in models if model.reference.place == place]:
