@@ -100,7 +100,7 @@ def attach_by_rules(
         for index, target in enumerate(callables_of(where, callable)):
             link = handle.add(AttachedLink(*connect(daemon)))
             _introduce(link, declaration, index)
-            AttachedSession(link, target, declaration, rules)
+            AttachedSession(link, target, declaration, rules, index)
         handle.accepted(attach_timeout)
         if before is not None:
             handle.ready(attach_timeout)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import signal
 import stat
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -134,13 +136,13 @@ def test_a_generator_streams(host: RunningHost, run_dir: Path, generator: Any) -
 
 
 def test_a_list_of_callables_is_the_workers_of_one_model(host: RunningHost, run_dir: Path) -> None:
-    """Each callable answers one of three requests that run at the same time."""
+    """Each callable answers one of three requests that run at the same time, and is told its place in the list."""
     together = threading.Barrier(3)
 
     def worker(index: int) -> Any:
-        def run(x: Array) -> Array:
+        def run(x: Array, ctx: Context) -> Array:
             together.wait(60)
-            return x + index
+            return x + index * 10 + ctx.worker
 
         return run
 
@@ -148,9 +150,30 @@ def test_a_list_of_callables_is_the_workers_of_one_model(host: RunningHost, run_
     model = attach(run_dir, workers, name="several", inputs=[X], outputs=[Y], max_batch_size=1)
     model.ready()
     with ThreadPoolExecutor(3) as pool:
-        assert sorted(pool.map(lambda _: call(host, "several", 0)[0], range(3))) == [1, 2, 3]
+        assert sorted(pool.map(lambda _: call(host, "several", 0)[0], range(3))) == [10, 21, 32]
     model.remove()
     assert not is_served(host, "several")
+
+
+def test_each_worker_process_is_told_its_place(host: RunningHost) -> None:
+    """A worker that replaces another one has the same place."""
+
+    def asked(_: int) -> tuple[float, float] | None:
+        try:
+            place, pid = call(host, "placed", 0)
+        except InferenceServerException:  # its worker has just been killed
+            return None
+        return place, pid
+
+    def both() -> dict[float, float]:
+        with ThreadPoolExecutor(8) as pool:
+            found = dict(answer for answer in pool.map(asked, range(40)) if answer)
+        return found if len(found) == 2 else {}
+
+    first = wait_until(both, 30, "both workers answer") or {}
+    assert sorted(first) == [0, 1]
+    os.kill(int(first[1]), signal.SIGKILL)
+    wait_until(lambda: (now := both()) and now[0] == first[0] and now[1] != first[1], 30, "it is replaced")
 
 
 def test_a_second_attach_of_a_name_replaces_the_first(host: RunningHost, run_dir: Path) -> None:
