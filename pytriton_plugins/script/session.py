@@ -65,7 +65,8 @@ class AttachedSession:
         except StageFailed:
             return  # the daemon has the reason, and says it
         except BaseException as error:
-            report(logging.ERROR, "model %s: its session failed", self._declaration.name, error=error)
+            if not link.ended.is_set():  # else there is nobody to tell
+                report(logging.ERROR, "model %s: its session failed", self._declaration.name, error=error)
             link.close()
         with contextlib.suppress(OSError):  # the daemon has ended
             link.send("finished")

@@ -21,6 +21,7 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins import Context, Request, infer_func
 from pytriton_plugins.errors import AttachError, DeclarationError
 from pytriton_plugins.script.attach import attach
+from pytriton_plugins.script.attachment import Attachment
 from pytriton_plugins.testing import RunningHost, wait_until
 from tests.support.sandbox.command import call_host
 from tests.support.script.calls import X, Y, call, is_served
@@ -289,6 +290,32 @@ def test_a_model_that_fails_its_warm_up_is_refused(host: RunningHost, run_dir: P
     with pytest.raises(AttachError, match=r"model cold version 1 cannot be attached: warm-up: .*not yet"):
         attach(run_dir, cold, inputs=[X], outputs=[Y], triton_config={"model_warmup": [sample]}).ready()
     assert not is_served(host, "cold")
+
+
+def test_a_set_up_that_hangs_holds_up_no_other(host: RunningHost, run_dir: Path) -> None:
+    """Others attach meanwhile; it may be removed at once, or it serves once it is warm."""
+    returns = threading.Event()
+
+    def slow(x: Array) -> Array:
+        returns.wait(60)
+        return x
+
+    def attach_slow(name: str) -> Attachment:
+        zeros = {"data_type": "TYPE_FP32", "dims": [1], "zero_data": True}
+        sample = {"name": "zeros", "batch_size": 1, "inputs": {"x": zeros}}
+        return attach(run_dir, slow, name=name, inputs=[X], outputs=[Y], triton_config={"model_warmup": [sample]})
+
+    model, other = attach_slow("slow"), attach_slow("left")
+    quick = attach(run_dir, lambda x: x * 3, name="quick", inputs=[X], outputs=[Y], attach_timeout=15)
+    quick.ready(15)
+    assert call(host, "quick", 1) == [3]
+    other.remove(15)
+    assert f"process {os.getpid()} cannot attach: it has left before it was served" in host.log
+    returns.set()
+    model.ready()
+    assert call(host, "slow", 1) == [1]
+    for each in (model, quick):
+        each.remove()
 
 
 def test_a_daemon_that_does_not_allow_it(tmp_path: Path) -> None:
