@@ -13,6 +13,7 @@ import numpy as np
 
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import known_keywords
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.infer_func import Settings
 from pytriton_plugins.script.attachment import Attachment
 from pytriton_plugins.script.calls import callables_of, declared, where_of
@@ -73,9 +74,23 @@ def attach(
     version that this process has attached before is replaced; no request is lost if the declaration is the same.
     Raises DeclarationError for a callable that cannot be served, and AttachError if the daemon does not accept it.
     """
-    where = where_of(callable)
     settings = Settings(name, version, max_batch_size, 1, threads, max_concurrency, retry_alone, timeout, triton_config)
-    declaration = declared(where, callable, settings, inputs, outputs)
+    return attach_by_rules(daemon, callable, settings, inputs, outputs, attach_timeout=attach_timeout)
+
+
+def attach_by_rules(
+    daemon: str | Path,
+    callable: Any,
+    settings: Settings,
+    inputs: Sequence[Tensor] | None,
+    outputs: Sequence[Tensor] | None,
+    *,
+    rules: CallRules = STRICT,
+    attach_timeout: float = ATTACH_TIMEOUT,
+) -> Attachment:
+    """The same as `attach` for a package whose callables follow other ``rules``. Not public."""
+    where = where_of(callable)
+    declaration = declared(where, callable, settings, inputs, outputs, rules)
     before = _before(daemon, declaration)
     if before is not None and not before.declares(declaration):
         before.remove()
@@ -85,7 +100,7 @@ def attach(
         for index, target in enumerate(callables_of(where, callable)):
             link = handle.add(AttachedLink(*connect(daemon)))
             _introduce(link, declaration, index)
-            AttachedSession(link, target, declaration)
+            AttachedSession(link, target, declaration, rules, index)
         handle.accepted(attach_timeout)
         if before is not None:
             handle.ready(attach_timeout)
