@@ -118,15 +118,16 @@ class AsyncClient:
             raise
 
     async def _stream(self, call: Call) -> AsyncGenerator[Result, None]:
-        responses = self._transport().stream(await self._request(call), call.left())
+        request = await self._request(call)
+        responses = self._transport().stream(request, call.left())
         try:
-            async for result in responses:
+            while (result := await responses.next()) is not None:
                 yield result
         except ClientError as error:
             self._descriptions.note(call.key, error)
             raise
         finally:
-            await responses.aclose()
+            await responses.close()
 
     async def _request(self, call: Call) -> Request:
         self._guard.check()
