@@ -99,7 +99,8 @@ class AsyncHttpTransport:
         text = messages.error_text(body)
         if text is None and status == _NO_SUCH_PATH:
             return invalid_response(self._address, ValueError(f"HTTP status {status}"), model)
-        return messages.answered_error(status, text or f"HTTP status {status}", subject(self._address, model), model)
+        told = text or f"HTTP status {status}, not from a Triton; check the address"
+        return messages.answered_error(status, told, subject(self._address, model), model)
 
 
 class HttpResponses:

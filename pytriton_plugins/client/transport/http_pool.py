@@ -26,6 +26,7 @@ from pytriton_plugins.client.transport.failures import (
     unreachable,
     wrong_server,
 )
+from pytriton_plugins.client.transport.loop_watch import LoopWatch
 
 
 @attrs.frozen
@@ -65,7 +66,9 @@ class HttpPool:
         self._loop = asyncio.get_running_loop()
         tls = tls_context(options) if address.secure else False
         connector = connector_class(aiohttp)(limit=options.max_connections, ssl=tls)
-        self._session = aiohttp.ClientSession(connector=connector)
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_start.append(_connecting)
+        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace])
         self._is_closed = False
         _POOLS.add(self)
 
@@ -119,22 +122,22 @@ class HttpPool:
     async def _connected(self, exchange: Exchange) -> Any:
         """The response's head; asked again while no connection can be made, because nothing was sent then."""
         waits = pauses(0.0 if exchange.once else self._connect_timeout, exchange.timeout)
-        timed_out = False
         while True:
+            watch = LoopWatch(self._loop, self._connect_timeout)
             try:
-                return await self._requested(exchange)
+                return await self._requested(exchange, watch)
             except self._aiohttp.ServerTimeoutError:
-                # The time may have passed in a busy event loop: a second attempt starts in one that is less so.
-                if timed_out or exchange.once or is_over(exchange.deadline):
+                if watch.loop_ran or exchange.once or is_over(exchange.deadline):
                     raise
-                timed_out = True
             except self._aiohttp.ClientConnectorError as error:
                 pause = None if self._is_not_tls(error) else next(waits, None)
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
+            finally:
+                watch.end()
 
-    async def _requested(self, exchange: Exchange) -> Any:
+    async def _requested(self, exchange: Exchange, watch: LoopWatch) -> Any:
         scheme = "https" if self._address.secure else "http"
         # As it stands: a slash in a model's name is escaped already.
         url = self._yarl.URL(f"{scheme}://{self._address.target}{exchange.path}", encoded=True)
@@ -142,7 +145,9 @@ class HttpPool:
         # A file, because aiohttp warns of long bytes: it would write them at once.
         body = None if exchange.body is None else io.BytesIO(exchange.body)
         method = "GET" if body is None else "POST"
-        return await self._session.request(method, url, timeout=limits, data=body, headers=exchange.headers)
+        return await self._session.request(
+            method, url, timeout=limits, data=body, headers=exchange.headers, trace_request_ctx=watch
+        )
 
     def _explained(self, error: Exception, model: str) -> ClientError:
         aiohttp, address = self._aiohttp, self._address
@@ -160,6 +165,11 @@ class HttpPool:
         """Whether a server answers, but without TLS, or with a certificate that is not trusted."""
         reason = getattr(error, "os_error", error)
         return self._address.secure and isinstance(reason, (ssl.SSLError, ssl.CertificateError, ConnectionResetError))
+
+
+async def _connecting(session: Any, context: Any, parameters: Any) -> None:
+    """aiohttp calls it when it begins to make a connection."""
+    context.trace_request_ctx.begin()
 
 
 @functools.cache
