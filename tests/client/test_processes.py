@@ -199,6 +199,6 @@ def test_a_program_says_what_it_prints_and_no_more(url: str, program: str, tmp_p
     allowed = [f"-Wignore::{each}" for each in ALLOWED.get(program, ())]
     command = [sys.executable, "-Werror", *allowed, "-c", "\n".join(lines)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    said = [line for line in done.stderr.splitlines() if "fork_posix.cc" not in line]
+    messages = [line for line in done.stderr.splitlines() if "fork_posix.cc" not in line]
     expected = "[[0]]" if program == "requests are running" else "[[1]]"
-    assert (done.stdout.strip(), said, done.returncode) == (expected, [], 0)
+    assert (done.stdout.strip(), messages, done.returncode) == (expected, [], 0)
