@@ -14,6 +14,7 @@ import numpy as np
 
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import known_keywords
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.infer_func import Settings
 from pytriton_plugins.script.attachment import Attachment
 from pytriton_plugins.script.calls import callables_of, declared, where_of
@@ -79,17 +80,34 @@ def attach(
     ``remove_added`` removes a model of a name and version that the daemon's own workers serve for this process.
     Raises DeclarationError for a callable that cannot be served, and AttachError if the daemon does not accept it.
     """
-    where = where_of(callable)
     settings = Settings(name, version, max_batch_size, 1, threads, max_concurrency, retry_alone, timeout, triton_config)
-    declaration = declared(where, callable, settings, inputs, outputs)
+    return attach_by_rules(
+        daemon, callable, settings, inputs, outputs, remove_added=remove_added, attach_timeout=attach_timeout
+    )
+
+
+def attach_by_rules(
+    daemon: str | Path,
+    callable: Any,
+    settings: Settings,
+    inputs: Sequence[Tensor] | None,
+    outputs: Sequence[Tensor] | None,
+    *,
+    rules: CallRules = STRICT,
+    remove_added: Callable[[str, int], None] | None = None,
+    attach_timeout: float = ATTACH_TIMEOUT,
+) -> Attachment:
+    """The same as `attach` for a package whose callables follow other ``rules``. Not public."""
+    where = where_of(callable)
+    declaration = declared(where, callable, settings, inputs, outputs, rules)
     with _turn(declaration.name, declaration.version):
         if remove_added is not None:
             remove_added(declaration.name, declaration.version)
-        return _attached_in_its_turn(daemon, where, callable, declaration, attach_timeout)
+        return _attached_in_its_turn(daemon, where, callable, declaration, rules, attach_timeout)
 
 
 def _attached_in_its_turn(
-    daemon: str | Path, where: str, callable: Any, declaration: ModelDeclaration, timeout: float
+    daemon: str | Path, where: str, callable: Any, declaration: ModelDeclaration, rules: CallRules, timeout: float
 ) -> Attachment:
     before = _before(daemon, declaration)
     if before is not None and not before.declares(declaration):
@@ -100,7 +118,7 @@ def _attached_in_its_turn(
         for index, target in enumerate(callables_of(where, callable)):
             link = handle.add(AttachedLink(*connect(daemon)))
             _introduce(link, declaration, index)
-            AttachedSession(link, target, declaration)
+            AttachedSession(link, target, declaration, rules)
         handle.accepted(timeout)
         handle.ready(timeout)
         if before is not None:
