@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Sequence
@@ -11,16 +12,14 @@ from typing import TYPE_CHECKING
 
 from pytriton.config import TritonConfig, TritonLifecyclePolicy, TritonSecurityConfig
 from pytriton.exceptions import PyTritonInvalidOperationError, PyTritonUnrecoverableError
-from pytriton.serving.calls import adapted
-from pytriton.serving.daemon import MONITORING_PERIOD_S, stop_signals, watched
+from pytriton.serving.attaching import attached
+from pytriton.serving.daemon import MONITORING_PERIOD_S, folder_of, stop_signals, watched
 from pytriton.serving.model import BoundModel, Callables, bound_model
-from pytriton.serving.model_options import attach_keywords, is_cached
 from pytriton.serving.remote import daemon_at
 from pytriton.serving.server_options import host_keywords, security_problems
 from pytriton.utils.workspace import Workspace
 from pytriton_plugins import Host
 from pytriton_plugins.errors import HostError, PytritonPluginsError
-from pytriton_plugins.script.attach import attach
 from pytriton_plugins.script.attachment import Attachment
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from pytriton.model_config.model_config import ModelConfig
     from pytriton.model_config.tensor import Tensor
+    from pytriton_plugins.script.connected import ConnectedHost
 
 __all__ = ["RemoteTriton", "Triton", "TritonConfig", "TritonLifecyclePolicy", "TritonSecurityConfig"]
 
@@ -38,12 +38,15 @@ class TritonBase:
     """Binds callables of this process to a server, and serves them until it is stopped."""
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
-        self._workspace = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+        if workspace is not None and not isinstance(workspace, Workspace):
+            Workspace(workspace)  # the server needs none: it is for the script's own files
         self._models: dict[tuple[str, int], BoundModel] = {}
         self._attached: dict[tuple[str, int], Attachment] = {}
         self._changing = threading.RLock()
         self._stopped = threading.Event()
         self._error: Exception | None = None
+        self._is_running = False
+        self._host: Host | ConnectedHost | None = None
 
     def bind(
         self,
@@ -66,7 +69,7 @@ class TritonBase:
         if trace_config:
             _LOG.warning("bind: trace_config is not used: write trace_config in TritonConfig")
         with self._changing:
-            if self._folder():
+            if self._is_running:
                 self._attach(model)
             self._models[model.name, model.version] = model
 
@@ -87,30 +90,38 @@ class TritonBase:
     def connect(self) -> None:
         """Serve all bound models; returns when clients can call them."""
         with self._changing:
+            if not self._is_running:
+                self._begin()
             for key, model in self._models.items():
                 if key not in self._attached:
                     self._attach(model)
 
+    def _begin(self) -> None:
+        self._stopped.clear()
+        self._error = None
+        self._host = self._start()
+        self._is_running = True
+        watched(self._host, functools.partial(self._on_end, self._host))
+
     def stop(self) -> bool:
         """Serve no longer; whether it has served. Requests that run may finish."""
         with self._changing:
-            was_running = bool(self._folder())
+            was_running, self._is_running = self._is_running, False
             self._stopped.set()
             self._end()
             self._attached.clear()
+            self._host = None
             return was_running
 
     def is_alive(self) -> bool:
         """Whether the server runs and every bound model is served."""
-        attached = [*self._attached.values()]
-        return bool(self._folder()) and all(each.is_attached for each in attached)
+        return self._is_running and all(each.is_attached for each in [*self._attached.values()])
 
     def is_connected(self) -> bool:
         """Whether clients can call every bound model."""
         return self.is_alive() and len(self._attached) == len(self._models)
 
     def __enter__(self) -> Self:
-        self._stopped.clear()
         return self
 
     def __exit__(
@@ -118,8 +129,8 @@ class TritonBase:
     ) -> None:
         self.stop()
 
-    def _folder(self) -> str:
-        """The private folder of the daemon; empty where there is none."""
+    def _start(self) -> Host | ConnectedHost:
+        """The daemon to serve with; raises PyTritonInvalidOperationError where there is none."""
         raise NotImplementedError
 
     def _end(self) -> None:
@@ -127,16 +138,17 @@ class TritonBase:
         raise NotImplementedError
 
     def _attach(self, model: BoundModel) -> None:
-        cached = is_cached(model)
-        targets = [adapted(model, each, self._on_unrecoverable, cached=cached) for each in model.callables]
-        try:
-            attached = attach(
-                self._folder(), targets if len(targets) > 1 else targets[0], **attach_keywords(model, cached=cached)
-            )
-            attached.ready()
-        except PytritonPluginsError as error:
-            raise PyTritonInvalidOperationError(str(error)) from None
-        self._attached[model.name, model.version] = attached
+        self._attached[model.name, model.version] = attached(folder_of(self._host), model, self._on_unrecoverable)
+
+    def _on_end(self, host: Host | ConnectedHost, error: HostError | None) -> None:
+        """The daemon of this start has ended."""
+        if host is not self._host:
+            return
+        self._is_running = False
+        if error is not None:
+            self._error = self._error or PyTritonInvalidOperationError(str(error))
+            _LOG.error("%s", error)
+        self._stopped.set()
 
     def _on_unrecoverable(self, error: PyTritonUnrecoverableError) -> None:
         """A callable has ended the server; the caller is one of its own threads, for which a stop would wait."""
@@ -147,7 +159,7 @@ class TritonBase:
 
 
 class Triton(TritonBase):
-    """A server of this script: it starts with `run` or `serve`, and ends with `stop`, the ``with`` block or the script."""
+    """A server of this script: `run` and `serve` start it; `stop`, the ``with`` block or the script's end ends it."""
 
     def __init__(
         self,
@@ -162,17 +174,10 @@ class Triton(TritonBase):
         self._keywords = host_keywords({**TritonConfig.from_env().to_dict(), **given})
         for problem in security_problems(security_config):
             _LOG.warning(problem)
-        self._host: Host | None = None
 
     def run(self) -> None:
         """Start the server and serve all bound models; returns when clients can call them."""
-        with self._changing:
-            self._start()
-            super().connect()
-
-    def connect(self) -> None:
-        """The same as `run`."""
-        self.run()
+        self.connect()
 
     def get_access_token(self) -> str:
         """Raises PyTritonInvalidOperationError: no token opens the closed APIs."""
@@ -181,48 +186,36 @@ class Triton(TritonBase):
             "open one with pytriton-host serve --allow CATEGORY"
         )
 
-    def _folder(self) -> str:
-        return self._host._daemon.folder if self._host is not None and self._host._daemon.is_running else ""
-
-    def _start(self) -> None:
-        if self._host is not None:
-            return
-        self._stopped.clear()
-        self._error = None
+    def _start(self) -> Host:
         try:
-            self._host = Host(**self._keywords)
+            return Host(**self._keywords)
         except PytritonPluginsError as error:
             raise PyTritonInvalidOperationError(str(error)) from None
-        watched(self._host, self._on_end)
-
-    def _on_end(self, error: HostError | None) -> None:
-        if error is not None:
-            self._error = self._error or PyTritonInvalidOperationError(str(error))
-            _LOG.error("%s", error)
-        self._stopped.set()
 
     def _end(self) -> None:
-        host, self._host = self._host, None
-        if host is not None:
-            host.close()
+        if self._host is not None:
+            self._host.close()
 
 
 class RemoteTriton(TritonBase):
     """Binds callables of this process to a server that runs already on this machine, as this user.
 
-    ``url``: the address of its HTTP or gRPC port, such as ``localhost:8000`` or ``grpc://localhost:8001``.
+    ``url``: the address of its HTTP or gRPC port, such as ``localhost:8000`` or ``grpc://localhost:8001``. It goes on
+    when this process ends, without its models.
     """
 
     def __init__(
         self, url: str, workspace: Workspace | str | Path | None = None, access_token: str | None = None
     ) -> None:
         super().__init__(workspace)
-        self._daemon = ""
-        self._daemon = daemon_at(url)
+        self._url = url
+        self.connect()
 
-    def _folder(self) -> str:
-        return self._daemon
+    def _start(self) -> ConnectedHost:
+        return daemon_at(self._url)
 
     def _end(self) -> None:
-        for attached in self._attached.values():
-            attached.remove()
+        for each in self._attached.values():
+            each.remove()
+        if self._host is not None:
+            self._host.close()

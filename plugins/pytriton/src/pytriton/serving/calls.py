@@ -7,35 +7,32 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from pytriton.exceptions import PyTritonUnrecoverableError
 from pytriton.proxy import types
 from pytriton.serving.current import called
 from pytriton.serving.model import BoundModel
-from pytriton.serving.results import Arrays, ResultReader
-from pytriton_plugins import Context, Request
+from pytriton.serving.results import Arrays, responses
+from pytriton_plugins import Request
 
 OnUnrecoverable = Callable[[PyTritonUnrecoverableError], None]
 
 
 class Call:
-    """One callable of a model; arrays are copies, which it may write to."""
+    """One callable of a model, with the number of its worker."""
 
     def __init__(self, model: BoundModel, target: Callable[..., Any], on_unrecoverable: OnUnrecoverable) -> None:
         self._model = model
         self._target = target
-        self._reader = ResultReader(model)
         self._on_unrecoverable = on_unrecoverable
 
-    def _requests(self, requests: list[Request]) -> list[types.Request]:
-        return [_request(each, each.inputs) for each in requests]
+    def _responses(self, results: Any, count: int) -> list[Arrays]:
+        return responses(self._model.name, results, count)
 
-    def _run(self, requests: list[types.Request]) -> Any:
+    def _run(self, requests: list[types.Request]) -> list[Arrays]:
         """What the callable returns, or the first that it yields."""
         with self._guard():
             result = self._target(requests)
-            return next(result) if inspect.isgenerator(result) else result
+            return self._responses(next(result) if inspect.isgenerator(result) else result, len(requests))
 
     def _guard(self) -> Guard:
         return Guard(self._model, self._on_unrecoverable)
@@ -61,15 +58,14 @@ class PlainCall(Call):
     """Gets a list of requests, and returns a result for each."""
 
     def __call__(self, requests: list[Request]) -> list[Arrays]:
-        return self._reader.responses(self._run(self._requests(requests)), len(requests))
+        return self._run([_request(each) for each in requests])
 
 
 class JoinedCall(Call):
     """Gets the joined arrays of a batch as one request, for models whose responses are cached."""
 
     def __call__(self, **inputs: Any) -> Arrays:
-        (result,) = self._reader.responses(self._run([types.Request(_writable(inputs), {})]), 1)
-        return result
+        return self._run([types.Request(inputs, {})])[0]
 
 
 class AwaitedCall(Call):
@@ -77,48 +73,57 @@ class AwaitedCall(Call):
 
     async def __call__(self, requests: list[Request]) -> list[Arrays]:
         with self._guard():
-            results = await self._target(self._requests(requests))
-        return self._reader.responses(results, len(requests))
+            results = await self._target([_request(each) for each in requests])
+        return self._responses(results, len(requests))
 
 
 class StreamCall(Call):
-    """Gets one request, and yields its responses."""
+    """Gets a list of one request, and yields its responses, each as a list."""
 
-    def __call__(self, ctx: Context, **inputs: Any) -> Iterator[Arrays]:
+    def __call__(self, requests: list[Request]) -> Iterator[list[Arrays]]:
         with self._guard():
-            results = self._target([_request(ctx.requests[0], inputs)])
-        while True:
-            with self._guard():
-                result = next(results, None)
-            if result is None:
-                return
-            yield from self._reader.responses(result, 1)
+            results = self._target([_request(each) for each in requests])
+        if not inspect.isgenerator(results):
+            results = iter([results])
+        try:
+            while True:
+                with self._guard():
+                    result = next(results, None)
+                if result is None:
+                    return
+                yield self._responses(result, len(requests))
+        finally:
+            if inspect.isgenerator(results):
+                results.close()
 
 
 class AwaitedStreamCall(Call):
     """The same as `StreamCall` for an asynchronous generator."""
 
-    async def __call__(self, ctx: Context, **inputs: Any) -> AsyncIterator[Arrays]:
-        results = self._target([_request(ctx.requests[0], inputs)])
-        while True:
-            with self._guard():
-                result = await anext(results, None)
-            if result is None:
-                return
-            for response in self._reader.responses(result, 1):
-                yield response
+    async def __call__(self, requests: list[Request]) -> AsyncIterator[list[Arrays]]:
+        results = self._target([_request(each) for each in requests])
+        try:
+            while True:
+                with self._guard():
+                    result = await anext(results, None)
+                if result is None:
+                    return
+                yield self._responses(result, len(requests))
+        finally:
+            await results.aclose()
 
 
 def adapted(model: BoundModel, target: Callable[..., Any], on_unrecoverable: OnUnrecoverable, *, cached: bool) -> Call:
     """``target`` in the form that fits its model; ``cached``: whether Triton keeps its responses."""
-    function = _function(target)
+    return _kind(model, _function(target), cached=cached)(model, target, on_unrecoverable)
+
+
+def _kind(model: BoundModel, function: Any, *, cached: bool) -> type[Call]:
     if model.config.decoupled:
-        kind = AwaitedStreamCall if inspect.isasyncgenfunction(function) else StreamCall
-    elif inspect.iscoroutinefunction(function):
-        kind = AwaitedCall
-    else:
-        kind = JoinedCall if cached else PlainCall
-    return kind(model, target, on_unrecoverable)
+        return AwaitedStreamCall if inspect.isasyncgenfunction(function) else StreamCall
+    if inspect.iscoroutinefunction(function):
+        return AwaitedCall
+    return JoinedCall if cached else PlainCall
 
 
 def _function(target: Any) -> Any:
@@ -130,10 +135,6 @@ def _function(target: Any) -> Any:
     return inspect.unwrap(target)
 
 
-def _request(request: Request, inputs: Any) -> types.Request:
-    parameters = {**request.parameters, **request.headers}
-    return types.Request(_writable(inputs), parameters, requested_output_names=sorted(request.requested_outputs))
-
-
-def _writable(inputs: Any) -> Arrays:
-    return {name: np.array(array) for name, array in inputs.items()}
+def _request(request: Request) -> types.Request:
+    parameters: dict[str, Any] = {**request.parameters, **request.headers}
+    return types.Request(dict(request.inputs), parameters, requested_output_names=sorted(request.requested_outputs))

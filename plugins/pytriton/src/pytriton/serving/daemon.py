@@ -6,15 +6,26 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins import Host
 from pytriton_plugins.errors import HostError
 
+if TYPE_CHECKING:
+    from pytriton_plugins.script.connected import ConnectedHost
+
 MONITORING_PERIOD_S = 10.0
 
 
-def watched(host: Host, on_end: Callable[[HostError | None], None]) -> None:
+def folder_of(host: Host | ConnectedHost | None) -> str:
+    """The private folder of the daemon, with the socket on which it takes callables."""
+    if isinstance(host, Host):
+        return host._daemon.folder
+    assert host is not None
+    return host._folder
+
+
+def watched(host: Host | ConnectedHost, on_end: Callable[[HostError | None], None]) -> None:
     """Call ``on_end`` once the daemon is gone, with why it has ended by itself; in a thread."""
 
     def wait() -> None:

@@ -1,50 +1,16 @@
-"""From `ModelConfig` to the keywords of ``Host.attach``."""
+"""From `ModelConfig` to the model configuration of Triton."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-import numpy as np
-
+import pytriton_plugins
 from pytriton.model_config.common import DynamicBatcher, ModelWarmup, QueuePolicy, WarmupInput
-from pytriton.serving.model import BoundModel, native_dtype, native_tensors
-from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.model.tensors import as_dtype
-from pytriton_plugins.model.triton_config import response_cache_problem
-
-_LOG = logging.getLogger("pytriton.triton")
+from pytriton.serving.model import BoundModel, native_dtype
 
 
-def attach_keywords(model: BoundModel, *, cached: bool) -> dict[str, Any]:
-    """The keywords for ``model``; ``cached``: whether Triton keeps its responses."""
-    return {
-        "name": model.name,
-        "version": model.version,
-        "inputs": native_tensors(model.name, model.inputs),
-        "outputs": native_tensors(model.name, model.outputs),
-        "max_batch_size": model.max_batch_size,
-        "triton_config": _triton_config(model, cached=cached),
-    }
-
-
-def is_cached(model: BoundModel) -> bool:
-    """Whether Triton keeps the model's responses; warns where it would answer with the response of another request."""
-    if not model.config.response_cache:
-        return False
-    inputs = tuple(native_tensors(model.name, model.inputs))
-    outputs = tuple(native_tensors(model.name, model.outputs))
-    size, streams = model.max_batch_size, "stream" if model.config.decoupled else "plain"
-    declaration = ModelDeclaration(
-        model.name, model.version, "function", model.name, inputs, outputs, size, answers=streams
-    )
-    problem = response_cache_problem(declaration)
-    if problem:
-        _LOG.warning("model %s is served without a response cache: %s", model.name, problem)
-    return not problem
-
-
-def _triton_config(model: BoundModel, *, cached: bool) -> dict[str, Any]:
+def triton_config(model: BoundModel, *, cached: bool) -> dict[str, Any]:
+    """The part of the model's configuration that is Triton's own; ``cached``: whether Triton keeps its responses."""
     config: dict[str, Any] = {}
     if model.max_batch_size:
         config["dynamic_batching"] = _batching(model.config.batcher)
@@ -85,8 +51,8 @@ def _warmup(sample: ModelWarmup) -> dict[str, Any]:
 
 
 def _warmup_input(wanted: WarmupInput) -> dict[str, Any]:
-    dims = list(np.atleast_1d(wanted.shape).tolist())
-    data: dict[str, Any] = {"data_type": as_dtype(native_dtype(wanted.dtype)).config, "dims": dims}
+    tensor = pytriton_plugins.Tensor("sample", native_dtype(wanted.dtype), tuple(wanted.shape))
+    data: dict[str, Any] = {"data_type": tensor.dtype.config, "dims": list(tensor.wire_shape)}
     if wanted.input_data_file:
         return {**data, "input_data_file": wanted.input_data_file}
     return {**data, "random_data" if wanted.random_data else "zero_data": True}
