@@ -13,6 +13,7 @@ from pytriton_plugins.worker.log import report
 from pytriton_plugins.worker.session import StageFailed, WorkerSession
 
 if TYPE_CHECKING:
+    from pytriton_plugins.model.call_rules import CallRules
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.script.link import AttachedLink
     from pytriton_plugins.worker.channels.dispatch import NewServer
@@ -23,6 +24,9 @@ class CallersProcess:
     """A process that is not ours: nothing of it is changed, and no exception of a callable ends it."""
 
     ends = ()
+
+    def __init__(self, calls: CallRules) -> None:
+        self.calls = calls
 
     def show(self, error: BaseException) -> None:
         report(logging.ERROR, "an attached callable failed before it was served", error=error)
@@ -39,10 +43,11 @@ class CallersProcess:
 class AttachedSession:
     """The thread that sets up a callable and serves it until its link ends."""
 
-    def __init__(self, link: AttachedLink, target: Any, declaration: ModelDeclaration) -> None:
+    def __init__(self, link: AttachedLink, target: Any, declaration: ModelDeclaration, rules: CallRules) -> None:
         self._link = link
         self._target = target
         self._declaration = declaration
+        self._rules = rules
         _thread(f"pytriton-{declaration.name}", self._run)
 
     def _run(self) -> None:
@@ -51,7 +56,7 @@ class AttachedSession:
         if order is END:
             return
         try:
-            WorkerSession(link, self._target, self._declaration, order, CallersProcess()).run()
+            WorkerSession(link, self._target, self._declaration, order, CallersProcess(self._rules)).run()
         except StageFailed:
             return  # the daemon has the reason, and says it
         except BaseException as error:

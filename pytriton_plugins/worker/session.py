@@ -105,7 +105,7 @@ class WorkerSession:
                 "installed; run: pip install ml_dtypes",
                 declaration.name,
             )
-        self._runner = BatchRunner(declaration, callable_, self._link, self._process.ends)
+        self._runner = BatchRunner(declaration, callable_, self._link, self._process.ends, self._process.calls)
         headers = self._order.get("headers") or {}
         self._shared = SharedState(declaration.name, declaration.timeout, headers, Metrics(self._link))
 
