@@ -44,7 +44,9 @@ class AttachedLink(WorkerLink):
         super().__init__(sock)
 
     def leave(self) -> None:
-        """Ask the daemon to end it in order."""
+        """Ask the daemon to end it in order. A second call does nothing."""
+        if self.was_asked_to_end:
+            return
         self.was_asked_to_end = True
         with contextlib.suppress(OSError):  # it has ended
             self.send("leave")
