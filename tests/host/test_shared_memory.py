@@ -81,7 +81,7 @@ def mapped(pid: int) -> set[int]:
 
 @pytest.mark.parametrize("model", ["doubled", "Awaited"])
 def test_a_worker_frees_each_segment_that_a_larger_one_replaces(model: str) -> None:
-    """Its first ones too, which come with the channel. Seen red with an offer that keeps its segment (worker/link.py)."""
+    """Its first ones too, which come with the channel. Seen red with an offer that keeps its segment."""
     mark = Mark()
     with run_host(f"{MODELS / 'forms.py'}:{model}", env=mark.env) as host:
         (worker,) = mark.workers()
