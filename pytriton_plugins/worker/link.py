@@ -32,6 +32,11 @@ class ChannelOffer:
         assert segment is not None
         return segment
 
+    def close(self) -> None:
+        """Close an offer that is not served."""
+        self.sock.close()
+        os.close(self.take_segment().unsent)
+
 
 class WorkerLink:
     """Messages from and to the daemon; the end of the link ends the process (a subclass has another `_on_end`)."""
