@@ -122,7 +122,7 @@ class WorkerSession:
         gc.freeze()  # imported objects live as long as the worker: later collections skip them
         self._link.send("ready")
         return lambda offer: server(
-            offer.sock, offer.segment, self._declaration, self._runner, self._link, self._shared, observer
+            offer.sock, offer.take_segment(), self._declaration, self._runner, self._link, self._shared, observer
         )
 
     async def _serve(self, new_server: NewServer) -> None:
