@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.measure.growth import segment_inodes
 from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark
 from tests.support.sandbox.logs import wait_logged
@@ -68,17 +69,6 @@ def test_16_mib_at_ready_and_growth_by_one_large_request() -> None:
         assert host.log.count("model echo") == 3, "serving, and the growth in both directions"
 
 
-def counted(host: RunningHost) -> set[int]:
-    """The inodes of all segments, from the host's descriptors."""
-    return {each.stat().st_ino for each in Path(f"/proc/{host.process.pid}/fd").iterdir() if segment_bytes(each)}
-
-
-def mapped(pid: int) -> set[int]:
-    """The inodes of all segments that the process maps."""
-    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    return {int(line.split()[4]) for line in lines if "memfd:pytriton-segment" in line}
-
-
 @pytest.mark.parametrize("model", ["doubled", "Awaited"])
 def test_a_worker_frees_each_segment_that_a_larger_one_replaces(model: str) -> None:
     """Its first ones too, which come with the channel. Seen red with an offer that keeps its segment."""
@@ -86,10 +76,12 @@ def test_a_worker_frees_each_segment_that_a_larger_one_replaces(model: str) -> N
     with run_host(f"{MODELS / 'forms.py'}:{model}", env=mark.env) as host:
         (worker,) = mark.workers()
         for size in (4 * MIB, 16 * MIB):
-            before = counted(host)
+            before = segment_inodes(host.process.pid)
             assert infer(host, "grpc", model, {"x": np.ones((1, size), np.float32)})["y"].size == size
-            assert len(before - counted(host)) == 2, "larger ones replace a request segment and a response segment"
-            wait_until(lambda: mapped(worker) <= counted(host), what="the worker maps only what the daemon counts")
+            assert len(before - segment_inodes(host.process.pid)) == 2, "two larger ones: for requests, for responses"
+            wait_until(
+                lambda: segment_inodes(worker) <= segment_inodes(host.process.pid), what="the daemon counts them all"
+            )
 
 
 def test_16_mib_are_shared_by_four_workers() -> None:

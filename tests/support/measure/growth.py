@@ -35,14 +35,20 @@ def holding(pid: int, seconds: float) -> Holding:
     folder = Path(f"/proc/{pid}")
     lines = (line.split() for line in (folder / "smaps_rollup").read_text().splitlines()[1:])
     bytes_of = {words[0]: int(words[1]) * 1024 for words in lines}
-    opened = [folder / "fd" / each for each in os.listdir(folder / "fd")]
     return Holding(
         seconds,
         bytes_of["Pss:"] - bytes_of["Pss_File:"],
-        descriptors=len(opened),
+        descriptors=len(os.listdir(folder / "fd")),
         threads=len(os.listdir(folder / "task")),
-        segments=len(_mapped(folder) | {inode for each in opened if (inode := _opened(each))}),
+        segments=len(segment_inodes(pid)),
     )
+
+
+def segment_inodes(pid: int) -> set[int]:
+    """The inodes of the segments that the process maps or has open."""
+    folder = Path(f"/proc/{pid}")
+    opened = [folder / "fd" / each for each in os.listdir(folder / "fd")]
+    return _mapped(folder) | {inode for each in opened if (inode := _opened(each))}
 
 
 def slope(held: Sequence[Holding]) -> float:
