@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -47,12 +48,12 @@ def urls(process: subprocess.Popen[str], folder: Path) -> dict[str, str]:
     file = folder / "host.json"
     wait_until(lambda: file.exists() or process.poll() is not None, LIMIT, "the server has its ports")
     assert process.poll() is None, process.communicate()[1]
-    ports = json.loads(file.read_text())["ports"]
-    return {protocol: f"{protocol}://127.0.0.1:{ports[protocol]}" for protocol in ("http", "grpc")}
+    found = json.loads(file.read_text())
+    return {protocol: f"{protocol}://127.0.0.1:{found[protocol]}" for protocol in ("http", "grpc")}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_serves_its_client(name: str, tmp_path: Path) -> None:
+def test_an_example_serves_its_client(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example = EXAMPLES / name
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running(example / "server.py", folder=tmp_path))
@@ -60,9 +61,8 @@ def test_an_example_serves_its_client(name: str, tmp_path: Path) -> None:
         if (example / "worker.py").exists():
             stack.enter_context(running(example / "worker.py", "--url", url["http"], folder=tmp_path))
         for protocol in ("grpc",) if name in STREAMS else ("http", "grpc"):
-            command = [sys.executable, str(example / "client.py"), "--url", url[protocol]]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-            assert done.returncode == 0, done.stderr
+            monkeypatch.setattr(sys, "argv", ["client.py", "--url", url[protocol]])
+            runpy.run_path(str(example / "client.py"), run_name="__main__")
 
 
 def test_ten_examples_and_more_are_here() -> None:
