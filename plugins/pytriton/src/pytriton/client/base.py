@@ -54,7 +54,9 @@ class BaseModelClient:
     ) -> None:
         self._url = TritonUrl.from_url(url)
         if self._streams and not self._url.is_grpc:
-            raise PyTritonClientValueError(f"{type(self).__name__} needs gRPC; write grpc://HOST:8001, with the port of gRPC")
+            raise PyTritonClientValueError(
+                f"{type(self).__name__} needs gRPC; write grpc://HOST:8001, with the port of gRPC"
+            )
         self._key = _checked_name(model_name), _checked_version(model_version) or ""
         self._options: dict[str, Any] = {
             "init_timeout_s": init_timeout_s,
