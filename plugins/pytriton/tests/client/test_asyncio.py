@@ -68,7 +68,7 @@ def test_errors(url: str) -> None:
         with pytest.raises(PyTritonClientInferenceServerError):
             await client.infer_sample(y=ints(1))
         await client.close()
-        for call in (client.infer_sample(ints(1)), client.wait_for_model(1), client.model_config):
+        for call in (client.infer_sample(ints(1)), client.wait_for_model(1)):
             with pytest.raises(PyTritonClientClosedError, match=r"^AsyncioModelClient of scaled: closed"):
                 await call
         async with AsyncioModelClient(url, "unbatched") as client:

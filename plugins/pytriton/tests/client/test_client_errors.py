@@ -126,7 +126,7 @@ def test_no_server(scheme: str) -> None:
 
 
 def test_a_server_that_goes_away() -> None:
-    with run_host(Path(__file__).with_name("served.py"), options=["--max-restarts=0"]) as host:
+    with run_host(Path(__file__).with_name("served.py")) as host:
         stream = DecoupledModelClient(f"grpc://{host.grpc}", "counted").infer_sample(np.array([-7], np.int32))
         assert next(stream)["number"].tolist() == [0]
         clients = [ModelClient(url, "scaled") for url in (f"http://{host.http}", f"grpc://{host.grpc}")]

@@ -90,6 +90,14 @@ class BaseModelClient:
         """The keywords of one call of our client."""
         return {"parameters": call.parameters, "headers": call.headers, "timeout": self._inference_timeout}
 
+    def _stream_options(self, call: Call) -> dict[str, Any]:
+        """The keywords of one stream of our client."""
+        timeout = self._inference_timeout
+        return {"parameters": call.parameters, "headers": call.headers, "response_timeout": timeout}
+
+    def _closed(self) -> bool:
+        return self._is_closed
+
     def _check_open(self) -> None:
         if self._is_closed:
             raise PyTritonClientClosedError(f"{type(self).__name__} of {self._key[0]}: closed; make another one")
