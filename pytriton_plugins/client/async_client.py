@@ -15,6 +15,7 @@ from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailabl
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
 from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions, Key
+from pytriton_plugins.client.transport.response_time import in_time
 from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, SERVER, Waiting
 
 
@@ -22,7 +23,7 @@ class AsyncClient:
     """A client of one server for one event loop: ``await client["add"](a=[[1, 2]], b=[[3, 4]])``.
 
     The parameters are those of `Client`. It belongs to the event loop of its first call. A cancelled call over gRPC
-    cancels the request; over HTTP its connection is closed, which the server notices only for streams.
+    cancels the request; over HTTP its connection is closed, which Triton notices only when it sends: in streams.
     """
 
     def __init__(
@@ -118,15 +119,16 @@ class AsyncClient:
             raise
 
     async def _stream(self, call: Call) -> AsyncGenerator[Result, None]:
-        responses = self._transport().stream(await self._request(call), call.left())
+        request = await self._request(call)
+        responses = self._transport().stream(request, call.left())
         try:
-            async for result in responses:
+            while (result := await in_time(responses.next(), self._address, request)) is not None:
                 yield result
         except ClientError as error:
             self._descriptions.note(call.key, error)
             raise
         finally:
-            await responses.aclose()
+            await responses.close()
 
     async def _request(self, call: Call) -> Request:
         self._guard.check()
@@ -169,14 +171,19 @@ class AsyncModel:
         *,
         version: Version = None,
         timeout: float | None = None,
+        response_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         outputs: Sequence[str] | None = None,
         **named: Any,
     ) -> AsyncGenerator[Result, None]:
-        """Send one request and yield each response as it arrives; closing the generator cancels the request."""
-        call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs, stream=True)
+        """Send one request and yield each response as it arrives; closing the generator cancels the request.
+
+        ``timeout`` is for the whole stream, and ``response_timeout`` for each response.
+        """
+        options = version, timeout, headers, parameters, id, outputs
+        call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
         return self._client._stream(call)
 
     async def describe(self) -> ModelInfo:
@@ -206,6 +213,7 @@ class AsyncModel:
         id: str,
         outputs: Sequence[str] | None,
         *,
+        response_timeout: float | None = None,
         stream: bool = False,
     ) -> Call:
         return self._client._defaults.call(
@@ -218,6 +226,7 @@ class AsyncModel:
             parameters=parameters,
             id=id,
             outputs=outputs,
+            response_timeout=response_timeout,
             stream=stream,
         )
 
