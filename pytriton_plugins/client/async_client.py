@@ -15,6 +15,7 @@ from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailabl
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
 from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions, Key
+from pytriton_plugins.client.transport.response_time import in_time
 from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, SERVER, Waiting
 
 
@@ -121,7 +122,7 @@ class AsyncClient:
         request = await self._request(call)
         responses = self._transport().stream(request, call.left())
         try:
-            while (result := await responses.next()) is not None:
+            while (result := await in_time(responses.next(), self._address, request)) is not None:
                 yield result
         except ClientError as error:
             self._descriptions.note(call.key, error)
@@ -170,14 +171,19 @@ class AsyncModel:
         *,
         version: Version = None,
         timeout: float | None = None,
+        response_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         outputs: Sequence[str] | None = None,
         **named: Any,
     ) -> AsyncGenerator[Result, None]:
-        """Send one request and yield each response as it arrives; closing the generator cancels the request."""
-        call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs, stream=True)
+        """Send one request and yield each response as it arrives; closing the generator cancels the request.
+
+        ``timeout`` is for the whole stream, and ``response_timeout`` for each response.
+        """
+        options = version, timeout, headers, parameters, id, outputs
+        call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
         return self._client._stream(call)
 
     async def describe(self) -> ModelInfo:
@@ -207,6 +213,7 @@ class AsyncModel:
         id: str,
         outputs: Sequence[str] | None,
         *,
+        response_timeout: float | None = None,
         stream: bool = False,
     ) -> Call:
         return self._client._defaults.call(
@@ -219,6 +226,7 @@ class AsyncModel:
             parameters=parameters,
             id=id,
             outputs=outputs,
+            response_timeout=response_timeout,
             stream=stream,
         )
 

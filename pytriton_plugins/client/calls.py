@@ -71,13 +71,15 @@ class Defaults:
         parameters: Mapping[str, Parameter] | None,
         id: str,
         outputs: Any,
+        response_timeout: float | None = None,
         stream: bool = False,
     ) -> Call:
         """The call with its options checked; raises InvalidInput."""
         seconds = checked_timeout(self.timeout if timeout is None else timeout)
         number = checked_version(version) or key[1]
         merged = {**self.headers, **checked_headers(headers)}
-        options = Options(number, seconds, merged, parameters or {}, str(id), outputs or ())
+        between = checked_timeout(response_timeout)
+        options = Options(number, seconds, merged, parameters or {}, str(id), outputs or (), between)
         deadline = None if seconds is None else time.monotonic() + seconds
         return Call((key[0], number), inputs, named, options, deadline, stream)
 

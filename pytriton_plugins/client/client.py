@@ -203,6 +203,7 @@ class Model:
         *,
         version: Version = None,
         timeout: float | None = None,
+        response_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
@@ -211,10 +212,11 @@ class Model:
     ) -> Generator[Result, None, None]:
         """Send one request, as a call does, and yield each response as it arrives.
 
-        Closing the generator, or leaving its loop, cancels the request. ``timeout`` is for the whole stream. Over HTTP
-        one row is sent, as JSON.
+        Closing the generator, or leaving its loop, cancels the request. ``timeout`` is for the whole stream, and
+        ``response_timeout`` for each response. Over HTTP one row is sent, as JSON.
         """
-        call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs, stream=True)
+        options = version, timeout, headers, parameters, id, outputs
+        call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
         return self._client._stream(call)
 
     def describe(self) -> ModelInfo:
@@ -245,6 +247,7 @@ class Model:
         id: str,
         outputs: Sequence[str] | None,
         *,
+        response_timeout: float | None = None,
         stream: bool = False,
     ) -> Call:
         return self._client._defaults.call(
@@ -257,6 +260,7 @@ class Model:
             parameters=parameters,
             id=id,
             outputs=outputs,
+            response_timeout=response_timeout,
             stream=stream,
         )
 

@@ -52,6 +52,7 @@ class Options:
     parameters: Mapping[str, Parameter] = attrs.field(factory=dict)
     id: str = ""
     outputs: Sequence[str] = ()
+    response_timeout: float | None = None
 
 
 OPTIONS = tuple(field.name for field in attrs.fields(Options))
@@ -69,6 +70,7 @@ class Request:
     parameters: Mapping[str, Parameter]
     headers: Mapping[str, str]
     timeout: float | None = None
+    response_timeout: float | None = None
 
     @property
     def model(self) -> str:
@@ -89,7 +91,8 @@ def build_request(
     tensors = {name: (datatypes[name], array) for name, array in arrays.items()}
     _check_parameters(info, options.parameters)
     outputs, parameters = tuple(options.outputs), dict(options.parameters)
-    return Request(info, options.version, options.id, tensors, outputs, parameters, options.headers, options.timeout)
+    timeouts = options.timeout, options.response_timeout
+    return Request(info, options.version, options.id, tensors, outputs, parameters, options.headers, *timeouts)
 
 
 def sent_parameters(request: Request) -> dict[str, Parameter]:

@@ -37,9 +37,9 @@ def lost(address: Address, details: str, model: str) -> Unavailable:
     )
 
 
-def late(address: Address, timeout: float, model: str) -> DeadlineExceeded:
-    """No response within the timeout."""
-    hint = "pass a longer timeout="
+def late(address: Address, timeout: float, model: str, option: str = "timeout=") -> DeadlineExceeded:
+    """No response within the timeout, which ``option`` sets."""
+    hint = f"pass a longer {option}"
     return DeadlineExceeded(
         f"{subject(address, model)}: no response from {address} within {timeout:g} s; {hint}", "", model
     )

@@ -9,11 +9,13 @@ from typing import Any
 
 from pytriton_plugins.client.address import Address
 from pytriton_plugins.client.description import ModelInfo
+from pytriton_plugins.client.errors import ClientError, RequestCancelled
 from pytriton_plugins.client.request import Request, Result
 from pytriton_plugins.client.transport import grpc_messages as messages
 from pytriton_plugins.client.transport.connection import ConnectionOptions, Headers, Key, left, pauses
-from pytriton_plugins.client.transport.failures import closed_meanwhile, invalid_response
+from pytriton_plugins.client.transport.failures import closed_meanwhile, invalid_response, late
 from pytriton_plugins.client.transport.grpc_channel import open_channel
+from pytriton_plugins.client.transport.response_time import OPTION, ResponseWatch
 
 
 class GrpcTransport:
@@ -62,24 +64,30 @@ class GrpcTransport:
 
     def stream(self, request: Request, timeout: float | None) -> Generator[Result, None, None]:
         message, metadata = messages.encode(request), (*request.headers.items(), messages.ERROR_HEADER)
+        calls: list[Any] = []
+        watch = ResponseWatch(request.response_timeout, lambda: [call.cancel() for call in calls])
 
         def begin(seconds: float | None) -> Any:
-            call = self._stub.ModelStreamInfer(iter((message,)), timeout=seconds, metadata=metadata)
-            return call, next(call, None)
+            calls[:] = [self._stub.ModelStreamInfer(iter((message,)), timeout=seconds, metadata=metadata)]
+            return next(calls[0], None)
 
-        call, first = self._attempt(begin, request.model, timeout, request.timeout)
         try:
+            with watch:
+                first = self._attempt(begin, request.model, timeout, request.timeout)
             while first is not None:
                 result = messages.decode_streamed(first, request.model)
                 if result is not None:
                     yield result
-                first = next(call, None)
-        except self._error as error:
-            raise messages.client_error(error, self._address, request.model, request.timeout) from None
+                with watch:
+                    first = next(calls[0], None)
+        except (self._error, RequestCancelled) as error:
+            raise self._broken(error, watch, request) from None
         except ValueError as error:
             raise invalid_response(self._address, error, request.model) from None
         finally:
-            call.cancel()
+            watch.close()
+            for call in calls:
+                call.cancel()
 
     def close(self) -> None:
         self._channel.close()
@@ -116,6 +124,14 @@ class GrpcTransport:
             except ValueError:  # gRPC's word for a closed channel
                 raise closed_meanwhile(self._address, model) from None
             time.sleep(pause)
+
+    def _broken(self, error: Any, watch: ResponseWatch, request: Request) -> ClientError:
+        """The error of a stream; its own limit of time cancels it too."""
+        if watch.is_late and request.response_timeout is not None:
+            return late(self._address, request.response_timeout, request.model, OPTION)
+        if isinstance(error, ClientError):
+            return error
+        return messages.client_error(error, self._address, request.model, request.timeout)
 
     def _decoded(self, message: Any, model: str) -> Result:
         try:

@@ -13,6 +13,7 @@ from pytriton_plugins.client.request import Request, Result
 from pytriton_plugins.client.transport.connection import ConnectionOptions, Headers, Key
 from pytriton_plugins.client.transport.http_async import AsyncHttpTransport
 from pytriton_plugins.client.transport.loop_thread import LoopThread
+from pytriton_plugins.client.transport.response_time import in_time
 
 
 class HttpTransport:
@@ -22,6 +23,7 @@ class HttpTransport:
         async def made() -> AsyncHttpTransport:
             return AsyncHttpTransport(address, options)
 
+        self._address = address
         self._thread = LoopThread()
         try:
             self._calls = self._thread.run(made())
@@ -45,7 +47,7 @@ class HttpTransport:
         responses = self._calls.stream(request, timeout)
 
         try:
-            while (result := self._thread.run(responses.next())) is not None:
+            while (result := self._thread.run(in_time(responses.next(), self._address, request))) is not None:
                 yield result
         finally:
             with contextlib.suppress(ClientClosed):  # it is closed with the loop

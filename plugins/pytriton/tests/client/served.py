@@ -73,7 +73,9 @@ def failing(why: Array) -> Array:
 
 
 @infer_func(
-    inputs=[Tensor("seconds", np.float64, (1,))], outputs=[Tensor("seconds", np.float64, (1,))], threads=16,
+    inputs=[Tensor("seconds", np.float64, (1,))],
+    outputs=[Tensor("seconds", np.float64, (1,))],
+    threads=16,
     max_batch_size=1,
 )
 def waiting(seconds: Array, ctx: Context) -> Array:
@@ -108,9 +110,7 @@ def counted(upto: Array, fails: Array | None = None) -> Iterator[Array]:
         print(f"counted {upto[0, 0]}: closed", flush=True)
 
 
-@infer_func(
-    inputs=[Tensor("seconds", np.float64, (1,))], outputs=[Tensor("seconds", np.float64, (1,))], threads=8
-)
+@infer_func(inputs=[Tensor("seconds", np.float64, (1,))], outputs=[Tensor("seconds", np.float64, (1,))], threads=8)
 def slow(seconds: Array, ctx: Context) -> Iterator[Array]:
     """Three responses, each after so many seconds."""
     for _ in range(3):

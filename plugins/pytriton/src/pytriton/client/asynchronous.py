@@ -87,7 +87,7 @@ class AsyncioModelClient(BaseModelClient):
         """To be awaited: what the server says about the model, when it is ready. Raises PyTritonClientError."""
         if self._config is None:
             await self.wait_for_model(self._init_timeout)
-            with translated():
+            with translated(self._closed):
                 self._config = config_of(await self._model.describe(), self._key[1])
         return self._config
 
@@ -121,7 +121,7 @@ class AsyncioModelClient(BaseModelClient):
         config = await self._prepared()
         check_kind(config, streams=False)
         arrays = call.arrays(config)
-        with translated():
+        with translated(self._closed):
             result = await self._model(arrays, **self._call_options(call))
         return call.outputs(result, config)
 
@@ -158,9 +158,9 @@ class AsyncioDecoupledModelClient(AsyncioModelClient):
         config = await self._prepared()
         check_kind(config, streams=True)
         arrays = call.arrays(config)
-        responses = self._model.stream(arrays, parameters=call.parameters, headers=call.headers)
+        responses = self._model.stream(arrays, **self._stream_options(call))
         try:
-            with translated():
+            with translated(self._closed):
                 async for result in responses:
                     yield call.outputs(result, config)
         finally:

@@ -54,7 +54,9 @@ class BaseModelClient:
     ) -> None:
         self._url = TritonUrl.from_url(url)
         if self._streams and not self._url.is_grpc:
-            raise PyTritonClientValueError(f"{type(self).__name__} needs gRPC; write grpc://HOST:8001, with the port of gRPC")
+            raise PyTritonClientValueError(
+                f"{type(self).__name__} needs gRPC; write grpc://HOST:8001, with the port of gRPC"
+            )
         self._key = _checked_name(model_name), _checked_version(model_version) or ""
         self._options: dict[str, Any] = {
             "init_timeout_s": init_timeout_s,
@@ -87,6 +89,14 @@ class BaseModelClient:
     def _call_options(self, call: Call) -> dict[str, Any]:
         """The keywords of one call of our client."""
         return {"parameters": call.parameters, "headers": call.headers, "timeout": self._inference_timeout}
+
+    def _stream_options(self, call: Call) -> dict[str, Any]:
+        """The keywords of one stream of our client."""
+        timeout = self._inference_timeout
+        return {"parameters": call.parameters, "headers": call.headers, "response_timeout": timeout}
+
+    def _closed(self) -> bool:
+        return self._is_closed
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pytriton.client import exceptions
 from pytriton_plugins.client import (
@@ -18,10 +18,14 @@ from pytriton_plugins.client import (
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Raise PyTriton's error in place of ours, which is its cause."""
+def translated(is_closed: Callable[[], bool] = bool) -> Iterator[None]:
+    """Raise PyTriton's error in place of ours, which is its cause; ``is_closed``: whether the client is."""
     try:
         yield
+    except RequestCancelled as error:
+        if is_closed():
+            raise exceptions.PyTritonClientClosedError(str(error)) from error
+        raise translation(error) from error
     except ClientError as error:
         raise translation(error) from error
 
@@ -41,8 +45,6 @@ def translation(error: ClientError) -> exceptions.PyTritonClientError:
     """PyTriton's error for ours, with the same line."""
     if isinstance(error, Unavailable) and ": no server answers " in str(error):
         return exceptions.PyTritonClientUnreachableError(str(error))
-    if isinstance(error, RequestCancelled) and "the client was closed" in str(error):
-        return exceptions.PyTritonClientClosedError(str(error))
     kinds = (kind for ours, kind in _KINDS.items() if isinstance(error, ours))
     return next(kinds, exceptions.PyTritonClientInferenceServerError)(str(error))
 

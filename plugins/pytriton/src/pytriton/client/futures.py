@@ -123,11 +123,11 @@ class _Sender(ModelClient):
         config = self._prepared()
         check_kind(config, streams=False)
         arrays = call.arrays(config)
-        with translated():
+        with translated(self._closed):
             return self._model.submit(arrays, **self._call_options(call))
 
     def finish(self, call: Call, response: Future[Any]) -> Outputs:
-        with translated():
+        with translated(self._closed):
             return call.outputs(response.result(), self.model_config)
 
     def end(self) -> None:

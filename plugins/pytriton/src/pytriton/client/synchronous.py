@@ -90,7 +90,7 @@ class ModelClient(BaseModelClient):
         """What the server says about the model; waits until it is ready. Raises PyTritonClientError."""
         if self._config is None:
             self.wait_for_model(self._init_timeout)
-            with translated():
+            with translated(self._closed):
                 self._config = config_of(self._model.describe(), self._key[1])
         return self._config
 
@@ -138,7 +138,7 @@ class ModelClient(BaseModelClient):
         config = self._prepared()
         check_kind(config, streams=False)
         arrays = call.arrays(config)
-        with translated():
+        with translated(self._closed):
             result = self._model(arrays, **self._call_options(call))
         return call.outputs(result, config)
 
@@ -175,6 +175,6 @@ class DecoupledModelClient(ModelClient):
         config = self._prepared()
         check_kind(config, streams=True)
         arrays = call.arrays(config)
-        with translated():
-            for result in self._model.stream(arrays, parameters=call.parameters, headers=call.headers):
+        with translated(self._closed):
+            for result in self._model.stream(arrays, **self._stream_options(call)):
                 yield call.outputs(result, config)
