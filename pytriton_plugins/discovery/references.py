@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 import attrs
 
@@ -47,6 +48,9 @@ class ModelReference(Reference):
 
     ``python`` is the interpreter that runs it, "" for the daemon's own.
     """
+
+    is_attached: ClassVar[bool] = False
+    """The models are a running program's, which has attached them."""
 
     python: str = ""
 

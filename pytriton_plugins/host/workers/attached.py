@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -29,6 +29,8 @@ _LOG = logging.getLogger("pytriton.host")
 @attrs.frozen
 class AttachedReference(ModelReference):
     """The process that a model comes from, in the place of a plugin: ``value`` is its program, ``pid`` its id."""
+
+    is_attached: ClassVar[bool] = True
 
     pid: int = 0
 
