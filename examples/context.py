@@ -15,12 +15,12 @@ def refined(x, ctx: Context):
     y[...] = x
     steps = np.zeros(len(x), np.int32)
     for request in ctx.requests:
-        wanted = request.parameters.get("steps", 1)
+        wanted = int(request.parameters.get("steps", 1))
         if wanted > 1000:
             request.fail("steps is at most 1000", code="INVALID_ARG")
             continue
         for _ in range(wanted):
-            if request.cancelled or time.monotonic() > request.deadline:
+            if request.cancelled or (request.deadline and time.monotonic() > request.deadline):
                 break
             y[request.rows] *= 2
             steps[request.rows] += 1

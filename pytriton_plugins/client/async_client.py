@@ -22,7 +22,7 @@ class AsyncClient:
     """A client of one server for one event loop: ``await client["add"](a=[[1, 2]], b=[[3, 4]])``.
 
     The parameters are those of `Client`. It belongs to the event loop of its first call. A cancelled call over gRPC
-    cancels the request; over HTTP its connection is closed, which the server notices only for streams.
+    cancels the request; over HTTP its connection is closed, which Triton notices only when it sends: in streams.
     """
 
     def __init__(
@@ -118,15 +118,16 @@ class AsyncClient:
             raise
 
     async def _stream(self, call: Call) -> AsyncGenerator[Result, None]:
-        responses = self._transport().stream(await self._request(call), call.left())
+        request = await self._request(call)
+        responses = self._transport().stream(request, call.left())
         try:
-            async for result in responses:
+            while (result := await responses.next()) is not None:
                 yield result
         except ClientError as error:
             self._descriptions.note(call.key, error)
             raise
         finally:
-            await responses.aclose()
+            await responses.close()
 
     async def _request(self, call: Call) -> Request:
         self._guard.check()

@@ -99,6 +99,6 @@ def error_of(code: str, message: str, model: str = "") -> ClientError:
     kind = _BY_CODE.get(code, ClientError)
     if kind is NotFound and _UNKNOWN_MODEL in message:
         if message.endswith(_NOT_LOADED):
-            return Unavailable(message, "", model)
-        kind = ModelNotFound
+            return Unavailable(f"{message}; load it, or wait for it: client[…].wait()", "", model)
+        kind, message = ModelNotFound, f"{message}; check the name and the version"
     return kind(message, code, model)

@@ -49,7 +49,7 @@ class Waiting:
         if problem is not None and self._is_final(problem):
             raise problem
         if self._timeout is not None and time.monotonic() >= self._start + self._timeout:
-            reason = str(problem) if problem else "it reports that it is not ready"
+            reason = str(problem) if problem else "it reports that it is not ready; its log says why"
             message = f"{self._subject}: not ready after {self._timeout:g} s: {reason}"
             raise DeadlineExceeded(message, "", self._model)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Union
@@ -196,7 +197,7 @@ class Tensor:
         self,
         name: str | None = None,
         dtype: DTypeLike | None = None,
-        shape: Any = None,
+        shape: Sequence[int] | None = None,
         *,
         optional: bool = False,
         arg: str | None = None,

@@ -132,7 +132,7 @@ class WorkerSession:
         self._process.settle()
         self._link.send("ready")
         return lambda offer: server(
-            offer.sock, offer.segment, self._declaration, self._runner, self._link, self._shared, observer
+            offer.sock, offer.take_segment(), self._declaration, self._runner, self._link, self._shared, observer
         )
 
     async def _serve(self, new_server: NewServer) -> None:

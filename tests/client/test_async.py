@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -111,17 +112,33 @@ def test_a_timeout_reaches_the_callable_over_grpc(host: RunningHost) -> None:
         wait_logged(host, "waiting: late cancelled")
 
 
-def test_a_cancelled_call_over_http_frees_its_connection(host: RunningHost) -> None:
+def test_a_cancelled_call_over_http_frees_its_connection_and_runs_on(host: RunningHost, tmp_path: Path) -> None:
+    """Triton does not read from a connection whose request runs, so it does not notice that it was closed."""
+    file = tmp_path / "end"
+
     async def main() -> None:
         async with AsyncClient(f"http://{host.http}", max_connections=1) as client:
-            call = asyncio.create_task(client["waiting"](seconds=5, id="over HTTP"))
-            await asyncio.to_thread(wait_logged, host, "waiting: over HTTP called")
+            call = asyncio.create_task(client["held"](file=str(file), id="over HTTP"))
+            await asyncio.to_thread(wait_logged, host, "held: over HTTP called")
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
             assert (await client["echoed", 1](x=1, timeout=30))["y"].tolist() == [[1]]
 
     asyncio.run(main())
+    file.touch()
+    wait_logged(host, "held: over HTTP ended, cancelled: False")
+
+
+def test_a_closed_stream_over_http_is_noticed_at_its_next_response(host: RunningHost, tmp_path: Path) -> None:
+    file = tmp_path / "go on"
+    with Client(f"http://{host.http}") as client:
+        stream = client["held_stream"].stream(file=str(file))
+        assert next(stream)["number"].tolist() == [0]
+        stream.close()
+    file.touch()
+    wait_logged(host, "held_stream: before a response, cancelled: False")
+    wait_logged(host, "held_stream: after a response, cancelled")
 
 
 def test_close_ends_what_is_running(url: str, host: RunningHost) -> None:
@@ -137,6 +154,18 @@ def test_close_ends_what_is_running(url: str, host: RunningHost) -> None:
     asyncio.run(main())
 
 
+def test_a_busy_event_loop_is_not_taken_for_a_server_that_does_not_answer(url: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(url, connect_timeout=0.1) as client:
+            call = asyncio.create_task(client["echoed", 1](x=1))
+            for _ in range(10):
+                time.sleep(0.15)  # the program's own work
+                await asyncio.sleep(0)
+            assert (await call)["y"].tolist() == [[1]]
+
+    asyncio.run(main())
+
+
 def test_ten_thousand_calls_at_once(url: str, host: RunningHost) -> None:
     """The number of connections has a limit, and nothing of them is left."""
     port = int(url.rpartition(":")[2])
@@ -147,17 +176,17 @@ def test_ten_thousand_calls_at_once(url: str, host: RunningHost) -> None:
             most.append(connections(port))
             await asyncio.sleep(0.2)
 
-    async def main() -> None:
+    async def main(calls: int) -> None:
         async with AsyncClient(url, max_connections=50) as client:
             await client["echoed", 1](x=0)
             watching = asyncio.create_task(watch())
-            results = await asyncio.gather(*(client["echoed", 1](x=number) for number in range(MANY)))
+            results = await asyncio.gather(*(client["echoed", 1](x=number) for number in range(calls)))
             watching.cancel()
-        assert [int(result["y"][0, 0]) for result in results] == list(range(MANY))
+        assert [int(result["y"][0, 0]) for result in results] == list(range(calls))
 
-    asyncio.run(main())
+    asyncio.run(main(10))
     before = descriptors()
-    asyncio.run(main())
+    asyncio.run(main(MANY))
     gc.collect()
     assert 1 <= max(most) <= (50 if url.startswith("http") else 1)
     wait_until(lambda: connections(port) == 0, 30, "all connections are closed")

@@ -109,7 +109,7 @@ def test_versions(client: Client) -> None:
     assert client["echoed"](x=2)["y"].tolist() == [[6]]
     assert client["echoed", 1](x=2)["y"].tolist() == [[2]]
     assert client["echoed", 1](x=2, version="3").version == "3"
-    with pytest.raises(ModelNotFound, match=r"^model echoed: .*'echoed' version 2 is not found$"):
+    with pytest.raises(ModelNotFound, match=r"^model echoed: .*'echoed' version 2 is not found; check the name and"):
         client["echoed"](x=2, version=2)
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import pytriton_plugins.client
 from pytriton_plugins.client import (
+    AsyncClient,
     Client,
     ClientClosed,
     ClientError,
     DeadlineExceeded,
     InvalidInput,
+    InvalidUrl,
     ModelFailed,
     ModelNotFound,
     NotFound,
@@ -49,6 +56,61 @@ NOT_OVER_HTTP = ("ALREADY_EXISTS", "CANCELLED", "UNKNOWN")
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+def made(url: str) -> None:
+    Client(url)
+
+
+def called(url: str, model: str, /, **inputs: Any) -> None:
+    with Client(url, connect_timeout=0.1) as client:
+        client[model](**inputs)
+
+
+def called_after_close(url: str) -> None:
+    client = Client(url)
+    client.close()
+    client["echoed"](x=1)
+
+
+CAUSES: dict[type[ClientError], Callable[[RunningHost], None]] = {
+    ClientError: lambda host: called(host.grpc, "failing", code="ALREADY_EXISTS"),
+    InvalidInput: lambda host: called(host.grpc, "add", a=[[1]]),
+    NotFound: lambda host: called(host.grpc, "failing", code="NOT_FOUND"),
+    ModelNotFound: lambda host: called(host.grpc, "nothing"),
+    Unavailable: lambda host: called(f"127.0.0.1:{free_port()}", "add"),
+    DeadlineExceeded: lambda host: called(host.grpc, "waiting", seconds=60, timeout=0.2),
+    RequestCancelled: lambda host: called(host.grpc, "failing", code="CANCELLED"),
+    Unsupported: lambda host: called(host.grpc, "told", words=[["a"]], count=1),
+    ModelFailed: lambda host: called(host.grpc, "failing", code="oh no"),
+    WrongServer: lambda host: called(host.http, "add"),
+    InvalidUrl: lambda host: made("ftp://host"),
+    ClientClosed: lambda host: called_after_close(host.grpc),
+}
+
+
+def test_every_class_has_a_cause_here() -> None:
+    exported = {getattr(pytriton_plugins.client, name) for name in pytriton_plugins.client.__all__}
+    assert set(CAUSES) == {each for each in exported if issubclass(each, ClientError)}
+
+
+@pytest.mark.parametrize("kind", CAUSES, ids=lambda kind: str(kind.__name__))
+def test_a_cause_raises_its_class_in_one_line(host: RunningHost, kind: type[ClientError]) -> None:
+    with pytest.raises(ClientError) as raised:
+        CAUSES[kind](host)
+    assert type(raised.value) is kind
+    assert "\n" not in str(raised.value)
+    assert raised.value.code
+
+
+def test_a_package_that_is_not_installed(host: RunningHost, tmp_path: Path) -> None:
+    (tmp_path / "aiohttp.py").write_text("raise ImportError('none here')")
+    program = f"from pytriton_plugins.client import Client; Client('http://{host.http}')"
+    command, environment = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    kind, _, message = done.stderr.splitlines()[-1].partition(": ")
+    hint = "which the URL needs; run: pip install 'pytriton-plugins[http]', or write grpc://"
+    assert (kind.rpartition(".")[2], message) == ("Unsupported", f"aiohttp is not installed, {hint}")
 
 
 @pytest.mark.parametrize("code", CLASSES)
@@ -83,7 +145,8 @@ def test_the_error_of_a_future(client: Client) -> None:
 def test_a_model_that_does_not_exist(client: Client) -> None:
     with pytest.raises(ModelNotFound) as raised:
         client["nothing"](x=1)
-    assert str(raised.value) == "model nothing: Request for unknown model: 'nothing' is not found"
+    found = "Request for unknown model: 'nothing' is not found"
+    assert str(raised.value) == f"model nothing: {found}; check the name and the version"
     with pytest.raises(ModelNotFound):
         client["a/b ?"](x=1)
 
@@ -186,6 +249,16 @@ def kill_server(host: RunningHost) -> None:
             os.kill(int(folder.name), signal.SIGKILL)
 
 
+async def lost_stream(host: RunningHost, url: str) -> None:
+    """Kill the server in the middle of an asynchronous stream."""
+    async with AsyncClient(url) as client:
+        stream = client["endless"].stream(x=2)
+        await anext(stream)
+        kill_server(host)
+        with pytest.raises(Unavailable, match=r": the connection to .* was lost \(.*; the request may have run"):
+            [part async for part in stream]
+
+
 @pytest.mark.parametrize("ending", PROTOCOLS, indirect=True)
 def test_a_server_that_goes_away(ending: tuple[RunningHost, Client]) -> None:
     """In the middle of a request and of a stream; the next call waits for the server that replaces it."""
@@ -193,7 +266,7 @@ def test_a_server_that_goes_away(ending: tuple[RunningHost, Client]) -> None:
     future = client["waiting"].submit(seconds=60)
     stream = client["endless"].stream(x=1)
     first = next(stream)
-    kill_server(host)
+    asyncio.run(lost_stream(host, client.url))
     for get in (lambda: future.result(60), lambda: [*stream]):
         with pytest.raises(Unavailable) as raised:
             get()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Protocol, TypeAlias
 
@@ -66,6 +66,22 @@ class Transport(Protocol):
         ...
 
 
+class Responses(Protocol):
+    """The responses of a stream, as an `AsyncClient` reads them.
+
+    It is not an asynchronous generator: an event loop that ends closes all of those at once, nested ones too, and that
+    fails.
+    """
+
+    async def next(self) -> Result | None:
+        """The next response; None after the last one. The first call sends the request."""
+        ...
+
+    async def close(self) -> None:
+        """Cancel the request if it still runs."""
+        ...
+
+
 class AsyncTransport(Protocol):
     """The calls of an `AsyncClient`, as in `Transport`."""
 
@@ -81,8 +97,8 @@ class AsyncTransport(Protocol):
         """Send a request and wait for its response."""
         ...
 
-    def stream(self, request: Request, timeout: float | None) -> AsyncGenerator[Result, None]:
-        """Send a request and yield its responses."""
+    def stream(self, request: Request, timeout: float | None) -> Responses:
+        """The responses of a request, which is not sent yet."""
         ...
 
     async def close(self) -> None:

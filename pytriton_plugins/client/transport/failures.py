@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytriton_plugins.client.address import Address
-from pytriton_plugins.client.errors import DeadlineExceeded, InvalidInput, RequestCancelled, Unavailable, WrongServer
+from pytriton_plugins.client.errors import DeadlineExceeded, RequestCancelled, Unavailable, Unsupported, WrongServer
 from pytriton_plugins.text import one_line
 
 
@@ -60,9 +60,9 @@ def closed_meanwhile(address: Address, model: str) -> RequestCancelled:
     return RequestCancelled(f"{subject(address, model)}: the client was closed before the response came", "", model)
 
 
-def not_installed(module: str, extra: str) -> InvalidInput:
+def not_installed(module: str, extra: str) -> Unsupported:
     """A library of the protocol is missing."""
-    return InvalidInput(f"{module} is not installed, which the URL needs; run: pip install '{extra}'", "UNSUPPORTED")
+    return Unsupported(f"{module} is not installed, which the URL needs; run: pip install '{extra}', or write grpc://")
 
 
 def _short(details: str) -> str:

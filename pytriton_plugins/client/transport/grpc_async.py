@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pytriton_plugins.client.address import Address
 from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.request import Request, Result
 from pytriton_plugins.client.transport import grpc_messages as messages
-from pytriton_plugins.client.transport.connection import ConnectionOptions, Headers, Key, left, pauses
+from pytriton_plugins.client.transport.connection import ConnectionOptions, Headers, Key, Responses, left, pauses
 from pytriton_plugins.client.transport.failures import closed_meanwhile, invalid_response
 from pytriton_plugins.client.transport.grpc_channel import open_channel
 
@@ -30,7 +30,7 @@ class AsyncGrpcTransport:
         self._channel, self._stub = open_channel(address, options, asynchronous=True)
         self._pb = service_pb2
         self._error: type[Exception] = grpc.RpcError
-        self._end: Any = grpc.aio.EOF
+        self.end: Any = grpc.aio.EOF
         self._is_closed = False
 
     async def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
@@ -55,21 +55,11 @@ class AsyncGrpcTransport:
             return await self._stub.ModelInfer(message, timeout=seconds, metadata=metadata)
 
         response = await self._attempt(ask, request.model, timeout, request.timeout)
-        async with self._explained(request.model, request.timeout):
+        with self.explained(request.model, request.timeout):
             return messages.decode(response)
 
-    async def stream(self, request: Request, timeout: float | None) -> AsyncGenerator[Result, None]:
-        call, message = await self._begin(request, timeout)
-        try:
-            while message is not self._end:
-                async with self._explained(request.model, request.timeout):
-                    result = messages.decode_streamed(message, request.model)
-                if result is not None:
-                    yield result
-                async with self._explained(request.model, request.timeout):
-                    message = await call.read()
-        finally:
-            call.cancel()
+    def stream(self, request: Request, timeout: float | None) -> Responses:
+        return GrpcResponses(self, request, timeout)
 
     async def close(self) -> None:
         self._is_closed = True
@@ -78,7 +68,7 @@ class AsyncGrpcTransport:
     def abandon(self) -> None:
         """The channel closes itself when nothing refers to it."""
 
-    async def _begin(self, request: Request, timeout: float | None) -> tuple[Any, Any]:
+    async def begin(self, request: Request, timeout: float | None) -> tuple[Any, Any]:
         """The call of a stream and its first message; again while no connection can be made."""
         message, metadata = messages.encode(request), (*request.headers.items(), messages.ERROR_HEADER)
 
@@ -115,7 +105,7 @@ class AsyncGrpcTransport:
         waits = pauses(self._options.connect_timeout if patience is None else patience, timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            async with self._explained(model, stated):
+            with self.explained(model, stated):
                 try:
                     return await call(left(deadline))
                 except self._error as error:
@@ -124,8 +114,9 @@ class AsyncGrpcTransport:
                         raise
             await asyncio.sleep(pause)
 
-    @asynccontextmanager
-    async def _explained(self, model: str, timeout: float | None) -> AsyncIterator[None]:
+    @contextmanager
+    def explained(self, model: str, timeout: float | None) -> Iterator[None]:
+        """Raise the errors of gRPC inside as those of the client; ``timeout`` is the caller's."""
         try:
             yield
         except self._error as error:
@@ -137,3 +128,32 @@ class AsyncGrpcTransport:
             if self._is_closed:
                 raise closed_meanwhile(self._address, model) from None
             raise
+
+
+class GrpcResponses:
+    """The responses of one request; `Responses` over gRPC."""
+
+    def __init__(self, transport: AsyncGrpcTransport, request: Request, timeout: float | None) -> None:
+        self._transport = transport
+        self._request = request
+        self._timeout = timeout
+        self._call: Any = None
+
+    async def next(self) -> Result | None:
+        while (message := await self._message()) is not self._transport.end:
+            with self._transport.explained(self._request.model, self._request.timeout):
+                result = messages.decode_streamed(message, self._request.model)
+            if result is not None:
+                return result
+        return None
+
+    async def close(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+
+    async def _message(self) -> Any:
+        if self._call is None:
+            self._call, first = await self._transport.begin(self._request, self._timeout)
+            return first
+        with self._transport.explained(self._request.model, self._request.timeout):
+            return await self._call.read()

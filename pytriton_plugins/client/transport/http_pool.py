@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import io
+import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+import weakref
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -23,6 +26,7 @@ from pytriton_plugins.client.transport.failures import (
     unreachable,
     wrong_server,
 )
+from pytriton_plugins.client.transport.loop_watch import LoopWatch
 
 
 @attrs.frozen
@@ -39,6 +43,11 @@ class Exchange:
     headers: Mapping[str, str] | None = None
     body: bytes | None = None
     once: bool = False
+    deadline: float | None = attrs.field(init=False)
+
+    @deadline.default
+    def _deadline(self) -> float | None:
+        return None if self.timeout is None else time.monotonic() + self.timeout
 
 
 class HttpPool:
@@ -56,19 +65,31 @@ class HttpPool:
         self._connect_timeout = options.connect_timeout
         self._loop = asyncio.get_running_loop()
         tls = tls_context(options) if address.secure else False
-        self._connector = aiohttp.TCPConnector(limit=options.max_connections, ssl=tls)
-        self._session = aiohttp.ClientSession(connector=self._connector)
+        connector = connector_class(aiohttp)(limit=options.max_connections, ssl=tls)
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_start.append(_connecting)
+        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace])
         self._is_closed = False
+        _POOLS.add(self)
 
-    @contextlib.asynccontextmanager
-    async def response(self, exchange: Exchange) -> AsyncIterator[Any]:
-        """The response, whose body is not read yet; errors of the connection, also in the body, are ours."""
-        deadline = None if exchange.timeout is None else time.monotonic() + exchange.timeout
+    async def answer(self, exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of the response."""
+        with self.explained(exchange):
+            async with await self._connected(exchange) as response:
+                return response.status, response.headers, await response.read()
+
+    async def begin(self, exchange: Exchange) -> Any:
+        """The response, whose body is not read yet; the caller closes it."""
+        with self.explained(exchange):
+            return await self._connected(exchange)
+
+    @contextlib.contextmanager
+    def explained(self, exchange: Exchange) -> Iterator[None]:
+        """Raise the errors of the connection inside as those of the client."""
         try:
-            async with await self._connected(exchange, deadline) as response:
-                yield response
+            yield
         except (self._aiohttp.ClientError, asyncio.TimeoutError) as error:
-            if isinstance(error, asyncio.TimeoutError) and is_over(deadline):
+            if isinstance(error, asyncio.TimeoutError) and is_over(exchange.deadline):
                 raise late(self._address, exchange.stated or exchange.timeout or 0, exchange.model) from None
             raise self._explained(error, exchange.model) from None
         except RuntimeError:  # aiohttp's word for a closed session
@@ -94,33 +115,39 @@ class HttpPool:
             closing.send(None)
         closing.close()
 
-    async def _connected(self, exchange: Exchange, deadline: float | None) -> Any:
+    def leave_to_parent(self) -> None:
+        """In a forked child: the session counts as closed, so that nothing complains of it."""
+        self._session.detach()
+
+    async def _connected(self, exchange: Exchange) -> Any:
         """The response's head; asked again while no connection can be made, because nothing was sent then."""
         waits = pauses(0.0 if exchange.once else self._connect_timeout, exchange.timeout)
-        timed_out = False
         while True:
+            watch = LoopWatch(self._loop, self._connect_timeout)
             try:
-                return await self._requested(exchange, left(deadline))
+                return await self._requested(exchange, watch)
             except self._aiohttp.ServerTimeoutError:
-                # The time may have passed in a busy event loop: a second attempt starts in one that is less so.
-                if timed_out or exchange.once or is_over(deadline):
+                if watch.loop_ran or exchange.once or is_over(exchange.deadline):
                     raise
-                timed_out = True
             except self._aiohttp.ClientConnectorError as error:
                 pause = None if self._is_not_tls(error) else next(waits, None)
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
+            finally:
+                watch.end()
 
-    async def _requested(self, exchange: Exchange, timeout: float | None) -> Any:
+    async def _requested(self, exchange: Exchange, watch: LoopWatch) -> Any:
         scheme = "https" if self._address.secure else "http"
         # As it stands: a slash in a model's name is escaped already.
         url = self._yarl.URL(f"{scheme}://{self._address.target}{exchange.path}", encoded=True)
-        limits = self._aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
+        limits = self._aiohttp.ClientTimeout(total=left(exchange.deadline), sock_connect=self._connect_timeout)
         # A file, because aiohttp warns of long bytes: it would write them at once.
         body = None if exchange.body is None else io.BytesIO(exchange.body)
         method = "GET" if body is None else "POST"
-        return await self._session.request(method, url, timeout=limits, data=body, headers=exchange.headers)
+        return await self._session.request(
+            method, url, timeout=limits, data=body, headers=exchange.headers, trace_request_ctx=watch
+        )
 
     def _explained(self, error: Exception, model: str) -> ClientError:
         aiohttp, address = self._aiohttp, self._address
@@ -138,3 +165,35 @@ class HttpPool:
         """Whether a server answers, but without TLS, or with a certificate that is not trusted."""
         reason = getattr(error, "os_error", error)
         return self._address.secure and isinstance(reason, (ssl.SSLError, ssl.CertificateError, ConnectionResetError))
+
+
+async def _connecting(session: Any, context: Any, parameters: Any) -> None:
+    """aiohttp calls it when it begins to make a connection."""
+    context.trace_request_ctx.begin()
+
+
+@functools.cache
+def connector_class(aiohttp: Any) -> Any:
+    """A class of connectors that a forked child does not close: it would change the event loop of its parent."""
+
+    class Connector(aiohttp.TCPConnector):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            self._process = os.getpid()
+            super().__init__(**options)
+
+        def __del__(self, *arguments: Any) -> None:
+            if os.getpid() == self._process:
+                super().__del__(*arguments)
+
+    return Connector
+
+
+_POOLS: weakref.WeakSet[HttpPool] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for each in [*_POOLS]:
+        each.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -57,14 +56,16 @@ def _values(request: Request, name: str, datatype: str, array: Array) -> list[An
         raise _unsupported(request, f"input {one_line(name)} is not UTF-8, and HTTP streams carry JSON") from None
 
 
-async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of each server-sent event, which is JSON."""
-    pending = b""
-    async for chunk in chunks:
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:]
+class Events:
+    """Finds server-sent events in the chunks of a body."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def of(self, chunk: bytes) -> list[bytes]:
+        """The data of each event that ends in ``chunk``, which is JSON."""
+        *lines, self._begun = (self._begun + chunk).split(b"\n")
+        return [line[5:] for line in lines if line.startswith(b"data:")]
 
 
 def decode(event: dict[str, Any], request: Request) -> Result:

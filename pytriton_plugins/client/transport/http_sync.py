@@ -44,18 +44,12 @@ class HttpTransport:
     def stream(self, request: Request, timeout: float | None) -> Generator[Result, None, None]:
         responses = self._calls.stream(request, timeout)
 
-        async def following() -> Result | None:
-            return await anext(responses, None)
-
-        async def ended() -> None:
-            await responses.aclose()
-
         try:
-            while (result := self._thread.run(following())) is not None:
+            while (result := self._thread.run(responses.next())) is not None:
                 yield result
         finally:
             with contextlib.suppress(ClientClosed):  # it is closed with the loop
-                self._thread.submit(ended())
+                self._thread.submit(responses.close())
 
     def close(self) -> None:
         self._thread.stop(self._calls.close())

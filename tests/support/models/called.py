@@ -77,6 +77,29 @@ def waiting(seconds: Array, ctx: Context) -> str:
     return ctx.requests[0].id
 
 
+@infer_func(inputs=[Tensor("file", str, ())], outputs=[Tensor("id", str, ())], threads=4, max_batch_size=0)
+def held(file: str, ctx: Context) -> str:
+    """Waits until ``file`` exists, and tells whether it was cancelled meanwhile."""
+    print(f"held: {ctx.requests[0].id} called", flush=True)
+    while not os.path.exists(str(file)):
+        time.sleep(0.01)
+    print(f"held: {ctx.requests[0].id} ended, cancelled: {ctx.cancelled}", flush=True)
+    return ctx.requests[0].id
+
+
+@infer_func(inputs=[Tensor("file", str, ())], outputs=[Tensor("number", np.int32, ())], threads=4, max_batch_size=0)
+def held_stream(file: str, ctx: Context) -> Iterator[Array]:
+    """One number, and when ``file`` exists more of them until it is cancelled."""
+    yield np.array(0, np.int32)
+    while not os.path.exists(str(file)):
+        time.sleep(0.01)
+    print(f"held_stream: before a response, cancelled: {ctx.cancelled}", flush=True)
+    while not ctx.cancelled:
+        yield np.array(1, np.int32)
+        time.sleep(0.01)
+    print("held_stream: after a response, cancelled", flush=True)
+
+
 @infer_func(inputs=[Tensor("x", np.int32, ())], outputs=[Tensor("y", np.int32, ())])
 def echoed(x: Array, ctx: Context) -> Array:
     """Answers with its input, and with what came with the request as parameters of the response."""
