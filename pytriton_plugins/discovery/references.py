@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
 
 import attrs
 
@@ -49,10 +48,12 @@ class ModelReference(Reference):
     ``python`` is the interpreter that runs it, "" for the daemon's own.
     """
 
-    is_attached: ClassVar[bool] = False
-    """The models are a running program's, which has attached them."""
-
     python: str = ""
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether its model is a running program's, which has attached it."""
+        return False
 
 
 @attrs.frozen

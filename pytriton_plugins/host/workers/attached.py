@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -30,9 +30,11 @@ _LOG = logging.getLogger("pytriton.host")
 class AttachedReference(ModelReference):
     """The process that a model comes from, in the place of a plugin: ``value`` is its program, ``pid`` its id."""
 
-    is_attached: ClassVar[bool] = True
-
     pid: int = 0
+
+    @property
+    def is_attached(self) -> bool:
+        return True
 
     @property
     def label(self) -> str:
