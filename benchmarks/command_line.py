@@ -12,7 +12,7 @@ from attrs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import arenas, footprint, observe, report, start, versions
+from benchmarks import arenas, attached, footprint, observe, report, start, versions
 from benchmarks.cache import Cache
 from benchmarks.errors import BenchmarkError
 from benchmarks.faults import run as faults
@@ -215,6 +215,8 @@ def main() -> int:
             compare(options, arenas.COMPARISON, arenas.LOADS, "-arenas")
         elif options.command == "versions":
             run_versions(options)
+        elif options.command == "attached":
+            compare(options, attached.COMPARISON, attached.LOADS, "-attached")
         elif options.command == "soak":
             return judge(run_soak(options), "nothing grew")
         elif options.command == "footprint":

@@ -59,13 +59,19 @@ LOADS = (
     Load("shm-16m", "16 MB client shm, 1 client", "grpc", 1, 4_000_000, 3.0, client_shared_memory=True),
 )
 
+FURTHER = (
+    Load("shm-600k-8", "600 KB client shm, 8 clients", "grpc", 8, 150_000, 1.0, client_shared_memory=True),
+    Load("shm-600k-32", "600 KB client shm, 32 clients", "grpc", 32, 150_000, 1.0, client_shared_memory=True),
+)
+"""Loads that are not in the table."""
+
 
 def loads_named(names: str | None) -> tuple[Load, ...]:
-    """The loads of a comma-separated list, in the table's order; all loads for None."""
+    """The loads of a comma-separated list, in the table's order; the table's for None."""
     if names is None:
         return LOADS
     wanted = {name for name in re.split(r"[,\s]+", names) if name}
-    known = {load.name for load in LOADS}
+    known = {load.name for load in (*LOADS, *FURTHER)}
     if unknown := sorted(wanted - known):
         raise BenchmarkError(f"--loads: unknown load {', '.join(unknown)}; choose from {', '.join(sorted(known))}")
-    return tuple(load for load in LOADS if load.name in wanted)
+    return tuple(load for load in (*LOADS, *FURTHER) if load.name in wanted)

@@ -8,10 +8,10 @@ from pathlib import Path
 from benchmarks import observe
 from benchmarks.cache import DEFAULT_FOLDER
 from benchmarks.faults.rows import ROWS as FAULTS
-from benchmarks.loads import LOADS
+from benchmarks.loads import FURTHER, LOADS
 from benchmarks.servers import STARTERS
 
-COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults", "arenas", "versions")
+COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults", "arenas", "versions", "attached")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,7 +42,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--loads",
         metavar="NAME,…",
-        help=f"loads to send: {', '.join(load.name for load in LOADS)} (default: all; observe: {observe.LOADS})",
+        help=f"loads to send: {', '.join(load.name for load in (*LOADS, *FURTHER))} "
+        f"(default: the table's; observe: {observe.LOADS})",
     )
     top.add_argument(
         "--window", type=int, default=2500, metavar="MS", help="length of a window, perf_analyzer -p (default: 2500)"

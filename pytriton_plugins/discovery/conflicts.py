@@ -40,6 +40,13 @@ class ModelConflict(NamedTuple):
     @property
     def explanation(self) -> str:
         """All plugins by name, and what settles it."""
+        attached = [each.reference.label for each in self.providers if each.reference.is_attached]
+        if attached:
+            name = self.providers[0].declaration.name
+            return (
+                f"{self.providers[0]} is attached by {attached[0]}; remove it there, or with "
+                f"pytriton-host models unload {name}, or give one of the models another name"
+            )
         plugins = sorted({f"{each.reference.label} ({each.reference.value})" for each in self.providers})
         return (
             f"{self.providers[0]} comes from {' and '.join(plugins)}; disable one of them in pytriton-host.toml or "

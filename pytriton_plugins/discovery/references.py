@@ -50,6 +50,11 @@ class ModelReference(Reference):
 
     python: str = ""
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether its model is a running program's, which has attached it."""
+        return False
+
 
 @attrs.frozen
 class HookReference(Reference):

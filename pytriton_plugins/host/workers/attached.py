@@ -33,6 +33,10 @@ class AttachedReference(ModelReference):
     pid: int = 0
 
     @property
+    def is_attached(self) -> bool:
+        return True
+
+    @property
     def label(self) -> str:
         return f"process {self.pid}" + (f" ({self.value})" if self.value else "")
 
