@@ -22,7 +22,7 @@ class AsyncClient:
     """A client of one server for one event loop: ``await client["add"](a=[[1, 2]], b=[[3, 4]])``.
 
     The parameters are those of `Client`. It belongs to the event loop of its first call. A cancelled call over gRPC
-    cancels the request; over HTTP its connection is closed, which Triton notices only when it sends: in streams.
+    cancels the request; over HTTP its connection is closed, which Triton notices after the first response of a stream.
     """
 
     def __init__(
