@@ -45,7 +45,8 @@ def test_calls(url: str) -> None:
             assert (await client["echoed", 1].describe()).max_batch_size == 64
             with pytest.raises(InvalidInput, match=r"^model add: missing input b; "):
                 await client["add"](a=[[1]])
-            assert repr(client["add"]) == f"AsyncClient('{url}')['add']"
+            assert repr(client["nothing"]) == f"AsyncClient('{url}')['nothing']"
+            assert repr(client["add"]).startswith(f"<AsyncClient('{url}')['add']: a (FP32 [-1, -1]), b (FP32 ")
 
     asyncio.run(main())
 
