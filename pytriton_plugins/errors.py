@@ -85,16 +85,16 @@ class ServerGone(ServerError):
     """A tritonserver has ended, or its end is about to be seen."""
 
 
-class AttachError(PytritonPluginsError):
-    """A daemon does not serve a callable of this process, or it does no longer."""
-
-
 class ControlError(PytritonPluginsError):
     """No running daemon was found, it did not answer, or it could not do what it was asked."""
 
 
 class HostError(PytritonPluginsError):
     """A daemon that `Host` started did not become ready, has ended, or belongs to another process."""
+
+
+class AttachError(HostError):
+    """A daemon does not serve a callable of this process, or it does no longer."""
 
 
 class NoThreadsLeft(ServerError):

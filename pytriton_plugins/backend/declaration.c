@@ -49,7 +49,7 @@ static int compare_names(const void *one, const void *other) {
 }
 
 static const DeclaredTensor **sort_by_name(const DeclaredTensor *tensors, uint32_t count) {
-  const DeclaredTensor **by_name = calloc(count, sizeof *by_name);
+  const DeclaredTensor **by_name = calloc(count + 1u, sizeof *by_name);
   for (uint32_t i = 0; by_name != NULL && i < count; i++) by_name[i] = &tensors[i];
   if (by_name != NULL) qsort(by_name, count, sizeof *by_name, compare_names);
   return by_name;
@@ -77,8 +77,8 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
   *declaration = (Declaration){0};
   if (!cursor_read(&cursor, &wire, sizeof wire)) return "a declaration is too short";
   size_t max_tensors = length / sizeof(WireDeclaredTensor);
-  if (wire.output_count == 0 || wire.output_count > max_tensors) return "a declaration has no output, or too many";
-  if (wire.input_count == 0 || wire.input_count > max_tensors) return "a declaration has no input, or too many";
+  if (wire.output_count > max_tensors) return "a declaration has too many outputs";
+  if (wire.input_count > max_tensors) return "a declaration has too many inputs";
   *declaration = (Declaration){
       .version = wire.version,
       .wait_ms = wire.wait_ms,
@@ -96,6 +96,7 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .details = (wire.flags & DECLARED_DETAILS) != 0,
       .stream = (wire.flags & DECLARED_STREAM) != 0,
       .apart = (wire.flags & DECLARED_APART) != 0,
+      .lenient = (wire.flags & DECLARED_LENIENT) != 0,
       .awaits = (wire.flags & DECLARED_AWAITS) != 0,
       .spare = (wire.flags & DECLARED_SPARE) != 0,
       .largest_response = wire.largest_response,

@@ -34,6 +34,7 @@ typedef struct {
   bool apart;        /* each request has tensors of its own, whose shapes may differ */
   bool spare;        /* the server is ready without it */
   bool own_timeouts; /* a request's own timeout overrides a longer queue_ms */
+  bool lenient;      /* outputs may be missing, and have any shape with the rows of their requests */
   bool awaits;       /* the worker accepts CANCEL when every request of the batch was cancelled */
   uint64_t largest_response;
   uint32_t input_count, output_count;

@@ -214,7 +214,7 @@ void request_send_error(const Declaration *declaration, TritonRequest *triton, c
     failure_log(error, "creating a response");
     return;
   }
-  prevent_caching(response, &declaration->outputs[0]);
+  if (declaration->output_count > 0) prevent_caching(response, &declaration->outputs[0]);
   error = failure_to_error(failure);
   failure_log(TRITONBACKEND_ResponseSend(response, TRITON_RESPONSE_FINAL, error), "sending an error response");
   TRITONSERVER_ErrorDelete(error);

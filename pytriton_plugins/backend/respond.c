@@ -104,8 +104,9 @@ static bool copy_output(ResponseBlock *block, uint32_t index, uint32_t output, T
 
 static bool copy_outputs(ResponseBlock *block, uint32_t index, TritonResponse *response, Failure *failure) {
   const Batch *batch = block->batch;
+  const uint32_t *cover = &batch->cover[(size_t)index * batch->declaration->output_count];
   for (uint32_t o = 0; o < batch->declaration->output_count; o++)
-    if (request_wants(batch->requests[index], o) && !copy_output(block, index, o, response, failure)) return false;
+    if (cover[o] != 0 && request_wants(batch->requests[index], o) && !copy_output(block, index, o, response, failure)) return false;
   return true;
 }
 

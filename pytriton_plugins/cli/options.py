@@ -43,8 +43,9 @@ def private_options(function: F) -> F:
     """Adds the options by which another process of this package starts a daemon; no help shows them."""
     lifeline = click.option("--lifeline", metavar="SOCKET,PIDFD", hidden=True)
     only_targets = click.option("--only-targets", is_flag=True, hidden=True)
+    owned = click.option("--owned", is_flag=True, hidden=True)
     import_path = click.option("--import-path", multiple=True, metavar="DIR", hidden=True)
-    return lifeline(only_targets(import_path(function)))
+    return lifeline(owned(only_targets(import_path(function))))
 
 
 def config_option(argument: str) -> Callable[[F], F]:

@@ -43,11 +43,12 @@ class HostConfig(DaemonSettings):
     """The settings (settings.py has the fields), the ``targets`` of the command line and the tables of the file.
 
     ``sources`` names the flag, variable or key that set a setting: hooks may not change those (``fixed``).
-    ``only_targets``: installed plugins are not served even without targets. Workers look for modules in the folders
-    of ``import_path`` after all others.
+    ``owned``: a `Host` of a program started this daemon. ``only_targets``: installed plugins are not served even
+    without targets. Workers look for modules in the folders of ``import_path`` after all others.
     """
 
     targets: tuple[str, ...] = ()
+    owned: bool = False
     only_targets: bool = False
     import_path: tuple[str, ...] = ()
     sources: Mapping[str, str] = attrs.field(factory=dict, eq=False)
@@ -62,7 +63,7 @@ class HostConfig(DaemonSettings):
     @property
     def may_attach(self) -> bool:
         """Whether other processes of this user may attach callables; that of a script, which owns this daemon, may."""
-        return ATTACH in self.allow or self.only_targets
+        return ATTACH in self.allow or self.owned
 
     @property
     def proven_headers(self) -> dict[str, str]:

@@ -84,7 +84,7 @@ def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
 
 def _found_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
     records = find_plugins(config, hooks)
-    if not records and not config.may_attach:
+    if not records and not config.may_attach and not config.only_targets:
         raise ConfigError(
             "there is nothing to serve: no model plugin is installed; install one, or name a file: "
             "pytriton-host serve model.py"

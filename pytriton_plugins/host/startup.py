@@ -47,7 +47,7 @@ def _run(config: HostConfig, log: Log, lifeline: Lifeline | None) -> int:
     prepared = prepare(config)
     config = prepared.config
     warn_of_server_options(server_settings(config))
-    if is_loopback(config.address) and in_container():
+    if is_loopback(config.address) and in_container() and not config.owned:
         _LOG.warning(
             "listening on %s only: nothing outside this container can reach it; add --address 0.0.0.0", config.address
         )

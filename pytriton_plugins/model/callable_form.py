@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.model.annotations import EXAMPLE, resolved_annotation
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.context import Context, Request
 from pytriton_plugins.model.declaration import Answers, Kind
 from pytriton_plugins.model.tensors import Tensor
@@ -49,7 +50,7 @@ def form_of(where: str, marked: Any) -> Form:
     return _function_form(where, "function", marked, skip=0, settings={})
 
 
-def form_of_any(where: str, target: Any) -> Form:
+def form_of_any(where: str, target: Any, rules: CallRules = STRICT) -> Form:
     """The form of anything that can be called, with its object: a bound method, an instance, a partial, a lambda.
 
     Raises DeclarationError as `form_of` does.
@@ -64,7 +65,7 @@ def form_of_any(where: str, target: Any) -> Form:
     except (TypeError, ValueError):
         refuse(where, "Python does not know its parameters; write a function that calls it, with a name for each input")
     parameters = [each for each in signature.parameters.values() if each.name not in bound]
-    return _form(where, "function", function, parameters, signature.return_annotation, {})
+    return _form(where, "function", function, parameters, signature.return_annotation, {}, rules)
 
 
 def _underlying(target: Any) -> tuple[Any, frozenset[str]]:
@@ -134,14 +135,20 @@ def _function_form(where: str, kind: Kind, function: Any, skip: int, settings: d
 
 
 def _form(
-    where: str, kind: Kind, function: Any, parameters: Parameters, returned: Any, settings: dict[str, bool] | None
+    where: str,
+    kind: Kind,
+    function: Any,
+    parameters: Parameters,
+    returned: Any,
+    settings: dict[str, bool] | None,
+    rules: CallRules = STRICT,
 ) -> Form:
     _check_kinds(where, parameters)
     context, requests = _context_and_requests(where, function, parameters)
     inputs = [parameter for parameter in parameters if parameter.name not in (context, requests)]
     answers = _answers(function)
     if requests:
-        _check_requests(where, answers, requests, inputs)
+        _check_requests(where, answers, requests, inputs, rules)
     return Form(kind, answers, function, inputs, context, requests, returned, settings)
 
 
@@ -197,13 +204,13 @@ def _is_request_list(hint: Any) -> bool:
     return typing.get_origin(hint) in (list, collections.abc.Sequence) and typing.get_args(hint) == (Request,)
 
 
-def _check_requests(where: str, answers: Answers, requests: str, others: Parameters) -> None:
+def _check_requests(where: str, answers: Answers, requests: str, others: Parameters, rules: CallRules) -> None:
     if others:
         refuse(
             where,
             f"parameter {others[0].name!r} stands beside {requests}: list[Request], which holds the inputs; remove it",
         )
-    if answers in ("stream", "async_stream"):
+    if answers in ("stream", "async_stream") and not rules.any_form:
         refuse(where, "a generator answers one request at a time; take the inputs by name instead of list[Request]")
 
 

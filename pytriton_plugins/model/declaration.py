@@ -29,7 +29,8 @@ class ModelDeclaration:
     ``slots``: batches in flight in each worker at most. ``context`` and ``requests``: the parameters that get a
     `Context` and the list of requests; empty where the callable takes none.
     ``object_name``: the callable's name in its module. ``settings``: the parameters of its ``__init__``, and whether
-    each is required; None: any.
+    each is required; None: any. ``equal_shapes``: the requests of a list have equal shapes. ``lenient``: outputs may
+    be missing, and have any shape. Both are for attached callables of other packages' kinds.
     """
 
     name: str
@@ -48,6 +49,8 @@ class ModelDeclaration:
     requests: str = ""
     settings: dict[str, bool] | None = None
     triton_config: dict[str, Any] = field(default_factory=dict)
+    equal_shapes: bool = False
+    lenient: bool = False
 
     @property
     def batched(self) -> bool:
@@ -66,6 +69,11 @@ class ModelDeclaration:
     def takes_requests(self) -> bool:
         """Whether the callable gets a list of requests."""
         return bool(self.requests)
+
+    @property
+    def apart(self) -> bool:
+        """Whether each request of a batch has tensors of its own, whose shapes may differ."""
+        return self.takes_requests and not self.equal_shapes
 
     @property
     def has_details(self) -> bool:

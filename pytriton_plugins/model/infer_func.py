@@ -14,6 +14,7 @@ from pytriton_plugins.model.annotations import (
     parameter_tensor,
     return_tensors,
 )
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.callable_form import Form, check_inputs, form_of, refuse, without_defaults
 from pytriton_plugins.model.declaration import MAX_TIMEOUT, Answers, ModelDeclaration, wrong_name
 from pytriton_plugins.model.tensors import Tensor
@@ -122,14 +123,22 @@ def _declared(marked: Any, settings: Settings, inputs: Any, outputs: Any) -> Mod
 
 
 def declaration_from(
-    where: str, form: Form, object_name: str, settings: Settings, inputs: Any, outputs: Any, *, defaults: bool = False
+    where: str,
+    form: Form,
+    object_name: str,
+    settings: Settings,
+    inputs: Any,
+    outputs: Any,
+    *,
+    defaults: bool = False,
+    rules: CallRules = STRICT,
 ) -> ModelDeclaration:
     """The declaration of a callable of this form; raises DeclarationError, which begins with ``where``.
 
     ``defaults``: parameters that are not inputs may keep their defaults.
     """
-    input_tensors = _inputs(where, form, inputs)
-    output_tensors = _outputs(where, form, outputs)
+    input_tensors = () if rules.any_form and _is_empty(inputs) else _inputs(where, form, inputs)
+    output_tensors = () if rules.any_form and _is_empty(outputs) else _outputs(where, form, outputs)
     if not form.requests:
         parameters = without_defaults(form.parameters, input_tensors) if defaults else form.parameters
         check_inputs(where, input_tensors, parameters, form.context)
@@ -151,10 +160,16 @@ def declaration_from(
         requests=form.requests,
         settings=form.settings,
         triton_config=dict(settings.triton_config or {}),
+        equal_shapes=rules.equal_shapes and bool(form.requests),
+        lenient=rules.lenient,
     )
     if declaration.triton_config:
         _check_with_config(where, declaration)
     return declaration
+
+
+def _is_empty(listed: Any) -> bool:
+    return isinstance(listed, (list, tuple)) and not listed
 
 
 def _check_with_config(where: str, declaration: ModelDeclaration) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import known_keywords
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.infer_func import Settings
 from pytriton_plugins.script.attachment import Attachment
 from pytriton_plugins.script.calls import callables_of, declared, where_of
@@ -30,6 +32,9 @@ ATTACH_TIMEOUT = 60.0
 
 _attached: dict[tuple[int, str, int], Attachment] = {}
 """The last attachment of each name and version, by the daemon's process id too."""
+
+_turns: dict[tuple[str, int], threading.Lock] = {}
+os.register_at_fork(after_in_child=_turns.clear)  # a lock that another thread holds would never be released there
 
 
 class AttachKeywords(TypedDict, total=False):
@@ -64,18 +69,46 @@ def attach(
     timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
     attach_timeout: float = ATTACH_TIMEOUT,
+    remove_added: Callable[[str, int], None] | None = None,
 ) -> Attachment:
-    """Have a daemon of this user serve ``callable`` in threads of this process; `Attachment.ready` waits until it does.
+    """Have a daemon of this user serve ``callable`` in threads of this process; return once clients can call it.
 
     ``daemon``: its run directory (``--run-dir``), its private folder, or its socket in that. ``callable``: a function,
     lambda, bound method, instance with ``__call__``, `functools.partial`, generator or ``async def``, or a list of such
     callables of one form, one for each worker. The other arguments are those of `infer_func`. A model of that name and
     version that this process has attached before is replaced; no request is lost if the declaration is the same.
+    ``remove_added`` removes a model of a name and version that the daemon's own workers serve for this process.
     Raises DeclarationError for a callable that cannot be served, and AttachError if the daemon does not accept it.
     """
-    where = where_of(callable)
     settings = Settings(name, version, max_batch_size, 1, threads, max_concurrency, retry_alone, timeout, triton_config)
-    declaration = declared(where, callable, settings, inputs, outputs)
+    return attach_by_rules(
+        daemon, callable, settings, inputs, outputs, remove_added=remove_added, attach_timeout=attach_timeout
+    )
+
+
+def attach_by_rules(
+    daemon: str | Path,
+    callable: Any,
+    settings: Settings,
+    inputs: Sequence[Tensor] | None,
+    outputs: Sequence[Tensor] | None,
+    *,
+    rules: CallRules = STRICT,
+    remove_added: Callable[[str, int], None] | None = None,
+    attach_timeout: float = ATTACH_TIMEOUT,
+) -> Attachment:
+    """The same as `attach` for a package whose callables follow other ``rules``. Not public."""
+    where = where_of(callable)
+    declaration = declared(where, callable, settings, inputs, outputs, rules)
+    with _turn(declaration.name, declaration.version):
+        if remove_added is not None:
+            remove_added(declaration.name, declaration.version)
+        return _attached_in_its_turn(daemon, where, callable, declaration, rules, attach_timeout)
+
+
+def _attached_in_its_turn(
+    daemon: str | Path, where: str, callable: Any, declaration: ModelDeclaration, rules: CallRules, timeout: float
+) -> Attachment:
     before = _before(daemon, declaration)
     if before is not None and not before.declares(declaration):
         before.remove()
@@ -85,16 +118,21 @@ def attach(
         for index, target in enumerate(callables_of(where, callable)):
             link = handle.add(AttachedLink(*connect(daemon)))
             _introduce(link, declaration, index)
-            AttachedSession(link, target, declaration)
-        handle.accepted(attach_timeout)
+            AttachedSession(link, target, declaration, rules, index)
+        handle.accepted(timeout)
+        handle.ready(timeout)
         if before is not None:
-            handle.ready(attach_timeout)
             before.remove()
     except BaseException:  # Ctrl-C too
         handle.abandon()
         raise
     _attached[handle.key] = handle
     return handle
+
+
+def _turn(name: str, version: int) -> threading.Lock:
+    """Held while a model of that name is attached: of two threads the later one replaces what the other attached."""
+    return _turns.setdefault((name, version), threading.Lock())
 
 
 def _before(daemon: str | Path, declaration: ModelDeclaration) -> Attachment | None:

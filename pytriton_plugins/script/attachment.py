@@ -28,6 +28,10 @@ class Attachment:
         self._links: list[AttachedLink] = []
         self._pid = os.getpid()
 
+    def __repr__(self) -> str:
+        state = "" if self.is_attached else f", {self.error or 'removed'}"
+        return f"<Attachment {self.name} version {self.version}, served by this process{state}>"
+
     @property
     def name(self) -> str:
         return self._declaration.name
@@ -35,6 +39,11 @@ class Attachment:
     @property
     def version(self) -> int:
         return self._declaration.version
+
+    @property
+    def names(self) -> tuple[tuple[str, int], ...]:
+        """Its name and version, as of every handle."""
+        return ((self.name, self.version),)
 
     def declares(self, declaration: ModelDeclaration) -> bool:
         """Whether it has this declaration, whatever its callables are called."""
@@ -52,6 +61,14 @@ class Attachment:
     def is_attached(self) -> bool:
         """Whether the daemon serves it, or will, with callables of this process."""
         return os.getpid() == self._pid and not any(link.ended.is_set() for link in self._links)
+
+    @property
+    def is_served(self) -> bool:
+        """As `is_attached`."""
+        return self.is_attached
+
+    def replaced(self, name: str, version: int) -> None:
+        """Another handle has the model: the daemon has ended the links of this one."""
 
     @property
     def key(self) -> tuple[int, str, int]:
@@ -93,6 +110,12 @@ class Attachment:
             raise AttachError(error)
         return ended
 
+    def leave(self) -> None:
+        """Begin the removal, which `remove` waits for."""
+        if os.getpid() == self._pid:
+            for link in self._links:
+                link.leave()
+
     def remove(self, timeout: float = REMOVE_TIMEOUT) -> None:
         """Serve it no longer: requests that run may finish. After ``timeout`` seconds they fail.
 
@@ -100,8 +123,7 @@ class Attachment:
         """
         if os.getpid() != self._pid:
             return
-        for link in self._links:
-            link.leave()
+        self.leave()
         deadline = time.monotonic() + timeout
         for link in self._links:
             if not link.ended.wait(max(0.0, deadline - time.monotonic())):

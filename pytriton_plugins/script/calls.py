@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.callable_form import form_of_any, refuse
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.infer_func import Settings, declaration_from, declaration_of
@@ -25,14 +26,19 @@ def callables_of(where: str, target: Attachable) -> list[Any]:
 
 
 def declared(
-    where: str, target: Attachable, settings: Settings, inputs: Sequence[Any] | None, outputs: Sequence[Any] | None
+    where: str,
+    target: Attachable,
+    settings: Settings,
+    inputs: Sequence[Any] | None,
+    outputs: Sequence[Any] | None,
+    rules: CallRules = STRICT,
 ) -> ModelDeclaration:
     """The declaration of all callables in ``target``; raises DeclarationError if they differ in more than their names.
 
     A marked callable brings its own, which nothing but a name and a version may change.
     """
     callables = callables_of(where, target)
-    found = [_declared(where, each, settings, inputs, outputs) for each in callables]
+    found = [_declared(where, each, settings, inputs, outputs, rules) for each in callables]
     first = replace(found[0], workers=len(callables) if len(callables) > 1 else found[0].workers)
     for index, other in enumerate(found):
         if replace(other, object_name="", workers=1) != replace(first, object_name="", workers=1):
@@ -40,15 +46,17 @@ def declared(
     return first
 
 
-def _declared(where: str, target: Any, settings: Settings, inputs: Any, outputs: Any) -> ModelDeclaration:
+def _declared(
+    where: str, target: Any, settings: Settings, inputs: Any, outputs: Any, rules: CallRules
+) -> ModelDeclaration:
     own = declaration_of(target) or declaration_of(type(target))
     if own is not None and inputs is None and outputs is None:
         return _renamed(own, settings)
-    form = form_of_any(where, target)
+    form = form_of_any(where, target, rules)
     name = _name_of(target)
     if settings.name is None and not name.isidentifier():
         refuse(where, f'{name} is not a name for a model; write name="my_model"')
-    return declaration_from(where, form, name, settings, inputs, outputs, defaults=True)
+    return declaration_from(where, form, name, settings, inputs, outputs, defaults=True, rules=rules)
 
 
 def _renamed(own: ModelDeclaration, settings: Settings) -> ModelDeclaration:

@@ -11,6 +11,7 @@ from pytriton_plugins.script.process import DaemonProcess
 ANSWER_SECONDS = 15.0
 """Seconds that an answer may come after the timeout of the command."""
 
+REMOVE_TIMEOUT = 180.0
 _POLL_INTERVAL = 0.05
 
 
@@ -19,10 +20,28 @@ class ModelHandle:
 
     def __init__(self, daemon: DaemonProcess, names: tuple[tuple[str, int], ...]) -> None:
         self._daemon = daemon
-        self.names = names
+        self._names = names
+        self._replaced: set[tuple[str, int]] = set()
+        self._removed: set[tuple[str, int]] = set()
 
     def __repr__(self) -> str:
-        return f"<ModelHandle {self._label()}>"
+        label = ", ".join(f"{name} version {version}" for name, version in self.names)
+        return f"<ModelHandle {label}, served by the daemon's workers{'' if self.is_served else ', removed'}>"
+
+    @property
+    def names(self) -> tuple[tuple[str, int], ...]:
+        """The name and version of each model."""
+        return self._names
+
+    @property
+    def is_served(self) -> bool:
+        """Whether any model of it may be served: it was not removed or replaced, and the daemon runs."""
+        gone = self._replaced | self._removed
+        return self._daemon.is_usable and not gone.issuperset(self._names)
+
+    def replaced(self, name: str, version: int) -> None:
+        """Another handle has that model from now on, so this one does not remove it."""
+        self._replaced.add((name, version))
 
     def ready(self, timeout: float = 60.0) -> None:
         """Return when every model is ready; raises HostError with the reason after ``timeout`` seconds.
@@ -35,16 +54,24 @@ class ModelHandle:
                 raise HostError(*[f"not ready: {reason}" for reason, _ in reasons])
             time.sleep(_POLL_INTERVAL)
 
-    def remove(self, timeout: float = 180.0) -> None:
+    def remove(self, timeout: float = REMOVE_TIMEOUT) -> None:
         """Serve the models no longer, and end their workers; requests that run get ``timeout`` seconds.
 
-        A model that is not served any more is left out. Raises ControlError where the daemon refuses.
+        A model that is not served any more, or that another handle has, is left out, and nothing happens when the
+        daemon has ended. Raises ControlError where the daemon refuses.
         """
         for name, version in self.names:
-            if self._status().get((name, version), {}).get("unloaded", True):
-                continue
+            if self._daemon.is_usable:
+                self.remove_one(name, version, timeout)
+
+    def remove_one(self, name: str, version: int, timeout: float = REMOVE_TIMEOUT) -> None:
+        """Remove one of the models."""
+        if (name, version) in self._replaced:
+            return
+        if not self._status().get((name, version), {}).get("unloaded", True):
             question = {"command": "unload", "model": name, "version": version, "timeout": timeout}
             self._daemon.ask(question, 2 * timeout + ANSWER_SECONDS)
+        self._removed.add((name, version))
 
     def _why_not(self) -> list[tuple[str, bool]]:
         """The reasons, each with whether it stays."""
@@ -59,9 +86,6 @@ class ModelHandle:
     def _status(self) -> dict[tuple[str, int], Any]:
         status: Any = self._daemon.ask({"command": "status"}, ANSWER_SECONDS)
         return {(each["model"], each["version"]): each for each in status["models"]}
-
-    def _label(self) -> str:
-        return ", ".join(f"{name} version {version}" for name, version in self.names)
 
 
 def add(daemon: DaemonProcess, target: str, timeout: float) -> ModelHandle:

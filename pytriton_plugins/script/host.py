@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.discovery.importing import refuse_to_start_a_host
 from pytriton_plugins.errors import HostError
-from pytriton_plugins.host.system.network import called_at, host_port
+from pytriton_plugins.script.addresses import Addresses
 from pytriton_plugins.script.handles import ModelHandle, add
+from pytriton_plugins.script.models import Models
 from pytriton_plugins.script.options import host_options
 from pytriton_plugins.script.process import DaemonProcess
 from pytriton_plugins.script.startup import wait_ready
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from pytriton_plugins.script.attach import AttachKeywords
     from pytriton_plugins.script.attachment import Attachment
+    from pytriton_plugins.script.connected import ConnectedHost
     from pytriton_plugins.script.keywords import HostKeywords
 
 Target = str | os.PathLike[str] | Callable[..., Any] | ModuleType
@@ -35,7 +37,7 @@ ADD_TIMEOUT = 180.0
 _open: weakref.WeakSet[Host] = weakref.WeakSet()
 
 
-class Host:
+class Host(Addresses):
     """A daemon with its own tritonserver, started by this program and ended with it; ready when the call returns.
 
     ``targets`` are served from the start, each in processes of its own; `add` adds others. Installed plugins are
@@ -58,10 +60,11 @@ class Host:
         refuse_to_start_a_host()
         _refuse_in_a_child_that_imports_its_program()
         options = host_options(config, settings)
-        only = [] if settings.get("plugins") else ["--only-targets"]
+        only = ["--owned"] if settings.get("plugins") else ["--owned", "--only-targets"]
         self._folders = import_path()
         private = [*only, *(f"--import-path={folder}" for folder in self._folders)]
         served = [target_of(target, self._folders) for target in targets]
+        self._models = Models()
         self._daemon = DaemonProcess(served, options.with_options(private))
         self._finalizer = weakref.finalize(self, _abandon, self._daemon)
         self._finalizer.atexit = False  # `_close_all` closes it there
@@ -71,33 +74,30 @@ class Host:
             self._finalizer.detach()
             self._daemon.abandon()
             raise
-        self._address = str(status["address"])
-        self._ports: dict[str, int | None] = status["ports"]
+        super().__init__(status)
         _open.add(self)
 
     def __repr__(self) -> str:
-        ports = ", ".join(f"{name} {port}" for name, port in self._ports.items() if port is not None)
-        return f"<Host process {self._daemon.pid}, {ports}{', closed' if self._daemon.is_closed else ''}>"
+        models = f", models {models}" if (models := str(self._models)) else ""
+        return f"<Host process {self._daemon.pid}, {self._shown_ports()}{models}{self._daemon.state}>"
+
+    @staticmethod
+    def connect(run_dir: str | Path | None = None, pid: int | None = None) -> ConnectedHost:
+        """A daemon of this user that runs already and takes callables: ``pytriton-host serve --allow attach``.
+
+        ``run_dir``: its run directory, by default that of the variable PYTRITON_HOST_RUN_DIR, else every folder where
+        a daemon runs without one; ``pid``: its process id. What it returns has `attach`, `wait`, `close`, which
+        leaves the daemon alone, and the URLs. Raises HostError where there is no such daemon, or several, and where
+        the daemon does not take callables, is another user's or has another version.
+        """
+        from pytriton_plugins.script.connected import connect_host
+
+        return connect_host(run_dir, pid)
 
     @property
     def pid(self) -> int:
         """The process id of the daemon, for `pytriton-host status --pid`."""
         return self._daemon.pid
-
-    @property
-    def http_url(self) -> str:
-        """``http://ADDRESS:PORT``; raises HostError where HTTP is switched off."""
-        return f"http://{self._place('http')}"
-
-    @property
-    def grpc_url(self) -> str:
-        """``grpc://ADDRESS:PORT``; raises HostError where gRPC is switched off."""
-        return f"grpc://{self._place('grpc')}"
-
-    @property
-    def metrics_url(self) -> str:
-        """``http://ADDRESS:PORT/metrics``; raises HostError where metrics are switched off."""
-        return f"http://{self._place('metrics')}/metrics"
 
     def add(self, target: Target, timeout: float = ADD_TIMEOUT) -> ModelHandle:
         """Serve a target in processes of its own, and return once it serves; a model of that name is replaced.
@@ -105,8 +105,10 @@ class Host:
         No request is lost when a model is replaced. If the new one fails, the old one serves on. Raises ControlError
         with the reason, also after ``timeout`` seconds, and DiscoveryError for what a worker cannot import.
         """
-        self._daemon.check()
-        return add(self._daemon, target_of(target, self._folders), timeout)
+        self._daemon.check_answers()
+        handle = add(self._daemon, target_of(target, self._folders), timeout)
+        self._models.note(handle)
+        return handle
 
     def attach(self, callable: Any, **declaration: Unpack[AttachKeywords]) -> Attachment:
         """Serve a callable in threads of this process, and return once clients can call it.
@@ -114,19 +116,15 @@ class Host:
         ``callable``: a function, lambda, bound method, instance with ``__call__``, `functools.partial`, generator or
         ``async def``, with this process's objects; or a list of them, one for each worker. The keywords are those of
         `infer_func` but ``workers``; a marked callable needs none. ``attach_timeout``: seconds until it serves. A model
-        of that name and version that this process has attached before is replaced. Raises DeclarationError for a
-        callable that cannot be served, and AttachError if the daemon does not accept it or is late.
+        of that name and version that this program has attached or added before is replaced. Raises DeclarationError
+        for a callable that cannot be served, and AttachError if the daemon does not accept it or is late.
         """
-        from pytriton_plugins.script.attach import ATTACH_TIMEOUT, attach
+        from pytriton_plugins.script.attach import attach
 
-        self._daemon.check()
-        attachment = attach(self._daemon.folder, callable, **declaration)
-        try:
-            attachment.ready(declaration.get("attach_timeout", ATTACH_TIMEOUT))
-        except BaseException:  # Ctrl-C too
-            attachment.abandon()
-            raise
-        return attachment
+        self._daemon.check_answers()
+        handle = attach(self._daemon.folder, callable, remove_added=self._remove_added, **declaration)
+        self._models.note(handle)
+        return handle
 
     def wait(self) -> None:
         """Return at Ctrl-C, or when another thread closes this host.
@@ -151,6 +149,12 @@ class Host:
             _open.discard(self)
             self._daemon.stop()
 
+    def _remove_added(self, name: str, version: int) -> None:
+        """Its worker processes serve a model that this process is about to serve."""
+        handle = self._models.handle(name, version)
+        if isinstance(handle, ModelHandle):
+            handle.remove_one(name, version)
+
     def __enter__(self) -> Self:
         self._daemon.check()
         return self
@@ -159,12 +163,6 @@ class Host:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _place(self, protocol: str) -> str:
-        port = self._ports[protocol]
-        if port is None:
-            raise HostError(f"{protocol} is switched off by server_options")
-        return host_port(called_at(self._address), port)
 
 
 def _refuse_in_a_child_that_imports_its_program() -> None:

@@ -20,6 +20,9 @@ from pytriton_plugins.script.program import PROGRAM
 _USAGE_ERROR = 2
 """The exit code of a daemon with a wrong option, variable or file."""
 
+_CHECK_SECONDS = 10.0
+"""Seconds in which a daemon answers that is not stopped."""
+
 _END_SECONDS = 0.3
 _ABANDON_SECONDS = 5.0
 """Seconds in which a daemon ends that has lost its owner; then it is killed."""
@@ -90,6 +93,22 @@ class DaemonProcess:
             raise HostError("this Host is closed; start another one")
         if not self.is_running:
             raise self.end()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether `check` raises nothing."""
+        return self.is_ours and not self.is_closed and self.is_running
+
+    @property
+    def state(self) -> str:
+        """For `repr`: why it cannot be used; empty if it can be."""
+        if self.is_closed:
+            return ", closed"
+        return "" if self.is_usable else ", ended" if self.is_ours else ", of a parent process"
+
+    def check_answers(self) -> None:
+        """As `check`; raises ControlError too, for a daemon that does not answer, because it is stopped."""
+        self.ask({"command": "summary"}, _CHECK_SECONDS)
 
     def end(self) -> HostError | ConfigError:
         """Why it has ended."""

@@ -69,8 +69,8 @@ def pack_declaration(
 
 
 def _flags(model: ModelDeclaration, *, loopback: bool, lend: bool, spare: bool, own_timeouts: bool) -> int:
-    form = (model.has_details, model.streams, model.takes_requests, model.is_async)
-    flags = (model.batched, loopback, lend, *form, spare, own_timeouts)
+    form = (model.has_details, model.streams, model.apart, model.is_async)
+    flags = (model.batched, loopback, lend, *form, spare, own_timeouts, model.lenient)
     return sum(1 << bit for bit, is_set in enumerate(flags) if is_set)
 
 

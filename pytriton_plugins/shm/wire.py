@@ -183,7 +183,7 @@ def unpack_request_block(buffer: memoryview, offset: int, length: int) -> Reques
     rows, requested = [], []
     masks = length - REQUEST_HEADER.size - TENSOR_ENTRY.size * input_count - REQUEST_ENTRY.size * request_count
     mask_size = masks // max(request_count, 1)
-    if mask_size <= 0 or mask_size * request_count != masks:
+    if mask_size < 0 or mask_size * request_count != masks:
         raise ProtocolError(f"request block has {length} bytes for {request_count} requests and {input_count} inputs")
     for _ in range(request_count):
         row_count, _ = REQUEST_ENTRY.unpack_from(buffer, position)

@@ -28,7 +28,7 @@ def place_inputs(
     declaration: ModelDeclaration, requests: Sequence[Arrays], rows: list[int], loans: Loans
 ) -> tuple[list[wire.TensorEntry], Placed]:
     """The entries of the block, and the tensors without a loan."""
-    separate = declaration.takes_requests
+    separate = declaration.apart
     spans = [(index, 1) for index in range(len(rows))] if separate else [(0, len(rows))]
     present = [
         (first, count, index)

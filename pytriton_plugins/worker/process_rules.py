@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Protocol
 
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.worker.calling.errors import ENDS
 from pytriton_plugins.worker.channels.dispatch import serve_in_threads
 from pytriton_plugins.worker.log import show
@@ -21,6 +22,10 @@ class ProcessRules(Protocol):
     def ends(self) -> tuple[type[BaseException], ...]:
         """The exceptions of a callable that end the process."""
 
+    @property
+    def calls(self) -> CallRules:
+        """How its callables are called."""
+
     def show(self, error: BaseException) -> None:
         """Report the exception that failed a stage, with its traceback."""
 
@@ -35,6 +40,7 @@ class OwnProcess:
     """A worker's process, which serves its model and nothing else."""
 
     ends = ENDS
+    calls = STRICT
 
     def show(self, error: BaseException) -> None:
         show(error)

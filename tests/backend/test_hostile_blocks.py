@@ -104,6 +104,16 @@ SHAPES: dict[str, tuple[Change, str]] = {
 }
 """The same for a model without a batch axis, with two free dimensions."""
 
+LENIENT = {
+    "rank 0": (block(entries=[B], rank=0), "another rank"),
+    "rank 9": (block(entries=[B], rank=9), "another rank"),
+    "rank 255": (block(entries=[B], rank=255), "another rank"),
+    "another length": (b(dims=(4, 3)), "length does not fit"),
+    "another data type": (b(dtype=8), "another data type"),
+    "two entries": (entries(B, B), "that is truncated"),
+}
+"""The same for a model whose outputs may be missing, and have any shape."""
+
 TABLES = {
     "an end beyond the data": table(0, 3),
     "an end that overflows": table(0, 2**64 - 1),
@@ -132,6 +142,14 @@ def test_a_wrong_shape_of_a_model_without_a_batch_axis(backend: Backend, name: s
     wrong = Answer()
     change(wrong)
     provoke(backend, wrong.send, expected, "shaped")
+
+
+@pytest.mark.parametrize("name", LENIENT)
+def test_a_wrong_block_of_a_lenient_model(backend: Backend, name: str) -> None:
+    change, expected = LENIENT[name]
+    wrong = Answer()
+    change(wrong)
+    provoke(backend, wrong.send, expected, "lenient")
 
 
 @pytest.mark.parametrize("name", TABLES)

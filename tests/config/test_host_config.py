@@ -86,7 +86,7 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
 
 
 def test_every_setting_of_the_config_is_in_the_table() -> None:
-    others = {"targets", "sources", "tables", "only_targets", "import_path"}
+    others = {"targets", "sources", "tables", "owned", "only_targets", "import_path"}
     assert {field.name for field in attrs.fields(HostConfig)} == {s.name for s in SETTINGS} | others
 
 

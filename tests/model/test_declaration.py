@@ -58,6 +58,8 @@ def test_the_json_form() -> None:
         "requests": "",
         "settings": None,
         "triton_config": {},
+        "equal_shapes": False,
+        "lenient": False,
     }
 
 

@@ -71,7 +71,7 @@ def test_a_model_comes_changes_and_goes(host: Host, tmp_path: Path) -> None:
     path = model_file(tmp_path, "script_changing", 2)
     handle = host.add(path)
     handle.ready()
-    assert repr(handle) == "<ModelHandle scaled version 1>"
+    assert repr(handle) == "<ModelHandle scaled version 1, served by the daemon's workers>"
     assert scaled(host, 4) == 8
     model_file(tmp_path, "script_changing", 5)
     again = host.add(f"{path}:scaled")

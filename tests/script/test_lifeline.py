@@ -129,4 +129,4 @@ def test_a_wrong_lifeline_is_refused(text: str) -> None:
 def test_no_help_shows_the_private_options() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, "serve", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
-    assert not {"lifeline", "only-targets", "import-path"} & {word.strip("-") for word in done.stdout.split()}
+    assert not {"lifeline", "owned", "only-targets", "import-path"} & {word.strip("-") for word in done.stdout.split()}

@@ -47,6 +47,8 @@ def test_declarations() -> None:
         ("details", replace(DECLARATION, context="ctx")),
         ("stream", replace(DECLARATION, answers="stream")),
         ("apart", replace(DECLARATION, requests="requests")),
+        ("details", replace(DECLARATION, requests="requests", equal_shapes=True)),
+        ("lenient", replace(DECLARATION, lenient=True)),
         ("awaits", replace(DECLARATION, answers="async")),
         ("told_stream", replace(DECLARATION, answers="async_stream", context="ctx")),
     ],

@@ -25,6 +25,7 @@ def command(
     /,
     targets: tuple[str, ...],
     lifeline: str | None,
+    owned: bool,
     only_targets: bool,
     import_path: tuple[str, ...],
     **options: object,
@@ -42,7 +43,7 @@ def command(
 
     Clients use Triton's own endpoints: HTTP on port 8000 (/v2/health/ready), gRPC on 8001, metrics on 8002.
     """
-    config = attrs.evolve(loaded_config(ctx, targets), only_targets=only_targets, import_path=import_path)
+    config = attrs.evolve(loaded_config(ctx, targets), owned=owned, only_targets=only_targets, import_path=import_path)
     warn_of_variables()
     from pytriton_plugins.host.startup import run
     from pytriton_plugins.host.system.lifeline import Lifeline

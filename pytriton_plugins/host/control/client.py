@@ -86,7 +86,7 @@ def find_host(run_dir: str | None = None, pid: int | None = None) -> HostConnect
         return found[0]
     where = f" in {printable(run_dir)}" if run_dir else ""
     if found:
-        lines = [_described(host) for host in sorted(found, key=lambda host: host.pid)]
+        lines = [f"  --{described(host)}" for host in sorted(found, key=lambda host: host.pid)]
         raise ControlError(f"several pytriton-hosts run{where}; choose one with --pid PID or --run-dir DIR", *lines)
     which = f"with pid {pid} " if pid is not None else ""
     remedy = "" if run_dir else "; if it was started with --run-dir, name that folder with --run-dir DIR"
@@ -104,8 +104,8 @@ def find_hosts(
     return found
 
 
-def _described(host: HostConnection) -> str:
-    """One line that identifies a daemon among others; closes the connection."""
+def described(host: HostConnection) -> str:
+    """One line, ``pid PID …``, that identifies a daemon among others; closes the connection."""
     try:
         summary = host.ask({"command": "summary"}, _SUMMARY_TIMEOUT)
         ports, models = summary["ports"], list(dict.fromkeys(str(each["model"]) for each in summary["models"]))
@@ -115,7 +115,7 @@ def _described(host: HostConnection) -> str:
         more = ""  # the daemon hangs, or has another version
     finally:
         host.close()
-    return printable(f"  --pid {host.pid}  folder {host.folder}{more}")
+    return printable(f"pid {host.pid}  folder {host.folder}{more}")
 
 
 def _hosts_in(folder: str, timeout: float) -> list[HostConnection]:

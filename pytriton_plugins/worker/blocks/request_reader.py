@@ -58,14 +58,15 @@ class RequestReader:
         self._arguments = arguments
         numbers = all(tensor.dtype.item_size for tensor in declaration.inputs)
         self._only_numbers = numbers and not declaration.takes_requests
-        self._is_separate = declaration.takes_requests
+        self._is_separate = declaration.apart
+        self._is_writable = arguments.is_writable
         self._segment: Segment | None = None
         self._bytes: object = None
         self._unreferenced = 0
         """References to the segment's bytes while no callable has an array of it."""
         self._kept = 0
-        self.copies = False
-        """Whether the callable gets copies because it keeps its inputs."""
+        self.copies = self._is_writable
+        """Whether the callable gets copies, because it keeps its inputs or may change them."""
         self._plans: dict[bytes, RequestPlan] = {}
         self._planned_bytes = 0
         self._plan: RequestPlan | None = None
@@ -119,7 +120,7 @@ class RequestReader:
         except _UNREADABLE as error:
             raise ProtocolError(f"channel: tensors do not match the request block: {error}") from error
         if self.copies:
-            arrays = [(name, first, _copied(array)) for name, first, array in arrays]
+            arrays = [(name, first, self._copied(array)) for name, first, array in arrays]
         if not self._is_separate:
             joined = {name: array for name, _, array in arrays}
             return Batch(joined, plan.rows, plan.requested, state=state)
@@ -133,7 +134,7 @@ class RequestReader:
         lent_is_kept = bool(self._loans) and self._keep_loans()
         if lent_is_kept or sys.getrefcount(self._bytes) > self._unreferenced:
             self._kept += 1
-            self.copies = self._kept >= _MAX_KEPT
+            self.copies = self._is_writable or self._kept >= _MAX_KEPT
             self._loans.clear()
             self._segment = None
             self._forget_plans()
@@ -176,6 +177,11 @@ class RequestReader:
         assert self._segment is not None
         return read_array(self._segment, entry, dtype)
 
+    def _copied(self, array: Array) -> Array:
+        own: Array = array.copy()
+        own.flags.writeable = self._is_writable
+        return own
+
     def _forget_plans(self) -> None:
         self._plan = None
         self._plans.clear()
@@ -193,9 +199,3 @@ class RequestReader:
             lent = [entry for entry in entries if entry.flags >> wire.LOAN_SHIFT == number]
             self._loans[number].keep([(entry.offset, entry.offset + entry.length) for entry in lent])
         return bool(kept)
-
-
-def _copied(array: Array) -> Array:
-    own: Array = array.copy()
-    own.flags.writeable = False
-    return own

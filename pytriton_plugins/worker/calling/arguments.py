@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytriton_plugins.errors import RequestError, ResultError
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.context import Context, Request
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
@@ -22,23 +24,41 @@ Step = Callable[[Array], Array]
 class ArgumentBuilder:
     """Builds the keywords for all batches of one declaration; the steps for each input are computed once."""
 
-    def __init__(self, declaration: ModelDeclaration) -> None:
-        self._steps = [(tensor.name, tensor.arg, _step(declaration, tensor)) for tensor in declaration.inputs]
+    def __init__(self, declaration: ModelDeclaration, rules: CallRules = STRICT) -> None:
+        self.is_writable = rules.writable
+        """Whether the callable may change its inputs, which are copies then."""
+        self._steps = [
+            (tensor.name, tensor.arg, _step(declaration, tensor, rules.writable)) for tensor in declaration.inputs
+        ]
         self._is_identity = all(step is None and name == arg for name, arg, step in self._steps)
         self._prefix = f"model {declaration.name!r}"
         self._context = declaration.context
         self._requests = declaration.requests
+        self._is_apart, self._is_batched = declaration.apart, declaration.batched
 
     def build(self, batch: Batch) -> dict[str, Any]:
         """All keywords for ``batch``. Raises RequestError if a client sent text that is not UTF-8."""
         if not self._context and not self._requests:
             return self.keywords(batch.arrays)
-        inputs = [self.keywords(arrays) for arrays in batch.separate] if self._requests else None
+        inputs = self._inputs(batch) if self._requests else None
         requests = requests_of(batch, inputs)
         keywords: dict[str, Any] = {self._requests: requests} if self._requests else {**self.keywords(batch.arrays)}
         if self._context:
             keywords[self._context] = self.context(batch.state, requests)
         return keywords
+
+    def _inputs(self, batch: Batch) -> list[dict[str, Array]]:
+        """The tensors of each request."""
+        if self._is_apart:
+            return [self.keywords(arrays) for arrays in batch.separate]
+        joined = self.keywords(batch.arrays)
+        if not self._is_batched:
+            return [joined]
+        ends = [*accumulate(batch.rows)]
+        return [
+            {name: array[end - rows : end] for name, array in joined.items()}
+            for rows, end in zip(batch.rows, ends, strict=True)
+        ]
 
     def context(self, state: RequestState | None, requests: list[Request]) -> Context:
         """The value of the parameter that is annotated ``Context``."""
@@ -83,7 +103,7 @@ def requests_of(batch: Batch, inputs: list[dict[str, Array]] | None = None) -> l
     return requests
 
 
-def _step(declaration: ModelDeclaration, tensor: Tensor) -> Step | None:
+def _step(declaration: ModelDeclaration, tensor: Tensor, is_writable: bool) -> Step | None:
     steps: list[Step] = []
     if tensor.shape == ():
         shape = (-1,) if declaration.batched else ()
@@ -91,7 +111,7 @@ def _step(declaration: ModelDeclaration, tensor: Tensor) -> Step | None:
     if tensor.dtype.python is str:
         prefix = f"model {declaration.name!r}: input {tensor.name!r}"
         steps.append(lambda array: _decoded(prefix, array))
-    if tensor.dtype.python:
+    if tensor.dtype.python and not is_writable:
         steps.append(_read_only)
     return _chained(steps)
 

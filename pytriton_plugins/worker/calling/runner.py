@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from pytriton_plugins.errors import RequestError
+from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text.exceptions import is_a
 from pytriton_plugins.worker.calling.arguments import ArgumentBuilder
@@ -23,7 +24,7 @@ from pytriton_plugins.worker.calling.errors import (
     failure_of,
     writes_input,
 )
-from pytriton_plugins.worker.calling.outputs import OutputChecker
+from pytriton_plugins.worker.calling.lenient_outputs import output_checker
 from pytriton_plugins.worker.log import report
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class BatchRunner:
         callable_: MarkedCallable,
         listener: EndListener | None = None,
         ends: tuple[type[BaseException], ...] = ENDS,
+        rules: CallRules = STRICT,
     ) -> None:
         """``ends``: the exceptions of the callable that end the worker; every other one fails its requests."""
         self._listener = listener
@@ -61,10 +63,10 @@ class BatchRunner:
         self._batched = declaration.batched
         self._retry_alone = declaration.retry_alone
         self.callable = callable_
-        self.arguments = ArgumentBuilder(declaration)
+        self.arguments = ArgumentBuilder(declaration, rules)
         self.context = declaration.context
         self._takes_requests = declaration.takes_requests
-        self._check = OutputChecker(declaration).check
+        self._check = output_checker(declaration).check
         if declaration.is_async:
             from asyncio import CancelledError  # costs memory that other workers do without
 
@@ -111,6 +113,15 @@ class BatchRunner:
     def checked_outputs(self, batch: Batch, result: Any) -> dict[str, np.ndarray[Any, Any]]:
         """The checked outputs in one ``result`` for all of the batch; raises ResultError."""
         return self._check(result, sum(batch.rows) if self._batched else None, batch.requested)
+
+    def checked_part(self, batch: Batch, result: Any) -> dict[str, np.ndarray[Any, Any]]:
+        """The checked outputs in one response of a stream; raises ResultError, RequestError or what it holds."""
+        if not self._takes_requests:
+            return self.checked_outputs(batch, result)
+        (part,) = self.arguments.check_results(result, 1)
+        if issubclass(type(part), Exception):
+            raise part
+        return self.checked_outputs(batch, part)
 
     def failure(self, error: BaseException) -> RequestFailure:
         """The client's error for one failed request, which is logged; raises ``error`` again if it ends the worker."""

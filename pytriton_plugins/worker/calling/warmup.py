@@ -43,7 +43,7 @@ async def warm_up(declaration: ModelDeclaration, runner: BatchRunner, shared: Sh
             continue
         try:
             async for result in _results(declaration, runner.callable(**runner.arguments.build(batch))):
-                runner.checked_outputs(batch, result)
+                runner.checked_part(batch, result)
         except Exception as error:
             raise _failed(name, failure_of(error, declaration.name).message) from error
 
@@ -73,9 +73,9 @@ def _batches(declaration: ModelDeclaration, shared: SharedState, samples: Sample
 def _batch(declaration: ModelDeclaration, arrays: dict[str, Any], requests: int, state: RequestState) -> Batch:
     outputs = frozenset(tensor.name for tensor in declaration.outputs)
     separate: tuple[dict[str, Any], ...] = ()
-    if declaration.takes_requests and declaration.batched:
+    if declaration.apart and declaration.batched:
         separate = tuple({name: array[row : row + 1] for name, array in arrays.items()} for row in range(requests))
-    elif declaration.takes_requests:
+    elif declaration.apart:
         separate = (arrays,)
     return Batch(arrays, (1,) * requests, (outputs,) * requests, separate, state)
 

@@ -25,7 +25,7 @@ class StreamServer(ChannelServer):
         state = batch.state
         if state is not None and state.failures:
             raise _request_error(state.failures[0])
-        position = self.write(batch, [Outcome(0, 1, self._runner.checked_outputs(batch, result), None)])
+        position = self.write(batch, [Outcome(0, 1, self._runner.checked_part(batch, result), None)])
         if self._writer.memory_failure is not None:
             raise _request_error(self._writer.memory_failure)
         if state is not None:

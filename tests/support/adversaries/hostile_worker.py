@@ -10,7 +10,7 @@ import contextlib
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ SHAPED = ModelDeclaration(
     (Tensor("b", np.int16, (-1, -1, 3)),),
     max_batch_size=0,
 )
+LENIENT = replace(SHAPED, name="lenient", lenient=True)
 Y = TensorEntry(0, 11, 0, 1, 0, 8, (1, 2))
 LABEL = TensorEntry(1, 13, 0, 1, 64, 18, (1, 1))
 B = TensorEntry(0, 7, 0, 1, 0, 12, (1, 2, 3))
@@ -139,9 +140,9 @@ def table(*offsets: int) -> Change:
 
 @contextlib.contextmanager
 def run_hostile(folder: Path) -> Iterator[Backend]:
-    """A server with this module's models: number 1 is the golden one, 2 the shaped one."""
+    """A server with this module's models: number 1 is the golden one, 2 the shaped one, 3 the lenient one."""
     with run_backend(folder) as running:
-        for number, model in enumerate((GOLDEN, SHAPED), 1):
+        for number, model in enumerate((GOLDEN, SHAPED, LENIENT), 1):
             running.serve(number, model, pack_declaration(model, wait=WAIT, largest_response=LIMIT))
         yield running
 
@@ -149,12 +150,13 @@ def run_hostile(folder: Path) -> Iterator[Backend]:
 INPUTS: dict[str, Arrays] = {
     "golden": {"x": np.array([[1, 2]], np.float32)},
     "shaped": {"a": np.array([1, 2], np.uint8)},
+    "lenient": {"a": np.array([1, 2], np.uint8)},
 }
 
 
 def provoke(backend: Backend, act: Callable[[WorkerEnd], object], expected: str, model: str = "golden") -> None:
     """Send one request whose worker calls ``act``: it fails as expected, its channel ends, the next request works."""
-    worker = backend.connect(1 if model == "golden" else 2)
+    worker = backend.connect([*INPUTS].index(model) + 1)
     answer = backend.infer(model, INPUTS[model])
     worker.receive()
     act(worker)

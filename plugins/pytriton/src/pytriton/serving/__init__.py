@@ -1,0 +1,1 @@
+"""From PyTriton's objects to those of pytriton-plugins; scripts do not import it."""
