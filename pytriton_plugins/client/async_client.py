@@ -11,7 +11,7 @@ from typing import Any
 from pytriton_plugins.client.address import Address, parse_url
 from pytriton_plugins.client.calls import Call, Descriptions, checked_key, defaults
 from pytriton_plugins.client.description import ModelInfo
-from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailable
+from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailable, shortened
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
 from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions, Key
@@ -23,7 +23,7 @@ class AsyncClient:
     """A client of one server for one event loop: ``await client["add"](a=[[1, 2]], b=[[3, 4]])``.
 
     The parameters are those of `Client`. It belongs to the event loop of its first call. A cancelled call over gRPC
-    cancels the request; over HTTP its connection is closed, which Triton notices only when it sends: in streams.
+    cancels the request; over HTTP its connection is closed, which Triton notices after the first response of a stream.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class AsyncClient:
                 yield result
         except ClientError as error:
             self._descriptions.note(call.key, error)
-            raise
+            raise shortened(error) from None
         finally:
             await responses.close()
 
@@ -161,8 +161,11 @@ class AsyncModel:
         **named: Any,
     ) -> Result:
         """Send one request and return its outputs by name; the parameters are those of `Model`."""
-        call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs)
-        return await self._client._infer(call)
+        try:
+            call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs)
+            return await self._client._infer(call)
+        except ClientError as error:
+            raise shortened(error) from None
 
     def stream(
         self,
@@ -188,7 +191,10 @@ class AsyncModel:
 
     async def describe(self) -> ModelInfo:
         """The model's inputs, outputs and batch size, asked for anew."""
-        return await self._client._describe(self._call(None, {}, None, None, None, None, "", None))
+        try:
+            return await self._client._describe(self._call(None, {}, None, None, None, None, "", None))
+        except ClientError as error:
+            raise shortened(error) from None
 
     async def is_ready(self) -> bool:
         """Whether the model is ready; False also if no server answers."""
@@ -200,7 +206,9 @@ class AsyncModel:
 
     def __repr__(self) -> str:
         name, version = self._key
-        return f"{self._client!r}[{f'{name!r}, {version}' if version else repr(name)}]"
+        shown = self._client._descriptions.shown(self._key)
+        text = f"{self._client!r}[{f'{name!r}, {version}' if version else repr(name)}]"
+        return f"<{text}:{shown}>" if shown else text
 
     def _call(
         self,

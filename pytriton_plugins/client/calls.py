@@ -113,6 +113,11 @@ class Descriptions:
         except ClientError:
             return None
 
+    def shown(self, key: Key) -> str:
+        """The inputs and outputs of a model for its representation; empty if they are not known."""
+        info = self._known.get(key)
+        return f" {info.described(info.inputs)} -> {info.described(info.outputs)}" if info else ""
+
     def add(self, key: Key, info: ModelInfo) -> None:
         """Remember the description."""
         self._known[key] = info

@@ -12,7 +12,7 @@ from typing import Any
 from pytriton_plugins.client.address import Address, parse_url
 from pytriton_plugins.client.calls import Call, Descriptions, checked_key, defaults
 from pytriton_plugins.client.description import ModelInfo
-from pytriton_plugins.client.errors import ClientError, Unavailable
+from pytriton_plugins.client.errors import ClientError, Unavailable, shortened
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
 from pytriton_plugins.client.transport.connection import ConnectionOptions, Key, Transport
@@ -130,7 +130,7 @@ class Client:
             yield from self._transport.stream(request, call.left())
         except ClientError as error:
             self._descriptions.note(call.key, error)
-            raise
+            raise shortened(error) from None
 
     def _request(self, call: Call) -> Request:
         self._guard.check()
@@ -173,8 +173,10 @@ class Model:
         :param id: of the request
         :param outputs: the wanted outputs; all without names
         """
-        call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs)
-        return self._client._infer(call)
+        try:
+            return self._client._infer(self._call(inputs, named, version, timeout, headers, parameters, id, outputs))
+        except ClientError as error:
+            raise shortened(error) from None
 
     def submit(
         self,
@@ -193,8 +195,10 @@ class Model:
 
         What is wrong with the inputs is raised here, and what the server answers by the future.
         """
-        call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs)
-        return self._client._submit(call)
+        try:
+            return self._client._submit(self._call(inputs, named, version, timeout, headers, parameters, id, outputs))
+        except ClientError as error:
+            raise shortened(error) from None
 
     def stream(
         self,
@@ -216,13 +220,19 @@ class Model:
         ``response_timeout`` for each response. Over HTTP one row is sent, as JSON.
         """
         options = version, timeout, headers, parameters, id, outputs
-        call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
-        return self._client._stream(call)
+        try:
+            call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
+            return self._client._stream(call)
+        except ClientError as error:
+            raise shortened(error) from None
 
     def describe(self) -> ModelInfo:
         """The model's inputs, outputs and batch size, asked for anew."""
         self._client._guard.check()
-        return self._client._describe(self._call(None, {}, None, None, None, None, "", None))
+        try:
+            return self._client._describe(self._call(None, {}, None, None, None, None, "", None))
+        except ClientError as error:
+            raise shortened(error) from None
 
     def is_ready(self) -> bool:
         """Whether the model is ready; False also if no server answers."""
@@ -234,7 +244,9 @@ class Model:
 
     def __repr__(self) -> str:
         name, version = self._key
-        return f"{self._client!r}[{f'{name!r}, {version}' if version else repr(name)}]"
+        shown = self._client._descriptions.shown(self._key)
+        text = f"{self._client!r}[{f'{name!r}, {version}' if version else repr(name)}]"
+        return f"<{text}:{shown}>" if shown else text
 
     def _call(
         self,

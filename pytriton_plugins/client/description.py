@@ -6,6 +6,10 @@ from typing import Any
 
 import attrs
 
+from pytriton_plugins.text import first_few, one_line
+
+_MAX_LISTED = 12
+
 
 @attrs.frozen
 class TensorInfo:
@@ -39,6 +43,19 @@ class ModelInfo:
     def wire_shape(self, tensor: TensorInfo) -> tuple[int, ...]:
         """The shape of ``tensor`` in a request, with the batch axis."""
         return (-1, *tensor.shape) if self.batched else tensor.shape
+
+    def described(self, tensors: tuple[TensorInfo, ...]) -> str:
+        """``tensors`` as they are sent, such as ``x (FP32 [-1, 3], optional)``; the first twelve."""
+        return first_few([self._described(each) for each in tensors], _MAX_LISTED) if tensors else "nothing"
+
+    def __str__(self) -> str:
+        streamed = " in each response of a stream" if self.streams else ""
+        inputs, outputs = self.described(self.inputs), self.described(self.outputs)
+        return f"{one_line(self.name)}: {inputs} -> {outputs}{streamed}"
+
+    def _described(self, tensor: TensorInfo) -> str:
+        optional = ", optional" if tensor.optional else ""
+        return f"{one_line(tensor.name)} ({one_line(tensor.datatype)} {list(self.wire_shape(tensor))}{optional})"
 
 
 def model_info(metadata: dict[str, Any], config: dict[str, Any]) -> ModelInfo:

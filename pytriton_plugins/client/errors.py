@@ -84,6 +84,11 @@ class ClientClosed(ClientError):
     default_code = "CLOSED"
 
 
+def shortened(error: ClientError) -> ClientError:
+    """``error`` without the frames of the client: a traceback ends at the method that the caller called."""
+    return error.with_traceback(None)
+
+
 _BY_CODE: dict[str, type[ClientError]] = {
     each.default_code: each
     for each in (InvalidInput, NotFound, Unavailable, DeadlineExceeded, RequestCancelled, Unsupported, ModelFailed)

@@ -83,12 +83,7 @@ def _check_rows(info: ModelInfo, arrays: Mapping[str, Array]) -> None:
 
 def described(info: ModelInfo) -> str:
     """The inputs as they are sent, for a message."""
-    texts = [
-        f"{one_line(item.name)} ({one_line(item.datatype)} {list(info.wire_shape(item))}"
-        f"{', optional' if item.optional else ''})"
-        for item in info.inputs
-    ]
-    return f"its inputs are {first_few(texts, _MAX_LISTED)}" if texts else "it has no inputs"
+    return f"its inputs are {info.described(info.inputs)}" if info.inputs else "it has no inputs"
 
 
 def _mistake(info: ModelInfo, text: str) -> InvalidInput:

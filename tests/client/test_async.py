@@ -45,7 +45,8 @@ def test_calls(url: str) -> None:
             assert (await client["echoed", 1].describe()).max_batch_size == 64
             with pytest.raises(InvalidInput, match=r"^model add: missing input b; "):
                 await client["add"](a=[[1]])
-            assert repr(client["add"]) == f"AsyncClient('{url}')['add']"
+            assert repr(client["nothing"]) == f"AsyncClient('{url}')['nothing']"
+            assert repr(client["add"]).startswith(f"<AsyncClient('{url}')['add']: a (FP32 [-1, -1]), b (FP32 ")
 
     asyncio.run(main())
 
@@ -130,15 +131,35 @@ def test_a_cancelled_call_over_http_frees_its_connection_and_runs_on(host: Runni
     wait_logged(host, "held: over HTTP ended, cancelled: False")
 
 
-def test_a_closed_stream_over_http_is_noticed_at_its_next_response(host: RunningHost, tmp_path: Path) -> None:
-    file = tmp_path / "go on"
-    with Client(f"http://{host.http}") as client:
+def test_a_stream_that_is_closed_between_two_responses_reaches_the_callable(
+    url: str, host: RunningHost, tmp_path: Path
+) -> None:
+    file = tmp_path / "answer"
+    file.touch()
+    with Client(url) as client:
         stream = client["held_stream"].stream(file=str(file))
         assert next(stream)["number"].tolist() == [0]
         stream.close()
+        wait_logged(host, f"held_stream: {file} cancelled")
+
+
+def test_a_stream_over_http_that_is_closed_before_its_first_response(host: RunningHost, tmp_path: Path) -> None:
+    """Only with the first response Triton reads from the connection again."""
+    file = tmp_path / "answer"
+
+    async def main() -> None:
+        async with AsyncClient(f"http://{host.http}") as client:
+            stream = client["held_stream"].stream(file=str(file))
+            first = asyncio.ensure_future(anext(stream))
+            await asyncio.to_thread(wait_logged, host, f"held_stream: {file} called")
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+
+    asyncio.run(main())
     file.touch()
-    wait_logged(host, "held_stream: before a response, cancelled: False")
-    wait_logged(host, "held_stream: after a response, cancelled")
+    wait_logged(host, f"held_stream: {file} answers, cancelled: False")
+    wait_logged(host, f"held_stream: {file} cancelled")
 
 
 def test_close_ends_what_is_running(url: str, host: RunningHost) -> None:

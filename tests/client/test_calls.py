@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -12,11 +13,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from pytriton_plugins.client import Client, InvalidInput, ModelInfo, ModelNotFound, Result, TensorInfo
+from pytriton_plugins.client import Client, ClientError, InvalidInput, ModelInfo, ModelNotFound, Result, TensorInfo
 from pytriton_plugins.testing import RunningHost
 from tests.support.models.kinds import NUMBERS
 
 ADD = "its inputs are a (FP32 [-1, -1]), b (FP32 [-1, -1])"
+
+TOLD = "words (BYTES [-1, -1]), count (INT32 [-1, 1]) -> word (BYTES [-1, 1]), pair (FP64 [-1, -1, 2])"
 
 ROWS = "in their number of rows (a 1, b 2); pass the same number for each"
 
@@ -239,4 +242,25 @@ def test_a_forked_child_is_told_to_make_its_own_client(client: Client) -> None:
 def test_the_name_of_a_client(host: RunningHost) -> None:
     with Client(host.grpc) as client:
         assert client.url == f"grpc://{host.grpc}"
-        assert repr(client["add", 2]) == f"Client('grpc://{host.grpc}')['add', 2]"
+        name = f"Client('grpc://{host.grpc}')"
+        assert repr(client["add", 2]) == f"{name}['add', 2]"
+        assert str(client["told"].describe()) == f"told: {TOLD} in each response of a stream"
+        assert repr(client["told"]) == f"<{name}['told']: {TOLD}>"
+
+
+def test_a_traceback_shows_the_line_of_the_caller_and_no_more(client: Client) -> None:
+    model = client["failing"]
+    calls: list[Callable[[], object]] = [
+        lambda: model(code="oh no"),
+        lambda: model(code=[[1, 2]]),
+        lambda: model.submit(),
+        lambda: model.stream(x=1),
+        lambda: client["nothing"].describe(),
+        lambda: model(timeout=0),
+        lambda: next(client["told"].stream(words=[["a"]], count=0)),
+    ]
+    for call in calls:
+        with pytest.raises(ClientError) as raised:
+            call()
+        assert len(raised.traceback) <= 4  # this test, the lambda, and one or two methods
+        assert raised.value.__suppress_context__

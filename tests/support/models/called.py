@@ -89,15 +89,15 @@ def held(file: str, ctx: Context) -> str:
 
 @infer_func(inputs=[Tensor("file", str, ())], outputs=[Tensor("number", np.int32, ())], threads=4, max_batch_size=0)
 def held_stream(file: str, ctx: Context) -> Iterator[Array]:
-    """One number, and when ``file`` exists more of them until it is cancelled."""
-    yield np.array(0, np.int32)
+    """One number when ``file`` exists; it ends when it is cancelled."""
+    print(f"held_stream: {file} called", flush=True)
     while not os.path.exists(str(file)):
         time.sleep(0.01)
-    print(f"held_stream: before a response, cancelled: {ctx.cancelled}", flush=True)
+    print(f"held_stream: {file} answers, cancelled: {ctx.cancelled}", flush=True)
+    yield np.array(0, np.int32)
     while not ctx.cancelled:
-        yield np.array(1, np.int32)
         time.sleep(0.01)
-    print("held_stream: after a response, cancelled", flush=True)
+    print(f"held_stream: {file} cancelled", flush=True)
 
 
 @infer_func(inputs=[Tensor("x", np.int32, ())], outputs=[Tensor("y", np.int32, ())])
