@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,6 @@ from pytriton.client.exceptions import (
     PyTritonClientValueError,
 )
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
-from pytriton_plugins.testing.ports import held_ports
 
 ONE, ROWS = np.ones(2, np.float32), np.ones((9, 2), np.float32)
 
@@ -118,9 +118,9 @@ def test_no_response_in_time(url: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_no_server(scheme: str) -> None:
-    with held_ports(1) as ports:
-        pass
-    with ModelClient(f"{scheme}://127.0.0.1:{ports[0]}", "add_sub", init_timeout_s=0.2) as client:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with ModelClient(f"{scheme}://127.0.0.1:{port}", "add_sub", init_timeout_s=0.2) as client:
         for call in (lambda: client.infer_sample(ONE), lambda: client.wait_for_server(0.2)):
             with pytest.raises(PyTritonClientTimeoutError, match="no server answers"):
                 call()
