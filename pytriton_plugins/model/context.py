@@ -135,6 +135,14 @@ class Context:
         return self._state.deadline
 
     @property
+    def worker(self) -> int:
+        """The place of this worker among those of its model, from 0; that of a callable in the list that is attached.
+
+        A worker that replaces another one has the same: a model with a worker for each device can choose by it.
+        """
+        return self._state.worker
+
+    @property
     def metrics(self) -> Metrics:
         """Counters, gauges and histograms, which the metrics port shows; they can be used after the call too."""
         return self._state.metrics

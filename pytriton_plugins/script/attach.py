@@ -118,7 +118,7 @@ def _attached_in_its_turn(
         for index, target in enumerate(callables_of(where, callable)):
             link = handle.add(AttachedLink(*connect(daemon)))
             _introduce(link, declaration, index)
-            AttachedSession(link, target, declaration, rules)
+            AttachedSession(link, target, declaration, rules, index)
         handle.accepted(timeout)
         handle.ready(timeout)
         if before is not None:

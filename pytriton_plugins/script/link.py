@@ -75,8 +75,7 @@ class AttachedLink(WorkerLink):
         # New ones: another thread may have held the locks of these when the process was forked.
         self.ended = self.serving = self.accepted = _set_event()
         for offer in _drained(self._offers):
-            offer.sock.close()
-            os.close(offer.segment.unsent)
+            offer.close()
         self._offers = queue.SimpleQueue()
         self._offers.put(None)  # a callable that forks and returns in the child too serves nothing there
 

@@ -43,11 +43,15 @@ class CallersProcess:
 class AttachedSession:
     """The thread that sets up a callable and serves it until its link ends."""
 
-    def __init__(self, link: AttachedLink, target: Any, declaration: ModelDeclaration, rules: CallRules) -> None:
+    def __init__(
+        self, link: AttachedLink, target: Any, declaration: ModelDeclaration, rules: CallRules, index: int = 0
+    ) -> None:
+        """``index``: the place of ``target`` among the callables of its model."""
         self._link = link
         self._target = target
         self._declaration = declaration
         self._rules = rules
+        self._index = index
         _thread(f"pytriton-{declaration.name}", self._run)
 
     def _run(self) -> None:
@@ -55,12 +59,14 @@ class AttachedSession:
         order = link.next_order()
         if order is END:
             return
+        order = {**order, "worker": self._index}
         try:
             WorkerSession(link, self._target, self._declaration, order, CallersProcess(self._rules)).run()
         except StageFailed:
             return  # the daemon has the reason, and says it
         except BaseException as error:
-            report(logging.ERROR, "model %s: its session failed", self._declaration.name, error=error)
+            if not link.ended.is_set():  # else there is nobody to tell
+                report(logging.ERROR, "model %s: its session failed", self._declaration.name, error=error)
             link.close()
         with contextlib.suppress(OSError):  # the daemon has ended
             link.send("finished")

@@ -7,7 +7,7 @@ import os
 import queue
 import socket
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytriton_plugins.errors import ProtocolError, ShmError
 from pytriton_plugins.shm.long import receive_json, send_json
@@ -19,11 +19,23 @@ SEGMENT_TIMEOUT = 5.0
 """Seconds that the daemon has to answer a request for a segment."""
 
 
-class ChannelOffer(NamedTuple):
+class ChannelOffer:
     """A channel that the daemon gives to this worker: its socket and the first response segment."""
 
-    sock: socket.socket
-    segment: Segment
+    def __init__(self, sock: socket.socket, segment: Segment) -> None:
+        self.sock = sock
+        self._segment: Segment | None = segment
+
+    def take_segment(self) -> Segment:
+        """The segment, once: the offer lives as long as the channel, and a larger segment may replace this one."""
+        segment, self._segment = self._segment, None
+        assert segment is not None
+        return segment
+
+    def close(self) -> None:
+        """Close an offer that is not served."""
+        self.sock.close()
+        os.close(self.take_segment().unsent)
 
 
 class WorkerLink:

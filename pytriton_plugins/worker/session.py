@@ -107,7 +107,8 @@ class WorkerSession:
             )
         self._runner = BatchRunner(declaration, callable_, self._link, self._process.ends, self._process.calls)
         headers = self._order.get("headers") or {}
-        self._shared = SharedState(declaration.name, declaration.timeout, headers, Metrics(self._link))
+        place = self._order.get("worker", 0)
+        self._shared = SharedState(declaration.name, declaration.timeout, headers, Metrics(self._link), place)
 
     async def _warm_up(self) -> None:
         samples = self._order.get("warmup")
@@ -131,7 +132,7 @@ class WorkerSession:
         self._process.settle()
         self._link.send("ready")
         return lambda offer: server(
-            offer.sock, offer.segment, self._declaration, self._runner, self._link, self._shared, observer
+            offer.sock, offer.take_segment(), self._declaration, self._runner, self._link, self._shared, observer
         )
 
     async def _serve(self, new_server: NewServer) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.paths import MODELS
+from tests.support.sandbox.leftovers import Mark
 from tests.support.sandbox.logs import wait_logged
 from tests.support.traffic.clients import PROTOCOLS, attempt, infer, texts
 
@@ -65,6 +66,30 @@ def test_16_mib_at_ready_and_growth_by_one_large_request() -> None:
         assert host.stop() == 0
         assert growth.findall(host.log) == grown
         assert host.log.count("model echo") == 3, "serving, and the growth in both directions"
+
+
+def counted(host: RunningHost) -> set[int]:
+    """The inodes of all segments, from the host's descriptors."""
+    return {each.stat().st_ino for each in Path(f"/proc/{host.process.pid}/fd").iterdir() if segment_bytes(each)}
+
+
+def mapped(pid: int) -> set[int]:
+    """The inodes of all segments that the process maps."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {int(line.split()[4]) for line in lines if "memfd:pytriton-segment" in line}
+
+
+@pytest.mark.parametrize("model", ["doubled", "Awaited"])
+def test_a_worker_frees_each_segment_that_a_larger_one_replaces(model: str) -> None:
+    """Its first ones too, which come with the channel. Seen red with an offer that keeps its segment."""
+    mark = Mark()
+    with run_host(f"{MODELS / 'forms.py'}:{model}", env=mark.env) as host:
+        (worker,) = mark.workers()
+        for size in (4 * MIB, 16 * MIB):
+            before = counted(host)
+            assert infer(host, "grpc", model, {"x": np.ones((1, size), np.float32)})["y"].size == size
+            assert len(before - counted(host)) == 2, "larger ones replace a request segment and a response segment"
+            wait_until(lambda: mapped(worker) <= counted(host), what="the worker maps only what the daemon counts")
 
 
 def test_16_mib_are_shared_by_four_workers() -> None:

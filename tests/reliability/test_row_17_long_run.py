@@ -12,14 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+
+import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from pytriton_plugins.testing.host import PROGRAM
 from tests.support.measure.figures import FULL, figure
-from tests.support.measure.growth import Holding, holding, more, slope
+from tests.support.measure.growth import Holding, holding, more, slope, steady_slope
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.clients import Answered, Crowd, texts
 from tests.support.traffic.load import Load
@@ -34,6 +36,10 @@ MEGABYTE = 1e6
 GROWTH = {"host": 2.0, "tritonserver": 2.0 if FULL else 64.0, "a worker": 2.0}
 """Megabytes, from a third of the time until the end. tritonserver's goes up and down by 75 as glibc's arenas take and
 give back what large requests need, so that only the long form says much of it (benchmarks/README.md).
+"""
+STEADY = () if FULL else ("host", "a worker")
+"""Whose growth is that of each part of the time: in the short form a segment may grow at any time, for the first batch
+of its size; in the long form that is over. tritonserver's ups and downs are in each part.
 """
 MORE = {"host": (0, 0, 0), "tritonserver": (3, 2, 3), "a worker": (0, 0, 0)}
 """Descriptors, threads, segments. In tritonserver a new worker's two segments come with its first requests, and the
@@ -61,13 +67,12 @@ class Run:
         """Until the time is over: kill a worker, then measure."""
         models = itertools.cycle(self._loads)
         kills = KILL_EACH / 2
-        for looks in itertools.count(1):
-            if self._passed > SECONDS:
-                break
+        while self._passed <= SECONDS:
             if self._passed > kills:
                 kills += KILL_EACH
                 self._kill_one_of(next(models))
-            wait_until(lambda: self._passed > looks * SAMPLE_EACH, SAMPLE_EACH + 10)  # noqa: B023
+            due = (self._passed // SAMPLE_EACH + 1) * SAMPLE_EACH  # no look is made up for after a long kill
+            wait_until(lambda: self._passed > due, SAMPLE_EACH + 10)  # noqa: B023
             self.answered += sum(load.forget() for load in self._loads.values())
             self._look()
 
@@ -83,7 +88,8 @@ class Run:
         """Report the figures, each with its limit."""
         for name, pids in self._kept.items():
             late = [[each for each in self.held[pid] if each.seconds > SECONDS / 3] for pid in pids]
-            grown = [slope(each) * SECONDS * 2 / 3 / MEGABYTE for each in late]
+            growth = steady_slope if name in STEADY else slope
+            grown = [growth(each) * SECONDS * 2 / 3 / MEGABYTE for each in late]
             figure(17, f"{name}: growth of PSS without files", grown, "MB", GROWTH[name])
             if FULL:
                 figure(17, f"{name}: slope", [slope(each) * 3600 / MEGABYTE for each in late], "MB/h")
@@ -151,6 +157,21 @@ def under_load(host: RunningHost) -> Iterator[dict[str, Load]]:
             each.model: stack.enter_context(Load(host, each.model, each.ask, clients=4, pause=0.01, right=each.right))
             for each in TALKS
         }
+
+
+@pytest.mark.parametrize(
+    ("memory", "grown"),
+    [
+        pytest.param(lambda second: 160_000 * second, 2.1, id="all the time"),
+        pytest.param(lambda second: 1_000_000 * ((second + 2.5) // 5), 3.1, id="at each kill"),
+        pytest.param(lambda second: 8_000_000 * (second > 12), 0.0, id="once"),
+    ],
+)
+def test_steady_growth_is_told_from_a_step(memory: Callable[[float], float], grown: float) -> None:
+    """Of the samples of a short form."""
+    moments = [number / 2 for number in range(14, 41)]
+    held = [Holding(each, int(memory(each)), descriptors=0, threads=0, segments=0) for each in moments]
+    assert steady_slope(held) * 13.3 / MEGABYTE == pytest.approx(grown, abs=0.05)
 
 
 def test_nothing_grows() -> None:

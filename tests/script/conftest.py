@@ -10,13 +10,20 @@ import pytest
 from pytriton_plugins.testing import RunningHost, run_host
 
 PLUGIN = """
+import os
+
 import numpy as np
-from pytriton_plugins import Tensor, infer_func
+from pytriton_plugins import Context, Tensor, infer_func
 
 
 @infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("y", np.float32, (-1,))])
 def plugged(x):
     return x
+
+
+@infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("y", np.float32, (2,))], workers=2)
+def placed(x, ctx: Context):
+    return np.full((len(x), 2), [ctx.worker, os.getpid()], np.float32)
 """
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import signal
 import stat
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +21,7 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins import Context, Request, infer_func
 from pytriton_plugins.errors import AttachError, DeclarationError
 from pytriton_plugins.script.attach import attach
+from pytriton_plugins.script.attachment import Attachment
 from pytriton_plugins.testing import RunningHost, wait_until
 from tests.support.sandbox.command import call_host
 from tests.support.script.calls import X, Y, call, is_served
@@ -134,13 +137,13 @@ def test_a_generator_streams(host: RunningHost, run_dir: Path, generator: Any) -
 
 
 def test_a_list_of_callables_is_the_workers_of_one_model(host: RunningHost, run_dir: Path) -> None:
-    """Each callable answers one of three requests that run at the same time."""
+    """Each callable answers one of three requests that run at the same time, and is told its place in the list."""
     together = threading.Barrier(3)
 
     def worker(index: int) -> Any:
-        def run(x: Array) -> Array:
+        def run(x: Array, ctx: Context) -> Array:
             together.wait(60)
-            return x + index
+            return x + index * 10 + ctx.worker
 
         return run
 
@@ -148,9 +151,30 @@ def test_a_list_of_callables_is_the_workers_of_one_model(host: RunningHost, run_
     model = attach(run_dir, workers, name="several", inputs=[X], outputs=[Y], max_batch_size=1)
     model.ready()
     with ThreadPoolExecutor(3) as pool:
-        assert sorted(pool.map(lambda _: call(host, "several", 0)[0], range(3))) == [1, 2, 3]
+        assert sorted(pool.map(lambda _: call(host, "several", 0)[0], range(3))) == [10, 21, 32]
     model.remove()
     assert not is_served(host, "several")
+
+
+def test_each_worker_process_is_told_its_place(host: RunningHost) -> None:
+    """A worker that replaces another one has the same place."""
+
+    def asked(_: int) -> tuple[float, float] | None:
+        try:
+            place, pid = call(host, "placed", 0)
+        except InferenceServerException:  # its worker has just been killed
+            return None
+        return place, pid
+
+    def both() -> dict[float, float]:
+        with ThreadPoolExecutor(8) as pool:
+            found = dict(answer for answer in pool.map(asked, range(40)) if answer)
+        return found if len(found) == 2 else {}
+
+    first = wait_until(both, 30, "both workers answer") or {}
+    assert sorted(first) == [0, 1]
+    os.kill(int(first[1]), signal.SIGKILL)
+    wait_until(lambda: (now := both()) and now[0] == first[0] and now[1] != first[1], 30, "it is replaced")
 
 
 def test_a_second_attach_of_a_name_replaces_the_first(host: RunningHost, run_dir: Path) -> None:
@@ -266,6 +290,32 @@ def test_a_model_that_fails_its_warm_up_is_refused(host: RunningHost, run_dir: P
     with pytest.raises(AttachError, match=r"model cold version 1 cannot be attached: warm-up: .*not yet"):
         attach(run_dir, cold, inputs=[X], outputs=[Y], triton_config={"model_warmup": [sample]}).ready()
     assert not is_served(host, "cold")
+
+
+def test_a_set_up_that_hangs_holds_up_no_other(host: RunningHost, run_dir: Path) -> None:
+    """Others attach meanwhile; it may be removed at once, or it serves once it is warm."""
+    returns = threading.Event()
+
+    def slow(x: Array) -> Array:
+        returns.wait(60)
+        return x
+
+    def attach_slow(name: str) -> Attachment:
+        zeros = {"data_type": "TYPE_FP32", "dims": [1], "zero_data": True}
+        sample = {"name": "zeros", "batch_size": 1, "inputs": {"x": zeros}}
+        return attach(run_dir, slow, name=name, inputs=[X], outputs=[Y], triton_config={"model_warmup": [sample]})
+
+    model, other = attach_slow("slow"), attach_slow("left")
+    quick = attach(run_dir, lambda x: x * 3, name="quick", inputs=[X], outputs=[Y], attach_timeout=15)
+    quick.ready(15)
+    assert call(host, "quick", 1) == [3]
+    other.remove(15)
+    assert f"process {os.getpid()} cannot attach: it has left before it was served" in host.log
+    returns.set()
+    model.ready()
+    assert call(host, "slow", 1) == [1]
+    for each in (model, quick):
+        each.remove()
 
 
 def test_a_daemon_that_does_not_allow_it(tmp_path: Path) -> None:

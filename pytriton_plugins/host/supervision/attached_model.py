@@ -9,6 +9,7 @@ from pytriton_plugins.errors import PytritonPluginsError
 from pytriton_plugins.host.supervision.place import Place
 from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
 from pytriton_plugins.host.workers.attached import AttachedWorker
+from pytriton_plugins.host.workers.worker import WorkerFailed
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 _LOG = logging.getLogger("pytriton.host")
+LEFT = "it has left before it was served"
 
 
 class AttachedPlace(Place):
     """The place of one attached worker, as long as it is there."""
 
     async def keep(self, worker: AttachedWorker) -> None:
-        """Serve with ``worker`` until it ends."""
+        """Serve with ``worker``, which is set up, until it ends."""
         try:
-            # Its process imports no plugin of the daemon's.
-            await worker.serve(self._model.effective, ())
+            if worker.expected_to_end or not worker.running:
+                raise WorkerFailed(LEFT)
             await self._serve_until_end(worker)
         except (PytritonPluginsError, OSError) as error:
             worker.reject(str(error))

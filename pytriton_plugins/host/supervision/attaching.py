@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import PytritonPluginsError, ServerError
-from pytriton_plugins.host.supervision.attached_model import AttachedModel
+from pytriton_plugins.host.supervision.attached_model import LEFT, AttachedModel
 from pytriton_plugins.host.supervision.plugins import check_names
-from pytriton_plugins.host.tasks import background
+from pytriton_plugins.host.tasks import background, result_unless
 from pytriton_plugins.host.workers.worker import WorkerFailed
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import AsyncIterator
 
     from pytriton_plugins.host.supervision.admission import Admission
     from pytriton_plugins.host.supervision.registry import ModelRegistry
@@ -70,16 +72,47 @@ class Attaching:
         """The model that it serves now; raises WorkerFailed or another error with the reason why not."""
         await worker.greeted(framework_version(), HELLO_TIMEOUT)
         declaration = self._checked(await worker.declared(HELLO_TIMEOUT))
-        async with self._registry.changing:
-            if (removal := self._removals.get(_key(declaration))) is not None:
-                await removal
-            found = self._registry.models.get(_key(declaration))
-            if found is None or found.unloaded:
-                return await self._admit(worker, declaration, {found} if found is not None else set())
-            model = self._same(found, worker, declaration)
-            _LOG.info("model %s: %s attaches", model.name, worker.reference.label, extra={"worker": worker.pid})
-            model.add(worker)
-            return model
+        async with self._free(declaration):
+            found = self._found(worker, declaration)
+            new = self._new(worker, declaration) if found is None else None
+        # Others come and go meanwhile: it may take as long as the load timeout.
+        await self._set_up(worker, found or new)
+        async with self._free(declaration):
+            found = self._found(worker, declaration)
+            _LOG.info("model %s: %s attaches", declaration.name, worker.reference.label, extra={"worker": worker.pid})
+            if found is None:
+                return await self._admit(new or self._new(worker, declaration), worker)
+            found.add(worker)
+            return found
+
+    async def _set_up(self, worker: AttachedWorker, model: AttachedModel | None) -> None:
+        """Raises WorkerFailed if it fails, or if the process leaves meanwhile, whose callable may never return."""
+        assert model is not None
+        # Its process imports no plugin of the daemon's.
+        await result_unless(worker.leaves, worker.serve(model.effective, ()))
+        if worker.leaves.is_set():
+            raise WorkerFailed(LEFT)
+
+    @contextlib.asynccontextmanager
+    async def _free(self, declaration: ModelDeclaration) -> AsyncIterator[None]:
+        """No model comes or goes inside, and none of that name and version is being removed."""
+        while True:
+            async with self._registry.changing:
+                removal = self._removals.get(_key(declaration))
+                if removal is None:
+                    yield
+                    return
+            await asyncio.wait([removal])
+
+    def _found(self, worker: AttachedWorker, declaration: ModelDeclaration) -> AttachedModel | None:
+        """The model of that name and version that is served; raises WorkerFailed if ``worker`` may not serve it too."""
+        found = self._registry.models.get(_key(declaration))
+        return None if found is None or found.unloaded else self._same(found, worker, declaration)
+
+    def _new(self, worker: AttachedWorker, declaration: ModelDeclaration) -> AttachedModel:
+        self._admission.check_tensors(worker.reference, [declaration])
+        self._admission.check_descriptors([declaration])
+        return AttachedModel(self._registry, worker.reference, declaration)
 
     def _checked(self, declared: list[ModelDeclaration]) -> ModelDeclaration:
         check_names(declared)
@@ -90,16 +123,11 @@ class Attaching:
             raise WorkerFailed(f"the configuration disables model {declared[0].name}; remove enabled = false there")
         return enabled[0]
 
-    async def _admit(
-        self, worker: AttachedWorker, declaration: ModelDeclaration, old: set[ModelSupervisor]
-    ) -> AttachedModel:
-        """Serve a model that is not served, in the place of ``old``, one that was unloaded."""
-        self._admission.check_tensors(worker.reference, [declaration])
-        self._admission.check_descriptors([declaration])
-        _LOG.info("model %s: %s attaches", declaration.name, worker.reference.label, extra={"worker": worker.pid})
-        model = AttachedModel(self._registry, worker.reference, declaration)
+    async def _admit(self, model: AttachedModel, worker: AttachedWorker) -> AttachedModel:
+        """Serve a model that is not served, in the place of one that was unloaded."""
+        unloaded = self._registry.models.get(_key(model.declaration))
         model.add(worker)
-        why_not = await self._registry.admit_model(model, None, old)
+        why_not = await self._registry.admit_model(model, None, {unloaded} if unloaded is not None else set())
         if why_not:
             raise WorkerFailed(why_not)
         return model

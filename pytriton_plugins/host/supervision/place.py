@@ -65,10 +65,15 @@ class WorkerPlace(Place):
         model: SupervisedModel,
         live: WorkerChannels,
         host: ModelContext,
+        index: int = 0,
         trial: asyncio.Future[Worker] | None = None,
     ) -> None:
-        """``trial`` gets the first worker that serves. With it, a first worker that never serves ends the place."""
+        """``index``: the place among those of the model.
+
+        ``trial`` gets the first worker that serves. With it, a first worker that never serves ends the place.
+        """
         super().__init__(model, live, host)
+        self._index = index
         self._trial = trial
         self._history: deque[WorkerExit] = deque(maxlen=MAX_HISTORY)
 
@@ -164,4 +169,5 @@ class WorkerPlace(Place):
         model, hooks = self._model.effective, self._host.worker_hooks()
         if fresh:
             self._model.compare(await worker.declared(model.import_timeout))
+        worker.index = self._index
         await worker.serve(model, hooks)

@@ -88,10 +88,12 @@ class ModelSupervisor:
     def start(self, first: Worker | None) -> None:
         """Start the workers; ``first`` is one that has imported the plugin."""
         workers: list[Worker | None] = [first, *[None] * (self.worker_count - 1)]
-        self._places = [self._keep_alive(worker) for worker in workers]
+        self._places = [self._keep_alive(worker, index) for index, worker in enumerate(workers)]
 
-    def _keep_alive(self, worker: Worker | None, trial: asyncio.Future[Worker] | None = None) -> asyncio.Task[None]:
-        place = WorkerPlace(self, self.live, self._host, trial)
+    def _keep_alive(
+        self, worker: Worker | None, index: int, trial: asyncio.Future[Worker] | None = None
+    ) -> asyncio.Task[None]:
+        place = WorkerPlace(self, self.live, self._host, index, trial)
         return self._loop.create_task(place.keep_alive(worker))
 
     def status(self) -> ModelStatus:
@@ -126,7 +128,7 @@ class ModelSupervisor:
             first.dismiss()
         for done, worker in enumerate(live):
             trial: asyncio.Future[Worker] = self._loop.create_future()
-            place = self._keep_alive(first, trial)
+            place = self._keep_alive(first, worker.index, trial)
             first = None
             either: set[asyncio.Future[Any]] = {trial, place}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

@@ -56,7 +56,8 @@ class AttachedWorker(LinkedWorker):
         """``pid`` is the peer of ``sock`` as the kernel knows it."""
         super().__init__(number, AttachedReference("attached", "", pid=pid), listener)
         self._end: asyncio.Future[None] = self._loop.create_future()
-        self._leaves, self._finished = asyncio.Event(), asyncio.Event()
+        self.leaves, self._finished = asyncio.Event(), asyncio.Event()
+        """`leaves`: it asks to be removed."""
         self._replies["hello"] = self._loop.create_future()
         self.has_greeted = False
         """It has said what it is."""
@@ -110,7 +111,7 @@ class AttachedWorker(LinkedWorker):
 
     async def left(self) -> None:
         """Return when it asks to be removed, has served all that it had after `finish`, or has ended."""
-        await self._first(self._leaves, self._finished)
+        await self._first(self.leaves, self._finished)
 
     async def finished(self, timeout: float) -> bool:
         """Whether it has served all that it had after `finish`, or has ended, within ``timeout`` seconds."""
@@ -173,7 +174,7 @@ class AttachedWorker(LinkedWorker):
         kind = message["type"]
         if kind == "leave":
             self.expected_to_end = True
-            self._leaves.set()
+            self.leaves.set()
         elif kind == "finished":
             self._finished.set()
         elif kind == "free":

@@ -42,6 +42,8 @@ class LinkedWorker(ABC):
 
     def __init__(self, number: int, reference: ModelReference, listener: WorkerListener) -> None:
         self.number = number
+        self.index = 0
+        """Its place among the workers of its model."""
         self.reference = reference
         self.model: ModelDeclaration | None = None
         self.files: tuple[str, ...] = ()
@@ -123,7 +125,7 @@ class LinkedWorker(ABC):
     async def serve(self, model: EffectiveModel, hooks: Sequence[Mapping[str, Any]]) -> None:
         """Let it import the hook plugins (worker/hooks.py), set up a model and warm it up; raises WorkerFailed."""
         self.model = model.declaration
-        self._send({"type": "serve", **model.order(), "hooks": hooks})
+        self._send({"type": "serve", **model.order(), "hooks": hooks, "worker": self.index})
         await self._await("ready", model.load_timeout, "set-up", "--load-timeout")
 
     def ping(self) -> None:

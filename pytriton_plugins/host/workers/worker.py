@@ -25,6 +25,8 @@ class Worker(Protocol):
     """One worker. `declared` and `serve` are its handshake; after that it reports to its listener."""
 
     number: int
+    index: int
+    """Its place among the workers of its model."""
     model: ModelDeclaration | None
     exit: WorkerExit | None
     """How it ended, once it has."""

@@ -27,6 +27,9 @@ class SharedState(NamedTuple):
     metrics: Metrics | None = None
     """None: metrics are dropped."""
 
+    worker: int = 0
+    """The place among the workers of the model."""
+
 
 class OutputMemory(Protocol):
     """Makes arrays for outputs."""
@@ -54,6 +57,10 @@ class RequestState:
         self.failures: dict[int, RequestFailure] = {}
         self.response_parameters: dict[tuple[int, bytes], ResponseParameter] = {}
         """By place and name; several threads of the callable may write them, and failures too."""
+
+    @property
+    def worker(self) -> int:
+        return self._shared.worker
 
     @property
     def metrics(self) -> Metrics:

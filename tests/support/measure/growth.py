@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ import attrs
 _SEGMENT = "/memfd:"
 _AROUND = 0.2
 """The share of all moments that counts at either end: a single moment is noise."""
+
+PARTS = 3
+"""Parts in which steady growth is looked for: an odd number, so that the median is one of them."""
 
 
 @attrs.frozen
@@ -45,6 +49,16 @@ def slope(held: Sequence[Holding]) -> float:
     """The slope of the straight line through all moments, in bytes of memory per second."""
     seconds = [each.seconds for each in held]
     return float(statistics.linear_regression(seconds, [each.memory for each in held]).slope)
+
+
+def steady_slope(held: Sequence[Holding]) -> float:
+    """The median of the slopes of `PARTS` equal parts of all moments, in bytes of memory per second.
+
+    What grows all the time grows in each part; a step, such as a segment that grows for the first batch of its size, is
+    in one part only.
+    """
+    bounds = [round(part * (len(held) - 1) / PARTS) for part in range(PARTS + 1)]
+    return statistics.median(slope(held[first : last + 1]) for first, last in itertools.pairwise(bounds))
 
 
 def more(held: Sequence[Holding], what: str) -> float:

@@ -74,10 +74,9 @@ class TritonBase:
             self._models[model.name, model.version] = model
 
     def serve(self, monitoring_period_s: float = MONITORING_PERIOD_S) -> None:
-        """Serve until Ctrl-C, SIGTERM or `stop`.
+        """Serve until Ctrl-C, SIGTERM, `stop`, or a PyTritonUnrecoverableError of a callable, which the log shows.
 
-        Raises PyTritonUnrecoverableError if a callable has raised it, and PyTritonInvalidOperationError if the server
-        has ended by itself.
+        Raises PyTritonInvalidOperationError if the server has ended by itself.
         """
         self.connect()
         with stop_signals(self._stopped):
@@ -153,7 +152,6 @@ class TritonBase:
     def _on_unrecoverable(self, error: PyTritonUnrecoverableError) -> None:
         """A callable has ended the server; the caller is one of its own threads, for which a stop would wait."""
         _LOG.error("an unrecoverable error stops the server: %s", error)
-        self._error = self._error or error
         self._stopped.set()
         threading.Thread(target=self.stop, name="pytriton-stop").start()
 

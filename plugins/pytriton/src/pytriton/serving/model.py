@@ -11,6 +11,7 @@ import numpy as np
 
 import pytriton_plugins
 from pytriton.exceptions import PyTritonValidationError
+from pytriton.model_config.common import DynamicBatcher
 from pytriton.model_config.model_config import ModelConfig
 from pytriton.model_config.tensor import Tensor
 from pytriton_plugins.errors import DeclarationError
@@ -35,6 +36,28 @@ class BoundModel:
     def max_batch_size(self) -> int:
         """0 without a batch axis."""
         return self.config.max_batch_size if self.config.batching else 0
+
+    # The names under which a `TritonContext` shows it.
+
+    @property
+    def model_name(self) -> str:
+        return self.name
+
+    @property
+    def model_version(self) -> int:
+        return self.version
+
+    @property
+    def batching(self) -> bool:
+        return self.config.batching
+
+    @property
+    def batcher(self) -> DynamicBatcher:
+        return self.config.batcher
+
+    @property
+    def decoupled(self) -> bool:
+        return self.config.decoupled
 
 
 def bound_model(
