@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
+import runpy
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.testing import wait_until
+from tests.support.docs.blocks import blocks
+from tests.support.script.servers import running, urls
 
 EXAMPLES = Path(__file__).parent / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if (path / "server.py").exists())
 STREAMS = ("decoupled_stream",)
-LIMIT = 120.0
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """Any free ports of this machine only, which the server writes into ``host.json`` in ``folder``."""
-    ports = {f"PYTRITON_TRITON_CONFIG_{name}_PORT": "0" for name in ("HTTP", "GRPC", "METRICS")}
-    return {**os.environ, **ports, "PYTRITON_HOST_ADDRESS": "127.0.0.1", "PYTRITON_HOST_RUN_DIR": str(folder)}
-
-
-@contextlib.contextmanager
-def running(script: Path, *arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A program that serves until SIGTERM, and then ends in order."""
-    command = [sys.executable, str(script), *arguments]
-    process = subprocess.Popen(command, env=environment(folder), stderr=subprocess.PIPE, text=True)
-    with process:
-        try:
-            yield process
-            process.send_signal(signal.SIGTERM)
-            error = process.communicate(timeout=LIMIT)[1]
-            assert process.returncode == 0, error
-        finally:
-            process.kill()
-
-
-def urls(process: subprocess.Popen[str], folder: Path) -> dict[str, str]:
-    """The addresses of a server, once it has them."""
-    file = folder / "host.json"
-    wait_until(lambda: file.exists() or process.poll() is not None, LIMIT, "the server has its ports")
-    assert process.poll() is None, process.communicate()[1]
-    ports = json.loads(file.read_text())["ports"]
-    return {protocol: f"{protocol}://127.0.0.1:{ports[protocol]}" for protocol in ("http", "grpc")}
+PAGE = {block.name: block.text for block in blocks("python") if block.page == "move-from-pytriton"}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_serves_its_client(name: str, tmp_path: Path) -> None:
+def test_an_example_serves_its_client(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example = EXAMPLES / name
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running(example / "server.py", folder=tmp_path))
@@ -60,10 +28,19 @@ def test_an_example_serves_its_client(name: str, tmp_path: Path) -> None:
         if (example / "worker.py").exists():
             stack.enter_context(running(example / "worker.py", "--url", url["http"], folder=tmp_path))
         for protocol in ("grpc",) if name in STREAMS else ("http", "grpc"):
-            command = [sys.executable, str(example / "client.py"), "--url", url[protocol]]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-            assert done.returncode == 0, done.stderr
+            monkeypatch.setattr(sys, "argv", ["client.py", "--url", url[protocol]])
+            runpy.run_path(str(example / "client.py"), run_name="__main__")
 
 
 def test_ten_examples_and_more_are_here() -> None:
     assert len(NAMES) >= 10
+
+
+@pytest.mark.parametrize("server", ["server_drop_in.py", "server_attached.py"])
+def test_each_client_of_the_page_calls_each_server(server: str, tmp_path: Path) -> None:
+    (tmp_path / server).write_text(PAGE[server])
+    with running(tmp_path / server, folder=tmp_path, stop=signal.SIGINT) as process:
+        url = urls(process, tmp_path)["http"]
+        for name, address in (("client_drop_in.py", '"localhost"'), ("client_native.py", '"http://localhost:8000"')):
+            (tmp_path / name).write_text(PAGE[name].replace(address, repr(url)))
+            runpy.run_path(str(tmp_path / name), run_name="__main__")

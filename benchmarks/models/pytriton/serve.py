@@ -4,9 +4,10 @@ import sys
 import time
 
 import numpy as np
-from pytriton.decorators import batch  # type: ignore[import-not-found]
-from pytriton.model_config import DynamicBatcher, ModelConfig, QueuePolicy, Tensor  # type: ignore[import-not-found]
-from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig  # type: ignore[import-not-found]
+
+from pytriton.decorators import batch
+from pytriton.model_config import DynamicBatcher, ModelConfig, QueuePolicy, Tensor
+from pytriton.triton import Triton, TritonConfig, TritonSecurityConfig
 
 FP32, BYTES = np.float32, bytes
 TENSORS = {
@@ -17,25 +18,25 @@ TENSORS = {
 }
 
 
-@batch  # type: ignore[untyped-decorator]
+@batch
 def identity(x: np.ndarray) -> dict[str, np.ndarray]:
     """y = x."""
     return {"y": x}
 
 
-@batch  # type: ignore[untyped-decorator]
+@batch
 def strings(x: np.ndarray) -> dict[str, np.ndarray]:
     """y = x, in an array of its own."""
     return {"y": x.copy()}
 
 
-@batch  # type: ignore[untyped-decorator]
+@batch
 def add_sub(a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
     """Both at once."""
     return {"sum": a + b, "difference": a - b}
 
 
-@batch  # type: ignore[untyped-decorator]
+@batch
 def faulty(x: np.ndarray) -> dict[str, np.ndarray]:
     """y = x. A row with 1 never returns, with 2 raises; any other number is a duration in milliseconds."""
     tasks = x[:, 0]
@@ -57,8 +58,15 @@ BATCHERS = {"faulty": DynamicBatcher(default_queue_policy=QueuePolicy(default_ti
 
 def main(ports: list[int], models: list[str]) -> None:
     """Bind each name to the callable of its kind and serve without end."""
-    addresses = {"http_address": "127.0.0.1", "grpc_address": "127.0.0.1", "metrics_address": "127.0.0.1"}
-    config = TritonConfig(http_port=ports[0], grpc_port=ports[1], metrics_port=ports[2], **addresses)
+    local = "127.0.0.1"
+    config = TritonConfig(
+        http_port=ports[0],
+        grpc_port=ports[1],
+        metrics_port=ports[2],
+        http_address=local,
+        grpc_address=local,
+        metrics_address=local,
+    )
     # perf_analyzer registers shared memory and reads statistics, which PyTriton restricts by default.
     with Triton(config=config, security_config=TritonSecurityConfig(restricted_endpoints=[])) as triton:
         for kind, name in (model.split(":") for model in models):

@@ -33,6 +33,8 @@ def raise_code(code):
 def kind(block: Block) -> str:
     """The use of a Python block."""
     stem = Path(block.name).stem
+    if block.page == "move-from-pytriton":
+        return "moved"
     if is_script(block):
         return "script"
     if stem.startswith("test_"):

@@ -23,7 +23,7 @@ _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "fals
 class TritonConfig:
     """Settings of the server, None for the default; each has a variable too, ``PYTRITON_TRITON_CONFIG_HTTP_PORT``.
 
-    What is said here goes before a variable. docs/how-to/move-from-pytriton.md lists what each field does.
+    A field overrides its variable. docs/how-to/move-from-pytriton.md lists what each field does.
     """
 
     model_repository: Path | None = None

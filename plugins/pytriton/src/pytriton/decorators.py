@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from pytriton.exceptions import PyTritonBadParameterError, PyTritonRuntimeError, PyTritonValidationError
+from pytriton.model_config.triton_model_config import TritonModelConfig
 from pytriton.serving import rows
 from pytriton.serving.current import current_model
 from pytriton.serving.defaults import checked_defaults, with_defaults
-from pytriton.serving.model import BoundModel
 
 Function = Callable[..., Any]
 Batches = Sequence[dict[str, Any]]
@@ -23,9 +23,9 @@ Batches = Sequence[dict[str, Any]]
 
 @dataclass
 class TritonContext:
-    """The bound models that a callable may look at: those whose callable runs now, by their callables."""
+    """The bound model that a callable belongs to, for each of its callables."""
 
-    model_configs: Mapping[Any, BoundModel] = field(default_factory=dict)
+    model_configs: Mapping[Any, TritonModelConfig] = field(default_factory=dict)
 
 
 def batch(wrapped: Function) -> Function:
@@ -183,8 +183,8 @@ def triton_context(wrapped: Function) -> Function:
         model = current_model()
         if model is None:
             raise PyTritonValidationError("@triton_context: the callable is not called by a server; bind it first")
-        configs: Mapping[Any, BoundModel] = dict.fromkeys(model.callables, model)
-        return wrapped(*arguments, **keywords, triton_context=TritonContext(configs))
+        context = TritonContext(dict.fromkeys(model.callables, model.described))
+        return wrapped(*arguments, **keywords, triton_context=context)
 
     return with_context
 

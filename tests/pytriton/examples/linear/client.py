@@ -13,5 +13,5 @@ weight, bias = generator.random((20, 30)).astype(np.float32), generator.random(3
 features = [np.full((rows, 20), rows, np.float32) for rows in (1, 2, 3, 4)]
 with FuturesModelClient(url, "Linear", max_workers=4) as client:
     futures = [client.infer_batch(each) for each in features]
-    for each, future in zip(features, futures):
+    for each, future in zip(features, futures, strict=True):
         np.testing.assert_allclose(future.result()["OUTPUT_1"], each @ weight + bias, rtol=1e-5)

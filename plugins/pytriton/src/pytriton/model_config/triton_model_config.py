@@ -28,7 +28,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class TritonModelConfig:
-    """A model. Clients fill in its name, version, batching, kind and tensors, and leave the defaults elsewhere."""
+    """A model. Clients know its name, version, batching, kind and tensors; the other fields keep their defaults."""
 
     model_name: str
     model_version: int = 1

@@ -11,9 +11,9 @@ import numpy as np
 
 import pytriton_plugins
 from pytriton.exceptions import PyTritonValidationError
-from pytriton.model_config.common import DynamicBatcher
 from pytriton.model_config.model_config import ModelConfig
 from pytriton.model_config.tensor import Tensor
+from pytriton.model_config.triton_model_config import ResponseCache, TensorSpec, TritonModelConfig
 from pytriton_plugins.errors import DeclarationError
 
 Callables = Callable[..., Any] | Sequence[Callable[..., Any]]
@@ -37,27 +37,25 @@ class BoundModel:
         """0 without a batch axis."""
         return self.config.max_batch_size if self.config.batching else 0
 
-    # The names under which a `TritonContext` shows it.
-
     @property
-    def model_name(self) -> str:
-        return self.name
+    def described(self) -> TritonModelConfig:
+        """What a callable sees of it."""
+        return TritonModelConfig(
+            self.name,
+            self.version,
+            max_batch_size=self.config.max_batch_size,
+            batching=self.config.batching,
+            batcher=self.config.batcher,
+            decoupled=self.config.decoupled,
+            inputs=_specs(self.inputs),
+            outputs=_specs(self.outputs),
+            response_cache=ResponseCache(True) if self.config.response_cache else None,
+            model_warmup=self.config.model_warmup,
+        )
 
-    @property
-    def model_version(self) -> int:
-        return self.version
 
-    @property
-    def batching(self) -> bool:
-        return self.config.batching
-
-    @property
-    def batcher(self) -> DynamicBatcher:
-        return self.config.batcher
-
-    @property
-    def decoupled(self) -> bool:
-        return self.config.decoupled
+def _specs(tensors: Sequence[Tensor]) -> list[TensorSpec]:
+    return [TensorSpec(str(each.name), each.shape, each.dtype, each.optional) for each in tensors]
 
 
 def bound_model(

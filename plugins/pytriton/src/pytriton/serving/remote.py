@@ -10,7 +10,7 @@ from pytriton_plugins.errors import ControlError, HostError
 from pytriton_plugins.host.control.client import HostConnection, find_hosts
 from pytriton_plugins.script.connected import ConnectedHost
 
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 2.0
 _PORTS = {"http": 8000, "grpc": 8001}
 
 
