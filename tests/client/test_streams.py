@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from pytriton_plugins.client import (
     Unavailable,
     Unsupported,
 )
+from pytriton_plugins.client.transport.response_time import ResponseWatch
 from pytriton_plugins.testing import RunningHost
 from tests.support.sandbox.logs import wait_logged
 
@@ -52,6 +54,40 @@ def test_mistakes_are_raised_by_the_call(client: Client) -> None:
         client["told"].stream(words=[["a"]])
     with pytest.raises(ModelNotFound):
         client["nothing"].stream(words=[["a"]])
+
+
+def test_a_response_timeout_is_for_each_response(client: Client) -> None:
+    """A model that answers once counts as a stream of one response."""
+    for seconds, number in ((30.0, 11), (None, 12)):
+        stream = client["endless"].stream(x=number, response_timeout=seconds)
+        assert [int(next(stream)["y"][0, 0]) for _ in range(3)] == [0, 1, 2]
+        stream.close()
+    late = r"^model waiting: no response from .* within 0\.3 s; pass a longer response_timeout=$"
+    with pytest.raises(DeadlineExceeded, match=late):
+        next(client["waiting"].stream(seconds=60, response_timeout=0.3))
+    with pytest.raises(InvalidInput, match=r"^invalid timeout 0: "):
+        client["waiting"].stream(seconds=60, response_timeout=0)
+
+
+def test_a_response_timeout_of_async_streams(url: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(url) as client:
+            numbers = [part async for part in client["told"].stream(words=[["a"]], count=-1, response_timeout=30)]
+            assert len(numbers) == 1
+            with pytest.raises(DeadlineExceeded, match=r"within 0\.3 s; pass a longer response_timeout=$"):
+                await anext(client["waiting"].stream(seconds=60, response_timeout=0.3))
+
+    asyncio.run(main())
+
+
+def test_the_time_between_two_waits_does_not_count() -> None:
+    cancelled = threading.Event()
+    watch = ResponseWatch(0.2, cancelled.set)
+    assert not cancelled.wait(0.5)  # nothing waits
+    with watch:
+        assert cancelled.wait(60)
+    assert watch.is_late
+    watch.close()
 
 
 def test_a_timeout_is_for_the_whole_stream(client: Client) -> None:

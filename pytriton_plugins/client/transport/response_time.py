@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pytriton_plugins.client.address import Address
-from pytriton_plugins.client.errors import DeadlineExceeded
 from pytriton_plugins.client.request import Request
 from pytriton_plugins.client.transport.failures import late
 
@@ -22,12 +21,24 @@ async def in_time(answer: Awaitable[Answer], address: Address, request: Request)
     seconds = request.response_timeout
     if seconds is None:
         return await answer
+    work = asyncio.ensure_future(answer)
     try:
-        return await asyncio.wait_for(answer, seconds)
-    except DeadlineExceeded:  # is a TimeoutError too
-        raise
-    except asyncio.TimeoutError:
-        raise late(address, seconds, request.model, OPTION) from None
+        await asyncio.wait([work], timeout=seconds)
+        is_late = not work.done()
+    finally:
+        await _ended(work)
+    if is_late and work.cancelled():
+        raise late(address, seconds, request.model, OPTION)
+    return work.result()
+
+
+async def _ended(work: asyncio.Future[Answer]) -> None:
+    """Cancel the work if it still runs; its error counts as seen."""
+    if not work.done():
+        work.cancel()
+        await asyncio.wait([work])
+    if not work.cancelled():
+        work.exception()
 
 
 class ResponseWatch:

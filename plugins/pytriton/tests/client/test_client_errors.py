@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,6 @@ from pytriton.client.exceptions import (
     PyTritonClientValueError,
 )
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
-from pytriton_plugins.testing.ports import held_ports
 
 ONE, ROWS = np.ones(2, np.float32), np.ones((9, 2), np.float32)
 
@@ -117,29 +118,35 @@ def test_no_response_in_time(url: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_no_server(scheme: str) -> None:
-    with held_ports(1) as ports:
-        pass
-    with ModelClient(f"{scheme}://127.0.0.1:{ports[0]}", "add_sub", init_timeout_s=0.2) as client:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with ModelClient(f"{scheme}://127.0.0.1:{port}", "add_sub", init_timeout_s=0.2) as client:
         for call in (lambda: client.infer_sample(ONE), lambda: client.wait_for_server(0.2)):
             with pytest.raises(PyTritonClientTimeoutError, match="no server answers"):
                 call()
 
 
 def test_a_server_that_goes_away() -> None:
-    with run_host(Path(__file__).with_name("served.py")) as host:
+    x = np.array([1], np.int32)
+    served = Path(__file__).with_name("served.py")
+    with run_host(f"{served}:scaled", f"{served}:counted", drain_timeout=0.1) as host:
         stream = DecoupledModelClient(f"grpc://{host.grpc}", "counted").infer_sample(np.array([-7], np.int32))
         assert next(stream)["number"].tolist() == [0]
         clients = [ModelClient(url, "scaled") for url in (f"http://{host.http}", f"grpc://{host.grpc}")]
         for client in clients:
-            client.infer_sample(np.array([1], np.int32))
+            client.infer_sample(x)
         host.stop()
-        for client in clients:
-            with client, pytest.raises(PyTritonClientUnreachableError, match="no server answers") as raised:
-                client.infer_sample(np.array([1], np.int32))
-            assert isinstance(raised.value, PyTritonClientInferenceServerError)
-            assert isinstance(raised.value, PyTritonClientTimeoutError)
+        with ThreadPoolExecutor() as pool:  # each tries to connect for two seconds
+            errors = [pool.submit(client.infer_sample, x).exception for client in clients]
+            for error in errors:
+                assert isinstance(error(60), PyTritonClientUnreachableError)
+                assert isinstance(error(60), PyTritonClientInferenceServerError)
+                assert isinstance(error(60), PyTritonClientTimeoutError)
+                assert "no server answers" in str(error(60))
         with pytest.raises(PyTritonClientInferenceServerError, match=r"^model counted: "):
             list(stream)
+        for client in clients:
+            client.close()
 
 
 def test_a_closed_client(url: str) -> None:
