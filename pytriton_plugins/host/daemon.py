@@ -54,8 +54,7 @@ _END_TIMEOUT = 0.5
 
 
 class Daemon:
-    """Everything that runs, in one event loop. Calls that may hang have threads of their own: hooks, the log, and the
-    terminal.
+    """Everything that runs, in one event loop. Calls that may hang have threads of their own: hooks, log, terminal.
 
     It calls the registry, which calls the supervisors of models. They call back only by the Protocols of
     supervision/context.py; the daemon implements `DaemonControl` for the registry.
@@ -219,7 +218,8 @@ class Daemon:
         for model in self.registry.all_models():
             model.cancel()
         ends = [worker.stop(timeout) for worker in self.registry.workers.values() if worker.running]
-        await asyncio.gather(*ends, *([server.stop(timeout, self._hurry)] if server else []))
+        seconds = self._hurry.server_timeout(timeout)
+        await asyncio.gather(*ends, *([server.stop(seconds, self._hurry)] if server else []))
 
     async def _end_everything(self) -> None:
         """In any case nothing that the host or a plugin started outlives it."""

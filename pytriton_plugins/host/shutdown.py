@@ -29,6 +29,9 @@ STUCK_TIMEOUT = 0.3
 ORPHAN_DRAIN = 0.2
 """Seconds for requests in flight when the process that started the daemon has ended."""
 
+ORPHAN_SERVER_TIMEOUT = 0.1
+"""The same as `STOP_TIMEOUT` for tritonserver then: all that it would do is wait for its clients' connections."""
+
 _GATE_TIMEOUT = 0.3
 """Seconds after which the drain begins even if the gate is not closed yet."""
 
@@ -59,6 +62,10 @@ class Hurry(asyncio.Event):
         """Set it; the first reason counts."""
         self.reason = self.reason or reason
         self.set()
+
+    def server_timeout(self, timeout: float) -> float:
+        """The seconds that tritonserver gets for ending by itself, of ``timeout`` at most."""
+        return ORPHAN_SERVER_TIMEOUT if self.is_near else timeout
 
     def begin_soon(self, reason: str) -> None:
         """Stop for ``reason`` without a delay, and with a drain of `ORPHAN_DRAIN` seconds at most."""

@@ -107,8 +107,11 @@ class DaemonProcess:
         return "" if self.is_usable else ", ended" if self.is_ours else ", of a parent process"
 
     def check_answers(self) -> None:
-        """As `check`; raises ControlError too, for a daemon that does not answer, because it is stopped."""
-        self.ask({"command": "summary"}, _CHECK_SECONDS)
+        """As `check`; raises HostError for a daemon that does not answer too, because it is stopped."""
+        try:
+            self.ask({"command": "summary"}, _CHECK_SECONDS)
+        except ControlError as error:
+            raise HostError(f"{error}; see whether it is stopped") from None
 
     def end(self) -> HostError | ConfigError:
         """Why it has ended."""

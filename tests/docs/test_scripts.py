@@ -1,8 +1,7 @@
-"""The programs and the notebook of the pages that serve from a program are run; runs in pytest."""
+"""The programs of the pages that serve from a program are run."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytriton_plugins.testing import wait_until
+from pytriton_plugins.testing import run_host, wait_until
 from tests.support.docs.blocks import Block, blocks
 from tests.support.docs.examples import Examples, kind
 from tests.support.sandbox.leftovers import Mark
@@ -20,19 +19,8 @@ ANY_PORTS = {f"PYTRITON_HOST_{name}_PORT": "0" for name in ("HTTP", "GRPC", "MET
 SCRIPTS = [block for block in blocks("python") if kind(block) == "script"]
 CELLS = [block for block in SCRIPTS if block.page == "serve-from-a-notebook"]
 WAITING = [block for block in SCRIPTS if "host.wait()" in block.text]
-OTHERS = [block for block in SCRIPTS if block not in (*CELLS, *WAITING)]
-
-KERNEL = """
-import asyncio, json, sys
-
-async def run(cells):
-    names = {"__name__": "__main__"}
-    for cell in cells:
-        exec(compile(cell, "<cell>", "exec"), names)
-
-asyncio.run(run(json.load(sys.stdin)))
-"""
-"""Runs cells as a kernel does: in the main thread, in which an event loop runs."""
+CONNECTING = [block for block in SCRIPTS if "Host.connect(" in block.text]
+OTHERS = [block for block in SCRIPTS if block not in (*CELLS, *WAITING, *CONNECTING)]
 
 
 def environment(mark: Mark) -> dict[str, str]:
@@ -66,24 +54,19 @@ def test_a_program_of_the_pages_that_waits(block: Block, examples: Examples) -> 
     assert mark.processes() == {}
 
 
-def test_the_cells_of_the_notebook(examples: Examples, tmp_path: Path) -> None:
-    """In their order; the one that serves the file is run again after a change of it."""
-    mark = Mark()
-    model = (examples.folder / "serve-from-a-notebook" / "shifted.py").read_text()
-    changed = f"open('shifted.py', 'w').write({model.replace('x + 1', 'x - 1')!r})"
-    (tmp_path / "shifted.py").write_text(model)
-    start, serve, call, end = (block.text for block in CELLS)
-    cells = [start, serve, call, serve, call, changed, serve, "assert ask([3, 5]) == [2, 4]", end]
-    done = subprocess.run(
-        [sys.executable, "-c", KERNEL],
-        cwd=tmp_path,
-        input=json.dumps(cells),
-        env=environment(mark),
-        capture_output=True,
-        text=True,
-    )
+@pytest.mark.parametrize("block", CONNECTING, ids=str)
+def test_a_program_of_the_pages_that_connects(block: Block, examples: Examples, tmp_path: Path) -> None:
+    file = examples.file(block)
+    (tmp_path / "served.py").write_text((examples.folder / "serve-from-a-script" / "serve_rounded.py").read_text())
+    with run_host(tmp_path / "served.py", options=["--allow=attach", f"--run-dir={tmp_path}"]):
+        done = subprocess.run(
+            [sys.executable, file.name],
+            cwd=file.parent,
+            env={**os.environ, "PYTRITON_HOST_RUN_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stderr
-    assert mark.processes() == {}
 
 
 def _sleeps(pid: int) -> bool:

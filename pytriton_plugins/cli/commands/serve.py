@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import attrs
 import click
 
@@ -48,4 +50,8 @@ def command(
     from pytriton_plugins.host.startup import run
     from pytriton_plugins.host.system.lifeline import Lifeline
 
-    return run(config, Lifeline(lifeline) if lifeline else None)
+    owner = Lifeline(lifeline) if lifeline else None
+    code = run(config, owner)
+    if owner is not None and owner.has_ended:
+        os._exit(code)  # the end of the interpreter takes as long as all of the stop
+    return code

@@ -25,6 +25,9 @@ class Lifeline:
     processes that it forked hold the socket.
     """
 
+    has_ended = False
+    """The daemon was told that its owner is gone."""
+
     def __init__(self, text: str) -> None:
         """``text``: the numbers of both, as ``SOCKET,PIDFD``; raises ConfigError."""
         try:
@@ -41,6 +44,7 @@ class Lifeline:
         def ended() -> None:
             for descriptor in (self._socket, self._pidfd):
                 loop.remove_reader(descriptor)
+            self.has_ended = True
             daemon.orphaned()
 
         for descriptor in (self._socket, self._pidfd):

@@ -16,10 +16,11 @@ _ALL = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = (ROOT / "README.md", *(path for path in _ALL if not path.read_text().startswith(GENERATED)))
 """The pages that are written by hand, in the order of their paths."""
 
-SCRIPTS = ("serve-from-a-script", "serve-from-a-notebook")
+SCRIPTS = ("README", "serve-from-a-script", "serve-from-a-notebook", "attach-callables")
 """The pages whose programs start daemons."""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+_HOST = re.compile(r"\bHost(\.connect)?\(")
 _NAME = re.compile(r"# (\S+\.(?:py|toml))\n")
 
 
@@ -53,7 +54,7 @@ def blocks(*languages: str) -> list[Block]:
 
 def is_script(block: Block) -> bool:
     """Whether a Python block is a program that starts a daemon, or a cell of a notebook that does."""
-    return block.page in SCRIPTS and ("Host(" in block.text or block.name.startswith("cell-"))
+    return block.page in SCRIPTS and (bool(_HOST.search(block.text)) or block.name.startswith("cell-"))
 
 
 def commands() -> list[Command]:

@@ -94,7 +94,7 @@ CALLS: list[tuple[str, Inputs, dict[str, list[Any]]]] = [
         {"hexed": ["6100", "", "c39f", "62", "63", "64"], "marked": ["üa\0", "ü", "üß", "b", "c", "d"]},
     ),
     ("rounded", {"x": ("FP32", [[0.25, 1.75]])}, {"rounded": [0, 2]}),
-    ("shifted", {"x": ("FP32", [[3, 5]])}, {"shifted": [4, 6]}),
+    ("tripled", {"x": ("FP32", [[3, 5]])}, {"tripled": [9, 15]}),
     ("look", {"file": ("BYTES", [["a"]])}, {"kind": ["something else"]}),
     ("spans", {"points": ("FP32", POINTS)}, {"span": [4, 2], "count": [2]}),
     ("spans", {"points": ("FP32", POINTS), "scale": ("FP32", [[10]])}, {"span": [40, 20], "count": [2]}),
