@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pytriton.client import auth, utils
@@ -16,9 +17,9 @@ def test_the_waits_and_the_configuration(url: str) -> None:
     assert utils.get_model_state(client, "nothing") == utils.ModelState.UNAVAILABLE
     config = utils.get_model_config(client, "counted", "1")
     assert (config.model_name, config.decoupled) == ("counted", True)
-    assert [(spec.name, spec.shape, spec.optional) for spec in config.inputs or ()] == [
-        ("upto", (1,), False),
-        ("fails", (1,), True),
+    assert [(spec.name, spec.shape, spec.dtype, spec.optional) for spec in config.inputs or ()] == [
+        ("upto", (1,), np.int32, False),
+        ("fails", (1,), np.bool_, True),
     ]
     with pytest.raises(PyTritonClientTimeoutError, match=r"^model nothing: not ready after 0\.2 s"):
         utils.get_model_config(client, "nothing", timeout_s=0.2)
