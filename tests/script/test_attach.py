@@ -293,27 +293,32 @@ def test_a_model_that_fails_its_warm_up_is_refused(host: RunningHost, run_dir: P
 
 
 def test_a_set_up_that_hangs_holds_up_no_other(host: RunningHost, run_dir: Path) -> None:
-    """Others attach meanwhile; it may be removed at once, or it serves once it is warm."""
-    returns = threading.Event()
+    """Others attach meanwhile, and one that gives up is forgotten; it serves once it is warm."""
+    begun, returns = threading.Event(), threading.Event()
 
     def slow(x: Array) -> Array:
+        begun.set()
         returns.wait(60)
         return x
 
-    def attach_slow(name: str) -> Attachment:
+    def attach_slow(name: str, timeout: float = 60) -> Attachment:
         zeros = {"data_type": "TYPE_FP32", "dims": [1], "zero_data": True}
-        sample = {"name": "zeros", "batch_size": 1, "inputs": {"x": zeros}}
-        return attach(run_dir, slow, name=name, inputs=[X], outputs=[Y], triton_config={"model_warmup": [sample]})
+        config = {"model_warmup": [{"name": "zeros", "batch_size": 1, "inputs": {"x": zeros}}]}
+        return attach(run_dir, slow, name=name, inputs=[X], outputs=[Y], triton_config=config, attach_timeout=timeout)
 
-    model, other = attach_slow("slow"), attach_slow("left")
-    quick = attach(run_dir, lambda x: x * 3, name="quick", inputs=[X], outputs=[Y], attach_timeout=15)
-    quick.ready(15)
-    assert call(host, "quick", 1) == [3]
-    other.remove(15)
-    assert f"process {os.getpid()} cannot attach: it has left before it was served" in host.log
-    returns.set()
-    model.ready()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(attach_slow, "slow")
+        try:
+            assert begun.wait(60)
+            quick = attach(run_dir, lambda x: x * 3, name="quick", inputs=[X], outputs=[Y], attach_timeout=20)
+            assert call(host, "quick", 1) == [3]
+            with pytest.raises(AttachError, match=r"model given_up version 1 is not served after 0\.2 s"):
+                attach_slow("given_up", timeout=0.2)
+        finally:
+            returns.set()
+        model = waiting.result()
     assert call(host, "slow", 1) == [1]
+    assert not is_served(host, "given_up")
     for each in (model, quick):
         each.remove()
 
