@@ -53,8 +53,7 @@ class LoopThread:
             self._thread.join()
 
     def leave_to_parent(self) -> None:
-        """In a forked child: nothing that happens to these objects reaches the parent's connections, or is reported."""
-        self._loop.set_exception_handler(lambda *_: None)
+        """In a forked child: nothing that happens to these objects reaches the parent's connections."""
         descriptors = [key.fd for key in self._selector.get_map().values()]
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         for each in descriptors:
