@@ -120,7 +120,8 @@ def _text(
         file=shown, soft_wrap=True, highlight=False, markup=False, force_terminal=columns is not None or None,
         width=columns or _FILE_WIDTH,
     )  # fmt: skip
-    console.print(_fitting(console, rows, columns))
+    if rows:
+        console.print(_fitting(console, rows, columns))
     for problem in _problems(rows, reasons, columns):
         console.print(Text(printable(problem), "red"))
     address, over_http = bracketed(called_at(address)), served["http"] is not None

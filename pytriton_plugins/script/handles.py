@@ -79,7 +79,9 @@ class ModelHandle:
         found = []
         for name, version in self.names:
             model = models.get((name, version), {"ready": False, "unloaded": True, "reason": "it is not served"})
-            if not model["ready"]:
+            if (name, version) in self._replaced:
+                found.append((f"model {name}: another handle has it", True))
+            elif not model["ready"]:
                 found.append((f"model {name}: {model['reason']}", bool(model["unloaded"])))
         return found
 

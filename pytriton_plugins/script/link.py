@@ -45,7 +45,7 @@ class AttachedLink(WorkerLink):
 
     def leave(self) -> None:
         """Ask the daemon to end it in order. A second call does nothing."""
-        if self.was_asked_to_end:
+        if self.was_asked_to_end or self.ended.is_set():
             return
         self.was_asked_to_end = True
         with contextlib.suppress(OSError):  # it has ended

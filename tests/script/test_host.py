@@ -15,6 +15,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,10 @@ import pytest
 
 from pytriton_plugins import Host, Tensor, infer_func
 from pytriton_plugins.errors import ConfigError, ControlError, DiscoveryError, HostError
+from pytriton_plugins.script.attachment import Attachment
+from pytriton_plugins.script.handles import ModelHandle
 from pytriton_plugins.testing import wait_until
+from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.leftovers import descendants
 from tests.support.sandbox.ports import can_listen
@@ -243,7 +247,7 @@ def test_a_fork_does_not_touch_the_daemon_of_its_parent(host: Host) -> None:
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    host.add(Path(__file__).parents[1] / "support/models/seconds.py").remove()
+    host.add(MODELS / "seconds.py").remove()
 
 
 def test_a_frozen_daemon_is_killed(tmp_path: Path) -> None:
@@ -257,3 +261,69 @@ def test_a_frozen_daemon_is_killed(tmp_path: Path) -> None:
 def test_the_import_of_the_package_does_not_load_it() -> None:
     code = "import sys, pytriton_plugins; sys.exit(any('script' in name for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_model_is_replaced_whether_added_or_attached(host: Host, tmp_path: Path) -> None:
+    """A handle of a model that another handle has now is not served, and removes nothing."""
+    path = model_file(tmp_path, "script_both", 2)
+    declared = {"inputs": [Tensor("x", np.float32, (1,))], "outputs": [Tensor("y", np.float32, (1,))]}
+    added = host.add(path)
+    attached = host.attach(lambda x: x * 3, name="scaled", **declared)  # type: ignore[arg-type]
+    assert scaled(host, 1) == 3
+    assert repr(host).endswith(", models scaled (attached)>")
+    again = host.add(path)
+    assert scaled(host, 1) == 2
+    assert repr(host).endswith(", models scaled>")
+    wait_until(lambda: not attached.is_served, SOON, "its link has ended")
+    assert not added.is_served
+    added.remove()
+    attached.remove()
+    assert scaled(host, 1) == 2
+    with pytest.raises(HostError, match=r"it was replaced by .*script_both.py$"):
+        attached.ready()
+    with pytest.raises(HostError, match=r"^not ready: model scaled: another handle has it$"):
+        added.ready()
+    again.remove()
+    assert not again.is_served
+    assert repr(again) == "<ModelHandle scaled version 1, served by the daemon's workers, removed>"
+
+
+def test_threads_that_attach_and_add_at_once(host: Host, tmp_path: Path) -> None:
+    """Models of other names do not disturb one another; of one name, one callable serves in the end."""
+    declared = {"inputs": [Tensor("x", np.float32, (1,))], "outputs": [Tensor("y", np.float32, (1,))]}
+
+    def attach(number: int) -> ModelHandle | Attachment:
+        if number == 0:
+            return host.add(model_file(tmp_path, "script_threads", 100))
+        name = "same" if number % 2 else f"attached_{number}"
+        return host.attach(lambda x: x * number, name=name, **declared)  # type: ignore[arg-type]
+
+    with ThreadPoolExecutor(8) as pool:
+        handles = list(pool.map(attach, range(8)))
+    assert scaled(host, 1) == 100
+    assert [scaled(host, 1, f"attached_{number}") for number in (2, 4, 6)] == [2, 4, 6]
+    (number,) = {scaled(host, 1, "same") for _ in range(10)}
+    assert [handle.is_served for handle in handles].count(True) == 5
+    assert handles[int(number)].is_served
+    for handle in handles:
+        handle.remove()
+
+
+def test_a_host_of_installed_plugins_takes_callables() -> None:
+    with Host(plugins=["add_sub"], http_port=0, grpc_port=0, metrics_port=0) as host:
+        tensors = {"inputs": [Tensor("x", np.float32, (1,))], "outputs": [Tensor("y", np.float32, (1,))]}
+        host.attach(lambda x: x, name="mine", **tensors)  # type: ignore[arg-type]
+        assert scaled(host, 5, "mine") == 5
+
+
+def test_a_fork_may_start_a_host_of_its_own(host: Host) -> None:
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            with new_host() as own:
+                code = 0 if own.pid != host.pid else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    host.add(MODELS / "seconds.py").remove()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,39 @@ def test_a_script_without_a_guard(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "12.0\nclosed\n"), done.stderr
     assert done.stderr.count("INFO:pytriton.health:ready") == 1
     assert mark.processes() == {}
+
+
+FIRST = f"""
+import sys
+import numpy as np
+from pytriton_plugins import Host, Tensor
+
+if sys.argv[1:]:
+    import logging
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+with Host({TYPED_PORTS}) as host:
+    tensors = {{"inputs": [Tensor("x", np.float32, (1,))], "outputs": [Tensor("y", np.float32, (1,))]}}
+    host.attach(lambda x: x, name="attached", **tensors)
+    print("served")
+"""
+
+
+def test_what_a_first_script_shows(tmp_path: Path) -> None:
+    """Nothing but its own output; with `logging` the start, the addresses and the models, without an empty table."""
+    (tmp_path / "first.py").write_text(FIRST)
+    mark = Mark()
+    done = run("first.py", folder=tmp_path, mark=mark)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "served\n", "")
+    done = run("first.py", "logged", folder=tmp_path, mark=mark)
+    lines = [" ".join(line.split()[:4]) for line in done.stderr.splitlines()]
+    assert [re.sub(r"\S*/\S+|\d+", "…", line) for line in lines] == [
+        "pytriton.tritonserver: starting … named",
+        "pytriton.health: ready",
+        "pytriton.host: HTTP … gRPC",
+        "pytriton.host: model attached: process",
+        "pytriton.host: model attached version",
+        "pytriton.host: stopping",
+    ]
 
 
 def test_a_module_that_is_run_by_name_needs_a_guard(tmp_path: Path) -> None:

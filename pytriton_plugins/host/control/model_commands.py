@@ -160,7 +160,7 @@ class ModelCommands:
         first: WorkerProcess | None,
     ) -> str:
         label, remains = label_of(declaration), "" if model.error else "; the old one serves on"
-        if model.declaration != declaration or model.error:
+        if model.declaration != declaration or model.error or model.is_attached:
             why_not = await self._registry.replace(model, reference, declaration, first)
             if why_not:
                 raise ControlError(f"{label}: {why_not}{remains}")

@@ -71,6 +71,11 @@ class AttachedModel(ModelSupervisor):
         for worker in self.workers:
             worker.reject(reason)
 
+    def is_replaced_by(self, label: str) -> None:
+        """Its workers are about to be stopped because ``label`` serves in their place; "" if that has failed."""
+        for worker in self.workers:
+            worker.replaced_by = label
+
     def forget(self, worker: AttachedWorker) -> None:
         """The worker leaves, or has ended."""
         self._set_workers([each for each in self.workers if each is not worker])

@@ -65,6 +65,9 @@ class Attaching:
             worker.reject("internal error; see the daemon's log")
             return
         await worker.left()
+        if worker.replaced_by:  # by then Triton has the other model, which must not be unloaded under this name
+            async with self._registry.changing:
+                pass
         if not worker.was_stopped:  # else everything ends
             await self._leave(model, worker)
 

@@ -126,7 +126,11 @@ class ModelRegistry:
 
         Returns why not, nothing if it is served; the old one stays then.
         """
-        return await self.admit(reference, declaration, first, {old})
+        old.is_replaced_by(reference.label)
+        why_not = await self.admit(reference, declaration, first, {old})
+        if why_not:
+            old.is_replaced_by("")
+        return why_not
 
     async def admit(
         self,

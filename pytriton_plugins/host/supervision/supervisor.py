@@ -236,6 +236,9 @@ class ModelSupervisor:
         _LOG.info("model %s version %d: serving; %s", self.name, self.declaration.version, memory)
         self._host.changed()
 
+    def is_replaced_by(self, label: str) -> None:
+        """The plugin ``label`` is about to serve in its place; "" if that has failed."""
+
     def give_up(self, reason: str) -> None:
         """Stop serving for ``reason``."""
         _LOG.error("model %s: %s", self.name, reason)

@@ -68,6 +68,8 @@ class AttachedWorker(LinkedWorker):
         self.was_stopped = False
         """The daemon has ended its session."""
         self._rejected = ""
+        self.replaced_by = ""
+        """What serves its model once it is stopped, for its program; empty if the daemon ends."""
         self.trouble = ""
         """Why it does not answer, or one of its slots; empty for none."""
         self._late = 0
@@ -152,6 +154,8 @@ class AttachedWorker(LinkedWorker):
     async def stop(self, timeout: float) -> None:
         """Tell it to end its session, and end the link after ``timeout`` seconds."""
         self.expected_to_end = self.was_stopped = True
+        if self.replaced_by:
+            self._send({"type": "rejected", "message": f"it was replaced by {self.replaced_by}"})
         self._send({"type": "stop"})
         try:
             await within(self.wait(), timeout)
