@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.testing import wait_until
+from tests.support.sandbox.fake_distributions import install
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.scripts import MODEL, TYPED_PORTS
 
@@ -192,6 +194,22 @@ def test_a_program_that_is_killed_in_the_middle_of_a_start(tmp_path: Path) -> No
     with subprocess.Popen(command, env={**os.environ, **mark.env}, stdout=subprocess.PIPE) as process:
         try:
             wait_until(mark.workers, SOON, "the worker runs")
+            process.kill()
+            gone(mark)
+        finally:
+            for pid in mark.processes():
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_program_that_is_killed_while_its_daemon_imports_a_hook_plugin(tmp_path: Path) -> None:
+    mark = Mark()
+    imported = tmp_path / "imported"
+    source = f"import pathlib, time\npathlib.Path({str(imported)!r}).touch()\ntime.sleep(600)\n"
+    install(tmp_path, "hanging", {HOOKS_GROUP: {"hanging": "hanging_hooks"}}, hanging_hooks=source)
+    program = f"from pytriton_plugins import Host\nHost({TYPED_PORTS}, plugins_dir={str(tmp_path)!r})"
+    with subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **mark.env}) as process:
+        try:
+            wait_until(imported.exists, SOON, "the plugin is imported")
             process.kill()
             gone(mark)
         finally:
