@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.discovery.importing import refuse_to_start_a_host
-from pytriton_plugins.errors import HostError
+from pytriton_plugins.errors import HostError, PytritonPluginsError
 from pytriton_plugins.script.addresses import Addresses
 from pytriton_plugins.script.handles import ModelHandle, add
 from pytriton_plugins.script.models import Models
@@ -66,10 +66,11 @@ class Host(Addresses):
         self._finalizer.atexit = False  # `_close_all` closes it there
         try:
             status = wait_ready(self._daemon, timeout)
-        except BaseException:
+        except BaseException as error:
             self._finalizer.detach()
-            self._daemon.abandon()
+            self._daemon.abandon(error.problems if isinstance(error, PytritonPluginsError) else ())
             raise
+        self._daemon.started()
         super().__init__(status)
         _open.add(self)
 

@@ -187,13 +187,19 @@ class DaemonProcess:
             finally:
                 self._release()
 
-    def abandon(self) -> None:
-        """Have it stop at once, and wait a moment for its end."""
+    def abandon(self, told: Sequence[str] = ()) -> None:
+        """Have it stop at once, and wait a moment for its end; ``told``: what an exception says of its log."""
         if self.is_ours:
             self.is_closed = True
+            self._relay.give_up()
             self._lifeline.close()
             self._wait_or_kill(_ABANDON_SECONDS)
             self._release()
+            self._relay.failed(told)
+
+    def started(self) -> None:
+        """It is ready: from now on its whole log is passed on."""
+        self._relay.started()
 
     def _terminate(self) -> None:
         self._process.terminate()

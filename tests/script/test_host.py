@@ -137,20 +137,23 @@ def test_two_hosts_in_threads_beside_a_running_loop(tmp_path: Path) -> None:
     assert all(map(can_listen, [*first_ports, *second_ports]))
 
 
-def test_a_target_that_fails_is_an_error_with_the_reason(tmp_path: Path) -> None:
+def test_a_target_that_fails_is_an_error_with_the_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It stands in the exception only, and nothing else is shown."""
     path = tmp_path / "script_broken.py"
     path.write_text("import no_such_module")
     with pytest.raises(HostError) as failed:
         new_host(path)
     assert str(failed.value).startswith(f"not ready: plugin {path}: ")
     assert "needs the module no_such_module" in str(failed.value)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_a_port_in_use_is_an_error_in_one_line() -> None:
+def test_a_port_in_use_is_an_error_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(HostError, match=f"^http port {port} on 127.0.0.1 is in use by .*--http-port$"):
             Host(http_port=port, grpc_port=0, metrics_port=0)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_a_missing_tritonserver_is_an_error_in_the_words_of_the_daemon() -> None:
@@ -265,7 +268,8 @@ def test_a_daemon_that_does_not_begin(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_a_frozen_daemon_is_killed(tmp_path: Path) -> None:
+def test_a_frozen_daemon_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytriton_plugins.script.options._STOP_SECONDS", 0.2)
     host = Host(http_port=0, grpc_port=0, metrics_port=0, drain_timeout=0.1)
     below = descendants(host.pid)
     os.kill(host.pid, signal.SIGSTOP)
