@@ -43,8 +43,9 @@ class HostConfig(DaemonSettings):
     """The settings (settings.py has the fields), the ``targets`` of the command line and the tables of the file.
 
     ``sources`` names the flag, variable or key that set a setting: hooks may not change those (``fixed``).
-    ``owned``: a `Host` of a program started this daemon. ``only_targets``: installed plugins are not served even
-    without targets. Workers look for modules in the folders of ``import_path`` after all others.
+    ``owned``: a `Host` of a program started this daemon. ``only_targets``: installed plugins are served where
+    ``plugins`` names them, beside the targets. Workers look for modules in the folders of ``import_path`` after all
+    others.
     """
 
     targets: tuple[str, ...] = ()
@@ -59,6 +60,11 @@ class HostConfig(DaemonSettings):
         """The settings that a user set; defaults that come from Kubernetes or a grace period are not among them."""
         derived = (IN_KUBERNETES, _BY_GRACE_PERIOD)
         return frozenset(name for name, source in self.sources.items() if source not in derived)
+
+    @property
+    def serves_installed(self) -> bool:
+        """Whether installed plugins are served: all without targets, or those that ``plugins`` names."""
+        return bool(self.plugins) if self.only_targets else not self.targets
 
     @property
     def may_attach(self) -> bool:

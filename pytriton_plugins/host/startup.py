@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 
@@ -44,7 +45,9 @@ def _run(config: HostConfig, log: Log, lifeline: Lifeline | None) -> int:
     if not config.core_dumps:
         forbid_core_dumps()
     raise_descriptors()
-    prepared = prepare(config)
+    # Nothing that would have to be removed is made meanwhile.
+    with contextlib.nullcontext() if lifeline is None else lifeline.ending_this_process():
+        prepared = prepare(config)
     config = prepared.config
     warn_of_server_options(server_settings(config))
     if is_loopback(config.address) and in_container() and not config.owned:

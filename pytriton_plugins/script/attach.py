@@ -116,10 +116,9 @@ def _attached_in_its_turn(
     handle = Attachment(declaration)
     try:
         for index, target in enumerate(callables_of(where, callable)):
-            link = handle.add(AttachedLink(*connect(daemon)))
+            link = handle.add(AttachedLink(*connect(daemon), handle.link_ended))
             _introduce(link, declaration, index)
             AttachedSession(link, target, declaration, rules, index)
-        handle.accepted(timeout)
         handle.ready(timeout)
         if before is not None:
             before.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ class Attachment:
         self._declaration = declaration
         self._links: list[AttachedLink] = []
         self._pid = os.getpid()
+        self._an_end = threading.Condition()
+        """Notified when a link has ended."""
 
     def __repr__(self) -> str:
         state = "" if self.is_attached else f", {self.error or 'removed'}"
@@ -80,17 +83,18 @@ class Attachment:
         self._links.append(link)
         return link
 
-    def accepted(self, timeout: float) -> None:
-        """Wait until the daemon has checked the declaration; raises AttachError if it refuses it, or is late."""
-        deadline = time.monotonic() + timeout
-        for link in self._links:
-            if not link.accepted.wait(max(0.0, deadline - time.monotonic())):
-                raise AttachError(f"{self._label}: the daemon did not answer within {timeout:g} s; see its log")
-        self.check()
+    def link_ended(self) -> None:
+        """One of its links has ended."""
+        with self._an_end:
+            self._an_end.notify_all()
 
     def ready(self, timeout: float = READY_TIMEOUT) -> None:
         """Wait until clients can call it; raises AttachError after ``timeout`` seconds, or if it is not served."""
         deadline = time.monotonic() + timeout
+        for link in self._links:  # first: the daemon checks the declaration before it loads the model
+            if not link.accepted.wait(max(0.0, deadline - time.monotonic())):
+                raise AttachError(f"{self._label}: the daemon did not answer within {timeout:g} s; see its log")
+        self.check()
         for link in self._links:
             if not link.serving.wait(max(0.0, deadline - time.monotonic())):
                 raise AttachError(f"{self._label} is not served after {timeout:g} s; see the daemon's log")
@@ -105,10 +109,13 @@ class Attachment:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it was removed, True, or for ``timeout`` seconds, False; raises AttachError as `check` does."""
-        ended = self._links[0].ended.wait(timeout)
+        if os.getpid() != self._pid:
+            return True
+        with self._an_end:
+            self._an_end.wait_for(lambda: self.error or self._is_over, timeout)
         if error := self.error:
             raise AttachError(error)
-        return ended
+        return self._is_over
 
     def leave(self) -> None:
         """Begin the removal, which `remove` waits for."""
@@ -133,6 +140,10 @@ class Attachment:
         """End the links at once."""
         for link in self._links:
             link.close()
+
+    @property
+    def _is_over(self) -> bool:
+        return all(link.ended.is_set() for link in self._links)
 
     @property
     def _label(self) -> str:

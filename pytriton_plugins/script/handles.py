@@ -6,10 +6,7 @@ import time
 from typing import Any
 
 from pytriton_plugins.errors import ControlError, HostError
-from pytriton_plugins.script.process import DaemonProcess
-
-ANSWER_SECONDS = 15.0
-"""Seconds that an answer may come after the timeout of the command."""
+from pytriton_plugins.script.process import ANSWER_SECONDS, DaemonProcess
 
 REMOVE_TIMEOUT = 180.0
 _POLL_INTERVAL = 0.05
@@ -58,7 +55,7 @@ class ModelHandle:
         """Serve the models no longer, and end their workers; requests that run get ``timeout`` seconds.
 
         A model that is not served any more, or that another handle has, is left out, and nothing happens when the
-        daemon has ended. Raises ControlError where the daemon refuses.
+        daemon has ended. Raises ControlError where the daemon refuses, HostError where it does not answer.
         """
         for name, version in self.names:
             if self._daemon.is_usable:
@@ -86,7 +83,7 @@ class ModelHandle:
         return found
 
     def _status(self) -> dict[tuple[str, int], Any]:
-        status: Any = self._daemon.ask({"command": "status"}, ANSWER_SECONDS)
+        status: Any = self._daemon.answer("status")
         return {(each["model"], each["version"]): each for each in status["models"]}
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import warnings
 import weakref
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.discovery.importing import refuse_to_start_a_host
-from pytriton_plugins.errors import HostError
+from pytriton_plugins.errors import HostError, PytritonPluginsError
 from pytriton_plugins.script.addresses import Addresses
 from pytriton_plugins.script.handles import ModelHandle, add
 from pytriton_plugins.script.models import Models
 from pytriton_plugins.script.options import host_options
 from pytriton_plugins.script.process import DaemonProcess
 from pytriton_plugins.script.startup import wait_ready
-from pytriton_plugins.script.targets import import_path, target_of
+from pytriton_plugins.script.targets import Target, import_path, target_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -30,9 +28,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.script.connected import ConnectedHost
     from pytriton_plugins.script.keywords import HostKeywords
 
-Target = str | os.PathLike[str] | Callable[..., Any] | ModuleType
-"""A marked callable or a module that can be imported, a path, or the name of a module."""
-
+_INSTEAD = "serve it from this process with host.attach"
 ADD_TIMEOUT = 180.0
 _open: weakref.WeakSet[Host] = weakref.WeakSet()
 
@@ -41,9 +37,10 @@ class Host(Addresses):
     """A daemon with its own tritonserver, started by this program and ended with it; ready when the call returns.
 
     ``targets`` are served from the start, each in processes of its own; `add` adds others. Installed plugins are
-    served only where ``plugins`` names them. Every setting of `pytriton-host serve` is a keyword by its name in
-    docs/reference/settings.md, with ``_`` for ``-``; ``config`` is the configuration file. ``timeout``: seconds until
-    the daemon must be ready; by default its own ``import_timeout`` and ``load_timeout`` hold.
+    served beside them where ``plugins`` names them, as keyword, variable or in the file. Every setting of
+    `pytriton-host serve` is a keyword by its name in docs/reference/settings.md, with ``_`` for ``-``; ``config`` is
+    the configuration file. ``timeout``: seconds until the daemon must be ready; by default its own ``import_timeout``
+    and ``load_timeout`` hold, and 120 s for the imports of hook plugins.
 
     The log goes to `logging`, below the logger ``pytriton``. A program that ends without `close` closes it at its
     exit. Raises ConfigError for a setting that cannot be used, HostError with the reasons for a daemon that does not
@@ -60,20 +57,20 @@ class Host(Addresses):
         refuse_to_start_a_host()
         _refuse_in_a_child_that_imports_its_program()
         options = host_options(config, settings)
-        only = ["--owned"] if settings.get("plugins") else ["--owned", "--only-targets"]
         self._folders = import_path()
-        private = [*only, *(f"--import-path={folder}" for folder in self._folders)]
-        served = [target_of(target, self._folders) for target in targets]
+        private = ["--owned", "--only-targets", *(f"--import-path={folder}" for folder in self._folders)]
+        served = [target_of(target, self._folders, _INSTEAD) for target in targets]
         self._models = Models()
         self._daemon = DaemonProcess(served, options.with_options(private))
         self._finalizer = weakref.finalize(self, _abandon, self._daemon)
         self._finalizer.atexit = False  # `_close_all` closes it there
         try:
             status = wait_ready(self._daemon, timeout)
-        except BaseException:
+        except BaseException as error:
             self._finalizer.detach()
-            self._daemon.abandon()
+            self._daemon.abandon(error.problems if isinstance(error, PytritonPluginsError) else ())
             raise
+        self._daemon.started()
         super().__init__(status)
         _open.add(self)
 
@@ -106,7 +103,7 @@ class Host(Addresses):
         with the reason, also after ``timeout`` seconds, and DiscoveryError for what a worker cannot import.
         """
         self._daemon.check_answers()
-        handle = add(self._daemon, target_of(target, self._folders), timeout)
+        handle = add(self._daemon, target_of(target, self._folders, _INSTEAD), timeout)
         self._models.note(handle)
         return handle
 
@@ -177,8 +174,8 @@ def _refuse_in_a_child_that_imports_its_program() -> None:
 def _abandon(daemon: DaemonProcess) -> None:
     """The garbage collector has taken a host that nobody has closed."""
     if daemon.is_ours:
+        daemon.abandon()  # first: the warning may be an exception
         warnings.warn("a Host was not closed; use it in a with statement", ResourceWarning, stacklevel=2)
-        daemon.abandon()
 
 
 @atexit.register

@@ -9,7 +9,7 @@ import queue
 import socket
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytriton_plugins.text.exceptions import is_a
@@ -25,9 +25,10 @@ _links: weakref.WeakSet[AttachedLink] = weakref.WeakSet()
 class AttachedLink(WorkerLink):
     """Messages from and to the daemon, and how far the attachment is."""
 
-    def __init__(self, sock: socket.socket, daemon: int) -> None:
-        """``daemon``: the process id of the daemon."""
+    def __init__(self, sock: socket.socket, daemon: int, when_ended: Callable[[], None] = lambda: None) -> None:
+        """``daemon``: the process id of the daemon. ``when_ended`` is called in a thread of the link."""
         self.daemon = daemon
+        self._when_ended = when_ended
         self.serving = threading.Event()
         """The model is served, or it will never be: then ``ended``."""
         self.accepted = threading.Event()
@@ -112,6 +113,7 @@ class AttachedLink(WorkerLink):
         self._segments.put((self._token, "the daemon has ended"))
         self._shut_down_channels()
         self._sock.close()
+        self._when_ended()
 
 
 def _set_event() -> threading.Event:

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import IO, Any
 
@@ -19,7 +19,10 @@ _PREFIX = "pytriton-host: "
 _WARNING = "warning: "
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _FIELDS = ("plugin", "model", "worker", "source")
+_NOT_READY = "not ready: "
 _MAX_PROBLEMS = 20
+_MAX_HELD = 1000
+"""Records: the first ones are lost beyond that."""
 
 
 class LogRelay:
@@ -32,12 +35,43 @@ class LogRelay:
     def __init__(self, output: IO[bytes], log: IO[bytes]) -> None:
         self._problems: deque[str] = deque(maxlen=_MAX_PROBLEMS)
         self._last_error = ""
+        self._lock = threading.Lock()
+        self._held: deque[logging.LogRecord] | None = deque(maxlen=_MAX_HELD)
+        """While the daemon starts: what an exception may say instead."""
+        self._is_given_up = False
         self._threads = [_reader(output, self._on_output), _reader(log, self._on_log)]
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Why the daemon has ended, by its last words; empty where it has said nothing."""
         return tuple(self._problems) or ((self._last_error,) if self._last_error else ())
+
+    def started(self) -> None:
+        """No exception says any more what was held: pass it on, and everything that follows at once."""
+        self._pass_on(())
+
+    def failed(self, told: Sequence[str]) -> None:
+        """The same for a start that failed with an exception of the lines ``told``, without what stands in them."""
+        self._pass_on(told)
+
+    def give_up(self) -> None:
+        """This program ends the daemon in no order: only what is held may be passed on."""
+        self._is_given_up = True
+
+    def _pass_on(self, told: Sequence[str]) -> None:
+        with self._lock:
+            held, self._held = self._held or (), None
+        for record in held:
+            if record.exc_text or not any(_first_line(record).removeprefix(_NOT_READY) in line for line in told):
+                _emit(record)
+
+    def _tell(self, record: logging.LogRecord) -> None:
+        with self._lock:
+            if self._held is not None and (record.levelno >= logging.ERROR or record.msg.startswith(_NOT_READY)):
+                self._held.append(record)
+                return
+        if not self._is_given_up:
+            _emit(record)
 
     def join(self, timeout: float) -> None:
         """Wait until everything that the ended daemon has written is relayed."""
@@ -47,15 +81,15 @@ class LogRelay:
 
     def _on_output(self, line: str) -> None:
         if line:
-            _emit(_record(_OUTPUT, logging.INFO, line))
+            self._tell(_record(_OUTPUT, logging.INFO, line))
 
     def _on_log(self, line: str) -> None:
         event = _event(line)
         if event is not None:
             record = record_of(event)
             if record.levelno >= logging.ERROR:
-                self._last_error = record.getMessage().partition("\n")[0]
-            _emit(record)
+                self._last_error = _first_line(record)
+            self._tell(record)
         elif line:
             self._on_plain(line.removeprefix(_PREFIX))
 
@@ -64,7 +98,8 @@ class LogRelay:
         is_warning = line.startswith(_WARNING)
         if not is_warning:
             self._problems.append(line)
-        _emit(_record(_OUTPUT, logging.WARNING if is_warning else logging.ERROR, line.removeprefix(_WARNING)))
+        level = logging.WARNING if is_warning else logging.ERROR
+        self._tell(_record(_OUTPUT, level, line.removeprefix(_WARNING)))
 
 
 def record_of(event: dict[str, Any]) -> logging.LogRecord:
@@ -81,6 +116,10 @@ def record_of(event: dict[str, Any]) -> logging.LogRecord:
     if "traceback" in event:
         record.exc_text = str(event["traceback"])
     return record
+
+
+def _first_line(record: logging.LogRecord) -> str:
+    return record.getMessage().partition("\n")[0]
 
 
 def _event(line: str) -> dict[str, Any] | None:

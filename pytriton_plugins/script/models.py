@@ -39,7 +39,7 @@ class Models:
         return found if found is not None and found.is_served else None
 
     def attached(self) -> list[Attachment]:
-        """The attached models that are served."""
+        """Every attached model, whether it is still served or not."""
         return [each for each in dict.fromkeys(self._handles.values()) if isinstance(each, Attachment)]
 
     def __str__(self) -> str:

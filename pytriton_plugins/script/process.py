@@ -20,8 +20,8 @@ from pytriton_plugins.script.program import PROGRAM
 _USAGE_ERROR = 2
 """The exit code of a daemon with a wrong option, variable or file."""
 
-_CHECK_SECONDS = 10.0
-"""Seconds in which a daemon answers that is not stopped."""
+ANSWER_SECONDS = 10.0
+"""Seconds in which a daemon answers that is not stopped; a command with a timeout of its own gets them beyond that."""
 
 _END_SECONDS = 0.3
 _ABANDON_SECONDS = 5.0
@@ -108,8 +108,12 @@ class DaemonProcess:
 
     def check_answers(self) -> None:
         """As `check`; raises HostError for a daemon that does not answer too, because it is stopped."""
+        self.answer("summary")
+
+    def answer(self, command: str) -> dict[str, object]:
+        """The answer to a command that needs no time; raises HostError as `check_answers` does."""
         try:
-            self.ask({"command": "summary"}, _CHECK_SECONDS)
+            return self.ask({"command": command}, ANSWER_SECONDS)
         except ControlError as error:
             raise HostError(f"{error}; see whether it is stopped") from None
 
@@ -125,10 +129,17 @@ class DaemonProcess:
             ended = f"the daemon (process {self.pid}) was {describe_exit(status)}"
         return HostError(*(problems if status > 0 and problems else [ended]))
 
-    def connect(self) -> HostConnection:
-        """A connection to its control socket, once that listens; raises HostError or ConfigError if it ends before."""
+    def connect(self, timeout: float = ANSWER_SECONDS) -> HostConnection:
+        """A connection to its control socket, once that listens, which may take ``timeout`` seconds.
+
+        Raises HostError or ConfigError if it ends before, HostError if it is late.
+        """
+        until = time.monotonic() + timeout
         while not self.folder:
             self.check()
+            if time.monotonic() > until:
+                late = f"the daemon (process {self.pid}) has not begun to serve after {timeout:g} s"
+                raise HostError(f"{late}: the import of a hook plugin takes longer, or it is stopped; see its log")
             self.folder = self._lifeline.announced() or ""
             if not self.folder and not self.is_running:
                 raise self.end()
@@ -176,13 +187,19 @@ class DaemonProcess:
             finally:
                 self._release()
 
-    def abandon(self) -> None:
-        """Have it stop at once, and wait a moment for its end."""
+    def abandon(self, told: Sequence[str] = ()) -> None:
+        """Have it stop at once, and wait a moment for its end; ``told``: what an exception says of its log."""
         if self.is_ours:
             self.is_closed = True
+            self._relay.give_up()
             self._lifeline.close()
             self._wait_or_kill(_ABANDON_SECONDS)
             self._release()
+            self._relay.failed(told)
+
+    def started(self) -> None:
+        """It is ready: from now on its whole log is passed on."""
+        self._relay.started()
 
     def _terminate(self) -> None:
         self._process.terminate()

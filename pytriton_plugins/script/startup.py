@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from pytriton_plugins.errors import HostError
-from pytriton_plugins.script.process import DaemonProcess
+from pytriton_plugins.script.process import ANSWER_SECONDS, DaemonProcess
 
 _POLL_INTERVAL = 0.05
-_ANSWER_SECONDS = 10.0
-"""Seconds for one answer of the control socket."""
+_BEGIN_SECONDS = 120.0
+"""Seconds in which a daemon has imported its hook plugins and answers, if no timeout is given."""
 
 _FAILED_SECONDS = 0.5
 """Seconds for which a model or plugin that has failed keeps a started daemon not ready before that is an error."""
@@ -23,11 +23,11 @@ def wait_ready(daemon: DaemonProcess, timeout: float | None) -> dict[str, Any]:
     """The status of the daemon once it is ready.
 
     Raises HostError with a line for each reason: at once where a required model or plugin has failed, else after
-    ``timeout`` seconds. Without a timeout the daemon's own ones hold for imports and models.
+    ``timeout`` seconds. Without a timeout the daemon's own ones hold for imports of models and their loads.
     """
-    connection = daemon.connect()
+    began = time.monotonic()
+    connection = daemon.connect(_BEGIN_SECONDS if timeout is None else timeout)
     try:
-        began = time.monotonic()
         settled: float | None = None
         while True:
             daemon.check()
@@ -45,7 +45,7 @@ def wait_ready(daemon: DaemonProcess, timeout: float | None) -> dict[str, Any]:
 
 def _asked(daemon: DaemonProcess, connection: Any) -> dict[str, Any]:
     try:
-        status: dict[str, Any] = connection.ask({"command": "status"}, _ANSWER_SECONDS)
+        status: dict[str, Any] = connection.ask({"command": "status"}, ANSWER_SECONDS)
         return status
     except Exception:
         daemon.wait_a_moment()

@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import sysconfig
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from pytriton_plugins.errors import DiscoveryError
 from pytriton_plugins.model.infer_func import declaration_of
 
-_ATTACH = "write it into a file or a module, and mark it with @infer_func there"
+Target: TypeAlias = "str | os.PathLike[str] | Callable[..., Any] | ModuleType"
+"""A marked callable or a module that can be imported, a path, or the name of a module."""
 
 
-def target_of(served: object, folders: Sequence[str]) -> str:
+def target_of(served: object, folders: Sequence[str], instead: str) -> str:
     """The target, as `pytriton-host serve` takes it, of a marked callable, a module, a path or a module's name.
 
-    ``folders``: where workers look for modules. Raises DiscoveryError for what a process of its own cannot import.
+    ``folders``: where workers look for modules. Raises DiscoveryError for what a process of its own cannot import;
+    ``instead``: what the message offers to do.
     """
     if isinstance(served, str | os.PathLike):
         return _of_text(os.fspath(served))
     if isinstance(served, ModuleType):
-        return _module(served.__name__, f"module {served.__name__}", folders)
-    return _of_callable(served, folders)
+        place = _place(served, folders)
+        problem = "" if place else f"module {served.__name__} is not in a file"
+    else:
+        place, problem = _of_callable(served, folders)
+    if problem:
+        raise DiscoveryError(f"{problem}, or {instead}")
+    return place
 
 
 def import_path() -> list[str]:
     """The folders in which this program finds modules."""
     return [str(Path(folder).absolute()) for folder in sys.path if folder and os.path.isdir(folder)]
+
+
+def installed() -> list[str]:
+    """The folders in which every program of this interpreter finds modules."""
+    return [sysconfig.get_path(kind) for kind in ("purelib", "platlib", "stdlib")]
 
 
 def _of_text(text: str | bytes) -> str:
@@ -41,32 +54,52 @@ def _of_text(text: str | bytes) -> str:
     return f"{Path(path).expanduser().absolute()}{colon}{name}"
 
 
-def _of_callable(served: Any, folders: Sequence[str]) -> str:
-    name = getattr(served, "__qualname__", "")
-    what = name or f"an object of type {type(served).__name__}"
+def _of_callable(served: Any, folders: Sequence[str]) -> tuple[str, str]:
+    """The target, or the problem and what to do."""
+    label = getattr(served, "__qualname__", "") or f"an object of type {type(served).__name__}"
     if declaration_of(served) is None:
-        raise DiscoveryError(f"{what} is not marked; write @infer_func above it")
-    if not name or "<" in name:
-        raise DiscoveryError(f"{what} exists in this process only, and a worker cannot import it; {_ATTACH}")
-    return f"{_module(str(served.__module__), what, folders)}:{name}"
+        if declaration_of(type(served)) is not None:
+            return "", f"{label} is in this process only, and a worker cannot import it; pass its class"
+        return "", f"{label} is not marked; write @infer_func above it"
+    module = sys.modules.get(served.__module__)
+    name = _name_in(module, served)
+    if module is None or not name:
+        return "", f"{label} has no name at the top of its file, and a worker cannot import it; define it there"
+    place = _place(module, folders)
+    if not place:
+        return "", f"{label} is not in a file, and a worker cannot import it; write it into one"
+    return f"{place}:{name}", ""
 
 
-def _module(name: str, what: str, folders: Sequence[str]) -> str:
-    """The module by its name, or by its file where that is the program itself, or where workers do not find it."""
-    if name != "__main__":
-        file = _source(sys.modules.get(name))
-        is_loose = file is not None and file.stem == name and str(file.parent) not in folders
-        return str(file) if is_loose else name
-    main = sys.modules["__main__"]
-    spec, file = getattr(main, "__spec__", None), _source(main)
-    if spec is not None and spec.name != "__main__" and not spec.name.endswith(".__main__"):
-        return str(spec.name)  # python -m NAME
-    if file is None:
-        raise DiscoveryError(f"{what} is not in a file, and a worker cannot import it; {_ATTACH}")
-    return str(file)
+def _name_in(module: ModuleType | None, marked: Any) -> str:
+    """A name that leads from the module to ``marked``: its own, or that of a variable; empty for none."""
+    found: Any = module
+    for part in marked.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is marked:
+        return str(marked.__qualname__)
+    return next((name for name, value in vars(module).items() if value is marked), "") if module is not None else ""
 
 
-def _source(module: ModuleType | None) -> Path | None:
+def _place(module: ModuleType, folders: Sequence[str]) -> str:
+    """The name of a module, or its file where workers do not find the name; empty for a program without a file."""
+    name, file = module.__name__, _source(module)
+    if name == "__main__":
+        spec = getattr(module, "__spec__", None)
+        name = spec.name if spec is not None else ""
+        if name in ("", "__main__") or name.endswith(".__main__"):  # else: python -m NAME
+            return str(file or "")
+    return name if file is None or _is_found(name, file, folders) else str(file)
+
+
+def _is_found(name: str, file: Path, folders: Sequence[str]) -> bool:
+    """Whether workers find the module by its name: from one of the folders, or as a part of a package."""
+    package = file.parent / "__init__.py"
+    above = name.count(".") + (file.name == package.name)
+    return package.exists() or str(file.parents[min(above, len(file.parents) - 1)]) in folders
+
+
+def _source(module: ModuleType) -> Path | None:
     """The Python file of a module, if it is one."""
     name = getattr(module, "__file__", None)
     file = Path(name).absolute() if name else None

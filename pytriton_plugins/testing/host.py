@@ -15,11 +15,12 @@ from pathlib import Path
 
 from pytriton_plugins.script.lifeline import Lifeline
 from pytriton_plugins.script.program import PROGRAM as PROGRAM
+from pytriton_plugins.script.targets import Target, installed, target_of
 from pytriton_plugins.testing.failed_start import failures, is_settled
 from pytriton_plugins.testing.ports import ADDRESS, held_ports
-from pytriton_plugins.testing.targets import Target, target_of
 from pytriton_plugins.testing.waiting import wait_until
 
+_INSTEAD = "use call_model, which runs it in this process"
 _ASYNCIO_LINE = re.compile(r'[A-Z] +asyncio: |"logger": "asyncio"|RuntimeWarning: coroutine .* was never awaited')
 _DRAIN_TIMEOUT = "PYTRITON_HOST_DRAIN_TIMEOUT"
 
@@ -100,7 +101,7 @@ def run_host(
 
     It stops by itself when this process ends, however that happens.
     A target is one of `pytriton-host serve`, or a marked function or class at the top of a module or of the test's
-    file: a worker imports it again, so it shares no objects with the test, and DeclarationError says what it cannot
+    file: a worker imports it again, so it shares no objects with the test, and DiscoveryError says what it cannot
     import. Raises AssertionError at once, with the reasons, when a plugin cannot be imported or a model not set up.
     Raises AssertionError if asyncio complained in its log: that is a fault of the daemon, or of a hook plugin.
     ``options`` are those of ``pytriton-host serve``; ``env`` is added to this process's own variables; ``prefix``
@@ -115,8 +116,9 @@ def run_host(
         contextlib.closing(Lifeline()) as lifeline,
     ):
         folder = Path(name)
+        served = [target_of(target, installed(), _INSTEAD) for target in targets]
         flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)] + lifeline.options
-        command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *map(target_of, targets), *flags, *options]
+        command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *served, *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 command,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytriton_plugins.script.targets import Target
     from pytriton_plugins.testing.host import RunningHost
-    from pytriton_plugins.testing.targets import Target
 
 
 @pytest.fixture(scope="module")

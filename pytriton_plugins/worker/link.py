@@ -108,6 +108,8 @@ class WorkerLink:
     def close_in_child(self) -> None:
         """Close link and channels in a child that the callable forked: their ends tell others that the worker ended."""
         self._end_is_reported = True
+        # Another thread, which the child does not have, may have held the old ones.
+        self._send_lock, self._segment_lock, self._open_lock = (threading.Lock() for _ in range(3))
         for sock in (self._sock, *self._open):
             sock.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,13 +42,20 @@ def mark() -> Mark:
 
 
 @pytest.fixture(scope="module")
-def notebook(tmp_path_factory: pytest.TempPathFactory, mark: Mark) -> Iterator[Kernel]:
-    """One kernel for the tests of this module, in their order; each starts a host of its own, or uses the last one."""
+def shared(tmp_path_factory: pytest.TempPathFactory, mark: Mark) -> Iterator[Kernel]:
+    """One kernel for the tests of this module."""
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "tripled.py").write_text(CELLS["tripled.py"])
     (folder / "slow_import.py").write_text("import time\ntime.sleep(600)\n")
     with kernel(folder, mark.env) as started:
         yield started
+
+
+@pytest.fixture
+def notebook(shared: Kernel) -> Iterator[Kernel]:
+    """The kernel, in which each test starts a host of its own."""
+    yield shared
+    shared.run("if 'host' in globals(): host.close()")
 
 
 def beside(notebook: Kernel, mark: Mark) -> dict[int, str]:
@@ -93,20 +101,23 @@ def test_an_interrupt_in_attach(notebook: Kernel) -> None:
 
 
 def test_an_interrupt_in_wait(notebook: Kernel) -> None:
+    notebook.run(START + SERVE)
     assert notebook.run_interrupted("host.wait()\nprint('after')", "process.py", "wait") == "after\n"
-    notebook.run(SERVE + CALL)
+    notebook.run(CALL)
 
 
 def test_the_daemon_is_stopped_and_killed(notebook: Kernel, mark: Mark) -> None:
     """The cell gets an exception that says so, and the kernel goes on."""
-    pid = int(notebook.run("print(host.pid)"))
+    pid = int(notebook.run(f"{START}\nprint(host.pid)"))
+    notebook.run("import pytriton_plugins.script.process as process\nprocess.ANSWER_SECONDS = 0.2")
     freeze(pid)
-    with pytest.raises(
-        CellFailed, match=f"^HostError: the pytriton-host with pid {pid} did not answer within 0.2 s; see whether"
-    ):
-        notebook.run(f"import pytriton_plugins.script.process as process\nprocess._CHECK_SECONDS = 0.2\n{SERVE}")
-    os.kill(pid, signal.SIGCONT)
-    notebook.run(f"process._CHECK_SECONDS = 60\n{SERVE}")
+    try:
+        late = f"^HostError: the pytriton-host with pid {pid} did not answer within 0.2 s; see whether it is stopped"
+        with pytest.raises(CellFailed, match=late):
+            notebook.run(SERVE)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    notebook.run(f"process.ANSWER_SECONDS = 60\n{SERVE}")
     killer = f"threading.Timer(0.1, os.kill, ({pid}, signal.SIGKILL)).start()"
     with pytest.raises(CellFailed, match=rf"^HostError: the daemon \(process {pid}\) was killed by SIGKILL$"):
         notebook.run(f"import os, signal, threading\n{killer}\nhost.wait()")
@@ -116,12 +127,14 @@ def test_the_daemon_is_stopped_and_killed(notebook: Kernel, mark: Mark) -> None:
     wait_until(lambda: not beside(notebook, mark), SOON, "nothing is left of the daemon")
 
 
-@pytest.mark.parametrize("how", ["restart", "kill"])
-def test_the_kernel_ends(notebook: Kernel, mark: Mark, how: str) -> None:
-    """Nothing is left of its daemon: no process, and the ports are free. The last test: a killed kernel is not used."""
-    notebook.run(START + SERVE + CALL)
-    ports = [int(each) for each in notebook.run("print(*host._ports.values())").split()]
-    assert len(beside(notebook, mark)) >= 2
-    getattr(notebook, how)()
-    wait_until(lambda: not beside(notebook, mark), SOON, "nothing is left of the daemon")
-    assert all(map(can_listen, ports))
+def test_the_kernel_ends(tmp_path: Path) -> None:
+    """It is restarted, then killed: nothing is left of its daemon, no process, and the ports are free."""
+    mark = Mark()
+    with kernel(tmp_path, mark.env) as notebook:
+        for end in (notebook.restart, notebook.kill):
+            notebook.run(START + SERVE + CALL)
+            ports = [int(each) for each in notebook.run("print(*host._ports.values())").split()]
+            assert len(beside(notebook, mark)) >= 2
+            end()
+            wait_until(lambda: not beside(notebook, mark), SOON, "nothing is left of the daemon")
+            assert all(map(can_listen, ports))

@@ -13,6 +13,7 @@ import pytest
 from pytriton_plugins.testing import run_host, wait_until
 from tests.support.docs.blocks import Block, blocks
 from tests.support.docs.examples import Examples, kind
+from tests.support.sandbox.frames import WATCH
 from tests.support.sandbox.leftovers import Mark
 
 ANY_PORTS = {f"PYTRITON_HOST_{name}_PORT": "0" for name in ("HTTP", "GRPC", "METRICS")}
@@ -21,6 +22,15 @@ CELLS = [block for block in SCRIPTS if block.page == "serve-from-a-notebook"]
 WAITING = [block for block in SCRIPTS if "host.wait()" in block.text]
 CONNECTING = [block for block in SCRIPTS if "Host.connect(" in block.text]
 OTHERS = [block for block in SCRIPTS if block not in (*CELLS, *WAITING, *CONNECTING)]
+
+WATCHED = f"""
+import os, runpy, sys
+{WATCH}
+sys.path[0] = os.getcwd()
+watch("process.py", "wait", sys.argv[2])
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+"""Runs a program, and creates a file once it is in `Host.wait`."""
 
 
 def environment(mark: Mark) -> dict[str, str]:
@@ -39,16 +49,14 @@ def test_a_program_of_the_pages(block: Block, examples: Examples) -> None:
 
 
 @pytest.mark.parametrize("block", WAITING, ids=str)
-def test_a_program_of_the_pages_that_waits(block: Block, examples: Examples) -> None:
+def test_a_program_of_the_pages_that_waits(block: Block, examples: Examples, tmp_path: Path) -> None:
     """SIGTERM is what the page about it handles, Ctrl-C what every other one ends with."""
     mark = Mark()
     file = examples.file(block)
-    with subprocess.Popen(
-        [sys.executable, file.name], cwd=file.parent, env=environment(mark), stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        wait_until(lambda: _sleeps(process.pid), 60, "it waits")
+    seen = tmp_path / "seen"
+    command = [sys.executable, "-c", WATCHED, file.name, str(seen)]
+    with subprocess.Popen(command, cwd=file.parent, env=environment(mark)) as process:
+        wait_until(seen.exists, 60, "it waits")
         process.send_signal(signal.SIGTERM if "SIGTERM" in block.text else signal.SIGINT)
         assert process.wait(120) == 0
     assert mark.processes() == {}
@@ -67,7 +75,3 @@ def test_a_program_of_the_pages_that_connects(block: Block, examples: Examples, 
             text=True,
         )
     assert done.returncode == 0, done.stderr
-
-
-def _sleeps(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"

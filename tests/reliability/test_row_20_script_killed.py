@@ -10,14 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from pytriton_plugins.testing import wait_until
+from pytriton_plugins.testing import run_host, wait_until
 from tests.support.measure.figures import FULL, figure
 from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark
 from tests.support.sandbox.ports import can_listen
+from tests.support.script.calls import is_served
+from tests.support.script.programs import program
 from tests.support.traffic.clients import texts
 from tests.support.traffic.load import Load
 
@@ -27,6 +30,11 @@ LIMIT = 1.0
 
 LIFE = {"what": texts(""), "gate": texts("/-")}
 X = {"x": np.ones((1, 1), np.float32)}
+
+ATTACHES = """
+served(lambda x: x * 2)
+sys.stdin.read()
+"""
 
 SCRIPT = f"""
 import time
@@ -105,6 +113,26 @@ def test_the_script_is_killed() -> None:
         with under_load(mark) as script:
             gone.append(seconds_until_gone(mark, script, script.pid)[1])
     figure(20, "script SIGKILL under load: until its daemon, tritonserver and ports are gone", gone, limit=LIMIT)
+
+
+def test_a_process_that_attached_is_killed(tmp_path: Path) -> None:
+    """Its model is gone; the daemon's own one answers on."""
+    gone = []
+    with (
+        run_host(MODELS / "life.py", options=["--allow=attach", f"--run-dir={tmp_path}"]) as host,
+        Load(host, "life", lambda: LIFE, clients=4, pause=0.002) as load,
+    ):
+        for _ in range(RUNS):
+            with program(tmp_path, ATTACHES) as theirs:
+                assert theirs.line() == "attached"
+                with Load(host, "theirs", lambda: X, clients=4, pause=0.002) as lost:
+                    wait_until(lambda: len(lost.sent) > 50, what="the clients are at work")
+                    began = time.monotonic()
+                    theirs.process.kill()
+                    wait_until(lambda: not is_served(host, "theirs"), what="its model is gone")
+                    gone.append(time.monotonic() - began)
+        assert load.failed == []
+    figure(20, "attached process SIGKILL under load: until its model is gone", gone, limit=LIMIT)
 
 
 def test_the_daemon_of_a_script_is_killed() -> None:

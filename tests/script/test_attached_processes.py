@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,21 +42,21 @@ def plugged(x):
     return x
 """
 
-SOON = 1.0
-"""Seconds until an end is seen."""
+SOON = 30.0
+"""Seconds after which a wait of these tests fails; tests/reliability/test_row_20_script_killed.py has the figures."""
 
 
-def gone_within(host: RunningHost, model: str, seconds: float = SOON) -> None:
-    wait_until(lambda: not is_served(host, model), seconds, f"{model} is gone")
+def wait_gone(host: RunningHost, model: str) -> None:
+    wait_until(lambda: not is_served(host, model), SOON, f"{model} is gone")
 
 
 def test_a_killed_process_takes_its_model_with_it(host: RunningHost, run_dir: Path) -> None:
-    """Within a second, and the daemon is ready without it."""
+    """The daemon is ready without it."""
     with program(run_dir, SERVES) as theirs:
         assert theirs.line() == "attached"
         assert call(host, "theirs", 1) == [3]
         theirs.process.kill()
-        gone_within(host, "theirs")
+        wait_gone(host, "theirs")
     host.wait_ready()
     wait_until(lambda: '"theirs"' not in call_host("models", "list", "--json", f"--run-dir={run_dir}").stdout)
 
@@ -66,7 +65,7 @@ def test_a_program_that_ends_does_so_without_a_word(host: RunningHost, run_dir: 
     with program(run_dir, SERVES) as theirs:
         assert theirs.line() == "attached"
         assert theirs.ended() == (0, "")
-        gone_within(host, "theirs")
+        wait_gone(host, "theirs")
 
 
 def test_the_commands_show_it_as_attached(host: RunningHost, run_dir: Path) -> None:
@@ -79,7 +78,7 @@ def test_the_commands_show_it_as_attached(host: RunningHost, run_dir: Path) -> N
             f'"plugin": "process {theirs.pid} (train.py)"'
             in call_host("models", "list", "--json", f"--run-dir={run_dir}").stdout
         )
-    gone_within(host, "theirs")
+    wait_gone(host, "theirs")
 
 
 def test_the_same_declaration_makes_one_more_worker(host: RunningHost, run_dir: Path) -> None:
@@ -90,7 +89,7 @@ def test_the_same_declaration_makes_one_more_worker(host: RunningHost, run_dir: 
         wait_until(lambda: f"2/2 attached {first.pid}" not in call_host("status", f"--run-dir={run_dir}").stdout)
         assert call(host, "theirs", 1) == [3]
         second.process.kill()
-        gone_within(host, "theirs")
+        wait_gone(host, "theirs")
 
 
 def test_another_declaration_under_that_name_is_refused(host: RunningHost, run_dir: Path) -> None:
@@ -106,7 +105,7 @@ def test_another_declaration_under_that_name_is_refused(host: RunningHost, run_d
         )
         assert last.endswith("(other max_batch_size); declare both alike, or give it another name or version")
         assert call(host, "theirs", 1) == [3]
-    gone_within(host, "theirs")
+    wait_gone(host, "theirs")
 
 
 EXITS = """
@@ -121,12 +120,10 @@ sys.stdin.read()
 def test_a_callable_that_ends_its_process_fails_its_request(host: RunningHost, run_dir: Path) -> None:
     with program(run_dir, EXITS) as theirs:
         assert theirs.line() == "attached"
-        began = time.monotonic()
         with pytest.raises(InferenceServerException):
             call(host, "theirs", 1)
-        assert time.monotonic() - began < 5
-        assert theirs.process.wait(10) == 7
-        gone_within(host, "theirs")
+        assert theirs.process.wait(SOON) == 7
+        wait_gone(host, "theirs")
     host.wait_ready()
 
 
@@ -149,7 +146,7 @@ def test_a_callable_that_forks(host: RunningHost, run_dir: Path) -> None:
         assert theirs.line() == "attached"
         assert call(host, "theirs", 0) == [10]
         assert call(host, "theirs", 0) == [10]
-    gone_within(host, "theirs")
+    wait_gone(host, "theirs")
 
 
 FORKS_AFTER = r"""
@@ -178,46 +175,56 @@ def test_a_fork_of_the_program_holds_nothing(host: RunningHost, run_dir: Path) -
         try:
             assert call(host, "theirs", 1) == [1]
             theirs.process.kill()
-            gone_within(host, "theirs")
+            wait_gone(host, "theirs")
             os.kill(child, 0)
         finally:
             os.kill(child, signal.SIGKILL)
 
 
 HOLDS = """
-sleep = ctypes.PyDLL(None).sleep
+read = ctypes.PyDLL(None).read  # a call that keeps the GIL
+
+def hold():
+    os.write(1, b"holds\\n")
+    read(0, ctypes.create_string_buffer(1), 1)
 
 def holds(x):
     if x[0, 0]:
-        sleep(2)
+        hold()
     return x
 
 served(holds, timeout=60)
-if sys.stdin.readline().strip() == "hold":
-    sleep(17)
-sys.stdin.read()
+if len(sys.argv) > 2:
+    hold()
+threading.Event().wait()
 """
+"""It holds the GIL until a byte comes."""
 
 
 def test_a_call_that_holds_the_gil_answers_when_it_is_done(host: RunningHost, run_dir: Path) -> None:
     with program(run_dir, HOLDS) as theirs:
         assert theirs.line() == "attached"
         with ThreadPoolExecutor(2) as pool:
-            assert sorted(pool.map(lambda value: call(host, "theirs", value), (1, 0))) == [[0], [1]]
-    gone_within(host, "theirs")
+            first = pool.submit(call, host, "theirs", 1)
+            assert theirs.line() == "holds"
+            second = pool.submit(call, host, "theirs", 0)
+            theirs.tell("")
+            assert [first.result(), second.result()] == [[1], [0]]
+    wait_gone(host, "theirs")
 
 
 def test_a_process_that_holds_the_gil_for_long_is_reported(host: RunningHost, run_dir: Path) -> None:
     """It is not killed, and serves when it answers again."""
-    with program(run_dir, HOLDS) as theirs:
+    with program(run_dir, HOLDS, "train.py", "hold") as theirs:
         assert theirs.line() == "attached"
-        theirs.tell("hold")
+        assert theirs.line() == "holds"
         silent = f"process {theirs.pid} does not answer: it is stopped, or a call holds the GIL"
-        wait_until(lambda: silent in call_host("status", f"--run-dir={run_dir}").stdout, 16, "it is reported")
+        wait_until(lambda: silent in call_host("status", f"--run-dir={run_dir}").stdout, 60, "it is reported")
         wait_until(lambda: host.status("/v2/health/ready") == 400, what="it is not ready")
+        theirs.tell("")
         assert call(host, "theirs", 0) == [0]
         wait_until(lambda: host.status("/v2/health/ready") == 200, what="it is ready")
-    gone_within(host, "theirs")
+    wait_gone(host, "theirs")
 
 
 def test_a_call_that_is_late_fails_its_request_and_is_not_ended(host: RunningHost, run_dir: Path) -> None:
@@ -229,14 +236,14 @@ def test_a_call_that_is_late_fails_its_request_and_is_not_ended(host: RunningHos
             returns.wait(60)
         return x
 
-    model = attach(run_dir, late, inputs=[X], outputs=[Y], timeout=0.3)
+    model = attach(run_dir, late, inputs=[X], outputs=[Y], timeout=2)
     model.ready()
-    for _ in range(3):
+    for _ in range(2):
         with pytest.raises(InferenceServerException) as failed:
             call(host, "late", 1)
-        assert failed.value.message().endswith("the callable did not return within the model's timeout of 0.3 s")
+        assert failed.value.message().endswith("the callable did not return within the model's timeout of 2 s")
         wait_until(lambda: host.status("/v2/health/ready") == 400, what="it is not ready")
-        reason = "its callable did not return within the timeout of 0.3 s, and has not returned yet"
+        reason = "its callable did not return within the timeout of 2 s, and has not returned yet"
         assert (
             f"not ready: model late: process {os.getpid()}: {reason}"
             in call_host("status", f"--run-dir={run_dir}").stdout
@@ -257,7 +264,7 @@ def test_other_slots_serve_beside_a_late_call(host: RunningHost, run_dir: Path) 
             returns.wait(60)
         return x
 
-    model = attach(run_dir, partly, inputs=[X], outputs=[Y], timeout=0.3, threads=2)
+    model = attach(run_dir, partly, inputs=[X], outputs=[Y], timeout=2, threads=2)
     model.ready()
     with pytest.raises(InferenceServerException):
         call(host, "partly", 1)
@@ -275,13 +282,14 @@ def test_a_late_call_does_not_hold_up_the_removal(host: RunningHost, run_dir: Pa
         returns.wait(60)
         return x
 
-    model = attach(run_dir, never, inputs=[X], outputs=[Y], timeout=0.3)
+    model = attach(run_dir, never, inputs=[X], outputs=[Y], timeout=2)
     model.ready()
     with pytest.raises(InferenceServerException):
         call(host, "never", 1)
-    began = time.monotonic()
-    model.remove()
-    assert time.monotonic() - began < 3
+    removal = threading.Thread(target=model.remove)
+    removal.start()
+    removal.join(20)  # requests that are not late get 30 s
+    assert not removal.is_alive()
     returns.set()
     assert not is_served(host, "never")
 
@@ -395,7 +403,7 @@ def test_ctrl_c_in_the_middle_of_attach(host: RunningHost, run_dir: Path) -> Non
         theirs.tell("again")
         assert theirs.line() == "attached"
         assert call(host, "theirs", 1) == [2]
-    gone_within(host, "theirs")
+    wait_gone(host, "theirs")
 
 
 LOSES = """
@@ -411,15 +419,13 @@ sys.stdin.read()
 
 @pytest.mark.parametrize(("number", "how"), [(signal.SIGKILL, "has ended"), (signal.SIGTERM, "has stopped")])
 def test_a_daemon_that_ends(tmp_path: Path, number: signal.Signals, how: str) -> None:
-    """The program gets an exception within a second, and lives on."""
+    """The program gets an exception, and lives on."""
     (tmp_path / "plugged.py").write_text(PLUGIN)
     host = run_host(tmp_path / "plugged.py", options=["--allow=attach", f"--run-dir={tmp_path}"])
     with host as daemon, program(tmp_path, LOSES) as theirs:
         assert theirs.line() == "attached"
-        began = time.monotonic()
         daemon.process.send_signal(number)
         line = theirs.line()
-        assert time.monotonic() - began < SOON
         owner = f"the pytriton-host with pid {daemon.process.pid}"
         assert line == f"model theirs version 1: {owner} {how}; start one, and attach it again"
         assert theirs.line() == "6"

@@ -14,6 +14,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,17 +22,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytriton_plugins import Host, Tensor, infer_func
+from pytriton_plugins import Host, Tensor
+from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.errors import ConfigError, ControlError, DiscoveryError, HostError
 from pytriton_plugins.script.attachment import Attachment
 from pytriton_plugins.script.handles import ModelHandle
 from pytriton_plugins.testing import wait_until
 from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
-from tests.support.sandbox.leftovers import descendants
+from tests.support.sandbox.fake_distributions import install
+from tests.support.sandbox.leftovers import descendants, freeze
 from tests.support.sandbox.ports import can_listen
 from tests.support.traffic.scripts import model_file, scaled
 
+HANGS = "import time\ntime.sleep(600)\n"
 SOON = 60.0
 """Seconds after which a wait of these tests fails."""
 
@@ -105,27 +109,9 @@ def test_nothing_to_serve_is_ready(host: Host) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def closure() -> object:
-    @infer_func(inputs=[Tensor("x", np.float32, (1,))], outputs=[Tensor("y", np.float32, (1,))])
-    def inner(x: object) -> object:
-        return x
-
-    return inner
-
-
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        (len, "len is not marked; write @infer_func above it"),
-        (closure(), "closure.<locals>.inner exists in this process only, and a worker cannot import it; write it into"),
-        (object(), "an object of type object is not marked"),
-    ],
-    ids=["unmarked", "closure", "object"],
-)
-def test_what_a_worker_cannot_import(host: Host, target: object, message: str) -> None:
-    with pytest.raises(DiscoveryError) as refused:
-        host.add(target)  # type: ignore[arg-type]
-    assert str(refused.value).startswith(message)
+def test_what_a_worker_cannot_import(host: Host) -> None:
+    with pytest.raises(DiscoveryError, match=r"is not marked; .*, or serve it from this process with host\.attach$"):
+        host.add(lambda x: x)
 
 
 def test_a_path_that_is_not_there(host: Host, tmp_path: Path) -> None:
@@ -151,20 +137,23 @@ def test_two_hosts_in_threads_beside_a_running_loop(tmp_path: Path) -> None:
     assert all(map(can_listen, [*first_ports, *second_ports]))
 
 
-def test_a_target_that_fails_is_an_error_with_the_reason(tmp_path: Path) -> None:
+def test_a_target_that_fails_is_an_error_with_the_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It stands in the exception only, and nothing else is shown."""
     path = tmp_path / "script_broken.py"
     path.write_text("import no_such_module")
     with pytest.raises(HostError) as failed:
         new_host(path)
     assert str(failed.value).startswith(f"not ready: plugin {path}: ")
     assert "needs the module no_such_module" in str(failed.value)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_a_port_in_use_is_an_error_in_one_line() -> None:
+def test_a_port_in_use_is_an_error_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(HostError, match=f"^http port {port} on 127.0.0.1 is in use by .*--http-port$"):
             Host(http_port=port, grpc_port=0, metrics_port=0)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_a_missing_tritonserver_is_an_error_in_the_words_of_the_daemon() -> None:
@@ -223,11 +212,16 @@ def test_close_ends_a_wait_in_another_thread() -> None:
     assert all(map(can_listen, ports(host)))
 
 
-def test_the_garbage_collector_ends_a_daemon() -> None:
+def test_the_garbage_collector_ends_a_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its warning is an error, which the collector only reports."""
+    told: list[str] = []
     hosts = [new_host()]
     taken, below = ports(hosts[0]), {hosts[0].pid, *descendants(hosts[0].pid)}
-    with pytest.warns(ResourceWarning, match=r"^a Host was not closed; use it in a with statement$"):
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: told.append(str(report.exc_value)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         hosts.clear()
+    assert told == ["a Host was not closed; use it in a with statement"]
     gc.collect()
     assert all(map(can_listen, taken))
     assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
@@ -250,7 +244,32 @@ def test_a_fork_does_not_touch_the_daemon_of_its_parent(host: Host) -> None:
     host.add(MODELS / "seconds.py").remove()
 
 
-def test_a_frozen_daemon_is_killed(tmp_path: Path) -> None:
+def test_a_frozen_daemon_answers_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call has the same limit of time, and says the same."""
+    handle = host.add(MODELS / "seconds.py")
+    monkeypatch.setattr("pytriton_plugins.script.process.ANSWER_SECONDS", 0.1)
+    freeze(host.pid)
+    try:
+        for call in (handle.ready, handle.remove, lambda: host.add("any.py")):
+            with pytest.raises(HostError, match=r"did not answer within 0\.1 s; see whether it is stopped$"):
+                call()
+    finally:
+        os.kill(host.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    handle.remove()
+
+
+def test_a_daemon_that_does_not_begin(tmp_path: Path) -> None:
+    """The timeout holds from the start, and the daemon is gone."""
+    install(tmp_path, "hanging", {HOOKS_GROUP: {"hanging": "hanging_hooks"}}, hanging_hooks=HANGS)
+    with pytest.raises(HostError, match=r"^the daemon \(process \d+\) has not begun to serve after 0\.5 s: ") as late:
+        Host(plugins_dir=tmp_path, timeout=0.5, http_port=0, grpc_port=0, metrics_port=0)
+    pid = str(late.value).partition("(process ")[2].partition(")")[0]
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_frozen_daemon_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytriton_plugins.script.options._STOP_SECONDS", 0.2)
     host = Host(http_port=0, grpc_port=0, metrics_port=0, drain_timeout=0.1)
     below = descendants(host.pid)
     os.kill(host.pid, signal.SIGSTOP)
@@ -309,8 +328,14 @@ def test_threads_that_attach_and_add_at_once(host: Host, tmp_path: Path) -> None
         handle.remove()
 
 
-def test_a_host_of_installed_plugins_takes_callables() -> None:
-    with Host(plugins=["add_sub"], http_port=0, grpc_port=0, metrics_port=0) as host:
+def test_installed_plugins_beside_targets_and_callables(tmp_path: Path) -> None:
+    """Where the file, as any other source, names them."""
+    file = tmp_path / "own.toml"
+    file.write_text('enable = ["add_sub"]\n')
+    path = model_file(tmp_path, "script_beside", 2)
+    with Host(path, config=file, http_port=0, grpc_port=0, metrics_port=0) as host:
+        assert urllib.request.urlopen(f"{host.http_url}/v2/models/add_sub/ready", timeout=60).status == 200
+        assert scaled(host, 5) == 10
         tensors = {"inputs": [Tensor("x", np.float32, (1,))], "outputs": [Tensor("y", np.float32, (1,))]}
         host.attach(lambda x: x, name="mine", **tensors)  # type: ignore[arg-type]
         assert scaled(host, 5, "mine") == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -19,6 +20,13 @@ def relayed(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtu
 
 def relay(output: bytes = b"", log: bytes = b"") -> LogRelay:
     """What a daemon that wrote this and ended leaves."""
+    made = starting(output, log)
+    made.started()
+    return made
+
+
+def starting(output: bytes = b"", log: bytes = b"") -> LogRelay:
+    """The same for a daemon whose start is not decided."""
     ends = []
     for data in (output, log):
         reader, writer = os.pipe()
@@ -84,3 +92,16 @@ def test_a_handler_that_raises_does_not_end_the_relay(relayed: pytest.LogCapture
     finally:
         logger.removeFilter(broken)
     assert [record.name for record in relayed.records] == ["pytriton.whole"]
+
+
+def test_an_exception_tells_why_a_start_failed_and_the_log_does_not(relayed: pytest.LogCaptureFixture) -> None:
+    """A traceback, which no exception has, is passed on."""
+    events = [("info", "starting"), ("error", "plugin a: broken"), ("warning", "not ready: plugin a: broken")]
+    lines = [json.dumps({"logger": "pytriton.host", "level": level, "message": text}) for level, text in events]
+    traced = {"logger": "pytriton.worker", "level": "error", "message": "plugin a: broken", "traceback": "T"}
+    log = "\n".join([*lines, json.dumps(traced), "pytriton-host: other"]).encode()
+    made = starting(log=log)
+    assert [record.getMessage() for record in relayed.records] == ["starting"]
+    made.failed(["not ready: plugin a: broken"])
+    found = [(record.getMessage(), record.exc_text) for record in relayed.records]
+    assert found == [("starting", None), ("plugin a: broken", "T"), ("other", None)]

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pytriton_plugins.discovery.entry_points import HOOKS_GROUP
 from pytriton_plugins.testing import wait_until
+from tests.support.sandbox.fake_distributions import install
+from tests.support.sandbox.frames import WATCH
 from tests.support.sandbox.leftovers import Mark
 from tests.support.traffic.scripts import MODEL, TYPED_PORTS
 
@@ -80,11 +83,6 @@ def running(program: str, mark: Mark) -> Iterator[subprocess.Popen[str]]:
         finally:
             for pid in mark.processes():
                 os.kill(pid, signal.SIGKILL)
-
-
-def sleeps(pid: int) -> bool:
-    """Whether the main thread of a process sleeps."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def gone(mark: Mark) -> None:
@@ -199,11 +197,29 @@ def test_a_program_that_is_killed_in_the_middle_of_a_start(tmp_path: Path) -> No
                 os.kill(pid, signal.SIGKILL)
 
 
-def test_ctrl_c_ends_the_wait_and_not_the_program() -> None:
+def test_a_program_that_is_killed_while_its_daemon_imports_a_hook_plugin(tmp_path: Path) -> None:
     mark = Mark()
-    end = "host.wait()\nprint('after', flush=True)\nhost.close()\nprint('closed', flush=True)"
+    imported = tmp_path / "imported"
+    source = f"import pathlib, time\npathlib.Path({str(imported)!r}).touch()\ntime.sleep(600)\n"
+    install(tmp_path, "hanging", {HOOKS_GROUP: {"hanging": "hanging_hooks"}}, hanging_hooks=source)
+    program = f"from pytriton_plugins import Host\nHost({TYPED_PORTS}, plugins_dir={str(tmp_path)!r})"
+    with subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **mark.env}) as process:
+        try:
+            wait_until(imported.exists, SOON, "the plugin is imported")
+            process.kill()
+            gone(mark)
+        finally:
+            for pid in mark.processes():
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_ctrl_c_ends_the_wait_and_not_the_program(tmp_path: Path) -> None:
+    mark = Mark()
+    seen = tmp_path / "seen"
+    end = f"{WATCH}\nwatch('process.py', 'wait', {str(seen)!r})\n"
+    end += "host.wait()\nprint('after', flush=True)\nhost.close()\nprint('closed', flush=True)"
     with running(WAITS.replace("END", end), mark) as process:
-        wait_until(lambda: sleeps(process.pid), SOON, "it waits")
+        wait_until(seen.exists, SOON, "it waits")
         # As a terminal does: to the process group. The daemon has a session of its own.
         for pid in mark.processes():
             if os.getpgid(pid) == os.getpgid(process.pid):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,10 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pytriton_plugins import Tensor, infer_func
-from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.errors import DiscoveryError
 from pytriton_plugins.testing import run_host
 from pytriton_plugins.testing.failed_start import failures
-from pytriton_plugins.testing.targets import target_of
 from tests.support.traffic.clients import infer
 
 Array = NDArray[Any]
@@ -52,8 +48,12 @@ class Tripled:
 negated = infer_func(name="negated", inputs=[X], outputs=[Y])(lambda x: -x)
 
 
-def unmarked(x: Array) -> Array:
-    return x
+def test_what_a_worker_cannot_import() -> None:
+    with (
+        pytest.raises(DiscoveryError, match=r"; pass its class, or use call_model, which runs it in this process$"),
+        run_host(Tripled()),
+    ):
+        pytest.fail("it is not served")
 
 
 def test_functions_and_classes_of_a_tests_file() -> None:
@@ -66,59 +66,9 @@ def test_a_function_of_an_installed_module() -> None:
     """Its worker imports it by the module's name, as `serve` does."""
     from pytriton_plugins_add_sub import add_sub
 
-    assert target_of(add_sub) == "pytriton_plugins_add_sub:add_sub"
     with run_host(add_sub) as host:
         x = np.ones((1, 2), np.float32)
         assert infer(host, "http", "add_sub", {"a": x, "b": x})["sum"].tolist() == [[2, 2]]
-
-
-def test_targets_that_are_not_callables_stay() -> None:
-    assert target_of("acme.model:add") == "acme.model:add"
-    assert target_of(Path("/a/model.py")) == "/a/model.py"
-    assert target_of(doubled) == f"{__file__}:doubled"
-
-
-def test_a_function_of_the_running_program(tmp_path: Path) -> None:
-    """A script names its own file; without a file there is nothing to import."""
-    (tmp_path / "program.py").write_text(
-        "from pytriton_plugins import Tensor, infer_func\n"
-        "from pytriton_plugins.testing.targets import target_of\n"
-        "@infer_func(inputs=[Tensor('x', str, ())], outputs=[Tensor('y', str, ())])\n"
-        "def kept(x): return x\n"
-        "print(target_of(kept))\n"
-    )
-    ran = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True, check=True)
-    assert ran.stdout == f"{tmp_path / 'program.py'}:kept\n"
-    program = (tmp_path / "program.py").read_text()
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "DeclarationError: kept is defined without a file, so a worker cannot import it; " in ran.stderr
-
-
-def test_what_a_worker_cannot_import() -> None:
-    @infer_func(inputs=[X], outputs=[Y])
-    def inner(x: Array) -> Array:
-        return x
-
-    how = ", or use call_model, which runs it in this process"
-    with pytest.raises(DeclarationError) as raised:
-        target_of(inner)
-    place = "test_what_a_worker_cannot_import.<locals>.inner"
-    assert str(raised.value) == (
-        f"{place} has no name at the top of its file, so a worker cannot import it; define it there{how}"
-    )
-    with pytest.raises(DeclarationError) as raised:
-        target_of(Tripled())
-    assert str(raised.value) == (
-        f"Tripled is an object of this process, which a worker cannot get; pass its class{how}"
-    )
-    with pytest.raises(DeclarationError, match="is not marked; write @infer_func above it"):
-        target_of(unmarked)
-
-
-def test_a_module_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, __name__, ModuleType(__name__))
-    with pytest.raises(DeclarationError, match="doubled has no name at the top of its file"):
-        target_of(doubled)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ class AttachedModel(ModelSupervisor):
         for worker in self.workers:
             worker.reject(reason)
 
-    def is_replaced_by(self, label: str) -> None:
+    def mark_replaced(self, label: str) -> None:
         """Its workers are about to be stopped because ``label`` serves in their place; "" if that has failed."""
         for worker in self.workers:
             worker.replaced_by = label

@@ -185,7 +185,7 @@ class Attaching:
         self._registry.forget(model)
 
     async def _drained(self, model: AttachedModel, worker: AttachedWorker) -> None:
-        """Return when no request runs in the worker: a call that was late, and may never return, is none."""
+        """Return when no request runs in the worker; a late call, which may never return, does not count."""
         loop = asyncio.get_running_loop()
         until = loop.time() + LEAVE_TIMEOUT
         while not await worker.finished(_POLL_INTERVAL) and loop.time() < until:

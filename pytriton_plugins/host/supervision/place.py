@@ -34,7 +34,7 @@ class Place:
         self._live = live
         self._host = host
         self._has_served = False
-        """The worker that is there now has."""
+        """Whether the worker that is there now has served."""
 
     @property
     def _model_ends(self) -> bool:

@@ -55,15 +55,23 @@ class PluginRecord:
 
 
 def find_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
-    """A record for each target, or for each model plugin that the configuration leaves; conflicts have their error."""
+    """A record for each target and model plugin that the configuration leaves; conflicts have their error."""
     warn_of_unknown_tables(config.tables.plugins, find_hooks())
-    if config.only_targets and not config.targets:
-        return []
-    if config.targets:
-        try:
-            return [PluginRecord(reference) for reference in references_of(config.targets)]
-        except DiscoveryError as error:
-            raise ConfigError(*error.problems) from error
+    targets = _targets(config)
+    if not config.serves_installed:
+        return targets
+    places = {record.reference.place for record in targets}
+    return [*targets, *(record for record in _installed(config, hooks) if record.reference.place not in places)]
+
+
+def _targets(config: HostConfig) -> list[PluginRecord]:
+    try:
+        return [PluginRecord(reference) for reference in references_of(config.targets)] if config.targets else []
+    except DiscoveryError as error:
+        raise ConfigError(*error.problems) from error
+
+
+def _installed(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
     gathered = hooks.add_models(HostStatus(address=config.address))
     if gathered.broken and not config.skip_broken_hooks:
         raise HookError(*[f"{failure}; fix or uninstall it" for failure in gathered.broken])

@@ -126,10 +126,10 @@ class ModelRegistry:
 
         Returns why not, nothing if it is served; the old one stays then.
         """
-        old.is_replaced_by(reference.label)
+        old.mark_replaced(reference.label)
         why_not = await self.admit(reference, declaration, first, {old})
         if why_not:
-            old.is_replaced_by("")
+            old.mark_replaced("")
         return why_not
 
     async def admit(

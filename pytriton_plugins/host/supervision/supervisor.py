@@ -236,7 +236,7 @@ class ModelSupervisor:
         _LOG.info("model %s version %d: serving; %s", self.name, self.declaration.version, memory)
         self._host.changed()
 
-    def is_replaced_by(self, label: str) -> None:
+    def mark_replaced(self, label: str) -> None:
         """The plugin ``label`` is about to serve in its place; "" if that has failed."""
 
     def give_up(self, reason: str) -> None:

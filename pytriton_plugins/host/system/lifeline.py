@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +39,26 @@ class Lifeline:
                 os.set_inheritable(descriptor, False)
         except (ValueError, OverflowError, OSError):
             raise ConfigError(f"--lifeline {text}: expected two open descriptors, SOCKET,PIDFD") from None
+
+    @contextlib.contextmanager
+    def ending_this_process(self) -> Iterator[None]:
+        """Inside, the end of the owner ends this process at once, even while it waits in the import of a plugin."""
+        left = os.eventfd(0, os.EFD_CLOEXEC)
+        watch = threading.Thread(target=self._end_with_owner, args=(left,), name="pytriton-lifeline", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            os.eventfd_write(left, 1)
+            watch.join()
+            os.close(left)
+
+    def _end_with_owner(self, left: int) -> None:
+        poll = select.poll()
+        for descriptor in (self._socket, self._pidfd, left):
+            poll.register(descriptor, select.POLLIN)
+        if left not in dict(poll.poll()):
+            os._exit(1)
 
     def open(self, daemon: Orphan, folder: Path) -> None:
         """Write the daemon's own ``folder``, where the control socket listens, and tell ``daemon`` the end once."""

@@ -14,28 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.testing import wait_until
+from tests.support.sandbox.frames import WATCH
 
 _PROGRAM = Path(__file__).with_name("notebook_program.py")
 _SOON = 60.0
-
-_WATCH = """
-import sys, threading, time
-from pathlib import Path
-
-def watch(file, function, seen):
-    main = threading.main_thread().ident
-    def is_inside(frame):
-        while frame is not None:
-            if (Path(frame.f_code.co_filename).name, frame.f_code.co_name) == (file, function):
-                return True
-            frame = frame.f_back
-    def look():
-        while not is_inside(sys._current_frames()[main]):
-            time.sleep(0.005)
-        Path(seen).touch()
-    threading.Thread(target=look, daemon=True).start()
-"""
-"""``watch`` creates the file ``seen`` once the cell is inside a function of a file."""
 
 
 class CellFailed(Exception):
@@ -64,7 +46,7 @@ class Kernel:
         interrupt = threading.Thread(target=self._interrupt, args=(seen,))
         interrupt.start()
         try:
-            return self.run(f"{_WATCH}\nwatch({file!r}, {function!r}, {str(seen)!r})\n{source}")
+            return self.run(f"{WATCH}\nwatch({file!r}, {function!r}, {str(seen)!r})\n{source}")
         finally:
             interrupt.join()
             seen.unlink(missing_ok=True)

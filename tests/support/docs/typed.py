@@ -30,16 +30,21 @@ def _programs() -> Iterator[tuple[str, str]]:
     for block in blocks("python"):
         if block.name.startswith("cell-"):
             cells.setdefault(block.page, []).append(block.text)
-        elif _is_checked(block):
-            yield block.name, block.text if block.page in ANNOTATED else NOT_ANNOTATED + block.text
+        elif _is_checked(name := _name(block), block.text):
+            yield name, block.text if block.page in ANNOTATED else NOT_ANNOTATED + block.text
     for page, texts in cells.items():
         yield f"{page.replace('-', '_')}.py", NOT_ANNOTATED + "\n".join(texts)
 
 
-def _is_checked(block: Block) -> bool:
+def _name(block: Block) -> str:
+    """The file of a block; the first page's model has no name, and its script imports it as ``model``."""
+    return "model.py" if block.page == "README" and "@infer_func" in block.text and not block.name else block.name
+
+
+def _is_checked(name: str, text: str) -> bool:
     """Whether a block is a whole program; tritonclient has no types, and tests leave results open that they compare."""
-    is_program = block.name.endswith(".py") and "/" not in block.name and not block.name.startswith("test_")
-    return is_program and "tritonclient" not in block.text
+    is_program = name.endswith(".py") and "/" not in name and not name.startswith("test_")
+    return is_program and "tritonclient" not in text
 
 
 if __name__ == "__main__":

@@ -56,12 +56,12 @@ class Program:
 
 
 @contextlib.contextmanager
-def program(folder: Path, code: str, name: str = "train.py") -> Iterator[Program]:
-    """Run ``code`` after `HEAD`, with the run directory ``folder``; it is killed at the end."""
+def program(folder: Path, code: str, name: str = "train.py", *arguments: str) -> Iterator[Program]:
+    """Run ``code`` after `HEAD`, with the run directory ``folder`` and ``arguments``; it is killed at the end."""
     path = folder / name
     path.write_text(HEAD + code)
     process = subprocess.Popen(
-        [sys.executable, str(path), str(folder)],
+        [sys.executable, str(path), str(folder), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
