@@ -106,7 +106,7 @@ class AsyncClient:
                 if await transport.is_ready(key, waiting.attempt(), self._defaults.headers):
                     return
             except ClientError as error:
-                problem = error
+                problem = shortened(error)
             waiting.go_on(problem)
             await asyncio.sleep(POLL_INTERVAL)
 
@@ -119,8 +119,11 @@ class AsyncClient:
             raise
 
     async def _stream(self, call: Call) -> AsyncGenerator[Result, None]:
-        request = await self._request(call)
-        responses = self._transport().stream(request, call.left())
+        try:
+            request = await self._request(call)
+            responses = self._transport().stream(request, call.left())
+        except ClientError as error:
+            raise shortened(error) from None
         try:
             while (result := await in_time(responses.next(), self._address, request)) is not None:
                 yield result
@@ -186,8 +189,11 @@ class AsyncModel:
         ``timeout`` is for the whole stream, and ``response_timeout`` for each response.
         """
         options = version, timeout, headers, parameters, id, outputs
-        call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
-        return self._client._stream(call)
+        try:
+            call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
+            return self._client._stream(call)
+        except ClientError as error:
+            raise shortened(error) from None
 
     async def describe(self) -> ModelInfo:
         """The model's inputs, outputs and batch size, asked for anew."""

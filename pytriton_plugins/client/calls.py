@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from pytriton_plugins.client.description import ModelInfo
-from pytriton_plugins.client.errors import ClientError, InvalidInput, NotFound
+from pytriton_plugins.client.errors import ClientError, InvalidInput, NotFound, Unsupported
 from pytriton_plugins.client.request import (
     Options,
     Parameter,
@@ -17,6 +17,7 @@ from pytriton_plugins.client.request import (
     Version,
     build_request,
     checked_headers,
+    checked_text,
     checked_timeout,
     checked_version,
 )
@@ -79,9 +80,17 @@ class Defaults:
         number = checked_version(version) or key[1]
         merged = {**self.headers, **checked_headers(headers)}
         between = checked_timeout(response_timeout)
-        options = Options(number, seconds, merged, parameters or {}, str(id), outputs or (), between)
+        given = {"version": version, "timeout": timeout, "headers": headers, "parameters": parameters, "id": id}
+        given |= {"outputs": outputs, "response_timeout": response_timeout}
+        written = frozenset(name for name, value in given.items() if _is_written(value))
+        told, wanted = {} if parameters is None else parameters, () if outputs is None else outputs
+        options = Options(number, seconds, merged, told, checked_text("id", str(id)), wanted, between, written)
         deadline = None if seconds is None else time.monotonic() + seconds
         return Call((key[0], number), inputs, named, options, deadline, stream)
+
+
+def _is_written(value: Any) -> bool:
+    return value is not None and not (isinstance(value, (str, Mapping)) and not value)
 
 
 def defaults(timeout: float | None, headers: Mapping[str, str] | None) -> Defaults:
@@ -94,7 +103,7 @@ def checked_key(key: Any) -> Key:
     name, version = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
     if not isinstance(name, str) or not name:
         raise InvalidInput(f'invalid model {one_line(repr(key), 60)}: write client["NAME"] or client["NAME", VERSION]')
-    return name, checked_version(version)
+    return checked_text("model", name), checked_version(version)
 
 
 class Descriptions:
@@ -124,5 +133,5 @@ class Descriptions:
 
     def note(self, key: Key, error: BaseException | None) -> None:
         """Forget the description if ``error`` may come from another declaration of the model."""
-        if isinstance(error, (InvalidInput, NotFound)):
+        if isinstance(error, (InvalidInput, NotFound, Unsupported)):
             self._known.pop(key, None)

@@ -103,7 +103,7 @@ class Client:
                 if self._transport.is_ready(key, waiting.attempt(), self._defaults.headers):
                     return
             except ClientError as error:
-                problem = error
+                problem = shortened(error)
             waiting.go_on(problem)
             time.sleep(POLL_INTERVAL)
 
@@ -117,8 +117,14 @@ class Client:
 
     def _submit(self, call: Call) -> Future[Result]:
         future = self._transport.submit(self._request(call), call.left())
-        note, key = self._descriptions.note, call.key
-        future.add_done_callback(lambda done: None if done.cancelled() else note(key, done.exception()))
+        held = [self]  # until then, because nothing else may refer to it: Client(…)["m"].submit(…)
+
+        def note(done: Future[Result]) -> None:
+            client = held.pop()
+            if not done.cancelled():
+                client._descriptions.note(call.key, done.exception())
+
+        future.add_done_callback(note)
         return future
 
     def _stream(self, call: Call) -> Generator[Result, None, None]:
@@ -193,7 +199,8 @@ class Model:
     ) -> Future[Result]:
         """Send one request, as a call does, and return a future; ``cancel`` of the future cancels the request.
 
-        What is wrong with the inputs is raised here, and what the server answers by the future.
+        What is wrong with the inputs is raised here, and what the server answers by the future. Over gRPC it is tried
+        once: the future ends in Unavailable where no connection can be made.
         """
         try:
             return self._client._submit(self._call(inputs, named, version, timeout, headers, parameters, id, outputs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -53,9 +53,8 @@ class Options:
     id: str = ""
     outputs: Sequence[str] = ()
     response_timeout: float | None = None
-
-
-OPTIONS = tuple(field.name for field in attrs.fields(Options))
+    written: frozenset[str] = frozenset()
+    """The names of those that the call itself has; the others are the client's, or defaults."""
 
 
 @attrs.frozen
@@ -109,7 +108,8 @@ def _given(
         raise _mistake(info, f"the inputs are a {type(inputs).__name__}; pass them by keyword, or as one dict by name")
     given = dict(inputs or {})
     for item in info.inputs:
-        if item.name in OPTIONS and item.name not in given and getattr(options, item.name) != _default(item.name):
+        is_left_out = item.optional and inputs is not None  # in a dict, where it would have been written
+        if item.name in options.written and item.name not in given and not is_left_out:
             raise _mistake(
                 info, f'{item.name}= is an option of the call and an input; pass the inputs as {{"{item.name}": …}}'
             )
@@ -119,28 +119,44 @@ def _given(
     return {**given, **named}
 
 
-def _default(option: str) -> Any:
-    return getattr(Options(), option)
-
-
 def _check_outputs(info: ModelInfo, outputs: Sequence[str]) -> None:
     if isinstance(outputs, str):
         raise _mistake(info, f"outputs={one_line(repr(outputs), 60)} is a text; write a list of names")
+    if not isinstance(outputs, Iterable):
+        raise _mistake(info, f"outputs={one_line(repr(outputs), 60)} is not a list; write a list of names")
     known = {item.name: item for item in info.outputs}
     for name in outputs:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             names = one_line(", ".join(known))
             hint = suggestion(str(name), known)
             raise _mistake(info, f"unknown output {one_line(name)}{hint}; its outputs are {names}")
 
 
 def _check_parameters(info: ModelInfo, parameters: Mapping[str, Any]) -> None:
+    if not isinstance(parameters, Mapping):
+        raise _mistake(info, f"the parameters are a {type(parameters).__name__}; pass a dict by name")
     for name, value in parameters.items():
+        if not isinstance(name, str):
+            raise _mistake(info, f"parameter {one_line(repr(name), 60)}: its name is not a text")
+        for text in (name, value):
+            checked_text(f"parameter {one_line(repr(name), 60)}", text)
         if not isinstance(value, (str, bool, int, float)):
             kind = type(value).__name__
             raise _mistake(info, f"parameter {one_line(name)} is a {kind}; pass a text, a number, or true or false")
         if isinstance(value, int) and not -(2**63) <= value < 2**64:
             raise _mistake(info, f"parameter {one_line(name)} is out of range; pass a whole number of 64 bits")
+        if name == "priority" and not (isinstance(value, int) and value >= 0):
+            raise _mistake(info, f"parameter priority is {one_line(repr(value), 60)}; pass a whole number from 0")
+
+
+def checked_text(what: str, value: Any) -> Any:
+    """``value``, which can be sent if it is a text; raises InvalidInput."""
+    try:
+        if isinstance(value, str):
+            value.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{what}: {one_line(repr(value), 60)} is not valid Unicode; remove its surrogates") from None
+    return value
 
 
 def checked_version(version: Version) -> str:
@@ -165,12 +181,16 @@ def checked_timeout(timeout: float | None) -> float | None:
 _LONGEST = 1e8
 """Seconds; a longer timeout is none."""
 
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER = re.compile(r"[A-Za-z0-9_.-]+(?<!-bin)", re.IGNORECASE)
+"""The names that both protocols take; gRPC's values of ``…-bin`` are not texts."""
+
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
 
 def checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     """The headers with their names in lower case, as gRPC sends them; raises InvalidInput."""
+    if not isinstance(headers or {}, Mapping):
+        raise InvalidInput(f"headers={one_line(repr(headers), 60)} is a {type(headers).__name__}; pass a dict by name")
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
             raise InvalidInput(f"invalid header {one_line(repr(name), 60)}: expected a name such as authorization")

@@ -1,4 +1,7 @@
-"""From what a caller passes for an input to an array of the declared dtype; no value changes in silence."""
+"""From what a caller passes for an input to an array of the declared dtype.
+
+No fraction, sign or range is lost in silence; numbers for a dtype of floats are rounded to its precision.
+"""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ class Waiting:
         self._timeout = timeout
         self._start = time.monotonic()
         self._wrong_since: float | None = None
+        self._reason = ""
 
     def attempt(self) -> float:
         """The seconds for one question."""
@@ -48,9 +49,10 @@ class Waiting:
         """
         if problem is not None and self._is_final(problem):
             raise problem
+        if not (self._reason and isinstance(problem, DeadlineExceeded)):  # the last question has little time
+            self._reason = str(problem) if problem else "it reports that it is not ready; its log says why"
         if self._timeout is not None and time.monotonic() >= self._start + self._timeout:
-            reason = str(problem) if problem else "it reports that it is not ready; its log says why"
-            message = f"{self._subject}: not ready after {self._timeout:g} s: {reason}"
+            message = f"{self._subject}: not ready after {self._timeout:g} s: {self._reason}"
             raise DeadlineExceeded(message, "", self._model)
 
     def _is_final(self, problem: ClientError) -> bool:

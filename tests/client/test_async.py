@@ -108,7 +108,8 @@ def test_a_cancelled_future_reaches_the_callable_over_grpc(host: RunningHost) ->
 
 def test_a_timeout_reaches_the_callable_over_grpc(host: RunningHost) -> None:
     with Client(host.grpc) as client:
-        future = client["waiting"].submit(seconds=60, id="late", timeout=1)
+        client["waiting"].describe()
+        future = client["waiting"].submit(seconds=60, id="late", timeout=3)
         assert future.exception(60) is not None
         wait_logged(host, "waiting: late cancelled")
 
@@ -177,7 +178,8 @@ def test_close_ends_what_is_running(url: str, host: RunningHost) -> None:
 
 def test_a_busy_event_loop_is_not_taken_for_a_server_that_does_not_answer(url: str) -> None:
     async def main() -> None:
-        async with AsyncClient(url, connect_timeout=0.1) as client:
+        # Over gRPC it also limits the server's answer to a connection.
+        async with AsyncClient(url, connect_timeout=0.1 if url.startswith("http") else 2) as client:
             call = asyncio.create_task(client["echoed", 1](x=1))
             for _ in range(10):
                 time.sleep(0.15)  # the program's own work
@@ -206,6 +208,8 @@ def test_ten_thousand_calls_at_once(url: str, host: RunningHost) -> None:
         assert [int(result["y"][0, 0]) for result in results] == list(range(calls))
 
     asyncio.run(main(10))
+    wait_until(lambda: connections(port) == 0, 30, "the connections of before are closed")
+    most.clear()
     before = descriptors()
     asyncio.run(main(MANY))
     gc.collect()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -13,13 +14,24 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from pytriton_plugins.client import Client, ClientError, InvalidInput, ModelInfo, ModelNotFound, Result, TensorInfo
+from pytriton_plugins.client import (
+    AsyncClient,
+    Client,
+    ClientError,
+    InvalidInput,
+    ModelInfo,
+    ModelNotFound,
+    Result,
+    TensorInfo,
+)
 from pytriton_plugins.testing import RunningHost
 from tests.support.models.kinds import NUMBERS
 
 ADD = "its inputs are a (FP32 [-1, -1]), b (FP32 [-1, -1])"
 
 TOLD = "words (BYTES [-1, -1]), count (INT32 [-1, 1]) -> word (BYTES [-1, 1]), pair (FP64 [-1, -1, 2])"
+
+SURROGATE = "'\\ud800' is not valid Unicode; remove its surrogates"
 
 ROWS = "in their number of rows (a 1, b 2); pass the same number for each"
 
@@ -82,6 +94,16 @@ def test_names_that_are_no_keywords_or_are_options(client: Client) -> None:
         client["awkward"]({"images:0": [[1, 2]]}, timeout=30)
     message = 'model awkward: timeout= is an option of the call and an input; pass the inputs as {"timeout": …}'
     assert str(raised.value) == message
+
+
+def test_an_optional_input_with_the_name_of_an_option_may_be_left_out(client: Client) -> None:
+    """The client has a timeout of its own."""
+    patient = client["patient"]
+    assert patient(x=1)["given"].tolist() == [[-1]]
+    assert patient({"x": 1}, timeout=30)["given"].tolist() == [[-1]]
+    assert patient({"x": 1, "timeout": 5}, timeout=30)["given"].tolist() == [[5]]
+    with pytest.raises(InvalidInput, match=r"^model patient: timeout= is an option of the call and an input; "):
+        patient(x=1, timeout=30)
 
 
 def test_what_goes_with_a_request_arrives(client: Client) -> None:
@@ -152,6 +174,16 @@ def test_inputs_that_do_not_fit_are_one_line(client: Client, inputs: Any, messag
         ({"parameters": {"p": 2**64}}, "model add: parameter p is out of range; pass a whole number of 64 bits"),
         ({"outputs": ["summ"]}, "model add: unknown output summ; did you mean sum?; its outputs are sum"),
         ({"outputs": "sum"}, "model add: outputs='sum' is a text; write a list of names"),
+        ({"outputs": 3}, "model add: outputs=3 is not a list; write a list of names"),
+        ({"outputs": [["sum"]]}, "model add: unknown output ['sum']; did you mean sum?; its outputs are sum"),
+        ({"headers": {"a+b": "c"}}, "invalid header 'a+b': expected a name such as authorization"),
+        ({"headers": {"X-Bin": "c"}}, "invalid header 'X-Bin': expected a name such as authorization"),
+        ({"headers": [1]}, "headers=[1] is a list; pass a dict by name"),
+        ({"parameters": [1]}, "model add: the parameters are a list; pass a dict by name"),
+        ({"parameters": {1: 2}}, "model add: parameter 1: its name is not a text"),
+        ({"parameters": {"priority": -1}}, "model add: parameter priority is -1; pass a whole number from 0"),
+        ({"parameters": {"p": "\ud800"}}, f"parameter 'p': {SURROGATE}"),
+        ({"id": "\ud800"}, f"id: {SURROGATE}"),
     ],
 )
 def test_options_that_cannot_be_used(client: Client, options: Any, message: str) -> None:
@@ -264,3 +296,21 @@ def test_a_traceback_shows_the_line_of_the_caller_and_no_more(client: Client) ->
             call()
         assert len(raised.traceback) <= 4  # this test, the lambda, and one or two methods
         assert raised.value.__suppress_context__
+
+
+def test_a_traceback_of_an_asynchronous_client_is_as_short(url: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(url) as client:
+            model = client["failing"]
+            calls: list[Callable[[], Awaitable[object]]] = [
+                lambda: model(code="oh no"),
+                lambda: anext(model.stream(timeout=0)),
+                lambda: anext(model.stream(x=1)),
+                lambda: anext(client["nothing"].stream(x=1)),
+            ]
+            for call in calls:
+                with pytest.raises(ClientError) as raised:
+                    await call()
+                assert len(raised.traceback) <= 4
+
+    asyncio.run(main())

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def made(url: str) -> None:
 
 
 def called(url: str, model: str, /, **inputs: Any) -> None:
-    with Client(url, connect_timeout=0.1) as client:
+    with Client(url) as client:
         client[model](**inputs)
 
 
@@ -157,6 +158,7 @@ def test_a_model_that_streams_is_not_called(client: Client) -> None:
 
 
 def test_no_response_in_time(client: Client) -> None:
+    client["waiting"].describe()
     with pytest.raises(DeadlineExceeded) as raised:
         client["waiting"](seconds=60, timeout=0.5)
     hint = "pass a longer timeout="
@@ -192,7 +194,7 @@ def test_no_server(protocol: str) -> None:
         assert str(raised.value).startswith(f"{client.url}: no server answers (")
         assert str(raised.value).endswith("); check the address, or start the server")
         assert not client.is_ready()
-        with pytest.raises(DeadlineExceeded, match=rf"^{client.url}: not ready after 0\.3 s: {client.url}: no server"):
+        with pytest.raises(DeadlineExceeded, match=rf"^{client.url}: not ready after 0\.3 s: "):
             client.wait(0.3)
 
 
@@ -203,14 +205,17 @@ def test_a_name_that_does_not_resolve(protocol: str) -> None:
 
 
 def test_the_wrong_protocol(host: RunningHost) -> None:
-    for url, name, hint in (
+    cases = (
         (f"http://{host.grpc}", "HTTP", "grpc:// if that is the other port, or https:// for a server with TLS"),
         (f"grpc://{host.http}", "gRPC", "http:// if that is the other port, or grpcs:// for a server with TLS"),
         (f"https://{host.http}", "HTTP", "check the certificates (tls_ca=), or write http:// for a server without TLS"),
         (f"grpcs://{host.grpc}", "gRPC", "check the certificates (tls_ca=), or write grpc:// for a server without TLS"),
-    ):
-        with Client(url, connect_timeout=0.2) as client, pytest.raises(WrongServer) as raised:
-            client["add"](a=[[1]], b=[[1]])
+    )
+    with ThreadPoolExecutor() as pool:  # those of gRPC try for two seconds
+        errors = [pool.submit(called, url, "add", a=[[1]], b=[[1]]) for url, _, _ in cases]
+    for (url, name, hint), error in zip(cases, errors, strict=True):
+        with pytest.raises(WrongServer) as raised:
+            error.result()
         assert str(raised.value).startswith(f"{url}: no Triton answers there over {name} (")
         assert str(raised.value).endswith(hint)
 
@@ -224,6 +229,8 @@ def test_a_wait_for_the_wrong_protocol_ends_early(host: RunningHost) -> None:
 def test_another_http_server(host: RunningHost) -> None:
     with Client(f"http://{host.metrics}") as client, pytest.raises(WrongServer, match=r"check that a Triton answers"):
         client["add"](a=[[1]], b=[[1]])
+    with Client(f"http://{host.metrics}") as client, pytest.raises(WrongServer, match=r"check that a Triton answers"):
+        client.is_ready()
 
 
 @pytest.fixture
@@ -299,6 +306,39 @@ def answering(answer: Callable[[bytes], bytes]) -> Iterator[tuple[Client, list[b
         finally:
             listening.shutdown(socket.SHUT_RDWR)
             thread.join(10)
+
+
+@pytest.mark.parametrize(("status", "code"), [(b"401", "UNAUTHENTICATED"), (b"403", "PERMISSION_DENIED")])
+def test_a_wait_at_a_door_that_is_closed_ends_at_once(status: bytes, code: str) -> None:
+    answer = b"HTTP/1.1 %b no\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
+    with answering(lambda _: answer) as (client, _):
+        waits: list[Callable[[float], None]] = [client.wait, client["add"].wait]
+        for wait in waits:
+            with pytest.raises(ClientError, match=f"HTTP status {status.decode()}") as raised:
+                wait(60)
+            assert raised.value.code == code
+
+
+def test_a_model_that_streams_by_now_is_asked_for_anew() -> None:
+    refused = b'{"error": "doesn\'t support models with decoupled transaction policy"}'
+    head = b"HTTP/1.1 501 no\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(refused), refused)
+    with answering(lambda request: head if request.startswith(b"POST") else with_head(DESCRIBED)) as (client, got):
+        for _ in range(2):
+            with pytest.raises(Unsupported):
+                client["add"](a=[1])
+    assert len([request for request in got if request.startswith(b"GET")]) == 4
+
+
+def test_strings_whose_lengths_are_wrong() -> None:
+    document = b'{"outputs": [{"name": "s", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 6}}]}'
+    body = document + b"\xff\xff\0\0ab"
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nInference-Header-Content-Length: %d\r\n" % len(document)
+    answer = head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    with (
+        answering(lambda request: answer if request.startswith(b"POST") else with_head(DESCRIBED)) as (client, _),
+        pytest.raises(WrongServer, match=r"invalid response from .* \(ValueError: invalid lengths of strings: "),
+    ):
+        client["add"](a=[1])
 
 
 def with_head(body: bytes) -> bytes:

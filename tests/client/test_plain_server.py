@@ -69,7 +69,7 @@ def test_a_server_that_is_not_ready_and_a_model_that_is(url: str) -> None:
         assert client["identity"].is_ready()
         with pytest.raises(DeadlineExceeded) as raised:
             client.wait(0.3)
-    assert str(raised.value) == f"{url}: not ready after 0.3 s: it reports that it is not ready; its log says why"
+    assert str(raised.value).startswith(f"{url}: not ready after 0.3 s: ")
 
 
 def test_a_model_that_is_not_ready_any_more(url: str, backend: Backend) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pytriton_plugins.testing import RunningHost
+
 PROGRAMS = {
     "it is not closed": """
 print(client["echoed", 1](x=1)["y"].tolist())
@@ -193,12 +195,42 @@ ALLOWED = {
 """Python warns of a fork beside threads, and of sockets that are left open; gRPC reports a fork beside its requests."""
 
 
+LOG = """
+import os
+
+client["echoed", 1](x=1)
+child = os.fork()
+if not child:
+    os.closerange(3, 256)
+    logs = [os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND) for _ in range(60)]
+    grandchild = os.fork()
+    if not grandchild:
+        for log in logs:
+            os.write(log, b".")
+        os._exit(0)
+    os._exit(os.waitpid(grandchild, 0)[1])
+assert os.waitpid(child, 0)[1] == 0
+assert os.path.getsize("log") == 60
+print(client["echoed", 1](x=1, timeout=30)["y"].tolist())
+"""
+
+
+def ran(url: str, program: str, allowed: tuple[str, ...], folder: Path) -> tuple[str, list[str], int]:
+    """The output of a program, the lines of its errors, and its exit code."""
+    lines = ["from pytriton_plugins.client import Client", f"URL = {url!r}", "client = Client(URL)", program]
+    command = [sys.executable, "-Werror", *[f"-Wignore::{each}" for each in allowed], "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder)
+    messages = [line for line in done.stderr.splitlines() if "fork_posix.cc" not in line]
+    return done.stdout.strip(), messages, done.returncode
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_says_what_it_prints_and_no_more(url: str, program: str, tmp_path: Path) -> None:
-    lines = ["from pytriton_plugins.client import Client", f"URL = {url!r}", "client = Client(URL)", PROGRAMS[program]]
-    allowed = [f"-Wignore::{each}" for each in ALLOWED.get(program, ())]
-    command = [sys.executable, "-Werror", *allowed, "-c", "\n".join(lines)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    messages = [line for line in done.stderr.splitlines() if "fork_posix.cc" not in line]
     expected = "[[0]]" if program == "requests are running" else "[[1]]"
-    assert (done.stdout.strip(), messages, done.returncode) == (expected, [], 0)
+    assert ran(url, PROGRAMS[program], ALLOWED.get(program, ()), tmp_path) == (expected, [], 0)
+
+
+def test_a_child_opens_a_log_on_a_number_of_its_parents_connections(host: RunningHost, tmp_path: Path) -> None:
+    """gRPC itself does not live in a child that has closed everything."""
+    found = ran(f"http://{host.http}", LOG, ("DeprecationWarning",), tmp_path)
+    assert found == ("[[1]]", [], 0)

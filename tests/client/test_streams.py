@@ -91,8 +91,8 @@ def test_the_time_between_two_waits_does_not_count() -> None:
 
 
 def test_a_timeout_is_for_the_whole_stream(client: Client) -> None:
+    client["endless"].describe()
     stream = client["endless"].stream(x=10, timeout=0.5)
-    assert [int(next(stream)["y"][0, 0]) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(DeadlineExceeded, match=r"within 0\.5 s"):
         list(stream)
 

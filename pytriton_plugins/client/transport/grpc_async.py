@@ -30,6 +30,7 @@ class AsyncGrpcTransport:
         self._channel, self._stub = open_channel(address, options, asynchronous=True)
         self._pb = service_pb2
         self._error: type[Exception] = grpc.RpcError
+        self._misuse: type[Exception] = grpc.aio.UsageError
         self.end: Any = grpc.aio.EOF
         self._is_closed = False
 
@@ -123,8 +124,8 @@ class AsyncGrpcTransport:
             raise messages.client_error(error, self._address, model, timeout) from None
         except ValueError as error:
             raise invalid_response(self._address, error, model) from None
-        except asyncio.CancelledError:
-            # gRPC cancels the calls of a channel that is closed: the task itself was not cancelled.
+        except (self._misuse, asyncio.CancelledError):
+            # gRPC cancels the calls of a channel that is closed, and refuses new ones: the task was not cancelled.
             if self._is_closed:
                 raise closed_meanwhile(self._address, model) from None
             raise

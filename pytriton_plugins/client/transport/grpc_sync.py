@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from pytriton_plugins.client.address import Address
@@ -30,6 +31,7 @@ class GrpcTransport:
         self._channel, self._stub = open_channel(address, options, asynchronous=False)
         self._pb = service_pb2
         self._error: type[Exception] = grpc.RpcError
+        self._is_closed = False
 
     def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
         method, message = self._stub.ServerReady, self._pb.ServerReadyRequest()
@@ -57,7 +59,9 @@ class GrpcTransport:
     def submit(self, request: Request, timeout: float | None) -> Future[Result]:
         future: Future[Result] = Future()
         metadata = tuple(request.headers.items())
-        call = self._stub.ModelInfer.future(messages.encode(request), timeout=timeout, metadata=metadata)
+        message = messages.encode(request)
+        with self._open(request.model):
+            call = self._stub.ModelInfer.future(message, timeout=timeout, metadata=metadata)
         future.add_done_callback(lambda done: call.cancel() if done.cancelled() else None)
         call.add_done_callback(lambda call: self._settle(future, call, request))
         return future
@@ -69,6 +73,8 @@ class GrpcTransport:
 
         def begin(seconds: float | None) -> Any:
             calls[:] = [self._stub.ModelStreamInfer(iter((message,)), timeout=seconds, metadata=metadata)]
+            if watch.is_late:  # it has cancelled the attempt before, in the pause
+                calls[0].cancel()
             return next(calls[0], None)
 
         try:
@@ -90,6 +96,7 @@ class GrpcTransport:
                 call.cancel()
 
     def close(self) -> None:
+        self._is_closed = True
         self._channel.close()
 
     def _ask(
@@ -116,14 +123,23 @@ class GrpcTransport:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
-                return call(left(deadline))
+                with self._open(model):
+                    return call(left(deadline))
             except self._error as error:
                 pause = next(waits, None) if messages.is_unsent(error) else None
                 if pause is None:
                     raise messages.client_error(error, self._address, model, stated) from None
-            except ValueError:  # gRPC's word for a closed channel
-                raise closed_meanwhile(self._address, model) from None
             time.sleep(pause)
+
+    @contextmanager
+    def _open(self, model: str) -> Iterator[None]:
+        """Raise gRPC's error for a closed channel as that of the client."""
+        try:
+            yield
+        except ValueError:
+            if self._is_closed:
+                raise closed_meanwhile(self._address, model) from None
+            raise
 
     def _broken(self, error: Any, watch: ResponseWatch, request: Request) -> ClientError:
         """The error of a stream; its own limit of time cancels it too."""

@@ -18,7 +18,8 @@ from pytriton_plugins.client.transport.failures import invalid_response, subject
 from pytriton_plugins.client.transport.http_pool import Exchange, HttpPool
 
 _OK, _NO_SUCH_PATH = 200, 404
-_INVALID = (AttributeError, KeyError, TypeError, ValueError)
+_REFUSED = (401, 403)
+_INVALID = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 
 class AsyncHttpTransport:
@@ -28,11 +29,27 @@ class AsyncHttpTransport:
         """Made in the event loop that uses it."""
         self._address = address
         self._pool = HttpPool(address, options)
+        self._is_triton = False
 
     async def is_ready(self, key: Key, timeout: float | None, headers: Headers) -> bool:
         path = messages.model_path(*key, "ready") if key[0] else "/v2/health/ready"
-        status, _, _ = await self._pool.answer(Exchange(path, key[0], timeout, headers=headers, once=True))
+        status, _, body = await self._pool.answer(Exchange(path, key[0], timeout, headers=headers, once=True))
+        is_foreign = status == _NO_SUCH_PATH and messages.error_text(body) is None
+        if is_foreign or status in _REFUSED:
+            raise self._answered(status, body, key[0])
+        if status == _OK and not self._is_triton:
+            await self._check_server(timeout, headers)
         return status == _OK
+
+    async def _check_server(self, timeout: float | None, headers: Headers) -> None:
+        """Raise WrongServer if something answers 200 to every path, as the port of Triton's metrics does."""
+        status, _, body = await self._pool.answer(Exchange("/v2", "", timeout, headers=headers, once=True))
+        if status == _OK:
+            try:
+                json.loads(body)
+            except ValueError as error:
+                raise invalid_response(self._address, error, "") from None
+        self._is_triton = True
 
     async def describe(self, key: Key, timeout: float | None, headers: Headers) -> ModelInfo:
         path, model = messages.model_path(*key), key[0]

@@ -92,7 +92,8 @@ class HttpPool:
             if isinstance(error, asyncio.TimeoutError) and is_over(exchange.deadline):
                 raise late(self._address, exchange.stated or exchange.timeout or 0, exchange.model) from None
             raise self._explained(error, exchange.model) from None
-        except RuntimeError:  # aiohttp's word for a closed session
+        except (RuntimeError, asyncio.CancelledError):
+            # aiohttp's words for a closed session, and for a request that waits for a free connection of it.
             if self._is_closed:
                 raise closed_meanwhile(self._address, exchange.model) from None
             raise
@@ -194,6 +195,7 @@ _POOLS: weakref.WeakSet[HttpPool] = weakref.WeakSet()
 def _after_fork_in_child() -> None:
     for each in [*_POOLS]:
         each.leave_to_parent()
+    _POOLS.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

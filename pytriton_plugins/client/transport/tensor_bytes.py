@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,10 @@ def to_array(datatype: str, shape: tuple[int, ...], content: bytes) -> Array:
     if datatype == "BYTES":
         from tritonclient.utils import deserialize_bytes_tensor
 
-        found: Array = deserialize_bytes_tensor(content).reshape(shape)
+        try:
+            found: Array = deserialize_bytes_tensor(content).reshape(shape)
+        except struct.error as error:
+            raise ValueError(f"invalid lengths of strings: {error}") from None
         return found
     if datatype not in _NUMERIC:
         raise ValueError(f"unknown datatype {datatype}")

@@ -45,6 +45,15 @@ def awkward(timeout: Array, images: Array) -> Array:
 
 
 @infer_func(
+    inputs=[Tensor("x", np.int32, ()), Tensor("timeout", np.int32, (), optional=True)],
+    outputs=[Tensor("given", np.int32, ())],
+)
+def patient(x: Array, timeout: Array | None = None) -> Array:
+    """Its optional input has the name of an option; -1 without it."""
+    return np.full_like(x, -1) if timeout is None else timeout
+
+
+@infer_func(
     inputs=[Tensor("words", str, (-1,)), Tensor("count", np.int32, ())],
     outputs=[Tensor("word", bytes, ()), Tensor("pair", np.float64, (-1, 2))],
 )
