@@ -40,8 +40,9 @@ def test_they_are_sent_in_order(url: str, host: RunningHost) -> None:
     with FuturesModelClient(url, "waiting", max_workers=1) as client:
         for future in [client.infer_sample(seconds(each)) for each in times]:
             future.result(60)
-    calls = [line for line in host.log.splitlines() if "called" in line]
-    positions = [next(n for n, line in enumerate(calls) if f"waiting {each}: called" in line) for each in times]
+    lines = [f"waiting {each}: called" for each in times]
+    wait_until(lambda: all(line in host.log for line in lines), what="the log has all calls")
+    positions = [host.log.index(line) for line in lines]
     assert positions == sorted(positions)
 
 
