@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytriton.client.exceptions import PyTritonClientInvalidUrlError
+from pytriton.client.exceptions import PyTritonClientInvalidUrlError, PyTritonClientTimeoutError
 from pytriton.exceptions import PyTritonInvalidOperationError, PyTritonValidationError
 from pytriton.installed import warn_of_nvidia_pytriton
 from pytriton.model_config import (
@@ -213,7 +213,7 @@ def test_a_server_of_this_machine(url: str) -> None:
 
 def test_no_server_at_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTRITON_HOST_RUN_DIR", str(tmp_path))
-    with pytest.raises(PyTritonInvalidOperationError, match=r"on this machine serves http://localhost:8000, after 0 s"):
+    with pytest.raises(PyTritonClientTimeoutError, match=r"on this machine serves http://localhost:8000, after 0 s"):
         daemon_at(local_address("localhost"), 0)
 
 

@@ -6,6 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from pytriton.client.exceptions import PyTritonClientTimeoutError
 from pytriton.client.urls import TritonUrl
 from pytriton.exceptions import PyTritonInvalidOperationError
 from pytriton_plugins import Host
@@ -33,12 +34,12 @@ def local_address(url: str) -> TritonUrl:
 def daemon_at(address: TritonUrl, timeout: float) -> ConnectedHost:
     """This user's daemon at ``address``, after a wait of ``timeout`` seconds for it.
 
-    Raises PyTritonInvalidOperationError where there is none, or where it takes no callables.
+    Raises PyTritonClientTimeoutError where there is none, PyTritonInvalidOperationError where it takes no callables.
     """
     deadline = time.monotonic() + timeout
     while not (pids := _pids_at(address)):
         if time.monotonic() >= deadline:
-            raise PyTritonInvalidOperationError(
+            raise PyTritonClientTimeoutError(
                 f"no server of this user on this machine serves {address.with_scheme}, after {timeout:g} s; start one "
                 "with pytriton-host serve --allow attach, or in a script with pytriton.triton.Triton"
             )
