@@ -214,8 +214,9 @@ def test_a_policy_may_leave_the_start_to_run() -> None:
 def test_a_port_in_use_is_an_error_of_run(triton: Triton) -> None:
     taken = int(url(triton).rpartition(":")[2])
     other = Triton(config=TritonConfig(http_port=taken, grpc_port=0, metrics_port=0, http_address="127.0.0.1"))
-    with pytest.raises(PyTritonInvalidOperationError, match=f"http port {taken} on 127.0.0.1 is in use"):
+    with pytest.raises(PyTritonInvalidOperationError, match=f"http port {taken} on 127.0.0.1 is in use") as raised:
         other.run()
+    assert "choose another with TritonConfig(http_port=PORT)" in str(raised.value)
 
 
 def test_an_unrecoverable_error_ends_serve_and_the_server() -> None:

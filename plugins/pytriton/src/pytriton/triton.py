@@ -23,7 +23,7 @@ from pytriton.serving.attaching import attached
 from pytriton.serving.daemon import MONITORING_PERIOD_S, folder_of, stop_signals, watched
 from pytriton.serving.model import BoundModel, Callables, bound_model
 from pytriton.serving.remote import daemon_at, local_address
-from pytriton.serving.server_options import host_keywords, security_problems
+from pytriton.serving.server_options import host_keywords, in_fields, security_problems
 from pytriton.utils.workspace import Workspace
 from pytriton_plugins import Host
 from pytriton_plugins.errors import HostError, PytritonPluginsError
@@ -211,7 +211,7 @@ class Triton(TritonBase):
         try:
             return Host(**self._keywords)
         except PytritonPluginsError as error:
-            raise PyTritonInvalidOperationError(str(error)) from None
+            raise PyTritonInvalidOperationError(in_fields(str(error))) from None
 
     def _end(self) -> None:
         if self._host is not None:
