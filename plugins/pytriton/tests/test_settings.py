@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import subprocess
 import sys
 from importlib.metadata import Distribution
@@ -200,13 +199,13 @@ def test_a_wrong_url_of_a_server(url: str) -> None:
         RemoteTriton(url)
 
 
-@pytest.mark.parametrize("url", ["192.0.2.1:8000", "grpc://[2001:db8::1]:8001", "http://no-such-machine.invalid"])
+@pytest.mark.parametrize("url", ["192.0.2.1:8000", "grpc://[2001:db8::1]:8001"])
 def test_a_server_of_another_machine_is_refused(url: str) -> None:
     with pytest.raises(PyTritonInvalidOperationError, match="is not this machine"):
         RemoteTriton(url)
 
 
-@pytest.mark.parametrize("url", ["localhost", "grpc://127.0.0.1:8001", "http://0.0.0.0:8000", socket.gethostname()])
+@pytest.mark.parametrize("url", ["localhost", "grpc://127.0.0.1:8001", "http://0.0.0.0:8000"])
 def test_a_server_of_this_machine(url: str) -> None:
     assert not RemoteTriton(url).is_connected()
 
@@ -253,7 +252,9 @@ def test_no_access_token() -> None:
         Triton().get_access_token()
 
 
-@pytest.mark.parametrize("name", ["client.ModelClient", "decorators.batch", "model_config.Tensor", "triton.Triton"])
-def test_one_import_is_enough(name: str) -> None:
-    program = f"import pytriton; pytriton.{name}; assert not hasattr(pytriton, 'nothing')"
+def test_one_import_is_enough() -> None:
+    names = (
+        "pytriton.client.ModelClient, pytriton.decorators.batch, pytriton.model_config.Tensor, pytriton.triton.Triton"
+    )
+    program = f"import pytriton; {names}; assert not hasattr(pytriton, 'nothing')"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

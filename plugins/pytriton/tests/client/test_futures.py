@@ -51,7 +51,7 @@ def test_waiting_and_the_configuration_are_futures(url: str) -> None:
         ready, config = client.wait_for_model(60), client.model_config()
         assert ready.result(60) is None
         assert config.result(60).model_name == "scaled"
-        late = FuturesModelClient(url, "nothing").wait_for_model(0.2)
+        late = FuturesModelClient(url, "nothing").wait_for_model(0.1)
         assert isinstance(late.exception(60), PyTritonClientTimeoutError)
 
 
@@ -66,7 +66,7 @@ def test_the_errors_are_those_of_the_futures(url: str) -> None:
 
 
 def test_no_model_fails_all_that_wait(url: str) -> None:
-    with FuturesModelClient(url, "nothing", init_timeout_s=0.5) as client:
+    with FuturesModelClient(url, "nothing", init_timeout_s=0.1) as client:
         futures = [client.infer_sample(ints(1)) for _ in range(100)]
         concurrent.futures.wait(futures, 60)
         assert {type(future.exception(0)) for future in futures} == {PyTritonClientTimeoutError}
