@@ -206,6 +206,14 @@ def test_a_server_starts_with_run_and_again_with_a_block() -> None:
     assert not triton.is_alive()
 
 
+def test_a_block_that_cannot_be_entered_leaves_no_server() -> None:
+    triton = Triton(config=PORTS)
+    triton.bind("refused", Model(), [Tensor((1,), np.complex64, "x")], [Y])
+    with pytest.raises(PyTritonValidationError, match="model refused"):
+        triton.__enter__()
+    assert not triton.is_alive()
+
+
 def test_a_policy_may_leave_the_start_to_run() -> None:
     with Triton(config=PORTS, triton_lifecycle_policy=VertextAILifecyclePolicy) as triton:
         assert not triton.is_alive()

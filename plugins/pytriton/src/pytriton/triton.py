@@ -136,7 +136,11 @@ class TritonBase:
         return self.is_alive() and len(self._attached) == len(self._models)
 
     def __enter__(self) -> Self:
-        self.connect()
+        try:
+            self.connect()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
