@@ -110,7 +110,6 @@ DROP_IN = "plugins/pytriton/src/"
 """This package is released with the framework, and follows other rules than a plugin's callables do."""
 
 OF_DROP_IN = {
-    "pytriton_plugins.host.control.client.HostConnection",
     "pytriton_plugins.host.control.client.find_hosts",
     "pytriton_plugins.model.call_rules.CallRules",
     "pytriton_plugins.model.infer_func.Settings",

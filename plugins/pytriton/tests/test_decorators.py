@@ -14,6 +14,7 @@ from pytriton.decorators import (
     batch,
     fill_optionals,
     first_value,
+    get_inference_request_batch_size,
     group_by_keys,
     group_by_values,
     pad_batch,
@@ -160,6 +161,20 @@ def test_first_value_is_a_scalar_or_the_first_row() -> None:
     assert first_value("absent")(lambda x: x)(x=1) == 1
 
 
+def test_first_value_of_each_request() -> None:
+    class Model:
+        @first_value("p")
+        def values(self, requests: Any) -> Any:
+            return [{"y": each["x"] * each["p"]} for each in requests]
+
+    given = requests({"x": [[1], [2]], "p": [[3], [3]]}, {"x": [[5]], "p": [[7]]})
+    assert lists(Model().values(given)) == [{"y": [[3], [6]]}, {"y": [[35]]}]
+
+
+def test_the_batch_size_of_a_request() -> None:
+    assert get_inference_request_batch_size({"x": np.zeros((3, 2))}) == 3
+
+
 def test_first_value_refuses_rows_that_differ() -> None:
     values = np.array([[3], [4]])
     assert first_value("p", strict=False)(lambda p: p)(p=values) == 3
@@ -203,7 +218,7 @@ def test_fill_optionals_refuses_a_value_that_is_not_declared(name: str, value: A
         fill_optionals(**{name: value})(lambda requests: requests)(requests({"x": [[1]]}))
 
 
-@pytest.mark.parametrize("decorate", [first_value("p"), group_by_values("p"), pad_batch], ids=["first", "group", "pad"])
+@pytest.mark.parametrize("decorate", [group_by_values("p"), pad_batch], ids=["group", "pad"])
 def test_a_decorator_of_arrays_above_batch_says_where_it_belongs(decorate: Any) -> None:
     with called(model()), pytest.raises(PyTritonRuntimeError, match="put it below @batch"):
         decorate(batch(lambda x: {"y": x}))(requests({"x": [[1]]}))

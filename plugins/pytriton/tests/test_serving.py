@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 from pytriton.decorators import batch, sample
 from pytriton.exceptions import PyTritonInvalidOperationError, PyTritonUnrecoverableError, PyTritonValidationError
 from pytriton.model_config import ModelConfig, Tensor
-from pytriton.triton import RemoteTriton, Triton, TritonConfig
+from pytriton.triton import RemoteTriton, Triton, TritonConfig, VertextAILifecyclePolicy
 from pytriton_plugins import Host
 from pytriton_plugins.client import Client, ModelFailed
 from pytriton_plugins.testing import wait_until
@@ -167,10 +169,15 @@ def test_a_cache_that_would_answer_wrongly_is_left_out(triton: Triton, caplog: p
     assert "model model is served without a response cache" in caplog.text
 
 
-def test_another_process_binds_to_the_server(triton: Triton, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_binds_to_the_server(triton: Triton, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(triton._host, Host)
-    monkeypatch.setenv("PYTRITON_HOST_RUN_DIR", os.path.dirname(triton._host._daemon.folder))
-    with RemoteTriton(url(triton)) as remote, Client(url(triton)) as client:
+    monkeypatch.setenv("PYTRITON_HOST_RUN_DIR", str(tmp_path))
+    remote = RemoteTriton(url(triton))
+    with ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(remote.connect)  # waits for the server
+        monkeypatch.setenv("PYTRITON_HOST_RUN_DIR", os.path.dirname(triton._host._daemon.folder))
+        connecting.result(60)
+    with remote, Client(url(triton)) as client:
         remote.bind("theirs", Model(), [X], [Y])
         assert remote.is_connected()
         assert client["theirs"](x=ONE)["y"].tolist() == [[2, 4]]
@@ -184,24 +191,40 @@ def test_what_the_daemon_refuses_is_an_error_of_bind(triton: Triton) -> None:
         triton.bind("refused", Model(), [Tensor((1,), np.complex64, "x")], [Y])
 
 
-def test_a_server_starts_again_after_stop() -> None:
+def test_a_server_starts_with_run_and_again_with_a_block() -> None:
     triton = Triton(config=PORTS)
     triton.bind("model", Model(), [X], [Y])
     assert not triton.is_alive()
     assert not triton.stop()
-    for _ in range(2):
-        triton.run()
+    triton.run()
+    assert triton.is_connected()
+    assert triton.stop()
+    assert not triton.is_alive()
+    with triton:
         assert triton.is_connected()
         assert answer(triton, Model()) == {"y": [[2, 4]]}
-        assert triton.stop()
+    assert not triton.is_alive()
+
+
+def test_a_block_that_cannot_be_entered_leaves_no_server() -> None:
+    triton = Triton(config=PORTS)
+    triton.bind("refused", Model(), [Tensor((1,), np.complex64, "x")], [Y])
+    with pytest.raises(PyTritonValidationError, match="model refused"):
+        triton.__enter__()
+    assert not triton.is_alive()
+
+
+def test_a_policy_may_leave_the_start_to_run() -> None:
+    with Triton(config=PORTS, triton_lifecycle_policy=VertextAILifecyclePolicy) as triton:
         assert not triton.is_alive()
 
 
 def test_a_port_in_use_is_an_error_of_run(triton: Triton) -> None:
     taken = int(url(triton).rpartition(":")[2])
     other = Triton(config=TritonConfig(http_port=taken, grpc_port=0, metrics_port=0, http_address="127.0.0.1"))
-    with pytest.raises(PyTritonInvalidOperationError, match=f"http port {taken} on 127.0.0.1 is in use"):
+    with pytest.raises(PyTritonInvalidOperationError, match=f"http port {taken} on 127.0.0.1 is in use") as raised:
         other.run()
+    assert "choose another with TritonConfig(http_port=PORT)" in str(raised.value)
 
 
 def test_an_unrecoverable_error_ends_serve_and_the_server() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytriton.client.exceptions import PyTritonClientInvalidUrlError, PyTritonClientTimeoutError
 from pytriton.exceptions import PyTritonInvalidOperationError, PyTritonValidationError
 from pytriton.installed import warn_of_nvidia_pytriton
 from pytriton.model_config import (
@@ -24,6 +27,7 @@ from pytriton.model_config import (
 from pytriton.proxy.types import Request
 from pytriton.serving.model import bound_model, native_dtype
 from pytriton.serving.model_options import triton_config
+from pytriton.serving.remote import daemon_at, local_address
 from pytriton.serving.server_options import host_keywords
 from pytriton.triton import RemoteTriton, Triton, TritonConfig, TritonSecurityConfig
 from pytriton.utils.workspace import Workspace
@@ -84,8 +88,32 @@ def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         http_port=8500, allow_gpu_metrics=False, cache_config=["local,size=1"]
     )
     monkeypatch.setenv("PYTRITON_TRITON_CONFIG_GRPC_PORT", "many")
-    with pytest.raises(PyTritonValidationError, match="CONFIG_GRPC_PORT=many: expected a whole number"):
+    with pytest.raises(PyTritonValidationError, match="CONFIG_GRPC_PORT: 'many', expected a whole number"):
         TritonConfig.from_env()
+
+
+def test_variables_of_a_list_are_numbered(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    for number in (10, 0, 2):
+        monkeypatch.setenv(f"PYTRITON_TRITON_CONFIG_TRACE_CONFIG_{number}", f"t{number}")
+    monkeypatch.setenv("PYTRITON_TRITON_CONFIG_NOPE", "1")
+    with caplog.at_level(logging.WARNING, "pytriton"):
+        assert TritonConfig.from_env() == TritonConfig(trace_config=["t0", "t2", "t10"])
+    assert "no field nope" in caplog.text
+
+
+def test_texts_are_converted() -> None:
+    given = {"http_port": "8000", "allow_grpc": "true", "log_file": "a", "id": "1", "exit_timeout_secs": 3}
+    assert TritonConfig.from_dict(given) == TritonConfig(
+        http_port=8000, allow_grpc=True, log_file=Path("a"), id="1", exit_timeout_secs=3
+    )
+
+
+def test_settings_can_be_changed() -> None:
+    config = TritonConfig()
+    config.http_port = 0
+    model = ModelConfig()
+    model.batcher.max_queue_delay_microseconds = 5
+    assert (config, model.batcher) == (TritonConfig(http_port=0), DynamicBatcher(5))
 
 
 def test_an_unknown_field_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
@@ -167,31 +195,66 @@ def test_both_distributions_installed_is_one_line() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://localhost", "http://", "localhost:many"])
 def test_a_wrong_url_of_a_server(url: str) -> None:
-    with pytest.raises(PyTritonValidationError, match="invalid url"):
+    with pytest.raises(PyTritonClientInvalidUrlError, match="invalid URL"):
         RemoteTriton(url)
+
+
+@pytest.mark.parametrize("url", ["192.0.2.1:8000", "grpc://[2001:db8::1]:8001"])
+def test_a_server_of_another_machine_is_refused(url: str) -> None:
+    with pytest.raises(PyTritonInvalidOperationError, match="is not this machine"):
+        RemoteTriton(url)
+
+
+@pytest.mark.parametrize("url", ["localhost", "grpc://127.0.0.1:8001", "http://0.0.0.0:8000"])
+def test_a_server_of_this_machine(url: str) -> None:
+    assert not RemoteTriton(url).is_connected()
 
 
 def test_no_server_at_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTRITON_HOST_RUN_DIR", str(tmp_path))
-    with pytest.raises(PyTritonInvalidOperationError, match="no server of this user on this machine serves"):
-        RemoteTriton("localhost")
+    with pytest.raises(PyTritonClientTimeoutError, match=r"on this machine serves http://localhost:8000, after 0 s"):
+        daemon_at(local_address("localhost"), 0)
 
 
-def test_a_workspace_is_a_folder(tmp_path: Path) -> None:
+def test_an_access_token_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "pytriton"):
+        RemoteTriton("localhost", access_token="secret")
+    assert "access_token is not used" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_workspace_is_a_new_folder(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "a" / "b")
     assert workspace.exists()
     assert workspace.is_empty()
     (workspace.path / "file").touch()
     assert not workspace.is_empty()
+    with pytest.raises(FileExistsError):
+        Workspace(workspace.path)
     workspace.clean()
     assert not workspace.exists()
 
 
+def test_a_folder_that_exists_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert not Triton(workspace=tmp_path).stop()
+    assert (tmp_path / "file").exists()
+
+
 def test_a_request_is_a_mapping() -> None:
-    request = Request({"x": 1}, {"p": 2})
+    request = Request({"x": 1, "z": 3}, {"p": 2})
+    del request["z"]
     assert (dict(request.items()), request["x"], "x" in request, "p" in request) == ({"x": 1}, 1, True, False)
 
 
 def test_no_access_token() -> None:
     with pytest.raises(PyTritonInvalidOperationError, match="there is no access token"):
         Triton().get_access_token()
+
+
+def test_one_import_is_enough() -> None:
+    names = (
+        "pytriton.client.ModelClient, pytriton.decorators.batch, pytriton.model_config.Tensor, pytriton.triton.Triton"
+    )
+    program = f"import pytriton; {names}; assert not hasattr(pytriton, 'nothing')"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -19,7 +19,7 @@ VARIABLES = "PYTRITON_TRITON_CONFIG_"
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
-@dataclass(frozen=True)
+@dataclass
 class TritonConfig:
     """Settings of the server, None for the default; each has a variable too, ``PYTRITON_TRITON_CONFIG_HTTP_PORT``.
 
@@ -83,29 +83,49 @@ class TritonConfig:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> TritonConfig:
-        """The configuration of these fields; other keys are named in a warning and left out."""
-        known = {field.name for field in fields(cls)}
-        for name in sorted(set(config) - known):
+        """The configuration of these fields, texts as what the field has; other keys are left out with a warning.
+
+        Raises PyTritonValidationError for a text that a field cannot have.
+        """
+        for name in sorted(set(config) - set(_KINDS)):
             _LOG.warning("TritonConfig has no field %s; it is left out", name)
-        return cls(**{name: value for name, value in config.items() if name in known})
+        return cls(**{name: _value(name, value) for name, value in config.items() if name in _KINDS})
 
     @classmethod
     def from_env(cls) -> TritonConfig:
-        """The fields whose variable is set; raises PyTritonValidationError for a value that a field cannot have."""
-        kinds = {field.name: str(field.type).partition(" ")[0] for field in fields(cls)}
-        found = {name: os.environ.get(VARIABLES + name.upper()) for name in kinds}
-        return cls(**{name: _value(name, kinds[name], text) for name, text in found.items() if text is not None})
+        """The fields whose variable is set; a list has one more for each of its texts: ``…_CACHE_CONFIG_0``.
+
+        Raises PyTritonValidationError for a value that a field cannot have.
+        """
+        found = {name: text for name, text in os.environ.items() if name.startswith(VARIABLES)}
+        texts = {name.removeprefix(VARIABLES).lower(): text for name, text in found.items()}
+        given: dict[str, Any] = {}
+        for name in sorted(texts, key=_in_order):
+            listed = name.rpartition("_")[0]
+            if _KINDS.get(listed) == "list[str]" and name not in _KINDS:
+                given[listed] = [*given.get(listed, ()), texts[name]]
+            else:
+                given[name] = [texts[name]] if _KINDS.get(name) == "list[str]" else texts[name]
+        return cls.from_dict(given)
 
 
-@dataclass(frozen=True)
+_KINDS = {field.name: str(field.type).removesuffix(" | None") for field in fields(TritonConfig)}
+"""The type of each field of `TritonConfig`."""
+
+
+@dataclass
 class TritonLifecyclePolicy:
-    """When the server starts. Here it starts with `Triton.run`, and there is no other store of models."""
+    """When the server starts: with the ``with`` block, or not before `Triton.run`; no other field has an effect."""
 
     launch_triton_on_startup: bool = True
     local_model_store: bool = False
 
 
-@dataclass(frozen=True)
+DefaultTritonLifecyclePolicy = TritonLifecyclePolicy()
+VertextAILifecyclePolicy = TritonLifecyclePolicy(launch_triton_on_startup=False, local_model_store=True)
+
+
+@dataclass
 class TritonSecurityConfig:
     """The token for the APIs that change the server. Here they are closed to all clients, and no token opens them."""
 
@@ -113,11 +133,21 @@ class TritonSecurityConfig:
     restricted_endpoints: list[str] | None = None
 
 
-def _value(name: str, kind: str, text: str) -> Any:
-    if kind == "list[str]":
-        return [text]
+def _value(name: str, given: Any) -> Any:
+    """A text as what the field has; anything else as it is."""
+    kind = _KINDS[name]
+    if not isinstance(given, str) or kind == "list[str]":
+        return given
     try:
-        return _BOOLEANS[text.lower()] if kind == "bool" else {"int": int, "Path": Path}.get(kind, str)(text)
+        return _BOOLEANS[given.lower()] if kind == "bool" else {"int": int, "Path": Path}.get(kind, str)(given)
     except (ValueError, KeyError):
         expected = "a whole number" if kind == "int" else "true or false"
-        raise PyTritonValidationError(f"{VARIABLES}{name.upper()}={text}: expected {expected}") from None
+        raise PyTritonValidationError(
+            f"TritonConfig.{name}, or {VARIABLES}{name.upper()}: {given!r}, expected {expected}"
+        ) from None
+
+
+def _in_order(name: str) -> tuple[str, int]:
+    """Numbers at the end by their value: 2 before 10."""
+    beginning, _, number = name.rpartition("_")
+    return (beginning, int(number)) if number.isdigit() else (name, -1)

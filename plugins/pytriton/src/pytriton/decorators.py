@@ -28,6 +28,18 @@ class TritonContext:
     model_configs: Mapping[Any, TritonModelConfig] = field(default_factory=dict)
 
 
+InferenceRequest = dict[str, Any]
+InferenceRequests = list[InferenceRequest] | tuple[InferenceRequest, ...]
+InferenceResult = dict[str, Any]
+InferenceResults = list[InferenceResult] | tuple[InferenceResult, ...]
+ModelConfigDict = Mapping[Any, TritonModelConfig]
+
+
+def get_inference_request_batch_size(inference_request: InferenceRequest) -> int:
+    """The number of rows of a request."""
+    return rows.row_count(inference_request)
+
+
 def batch(wrapped: Function) -> Function:
     """Join the requests along their batch axis: the callable gets each input by its name, and returns all rows.
 
@@ -126,20 +138,26 @@ def _of_group(wrapped: Function, bound: tuple[Any, ...], inputs: dict[str, Any],
 def first_value(*keys: str, squeeze_single_values: bool = True, strict: bool = True) -> Callable[[Function], Function]:
     """Give these inputs as the value of their first row, a scalar for one number; stands below `batch`.
 
-    Inputs that a request does not have stay away. With ``strict`` PyTritonRuntimeError is raised for rows that differ.
+    Without `batch` it does the same in each request of a list. Inputs that a request does not have stay away. With
+    ``strict`` PyTritonRuntimeError is raised for rows that differ.
     """
     if not all(isinstance(key, str) for key in keys):
         raise PyTritonBadParameterError("@first_value: the names of inputs are texts")
 
     def decorate(wrapped: Function) -> Function:
         @functools.wraps(wrapped)
-        def with_values(*bound: Any, **inputs: Any) -> Any:
-            _refuse_requests("@first_value", inputs)
-            for key in [key for key in keys if key in inputs]:
-                inputs[key] = _first(key, inputs[key], squeeze=squeeze_single_values, strict=strict)
-            return wrapped(*bound, **inputs)
+        def with_values(*arguments: Any, **inputs: Any) -> Any:
+            if inputs:
+                return wrapped(*arguments, **taken(inputs))
+            *bound, requests = arguments
+            return wrapped(*bound, [taken(each) for each in requests])
 
         return with_values
+
+    def taken(inputs: Any) -> Any:
+        for key in [key for key in keys if key in inputs]:
+            inputs[key] = _first(key, inputs[key], squeeze=squeeze_single_values, strict=strict)
+        return inputs
 
     return decorate
 

@@ -10,13 +10,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pytriton.config import TritonConfig, TritonLifecyclePolicy, TritonSecurityConfig
+from pytriton.config import (
+    DefaultTritonLifecyclePolicy,
+    TritonConfig,
+    TritonLifecyclePolicy,
+    TritonSecurityConfig,
+    VertextAILifecyclePolicy,
+)
+from pytriton.constants import DEFAULT_TRITON_STARTUP_TIMEOUT_S
 from pytriton.exceptions import PyTritonInvalidOperationError, PyTritonUnrecoverableError
 from pytriton.serving.attaching import attached
 from pytriton.serving.daemon import MONITORING_PERIOD_S, folder_of, stop_signals, watched
 from pytriton.serving.model import BoundModel, Callables, bound_model
-from pytriton.serving.remote import daemon_at
-from pytriton.serving.server_options import host_keywords, security_problems
+from pytriton.serving.remote import daemon_at, local_address
+from pytriton.serving.server_options import host_keywords, in_fields, security_problems
 from pytriton.utils.workspace import Workspace
 from pytriton_plugins import Host
 from pytriton_plugins.errors import HostError, PytritonPluginsError
@@ -29,7 +36,15 @@ if TYPE_CHECKING:
     from pytriton.model_config.tensor import Tensor
     from pytriton_plugins.script.connected import ConnectedHost
 
-__all__ = ["RemoteTriton", "Triton", "TritonConfig", "TritonLifecyclePolicy", "TritonSecurityConfig"]
+__all__ = [
+    "DefaultTritonLifecyclePolicy",
+    "RemoteTriton",
+    "Triton",
+    "TritonConfig",
+    "TritonLifecyclePolicy",
+    "TritonSecurityConfig",
+    "VertextAILifecyclePolicy",
+]
 
 _LOG = logging.getLogger("pytriton.triton")
 
@@ -39,7 +54,7 @@ class TritonBase:
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         if workspace is not None and not isinstance(workspace, Workspace):
-            Workspace(workspace)  # the server needs none: it is for the script's own files
+            Path(workspace).expanduser().mkdir(parents=True, exist_ok=True)  # for the script's own files
         self._models: dict[tuple[str, int], BoundModel] = {}
         self._attached: dict[tuple[str, int], Attachment] = {}
         self._changing = threading.RLock()
@@ -121,6 +136,11 @@ class TritonBase:
         return self.is_alive() and len(self._attached) == len(self._models)
 
     def __enter__(self) -> Self:
+        try:
+            self.connect()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -157,7 +177,10 @@ class TritonBase:
 
 
 class Triton(TritonBase):
-    """A server of this script: `run` and `serve` start it; `stop`, the ``with`` block or the script's end ends it."""
+    """A server of this script: ``with``, `run` and `serve` start it; `stop`, the block or the script's end ends it.
+
+    With ``triton_lifecycle_policy=VertextAILifecyclePolicy`` only `run` and `serve` start it.
+    """
 
     def __init__(
         self,
@@ -168,10 +191,14 @@ class Triton(TritonBase):
         security_config: TritonSecurityConfig | None = None,
     ) -> None:
         super().__init__(workspace)
+        self._policy = triton_lifecycle_policy or DefaultTritonLifecyclePolicy
         given = {name: value for name, value in (config or TritonConfig()).to_dict().items() if value is not None}
         self._keywords = host_keywords({**TritonConfig.from_env().to_dict(), **given})
         for problem in security_problems(security_config):
             _LOG.warning(problem)
+
+    def __enter__(self) -> Self:
+        return super().__enter__() if self._policy.launch_triton_on_startup else self
 
     def run(self) -> None:
         """Start the server and serve all bound models; returns when clients can call them."""
@@ -188,7 +215,7 @@ class Triton(TritonBase):
         try:
             return Host(**self._keywords)
         except PytritonPluginsError as error:
-            raise PyTritonInvalidOperationError(str(error)) from None
+            raise PyTritonInvalidOperationError(in_fields(str(error))) from None
 
     def _end(self) -> None:
         if self._host is not None:
@@ -198,19 +225,21 @@ class Triton(TritonBase):
 class RemoteTriton(TritonBase):
     """Binds callables of this process to a server that runs already on this machine, as this user.
 
-    ``url``: the address of its HTTP or gRPC port, such as ``localhost:8000`` or ``grpc://localhost:8001``. It goes on
-    when this process ends, without its models.
+    ``url``: the address of its HTTP or gRPC port, such as ``localhost:8000`` or ``grpc://localhost:8001``. The server
+    goes on when this process ends, without its models. ``with``, `connect` and `serve` wait for it for up to 120 s.
+    Raises PyTritonClientInvalidUrlError, and PyTritonInvalidOperationError for the address of another machine.
     """
 
     def __init__(
         self, url: str, workspace: Workspace | str | Path | None = None, access_token: str | None = None
     ) -> None:
         super().__init__(workspace)
-        self._url = url
-        self.connect()
+        self._address = local_address(url)
+        if access_token is not None:
+            _LOG.warning("RemoteTriton: access_token is not used: a server takes the callables of its own user")
 
     def _start(self) -> ConnectedHost:
-        return daemon_at(self._url)
+        return daemon_at(self._address, DEFAULT_TRITON_STARTUP_TIMEOUT_S)
 
     def _end(self) -> None:
         for each in self._attached.values():

@@ -83,11 +83,11 @@ def test_errors(url: str) -> None:
 
 def test_no_model(url: str) -> None:
     async def main() -> None:
-        with pytest.raises(PyTritonClientTimeoutError, match=r"^model nothing: not ready after 0\.2 s"):
-            async with AsyncioModelClient(url, "nothing", lazy_init=False, init_timeout_s=0.2):
+        with pytest.raises(PyTritonClientTimeoutError, match=r"^model nothing: not ready after 0\.1 s"):
+            async with AsyncioModelClient(url, "nothing", lazy_init=False, init_timeout_s=0.1):
                 pass
-        async with AsyncioModelClient(url, "nothing", init_timeout_s=0.2) as client:
-            with pytest.raises(PyTritonClientTimeoutError, match=r"^model nothing: not ready after 0\.2 s"):
+        async with AsyncioModelClient(url, "nothing", init_timeout_s=0.1) as client:
+            with pytest.raises(PyTritonClientTimeoutError, match=r"^model nothing: not ready after 0\.1 s"):
                 await client.infer_sample(ints(1))
 
     asyncio.run(main())

@@ -89,17 +89,17 @@ def test_no_batches(url: str) -> None:
 
 
 def test_a_model_that_is_not_there(url: str, client: ModelClient) -> None:
-    line = r"^model nothing: not ready after 0\.2 s"
-    with ModelClient(url, "nothing", init_timeout_s=0.2) as nothing:
+    line = r"^model nothing: not ready after 0\.1 s"
+    with ModelClient(url, "nothing", init_timeout_s=0.1) as nothing:
         for call in (
             lambda: nothing.infer_sample(ONE),
-            lambda: nothing.wait_for_model(0.2),
+            lambda: nothing.wait_for_model(0.1),
             lambda: nothing.model_config,
         ):
             with pytest.raises(PyTritonClientTimeoutError, match=line):
                 call()
     with pytest.raises(PyTritonClientTimeoutError, match=line):
-        ModelClient(url, "nothing", init_timeout_s=0.2, lazy_init=False)
+        ModelClient(url, "nothing", init_timeout_s=0.1, lazy_init=False)
     unchecked = {"model_config": client.model_config, "ensure_model_is_ready": False}
     with (
         ModelClient(url, "nothing", **unchecked) as nothing,  # type: ignore[arg-type]

@@ -40,8 +40,9 @@ def test_they_are_sent_in_order(url: str, host: RunningHost) -> None:
     with FuturesModelClient(url, "waiting", max_workers=1) as client:
         for future in [client.infer_sample(seconds(each)) for each in times]:
             future.result(60)
-    calls = [line for line in host.log.splitlines() if "called" in line]
-    positions = [next(n for n, line in enumerate(calls) if f"waiting {each}: called" in line) for each in times]
+    lines = [f"waiting {each}: called" for each in times]
+    wait_until(lambda: all(line in host.log for line in lines), what="the log has all calls")
+    positions = [host.log.index(line) for line in lines]
     assert positions == sorted(positions)
 
 
@@ -50,7 +51,7 @@ def test_waiting_and_the_configuration_are_futures(url: str) -> None:
         ready, config = client.wait_for_model(60), client.model_config()
         assert ready.result(60) is None
         assert config.result(60).model_name == "scaled"
-        late = FuturesModelClient(url, "nothing").wait_for_model(0.2)
+        late = FuturesModelClient(url, "nothing").wait_for_model(0.1)
         assert isinstance(late.exception(60), PyTritonClientTimeoutError)
 
 
@@ -65,7 +66,7 @@ def test_the_errors_are_those_of_the_futures(url: str) -> None:
 
 
 def test_no_model_fails_all_that_wait(url: str) -> None:
-    with FuturesModelClient(url, "nothing", init_timeout_s=0.5) as client:
+    with FuturesModelClient(url, "nothing", init_timeout_s=0.1) as client:
         futures = [client.infer_sample(ints(1)) for _ in range(100)]
         concurrent.futures.wait(futures, 60)
         assert {type(future.exception(0)) for future in futures} == {PyTritonClientTimeoutError}

@@ -21,8 +21,8 @@ def test_the_waits_and_the_configuration(url: str) -> None:
         ("upto", (1,), np.int32, False),
         ("fails", (1,), np.bool_, True),
     ]
-    with pytest.raises(PyTritonClientTimeoutError, match=r"^model nothing: not ready after 0\.2 s"):
-        utils.get_model_config(client, "nothing", timeout_s=0.2)
+    with pytest.raises(PyTritonClientTimeoutError, match=r"^model nothing: not ready after 0\.1 s"):
+        utils.get_model_config(client, "nothing", timeout_s=0.1)
     client.close()
 
 

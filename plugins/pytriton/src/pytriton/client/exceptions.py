@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
+from pytriton.one_line_error import OneLineError
 
-class PyTritonClientError(Exception):
+
+class PyTritonClientError(OneLineError):
     """The base of all errors of the clients."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self._message = message
-
-    @property
-    def message(self) -> str:
-        """The error in one line."""
-        return self._message
-
-    def __str__(self) -> str:
-        return self._message
 
 
 class PyTritonClientValueError(PyTritonClientError):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pytriton.client.calls import Call, Outputs, Value, check_kind, checked_call
 from pytriton.client.exceptions import PyTritonClientValueError
 from pytriton.client.failures import translated
-from pytriton.client.queueing import RequestQueue
+from pytriton.client.queueing import RequestQueue, settle
 from pytriton.client.synchronous import ModelClient
 from pytriton.model_config.triton_model_config import TritonModelConfig
 
@@ -105,7 +105,7 @@ class FuturesModelClient:
         """A future of ``answer``, which runs in a thread of its own: it has no turn, and delays no request."""
         self._queue.check_open()
         future: Future[Answer] = Future()
-        self._sender.aside(lambda: _settle(future, answer))
+        self._sender.aside(lambda: settle(future, answer))
         return future
 
 
@@ -141,15 +141,6 @@ class _Sender(ModelClient):
         thread = threading.Thread(target=function, name="pytriton-aside", daemon=True)
         self._asides.append(thread)
         thread.start()
-
-
-def _settle(future: Future[Answer], answer: Callable[[], Answer]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(answer())
-    except BaseException as error:
-        future.set_exception(error)
 
 
 def _check_positive(name: str, value: int | None) -> None:

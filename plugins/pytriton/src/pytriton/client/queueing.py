@@ -6,12 +6,14 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
 from pytriton.client.calls import Call, Outputs
 from pytriton.client.exceptions import PyTritonClientClosedError, PyTritonClientQueueFullError
+
+Answer = TypeVar("Answer")
 
 
 class Sender(Protocol):
@@ -41,19 +43,20 @@ class Waiting:
     call: Call
     future: Future[Outputs] = attrs.field(factory=Future)
 
-    def settle(self, answer: Callable[[], Outputs]) -> None:
-        """End the future with what ``answer`` returns or raises; a cancelled one stays cancelled."""
-        if not self.future.set_running_or_notify_cancel():
-            return
-        try:
-            self.future.set_result(answer())
-        except BaseException as error:
-            self.future.set_exception(error)
-
     def fail(self, error: Exception) -> None:
         """End the future with an error."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
+
+
+def settle(future: Future[Answer], answer: Callable[[], Answer]) -> None:
+    """End the future with what ``answer`` returns or raises; a cancelled one stays cancelled."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(answer())
+    except BaseException as error:
+        future.set_exception(error)
 
 
 class RequestQueue:
@@ -76,9 +79,13 @@ class RequestQueue:
             raise PyTritonClientQueueFullError("queue full; wait for a future, or pass a larger max_queue_size")
         waiting = Waiting(call)
         waiting.future.add_done_callback(self._free_place)
-        with self._lock:
-            self.check_open()
-            self._calls.put(waiting)
+        try:
+            with self._lock:
+                self.check_open()
+                self._calls.put(waiting)
+        except PyTritonClientClosedError as error:
+            waiting.fail(error)  # its place goes to the next that waits for one
+            raise
         return waiting.future
 
     def check_open(self) -> None:
@@ -106,6 +113,10 @@ class RequestQueue:
         self._sender.end()
 
     def _start(self, waiting: Waiting) -> None:
+        if waiting.future.cancelled():
+            self._free_turn()
+            waiting.future.set_running_or_notify_cancel()  # wakes those who wait for it
+            return
         try:
             self._sender.prepare()
         except Exception as error:
@@ -125,7 +136,7 @@ class RequestQueue:
 
         def answered(response: Future[Any]) -> None:
             self._free_turn()
-            waiting.settle(lambda: self._sender.finish(waiting.call, response))
+            settle(waiting.future, lambda: self._sender.finish(waiting.call, response))
             self._sent.discard(waiting.future)
 
         response.add_done_callback(answered)

@@ -16,7 +16,7 @@ _PORTS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class TritonUrl:
     """``scheme`` is ``http`` or ``grpc``, or one of them with an ``s`` for TLS, which PyTriton does not have."""
 

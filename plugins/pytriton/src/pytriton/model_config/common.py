@@ -23,7 +23,7 @@ class TimeoutAction(enum.Enum):
     DELAY = "DELAY"
 
 
-@dataclass(frozen=True)
+@dataclass
 class QueuePolicy:
     """A queue's limits; times in microseconds, 0 for unlimited."""
 
@@ -33,7 +33,7 @@ class QueuePolicy:
     max_queue_size: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class DynamicBatcher:
     """How Triton joins requests to batches; the delay is in microseconds."""
 
@@ -46,7 +46,7 @@ class DynamicBatcher:
     priority_queue_policy: dict[int, QueuePolicy] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class WarmupInput:
     """One input of a sample: its shape without the batch axis, and zeros, random numbers or the bytes of a file."""
 
@@ -57,7 +57,7 @@ class WarmupInput:
     input_data_file: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class ModelWarmup:
     """Requests that a model answers before it serves: ``count`` times ``batch_size`` requests."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pytriton.model_config.common import DynamicBatcher, ModelWarmup
 
 
-@dataclass(frozen=True)
+@dataclass
 class ModelConfig:
     """How a model is served; ``decoupled`` is for callables that yield any number of responses to a request."""
 

@@ -9,14 +9,14 @@ from typing import Any
 from pytriton.model_config.common import DeviceKind, DynamicBatcher, ModelWarmup
 
 
-@dataclass(frozen=True)
+@dataclass
 class ResponseCache:
     """Whether Triton keeps responses."""
 
     enable: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class TensorSpec:
     """One input or output: ``shape`` has no batch axis, -1 is any length; ``dtype`` is numpy's class."""
 
@@ -26,7 +26,7 @@ class TensorSpec:
     optional: bool | None = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class TritonModelConfig:
     """A model. Clients know its name, version, batching, kind and tensors; the other fields keep their defaults."""
 

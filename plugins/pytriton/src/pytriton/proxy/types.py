@@ -64,6 +64,9 @@ class Response:
     def __setitem__(self, name: str, value: Any) -> None:
         self.data[name] = value
 
+    def __delitem__(self, name: str) -> None:
+        del self.data[name]
+
     def __contains__(self, name: object) -> bool:
         return name in self.data
 
@@ -81,3 +84,7 @@ class Response:
 
     def values(self) -> ValuesView[Any]:
         return self.data.values()
+
+
+Requests = list[Request]
+Responses = list[Response]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +61,11 @@ def host_keywords(fields: Mapping[str, Any]) -> dict[str, Any]:
         elif name not in _ADDRESSES and name not in _REFUSED:
             options += _options(name, value)
     return {**keywords, "server_options": options} if options else keywords
+
+
+def in_fields(message: str) -> str:
+    """A message of the daemon, with the fields in place of the options of its command."""
+    return re.sub(r"--(http|grpc|metrics)-port\b", r"TritonConfig(\1_port=PORT)", message)
 
 
 def _address(given: Mapping[str, Any]) -> str | None:

@@ -8,20 +8,26 @@ from pathlib import Path
 
 
 class Workspace:
-    """A folder, made where it does not exist; without a path a temporary one.
+    """A new folder, without a path a temporary one; raises FileExistsError for a path that exists.
 
     The server needs no folder of its own: it is for scripts that keep files there.
     """
 
     def __init__(self, workspace_path: str | Path | None = None) -> None:
-        self._is_temporary = workspace_path is None
-        made = tempfile.mkdtemp(prefix="pytriton-workspace-") if workspace_path is None else workspace_path
-        self._path = Path(made).expanduser().absolute()
-        self._path.mkdir(parents=True, exist_ok=True)
+        if workspace_path is None:
+            self._path = Path(tempfile.mkdtemp(prefix="pytriton-workspace-"))
+        else:
+            self._path = Path(workspace_path).expanduser().absolute()
+            self._path.mkdir(parents=True)
 
     @property
     def path(self) -> Path:
         return self._path
+
+    @property
+    def model_store_path(self) -> Path:
+        """Where PyTriton has the models. The server has no such folder here."""
+        return self._path / "model-store"
 
     def exists(self) -> bool:
         return self._path.exists()
