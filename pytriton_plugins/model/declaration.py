@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -17,6 +18,12 @@ RESERVED_PREFIX = "pytriton_gate"
 
 MAX_TIMEOUT = 86400
 """Seconds."""
+
+MAX_SLOTS = 256
+"""Each slot needs a thread in tritonserver, a socket and two segments."""
+
+INT32 = 2**31 - 1
+"""The largest number of Triton's configuration."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
@@ -89,8 +96,18 @@ class ModelDeclaration:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> ModelDeclaration:
+        """The declaration that another process has sent; raises an error for one that `to_json` does not write.
+
+        The error is a ValueError, TypeError, KeyError, AttributeError or DeclarationError.
+        """
+        # Imported here: only the daemon reads declarations.
+        from pytriton_plugins.model.declared_fields import check_fields
+
+        json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()  # a text may hold what UTF-8 cannot
         tensors = {side: tuple(tensor_from_json(item) for item in plain[side]) for side in ("inputs", "outputs")}
-        return cls(**{**plain, **tensors})
+        declaration = cls(**{**plain, **tensors})
+        check_fields(declaration)
+        return declaration
 
 
 def wrong_name(name: object) -> str:
@@ -118,4 +135,6 @@ def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
 
 def tensor_from_json(plain: dict[str, Any]) -> Tensor:
     dtype = dtype_by_triton_name(plain["dtype"], str if plain["text"] else bytes)
+    if type(plain["optional"]) is not bool:
+        raise ValueError(f"invalid optional {plain['optional']!r} of a tensor")
     return Tensor(plain["name"], dtype, plain["shape"], optional=plain["optional"], arg=plain["arg"])

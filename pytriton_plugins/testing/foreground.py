@@ -61,7 +61,7 @@ class ForegroundWorker:
         response = new_segment(_SEGMENT_SIZE)
         channel, theirs = socket_pair()
         with theirs:
-            self._tell({"type": "channel", "segment": response.number}, theirs.fileno(), response.unsent)
+            self._tell({"type": "channel", "channel": 1, "segment": response.number}, theirs.fileno(), response.unsent)
         os.close(response.unsent)
         self._channel = _Channel(model.declaration, channel, self)
         return self._channel

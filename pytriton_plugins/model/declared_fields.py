@@ -1,0 +1,54 @@
+"""Checks of a declaration that another process has sent: the type and the range of each field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, get_args
+
+from pytriton_plugins.model.declaration import INT32, MAX_SLOTS, MAX_TIMEOUT, Answers, Kind
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.declaration import ModelDeclaration
+    from pytriton_plugins.model.tensors import Tensor
+
+_WHOLE = {"version": (1, INT32), "max_batch_size": (0, INT32), "workers": (1, INT32), "slots": (1, MAX_SLOTS)}
+_TEXTS = ("name", "object_name", "context", "requests")
+_TRUTHS = ("retry_alone", "equal_shapes", "lenient")
+
+
+def check_fields(model: ModelDeclaration) -> None:
+    """Raises ValueError for a declaration that no callable of this version has."""
+    for name, is_valid in _checks(model):
+        if not is_valid:
+            raise ValueError(f"invalid {name} {getattr(model, name)!r}")
+
+
+def _checks(model: ModelDeclaration) -> Iterator[tuple[str, bool]]:
+    """The name of each field, and whether its value is one that `infer_func` writes."""
+    for name, (least, most) in _WHOLE.items():
+        value = getattr(model, name)
+        yield name, type(value) is int and least <= value <= most
+    for name in _TEXTS:
+        yield name, type(getattr(model, name)) is str
+    for name in _TRUTHS:
+        yield name, type(getattr(model, name)) is bool
+    yield "kind", model.kind in get_args(Kind)
+    yield "answers", model.answers in get_args(Answers)
+    yield "timeout", _is_timeout(model.timeout)
+    yield "settings", model.settings is None or _are_settings(model.settings)
+    yield "triton_config", type(model.triton_config) is dict
+    yield "inputs", _are_tensors(model.inputs)
+    yield "outputs", _are_tensors(model.outputs) and not any(tensor.optional for tensor in model.outputs)
+
+
+def _is_timeout(value: object) -> bool:
+    return type(value) in (int, float) and (value == 0 or 0.001 <= value <= MAX_TIMEOUT)  # type: ignore[operator]
+
+
+def _are_settings(value: object) -> bool:
+    return type(value) is dict and all(type(needed) is bool for needed in value.values())
+
+
+def _are_tensors(tensors: tuple[Tensor, ...]) -> bool:
+    names = {tensor.name for tensor in tensors}
+    return len(names) == len(tensors) and all(name.isprintable() and name for name in names)
