@@ -17,20 +17,25 @@ PLAIN = ModelDeclaration(
     "m", 1, "function", "f", (Tensor("x", np.float32, (-1,)),), (Tensor("y", np.float32, ()),), timeout=0.5
 ).to_json()
 
+TIMEOUTS: list[Any] = [1e12, -1, "1", None, True, 1e-9, float("inf"), float("nan")]
+SETTINGS: list[Any] = [3, ["a"], {"a": 1}, {"\udfff": True}]
+CONFIGS: list[Any] = [None, [], "x", {"parameters": {"\ud800": 1}}, {"x": float("nan")}]
+TENSORS: list[Any] = [None, 3, "x", [3], [{}], [X, X], {"x": X}]
+TEXTS: list[Any] = [1, None, ["x"], "\ud800"]
 WRONG: list[dict[str, Any]] = [
     *[{"version": value} for value in (0, 1.0, True, "1", 2**31, None)],
     *[{"slots": value} for value in (2.0, 0, 257, True, "2")],
     *[{"workers": value} for value in (0, 1.5, 2**31)],
     *[{"max_batch_size": value} for value in (-1, 64.0, 2**31, None)],
-    *[{"timeout": value} for value in (1e12, -1, "1", None, True, 1e-9, float("inf"), float("nan"))],
-    *[{key: value} for key in ("name", "object_name", "context", "requests") for value in (1, None, ["x"], "\ud800")],
+    *[{"timeout": value} for value in TIMEOUTS],
+    *[{key: value} for key in ("name", "object_name", "context", "requests") for value in TEXTS],
     *[{key: value} for key in ("retry_alone", "equal_shapes", "lenient") for value in (1, "yes", None)],
     {"kind": "lambda"},
     {"kind": ["function"]},
     {"answers": "often"},
-    *[{"settings": value} for value in (3, ["a"], {"a": 1}, {"\udfff": True})],
-    *[{"triton_config": value} for value in (None, [], "x", {"parameters": {"\ud800": 1}}, {"x": float("nan")})],
-    *[{side: value} for side in ("inputs", "outputs") for value in (None, 3, "x", [3], [{}], [X, X], {"x": X})],
+    *[{"settings": value} for value in SETTINGS],
+    *[{"triton_config": value} for value in CONFIGS],
+    *[{side: value} for side in ("inputs", "outputs") for value in TENSORS],
     {"outputs": [{**X, "optional": True}]},
     *[
         {"inputs": [{**X, key: value}]}

@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from tritonclient.utils import InferenceServerException
 from pytriton_plugins.host.control.attach_socket import MAX_GREETING
 from pytriton_plugins.script.attach import attach
 from pytriton_plugins.script.connection import connect
-from pytriton_plugins.testing import RunningHost, wait_until
+from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.script.conftest import PLUGIN
 from tests.support.sandbox.command import call_host
 from tests.support.script.calls import X, Y, call
 from tests.support.script.raw_link import RawLink, declaration, raw_link
@@ -94,16 +97,8 @@ def test_a_slot_that_breaks_its_channel_gets_another(host: RunningHost, run_dir:
         link = served(run_dir, stack, "slots")
         number, sock = link.channel()
         link.hear("serving")
-        pool = stack.enter_context(ThreadPoolExecutor(1))
         for _ in range(2):
-            request = pool.submit(call, host, "slots", 1)
-            assert sock.recv(64) and sock.recv(64)  # EXECUTE, and SEGMENT after it
-            if is_early:
-                link.say("free", channel=number)
-                status(run_dir)
-            sock.close()
-            with pytest.raises(InferenceServerException):
-                request.result()
+            break_channel(host, sock, before_end=partial(say_free, run_dir, link, number) if is_early else None)
             if not is_early:
                 wait_until(lambda: live_workers(run_dir, "slots") == 0, what="it is lost")
                 link.say("free", channel=number)
@@ -111,6 +106,44 @@ def test_a_slot_that_breaks_its_channel_gets_another(host: RunningHost, run_dir:
             number, sock = link.channel()
             assert number != before
         sock.close()
+
+
+def test_a_slot_waits_for_memory_that_others_have_for_a_moment(tmp_path: Path) -> None:
+    """It gets its next channel when there is room again."""
+    (tmp_path / "plugged.py").write_text(PLUGIN)
+    options = ["--allow=attach", f"--run-dir={tmp_path}", "--shm-initial=1m", "--shm-total=3m"]
+    with run_host(tmp_path / "plugged.py", options=options) as host, contextlib.ExitStack() as stack:
+        link = served(tmp_path, stack, "slots")
+        number, sock = link.channel()
+        link.hear("serving")
+        break_channel(host, sock)
+        wait_until(lambda: live_workers(tmp_path, "slots") == 0, what="it is lost")
+        with raw_link(tmp_path) as other:
+            other.greet(declaration("other"))
+            other.hear("serve")
+            other.say("ready")
+            other.hear("serving")
+            link.say("free", channel=number)
+            wait_until(lambda: f"process {os.getpid()} gets no channel yet: " in host.log, what="there is no room")
+        link.channel()[1].close()
+
+
+def break_channel(host: RunningHost, sock: socket.socket, before_end: Callable[[], None] | None = None) -> None:
+    """Take a request of ``slots`` and end its channel."""
+    with ThreadPoolExecutor(1) as pool:
+        request = pool.submit(call, host, "slots", 1)
+        assert [len(sock.recv(64)) for _ in range(2)] == [40, 40]  # EXECUTE, and SEGMENT after it
+        if before_end is not None:
+            before_end()
+        sock.close()
+        with pytest.raises(InferenceServerException):
+            request.result()
+
+
+def say_free(run_dir: Path, link: RawLink, number: int) -> None:
+    """Say that the slot is free, and return when the daemon has heard it."""
+    link.say("free", channel=number)
+    status(run_dir)
 
 
 def live_workers(run_dir: Path, model: str) -> int:
