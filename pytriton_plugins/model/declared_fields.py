@@ -1,14 +1,14 @@
-"""Checks of a declaration that another process has sent: the type and the range of each field."""
+"""Reads a declaration that another process has sent: the type and the range of each field are checked."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from pytriton_plugins.model.declaration import INT32, MAX_SLOTS, MAX_TIMEOUT, Answers, Kind
+from pytriton_plugins.model.declaration import INT32, MAX_SLOTS, MAX_TIMEOUT, Answers, Kind, ModelDeclaration
 
 if TYPE_CHECKING:
-    from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.model.tensors import Tensor
 
 _WHOLE = {"version": (1, INT32), "max_batch_size": (0, INT32), "workers": (1, INT32), "slots": (1, MAX_SLOTS)}
@@ -16,11 +16,17 @@ _TEXTS = ("name", "object_name", "context", "requests")
 _TRUTHS = ("retry_alone", "equal_shapes", "lenient")
 
 
-def check_fields(model: ModelDeclaration) -> None:
-    """Raises ValueError for a declaration that no callable of this version has."""
+def read_declaration(plain: Any) -> ModelDeclaration:
+    """The declaration that another process has sent; raises an error for one that no callable of this version has.
+
+    The error is a ValueError, TypeError, KeyError, AttributeError or DeclarationError.
+    """
+    json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()  # a text may hold what UTF-8 cannot
+    model = ModelDeclaration.from_json(plain)
     for name, is_valid in _checks(model):
         if not is_valid:
             raise ValueError(f"invalid {name} {getattr(model, name)!r}")
+    return model
 
 
 def _checks(model: ModelDeclaration) -> Iterator[tuple[str, bool]]:

@@ -11,6 +11,7 @@ import pytest
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import DeclarationError
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.declared_fields import read_declaration
 
 X = {"name": "x", "dtype": "FP32", "text": False, "shape": [-1], "optional": False, "arg": "x"}
 PLAIN = ModelDeclaration(
@@ -53,16 +54,16 @@ WRONG: list[dict[str, Any]] = [
 
 
 def test_an_honest_one_is_read() -> None:
-    assert ModelDeclaration.from_json(json.loads(json.dumps(PLAIN))).to_json() == PLAIN
+    assert read_declaration(json.loads(json.dumps(PLAIN))).to_json() == PLAIN
 
 
 @pytest.mark.parametrize("changes", WRONG, ids=range(len(WRONG)))
 def test_a_field_that_no_callable_has_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, AttributeError, DeclarationError)):
-        ModelDeclaration.from_json({**PLAIN, **changes})
+        read_declaration({**PLAIN, **changes})
 
 
 @pytest.mark.parametrize("plain", [None, [], "x", 3, {}])
 def test_a_declaration_that_is_not_an_object_with_all_fields_is_refused(plain: Any) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, AttributeError, DeclarationError)):
-        ModelDeclaration.from_json(plain)
+        read_declaration(plain)

@@ -18,6 +18,7 @@ from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.workers.pings import Pings
 from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.declared_fields import read_declaration
 from pytriton_plugins.shm.long import MAX_LONG, receive_json, send_json
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import WorkerExit, WorkerInfo
@@ -114,7 +115,7 @@ class LinkedWorker(ABC):
         try:
             self.files = tuple(map(str, message.get("files", ())))
             self.notes = tuple(one_line(note) for note in message.get("notes", ())[:_MAX_NOTES])
-            return [ModelDeclaration.from_json(plain) for plain in message["models"]]
+            return [read_declaration(plain) for plain in message["models"]]
         except (AttributeError, KeyError, TypeError, ValueError, PytritonPluginsError) as error:
             problem = one_line(f"{type(error).__name__}: {error}", 200)
             reason = (
