@@ -209,7 +209,7 @@ bool respond_batch(Batch *batch, Answer answer, Area response, Area request, con
   if (!batch_reserve((void **)&batch->block, &batch->block_capacity, unchecked.size, 1)) return false;
   if (!batch_reserve((void **)&batch->cover, &batch->cover_capacity, cover_count, sizeof *batch->cover)) return false;
   memcpy(batch->block, unchecked.bytes, unchecked.size);
-  memset(batch->cover, 0, cover_count * sizeof *batch->cover);
+  if (cover_count > 0) memset(batch->cover, 0, cover_count * sizeof *batch->cover); /* a model may have no outputs */
   ResponseBlock block = {.batch = batch, .response = response, .request = request, .ends = !answer.more};
   *problem = response_block_check(batch, unchecked.size, &block);
   if (*problem != NULL) return false;

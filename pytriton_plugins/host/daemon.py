@@ -84,8 +84,6 @@ class Daemon:
         self._commands = TargetCommands(self.registry, self._admission)
         self._attach_socket = AttachSocket(paths.folder, Attaching(self.registry, self._admission))
         self._control = ControlServer(paths.folder, Handlers(self, self._commands).commands)
-        self.settled = False
-        """Whether everything that it was started with has served or failed."""
 
     async def run(self, lifeline: Lifeline | None = None) -> int:
         """Start, serve, stop; the exit code. ``lifeline``: that of the process that started this one, if it has one."""
@@ -184,7 +182,8 @@ class Daemon:
         await asyncio.gather(*[model.settled() for model in self.registry.models.values()])
         if self._stop.is_set():
             return
-        self._state, self.settled = "serving", True
+        self._state = "serving"
+        self.registry.settled.set()
         self.hooks.now_serving()
         reasons = await self.readiness.next_reasons()
         self._write_addresses()

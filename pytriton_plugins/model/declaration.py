@@ -18,6 +18,12 @@ RESERVED_PREFIX = "pytriton_gate"
 MAX_TIMEOUT = 86400
 """Seconds."""
 
+MAX_SLOTS = 256
+"""Each slot needs a thread in tritonserver, a socket and two segments."""
+
+INT32 = 2**31 - 1
+"""The largest number of Triton's configuration."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
@@ -89,6 +95,7 @@ class ModelDeclaration:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> ModelDeclaration:
+        """The same from a trusted source; `declared_fields` reads what another process has sent."""
         tensors = {side: tuple(tensor_from_json(item) for item in plain[side]) for side in ("inputs", "outputs")}
         return cls(**{**plain, **tensors})
 
@@ -118,4 +125,6 @@ def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
 
 def tensor_from_json(plain: dict[str, Any]) -> Tensor:
     dtype = dtype_by_triton_name(plain["dtype"], str if plain["text"] else bytes)
+    if type(plain["optional"]) is not bool:
+        raise ValueError(f"invalid optional {plain['optional']!r} of a tensor")
     return Tensor(plain["name"], dtype, plain["shape"], optional=plain["optional"], arg=plain["arg"])

@@ -16,17 +16,20 @@ from pytriton_plugins.model.annotations import (
 )
 from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.callable_form import Form, check_inputs, form_of, refuse, without_defaults
-from pytriton_plugins.model.declaration import MAX_TIMEOUT, Answers, ModelDeclaration, wrong_name
+from pytriton_plugins.model.declaration import (
+    INT32,
+    MAX_SLOTS,
+    MAX_TIMEOUT,
+    Answers,
+    ModelDeclaration,
+    wrong_name,
+)
 from pytriton_plugins.model.tensors import Tensor
 
 ASYNC_SLOTS = 8
 """The default ``max_concurrency`` of an async callable."""
 
-MAX_SLOTS = 256
-"""Each slot needs a thread in tritonserver, a socket and two segments."""
-
 _ATTRIBUTE = "__pytriton_declaration__"
-_INT32 = 2**31 - 1
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])
 
@@ -266,7 +269,7 @@ def _model_name(where: str, given: Any, default: str) -> str:
 def _check_settings(where: str, settings: Settings) -> None:
     for name, minimum, note in (("version", 1, ""), ("max_batch_size", 0, " (0: no batch axis)"), ("workers", 1, "")):
         value = getattr(settings, name)
-        if type(value) is not int or not minimum <= value <= _INT32:
+        if type(value) is not int or not minimum <= value <= INT32:
             refuse(where, f"{name}={value!r}; write a whole number from {minimum} up{note}")
     for name, slots in (("threads", settings.threads), ("max_concurrency", settings.max_concurrency)):
         is_default = name == "max_concurrency" and slots is None

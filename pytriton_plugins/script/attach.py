@@ -117,7 +117,7 @@ def _attached_in_its_turn(
     try:
         for index, target in enumerate(callables_of(where, callable)):
             link = handle.add(AttachedLink(*connect(daemon), handle.link_ended))
-            _introduce(link, declaration, index)
+            _introduce(link, declaration)
             AttachedSession(link, target, declaration, rules, index)
         handle.ready(timeout)
         if before is not None:
@@ -144,12 +144,12 @@ def _before(daemon: str | Path, declaration: ModelDeclaration) -> Attachment | N
     return before if before is not None and before.is_attached else None
 
 
-def _introduce(link: AttachedLink, declaration: ModelDeclaration, index: int) -> None:
+def _introduce(link: AttachedLink, declaration: ModelDeclaration) -> None:
     """Say who this process is, and what it declares."""
     program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] not in ("-", "-c") else ""
     about = {"pid": os.getpid(), "python": platform.python_version(), "numpy": np.__version__}
     try:
-        link.send("hello", protocol=VERSION, package=framework_version(), program=program, index=index, **about)
+        link.send("hello", protocol=VERSION, package=framework_version(), program=program, **about)
         link.send("models", models=[declaration.to_json()], files=[], notes=[])
     except OSError:
         pass  # the daemon has ended the link; its reason is read by the link's thread

@@ -57,11 +57,11 @@ class AttachedLink(WorkerLink):
         with contextlib.suppress(OSError):  # it has ended
             self._sock.shutdown(socket.SHUT_RDWR)
 
-    def channel_closed(self, sock: socket.socket, error: BaseException | None) -> bool:
+    def channel_closed(self, offer: ChannelOffer, error: BaseException | None) -> bool:
         """The channel is not served any more; the slot waits for the next one, whatever the error was."""
-        super().channel_closed(sock, error)
+        super().channel_closed(offer, error)
         with contextlib.suppress(OSError):  # the daemon has ended
-            self.send("free")
+            self.send("free", channel=offer.number)
         return True
 
     def report_end(self, reason: str) -> bool:

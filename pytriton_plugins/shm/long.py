@@ -48,11 +48,16 @@ def sealed_content(descriptor: int, limit: int = MAX_LONG) -> bytes:
     return os.pread(descriptor, size, 0)
 
 
-def send_json(sock: socket.socket, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
-    """Send one JSON message; raises OSError as `send` does, and ProtocolError for more than MAX_LONG bytes."""
+def send_json(
+    sock: socket.socket, message: dict[str, Any], descriptors: tuple[int, ...] = (), *, deadline: float = 5.0
+) -> None:
+    """Send one JSON message within ``deadline`` seconds.
+
+    Raises OSError as `send` does, and ProtocolError for more than MAX_LONG bytes.
+    """
     data = json.dumps(message).encode()
     if len(data) <= MAX_MESSAGE:
-        send(sock, data, descriptors)
+        send(sock, data, descriptors, deadline=deadline)
         return
     if len(data) > MAX_LONG:
         raise ProtocolError(
@@ -61,7 +66,7 @@ def send_json(sock: socket.socket, message: dict[str, Any], descriptors: tuple[i
         )
     file = sealed_file(data)
     try:
-        send(sock, _IN_A_FILE, (file,))
+        send(sock, _IN_A_FILE, (file,), deadline=deadline)
     finally:
         os.close(file)
 

@@ -59,3 +59,10 @@ class Segment:
         self.view = memoryview(self.mapping)
         self.bytes: NDArray[np.uint8] = np.frombuffer(self.mapping, np.uint8)
         self.address = int(self.bytes.__array_interface__["data"][0])
+
+    def close_unsent(self) -> None:
+        """Close the descriptor that was sent, or never will be; may be called again."""
+        # In this order: a child that is forked in between must not close the number again, which may be another file's.
+        descriptor, self.unsent = self.unsent, -1
+        if descriptor >= 0:
+            os.close(descriptor)

@@ -18,6 +18,7 @@ from pytriton_plugins.host.workers.hello import wrong_version
 from pytriton_plugins.host.workers.launching import Launch
 from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.declared_fields import read_declaration
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.long import receive_json, send_json
 from pytriton_plugins.shm.polling import readable
@@ -51,7 +52,7 @@ class ForegroundWorker:
 
     def declared(self) -> list[ModelDeclaration]:
         """The models of its plugin; raises WorkerFailed."""
-        return [ModelDeclaration.from_json(plain) for plain in self._wait("models")["models"]]
+        return [read_declaration(plain) for plain in self._wait("models")["models"]]
 
     def serve(self, model: EffectiveModel, hooks: Sequence[Mapping[str, Any]]) -> ChannelEnd:
         """Have the worker set up a model, and open a channel to it; raises WorkerFailed."""
@@ -61,7 +62,7 @@ class ForegroundWorker:
         response = new_segment(_SEGMENT_SIZE)
         channel, theirs = socket_pair()
         with theirs:
-            self._tell({"type": "channel", "segment": response.number}, theirs.fileno(), response.unsent)
+            self._tell({"type": "channel", "channel": 1, "segment": response.number}, theirs.fileno(), response.unsent)
         os.close(response.unsent)
         self._channel = _Channel(model.declaration, channel, self)
         return self._channel

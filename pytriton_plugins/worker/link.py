@@ -7,6 +7,7 @@ import os
 import queue
 import socket
 import threading
+import weakref
 from typing import Any
 
 from pytriton_plugins.errors import ProtocolError, ShmError
@@ -22,7 +23,9 @@ SEGMENT_TIMEOUT = 5.0
 class ChannelOffer:
     """A channel that the daemon gives to this worker: its socket and the first response segment."""
 
-    def __init__(self, sock: socket.socket, segment: Segment) -> None:
+    def __init__(self, number: int, sock: socket.socket, segment: Segment) -> None:
+        """``number``: the channel's, as the daemon counts them."""
+        self.number = number
         self.sock = sock
         self._segment: Segment | None = segment
 
@@ -35,7 +38,7 @@ class ChannelOffer:
     def close(self) -> None:
         """Close an offer that is not served."""
         self.sock.close()
-        os.close(self.take_segment().unsent)
+        self.take_segment().close_unsent()
 
 
 class WorkerLink:
@@ -48,6 +51,8 @@ class WorkerLink:
         self._offers: queue.SimpleQueue[ChannelOffer | None] = queue.SimpleQueue()
         self._segments: queue.SimpleQueue[tuple[int, Segment | str]] = queue.SimpleQueue()
         """Answers to requests for segments: the token, and the segment or the reason why there is none."""
+        self._mapped: weakref.WeakSet[Segment] = weakref.WeakSet()
+        """Those that the daemon gave, as long as they are used."""
         self._token = 0
         self._segment_lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -88,14 +93,14 @@ class WorkerLink:
             self._shut_down_channels()
         return offer
 
-    def channel_closed(self, sock: socket.socket, error: BaseException | None) -> bool:
-        """The channel is not served any more, because of ``error``; whether the slot waits for the next channel.
+    def channel_closed(self, offer: ChannelOffer, error: BaseException | None) -> bool:
+        """The channel of ``offer`` is not served any more, because of ``error``; whether the slot waits for the next.
 
         The server may have ended while a batch ran here: then the daemon offers a channel to the next server.
         """
         continues = error is not None and self._is_survived(error)
         with self._open_lock:
-            self._open.discard(sock)
+            self._open.discard(offer.sock)
         return continues
 
     def _is_survived(self, error: BaseException) -> bool:
@@ -112,6 +117,8 @@ class WorkerLink:
         self._send_lock, self._segment_lock, self._open_lock = (threading.Lock() for _ in range(3))
         for sock in (self._sock, *self._open):
             sock.close()
+        for segment in list(self._mapped):
+            segment.close_unsent()
 
     def request_segment(self, size: int, replaced: int) -> Segment:
         """A response segment of ``size`` bytes or more in place of ``replaced``; raises ShmError with the reason."""
@@ -130,7 +137,7 @@ class WorkerLink:
                 ) from None
             if token != self._token:  # the late answer to a request that timed out
                 if isinstance(answer, Segment):
-                    os.close(answer.unsent)
+                    answer.close_unsent()
                 continue
             if isinstance(answer, str):
                 raise ShmError(answer)
@@ -156,11 +163,12 @@ class WorkerLink:
             self._orders.put(message)
         elif kind == "channel":
             channel, segment = descriptors
-            self._offers.put(ChannelOffer(socket.socket(fileno=channel), _mapped(message["segment"], segment)))
+            sock = socket.socket(fileno=channel)
+            self._offers.put(ChannelOffer(message["channel"], sock, self._map(message["segment"], segment)))
         elif kind == "ping":
             self.send("pong")
         elif kind == "segment":
-            self._segments.put((message["token"], _mapped(message["segment"], descriptors[0])))
+            self._segments.put((message["token"], self._map(message["segment"], descriptors[0])))
         elif kind == "refused":
             self._segments.put((message["token"], message["message"]))
         elif kind == "finish":
@@ -178,9 +186,9 @@ class WorkerLink:
                 with contextlib.suppress(OSError):  # the channel ended by itself
                     sock.shutdown(socket.SHUT_RDWR)
 
-
-def _mapped(number: int, descriptor: int) -> Segment:
-    # The descriptor stays open: the backend gets it with the first message that names the segment.
-    segment = Segment(number, descriptor, writable=True)
-    segment.unsent = descriptor
-    return segment
+    def _map(self, number: int, descriptor: int) -> Segment:
+        # The descriptor stays open: the backend gets it with the first message that names the segment.
+        segment = Segment(number, descriptor, writable=True)
+        segment.unsent = descriptor
+        self._mapped.add(segment)
+        return segment

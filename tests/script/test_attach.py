@@ -18,7 +18,7 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins import Context, Request, infer_func
+from pytriton_plugins import Context, Request, Tensor, infer_func
 from pytriton_plugins.errors import AttachError, DeclarationError
 from pytriton_plugins.script.attach import attach
 from pytriton_plugins.script.attachment import Attachment
@@ -358,3 +358,30 @@ def test_a_callable_that_cannot_be_served(run_dir: Path, target: Any, more: dict
     with pytest.raises((DeclarationError, TypeError)) as refused:
         attach(run_dir / "none", target, inputs=[X], outputs=[Y], **more)
     assert message in str(refused.value)
+
+
+def test_two_versions_that_differ_are_attached_at_once(host: RunningHost, run_dir: Path) -> None:
+    """Both are set up at the same time; one is served, and the other refused: they share Triton's configuration."""
+    together = threading.Barrier(2)
+
+    def attach_version(version: int) -> Attachment | str:
+        def warm(x: Array) -> Array:
+            together.wait(60)
+            return np.zeros((len(x), version), np.float32)
+
+        zeros = {"data_type": "TYPE_FP32", "dims": [1], "zero_data": True}
+        config = {"model_warmup": [{"name": "zeros", "batch_size": 1, "inputs": {"x": zeros}}]}
+        output = Tensor("y", np.float32, (version,))
+        try:
+            return attach(
+                run_dir, warm, name="twins", version=version, inputs=[X], outputs=[output], triton_config=config
+            )
+        except AttachError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(attach_version, (1, 2)))
+    (served,) = (each for each in found if isinstance(each, Attachment))
+    (refused,) = (each for each in found if isinstance(each, str))
+    assert "has other inputs, outputs or another max_batch_size than version" in refused
+    served.remove()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,12 @@ import pytest
 from pytriton_plugins.discovery.entry_points import find_models
 from pytriton_plugins.errors import AttachError
 from pytriton_plugins.script.attach import attach
+from pytriton_plugins.script.connection import connect
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.sandbox.command import call_host
+from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.script.calls import X, Y, call
+from tests.support.script.raw_link import declaration, raw_link
 
 ADDED = """
 import numpy as np
@@ -88,3 +93,61 @@ def test_the_run_directory_of_another_user(tmp_path: Path) -> None:
             attach(tmp_path, lambda x: x, name="lent", inputs=[X], outputs=[Y])
         stranger.communicate("")
     assert str(refused.value) == f"{tmp_path}: the daemon there is another user's; start one as this user"
+
+
+SLOW = """
+import pathlib, time
+while not pathlib.Path(__file__).with_name("go").exists():
+    time.sleep(0.01)
+""" + ADDED.replace("def shared", "def taken")
+
+
+def test_a_callable_waits_for_the_models_of_the_start(tmp_path: Path) -> None:
+    """One with the name of a plugin's model is refused as ever, however early it came."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    with ThreadPoolExecutor(2) as pool, ExitStack() as stack:
+        options = ["--allow=attach", f"--run-dir={tmp_path}"]
+        starting = pool.submit(lambda: stack.enter_context(run_host(tmp_path / "slow.py", options=options)))
+        try:
+            wait_until(lambda: list(tmp_path.glob("*/attach.sock")), 30, "it accepts connections")
+            early = stack.enter_context(raw_link(tmp_path))
+            early.greet(declaration("early"))
+            taken = pool.submit(attach, tmp_path, lambda x: x, name="taken", inputs=[X], outputs=[Y])
+        finally:
+            (tmp_path / "go").touch()
+        early.hear("serve")
+        with pytest.raises(AttachError, match="is served already by plugin"):
+            taken.result()
+        assert call(starting.result(), "taken", 1) == [11]
+
+
+TOLD = """
+import logging
+
+from pytriton_plugins import hookimpl
+
+LOG = logging.getLogger("told")
+
+
+@hookimpl
+def pytriton_on_worker_start(worker):
+    LOG.warning("told: %s started", worker.plugin)
+
+
+@hookimpl
+def pytriton_on_worker_exit(worker, exit):
+    LOG.warning("told: %s ended", worker.plugin)
+"""
+
+
+def test_hooks_hear_nothing_of_a_process_that_looks_whether_the_daemon_is_there(tmp_path: Path) -> None:
+    install(tmp_path, "acme-told", {"pytriton_plugins.hooks": {"told": "acme_told"}}, acme_told=TOLD)
+    (tmp_path / "added.py").write_text(ADDED)
+    options = ["--allow=attach", f"--run-dir={tmp_path}"]
+    with run_host(tmp_path / "added.py", options=options, env={"PYTHONPATH": path_with(tmp_path)}) as host:
+        for _ in range(3):
+            connect(tmp_path)[0].close()
+        attach(tmp_path, lambda x: x, name="real", inputs=[X], outputs=[Y]).remove()
+        wait_until(lambda: "told: attached ended" in host.log, what="hooks hear of its end")
+        told = [line.rpartition("told: ")[2] for line in host.log.splitlines() if "told: attached" in line]
+    assert told == ["attached started", "attached ended"]

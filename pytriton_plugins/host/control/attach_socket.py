@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("pytriton.host")
 _BACKLOG = 128
+MAX_GREETING = 32
+"""Connections at once that have not said what they are; others wait to be accepted."""
+
 _PAUSE = 0.1
 """Seconds until the next attempt to accept after one that failed."""
 
@@ -50,12 +53,13 @@ class AttachSocket:
 
     def _on_connection(self) -> None:
         assert self._sock is not None
+        if self._attaching.greeting >= MAX_GREETING:
+            self._pause(self._sock)
+            return
         try:
             sock, _ = self._sock.accept()
         except OSError:  # it is gone again, or no descriptor is left now
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._sock)
-            loop.call_later(_PAUSE, self._resume)
+            self._pause(self._sock)
             return
         pid, user = peer_of(sock)
         if user != os.geteuid():
@@ -63,6 +67,11 @@ class AttachSocket:
             sock.close()
             return
         self._attaching.accept(sock, pid)
+
+    def _pause(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(sock)
+        loop.call_later(_PAUSE, self._resume)
 
     def _resume(self) -> None:
         if self._sock is not None:

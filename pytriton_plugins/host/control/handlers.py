@@ -118,4 +118,4 @@ def not_ready(daemon: DaemonView) -> list[str]:
 
 def not_started(daemon: DaemonView) -> list[str]:
     """Why the start has not come to its end; ready or not, it has as soon as everything serves or has failed."""
-    return [] if daemon.settled else not_ready(daemon)
+    return [] if daemon.registry.settled.is_set() else not_ready(daemon)

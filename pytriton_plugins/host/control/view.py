@@ -19,8 +19,6 @@ class DaemonView(Protocol):
     found: FoundServer
     readiness: ReadinessController
     registry: ModelRegistry
-    settled: bool
-    """Whether everything that it was started with has served or failed."""
 
     @property
     def listening_ports(self) -> dict[str, int | None]:

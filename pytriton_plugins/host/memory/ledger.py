@@ -125,6 +125,15 @@ class Ledger:
             )
         return self._make(self._initial, owner)
 
+    def open_pair(self, owner: int) -> tuple[Grant, Grant]:
+        """The first segments of a channel, for requests and for responses; raises ShmError as `open_first` does."""
+        request = self.open_first(owner)
+        try:
+            return request, self.open_first(owner)
+        except BaseException:
+            self._close(request)
+            raise
+
     def replace(self, number: int, needed: int, owner: int, untouched: int) -> Grant:
         """A segment of ``needed`` bytes or more in place of ``number``.
 

@@ -55,9 +55,10 @@ class Admission:
     def check_descriptors(self, declarations: Sequence[ModelDeclaration]) -> None:
         """Raises LimitError for models that would leave clients no descriptors beside what is served."""
         registry = self._registry
-        models = [model.declaration for model in registry.models.values() if not model.error]
-        models += declarations
-        check_descriptors(Demand.of((worker_count(registry.config, model), model.slots) for model in models))
+        served = [model for model in registry.models.values() if not model.error]
+        demand = [(model.worker_count, model.declaration.slots) for model in served]
+        demand += [(worker_count(registry.config, each), each.slots) for each in declarations]
+        check_descriptors(Demand.of(demand))
 
     def check_tensors(self, reference: ModelReference, declarations: Sequence[ModelDeclaration]) -> None:
         """Raises PluginFailed for a model with other tensors than another version of it.

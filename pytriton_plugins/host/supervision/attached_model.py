@@ -30,14 +30,20 @@ class AttachedPlace(Place):
             if worker.expected_to_end or not worker.running:
                 raise WorkerFailed(LEFT)
             await self._serve_until_end(worker)
+            if not self._has_served:  # tritonserver has ended meanwhile
+                raise WorkerFailed(LEFT)
         except (PytritonPluginsError, OSError) as error:
-            worker.reject(str(error))
-            self._model.worker_failed(f"{worker.reference.label}: {error}")
+            self._failed(worker, str(error))
         except Exception:
             _LOG.exception("model %s: internal error in its supervisor", self._model.name)
-            worker.reject("internal error; see the daemon's log")
+            self._failed(worker, "internal error; see the daemon's log")
         finally:
             self._live.disconnect(worker)
+
+    def _failed(self, worker: AttachedWorker, reason: str) -> None:
+        """In any case a model whose first worker does not serve settles: what changes models waits for it."""
+        worker.reject(reason)
+        self._model.worker_failed(f"{worker.reference.label}: {reason}")
 
     def _on_served(self, worker: Worker) -> None:
         assert isinstance(worker, AttachedWorker)

@@ -47,6 +47,8 @@ class Attaching:
         self._admission = admission
         self._removals: dict[tuple[str, int], asyncio.Task[None]] = {}
         """Of models whose last worker has left."""
+        self.greeting = 0
+        """Connections that have not said yet what they are."""
 
     def accept(self, sock: socket.socket, pid: int) -> None:
         """Serve the process ``pid`` behind ``sock`` from now on."""
@@ -73,24 +75,36 @@ class Attaching:
 
     async def _attached(self, worker: AttachedWorker) -> AttachedModel:
         """The model that it serves now; raises WorkerFailed or another error with the reason why not."""
-        await worker.greeted(framework_version(), HELLO_TIMEOUT)
-        declaration = self._checked(await worker.declared(HELLO_TIMEOUT))
+        declaration = self._checked(await self._introduced(worker))
+        await self._settled(worker)
         async with self._free(declaration):
-            found = self._found(worker, declaration)
-            new = self._new(worker, declaration) if found is None else None
+            model = self._model(worker, declaration)
+            new = None if model.workers else model
         # Others come and go meanwhile: it may take as long as the load timeout.
-        await self._set_up(worker, found or new)
+        await self._set_up(worker, model)
         async with self._free(declaration):
-            found = self._found(worker, declaration)
+            model = self._model(worker, declaration, new)
             _LOG.info("model %s: %s attaches", declaration.name, worker.reference.label, extra={"worker": worker.pid})
-            if found is None:
-                return await self._admit(new or self._new(worker, declaration), worker)
-            found.add(worker)
-            return found
+            if model.workers:
+                model.add(worker)
+                return model
+            return await self._admit(model, worker)
 
-    async def _set_up(self, worker: AttachedWorker, model: AttachedModel | None) -> None:
+    async def _introduced(self, worker: AttachedWorker) -> list[ModelDeclaration]:
+        self.greeting += 1
+        try:
+            return await worker.introduced(framework_version(), HELLO_TIMEOUT)
+        finally:
+            self.greeting -= 1
+
+    async def _settled(self, worker: AttachedWorker) -> None:
+        """Wait for the models of the start: what a name belongs to is known only then."""
+        await result_unless(self._registry.settled, worker.left())
+        if not self._registry.settled.is_set():
+            raise WorkerFailed(LEFT)
+
+    async def _set_up(self, worker: AttachedWorker, model: AttachedModel) -> None:
         """Raises WorkerFailed if it fails, or if the process leaves meanwhile, whose callable may never return."""
-        assert model is not None
         # Its process imports no plugin of the daemon's.
         await result_unless(worker.leaves, worker.serve(model.effective, ()))
         if worker.leaves.is_set():
@@ -107,15 +121,16 @@ class Attaching:
                     return
             await asyncio.wait([removal])
 
-    def _found(self, worker: AttachedWorker, declaration: ModelDeclaration) -> AttachedModel | None:
-        """The model of that name and version that is served; raises WorkerFailed if ``worker`` may not serve it too."""
+    def _model(
+        self, worker: AttachedWorker, declaration: ModelDeclaration, new: AttachedModel | None = None
+    ) -> AttachedModel:
+        """The model of that name and version, or ``new``, or one that is made; raises an error if it may not serve."""
         found = self._registry.models.get(_key(declaration))
-        return None if found is None or found.unloaded else self._same(found, worker, declaration)
-
-    def _new(self, worker: AttachedWorker, declaration: ModelDeclaration) -> AttachedModel:
-        self._admission.check_tensors(worker.reference, [declaration])
+        model = None if found is None or found.unloaded else self._same(found, worker, declaration)
+        if model is None:
+            self._admission.check_tensors(worker.reference, [declaration])
         self._admission.check_descriptors([declaration])
-        return AttachedModel(self._registry, worker.reference, declaration)
+        return model or new or AttachedModel(self._registry, worker.reference, declaration)
 
     def _checked(self, declared: list[ModelDeclaration]) -> ModelDeclaration:
         check_names(declared)

@@ -6,6 +6,8 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
+import attrs
+
 from pytriton_plugins.host.memory.ledger import Channel
 from pytriton_plugins.shm.sockets import socket_pair
 
@@ -19,6 +21,18 @@ _numbers = itertools.count(1)
 """Of channels: no two in this process have the same."""
 
 
+@attrs.define
+class Slots:
+    """The slots of one live worker: those with a channel, and what is known of the others."""
+
+    worker: Worker
+    channels: dict[int, Channel] = attrs.Factory(dict)
+    freed: set[int] = attrs.Factory(set)
+    """Channels whose slots can serve again, although the backend has not given them up yet."""
+    lost: set[int] = attrs.Factory(set)
+    """Channels that the backend has given up, and whose slots have no other one yet."""
+
+
 class WorkerChannels:
     """The live workers, by number, and the channels of each: one for each of its slots."""
 
@@ -29,19 +43,19 @@ class WorkerChannels:
         self._backend = backend
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._channels: dict[int, tuple[Worker, dict[int, Channel]]] = {}
+        self._live: dict[int, Slots] = {}
         self._last_live = self._loop.time()
 
     def __len__(self) -> int:
         """The workers with a channel at least: an attached one may have lost all of them, and still be connected."""
-        return sum(bool(channels) for _, channels in self._channels.values())
+        return sum(bool(slots.channels) for slots in self._live.values())
 
     def __contains__(self, number: object) -> bool:
-        return number in self._channels
+        return number in self._live
 
     @property
     def workers(self) -> list[Worker]:
-        return [worker for worker, _ in self._channels.values()]
+        return [slots.worker for slots in self._live.values()]
 
     @property
     def seconds_without(self) -> float:
@@ -50,35 +64,52 @@ class WorkerChannels:
 
     def connect(self, worker: Worker) -> None:
         """A channel for each slot, with its first segments; raises ShmError, or ServerGone when there is no server."""
-        _, channels = self._channels.setdefault(worker.number, (worker, {}))
+        slots = self._live.setdefault(worker.number, Slots(worker))
         for _ in range(self._slots):
-            self._connect_slot(worker, channels)
+            self._connect_slot(slots)
         self._listener.changed()
 
+    def free(self, worker: Worker, channel: int) -> None:
+        """The slot of an attached worker that served ``channel`` can serve again."""
+        slots = self._live.get(worker.number)
+        if slots is not None and channel in {*slots.channels, *slots.lost}:  # else it was an earlier server's
+            slots.freed.add(channel)
+
     def connect_again(self, worker: Worker) -> None:
-        """A channel for a slot of an attached worker that has lost it; raises as `connect` does."""
-        _, channels = self._channels.get(worker.number, (worker, None))
-        if channels is not None and len(channels) < self._slots:
-            self._connect_slot(worker, channels)
+        """A channel for each slot of an attached worker that lost it and is free.
+
+        Raises as `connect` does, and OSError; what has none by then gets it in a later call.
+        """
+        slots = self._live.get(worker.number)
+        for channel in sorted(slots.lost & slots.freed) if slots is not None else ():
+            assert slots is not None
+            self._connect_slot(slots)
+            slots.lost.discard(channel)
+            slots.freed.discard(channel)
             self._listener.changed()
 
-    def _connect_slot(self, worker: Worker, channels: dict[int, Channel]) -> None:
-        request = self._ledger.open_first(worker.number)
-        response = self._ledger.open_first(worker.number)
-        ours, theirs = socket_pair()
-        with ours, theirs:
-            worker.give_channel(theirs, response)
-            number = next(_numbers)
-            channels[number] = Channel(request.number, response.number)
-            self._backend.introduce(number, ours, request)
+    def _connect_slot(self, slots: Slots) -> None:
+        request, response = self._ledger.open_pair(slots.worker.number)
+        number, channel = next(_numbers), Channel(request.number, response.number)
+        try:
+            ours, theirs = socket_pair()
+            with ours, theirs:
+                # First the backend: a worker that cannot be told its channel has ended.
+                self._backend.introduce(number, ours, request)
+                slots.channels[number] = channel
+                slots.worker.give_channel(number, theirs, response)
+        except BaseException:
+            if number not in slots.channels:
+                self._ledger.release_channel(channel)
+            raise
 
     def drop(self, number: int) -> None:
         """A channel is gone, and its memory; its worker stays."""
-        worker = self.worker_of(number)
-        if worker is None:
+        slots = next((slots for slots in self._live.values() if number in slots.channels), None)
+        if slots is None:
             return
-        _, channels = self._channels[worker.number]
-        self._ledger.release_channel(channels.pop(number))
+        self._ledger.release_channel(slots.channels.pop(number))
+        slots.lost.add(number)
         if not len(self):
             self._last_live = self._loop.time()
         self._listener.changed()
@@ -86,13 +117,13 @@ class WorkerChannels:
     def disconnect(self, worker: Worker) -> None:
         """The worker, or the server, is gone, and with it the worker's channels and their memory."""
         self._ledger.release(worker.number)
-        _, channels = self._channels.pop(worker.number, (worker, {}))
-        if not channels:
+        slots = self._live.pop(worker.number, None)
+        if slots is None or not slots.channels:
             return
         if not len(self):
             self._last_live = self._loop.time()
         self._listener.changed()
-        for channel in channels:
+        for channel in slots.channels:
             self._backend.gone(channel)
 
     def retire(self, worker: Worker) -> None:
@@ -102,8 +133,9 @@ class WorkerChannels:
             self._backend.retire(channel)
 
     def channels_of(self, worker: Worker) -> list[int]:
-        return list(self._channels.get(worker.number, (worker, ()))[1])
+        slots = self._live.get(worker.number)
+        return list(slots.channels) if slots is not None else []
 
     def worker_of(self, channel: int) -> Worker | None:
         """The worker behind a channel; None for a channel that is not, or no longer, one of these."""
-        return next((worker for worker, channels in self._channels.values() if channel in channels), None)
+        return next((slots.worker for slots in self._live.values() if channel in slots.channels), None)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.config.resolver import ModelResolver
-from pytriton_plugins.errors import HookError, ProtocolError
+from pytriton_plugins.errors import HookError
 from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import SegmentRequest
 from pytriton_plugins.host.memory.ledger import Budget
@@ -19,6 +19,7 @@ from pytriton_plugins.host.supervision.plugins import PluginImporter
 from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
 from pytriton_plugins.host.workers.attached import AttachedWorker
 from pytriton_plugins.host.workers.launching import launch_of, worker_hooks
+from pytriton_plugins.host.workers.link import number_of
 from pytriton_plugins.host.workers.process import WorkerProcess
 from pytriton_plugins.host.workers.start_queue import start_queue
 from pytriton_plugins.values import ModelStatus, NamedVerdict, Verdict
@@ -61,6 +62,8 @@ class ModelRegistry:
         self.models: dict[tuple[str, int], ModelSupervisor] = {}
         self.records: list[PluginRecord] = []
         self.workers: dict[int, Worker] = {}
+        self._started: set[int] = set()
+        """The numbers of those of which hooks know."""
         self.current_server = CurrentServer()
         self.loader = ModelLoader(config, hooks, repository, self.current_server, self.models)
         self.importer = PluginImporter(self.resolver, self.turns, self)
@@ -69,6 +72,8 @@ class ModelRegistry:
         self._numbers = itertools.count(1)
         self.changing = asyncio.Lock()
         """Held while models come or go in the middle of serving."""
+        self.settled = asyncio.Event()
+        """Everything that the daemon was started with has served or failed."""
         self._passing: set[ModelSupervisor] = set()
         """Models that come in the place of one in ``models``, and those that were replaced and finish."""
 
@@ -204,18 +209,15 @@ class ModelRegistry:
         number = next(self._numbers)
         launch = self._launch_of(reference, model, number)
         worker = WorkerProcess(number, reference, launch, self)
-        self._add(worker)
+        self.workers[number] = worker
+        self.on_worker_start(worker)
         return worker
 
     def attached_worker(self, sock: socket.socket, pid: int) -> AttachedWorker:
-        """The worker behind a link that the process ``pid`` has opened."""
+        """The worker behind a link that the process ``pid`` has opened; it starts once it has greeted."""
         worker = AttachedWorker(next(self._numbers), sock, pid, self)
-        self._add(worker)
-        return worker
-
-    def _add(self, worker: Worker) -> None:
         self.workers[worker.number] = worker
-        self._notifier.notify(self.hooks.on_worker_start, worker.info)
+        return worker
 
     def fits(self, worker: WorkerProcess, reference: ModelReference, model: ModelDeclaration) -> bool:
         """Whether a worker that has imported the plugin was started as one for the model would be."""
@@ -257,12 +259,14 @@ class ModelRegistry:
         for model in self.all_models():
             model.lose(message.channel, late=bool(message.value))
 
+    def on_worker_start(self, worker: Worker) -> None:
+        self._started.add(worker.number)
+        self._notifier.notify(self.hooks.on_worker_start, worker.info)
+
     def on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
         for model in self.all_models():
             if worker.number in model.live:
-                token, size, segment = (message[key] for key in ("token", "bytes", "segment"))
-                if not all(type(number) is int and 0 <= number < 1 << 62 for number in (token, size, segment)):
-                    raise ProtocolError("it needs memory without a size, or of a segment without a number")
+                token, size, segment = (number_of(message, key) for key in ("token", "bytes", "segment"))
                 request = SegmentRequest(worker.number, segment, size, beside=size)
                 model.on_need(request, partial(worker.answer_need, token))
 
@@ -270,13 +274,15 @@ class ModelRegistry:
         if worker.model is not None:
             self.metrics.from_worker(Model(worker.model.name, worker.model.version), worker.number, message)
 
-    def on_slot_free(self, worker: Worker) -> None:
+    def on_slot_free(self, worker: Worker, channel: int) -> None:
         for model in self.all_models():
             if worker.number in model.live:
-                model.slot_free(worker)
+                model.slot_free(worker, channel)
 
     def on_worker_end(self, worker: Worker) -> None:
         self.workers.pop(worker.number, None)
         self.metrics.worker_gone(worker.number)
-        if worker.exit is not None:
+        is_known = worker.number in self._started
+        self._started.discard(worker.number)
+        if worker.exit is not None and is_known:
             self._notifier.notify(self.hooks.on_worker_exit, worker.info, worker.exit)

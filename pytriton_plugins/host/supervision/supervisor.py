@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytriton_plugins.discovery.references import ModelReference
@@ -31,6 +32,9 @@ _WAITS = "it waits for its turn to start"
 _NO_WORKER = "it has no live worker"
 PASSING = (_LOADS, _WAITS, _NO_WORKER)
 """The beginnings of reasons for not ready that pass by themselves."""
+
+_RETRY_DELAY = 1.0
+"""Seconds until a slot that could get no channel is tried again."""
 
 READY_GRACE = 0.5
 """A model without a live worker for this many seconds is not ready."""
@@ -175,22 +179,29 @@ class ModelSupervisor:
             return
         if late:
             reason = f"its callable did not return within the timeout of {self.declaration.timeout:g} s"
-            worker.was_late(self.name, reason)
+            worker.was_late(channel, self.name, reason)
         else:
             worker.end_soon()
         if worker.is_attached:
             self.live.drop(channel)
+            self._connect_again(worker)
 
-    def slot_free(self, worker: Worker) -> None:
-        """A call that was late has returned: its worker gets a channel again."""
+    def slot_free(self, worker: Worker, channel: int) -> None:
+        """A call that was late has returned, or a slot has closed its channel: it gets a channel again."""
+        self.live.free(worker, channel)
+        self._connect_again(worker)
+
+    def _connect_again(self, worker: Worker, *, is_retry: bool = False) -> None:
         if self.is_over or worker.expected_to_end:
             return
         try:
             self.live.connect_again(worker)
         except ServerGone:
             pass  # the next server gets all channels anew
-        except PytritonPluginsError as error:
-            _LOG.error("model %s: process %d gets no channel: %s", self.name, worker.pid, error)
+        except (PytritonPluginsError, OSError) as error:  # a moment without memory or descriptors
+            if not is_retry:
+                _LOG.error("model %s: process %d gets no channel yet: %s", self.name, worker.pid, error)
+            self._loop.call_later(_RETRY_DELAY, partial(self._connect_again, worker, is_retry=True))
 
     def cancel(self) -> None:
         """Start no more workers."""

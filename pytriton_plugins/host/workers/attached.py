@@ -14,7 +14,7 @@ from pytriton_plugins.discovery.references import ModelReference
 from pytriton_plugins.host.log.setup import about
 from pytriton_plugins.host.tasks import discard
 from pytriton_plugins.host.timeouts import within
-from pytriton_plugins.host.workers.link import LinkedWorker
+from pytriton_plugins.host.workers.link import LinkedWorker, number_of
 from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.shm.wire import VERSION
 from pytriton_plugins.text import one_line
@@ -22,6 +22,7 @@ from pytriton_plugins.values import WorkerExit
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.workers.worker import WorkerListener
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 _LOG = logging.getLogger("pytriton.host")
 
@@ -55,6 +56,7 @@ class AttachedWorker(LinkedWorker):
 
     is_attached = True
     reference: AttachedReference
+    _send_timeout = 0.0  # else one that reads nothing would stop the daemon
 
     def __init__(self, number: int, sock: socket.socket, pid: int, listener: WorkerListener) -> None:
         """``pid`` is the peer of ``sock`` as the kernel knows it."""
@@ -72,8 +74,8 @@ class AttachedWorker(LinkedWorker):
         """What serves its model once it is stopped, for its program; empty if the daemon ends."""
         self.trouble = ""
         """Why it does not answer, or one of its slots; empty for none."""
-        self._late = 0
-        """Calls that are late and have not returned."""
+        self._late: set[int] = set()
+        """The channels of calls that are late and have not returned."""
         self._open(sock)
 
     @property
@@ -87,14 +89,23 @@ class AttachedWorker(LinkedWorker):
     @property
     def is_late(self) -> bool:
         """Whether a call has not returned within the model's timeout."""
-        return self._late > 0
+        return bool(self._late)
 
-    async def greeted(self, package: str, timeout: float) -> None:
-        """Wait for its ``hello``; raises WorkerFailed for a process with another version of this package."""
+    async def introduced(self, package: str, timeout: float) -> list[ModelDeclaration]:
+        """The models that it declares after its ``hello``, both within ``timeout`` seconds; raises WorkerFailed."""
         try:
-            hello = await within(asyncio.shield(self._replies["hello"]), timeout)
+            return await within(self._introduced(package), timeout)
         except TimeoutError:
-            raise WorkerFailed(f"it sent no greeting within {timeout:g} s") from None
+            missing = "declaration" if self.has_greeted else "greeting"
+            raise WorkerFailed(f"it sent no {missing} within {timeout:g} s") from None
+
+    async def _introduced(self, package: str) -> list[ModelDeclaration]:
+        await self._greeted(package)
+        return await self.declared(None)
+
+    async def _greeted(self, package: str) -> None:
+        """Wait for its ``hello``; raises WorkerFailed for a process with another version of this package."""
+        hello = await asyncio.shield(self._replies["hello"])
         self.has_greeted = True
         program = one_line(str(hello.get("program") or ""), 80)
         self.reference = attrs.evolve(self.reference, value=program)
@@ -104,10 +115,15 @@ class AttachedWorker(LinkedWorker):
                 f"it has pytriton-plugins {one_line(str(theirs[0]), 40)}, and the daemon has {package}; install the "
                 "same version in both"
             )
+        self._listener.on_worker_start(self)
 
     def confirm(self) -> None:
         """Tell it that its model is served."""
         self._send({"type": "serving"})
+
+    def refuse(self, reason: str) -> None:
+        """As `reject`."""
+        self.reject(reason)
 
     def reject(self, reason: str) -> None:
         """Tell it why it is not served, or no longer, and end the link."""
@@ -132,9 +148,9 @@ class AttachedWorker(LinkedWorker):
         finally:
             discard(*waits)
 
-    def was_late(self, model: str, reason: str) -> None:
+    def was_late(self, channel: int, model: str, reason: str) -> None:
         """A batch took longer than the model's timeout: report it; the call goes on."""
-        self._late += 1
+        self._late.add(channel)
         self.trouble = f"process {self.pid}: {reason}, and has not returned yet"
         _LOG.error(
             "model %s: %s; the call goes on in process %d, which gets no requests for it until it returns",
@@ -162,6 +178,9 @@ class AttachedWorker(LinkedWorker):
         except TimeoutError:
             self.kill()
 
+    def _on_full(self) -> None:
+        self.kill(f"the end of its session: process {self.pid} does not read its messages")
+
     def kill(self, reason: str = "") -> None:
         """End the link; the process goes on."""
         if self.running:
@@ -186,9 +205,10 @@ class AttachedWorker(LinkedWorker):
         elif kind == "finished":
             self._finished.set()
         elif kind == "free":
-            self._late = max(0, self._late - 1)
+            channel = number_of(message, "channel")
+            self._late.discard(channel)
             self._recovered()
-            self._listener.on_slot_free(self)
+            self._listener.on_slot_free(self, channel)
         else:
             super()._dispatch(message)
             if kind == "pong":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -12,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.discovery.references import ModelReference, without_name
-from pytriton_plugins.errors import PytritonPluginsError
+from pytriton_plugins.errors import ProtocolError, PytritonPluginsError
 from pytriton_plugins.host.log.setup import about
 from pytriton_plugins.host.memory.ledger import Grant
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.workers.pings import Pings
 from pytriton_plugins.host.workers.worker import WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.declared_fields import read_declaration
 from pytriton_plugins.shm.long import MAX_LONG, receive_json, send_json
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import WorkerExit, WorkerInfo
@@ -39,6 +39,8 @@ class LinkedWorker(ABC):
     """What all workers share; a subclass knows the process: `pid`, `running`, `kill` and the end of the link."""
 
     is_attached = False
+    _send_timeout = 5.0
+    """Seconds for which the daemon waits until there is room for a message."""
 
     def __init__(self, number: int, reference: ModelReference, listener: WorkerListener) -> None:
         self.number = number
@@ -79,7 +81,7 @@ class LinkedWorker(ABC):
         """End it at once; ``reason`` explains its end where nothing else does."""
 
     @abstractmethod
-    def was_late(self, model: str, reason: str) -> None: ...
+    def was_late(self, channel: int, model: str, reason: str) -> None: ...
 
     @abstractmethod
     def was_silent(self, model: str) -> None: ...
@@ -103,20 +105,25 @@ class LinkedWorker(ABC):
         name, version = (model.name, model.version) if model else (None, None)
         return WorkerInfo(self.number, self.pid, self.reference.plugin, name, version)
 
-    async def declared(self, timeout: float) -> list[ModelDeclaration]:
+    def refuse(self, reason: str) -> None:
+        """End it because of ``reason``, which it is told if it is not the daemon's own."""
+        self.kill()
+
+    async def declared(self, timeout: float | None) -> list[ModelDeclaration]:
         """The models that the plugin holds; raises WorkerFailed with the reason in one line."""
         message = await self._await("models", timeout, "import", "--import-timeout")
         try:
             self.files = tuple(map(str, message.get("files", ())))
             self.notes = tuple(one_line(note) for note in message.get("notes", ())[:_MAX_NOTES])
-            return [ModelDeclaration.from_json(plain) for plain in message["models"]]
+            return [read_declaration(plain) for plain in message["models"]]
         except (AttributeError, KeyError, TypeError, ValueError, PytritonPluginsError) as error:
-            self.kill()
-            reason = one_line(f"{type(error).__name__}: {error}", 200)
-            raise WorkerFailed(
-                f"its worker's description of its models cannot be read ({reason}); install the same pytriton-plugins "
+            problem = one_line(f"{type(error).__name__}: {error}", 200)
+            reason = (
+                f"its worker's description of its models cannot be read ({problem}); install the same pytriton-plugins "
                 f"for {self._interpreter} as for the daemon"
-            ) from None
+            )
+            self.refuse(reason)
+            raise WorkerFailed(reason) from None
 
     @property
     def _interpreter(self) -> str:
@@ -133,9 +140,10 @@ class LinkedWorker(ABC):
         if self.pings.open():
             self._send({"type": "ping"})
 
-    def give_channel(self, sock: socket.socket, response: Grant) -> None:
-        """Hand over its end of a channel and the first response segment."""
-        self._send({"type": "channel", "segment": response.number}, sock.fileno(), response.descriptor)
+    def give_channel(self, number: int, sock: socket.socket, response: Grant) -> None:
+        """Hand over its end of the channel ``number`` and the first response segment."""
+        message = {"type": "channel", "channel": number, "segment": response.number}
+        self._send(message, sock.fileno(), response.descriptor)
 
     def answer_need(self, token: int, grant: Grant | str) -> None:
         """Answer a request for memory with a segment, or with the reason why there is none."""
@@ -154,16 +162,25 @@ class LinkedWorker(ABC):
         self.expected_to_end = True
         self.kill()
 
-    async def _await(self, kind: str, timeout: float, stage: str, option: str) -> dict[str, Any]:
+    async def _await(self, kind: str, timeout: float | None, stage: str, option: str) -> dict[str, Any]:
         try:
             return await within(asyncio.shield(self._replies[kind]), timeout)
         except TimeoutError:
-            self.kill()
-            raise WorkerFailed(f"its {stage} took longer than {timeout:g} s; raise {option} if it needs more") from None
+            reason = f"its {stage} took longer than {timeout:g} s; raise {option} if it needs more"
+            self.refuse(reason)
+            raise WorkerFailed(reason) from None
 
     def _send(self, message: dict[str, Any], *descriptors: int) -> None:
-        with contextlib.suppress(OSError):  # it is gone, and its end is handled
-            send_json(self._sock, message, descriptors)
+        try:
+            send_json(self._sock, message, descriptors, deadline=self._send_timeout)
+        except TimeoutError:
+            self._on_full()
+        except OSError:
+            pass  # it is gone, and its end is handled
+
+    @abstractmethod
+    def _on_full(self) -> None:
+        """A message was lost because it reads none."""
 
     def _on_readable(self) -> bool:
         """Receive one message; False when there is none."""
@@ -177,11 +194,11 @@ class LinkedWorker(ABC):
                 return True
         except OSError:
             pass  # it ended, and its exit status explains why
-        except (ValueError, KeyError, TypeError, RecursionError, PytritonPluginsError) as error:
+        except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, PytritonPluginsError) as error:
             plugin = self.reference.plugin
             _LOG.error("%s: the link of worker %d broke: %s", plugin, self.pid, error, extra=about(**self.log_fields()))
             self._fail(f"its link broke: {error}")
-            self.kill()
+            self.refuse(f"its link broke: {error}")
         self._close_reader()
         self._on_link_end()
         return False
@@ -205,8 +222,8 @@ class LinkedWorker(ABC):
         elif kind == "metrics":
             self._listener.on_worker_metrics(self, message)
         elif kind == "failed":
-            reason = without_name(self.reference, message["message"])
-            self._fail(one_line(f"{message['stage']}: {reason}", _MAX_REASON))
+            reason = without_name(self.reference, text_of(message, "message"))
+            self._fail(one_line(f"{text_of(message, 'stage')}: {reason}", _MAX_REASON))
         elif kind in self._replies and not self._replies[kind].done():
             self._replies[kind].set_result(message)
 
@@ -220,3 +237,19 @@ class LinkedWorker(ABC):
         """The fields of its lines in the log."""
         model = self.model.name if self.model else None
         return {"plugin": self.reference.plugin, "model": model, "worker": self.pid}
+
+
+def text_of(message: dict[str, Any], key: str) -> str:
+    """A value of a message that must be a text; raises ProtocolError."""
+    value = message.get(key)
+    if not isinstance(value, str):
+        raise ProtocolError(f"its message {one_line(message['type'], 20)} has no {key} that is a text")
+    return value
+
+
+def number_of(message: dict[str, Any], key: str) -> int:
+    """A value of a message that must be a whole number of 0 to 2**62; raises ProtocolError."""
+    value = message.get(key)
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise ProtocolError(f"its message {one_line(message['type'], 20)} has no {key} that is a number")
+    return value

@@ -13,7 +13,7 @@ from pytriton_plugins.host.system.child import Child, describe_exit
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.workers.hello import wrong_version
 from pytriton_plugins.host.workers.launching import Launch, spawn
-from pytriton_plugins.host.workers.link import LinkedWorker
+from pytriton_plugins.host.workers.link import LinkedWorker, text_of
 from pytriton_plugins.host.workers.output import WorkerOutput, unmarked
 from pytriton_plugins.text import one_line
 from pytriton_plugins.values import WorkerExit
@@ -63,7 +63,7 @@ class WorkerProcess(LinkedWorker):
     def _interpreter(self) -> str:
         return self.launch.python
 
-    def was_late(self, model: str, reason: str) -> None:
+    def was_late(self, channel: int, model: str, reason: str) -> None:
         """A batch took longer than the model's timeout: kill it."""
         _LOG.error("model %s: %s; worker %d is killed", model, reason, self.pid, extra=about(worker=self.pid))
         self.kill(reason)
@@ -110,6 +110,9 @@ class WorkerProcess(LinkedWorker):
         """Wait until it has ended; `exit` says how."""
         await asyncio.wait([self._watch])
 
+    def _on_full(self) -> None:
+        """Its pings tell whether it lives."""
+
     def _on_link_end(self) -> None:
         """The end of the process says more."""
 
@@ -117,7 +120,7 @@ class WorkerProcess(LinkedWorker):
         if message["type"] == "hello":
             self._check_version(message)
         elif message["type"] == "ends":
-            self._ends_for = one_line(message["reason"], 200)
+            self._ends_for = one_line(text_of(message, "reason"), 200)
         else:
             super()._dispatch(message)
 

@@ -55,14 +55,14 @@ class Worker(Protocol):
     def ping(self) -> None:
         """Send a ping, if none is open."""
 
-    def give_channel(self, sock: socket.socket, response: Grant) -> None:
-        """Hand over its end of a channel and the first response segment."""
+    def give_channel(self, number: int, sock: socket.socket, response: Grant) -> None:
+        """Hand over its end of the channel ``number`` and the first response segment."""
 
     def answer_need(self, token: int, grant: Grant | str) -> None:
         """Answer a request for memory with a segment, or with the reason why there is none."""
 
-    def was_late(self, model: str, reason: str) -> None:
-        """A batch took longer than the model's timeout; the backend has closed its channel."""
+    def was_late(self, channel: int, model: str, reason: str) -> None:
+        """A batch took longer than the model's timeout; the backend has closed its ``channel``."""
 
     def was_silent(self, model: str) -> None:
         """It is idle and has not answered its ping in time."""
@@ -92,14 +92,17 @@ class Worker(Protocol):
 class WorkerListener(Protocol):
     """Learns what workers report."""
 
+    def on_worker_start(self, worker: Worker) -> None:
+        """An attached worker has said what it is."""
+
     def on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None:
         """The worker needs a larger response segment."""
 
     def on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:
         """The metrics of its callable have changed."""
 
-    def on_slot_free(self, worker: Worker) -> None:
-        """A slot of an attached worker can serve again."""
+    def on_slot_free(self, worker: Worker, channel: int) -> None:
+        """The slot of an attached worker that served ``channel`` can serve again."""
 
     def on_worker_end(self, worker: Worker) -> None:
         """It has ended; `Worker.exit` says how."""
@@ -108,10 +111,12 @@ class WorkerListener(Protocol):
 class NoListener:
     """For a worker that imports its plugin and serves nothing."""
 
+    def on_worker_start(self, worker: Worker) -> None: ...
+
     def on_worker_need(self, worker: Worker, message: dict[str, Any]) -> None: ...
 
     def on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None: ...
 
-    def on_slot_free(self, worker: Worker) -> None: ...
+    def on_slot_free(self, worker: Worker, channel: int) -> None: ...
 
     def on_worker_end(self, worker: Worker) -> None: ...

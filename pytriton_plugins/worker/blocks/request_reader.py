@@ -76,16 +76,20 @@ class RequestReader:
     def take_segment(self, number: int, descriptors: list[int]) -> None:
         """Use a new segment from now on."""
         (descriptor,) = descriptors
-        self._segment = Segment(number, descriptor, writable=False)
-        os.close(descriptor)
+        try:
+            self._segment = Segment(number, descriptor, writable=False)
+        finally:
+            os.close(descriptor)
         self._bytes = self._segment.bytes
         self._forget_plans()
 
     def take_loan(self, message: wire.ChannelMessage, descriptors: list[int]) -> None:
         """Use a client's memory from now on, by the number in ``message``."""
         (descriptor,) = descriptors
-        self._loans[message.segment] = Loan(descriptor, message.offset, message.length)
-        os.close(descriptor)
+        try:
+            self._loans[message.segment] = Loan(descriptor, message.offset, message.length)
+        finally:
+            os.close(descriptor)
         self._forget_plans()
 
     def inputs(self) -> dict[int, Segment | Loan]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import sys
 import threading
 from typing import Any, Protocol
@@ -90,8 +89,7 @@ class ResponseBuffer:
         return True
 
     def _replace(self, new: Segment) -> None:
-        if self.segment.unsent >= 0:
-            os.close(self.segment.unsent)
+        self.segment.close_unsent()
         self._written_template = None
         self._use(new)
 

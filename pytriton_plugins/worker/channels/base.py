@@ -133,8 +133,7 @@ class ChannelServer:
         message = wire.CHANNEL_MESSAGE.pack(kind, flags, 0, segment.number, number, *position)
         send(self._sock, message, new)
         if new:
-            os.close(segment.unsent)
-            segment.unsent = -1
+            segment.close_unsent()
         self._writer.release()
 
 

@@ -81,11 +81,11 @@ class _OpenChannel(contextlib.AbstractContextManager[None]):
 
     def __init__(self, link: WorkerLink, offer: ChannelOffer) -> None:
         self._link = link
-        self._sock = offer.sock
+        self._offer = offer
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        continues = self._link.channel_closed(self._sock, error)
-        self._sock.close()
+        continues = self._link.channel_closed(self._offer, error)
+        self._offer.sock.close()
         return continues
 
 

@@ -49,8 +49,7 @@ class SyncServer(ChannelServer):
                 self._sock.send(done, NO_SIGNAL)
             else:
                 send(self._sock, done, (segment.unsent,))
-                os.close(segment.unsent)
-                segment.unsent = -1
+                segment.close_unsent()
             if self._has_details:
                 self._writer.release()
 

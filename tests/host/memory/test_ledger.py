@@ -31,6 +31,15 @@ def new_ledger(ledgers: list[Ledger], segments: int = 2, **policy: int | float) 
     return ledger
 
 
+def test_of_a_pair_that_does_not_fit_nothing_is_kept(ledgers: list[Ledger]) -> None:
+    """Another attempt comes later, and must not find less room."""
+    ledger = Ledger("m", ShmPolicy(initial=2 * MIB), 2, Budget(3 * MIB // 2))
+    ledgers.append(ledger)
+    with pytest.raises(ShmError):
+        ledger.open_pair(1)
+    assert ledger.total == 0
+
+
 @pytest.mark.parametrize(("workers", "each"), [(1, 8 * MIB), (2, 4 * MIB), (3, 2793472)])
 def test_the_initial_memory_is_shared_by_all_workers_and_both_directions(
     ledgers: list[Ledger], workers: int, each: int

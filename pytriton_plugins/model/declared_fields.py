@@ -1,0 +1,60 @@
+"""Reads a declaration that another process has sent: the type and the range of each field are checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, get_args
+
+from pytriton_plugins.model.declaration import INT32, MAX_SLOTS, MAX_TIMEOUT, Answers, Kind, ModelDeclaration
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.tensors import Tensor
+
+_WHOLE = {"version": (1, INT32), "max_batch_size": (0, INT32), "workers": (1, INT32), "slots": (1, MAX_SLOTS)}
+_TEXTS = ("name", "object_name", "context", "requests")
+_TRUTHS = ("retry_alone", "equal_shapes", "lenient")
+
+
+def read_declaration(plain: Any) -> ModelDeclaration:
+    """The declaration that another process has sent; raises an error for one that no callable of this version has.
+
+    The error is a ValueError, TypeError, KeyError, AttributeError or DeclarationError.
+    """
+    json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()  # a text may hold what UTF-8 cannot
+    model = ModelDeclaration.from_json(plain)
+    for name, is_valid in _checks(model):
+        if not is_valid:
+            raise ValueError(f"invalid {name} {getattr(model, name)!r}")
+    return model
+
+
+def _checks(model: ModelDeclaration) -> Iterator[tuple[str, bool]]:
+    """The name of each field, and whether its value is one that `infer_func` writes."""
+    for name, (least, most) in _WHOLE.items():
+        value = getattr(model, name)
+        yield name, type(value) is int and least <= value <= most
+    for name in _TEXTS:
+        yield name, type(getattr(model, name)) is str
+    for name in _TRUTHS:
+        yield name, type(getattr(model, name)) is bool
+    yield "kind", model.kind in get_args(Kind)
+    yield "answers", model.answers in get_args(Answers)
+    yield "timeout", _is_timeout(model.timeout)
+    yield "settings", model.settings is None or _are_settings(model.settings)
+    yield "triton_config", type(model.triton_config) is dict
+    yield "inputs", _are_tensors(model.inputs)
+    yield "outputs", _are_tensors(model.outputs) and not any(tensor.optional for tensor in model.outputs)
+
+
+def _is_timeout(value: object) -> bool:
+    return type(value) in (int, float) and (value == 0 or 0.001 <= value <= MAX_TIMEOUT)  # type: ignore[operator]
+
+
+def _are_settings(value: object) -> bool:
+    return type(value) is dict and all(type(needed) is bool for needed in value.values())
+
+
+def _are_tensors(tensors: tuple[Tensor, ...]) -> bool:
+    names = {tensor.name for tensor in tensors}
+    return len(names) == len(tensors) and all(name.isprintable() and name for name in names)
