@@ -74,7 +74,7 @@ class GrpcTransport:
         def begin(seconds: float | None) -> Any:
             calls[:] = [self._stub.ModelStreamInfer(iter((message,)), timeout=seconds, metadata=metadata)]
             if watch.is_late:  # it has cancelled the attempt before, in the pause
-                calls[0].cancel()
+                raise late(self._address, request.response_timeout or 0, request.model, OPTION)
             return next(calls[0], None)
 
         try:
