@@ -13,6 +13,7 @@ from pytriton_plugins.client.calls import Call, Descriptions, checked_key, defau
 from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailable, shortened
 from pytriton_plugins.client.guard import Guard
+from pytriton_plugins.client.model_base import ModelBase
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
 from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions, Key
 from pytriton_plugins.client.transport.response_time import in_time
@@ -143,12 +144,8 @@ class AsyncClient:
         return info
 
 
-class AsyncModel:
+class AsyncModel(ModelBase[AsyncClient]):
     """One model of the server of an `AsyncClient`; calling it sends one request."""
-
-    def __init__(self, client: AsyncClient, name: str, version: str = "") -> None:
-        self._client = client
-        self._key = (name, version)
 
     async def __call__(
         self,
@@ -198,7 +195,7 @@ class AsyncModel:
     async def describe(self) -> ModelInfo:
         """The model's inputs, outputs and batch size, asked for anew."""
         try:
-            return await self._client._describe(self._call(None, {}, None, None, None, None, "", None))
+            return await self._client._describe(self._call())
         except ClientError as error:
             raise shortened(error) from None
 
@@ -209,40 +206,6 @@ class AsyncModel:
     async def wait(self, timeout: float | None = 60.0) -> None:
         """Wait until the model is ready; raises DeadlineExceeded after ``timeout`` seconds."""
         await self._client._wait(self._key, checked_timeout(timeout))
-
-    def __repr__(self) -> str:
-        name, version = self._key
-        shown = self._client._descriptions.shown(self._key)
-        text = f"{self._client!r}[{f'{name!r}, {version}' if version else repr(name)}]"
-        return f"<{text}:{shown}>" if shown else text
-
-    def _call(
-        self,
-        inputs: Mapping[str, Any] | None,
-        named: Mapping[str, Any],
-        version: Version,
-        timeout: float | None,
-        headers: Mapping[str, str] | None,
-        parameters: Mapping[str, Parameter] | None,
-        id: str,
-        outputs: Sequence[str] | None,
-        *,
-        response_timeout: float | None = None,
-        stream: bool = False,
-    ) -> Call:
-        return self._client._defaults.call(
-            self._key,
-            inputs,
-            named,
-            version=version,
-            timeout=timeout,
-            headers=headers,
-            parameters=parameters,
-            id=id,
-            outputs=outputs,
-            response_timeout=response_timeout,
-            stream=stream,
-        )
 
 
 def _transport(address: Address, options: ConnectionOptions) -> AsyncTransport:

@@ -14,6 +14,7 @@ from pytriton_plugins.client.calls import Call, Descriptions, checked_key, defau
 from pytriton_plugins.client.description import ModelInfo
 from pytriton_plugins.client.errors import ClientError, Unavailable, shortened
 from pytriton_plugins.client.guard import Guard
+from pytriton_plugins.client.model_base import ModelBase
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
 from pytriton_plugins.client.transport.connection import ConnectionOptions, Key, Transport
 from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, SERVER, Waiting
@@ -148,12 +149,8 @@ class Client:
         return info
 
 
-class Model:
+class Model(ModelBase[Client]):
     """One model of the server of a `Client`; calling it sends one request."""
-
-    def __init__(self, client: Client, name: str, version: str = "") -> None:
-        self._client = client
-        self._key = (name, version)
 
     def __call__(
         self,
@@ -237,7 +234,7 @@ class Model:
         """The model's inputs, outputs and batch size, asked for anew."""
         self._client._guard.check()
         try:
-            return self._client._describe(self._call(None, {}, None, None, None, None, "", None))
+            return self._client._describe(self._call())
         except ClientError as error:
             raise shortened(error) from None
 
@@ -248,40 +245,6 @@ class Model:
     def wait(self, timeout: float | None = 60.0) -> None:
         """Wait until the model is ready; raises DeadlineExceeded after ``timeout`` seconds."""
         self._client._wait(self._key, checked_timeout(timeout))
-
-    def __repr__(self) -> str:
-        name, version = self._key
-        shown = self._client._descriptions.shown(self._key)
-        text = f"{self._client!r}[{f'{name!r}, {version}' if version else repr(name)}]"
-        return f"<{text}:{shown}>" if shown else text
-
-    def _call(
-        self,
-        inputs: Mapping[str, Any] | None,
-        named: Mapping[str, Any],
-        version: Version,
-        timeout: float | None,
-        headers: Mapping[str, str] | None,
-        parameters: Mapping[str, Parameter] | None,
-        id: str,
-        outputs: Sequence[str] | None,
-        *,
-        response_timeout: float | None = None,
-        stream: bool = False,
-    ) -> Call:
-        return self._client._defaults.call(
-            self._key,
-            inputs,
-            named,
-            version=version,
-            timeout=timeout,
-            headers=headers,
-            parameters=parameters,
-            id=id,
-            outputs=outputs,
-            response_timeout=response_timeout,
-            stream=stream,
-        )
 
 
 def _transport(address: Address, options: ConnectionOptions) -> Transport:

@@ -127,7 +127,7 @@ def test_all_that_is_in_the_way_is_told_at_once(tmp_path: Path) -> None:
     assert [line.partition("; ")[0].partition(" by ")[0] for line in lines] == [
         "pytriton-host: hook plugin one (acme-one 1.0): acme_one cannot be imported: OSError: no one (line 1)",
         "pytriton-host: hook plugin two (acme-two 1.0): acme_two cannot be imported: OSError: no two (line 1)",
-        "pytriton-host: nothing.py is not a file",
+        f"pytriton-host: {Path('nothing.py').absolute()} is not a file",
         "pytriton-host: '__main__:add' is the running program, which a worker cannot import",
         "pytriton-host: tritonserver /nothing/here (named",
         f"pytriton-host: http port {ports[0]} on 127.0.0.1 is in use",

@@ -24,30 +24,7 @@ class AsyncioModelClient(BaseModelClient):
 
     _default_init_timeout = ASYNCIO_INIT_TIMEOUT
 
-    def __init__(
-        self,
-        url: str,
-        model_name: str,
-        model_version: str | None = None,
-        *,
-        lazy_init: bool = True,
-        init_timeout_s: float | None = None,
-        inference_timeout_s: float | None = None,
-        model_config: TritonModelConfig | None = None,
-        ensure_model_is_ready: bool = True,
-        access_token: str | None = None,
-    ) -> None:
-        super().__init__(
-            url,
-            model_name,
-            model_version,
-            lazy_init=lazy_init,
-            init_timeout_s=init_timeout_s,
-            inference_timeout_s=inference_timeout_s,
-            model_config=model_config,
-            ensure_model_is_ready=ensure_model_is_ready,
-            access_token=access_token,
-        )
+    def _open(self) -> None:
         with translated():
             self._client = AsyncClient(**self._client_options())
         self._model = self._client[self._key]

@@ -70,6 +70,10 @@ class BaseModelClient:
         self._config = model_config
         self._is_ready = not ensure_model_is_ready
         self._is_closed = False
+        self._open()
+
+    def _open(self) -> None:
+        """Make what a subclass sends its requests with."""
 
     @classmethod
     def from_existing_client(cls: type[Kind], existing_client: BaseModelClient) -> Kind:

@@ -19,34 +19,11 @@ Kind = TypeVar("Kind", bound="ModelClient")
 class ModelClient(BaseModelClient):
     """Calls one model, from any thread; the parameters are those of `BaseModelClient`."""
 
-    def __init__(
-        self,
-        url: str,
-        model_name: str,
-        model_version: str | None = None,
-        *,
-        lazy_init: bool = True,
-        init_timeout_s: float | None = None,
-        inference_timeout_s: float | None = None,
-        model_config: TritonModelConfig | None = None,
-        ensure_model_is_ready: bool = True,
-        access_token: str | None = None,
-    ) -> None:
-        super().__init__(
-            url,
-            model_name,
-            model_version,
-            lazy_init=lazy_init,
-            init_timeout_s=init_timeout_s,
-            inference_timeout_s=inference_timeout_s,
-            model_config=model_config,
-            ensure_model_is_ready=ensure_model_is_ready,
-            access_token=access_token,
-        )
+    def _open(self) -> None:
         with translated():
             self._client = Client(**self._client_options())
         self._model = self._client[self._key]
-        if not lazy_init:
+        if not self._is_lazy:
             self._initialise()
 
     def infer_sample(
