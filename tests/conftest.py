@@ -14,7 +14,10 @@ from tests.support.measure import figures
 # Waits end soon, or a little later on a busy machine; a limit is only for those that would never end.
 os.environ.setdefault("PYTRITON_TEST_PATIENCE", "6")
 
-LEFT_OUT = ("backend", "benchmarks", "cli", "client", "docs", "faults", "host", "plugins", "testing", "worker")
+LEFT_OUT = (
+    *("backend", "benchmarks", "cli", "client", "docs", "faults", "host", "plugins", "pytriton", "script", "testing"),
+    "worker",
+)
 """Folders that PYTRITON_TESTS=short leaves out."""
 
 

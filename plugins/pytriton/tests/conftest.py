@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from pytriton.triton import Triton, TritonConfig
+
+# Like the folders that tests/conftest.py leaves out: these tests start servers.
+collect_ignore_glob = ["*"] if os.environ.get("PYTRITON_TESTS") == "short" else []
 
 
 @pytest.fixture(scope="module")

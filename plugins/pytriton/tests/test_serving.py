@@ -243,12 +243,17 @@ def test_an_unrecoverable_error_ends_serve_and_the_server() -> None:
     assert not triton.is_alive()
 
 
-def test_the_end_of_the_daemon_is_an_error_of_serve() -> None:
+@pytest.mark.parametrize("is_noticed", [False, True], ids=["", "before serve"])
+def test_the_end_of_the_daemon_is_an_error_of_serve(is_noticed: bool) -> None:
+    """Once: after that, `serve` would start another one."""
     triton = Triton(config=PORTS)
     triton.bind("model", Model(), [X], [Y])
     triton.run()
     assert isinstance(triton._host, Host)
     os.kill(triton._host.pid, signal.SIGKILL)
+    if is_noticed:
+        wait_until(lambda: triton._error is not None, what="the end of the daemon is noticed")
     with pytest.raises(PyTritonInvalidOperationError, match="was killed"):
         triton.serve()
     assert not triton.is_alive()
+    assert triton._error is None

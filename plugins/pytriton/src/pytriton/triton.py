@@ -91,12 +91,14 @@ class TritonBase:
     def serve(self, monitoring_period_s: float = MONITORING_PERIOD_S) -> None:
         """Serve until Ctrl-C, SIGTERM, `stop`, or a PyTritonUnrecoverableError of a callable, which the log shows.
 
-        Raises PyTritonInvalidOperationError if the server has ended by itself.
+        Raises PyTritonInvalidOperationError if the server has ended by itself, also since `run`.
         """
-        self.connect()
+        with self._changing:
+            if self._error is None:
+                self.connect()
         with stop_signals(self._stopped):
             self._stopped.wait()
-        error = self._error
+        error, self._error = self._error, None
         self.stop()
         if error is not None:
             raise error
@@ -161,13 +163,14 @@ class TritonBase:
 
     def _on_end(self, host: Host | ConnectedHost, error: HostError | None) -> None:
         """The daemon of this start has ended."""
-        if host is not self._host:
-            return
-        self._is_running = False
-        if error is not None:
-            self._error = self._error or PyTritonInvalidOperationError(str(error))
-            _LOG.error("%s", error)
-        self._stopped.set()
+        with self._changing:
+            if host is not self._host:
+                return
+            self._is_running = False
+            if error is not None:
+                self._error = self._error or PyTritonInvalidOperationError(str(error))
+                _LOG.error("%s", error)
+            self._stopped.set()
 
     def _on_unrecoverable(self, error: PyTritonUnrecoverableError) -> None:
         """A callable has ended the server; the caller is one of its own threads, for which a stop would wait."""
