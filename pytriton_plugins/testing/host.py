@@ -95,11 +95,13 @@ def run_host(
     env: Mapping[str, str] | None = None,
     ready: bool = True,
     prefix: Sequence[str] = (),
+    lifeline: bool = True,
     drain_timeout: float | None = 1.0,
 ) -> Iterator[RunningHost]:
     """A daemon that serves ``targets`` (none: every installed plugin), killed at the end; ``ready``: wait until it is.
 
-    It stops by itself when this process ends, however that happens.
+    It stops by itself when this process ends, however that happens; without ``lifeline``, for a prefix that hands no
+    descriptors on, such as a container's, it does not.
     A target is one of `pytriton-host serve`, or a marked function or class at the top of a module or of the test's
     file: a worker imports it again, so it shares no objects with the test, and DiscoveryError says what it cannot
     import. Raises AssertionError at once, with the reasons, when a plugin cannot be imported or a model not set up.
@@ -113,11 +115,11 @@ def run_host(
     with (
         tempfile.TemporaryDirectory(prefix="pytriton-test-") as name,
         held_ports(len(names)) as ports,
-        contextlib.closing(Lifeline()) as lifeline,
+        contextlib.closing(Lifeline()) as line,
     ):
         folder = Path(name)
         served = [target_of(target, installed(), _INSTEAD) for target in targets]
-        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)] + lifeline.options
+        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)] + (line.options if lifeline else [])
         command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *served, *flags, *options]
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -126,9 +128,9 @@ def run_host(
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 env={**variables, **os.environ, **(env or {})},
-                pass_fds=lifeline.inherit,
+                pass_fds=line.inherit if lifeline else (),
             )
-        lifeline.handed_over()
+        line.handed_over()
         host = RunningHost(process, ports, folder)
         try:
             if ready:

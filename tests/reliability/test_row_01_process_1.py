@@ -86,7 +86,7 @@ def test_in_a_container(tmp_path: Path) -> None:
         mark = Mark()
         with (
             container(tmp_path / str(number)) as box,
-            run_host(LIFE, prefix=box.prefix, env=mark.env, ready=False) as host,
+            run_host(LIFE, prefix=box.prefix, env=mark.env, ready=False, lifeline=False) as host,
         ):
             host.wait_settled()
             assert host.process.poll() is None, host.log
