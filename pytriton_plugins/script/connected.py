@@ -9,11 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pytriton_plugins.errors import ControlError, HostError
+from pytriton_plugins.errors import HostError
 from pytriton_plugins.host.control.client import CONNECT_TIMEOUT, HostConnection, connected
 from pytriton_plugins.script.addresses import Addresses
-from pytriton_plugins.script.finding import STATUS_SECONDS, checked, found
+from pytriton_plugins.script.finding import checked, found
 from pytriton_plugins.script.models import Models
+from pytriton_plugins.script.process import answered
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -125,8 +126,6 @@ def connect_host(run_dir: str | Path | None, pid: int | None) -> ConnectedHost:
 def check_answers(connection: HostConnection) -> None:
     """Close the connection; raises HostError where the daemon does not answer, because it is stopped."""
     try:
-        connection.ask({"command": "summary"}, STATUS_SECONDS)
-    except ControlError as error:
-        raise HostError(f"{error}; see whether it is stopped") from None
+        answered(connection.ask, "summary")
     finally:
         connection.close()

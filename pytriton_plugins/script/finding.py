@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.discovery.entry_points import framework_version
-from pytriton_plugins.errors import AttachError, ControlError, HostError
+from pytriton_plugins.errors import AttachError, HostError
 from pytriton_plugins.host.control.client import (
     RUN_DIR_VARIABLE,
     HostConnection,
@@ -17,10 +17,8 @@ from pytriton_plugins.host.control.client import (
 )
 from pytriton_plugins.host.control.paths import ATTACH_SOCKET, FOLDER_PREFIX
 from pytriton_plugins.script.connection import connect
+from pytriton_plugins.script.process import answered
 from pytriton_plugins.text import printable
-
-STATUS_SECONDS = 10.0
-"""Seconds for an answer of the control socket."""
 
 _START = "start one with pytriton-host serve --allow attach"
 
@@ -57,10 +55,7 @@ def _why_none(folder: str, which: str) -> str:
 def checked(connection: HostConnection) -> dict[str, Any]:
     """The status of a daemon that takes callables of this program; raises HostError where it does not."""
     name = f"the pytriton-host with pid {connection.pid}"
-    try:
-        status: dict[str, Any] = connection.ask({"command": "status"}, STATUS_SECONDS)
-    except ControlError as error:
-        raise HostError(f"{error}; see whether it is stopped") from None
+    status = answered(connection.ask, "status")
     theirs, ours = status.get("version"), framework_version()
     if theirs != ours:
         raise HostError(

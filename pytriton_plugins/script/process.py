@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pytriton_plugins.errors import ConfigError, ControlError, HostError
 from pytriton_plugins.host.control.client import CONNECT_TIMEOUT, HostConnection, connected
@@ -112,10 +113,7 @@ class DaemonProcess:
 
     def answer(self, command: str) -> dict[str, object]:
         """The answer to a command that needs no time; raises HostError as `check_answers` does."""
-        try:
-            return self.ask({"command": command}, ANSWER_SECONDS)
-        except ControlError as error:
-            raise HostError(f"{error}; see whether it is stopped") from None
+        return answered(self.ask, command)
 
     def end(self) -> HostError | ConfigError:
         """Why it has ended."""
@@ -215,3 +213,11 @@ class DaemonProcess:
     def _release(self) -> None:
         self._lifeline.close()
         self._relay.join(_RELAY_SECONDS)
+
+
+def answered(ask: Callable[[dict[str, object], float], dict[str, Any]], command: str) -> dict[str, Any]:
+    """The answer to a command that needs no time; raises HostError where there is none."""
+    try:
+        return ask({"command": command}, ANSWER_SECONDS)
+    except ControlError as error:
+        raise HostError(f"{error}; see whether it is stopped") from None

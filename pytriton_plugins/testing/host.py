@@ -111,26 +111,18 @@ def run_host(
     options or variables set it; None leaves the daemon's default, which is longer than most tests want to wait.
     """
     variables = {} if drain_timeout is None else {_DRAIN_TIMEOUT: f"{drain_timeout:g}"}
+    environment = {**variables, **os.environ, **(env or {})}
     names = ("--http-port", "--grpc-port", "--metrics-port")
     with (
         tempfile.TemporaryDirectory(prefix="pytriton-test-") as name,
         held_ports(len(names)) as ports,
-        contextlib.closing(Lifeline()) as line,
+        contextlib.closing(Lifeline()) if lifeline else contextlib.nullcontext() as line,
     ):
         folder = Path(name)
         served = [target_of(target, installed(), _INSTEAD) for target in targets]
-        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)] + (line.options if lifeline else [])
-        command = [*prefix, sys.executable, "-c", PROGRAM, "serve", *served, *flags, *options]
-        with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                stdout=output,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env={**variables, **os.environ, **(env or {})},
-                pass_fds=line.inherit if lifeline else (),
-            )
-        line.handed_over()
+        flags = [f"{name}={port}" for name, port in zip(names, ports, strict=True)]
+        arguments = [*served, *flags, *options]
+        process = _started([*prefix, sys.executable, "-c", PROGRAM, "serve", *arguments], folder, environment, line)
         host = RunningHost(process, ports, folder)
         try:
             if ready:
@@ -142,6 +134,24 @@ def run_host(
             process.wait()
         lines = complaints(host.log)
         assert not lines, f"the event loop of the daemon complains: {lines[0]}; its log:\n{host.log}"
+
+
+def _started(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], lifeline: Lifeline | None
+) -> subprocess.Popen[bytes]:
+    """The process of a daemon, whose output and log go to ``folder``."""
+    with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *lifeline.options] if lifeline else command,
+            stdout=output,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=lifeline.inherit if lifeline else (),
+        )
+    if lifeline:
+        lifeline.handed_over()
+    return process
 
 
 def complaints(log: str) -> list[str]:

@@ -167,8 +167,7 @@ def test_the_run_directory_of_another_user(host: RunningHost, run_dir: Path) -> 
 
 def test_a_daemon_that_is_stopped(host: RunningHost, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call says so in time, and it serves when it goes on."""
-    monkeypatch.setattr("pytriton_plugins.script.finding.STATUS_SECONDS", 0.2)
-    monkeypatch.setattr("pytriton_plugins.script.connected.STATUS_SECONDS", 0.2)
+    monkeypatch.setattr("pytriton_plugins.script.process.ANSWER_SECONDS", 0.2)
     connected = Host.connect(run_dir)
     os.kill(host.process.pid, signal.SIGSTOP)
     try:

@@ -69,20 +69,27 @@ def run(*arguments: str, folder: Path, mark: Mark) -> subprocess.CompletedProces
 
 
 @contextlib.contextmanager
-def running(program: str, mark: Mark) -> Iterator[subprocess.Popen[str]]:
-    """A program whose host is ready."""
+def begun(
+    command: list[str], mark: Mark, stdout: int | None = None, stderr: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A program that runs; at the end everything that it has started is killed."""
     environment = {**os.environ, **mark.env}
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with subprocess.Popen(command, stdout=stdout, stderr=stderr, text=True, env=environment) as process:
         try:
-            assert process.stdout is not None
-            assert int(process.stdout.readline()) in mark.processes()
             yield process
         finally:
             for pid in mark.processes():
                 os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def running(program: str, mark: Mark) -> Iterator[subprocess.Popen[str]]:
+    """A program whose host is ready."""
+    command = [sys.executable, "-c", program]
+    with begun(command, mark, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) in mark.processes()
+        yield process
 
 
 def gone(mark: Mark) -> None:
@@ -187,14 +194,10 @@ def test_a_program_that_is_killed_in_the_middle_of_a_start(tmp_path: Path) -> No
     slow.write_text("import time\ntime.sleep(600)\n")
     program = f"from pytriton_plugins import Host\nprint(0, flush=True)\nHost({str(slow)!r}, {TYPED_PORTS})"
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, env={**os.environ, **mark.env}, stdout=subprocess.PIPE) as process:
-        try:
-            wait_until(mark.workers, SOON, "the worker runs")
-            process.kill()
-            gone(mark)
-        finally:
-            for pid in mark.processes():
-                os.kill(pid, signal.SIGKILL)
+    with begun(command, mark, stdout=subprocess.PIPE) as process:
+        wait_until(mark.workers, SOON, "the worker runs")
+        process.kill()
+        gone(mark)
 
 
 def test_a_program_that_is_killed_while_its_daemon_imports_a_hook_plugin(tmp_path: Path) -> None:
@@ -203,14 +206,10 @@ def test_a_program_that_is_killed_while_its_daemon_imports_a_hook_plugin(tmp_pat
     source = f"import pathlib, time\npathlib.Path({str(imported)!r}).touch()\ntime.sleep(600)\n"
     install(tmp_path, "hanging", {HOOKS_GROUP: {"hanging": "hanging_hooks"}}, hanging_hooks=source)
     program = f"from pytriton_plugins import Host\nHost({TYPED_PORTS}, plugins_dir={str(tmp_path)!r})"
-    with subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **mark.env}) as process:
-        try:
-            wait_until(imported.exists, SOON, "the plugin is imported")
-            process.kill()
-            gone(mark)
-        finally:
-            for pid in mark.processes():
-                os.kill(pid, signal.SIGKILL)
+    with begun([sys.executable, "-c", program], mark) as process:
+        wait_until(imported.exists, SOON, "the plugin is imported")
+        process.kill()
+        gone(mark)
 
 
 def test_ctrl_c_ends_the_wait_and_not_the_program(tmp_path: Path) -> None:
@@ -234,18 +233,12 @@ def test_ctrl_c_in_the_middle_of_a_start_leaves_nothing(tmp_path: Path) -> None:
     slow = tmp_path / "slow_import.py"
     slow.write_text("import time\ntime.sleep(600)\n")
     program = f"from pytriton_plugins import Host\nHost({str(slow)!r}, {TYPED_PORTS})"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], env={**os.environ, **mark.env}, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            wait_until(mark.workers, SOON, "the worker runs")
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=SOON)
-            assert errors.rstrip().endswith("KeyboardInterrupt")
-            gone(mark)
-        finally:
-            for pid in mark.processes():
-                os.kill(pid, signal.SIGKILL)
+    with begun([sys.executable, "-c", program], mark, stderr=subprocess.PIPE) as process:
+        wait_until(mark.workers, SOON, "the worker runs")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=SOON)
+        assert errors.rstrip().endswith("KeyboardInterrupt")
+        gone(mark)
 
 
 def test_a_child_of_multiprocessing_starts_no_daemon(tmp_path: Path) -> None:
