@@ -20,6 +20,7 @@ from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.script.attach import attach
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.paths import MODELS
+from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.script.calls import call
 
@@ -131,6 +132,11 @@ def test_callees_are_loaded_first(site: Site) -> None:
     assert call(site.host, "top", 1.0) == [1.0]
 
 
+def test_status_shows_the_calls(site: Site) -> None:
+    shown = call_host("status", f"--run-dir={site.folder}").stdout.splitlines()
+    assert {"top 1 calls middle, embed 1", "middle 1 calls embed", "holder 1 calls brittle"} <= set(shown)
+
+
 def test_an_unloaded_callee(whole: Site) -> None:
     workers = whole.model("middle")["workers"]["pids"]
     assert whole.done("unload", "embed") == [
@@ -208,7 +214,7 @@ def test_a_cycle_that_is_loaded_while_others_serve(whole: Site, folder: Path) ->
     with pytest.raises(ControlError, match=f"^plugin .*cycle.py: {chain}$"):
         whole.ask("load", str(folder / "cycle.py"))
     with pytest.raises(ControlError, match=f"^plugin .*cycle.py: {chain}$"):
-        whole.ask("load_target", target=str(folder / "cycle.py"))
+        whole.ask("load", target=str(folder / "cycle.py"))
 
 
 def test_the_models_of_one_file_are_loaded_in_the_order_of_their_calls(whole: Site, folder: Path) -> None:
