@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
 from pytriton_plugins.model.declaration import INT32, MAX_SLOTS, MAX_TIMEOUT, Answers, Kind, ModelDeclaration
+from pytriton_plugins.model.tensor_sides import side_problem
 
 if TYPE_CHECKING:
     from pytriton_plugins.model.tensors import Tensor
@@ -43,8 +44,8 @@ def _checks(model: ModelDeclaration) -> Iterator[tuple[str, bool]]:
     yield "timeout", _is_timeout(model.timeout)
     yield "settings", model.settings is None or _are_settings(model.settings)
     yield "triton_config", type(model.triton_config) is dict
-    yield "inputs", _are_tensors(model.inputs)
-    yield "outputs", _are_tensors(model.outputs) and not any(tensor.optional for tensor in model.outputs)
+    yield "inputs", _are_tensors("input", model.inputs)
+    yield "outputs", _are_tensors("output", model.outputs)
 
 
 def _is_timeout(value: object) -> bool:
@@ -55,6 +56,5 @@ def _are_settings(value: object) -> bool:
     return type(value) is dict and all(type(needed) is bool for needed in value.values())
 
 
-def _are_tensors(tensors: tuple[Tensor, ...]) -> bool:
-    names = {tensor.name for tensor in tensors}
-    return len(names) == len(tensors) and all(name.isprintable() and name for name in names)
+def _are_tensors(side: str, tensors: tuple[Tensor, ...]) -> bool:
+    return all(tensor.name for tensor in tensors) and not side_problem(side, tensors)

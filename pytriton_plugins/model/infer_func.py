@@ -24,6 +24,7 @@ from pytriton_plugins.model.declaration import (
     ModelDeclaration,
     wrong_name,
 )
+from pytriton_plugins.model.tensor_sides import side_problem
 from pytriton_plugins.model.tensors import Tensor
 
 ASYNC_SLOTS = 8
@@ -220,15 +221,10 @@ def _inputs(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
 
 def _outputs(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
     if listed is None:
-        tensors = _checked(where, "output", return_tensors(where, form.function, form.returned))
-    elif mentions_tensor(form.function, form.returned):
+        return _checked(where, "output", return_tensors(where, form.function, form.returned))
+    if mentions_tensor(form.function, form.returned):
         refuse(where, "the return value is annotated with a Tensor beside outputs=; keep one of the two")
-    else:
-        tensors = _checked(where, "output", _listed(where, "outputs", listed))
-    for tensor in tensors:
-        if tensor.optional:
-            refuse(where, f"output {tensor.name!r} is optional; only inputs can be, remove optional=True")
-    return tensors
+    return _checked(where, "output", _listed(where, "outputs", listed))
 
 
 def _listed(where: str, side: str, listed: Any) -> Sequence[Tensor]:
@@ -246,13 +242,9 @@ def _checked(where: str, side: str, tensors: Sequence[Tensor]) -> tuple[Tensor, 
     if not tensors:
         hint = f", or annotate the return value: -> {OUTPUT_EXAMPLE}" if side == "output" else ""
         refuse(where, f'it has no {side}s; write {side}s=[Tensor("{side}", np.float32, (-1,))]{hint}')
-    seen = set()
-    for tensor in tensors:
-        if tensor.name in seen:
-            refuse(where, f"two {side}s are named {tensor.name!r}; rename one of them")
-        if not tensor.name.isprintable():
-            refuse(where, f"{side} {tensor.name!r} has control characters in its name; remove them")
-        seen.add(tensor.name)
+    problem = side_problem(side, tensors)
+    if problem:
+        refuse(where, problem)
     return tuple(tensors)
 
 
