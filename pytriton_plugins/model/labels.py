@@ -26,7 +26,7 @@ MAX_TEXT = 1 << 20
 
 _PACKAGE = __name__.partition(".")[0]
 
-_files: list[str] = []
+_files: dict[str, None] = {}
 
 
 def label_files() -> list[str]:
@@ -82,7 +82,7 @@ def _of_file(where: str, path: Path) -> tuple[str, ...]:
     except UnicodeDecodeError as error:
         raise DeclarationError(f"{place} is not UTF-8 (byte {error.start}); convert it") from None
     labels = _checked(place, "line", tuple(line.removesuffix("\r") for line in lines) if lines != [""] else ())
-    _files.append(str(path))
+    _files[str(path)] = None
     return labels
 
 

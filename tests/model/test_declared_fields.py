@@ -38,6 +38,13 @@ WRONG: list[dict[str, Any]] = [
     *[{"triton_config": value} for value in CONFIGS],
     *[{side: value} for side in ("inputs", "outputs") for value in TENSORS],
     {"outputs": [{**X, "optional": True}]},
+    {"inputs": [{**X, "labels": ["a"]}]},
+    *[
+        {"outputs": [{**X, "labels": value}]}
+        for value in ("/etc/hostname", "labels.txt", 3, [], [1], ["a\nb"], {"a": 1})
+    ],
+    *[{"inputs": [{**X, "format": value}]} for value in ("NHWC", "nhwc", "", 3, [])],
+    {"outputs": [{**X, "shape": [8, 8, 3], "format": "NHWC"}]},
     *[
         {"inputs": [{**X, key: value}]}
         for key, values in {
