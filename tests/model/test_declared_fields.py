@@ -22,6 +22,7 @@ TIMEOUTS: list[Any] = [1e12, -1, "1", None, True, 1e-9, float("inf"), float("nan
 SETTINGS: list[Any] = [3, ["a"], {"a": 1}, {"\udfff": True}]
 CONFIGS: list[Any] = [None, [], "x", {"parameters": {"\ud800": 1}}, {"x": float("nan")}]
 TENSORS: list[Any] = [None, 3, "x", [3], [{}], [X, X], {"x": X}]
+LABELS: list[Any] = ["/etc/hostname", "labels.txt", 3, [], [1], ["a\nb"], {"a": 1}]
 TEXTS: list[Any] = [1, None, ["x"], "\ud800"]
 WRONG: list[dict[str, Any]] = [
     *[{"version": value} for value in (0, 1.0, True, "1", 2**31, None)],
@@ -39,10 +40,7 @@ WRONG: list[dict[str, Any]] = [
     *[{side: value} for side in ("inputs", "outputs") for value in TENSORS],
     {"outputs": [{**X, "optional": True}]},
     {"inputs": [{**X, "labels": ["a"]}]},
-    *[
-        {"outputs": [{**X, "labels": value}]}
-        for value in ("/etc/hostname", "labels.txt", 3, [], [1], ["a\nb"], {"a": 1})
-    ],
+    *[{"outputs": [{**X, "labels": value}]} for value in LABELS],
     *[{"inputs": [{**X, "format": value}]} for value in ("NHWC", "nhwc", "", 3, [])],
     {"outputs": [{**X, "shape": [8, 8, 3], "format": "NHWC"}]},
     *[
