@@ -13,7 +13,7 @@ FORMATS = {"NHWC": "height, width, channels", "NCHW": "channels, height, width"}
 
 
 def checked_format(where: str, value: Any, *, is_text: bool, shape: Sequence[int]) -> str:
-    """``value``, a layout that a tensor of this shape can have; raises DeclarationError, which begins with ``where``."""
+    """``value``, a layout that this shape can have; raises DeclarationError, which begins with ``where``."""
     if not isinstance(value, str) or value not in FORMATS:
         choices = " or ".join(f'"{name}" ({axes})' for name, axes in FORMATS.items())
         raise DeclarationError(f"{where}: invalid format {one_line(repr(value), 40)}; write {choices}")

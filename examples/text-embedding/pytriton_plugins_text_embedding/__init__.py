@@ -44,8 +44,9 @@ class TextEmbedding:
         ids, mask = (np.array([getattr(each, name) for each in encoded]) for name in ("ids", "attention_mask"))
         inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         (tokens,) = self._session.run(["last_hidden_state"], inputs)
-        sums: Array = np.einsum("btd,bt->bd", tokens, mask.astype(np.float32))
-        return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        sums = np.einsum("btd,bt->bd", tokens, mask.astype(np.float32))
+        vectors: Array = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        return vectors
 
 
 def _file(name: str, path: str) -> str:
