@@ -83,7 +83,7 @@ class Callers:
                     what = f"model {caller.name} version {caller.version} calls {one.name}"
                     lines[caller.name, caller.version] = f"{what}, and is not served until {model.name} is loaded again"
                     lost.append(caller)
-        return list(lines.values())
+        return [lines[key] for key in sorted(lines)]
 
     def _settle(self, model: ModelSupervisor) -> None:
         """Nothing that goes on by itself has the model loaded, so nothing waits for it either."""
