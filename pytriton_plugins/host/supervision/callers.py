@@ -38,6 +38,8 @@ class Callers:
         self._loader = loader
         self._every = every
         self._followed: dict[ModelSupervisor, asyncio.Task[None]] = {}
+        self._refused: dict[ModelSupervisor, str] = {}
+        """Those that are about to be given up, and why."""
 
     def everything_is_known(self) -> None:
         """The plugins of the start are imported: what has no model by now has to be loaded by an operator."""
@@ -51,7 +53,7 @@ class Callers:
                 self._followed[model] = background(self._follow(model))
             if self._served.awaits_callees(model.declaration):
                 model.unserved = ""
-            elif not model.loaded or model.held:
+            elif (not model.loaded or model.held) and model not in self._refused:
                 self._settle(model)
 
     def why_not(self, declaration: ModelDeclaration) -> str:
@@ -68,8 +70,9 @@ class Callers:
         every = {model: model.declaration for model in self._every()}
         for model, declaration in every.items():
             if not model.error and (problem := cycle_problem(declaration, every.values())):
-                # Not at once: the task that holds its worker, and releases it, may not have begun.
-                asyncio.get_running_loop().call_soon(model.give_up, problem)
+                self._refused[model] = problem
+        # Not at once: the task that holds a worker, and releases it, may not have begun.
+        asyncio.get_running_loop().call_soon(self._give_up_refused)
 
     def lost_by(self, model: ModelSupervisor) -> list[str]:
         """A line for each model that is not served because this one is not: those that call it, and their callers."""
@@ -84,6 +87,13 @@ class Callers:
                     lines[caller.name, caller.version] = f"{what}, and is not served until {model.name} is loaded again"
                     lost.append(caller)
         return [lines[key] for key in sorted(lines)]
+
+    def _give_up_refused(self) -> None:
+        while self._refused:
+            model = next(iter(self._refused))
+            if not model.error:
+                model.give_up(self._refused[model])
+            del self._refused[model]
 
     def _settle(self, model: ModelSupervisor) -> None:
         """Nothing that goes on by itself has the model loaded, so nothing waits for it either."""
