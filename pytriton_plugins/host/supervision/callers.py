@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import PytritonPluginsError, ServerGone
+from pytriton_plugins.host.supervision.supervisor import READY_GRACE
 from pytriton_plugins.host.tasks import background
 from pytriton_plugins.model.call_graph import callers_of, cycle_problem
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 _LOG = logging.getLogger("pytriton.host")
+_MARGIN = 0.05
 _RETRY_DELAY = 1.0
 """Seconds until a load or unload that has failed is tried again."""
 
@@ -38,6 +40,7 @@ class Callers:
         self._loader = loader
         self._every = every
         self._followed: dict[ModelSupervisor, asyncio.Task[None]] = {}
+        self._later: asyncio.TimerHandle | None = None
         self._refused: dict[ModelSupervisor, str] = {}
         """Those that are about to be given up, and why."""
 
@@ -47,12 +50,20 @@ class Callers:
         self.look()
 
     def look(self) -> None:
-        """A model may have come or gone."""
+        """A model, or a worker, may have come or gone."""
+        self._look()
+        if self._later is not None:
+            self._later.cancel()
+        # A model without a live worker counts as not ready only then.
+        self._later = asyncio.get_running_loop().call_later(READY_GRACE + _MARGIN, self._look)
+
+    def _look(self) -> None:
         for model in [model for model in self._every() if model.declaration.calls and not model.error]:
             if self._change_of(model) is not None and model not in self._followed:
                 self._followed[model] = background(self._follow(model))
             if self._served.awaits_callees(model.declaration):
                 model.unserved = ""
+                model.set_ready(self._served.call_problem(model.declaration))
             elif (not model.loaded or model.held) and model not in self._refused:
                 self._settle(model)
 
@@ -129,7 +140,8 @@ class Callers:
     async def _withdraw(self, model: ModelSupervisor) -> None:
         """Unload it, so that Triton takes no request that it could not answer; those that run may finish."""
         if not model.held:
-            model.hold()
+            model.held = True
+            self.look()  # its own callers
         await self._loader.unload(model)
 
 
