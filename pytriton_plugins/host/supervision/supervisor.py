@@ -180,10 +180,9 @@ class ModelSupervisor:
         self._settled.set()
         self._host.changed()
 
-    def hold(self) -> None:
-        """It is about to be unloaded in Triton, until what it calls is served again. Its workers stay."""
-        self.held = True
-        self._host.changed()
+    def set_ready(self, why_not: str) -> None:
+        """Have servers that ask their models told that it is not ready; empty: that it is."""
+        self._link.set_ready(why_not)
 
     def settle_unserved(self, problem: str) -> None:
         """Nothing waits for it any longer: a model that it calls is not served until an operator changes that."""
