@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -42,19 +42,26 @@ class InspectedPlugin:
     error: str = ""
 
 
-def inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
-    """Import every plugin in a child of its own and return what came of it, in the order of ``records``."""
-    return asyncio.run(_inspect(config, hooks, records))
+def inspect(
+    config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], others: Iterable[str] = ()
+) -> list[InspectedPlugin]:
+    """Import every plugin in a child of its own and return what came of it, in the order of ``records``.
+
+    ``others``: the names of repositories and their models, which the configuration may have as well.
+    """
+    return asyncio.run(_inspect(config, hooks, records, others))
 
 
-async def _inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
+async def _inspect(
+    config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], others: Iterable[str]
+) -> list[InspectedPlugin]:
     workers = _Workers(launch_settings(config), hooks)
     importer = PluginImporter(ModelResolver(config, hooks), start_queue(config.start_parallelism), workers)
     try:
         inspected = await asyncio.gather(*(_inspected(importer, record) for record in records))
     finally:
         await kill_children(_END_TIMEOUT)
-    warn_of_unknown_names(config, records)
+    warn_of_unknown_names(config, records, others)
     return _with_conflicts(inspected)
 
 

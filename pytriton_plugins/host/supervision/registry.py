@@ -13,9 +13,11 @@ from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import SegmentRequest
 from pytriton_plugins.host.memory.ledger import Budget
 from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
+from pytriton_plugins.host.repositories.finding import repository_models
 from pytriton_plugins.host.supervision.current_server import CurrentServer
 from pytriton_plugins.host.supervision.loader import ModelLoader
 from pytriton_plugins.host.supervision.plugins import PluginImporter
+from pytriton_plugins.host.supervision.served import ServedModels
 from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
 from pytriton_plugins.host.workers.attached import AttachedWorker
 from pytriton_plugins.host.workers.launching import launch_of, worker_hooks
@@ -66,6 +68,8 @@ class ModelRegistry:
         """The numbers of those of which hooks know."""
         self.current_server = CurrentServer()
         self.loader = ModelLoader(config, hooks, repository, self.current_server, self.models)
+        self.repositories = repository_models(config, repository, self)
+        self.served = ServedModels(self)
         self.importer = PluginImporter(self.resolver, self.turns, self)
         self._notifier = notifier
         self._daemon = daemon
@@ -91,10 +95,9 @@ class ModelRegistry:
             for record in self.records
             if record.error and record.required
         ]
-        return broken + [
-            NamedVerdict(f"model {status.name}", Verdict(status.ready, status.reason))
-            for _, status in self.required_models()
-        ]
+        models = (status for _, status in self.required_models())
+        own = [NamedVerdict(f"model {each.name}", Verdict(each.ready, each.reason)) for each in models]
+        return [*broken, *own, *self.repositories.verdicts()]
 
     def required_models(self) -> list[tuple[ModelDeclaration, ModelStatus]]:
         return [
@@ -185,6 +188,7 @@ class ModelRegistry:
                 self._passing.discard(model)
                 model.retire()
             model.server_ended()
+        self.repositories.server_ended()
         self.changed()
 
     # The context of supervisors.
@@ -196,6 +200,7 @@ class ModelRegistry:
         self._daemon.abort(error)
 
     def changed(self) -> None:
+        self.repositories.wake()
         self._daemon.changed()
 
     async def server(self) -> TritonServer:
