@@ -73,7 +73,8 @@ def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any
 
 def effective_models(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
     """The effective settings of every model: the file overrides an option, hooks, and the author's declaration."""
-    for each in inspected(config, hooks):
+    plugins, _ = inspected(config, hooks)
+    for each in plugins:
         if each.error:
             yield f"plugin {each.reference.label}", each.error, "broken"
         for model in each.models:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,13 @@ class RepositoryCommands(TargetCommands):
 
     async def unload(self, name: str, version: int | None, timeout: float, progress: Progress) -> list[str]:
         """Serve a model no longer; what runs gets ``timeout`` seconds."""
-        users = self._ensembles_of(name)
         model = self._repositories.models.get(name)
-        if model is None:
-            done = await super().unload(name, version, timeout, progress)
-        else:
-            done = [await self._unload_one(model, version, progress)]
-        return [*done, *(f"model {each}: it contains {name} and is not served meanwhile" for each in users)]
+        async with self._without_ensembles(name, version) as users:
+            if model is None:
+                done = await super().unload(name, version, timeout, progress)
+            else:
+                done = [await self._unload_one(model, version, progress)]
+        return [*done, *(f"model {each.name}: it contains {name} and is not served meanwhile" for each in users)]
 
     async def load(self, name: str, version: int | None, progress: Progress) -> list[str]:
         """Serve again what was unloaded or has failed, or what has come into a repository meanwhile."""
@@ -143,10 +144,31 @@ class RepositoryCommands(TargetCommands):
         served = self._repositories.models
         return [model for model in named if model.name not in served or served[model.name].why_not()]
 
-    def _ensembles_of(self, name: str) -> list[str]:
-        """The ensembles that serve and contain the model."""
+    @contextlib.asynccontextmanager
+    async def _without_ensembles(self, name: str, version: int | None) -> AsyncIterator[list[RepositoryModel]]:
+        """Unloads the ensembles that contain the model first, as Triton would do with an error for each."""
         models = self._repositories.models.values()
-        return [each.name for each in models if each.ready and name in (step.model for step in each.found.steps)]
+        users = [each for each in models if each.ready and name in (step.model for step in each.found.steps)]
+        users = users if version is None else []
+        for each in users:
+            each.is_paused = True
+        try:
+            for each in users:
+                await self._release(each)
+            yield users
+        finally:
+            for each in users:
+                each.is_paused = False
+            self._registry.changed()
+
+    async def _release(self, model: RepositoryModel) -> None:
+        async with self._repositories.lock:
+            model.ready = ()
+            self._registry.changed()
+            try:
+                await self._repositories.loader.unload(model.name, await self._registry.server())
+            except ServerError as error:
+                raise ControlError(f"model {model.name}: {error}") from None
 
 
 def _check_version(name: str, version: int | None) -> None:

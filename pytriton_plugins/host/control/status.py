@@ -134,6 +134,7 @@ async def _model(model: ModelSupervisor, server: TritonServer | None, waiting: W
         "model": status.name,
         "version": status.version,
         "plugin": model.reference.label,
+        "repository": "",
         "attached": model.is_attached,
         "ready": status.ready,
         "reason": status.reason,

@@ -1,1 +1,1 @@
-"""Ordinary Triton model repositories beside the plugins: read, checked and kept loaded. Runs in the daemon, and in commands."""
+"""Ordinary Triton model repositories beside the plugins: the daemon and commands read them, the daemon loads them."""

@@ -43,9 +43,7 @@ def parsed(text: str, name: str) -> ModelConfig:
     except text_format.ParseError as error:
         raise ServerError(f"{CONFIG}: {one_line(error, 300)}; correct it") from None
     if config.name not in ("", name):
-        raise ServerError(
-            f"{CONFIG}: name is {one_line(repr(config.name), 80)}, but the folder is {name}; remove name, or make them equal"
-        )
+        raise ServerError(f"{CONFIG}: name is {one_line(repr(config.name), 80)}, but the folder is {name}; remove name")
     config.name = name
     return config
 

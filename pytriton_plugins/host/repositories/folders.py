@@ -42,13 +42,13 @@ def _is_model(entry: os.DirEntry[str]) -> bool:
 
 
 def check_links(folder: Path, repository: Path) -> None:
-    """Raises ServerError for a link in ``folder`` whose target is not in ``repository``, OSError for what is unreadable."""
+    """Raises ServerError for a link in ``folder`` to a place outside of ``repository``, OSError for what is unreadable."""
     home = os.path.realpath(repository)
     for path in _links(folder):
         target = os.path.realpath(path)
         if os.path.commonpath([home, target]) != home:
             raise ServerError(
-                f"{one_line(os.path.relpath(path, repository))} is a link to {one_line(target)}, which is outside of the "
+                f"{one_line(os.path.relpath(path, repository))} is a link to {one_line(target)}, outside of the "
                 "repository; copy the file into it"
             )
 

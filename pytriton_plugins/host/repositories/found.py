@@ -18,9 +18,6 @@ class Step(NamedTuple):
     model: str
     version: int | None
 
-    def __str__(self) -> str:
-        return f"model {self.model}" + (f" version {self.version}" if self.version else "")
-
 
 @attrs.frozen
 class FoundModel:

@@ -36,6 +36,8 @@ class RepositoryModel:
         """It was taken out on purpose, and does not count against readiness."""
         self.is_refused = False
         """Its error is not Triton's, so another server would not change it."""
+        self.is_paused = False
+        """A model that it contains is being unloaded."""
         self._missed = 0
 
     @property
@@ -49,7 +51,7 @@ class RepositoryModel:
     @property
     def wants_load(self) -> bool:
         """Whether it can be loaded now, and is not."""
-        return not (self.ready or self.error or self.why_steps_are_not_served())
+        return not (self.ready or self.error or self.is_paused or self.why_steps_are_not_served())
 
     @property
     def is_awaited(self) -> bool:
@@ -71,8 +73,8 @@ class RepositoryModel:
 
     def why_steps_are_not_served(self) -> str:
         """Why the first model that it names and that is not served is not; empty if there is none."""
-        reasons = ((step, self._served.why_not(*step)) for step in self.found.steps)
-        return next((f"it names {step}: {reason}" for step, reason in reasons if reason), "")
+        reasons = filter(None, (self._served.why_not(*step) for step in self.found.steps))
+        return next((f"it cannot run: {reason}" for reason in reasons), "")
 
     def statuses(self) -> Iterator[ModelStatus]:
         """One for each version."""
