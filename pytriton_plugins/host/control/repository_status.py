@@ -32,7 +32,7 @@ def summaries(models: RepositoryModels) -> list[Plain]:
             "model": model.name,
             "version": version,
             "plugin": model.found.reference.plugin,
-            "inputs": [tensor["name"] for tensor in model.found.config.get("input", [])],
+            "inputs": [tensor["name"] for tensor in model.found.triton_config.get("input", [])],
         }
         for model in models.models.values()
         for version in model.found.versions

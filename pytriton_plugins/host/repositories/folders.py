@@ -42,7 +42,7 @@ def _is_model(entry: os.DirEntry[str]) -> bool:
 
 
 def check_links(folder: Path, repository: Path) -> None:
-    """Raises ServerError for a link in ``folder`` to a place outside of ``repository``, OSError for what is unreadable."""
+    """Raises ServerError for a link in ``folder`` to a place outside of ``repository``, OSError."""
     home = os.path.realpath(repository)
     for path in _links(folder):
         target = os.path.realpath(path)

@@ -28,7 +28,7 @@ class FoundModel:
     reference: RepositoryReference
     versions: tuple[int, ...] = ()
     """Those that its version policy serves, in rising order."""
-    config: Mapping[str, Any] = attrs.field(factory=dict)
+    triton_config: Mapping[str, Any] = attrs.field(factory=dict)
     """Its configuration as a JSON value; Triton gets this and does not read the file again."""
     steps: tuple[Step, ...] = ()
     """Those of an ensemble, each model once."""

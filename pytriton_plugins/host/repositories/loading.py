@@ -40,7 +40,7 @@ class RepositoryLoader:
 
         ``again``: the number of the reload of a model that is loaded: Triton passes over a load of what it has.
         """
-        config = dict(found.config)
+        config = dict(found.triton_config)
         if again:
             config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(again)}}
         try:
