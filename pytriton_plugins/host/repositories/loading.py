@@ -28,7 +28,10 @@ _STAND_IN = (Tensor("none", "uint8", (1,)),)
 
 
 class RepositoryLoader:
-    """Gives Triton each model by a link in the daemon's own repository, so it sees none that was not checked."""
+    """Gives Triton each model by links in the daemon's own repository, so it sees none that was not checked.
+
+    The model's folder there is the daemon's: Triton cannot list its models while one of the folders is gone.
+    """
 
     def __init__(self, folder: Path, timeout: float) -> None:
         """``folder``: the repository that tritonserver was started with; ``timeout``: seconds of one load."""
@@ -67,16 +70,14 @@ class RepositoryLoader:
 
     def unlink(self, name: str) -> None:
         """Have Triton see the model no longer: a plugin may have its name from now on."""
-        path = self._folder / name
-        if path.is_symlink():
-            path.unlink()
+        shutil.rmtree(self._folder / name, ignore_errors=True)  # links are removed, and not followed
 
     def _link(self, found: FoundModel) -> None:
-        path = self._folder / found.name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)  # of a plugin's model, which is not served any more: it has no files
         self.unlink(found.name)
-        path.symlink_to(found.folder.absolute())
+        path = self._folder / found.name
+        path.mkdir()
+        for each in found.folder.absolute().iterdir():
+            (path / each.name).symlink_to(each)
 
     async def _forget(self, found: FoundModel, server: TritonServer) -> None:
         """Undo a failed first load, which would hold Triton's readiness at 400: load an empty model, and unload it."""

@@ -64,6 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     names = ("plus", "twice", "pair")
     options = [*(f"--plugin={name}" for name in names), f"--model-repository={folder}"]
     with run_host(options=options, env=env) as host:
+        host.wait_settled()
         yield Served(host, folder, env)
 
 
@@ -148,8 +149,12 @@ def test_what_comes_into_the_folder_meanwhile_is_loaded_by_name(served: Served) 
     write(served.folder, "late", ensemble("twice"))
     assert served.change("load", "late") == ["model late: serving"]
     assert served.values("late") == [2, 4]
-    served.change("unload", "late")
     shutil.rmtree(served.folder / "late")
+    with pytest.raises(ControlError, match="its folder is gone from repository .*; the old one serves on"):
+        served.change("reload", "late")
+    assert served.change("unload", "late") == ["model late: unloaded"]
+    with pytest.raises(ControlError, match="no plugin has an enabled model named late"):
+        served.change("load", "late")
 
 
 def test_a_model_of_a_plugin_with_the_name_of_a_repositorys_is_not_loaded(served: Served) -> None:
