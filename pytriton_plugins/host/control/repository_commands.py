@@ -57,7 +57,7 @@ class RepositoryCommands(TargetCommands):
             return await super().load(name, version, progress)
         async with self._alone(progress):
             chosen = [new] if new is not None else models
-            return [await self._load_one(found, each, version, progress) for each in chosen]
+            return [await self._load_one(each, version, progress) for each in chosen]
 
     async def reload(self, name: str, version: int | None, progress: Progress) -> list[str]:
         """Read a model's folder again, and serve what is in it now; if that fails the old one serves on."""
@@ -90,9 +90,7 @@ class RepositoryCommands(TargetCommands):
             _LOG.info("model %s: unloaded", model.name)
             return f"model {model.name}: unloaded"
 
-    async def _load_one(
-        self, found: Sequence[FoundRepository], new: FoundModel, version: int | None, progress: Progress
-    ) -> str:
+    async def _load_one(self, new: FoundModel, version: int | None, progress: Progress) -> str:
         name, repositories = new.name, self._repositories
         _check_version(name, version)
         if new.error:
@@ -100,18 +98,19 @@ class RepositoryCommands(TargetCommands):
         if clash := next((each for each in self._registry.models.values() if each.name == name), None):
             raise ControlError(two_places(name, f"plugin {clash.reference.label}", new.place))
         async with repositories.lock:
-            repositories.use(found)
-            model = repositories.models[name]
+            model = repositories.put(new)
             if model.ready and not model.why_not():
                 raise ControlError(f"model {name}: served already")
             progress(f"model {name}: loading it in Triton")
-            model.found = new
+            model.found, was_out = new, model.unloaded
             model.forget_error()
             if model.wants_load:
                 await repositories.load(model, await self._registry.server())
+            if (reason := model.why_not()) and was_out:  # readiness does not depend on it until it serves
+                model.take_out(reason)
         repositories.begin()
         self._registry.changed()
-        if reason := model.why_not():
+        if reason:
             raise ControlError(f"model {name}: {reason}")
         return f"model {name}: serving"
 

@@ -60,8 +60,9 @@ def repository_models(config: HostConfig, folder: Path, host: RepositoryContext)
 
 
 def _enabled(config: HostConfig, repository: FoundRepository) -> FoundRepository:
-    models = tuple(model for model in repository.models if config.model(model.name).enabled)
-    return attrs.evolve(repository, models=models)
+    disabled = frozenset(model.name for model in repository.models if not config.model(model.name).enabled)
+    models = tuple(model for model in repository.models if model.name not in disabled)
+    return attrs.evolve(repository, models=models, disabled=disabled)
 
 
 def _configured(config: HostConfig, repository: FoundRepository) -> FoundRepository:

@@ -51,11 +51,18 @@ class FoundRepository:
     models: tuple[FoundModel, ...] = ()
     error: str = ""
     required: bool = True
+    disabled: frozenset[str] = frozenset()
+    """The names of models that the configuration leaves out."""
+
+    def with_model(self, model: FoundModel) -> FoundRepository:
+        """A copy that has ``model`` in the place of the one of its name."""
+        others = [each for each in self.models if each.name != model.name]
+        return attrs.evolve(self, models=(*others, model), error="")
 
 
 def names_of(repositories: Iterable[FoundRepository]) -> set[str]:
     """Every name that the configuration may have for one of them, or for a model of one."""
     names: set[str] = set()
     for each in repositories:
-        names |= each.reference.names | {model.name for model in each.models}
+        names |= each.reference.names | each.disabled | {model.name for model in each.models}
     return names

@@ -9,15 +9,14 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytriton_plugins.errors import ServerError, ServerGone
-from pytriton_plugins.host.repositories.found import names_of
-from pytriton_plugins.host.repositories.model import RepositoryModel
+from pytriton_plugins.host.repositories.found import FoundModel, FoundRepository, names_of
+from pytriton_plugins.host.repositories.model import UNLOADED, RepositoryModel
 from pytriton_plugins.host.tasks import background, discard
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.values import ModelStatus, NamedVerdict, Verdict
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.repositories.context import RepositoryContext
-    from pytriton_plugins.host.repositories.found import FoundRepository
     from pytriton_plugins.host.repositories.loading import RepositoryLoader
     from pytriton_plugins.host.triton.server import TritonServer
 
@@ -60,16 +59,22 @@ class RepositoryModels:
         self._task: asyncio.Task[None] | None = None
 
     def use(self, repositories: Sequence[FoundRepository]) -> None:
-        """Serve the models of ``repositories``; those that are known stay as they are."""
+        """Serve the models of ``repositories``."""
         self.repositories = repositories
-        found = {model.name: model for each in repositories for model in each.models if not model.error}
-        for name in self.models.keys() - found.keys():
-            if not self.models[name].ready:
-                del self.models[name]
-                self.loader.unlink(name)
-        for name, model in found.items():
-            if name not in self.models:
-                self.models[name] = RepositoryModel(model, self._host.served)
+        found = (model for each in repositories for model in each.models if not model.error)
+        self.models = {model.name: RepositoryModel(model, self._host.served) for model in found}
+
+    def put(self, found: FoundModel) -> RepositoryModel:
+        """The model as it is in its folder by now: one more, one that could not be read before, or a known one."""
+        known = [each for each in self.repositories if each.reference == found.reference]
+        if not known:  # its distribution was installed meanwhile
+            self.repositories = [*self.repositories, FoundRepository(found.reference, (found,))]
+        self.repositories = [each.with_model(found) if each in known else each for each in self.repositories]
+        model = self.models.get(found.name)
+        if model is None:
+            model = self.models[found.name] = RepositoryModel(found, self._host.served)
+            model.take_out(UNLOADED)
+        return model
 
     @property
     def names(self) -> set[str]:

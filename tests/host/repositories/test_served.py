@@ -150,11 +150,25 @@ def test_what_comes_into_the_folder_meanwhile_is_loaded_by_name(served: Served) 
     assert served.change("load", "late") == ["model late: serving"]
     assert served.values("late") == [2, 4]
     shutil.rmtree(served.folder / "late")
-    with pytest.raises(ControlError, match="its folder is gone from repository .*; the old one serves on"):
+    with pytest.raises(ControlError, match=r"its folder is gone from repository .*; the old one serves on"):
         served.change("reload", "late")
     assert served.change("unload", "late") == ["model late: unloaded"]
     with pytest.raises(ControlError, match="no plugin has an enabled model named late"):
         served.change("load", "late")
+
+
+def test_a_first_load_that_fails_changes_nothing_else(served: Served) -> None:
+    """Triton itself would not be ready until the model is loaded."""
+    write(served.folder, "bad", ensemble("twice").replace('key: "y"', 'key: "z"'))
+    write(served.folder, "lost", ensemble("once"))
+    with pytest.raises(ControlError, match=r"model bad: .* mapped from non-existing output z"):
+        served.change("load", "bad")
+    with pytest.raises(ControlError, match="model lost: it cannot run: there is no model once"):
+        served.change("load", "lost")
+    shutil.rmtree(served.folder / "bad")
+    shutil.rmtree(served.folder / "lost")
+    served.wait_ready()
+    assert served.host.status("/v2/health/ready") == 200
 
 
 def test_a_model_of_a_plugin_with_the_name_of_a_repositorys_is_not_loaded(served: Served) -> None:
