@@ -241,9 +241,8 @@ class Daemon:
 
     def status(self) -> HostStatus:
         """What hooks see."""
-        return HostStatus(
-            self.registry.served.statuses(), self._state, self.config.address, self._ports, self._paths.folder
-        )
+        models = self.registry.served.statuses()
+        return HostStatus(models, self._state, self.config.address, self._ports, self._paths.folder)
 
     # For the control socket.
 

@@ -26,7 +26,7 @@ def command(name: str, hooks: bool, repository: bool, folder: Path | None) -> No
     \b
       pytriton-host new acme-mean               a model plugin
       pytriton-host new acme-guard --hooks      a hook plugin
-      pytriton-host new acme-pair --repository  a repository of ordinary Triton models
+      pytriton-host new acme-pair --repository  ordinary Triton models
     """
     from pytriton_plugins.discovery.entry_points import framework_version
     from pytriton_plugins.scaffold import Kind, Project, write_project
