@@ -79,6 +79,8 @@ def _models(config: HostConfig, hooks: HookManager) -> Sequence[ModelDeclaration
         if each.error:
             explain(f"warning: plugin {each.reference.label}: it is optional, its models are left out: {each.error}")
         models += each.models
+    for line in _call_warnings(config, models, repositories):
+        explain(f"warning: {line}")
     if not models and not any(repository.models for repository in repositories):
         raise PytritonPluginsError("no model plugin is installed; install the model plugins of the image")
     return models
@@ -92,6 +94,18 @@ def _broken_repositories(repositories: Sequence[FoundRepository]) -> Iterator[tu
         for model in each.models:
             if model.error:
                 yield f"model {model.name} of repository {each.reference.label}: {model.error}", model.required
+
+
+def _call_warnings(
+    config: HostConfig, models: Sequence[ModelDeclaration], repositories: Sequence[FoundRepository]
+) -> Iterable[str]:
+    """A line for each problem of the calls of these models, which the pods would have."""
+    from pytriton_plugins.model.call_graph import call_problems
+
+    others = [node for each in repositories for model in each.models if not model.error for node in model.nodes()]
+    for model in models:
+        for problem in call_problems(model, [*models, *others], lambda name: config.model(name).enabled):
+            yield f"model {model.name} version {model.version}: {problem}; it is not served in the pods"
 
 
 def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:

@@ -180,7 +180,7 @@ class Daemon:
         """Once every plugin serves or has failed, show what is served, and why the host is not ready if it is not."""
         await asyncio.gather(*plugins)
         warn_of_unknown_names(self.config, self.registry.records, self.registry.repositories.names)
-        await self.registry.served.settle()
+        await self.registry.callers.settle()
         if self._stop.is_set():
             return
         self._state = "serving"

@@ -193,6 +193,8 @@ def _models(
         yield Check(not each.error, f"plugin {each.reference.label}", detail)
     for repository in read:
         yield from _models_of(repository)
+    nodes = [node for each in read for model in each.models if not model.error for node in model.nodes()]
+    yield from _calls(config, models, nodes)
     yield from _limits(config, models)
     yield from _attempt("memory", lambda: _memory(config, hooks, models))
 
@@ -207,6 +209,17 @@ def _models_of(repository: FoundRepository) -> Iterator[Check]:
     for model in repository.models:
         if model.error:
             yield Check(False, f"model {model.name} of {label}", model.error)
+
+
+def _calls(config: HostConfig, models: list[ModelDeclaration], others: list[ModelDeclaration]) -> Iterator[Check]:
+    """A line for each model that calls others; ``others``: those of repositories."""
+    from pytriton_plugins.model.call_graph import call_problems
+
+    for model in models:
+        if model.calls:
+            problems = call_problems(model, [*models, *others], lambda name: config.model(name).enabled)
+            detail = "; also: ".join(problems) or f"calls {', '.join(map(str, model.calls))}"
+            yield Check(not problems, f"model {model.name} version {model.version}", detail)
 
 
 def _limits(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Check]:

@@ -117,6 +117,7 @@ def _effective_model(config: HostConfig, hooks: HookManager, model: ModelDeclara
     yield "timeout", model.timeout or None, file if given.timeout else author
     yield "max_batch_size", model.max_batch_size, file if given.max_batch_size else author
     yield "triton_config", model.triton_config, file if given.triton_config else author
+    yield "calls", tuple(map(str, model.calls)), author
     yield _required(config, model.name)
     yield from _effective_policy(config, hooks, model, file)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference, Reference, RepositoryReference
     from pytriton_plugins.host.inspection import InspectedPlugin
     from pytriton_plugins.host.repositories.found import FoundRepository
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
     Looked: TypeAlias = InspectedPlugin | FoundRepository
 
@@ -77,18 +78,22 @@ def _found_repositories(config: HostConfig) -> list[RepositoryReference]:
 def _models(inspected: Looked | None) -> dict[str, Any]:
     if inspected is None:
         return {}
-    models = [{"model": name, "version": version} for name, version in _versions(inspected)]
+    from pytriton_plugins.model.callee import callees_in_json
+
+    models = [
+        {"model": model.name, "version": model.version, "calls": callees_in_json(model.calls)}
+        for model in _served(inspected)
+    ]
     return {"declares": models, "error": _error(inspected)}
 
 
-def _versions(inspected: Looked) -> list[tuple[str, int]]:
-    """The models that would be served."""
+def _served(inspected: Looked) -> list[ModelDeclaration]:
+    """The models that would be served; an ensemble calls what it contains."""
     from pytriton_plugins.host.inspection import InspectedPlugin
 
     if isinstance(inspected, InspectedPlugin):
-        return [(model.name, model.version) for model in inspected.models]
-    usable = (model for model in inspected.models if not model.error)
-    return [(model.name, version) for model in usable for version in model.versions]
+        return list(inspected.models)
+    return [node for model in inspected.models if not model.error for node in model.nodes()]
 
 
 def _error(inspected: Looked) -> str:
@@ -128,5 +133,10 @@ def _text(inspected: Looked | None) -> str:
     if inspected is None:
         return "not served: the configuration leaves it out"
     error = _error(inspected)
-    names = ", ".join(f"{name} {version}" for name, version in _versions(inspected))
+    names = ", ".join(map(_name, _served(inspected)))
     return f"broken: {error}" if error else names
+
+
+def _name(model: ModelDeclaration) -> str:
+    calls = f" (calls {', '.join(map(str, model.calls))})" if model.calls else ""
+    return f"{model.name} {model.version}{calls}"

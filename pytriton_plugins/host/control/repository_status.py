@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytriton_plugins.model.callee import callees_in_json
+
 if TYPE_CHECKING:
     from pytriton_plugins.host.repositories.model import RepositoryModel
     from pytriton_plugins.host.repositories.models import RepositoryModels
@@ -50,6 +52,7 @@ def _model(model: RepositoryModel, status: ModelStatus) -> Plain:
         "version": status.version,
         "plugin": model.found.reference.label,
         "repository": str(model.found.folder.parent),
+        "calls": callees_in_json(model.found.nodes()[0].calls),
         "attached": False,
         "ready": status.ready,
         "reason": status.reason,

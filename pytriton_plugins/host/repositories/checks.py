@@ -32,7 +32,7 @@ def checked_beside(
 
 def _missing(model: FoundModel, known: Collection[str]) -> str:
     names = (step.model for step in model.steps if step.model not in known)
-    return next((f"it cannot run: there is no model {name}{suggestion(name, known)}" for name in names), "")
+    return next((f"contains {name}, but there is no model of this name{suggestion(name, known)}" for name in names), "")
 
 
 def two_places(name: str, one: str, other: str) -> str:

@@ -112,7 +112,7 @@ def _step(step: Mapping[str, Any]) -> Step:
     name, version = step.get("model_name", ""), int(step.get("model_version", 0))
     if problem := wrong_name(name):
         raise ServerError(f"{CONFIG}: ensemble_scheduling: {one_line(problem)}")
-    return Step(name, version if version > 0 else None)
+    return Step(name, max(0, version))
 
 
 def served_versions(config: Mapping[str, Any], found: Sequence[int]) -> tuple[int, ...]:

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import attrs
 
 from pytriton_plugins.discovery.references import RepositoryReference
+from pytriton_plugins.model.callee import Callee
 from pytriton_plugins.model.declaration import ModelDeclaration
 
 
 class Step(NamedTuple):
-    """A model that an ensemble names; version None: the latest."""
+    """A model that an ensemble names; version 0: the latest."""
 
     model: str
-    version: int | None
+    version: int
 
 
 @attrs.frozen
@@ -36,6 +37,11 @@ class FoundModel:
     """Its tensors as a plugin would declare them, for sample requests; None where they cannot be written so."""
     error: str = ""
     required: bool = True
+
+    def nodes(self) -> list[ModelDeclaration]:
+        """Its versions in the graph of calls: an ensemble calls what it contains."""
+        calls = tuple(Callee(*step) for step in self.steps)
+        return [ModelDeclaration(self.name, each, "function", self.name, (), (), calls=calls) for each in self.versions]
 
     @property
     def place(self) -> str:

@@ -61,20 +61,20 @@ class RepositoryModel:
         missing = [step for step in self.found.steps if self._served.why_not(*step)]
         return all(self._served.awaits(*step) for step in missing)
 
-    def why_not(self, version: int | None = None) -> str:
-        """Why this version, or None any, cannot be called; empty if it can."""
-        if version is not None and version not in self.found.versions:
+    def why_not(self, version: int = 0) -> str:
+        """Why this version, or 0 any, cannot be called; empty if it can."""
+        if version and version not in self.found.versions:
             return f"it serves no version {version}"
         if not self.ready:
             return self.error or self.why_steps_are_not_served() or _LOADS
-        if version is not None and version not in self.ready:
+        if version and version not in self.ready:
             return self.error or _LOADS
         return self.why_steps_are_not_served()
 
     def why_steps_are_not_served(self) -> str:
         """Why the first model that it names and that is not served is not; empty if there is none."""
-        reasons = filter(None, (self._served.why_not(*step) for step in self.found.steps))
-        return next((f"it cannot run: {reason}" for reason in reasons), "")
+        reasons = ((step.model, self._served.why_not(*step)) for step in self.found.steps)
+        return next((f"contains {name}, which is not served: {reason}" for name, reason in reasons if reason), "")
 
     def statuses(self) -> Iterator[ModelStatus]:
         """One for each version."""

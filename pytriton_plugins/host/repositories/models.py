@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.repositories.context import RepositoryContext
     from pytriton_plugins.host.repositories.loading import RepositoryLoader
     from pytriton_plugins.host.triton.server import TritonServer
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 _LOG = logging.getLogger("pytriton.host")
 POLL_INTERVAL = 1.0
@@ -122,6 +123,10 @@ class RepositoryModels:
         required = (model for model in self.models.values() if model.required and not model.unloaded)
         statuses = (status for model in required for status in model.statuses())
         return broken + [NamedVerdict(f"model {each.name}", Verdict(each.ready, each.reason)) for each in statuses]
+
+    def nodes(self) -> list[ModelDeclaration]:
+        """All versions in the graph of calls."""
+        return [node for model in self.models.values() for node in model.found.nodes()]
 
     def statuses(self) -> Iterator[ModelStatus]:
         """One for each version of each model."""

@@ -15,6 +15,7 @@ from pytriton_plugins.errors import LimitError
 from pytriton_plugins.host.repositories.checks import two_places
 from pytriton_plugins.host.supervision.records import PluginFailed, is_required
 from pytriton_plugins.host.system.resource_limits import Demand, check_descriptors
+from pytriton_plugins.model.call_graph import cycle_problem
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
@@ -80,6 +81,14 @@ class Admission:
                         f"another max_batch_size than version {other.declaration.version} of {other.reference.label}; "
                         "give it another name"
                     )
+
+    def check_calls(self, declarations: Sequence[ModelDeclaration]) -> None:
+        """Raises PluginFailed for models whose calls would form a cycle."""
+        keys = {(each.name, each.version) for each in declarations}
+        others = [model.declaration for key, model in self._registry.models.items() if key not in keys]
+        for declaration in declarations:
+            if problem := cycle_problem(declaration, [*others, *declarations]):
+                raise PluginFailed(problem)
 
     def conflicts(
         self, reference: ModelReference, declarations: Sequence[ModelDeclaration]
@@ -147,6 +156,7 @@ class Admission:
                 first.dismiss()
                 first = None
             self._registry.start(record.reference, declaration, first)
+        self._registry.callers.refuse_cycles()
 
 
 def _have_same_tensors(one: ModelDeclaration, other: ModelDeclaration) -> bool:

@@ -1,87 +1,123 @@
-"""The one answer to the question whether a model can be called, of plugins, attached callables and repositories."""
+"""Whether a model is served, by name and version, and why not: of plugins, attached callables and repositories."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pytriton_plugins.text.suggestions import suggestion
+from pytriton_plugins.model.call_graph import why_unknown
+from pytriton_plugins.model.callee import Callee
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.host.repositories.model import RepositoryModel
     from pytriton_plugins.host.repositories.models import RepositoryModels
-    from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
+    from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.values import ModelStatus
 
 
-class PluginModels(Protocol):
-    """The registry, as far as it holds the models of plugins and repositories."""
-
-    records: list[PluginRecord]
-    repositories: RepositoryModels
-
-    @property
-    def models(self) -> Mapping[tuple[str, int], ModelSupervisor]: ...
-
-
 class ServedModels:
-    """Looks among all models of one daemon. A version of None means any version."""
+    """Looks among all models of the daemon; a version of 0 means any."""
 
-    def __init__(self, registry: PluginModels) -> None:
-        self._registry = registry
+    def __init__(
+        self,
+        config: HostConfig,
+        models: Mapping[tuple[str, int], ModelSupervisor],
+        repositories: RepositoryModels,
+    ) -> None:
+        self._config = config
+        self._models = models
+        self._repositories = repositories
+        self.all_known = False
+        """Every plugin of the start was imported or has failed: a name without a model has none."""
+        self._asked: list[ModelSupervisor] = []
+        """Those whose callees are being looked at: calls may form a cycle."""
 
-    def why_not(self, name: str, version: int | None = None) -> str:
-        """Why no request for this model can be answered now, in words that name it; empty if one can."""
+    def why_not(self, name: str, version: int = 0) -> str:
+        """Why a call of this model would not be answered now; empty if it would."""
         if repository := self._of_repository(name):
-            return self._said(name, version, [repository.why_not(version)])
-        models = self._of_plugins(name, version)
-        return self._said(name, version, [model.status().reason for model in models])
+            return repository.why_not(version)
+        found = self._found(name, version)
+        served = [model for model in found if model.is_served]
+        return self._reason((served or found)[-1]) if found else self._why_unknown(name, version)
 
-    def awaits(self, name: str, version: int | None = None) -> bool:
-        """Whether it is not served yet and may still be, without anyone's doing."""
+    def why_not_loaded(self, name: str, version: int = 0) -> str:
+        """Why Triton does not have this model; empty if it does, with or without a live worker."""
+        if repository := self._of_repository(name):
+            return repository.why_not(version)
+        found = self._found(name, version)
+        if any(model.is_served for model in found):
+            return ""
+        return self._reason(found[-1]) if found else self._why_unknown(name, version)
+
+    def awaits(self, name: str, version: int = 0) -> bool:
+        """Whether this model is not loaded, and will be, or fail, without a change by an operator."""
         if repository := self._of_repository(name):
             return repository.is_awaited
-        if models := self._of_plugins(name, version):
-            return any(not (model.loaded or model.error) for model in models)
-        return any(not (record.models or record.error or record.declared) for record in self._registry.records)
+        found = self._found(name, version)
+        return any(model.is_coming for model in found) if found else not self.all_known
 
-    def steps(self, name: str) -> list[str]:
-        """The models that the ensemble of that name contains; none for any other model."""
-        repository = self._of_repository(name)
-        return [step.model for step in repository.found.steps] if repository else []
+    def callee_problem(self, declaration: ModelDeclaration) -> str:
+        """Why a model that this one declares it calls is not loaded in Triton; empty if all are."""
+        return self._problem(declaration, self.why_not_loaded)
+
+    def call_problem(self, declaration: ModelDeclaration) -> str:
+        """Why a call that this model declares would not be answered now; empty if all would."""
+        return self._problem(declaration, self.why_not)
+
+    def awaits_callees(self, declaration: ModelDeclaration) -> bool:
+        """Whether each model that this one calls is loaded, or will be without a change by an operator."""
+        return all(
+            not self.why_not_loaded(callee.name, callee.version) or self.awaits(callee.name, callee.version)
+            for callee in declaration.calls
+        )
 
     def statuses(self) -> tuple[ModelStatus, ...]:
         """One for each model and version, in this order."""
-        registry = self._registry
-        models = [*(each.status() for each in registry.models.values()), *registry.repositories.statuses()]
+        models = [*(each.status() for each in self._models.values()), *self._repositories.statuses()]
         return tuple(sorted(models, key=lambda model: (model.name, model.version)))
 
     async def settle(self) -> None:
         """All plugins are imported: return when every model serves or has failed."""
-        self._registry.repositories.begin()
-        await asyncio.gather(*[model.settled() for model in self._registry.models.values()])
-        await self._registry.repositories.settle()
+        self._repositories.begin()
+        await asyncio.gather(*[model.settled() for model in self._models.values()])
+        await self._repositories.settle()
+
+    def ensembles(self) -> list[ModelDeclaration]:
+        """The models of repositories, of which ensembles call those that they contain."""
+        return self._repositories.nodes()
 
     def _of_repository(self, name: str) -> RepositoryModel | None:
-        return self._registry.repositories.models.get(name)
+        return self._repositories.models.get(name)
 
-    def _of_plugins(self, name: str, version: int | None) -> list[ModelSupervisor]:
-        models = self._registry.models.items()
-        return [model for key, model in models if key[0] == name and version in (None, key[1])]
+    def _problem(self, declaration: ModelDeclaration, why_not: Callable[[str, int], str]) -> str:
+        for callee in declaration.calls:
+            if reason := why_not(callee.name, callee.version):
+                return f"calls {callee}, which is not served: {reason}"
+        return ""
 
-    def _said(self, name: str, version: int | None, reasons: Sequence[str]) -> str:
-        """The first of ``reasons``, unless one is empty; without any there is no such model."""
-        if not reasons:
-            return self._unknown(name, version)
-        return "" if "" in reasons else f"model {name}: {reasons[0]}"
+    def _found(self, name: str, version: int) -> list[ModelSupervisor]:
+        """The models of that name, the highest version last: that one is called by a name alone."""
+        found = [model for model in self._models.values() if model.name == name]
+        chosen = [model for model in found if version in (0, model.declaration.version)]
+        return sorted(chosen, key=lambda model: model.declaration.version)
 
-    def _unknown(self, name: str, version: int | None) -> str:
-        broken = (each for each in self._registry.repositories.broken() if each.model == name)
-        if found := next(broken, None):
-            return f"model {name}: {found.error}"
-        known = {key[0] for key in self._registry.models} | set(self._registry.repositories.models)
-        if name in known:
-            return f"model {name} has no version {version}"
-        return f"there is no model {name}{suggestion(name, known)}"
+    def _reason(self, model: ModelSupervisor) -> str:
+        if model in self._asked:
+            return "it calls itself over other models"
+        self._asked.append(model)
+        try:
+            return model.status().reason
+        finally:
+            self._asked.pop()
+
+    def _why_unknown(self, name: str, version: int) -> str:
+        broken = (each.error for each in self._repositories.broken() if each.model == name)
+        if error := next(broken, ""):
+            return error
+        declarations = [*(model.declaration for model in self._models.values()), *self.ensembles()]
+        return why_unknown(Callee(name, version), declarations, lambda each: self._config.model(each).enabled)

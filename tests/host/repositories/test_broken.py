@@ -57,6 +57,7 @@ def fill(folder: Path) -> None:
     write(folder, "lost", ensemble("pluss"))
     write(folder, "mismatch", ensemble("plus").replace('key: "y"', 'key: "z"'))
     write(folder, "over_mismatch", ensemble("mismatch"))
+    write(folder, "looped", ensemble("plus", "loop"))
     write(folder, "taken", ensemble("plus"))
     write(folder, "twin", ensemble("plus"))
     write(folder, "left_out", "nonsense")
@@ -70,6 +71,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
     site, folder = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("models") / "first"
     for name in ("plus", "taken"):
         install_model(site, name, "x + 1")
+    install_model(site, "loop", "x", calls=["looped"])
     fill(folder)
     write(folder.parent / "second", "twin", ensemble("plus"))
     config = folder.parent / "host.toml"
@@ -78,7 +80,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
     )
     repositories = [folder, folder.parent / "second", folder.parent / "missing", config]
     options = [f"--config={config}", *(f"--model-repository={each}" for each in repositories)]
-    options += ["--plugin=plus", "--plugin=taken", "--optional=no_config"]
+    options += ["--plugin=plus", "--plugin=taken", "--plugin=loop", "--optional=no_config"]
     env = {"PYTHONPATH": path_with(site)}
     with run_host(options=options, env=env, ready=False) as host:
         host.wait_settled()
@@ -148,12 +150,21 @@ def test_a_name_of_a_plugin_and_a_repository_is_served_from_neither(broken: Brok
 
 
 def test_an_ensemble_whose_model_is_missing_says_so(broken: Broken) -> None:
-    assert broken.reason("lost") == "it cannot run: there is no model pluss; did you mean plus?"
+    assert (
+        broken.reason("lost")
+        == "contains pluss, which is not served: there is no model of this name; did you mean plus?"
+    )
+
+
+def test_a_plugin_that_calls_an_ensemble_that_contains_it_is_refused(broken: Broken) -> None:
+    problem = "the declared calls form a cycle: loop → looped → loop; remove one of them from calls=[…]"
+    assert broken.reason("loop") == problem
+    assert broken.reason("looped") == f"contains loop, which is not served: {problem}"
 
 
 def test_what_triton_refuses_is_the_reason(broken: Broken) -> None:
     assert "in ensemble mismatch" in broken.reason("mismatch")
-    assert broken.reason("over_mismatch") == f"it cannot run: model mismatch: {broken.reason('mismatch')}"
+    assert broken.reason("over_mismatch") == f"contains mismatch, which is not served: {broken.reason('mismatch')}"
 
 
 def test_a_repository_that_is_none_is_a_row(broken: Broken) -> None:
@@ -206,7 +217,7 @@ def test_check_has_a_line_for_each(broken: Broken) -> None:
     for line in (
         f"bad  repository {missing}: {missing} does not exist; correct the path or create it",
         f"bad  model circle of repository {broken.folder}: {broken.error('circle')}",
-        f"bad  model lost of repository {broken.folder}: {broken.reason('lost')}",
+        f"bad  model lost of repository {broken.folder}: contains pluss, but there is no model of this name; did you mean plus?",
         f"bad  model taken of repository {broken.folder}: {broken.reason('taken')}",
     ):
         assert line in lines

@@ -48,7 +48,7 @@ def test_a_specific_version_without_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_an_ensemble_names_each_model_once(tmp_path: Path) -> None:
     config = ensemble("one", "two", "one").replace('"two" model_version: -1', '"two" model_version: 4')
-    assert read(write(tmp_path, "m", config)).steps == (Step("one", None), Step("two", 4))
+    assert read(write(tmp_path, "m", config)).steps == (Step("one", 0), Step("two", 4))
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     site, folder = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("models")
     install_model(site, "plus", "x + 1")
     install_model(site, "twice", "x * 2")
+    install_model(site, "user", "x", calls=["again"])
     write(install_repository(site, "pair"), "both", ensemble("plus", "twice"))
     write(folder, "again", ensemble("both", "plus"), ("1", "3"))
     env = {"PYTHONPATH": path_with(site)}
-    names = ("plus", "twice", "pair")
+    names = ("plus", "twice", "user", "pair")
     options = [*(f"--plugin={name}" for name in names), f"--model-repository={folder}"]
     with run_host(options=options, env=env) as host:
         host.wait_settled()
@@ -102,8 +103,8 @@ def test_an_ensemble_goes_and_comes_with_a_model_that_it_contains(served: Served
         "model both: it contains plus and is not served meanwhile",
     ]
     reasons = served.reasons()
-    assert reasons["both"] == "it cannot run: model plus: it was unloaded"
-    assert reasons["again"] == "it cannot run: model both: it cannot run: model plus: it was unloaded"
+    assert reasons["both"] == "contains plus, which is not served: it was unloaded"
+    assert reasons["again"] == "contains both, which is not served: contains plus, which is not served: it was unloaded"
     assert not served.ask("health", check="ready")["ok"]
     assert served.change("load", "plus") == ["model plus version 1: serving"]
     served.wait_ready()
@@ -113,12 +114,15 @@ def test_an_ensemble_goes_and_comes_with_a_model_that_it_contains(served: Served
 
 def test_a_model_is_unloaded_and_loaded(served: Served) -> None:
     assert served.change("unload", "again") == ["model again: unloaded"]
-    assert served.reasons()["again"] == "it was unloaded"
-    assert served.ask("health", check="ready")["ok"]
+    reasons = served.reasons()
+    assert reasons["again"] == "it was unloaded"
+    assert reasons["user"] == "calls again, which is not served: it was unloaded"
+    assert served.ask("status")["reasons"] == [f"model user: {reasons['user']}"]
     with pytest.raises(ControlError, match="model again is unloaded already"):
         served.change("unload", "again")
     assert served.change("load", "again") == ["model again: serving"]
     assert served.values("again") == [5, 7]
+    served.wait_ready()
     with pytest.raises(ControlError, match="model again: served already"):
         served.change("load", "again")
 
@@ -163,7 +167,9 @@ def test_a_first_load_that_fails_changes_nothing_else(served: Served) -> None:
     write(served.folder, "lost", ensemble("once"))
     with pytest.raises(ControlError, match=r"model bad: .* mapped from non-existing output z"):
         served.change("load", "bad")
-    with pytest.raises(ControlError, match="model lost: it cannot run: there is no model once"):
+    with pytest.raises(
+        ControlError, match="model lost: contains once, which is not served: there is no model of this name"
+    ):
         served.change("load", "lost")
     shutil.rmtree(served.folder / "bad")
     shutil.rmtree(served.folder / "lost")
@@ -191,9 +197,16 @@ def test_another_tritonserver_gets_them_again(served: Served) -> None:
 
 
 def test_list_and_check_have_them(served: Served) -> None:
-    options = ["--plugin=plus", "--plugin=twice", "--plugin=pair", f"--model-repository={served.folder}"]
+    options = [
+        "--plugin=plus",
+        "--plugin=twice",
+        "--plugin=user",
+        "--plugin=pair",
+        f"--model-repository={served.folder}",
+    ]
     checked = call_host("check", *options, env={**served.env, "PYTRITON_HOST_HTTP_PORT": "0"}).stdout.splitlines()
     assert "ok   repository pair (acme-pair 1.0): both version 1" in checked
     assert f"ok   repository {served.folder}: again version 3" in checked
+    assert "ok   model user version 1: calls again" in checked
     listed = call_host("list", env={**served.env, "COLUMNS": "200"}).stdout.splitlines()
     assert ["pair", "repository", "acme_pair.models", "acme-pair", "1.0"] in [line.split() for line in listed]

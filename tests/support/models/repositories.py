@@ -10,11 +10,11 @@ from tests.support.sandbox.fake_distributions import install
 
 _MODEL = """
 import numpy as np
-from pytriton_plugins import Tensor, infer_func
+from pytriton_plugins import Context, Tensor, infer_func
 
 
-@infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("y", np.float32, (-1,))])
-def {name}(x):
+@infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("y", np.float32, (-1,))], calls={calls})
+def {name}(x, ctx: Context):
     return {result}
 """
 _TENSORS = """max_batch_size: 64
@@ -49,9 +49,9 @@ def write(repository: Path, name: str, config: str, versions: Sequence[str] = ("
     return folder
 
 
-def install_model(site: Path, name: str, result: str) -> None:
+def install_model(site: Path, name: str, result: str, calls: Sequence[str] = ()) -> None:
     """The distribution ``acme-NAME`` with the plugin and model ``name``, which returns ``result`` of ``x``."""
-    source = _MODEL.format(name=name, result=result)
+    source = _MODEL.format(name=name, result=result, calls=list(calls))
     install(site, f"acme-{name}", {MODELS_GROUP: {name: f"acme_{name}"}}, **{f"acme_{name}": source})
 
 
