@@ -214,10 +214,11 @@ def test_check_has_a_line_for_each(broken: Broken) -> None:
     lines = done.stdout.splitlines()
     assert done.returncode == 1
     missing = broken.folder.parent / "missing"
+    unknown = "there is no model of this name; did you mean plus?"
     for line in (
         f"bad  repository {missing}: {missing} does not exist; correct the path or create it",
         f"bad  model circle of repository {broken.folder}: {broken.error('circle')}",
-        f"bad  model lost of repository {broken.folder}: contains pluss, but there is no model of this name; did you mean plus?",
+        f"bad  model lost of repository {broken.folder}: contains pluss, but {unknown}",
         f"bad  model taken of repository {broken.folder}: {broken.reason('taken')}",
     ):
         assert line in lines
