@@ -50,9 +50,12 @@ def prepare(config: HostConfig) -> PreparedStart:
     with problems:
         check_server_options(server_settings(config))
     hooks = _hooks_of(config, problems)
+    records = problems.attempt(lambda: find_plugins(config, hooks))
     found = problems.attempt(lambda: find_tritonserver(config.tritonserver, hooks))
-    repositories = problems.attempt(lambda: _found_repositories(config, found)) or []
-    records = problems.attempt(lambda: _found_plugins(config, hooks, has_others=bool(repositories))) or []
+    repositories = problems.attempt(lambda: _found_repositories(config, found))
+    with problems:
+        _check_not_empty(config, records, repositories)
+    records, repositories = records or [], repositories or []
     if found is not None:
         with problems:
             config = with_server_options(config, hooks, found)
@@ -93,14 +96,15 @@ def _found_repositories(config: HostConfig, server: FoundServer | None) -> list[
     return repositories
 
 
-def _found_plugins(config: HostConfig, hooks: HookManager, *, has_others: bool) -> list[PluginRecord]:
-    records = find_plugins(config, hooks)
-    if not records and not has_others and not config.may_attach and not config.only_targets:
+def _check_not_empty(
+    config: HostConfig, records: list[PluginRecord] | None, repositories: list[FoundRepository] | None
+) -> None:
+    """Raises ConfigError where nothing is to be served; None: what there is has an error of its own."""
+    if records == [] and repositories == [] and not config.may_attach and not config.only_targets:
         raise ConfigError(
             "there is nothing to serve: no model plugin is installed; install one, or name a file: "
             "pytriton-host serve model.py"
         )
-    return records
 
 
 def with_address(config: HostConfig) -> HostConfig:
