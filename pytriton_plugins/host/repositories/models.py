@@ -25,6 +25,9 @@ _LOG = logging.getLogger("pytriton.host")
 POLL_INTERVAL = 1.0
 """Seconds between two looks at Triton's own list of models when nothing changes."""
 
+_SHARED_INTERVAL = 0.3
+"""The same where clients may change them."""
+
 _ANSWER_TIMEOUT = 5.0
 
 
@@ -161,7 +164,7 @@ class RepositoryModels:
             except ServerError as error:
                 _LOG.warning("the models of repositories cannot be looked at: %s", error)
             with contextlib.suppress(TimeoutError):
-                await within(self._wake.wait(), POLL_INTERVAL)
+                await within(self._wake.wait(), _SHARED_INTERVAL if self._shared else POLL_INTERVAL)
 
     async def _look(self, server: TritonServer) -> None:
         """Take over what Triton says, and load what can be; raises ServerError without an answer."""

@@ -17,7 +17,7 @@ import pytest
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
-from tests.support.models.repositories import ensemble, install_model, install_repository, write
+from tests.support.models.repositories import ensemble, install_model, install_repository, of_backend, write
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import path_with
 from tests.support.traffic.clients import infer
@@ -163,9 +163,9 @@ def test_what_comes_into_the_folder_meanwhile_is_loaded_by_name(served: Served) 
 
 def test_a_first_load_that_fails_changes_nothing_else(served: Served) -> None:
     """Triton itself would not be ready until the model is loaded."""
-    write(served.folder, "bad", ensemble("twice").replace('key: "y"', 'key: "z"'))
+    (write(served.folder, "bad", of_backend("own")) / "1" / "libtriton_own.so").write_text("no library")
     write(served.folder, "lost", ensemble("once"))
-    with pytest.raises(ControlError, match=r"model bad: .* mapped from non-existing output z"):
+    with pytest.raises(ControlError, match=r"model bad: .*libtriton_own.so: file too short"):
         served.change("load", "bad")
     with pytest.raises(
         ControlError, match="model lost: contains once, which is not served: there is no model of this name"
