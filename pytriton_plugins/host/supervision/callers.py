@@ -44,10 +44,14 @@ class Callers:
         self._refused: dict[ModelSupervisor, str] = {}
         """Those that are about to be given up, and why."""
 
-    def everything_is_known(self) -> None:
-        """The plugins of the start are imported: what has no model by now has to be loaded by an operator."""
+    async def settle(self) -> None:
+        """Return when every model serves or has failed.
+
+        The plugins of the start are imported: what has no model by now has to be loaded by an operator.
+        """
         self._served.all_known = True
         self.look()
+        await self._served.settle()
 
     def look(self) -> None:
         """A model, or a worker, may have come or gone."""
@@ -70,6 +74,7 @@ class Callers:
     def why_not(self, declaration: ModelDeclaration) -> str:
         """Why a model that is loaded while others serve is refused for its calls; empty if it is not."""
         others = [each.declaration for each in self._every() if not _is_same(each.declaration, declaration)]
+        others += self._served.ensembles()
         if problem := cycle_problem(declaration, others):
             return problem
         if self._served.awaits_callees(declaration):
@@ -80,7 +85,8 @@ class Callers:
         """Give up the models of the start whose calls form a cycle."""
         every = {model: model.declaration for model in self._every()}
         for model, declaration in every.items():
-            if not model.error and (problem := cycle_problem(declaration, every.values())):
+            models = [*every.values(), *self._served.ensembles()]
+            if not model.error and (problem := cycle_problem(declaration, models)):
                 self._refused[model] = problem
         # Not at once: the task that holds a worker, and releases it, may not have begun.
         asyncio.get_running_loop().call_soon(self._give_up_refused)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import BackendModel
 from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.supervision.place import WorkerPlace
+from pytriton_plugins.host.triton.repository import MODEL_NUMBERS
 from pytriton_plugins.host.workers.worker import Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import ModelStatus
@@ -50,13 +50,12 @@ class SwapResult(NamedTuple):
 class ModelSupervisor:
     """Keeps the workers of one model alive and connected. The end of one costs only the requests that it runs."""
 
-    _numbers = itertools.count(1)
     is_attached = False
     """Its workers are in processes that are not the daemon's."""
 
     def __init__(self, host: ModelContext, reference: ModelReference, declaration: ModelDeclaration) -> None:
         """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
-        self.number = next(self._numbers)
+        self.number = next(MODEL_NUMBERS)
         self.reference = reference
         self.declaration = declaration
         self.effective = host.resolver.resolve(declaration)

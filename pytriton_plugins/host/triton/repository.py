@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ CATEGORY = "model-repository"
 
 GATES = ("pytriton_gate", "pytriton_gate_2")
 """Models of our backend that fail to load while the daemon is not ready: Triton's own readiness follows them."""
+
+MODEL_NUMBERS = itertools.count(1)
+"""The number of each model in the backend, which is used once."""
 
 SPARE_INSTANCES = 2
 """Instances beside one for each channel, for threads that wait for a worker or fetch requests (backend/queue.c)."""
