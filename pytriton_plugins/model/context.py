@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ErrorCode, RequestError, known_keywords
+from pytriton_plugins.model.sequence import CurrentSequence
 
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
@@ -66,6 +67,11 @@ class Request(Mapping[str, Any]):
     def sequence_end(self) -> bool:
         """Whether its client says that it is the last of its sequence."""
         return self._state.detail(self._place).sequence_end
+
+    @property
+    def sequence(self) -> CurrentSequence:
+        """The sequence that it belongs to; raises RuntimeError in a model without ``sequence=``."""
+        return self._state.sequence(self._place)
 
     @property
     def timeout(self) -> float | None:
@@ -133,6 +139,16 @@ class Context:
     def deadline(self) -> float | None:
         """The time of `time.monotonic` at which the model's ``timeout`` for the batch ends; None without a timeout."""
         return self._state.deadline
+
+    @property
+    def sequence(self) -> CurrentSequence:
+        """The sequence of the call's only request.
+
+        Raises RuntimeError in a model without ``sequence=``, and in a call with several requests: each has its own.
+        """
+        if len(self.requests) > 1:
+            raise RuntimeError("ctx.sequence: the call has several requests; use the sequence of each request")
+        return self.requests[0].sequence
 
     @property
     def worker(self) -> int:

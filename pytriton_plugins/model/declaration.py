@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pytriton_plugins.model.sequence import Sequence, read_sequence
 from pytriton_plugins.model.tensors import Tensor, dtype_by_triton_name
 
 Kind = Literal["function", "class"]
@@ -36,7 +37,8 @@ class ModelDeclaration:
     `Context` and the list of requests; empty where the callable takes none.
     ``object_name``: the callable's name in its module. ``settings``: the parameters of its ``__init__``, and whether
     each is required; None: any. ``equal_shapes``: the requests of a list have equal shapes. ``lenient``: outputs may
-    be missing, and have any shape. Both are for attached callables of other packages' kinds.
+    be missing, and have any shape. Both are for attached callables of other packages' kinds. ``sequence``: how its
+    requests form sequences; None for a model without state.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ModelDeclaration:
     triton_config: dict[str, Any] = field(default_factory=dict)
     equal_shapes: bool = False
     lenient: bool = False
+    sequence: Sequence | None = None
 
     @property
     def batched(self) -> bool:
@@ -97,7 +100,7 @@ class ModelDeclaration:
     def from_json(cls, plain: dict[str, Any]) -> ModelDeclaration:
         """The same from a trusted source; `declared_fields` reads what another process has sent."""
         tensors = {side: tuple(tensor_from_json(item) for item in plain[side]) for side in ("inputs", "outputs")}
-        return cls(**{**plain, **tensors})
+        return cls(**{**plain, **tensors, "sequence": read_sequence(plain.get("sequence"))})
 
 
 def wrong_name(name: object) -> str:

@@ -142,7 +142,8 @@ class ModelSupervisor:
                 return SwapResult(done, len(live))
             self._places.append(place)
             # One that has ended meanwhile has a successor of its own, which has imported the change as well.
-            self.live.retire(worker if worker in self.live.workers else trial.result())
+            replaced = worker if worker in self.live.workers else trial.result()
+            self.live.retire(replaced, self.effective.drain_timeout)
         return SwapResult(len(live), len(live))
 
     def retire(self) -> None:
