@@ -127,7 +127,7 @@ class ModelSupervisor:
         dismissed: the next one imports the change anyway.
         """
         before, self.reference = self.reference, reference
-        live = self.live.workers
+        live = [worker for worker in self.live.workers if not worker.expected_to_end]
         if not live and first is not None:
             first.dismiss()
         for done, worker in enumerate(live):
