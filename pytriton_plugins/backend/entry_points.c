@@ -10,6 +10,7 @@
 #include "execute.h"
 #include "link_reader.h"
 #include "loopback.h"
+#include "sequence_runner.h"
 #include "queue.h"
 #include "triton_metrics.h"
 

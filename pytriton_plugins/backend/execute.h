@@ -8,12 +8,10 @@
  * instance may answer the requests after this returns. */
 void execute(Instance *instance, TritonRequest **requests, uint32_t count);
 
-/* The same for a model with sequences: only queues the requests. Triton gives all requests of a sequence to one instance,
- * so its thread must not wait for another sequence. Threads of our own, one for each instance, run the queue. */
-void execute_sequences(Instance *instance, TritonRequest **requests, uint32_t count);
+/* Runs the batch of the instance on a channel that is taken for it, and releases the channel. */
+void execute_on_channel(Instance *instance, Channel *channel);
 
-/* False: there is no thread. */
-bool sequence_runner_start(Instance *instance);
-void sequence_runner_stop(Instance *instance);
+/* Sends an error response to every request of the batch, which was not sent to a worker. */
+void execute_rejection(Instance *instance, const Failure *failure);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "clock.h"
+#include "queue_failures.h"
 #include "sequence_queue.h"
 #include "triton_metrics.h"
 
@@ -187,78 +188,6 @@ static void form_batch(Pool *pool, Batch *batch, uint32_t max_rows) {
   }
 }
 
-static void take_all(Pool *pool, Batch *batch) {
-  while (pool->first != NULL && batch_ensure_capacity(batch)) batch_add(batch, queue_unlink(pool, &pool->first));
-}
-
-static bool is_cancelled(const Request *request, uint64_t now) {
-  (void)now;
-  return request_is_cancelled(request);
-}
-
-/* One at a time: each gets a message about its own sequence. */
-static bool take_lost(Pool *pool, Batch *batch) {
-  Request **place = &pool->first;
-  while (*place != NULL && (*place)->sequence->loss == SEQUENCE_KEPT) place = &(*place)->next;
-  if (*place != NULL) batch_add(batch, queue_unlink(pool, place));
-  return batch->count > 0;
-}
-
-static bool is_expired(const Request *request, uint64_t now) {
-  return now > request->expires_at;
-}
-
-static bool take_if(Pool *pool, Batch *batch, bool (*wanted)(const Request *, uint64_t), uint64_t now) {
-  Request **place = &pool->first;
-  while (*place != NULL && batch_ensure_capacity(batch)) {
-    if (wanted(*place, now))
-      batch_add(batch, queue_unlink(pool, place));
-    else
-      place = &(*place)->next;
-  }
-  return batch->count > 0;
-}
-
-static void take_overdue(Pool *pool, Batch *batch) {
-  if (pool_has_worker(pool)) return;
-  uint64_t now = clock_ns(), wait = pool->declaration.wait_ms * NS_PER_MS;
-  while (pool->first != NULL && batch_ensure_capacity(batch)) {
-    uint64_t since = pool->first->arrived_at > pool->no_worker_since ? pool->first->arrived_at : pool->no_worker_since;
-    if (now < since + wait) return;
-    batch_add(batch, queue_unlink(pool, &pool->first));
-  }
-}
-
-/* With the lock held: moves requests that fail to the batch, and fills the failure. False: none. */
-static bool collect_failed(Pool *pool, Batch *batch, Failure *failure) {
-  const char *name = pool->declaration.name;
-  if (pool->stopping) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the server is stopping", name);
-    take_all(pool, batch);
-  } else if (pool->given_up && !pool_has_worker(pool)) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
-    take_all(pool, batch);
-  } else if (take_if(pool, batch, is_cancelled, 0)) {
-    failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
-  } else if (pool->declaration.sequence && take_lost(pool, batch)) {
-    sequences_describe_loss(pool, batch->requests[0]->sequence, failure);
-  } else if (pool->declaration.queue_ms > 0 && take_if(pool, batch, is_expired, clock_ns())) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the request waited longer than %s%u ms (default_timeout_microseconds)", name,
-                pool->declaration.own_timeouts ? "its own timeout or " : "", pool->declaration.queue_ms);
-  }
-  if (batch->count > 0) sequences_fail(pool, batch);
-  return batch->count > 0;
-}
-
-static bool collect_overdue(Pool *pool, Batch *batch, Failure *failure) {
-  take_overdue(pool, batch);
-  if (batch->count == 0) return false;
-  sequences_fail(pool, batch);
-  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker became free within %u ms", pool->declaration.name,
-              pool->declaration.wait_ms);
-  return true;
-}
-
 static void wait_for_change(Pool *pool) {
   uint64_t now = clock_ns(), until = now + POLL_INTERVAL_MS * NS_PER_MS, due = pool->first->arrived_at + pool->declaration.delay_ns;
   clock_wait(&pool->changed, &pool->lock, due > now && due < until ? due : until);
@@ -295,7 +224,7 @@ static int max_waiters(const Pool *pool) {
 /* With the lock held. */
 static Work next_work(Pool *pool, Batch *batch, Channel **channel, Failure *failure) {
   if (pool->first == NULL) return WORK_NONE;
-  if (collect_failed(pool, batch, failure)) return WORK_FAIL;
+  if (queue_collect_failed(pool, batch, failure)) return WORK_FAIL;
   if (pool->declaration.sequence) return (*channel = sequence_queue_take(pool, batch)) != NULL ? WORK_RUN : WORK_NONE;
   if ((*channel = free_channel(pool)) == NULL) return WORK_NONE;
   uint32_t rows = next_batch_rows(pool);
@@ -308,7 +237,7 @@ static Work next_work(Pool *pool, Batch *batch, Channel **channel, Failure *fail
 
 Work queue_find_work(Pool *pool, Batch *batch, Channel **channel, Failure *failure) {
   Work work = next_work(pool, batch, channel, failure);
-  if (work == WORK_NONE && collect_overdue(pool, batch, failure)) work = WORK_FAIL;
+  if (work == WORK_NONE && queue_collect_overdue(pool, batch, failure)) work = WORK_FAIL;
   gauge_set(pool->gauge, pool->queued);
   return work;
 }
@@ -328,7 +257,7 @@ Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, b
     wait_for_change(pool);
     pool->waiting--;
     work = next_work(pool, batch, channel, failure);
-    if (work == WORK_NONE && collect_overdue(pool, batch, failure)) work = WORK_FAIL;
+    if (work == WORK_NONE && queue_collect_overdue(pool, batch, failure)) work = WORK_FAIL;
   }
   gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);

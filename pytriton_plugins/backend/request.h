@@ -34,7 +34,7 @@ typedef struct Request {
   bool cancelled;
   bool starts;               /* the first request of its sequence */
   struct Sequence *sequence; /* NULL: the model has none, or the request is not in the queue yet */
-  Part parts[]; /* one for each declared input */
+  Part parts[];              /* one for each declared input */
 } Request;
 
 static inline bool request_wants(const Request *request, uint32_t output) {

@@ -1,7 +1,6 @@
 /* Finds, starts, loses and forgets the sequences of a model. */
 #include "sequences.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +23,8 @@ static SequenceId id_of(TritonRequest *request) {
   const char *text = NULL;
   if (succeeded(TRITONBACKEND_RequestCorrelationId(request, &id.number))) return id;
   id.number = 0;
-  if (TRITONBACKEND_RequestCorrelationIdString != NULL && succeeded(TRITONBACKEND_RequestCorrelationIdString(request, &text)) && text != NULL)
+  if (TRITONBACKEND_RequestCorrelationIdString != NULL && succeeded(TRITONBACKEND_RequestCorrelationIdString(request, &text)) &&
+      text != NULL)
     id.text = text;
   return id;
 }
@@ -153,33 +153,6 @@ static Sequence *start(Pool *pool, Sequence *known, const SequenceId *id, Failur
   return add(pool, id, failure);
 }
 
-static void name_of(const Sequence *sequence, char *name, size_t size) {
-  if (sequence->text[0] == '\0')
-    snprintf(name, size, "%llu", (unsigned long long)sequence->number);
-  else
-    snprintf(name, size, "%s", sequence->text);
-}
-
-void sequences_describe_loss(const Pool *pool, const Sequence *sequence, Failure *failure) {
-  const char *model = pool->declaration.name, *again = "start it again (sequence_start)";
-  char name[256];
-  name_of(sequence, name, sizeof name);
-  if (sequence->loss == SEQUENCE_NOT_STARTED)
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: sequence %s did not start: its first request failed; %s", model, name, again);
-  else
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the state of sequence %s is lost: its worker %s; %s", model, name,
-                sequence->loss == SEQUENCE_WORKER_ENDED ? "ended" : "was replaced", again);
-}
-
-static void describe_unknown(const Pool *pool, const SequenceId *id, Failure *failure) {
-  char number[24];
-  snprintf(number, sizeof number, "%llu", (unsigned long long)id->number);
-  failure_set(failure, TRITON_ERROR_INVALID_ARG,
-              "model %s: sequence %s has no state: its start was refused, or it was idle for longer than max_idle (%g s); "
-              "start it again (sequence_start)",
-              pool->declaration.name, id->text[0] == '\0' ? number : id->text, pool->declaration.max_idle_ms / 1000.0);
-}
-
 bool sequences_admit(Pool *pool, Request *request, Failure *failure) {
   SequenceId id = id_of(request->triton);
   uint32_t flags = flags_of(request->triton);
@@ -193,7 +166,7 @@ bool sequences_admit(Pool *pool, Request *request, Failure *failure) {
   request->starts = (flags & TRITON_SEQUENCE_START) != 0;
   if (request->starts && (sequence = start(pool, sequence, &id, failure)) == NULL) return false;
   if (sequence == NULL) {
-    describe_unknown(pool, &id, failure);
+    sequences_describe_unknown(pool, id.number, id.text, failure);
     return false;
   }
   if (sequence->loss != SEQUENCE_KEPT) sequences_describe_loss(pool, sequence, failure);

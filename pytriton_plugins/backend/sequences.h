@@ -16,16 +16,16 @@ enum { SEQUENCE_BUCKETS = 1024 };
 typedef enum { SEQUENCE_KEPT, SEQUENCE_WORKER_ENDED, SEQUENCE_WORKER_REPLACED, SEQUENCE_NOT_STARTED } SequenceLoss;
 
 typedef struct Sequence {
-  struct Sequence *next;   /* in its bucket */
+  struct Sequence *next;           /* in its bucket */
   struct Sequence *before, *after; /* of all */
-  struct Channel *channel; /* leads to its state; NULL: its first request waits for one, or the state is lost */
-  uint64_t number;         /* its id, unless it is a text */
-  uint64_t used_at;        /* nanoseconds of CLOCK_MONOTONIC */
-  uint64_t pass;           /* the last pass over the queue that met a request of it */
-  uint32_t requests;       /* that are queued or run */
-  bool listed;             /* its last request has not arrived */
-  SequenceLoss loss;       /* why requests without START fail */
-  char text[];             /* its id; empty: a number */
+  struct Channel *channel;         /* leads to its state; NULL: its first request waits for one, or the state is lost */
+  uint64_t number;                 /* its id, unless it is a text */
+  uint64_t used_at;                /* nanoseconds of CLOCK_MONOTONIC */
+  uint64_t pass;                   /* the last pass over the queue that met a request of it */
+  uint32_t requests;               /* that are queued or run */
+  bool listed;                     /* its last request has not arrived */
+  SequenceLoss loss;               /* why requests without START fail */
+  char text[];                     /* its id; empty: a number */
 } Sequence;
 
 typedef struct {
@@ -59,6 +59,9 @@ void sequences_fail(struct Pool *pool, const Batch *batch);
 
 /* Fills the failure of a request whose sequence is lost. */
 void sequences_describe_loss(const struct Pool *pool, const Sequence *sequence, Failure *failure);
+
+/* The same for a request whose sequence is not known. */
+void sequences_describe_unknown(const struct Pool *pool, uint64_t number, const char *text, Failure *failure);
 
 /* Forgets sequences that have been idle for too long. */
 void sequences_expire(struct Pool *pool, uint64_t now);

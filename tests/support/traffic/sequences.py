@@ -50,7 +50,8 @@ class SequenceClient:
             result = self._client.infer(self._model, inputs, client_timeout=timeout, **flags)
         except InferenceServerException as error:
             return Summed(error=error.message(), status=error.status() or "")
-        return Summed(**{name: int(result.as_numpy(name).item()) for name in ("sum", "pid", "batch")})
+        total, pid, batch = (int(result.as_numpy(name).item()) for name in ("sum", "pid", "batch"))
+        return Summed(total, pid, batch)
 
 
 def interleaved(host: RunningHost, model: str, sequences: int, clients: int, live: int) -> list[Summed]:
