@@ -6,12 +6,41 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ErrorCode, RequestError, known_keywords
-from pytriton_plugins.model.sequence import CurrentSequence
 
 if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
     from pytriton_plugins.worker.calling.request_state import RequestState
     from pytriton_plugins.worker.metrics.registry import Metrics
+
+
+class CurrentSequence:
+    """The sequence that a request belongs to: ``ctx.sequence``, and ``request.sequence`` in a list of requests."""
+
+    __slots__ = ("_place", "_state")
+
+    def __init__(self, state: RequestState, place: int) -> None:
+        self._state = state
+        self._place = place
+
+    @property
+    def id(self) -> int | str:
+        """The id that the client gave it."""
+        return self._state.detail(self._place).correlation_id
+
+    @property
+    def start(self) -> bool:
+        """Whether this is its first request; ``state`` is empty then."""
+        return self._state.detail(self._place).sequence_start
+
+    @property
+    def end(self) -> bool:
+        """Whether this is its last request; ``state`` is dropped after it."""
+        return self._state.detail(self._place).sequence_end
+
+    @property
+    def state(self) -> dict[Any, Any]:
+        """A dict of this sequence: made at its start, dropped at its end or after ``max_idle``."""
+        return self._state.sequence_state(self._place)
 
 
 class Request(Mapping[str, Any]):
@@ -71,7 +100,8 @@ class Request(Mapping[str, Any]):
     @property
     def sequence(self) -> CurrentSequence:
         """The sequence that it belongs to; raises RuntimeError in a model without ``sequence=``."""
-        return self._state.sequence(self._place)
+        self._state.check_sequences()
+        return CurrentSequence(self._state, self._place)
 
     @property
     def timeout(self) -> float | None:

@@ -1,14 +1,11 @@
-"""`Sequence`, the declaration of a model that keeps state between requests, and the sequence that a callable sees."""
+"""`Sequence`: how a model that keeps state between requests declares it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pytriton_plugins.errors import DeclarationError
-
-if TYPE_CHECKING:
-    from pytriton_plugins.worker.calling.request_state import RequestState
 
 Strategy = Literal["oldest", "direct"]
 """The scheduling strategies of Triton's sequence batcher."""
@@ -75,33 +72,3 @@ def direct_problem(sequence: Sequence | None, max_batch_size: int) -> str:
 def read_sequence(plain: Any) -> Sequence | None:
     """The sequence of a declaration as JSON; raises TypeError or DeclarationError."""
     return None if plain is None else Sequence(**plain)
-
-
-class CurrentSequence:
-    """The sequence that a request belongs to: ``ctx.sequence``, and ``request.sequence`` in a list of requests."""
-
-    __slots__ = ("_place", "_state")
-
-    def __init__(self, state: RequestState, place: int) -> None:
-        self._state = state
-        self._place = place
-
-    @property
-    def id(self) -> int | str:
-        """The id that the client gave it."""
-        return self._state.detail(self._place).correlation_id
-
-    @property
-    def start(self) -> bool:
-        """Whether this is its first request; ``state`` is empty then."""
-        return self._state.detail(self._place).sequence_start
-
-    @property
-    def end(self) -> bool:
-        """Whether this is its last request; ``state`` is dropped after it."""
-        return self._state.detail(self._place).sequence_end
-
-    @property
-    def state(self) -> dict[Any, Any]:
-        """A dict of this sequence: made at its start, dropped at its end or after ``max_idle``."""
-        return self._state.sequence_state(self._place)

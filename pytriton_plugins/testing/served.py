@@ -55,7 +55,8 @@ class ServedChannel(ChannelEnd):
         """Whether requests for segments are refused."""
         self.ended_by: BaseException | None = None
         """The exception that ended the worker's loop before its channel."""
-        self.shared = SharedState(declaration.name, declaration.timeout, headers, sequences=keeper_of(declaration))
+        keeper = keeper_of(declaration.name, declaration.sequence)
+        self.shared = SharedState(declaration.name, declaration.timeout, headers, sequences=keeper)
         runner = BatchRunner(declaration, callable_)
         server = new_server(theirs, response, declaration, runner, self, self.shared)
         self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)

@@ -115,7 +115,7 @@ class WorkerSession:
             headers,
             Metrics(self._link),
             place,
-            keeper_of(declaration, self._order.get("max_idle")),
+            keeper_of(declaration.name, declaration.sequence, self._order.get("max_idle")),
         )
 
     async def _warm_up(self) -> None:

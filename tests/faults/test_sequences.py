@@ -105,7 +105,8 @@ def test_a_sequence_is_told_when_the_drain_is_over(tmp_path: Path) -> None:
         (tmp_path / "summed.py").write_text(RELOADED.format(generation=2))
         _started_by(client, lambda answer: answer.batch == 2)
         answer = wait_until(lambda: _failed(client.send(1, 1)), what="the drain is over")
-        assert answer is not None and answer.error == LOST.format(1, "was replaced")
+        assert answer is not None
+        assert answer.error == LOST.format(1, "was replaced")
 
 
 def _failed(answer: Summed) -> Summed | None:

@@ -23,6 +23,15 @@ SETTINGS: list[Any] = [3, ["a"], {"a": 1}, {"\udfff": True}]
 CONFIGS: list[Any] = [None, [], "x", {"parameters": {"\ud800": 1}}, {"x": float("nan")}]
 TENSORS: list[Any] = [None, 3, "x", [3], [{}], [X, X], {"x": X}]
 TEXTS: list[Any] = [1, None, ["x"], "\ud800"]
+SEQUENCE: dict[str, Any] = {"max_idle": 60.0, "max_live": 256, "strategy": "direct"}
+IDLE: list[Any] = [0, "1", None, True, float("inf"), float("nan"), 1e9]
+LIVE: list[Any] = [0, 1.5, True, "1", 65537]
+SEQUENCES: list[dict[str, Any]] = [
+    *[{"max_idle": value} for value in IDLE],
+    *[{"max_live": value} for value in LIVE],
+    *[{"strategy": value} for value in ("newest", None)],
+    {"more": 1},
+]
 WRONG: list[dict[str, Any]] = [
     *[{"version": value} for value in (0, 1.0, True, "1", 2**31, None)],
     *[{"slots": value} for value in (2.0, 0, 257, True, "2")],
@@ -49,12 +58,19 @@ WRONG: list[dict[str, Any]] = [
         }.items()
         for value in values
     ],
+    *[{"sequence": {**SEQUENCE, **change}} for change in SEQUENCES],
+    {"sequence": 1},
     {"more": 1},
 ]
 
 
 def test_an_honest_one_is_read() -> None:
     assert read_declaration(json.loads(json.dumps(PLAIN))).to_json() == PLAIN
+
+
+def test_one_with_a_sequence_is_read() -> None:
+    plain = {**PLAIN, "sequence": SEQUENCE}
+    assert read_declaration(json.loads(json.dumps(plain))).to_json() == plain
 
 
 @pytest.mark.parametrize("changes", WRONG, ids=range(len(WRONG)))

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
-from pytriton_plugins.model.sequence import CurrentSequence
 from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
@@ -95,10 +94,9 @@ class RequestState:
             assert self._sequences is not None
             self._states[place] = self._sequences.begin(detail.correlation_id, start=detail.sequence_start)
 
-    def sequence(self, place: int) -> CurrentSequence:
+    def check_sequences(self) -> None:
         if self._shared.sequences is None:
             raise RuntimeError("the model has no sequences; write @infer_func(…, sequence=Sequence())")
-        return CurrentSequence(self, place)
 
     def sequence_state(self, place: int) -> dict[Any, Any]:
         return self._states.setdefault(place, {})  # a warm-up has new ones

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import RequestError
-from pytriton_plugins.model.declaration import ModelDeclaration
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model.sequence import Sequence
 
 SLACK = 1.0
 """Seconds beyond ``max_idle`` after which a state is dropped here: the backend refuses requests before that."""
@@ -121,7 +123,6 @@ class SequenceKeeper:
             return self._is_watching
 
 
-def keeper_of(declaration: ModelDeclaration, max_idle: float | None = None) -> SequenceKeeper | None:
+def keeper_of(model: str, sequence: Sequence | None, max_idle: float | None = None) -> SequenceKeeper | None:
     """The keeper of the model's sequences; None for a model without them. ``max_idle``: None for the declared one."""
-    sequence = declaration.sequence
-    return None if sequence is None else SequenceKeeper(declaration.name, max_idle or sequence.max_idle)
+    return None if sequence is None else SequenceKeeper(model, max_idle or sequence.max_idle)
