@@ -1,3 +1,4 @@
+# history.py
 import numpy as np
 from pytriton_plugins import Request, Sequence, Tensor, infer_func
 

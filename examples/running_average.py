@@ -1,3 +1,4 @@
+# running_average.py
 import numpy as np
 from pytriton_plugins import Context, Sequence, Tensor, infer_func
 

@@ -149,18 +149,17 @@ class DrainWait:
             return
         left = max(0.0, self._until - now)
         more = "" if self._next_log else "; a second signal ends the wait"
-        _LOG.info("waiting for %s, %.0f s at most%s", self._waits_for(), left, more)
+        _LOG.info("waiting for %s in flight, %.0f s at most%s", self._waits_for(), left, more)
         self._next_log = now + _LOG_INTERVAL
 
     def _waits_for(self) -> str:
-        sequences = f"{_counted(self._live, 'live sequence')}" if self._live else ""
-        requests = f"{_counted(self._in_flight, 'request')} in flight" if self._in_flight else ""
-        return " and ".join(filter(None, (requests, sequences)))
+        counts = ((self._in_flight, "request"), (self._live, "live sequence"))
+        return " and ".join(_counted(count, thing) for count, thing in counts if count)
 
     def _log_failures(self, why: str) -> None:
         count = self._in_flight + self._live
         if count:
-            _LOG.warning("%s; %s %s", why, self._waits_for(), "fails" if count == 1 else "fail")
+            _LOG.warning("%s; %s in flight %s", why, self._waits_for(), "fails" if count == 1 else "fail")
 
 
 def _counted(count: int, thing: str) -> str:

@@ -131,8 +131,8 @@ def test_a_stop_waits_for_live_sequences(ends: bool) -> None:
     with run_host(SUMMED, drain_timeout=30 if ends else 0.5) as host, SequenceClient(host) as client:
         client.send(1, 1, start=True)
         host.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: "waiting for 1 live sequence, " in host.log, what="the log says so")
+        wait_until(lambda: "waiting for 1 live sequence in flight, " in host.log, what="the log says so")
         if ends:
             assert client.send(1, 1, end=True).sum == 2
         assert host.process.wait(20) == 0
-        assert ("1 live sequence fails" in host.log) is not ends
+        assert ("1 live sequence in flight fails" in host.log) is not ends
