@@ -163,19 +163,42 @@ def two(backend: Backend) -> tuple[WorkerEnd, WorkerEnd]:
     return first, second
 
 
+def two_in_one(backend: Backend) -> tuple[WorkerEnd, WorkerEnd, ChannelMessage, list[Answer]]:
+    """The first worker has sequences 1 and 3, and holds a request of 1; one of 3 waits, although the second is free."""
+    first, second = two(backend)
+    answers = [ask(backend, "shared", 2)]
+    held, _ = take(second)
+    answers.append(ask(backend, "shared", 3, start=True))
+    assert run(first) == [3]
+    answer(second, held)
+    assert [each.result(TIMEOUT) for each in answers] == ["seen"] * 2
+    running = ask(backend, "shared", 1)
+    message, _ = take(first)
+    waits = ask(backend, "shared", 3)
+    waiting(backend, "shared", 1)
+    return first, second, message, [running, waits]
+
+
 def test_a_sequence_waits_for_its_own_worker(backend: Backend) -> None:
     """Although another one is free; it does not hold up the sequences of others."""
-    first, second = two(backend)
-    held = ask(backend, "shared", 1)
-    message, _ = take(first)
-    third = ask(backend, "shared", 3, start=True)
-    assert run(second) == [3]
-    waits = ask(backend, "shared", 4, start=True)
-    assert run(second) == [4]
-    later = ask(backend, "shared", 3)
-    assert run(second) == [3]
+    first, second, message, answers = two_in_one(backend)
+    other = ask(backend, "shared", 2)
+    assert run(second) == [2]
+    assert other.result(TIMEOUT) == "seen"
+    assert queues(backend.metrics, "shared").backend == 1
     answer(first, message)
-    assert [each.result(TIMEOUT) for each in (held, third, waits, later)] == ["seen"] * 4
+    assert run(first) == [3]
+    assert [each.result(TIMEOUT) for each in answers] == ["seen"] * 2
+
+
+def test_requests_that_wait_for_a_worker_that_ends(backend: Backend) -> None:
+    first, second, _, answers = two_in_one(backend)
+    first.close()
+    expected = ["its worker ended while it ran this request", LOST.format(3, "ended")]
+    assert [each.result(TIMEOUT) for each in answers] == expected
+    again = ask(backend, "shared", 3, start=True)
+    assert run(second) == [3]
+    assert again.result(TIMEOUT) == "seen"
 
 
 def test_a_worker_that_ends_loses_its_sequences(backend: Backend) -> None:
