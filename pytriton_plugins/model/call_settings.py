@@ -21,6 +21,7 @@ class Settings(NamedTuple):
     retry_alone: bool
     timeout: float | None
     triton_config: dict[str, Any] | None
+    calls: Any = ()
     sequence: Sequence | None = None
 
 
