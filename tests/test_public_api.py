@@ -13,7 +13,7 @@ import pytest
 from tests.support.docs.blocks import DOCS, ROOT, blocks
 
 PUBLIC = {
-    "pytriton_plugins": {"Context", "Host", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
+    "pytriton_plugins": {"Context", "Host", "Request", "RequestError", "Sequence", "Tensor", "hookimpl", "infer_func"},
     "pytriton_plugins.client": {
         "AsyncClient",
         "AsyncModel",
@@ -59,6 +59,7 @@ PUBLIC = {
         "RunningHost",
         "call_batch",
         "call_model",
+        "call_sequence",
         "call_stream",
         "hook_manager",
         "run_host",
@@ -112,7 +113,7 @@ DROP_IN = "plugins/pytriton/src/"
 OF_DROP_IN = {
     "pytriton_plugins.host.control.client.find_hosts",
     "pytriton_plugins.model.call_rules.CallRules",
-    "pytriton_plugins.model.infer_func.Settings",
+    "pytriton_plugins.model.call_settings.Settings",
     "pytriton_plugins.script.attach.attach_by_rules",
     "pytriton_plugins.script.attachment.Attachment",
     "pytriton_plugins.script.connected.ConnectedHost",

@@ -10,6 +10,7 @@
 #include "execute.h"
 #include "link_reader.h"
 #include "loopback.h"
+#include "sequence_runner.h"
 #include "queue.h"
 #include "triton_metrics.h"
 
@@ -66,7 +67,7 @@ TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
     _exit(1);
   }
   grow_descriptor_table(descriptor);
-  queue_gauges_open();
+  gauges_open();
   Link *link = link_new(descriptor, &failure);
   if (link == NULL) return failure_to_error(&failure);
   if (link_reader_start(link, &failure)) return TRITONBACKEND_BackendSetState(backend, link);
@@ -81,7 +82,7 @@ TritonError *TRITONBACKEND_Finalize(TritonBackend *backend) {
     link_reader_stop(link);
     link_free(link);
   }
-  queue_gauges_close();
+  gauges_close();
   return error;
 }
 
@@ -150,6 +151,10 @@ TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *triton_instan
     free_instance(instance);
     return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "out of memory for a model instance");
   }
+  if (instance->pool->declaration.sequence && !sequence_runner_start(instance)) {
+    free_instance(instance);
+    return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "cannot start a thread for a model instance");
+  }
   queue_count_instances(pool, 1);
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, instance);
 }
@@ -160,6 +165,7 @@ TritonError *TRITONBACKEND_ModelInstanceFinalize(TritonInstance *triton_instance
   TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
   Instance *instance = state;
   if (error != NULL || instance == NULL) return error;
+  sequence_runner_stop(instance);
   queue_count_instances(instance->pool, -1);
   free_instance(instance);
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, NULL);
@@ -184,6 +190,8 @@ TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *triton_instance,
   if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNSUPPORTED, "the gate does not accept requests");
   if (instance->pool->declaration.loopback)
     loopback_execute(instance, requests, count);
+  else if (instance->pool->declaration.sequence)
+    execute_sequences(instance, requests, count);
   else
     execute(instance, requests, count);
   return NULL;

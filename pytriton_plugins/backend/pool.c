@@ -27,6 +27,7 @@ Pool *pool_new(uint32_t number, const Declaration *declaration) {
 
 void pool_free(Pool *pool) {
   while (pool->channels != NULL) pool_drop_channel(pool, pool->channels->number);
+  sequences_free(pool);
   declaration_free(&pool->declaration);
   free(pool);
 }
@@ -55,7 +56,13 @@ static void remove_channel(Channel *channel) {
   while (*link != channel) link = &(*link)->next;
   *link = channel->next;
   if (!channel->closing) note_worker_loss(channel->pool);
+  if (channel->sequences > 0)
+    sequences_lose(channel->pool, channel, channel->closing && !channel->gone ? SEQUENCE_WORKER_REPLACED : SEQUENCE_WORKER_ENDED);
   channel_free(channel);
+}
+
+void pool_drop_if_over(Channel *channel) {
+  if (channel->closing && !channel->busy && channel->sequences == 0) remove_channel(channel);
 }
 
 const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t segment, int descriptor) {
@@ -82,16 +89,26 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
   return NULL;
 }
 
-static bool detach_channel(Pool *pool, uint32_t number, bool shut_down) {
-  pthread_mutex_lock(&pool->lock);
+/* With the lock held. */
+static Channel *find_channel(const Pool *pool, uint32_t number) {
   Channel *channel = pool->channels;
   while (channel != NULL && channel->number != number) channel = channel->next;
+  return channel;
+}
+
+static void start_closing(Channel *channel) {
+  if (channel->closing) return;
+  channel->closing = true;
+  note_worker_loss(channel->pool);
+}
+
+bool pool_drop_channel(Pool *pool, uint32_t number) {
+  pthread_mutex_lock(&pool->lock);
+  Channel *channel = find_channel(pool, number);
+  if (channel != NULL) channel->gone = true;
   if (channel != NULL && channel->busy) {
-    if (!channel->closing) {
-      channel->closing = true;
-      note_worker_loss(pool);
-    }
-    if (shut_down) shutdown(channel->socket, SHUT_RDWR);
+    start_closing(channel);
+    shutdown(channel->socket, SHUT_RDWR);
   } else if (channel != NULL) {
     remove_channel(channel);
   }
@@ -99,18 +116,24 @@ static bool detach_channel(Pool *pool, uint32_t number, bool shut_down) {
   return channel != NULL;
 }
 
-bool pool_drop_channel(Pool *pool, uint32_t number) {
-  return detach_channel(pool, number, true);
-}
-
-bool pool_retire_channel(Pool *pool, uint32_t number) {
-  return detach_channel(pool, number, false);
+bool pool_retire_channel(Pool *pool, uint32_t number, uint64_t sequences_ms) {
+  pthread_mutex_lock(&pool->lock);
+  Channel *channel = find_channel(pool, number);
+  if (channel != NULL) {
+    start_closing(channel);
+    channel->sequences_until = clock_ns() + sequences_ms * NS_PER_MS;
+    if (sequences_ms == 0 && !channel->busy)
+      remove_channel(channel);
+    else
+      pool_drop_if_over(channel);
+  }
+  pthread_mutex_unlock(&pool->lock);
+  return channel != NULL;
 }
 
 bool pool_has_channel(Pool *pool, uint32_t number, bool *busy) {
   pthread_mutex_lock(&pool->lock);
-  Channel *channel = pool->channels;
-  while (channel != NULL && channel->number != number) channel = channel->next;
+  const Channel *channel = find_channel(pool, number);
   if (channel != NULL) *busy = channel->busy;
   pthread_mutex_unlock(&pool->lock);
   return channel != NULL;
@@ -143,12 +166,17 @@ void pool_give_up(Pool *pool, uint64_t value, const char *reason) {
   pthread_mutex_unlock(&pool->lock);
 }
 
+/* Whether it gets no new batch, and its sequences have had their time. */
+static bool is_given_up(const Channel *channel) {
+  return channel->closing && (channel->sequences == 0 || clock_ns() >= channel->sequences_until);
+}
+
 void pool_release_channel(Channel *channel, bool broken) {
   Pool *pool = channel->pool;
   pthread_mutex_lock(&pool->lock);
   channel->busy = false;
   channel->idle_since = clock_ns();
-  if (broken || channel->closing)
+  if (broken || channel->gone || is_given_up(channel))
     remove_channel(channel);
   else if (channel->reclaim_due)
     channel_reclaim(channel);
@@ -157,9 +185,15 @@ void pool_release_channel(Channel *channel, bool broken) {
 
 void pool_reclaim(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
-  for (Channel *channel = pool->channels; channel != NULL; channel = channel->next) {
+  if (pool->declaration.sequence) sequences_expire(pool, clock_ns());
+  for (Channel *next, *channel = pool->channels; channel != NULL; channel = next) {
+    next = channel->next;
     channel->reclaim_due = channel->busy;
-    if (!channel->busy && !channel->closing) channel_reclaim(channel);
+    if (channel->busy) continue;
+    if (is_given_up(channel))
+      remove_channel(channel);
+    else if (!channel->closing)
+      channel_reclaim(channel);
   }
   pthread_mutex_unlock(&pool->lock);
 }

@@ -9,6 +9,7 @@
 
 #include "channel.h"
 #include "declaration.h"
+#include "sequences.h"
 
 typedef struct Pool Pool;
 
@@ -17,7 +18,7 @@ struct Pool {
   Declaration declaration;
   Pool *next;
   atomic_int in_flight; /* accepted requests that are not released yet */
-  pthread_mutex_t lock; /* guards everything below, and busy, closing, reclaim_due and next of the channels */
+  pthread_mutex_t lock; /* guards everything below, and the fields of the channels above `pool` */
   pthread_cond_t changed;
   Channel *channels;
   uint64_t no_worker_since; /* while there is no live channel: when the last one was lost */
@@ -27,7 +28,8 @@ struct Pool {
   TritonMetric *gauge;        /* shows `queued`; NULL: not shown */
   uint32_t expected_arrivals; /* a thread waits for this length of the queue (queue_await_arrivals); 0: none waits */
   pthread_cond_t arrivals;
-  int waiting;   /* threads in queue_next */
+  Sequences sequences;
+  int waiting;   /* threads in queue_next or queue_await */
   int instances; /* of all models that share the pool */
   int models;
   bool stopping;
@@ -51,8 +53,12 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
 /* Removes a channel whose worker ended. The end of the socket wakes a thread that waits for its answer. */
 bool pool_drop_channel(Pool *pool, uint32_t number);
 
-/* Gives the channel no new batch, and removes it once it is idle. */
-bool pool_retire_channel(Pool *pool, uint32_t number);
+/* Gives the channel no new batch and no new sequence, and removes it once it is idle. Its live sequences go on there for
+ * sequences_ms at most. */
+bool pool_retire_channel(Pool *pool, uint32_t number, uint64_t sequences_ms);
+
+/* With the lock held: removes a channel that gets no new batch, once it has no sequence left. */
+void pool_drop_if_over(Channel *channel);
 
 /* Whether the pool has the channel. Sets busy when it has: whether the worker has a batch. */
 bool pool_has_channel(Pool *pool, uint32_t number, bool *busy);
@@ -70,7 +76,7 @@ void pool_give_up(Pool *pool, uint64_t value, const char *reason);
 /* Makes a channel free for the next batch. broken: removes it instead. */
 void pool_release_channel(Channel *channel, bool broken);
 
-/* Frees unused memory of idle channels; called once a second. */
+/* Frees unused memory of idle channels, and forgets idle sequences; called once a second. */
 void pool_reclaim(Pool *pool);
 
 bool pool_is_stopping(Pool *pool);

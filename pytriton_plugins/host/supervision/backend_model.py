@@ -58,9 +58,9 @@ class BackendModel:
         message = LinkMessage(LinkKind.CHANNEL, model=self._number, channel=channel, segment=request.number)
         self._server.link.send(message, sock.fileno(), request.descriptor)
 
-    def retire(self, channel: int) -> None:
-        """Send the channel's worker no more batches."""
-        self._send(LinkMessage(LinkKind.RETIRE, channel=channel))
+    def retire(self, channel: int, sequences: float = 0.0) -> None:
+        """Send the channel's worker no more batches, but those of its live sequences for ``sequences`` seconds."""
+        self._send(LinkMessage(LinkKind.RETIRE, channel=channel, value=round(sequences * 1000)))
 
     def gone(self, channel: int) -> None:
         """The channel's worker has ended."""

@@ -142,7 +142,7 @@ class ModelSupervisor:
         dismissed: the next one imports the change anyway.
         """
         before, self.reference = self.reference, reference
-        live = self.live.workers
+        live = [worker for worker in self.live.workers if not worker.expected_to_end]
         if not live and first is not None:
             first.dismiss()
         for done, worker in enumerate(live):
@@ -157,7 +157,7 @@ class ModelSupervisor:
                 return SwapResult(done, len(live))
             self._places.append(place)
             # One that has ended meanwhile has a successor of its own, which has imported the change as well.
-            self.live.retire(worker if worker in self.live.workers else trial.result())
+            self.live.retire(worker if worker in self.live.workers else trial.result(), self.effective.drain_timeout)
         return SwapResult(len(live), len(live))
 
     def retire(self) -> None:

@@ -222,7 +222,11 @@ class TritonServer:
 
     async def held_requests(self, timeout: float = ANSWER_TIMEOUT) -> int:
         """How many requests the backend has not answered yet; raises ServerError when it does not reply in time."""
-        return await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)
+        return (await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)) & 0xFFFFFFFF
+
+    async def live_sequences(self) -> int:
+        """How many sequences have started and not ended; raises ServerError."""
+        return await self.link.ask(LinkMessage(LinkKind.COUNT)) >> 32
 
     async def is_busy(self, channel: int) -> bool:
         """Whether a batch is with the worker behind the channel; raises ServerError."""

@@ -51,6 +51,7 @@ class ChannelServer:
         self._reader = RequestReader(declaration, runner.arguments)
         self._writer = ResponseWriter(declaration, response, source)
         self._has_details = declaration.has_details
+        self._sequences = self._shared.sequences.new_channel() if self._shared.sequences else None
         self._observer = observer
         self._failures: dict[int, RequestFailure] = {}
         """Those of the last batch by place, if there is an observer."""
@@ -103,7 +104,7 @@ class ChannelServer:
         if not self._has_details:
             return None
         self._writer.requests = len(plan.rows)
-        return RequestState(self._shared, self._reader.view, plan.details, self._writer)
+        return RequestState(self._shared, self._reader.view, plan.details, self._writer, self._sequences)
 
     def write(self, batch: Batch, outcomes: list[Outcome]) -> BlockPosition:
         """Write the response to ``batch``, with the failures and parameters that the callable has set."""
