@@ -60,6 +60,7 @@ def test_the_json_form() -> None:
         "triton_config": {},
         "equal_shapes": False,
         "lenient": False,
+        "calls": [],
     }
 
 
