@@ -15,7 +15,7 @@ Value = str | int | bool | float
 _HEAD = struct.Struct("<QIxxxx")
 _FLAG = struct.Struct("<I")
 _DETAIL = struct.Struct("<IIQIIIIQ")
-_PARAMETER = struct.Struct("<IIIxxxx")
+PARAMETER = struct.Struct("<IIIxxxx")
 _STRING, _INT, _BOOL, _DOUBLE = 1, 2, 3, 4
 _NUMBER = 1
 _START, _END = 1, 2
@@ -90,11 +90,11 @@ def _detail(
     at += id_length + text_length
     values = []
     for _ in range(parameters):
-        form, name_length, value_length = _PARAMETER.unpack_from(view, at)
-        at += _PARAMETER.size
+        form, name_length, value_length = PARAMETER.unpack_from(view, at)
+        at += PARAMETER.size
         name = _text(view, at, name_length)
         at += name_length
-        values.append((name, _value(view, at, form, value_length)))
+        values.append((name, read_value(view, at, form, value_length)))
         at += value_length
     correlation_id = number if kind == _NUMBER else text or 0
     return Detail(request_id, correlation_id, tuple(values), timeout, bool(flags & _START), bool(flags & _END))
@@ -106,7 +106,8 @@ def _text(view: memoryview, at: int, length: int) -> str:
     return str(view[at : at + length], "utf-8", "replace")
 
 
-def _value(view: memoryview, at: int, form: int, length: int) -> Value:
+def read_value(view: memoryview, at: int, form: int, length: int) -> Value:
+    """A parameter's value of type ``form``; raises struct.error or LookupError where it cannot be read."""
     if form == _STRING:
         return _text(view, at, length)
     value: int | bool | float
