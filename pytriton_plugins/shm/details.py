@@ -16,6 +16,8 @@ _HEAD = struct.Struct("<QIxxxx")
 _FLAG = struct.Struct("<I")
 _DETAIL = struct.Struct("<IIQIIIIQ")
 PARAMETER = struct.Struct("<IIIxxxx")
+"""Type, name length and value length of a parameter, before its name and value."""
+
 _STRING, _INT, _BOOL, _DOUBLE = 1, 2, 3, 4
 _NUMBER = 1
 _START, _END = 1, 2
@@ -85,14 +87,14 @@ def _detail(
     flags: int,
     timeout: int,
 ) -> Detail:
-    request_id = _text(view, at, id_length)
-    text = _text(view, at + id_length, text_length)
+    request_id = read_text(view, at, id_length)
+    text = read_text(view, at + id_length, text_length)
     at += id_length + text_length
     values = []
     for _ in range(parameters):
         form, name_length, value_length = PARAMETER.unpack_from(view, at)
         at += PARAMETER.size
-        name = _text(view, at, name_length)
+        name = read_text(view, at, name_length)
         at += name_length
         values.append((name, read_value(view, at, form, value_length)))
         at += value_length
@@ -100,16 +102,17 @@ def _detail(
     return Detail(request_id, correlation_id, tuple(values), timeout, bool(flags & _START), bool(flags & _END))
 
 
-def _text(view: memoryview, at: int, length: int) -> str:
+def read_text(view: memoryview, at: int, length: int) -> str:
+    """The text at ``at``; raises LookupError when it goes beyond the end."""
     if at + length > len(view):
         raise LookupError(f"a text of {length} bytes that goes beyond the end")
     return str(view[at : at + length], "utf-8", "replace")
 
 
 def read_value(view: memoryview, at: int, form: int, length: int) -> Value:
-    """A parameter's value of type ``form``; raises struct.error or LookupError where it cannot be read."""
+    """The value of a parameter; raises LookupError for an unknown form or beyond the end, struct.error when it is cut."""
     if form == _STRING:
-        return _text(view, at, length)
+        return read_text(view, at, length)
     value: int | bool | float
     (value,) = _FORMS[form].unpack_from(view, at)
     return value
