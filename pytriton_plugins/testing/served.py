@@ -67,6 +67,10 @@ class ServedChannel(ChannelEnd):
             raise ShmError("no more memory")
         return new_segment(size)
 
+    def request_call_segment(self, size: int, replaced: int) -> Segment:
+        """A new call segment for the worker; raises ShmError if `is_full`."""
+        return self.request_segment(size, replaced)
+
     def close(self) -> None:
         """End the channel and wait for the end of the worker's loop."""
         super().close()

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
 from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
 from pytriton_plugins.worker.metrics.registry import Metrics
+
+if TYPE_CHECKING:
+    from pytriton_plugins.worker.nested.models import Models
 
 
 class SharedState(NamedTuple):
@@ -38,11 +41,28 @@ class OutputMemory(Protocol):
         """An array of ``shape`` for the output ``name``; raises ValueError."""
 
 
+class CallChannel(Protocol):
+    """Opens the way to other models for a batch."""
+
+    def open_models(self, state: Any) -> Models:
+        """The models that the callable of ``state`` may call."""
+
+
 class RequestState:
     """The details of one batch, readable after it too, and the failures and parameters of its responses."""
 
-    def __init__(self, shared: SharedState, view: memoryview, offset: int, memory: OutputMemory) -> None:
-        """``offset``: where the details begin in the request segment that ``view`` shows; 0: there are none."""
+    def __init__(
+        self,
+        shared: SharedState,
+        view: memoryview,
+        offset: int,
+        memory: OutputMemory,
+        channel: CallChannel | None = None,
+    ) -> None:
+        """``offset``: where the details begin in the request segment that ``view`` shows; 0: there are none.
+
+        ``channel``: None while models cannot be called.
+        """
         self._shared = shared
         self._view = view
         self._offset = offset
@@ -53,10 +73,31 @@ class RequestState:
         self._details: list[Detail] | None = None
         self._is_closed = False
         self._memory = memory
-        self.deadline = time.monotonic() + shared.timeout if shared.timeout else None
+        self._channel = channel
+        self._models: Models | None = None
+        self.started = time.monotonic()
+        self.deadline = self.started + shared.timeout if shared.timeout else None
         self.failures: dict[int, RequestFailure] = {}
         self.response_parameters: dict[tuple[int, bytes], ResponseParameter] = {}
         """By place and name; several threads of the callable may write them, and failures too."""
+
+    @property
+    def model(self) -> str:
+        return self._shared.model
+
+    @property
+    def models(self) -> Models:
+        self._check_open()
+        if self._models is None:
+            if self._channel is None:
+                raise RuntimeError("ctx.models: there is no channel to Triton yet; call models in requests only")
+            self._models = self._channel.open_models(self)
+        return self._models
+
+    def timeouts(self) -> list[int]:
+        """The timeout of each request in microseconds; 0 for none."""
+        self.detail(0)
+        return [detail.timeout for detail in self._details or ()]
 
     @property
     def worker(self) -> int:
@@ -117,6 +158,7 @@ class RequestState:
     def close(self) -> None:
         """The batch is answered: from now on the backend writes flags of another batch."""
         self._is_closed = True
+        self._models = None
 
     def _check_open(self) -> None:
         if self._is_closed:

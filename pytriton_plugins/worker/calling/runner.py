@@ -65,6 +65,8 @@ class BatchRunner:
         self.callable = callable_
         self.arguments = ArgumentBuilder(declaration, rules)
         self.context = declaration.context
+        self.undeclared: set[str] = set()
+        """The models that were called although the declaration does not have them."""
         self._takes_requests = declaration.takes_requests
         self._check = output_checker(declaration).check
         if declaration.is_async:

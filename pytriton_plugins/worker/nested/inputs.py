@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pytriton_plugins.errors import ModelCallError, ResultError
 from pytriton_plugins.model.tensors import BYTES, MAX_RANK, NUMERIC, DType, bfloat16
-from pytriton_plugins.shm.calls import CALL_INPUT, CALL_OUTPUT, DIMS
+from pytriton_plugins.shm import wire
 from pytriton_plugins.text import one_line
 from pytriton_plugins.worker.calling.conversion import as_array
 
@@ -32,11 +32,11 @@ class InputsTemplate:
         parts, tail = [], b""
         for name, dtype, shape in tensors:
             text = name.encode()
-            head = CALL_INPUT.pack(dtype.code, len(shape), len(text), 0, 0, 0)[: -_PLACED - 4]
+            head = wire.CALL_TENSOR.pack(dtype.code, len(shape), len(text), 0, 0, 0)[: -_PLACED - 4]
             parts.append(tail + head)
-            tail = DIMS[len(shape)].pack(*shape) + text
+            tail = struct.pack(f"<{len(shape)}q", *shape) + text
         for output in map(str.encode, outputs):
-            tail += CALL_OUTPUT.pack(len(output)) + output
+            tail += len(output).to_bytes(4, "little") + output
         self.parts = [*parts, tail]
         layout = "".join(f"{len(part)}sIQQ" for part in parts) + f"{len(tail)}s"
         self.pack = struct.Struct(f"<{layout}").pack
@@ -124,7 +124,7 @@ class InputBuilder:
 
     def _natural(self, prefix: str, value: Any) -> Array:
         try:
-            return np.asarray(value)
+            return np.asarray(value)  # type: ignore[no-any-return]
         except Exception as error:
             hint = "; pass .cpu()" if hasattr(value, "cpu") else ""
             kind = type(value).__name__
@@ -164,7 +164,9 @@ def _holds_strings(value: Any) -> bool:
     kinds = {*map(type, value)}
     if kinds & {str, bytes, bytearray}:
         return True
-    return bool(kinds & {list, tuple}) and any(_holds_strings(item) for item in value if isinstance(item, (list, tuple)))
+    return bool(kinds & {list, tuple}) and any(
+        _holds_strings(item) for item in value if isinstance(item, (list, tuple))
+    )
 
 
 def _is_utf8(text: str) -> bool:

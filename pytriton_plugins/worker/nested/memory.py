@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pytriton_plugins.errors import ShmError
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.shm.wire import aligned
+from pytriton_plugins.shm.wire import ALIGNMENT, aligned
 
 _MAX_KEPT = 3
 """Batches in a row of which the callable kept results. After them it gets copies: new segments would cost more."""
@@ -27,17 +28,21 @@ class CallSegmentSource(Protocol):
 
 
 class Region:
-    """Bytes ``start`` to ``end`` of a segment; ``in_call`` while a call may read or write them."""
+    """Bytes ``start`` to ``end`` of a segment; ``in_call`` while a call may read or write them.
 
-    __slots__ = ("_unreferenced", "bytes", "end", "in_call", "segment", "start")
+    Inputs come first, and from ``area`` on results.
+    """
 
-    def __init__(self, segment: Segment, start: int, size: int) -> None:
+    __slots__ = ("_unreferenced", "area", "bytes", "end", "in_call", "origin", "segment", "start")
+
+    def __init__(self, segment: Segment, start: int, size: int, inputs: int) -> None:
         self.segment = segment
-        self.start = start
+        self.start = self.origin = start
+        self.area = start + inputs
         self.end = start + size
         self.in_call = True
         self.bytes: NDArray[np.uint8] = np.frombuffer(segment.view[start : self.end], np.uint8)
-        """Every result in this region has it as its base."""
+        """From ``origin`` on; every result in this region has it as its base."""
         self._unreferenced = sys.getrefcount(self.bytes)
 
     @property
@@ -45,10 +50,11 @@ class Region:
         """Whether a call uses it, or an array refers to it."""
         return self.in_call or sys.getrefcount(self.bytes) > self._unreferenced
 
-    def release(self, size: int = 0) -> None:
-        """No call uses it any more; its first ``size`` bytes hold results."""
+    def release(self, end: int = 0) -> None:
+        """No call uses it any more; it holds results up to ``end``."""
         self.in_call = False
-        self.end = min(self.end, self.start + size)
+        self.start = self.area
+        self.end = max(self.start, min(self.end, end))
 
 
 class CallMemory:
@@ -65,6 +71,8 @@ class CallMemory:
         self._regions: list[Region] = []
         """In the order of their places in the segment."""
         self._kept = 0
+        self._refusal: tuple[int, ShmError] | None = None
+        """The smallest size that the running batch did not get, and why: it is not asked for again."""
 
     @property
     def segment(self) -> Segment | None:
@@ -76,26 +84,24 @@ class CallMemory:
         """Whether results are copied into ordinary memory, because the callable keeps them."""
         return self._kept >= _MAX_KEPT
 
-    def take(self, size: int) -> Region:
-        """A region of ``size`` bytes; raises ShmError."""
-        size = max(aligned(size), 64)
+    def take(self, inputs: int, area: int) -> Region:
+        """A region of ``inputs`` bytes, a multiple of 64, and an area for results; raises ShmError."""
+        size = inputs + max(aligned(area), ALIGNMENT)
         index, start = self._gap(size) if self._segment is not None else (-1, 0)
         if index < 0:
-            used = sum(region.end - region.start for region in self._regions)
-            self._use(self._source.request_call_segment(size + used, self._last))
+            self._use(self._request(size + sum(region.end - region.start for region in self._regions)))
             index, start = 0, 0
         assert self._segment is not None
-        region = Region(self._segment, start, size)
+        region = Region(self._segment, start, size, inputs)
         self._regions.insert(index, region)
         return region
 
-    def position(self, address: int, size: int) -> int:
-        """The offset in the segment of ``size`` bytes at ``address``; -1 if they are elsewhere."""
-        segment = self._segment
-        if segment is None:
-            return -1
-        at = address - segment.address
-        return at if at >= 0 and at + size <= segment.size else -1
+    def split(self, region: Region) -> Region:
+        """The area of a region of inputs as a region of its own."""
+        area = Region(region.segment, region.area, region.end - region.area, 0)
+        region.end = region.area
+        self._regions.insert(self._regions.index(region) + 1, area)
+        return area
 
     def retire(self) -> None:
         """Use another segment from now on."""
@@ -106,6 +112,7 @@ class CallMemory:
 
     def end_batch(self) -> None:
         """The calls of a batch are over: a segment with results that the callable keeps is not used again."""
+        self._refusal = None
         self._sweep()
         if self._regions:
             self._kept += 1
@@ -123,6 +130,15 @@ class CallMemory:
         self.retire()
         self._segment = segment
         self._last = segment.number
+
+    def _request(self, size: int) -> Segment:
+        if self._refusal is not None and size >= self._refusal[0]:
+            raise self._refusal[1]
+        try:
+            return self._source.request_call_segment(size, self._last)
+        except ShmError as error:
+            self._refusal = size, error
+            raise
 
     def _gap(self, size: int) -> tuple[int, int]:
         """Where ``size`` bytes are free: the place in the list of regions, and the offset; -1 if nowhere."""
