@@ -114,7 +114,7 @@ class InputBuilder:
             array = self._strings(prefix, value)
         elif not isinstance(value, np.ndarray):
             array = self._natural(prefix, value)
-        if isinstance(array, np.ma.MaskedArray):
+        if "mask" in type(array).__dict__:
             raise self._mistake(f"{prefix} is a masked array, whose mask cannot be sent; pass .filled(…)")
         if array.dtype.kind in "OSUT":
             array = self._strings(prefix, array)
@@ -124,7 +124,7 @@ class InputBuilder:
 
     def _natural(self, prefix: str, value: Any) -> Array:
         try:
-            return np.asarray(value)  # type: ignore[no-any-return]
+            return np.asarray(value)
         except Exception as error:
             hint = "; pass .cpu()" if hasattr(value, "cpu") else ""
             kind = type(value).__name__
