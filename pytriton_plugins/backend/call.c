@@ -90,6 +90,12 @@ void call_fail(Call *call, const Failure *failure) {
   if (call->is_open) end(call, failure);
 }
 
+static void fail_as_stream(Call *call, const char *responses) {
+  Failure failure;
+  failure_set(&failure, TRITON_ERROR_UNSUPPORTED, "model %s: %s response to one call; use .stream(\xe2\x80\xa6)", call->model, responses);
+  call_fail(call, &failure);
+}
+
 static void fail_with_long_result(Call *call) {
   static const Failure FAILURE = {.code = TRITON_ERROR_UNSUPPORTED,
                                   .text = "the names and parameters of a response are longer than a message to the caller"};
@@ -131,7 +137,11 @@ static void advance(Call *call) {
   bool is_ended = call->is_complete || call->failure != NULL, can_send = call->is_stream || is_ended;
   while (can_send && call->first != NULL && !call->awaits_room)
     if (!send_reply(call)) return;
-  if (is_ended && call->first == NULL) end(call, call->failure);
+  if (!is_ended || call->first != NULL) return;
+  if (call->failure == NULL && !call->is_stream)
+    fail_as_stream(call, "no");
+  else
+    end(call, call->failure);
 }
 
 bool call_give_room(Call *call, Mapping *mapping, uint64_t offset, uint64_t length) {
@@ -161,8 +171,7 @@ static void append(Call *call, Reply *reply) {
   call->held_bytes += reply->needed;
   Failure failure;
   if (!call->is_stream && call->held > 1) {
-    failure_set(&failure, TRITON_ERROR_UNSUPPORTED, "model %s: it sends several responses; call it as a stream", call->model);
-    call_fail(call, &failure);
+    fail_as_stream(call, "more than one");
   } else if (call->held > WIRE_MAX_HELD || (call->held > 1 && call->held_bytes > WIRE_MAX_HELD_BYTES)) {
     failure_set(&failure, TRITON_ERROR_UNAVAILABLE,
                 "model %s: %u responses with %.1f MiB wait for the caller; read them faster, or end the stream earlier", call->model,
