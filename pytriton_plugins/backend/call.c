@@ -258,7 +258,8 @@ TritonError *call_allocate(TritonAllocator *allocator, const char *output, size_
   return failure_to_error(&failure);
 }
 
-TritonError *call_free_buffer(TritonAllocator *allocator, void *buffer, void *buffer_user, size_t bytes, int memory_type, int64_t memory_id) {
+TritonError *call_free_buffer(TritonAllocator *allocator, void *buffer, void *buffer_user, size_t bytes, int memory_type,
+                              int64_t memory_id) {
   (void)allocator, (void)buffer, (void)bytes, (void)memory_type, (void)memory_id;
   free(buffer_user);
   return NULL;

@@ -22,6 +22,7 @@ typedef struct Call {
   struct Calls *calls; /* a reference */
   struct Call *next;   /* open calls of the channel */
   uint64_t number;
+  uint64_t order;             /* among all calls of this backend */
   struct Pool *target;        /* NULL: not a model of this backend */
   TritonInference *inference; /* NULL: not sent yet, or released */
   Mapping *inputs, *request;  /* the segments that have the inputs; request NULL: none */
@@ -31,13 +32,13 @@ typedef struct Call {
   Reply *first, **end; /* responses for which the worker has no room yet */
   uint64_t held_bytes;
   uint32_t held;
-  uint32_t started;     /* responses that the model has started */
-  bool is_open;         /* the worker waits for results */
-  bool is_stream;       /* any number of responses */
-  bool is_complete;     /* the model sends no further response */
-  bool awaits_room;     /* the next response waits for ROOM */
-  bool is_lingering;    /* ended for the worker before the model answered */
-  Failure *failure;     /* the end, after the responses that wait; NULL: success */
+  uint32_t started;  /* responses that the model has started */
+  bool is_open;      /* the worker waits for results */
+  bool is_stream;    /* any number of responses */
+  bool is_complete;  /* the model sends no further response */
+  bool awaits_room;  /* the next response waits for ROOM */
+  bool is_lingering; /* ended for the worker before the model answered */
+  Failure *failure;  /* the end, after the responses that wait; NULL: success */
   char model[WIRE_MAX_MODEL_NAME + 1];
 } Call;
 
@@ -67,7 +68,8 @@ void call_released(TritonInference *inference, uint32_t flags, void *user);
 void call_responded(TritonResult *result, uint32_t flags, void *user);
 TritonError *call_allocate(TritonAllocator *allocator, const char *output, size_t bytes, int memory_type, int64_t memory_id, void *user,
                            void **buffer, void **buffer_user, int *actual_type, int64_t *actual_id);
-TritonError *call_free_buffer(TritonAllocator *allocator, void *buffer, void *buffer_user, size_t bytes, int memory_type, int64_t memory_id);
+TritonError *call_free_buffer(TritonAllocator *allocator, void *buffer, void *buffer_user, size_t bytes, int memory_type,
+                              int64_t memory_id);
 TritonError *call_start_response(TritonAllocator *allocator, void *user);
 
 #endif

@@ -3,7 +3,10 @@
  * A model can progress if it has a free channel, no channel at all (then its own limits end the wait), or a channel whose
  * batch has no open call, or one open call to a model that can progress or that is not of this backend. All others are
  * stuck: nothing but the end of one of these calls can help. The graph changes while it is read, so a model counts as
- * stuck only when two readings have the same stuck channels with the same calls: then all of them existed at one time. */
+ * stuck only when two readings have the same stuck channels with the same calls: then all of them existed at one time.
+ *
+ * The newest call of a stuck graph is refused. It waits in the queue of its model: if it ran there, its batch would have a
+ * newer call. */
 #include "call_chain.h"
 
 #include <string.h>
@@ -22,7 +25,8 @@ typedef struct {
 typedef struct {
   Node nodes[MAX_MODELS];
   uint32_t count;
-  uint64_t seen; /* a hash of the channels and calls that are stuck */
+  uint64_t seen;   /* a hash of the channels and calls that are stuck */
+  uint64_t newest; /* the largest order of these calls */
   bool is_cut;
 } Graph;
 
@@ -50,7 +54,8 @@ static bool channel_moves(Graph *graph, Node *node, const Channel *channel) {
   for (const Call *call = calls->open; call != NULL && !moves; call = call->next) {
     moves = call->target == NULL || can_move(graph, call->target);
     node->next = call->target;
-    note(graph, call->number);
+    if (call->order > graph->newest) graph->newest = call->order;
+    note(graph, call->order);
   }
   pthread_mutex_unlock(&calls->lock);
   return moves;
@@ -78,7 +83,7 @@ static bool read_graph(Graph *graph, Pool *target) {
   while (has_changed && !graph->nodes[0].moves && !graph->is_cut) {
     uint32_t known = graph->count;
     has_changed = false;
-    graph->seen = 0;
+    graph->seen = graph->newest = 0;
     for (uint32_t i = 0; i < graph->count; i++) {
       Node *node = &graph->nodes[i];
       if (node->moves) continue;
@@ -109,17 +114,18 @@ static void describe(const Graph *graph, Failure *failure) {
     const Pool *next = graph->nodes[at].next;
     for (at = 0; !ends && graph->nodes[at].pool != next;) at++;
   }
-  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: this call can only wait for itself: %.*s", graph->nodes[0].pool->declaration.name,
-              (int)length, chain);
+  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: this call can only wait for itself: %.*s",
+              graph->nodes[0].pool->declaration.name, (int)length, chain);
 }
 
-bool call_chain_is_stuck(Pool *target, Failure *failure) {
+bool call_chain_is_stuck(Pool *target, uint64_t order, Failure *failure) {
   Graph graph;
   if (read_graph(&graph, target)) return false;
   for (int i = 0; i < MAX_READINGS; i++) {
     uint64_t seen = graph.seen;
     if (read_graph(&graph, target)) return false;
     if (graph.seen != seen) continue;
+    if (graph.newest != order) return false;
     describe(&graph, failure);
     return true;
   }

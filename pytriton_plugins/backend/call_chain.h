@@ -4,8 +4,8 @@
 
 #include "pool.h"
 
-/* Whether no request of the model can run before a call ends that waits for one. Fills the failure then, with the chain of
- * models. */
-bool call_chain_is_stuck(Pool *target, Failure *failure);
+/* Whether a call of the model can only wait for itself, and is the one to refuse. `order` is the order of the call. Fills
+ * the failure then, with the chain of models. */
+bool call_chain_is_stuck(Pool *target, uint64_t order, Failure *failure);
 
 #endif

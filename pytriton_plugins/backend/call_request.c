@@ -82,9 +82,9 @@ static bool add_parameter(Calls *calls, TritonInference *inference, const CallPa
       if (INFERENCE(SetDoubleParameter) == NULL) return true; /* not in older servers */
       return call_succeeded(INFERENCE(SetDoubleParameter)(inference, name, fraction), failure);
     default:
-      return call_succeeded(INFERENCE(SetStringParameter)(
-                                inference, name, text_at(calls, head->name_length + 1, parameter->value, head->value_length)),
-                            failure);
+      return call_succeeded(
+          INFERENCE(SetStringParameter)(inference, name, text_at(calls, head->name_length + 1, parameter->value, head->value_length)),
+          failure);
   }
 }
 
@@ -154,10 +154,11 @@ static bool open_call(Calls *calls, Call *call, Failure *failure) {
   pthread_mutex_lock(&calls->lock);
   call->next = calls->open;
   call->is_open = true;
+  call->order = 1 + atomic_fetch_add(&calls->server->opened, 1);
   calls->open = call;
   calls->count++;
   pthread_mutex_unlock(&calls->lock);
-  bool is_stuck = call->target != NULL && call_chain_is_stuck(call->target, failure);
+  bool is_stuck = call->target != NULL && call_chain_is_stuck(call->target, call->order, failure);
   pthread_mutex_lock(&calls->lock);
   if (is_stuck) {
     call->is_complete = true;

@@ -14,6 +14,7 @@ struct Link;
 typedef struct CallServer {
   atomic_int references;
   _Atomic(TritonServer *) triton; /* NULL: no model is loaded yet, or the server cannot run calls */
+  atomic_uint_fast64_t opened;    /* number of calls so far */
   TritonAllocator *allocator;     /* NULL: the server cannot run calls */
   struct Link *link;              /* valid while a model is loaded */
   pthread_mutex_t chains;         /* held while a call is checked that may wait for itself */

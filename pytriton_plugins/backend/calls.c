@@ -254,7 +254,7 @@ const char *calls_handle(Calls *calls, const Batch *batch, const Segment *reques
 
 void calls_check_chains(Calls *calls) {
   struct {
-    uint64_t number;
+    uint64_t number, order;
     struct Pool *target;
   } waiting[WIRE_MAX_CALLS];
   uint32_t count = 0;
@@ -262,13 +262,14 @@ void calls_check_chains(Calls *calls) {
   pthread_mutex_lock(&calls->lock);
   for (Call *call = calls->open; call != NULL; call = call->next) {
     waiting[count].number = call->number;
+    waiting[count].order = call->order;
     waiting[count++].target = call->target;
   }
   pthread_mutex_unlock(&calls->lock);
   for (uint32_t i = 0; i < count; i++) {
     if (waiting[i].target == NULL) continue;
     pthread_mutex_lock(&calls->server->chains);
-    if (call_chain_is_stuck(waiting[i].target, &failure)) {
+    if (call_chain_is_stuck(waiting[i].target, waiting[i].order, &failure)) {
       pthread_mutex_lock(&calls->lock);
       Call *call = find(calls, waiting[i].number);
       if (call != NULL) call_fail(call, &failure);

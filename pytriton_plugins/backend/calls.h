@@ -27,9 +27,9 @@ typedef struct Calls {
   uint32_t unsent;
   bool used_request; /* a lingering call of the batch has inputs in the request segment */
   uint8_t result[WIRE_MAX_MESSAGE];
-  Segment segment; /* the call segment; this and everything below is used by the thread that has the channel */
-  bool is_cancelled; /* no client waits for the batch */
-  char text[WIRE_MAX_MESSAGE];    /* names, with a zero byte at the end */
+  Segment segment;                   /* the call segment; this and everything below is used by the thread that has the channel */
+  bool is_cancelled;                 /* no client waits for the batch */
+  char text[WIRE_MAX_MESSAGE];       /* names, with a zero byte at the end */
   uint8_t message[WIRE_MAX_MESSAGE]; /* that was received */
 } Calls;
 

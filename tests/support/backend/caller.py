@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.calls import Call, CallInput, Result, abandon_message, call_message, room_message, unpack_result
+from pytriton_plugins.shm.calls import (
+    Call,
+    CallInput,
+    Result,
+    abandon_message,
+    call_message,
+    room_message,
+    unpack_result,
+)
+from pytriton_plugins.shm.details import Detail, is_cancelled, read_details
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.sockets import receive
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
@@ -41,6 +50,7 @@ class Caller:
     """A worker of a `caller_model`, one batch at a time."""
 
     def __init__(self, backend: Backend, model: int) -> None:
+        self.backend = backend
         self.worker = backend.connect(model)
         self.batch = ChannelMessage(0, 0, 0, 0, 0, 0, 0)
         self.segment = 0
@@ -133,12 +143,30 @@ class Caller:
             return np.array(elements, np.object_).reshape(dims)
         return np.frombuffer(data, np.float32).reshape(dims)
 
+    def details(self) -> list[Detail]:
+        """The details of the requests of the batch."""
+        return read_details(self._view(), self.worker.block(self.batch).details)
+
+    def is_cancelled(self) -> bool:
+        """Whether no client waits for the first request of the batch."""
+        return is_cancelled(self._view(), self.worker.block(self.batch).details, 0)
+
+    def _view(self) -> memoryview:
+        assert self.worker.request is not None
+        return self.worker.request.view
+
     def finish(self) -> None:
         """Answer the batch with its input."""
         block = self.worker.block(self.batch)
         (x,) = block.inputs
         entry = TensorEntry(0, x.dtype, 0, len(block.rows), x.offset, x.length, x.dims, wire.IN_REQUEST)
-        content = wire.response_block([(0, b"")] * len(block.rows), [entry])
+        self._answer(wire.response_block([(0, b"")] * len(block.rows), [entry]))
+
+    def fail(self, code: int, text: str) -> None:
+        """Answer the batch of one request with an error."""
+        self._answer(wire.response_block([(code, text.encode())], []))
+
+    def _answer(self, content: bytearray) -> None:
         self._answers += 1
         segment = sealed(1 << 12, bytes(content))
         done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900 + self._answers, self.batch.batch, 0, len(content))
