@@ -147,7 +147,7 @@ class Ledger:
         others, budget = self.total - old_size, self.budget.left + old_size
         left = memory_headroom() - untouched
         self._check_room(needed, others, left, budget)
-        base = old_size or self._initial
+        base = old_size or (0 if calls else self._initial)
         # A worker asks for the same size again when its callable keeps arrays that lie in the old segment.
         target = base if needed <= base else max(needed, round(base * self.policy.growth))
         size = min(_rounded(target if target <= left else needed), self.policy.max - others, budget)
@@ -157,8 +157,8 @@ class Ledger:
             self._close(old)
         if self.total != before:
             _LOG.info(
-                "model %s: shared memory grows from %s to %s for a batch of %s",
-                self._model, in_mib(before), in_mib(self.total), in_mib(needed),
+                "model %s: shared memory grows from %s to %s for %s of %s",
+                self._model, in_mib(before), in_mib(self.total), "calls" if calls else "a batch", in_mib(needed),
             )  # fmt: skip
         return grant
 

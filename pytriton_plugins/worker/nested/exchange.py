@@ -17,7 +17,7 @@ from pytriton_plugins.worker.nested.memory import CallMemory, Region
 from pytriton_plugins.worker.nested.open_call import OpenCall
 from pytriton_plugins.worker.nested.placing import Place, place
 from pytriton_plugins.worker.nested.request import CallRequest
-from pytriton_plugins.worker.nested.results import Outputs, ResultReader, code_of, outputs_of
+from pytriton_plugins.worker.nested.results import Outputs, ResultReader, error_of, outputs_of
 
 ENDED = "the tritonserver has ended"
 
@@ -238,7 +238,7 @@ class Exchange(ABC):
     def _on_response(self, call: OpenCall, result: Result) -> None:
         target, region, kept = call.request.target, call.region, 0
         if result.code:
-            call.error = call.error or target.error(code_of(result), result.message)
+            call.error = call.error or error_of(result, target.name)
         elif result.response and not call.abandoned:
             call.outputs, kept = outputs_of(result, region, copies=self._memory.copies)
             used = max((output.offset + output.length for output in result.outputs), default=0) - region.area

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -114,7 +115,8 @@ class InputBuilder:
             array = self._strings(prefix, value)
         elif not isinstance(value, np.ndarray):
             array = self._natural(prefix, value)
-        if "mask" in type(array).__dict__:
+        masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())  # numpy imports it on its first use
+        if isinstance(array, masked):
             raise self._mistake(f"{prefix} is a masked array, whose mask cannot be sent; pass .filled(…)")
         if array.dtype.kind in "OSUT":
             array = self._strings(prefix, array)

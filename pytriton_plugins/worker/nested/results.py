@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from io import BytesIO
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins.errors import CODES, ProtocolError
+from pytriton_plugins.errors import CODES, ModelCallError, ProtocolError
 from pytriton_plugins.model.tensors import BYTES, NUMERIC, bfloat16
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.calls import Result, ResultOutput, unpack_result
@@ -21,6 +22,10 @@ from pytriton_plugins.worker.nested.memory import Region
 Array = NDArray[Any]
 _BY_CODE = {dtype.code: dtype.numpy for dtype in (*NUMERIC, BYTES)}
 _BFLOAT16 = 14
+_REQUEST = "[request id: "
+_SCALAR = re.compile(r"Expected \[-1,1\], got \[\d+\]")
+"""In Triton's messages about shapes."""
+
 _LENGTH = struct.Struct("<I")
 _MAX_KNOWN = 256
 
@@ -57,9 +62,14 @@ class ResultReader:
         return found
 
 
-def code_of(result: Result) -> Any:
-    """The name of the code of an error."""
-    return _CODES[result.code]
+def error_of(result: Result, model: str) -> ModelCallError:
+    """The error of a call of ``model``."""
+    text = result.message
+    if text.startswith(_REQUEST):  # the caller knows which one
+        text = text.partition("] ")[2] or text
+    if _SCALAR.search(text):
+        text = f"{text.partition(' NOTE: ')[0]} A single value of each row is passed as [B, 1]: write x[:, None]"
+    return ModelCallError(model, _CODES[result.code], text)
 
 
 def outputs_of(result: Result, area: Region, *, copies: bool) -> tuple[Outputs, int]:
