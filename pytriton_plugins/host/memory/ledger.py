@@ -32,7 +32,7 @@ class Grant:
     """One live segment: ``descriptor`` is the daemon's own, ``owner`` the number of the worker that uses it.
 
     ``replaces`` is the number of the segment that it replaced, 0 for a first one, and ``first`` that of the first one
-    in its place. ``calls``: it is for calls of the callable, and ``first`` is the first response segment of its channel.
+    in its place. ``calls``: it is for calls of the callable; ``first`` is the first response segment of its channel.
     """
 
     number: int

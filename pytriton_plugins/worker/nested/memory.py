@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import sys
 from typing import Protocol
@@ -70,6 +71,8 @@ class CallMemory:
         self._segment: Segment | None = None
         self._regions: list[Region] = []
         """In the order of their places in the segment."""
+        self._replaced: list[Region] = []
+        """Those of the batch in segments that were replaced."""
         self._kept = 0
         self._refusal: tuple[int, ShmError] | None = None
         """The smallest size that the running batch did not get, and why: it is not asked for again."""
@@ -89,7 +92,7 @@ class CallMemory:
         size = inputs + max(aligned(area), ALIGNMENT)
         index, start = self._gap(size) if self._segment is not None else (-1, 0)
         if index < 0:
-            self._use(self._request(size + sum(region.end - region.start for region in self._regions)))
+            self._use(self._larger(size))
             index, start = 0, 0
         assert self._segment is not None
         region = Region(self._segment, start, size, inputs)
@@ -108,15 +111,19 @@ class CallMemory:
         if self._segment is not None:
             self._segment.close_unsent()
         self._segment = None
+        self._replaced += self._regions
         self._regions = []
 
     def end_batch(self) -> None:
         """The calls of a batch are over: a segment with results that the callable keeps is not used again."""
         self._refusal = None
         self._sweep()
+        is_kept = bool(self._regions) or (bool(self._replaced) and any(region.is_used for region in self._replaced))
         if self._regions:
-            self._kept += 1
             self.retire()
+        self._replaced.clear()
+        if is_kept:
+            self._kept += 1
         elif not self.copies:
             self._kept = 0
 
@@ -130,6 +137,16 @@ class CallMemory:
         self.retire()
         self._segment = segment
         self._last = segment.number
+
+    def _larger(self, size: int) -> Segment:
+        """A segment with room for ``size`` bytes, and for all that is used now: what is kept counts too."""
+        self._replaced = [region for region in self._replaced if region.is_used]
+        needed = size + sum(region.end - region.start for region in (*self._regions, *self._replaced))
+        old = self._segment.size if self._segment is not None else 0
+        if needed <= old:  # there is room, but not in one piece
+            with contextlib.suppress(ShmError):
+                return self._request(old + 1)
+        return self._request(needed)
 
     def _request(self, size: int) -> Segment:
         if self._refusal is not None and size >= self._refusal[0]:
