@@ -146,7 +146,7 @@ class Ledger:
         old_size = old.size if old else 0
         others, budget = self.total - old_size, self.budget.left + old_size
         left = memory_headroom() - untouched
-        self._check_room(needed, others, left, budget)
+        self._check_room(needed, others, left, budget, "calls need" if calls else "a batch needs")
         base = old_size or (0 if calls else self._initial)
         # A worker asks for the same size again when its callable keeps arrays that lie in the old segment.
         target = base if needed <= base else max(needed, round(base * self.policy.growth))
@@ -162,24 +162,24 @@ class Ledger:
             )  # fmt: skip
         return grant
 
-    def _check_room(self, needed: int, others: int, left: int, budget: int) -> None:
+    def _check_room(self, needed: int, others: int, left: int, budget: int, what: str) -> None:
         """Raise InsufficientMemory unless ``needed`` bytes fit beside the others, on the machine and in the budget."""
         shortage = Shortage(needed, others, max(0, left), self.policy)
         if shortage.over_limit:
             raise InsufficientMemory(
-                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(others)} in use, and "
+                f"{what} {in_mib(needed)} of shared memory in one piece beside the {in_mib(others)} in use, and "
                 f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once",
                 shortage,
             )
         if needed > budget:
             raise InsufficientMemory(
-                f"a batch needs {in_mib(needed)} of shared memory and {self._budget_left(budget)}; raise --shm-total "
+                f"{what} {in_mib(needed)} of shared memory and {self._budget_left(budget)}; raise --shm-total "
                 "or send less at once",
                 attrs.evolve(shortage, left=max(0, min(left, budget))),
             )
         if needed > left:
             raise InsufficientMemory(
-                f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
+                f"{what} {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
                 "this machine or in this container; raise its memory limit or send less at once",
                 shortage,
             )

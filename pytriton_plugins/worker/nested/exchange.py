@@ -7,7 +7,8 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from pytriton_plugins.errors import ModelCallError, ProtocolError, ShmError
 from pytriton_plugins.shm import wire
@@ -18,6 +19,8 @@ from pytriton_plugins.worker.nested.open_call import OpenCall
 from pytriton_plugins.worker.nested.placing import Place, place
 from pytriton_plugins.worker.nested.request import CallRequest
 from pytriton_plugins.worker.nested.results import Outputs, ResultReader, error_of, outputs_of
+
+T = TypeVar("T")
 
 ENDED = "the tritonserver has ended"
 
@@ -123,17 +126,16 @@ class Exchange(ABC):
         self._abandon_dropped()
         if self._has_ended:
             raise request.target.error("UNAVAILABLE", ENDED)
-        is_stuck = all(call.is_idle for call in self._open.values())
         if len(self._open) >= wire.MAX_OPEN_CALLS:
-            if is_stuck:
+            if self._is_stuck():
                 raise request.target.error(
                     "UNAVAILABLE", f"{len(self._open)} streams of this batch are open and not read; close some of them"
                 )
             return None
         try:
-            region, places = place(request, self._memory, self._requests.segment)
+            region, places = self._patiently(lambda: place(request, self._memory, self._requests.segment))
         except ShmError as error:
-            if not is_stuck:
+            if not self._is_stuck():
                 return None
             raise request.target.error("UNAVAILABLE", str(error)) from None
         try:
@@ -181,19 +183,27 @@ class Exchange(ABC):
         return outputs
 
     def _ask_next(self, call: OpenCall) -> None:
-        """Give a stream memory for its next response. Raises ModelCallError."""
+        """Give a stream memory for its next response, if it has none. Raises RuntimeError."""
         request = call.request
-        if call.ended or call.abandoned:
-            return
         self.check(request.caller)
-        self._give_room(call, request.target.size(request.options.outputs))
+        if not call.has_news() and not call.region.in_call and not call.abandoned:
+            self._give_room(call, request.target.size(request.options.outputs))
+
+    def _is_stuck(self, call: OpenCall | None = None) -> bool:
+        """Whether no other call than ``call`` runs, whose end would free memory or a place."""
+        lacking = {each for each, _ in self._lacking}
+        return all(each is call or each in lacking or each.is_idle for each in self._open.values())
+
+    def _patiently(self, take: Callable[[], T], call: OpenCall | None = None) -> T:
+        """The result of ``take``; raises ShmError. Where threads are about to drop results, it waits for them."""
+        return take()
 
     def _give_room(self, call: OpenCall, size: int) -> None:
         """Send ROOM, now or when another call has ended."""
         try:
-            region = self._memory.take(0, size)
+            region = self._patiently(lambda: self._memory.take(0, size), call)
         except ShmError as error:
-            if all(other.is_idle or other is call for other in self._open.values()):
+            if self._is_stuck(call):
                 self._fail(call, call.request.target.error("UNAVAILABLE", str(error)))
             else:
                 self._lacking.append((call, size))
@@ -228,8 +238,6 @@ class Exchange(ABC):
         self._wake(call)
 
     def _on_no_room(self, call: OpenCall, needed: int) -> None:
-        request = call.request
-        request.target.learn(request.options.outputs, needed)
         if call.region is not call.first:
             call.region.release()
         if not call.abandoned:

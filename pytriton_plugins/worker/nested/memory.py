@@ -84,8 +84,8 @@ class CallMemory:
 
     @property
     def copies(self) -> bool:
-        """Whether results are copied into ordinary memory, because the callable keeps them."""
-        return self._kept >= _MAX_KEPT
+        """Whether results are copied into ordinary memory: the callable keeps them, or this memory is short."""
+        return self._kept >= _MAX_KEPT or self._refusal is not None
 
     def take(self, inputs: int, area: int) -> Region:
         """A region of ``inputs`` bytes, a multiple of 64, and an area for results; raises ShmError."""
@@ -116,7 +116,6 @@ class CallMemory:
 
     def end_batch(self) -> None:
         """The calls of a batch are over: a segment with results that the callable keeps is not used again."""
-        self._refusal = None
         self._sweep()
         is_kept = bool(self._regions) or (bool(self._replaced) and any(region.is_used for region in self._replaced))
         if self._regions:
@@ -124,8 +123,9 @@ class CallMemory:
         self._replaced.clear()
         if is_kept:
             self._kept += 1
-        elif not self.copies:
+        elif self._kept < _MAX_KEPT:
             self._kept = 0
+        self._refusal = None
 
     def trim(self) -> None:
         """Give the segment's memory back to the system, unless a result is in it."""

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytriton_plugins.errors import ShmError
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Encoded, encode, write, write_fixed
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.nested.memory import CallMemory, Region
-from pytriton_plugins.worker.nested.request import CallRequest
+from pytriton_plugins.worker.nested.request import FIRST_AREA, CallRequest
 
 Array = NDArray[Any]
 Place = tuple[int, int, int]
@@ -33,7 +34,7 @@ def place(request: CallRequest, memory: CallMemory, batch: Segment | None) -> tu
     while True:
         before = memory.segment
         places, unwritten, size = _laid_out(request, memory, batch)
-        region = memory.take(size, area)
+        region = _region(memory, size, area)
         if region.segment is before or all(where != wire.IN_CALL_SEGMENT for where, _, _ in places):
             break
         region.release()  # a result in the old segment is an input: it must be copied
@@ -42,6 +43,16 @@ def place(request: CallRequest, memory: CallMemory, batch: Segment | None) -> tu
         places[index] = (wire.IN_CALL_SEGMENT, region.start + at, length)
         _write(each, region.segment, region.start + at)
     return region, places
+
+
+def _region(memory: CallMemory, size: int, area: int) -> Region:
+    """A region with an area of ``area`` bytes, or with a small one: the response is perhaps smaller than the last."""
+    try:
+        return memory.take(size, area)
+    except ShmError:
+        if area <= FIRST_AREA:
+            raise
+        return memory.take(size, FIRST_AREA)
 
 
 def _laid_out(

@@ -17,7 +17,7 @@ from pytriton_plugins.worker.nested.inputs import InputBuilder, Inputs
 if TYPE_CHECKING:
     from pytriton_plugins.worker.nested.memory import Region
 
-_FIRST_AREA = 1 << 15
+FIRST_AREA = 1 << 15
 """Bytes for the first response of a model, whose sizes are not known yet."""
 
 _LONGEST = 1e8
@@ -36,7 +36,7 @@ class Target:
 
     def size(self, outputs: tuple[str, ...]) -> int:
         """The bytes that a response with these outputs probably has."""
-        return self._sizes.get(outputs, _FIRST_AREA)
+        return self._sizes.get(outputs, FIRST_AREA)
 
     def learn(self, outputs: tuple[str, ...], size: int) -> None:
         """A response had ``size`` bytes; a single large one is forgotten after a while."""

@@ -54,8 +54,7 @@ class TaskExchange(Exchange):
 
     async def next_response_async(self, call: OpenCall) -> Outputs | None:
         with self._lock:
-            if not call.has_news() and not call.region.in_call:
-                self._ask_next(call)
+            self._ask_next(call)
         return await self._next(call)
 
     def take(self, message: bytes) -> None:
@@ -129,9 +128,8 @@ class TaskExchange(Exchange):
     def _from_thread(self, work: Coroutine[Any, Any, T], hint: str) -> T:
         if threading.get_ident() == self._thread:
             work.close()
-            raise RuntimeError(
-                f"ctx.models: this call would block the event loop, which receives its answer; write {hint}"
-            )
+            problem = "ctx.models: a call here would block the event loop, which gets its answer"
+            raise RuntimeError(f"{problem}; write {hint}")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _send(self, message: bytes, descriptor: int) -> None:

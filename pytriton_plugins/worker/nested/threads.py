@@ -8,8 +8,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
-from pytriton_plugins.errors import ProtocolError
+from pytriton_plugins.errors import ProtocolError, ShmError
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import NO_SIGNAL, send
 from pytriton_plugins.worker.nested.exchange import Exchange, RequestSegment, no_single_response
@@ -17,6 +18,10 @@ from pytriton_plugins.worker.nested.memory import CallMemory
 from pytriton_plugins.worker.nested.open_call import OpenCall
 from pytriton_plugins.worker.nested.request import CallRequest
 from pytriton_plugins.worker.nested.results import Outputs
+
+T = TypeVar("T")
+_PATIENCE = 0.2
+"""Seconds."""
 
 _HEAD = wire.CHANNEL_MESSAGE.size
 
@@ -59,8 +64,7 @@ class ThreadExchange(Exchange):
 
     def next_response(self, call: OpenCall) -> Outputs | None:
         with self._lock:
-            if not call.has_news() and not call.region.in_call:
-                self._ask_next(call)
+            self._ask_next(call)
         return self._next(call)
 
     async def next_response_async(self, call: OpenCall) -> Outputs | None:
@@ -198,6 +202,17 @@ class ThreadExchange(Exchange):
                 event = threading.Event()
                 self._waiting.append((lambda: not self._is_reading, event))
             event.wait()
+
+    def _patiently(self, take: Callable[[], T], call: OpenCall | None = None) -> T:
+        """The result of ``take``; a last call that finds no memory waits for threads that still use results."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return take()
+            except ShmError:
+                if not self._is_stuck(call) or time.monotonic() > end:
+                    raise
+                time.sleep(0.002)
 
     def _send(self, message: bytes, descriptor: int) -> None:
         if descriptor < 0:
