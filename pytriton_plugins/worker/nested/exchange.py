@@ -235,7 +235,8 @@ class Exchange(ABC):
         elif not flags & wire.NO_ROOM and not call.streams and call.outputs is not None:
             call.outputs = None
             self._fail(call, no_single_response(call.request))
-        self._wake(call)
+        if call.has_news():
+            self._wake(call)
 
     def _on_no_room(self, call: OpenCall, needed: int) -> None:
         if call.region is not call.first:

@@ -20,6 +20,7 @@ from pytriton_plugins.worker.nested.request import CallRequest
 from pytriton_plugins.worker.nested.results import Outputs
 
 T = TypeVar("T")
+_OTHERS = (wire.TAKEN, wire.CANCEL, wire.FORGET, wire.TRIM)
 _PATIENCE = 0.2
 """Seconds."""
 
@@ -172,8 +173,10 @@ class ThreadExchange(Exchange):
             return
         try:
             kind, flags, _, _, batch, number, length = wire.CHANNEL_MESSAGE.unpack_from(message)
-            if kind != wire.RESULT:
+            if kind in _OTHERS:
                 self._others.append(message)
+            elif kind != wire.RESULT:
+                raise ProtocolError(f"channel: unexpected message of kind {kind} during a batch")
             elif batch != self._batch or length != len(message) - _HEAD:
                 raise ProtocolError("channel: a result of another batch or length")
             else:
