@@ -52,6 +52,7 @@ def run_calling(folder: Path) -> Iterator[Backend]:
         running.serve(6, ECHO, pack_declaration(ECHO, wait=1.0, largest_response=LIMIT, loopback=True))
         running.serve(7, PARTS, pack_declaration(PARTS, wait=WAIT, largest_response=LIMIT))
         yield running
+        running.forget()
 
 
 def started(backend: Backend, model: str = "a") -> tuple[Caller, Future[Arrays]]:
