@@ -191,7 +191,7 @@ rooms = st.tuples(st.integers(0, 3), value, value)
 
 def test_messages_changed_at_random(backend: Backend) -> None:
     @settings(
-        max_examples=400,
+        max_examples=200,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
