@@ -97,6 +97,12 @@ static long spin(Channel *channel, Incoming *incoming) {
   return length;
 }
 
+/* While a call is open, the workers and the thread of the called model need the processors. */
+static bool may_spin(const Channel *channel) {
+  if (channel->spin_score == 0 && channel->batch % SPIN_RETRY_BATCHES != 1) return false;
+  return channel->calls == NULL || !calls_are_open(channel->calls);
+}
+
 static void notify_worker(Channel *channel, uint32_t kind, uint32_t number, uint64_t batch) {
   WireChannelMessage message = {.kind = kind, .segment = number, .batch = batch};
   sockets_send(channel->socket, &message, sizeof message, -1, 0);
@@ -132,7 +138,7 @@ static long receive_message(Channel *channel, Batch *batch, uint64_t until, Inco
   long length = SOCKETS_EMPTY;
   bool watches = batch->declaration->details || batch->declaration->stream || batch->declaration->awaits;
   uint64_t step_ms = watches ? CANCELLATION_POLL_MS : POLL_INTERVAL_MS;
-  if (channel->spin_score > 0 || channel->batch % SPIN_RETRY_BATCHES == 1) length = spin(channel, incoming);
+  if (may_spin(channel)) length = spin(channel, incoming);
   while (length == SOCKETS_EMPTY) {
     bool has_unsent = channel->calls != NULL && calls_flush(channel->calls);
     struct pollfd wait = {.fd = channel->socket, .events = has_unsent ? POLLIN | POLLOUT : POLLIN};

@@ -10,11 +10,13 @@ import pytest
 import tritonclient.grpc
 
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.calls import Call, CallInput
+from pytriton_plugins.shm.calls import Call, CallInput, call_message
+from pytriton_plugins.shm.sockets import receive
 from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.caller import FP32, HALF, Caller
 from tests.support.backend.calling import X, ended, run_calling, started
+from tests.support.backend.golden import golden
 from tests.support.backend.server import TIMEOUT, Backend, sealed
 from tests.support.backend.worker_end import WorkerEnd
 
@@ -232,3 +234,25 @@ def test_a_client_that_leaves_cancels_what_was_called(backend: Backend) -> None:
     called.finish()
     caller.finish()
     ended(*started(backend))
+
+
+def test_the_backend_reads_and_writes_the_vectors(backend: Backend) -> None:
+    caller, answer = started(backend)
+    sock = caller.worker.sock
+    segment = sealed(1 << 16, golden("call", "data"))
+    caller.worker.send(golden("call", "call"), segment)
+    assert receive(sock, wire.MAX_MESSAGE) == (golden("call", "result"), [])
+    assert os.pread(segment, 8, 64) == golden("call", "data")
+    a = CallInput("a", FP32, (2,), 0, 8)
+    no_area = Call("echo", [a], ["b"])
+    caller.worker.send(call_message(2, 1, 1000, no_area.pack()))
+    assert receive(sock, wire.MAX_MESSAGE) == (golden("call", "no_room"), [])
+    caller.worker.send(golden("call", "room"))
+    assert receive(sock, wire.MAX_MESSAGE)[0][4:8] == wire.FINAL.to_bytes(4, "little")
+    assert os.pread(segment, 8, 128) == golden("call", "data")
+    waiting = Call("b", [CallInput("x", FP32, (1, 2), 0, 8)])
+    caller.worker.send(call_message(3, 1, 1000, waiting.pack()))
+    caller.worker.send(golden("call", "abandon"))
+    assert receive(sock, wire.MAX_MESSAGE) == (golden("call", "result_abandoned"), [])
+    os.close(segment)
+    ended(caller, answer)

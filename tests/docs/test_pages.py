@@ -28,7 +28,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-READING_PATHS = ("explanation/start.md", "explanation/request-path.md")
+READING_PATHS = ("explanation/start.md", "explanation/request-path.md", "explanation/calls.md")
 """The pages that name the files to read, in order."""
 
 MAX_FILES = 20

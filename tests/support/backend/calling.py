@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +29,7 @@ ECHO = ModelDeclaration(
     (Tensor("b", np.float32, (-1,)), Tensor("out", bytes, (-1,))),
     max_batch_size=0,
 )
-PARTS = ModelDeclaration(
-    "parts",
-    1,
-    "generator",
-    "parts",
-    (Tensor("x", np.float32, (-1,)),),
-    (Tensor("y", np.float32, (-1,)),),
-    answers="stream",
-)
+PARTS = replace(caller_model("parts"), answers="stream", context="")
 """Model 7, a stream; its worker is a test too."""
 
 X = np.array([[1, 2, 3]], np.float32)
@@ -52,6 +45,8 @@ def run_calling(folder: Path) -> Iterator[Backend]:
         running.serve(6, ECHO, pack_declaration(ECHO, wait=1.0, largest_response=LIMIT, loopback=True))
         running.serve(7, PARTS, pack_declaration(PARTS, wait=WAIT, largest_response=LIMIT))
         yield running
+        if running.alive:
+            running.forget()
 
 
 def started(backend: Backend, model: str = "a") -> tuple[Caller, Future[Arrays]]:
