@@ -13,7 +13,7 @@ import pytest
 from tests.support.docs.blocks import DOCS, ROOT, blocks
 
 PUBLIC = {
-    "pytriton_plugins": {"Context", "Host", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
+    "pytriton_plugins": {"Context", "Host", "ModelCallError", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
     "pytriton_plugins.client": {
         "AsyncClient",
         "AsyncModel",
@@ -46,6 +46,7 @@ PUBLIC = {
         "HookError",
         "HostError",
         "LimitError",
+        "ModelCallError",
         "ProtocolError",
         "PytritonPluginsError",
         "RequestError",
