@@ -13,7 +13,16 @@ import pytest
 from tests.support.docs.blocks import DOCS, ROOT, blocks
 
 PUBLIC = {
-    "pytriton_plugins": {"Context", "Host", "ModelCallError", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"},
+    "pytriton_plugins": {
+        "Context",
+        "Host",
+        "ModelCallError",
+        "Request",
+        "RequestError",
+        "Tensor",
+        "hookimpl",
+        "infer_func",
+    },
     "pytriton_plugins.client": {
         "AsyncClient",
         "AsyncModel",

@@ -42,17 +42,17 @@ def answered(host: RunningHost) -> Callable[..., Answered]:
 
 
 @pytest.fixture
-def said(answered: Callable[..., Answered]) -> Callable[..., str]:
+def reply(answered: Callable[..., Answered]) -> Callable[..., str]:
     """What a model says after it has run lines of Python."""
 
     def sent(code: str, model: str = "run") -> str:
         answer = answered(code, model)
-        return str(answer.outputs["said"].item().decode()) if answer.outputs else answer.error
+        return str(answer.outputs["reply"].item().decode()) if answer.outputs else answer.error
 
     return sent
 
 
-Said = Callable[..., str]
+Reply = Callable[..., str]
 
 
 def lines(code: str) -> np.ndarray:
@@ -62,34 +62,37 @@ def lines(code: str) -> np.ndarray:
 @pytest.mark.parametrize(
     ("code", "what"),
     [
-        ("said = models['double'](x=x)['y'].tolist()", "[[2.0, 2.0, 2.0, 2.0]]"),
-        ("said = models['double', 1]({'x': x}, outputs=['y'])['y'].tolist()", "[[2.0, 2.0, 2.0, 2.0]]"),
+        ("reply = models['double'](x=x)['y'].tolist()", "[[2.0, 2.0, 2.0, 2.0]]"),
+        ("reply = models['double', 1]({'x': x}, outputs=['y'])['y'].tolist()", "[[2.0, 2.0, 2.0, 2.0]]"),
         (
-            "said = models['double'](x=np.asfortranarray(np.ones((2, 2), '>f4')))['y'].tolist()",
+            "reply = models['double'](x=np.asfortranarray(np.ones((2, 2), '>f4')))['y'].tolist()",
             "[[2.0, 2.0], [2.0, 2.0]]",
         ),
-        ("said = models['lone'](code=['said = 1'])['said']", "[b'1']"),
-        ("said = models['lone'](code=[b'said = 2'], id='a', parameters={'p': 1}, priority=0)['said'].item()", "b'2'"),
+        ("reply = models['lone'](code=['reply = 1'])['reply']", "[b'1']"),
         (
-            "said = models['lone'](code=['said = ctx.requests[0].parameters'], parameters={'p': 7})['said'].item()",
+            "reply = models['lone'](code=[b'reply = 2'], id='a', parameters={'p': 1}, priority=0)['reply'].item()",
+            "b'2'",
+        ),
+        (
+            "reply = models['lone'](code=['reply = ctx.requests[0].parameters'], parameters={'p': 7})['reply'].item()",
             "b\"{'p': 7}\"",
         ),
         (
-            "said = [part['y'].tolist() for part in models['count'].stream(x=np.float32([3]))]",
+            "reply = [part['y'].tolist() for part in models['count'].stream(x=np.float32([3]))]",
             "[[0.0], [1.0, 1.0], [2.0, 2.0, 2.0]]",
         ),
-        ("said = models['count'](x=np.float32([1]))['y'].tolist()", "[0.0]"),
-        ("said = int(sum(models['double'](x=x * i)['y'].sum() for i in range(1000)))", "3996000"),
-        ("said = int(models['large'](size=[1 << 22])['y'].sum())", "4194304"),
+        ("reply = models['count'](x=np.float32([1]))['y'].tolist()", "[0.0]"),
+        ("reply = int(sum(models['double'](x=x * i)['y'].sum() for i in range(1000)))", "3996000"),
+        ("reply = int(models['large'](size=[1 << 22])['y'].sum())", "4194304"),
         (
             "called = models['double']\nsaid = called(x=called(x=np.ones((1, 1 << 16), np.float32))['y'])['y'].max()",
             "4.0",
         ),
-        ("said = isinstance(models['double'](x=x), dict) and 'double' or 0", "double"),
+        ("reply = isinstance(models['double'](x=x), dict) and 'double' or 0", "double"),
     ],
 )
-def test_a_call_returns_the_outputs(said: Said, code: str, what: str) -> None:
-    assert said(code) == what
+def test_a_call_returns_the_outputs(reply: Reply, code: str, what: str) -> None:
+    assert reply(code) == what
 
 
 @pytest.mark.parametrize(
@@ -99,20 +102,21 @@ def test_a_call_returns_the_outputs(said: Said, code: str, what: str) -> None:
         ("return [part['y'].item() async for part in models['count'].stream(x=np.float32([1]))]", "[0.0]"),
         ("return (await asyncio.to_thread(models['double'], x=x))['y'].tolist()", "[[2.0, 2.0, 2.0, 2.0]]"),
         (
-            "got = await asyncio.gather(*(models['double'].call(x=x * i) for i in range(1000)))\nreturn int(sum(o['y'].sum() for o in got))",
+            """calls = [models['double'].call(x=x * i) for i in range(1000)]
+return int(sum(outputs['y'].sum() for outputs in await asyncio.gather(*calls)))""",
             "3996000",
         ),
     ],
 )
-def test_an_awaited_call_returns_the_outputs(said: Said, code: str, what: str) -> None:
-    assert said(code, "wait") == what
+def test_an_awaited_call_returns_the_outputs(reply: Reply, code: str, what: str) -> None:
+    assert reply(code, "wait") == what
 
 
-def test_threads_of_the_callable_call_at_once(said: Said) -> None:
+def test_threads_of_the_callable_call_at_once(reply: Reply) -> None:
     code = """called = models['double']
 with ThreadPoolExecutor(80) as pool:
-    said = int(sum(pool.map(lambda i: called(x=x * i)['y'].sum(), range(400))))"""
-    assert said(code) == "638400"
+    reply = int(sum(pool.map(lambda i: called(x=x * i)['y'].sum(), range(400))))"""
+    assert reply(code) == "638400"
 
 
 @pytest.mark.parametrize(("model", "parts"), [("produce", [2, 2, 2, 4, 2, 6]), ("aproduce", [4, 6, 8])])
@@ -195,13 +199,13 @@ def test_a_model_calls_while_it_streams(host: RunningHost, model: str, parts: li
         ),
     ],
 )
-def test_a_call_that_fails(said: Said, call: str, error: str) -> None:
-    assert said(f"said = error({call})").startswith(error)
+def test_a_call_that_fails(reply: Reply, call: str, error: str) -> None:
+    assert reply(f"reply = error({call})").startswith(error)
 
 
-def test_a_call_that_would_block_its_own_event_loop(said: Said) -> None:
+def test_a_call_that_would_block_its_own_event_loop(reply: Reply) -> None:
     problem = "RuntimeError: ctx.models: a call here would block the event loop, which gets its answer; "
-    assert said("return error(models['double'], x=x)", "wait") == f"{problem}write await ctx.models['double'].call(…)"
+    assert reply("return error(models['double'], x=x)", "wait") == f"{problem}write await ctx.models['double'].call(…)"
 
 
 def test_the_client_gets_the_error_of_a_chain_of_five(answered: Callable[..., Answered]) -> None:
@@ -220,24 +224,24 @@ def test_many_clients_of_a_model_that_calls(host: RunningHost) -> None:
         assert [answer.result().outputs["y"].tolist() for answer in answers] == [[[2 * i, 2 * i]] for i in range(200)]
 
 
-def test_a_call_after_the_batch_was_answered(said: Said) -> None:
+def test_a_call_after_the_batch_was_answered(reply: Reply) -> None:
     code = """kept += [models, models['double'], models['count'].stream(x=np.float32([9]))]
 next(kept[2])
-said = 0"""
-    assert said(code, "lone") == "0"
-    again = "said = [error(lambda: kept[0]['double'](x=x)), error(kept[1], x=x), error(next, kept[2])]\nkept.clear()"
+reply = 0"""
+    assert reply(code, "lone") == "0"
+    again = "reply = [error(lambda: kept[0]['double'](x=x)), error(kept[1], x=x), error(next, kept[2])]\nkept.clear()"
     problem = "RuntimeError: ctx.models: the batch of this Context is answered; call models during the call only"
-    assert said(again, "lone") == str([problem] * 3)
+    assert reply(again, "lone") == str([problem] * 3)
 
 
-def test_arrays_that_the_callable_keeps(said: Said) -> None:
+def test_arrays_that_the_callable_keeps(reply: Reply) -> None:
     for number in range(6):
         code = f"kept.append(models['double'](x=np.full((1, 5000), {number}, np.float32))['y'])\nsaid = 0"
-        assert said(code, "lone") == "0"
-    assert said("said = [int(array.mean()) for array in kept]\nkept.clear()", "lone") == "[0, 2, 4, 6, 8, 10]"
+        assert reply(code, "lone") == "0"
+    assert reply("reply = [int(array.mean()) for array in kept]\nkept.clear()", "lone") == "[0, 2, 4, 6, 8, 10]"
 
 
-def test_a_forked_child_does_not_call(said: Said, tmp_path: Path) -> None:
+def test_a_forked_child_does_not_call(reply: Reply, tmp_path: Path) -> None:
     code = f"""models['double'](x=x)
 file = Path({str(tmp_path / "child")!r})
 child = os.fork()
@@ -245,47 +249,47 @@ if not child:
     file.write_text(error(models['double'], x=x))
     os._exit(0)
 os.waitpid(child, 0)
-said = file.read_text(), models['double'](x=x)['y'].shape"""
+reply = file.read_text(), models['double'](x=x)['y'].shape"""
     problem = "RuntimeError: ctx.models: this process was forked from the worker; call models in the worker itself"
-    assert said(code) == str((problem, (1, 4)))
+    assert reply(code) == str((problem, (1, 4)))
 
 
-def test_a_result_larger_than_the_callers_memory(said: Said) -> None:
-    error = said("said = error(models['large'], size=[1 << 21])", "hurried")
+def test_a_result_larger_than_the_callers_memory(reply: Reply) -> None:
+    error = reply("reply = error(models['large'], size=[1 << 21])", "hurried")
     assert error.startswith(
         "UNAVAILABLE: call of model 'large': calls need 8.0 MiB of shared memory in one piece beside "
     )
     assert "and the limit of the model is 4.0 MiB; raise --shm-max or send less at once" in error
-    assert said("said = models['large'](size=[1 << 10])['y'].sum()", "hurried") == "1024.0"
+    assert reply("reply = models['large'](size=[1 << 10])['y'].sum()", "hurried") == "1024.0"
 
 
-def test_results_that_only_fit_one_after_the_other(said: Said) -> None:
+def test_results_that_only_fit_one_after_the_other(reply: Reply) -> None:
     code = """with ThreadPoolExecutor(8) as pool:
-    said = int(sum(pool.map(lambda i: models['large'](size=[1 << 18])['y'].sum(), range(16))))"""
-    assert said(code, "hurried") == str(16 << 18)
+    reply = int(sum(pool.map(lambda i: models['large'](size=[1 << 18])['y'].sum(), range(16))))"""
+    assert reply(code, "hurried") == str(16 << 18)
 
 
-def test_a_call_ends_before_the_timeout_of_its_caller(said: Said) -> None:
+def test_a_call_ends_before_the_timeout_of_its_caller(reply: Reply) -> None:
     call = "models['wait'], code=['await asyncio.sleep(60)']"
     problem = "no response within 0.9 s (the timeout of model 'hurried')"
-    assert said(f"said = error({call})", "hurried") == f"UNAVAILABLE: call of model 'wait': {problem}"
+    assert reply(f"reply = error({call})", "hurried") == f"UNAVAILABLE: call of model 'wait': {problem}"
 
 
-def test_a_call_to_oneself_without_a_free_slot_is_refused(said: Said) -> None:
-    code = "said = error(models['lone'], code=['said = 1'])"
-    error = said(code, "lone")
+def test_a_call_to_oneself_without_a_free_slot_is_refused(reply: Reply) -> None:
+    code = "reply = error(models['lone'], code=['reply = 1'])"
+    error = reply(code, "lone")
     assert error.startswith("UNAVAILABLE: call of model 'lone': ")
     assert "lone" in error.partition("'lone': ")[2]
 
 
-def test_two_models_that_call_each_other_are_refused(said: Said) -> None:
-    back = "said = error(models['lone'], code=['said = 1'])"
-    error = said(f"said = models['hurried'](code=[{back!r}])['said'].item().decode()", "lone")
+def test_two_models_that_call_each_other_are_refused(reply: Reply) -> None:
+    back = "reply = error(models['lone'], code=['reply = 1'])"
+    error = reply(f"reply = models['hurried'](code=[{back!r}])['reply'].item().decode()", "lone")
     assert error.startswith("UNAVAILABLE: call of model 'lone': ")
     assert "hurried" in error
 
 
-def test_a_client_that_leaves_cancels_what_was_called(host: RunningHost, said: Said, tmp_path: Path) -> None:
+def test_a_client_that_leaves_cancels_what_was_called(host: RunningHost, reply: Reply, tmp_path: Path) -> None:
     here, gone = tmp_path / "here", tmp_path / "gone"
     held = f"""Path({str(here)!r}).touch()
 try:
@@ -298,32 +302,32 @@ finally:
         wait_until(here.exists, what="the called model runs")
         request.cancel()
         wait_until(gone.exists, what="the called model is cancelled")
-    assert said("said = models['double'](x=x)['y'].sum()", "lone") == "8.0"
+    assert reply("reply = models['double'](x=x)['y'].sum()", "lone") == "8.0"
 
 
-def test_the_called_model_is_unloaded_and_loaded(host: RunningHost, said: Said) -> None:
+def test_the_called_model_is_unloaded_and_loaded(host: RunningHost, reply: Reply) -> None:
     pid = f"--pid={host.process.pid}"
     assert call_host("models", "unload", "large", pid).returncode == 0
-    assert said("said = error(models['large'], size=[1])").startswith(("NOT_FOUND: ", "UNAVAILABLE: "))
+    assert reply("reply = error(models['large'], size=[1])").startswith(("NOT_FOUND: ", "UNAVAILABLE: "))
     assert call_host("models", "load", "large", pid).returncode == 0
     wait_until(lambda: host.status("/v2/models/large/ready") == 200, what="it is loaded")
-    assert said("said = models['large'](size=[1])['y'].item()") == "1.0"
+    assert reply("reply = models['large'](size=[1])['y'].item()") == "1.0"
 
 
-def test_the_called_model_loses_its_worker(host: RunningHost, said: Said, tmp_path: Path) -> None:
+def test_the_called_model_loses_its_worker(host: RunningHost, reply: Reply, tmp_path: Path) -> None:
     here = tmp_path / "here"
     code = f"Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\nPath({str(here)!r}).touch()\ntime.sleep(60)"
     found: list[str] = []
-    thread = threading.Thread(target=lambda: found.append(said(f"said = error(models['lone'], code=[{code!r}])")))
+    thread = threading.Thread(target=lambda: found.append(reply(f"reply = error(models['lone'], code=[{code!r}])")))
     thread.start()
     wait_until(here.exists, what="the called model runs")
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     thread.join(60)
     assert found == [f"UNAVAILABLE: call of model 'lone': {LOST}"]
-    assert said("said = models['lone'](code=['said = 1'])['said'].item()") == "b'1'"
+    assert reply("reply = models['lone'](code=['reply = 1'])['reply'].item()") == "b'1'"
 
 
-def test_the_caller_loses_its_worker(host: RunningHost, said: Said, tmp_path: Path) -> None:
+def test_the_caller_loses_its_worker(host: RunningHost, reply: Reply, tmp_path: Path) -> None:
     here, gone = tmp_path / "here", tmp_path / "gone"
     held = f"""Path({str(here)!r}).touch()
 try:
@@ -339,16 +343,16 @@ finally:
     wait_until(gone.exists, what="the call is cancelled")
 
 
-def test_the_called_model_exceeds_its_timeout(said: Said) -> None:
-    error = said("said = error(models['hurried'], code=['time.sleep(60)'])")
+def test_the_called_model_exceeds_its_timeout(reply: Reply) -> None:
+    error = reply("reply = error(models['hurried'], code=['time.sleep(60)'])")
     problem = "model hurried: the callable did not return within the model's timeout of 1 s"
     assert error == f"INTERNAL: call of model 'hurried': {problem}"
-    assert said("said = models['hurried'](code=['said = 1'])['said'].item()") == "b'1'"
+    assert reply("reply = models['hurried'](code=['reply = 1'])['reply'].item()") == "b'1'"
 
 
-def test_a_model_that_is_not_declared_is_logged_once(host: RunningHost, said: Said) -> None:
+def test_a_model_that_is_not_declared_is_logged_once(host: RunningHost, reply: Reply) -> None:
     for _ in range(2):
-        assert said("said = models['double'](x=x)['y'].sum()", "lone") == "8.0"
+        assert reply("reply = models['double'](x=x)['y'].sum()", "lone") == "8.0"
     line = "model lone calls model double, which it does not declare; write calls=['double'] in @infer_func"
     workers = {text.split("lone[")[1].split("]")[0] for text in host.log.splitlines() if line in text}
     assert host.log.count(line) == len(workers) >= 1

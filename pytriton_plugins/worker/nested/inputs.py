@@ -110,7 +110,7 @@ class InputBuilder:
 
     def _array(self, name: str, value: Any) -> Array:
         prefix = f"input {one_line(str(name))!r}"
-        array = value
+        array: Array = value
         if isinstance(value, (str, bytes, bytearray, memoryview, list, tuple)) and _holds_strings(value):
             array = self._strings(prefix, value)
         elif not isinstance(value, np.ndarray):

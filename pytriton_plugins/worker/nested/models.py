@@ -101,7 +101,7 @@ class Models:
         self._limit: Limit | None = None
 
     def __getitem__(self, key: str | tuple[str, int]) -> CalledModel:
-        """The model of that name; raises TypeError for what is no name."""
+        """The model of that name; raises TypeError for an invalid one."""
         return CalledModel(self, self._directory.target(key))
 
     def _defaults(self, target: Target) -> tuple[CallOptions, Limit | None]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pytriton_plugins import Context, ModelCallError, RequestError, Tensor, infer_func
 
-CODE, SAID = [Tensor("code", str, ())], [Tensor("said", str, ())]
+CODE, REPLY = [Tensor("code", str, ())], [Tensor("reply", str, ())]
 X, Y = [Tensor("x", np.float32, (-1,))], [Tensor("y", np.float32, (-1,))]
 ALL = ["double", "count", "large", "lone", "hurried", "wait", "outer"]
 
@@ -47,28 +47,28 @@ NAMES: dict[str, Any] = {
 }
 
 
-def said(code: Any, ctx: Context) -> str:
+def reply(code: Any, ctx: Context) -> str:
     scope = {**NAMES, "ctx": ctx, "models": ctx.models}
     exec(code.item(), scope)
-    return str(scope["said"])
+    return str(scope["reply"])
 
 
-@infer_func(inputs=CODE, outputs=SAID, max_batch_size=0, threads=2, calls=ALL)
+@infer_func(inputs=CODE, outputs=REPLY, max_batch_size=0, threads=2, calls=ALL)
 def run(code: Any, ctx: Context) -> str:
-    return said(code, ctx)
+    return reply(code, ctx)
 
 
-@infer_func(inputs=CODE, outputs=SAID, max_batch_size=0, timeout=1.0)
+@infer_func(inputs=CODE, outputs=REPLY, max_batch_size=0, timeout=1.0)
 def hurried(code: Any, ctx: Context) -> str:
-    return said(code, ctx)
+    return reply(code, ctx)
 
 
-@infer_func(inputs=CODE, outputs=SAID, max_batch_size=0)
+@infer_func(inputs=CODE, outputs=REPLY, max_batch_size=0)
 def lone(code: Any, ctx: Context) -> str:
-    return said(code, ctx)
+    return reply(code, ctx)
 
 
-@infer_func(inputs=CODE, outputs=SAID, max_batch_size=0)
+@infer_func(inputs=CODE, outputs=REPLY, max_batch_size=0)
 async def wait(code: Any, ctx: Context) -> str:
     lines = "\n    ".join(code.item().splitlines())
     scope = dict(NAMES)
