@@ -256,3 +256,10 @@ def test_the_backend_reads_and_writes_the_vectors(backend: Backend) -> None:
     assert receive(sock, wire.MAX_MESSAGE) == (golden("call", "result_abandoned"), [])
     os.close(segment)
     ended(caller, answer)
+
+
+def test_results_that_the_worker_reads_late_are_all_there(backend: Backend) -> None:
+    caller, answer = started(backend)
+    numbers = [caller.call("nothing") for _ in range(300)]  # more than its socket holds
+    assert [caller.failure(number)[0] for number in numbers] == [wire.OUTCOME_CODES["NOT_FOUND"]] * len(numbers)
+    ended(caller, answer)
