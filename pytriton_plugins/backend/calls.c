@@ -3,6 +3,7 @@
 #include "calls.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "call_chain.h"
@@ -72,7 +73,7 @@ void calls_begin(Calls *calls, uint64_t batch) {
 
 bool calls_are_open(Calls *calls) {
   pthread_mutex_lock(&calls->lock);
-  bool are_open = calls->count > 0;
+  bool are_open = calls->count > 0 || calls->unsent > 0;
   pthread_mutex_unlock(&calls->lock);
   return are_open;
 }
@@ -94,8 +95,11 @@ void calls_remove(Calls *calls, Call *call) {
 
 static void keep_unsent(Calls *calls, size_t length) {
   Unsent *unsent = malloc(sizeof *unsent + length);
+  if (unsent == NULL) {
+    shutdown(calls->socket, SHUT_RDWR); /* the worker would wait for ever */
+    return;
+  }
   calls->unsent++;
-  if (unsent == NULL) return; /* the worker waits until the model's timeout */
   unsent->next = NULL;
   unsent->length = length;
   memcpy(unsent->message, calls->result, length);
@@ -209,7 +213,7 @@ static void handle_abandon(Calls *calls, uint64_t number) {
 /* A failure that is known before Triton gets the call. False: none. */
 static bool is_refused(Calls *calls, Failure *failure) {
   if (atomic_load(&calls->server->triton) == NULL)
-    failure_set(failure, TRITON_ERROR_UNSUPPORTED, "this tritonserver cannot run calls between models; use 24.01 or later");
+    failure_set(failure, TRITON_ERROR_UNSUPPORTED, "this tritonserver cannot run calls between models; use a newer one");
   else if (calls->is_cancelled)
     failure_set(failure, TRITON_ERROR_CANCELLED, "no client waits for the request any more");
   else if (atomic_load(&calls->lingering) >= WIRE_MAX_LINGERING)

@@ -55,6 +55,7 @@ void calls_drop(Calls *calls);
 /* Ends all open calls, and each later one of the batch, with CANCELLED. */
 void calls_cancel(Calls *calls);
 
+/* Whether a call has not ended for the worker. */
 bool calls_are_open(Calls *calls);
 
 /* Whether a called model may still read the request segment. */

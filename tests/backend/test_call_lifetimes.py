@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -124,10 +125,13 @@ def test_nothing_is_left_of_many_calls(backend: Backend) -> None:
     ended(caller, answer)
 
 
-def test_a_server_that_stops_while_calls_are_open(tmp_path: Path) -> None:
-    with run_calling(tmp_path) as backend:
+def test_a_server_that_stops_while_calls_are_open_has_traced_them(tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    trace = [("trace-config", value) for value in ("rate=1", "level=TIMESTAMPS", f"triton,file={file}")]
+    with run_calling(tmp_path, options=trace) as backend:
         caller, answer = started(backend)
         b = called(caller)
+        assert echoes(caller)
         backend.send(LinkMessage(LinkKind.STOP))
         assert "the server is stopping" in error_of(answer).message()
         assert b.worker.ended()
@@ -135,3 +139,5 @@ def test_a_server_that_stops_while_calls_are_open(tmp_path: Path) -> None:
         assert backend.call(backend.server.child.wait()) == 0
         caller.worker.close()
         b.worker.close()
+    traced = {event["model_name"]: event for event in json.loads(file.read_text()) if "model_name" in event}
+    assert traced["echo"]["parent_id"] == traced["b"]["parent_id"] == traced["a"]["id"]

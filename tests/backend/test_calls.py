@@ -12,7 +12,7 @@ import tritonclient.grpc
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.calls import Call, CallInput, call_message
 from pytriton_plugins.shm.sockets import receive
-from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
+from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.caller import FP32, HALF, Caller
 from tests.support.backend.calling import X, ended, run_calling, started
@@ -256,3 +256,30 @@ def test_the_backend_reads_and_writes_the_vectors(backend: Backend) -> None:
     assert receive(sock, wire.MAX_MESSAGE) == (golden("call", "result_abandoned"), [])
     os.close(segment)
     ended(caller, answer)
+
+
+def test_results_that_the_worker_reads_late_are_all_there(backend: Backend) -> None:
+    caller, answer = started(backend)
+    numbers = [caller.call("nothing") for _ in range(300)]  # more than its socket holds
+    assert [caller.failure(number)[0] for number in numbers] == [wire.OUTCOME_CODES["NOT_FOUND"]] * len(numbers)
+    ended(caller, answer)
+
+
+def test_an_abandoned_call_keeps_the_request_segment_that_it_reads(backend: Backend) -> None:
+    caller, answer = started(backend)
+    called = Caller(backend, 2)
+    x = caller.worker.block(caller.batch).inputs[0]
+    caller.send_call(Call("b", [CallInput("x", FP32, (1, 3), x.offset, x.length, wire.IN_REQUEST_SEGMENT)]))
+    called.begin()
+    caller.abandon(1)
+    caller.failure(1, wire.FINAL | wire.LINGERS)
+    ended(caller, answer)
+    again = backend.infer("a", {"x": X})
+    need = backend.needs.get(timeout=TIMEOUT)
+    segment = sealed(1 << 16)
+    backend.send(LinkMessage(LinkKind.SEGMENT, token=need.token, segment=700), segment)
+    os.close(segment)
+    caller.begin()
+    assert caller.batch.segment == 700
+    called.finish()
+    ended(caller, again)

@@ -143,6 +143,15 @@ def test_room_that_no_response_waits_for(backend: Backend) -> None:
     provoke(backend, act, "room for a response that no call has")
 
 
+def test_a_worker_that_reads_no_results(backend: Backend) -> None:
+    def act(caller: Caller) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(2000):
+                caller.call("nothing")
+
+    provoke(backend, act, "a worker that does not read the results of its calls")
+
+
 def test_an_answer_while_a_call_is_open(backend: Backend) -> None:
     def act(caller: Caller) -> None:
         caller.call("b", ("x", X))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,9 +37,9 @@ X = np.array([[1, 2, 3]], np.float32)
 
 
 @contextlib.contextmanager
-def run_calling(folder: Path) -> Iterator[Backend]:
-    """A server with the models of this module."""
-    with run_backend(folder) as running:
+def run_calling(folder: Path, **settings: Any) -> Iterator[Backend]:
+    """A server with the models of this module; ``settings`` are those of ServerSettings."""
+    with run_backend(folder, **settings) as running:
         for number, name in enumerate(MODELS, 1):
             model = caller_model(name)
             running.serve(number, model, pack_declaration(model, wait=WAIT, largest_response=LIMIT), instances=4)
