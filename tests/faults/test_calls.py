@@ -85,7 +85,7 @@ def lines(code: str) -> np.ndarray:
         ("reply = int(sum(models['double'](x=x * i)['y'].sum() for i in range(1000)))", "3996000"),
         ("reply = int(models['large'](size=[1 << 22])['y'].sum())", "4194304"),
         (
-            "called = models['double']\nsaid = called(x=called(x=np.ones((1, 1 << 16), np.float32))['y'])['y'].max()",
+            "called = models['double']\nreply = called(x=called(x=np.ones((1, 1 << 16), np.float32))['y'])['y'].max()",
             "4.0",
         ),
         ("reply = isinstance(models['double'](x=x), dict) and 'double' or 0", "double"),
@@ -236,7 +236,7 @@ reply = 0"""
 
 def test_arrays_that_the_callable_keeps(reply: Reply) -> None:
     for number in range(6):
-        code = f"kept.append(models['double'](x=np.full((1, 5000), {number}, np.float32))['y'])\nsaid = 0"
+        code = f"kept.append(models['double'](x=np.full((1, 5000), {number}, np.float32))['y'])\nreply = 0"
         assert reply(code, "lone") == "0"
     assert reply("reply = [int(array.mean()) for array in kept]\nkept.clear()", "lone") == "[0, 2, 4, 6, 8, 10]"
 
