@@ -121,6 +121,8 @@ def wrong_name(name: object) -> str:
 
 
 def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
+    image = {"format": tensor.format} if tensor.format else {}
+    classes = {"labels": list(tensor.labels)} if tensor.labels else {}
     return {
         "name": tensor.name,
         "dtype": tensor.dtype.triton,
@@ -128,6 +130,8 @@ def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
         "shape": list(tensor.shape),
         "optional": tensor.optional,
         "arg": tensor.arg,
+        **image,
+        **classes,
     }
 
 
@@ -135,4 +139,8 @@ def tensor_from_json(plain: dict[str, Any]) -> Tensor:
     dtype = dtype_by_triton_name(plain["dtype"], str if plain["text"] else bytes)
     if type(plain["optional"]) is not bool:
         raise ValueError(f"invalid optional {plain['optional']!r} of a tensor")
-    return Tensor(plain["name"], dtype, plain["shape"], optional=plain["optional"], arg=plain["arg"])
+    labels = plain.get("labels")
+    if labels is not None and not isinstance(labels, list):  # a text would be the path of a file to read
+        raise ValueError(f"invalid labels {labels!r} of a tensor")
+    details = {"optional": plain["optional"], "arg": plain["arg"], "format": plain.get("format"), "labels": labels}
+    return Tensor(plain["name"], dtype, plain["shape"], **details)

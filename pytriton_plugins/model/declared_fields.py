@@ -15,6 +15,7 @@ from pytriton_plugins.model.declaration import (
     Kind,
     ModelDeclaration,
 )
+from pytriton_plugins.model.tensor_sides import side_problem
 
 if TYPE_CHECKING:
     from pytriton_plugins.model.tensors import Tensor
@@ -52,8 +53,8 @@ def _checks(model: ModelDeclaration) -> Iterator[tuple[str, bool]]:
     yield "settings", model.settings is None or _are_settings(model.settings)
     yield "triton_config", type(model.triton_config) is dict
     yield "calls", _are_callees(model)
-    yield "inputs", _are_tensors(model.inputs)
-    yield "outputs", _are_tensors(model.outputs) and not any(tensor.optional for tensor in model.outputs)
+    yield "inputs", _are_tensors("input", model.inputs)
+    yield "outputs", _are_tensors("output", model.outputs)
 
 
 def _is_timeout(value: object) -> bool:
@@ -75,6 +76,5 @@ def _is_callee(callee: Callee) -> bool:
     return is_callee_name(callee.name) and type(callee.version) is int and 0 <= callee.version <= INT32
 
 
-def _are_tensors(tensors: tuple[Tensor, ...]) -> bool:
-    names = {tensor.name for tensor in tensors}
-    return len(names) == len(tensors) and all(name.isprintable() and name for name in names)
+def _are_tensors(side: str, tensors: tuple[Tensor, ...]) -> bool:
+    return all(tensor.name for tensor in tensors) and not side_problem(side, tensors)

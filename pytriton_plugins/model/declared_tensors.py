@@ -14,6 +14,7 @@ from pytriton_plugins.model.annotations import (
     return_tensors,
 )
 from pytriton_plugins.model.callable_form import Form, refuse
+from pytriton_plugins.model.tensor_sides import side_problem
 from pytriton_plugins.model.tensors import Tensor
 
 
@@ -46,15 +47,10 @@ def input_tensors(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
 
 def output_tensors(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
     if listed is None:
-        tensors = _checked(where, "output", return_tensors(where, form.function, form.returned))
-    elif mentions_tensor(form.function, form.returned):
+        return _checked(where, "output", return_tensors(where, form.function, form.returned))
+    if mentions_tensor(form.function, form.returned):
         refuse(where, "the return value is annotated with a Tensor beside outputs=; keep one of the two")
-    else:
-        tensors = _checked(where, "output", _listed(where, "outputs", listed))
-    for tensor in tensors:
-        if tensor.optional:
-            refuse(where, f"output {tensor.name!r} is optional; only inputs can be, remove optional=True")
-    return tensors
+    return _checked(where, "output", _listed(where, "outputs", listed))
 
 
 def _listed(where: str, side: str, listed: Any) -> Sequence[Tensor]:
@@ -72,11 +68,7 @@ def _checked(where: str, side: str, tensors: Sequence[Tensor]) -> tuple[Tensor, 
     if not tensors:
         hint = f", or annotate the return value: -> {OUTPUT_EXAMPLE}" if side == "output" else ""
         refuse(where, f'it has no {side}s; write {side}s=[Tensor("{side}", np.float32, (-1,))]{hint}')
-    seen = set()
-    for tensor in tensors:
-        if tensor.name in seen:
-            refuse(where, f"two {side}s are named {tensor.name!r}; rename one of them")
-        if not tensor.name.isprintable():
-            refuse(where, f"{side} {tensor.name!r} has control characters in its name; remove them")
-        seen.add(tensor.name)
+    problem = side_problem(side, tensors)
+    if problem:
+        refuse(where, problem)
     return tuple(tensors)

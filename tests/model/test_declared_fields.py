@@ -23,6 +23,8 @@ TIMEOUTS: list[Any] = [1e12, -1, "1", None, True, 1e-9, float("inf"), float("nan
 SETTINGS: list[Any] = [3, ["a"], {"a": 1}, {"\udfff": True}]
 CONFIGS: list[Any] = [None, [], "x", {"parameters": {"\ud800": 1}}, {"x": float("nan")}]
 TENSORS: list[Any] = [None, 3, "x", [3], [{}], [X, X], {"x": X}]
+FORMATS: list[Any] = ["NHWC", "nhwc", "", 3, []]
+LABELS: list[Any] = ["/etc/hostname", "labels.txt", 3, [], [1], ["a\nb"], {"a": 1}]
 TEXTS: list[Any] = [1, None, ["x"], "\ud800"]
 CALLS: list[Any] = [None, "m", {"a": 1}, [3], ["ab"], [["a"], 3], [["a", "1"]], [["a", -1]], [["a", True]], [["", 0]]]
 CALLS += [[["a\nb", 0]], [["a", 0], ["a", 0]], [["m", 0]], [["m", 1]], [["a", 1, 2]], [[]], [["x" * 256, 0]]]
@@ -41,6 +43,10 @@ WRONG: list[dict[str, Any]] = [
     *[{"triton_config": value} for value in CONFIGS],
     *[{side: value} for side in ("inputs", "outputs") for value in TENSORS],
     {"outputs": [{**X, "optional": True}]},
+    {"inputs": [{**X, "labels": ["a"]}]},
+    *[{"outputs": [{**X, "labels": value}]} for value in LABELS],
+    *[{"inputs": [{**X, "format": value}]} for value in FORMATS],
+    {"outputs": [{**X, "shape": [8, 8, 3], "format": "NHWC"}]},
     *[
         {"inputs": [{**X, key: value}]}
         for key, values in {
