@@ -54,7 +54,7 @@ class Callees:
         for each in (key, call.model):
             if each in self._models:
                 return self._instance(each)
-        names = ", ".join(sorted(repr(key[0] if isinstance(key, tuple) else key) for key in self._models)) or "none"
+        names = ", ".join(map(_shown, self._models)) or "none"
         meant = closest(call.model, [name for name in self._models if isinstance(name, str)])
         hint = f"write {meant[0]!r}, or pass" if meant else "pass"
         problem = f"the test has no such model; {hint} models={{{call.model!r}: …}} (it has {names})"
@@ -89,6 +89,10 @@ class Callees:
                 raise CalleeError("INTERNAL", f"models[{call.model!r}] returned a {kind}; return a dict by output name")
             arrays = builder.build(None, value, ()).arrays
             yield dict(zip(value, arrays, strict=True))
+
+
+def _shown(key: Any) -> str:
+    return f"{key[0]!r} version {key[1]}" if isinstance(key, tuple) and len(key) == 2 else repr(key)
 
 
 def _marked(model: Any) -> tuple[ModelDeclaration, Any] | None:

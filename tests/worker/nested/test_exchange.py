@@ -231,12 +231,8 @@ def test_64_streams_that_are_not_read_leave_no_place_for_a_call() -> None:
         streams = [ctx.models["called"].stream(x=x) for _ in range(64)]
         for stream in streams:
             next(stream)
-        try:
+        with pytest.raises(ModelCallError, match="64 streams of this batch are open and not read; close some of them"):
             ctx.models["called"](x=x)
-        except ModelCallError as error:
-            assert str(error) == (
-                "call of model 'called': 64 streams of this batch are open and not read; close some of them"
-            )
         streams[0].close()
         return next(ctx.models["called"].stream(x=x))["y"]
 
