@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,12 +15,13 @@ import pytest
 import tritonclient.grpc
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from pytriton_plugins.testing.host import PROGRAM
 from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.traffic.clients import Answered, Crowd, asked_inputs, attempt
 
 SETTINGS = """
-[models.hurried.shm]
+[models.lone.shm]
 initial = "1MiB"
 max = "4MiB"
 """
@@ -255,24 +258,27 @@ reply = file.read_text(), models['double'](x=x)['y'].shape"""
 
 
 def test_a_result_larger_than_the_callers_memory(reply: Reply) -> None:
-    error = reply("reply = error(models['large'], size=[1 << 21])", "hurried")
+    error = reply("reply = error(models['large'], size=[1 << 21])", "lone")
     assert error.startswith(
         "UNAVAILABLE: call of model 'large': calls need 8.0 MiB of shared memory in one piece beside "
     )
     assert "and the limit of the model is 4.0 MiB; raise --shm-max or send less at once" in error
-    assert reply("reply = models['large'](size=[1 << 10])['y'].sum()", "hurried") == "1024.0"
+    assert reply("reply = models['large'](size=[1 << 10])['y'].sum()", "lone") == "1024.0"
 
 
 def test_results_that_only_fit_one_after_the_other(reply: Reply) -> None:
     code = """with ThreadPoolExecutor(8) as pool:
     reply = int(sum(pool.map(lambda i: models['large'](size=[1 << 18])['y'].sum(), range(16))))"""
-    assert reply(code, "hurried") == str(16 << 18)
+    assert reply(code, "lone") == str(16 << 18)
 
 
-def test_a_call_ends_before_the_timeout_of_its_caller(reply: Reply) -> None:
-    call = "models['wait'], code=['await asyncio.sleep(60)']"
-    problem = "no response within 0.9 s (the timeout of model 'hurried')"
-    assert reply(f"reply = error({call})", "hurried") == f"UNAVAILABLE: call of model 'wait': {problem}"
+def test_the_timeout_of_the_client_ends_a_call(host: RunningHost) -> None:
+    inputs = asked_inputs(
+        tritonclient.grpc, {"code": lines("reply = error(models['wait'], code=['await asyncio.sleep(60)'])")}
+    )
+    with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
+        error = client.infer("run", inputs, timeout=50_000).as_numpy("reply").item().decode()
+    assert error == "UNAVAILABLE: call of model 'wait': no response within 0.05 s (the timeout of the client)"
 
 
 def test_a_call_to_oneself_without_a_free_slot_is_refused(reply: Reply) -> None:
@@ -305,13 +311,28 @@ finally:
     assert reply("reply = models['double'](x=x)['y'].sum()", "lone") == "8.0"
 
 
-def test_the_called_model_is_unloaded_and_loaded(host: RunningHost, reply: Reply) -> None:
+def test_the_called_model_is_unloaded_loaded_and_reloaded(host: RunningHost, reply: Reply, tmp_path: Path) -> None:
+    """A caller that declares it is unloaded with it, and any other one gets an error."""
     pid = f"--pid={host.process.pid}"
     assert call_host("models", "unload", "large", pid).returncode == 0
-    assert reply("reply = error(models['large'], size=[1])").startswith(("NOT_FOUND: ", "UNAVAILABLE: "))
+    call = "reply = error(models['large'], size=[1])"
+    assert reply(call, "lone").startswith(("NOT_FOUND: ", "UNAVAILABLE: "))
     assert call_host("models", "load", "large", pid).returncode == 0
-    wait_until(lambda: host.status("/v2/models/large/ready") == 200, what="it is loaded")
-    assert reply("reply = models['large'](size=[1])['y'].item()") == "1.0"
+    for model in ("large", "run"):
+        wait_until(lambda model=model: host.status(f"/v2/models/{model}/ready") == 200, what="it is loaded")  # type: ignore[misc]
+    assert reply(call, "lone") == "no error"
+    here, free = tmp_path / "here", tmp_path / "free"
+    held = (
+        f"Path({str(here)!r}).touch()\nwhile not Path({str(free)!r}).exists():\n    time.sleep(0.002)\nreply = 'held'"
+    )
+    with Crowd(host, 1) as crowd:
+        answer = crowd.send("run", {"code": lines(f"reply = models['lone'](code=[{held!r}])['reply'].item()")})
+        wait_until(here.exists, what="the called model runs")
+        reload = subprocess.Popen([sys.executable, "-c", PROGRAM, "models", "reload", "lone", pid])
+        free.touch()
+        assert answer.result().outputs["reply"].item() == b"b'held'"
+        assert reload.wait(60) == 0
+    assert reply("reply = models['lone'](code=['reply = 1'])['reply'].item()") == "b'1'"
 
 
 def test_the_called_model_loses_its_worker(host: RunningHost, reply: Reply, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -64,6 +65,7 @@ class ThreadExchange(Exchange):
         return await asyncio.to_thread(self.open_stream, request)
 
     def next_response(self, call: OpenCall) -> Outputs | None:
+        self.check(call.request.caller)
         with self._lock:
             self._ask_next(call)
         return self._next(call)
@@ -83,6 +85,8 @@ class ThreadExchange(Exchange):
 
         Raises ProtocolError if the backend has broken the protocol.
         """
+        if os.getpid() != self._pid:
+            raise ProtocolError("a forked child cannot answer")
         with self._lock:
             self._caller = None
             for call in [*self._open.values()]:
@@ -97,6 +101,7 @@ class ThreadExchange(Exchange):
         return messages
 
     def _opened(self, request: CallRequest, *, streams: bool) -> OpenCall:
+        self.check(request.caller)  # before the lock, which another thread may hold for ever in a forked child
         while True:
             with self._lock:
                 turn = self._turns

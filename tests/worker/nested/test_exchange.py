@@ -180,7 +180,10 @@ def test_the_options_and_what_the_batch_hands_on() -> None:
     with open_channel(declared(options), options, models={("called", 3): lambda x: {"y": x, "z": x}}) as channel:
         (outputs,) = channel.send(ONE, details=[Detail("given", timeout=4_000_000)]).outcomes
         assert isinstance(outputs, Mapping)
-        first, second, third = channel.called.calls
+        (outputs,) = channel.send(ONE).outcomes
+        assert isinstance(outputs, Mapping)
+        first, second, third, of_model, *_ = channel.called.calls
+    assert 0 < of_model.timeout <= 9_800_000
     assert (first.version, first.id, first.priority, first.correlation, first.flags, first.outputs) == (
         3,
         "given",
