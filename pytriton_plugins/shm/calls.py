@@ -12,7 +12,7 @@ from pytriton_plugins.shm.details import PARAMETER, Value, packed_value, read_te
 
 
 class CallInput(NamedTuple):
-    """An input of a call; its data are at ``offset`` of the call segment or, with ``place`` 1, of the request segment."""
+    """An input of a call; its data are at ``offset`` of the call segment, with ``place`` 1 of the request segment."""
 
     name: str
     dtype: int
