@@ -24,6 +24,7 @@ LIBRARY = SOURCES / "lib/pytriton/libtriton_pytriton.so"
 """Path of the library in the package: Triton searches ``libtriton_NAME.so`` in a folder NAME."""
 
 FLAGS = ["-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wpedantic", "-pthread"]
+FLAGS += ["-Wl,-z,nodelete"]  # a call of a model that hangs ends after the server has unloaded the backend
 ZIG_GLIBC = "2.28"
 _PROBE = "#include <stdint.h>\n#include <sys/mman.h>\nint probe(void) { return MFD_CLOEXEC; }\n"
 

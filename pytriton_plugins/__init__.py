@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Context", "Host", "Request", "RequestError", "Sequence", "Tensor", "hookimpl", "infer_func"]
+__all__ = [
+    "Context",
+    "Host",
+    "ModelCallError",
+    "Request",
+    "RequestError",
+    "Sequence",
+    "Tensor",
+    "hookimpl",
+    "infer_func",
+]
 
 if TYPE_CHECKING:
-    from pytriton_plugins.errors import RequestError
+    from pytriton_plugins.errors import ModelCallError, RequestError
     from pytriton_plugins.hooks import hookimpl
     from pytriton_plugins.model.context import Context, Request
     from pytriton_plugins.model.infer_func import infer_func
@@ -20,6 +30,8 @@ else:
         """Load a name: authors need no pluggy, hook plugins no numpy, and the init process and `health` neither."""
         if name == "RequestError":
             from pytriton_plugins.errors import RequestError as found
+        elif name == "ModelCallError":
+            from pytriton_plugins.errors import ModelCallError as found
         elif name == "Context":
             from pytriton_plugins.model.context import Context as found
         elif name == "Request":

@@ -20,6 +20,7 @@ __all__ = [
     "HookError",
     "HostError",
     "LimitError",
+    "ModelCallError",
     "ProtocolError",
     "PytritonPluginsError",
     "RequestError",
@@ -154,6 +155,20 @@ class RequestError(PytritonPluginsError):
         check_code(code)
         self.message = message
         self.code = code
+
+
+class ModelCallError(PytritonPluginsError):
+    """A call of another model by ``ctx.models`` failed.
+
+    ``model`` is the called model, ``code`` Triton's, ``message`` that of the called model or of the server. A callable
+    that does not catch it answers its requests with the code and the text. A timeout has the code ``UNAVAILABLE``.
+    """
+
+    def __init__(self, model: str, code: ErrorCode, message: str) -> None:
+        super().__init__(f"call of model {one_line(model)!r}: {message}")
+        self.model = model
+        self.code = code
+        self.message = message
 
 
 def check_code(code: object) -> ErrorCode:

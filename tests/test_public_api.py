@@ -13,7 +13,17 @@ import pytest
 from tests.support.docs.blocks import DOCS, ROOT, blocks
 
 PUBLIC = {
-    "pytriton_plugins": {"Context", "Host", "Request", "RequestError", "Sequence", "Tensor", "hookimpl", "infer_func"},
+    "pytriton_plugins": {
+        "Context",
+        "Host",
+        "ModelCallError",
+        "Request",
+        "RequestError",
+        "Sequence",
+        "Tensor",
+        "hookimpl",
+        "infer_func",
+    },
     "pytriton_plugins.client": {
         "AsyncClient",
         "AsyncModel",
@@ -46,6 +56,7 @@ PUBLIC = {
         "HookError",
         "HostError",
         "LimitError",
+        "ModelCallError",
         "ProtocolError",
         "PytritonPluginsError",
         "RequestError",

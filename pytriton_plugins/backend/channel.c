@@ -3,9 +3,11 @@
 #include "channel.h"
 
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "clock.h"
 #include "request_details.h"
 #include "sockets.h"
@@ -48,8 +50,26 @@ bool channel_send(Channel *channel, uint64_t length) {
   WireChannelMessage message = {
       .kind = WIRE_EXECUTE, .flags = flags, .segment = channel->request.number, .batch = ++channel->batch, .length = length};
   channel->sent_followup = false;
+  if (channel->calls != NULL) calls_begin(channel->calls, channel->batch);
   return sockets_send(channel->socket, &message, sizeof message, -1, SEND_TIMEOUT_MS) && (!is_new || send_segment(channel)) &&
          (!lends || send_loans(channel));
+}
+
+typedef struct {
+  WireChannelMessage message;
+  Descriptors received;
+  size_t length;
+} Incoming;
+
+/* Messages of calls have a payload, which stays in calls->message. */
+static long receive(Channel *channel, Incoming *incoming) {
+  Calls *calls = channel->calls;
+  void *to = calls == NULL ? (void *)&incoming->message : calls->message;
+  size_t room = calls == NULL ? sizeof incoming->message : sizeof calls->message;
+  long length = sockets_receive(channel->socket, to, room, &incoming->received, MSG_DONTWAIT);
+  incoming->length = length < 0 ? 0 : (size_t)length;
+  if (calls != NULL && incoming->length >= sizeof incoming->message) memcpy(&incoming->message, calls->message, sizeof incoming->message);
+  return length;
 }
 
 static void spin_pause(void) {
@@ -62,10 +82,10 @@ static void spin_pause(void) {
   }
 }
 
-static long spin(Channel *channel, WireChannelMessage *message, Descriptors *received) {
+static long spin(Channel *channel, Incoming *incoming) {
   uint64_t end = clock_ns() + MAX_SPIN_NS;
   long length;
-  while ((length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT)) == SOCKETS_EMPTY) {
+  while ((length = receive(channel, incoming)) == SOCKETS_EMPTY) {
     if (clock_ns() >= end) break;
     spin_pause();
   }
@@ -75,6 +95,12 @@ static long spin(Channel *channel, WireChannelMessage *message, Descriptors *rec
     channel->spin_score--;
   }
   return length;
+}
+
+/* While a call is open, the workers and the thread of the called model need the processors. */
+static bool may_spin(const Channel *channel) {
+  if (channel->spin_score == 0 && channel->batch % SPIN_RETRY_BATCHES != 1) return false;
+  return channel->calls == NULL || !calls_are_open(channel->calls);
 }
 
 static void notify_worker(Channel *channel, uint32_t kind, uint32_t number, uint64_t batch) {
@@ -94,24 +120,33 @@ static void check_cancellation(Channel *channel, Batch *batch) {
     }
     waiting += !request->cancelled;
   }
+  if (waiting == 0 && channel->calls != NULL) calls_cancel(channel->calls);
   if (newly_cancelled == 0 || waiting > 0 || !batch->declaration->awaits) return;
   channel->sent_followup = true;
   notify_worker(channel, WIRE_CANCEL, 0, channel->batch);
 }
 
-/* SOCKETS_EMPTY: no answer in time. */
-static long receive_answer(Channel *channel, Batch *batch, uint64_t until, WireChannelMessage *message, Descriptors *received) {
+/* Done every CANCELLATION_POLL_MS while a batch is in its worker. */
+static void watch(Channel *channel, Batch *batch) {
+  channel->watched_at = clock_ns();
+  check_cancellation(channel, batch);
+  if (channel->calls != NULL) calls_check_chains(channel->calls);
+}
+
+/* SOCKETS_EMPTY: no message in time. */
+static long receive_message(Channel *channel, Batch *batch, uint64_t until, Incoming *incoming) {
   long length = SOCKETS_EMPTY;
   bool watches = batch->declaration->details || batch->declaration->stream || batch->declaration->awaits;
   uint64_t step_ms = watches ? CANCELLATION_POLL_MS : POLL_INTERVAL_MS;
-  if (channel->spin_score > 0 || channel->batch % SPIN_RETRY_BATCHES == 1) length = spin(channel, message, received);
+  if (may_spin(channel)) length = spin(channel, incoming);
   while (length == SOCKETS_EMPTY) {
-    struct pollfd wait = {.fd = channel->socket, .events = POLLIN};
+    bool has_unsent = channel->calls != NULL && calls_flush(channel->calls);
+    struct pollfd wait = {.fd = channel->socket, .events = has_unsent ? POLLIN | POLLOUT : POLLIN};
     uint64_t now = clock_ns(), remaining_ms = now < until ? (until - now) / NS_PER_MS + 1 : 0;
     int ready = poll(&wait, 1, (int)(remaining_ms < step_ms ? remaining_ms : step_ms));
     if (ready == 0 && remaining_ms == 0) return SOCKETS_EMPTY;
-    if (ready == 0 && watches) check_cancellation(channel, batch);
-    length = sockets_receive(channel->socket, message, sizeof *message, received, MSG_DONTWAIT);
+    if (ready == 0 && watches) watch(channel, batch);
+    length = receive(channel, incoming);
   }
   return length;
 }
@@ -143,20 +178,53 @@ static const char *check_answer(Channel *channel, const WireChannelMessage *mess
   return NULL;
 }
 
-Exchange channel_receive(Channel *channel, Batch *batch, uint64_t until, Answer *answer, const char **problem) {
-  WireChannelMessage message;
-  Descriptors received;
-  long length = receive_answer(channel, batch, until, &message, &received);
+/* Handles a message of a call; the worker has read its batch by then. */
+static const char *handle_call(Channel *channel, Batch *batch, Incoming *incoming) {
+  const char *problem = calls_handle(channel->calls, batch, &channel->request, incoming->length, &incoming->received);
+  channel->sent_followup = true;
+  descriptors_close(&incoming->received);
+  /* A worker that never stops calling would keep the thread from it. */
+  if (problem == NULL && clock_ns() - channel->watched_at > CANCELLATION_POLL_MS * NS_PER_MS) watch(channel, batch);
+  return problem;
+}
+
+static bool is_call(const Channel *channel, const Incoming *incoming) {
+  return channel->calls != NULL && incoming->length >= sizeof incoming->message && calls_has_kind(incoming->message.kind);
+}
+
+static Exchange receive_answer(Channel *channel, Batch *batch, uint64_t until, Answer *answer, const char **problem) {
+  Incoming incoming;
+  const WireChannelMessage *message = &incoming.message;
+  long length;
+  while ((length = receive_message(channel, batch, until, &incoming)) > 0 && is_call(channel, &incoming)) {
+    if ((*problem = handle_call(channel, batch, &incoming)) != NULL) return EXCHANGE_BROKEN;
+    if (until != UINT64_MAX && clock_ns() >= until) return EXCHANGE_TIMED_OUT;
+  }
   if (length == SOCKETS_EMPTY) return EXCHANGE_TIMED_OUT;
   /* The unread message is the batch or its segment, which a worker reads before it runs the batch, or it was sent later. */
   if (length == SOCKETS_END_UNREAD) return channel->sent_followup ? EXCHANGE_LOST : EXCHANGE_NOT_SENT;
   if (length == SOCKETS_END) return EXCHANGE_LOST;
-  *problem = length == (long)sizeof message ? check_answer(channel, &message, &received) : "a message of a wrong size";
-  if (length > 0) descriptors_close(&received);
+  *problem = length == (long)sizeof *message ? check_answer(channel, message, &incoming.received) : "a message of a wrong size";
+  if (length > 0) descriptors_close(&incoming.received);
   if (*problem != NULL) return EXCHANGE_BROKEN;
-  bool more = message.kind == WIRE_PART;
-  *answer = (Answer){{channel->response.bytes + message.offset, message.length}, more, (message.flags & WIRE_RETIRED) != 0};
+  bool more = message->kind == WIRE_PART;
+  *answer = (Answer){{channel->response.bytes + message->offset, message->length}, more, (message->flags & WIRE_RETIRED) != 0};
   return more ? EXCHANGE_PART : EXCHANGE_DONE;
+}
+
+Exchange channel_receive(Channel *channel, Batch *batch, uint64_t until, Answer *answer, const char **problem) {
+  Exchange result = receive_answer(channel, batch, until, answer, problem);
+  Calls *calls = channel->calls;
+  if (calls == NULL || result == EXCHANGE_PART) return result;
+  if (result == EXCHANGE_DONE && calls_are_open(calls)) {
+    *problem = "an answer while calls are open";
+    result = EXCHANGE_BROKEN;
+  }
+  if (result != EXCHANGE_DONE)
+    calls_drop(calls);
+  else
+    answer->retired |= calls_use_request(calls);
+  return result;
 }
 
 bool channel_acknowledge(Channel *channel, Batch *batch) {

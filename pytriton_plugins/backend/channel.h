@@ -9,6 +9,8 @@
 #include "response_block.h"
 #include "segment.h"
 
+struct Calls;
+
 typedef struct Channel {
   uint32_t number;
   int socket;
@@ -24,12 +26,14 @@ typedef struct Channel {
   uint64_t batch;                 /* number of the last batch */
   uint64_t trimmed_batch;         /* the value of `batch` when the channel was trimmed */
   uint64_t idle_since;            /* nanoseconds of CLOCK_MONOTONIC */
+  uint64_t watched_at;            /* last check for cancelled requests, likewise */
   bool timed_out;                 /* its worker did not answer in time */
   bool sent_followup;             /* CANCEL or TAKEN was sent for the batch */
   int spin_score;                 /* recent success of spinning; see channel.c */
   Segment request;                /* written by the backend; number 0: none yet */
   Segment response;               /* written by the worker */
   Loans loans;
+  struct Calls *calls; /* NULL: its worker cannot call models */
 } Channel;
 
 typedef enum {

@@ -105,6 +105,7 @@ TritonError *TRITONBACKEND_ModelInitialize(TritonModel *model) {
     if (link_gate_is_open(link)) return NULL;
     return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "the gate is closed: the daemon is not ready");
   }
+  call_server_find(link->calls, model);
   Pool *pool = link_find_pool(link, name, version);
   if (pool != NULL) {
     queue_add_model(pool);

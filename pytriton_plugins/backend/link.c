@@ -10,12 +10,15 @@ enum { SEND_TIMEOUT_MS = 2000, REPLY_TIMEOUT_MS = 5000 };
 Link *link_new(int descriptor, Failure *failure) {
   Link *link = calloc(1, sizeof *link);
   MetricsTable *metrics = metrics_table_new();
-  if (link == NULL || metrics == NULL) {
+  CallServer *calls = link == NULL ? NULL : call_server_new(link);
+  if (calls == NULL || metrics == NULL) {
     failure_set(failure, TRITON_ERROR_INTERNAL, "out of memory for the backend link");
+    call_server_release(calls);
     free(metrics);
     free(link);
     return NULL;
   }
+  link->calls = calls;
   link->metrics = metrics;
   link->socket = descriptor;
   pending_replies_init(&link->replies);
@@ -31,6 +34,7 @@ void link_free(Link *link) {
     pool_free(pool);
   }
   metrics_table_free(link->metrics);
+  call_server_release(link->calls);
   close(link->socket);
   free(link);
 }
@@ -63,6 +67,18 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
   while (pool != NULL && (pool->declaration.version != version || strcmp(pool->declaration.name, name) != 0)) pool = pool->next;
   pthread_mutex_unlock(&link->lock);
   return pool;
+}
+
+Pool *link_find_called(Link *link, const char *name, int64_t version) {
+  Pool *found = NULL;
+  pthread_mutex_lock(&link->lock);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) {
+    const Declaration *declaration = &pool->declaration;
+    if (strcmp(declaration->name, name) != 0 || (version >= 0 && declaration->version != (uint64_t)version)) continue;
+    if ((found == NULL || declaration->version > found->declaration.version) && pool_has_model(pool)) found = pool;
+  }
+  pthread_mutex_unlock(&link->lock);
+  return found;
 }
 
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {

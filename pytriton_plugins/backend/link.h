@@ -6,15 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "call_server.h"
 #include "metrics_table.h"
 #include "pending_replies.h"
 #include "pool.h"
 
-typedef struct {
+typedef struct Link {
   int socket;
   pthread_t reader;
   pthread_mutex_t send_lock;
   PendingReplies replies;
+  CallServer *calls;
   MetricsTable *metrics; /* used by the reader only */
   pthread_mutex_t lock;  /* guards everything below */
   Pool *pools;           /* newest first */
@@ -36,6 +38,9 @@ bool link_gate_is_open(Link *link);
 
 /* The newest pool with the name and version, or NULL. Pools live as long as the link. */
 Pool *link_find_pool(Link *link, const char *name, uint64_t version);
+
+/* The pool of the model that Triton would call; version -1: the newest. NULL: not a model of this backend. */
+Pool *link_find_called(Link *link, const char *name, int64_t version);
 
 /* Asks the daemon for a request segment of at least `bytes` bytes, which replaces the channel's. False, with failure
  * filled, when there is none. */

@@ -49,7 +49,7 @@ static const char *handle_model(Link *link, const WireLink *message, const uint8
   bool is_file = message->value > 0;
   const char *problem = is_file ? read_declaration_file(&declaration, message, received) : declaration_read(&declaration, payload, length);
   if (problem != NULL) return problem;
-  Pool *pool = pool_new(message->model, &declaration);
+  Pool *pool = pool_new(message->model, &declaration, link->calls);
   if (pool == NULL) return "out of memory for a model";
   pthread_mutex_lock(&link->lock);
   pool->next = link->pools;

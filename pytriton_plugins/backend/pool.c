@@ -8,11 +8,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "clock.h"
 
 enum { READY_GRACE_MS = 500 }; /* as in the daemon */
 
-Pool *pool_new(uint32_t number, const Declaration *declaration) {
+Pool *pool_new(uint32_t number, const Declaration *declaration, CallServer *calls) {
   Pool *pool = calloc(1, sizeof *pool);
   if (pool == NULL) return NULL;
   clock_condition_init(&pool->changed);
@@ -20,6 +21,7 @@ Pool *pool_new(uint32_t number, const Declaration *declaration) {
   pthread_mutex_init(&pool->lock, NULL);
   pool->number = number;
   pool->declaration = *declaration;
+  pool->calls = calls;
   pool->end = &pool->first;
   pool->no_worker_since = clock_ns();
   return pool;
@@ -36,6 +38,7 @@ static void channel_free(Channel *channel) {
   segment_close(&channel->request);
   segment_close(&channel->response);
   loans_revoke_all(&channel->loans);
+  calls_close(channel->calls);
   close(channel->socket);
   free(channel);
 }
@@ -72,11 +75,13 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
     *channel = (Channel){.number = number, .socket = socket, .pool = pool, .declaration = &pool->declaration};
     channel->response.descriptor = -1;
     loans_init(&channel->loans);
+    if (pool->declaration.details) channel->calls = calls_new(pool->calls, socket); /* NULL: its worker cannot call models */
     refusal = segment_open(&channel->request, segment, descriptor, true);
   } else {
     close(descriptor);
   }
   if (refusal != NULL) {
+    if (channel != NULL) calls_close(channel->calls);
     close(socket);
     free(channel);
     return refusal;
@@ -137,6 +142,13 @@ bool pool_has_channel(Pool *pool, uint32_t number, bool *busy) {
   if (channel != NULL) *busy = channel->busy;
   pthread_mutex_unlock(&pool->lock);
   return channel != NULL;
+}
+
+bool pool_has_model(Pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  bool has_model = pool->models > 0;
+  pthread_mutex_unlock(&pool->lock);
+  return has_model;
 }
 
 const char *pool_why_not_ready(Pool *pool) {

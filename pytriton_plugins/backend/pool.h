@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "call_server.h"
 #include "channel.h"
 #include "declaration.h"
 #include "sequences.h"
@@ -16,6 +17,7 @@ typedef struct Pool Pool;
 struct Pool {
   uint32_t number;
   Declaration declaration;
+  CallServer *calls; /* of the link */
   Pool *next;
   atomic_int in_flight; /* accepted requests that are not released yet */
   pthread_mutex_t lock; /* guards everything below, and the fields of the channels above `pool` */
@@ -38,7 +40,7 @@ struct Pool {
   char reason[WIRE_MAX_ERROR_TEXT + 1];
 };
 
-Pool *pool_new(uint32_t number, const Declaration *declaration);
+Pool *pool_new(uint32_t number, const Declaration *declaration, CallServer *calls);
 void pool_free(Pool *pool);
 
 /* Counts requests that arrive, and with a negative number requests that are released. The daemon asks for the
@@ -65,6 +67,9 @@ bool pool_has_channel(Pool *pool, uint32_t number, bool *busy);
 
 /* With the lock held: whether a worker gets further batches. */
 bool pool_has_worker(const Pool *pool);
+
+/* Whether Triton has a model that uses the pool. */
+bool pool_has_model(Pool *pool);
 
 /* Why the model is not ready for Triton, or NULL. It ignores a worker that is replaced at once. */
 const char *pool_why_not_ready(Pool *pool);

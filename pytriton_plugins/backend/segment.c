@@ -3,6 +3,7 @@
 #include "segment.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -24,20 +25,45 @@ static const char *check(int descriptor, struct stat *status) {
   return NULL;
 }
 
+static Mapping *map(int descriptor, uint64_t size, bool writable) {
+  Mapping *mapping = malloc(sizeof *mapping);
+  void *bytes = MAP_FAILED;
+  if (mapping != NULL) bytes = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, descriptor, 0);
+  if (bytes == MAP_FAILED) {
+    free(mapping);
+    return NULL;
+  }
+  atomic_init(&mapping->references, 1);
+  mapping->bytes = bytes;
+  mapping->size = size;
+  return mapping;
+}
+
 const char *segment_open(Segment *segment, uint32_t number, int descriptor, bool writable) {
   struct stat status;
   const char *refusal = check(descriptor, &status);
-  void *bytes = MAP_FAILED;
+  Mapping *mapping = NULL;
   if (refusal == NULL) {
-    bytes = mmap(NULL, (size_t)status.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, descriptor, 0);
-    if (bytes == MAP_FAILED) refusal = "a segment cannot be mapped: no address space or memory left";
+    mapping = map(descriptor, (uint64_t)status.st_size, writable);
+    if (mapping == NULL) refusal = "a segment cannot be mapped: no address space or memory left";
   }
   if (refusal != NULL) {
     close(descriptor);
     return refusal;
   }
-  *segment = (Segment){number, descriptor, bytes, (uint64_t)status.st_size};
+  *segment = (Segment){number, descriptor, mapping->bytes, mapping->size, mapping};
   return NULL;
+}
+
+Mapping *segment_share(const Segment *segment) {
+  if (segment->mapping != NULL) atomic_fetch_add(&segment->mapping->references, 1);
+  return segment->mapping;
+}
+
+void mapping_release(Mapping *mapping) {
+  if (mapping == NULL || atomic_fetch_sub(&mapping->references, 1) > 1) return;
+  munmap(mapping->bytes, mapping->size);
+  free(mapping);
 }
 
 void segment_trim(const Segment *segment) {
@@ -45,7 +71,7 @@ void segment_trim(const Segment *segment) {
 }
 
 void segment_close(Segment *segment) {
-  if (segment->bytes != NULL) munmap(segment->bytes, segment->size);
+  mapping_release(segment->mapping);
   if (segment->descriptor >= 0) close(segment->descriptor);
-  *segment = (Segment){0, -1, NULL, 0};
+  *segment = (Segment){.descriptor = -1};
 }

@@ -2,14 +2,23 @@
 #ifndef PYTRITON_SEGMENT_H
 #define PYTRITON_SEGMENT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* The mapped bytes of a segment, which a call can use for longer than the channel does. */
+typedef struct {
+  atomic_int references;
+  uint8_t *bytes;
+  uint64_t size;
+} Mapping;
 
 typedef struct {
   uint32_t number; /* given by the daemon; 0: none */
   int descriptor;  /* open until it is sent to the worker, then -1 */
   uint8_t *bytes;
   uint64_t size;
+  Mapping *mapping; /* has the same bytes and size; NULL: none */
 } Segment;
 
 /* Checks and maps a descriptor. The segment owns it from now on, also when this fails. NULL, or why it failed. */
@@ -19,5 +28,11 @@ const char *segment_open(Segment *segment, uint32_t number, int descriptor, bool
 void segment_trim(const Segment *segment);
 
 void segment_close(Segment *segment);
+
+/* Another reference to the mapping; NULL: the segment has none. */
+Mapping *segment_share(const Segment *segment);
+
+/* Drops a reference, which may be NULL. The last one unmaps the bytes. */
+void mapping_release(Mapping *mapping);
 
 #endif

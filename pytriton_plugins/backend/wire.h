@@ -30,8 +30,35 @@ enum WireDataType {
   WIRE_TYPE_BF16
 };
 
-enum WireChannelKind { WIRE_EXECUTE = 1, WIRE_DONE, WIRE_SEGMENT, WIRE_LOAN, WIRE_FORGET, WIRE_TRIM, WIRE_PART, WIRE_TAKEN, WIRE_CANCEL };
-enum WireChannelFlag { WIRE_NEW_SEGMENT = 1, WIRE_RETIRED = 2, WIRE_NEW_LOAN = 4, WIRE_CANCELLED = 8 };
+enum WireChannelKind {
+  WIRE_EXECUTE = 1,
+  WIRE_DONE,
+  WIRE_SEGMENT,
+  WIRE_LOAN,
+  WIRE_FORGET,
+  WIRE_TRIM,
+  WIRE_PART,
+  WIRE_TAKEN,
+  WIRE_CANCEL,
+  WIRE_CALL,
+  WIRE_RESULT,
+  WIRE_ROOM,
+  WIRE_ABANDON
+};
+enum WireChannelFlag {
+  WIRE_NEW_SEGMENT = 1,
+  WIRE_RETIRED = 2,
+  WIRE_NEW_LOAN = 4,
+  WIRE_CANCELLED = 8,
+  WIRE_FINAL = 16,
+  WIRE_NO_ROOM = 32,
+  WIRE_LINGERS = 64
+};
+enum WireCallFlag { WIRE_CALL_STREAM = 1, WIRE_CALL_START = 2, WIRE_CALL_END = 4, WIRE_CALL_FLAGS = 7 };
+enum WireCallPlace { WIRE_IN_CALL_SEGMENT, WIRE_IN_REQUEST_SEGMENT };
+/* Open calls of a channel; calls that ended for the worker, but not for the called model; waiting responses of a call. */
+enum { WIRE_MAX_CALLS = 64, WIRE_MAX_LINGERING = 64, WIRE_MAX_HELD = 1024, WIRE_MAX_HELD_BYTES = 64 << 20 };
+enum { WIRE_MAX_MODEL_NAME = 255 };
 enum WireTensorFlag { WIRE_IN_REQUEST = 1 };
 enum { WIRE_LOAN_SHIFT = 8 }; /* the bits above of the flags of a tensor: the number of a loan */
 enum WireParameterType { WIRE_STRING = 1, WIRE_INT = 2, WIRE_BOOL = 3, WIRE_DOUBLE = 4 };
@@ -81,6 +108,34 @@ typedef struct {
   uint32_t kind, flags, slot, segment;
   uint64_t batch, offset, length;
 } WireChannelMessage;
+
+/* Followed by the payload, as in RESULT. */
+typedef struct {
+  uint32_t flags, model_length;
+  int64_t version;
+  uint64_t timeout_us, priority, correlation;
+  uint32_t input_count, output_count, parameter_count, id_length;
+  uint64_t area_offset, area_length;
+  uint8_t reserved[24];
+} WireCall;
+
+/* An input of a call or an output of a result; place is 0 in a result. Followed by the dims and the name. */
+typedef struct {
+  uint8_t dtype, rank;
+  uint16_t name_length;
+  uint32_t place;
+  uint64_t offset, length;
+} WireCallTensor;
+
+typedef struct {
+  uint64_t offset, length;
+} WireRoom;
+
+typedef struct {
+  uint32_t code, output_count, parameter_count, text_length;
+  uint64_t needed;
+  uint32_t response, reserved;
+} WireResult;
 
 typedef struct {
   char magic[4];
@@ -175,6 +230,10 @@ typedef struct {
 } WireLabel;
 
 static_assert(sizeof(WireChannelMessage) == 40, "docs/reference/protocol.md");
+static_assert(sizeof(WireCall) == 96, "docs/reference/protocol.md");
+static_assert(sizeof(WireCallTensor) == 24, "docs/reference/protocol.md");
+static_assert(sizeof(WireRoom) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireResult) == 32, "docs/reference/protocol.md");
 static_assert(sizeof(WireRequestHeader) == 64, "docs/reference/protocol.md");
 static_assert(sizeof(WireRequest) == 8, "docs/reference/protocol.md");
 static_assert(sizeof(WireTensor) == 96, "docs/reference/protocol.md");

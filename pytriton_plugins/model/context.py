@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.shm.details import Value
     from pytriton_plugins.worker.calling.request_state import RequestState
     from pytriton_plugins.worker.metrics.registry import Metrics
+    from pytriton_plugins.worker.nested.models import Models
 
 
 class CurrentSequence:
@@ -192,6 +193,14 @@ class Context:
     def metrics(self) -> Metrics:
         """Counters, gauges and histograms, which the metrics port shows; they can be used after the call too."""
         return self._state.metrics
+
+    @property
+    def models(self) -> Models:
+        """The models of this Triton: ``ctx.models["resnet"](pixels=…)["scores"]``.
+
+        Raises RuntimeError once the batch is answered, and during warm-up.
+        """
+        return self._state.models
 
     def empty(self, name: str, shape: tuple[int, ...]) -> Any:
         """An array for output ``name`` in the response's own memory: when it is returned, it is not copied.

@@ -15,7 +15,9 @@ Value = str | int | bool | float
 _HEAD = struct.Struct("<QIxxxx")
 _FLAG = struct.Struct("<I")
 _DETAIL = struct.Struct("<IIQIIIIQ")
-_PARAMETER = struct.Struct("<IIIxxxx")
+PARAMETER = struct.Struct("<IIIxxxx")
+"""Type, name length and value length of a parameter, before its name and value."""
+
 _STRING, _INT, _BOOL, _DOUBLE = 1, 2, 3, 4
 _NUMBER = 1
 _START, _END = 1, 2
@@ -85,30 +87,36 @@ def _detail(
     flags: int,
     timeout: int,
 ) -> Detail:
-    request_id = _text(view, at, id_length)
-    text = _text(view, at + id_length, text_length)
+    request_id = read_text(view, at, id_length)
+    text = read_text(view, at + id_length, text_length)
     at += id_length + text_length
     values = []
     for _ in range(parameters):
-        form, name_length, value_length = _PARAMETER.unpack_from(view, at)
-        at += _PARAMETER.size
-        name = _text(view, at, name_length)
+        form, name_length, value_length = PARAMETER.unpack_from(view, at)
+        at += PARAMETER.size
+        name = read_text(view, at, name_length)
         at += name_length
-        values.append((name, _value(view, at, form, value_length)))
+        values.append((name, read_value(view, at, form, value_length)))
         at += value_length
     correlation_id = number if kind == _NUMBER else text or 0
     return Detail(request_id, correlation_id, tuple(values), timeout, bool(flags & _START), bool(flags & _END))
 
 
-def _text(view: memoryview, at: int, length: int) -> str:
+def read_text(view: memoryview, at: int, length: int) -> str:
+    """The text at ``at``; raises LookupError when it goes beyond the end."""
     if at + length > len(view):
         raise LookupError(f"a text of {length} bytes that goes beyond the end")
     return str(view[at : at + length], "utf-8", "replace")
 
 
-def _value(view: memoryview, at: int, form: int, length: int) -> Value:
+def read_value(view: memoryview, at: int, form: int, length: int) -> Value:
+<<<<<<< HEAD
+    """The value of a parameter; raises LookupError for an unknown form, LookupError or struct.error beyond the end."""
+=======
+    """The value of a parameter; raises LookupError for an unknown form or a cut text, struct.error for a cut number."""
+>>>>>>> calls-be
     if form == _STRING:
-        return _text(view, at, length)
+        return read_text(view, at, length)
     value: int | bool | float
     (value,) = _FORMS[form].unpack_from(view, at)
     return value

@@ -14,7 +14,15 @@ MAX_MESSAGE = 65536
 MAX_ERROR_TEXT = 4096
 
 EXECUTE, DONE, SEGMENT, LOAN, FORGET, TRIM, PART, TAKEN, CANCEL = 1, 2, 3, 4, 5, 6, 7, 8, 9
-NEW_SEGMENT, RETIRED, NEW_LOAN, CANCELLED = 1, 2, 4, 8
+CALL, RESULT, ROOM, ABANDON = 10, 11, 12, 13
+NEW_SEGMENT, RETIRED, NEW_LOAN, CANCELLED, FINAL, NO_ROOM, LINGERS = 1, 2, 4, 8, 16, 32, 64
+CALL_STREAM, CALL_START, CALL_END = 1, 2, 4
+MAX_OPEN_CALLS = 64
+"""Calls of a channel that are open at once."""
+
+IN_CALL_SEGMENT, IN_REQUEST_SEGMENT = 0, 1
+"""The place of an input of a call."""
+
 IN_REQUEST = 1
 LOAN_SHIFT = 8
 """From this bit on a tensor entry's flags are the number of the loan that has its data."""
@@ -27,6 +35,12 @@ TENSOR_ENTRY = struct.Struct("<IBBHIIQQ8q")
 RESPONSE_HEADER = struct.Struct("<4sHHIIII8x")
 OUTCOME = struct.Struct("<IIQ")
 RESPONSE_PARAMETER = struct.Struct("<IIIIQ")
+CALL_HEADER = struct.Struct("<IIqQQQIIIIQQ24x")
+CALL_TENSOR = struct.Struct("<BBHIQQ")
+"""An input of a call or an output of a result, before its dims and name."""
+
+CALL_ROOM = struct.Struct("<QQ")
+RESULT_HEADER = struct.Struct("<IIIIQI4x")
 LINK_HEADER = struct.Struct("<IIIIQQ")
 DECLARATION = struct.Struct("<IIIIIIQIIIIIII4x")
 DECLARED_SEQUENCE = struct.Struct("<II")

@@ -23,21 +23,29 @@ _HEADER_PREFIX = "pytriton-testing-"
 """Of the names of headers, as an operator's ``forward_prefix``."""
 
 
-def call_model(marked: Any, /, **inputs: Any) -> Arrays:
+def call_model(marked: Any, /, *, models: Mapping[Any, Any] | None = None, **inputs: Any) -> Arrays:
     """The outputs of one request, by name, computed by the worker's own code.
 
     ``marked`` is a marked function, a marked class (made without settings) or an instance of one. ``inputs`` have the
     tensors' names, with the batch axis first unless the model has none; lists and scalars are converted. A name that
     is not an identifier is passed as ``**{"images:0": …}``. Raises RequestError with the client's error.
+
+    ``models``: those that the callable calls with ``ctx.models``, by name, or by name and version. A value is a marked
+    callable, which is called as its worker does it; a function of arrays that returns a dict of arrays by output name,
+    or yields several; or an exception, which the call raises.
     """
-    (answer,) = call_batch(marked, [inputs])
+    (answer,) = call_batch(marked, [inputs], models=models)
     if isinstance(answer, RequestError):
         raise answer
     return answer
 
 
 def call_batch(
-    marked: Any, requests: Sequence[Mapping[str, Any]], *, details: Sequence[Mapping[str, Any]] = ()
+    marked: Any,
+    requests: Sequence[Mapping[str, Any]],
+    *,
+    details: Sequence[Mapping[str, Any]] = (),
+    models: Mapping[Any, Any] | None = None,
 ) -> list[Arrays | RequestError]:
     """The outputs, or the error, of each of several requests that reach the callable as one batch.
 
@@ -45,6 +53,7 @@ def call_batch(
     ``details`` of each request beside its tensors, for a callable that reads them: ``id``, ``correlation_id``,
     ``sequence_start``, ``sequence_end``, ``timeout`` in seconds, ``parameters``, ``headers``. Without them, each
     request to a model with sequences is a sequence of its own.
+    ``models``: as in `call_model`.
     """
     declaration, callable_ = _callable(marked)
     _refuse_stream(declaration)
@@ -54,26 +63,28 @@ def call_batch(
             f"model {declaration.name!r}: the requests of a batch must have the same inputs; call the others separately"
         )
     headers = {_HEADER_PREFIX + name.lower(): name.lower() for each in details for name in each.get("headers", ())}
-    with open_channel(declaration, callable_, headers=headers) as channel:
+    with open_channel(declaration, callable_, headers=headers, models=models) as channel:
         sent = [_detail(each) for each in details or _alone(declaration, len(arrays))]
         outcomes = channel.send(*arrays, details=sent).outcomes
     return [_answer(declaration, outcome) for outcome in outcomes]
 
 
 def call_sequence(
-    marked: Any, requests: Sequence[Mapping[str, Any]], *, correlation_id: int | str = 1
+    marked: Any, requests: Sequence[Mapping[str, Any]], *,
+    correlation_id: int | str = 1,
+    models: Mapping[Any, Any] | None = None,
 ) -> list[Arrays | RequestError]:
     """The outputs, or the error, of each request of one sequence, sent one after the other to a callable that returns.
 
     The first request starts the sequence and the last one ends it. ``marked`` is as in `call_model`, and the inputs of
-    each request too.
+    each request, and ``models``, too.
     """
     declaration, callable_ = _callable(marked)
     _refuse_stream(declaration)
     if declaration.sequence is None:
         raise DeclarationError(f"model {declaration.name!r} has no sequences; use call_model")
     answers = []
-    with open_channel(declaration, callable_) as channel:
+    with open_channel(declaration, callable_, models=models) as channel:
         for place, request in enumerate(requests, 1):
             detail = Detail("", correlation_id, (), 0, place == 1, place == len(requests))
             (outcome,) = channel.send(_wire_arrays(declaration, request), details=[detail]).outcomes
@@ -98,15 +109,15 @@ def _alone(declaration: ModelDeclaration, count: int) -> list[dict[str, Any]]:
     return [{"correlation_id": place, **ends} for place in range(1, count + 1)] if declaration.sequence else []
 
 
-def call_stream(marked: Any, /, **inputs: Any) -> Iterator[Arrays]:
+def call_stream(marked: Any, /, *, models: Mapping[Any, Any] | None = None, **inputs: Any) -> Iterator[Arrays]:
     """The responses of one request to a callable that yields them; raises RequestError where the client gets an error.
 
-    ``marked`` and ``inputs`` are as in `call_model`. The callable ends before the first response is returned.
+    ``marked``, ``models`` and ``inputs`` are as in `call_model`. The callable ends before the first one is returned.
     """
     declaration, callable_ = _callable(marked)
     if not declaration.streams:
         raise DeclarationError(f"model {declaration.name!r} returns its response; use call_model")
-    with open_channel(declaration, callable_) as channel:
+    with open_channel(declaration, callable_, models=models) as channel:
         details = [_detail(each) for each in _alone(declaration, 1)]
         answered = channel.send(_wire_arrays(declaration, inputs), details=details)
     for part in answered.parts:

@@ -19,6 +19,8 @@ from pytriton_plugins.shm.polling import readable
 from pytriton_plugins.shm.segment import Segment, create_segment_file
 from pytriton_plugins.shm.sockets import receive, send
 from pytriton_plugins.testing.blocks import pack_details, request_block, unpack_response_block
+from pytriton_plugins.testing.called import CallEnd
+from pytriton_plugins.testing.callees import NO_MODELS, Callees
 from pytriton_plugins.testing.placing import head_size, place_inputs
 from pytriton_plugins.worker.calling.errors import RequestFailure
 
@@ -50,8 +52,18 @@ class Answered(NamedTuple):
 class ChannelEnd:
     """Sends batches over a channel and reads the answers; arrays have their wire shapes."""
 
-    def __init__(self, declaration: ModelDeclaration, sock: socket.socket, response: Segment, size: int) -> None:
-        """``response``: the worker's first response segment; ``size``: the minimum for a request segment."""
+    def __init__(
+        self,
+        declaration: ModelDeclaration,
+        sock: socket.socket,
+        response: Segment,
+        size: int,
+        callees: Callees | None = None,
+    ) -> None:
+        """``response``: the worker's first response segment; ``size``: the minimum for a request segment.
+
+        ``callees``: the models that the callable may call.
+        """
         self._declaration = declaration
         self._size = size
         self._batch = 0
@@ -67,6 +79,7 @@ class ChannelEnd:
         self.is_async = declaration.is_async
         self._sock = sock
         self._sock.settimeout(TIMEOUT)
+        self.called = CallEnd(sock, callees or NO_MODELS)
         self._response = response
 
     @property
@@ -197,11 +210,15 @@ class ChannelEnd:
 
     def next_message(self) -> wire.ChannelMessage:
         """The next message about the batch, its new segment taken; raises AssertionError at the end of the loop."""
-        data, descriptors = receive(self._sock, wire.CHANNEL_MESSAGE.size)
-        if not data:
-            self._on_end()
-        message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
-        assert message.batch == self._batch
+        while True:
+            data, descriptors = receive(self._sock)
+            if not data:
+                self._on_end()
+            message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack_from(data))
+            assert message.batch == self._batch
+            if not self.called.takes(message):
+                break
+            self.called.handle(message, data[wire.CHANNEL_MESSAGE.size :], descriptors, self._request)
         for descriptor in descriptors:
             self._response = Segment(message.segment, descriptor, writable=False)
             os.close(descriptor)

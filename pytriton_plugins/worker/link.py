@@ -122,10 +122,17 @@ class WorkerLink:
 
     def request_segment(self, size: int, replaced: int) -> Segment:
         """A response segment of ``size`` bytes or more in place of ``replaced``; raises ShmError with the reason."""
+        return self._request(bytes=size, segment=replaced)
+
+    def request_call_segment(self, size: int, replaced: int) -> Segment:
+        """A call segment; ``replaced``: the one before, or for the first one the channel's response segment."""
+        return self._request(bytes=size, segment=replaced, call=True)
+
+    def _request(self, **content: Any) -> Segment:
         with self._segment_lock:  # one slot at a time
             self._token += 1
-            self.send("need", token=self._token, bytes=size, segment=replaced)
-            return self._wait_segment(size)
+            self.send("need", token=self._token, **content)
+            return self._wait_segment(content["bytes"])
 
     def _wait_segment(self, size: int) -> Segment:
         while True:

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.declaration import pack_declaration
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage, MetricEntry
 from pytriton_plugins.testing import wait_until
+from tests.support.backend.caller import caller_model
+from tests.support.backend.calling import ended, started
 from tests.support.backend.golden import golden
-from tests.support.backend.server import GOLDEN, TIMEOUT, Backend, run_backend
+from tests.support.backend.server import GOLDEN, TIMEOUT, WAIT, Backend, run_backend
 from tests.support.traffic.scrape import families, page, value, values
 
 COUNTER = MetricEntry(wire.COUNTER, "pytriton_count", "how many", (("model", "m"),), ((2.0, 1),))
@@ -203,11 +206,18 @@ def test_a_server_without_histograms_shows_the_others(backend: Backend, tmp_path
         assert len([line for line in other.server.child.last_lines if "does not support histograms" in line]) == 1
 
 
-def test_a_server_without_metrics_of_backends_serves(backend: Backend, tmp_path: Path) -> None:
+def test_a_server_without_metrics_and_calls_of_backends_serves(backend: Backend, tmp_path: Path) -> None:
     symbols = (f"TRITONSERVER_Metric{name}" for name in ("FamilyNew", "New", "Increment", "Set"))
-    with lacking(backend, tmp_path, *symbols) as other:
+    with lacking(backend, tmp_path, *symbols, "TRITONBACKEND_ModelServer") as other:
         tell(other, COUNTER, GAUGE, HISTOGRAM)
         assert "pytriton_" not in page(other.metrics)
+        model = caller_model("a")
+        other.serve(1, model, pack_declaration(model, wait=WAIT, largest_response=1 << 20))
+        caller, answer = started(other)
+        text = "this tritonserver cannot run calls between models; use a newer one"
+        assert caller.failure(caller.call("a")) == (wire.OUTCOME_CODES["UNSUPPORTED"], text)
+        ended(caller, answer)
+        other.forget()
 
 
 def test_as_many_observations_as_there_may_be(backend: Backend) -> None:

@@ -28,7 +28,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-READING_PATHS = ("explanation/start.md", "explanation/request-path.md")
+READING_PATHS = ("explanation/start.md", "explanation/request-path.md", "explanation/calls.md")
 """The pages that name the files to read, in order."""
 
 MAX_FILES = 20
@@ -43,6 +43,7 @@ MAX_LINE = 160
 PACKAGE = ROOT / "pytriton_plugins"
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`([\w./-]+/[\w.-]+\.(?:py|c|h|md|toml))`")
 _NAMES = re.compile(r"`(\w*_\w*|[A-Z]\w+)`")
 """Names of functions, classes and constants; other words in code marks are not among them."""
@@ -70,7 +71,7 @@ def row_of(text: str, first: str) -> list[str]:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
-    for link in _LINK.findall(path.read_text()):
+    for link in _LINK.findall(_CODE.sub("", path.read_text())):
         target, _, anchor = link.partition("#")
         if "://" in target:
             continue

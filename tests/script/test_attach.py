@@ -89,6 +89,28 @@ def test_a_closure_answers_with_the_objects_of_this_process(host: RunningHost, r
     model.remove()
 
 
+def test_an_attached_callable_calls_models(host: RunningHost, run_dir: Path) -> None:
+    def outer(x: Array, ctx: Context) -> Any:
+        return ctx.models["inner"](x=x)["y"] + 1
+
+    async def awaiting(x: Array, ctx: Context) -> Any:
+        return (await ctx.models["outer"].call(x=x))["y"] + 1
+
+    models = [
+        attach(run_dir, times, name="inner", inputs=[X], outputs=[Y]),
+        attach(run_dir, outer, name="outer", inputs=[X], outputs=[Y]),
+        attach(run_dir, awaiting, name="awaiting", inputs=[X], outputs=[Y]),
+    ]
+    for model in models:
+        model.ready()
+    assert call(host, "awaiting", 1, 2) == [5, 8]
+    models[0].remove()
+    with pytest.raises(InferenceServerException, match="call of model 'outer': call of model 'inner': "):
+        call(host, "awaiting", 1, 2)
+    models[1].remove()
+    models[2].remove()
+
+
 def test_a_marked_callable_brings_its_declaration(host: RunningHost, run_dir: Path) -> None:
     @infer_func(inputs=[X], outputs=[Y], version=2)
     def marked(x: Array) -> Array:

@@ -27,13 +27,15 @@ Answer = Callable[[Grant | str], None]
 class SegmentRequest(NamedTuple):
     """A segment of ``needed`` bytes for a worker, in the place of the segment numbered ``replaced``.
 
-    ``beside``: bytes of memory that are needed at the same time, for Triton's own copy of an answer.
+    ``beside``: bytes of memory that are needed at the same time, for Triton's own copy of an answer. ``calls``: it is a
+    call segment; then ``replaced`` may be the channel's response segment, which stays.
     """
 
     worker: int
     replaced: int
     needed: int
     beside: int = 0
+    calls: bool = False
 
 
 class SegmentAllocator:
@@ -92,7 +94,7 @@ class SegmentAllocator:
             return "the worker is gone"
         promised = self._ledger.budget.untouched + request.beside
         try:
-            return self._ledger.replace(request.replaced, request.needed, request.worker, promised)
+            return self._ledger.replace(request.replaced, request.needed, request.worker, promised, calls=request.calls)
         except InsufficientMemory as error:
             return error
         except (ShmError, OSError) as error:

@@ -32,7 +32,7 @@ class Grant:
     """One live segment: ``descriptor`` is the daemon's own, ``owner`` the number of the worker that uses it.
 
     ``replaces`` is the number of the segment that it replaced, 0 for a first one, and ``first`` that of the first one
-    in its place.
+    in its place. ``calls``: it is for calls of the callable; ``first`` is the first response segment of its channel.
     """
 
     number: int
@@ -41,6 +41,7 @@ class Grant:
     owner: int
     replaces: int = 0
     first: int = 0
+    calls: bool = False
 
 
 @attrs.frozen
@@ -134,50 +135,51 @@ class Ledger:
             self._close(request)
             raise
 
-    def replace(self, number: int, needed: int, owner: int, untouched: int) -> Grant:
-        """A segment of ``needed`` bytes or more in place of ``number``.
+    def replace(self, number: int, needed: int, owner: int, untouched: int, *, calls: bool = False) -> Grant:
+        """A segment of ``needed`` bytes or more in place of ``number``, or the first one for ``calls`` beside it.
 
         ``untouched``: bytes that are promised on the whole machine and not used yet. Raises InsufficientMemory, which
         names the limit to raise, ShmError and OSError.
         """
-        old = self._in_use(number, owner)
+        old = self._in_use(number, owner, calls=calls)
+        beside = old or self._in_use(number, owner)
         old_size = old.size if old else 0
         others, budget = self.total - old_size, self.budget.left + old_size
         left = memory_headroom() - untouched
-        self._check_room(needed, others, left, budget)
-        base = old_size or self._initial
+        self._check_room(needed, others, left, budget, "calls need" if calls else "a batch needs")
+        base = old_size or (0 if calls else self._initial)
         # A worker asks for the same size again when its callable keeps arrays that lie in the old segment.
         target = base if needed <= base else max(needed, round(base * self.policy.growth))
         size = min(_rounded(target if target <= left else needed), self.policy.max - others, budget)
         before = self.total
-        grant = self._make(max(size, needed), owner, number, old.first if old else 0)
+        grant = self._make(max(size, needed), owner, number, beside.first if beside else 0, calls)
         if old:
             self._close(old)
         if self.total != before:
             _LOG.info(
-                "model %s: shared memory grows from %s to %s for a batch of %s",
-                self._model, in_mib(before), in_mib(self.total), in_mib(needed),
+                "model %s: shared memory grows from %s to %s for %s of %s",
+                self._model, in_mib(before), in_mib(self.total), "calls" if calls else "a batch", in_mib(needed),
             )  # fmt: skip
         return grant
 
-    def _check_room(self, needed: int, others: int, left: int, budget: int) -> None:
+    def _check_room(self, needed: int, others: int, left: int, budget: int, what: str) -> None:
         """Raise InsufficientMemory unless ``needed`` bytes fit beside the others, on the machine and in the budget."""
         shortage = Shortage(needed, others, max(0, left), self.policy)
         if shortage.over_limit:
             raise InsufficientMemory(
-                f"a batch needs {in_mib(needed)} of shared memory in one piece beside the {in_mib(others)} in use, and "
+                f"{what} {in_mib(needed)} of shared memory in one piece beside the {in_mib(others)} in use, and "
                 f"the limit of the model is {in_mib(self.policy.max)}; raise --shm-max or send less at once",
                 shortage,
             )
         if needed > budget:
             raise InsufficientMemory(
-                f"a batch needs {in_mib(needed)} of shared memory and {self._budget_left(budget)}; raise --shm-total "
+                f"{what} {in_mib(needed)} of shared memory and {self._budget_left(budget)}; raise --shm-total "
                 "or send less at once",
                 attrs.evolve(shortage, left=max(0, min(left, budget))),
             )
         if needed > left:
             raise InsufficientMemory(
-                f"a batch needs {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
+                f"{what} {in_mib(needed)} of shared memory and {in_mib(max(0, left))} of memory are left on "
                 "this machine or in this container; raise its memory limit or send less at once",
                 shortage,
             )
@@ -185,9 +187,9 @@ class Ledger:
     def _budget_left(self, left: int) -> str:
         return f"{in_mib(max(0, left))} of the {in_mib(self.budget.total or 0)} for all models together are left"
 
-    def _in_use(self, number: int, owner: int) -> Grant | None:
+    def _in_use(self, number: int, owner: int, *, calls: bool = False) -> Grant | None:
         """The segment of ``owner`` that has or replaced ``number``: a worker drops a late grant, and asks again."""
-        mine = [grant for grant in self._grants.values() if grant.owner == owner and number]
+        mine = [grant for grant in self._grants.values() if grant.owner == owner and grant.calls == calls and number]
         return next((grant for grant in mine if number in (grant.number, grant.replaces)), None)
 
     def raise_limit(self, size: int) -> None:
@@ -207,13 +209,13 @@ class Ledger:
         for grant in [grant for grant in self._grants.values() if grant.first in firsts]:
             self._close(grant)
 
-    def _make(self, size: int, owner: int, replaces: int = 0, first: int = 0) -> Grant:
+    def _make(self, size: int, owner: int, replaces: int = 0, first: int = 0, calls: bool = False) -> Grant:
         try:
             descriptor = create_segment_file(size)
         except OSError as error:
             raise ShmError(f"a segment of {in_mib(size)} cannot be made: {error.strerror}") from error
         number = next(_numbers)
-        grant = Grant(number, descriptor, size, owner, replaces, first or number)
+        grant = Grant(number, descriptor, size, owner, replaces, first or number, calls)
         self._grants[grant.number] = grant
         return grant
 

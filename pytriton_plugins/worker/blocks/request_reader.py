@@ -112,6 +112,11 @@ class RequestReader:
         return plan
 
     @property
+    def segment(self) -> Segment | None:
+        """The request segment; None if there is none."""
+        return self._segment
+
+    @property
     def view(self) -> memoryview:
         """The request segment."""
         assert self._segment is not None

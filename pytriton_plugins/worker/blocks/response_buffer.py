@@ -27,6 +27,9 @@ class SegmentSource(Protocol):
     def request_segment(self, size: int, replaced: int) -> Segment:
         """A segment of ``size`` bytes or more in place of the one numbered ``replaced``; raises ShmError."""
 
+    def request_call_segment(self, size: int, replaced: int) -> Segment:
+        """A call segment; ``replaced``: the one before, or for the first one the response segment. Raises ShmError."""
+
 
 class ResponseBuffer:
     """Holds ``segment``, which is replaced by a larger one from ``source`` when it is full."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from pytriton_plugins.errors import ErrorCode, RequestError, ResultError, check_code
+from pytriton_plugins.errors import ErrorCode, ModelCallError, RequestError, ResultError, check_code
 from pytriton_plugins.text import in_bytes, printable
 from pytriton_plugins.text import one_line as shorter
 from pytriton_plugins.text.exceptions import code_of, is_a, name_of, text_of
@@ -47,6 +47,8 @@ def failure_of(error: BaseException, model: str) -> RequestFailure:
     if is_a(error, RequestError):
         text = text_of(error) or f"model {model!r} refused the request and gave no reason"
         return RequestFailure(_code_of(error, model), one_line(text))
+    if is_a(error, ModelCallError):
+        return RequestFailure(_code_of(error, model), one_line(text_of(error)))
     if is_a(error, ResultError):
         return RequestFailure("INTERNAL", one_line(text_of(error)))
     text = _described(error, model)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
 from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
@@ -15,6 +15,9 @@ from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
 from pytriton_plugins.worker.calling.sequences import ChannelSequences, SequenceKeeper
 from pytriton_plugins.worker.metrics.registry import Metrics
+
+if TYPE_CHECKING:
+    from pytriton_plugins.worker.nested.models import Models
 
 
 class SharedState(NamedTuple):
@@ -42,6 +45,13 @@ class OutputMemory(Protocol):
         """An array of ``shape`` for the output ``name``; raises ValueError."""
 
 
+class CallChannel(Protocol):
+    """Opens the way to other models for a batch."""
+
+    def open_models(self, state: Any) -> Models:
+        """The models that the callable of ``state`` may call."""
+
+
 class RequestState:
     """The details of one batch, readable after it too, and the failures and parameters of its responses."""
 
@@ -52,10 +62,12 @@ class RequestState:
         offset: int,
         memory: OutputMemory,
         sequences: ChannelSequences | None = None,
+        channel: CallChannel | None = None,
     ) -> None:
         """``offset``: where the details begin in the request segment that ``view`` shows; 0: there are none.
 
         ``sequences``: the states of the channel; None for a model without sequences, and in its warm-up.
+        ``channel``: None while models cannot be called.
         """
         self._shared = shared
         self._view = view
@@ -69,10 +81,31 @@ class RequestState:
         self._sequences = sequences
         self._states: dict[int, dict[Any, Any]] = {}
         self._memory = memory
-        self.deadline = time.monotonic() + shared.timeout if shared.timeout else None
+        self._channel = channel
+        self._models: Models | None = None
+        self.started = time.monotonic()
+        self.deadline = self.started + shared.timeout if shared.timeout else None
         self.failures: dict[int, RequestFailure] = {}
         self.response_parameters: dict[tuple[int, bytes], ResponseParameter] = {}
         """By place and name; several threads of the callable may write them, and failures too."""
+
+    @property
+    def model(self) -> str:
+        return self._shared.model
+
+    @property
+    def models(self) -> Models:
+        self._check_open()
+        if self._models is None:
+            if self._channel is None:
+                raise RuntimeError("ctx.models: there is no channel to Triton yet; call models in requests only")
+            self._models = self._channel.open_models(self)
+        return self._models
+
+    def timeouts(self) -> list[int]:
+        """The timeout of each request in microseconds; 0 for none."""
+        self.detail(0)
+        return [detail.timeout for detail in self._details or ()]
 
     @property
     def worker(self) -> int:
@@ -151,6 +184,7 @@ class RequestState:
             detail = self.detail(place)
             assert self._sequences is not None
             self._sequences.end(detail.correlation_id, last=detail.sequence_end)
+        self._models = None
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from pytriton_plugins.errors import RequestError
+from pytriton_plugins.errors import ModelCallError, RequestError
 from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.text.exceptions import is_a
@@ -66,6 +66,8 @@ class BatchRunner:
         self.callable = callable_
         self.arguments = ArgumentBuilder(declaration, rules)
         self.context = declaration.context
+        self.undeclared: set[str] = set()
+        """The models that were called although the declaration does not have them."""
         self._takes_requests = declaration.takes_requests
         self._check = output_checker(declaration).check
         if declaration.is_async:
@@ -213,8 +215,9 @@ class BatchRunner:
             report(logging.CRITICAL, "model %s: %s; this worker ends", self._model, reason, error=error)
 
     def _log(self, level: int, event: str, error: BaseException) -> None:
-        # A RequestError is an answer, not a fault of the callable: no traceback.
-        if not is_a(error, RequestError):
+        # A RequestError is an answer, not a fault of the callable, and so is that of a called model: no traceback.
+        is_answer = is_a(error, ModelCallError) and getattr(error, "code", "") in ("INVALID_ARG", "CANCELLED")
+        if not is_answer and not is_a(error, RequestError):
             remedy = f"; {READ_ONLY}" if writes_input(error) else ""
             report(level, "model %s: %s%s", self._model, event, remedy, error=error)
 

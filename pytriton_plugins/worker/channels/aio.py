@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.text.exceptions import is_a
 from pytriton_plugins.worker.blocks.response_template import BlockPosition
 from pytriton_plugins.worker.calling.batch import Batch
 from pytriton_plugins.worker.calling.errors import Cancelled, RequestFailure, cancellation
+from pytriton_plugins.worker.channels.base import RECEIVE_SIZE
 from pytriton_plugins.worker.channels.stream import StreamServer
+
+if TYPE_CHECKING:
+    from pytriton_plugins.worker.nested.exchange import Exchange
+    from pytriton_plugins.worker.nested.memory import CallMemory
+    from pytriton_plugins.worker.nested.tasks import TaskExchange
+
+_RESULT = wire.RESULT.to_bytes(4, "little")
 
 
 class AsyncServer(StreamServer):
     """Serves one channel, one batch at a time; the event loop runs the batches of other channels meanwhile."""
 
     _task: asyncio.Task[None] | None = None
-    _number = 0
+    _tasks: TaskExchange | None = None
     _is_unwanted = False
     """Whether all requests of the batch are cancelled."""
     _taken: asyncio.Future[bool] | None = None
@@ -42,8 +50,10 @@ class AsyncServer(StreamServer):
 
     def _on_readable(self) -> None:
         try:
-            message = self.receive()
-            if message is None:
+            data = self.read(RECEIVE_SIZE if self._tasks is None else wire.MAX_MESSAGE + 1)
+            if self._tasks is not None and data[:4] == _RESULT:
+                self._tasks.take(data)
+            elif (message := self.received(data)) is None:
                 self._finish(None)
             else:
                 self._on_message(message)
@@ -72,6 +82,8 @@ class AsyncServer(StreamServer):
             self._finish(error)
 
     def _finish(self, error: BaseException | None) -> None:
+        if self._tasks is not None:
+            self._tasks.channel_ended()
         if self._ended.done():
             return
         if error is None or is_a(error, BrokenPipeError, ConnectionResetError):
@@ -84,6 +96,8 @@ class AsyncServer(StreamServer):
         if self._is_unwanted:
             # Until the next step asyncio holds the error by which it cancelled, and with that the callable's frames.
             await asyncio.sleep(0)
+        if self._tasks is not None and self._tasks.is_active:
+            await self._tasks.end()
         if not self._ended.done():
             self.answer(wire.DONE, message.batch, position)
 
@@ -97,6 +111,12 @@ class AsyncServer(StreamServer):
             batch.state.close()
         finish()
         return position
+
+    def _new_exchange(self, memory: CallMemory) -> Exchange:
+        from pytriton_plugins.worker.nested.tasks import TaskExchange
+
+        self._tasks = TaskExchange(self._sock, memory, self._reader)
+        return self._tasks
 
     async def _answer_batch(self, number: int, batch: Batch) -> BlockPosition:
         return self.write(batch, await self._runner.run_async(batch, lambda: self._is_unwanted))

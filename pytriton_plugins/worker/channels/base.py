@@ -24,6 +24,9 @@ from pytriton_plugins.worker.calling.runner import BatchRunner
 
 if TYPE_CHECKING:
     from pytriton_plugins.worker.hooks import Observer
+    from pytriton_plugins.worker.nested.exchange import Exchange
+    from pytriton_plugins.worker.nested.memory import CallMemory
+    from pytriton_plugins.worker.nested.models import Models
 
 RECEIVE_SIZE = 64
 """More bytes than a message has, so that a message that is too long is noticed."""
@@ -52,16 +55,29 @@ class ChannelServer:
         self._writer = ResponseWriter(declaration, response, source)
         self._has_details = declaration.has_details
         self._sequences = self._shared.sequences.new_channel() if self._shared.sequences else None
+        self._declaration = declaration
+        self._source = source
         self._observer = observer
+        self._number = 0
+        """Of the running batch."""
+        self._calls: Exchange | None = None
+        """The calls of other models; None before the first one."""
         self._failures: dict[int, RequestFailure] = {}
         """Those of the last batch by place, if there is an observer."""
 
     def receive(self) -> wire.ChannelMessage | None:
         """The next message, after the memory that comes with it was taken; None at the end of the channel."""
+        return self.received(self.read(RECEIVE_SIZE))
+
+    def read(self, size: int) -> bytes:
+        """The bytes of the next message, at most ``size``; empty at the end of the channel."""
         try:
-            data = os.read(self._sock.fileno(), RECEIVE_SIZE)
+            return os.read(self._sock.fileno(), size)
         except ConnectionResetError:  # the backend closed and left a message of ours unread; its own may still come
-            data = os.read(self._sock.fileno(), RECEIVE_SIZE)
+            return os.read(self._sock.fileno(), size)
+
+    def received(self, data: bytes) -> wire.ChannelMessage | None:
+        """The message in ``data``, after the memory that comes with it was taken; None at the end of the channel."""
         if not data:
             return None
         message = wire.ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(data))
@@ -96,6 +112,8 @@ class ChannelServer:
             self._writer.take_inputs(self._reader.inputs())
         elif kind == wire.TRIM:
             self._writer.trim()
+            if self._calls is not None:
+                self._calls.trim()
         elif kind != wire.CANCEL:  # a CANCEL came too late
             raise ProtocolError(f"channel: unexpected message of kind {kind}")
 
@@ -104,7 +122,23 @@ class ChannelServer:
         if not self._has_details:
             return None
         self._writer.requests = len(plan.rows)
-        return RequestState(self._shared, self._reader.view, plan.details, self._writer, self._sequences)
+        return RequestState(self._shared, self._reader.view, plan.details, self._writer, self._sequences, self)
+
+    def open_models(self, state: RequestState) -> Models:
+        """What ``ctx.models`` of the running batch is."""
+        from pytriton_plugins.worker.nested.models import CallDirectory, Models  # few models call others
+
+        if self._calls is None:
+            from pytriton_plugins.worker.nested.memory import CallMemory
+
+            memory = CallMemory(self._source, self._writer.segment.number)
+            self._calls = self._new_exchange(memory)
+            self._directory = CallDirectory(self._declaration, self._runner.undeclared)
+        self._calls.begin(self._number, state)
+        return Models(self._calls, self._directory, state)
+
+    def _new_exchange(self, memory: CallMemory) -> Exchange:
+        raise NotImplementedError
 
     def write(self, batch: Batch, outcomes: list[Outcome]) -> BlockPosition:
         """Write the response to ``batch``, with the failures and parameters that the callable has set."""

@@ -11,6 +11,7 @@ from pytriton_plugins.worker.blocks.response_template import BlockPosition
 from pytriton_plugins.worker.calling.batch import Batch, Outcome
 from pytriton_plugins.worker.calling.errors import Cancelled, RequestFailure
 from pytriton_plugins.worker.channels.base import ChannelServer
+from pytriton_plugins.worker.channels.thread_calls import ThreadCallsServer
 
 
 class EndOfChannel(Exception):
@@ -41,7 +42,7 @@ class StreamServer(ChannelServer):
         return self.write(batch._replace(state=None), [outcome])
 
 
-class SyncStreamServer(StreamServer):
+class SyncStreamServer(ThreadCallsServer, StreamServer):
     """Serves one channel with a generator, from EXECUTE by way of PART to DONE."""
 
     def serve(self) -> None:
@@ -49,7 +50,10 @@ class SyncStreamServer(StreamServer):
         try:
             while (message := self.receive()) is not None:
                 if message.kind == wire.EXECUTE:
-                    self.answer(wire.DONE, message.batch, self._stream(message))
+                    self._number = message.batch
+                    position = self._stream(message)
+                    self.end_calls()
+                    self.answer(wire.DONE, message.batch, position)
                 else:
                     self.handle_idle_message(message.kind, message.segment)
         except EndOfChannel as end:

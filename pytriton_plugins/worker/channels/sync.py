@@ -11,10 +11,11 @@ from pytriton_plugins.worker.blocks.response_template import BlockPosition
 from pytriton_plugins.worker.calling.arguments import requests_of
 from pytriton_plugins.worker.calling.batch import Batch
 from pytriton_plugins.worker.calling.request_state import RequestState
-from pytriton_plugins.worker.channels.base import NEW_MEMORY, RECEIVE_SIZE, ChannelServer
+from pytriton_plugins.worker.channels.base import NEW_MEMORY, RECEIVE_SIZE
+from pytriton_plugins.worker.channels.thread_calls import ThreadCallsServer
 
 
-class SyncServer(ChannelServer):
+class SyncServer(ThreadCallsServer):
     """Serves one channel, from EXECUTE to DONE.
 
     Between two batches other processes use the processor and its caches, so the cost of a batch here is the number of
@@ -38,7 +39,10 @@ class SyncServer(ChannelServer):
                 continue
             if flags & NEW_MEMORY and not self.take_memory(flags):
                 return
+            self._number = batch
             offset, length = self._answer(number, offset, length)
+            if self._calls is not None:
+                self.end_calls()
             # The steps of `ChannelServer.answer`, repeated here because every batch passes them.
             flags = wire.RETIRED if self._reader.is_kept() else 0
             segment = self._writer.segment

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytriton_plugins.errors import ShmError
-from pytriton_plugins.host.memory.ledger import Budget, InsufficientMemory, Ledger
+from pytriton_plugins.host.memory.ledger import Budget, Channel, InsufficientMemory, Ledger
 from pytriton_plugins.host.memory.system_limits import memory_headroom
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.values import MIB, ShmPolicy
@@ -218,3 +218,34 @@ def test_a_rounded_size_stays_within_the_limit_also_when_memory_is_short(ledgers
     ledger = new_ledger(ledgers, max=8 * MIB + 5000, initial=8 * MIB, growth=4.0)
     first = ledger.open_first(1)
     assert ledger.replace(first.number, 8 * MIB + 1, 1, promised_but_for(9 * MIB)).size <= 8 * MIB + 5000
+
+
+def test_a_call_segment_lies_beside_the_others_of_its_channel(ledgers: list[Ledger]) -> None:
+    ledger = new_ledger(ledgers, 2, initial=4 * MIB)
+    request, response = ledger.open_pair(1)
+    calls = ledger.replace(response.number, 1000, 1, 0, calls=True)
+    assert (calls.size, ledger.total) == (MIB, 5 * MIB)
+    larger = ledger.replace(response.number, 3 * MIB, 1, 0)
+    again = ledger.replace(calls.number, MIB + 1, 1, 0, calls=True)
+    assert ledger.total == request.size + larger.size + again.size
+    ledger.release_channel(Channel(request.number, response.number))
+    assert ledger.total == 0
+
+
+def test_a_grant_for_calls_that_came_too_late_is_replaced(ledgers: list[Ledger]) -> None:
+    ledger = new_ledger(ledgers, 2, initial=4 * MIB)
+    _, response = ledger.open_pair(1)
+    for _ in range(3):
+        ledger.replace(response.number, 1000, 1, 0, calls=True)
+    assert ledger.total == 5 * MIB
+
+
+def test_past_the_limit_the_message_names_the_calls(ledgers: list[Ledger]) -> None:
+    ledger = new_ledger(ledgers, 2, initial=2 * MIB, max=4 * MIB)
+    _, response = ledger.open_pair(1)
+    with pytest.raises(InsufficientMemory) as caught:
+        ledger.replace(response.number, 3 * MIB, 1, 0, calls=True)
+    assert str(caught.value) == (
+        "calls need 3.0 MiB of shared memory in one piece beside the 2.0 MiB in use, and the limit of the model is "
+        "4.0 MiB; raise --shm-max or send less at once"
+    )

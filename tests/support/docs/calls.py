@@ -28,6 +28,7 @@ CALLS: list[tuple[str, Inputs, dict[str, list[Any]]]] = [
     ("add", {"a": ("FP32", [[1, 2]]), "b": ("FP32", [[10, 20]])}, {"sum": [11, 22]}),
     ("summary", {"x": ("FP32", [[1, 3]])}, {"mean": [2], "spread": [1]}),
     ("row_mean", {"x": ("FP32", [[1, 2, 6], [0, 0, 3]])}, {"mean": [3, 1]}),
+    ("centred", {"x": ("FP32", [[1, 2, 6], [0, 0, 3]])}, {"centred": [-1, 0, 4, 0, 0, 3]}),
     ("share", {"x": ("FP32", [[1, 3]])}, {"share": [0.25, 0.75]}),
     ("grey", {"image:0": ("UINT8", IMAGE)}, {"grey:0": [60, 20]}),
     ("colours", {"image": ("UINT8", IMAGE)}, {"mean": [20, 40, 60], "darkest": [10, 20, 30]}),

@@ -25,6 +25,9 @@ class NoSegments:
     def request_segment(self, size: int, replaced: int) -> Segment:
         raise ShmError("no more")
 
+    def request_call_segment(self, size: int, replaced: int) -> Segment:
+        raise ShmError("no more")
+
 
 def test_error_texts_without_room_are_cut() -> None:
     descriptor = create_segment_file(1 << 16)

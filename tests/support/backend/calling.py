@@ -1,0 +1,64 @@
+"""A tritonserver whose models call each other: the tests are the workers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
+from pytriton_plugins.shm.declaration import pack_declaration
+from tests.support.backend.caller import Caller, caller_model
+from tests.support.backend.server import TIMEOUT, WAIT, Arrays, Backend, run_backend
+
+LIMIT = 1 << 20
+MODELS = ["a", "b", "c", "d", "e"]
+"""Models whose workers call; their numbers are 1 to 5. Model 6 is `ECHO`."""
+
+ECHO = ModelDeclaration(
+    "echo",
+    1,
+    "function",
+    "echo",
+    (Tensor("a", np.float32, (-1,)), Tensor("text", bytes, (-1,), optional=True)),
+    (Tensor("b", np.float32, (-1,)), Tensor("out", bytes, (-1,))),
+    max_batch_size=0,
+)
+PARTS = replace(caller_model("parts"), answers="stream", context="")
+"""Model 7, a stream; its worker is a test too."""
+
+X = np.array([[1, 2, 3]], np.float32)
+
+
+@contextlib.contextmanager
+def run_calling(folder: Path, **settings: Any) -> Iterator[Backend]:
+    """A server with the models of this module; ``settings`` are those of ServerSettings."""
+    with run_backend(folder, **settings) as running:
+        for number, name in enumerate(MODELS, 1):
+            model = caller_model(name)
+            running.serve(number, model, pack_declaration(model, wait=WAIT, largest_response=LIMIT), instances=4)
+        running.serve(6, ECHO, pack_declaration(ECHO, wait=1.0, largest_response=LIMIT, loopback=True))
+        running.serve(7, PARTS, pack_declaration(PARTS, wait=WAIT, largest_response=LIMIT))
+        yield running
+        if running.alive:
+            running.forget()
+
+
+def started(backend: Backend, model: str = "a") -> tuple[Caller, Future[Arrays]]:
+    """A worker of the model that has a batch of a client, and the answer to the client."""
+    caller = Caller(backend, MODELS.index(model) + 1)
+    answer = backend.infer(model, {"x": X})
+    caller.begin()
+    return caller, answer
+
+
+def ended(caller: Caller, answer: Future[Arrays]) -> None:
+    """The batch ends well."""
+    caller.finish()
+    assert answer.result(TIMEOUT)["y"].tolist() == X.tolist()
