@@ -171,8 +171,9 @@ TritonError *TRITONBACKEND_ModelInstanceReady(TritonInstance *triton_instance) {
   void *state = NULL;
   TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
   const Instance *instance = state;
-  if (error != NULL || instance == NULL || pool_is_ready(instance->pool)) return error; /* no instance: the gate */
-  return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "the model has no live worker");
+  if (error != NULL || instance == NULL) return error; /* no instance: the gate */
+  const char *why_not = pool_why_not_ready(instance->pool);
+  return why_not == NULL ? NULL : TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, why_not);
 }
 
 /* After this returns NULL, the backend owns the requests, and may answer and release them later in another thread. */

@@ -111,7 +111,7 @@ static const char *handle_gate(Link *link, const WireLink *message) {
 
 static const char *handle_give_up(Link *link, const WireLink *message, const char *text) {
   Pool *pool = link_find_pool_by_number(link, message->model);
-  if (pool != NULL) pool_give_up(pool, message->value == 1, text);
+  if (pool != NULL) pool_give_up(pool, message->value, text);
   return NULL;
 }
 

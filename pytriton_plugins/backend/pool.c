@@ -128,12 +128,14 @@ bool pool_has_model(Pool *pool) {
   return has_model;
 }
 
-bool pool_is_ready(Pool *pool) {
-  if (pool->declaration.loopback || pool->declaration.spare) return true;
+const char *pool_why_not_ready(Pool *pool) {
+  if (pool->declaration.loopback || pool->declaration.spare) return NULL;
   pthread_mutex_lock(&pool->lock);
-  bool ready = pool_has_worker(pool) || clock_ns() - pool->no_worker_since < READY_GRACE_MS * NS_PER_MS;
+  bool has_worker = pool_has_worker(pool) || clock_ns() - pool->no_worker_since < READY_GRACE_MS * NS_PER_MS;
+  bool not_ready = pool->not_ready;
   pthread_mutex_unlock(&pool->lock);
-  return ready;
+  if (!has_worker) return "the model has no live worker";
+  return not_ready ? "a model that the model calls is not served" : NULL;
 }
 
 void pool_stop(Pool *pool) {
@@ -144,9 +146,10 @@ void pool_stop(Pool *pool) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_give_up(Pool *pool, bool given_up, const char *reason) {
+void pool_give_up(Pool *pool, uint64_t value, const char *reason) {
   pthread_mutex_lock(&pool->lock);
-  pool->given_up = given_up;
+  pool->given_up = value == 1;
+  pool->not_ready = value == 2;
   snprintf(pool->reason, sizeof pool->reason, "%s", reason);
   pthread_cond_broadcast(&pool->changed);
   pthread_mutex_unlock(&pool->lock);

@@ -34,6 +34,7 @@ struct Pool {
   int models;
   bool stopping;
   bool given_up;
+  bool not_ready; /* a model that it calls is not served; requests wait for workers as ever */
   char reason[WIRE_MAX_ERROR_TEXT + 1];
 };
 
@@ -64,11 +65,12 @@ bool pool_has_worker(const Pool *pool);
 /* Whether Triton has a model that uses the pool. */
 bool pool_has_model(Pool *pool);
 
-/* The readiness of the model for Triton. It ignores a worker that is replaced at once. */
-bool pool_is_ready(Pool *pool);
+/* Why the model is not ready for Triton, or NULL. It ignores a worker that is replaced at once. */
+const char *pool_why_not_ready(Pool *pool);
 
 void pool_stop(Pool *pool);
-void pool_give_up(Pool *pool, bool given_up, const char *reason);
+/* value: that of LINK_GIVE_UP. */
+void pool_give_up(Pool *pool, uint64_t value, const char *reason);
 
 /* Makes a channel free for the next batch. broken: removes it instead. */
 void pool_release_channel(Channel *channel, bool broken);

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pytriton_plugins.model.callee import Callee, callees_from_json
 from pytriton_plugins.model.tensors import Tensor, dtype_by_triton_name
 
 Kind = Literal["function", "class"]
@@ -37,6 +38,7 @@ class ModelDeclaration:
     ``object_name``: the callable's name in its module. ``settings``: the parameters of its ``__init__``, and whether
     each is required; None: any. ``equal_shapes``: the requests of a list have equal shapes. ``lenient``: outputs may
     be missing, and have any shape. Both are for attached callables of other packages' kinds.
+    ``calls``: the models that the callable calls by its `Context`.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ModelDeclaration:
     triton_config: dict[str, Any] = field(default_factory=dict)
     equal_shapes: bool = False
     lenient: bool = False
+    calls: tuple[Callee, ...] = ()
 
     @property
     def batched(self) -> bool:
@@ -86,18 +89,23 @@ class ModelDeclaration:
         """Whether the callable can see more of a request than its tensors."""
         return bool(self.context or self.requests)
 
+    def declares_call(self, name: str, version: int = 0) -> bool:
+        """Whether ``calls`` has this model; ``version`` 0: the call does not choose one."""
+        return any(callee.name == name and callee.version in (0, version) for callee in self.calls)
+
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` turns back into an equal declaration."""
         plain = asdict(self)
         plain["inputs"] = [tensor_to_json(tensor) for tensor in self.inputs]
         plain["outputs"] = [tensor_to_json(tensor) for tensor in self.outputs]
+        plain["calls"] = [list(callee) for callee in self.calls]
         return plain
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> ModelDeclaration:
         """The same from a trusted source; `declared_fields` reads what another process has sent."""
         tensors = {side: tuple(tensor_from_json(item) for item in plain[side]) for side in ("inputs", "outputs")}
-        return cls(**{**plain, **tensors})
+        return cls(**{**plain, **tensors, "calls": callees_from_json(plain.get("calls", []))})
 
 
 def wrong_name(name: object) -> str:
@@ -113,6 +121,8 @@ def wrong_name(name: object) -> str:
 
 
 def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
+    image = {"format": tensor.format} if tensor.format else {}
+    classes = {"labels": list(tensor.labels)} if tensor.labels else {}
     return {
         "name": tensor.name,
         "dtype": tensor.dtype.triton,
@@ -120,6 +130,8 @@ def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
         "shape": list(tensor.shape),
         "optional": tensor.optional,
         "arg": tensor.arg,
+        **image,
+        **classes,
     }
 
 
@@ -127,4 +139,8 @@ def tensor_from_json(plain: dict[str, Any]) -> Tensor:
     dtype = dtype_by_triton_name(plain["dtype"], str if plain["text"] else bytes)
     if type(plain["optional"]) is not bool:
         raise ValueError(f"invalid optional {plain['optional']!r} of a tensor")
-    return Tensor(plain["name"], dtype, plain["shape"], optional=plain["optional"], arg=plain["arg"])
+    labels = plain.get("labels")
+    if labels is not None and not isinstance(labels, list):  # a text would be the path of a file to read
+        raise ValueError(f"invalid labels {labels!r} of a tensor")
+    details = {"optional": plain["optional"], "arg": plain["arg"], "format": plain.get("format"), "labels": labels}
+    return Tensor(plain["name"], dtype, plain["shape"], **details)

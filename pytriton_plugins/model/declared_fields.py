@@ -6,7 +6,16 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
-from pytriton_plugins.model.declaration import INT32, MAX_SLOTS, MAX_TIMEOUT, Answers, Kind, ModelDeclaration
+from pytriton_plugins.model.callee import Callee, callees_problem, is_callee_name
+from pytriton_plugins.model.declaration import (
+    INT32,
+    MAX_SLOTS,
+    MAX_TIMEOUT,
+    Answers,
+    Kind,
+    ModelDeclaration,
+)
+from pytriton_plugins.model.tensor_sides import side_problem
 
 if TYPE_CHECKING:
     from pytriton_plugins.model.tensors import Tensor
@@ -43,8 +52,9 @@ def _checks(model: ModelDeclaration) -> Iterator[tuple[str, bool]]:
     yield "timeout", _is_timeout(model.timeout)
     yield "settings", model.settings is None or _are_settings(model.settings)
     yield "triton_config", type(model.triton_config) is dict
-    yield "inputs", _are_tensors(model.inputs)
-    yield "outputs", _are_tensors(model.outputs) and not any(tensor.optional for tensor in model.outputs)
+    yield "calls", _are_callees(model)
+    yield "inputs", _are_tensors("input", model.inputs)
+    yield "outputs", _are_tensors("output", model.outputs)
 
 
 def _is_timeout(value: object) -> bool:
@@ -55,6 +65,16 @@ def _are_settings(value: object) -> bool:
     return type(value) is dict and all(type(needed) is bool for needed in value.values())
 
 
-def _are_tensors(tensors: tuple[Tensor, ...]) -> bool:
-    names = {tensor.name for tensor in tensors}
-    return len(names) == len(tensors) and all(name.isprintable() and name for name in names)
+def _are_callees(model: ModelDeclaration) -> bool:
+    if not all(_is_callee(callee) for callee in model.calls):
+        return False
+    has_context = bool(model.context) or not model.calls
+    return has_context and not callees_problem(model.calls, model.name, model.version)
+
+
+def _is_callee(callee: Callee) -> bool:
+    return is_callee_name(callee.name) and type(callee.version) is int and 0 <= callee.version <= INT32
+
+
+def _are_tensors(side: str, tensors: tuple[Tensor, ...]) -> bool:
+    return all(tensor.name for tensor in tensors) and not side_problem(side, tensors)

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar, overload
 
 from pytriton_plugins.errors import DeclarationError, known_keywords
-from pytriton_plugins.model.annotations import (
-    EXAMPLE,
-    OUTPUT_EXAMPLE,
-    mentions_tensor,
-    parameter_tensor,
-    return_tensors,
-)
 from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.callable_form import Form, check_inputs, form_of, refuse, without_defaults
 from pytriton_plugins.model.declaration import (
@@ -24,6 +16,8 @@ from pytriton_plugins.model.declaration import (
     ModelDeclaration,
     wrong_name,
 )
+from pytriton_plugins.model.declared_calls import callees_of
+from pytriton_plugins.model.declared_tensors import input_tensors, is_empty, output_tensors
 from pytriton_plugins.model.tensors import Tensor
 
 ASYNC_SLOTS = 8
@@ -52,6 +46,7 @@ def infer_func(
     retry_alone: bool = True,
     timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
+    calls: Sequence[str | tuple[str, int]] = (),
 ) -> Callable[[Marked], Marked]: ...
 
 
@@ -71,6 +66,7 @@ def infer_func(
     retry_alone: bool = True,
     timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
+    calls: Any = (),
 ) -> Any:
     """Mark a function or a class as a model; it stays directly callable.
 
@@ -79,10 +75,11 @@ def infer_func(
     once in each worker and its ``__call__`` runs the batches. A generator answers one request at a time, with a
     response for each ``yield``. A plain callable runs in ``threads`` threads of its worker; an ``async`` one has up to
     ``max_concurrency`` batches in flight (8). A call that takes longer than ``timeout`` seconds fails its requests;
-    its worker is ended and replaced. Raises DeclarationError for a callable that cannot be served.
+    its worker is ended and replaced. ``calls``: the models that it calls by ``ctx.models``, a name or a name and a
+    version each; it is served once they are. Raises DeclarationError for a callable that cannot be served.
     """
     settings = Settings(
-        name, version, max_batch_size, workers, threads, max_concurrency, retry_alone, timeout, triton_config
+        name, version, max_batch_size, workers, threads, max_concurrency, retry_alone, timeout, triton_config, calls
     )
 
     def mark(marked: Any) -> Any:
@@ -115,6 +112,7 @@ class Settings(NamedTuple):
     retry_alone: bool
     timeout: float | None
     triton_config: dict[str, Any] | None
+    calls: Any = ()
 
 
 def _declared(marked: Any, settings: Settings, inputs: Any, outputs: Any) -> ModelDeclaration:
@@ -140,19 +138,20 @@ def declaration_from(
 
     ``defaults``: parameters that are not inputs may keep their defaults.
     """
-    input_tensors = () if rules.any_form and _is_empty(inputs) else _inputs(where, form, inputs)
-    output_tensors = () if rules.any_form and _is_empty(outputs) else _outputs(where, form, outputs)
+    input_list = () if rules.any_form and is_empty(inputs) else input_tensors(where, form, inputs)
+    output_list = () if rules.any_form and is_empty(outputs) else output_tensors(where, form, outputs)
     if not form.requests:
-        parameters = without_defaults(form.parameters, input_tensors) if defaults else form.parameters
-        check_inputs(where, input_tensors, parameters, form.context)
+        parameters = without_defaults(form.parameters, input_list) if defaults else form.parameters
+        check_inputs(where, input_list, parameters, form.context)
     _check_settings(where, settings)
+    model_name = _model_name(where, settings.name, object_name)
     declaration = ModelDeclaration(
-        name=_model_name(where, settings.name, object_name),
+        name=model_name,
         version=settings.version,
         kind=form.kind,
         object_name=object_name,
-        inputs=input_tensors,
-        outputs=output_tensors,
+        inputs=input_list,
+        outputs=output_list,
         max_batch_size=settings.max_batch_size,
         workers=settings.workers,
         retry_alone=settings.retry_alone,
@@ -165,14 +164,11 @@ def declaration_from(
         triton_config=dict(settings.triton_config or {}),
         equal_shapes=rules.equal_shapes and bool(form.requests),
         lenient=rules.lenient,
+        calls=callees_of(where, settings.calls, model_name, settings.version, form),
     )
     if declaration.triton_config:
         _check_with_config(where, declaration)
     return declaration
-
-
-def _is_empty(listed: Any) -> bool:
-    return isinstance(listed, (list, tuple)) and not listed
 
 
 def _check_with_config(where: str, declaration: ModelDeclaration) -> None:
@@ -193,67 +189,6 @@ def _slots(where: str, answers: Answers, settings: Settings) -> int:
     if not is_async:
         return settings.threads
     return ASYNC_SLOTS if settings.max_concurrency is None else settings.max_concurrency
-
-
-def _inputs(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
-    if listed is None and form.requests:
-        refuse(where, 'list[Request] does not name the inputs; write inputs=[Tensor("image", np.uint8, (-1,)), …]')
-    if listed is not None:
-        for parameter in form.parameters:
-            if mentions_tensor(form.function, parameter.annotation):
-                refuse(
-                    where,
-                    f"parameter {parameter.name!r} is annotated with a Tensor beside inputs=; keep one of the two",
-                )
-        return _checked(where, "input", _listed(where, "inputs", listed))
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in form.parameters):
-        refuse(where, '**inputs does not name the inputs; write inputs=[Tensor("image", np.uint8, (-1,)), …]')
-    found = [parameter_tensor(where, form.function, parameter) for parameter in form.parameters]
-    tensors = [tensor for tensor in found if tensor]
-    if found and not tensors:
-        first = form.parameters[0].name
-        refuse(
-            where, f'it has no inputs; write inputs=[Tensor("{first}", np.float32, (-1,)), …], or {first}: {EXAMPLE}'
-        )
-    return _checked(where, "input", tensors)
-
-
-def _outputs(where: str, form: Form, listed: Any) -> tuple[Tensor, ...]:
-    if listed is None:
-        tensors = _checked(where, "output", return_tensors(where, form.function, form.returned))
-    elif mentions_tensor(form.function, form.returned):
-        refuse(where, "the return value is annotated with a Tensor beside outputs=; keep one of the two")
-    else:
-        tensors = _checked(where, "output", _listed(where, "outputs", listed))
-    for tensor in tensors:
-        if tensor.optional:
-            refuse(where, f"output {tensor.name!r} is optional; only inputs can be, remove optional=True")
-    return tensors
-
-
-def _listed(where: str, side: str, listed: Any) -> Sequence[Tensor]:
-    if not isinstance(listed, (list, tuple)):
-        refuse(where, f"{side}= is a {type(listed).__name__}; write a list: {side}=[Tensor(…), …]")
-    for item in listed:
-        if not isinstance(item, Tensor):
-            refuse(where, f'{side}= holds {item!r}; write Tensor("image", np.uint8, (-1, -1, 3))')
-        if not item.name:
-            refuse(where, f'a Tensor in {side}= has no name; write it first: Tensor("image", …)')
-    return listed
-
-
-def _checked(where: str, side: str, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    if not tensors:
-        hint = f", or annotate the return value: -> {OUTPUT_EXAMPLE}" if side == "output" else ""
-        refuse(where, f'it has no {side}s; write {side}s=[Tensor("{side}", np.float32, (-1,))]{hint}')
-    seen = set()
-    for tensor in tensors:
-        if tensor.name in seen:
-            refuse(where, f"two {side}s are named {tensor.name!r}; rename one of them")
-        if not tensor.name.isprintable():
-            refuse(where, f"{side} {tensor.name!r} has control characters in its name; remove them")
-        seen.add(tensor.name)
-    return tuple(tensors)
 
 
 def _model_name(where: str, given: Any, default: str) -> str:

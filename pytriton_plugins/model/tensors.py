@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 
 from pytriton_plugins.errors import DeclarationError, known_keywords
 from pytriton_plugins.text import one_line
 from pytriton_plugins.text.suggestions import closest
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 MAX_RANK = 8
 """Highest number of dimensions of a tensor on the wire, the batch axis included (docs/reference/protocol.md)."""
@@ -184,6 +188,9 @@ class Tensor:
     ``shape`` does not include the batch axis; -1 is a dimension of any length, ``()`` a scalar per request row.
     A client may omit ``optional`` inputs; ``arg`` is the keyword of the callable where ``name`` is not a Python
     identifier. Inside ``Annotated`` the name is omitted: ``Tensor(dtype=np.float32, shape=(-1,))``.
+    ``format``: how an input of three dimensions holds an image, for clients of images. ``labels``: the classes of an
+    output's elements, for Triton's classification extension: their names, or a file with one in each line, relative to
+    the module that declares the tensor. Raises DeclarationError.
     """
 
     name: str
@@ -191,6 +198,8 @@ class Tensor:
     shape: tuple[int, ...]
     optional: bool
     arg: str
+    format: str
+    labels: tuple[str, ...] = field(repr=False)
 
     @known_keywords("Tensor", DeclarationError)
     def __init__(
@@ -201,6 +210,8 @@ class Tensor:
         *,
         optional: bool = False,
         arg: str | None = None,
+        format: Literal["NHWC", "NCHW"] | None = None,
+        labels: Sequence[str] | PathLike[str] | None = None,
     ) -> None:
         text = _checked_name(name)
         where = f"Tensor {text!r}" if text else "Tensor"
@@ -223,15 +234,32 @@ class Tensor:
         object.__setattr__(self, "shape", _checked_shape(where, shape))
         object.__setattr__(self, "optional", bool(optional))
         object.__setattr__(self, "arg", arg or text)
+        object.__setattr__(self, "format", "" if format is None else _checked_format(self, where, format))
+        object.__setattr__(self, "labels", () if labels is None else _checked_labels(self, where, labels))
 
     def named(self, name: str) -> Tensor:
         """This tensor under ``name``, for a declaration that takes the name from a parameter."""
-        return Tensor(name, self.dtype, self.shape, optional=self.optional, arg=self.arg or name)
+        named = copy(self)
+        object.__setattr__(named, "name", name)
+        object.__setattr__(named, "arg", self.arg or name)
+        return named
 
     @property
     def wire_shape(self) -> tuple[int, ...]:
         """The shape as Triton sees it: a scalar is sent as ``[1]``, because Triton refuses empty dims."""
         return self.shape or (1,)
+
+
+def _checked_format(tensor: Tensor, where: str, value: Any) -> str:
+    from pytriton_plugins.model.image_format import checked_format  # few models have images
+
+    return checked_format(where, value, is_text=bool(tensor.dtype.python), shape=tensor.shape)
+
+
+def _checked_labels(tensor: Tensor, where: str, value: Any) -> tuple[str, ...]:
+    from pytriton_plugins.model.labels import checked_labels  # few models have labels
+
+    return checked_labels(where, value, triton_type=tensor.dtype.triton, shape=tensor.shape)
 
 
 def _checked_name(name: Any) -> str:

@@ -22,6 +22,8 @@ _RANDOM_BELOW = 100
 def warmup_problem(declaration: ModelDeclaration) -> str:
     """The problem of the model's ``model_warmup``; empty for none."""
     samples = declaration.triton_config.get("model_warmup", [])
+    if samples and declaration.calls:
+        return "model_warmup and calls exclude each other: samples run before other models can be called; remove one"
     if not isinstance(samples, list) or not all(isinstance(sample, Mapping) for sample in samples):
         return 'model_warmup is not a list of samples; write [{"name": "zeros", "inputs": {…}}]'
     for number, sample in enumerate(samples, 1):

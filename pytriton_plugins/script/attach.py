@@ -50,6 +50,7 @@ class AttachKeywords(TypedDict, total=False):
     retry_alone: bool
     timeout: float | None
     triton_config: dict[str, Any] | None
+    calls: Sequence[str | tuple[str, int]]
     attach_timeout: float
 
 
@@ -68,6 +69,7 @@ def attach(
     retry_alone: bool = True,
     timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
+    calls: Sequence[str | tuple[str, int]] = (),
     attach_timeout: float = ATTACH_TIMEOUT,
     remove_added: Callable[[str, int], None] | None = None,
 ) -> Attachment:
@@ -80,7 +82,9 @@ def attach(
     ``remove_added`` removes a model of a name and version that the daemon's own workers serve for this process.
     Raises DeclarationError for a callable that cannot be served, and AttachError if the daemon does not accept it.
     """
-    settings = Settings(name, version, max_batch_size, 1, threads, max_concurrency, retry_alone, timeout, triton_config)
+    settings = Settings(
+        name, version, max_batch_size, 1, threads, max_concurrency, retry_alone, timeout, triton_config, calls
+    )
     return attach_by_rules(
         daemon, callable, settings, inputs, outputs, remove_added=remove_added, attach_timeout=attach_timeout
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytriton_plugins.model.call_rules import STRICT, CallRules
 from pytriton_plugins.model.callable_form import form_of_any, refuse
+from pytriton_plugins.model.callee import callees_problem
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.infer_func import Settings, declaration_from, declaration_of
 
@@ -51,7 +52,7 @@ def _declared(
 ) -> ModelDeclaration:
     own = declaration_of(target) or declaration_of(type(target))
     if own is not None and inputs is None and outputs is None:
-        return _renamed(own, settings)
+        return _renamed(where, own, settings)
     form = form_of_any(where, target, rules)
     name = _name_of(target)
     if settings.name is None and not name.isidentifier():
@@ -59,9 +60,11 @@ def _declared(
     return declaration_from(where, form, name, settings, inputs, outputs, defaults=True, rules=rules)
 
 
-def _renamed(own: ModelDeclaration, settings: Settings) -> ModelDeclaration:
+def _renamed(where: str, own: ModelDeclaration, settings: Settings) -> ModelDeclaration:
     name = own.name if settings.name is None else settings.name
     version = own.version if settings.version == 1 else settings.version
+    if problem := callees_problem(own.calls, name, version):
+        refuse(where, problem)
     return replace(own, name=name, version=version, kind="function", settings={})
 
 

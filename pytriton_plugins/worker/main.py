@@ -63,8 +63,14 @@ def _import_models(link: WorkerLink, reference: str) -> list[tuple[Any, ModelDec
     with Stage(link, "import"):
         models = resolve(reference)
         declarations = [declaration.to_json() for _, declaration in models]
-        link.send("models", models=declarations, files=imported_files(reference), notes=notes(reference))
+        link.send("models", models=declarations, files=_files(reference), notes=notes(reference))
     return models
+
+
+def _files(reference: str) -> list[str]:
+    """What the models were made of; no module of labels is imported where there are none."""
+    labels = sys.modules.get("pytriton_plugins.model.labels")
+    return imported_files(reference) + (labels.label_files() if labels else [])
 
 
 def _serve(session: WorkerSession, link: WorkerLink) -> int:

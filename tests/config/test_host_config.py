@@ -77,6 +77,7 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "disable": ("guard", ("guard",)),
         "require": ("acme-resnet>=1.2, numpy", ("acme-resnet>=1.2", "numpy")),
         "plugins_dir": ("more", tmp_path / "more"),
+        "model_repositories": ("onnx,/srv/models", (tmp_path / "onnx", Path("/srv/models"))),
         "skip_broken_hooks": ("yes", True),
         "reload": ("1", True),
     }

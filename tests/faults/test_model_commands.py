@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
+from tests.support.installed import WITHOUT_THEM
 from tests.support.paths import MODELS
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
@@ -337,7 +338,7 @@ def test_a_plugin_that_was_installed_meanwhile(tmp_path: Path, folder: Path) -> 
     two.mkdir()
     three.mkdir()
     env = {"PYTHONPATH": path_with(one) + os.pathsep + f"{two}{os.pathsep}{three}"}
-    options = [f"--run-dir={folder}", "--no-plugin=add-sub", "--no-plugin=file-type"]
+    options = [f"--run-dir={folder}", *WITHOUT_THEM]
     with run_host(options=options, env=env) as host:
         site = Site(host, folder)
         message = site.models("load", "two").stderr.splitlines()[-1]

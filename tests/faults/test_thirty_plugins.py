@@ -97,7 +97,7 @@ def test_list_names_the_three(env: dict[str, str]) -> None:
     for name, (_, reason) in BROKEN.items():
         assert reason in errors[name]
     assert [item["declares"] for item in mine if not item["error"]] == [
-        [{"model": name, "version": 1}] for name in GOOD
+        [{"model": name, "version": 1, "calls": []}] for name in GOOD
     ]
 
 

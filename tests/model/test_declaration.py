@@ -18,11 +18,14 @@ FULL = ModelDeclaration(
     kind="class",
     object_name="Images",
     inputs=(
-        Tensor("images:0", np.uint8, (-1, -1, 3), arg="images"),
+        Tensor("images:0", np.uint8, (-1, -1, 3), arg="images", format="NHWC"),
         Tensor("caption", str, (), optional=True),
         Tensor("raw", bytes, (2,)),
     ),
-    outputs=tuple(Tensor(f"out{dtype.code}", dtype, (-1,)) for dtype in NUMERIC),
+    outputs=(
+        *(Tensor(f"out{dtype.code}", dtype, (-1,)) for dtype in NUMERIC),
+        Tensor("scores", np.float32, (3,), labels=["cat", "ü", "cat"]),
+    ),
     max_batch_size=0,
     workers=2,
     retry_alone=False,
@@ -60,6 +63,7 @@ def test_the_json_form() -> None:
         "triton_config": {},
         "equal_shapes": False,
         "lenient": False,
+        "calls": [],
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pytriton_plugins import Tensor
 from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.model.callee import Callee
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.declared_fields import read_declaration
 
@@ -22,7 +23,11 @@ TIMEOUTS: list[Any] = [1e12, -1, "1", None, True, 1e-9, float("inf"), float("nan
 SETTINGS: list[Any] = [3, ["a"], {"a": 1}, {"\udfff": True}]
 CONFIGS: list[Any] = [None, [], "x", {"parameters": {"\ud800": 1}}, {"x": float("nan")}]
 TENSORS: list[Any] = [None, 3, "x", [3], [{}], [X, X], {"x": X}]
+FORMATS: list[Any] = ["NHWC", "nhwc", "", 3, []]
+LABELS: list[Any] = ["/etc/hostname", "labels.txt", 3, [], [1], ["a\nb"], {"a": 1}]
 TEXTS: list[Any] = [1, None, ["x"], "\ud800"]
+CALLS: list[Any] = [None, "m", {"a": 1}, [3], ["ab"], [["a"], 3], [["a", "1"]], [["a", -1]], [["a", True]], [["", 0]]]
+CALLS += [[["a\nb", 0]], [["a", 0], ["a", 0]], [["m", 0]], [["m", 1]], [["a", 1, 2]], [[]], [["x" * 256, 0]]]
 WRONG: list[dict[str, Any]] = [
     *[{"version": value} for value in (0, 1.0, True, "1", 2**31, None)],
     *[{"slots": value} for value in (2.0, 0, 257, True, "2")],
@@ -38,6 +43,10 @@ WRONG: list[dict[str, Any]] = [
     *[{"triton_config": value} for value in CONFIGS],
     *[{side: value} for side in ("inputs", "outputs") for value in TENSORS],
     {"outputs": [{**X, "optional": True}]},
+    {"inputs": [{**X, "labels": ["a"]}]},
+    *[{"outputs": [{**X, "labels": value}]} for value in LABELS],
+    *[{"inputs": [{**X, "format": value}]} for value in FORMATS],
+    {"outputs": [{**X, "shape": [8, 8, 3], "format": "NHWC"}]},
     *[
         {"inputs": [{**X, key: value}]}
         for key, values in {
@@ -49,8 +58,21 @@ WRONG: list[dict[str, Any]] = [
         }.items()
         for value in values
     ],
+    *[{"context": "ctx", "calls": value} for value in CALLS],
+    {"context": "", "calls": [["a", 0]]},
     {"more": 1},
 ]
+
+
+def test_calls_are_read_as_they_were_sent() -> None:
+    plain = {**PLAIN, "context": "ctx", "calls": [["a", 0], ["a.b c", 2], ["m", 2]]}
+    declaration = read_declaration(json.loads(json.dumps(plain)))
+    assert declaration.calls == (Callee("a"), Callee("a.b c", 2), Callee("m", 2))
+    assert declaration.to_json() == plain
+
+
+def test_a_package_without_calls_declares_none() -> None:
+    assert read_declaration({key: value for key, value in PLAIN.items() if key != "calls"}).calls == ()
 
 
 def test_an_honest_one_is_read() -> None:

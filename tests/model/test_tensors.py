@@ -187,7 +187,10 @@ def test_a_wrong_or_missing_argument_is_named(arguments: tuple[Any, ...], messag
     ("keywords", "message"),
     [
         ({"type": np.float32}, "Tensor: unknown argument 'type'; write dtype="),
-        ({"dims": (-1,)}, "Tensor: unknown argument 'dims'; its arguments are name, dtype, shape, optional, arg"),
+        (
+            {"dims": (-1,)},
+            "Tensor: unknown argument 'dims'; its arguments are name, dtype, shape, optional, arg, format, labels",
+        ),
         ({"Shape": (-1,)}, "Tensor: unknown argument 'Shape'; write shape="),
     ],
 )

@@ -90,6 +90,7 @@ def _parts(status: dict[str, Any]) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(printable(line)) for line in _lines(status)]
     parts += [Text(printable(f"not ready: {reason}"), "red") for reason in status["reasons"]]
     parts.append(make_table(MODEL_HEADINGS, model_rows(status)))
+    parts += [Text(printable(line)) for line in _calls(status)]
     if status["broken"]:
         parts.append(make_table(("broken plugin", "error"), [_broken(each) for each in status["broken"]]))
     if status["errors"]:
@@ -111,6 +112,13 @@ def _lines(status: dict[str, Any]) -> list[str]:
     ]
 
 
+def _calls(status: dict[str, Any]) -> Iterator[str]:
+    for model in status["models"]:
+        if model["calls"]:
+            callees = (f"{each['model']} {each['version'] or ''}".rstrip() for each in model["calls"])
+            yield f"{model['model']} {model['version']} calls {', '.join(callees)}"
+
+
 def model_rows(status: dict[str, Any]) -> list[list[str]]:
     """The table of models, under MODEL_HEADINGS."""
     return [_model_row(model) for model in status["models"]]
@@ -118,13 +126,12 @@ def model_rows(status: dict[str, Any]) -> list[list[str]]:
 
 def _model_row(model: dict[str, Any]) -> list[str]:
     workers, memory, requests = model["workers"], model["memory"], model["requests"]
+    if model["repository"]:  # Triton's own backends run it
+        return [*_beginning(model), *["-"] * 4]
     attached = ["attached"] if model["attached"] else []
     sizes = "/".join(_mib(memory[name]) for name in ("touched", "in_use", "max"))
     return [
-        model["model"],
-        str(model["version"]),
-        "ready" if model["ready"] else model["reason"],
-        "yes" if model["required"] else "no",
+        *_beginning(model),
         " ".join([f"{workers['live']}/{workers['wanted']}", *attached, *map(str, workers["pids"])]),
         str(model["restarts"]),
         sizes,
@@ -132,8 +139,14 @@ def _model_row(model: dict[str, Any]) -> list[str]:
     ]
 
 
+def _beginning(model: dict[str, Any]) -> list[str]:
+    state = "ready" if model["ready"] else model["reason"]
+    return [model["model"], str(model["version"]), state, "yes" if model["required"] else "no"]
+
+
 def _broken(plugin: dict[str, Any]) -> tuple[str, str]:
-    return plugin["plugin"] + ("" if plugin["required"] else " (optional)"), plugin["error"]
+    of = f"model {model} of " if (model := plugin.get("model")) else ""
+    return of + plugin["plugin"] + ("" if plugin["required"] else " (optional)"), plugin["error"]
 
 
 def _mib(size: int) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ServerError, ServerGone
-from pytriton_plugins.host.supervision.triton_config import TritonConfigs
+from pytriton_plugins.host.supervision.triton_config import TritonConfigs, newest_of
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.options import has_cache
-from pytriton_plugins.host.triton.repository import CATEGORY, add_model, plain_config, write_config
+from pytriton_plugins.host.triton.repository import CATEGORY, add_model, plain_config, write_config, write_labels
 
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
@@ -57,11 +57,13 @@ class ModelLoader:
         async with self.lock(model.name):
             loaded = self._loaded(model.name)
             add_model(self._repository, model.declaration)
-            config = self._configs.of([model, *loaded])
+            versions = [model, *loaded]
+            config = self._configs.of(versions)
             if replaces:
                 # Triton passes over a load whose configuration is the one that it has.
                 config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(model.number)}}
             try:
+                write_labels(self._repository, newest_of(versions).declaration)
                 if self._writes_configs:
                     write_config(self._repository, model.name, config)
                 await server.load(model.name, config, self._timeout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import BackendModel
 from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.supervision.place import WorkerPlace
+from pytriton_plugins.host.triton.repository import MODEL_NUMBERS
 from pytriton_plugins.host.workers.worker import Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import ModelStatus
@@ -50,13 +50,12 @@ class SwapResult(NamedTuple):
 class ModelSupervisor:
     """Keeps the workers of one model alive and connected. The end of one costs only the requests that it runs."""
 
-    _numbers = itertools.count(1)
     is_attached = False
     """Its workers are in processes that are not the daemon's."""
 
     def __init__(self, host: ModelContext, reference: ModelReference, declaration: ModelDeclaration) -> None:
         """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
-        self.number = next(self._numbers)
+        self.number = next(MODEL_NUMBERS)
         self.reference = reference
         self.declaration = declaration
         self.effective = host.resolver.resolve(declaration)
@@ -64,6 +63,10 @@ class ModelSupervisor:
         self.required = self.effective.required
         self.loaded = False
         """The tritonserver that runs now has it."""
+        self.held = False
+        """Triton has it only once it has the models that it calls."""
+        self.unserved = ""
+        """The problem of a model that it calls, if only an operator can settle it."""
         self.error = ""
         self.unloaded = False
         """It was given up on purpose, and does not count against readiness."""
@@ -107,11 +110,23 @@ class ModelSupervisor:
     def _why_not_ready(self) -> str:
         if self.error:
             return self.error
-        if not self.loaded:
+        if problem := self._host.served.call_problem(self.declaration):
+            return problem
+        if not self.is_served:
             return _WAITS if self.waits else _LOADS
         if self.live.seconds_without > READY_GRACE:
             return _NO_WORKER + (", and the next one waits for its turn to start" if self.waits else "")
         return ""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether Triton has it, and goes on having it."""
+        return self.loaded and not self.held and not self.error
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether it is not served, and will be, or fail, by itself."""
+        return not self.is_served and not self.error and not self.unserved
 
     @property
     def waits(self) -> bool:
@@ -164,8 +179,18 @@ class ModelSupervisor:
         self._settled.set()
         self._host.changed()
 
+    def set_ready(self, why_not: str) -> None:
+        """Have servers that ask their models told that it is not ready; empty: that it is."""
+        self._link.set_ready(why_not)
+
+    def settle_unserved(self, problem: str) -> None:
+        """Nothing waits for it any longer: a model that it calls is not served until an operator changes that."""
+        self.unserved = problem
+        self._settled.set()
+        self._host.changed()
+
     async def settled(self) -> None:
-        """Return when the model serves or has failed."""
+        """Return when the model serves, has failed, or calls one that does not come by itself."""
         await self._settled.wait()
 
     def on_need(self, request: SegmentRequest, answer: Answer) -> None:
@@ -234,13 +259,21 @@ class ModelSupervisor:
             return False
         return True
 
+    async def load(self) -> None:
+        """Load it into Triton, because all that it calls is served; raises ServerError."""
+        await self._loaded(await self._host.server())
+
     async def _loaded(self, server: TritonServer) -> None:
         async with self._loading:
             if self.loaded:
                 return
+            self.held = bool(self._host.served.callee_problem(self.declaration))
+            if self.held:
+                return
             await self._host.load(self, server)
             self.gone.clear()
             self.loaded = self._has_served = True
+            self.unserved = ""
             self._settled.set()
         workers = f"{self.worker_count} worker{'s' if self.worker_count > 1 else ''}"
         memory = f"shared memory {in_mib(self.ledger.at_start)} for {workers}"

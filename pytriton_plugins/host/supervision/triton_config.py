@@ -38,7 +38,7 @@ class TritonConfigs:
         Of two of one version, the first takes the other's place. Raises ServerError for what a hook plugin wrote into
         it that is not supported.
         """
-        newest = max(models, key=lambda model: model.declaration.version)
+        newest = newest_of(models)
         batches = max(model.effective.channels for model in models)
         versions = tuple(sorted({model.declaration.version for model in models}))
         ours = model_config(newest.declaration, batches, versions)
@@ -64,6 +64,11 @@ class TritonConfigs:
                 subject,
             )
         return values
+
+
+def newest_of(models: Sequence[ServedModel]) -> ServedModel:
+    """Of versions of one name, the one whose configuration Triton has."""
+    return max(models, key=lambda model: model.declaration.version)
 
 
 def _check(model: ModelDeclaration, values: dict[str, Any], ours: dict[str, Any], plugin: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ CATEGORY = "model-repository"
 
 GATES = ("pytriton_gate", "pytriton_gate_2")
 """Models of our backend that fail to load while the daemon is not ready: Triton's own readiness follows them."""
+
+MODEL_NUMBERS = itertools.count(1)
+"""The number of each model in the backend, which is used once."""
 
 SPARE_INSTANCES = 2
 """Instances beside one for each channel, for threads that wait for a worker or fetch requests (backend/queue.c)."""
@@ -70,6 +74,17 @@ def write_config(folder: Path, name: str, config: dict[str, Any]) -> None:
 def add_model(folder: Path, model: ModelDeclaration) -> None:
     """Create the empty folders that Triton expects of a model and its version."""
     (folder / model.name / str(model.version)).mkdir(parents=True, exist_ok=True)
+
+
+def write_labels(folder: Path, model: ModelDeclaration) -> None:
+    """Write the files of labels that the model's configuration names; raises ServerError if that is not possible."""
+    for index, tensor in enumerate(model.outputs):
+        try:
+            if tensor.labels:
+                (folder / model.name / _label_file(index)).write_text("\n".join(tensor.labels) + "\n", encoding="utf-8")
+        except OSError as error:
+            reason = f"{error.strerror}; make room in {folder}"
+            raise ServerError(f"the labels of output {tensor.name} cannot be written: {reason}") from None
 
 
 def model_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...]) -> dict[str, Any]:
@@ -130,8 +145,9 @@ def _are_sizes(value: object, max_size: int) -> bool:
 
 
 def plain_config(model: ModelDeclaration) -> dict[str, Any]:
-    """A configuration of ``model`` that Triton accepts: without its author's ``triton_config``."""
-    return _our_config(model, 1, (model.version,))
+    """A configuration of ``model`` that Triton accepts: without its author's ``triton_config``, and without files."""
+    config = _our_config(model, 1, (model.version,))
+    return {**config, "output": [_tensor(tensor) for tensor in model.outputs]}
 
 
 def _our_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...]) -> dict[str, Any]:
@@ -140,13 +156,26 @@ def _our_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...]
         "backend": BACKEND,
         "max_batch_size": model.max_batch_size,
         "version_policy": {"specific": {"versions": list(versions)}},
-        "input": [_tensor(tensor) for tensor in model.inputs],
-        "output": [_tensor(tensor) for tensor in model.outputs],
+        "input": [_input(tensor) for tensor in model.inputs],
+        "output": [_output(index, tensor) for index, tensor in enumerate(model.outputs)],
         "instance_group": [{"count": batches + SPARE_INSTANCES, "kind": "KIND_CPU"}],
     }
     return {**config, "model_transaction_policy": {"decoupled": True}} if model.streams else config
 
 
+def _input(tensor: Tensor) -> dict[str, Any]:
+    image = {"format": f"FORMAT_{tensor.format}"} if tensor.format else {}
+    return {**_tensor(tensor), **image, **({"optional": True} if tensor.optional else {})}
+
+
+def _output(index: int, tensor: Tensor) -> dict[str, Any]:
+    return {**_tensor(tensor), **({"label_filename": _label_file(index)} if tensor.labels else {})}
+
+
+def _label_file(index: int) -> str:
+    """In the model's folder; an output's name may hold what no file's name can."""
+    return f"labels-{index}.txt"
+
+
 def _tensor(tensor: Tensor) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": tensor.name, "data_type": tensor.dtype.config, "dims": list(tensor.wire_shape)}
-    return {**described, "optional": True} if tensor.optional else described
+    return {"name": tensor.name, "data_type": tensor.dtype.config, "dims": list(tensor.wire_shape)}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytriton_plugins.testing import run_host
+from tests.support.installed import WITHOUT_THEM
 from tests.support.sandbox.command import call_host
 from tests.support.sandbox.fake_distributions import install, path_with
 from tests.support.sandbox.logs import wait_logged
@@ -62,7 +63,7 @@ def test_a_broken_hook_plugin_is_one_bad_line(tmp_path: Path, source: str, verdi
     [
         (("nothing.py",), "nothing.py is not a file"),
         (("--plugin=ad-sub",), "no model plugin named ad-sub; did you mean add-sub?"),
-        (("--no-plugin=add-sub", "--no-plugin=file-type"), "no model plugin is installed"),
+        (WITHOUT_THEM, "no model plugin is installed"),
     ],
 )
 def test_one_mistake_is_one_bad_line(arguments: tuple[str, ...], reason: str) -> None:

@@ -50,7 +50,9 @@ def test_nothing_installed_says_what_to_do(called: Called, monkeypatch: pytest.M
     assert "pytriton-host serve model.py" in ran.out
 
 
-@pytest.mark.parametrize(("enabled", "declared"), [("true", [{"model": "add_sub", "version": 1}]), ("false", [])])
+@pytest.mark.parametrize(
+    ("enabled", "declared"), [("true", [{"model": "add_sub", "version": 1, "calls": []}]), ("false", [])]
+)
 def test_a_model_that_is_not_enabled_is_not_shown(
     called: Called, tmp_path: Path, enabled: str, declared: object
 ) -> None:

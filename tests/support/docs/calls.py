@@ -31,6 +31,7 @@ CALLS: list[tuple[str, Inputs, dict[str, list[Any]]]] = [
     ("share", {"x": ("FP32", [[1, 3]])}, {"share": [0.25, 0.75]}),
     ("grey", {"image:0": ("UINT8", IMAGE)}, {"grey:0": [60, 20]}),
     ("colours", {"image": ("UINT8", IMAGE)}, {"mean": [20, 40, 60], "darkest": [10, 20, 30]}),
+    ("dominant", {"image": ("UINT8", IMAGE)}, {"scores": [20, 40, 60]}),
     ("negative", {"image": ("UINT8", IMAGE)}, {"negative": [225, 195, 165, 245, 235, 225]}),
     (
         "matrix_power",
