@@ -73,9 +73,20 @@ def _models(config: HostConfig, hooks: HookManager) -> Sequence[ModelDeclaration
         if each.error:
             explain(f"warning: plugin {each.reference.label}: it is optional, its models are left out: {each.error}")
         models += each.models
+    for line in _call_warnings(config, models):
+        explain(f"warning: {line}")
     if not models:
         raise PytritonPluginsError("no model plugin is installed; install the model plugins of the image")
     return models
+
+
+def _call_warnings(config: HostConfig, models: Sequence[ModelDeclaration]) -> Iterable[str]:
+    """A line for each problem of the calls of these models, which the pods would have."""
+    from pytriton_plugins.model.call_graph import call_problems
+
+    for model in models:
+        for problem in call_problems(model, models, lambda name: config.model(name).enabled):
+            yield f"model {model.name} version {model.version}: {problem}; it is not served in the pods"
 
 
 def _with_drain(config: HostConfig, hooks: HookManager) -> HostConfig:

@@ -179,6 +179,7 @@ class Daemon:
         """Once every plugin serves or has failed, show what is served, and why the host is not ready if it is not."""
         await asyncio.gather(*plugins)
         warn_of_unknown_names(self.config, self.registry.records)
+        self.registry.callers.everything_is_known()
         await asyncio.gather(*[model.settled() for model in self.registry.models.values()])
         if self._stop.is_set():
             return

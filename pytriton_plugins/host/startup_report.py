@@ -161,7 +161,8 @@ def _state(row: Row, columns: int | None) -> Text:
 
     if not row.why_not:
         return Text("ready", "green")
-    return Text("failed" if _stands_below(row, columns) else printable(row.why_not), "red")
+    short = "not served" if row.why_not.startswith("calls ") else "failed"
+    return Text(short if _stands_below(row, columns) else printable(row.why_not), "red")
 
 
 def _stands_below(row: Row, columns: int | None) -> bool:

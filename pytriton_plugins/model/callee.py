@@ -41,6 +41,11 @@ def callees_from_json(plain: Any) -> tuple[Callee, ...]:
     return tuple(Callee(*each) for each in plain)
 
 
+def callees_in_json(callees: Iterable[Callee]) -> list[dict[str, Any]]:
+    """The callees as commands print them: a version of null is the one that Triton chooses."""
+    return [{"model": callee.name, "version": callee.version or None} for callee in callees]
+
+
 def callees_problem(callees: Iterable[Callee], name: str, version: int) -> str:
     """The problem of valid ``callees`` of the model ``name``, ``version``; empty for none."""
     seen = set()

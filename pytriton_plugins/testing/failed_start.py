@@ -22,4 +22,9 @@ def failures(output: str) -> list[str]:
     from pytriton_plugins.host.supervision.supervisor import PASSING  # heavy, and only needed here
 
     found = [match for line in output.splitlines() if (match := _REASON.fullmatch(line))]
-    return [match[1] for match in found if not (match[2] or "").startswith(PASSING)]
+    return [match[1] for match in found if not _own_reason(match[2] or "").startswith(PASSING)]
+
+
+def _own_reason(reason: str) -> str:
+    """The reason of the model that is called, where that is the reason."""
+    return reason.rsplit(", which is not served: ", 1)[-1]

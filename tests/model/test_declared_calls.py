@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,8 @@ def listed(requests: list[Request], ctx: Context) -> Any:
     return requests
 
 
-def mark(function: Callable[..., Any] = classify, **keywords: Any) -> ModelDeclaration:
-    copy = type(function)(function.__code__, function.__globals__, function.__name__)  # type: ignore[call-overload]
+def mark(function: Any = classify, **keywords: Any) -> ModelDeclaration:
+    copy = FunctionType(function.__code__, globals(), function.__name__)
     copy.__annotations__ = function.__annotations__
     declaration = declaration_of(infer_func(inputs=[X], outputs=[Y], **keywords)(copy))
     assert declaration is not None

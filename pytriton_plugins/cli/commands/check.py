@@ -168,8 +168,20 @@ def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord])
         names = ", ".join(f"{model.name} version {model.version}" for model in each.models)
         detail = each.error or names or "none of its models is enabled"
         yield Check(not each.error, f"plugin {each.reference.label}", detail)
+    yield from _calls(config, models)
     yield from _limits(config, models)
     yield from _attempt("memory", lambda: _memory(config, hooks, models))
+
+
+def _calls(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Check]:
+    """A line for each model that calls others."""
+    from pytriton_plugins.model.call_graph import call_problems
+
+    for model in models:
+        if model.calls:
+            problems = call_problems(model, models, lambda name: config.model(name).enabled)
+            detail = "; also: ".join(problems) or f"calls {', '.join(map(str, model.calls))}"
+            yield Check(not problems, f"model {model.name} version {model.version}", detail)
 
 
 def _limits(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Check]:

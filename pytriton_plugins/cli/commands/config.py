@@ -92,6 +92,7 @@ def _effective_model(config: HostConfig, hooks: HookManager, model: ModelDeclara
     yield "timeout", model.timeout or None, file if given.timeout else author
     yield "max_batch_size", model.max_batch_size, file if given.max_batch_size else author
     yield "triton_config", model.triton_config, file if given.triton_config else author
+    yield "calls", tuple(map(str, model.calls)), author
     source = config.sources["optional"] if model.name in config.optional else file
     is_given = given.required is not None or model.name in config.optional
     yield "required", is_required(config, model.name), source if is_given else "default"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference, Reference
     from pytriton_plugins.host.inspection import InspectedPlugin
+    from pytriton_plugins.model.declaration import ModelDeclaration
 
 
 @click.command("list")
@@ -63,7 +64,12 @@ def _found_models(config: HostConfig) -> list[ModelReference]:
 def _models(inspected: InspectedPlugin | None) -> dict[str, Any]:
     if inspected is None:
         return {}
-    models = [{"model": model.name, "version": model.version} for model in inspected.models]
+    from pytriton_plugins.model.callee import callees_in_json
+
+    models = [
+        {"model": model.name, "version": model.version, "calls": callees_in_json(model.calls)}
+        for model in inspected.models
+    ]
     return {"declares": models, "error": inspected.error}
 
 
@@ -98,5 +104,10 @@ def _print_table(
 def _text(inspected: InspectedPlugin | None) -> str:
     if inspected is None:
         return "not served: the configuration leaves it out"
-    names = ", ".join(f"{model.name} {model.version}" for model in inspected.models)
+    names = ", ".join(map(_name, inspected.models))
     return f"broken: {inspected.error}" if inspected.error else names
+
+
+def _name(model: ModelDeclaration) -> str:
+    calls = f" (calls {', '.join(map(str, model.calls))})" if model.calls else ""
+    return f"{model.name} {model.version}{calls}"

@@ -90,6 +90,7 @@ def _parts(status: dict[str, Any]) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(printable(line)) for line in _lines(status)]
     parts += [Text(printable(f"not ready: {reason}"), "red") for reason in status["reasons"]]
     parts.append(make_table(MODEL_HEADINGS, model_rows(status)))
+    parts += [Text(printable(line)) for line in _calls(status)]
     if status["broken"]:
         parts.append(make_table(("broken plugin", "error"), [_broken(each) for each in status["broken"]]))
     if status["errors"]:
@@ -109,6 +110,13 @@ def _lines(status: dict[str, Any]) -> list[str]:
         f"tritonserver {server['version'] or '?'}   {running}   restarts {server['restarts']}   {server['path']}",
         f"address {status['address']}   {listening}",
     ]
+
+
+def _calls(status: dict[str, Any]) -> Iterator[str]:
+    for model in status["models"]:
+        if model["calls"]:
+            callees = (f"{each['model']} {each['version'] or ''}".rstrip() for each in model["calls"])
+            yield f"{model['model']} {model['version']} calls {', '.join(callees)}"
 
 
 def model_rows(status: dict[str, Any]) -> list[list[str]]:

@@ -9,15 +9,16 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ConfigError, ControlError, PytritonPluginsError
-from pytriton_plugins.host.control.model_finder import ModelFinder, matches
+from pytriton_plugins.host.control.imported import Imported
+from pytriton_plugins.host.control.model_finder import ModelFinder, matches, why_unserved
 from pytriton_plugins.host.supervision.records import PluginFailed, as_installed, find_candidates
 from pytriton_plugins.host.tasks import background, discard
+from pytriton_plugins.model.call_graph import in_load_order
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.host.control.server import Progress
     from pytriton_plugins.host.supervision.admission import Admission
-    from pytriton_plugins.host.supervision.plugins import ImportedPlugin
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.supervision.registry import ModelRegistry
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
@@ -56,11 +57,12 @@ class ModelCommands:
                 label = label_of(model.declaration)
                 if model.unloaded:
                     raise ControlError(f"{label} is unloaded already")
-                if not model.loaded and not model.error:
+                if model.is_coming:
                     raise ControlError(f"{label} is being loaded; wait until it serves")
                 await self._unload(model, timeout, progress)
                 _LOG.info("%s: unloaded", label)
                 results.append(f"{label}: unloaded")
+                results += [f"warning: {caller}" for caller in self._registry.callers.lost_by(model)]
         return results
 
     async def _unload(self, model: ModelSupervisor, timeout: float, progress: Progress) -> None:
@@ -119,7 +121,7 @@ class ModelCommands:
             known = self._finder.known(name, version)
             down = [model for model in known or self._finder.of_plugin(name, version) if model.error]
             if known and not down:
-                raise ControlError(_served_already(known))
+                raise ControlError(why_unserved(known) or _served_already(known))
             if not down:
                 return await self._load_new(name, version, progress)
             return await self._again(down, progress)
@@ -140,7 +142,7 @@ class ModelCommands:
             raise ControlError(f"{who}: there is no plugin to import; attach it again from that process")
         for place in dict.fromkeys(model.reference.place for model in models):
             async with self._imported(self._record_of(place), progress) as imported:
-                for model in [model for model in models if model.reference.place == place]:
+                for model in _in_load_order([model for model in models if model.reference.place == place]):
                     label = label_of(model.declaration)
                     declaration = _find(imported.plugin.models, model)
                     if declaration is None:
@@ -214,8 +216,9 @@ class ModelCommands:
         registry, reference = self._registry, imported.reference
         self._admission.check_tensors(reference, wanted)
         self._admission.check_descriptors(wanted)
+        self._admission.check_calls(wanted)
         results = []
-        for declaration in wanted:
+        for declaration in in_load_order(wanted):
             label = label_of(declaration)
             for conflict in self._admission.conflicts(reference, [declaration]).values():
                 raise ControlError(conflict.explanation)
@@ -274,17 +277,13 @@ class ModelCommands:
                 raise
 
 
-class Imported:
-    """An imported plugin, and its worker until a model takes it."""
-
-    def __init__(self, plugin: ImportedPlugin) -> None:
-        self.plugin = plugin
-        self.reference: ModelReference = plugin.reference
-        self.worker: WorkerProcess | None = plugin.worker
-
-
 def _no_progress(text: str) -> None:
     """Progress that is not shown."""
+
+
+def _in_load_order(models: Sequence[ModelSupervisor]) -> list[ModelSupervisor]:
+    order = in_load_order([model.declaration for model in models])
+    return sorted(models, key=lambda model: order.index(model.declaration))
 
 
 def _find(declarations: Sequence[ModelDeclaration], model: ModelSupervisor) -> ModelDeclaration | None:

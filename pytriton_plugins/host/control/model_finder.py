@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import ControlError
@@ -52,3 +53,11 @@ class ModelFinder:
 def matches(declaration: ModelDeclaration, name: str, version: int | None) -> bool:
     """Whether the declaration is of that name and version."""
     return declaration.name == name and version in (None, declaration.version)
+
+
+def why_unserved(models: Iterable[ModelSupervisor]) -> str:
+    """Why the first of these models that is not served for its calls is not; empty if there is none."""
+    problems = [
+        f"model {model.name} version {model.declaration.version} {model.unserved}" for model in models if model.unserved
+    ]
+    return f"{problems[0]}; load that model" if problems else ""

@@ -13,6 +13,7 @@ from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.queue_depth import waiting_by_model
+from pytriton_plugins.model.callee import callees_in_json
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.control.view import DaemonView
@@ -124,6 +125,7 @@ async def _model(model: ModelSupervisor, server: TritonServer | None, waiting: W
         "reason": status.reason,
         "required": model.required,
         "unloaded": model.unloaded,
+        "calls": callees_in_json(model.declaration.calls),
         "workers": {"wanted": model.worker_count, "live": status.workers, "pids": [w.pid for w in model.live.workers]},
         "restarts": model.restarts,
         "memory": {"in_use": memory.in_use, "touched": memory.touched, "max": memory.max},

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from pytriton_plugins.discovery.selection import references_of
 from pytriton_plugins.errors import ControlError, DiscoveryError
-from pytriton_plugins.host.control.model_commands import Imported, ModelCommands, label_of
+from pytriton_plugins.host.control.imported import Imported
+from pytriton_plugins.host.control.model_commands import ModelCommands, label_of
 from pytriton_plugins.host.supervision.records import PluginRecord
+from pytriton_plugins.model.call_graph import in_load_order
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
@@ -28,7 +30,9 @@ class TargetCommands(ModelCommands):
                     raise ControlError(f"plugin {target}: none of its models is enabled")
                 self._admission.check_tensors(imported.reference, declarations)
                 self._admission.check_descriptors(declarations)
-                return [await self._put(record, imported, each, progress) for each in declarations]
+                self._admission.check_calls(declarations)
+                ordered = in_load_order(declarations)
+                return [await self._put(record, imported, each, progress) for each in ordered]
 
     def _record_for(self, reference: ModelReference) -> PluginRecord:
         known = (record for record in self._registry.records if record.reference.place == reference.place)

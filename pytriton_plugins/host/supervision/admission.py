@@ -12,6 +12,7 @@ from pytriton_plugins.discovery.conflicts import ModelConflict, ProvidedModel, m
 from pytriton_plugins.errors import LimitError
 from pytriton_plugins.host.supervision.records import PluginFailed, is_required
 from pytriton_plugins.host.system.resource_limits import Demand, check_descriptors
+from pytriton_plugins.model.call_graph import cycle_problem
 
 if TYPE_CHECKING:
     from pytriton_plugins.discovery.references import ModelReference
@@ -76,6 +77,14 @@ class Admission:
                         "give it another name"
                     )
 
+    def check_calls(self, declarations: Sequence[ModelDeclaration]) -> None:
+        """Raises PluginFailed for models whose calls would form a cycle."""
+        keys = {(each.name, each.version) for each in declarations}
+        others = [model.declaration for key, model in self._registry.models.items() if key not in keys]
+        for declaration in declarations:
+            if problem := cycle_problem(declaration, [*others, *declarations]):
+                raise PluginFailed(problem)
+
     def conflicts(
         self, reference: ModelReference, declarations: Sequence[ModelDeclaration]
     ) -> dict[tuple[str, int], ModelConflict]:
@@ -132,6 +141,7 @@ class Admission:
                 first.dismiss()
                 first = None
             self._registry.start(record.reference, declaration, first)
+        self._registry.callers.refuse_cycles()
 
 
 def _have_same_tensors(one: ModelDeclaration, other: ModelDeclaration) -> bool:

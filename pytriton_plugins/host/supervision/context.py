@@ -68,6 +68,16 @@ class DaemonControl(ChangeListener, Protocol):
         """End the start with ``error``."""
 
 
+class CalleeLookup(Protocol):
+    """The models that a declaration calls, as the supervisor of the caller sees them."""
+
+    def callee_problem(self, declaration: ModelDeclaration) -> str:
+        """Why a model that this one declares it calls is not loaded in Triton; empty if all are."""
+
+    def call_problem(self, declaration: ModelDeclaration) -> str:
+        """Why a call that this model declares would not be answered now; empty if all would."""
+
+
 class ModelContext(DaemonControl, Protocol):
     """The registry, as the supervisor of a model sees it."""
 
@@ -76,6 +86,8 @@ class ModelContext(DaemonControl, Protocol):
     budget: Budget
     turns: StartQueue
 
+    @property
+    def served(self) -> CalleeLookup: ...
     async def server(self) -> TritonServer: ...
     def new_worker(self, reference: ModelReference, model: ModelDeclaration | None = None) -> Worker: ...
     def worker_hooks(self) -> list[dict[str, Any]]: ...

@@ -13,9 +13,11 @@ from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import SegmentRequest
 from pytriton_plugins.host.memory.ledger import Budget
 from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
+from pytriton_plugins.host.supervision.callers import Callers
 from pytriton_plugins.host.supervision.current_server import CurrentServer
 from pytriton_plugins.host.supervision.loader import ModelLoader
 from pytriton_plugins.host.supervision.plugins import PluginImporter
+from pytriton_plugins.host.supervision.served import ServedModels
 from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
 from pytriton_plugins.host.workers.attached import AttachedWorker
 from pytriton_plugins.host.workers.launching import launch_of, worker_hooks
@@ -66,6 +68,8 @@ class ModelRegistry:
         """The numbers of those of which hooks know."""
         self.current_server = CurrentServer()
         self.loader = ModelLoader(config, hooks, repository, self.current_server, self.models)
+        self.served = ServedModels(config, self.models)
+        self.callers = Callers(self.served, self.loader, self.models, self.all_models)
         self.importer = PluginImporter(self.resolver, self.turns, self)
         self._notifier = notifier
         self._daemon = daemon
@@ -155,13 +159,18 @@ class ModelRegistry:
 
     async def admit_model(self, new: ModelSupervisor, first: Worker | None, old: set[ModelSupervisor]) -> str:
         """The same for a supervisor that was made."""
+        if why_not := self.callers.why_not(new.declaration):
+            if first is not None:
+                first.dismiss()
+            new.cancel()
+            return why_not
         self._passing |= {new, *old}
         new.start(first)
         await new.settled()
-        if new.error:
+        if why_not := new.error or new.unserved:
             self._passing -= {new, *old}
             new.cancel()
-            return new.error
+            return why_not
         self.models[new.name, new.declaration.version] = new
         # Triton holds nothing of one that was not loaded.
         self._passing -= {new, *(model for model in old if not model.loaded)}
@@ -196,6 +205,7 @@ class ModelRegistry:
         self._daemon.abort(error)
 
     def changed(self) -> None:
+        self.callers.look()
         self._daemon.changed()
 
     async def server(self) -> TritonServer:

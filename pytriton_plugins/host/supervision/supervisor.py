@@ -64,6 +64,10 @@ class ModelSupervisor:
         self.required = self.effective.required
         self.loaded = False
         """The tritonserver that runs now has it."""
+        self.held = False
+        """Triton has it only once it has the models that it calls."""
+        self.unserved = ""
+        """The problem of a model that it calls, if only an operator can settle it."""
         self.error = ""
         self.unloaded = False
         """It was given up on purpose, and does not count against readiness."""
@@ -107,11 +111,23 @@ class ModelSupervisor:
     def _why_not_ready(self) -> str:
         if self.error:
             return self.error
-        if not self.loaded:
+        if problem := self._host.served.call_problem(self.declaration):
+            return problem
+        if not self.is_served:
             return _WAITS if self.waits else _LOADS
         if self.live.seconds_without > READY_GRACE:
             return _NO_WORKER + (", and the next one waits for its turn to start" if self.waits else "")
         return ""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether Triton has it, and goes on having it."""
+        return self.loaded and not self.held and not self.error
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether it is not served, and will be, or fail, by itself."""
+        return not self.is_served and not self.error and not self.unserved
 
     @property
     def waits(self) -> bool:
@@ -164,8 +180,19 @@ class ModelSupervisor:
         self._settled.set()
         self._host.changed()
 
+    def hold(self) -> None:
+        """It is about to be unloaded in Triton, until what it calls is served again. Its workers stay."""
+        self.held = True
+        self._host.changed()
+
+    def settle_unserved(self, problem: str) -> None:
+        """Nothing waits for it any longer: a model that it calls is not served until an operator changes that."""
+        self.unserved = problem
+        self._settled.set()
+        self._host.changed()
+
     async def settled(self) -> None:
-        """Return when the model serves or has failed."""
+        """Return when the model serves, has failed, or calls one that does not come by itself."""
         await self._settled.wait()
 
     def on_need(self, request: SegmentRequest, answer: Answer) -> None:
@@ -234,13 +261,21 @@ class ModelSupervisor:
             return False
         return True
 
+    async def load(self) -> None:
+        """Load it into Triton, because all that it calls is served; raises ServerError."""
+        await self._loaded(await self._host.server())
+
     async def _loaded(self, server: TritonServer) -> None:
         async with self._loading:
             if self.loaded:
                 return
+            self.held = bool(self._host.served.callee_problem(self.declaration))
+            if self.held:
+                return
             await self._host.load(self, server)
             self.gone.clear()
             self.loaded = self._has_served = True
+            self.unserved = ""
             self._settled.set()
         workers = f"{self.worker_count} worker{'s' if self.worker_count > 1 else ''}"
         memory = f"shared memory {in_mib(self.ledger.at_start)} for {workers}"

@@ -74,7 +74,7 @@ def _differs(model: ModelSupervisor, states: States) -> bool:
 
 
 def _was_unloaded(model: ModelSupervisor, states: States) -> bool:
-    return model.loaded and not model.unloaded and _state(model, states) not in _SERVED
+    return model.loaded and not model.held and not model.unloaded and _state(model, states) not in _SERVED
 
 
 def _was_loaded(model: ModelSupervisor, states: States) -> bool:

@@ -20,6 +20,7 @@ from pytriton_plugins import Host, Tensor
 from pytriton_plugins.errors import AttachError
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.paths import MODELS
+from tests.support.sandbox.command import call_host
 from tests.support.traffic.clients import PROTOCOLS, client_module
 
 SOON = 60.0
@@ -98,6 +99,16 @@ def test_a_stream_is_answered_with_names(host: RunningHost) -> None:
         result, error = answers.get(timeout=SOON)
         assert error is None
         assert np.char.decode(result.as_numpy("scores").astype(bytes)).tolist() == NAMED
+
+
+def test_wrong_labels_are_one_bad_line_of_check(tmp_path: Path) -> None:
+    """It names the file, what is wrong and the line of the declaration."""
+    shutil.copy(MODELS / "images.py", tmp_path / "pictures.py")
+    done = call_host("check", "--http-port=0", "--grpc-port=0", "--metrics-port=0", str(tmp_path / "pictures.py"))
+    (bad,) = [line for line in done.stdout.splitlines() if line.startswith("bad")]
+    assert f"Tensor 'scores': labels file {tmp_path / 'colours.txt'} does not exist; write a path relative to" in bad
+    assert bad.endswith("the package includes the file (line 19)")
+    assert done.returncode == 1
 
 
 def test_the_model_configuration(host: RunningHost) -> None:
