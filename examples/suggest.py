@@ -12,9 +12,10 @@ WORDS = ["apple", "banana", "cherry", "grape"]
     calls=["embed", "rank"],
 )
 def suggest(text, ctx: Context):
+    embed, rank = ctx.models["embed"], ctx.models["rank"]
     texts = np.array([*text, *WORDS], object).reshape(-1, 1)
-    vectors = ctx.models["embed"](text=texts)["vector"]
+    vectors = embed(text=texts)["vector"]
     query, words = vectors[: len(text)], vectors[len(text) :]
     choices = np.broadcast_to(words, (len(text), *words.shape))
-    scores = ctx.models["rank"](query=query, choices=choices)["scores"]
+    scores = rank(query=query, choices=choices)["scores"]
     return {"word": np.array(WORDS, object)[scores.argmax(axis=1)], "scores": scores}
