@@ -8,4 +8,4 @@ from pytriton_plugins import Tensor, infer_func
     outputs=[Tensor("scores", np.float32, (-1,))],
 )
 def rank(query, choices):
-    return np.einsum("bd,bcd->bc", query, choices)
+    return np.einsum("bd,bcd->bc", query, choices).round(3)
