@@ -1,1 +1,1 @@
-"""What a text is about."""
+"""What a text file is about: two models, which call the models of two other plugins."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pytriton_plugins.testing import RunningHost, call_model
 
 from pytriton_plugins_file_topics.nearest import NearestTopic
+from pytriton_plugins_file_topics.pipeline import file_topic
 from pytriton_plugins_file_topics.topics import TOPICS, new_vectors, saved_vectors
 from pytriton_plugins_text_embedding import TextEmbedding
 
@@ -54,3 +55,4 @@ def test_a_server_names_the_topics(embeddings: NDArray[Any], pytriton_host: Runn
 def test_the_entry_points_lead_to_the_models() -> None:
     points = distribution("pytriton-plugins-file-topics").entry_points.select(group="pytriton_plugins.models")
     assert points["nearest-topic"].load().NearestTopic is NearestTopic
+    assert points["file-topics"].load().file_topic is file_topic

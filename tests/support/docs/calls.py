@@ -39,6 +39,9 @@ CALLS: list[tuple[str, Inputs, dict[str, list[Any]]]] = [
         {"a": ("FP64", [[2, 0], [0, 3]]), "power": ("INT32", [2])},
         {"result": [4, 0, 0, 9], "trace": [13]},
     ),
+    ("embed", {"text": ("BYTES", [["a"]])}, {"vector": [1] + [0] * 25}),
+    ("rank", {"query": ("FP32", [[0.5, 2]]), "choices": ("FP32", [[[1, 0], [0, 1]]])}, {"scores": [0.5, 2]}),
+    ("suggest", {"text": ("BYTES", [[""]])}, {"word": ["apple"], "scores": [0] * 4}),
     ("patient", {"x": ("FP32", [[1, 2]])}, {"y": [1, 2]}),
     (
         "measure",
