@@ -14,6 +14,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from benchmarks import arenas, attached, footprint, observe, report, start, versions
 from benchmarks.cache import Cache
+from benchmarks.calls import rows as calls
+from benchmarks.calls import summary as calls_summary
+from benchmarks.calls.study import Study as Calls
 from benchmarks.errors import BenchmarkError
 from benchmarks.faults import run as faults
 from benchmarks.loads import Load, loads_named
@@ -120,6 +123,30 @@ def run_start(options: argparse.Namespace) -> None:
     write(options, {"starts": [start.facts(each) for each in study.starts], "skipped": sorted(study.skipped)}, "-start")
 
 
+def run_calls(options: argparse.Namespace) -> list[str]:
+    """Print and write what calls between models cost, also after an interruption; returns the limits not met."""
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, progress() as bar:
+        task = bar.add_task("", total=None)
+        study = Calls(
+            Cache(options.dir),
+            Path(folder),
+            options.rounds or (1 if options.quick else 5),
+            QUICK if options.quick else Window(options.window),
+            calls.rows_named(options.loads),
+            0.1 if options.quick else 1.0,
+            frozenset(options.without),
+            options.tritonserver,
+            lambda text, done, total: bar.update(task, description=text, completed=done, total=total),
+        )
+        try:
+            study.run()
+        finally:
+            if study.timings:
+                print(calls_summary.report(study))
+                write(options, calls_summary.facts(study), "-calls")
+    return calls_summary.limits_not_met(study)
+
+
 def run_soak(options: argparse.Namespace) -> list[str]:
     """Print and write what each process held, and return what grew."""
     binary = options.tritonserver or bundled_tritonserver()
@@ -217,6 +244,8 @@ def main() -> int:
             run_versions(options)
         elif options.command == "attached":
             compare(options, attached.COMPARISON, attached.LOADS, "-attached")
+        elif options.command == "calls":
+            return judge(run_calls(options), "every limit is met")
         elif options.command == "soak":
             return judge(run_soak(options), "nothing grew")
         elif options.command == "footprint":

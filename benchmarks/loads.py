@@ -28,9 +28,13 @@ class Load:
     client_shared_memory: bool = False
     string_length: int = 0
     """Bytes of each string; 0 for FP32 numbers."""
+    receiver: str = ""
+    """The name of another model than those of the table."""
 
     @property
     def model(self) -> str:
+        if self.receiver:
+            return self.receiver
         return "strings" if self.string_length else "identity"
 
     @property

@@ -7,11 +7,24 @@ from pathlib import Path
 
 from benchmarks import observe
 from benchmarks.cache import DEFAULT_FOLDER
+from benchmarks.calls.rows import ROWS
 from benchmarks.faults.rows import ROWS as FAULTS
 from benchmarks.loads import FURTHER, LOADS
 from benchmarks.servers import STARTERS
 
-COMMANDS = ("table", "setup", "start", "observe", "soak", "footprint", "faults", "arenas", "versions", "attached")
+COMMANDS = (
+    "table",
+    "setup",
+    "start",
+    "observe",
+    "soak",
+    "footprint",
+    "faults",
+    "arenas",
+    "versions",
+    "attached",
+    "calls",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +56,8 @@ def parser() -> argparse.ArgumentParser:
         "--loads",
         metavar="NAME,…",
         help=f"loads to send: {', '.join(load.name for load in (*LOADS, *FURTHER))} "
-        f"(default: the table's; observe: {observe.LOADS})",
+        f"(default: the table's; observe: {observe.LOADS}); "
+        f"calls: rows to measure: {', '.join(row.name for row in ROWS)} (default: all)",
     )
     top.add_argument(
         "--window", type=int, default=2500, metavar="MS", help="length of a window, perf_analyzer -p (default: 2500)"

@@ -69,12 +69,12 @@ class Comparison:
         """The medians of the ratios, in Markdown."""
         heads = [f"{self.titles[above]} ÷ {self.titles[below]}" for above, below in self.columns]
         rows = [[load.title, *_texts(self._fractions(run, load), "{:.2f}")] for load in loads]
-        return _markdown(["load", *heads], rows)
+        return markdown(["load", *heads], rows)
 
     def rates_table(self, run: Run, loads: tuple[Load, ...]) -> str:
         """Inferences per second, medians, in Markdown."""
         rows = [[load.title, *_texts(self._rates(run, load), "{:.0f}")] for load in loads]
-        return _markdown(["inferences/s", *self.titles.values()], rows)
+        return markdown(["inferences/s", *self.titles.values()], rows)
 
     def _fractions(self, run: Run, load: Load) -> dict[str, float | None]:
         found = {pair: ratios(run.measurements, load.name, *pair) for pair in self.columns}
@@ -131,7 +131,8 @@ def _texts(values: Mapping[str, float | None], form: str) -> list[str]:
     return ["–" if value is None else form.format(value) for value in values.values()]
 
 
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -9,27 +9,49 @@ from attrs import frozen
 
 SOURCES = Path(__file__).parent.parent / "models"
 
-Kind = Literal["identity", "identity_empty", "strings", "slow", "add_sub", "faulty"]
-DataType = Literal["FP32", "BYTES"]
+Kind = Literal[
+    "identity",
+    "identity_empty",
+    "strings",
+    "slow",
+    "add_sub",
+    "faulty",
+    "nested_call",
+    "nested_grpc",
+    "pipeline",
+    "doubled",
+    "shifted",
+    "halved",
+]
+DataType = Literal["FP32", "BYTES", "INT64"]
+NESTED = ("nested_call", "nested_grpc")
+"""They call the identity model and return the time of each call."""
 
 
 @frozen
 class Model:
-    """`add_sub` returns the sum and the difference of two inputs, all others y = x; shape (-1,), batches of 64."""
+    """`add_sub` returns the sum and the difference of two inputs, `NESTED` return times, all others y of one x.
+
+    Shape (-1,), batches of 64.
+    """
 
     name: str
     kind: Kind
 
     @property
     def data_type(self) -> DataType:
-        return "BYTES" if self.kind == "strings" else "FP32"
+        return "BYTES" if self.kind == "strings" else "INT64" if self.kind in NESTED else "FP32"
 
     @property
     def inputs(self) -> tuple[str, ...]:
+        if self.kind in NESTED:
+            return ("elements", "calls")
         return ("a", "b") if self.kind == "add_sub" else ("x",)
 
     @property
     def outputs(self) -> tuple[str, ...]:
+        if self.kind in NESTED:
+            return ("nanoseconds",)
         return ("sum", "difference") if self.kind == "add_sub" else ("y",)
 
     def source(self, server: str) -> Path:
@@ -51,6 +73,13 @@ class Models:
 
 OF_THE_SOAK = Models((Model("identity", "identity"), Model("strings", "strings"), Model("slow", "slow")))
 OF_THE_TABLE = Models((Model("identity", "identity"), Model("strings", "strings")))
+OF_OUR_CALLS = Models(
+    tuple(
+        Model(kind, kind)
+        for kind in ("identity", "nested_call", "nested_grpc", "doubled", "shifted", "halved", "pipeline")
+    )
+)
+OF_BLS = Models((Model("identity", "identity"), Model("nested_call", "nested_call")))
 
 
 def add_subs(count: int) -> Models:

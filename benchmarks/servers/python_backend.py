@@ -49,5 +49,5 @@ def write_model(folder: Path, model: Model) -> None:
 
 
 def _tensors(names: tuple[str, ...], data_type: DataType) -> str:
-    triton = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}[data_type]
+    triton = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "INT64": "TYPE_INT64"}[data_type]
     return ", ".join(f'{{ name: "{name}", data_type: {triton}, dims: [-1] }}' for name in names)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from benchmarks.calls.servers import TIMED_CALLS
 from benchmarks.floor_host import loopback
 from benchmarks.loads import LOADS
-from benchmarks.servers.models import OF_THE_SOAK, OF_THE_TABLE, Model, add_subs
+from benchmarks.servers.models import OF_OUR_CALLS, OF_THE_SOAK, OF_THE_TABLE, Model, add_subs
 from benchmarks.servers.python_backend import write_model
 from pytriton_plugins.discovery.resolve import resolve
 
-MODELS = [*OF_THE_TABLE.models, *OF_THE_SOAK.models, *add_subs(1).models, Model("faulty", "faulty")]
+MODELS = [
+    *OF_THE_TABLE.models,
+    *OF_THE_SOAK.models,
+    *OF_OUR_CALLS.models,
+    *add_subs(1).models,
+    Model("faulty", "faulty"),
+]
 
 
 @pytest.mark.parametrize("model", dict.fromkeys(MODELS), ids=lambda model: model.kind)
 def test_our_model_has_the_tensors_that_the_others_are_told(model: Model, tmp_path: Path) -> None:
     target = tmp_path / f"{model.name}.py"
     target.write_text(model.source("ours").read_text())
+    shutil.copy(TIMED_CALLS, tmp_path)
     ((_, declaration),) = resolve(str(target))
     assert declaration.name == model.name
     for tensors, names in ((declaration.inputs, model.inputs), (declaration.outputs, model.outputs)):
