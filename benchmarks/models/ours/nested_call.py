@@ -15,6 +15,7 @@ from pytriton_plugins import Context, Tensor, infer_func
     inputs=[Tensor("elements", np.int64, (-1,)), Tensor("calls", np.int64, (-1,))],
     outputs=[Tensor("nanoseconds", np.int64, (-1,))],
     max_batch_size=1,
+    calls=["identity"],
 )
 def nested_call(elements: NDArray[np.int64], calls: NDArray[np.int64], ctx: Context) -> dict[str, Any]:
     """The time of each call."""
