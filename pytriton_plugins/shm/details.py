@@ -110,7 +110,7 @@ def read_text(view: memoryview, at: int, length: int) -> str:
 
 
 def read_value(view: memoryview, at: int, form: int, length: int) -> Value:
-    """The value of a parameter; raises LookupError for an unknown form, LookupError or struct.error beyond the end."""
+    """The value of a parameter; raises LookupError for an unknown form or a cut text, struct.error for a cut number."""
     if form == _STRING:
         return read_text(view, at, length)
     value: int | bool | float

@@ -208,7 +208,7 @@ def test_a_server_without_histograms_shows_the_others(backend: Backend, tmp_path
 
 def test_a_server_without_metrics_and_calls_of_backends_serves(backend: Backend, tmp_path: Path) -> None:
     symbols = (f"TRITONSERVER_Metric{name}" for name in ("FamilyNew", "New", "Increment", "Set"))
-    with lacking(backend, tmp_path, *symbols, "TRITONSERVER_ServerInferAsync") as other:
+    with lacking(backend, tmp_path, *symbols, "TRITONBACKEND_ModelServer") as other:
         tell(other, COUNTER, GAUGE, HISTOGRAM)
         assert "pytriton_" not in page(other.metrics)
         model = caller_model("a")
