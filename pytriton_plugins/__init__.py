@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Context", "Host", "ModelCallError", "Request", "RequestError", "Tensor", "hookimpl", "infer_func"]
+__all__ = [
+    "Context",
+    "Host",
+    "ModelCallError",
+    "Request",
+    "RequestError",
+    "Sequence",
+    "Tensor",
+    "hookimpl",
+    "infer_func",
+]
 
 if TYPE_CHECKING:
     from pytriton_plugins.errors import ModelCallError, RequestError
     from pytriton_plugins.hooks import hookimpl
     from pytriton_plugins.model.context import Context, Request
     from pytriton_plugins.model.infer_func import infer_func
+    from pytriton_plugins.model.sequence import Sequence
     from pytriton_plugins.model.tensors import Tensor
     from pytriton_plugins.script.host import Host
 else:
@@ -25,6 +36,8 @@ else:
             from pytriton_plugins.model.context import Context as found
         elif name == "Request":
             from pytriton_plugins.model.context import Request as found
+        elif name == "Sequence":
+            from pytriton_plugins.model.sequence import Sequence as found
         elif name == "Tensor":
             from pytriton_plugins.model.tensors import Tensor as found
         elif name == "infer_func":

@@ -42,6 +42,8 @@ def _accepted(name: str, kind: str) -> str:
     setting = KEYWORDS[name]
     if setting.parse is readers.parse_server_options:
         return "Mapping[str, object] | Sequence[str]"
+    if setting.parse is readers.parse_paths:
+        return "Path | str | Sequence[Path | str]"
     if setting.repeated:
         return "str | Sequence[str]"
     base, _, optional = kind.partition(" | ")

@@ -79,7 +79,7 @@ def _keys(name: str) -> list[tuple[str, str]]:
     from pytriton_plugins.config import tables
 
     (found,) = [node for node in classes_of(tables) if node.name == name]
-    return [(re.sub(r"^shm_", "shm.", key), kind) for key, kind, _ in fields_of(found)]
+    return [(re.sub(r"^(shm|sequence)_", r"\1.", key), kind) for key, kind, _ in fields_of(found)]
 
 
 def command_line_page() -> str:

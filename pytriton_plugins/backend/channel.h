@@ -14,9 +14,12 @@ struct Calls;
 typedef struct Channel {
   uint32_t number;
   int socket;
-  bool busy;        /* in use: only the thread that uses it touches the fields below `next` */
-  bool closing;     /* gets no new batch; freed when it is released */
-  bool reclaim_due; /* its unused memory is freed when it is released */
+  bool busy;                /* in use: only the thread that uses it touches the fields below `pool` */
+  bool closing;             /* gets no new batch; freed when it is released */
+  bool gone;                /* its worker has ended */
+  bool reclaim_due;         /* its unused memory is freed when it is released */
+  uint32_t sequences;       /* whose state the worker has */
+  uint64_t sequences_until; /* while it is closing: when those that are left are given up */
   struct Channel *next;
   struct Pool *pool;
   const Declaration *declaration; /* of the pool */

@@ -55,7 +55,17 @@ static const DeclaredTensor **sort_by_name(const DeclaredTensor *tensors, uint32
   return by_name;
 }
 
+static bool read_sequence(Cursor *cursor, Declaration *declaration) {
+  WireDeclaredSequence wire;
+  if (!declaration->sequence) return true;
+  if (!cursor_read(cursor, &wire, sizeof wire)) return false;
+  declaration->max_live = wire.max_live;
+  declaration->max_idle_ms = wire.max_idle_ms;
+  return wire.max_live > 0 && wire.max_idle_ms > 0;
+}
+
 static bool read_all(Cursor *cursor, Declaration *declaration, uint32_t name_length) {
+  if (!read_sequence(cursor, declaration)) return false;
   if (!read_preferred(cursor, declaration)) return false;
   declaration->name = read_name(cursor, name_length);
   declaration->inputs = calloc(declaration->input_count + 1u, sizeof(DeclaredTensor));
@@ -98,6 +108,8 @@ const char *declaration_read(Declaration *declaration, const uint8_t *payload, s
       .apart = (wire.flags & DECLARED_APART) != 0,
       .lenient = (wire.flags & DECLARED_LENIENT) != 0,
       .awaits = (wire.flags & DECLARED_AWAITS) != 0,
+      .sequence = (wire.flags & DECLARED_SEQUENCE) != 0,
+      .shared = (wire.flags & DECLARED_SHARED) != 0,
       .spare = (wire.flags & DECLARED_SPARE) != 0,
       .largest_response = wire.largest_response,
       .input_count = wire.input_count,

@@ -26,8 +26,12 @@ typedef struct {
   uint32_t queue_size; /* maximum length of the queue; 0: unlimited */
   uint64_t delay_ns;   /* maximum wait of a request for others to join its batch */
   uint32_t preferred_count;
-  uint32_t *preferred; /* numbers of rows that make a batch without delay, in rising order */
+  uint32_t *preferred;  /* numbers of rows that make a batch without delay, in rising order */
+  uint32_t max_live;    /* sequences at a time */
+  uint32_t max_idle_ms; /* idle time after which a sequence ends */
   bool batched, loopback;
+  bool sequence;     /* its requests belong to sequences, whose state the workers have */
+  bool shared;       /* requests of different sequences may share a batch */
   bool lend;         /* inputs in a client's own shared memory may be lent to the worker, not copied */
   bool details;      /* the callable uses request details: ids, parameters, cancellation */
   bool stream;       /* one request at a time, with any number of responses */

@@ -10,6 +10,7 @@
 #include "execute.h"
 #include "link_reader.h"
 #include "loopback.h"
+#include "sequence_runner.h"
 #include "queue.h"
 #include "triton_metrics.h"
 
@@ -66,7 +67,7 @@ TritonError *TRITONBACKEND_Initialize(TritonBackend *backend) {
     _exit(1);
   }
   grow_descriptor_table(descriptor);
-  queue_gauges_open();
+  gauges_open();
   Link *link = link_new(descriptor, &failure);
   if (link == NULL) return failure_to_error(&failure);
   if (link_reader_start(link, &failure)) return TRITONBACKEND_BackendSetState(backend, link);
@@ -81,7 +82,7 @@ TritonError *TRITONBACKEND_Finalize(TritonBackend *backend) {
     link_reader_stop(link);
     link_free(link);
   }
-  queue_gauges_close();
+  gauges_close();
   return error;
 }
 
@@ -151,6 +152,10 @@ TritonError *TRITONBACKEND_ModelInstanceInitialize(TritonInstance *triton_instan
     free_instance(instance);
     return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "out of memory for a model instance");
   }
+  if (instance->pool->declaration.sequence && !sequence_runner_start(instance)) {
+    free_instance(instance);
+    return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "cannot start a thread for a model instance");
+  }
   queue_count_instances(pool, 1);
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, instance);
 }
@@ -161,6 +166,7 @@ TritonError *TRITONBACKEND_ModelInstanceFinalize(TritonInstance *triton_instance
   TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
   Instance *instance = state;
   if (error != NULL || instance == NULL) return error;
+  sequence_runner_stop(instance);
   queue_count_instances(instance->pool, -1);
   free_instance(instance);
   return TRITONBACKEND_ModelInstanceSetState(triton_instance, NULL);
@@ -171,8 +177,9 @@ TritonError *TRITONBACKEND_ModelInstanceReady(TritonInstance *triton_instance) {
   void *state = NULL;
   TritonError *error = TRITONBACKEND_ModelInstanceState(triton_instance, &state);
   const Instance *instance = state;
-  if (error != NULL || instance == NULL || pool_is_ready(instance->pool)) return error; /* no instance: the gate */
-  return TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, "the model has no live worker");
+  if (error != NULL || instance == NULL) return error; /* no instance: the gate */
+  const char *why_not = pool_why_not_ready(instance->pool);
+  return why_not == NULL ? NULL : TRITONSERVER_ErrorNew(TRITON_ERROR_UNAVAILABLE, why_not);
 }
 
 /* After this returns NULL, the backend owns the requests, and may answer and release them later in another thread. */
@@ -184,6 +191,8 @@ TritonError *TRITONBACKEND_ModelInstanceExecute(TritonInstance *triton_instance,
   if (instance == NULL) return TRITONSERVER_ErrorNew(TRITON_ERROR_UNSUPPORTED, "the gate does not accept requests");
   if (instance->pool->declaration.loopback)
     loopback_execute(instance, requests, count);
+  else if (instance->pool->declaration.sequence)
+    execute_sequences(instance, requests, count);
   else
     execute(instance, requests, count);
   return NULL;

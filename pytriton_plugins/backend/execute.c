@@ -12,8 +12,7 @@
 
 enum { MAX_CONSECUTIVE_BATCHES = 256 }; /* then another thread continues: Triton may need this instance */
 
-/* Sends an error response to every request of the batch, which was not sent to a worker. */
-static void reject_batch(Instance *instance, const Failure *failure) {
+void execute_rejection(Instance *instance, const Failure *failure) {
   uint64_t now = clock_ns();
   batch_fail(&instance->batch, failure);
   mark_answered(instance, (Times){.start = now, .compute_start = now, .compute_end = now});
@@ -87,7 +86,7 @@ static Attempt run_batch(Instance *instance, Channel *channel, bool *broken) {
   loans_create(&channel->loans, batch);
   if (!ensure_request_segment(instance, channel, &failure) || !request_block_write(batch, channel->request.bytes, &length, &failure)) {
     if (batch->count > 1) return ATTEMPT_SPLIT;
-    reject_batch(instance, &failure);
+    execute_rejection(instance, &failure);
     return ATTEMPT_ANSWERED;
   }
   Exchange result = exchange(instance, channel, length, &times, &problem);
@@ -110,7 +109,7 @@ static void run_separately(Instance *instance, Channel *channel, bool *broken) {
   while (remaining.count < batch->count && batch_ensure_capacity(&remaining)) batch_add(&remaining, batch->requests[remaining.count]);
   if (remaining.count < batch->count) {
     remaining.count = 0;
-    reject_batch(instance, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "out of memory for the batch"});
+    execute_rejection(instance, &(Failure){.code = TRITON_ERROR_UNAVAILABLE, .text = "out of memory for the batch"});
   }
   uint32_t done = 0;
   Attempt attempt = ATTEMPT_ANSWERED;
@@ -134,7 +133,7 @@ static void await_arrivals(Instance *instance) {
   queue_await_arrivals(instance->pool, answered, times->compute_end - times->compute_start);
 }
 
-static void run_on_channel(Instance *instance, Channel *channel) {
+void execute_on_channel(Instance *instance, Channel *channel) {
   bool broken = false;
   Attempt attempt = run_batch(instance, channel, &broken);
   if (attempt == ATTEMPT_SPLIT) run_separately(instance, channel, &broken);
@@ -158,8 +157,8 @@ static void run_queue(Instance *instance) {
     bool may_wait = instance->answered.count == 0;
     failure.code = 0;
     switch (queue_next(pool, &instance->batch, &channel, &failure, may_wait)) {
-      case WORK_RUN: run_on_channel(instance, channel); break;
-      case WORK_FAIL: reject_batch(instance, &failure); break;
+      case WORK_RUN: execute_on_channel(instance, channel); break;
+      case WORK_FAIL: execute_rejection(instance, &failure); break;
       case WORK_NONE:
         if (may_wait) return;
         release_answered(instance);

@@ -22,6 +22,7 @@ void release_answered(Instance *instance) {
     failure_log(TRITONBACKEND_ModelInstanceReportBatchStatistics(instance->triton, batch->rows, times->start, times->compute_start,
                                                                  times->compute_end, times->end),
                 "reporting batch statistics");
+  sequences_finish(instance->pool, batch);
   for (uint32_t i = 0; i < batch->count; i++) {
     release(instance, batch->requests[i]->triton);
     request_free(batch->declaration, batch->requests[i]);
@@ -42,6 +43,10 @@ void reject_request(Instance *instance, TritonRequest *triton, const Failure *fa
   uint64_t now = clock_ns();
   request_send_error(&instance->pool->declaration, triton, failure);
   report(instance, triton, false, &(Times){.start = now, .compute_start = now, .compute_end = now, .end = clock_ns()});
+  release(instance, triton);
+}
+
+void drop_request(const Instance *instance, TritonRequest *triton) {
   release(instance, triton);
 }
 

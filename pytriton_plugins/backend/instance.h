@@ -11,7 +11,7 @@ typedef struct {
   bool ran;                                        /* whether a worker ran the batch */
 } Times;
 
-/* Triton calls each instance from a thread of its own, so nothing here is shared. */
+/* Triton calls each instance from a thread of its own, so nothing here is shared but `stopping`, under the lock of the pool. */
 typedef struct {
   TritonInstance *triton;
   Pool *pool;
@@ -19,6 +19,8 @@ typedef struct {
   Batch batch;
   Batch answered; /* the previous batch: its responses are sent, its requests are not released yet */
   Times answered_times;
+  pthread_t runner; /* of a model with sequences: uses the batches and times */
+  bool has_runner, stopping;
 } Instance;
 
 /* Reads a request. NULL when it cannot be executed: it is rejected already. */
@@ -26,6 +28,9 @@ Request *accept_request(Instance *instance, TritonRequest *triton);
 
 /* Sends an error response to a request that is not in a batch, reports it and releases it. */
 void reject_request(Instance *instance, TritonRequest *triton, const Failure *failure);
+
+/* Releases a request that has no client. */
+void drop_request(const Instance *instance, TritonRequest *triton);
 
 /* Moves the batch, whose responses are all sent, to `answered`. Its statistics and its release can wait until the worker
  * runs the next batch. Sets times.end. */

@@ -67,10 +67,17 @@ static const char *handle_channel(Link *link, const WireLink *message, Descripto
   return pool_add_channel(pool, message->channel, received->descriptors[0], message->segment, received->descriptors[1]);
 }
 
-static void detach_channel(Link *link, uint32_t number, bool (*remove_from)(Pool *, uint32_t)) {
+static void handle_channel_gone(Link *link, const WireLink *message) {
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
-    if (remove_from(pool, number)) break;
+    if (pool_drop_channel(pool, message->channel)) break;
+  pthread_mutex_unlock(&link->lock);
+}
+
+static void handle_retire(Link *link, const WireLink *message) {
+  pthread_mutex_lock(&link->lock);
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
+    if (pool_retire_channel(pool, message->channel, message->value)) break;
   pthread_mutex_unlock(&link->lock);
 }
 
@@ -111,22 +118,23 @@ static const char *handle_gate(Link *link, const WireLink *message) {
 
 static const char *handle_give_up(Link *link, const WireLink *message, const char *text) {
   Pool *pool = link_find_pool_by_number(link, message->model);
-  if (pool != NULL) pool_give_up(pool, message->value == 1, text);
+  if (pool != NULL) pool_give_up(pool, message->value, text);
   return NULL;
 }
 
-/* Counts the requests of all models, or of one: then the upper half has the number that wait for a worker. */
+/* Counts the requests of all models, or of one: then the upper half has the number that wait for a worker, else the number
+ * of live sequences. */
 static void handle_count(Link *link, const WireLink *message) {
-  uint64_t waiting = 0;
+  uint64_t upper = 0;
   uint32_t in_flight = 0;
   pthread_mutex_lock(&link->lock);
   for (Pool *pool = link->pools; pool != NULL; pool = pool->next) {
     if (message->model != 0 && message->model != pool->number) continue;
     in_flight += (uint32_t)atomic_load(&pool->in_flight);
-    if (message->model != 0) waiting = queue_length(pool);
+    upper += message->model != 0 ? queue_length(pool) : queue_live_sequences(pool);
   }
   pthread_mutex_unlock(&link->lock);
-  acknowledge(link, message->token, waiting << 32 | in_flight);
+  acknowledge(link, message->token, upper << 32 | in_flight);
 }
 
 static const char *handle_metric(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
@@ -141,8 +149,8 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
     case LINK_HELLO: return handle_hello(link, message);
     case LINK_MODEL: return handle_model(link, message, payload, length, received);
     case LINK_CHANNEL: return handle_channel(link, message, received);
-    case LINK_CHANNEL_GONE: detach_channel(link, message->channel, pool_drop_channel); return NULL;
-    case LINK_RETIRE: detach_channel(link, message->channel, pool_retire_channel); return NULL;
+    case LINK_CHANNEL_GONE: handle_channel_gone(link, message); return NULL;
+    case LINK_RETIRE: handle_retire(link, message); return NULL;
     case LINK_SEGMENT: return handle_answer(link, message, NULL, received);
     case LINK_REFUSED: return handle_answer(link, message, (const char *)payload, received);
     case LINK_GATE: return handle_gate(link, message);

@@ -29,6 +29,7 @@ Pool *pool_new(uint32_t number, const Declaration *declaration, CallServer *call
 
 void pool_free(Pool *pool) {
   while (pool->channels != NULL) pool_drop_channel(pool, pool->channels->number);
+  sequences_free(pool);
   declaration_free(&pool->declaration);
   free(pool);
 }
@@ -58,7 +59,13 @@ static void remove_channel(Channel *channel) {
   while (*link != channel) link = &(*link)->next;
   *link = channel->next;
   if (!channel->closing) note_worker_loss(channel->pool);
+  if (channel->sequences > 0)
+    sequences_lose(channel->pool, channel, channel->closing && !channel->gone ? SEQUENCE_WORKER_REPLACED : SEQUENCE_WORKER_ENDED);
   channel_free(channel);
+}
+
+void pool_drop_if_over(Channel *channel) {
+  if (channel->closing && !channel->busy && channel->sequences == 0) remove_channel(channel);
 }
 
 const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t segment, int descriptor) {
@@ -87,16 +94,26 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
   return NULL;
 }
 
-static bool detach_channel(Pool *pool, uint32_t number, bool shut_down) {
-  pthread_mutex_lock(&pool->lock);
+/* With the lock held. */
+static Channel *find_channel(const Pool *pool, uint32_t number) {
   Channel *channel = pool->channels;
   while (channel != NULL && channel->number != number) channel = channel->next;
+  return channel;
+}
+
+static void start_closing(Channel *channel) {
+  if (channel->closing) return;
+  channel->closing = true;
+  note_worker_loss(channel->pool);
+}
+
+bool pool_drop_channel(Pool *pool, uint32_t number) {
+  pthread_mutex_lock(&pool->lock);
+  Channel *channel = find_channel(pool, number);
+  if (channel != NULL) channel->gone = true;
   if (channel != NULL && channel->busy) {
-    if (!channel->closing) {
-      channel->closing = true;
-      note_worker_loss(pool);
-    }
-    if (shut_down) shutdown(channel->socket, SHUT_RDWR);
+    start_closing(channel);
+    shutdown(channel->socket, SHUT_RDWR);
   } else if (channel != NULL) {
     remove_channel(channel);
   }
@@ -104,18 +121,24 @@ static bool detach_channel(Pool *pool, uint32_t number, bool shut_down) {
   return channel != NULL;
 }
 
-bool pool_drop_channel(Pool *pool, uint32_t number) {
-  return detach_channel(pool, number, true);
-}
-
-bool pool_retire_channel(Pool *pool, uint32_t number) {
-  return detach_channel(pool, number, false);
+bool pool_retire_channel(Pool *pool, uint32_t number, uint64_t sequences_ms) {
+  pthread_mutex_lock(&pool->lock);
+  Channel *channel = find_channel(pool, number);
+  if (channel != NULL) {
+    start_closing(channel);
+    channel->sequences_until = clock_ns() + sequences_ms * NS_PER_MS;
+    if (sequences_ms == 0 && !channel->busy)
+      remove_channel(channel);
+    else
+      pool_drop_if_over(channel);
+  }
+  pthread_mutex_unlock(&pool->lock);
+  return channel != NULL;
 }
 
 bool pool_has_channel(Pool *pool, uint32_t number, bool *busy) {
   pthread_mutex_lock(&pool->lock);
-  Channel *channel = pool->channels;
-  while (channel != NULL && channel->number != number) channel = channel->next;
+  const Channel *channel = find_channel(pool, number);
   if (channel != NULL) *busy = channel->busy;
   pthread_mutex_unlock(&pool->lock);
   return channel != NULL;
@@ -128,12 +151,14 @@ bool pool_has_model(Pool *pool) {
   return has_model;
 }
 
-bool pool_is_ready(Pool *pool) {
-  if (pool->declaration.loopback || pool->declaration.spare) return true;
+const char *pool_why_not_ready(Pool *pool) {
+  if (pool->declaration.loopback || pool->declaration.spare) return NULL;
   pthread_mutex_lock(&pool->lock);
-  bool ready = pool_has_worker(pool) || clock_ns() - pool->no_worker_since < READY_GRACE_MS * NS_PER_MS;
+  bool has_worker = pool_has_worker(pool) || clock_ns() - pool->no_worker_since < READY_GRACE_MS * NS_PER_MS;
+  bool not_ready = pool->not_ready;
   pthread_mutex_unlock(&pool->lock);
-  return ready;
+  if (!has_worker) return "the model has no live worker";
+  return not_ready ? "a model that the model calls is not served" : NULL;
 }
 
 void pool_stop(Pool *pool) {
@@ -144,12 +169,18 @@ void pool_stop(Pool *pool) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_give_up(Pool *pool, bool given_up, const char *reason) {
+void pool_give_up(Pool *pool, uint64_t value, const char *reason) {
   pthread_mutex_lock(&pool->lock);
-  pool->given_up = given_up;
+  pool->given_up = value == 1;
+  pool->not_ready = value == 2;
   snprintf(pool->reason, sizeof pool->reason, "%s", reason);
   pthread_cond_broadcast(&pool->changed);
   pthread_mutex_unlock(&pool->lock);
+}
+
+/* Whether it gets no new batch, and its sequences have had their time. */
+static bool is_given_up(const Channel *channel) {
+  return channel->closing && (channel->sequences == 0 || clock_ns() >= channel->sequences_until);
 }
 
 void pool_release_channel(Channel *channel, bool broken) {
@@ -157,7 +188,7 @@ void pool_release_channel(Channel *channel, bool broken) {
   pthread_mutex_lock(&pool->lock);
   channel->busy = false;
   channel->idle_since = clock_ns();
-  if (broken || channel->closing)
+  if (broken || channel->gone || is_given_up(channel))
     remove_channel(channel);
   else if (channel->reclaim_due)
     channel_reclaim(channel);
@@ -166,9 +197,15 @@ void pool_release_channel(Channel *channel, bool broken) {
 
 void pool_reclaim(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
-  for (Channel *channel = pool->channels; channel != NULL; channel = channel->next) {
+  if (pool->declaration.sequence) sequences_expire(pool, clock_ns());
+  for (Channel *next, *channel = pool->channels; channel != NULL; channel = next) {
+    next = channel->next;
     channel->reclaim_due = channel->busy;
-    if (!channel->busy && !channel->closing) channel_reclaim(channel);
+    if (channel->busy) continue;
+    if (is_given_up(channel))
+      remove_channel(channel);
+    else if (!channel->closing)
+      channel_reclaim(channel);
   }
   pthread_mutex_unlock(&pool->lock);
 }

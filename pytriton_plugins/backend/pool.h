@@ -10,6 +10,7 @@
 #include "call_server.h"
 #include "channel.h"
 #include "declaration.h"
+#include "sequences.h"
 
 typedef struct Pool Pool;
 
@@ -19,7 +20,7 @@ struct Pool {
   CallServer *calls; /* of the link */
   Pool *next;
   atomic_int in_flight; /* accepted requests that are not released yet */
-  pthread_mutex_t lock; /* guards everything below, and busy, closing, reclaim_due and next of the channels */
+  pthread_mutex_t lock; /* guards everything below, and the fields of the channels above `pool` */
   pthread_cond_t changed;
   Channel *channels;
   uint64_t no_worker_since; /* while there is no live channel: when the last one was lost */
@@ -29,11 +30,13 @@ struct Pool {
   TritonMetric *gauge;        /* shows `queued`; NULL: not shown */
   uint32_t expected_arrivals; /* a thread waits for this length of the queue (queue_await_arrivals); 0: none waits */
   pthread_cond_t arrivals;
-  int waiting;   /* threads in queue_next */
+  Sequences sequences;
+  int waiting;   /* threads in queue_next or queue_await */
   int instances; /* of all models that share the pool */
   int models;
   bool stopping;
   bool given_up;
+  bool not_ready; /* a model that it calls is not served; requests wait for workers as ever */
   char reason[WIRE_MAX_ERROR_TEXT + 1];
 };
 
@@ -52,8 +55,12 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
 /* Removes a channel whose worker ended. The end of the socket wakes a thread that waits for its answer. */
 bool pool_drop_channel(Pool *pool, uint32_t number);
 
-/* Gives the channel no new batch, and removes it once it is idle. */
-bool pool_retire_channel(Pool *pool, uint32_t number);
+/* Gives the channel no new batch and no new sequence, and removes it once it is idle. Its live sequences go on there for
+ * sequences_ms at most. */
+bool pool_retire_channel(Pool *pool, uint32_t number, uint64_t sequences_ms);
+
+/* With the lock held: removes a channel that gets no new batch, once it has no sequence left. */
+void pool_drop_if_over(Channel *channel);
 
 /* Whether the pool has the channel. Sets busy when it has: whether the worker has a batch. */
 bool pool_has_channel(Pool *pool, uint32_t number, bool *busy);
@@ -64,16 +71,17 @@ bool pool_has_worker(const Pool *pool);
 /* Whether Triton has a model that uses the pool. */
 bool pool_has_model(Pool *pool);
 
-/* The readiness of the model for Triton. It ignores a worker that is replaced at once. */
-bool pool_is_ready(Pool *pool);
+/* Why the model is not ready for Triton, or NULL. It ignores a worker that is replaced at once. */
+const char *pool_why_not_ready(Pool *pool);
 
 void pool_stop(Pool *pool);
-void pool_give_up(Pool *pool, bool given_up, const char *reason);
+/* value: that of LINK_GIVE_UP. */
+void pool_give_up(Pool *pool, uint64_t value, const char *reason);
 
 /* Makes a channel free for the next batch. broken: removes it instead. */
 void pool_release_channel(Channel *channel, bool broken);
 
-/* Frees unused memory of idle channels; called once a second. */
+/* Frees unused memory of idle channels, and forgets idle sequences; called once a second. */
 void pool_reclaim(Pool *pool);
 
 bool pool_is_stopping(Pool *pool);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 
 #include "clock.h"
+#include "queue_failures.h"
+#include "sequence_queue.h"
 #include "triton_metrics.h"
 
 enum { POLL_INTERVAL_MS = 20 }; /* of a waiting thread, for cancelled and expired requests */
@@ -34,7 +36,7 @@ static void count_queued(Pool *pool, const Request *request) {
   pool->queued_rows += request->rows;
 }
 
-static Request *unlink_request(Pool *pool, Request **place) {
+Request *queue_unlink(Pool *pool, Request **place) {
   Request *request = *place;
   *place = request->next;
   if (request->next == NULL) pool->end = place;
@@ -44,10 +46,15 @@ static Request *unlink_request(Pool *pool, Request **place) {
   return request;
 }
 
+static void show_gauges(Pool *pool) {
+  pool->gauge = gauge_new(GAUGE_QUEUED, pool->declaration.name, pool->declaration.version);
+  if (pool->declaration.sequence) sequences_show(pool);
+}
+
 void queue_add_model(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
-  if (pool->models++ == 0) pool->gauge = queue_gauge_new(pool->declaration.name, pool->declaration.version);
-  queue_gauge_set(pool->gauge, pool->queued);
+  if (pool->models++ == 0) show_gauges(pool);
+  gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
 }
 
@@ -55,8 +62,9 @@ bool queue_remove_model(Pool *pool) {
   pthread_mutex_lock(&pool->lock);
   bool last = --pool->models == 0;
   if (last) {
-    queue_gauge_free(pool->gauge);
+    gauge_free(pool->gauge);
     pool->gauge = NULL;
+    sequences_hide(pool);
   }
   pthread_mutex_unlock(&pool->lock);
   return last;
@@ -75,6 +83,13 @@ void queue_count_instances(Pool *pool, int more) {
   pthread_mutex_unlock(&pool->lock);
 }
 
+uint32_t queue_live_sequences(Pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  uint32_t live = pool->sequences.live;
+  pthread_mutex_unlock(&pool->lock);
+  return live;
+}
+
 /* A request that arrives while a worker is free does not count against the limit, unless it waits for others to join its
  * batch. */
 static bool has_room(const Pool *pool) {
@@ -83,18 +98,22 @@ static bool has_room(const Pool *pool) {
   return limit == 0 || pool->queued < limit || (!joins && free_channel(pool) != NULL);
 }
 
+void queue_append_one(Pool *pool, Request *request) {
+  request->next = NULL;
+  *pool->end = request;
+  pool->end = &request->next;
+  count_queued(pool, request);
+}
+
 Request *queue_append(Pool *pool, Request *chain) {
   pthread_mutex_lock(&pool->lock);
   while (chain != NULL && has_room(pool)) {
     Request *request = chain;
     chain = request->next;
-    request->next = NULL;
-    *pool->end = request;
-    pool->end = &request->next;
-    count_queued(pool, request);
+    queue_append_one(pool, request);
   }
   if (pool->expected_arrivals > 0 && pool->queued >= pool->expected_arrivals) pthread_cond_broadcast(&pool->arrivals);
-  queue_gauge_set(pool->gauge, pool->queued);
+  gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
   return chain;
 }
@@ -103,12 +122,13 @@ void queue_prepend(Pool *pool, const Batch *batch) {
   pthread_mutex_lock(&pool->lock);
   for (uint32_t i = batch->count; i-- > 0;) {
     Request *request = batch->requests[i];
+    if (request->sequence != NULL && request->starts) sequences_pin(request->sequence, NULL); /* any worker can run it */
     request->next = pool->first;
     if (pool->first == NULL) pool->end = &request->next;
     pool->first = request;
     count_queued(pool, request);
   }
-  queue_gauge_set(pool->gauge, pool->queued);
+  gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
 }
 
@@ -160,72 +180,12 @@ static void form_batch(Pool *pool, Batch *batch, uint32_t max_rows) {
   int skipped = 0;
   while (*place != NULL && skipped < MAX_SKIPPED && batch->rows < max_rows && batch_ensure_capacity(batch)) {
     if (fits(pool, batch, max_rows, *place)) {
-      batch_add(batch, unlink_request(pool, place));
+      batch_add(batch, queue_unlink(pool, place));
     } else {
       place = &(*place)->next;
       skipped++;
     }
   }
-}
-
-static void take_all(Pool *pool, Batch *batch) {
-  while (pool->first != NULL && batch_ensure_capacity(batch)) batch_add(batch, unlink_request(pool, &pool->first));
-}
-
-static bool is_cancelled(const Request *request, uint64_t now) {
-  (void)now;
-  return request_is_cancelled(request);
-}
-
-static bool is_expired(const Request *request, uint64_t now) {
-  return now > request->expires_at;
-}
-
-static bool take_if(Pool *pool, Batch *batch, bool (*wanted)(const Request *, uint64_t), uint64_t now) {
-  Request **place = &pool->first;
-  while (*place != NULL && batch_ensure_capacity(batch)) {
-    if (wanted(*place, now))
-      batch_add(batch, unlink_request(pool, place));
-    else
-      place = &(*place)->next;
-  }
-  return batch->count > 0;
-}
-
-static void take_overdue(Pool *pool, Batch *batch) {
-  if (pool_has_worker(pool)) return;
-  uint64_t now = clock_ns(), wait = pool->declaration.wait_ms * NS_PER_MS;
-  while (pool->first != NULL && batch_ensure_capacity(batch)) {
-    uint64_t since = pool->first->arrived_at > pool->no_worker_since ? pool->first->arrived_at : pool->no_worker_since;
-    if (now < since + wait) return;
-    batch_add(batch, unlink_request(pool, &pool->first));
-  }
-}
-
-/* With the lock held: moves requests that fail to the batch, and fills the failure. False: none. */
-static bool collect_failed(Pool *pool, Batch *batch, Failure *failure) {
-  const char *name = pool->declaration.name;
-  if (pool->stopping) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the server is stopping", name);
-    take_all(pool, batch);
-  } else if (pool->given_up && !pool_has_worker(pool)) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s is out of service: %s", name, pool->reason);
-    take_all(pool, batch);
-  } else if (take_if(pool, batch, is_cancelled, 0)) {
-    failure_set(failure, TRITON_ERROR_CANCELLED, "the request was cancelled");
-  } else if (pool->declaration.queue_ms > 0 && take_if(pool, batch, is_expired, clock_ns())) {
-    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: the request waited longer than %s%u ms (default_timeout_microseconds)", name,
-                pool->declaration.own_timeouts ? "its own timeout or " : "", pool->declaration.queue_ms);
-  }
-  return batch->count > 0;
-}
-
-static bool collect_overdue(Pool *pool, Batch *batch, Failure *failure) {
-  take_overdue(pool, batch);
-  if (batch->count == 0) return false;
-  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: no worker became free within %u ms", pool->declaration.name,
-              pool->declaration.wait_ms);
-  return true;
 }
 
 static void wait_for_change(Pool *pool) {
@@ -264,7 +224,8 @@ static int max_waiters(const Pool *pool) {
 /* With the lock held. */
 static Work next_work(Pool *pool, Batch *batch, Channel **channel, Failure *failure) {
   if (pool->first == NULL) return WORK_NONE;
-  if (collect_failed(pool, batch, failure)) return WORK_FAIL;
+  if (queue_collect_failed(pool, batch, failure)) return WORK_FAIL;
+  if (pool->declaration.sequence) return (*channel = sequence_queue_take(pool, batch)) != NULL ? WORK_RUN : WORK_NONE;
   if ((*channel = free_channel(pool)) == NULL) return WORK_NONE;
   uint32_t rows = next_batch_rows(pool);
   if (rows == 0) return WORK_NONE;
@@ -272,6 +233,20 @@ static Work next_work(Pool *pool, Batch *batch, Channel **channel, Failure *fail
   form_batch(pool, batch, rows);
   if (pool->waiting > max_waiters(pool)) pthread_cond_broadcast(&pool->changed);
   return WORK_RUN;
+}
+
+Work queue_find_work(Pool *pool, Batch *batch, Channel **channel, Failure *failure) {
+  Work work = next_work(pool, batch, channel, failure);
+  if (work == WORK_NONE && queue_collect_overdue(pool, batch, failure)) work = WORK_FAIL;
+  gauge_set(pool->gauge, pool->queued);
+  return work;
+}
+
+void queue_wait(Pool *pool) {
+  if (pool->first != NULL)
+    wait_for_change(pool);
+  else
+    pthread_cond_wait(&pool->changed, &pool->lock);
 }
 
 Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, bool may_wait) {
@@ -282,9 +257,9 @@ Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, b
     wait_for_change(pool);
     pool->waiting--;
     work = next_work(pool, batch, channel, failure);
-    if (work == WORK_NONE && collect_overdue(pool, batch, failure)) work = WORK_FAIL;
+    if (work == WORK_NONE && queue_collect_overdue(pool, batch, failure)) work = WORK_FAIL;
   }
-  queue_gauge_set(pool->gauge, pool->queued);
+  gauge_set(pool->gauge, pool->queued);
   pthread_mutex_unlock(&pool->lock);
   return work;
 }

@@ -16,6 +16,7 @@ void queue_add_model(Pool *pool);
 bool queue_remove_model(Pool *pool);
 
 uint32_t queue_length(Pool *pool);
+uint32_t queue_live_sequences(Pool *pool);
 
 /* Adds to the number of instances; a negative number subtracts. */
 void queue_count_instances(Pool *pool, int more);
@@ -36,5 +37,11 @@ Work queue_next(Pool *pool, Batch *batch, Channel **channel, Failure *failure, b
 
 /* Wakes a waiting thread to run the queue instead of the caller. False: no thread waits. */
 bool queue_hand_over(Pool *pool);
+
+/* With the lock held, for sequence_queue.c: adds a request, takes one out, looks for work, and waits until there may be some. */
+void queue_append_one(Pool *pool, Request *request);
+Request *queue_unlink(Pool *pool, Request **place);
+Work queue_find_work(Pool *pool, Batch *batch, Channel **channel, Failure *failure);
+void queue_wait(Pool *pool);
 
 #endif

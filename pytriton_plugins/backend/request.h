@@ -32,7 +32,9 @@ typedef struct Request {
   uint32_t first_row; /* position of its rows in the batch */
   int failed;         /* code of the error response that was sent; 0: none */
   bool cancelled;
-  Part parts[]; /* one for each declared input */
+  bool starts;               /* the first request of its sequence */
+  struct Sequence *sequence; /* NULL: the model has none, or the request is not in the queue yet */
+  Part parts[];              /* one for each declared input */
 } Request;
 
 static inline bool request_wants(const Request *request, uint32_t output) {

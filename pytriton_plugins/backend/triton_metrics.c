@@ -80,29 +80,38 @@ void metric_free(TritonMetric *metric) {
   pthread_mutex_unlock(&creation_lock);
 }
 
-static TritonMetricFamily *family; /* one for the process; the server does not delete it */
+static const struct {
+  const char *name, *help;
+} GAUGES[GAUGE_COUNT] = {
+    [GAUGE_QUEUED] = {"pytriton_queued_requests", "Number of requests that Triton handed over and that wait for a worker, per-model"},
+    [GAUGE_LIVE_SEQUENCES] = {"pytriton_live_sequences", "Number of sequences that have started and not ended, per-model"},
+    [GAUGE_MAX_LIVE_SEQUENCES] = {"pytriton_max_live_sequences", "Number of sequences that may be live, per-model"},
+};
 
-void queue_gauges_open(void) {
-  family = metric_family_new(TRITON_METRIC_GAUGE, "pytriton_queued_requests",
-                             "Number of requests that Triton handed over and that wait for a worker, per-model");
+static TritonMetricFamily *families[GAUGE_COUNT]; /* one for the process; the server does not delete it */
+
+void gauges_open(void) {
+  for (int i = 0; i < GAUGE_COUNT; i++) families[i] = metric_family_new(TRITON_METRIC_GAUGE, GAUGES[i].name, GAUGES[i].help);
 }
 
-void queue_gauges_close(void) {
-  metric_family_free(family);
-  family = NULL;
+void gauges_close(void) {
+  for (int i = 0; i < GAUGE_COUNT; i++) {
+    metric_family_free(families[i]);
+    families[i] = NULL;
+  }
 }
 
-TritonMetric *queue_gauge_new(const char *model, uint64_t version) {
+TritonMetric *gauge_new(Gauge gauge, const char *model, uint64_t version) {
   char number[24];
   snprintf(number, sizeof number, "%llu", (unsigned long long)version);
   const MetricLabel labels[] = {{"model", model}, {"version", number}};
-  return metric_new(family, labels, 2, NULL, 0);
+  return metric_new(families[gauge], labels, 2, NULL, 0);
 }
 
-void queue_gauge_set(TritonMetric *gauge, uint32_t requests) {
-  if (gauge != NULL) failure_log(TRITONSERVER_MetricSet(gauge, requests), "setting the gauge of queued requests");
+void gauge_set(TritonMetric *gauge, uint32_t value) {
+  if (gauge != NULL) failure_log(TRITONSERVER_MetricSet(gauge, value), "setting a gauge");
 }
 
-void queue_gauge_free(TritonMetric *gauge) {
+void gauge_free(TritonMetric *gauge) {
   metric_free(gauge);
 }

@@ -22,13 +22,14 @@ TritonMetric *metric_new(TritonMetricFamily *family, const MetricLabel *labels, 
                          uint32_t bucket_count);
 void metric_free(TritonMetric *metric);
 
-/* `pytriton_queued_requests`: how many requests wait in the queue, for each loaded model and version. On a server
- * without metrics of backends the functions below do nothing. */
-void queue_gauges_open(void);
-void queue_gauges_close(void);
+/* Gauges of each loaded model and version. On a server without metrics of backends the functions below do nothing. */
+typedef enum { GAUGE_QUEUED, GAUGE_LIVE_SEQUENCES, GAUGE_MAX_LIVE_SEQUENCES, GAUGE_COUNT } Gauge;
 
-TritonMetric *queue_gauge_new(const char *model, uint64_t version);
-void queue_gauge_set(TritonMetric *gauge, uint32_t requests);
-void queue_gauge_free(TritonMetric *gauge);
+void gauges_open(void);
+void gauges_close(void);
+
+TritonMetric *gauge_new(Gauge gauge, const char *model, uint64_t version);
+void gauge_set(TritonMetric *gauge, uint32_t value);
+void gauge_free(TritonMetric *gauge);
 
 #endif

@@ -97,7 +97,9 @@ enum WireDeclarationFlag {
   DECLARED_AWAITS = 64,
   DECLARED_SPARE = 128,
   DECLARED_OWN_TIMEOUTS = 256,
-  DECLARED_LENIENT = 512
+  DECLARED_LENIENT = 512,
+  DECLARED_SEQUENCE = 2048,
+  DECLARED_SHARED = 4096
 };
 enum WireDeclaredTensorFlag { DECLARED_OPTIONAL = 1 };
 enum WireMetricKind { METRIC_COUNTER = 1, METRIC_GAUGE, METRIC_HISTOGRAM };
@@ -201,6 +203,11 @@ typedef struct {
   uint32_t max_rows, timeout_ms, trim_ms, queue_ms, queue_size, delay_us, preferred_count, reserved;
 } WireDeclaration;
 
+/* With the flag DECLARED_SEQUENCE, after the declaration. */
+typedef struct {
+  uint32_t max_live, max_idle_ms;
+} WireDeclaredSequence;
+
 typedef struct {
   uint8_t dtype, rank;
   uint16_t flags;
@@ -238,6 +245,7 @@ static_assert(sizeof(WireResponseParameter) == 24, "docs/reference/protocol.md")
 static_assert(sizeof(WireOutcome) == 16, "docs/reference/protocol.md");
 static_assert(sizeof(WireLink) == 32, "docs/reference/protocol.md");
 static_assert(sizeof(WireDeclaration) == 64, "docs/reference/protocol.md");
+static_assert(sizeof(WireDeclaredSequence) == 8, "docs/reference/protocol.md");
 static_assert(sizeof(WireDeclaredTensor) == 8, "docs/reference/protocol.md");
 static_assert(sizeof(WireMetric) == 16, "docs/reference/protocol.md");
 static_assert(sizeof(WireChange) == 16, "docs/reference/protocol.md");

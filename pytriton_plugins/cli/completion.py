@@ -85,15 +85,15 @@ def _models(ctx: click.Context) -> Iterator[str]:
 
 
 def _plugins(ctx: click.Context) -> list[str]:
-    from pytriton_plugins.discovery.entry_points import find_hooks, find_models
+    from pytriton_plugins.discovery.entry_points import find_hooks, find_models, find_repositories
 
-    return [each.plugin for each in (*find_models(), *find_hooks())]
+    return [each.plugin for each in (*find_models(), *find_hooks(), *find_repositories())]
 
 
 def _model_plugins(ctx: click.Context) -> list[str]:
-    from pytriton_plugins.discovery.entry_points import find_models
+    from pytriton_plugins.discovery.entry_points import find_models, find_repositories
 
-    return [each.plugin for each in find_models()]
+    return [each.plugin for each in (*find_models(), *find_repositories())]
 
 
 models = _offering(_models)

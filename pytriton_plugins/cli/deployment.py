@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.cli.environment import inspected, loaded_hooks
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.deploy.manifests.plan import DeploymentPlan
     from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.repositories.found import FoundRepository
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
@@ -67,25 +68,43 @@ def _hooks(config: HostConfig) -> HookManager:
 
 def _models(config: HostConfig, hooks: HookManager) -> Sequence[ModelDeclaration]:
     models: list[ModelDeclaration] = []
-    for each in inspected(config, hooks):
+    plugins, repositories = inspected(config, hooks)
+    for problem, required in _broken_repositories(repositories):
+        if required:
+            raise PytritonPluginsError(problem)
+        explain(f"warning: {problem}; it is optional, and left out")
+    for each in plugins:
         if each.error and not each.reference.names & set(config.optional):
             raise PytritonPluginsError(f"plugin {each.reference.label}: {each.error}")
         if each.error:
             explain(f"warning: plugin {each.reference.label}: it is optional, its models are left out: {each.error}")
         models += each.models
-    for line in _call_warnings(config, models):
+    for line in _call_warnings(config, models, repositories):
         explain(f"warning: {line}")
-    if not models:
+    if not models and not any(repository.models for repository in repositories):
         raise PytritonPluginsError("no model plugin is installed; install the model plugins of the image")
     return models
 
 
-def _call_warnings(config: HostConfig, models: Sequence[ModelDeclaration]) -> Iterable[str]:
+def _broken_repositories(repositories: Sequence[FoundRepository]) -> Iterator[tuple[str, bool]]:
+    """A line for each repository and each model that cannot be served, and whether it is required."""
+    for each in repositories:
+        if each.error:
+            yield f"repository {each.reference.label}: {each.error}", each.required
+        for model in each.models:
+            if model.error:
+                yield f"model {model.name} of repository {each.reference.label}: {model.error}", model.required
+
+
+def _call_warnings(
+    config: HostConfig, models: Sequence[ModelDeclaration], repositories: Sequence[FoundRepository]
+) -> Iterable[str]:
     """A line for each problem of the calls of these models, which the pods would have."""
     from pytriton_plugins.model.call_graph import call_problems
 
+    others = [node for each in repositories for model in each.models if not model.error for node in model.nodes()]
     for model in models:
-        for problem in call_problems(model, models, lambda name: config.model(name).enabled):
+        for problem in call_problems(model, [*models, *others], lambda name: config.model(name).enabled):
             yield f"model {model.name} version {model.version}: {problem}; it is not served in the pods"
 
 

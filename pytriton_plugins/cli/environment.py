@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
     from pytriton_plugins.host.inspection import InspectedPlugin
+    from pytriton_plugins.host.repositories.found import FoundRepository
 
 
 def current_folder() -> Path:
@@ -79,9 +80,16 @@ def loaded_hooks(config: HostConfig, broken: dict[str, str]) -> HookManager:
     )
 
 
-def inspected(config: HostConfig, hooks: HookManager) -> list[InspectedPlugin]:
-    """The models of every enabled model plugin, or its error; each plugin is imported in a process of its own."""
-    from pytriton_plugins.host.inspection import inspect
+def inspected(config: HostConfig, hooks: HookManager) -> tuple[list[InspectedPlugin], list[FoundRepository]]:
+    """The models of every enabled model plugin, or its error; each plugin is imported in a process of its own.
+
+    The repositories are read as well. Which backends tritonserver has is not looked at.
+    """
+    from pytriton_plugins.host.inspection import inspect, inspect_beside
+    from pytriton_plugins.host.repositories.finding import read_repositories
+    from pytriton_plugins.host.repositories.found import names_of
     from pytriton_plugins.host.supervision.records import find_plugins
 
-    return inspect(config, hooks, find_plugins(config, hooks))
+    repositories = read_repositories(config)
+    plugins = inspect(config, hooks, find_plugins(config, hooks), names_of(repositories))
+    return inspect_beside(plugins, repositories)

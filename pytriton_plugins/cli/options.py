@@ -27,7 +27,7 @@ _COMPLETE = {
 }
 """The completion of values; paths have click's own."""
 
-_PATHS = {"tritonserver", "run_dir", "plugins_dir"}
+_PATHS = {"tritonserver", "run_dir", "plugins_dir", "model_repositories"}
 _ALIASES = {"address": ["--host"]}
 
 

@@ -26,7 +26,7 @@ class ModelInfo:
     """A model as the server describes it.
 
     ``max_batch_size``: rows of a request at most; 0 if its tensors have no batch axis.
-    ``streams``: one request has any number of responses (decoupled).
+    ``streams``: one request has any number of responses (decoupled). ``sequences``: each request belongs to one.
     """
 
     name: str
@@ -34,6 +34,7 @@ class ModelInfo:
     outputs: tuple[TensorInfo, ...] = ()
     max_batch_size: int = 0
     streams: bool = False
+    sequences: bool = False
 
     @property
     def batched(self) -> bool:
@@ -66,7 +67,7 @@ def model_info(metadata: dict[str, Any], config: dict[str, Any]) -> ModelInfo:
     inputs, outputs = (
         tuple(_tensor(item, size > 0, optional) for item in metadata.get(side, [])) for side in ("inputs", "outputs")
     )
-    return ModelInfo(str(metadata["name"]), inputs, outputs, size, streams)
+    return ModelInfo(str(metadata["name"]), inputs, outputs, size, streams, bool(config.get("sequence_batching")))
 
 
 def _tensor(item: dict[str, Any], batched: bool, optional: set[str]) -> TensorInfo:

@@ -94,4 +94,11 @@ def _parsed(setting: Setting, source: str, value: object, base: Path) -> object:
         parsed = setting.parse(value)
     except ValueError as error:
         raise ConfigError(*[f"{source}: {problem}" for problem in error.args]) from None
-    return base.absolute() / parsed.expanduser() if isinstance(parsed, Path) else parsed
+    if isinstance(parsed, tuple):
+        return tuple(_placed(item, base) for item in parsed)
+    return _placed(parsed, base)
+
+
+def _placed(value: object, base: Path) -> object:
+    """A relative path starts at ``base``; other values stay."""
+    return base.absolute() / value.expanduser() if isinstance(value, Path) else value

@@ -16,6 +16,7 @@ from pytriton_plugins.text.suggestions import suggestion
 
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
+    from pytriton_plugins.config.tables import ModelSettings
 
 
 def is_required(config: HostConfig, name: str) -> bool:
@@ -45,6 +46,7 @@ def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclar
             changes["max_batch_size"] = table.max_batch_size
     if table.timeout is not None:
         changes["timeout"] = table.timeout
+    changes |= _sequence_changes(declaration, table, problems)
     if table.triton_config:
         changes["triton_config"] = merge(declaration.triton_config, table.triton_config)
     made = replace(declaration, **changes)
@@ -52,6 +54,17 @@ def configured(config: HostConfig, declaration: ModelDeclaration) -> ModelDeclar
     problems.add(*[f"{where}: {problem}" for problem in (*config_problems(made), *schema_problems(made.triton_config))])
     problems.tell()
     return made
+
+
+def _sequence_changes(declaration: ModelDeclaration, table: ModelSettings, problems: Problems) -> dict[str, Any]:
+    given = {"max_idle": table.sequence_max_idle, "max_live": table.sequence_max_live}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return {}
+    if declaration.sequence is None:
+        problems.add(f"[models.{declaration.name}.sequence]: the model has no sequences; remove the table")
+        return {}
+    return {"sequence": replace(declaration.sequence, **changes)}
 
 
 def _settings_problems(declaration: ModelDeclaration, given: Mapping[str, Any]) -> Iterator[str]:

@@ -144,6 +144,11 @@ def parse_path(value: object) -> Path:
     return Path(text)
 
 
+def parse_paths(value: object) -> tuple[Path, ...]:
+    """Paths; each as of `parse_path`."""
+    return tuple(dict.fromkeys(_each(value, parse_path)))
+
+
 def parse_categories(value: object) -> tuple[str, ...]:
     """Categories to open, of CATEGORIES."""
     return tuple(dict.fromkeys(_each(value, lambda text: _one_of(text, CATEGORIES, "category"))))

@@ -40,6 +40,8 @@ class EffectiveModel:
     """Clients may lend their shared memory, as far as the policy lets them."""
     import_timeout: float
     load_timeout: float
+    drain_timeout: float = 30.0
+    """For the live sequences of a worker that is replaced."""
 
     @property
     def name(self) -> str:
@@ -58,6 +60,7 @@ class EffectiveModel:
             "version": declaration.version,
             "settings": self.settings,
             "headers": self.headers,
+            "max_idle": declaration.sequence.max_idle if declaration.sequence else None,
             "warmup": declaration.triton_config.get("model_warmup", []),
         }
 
@@ -103,6 +106,7 @@ class ModelResolver:
             "shared-memory" in config.allow,
             config.import_timeout,
             config.load_timeout,
+            config.drain_timeout,
         )
 
 

@@ -9,7 +9,7 @@ file are made of the name (setting.py). These readers exist (readers.py), each w
   negative, and the text is for the message about an invalid value
 * ``parse_seconds``: float, also from ``500ms`` and ``2m``; ``parse_size``: int of bytes, also from ``16MiB``
 * ``parse_path``: Path; a relative one starts at the folder of the file that names it
-* ``parse_names``: tuple of str, with ``repeated=True``
+* ``parse_names``: tuple of str, ``parse_paths``: tuple of Path; both with ``repeated=True``
 * ``parse_port``, ``parse_workers``, ``parse_address``, ``parse_headers`` and others: one purpose each
 """
 
@@ -125,6 +125,15 @@ class DaemonSettings:
         "Plugins",
         "Folder of further plugins, as 'pip install --target DIR' fills it.",
         metavar="DIR",
+    )
+    model_repositories: tuple[Path, ...] = setting(
+        (),
+        readers.parse_paths,
+        "Plugins",
+        "Folder of ordinary Triton models, served beside the plugins. Repeatable.",
+        metavar="DIR",
+        option="model-repository",
+        repeated=True,
     )
     skip_broken_hooks: bool = flag(
         False, "Plugins", "Start without broken hook plugins. Default: a broken hook plugin fails the start."

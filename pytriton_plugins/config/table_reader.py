@@ -21,6 +21,7 @@ from pytriton_plugins.config.readers import (
 from pytriton_plugins.config.tables import Environment, ModelSettings, Tables
 from pytriton_plugins.config.triton_schema import schema_problems
 from pytriton_plugins.model.declaration import MAX_TIMEOUT
+from pytriton_plugins.model.sequence import MAX_IDLE, MAX_LIVE, MIN_IDLE
 from pytriton_plugins.model.triton_config import key_problems
 from pytriton_plugins.text import one_line
 from pytriton_plugins.text.suggestions import suggestion
@@ -76,6 +77,9 @@ class _Reader:
         known = {**_MODEL, **dict.fromkeys(_BELOW_A_MODEL)}
         values = dict(self._values(where, scalars, _MODEL, known))
         values |= {f"shm_{name}": value for name, value in self._values(f"{where}.shm", shm, _SHM, _SHM)}
+        sequence = self._table(table, "sequence", f"{where}.")
+        own = self._values(f"{where}.sequence", sequence, _SEQUENCE, _SEQUENCE)
+        values |= {f"sequence_{name}": value for name, value in own}
         triton_config = self._table(table, "triton_config", f"{where}.")
         problems = (*key_problems(triton_config), *schema_problems(triton_config))
         self._add(*[f"{where}: {problem}" for problem in problems])
@@ -125,6 +129,20 @@ def _parse_timeout(value: object) -> float:
     return seconds
 
 
+def _parse_max_idle(value: object) -> float:
+    seconds = parse_seconds(value)
+    if not MIN_IDLE <= seconds <= MAX_IDLE:
+        raise ValueError(f"invalid idle time {one_line(repr(value))}: expected seconds from {MIN_IDLE} to {MAX_IDLE}")
+    return seconds
+
+
+def _parse_max_live(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_LIVE:
+        raise ValueError(f"invalid number of live sequences {one_line(repr(value))}: expected 1 to {MAX_LIVE}")
+    return value
+
+
+_SEQUENCE: dict[str, Reader] = {"max_idle": _parse_max_idle, "max_live": _parse_max_live}
 _MODEL: dict[str, Reader] = {
     "enabled": parse_flag,
     "required": parse_flag,
@@ -132,5 +150,5 @@ _MODEL: dict[str, Reader] = {
     "max_batch_size": _parse_max_batch_size,
     "timeout": _parse_timeout,
 }
-_BELOW_A_MODEL = ("triton_config", "settings", "shm")
+_BELOW_A_MODEL = ("triton_config", "settings", "shm", "sequence")
 """The tables inside a model's table."""

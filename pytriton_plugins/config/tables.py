@@ -32,6 +32,8 @@ class ModelSettings:
     shm_wait: float | None = None
     shm_trim_after: float | None = None
     shm_lend: bool | None = None
+    sequence_max_idle: float | None = None
+    sequence_max_live: int | None = None
 
 
 @attrs.frozen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-LOCAL_PATHS = ("tritonserver", "plugins_dir", "run_dir")
+LOCAL_PATHS = ("tritonserver", "plugins_dir", "run_dir", "model_repositories")
 """Settings that are paths of the machine where they were set; they have no meaning in an image."""
 
 USER, GROUP = 10001, 0

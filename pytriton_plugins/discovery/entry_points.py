@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import importlib_metadata
 
-from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference
+from pytriton_plugins.discovery.references import HookReference, ModelReference, Reference, RepositoryReference
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
 MODELS_GROUP = "pytriton_plugins.models"
 HOOKS_GROUP = "pytriton_plugins.hooks"
+REPOSITORIES_GROUP = "pytriton_plugins.repositories"
 
 log = logging.getLogger("pytriton.discovery")
 
@@ -34,6 +35,11 @@ def find_models() -> list[ModelReference]:
 def find_hooks() -> list[HookReference]:
     """The installed hook plugins, sorted by plugin, then distribution: the same order on every machine."""
     return _find(HOOKS_GROUP, HookReference)
+
+
+def find_repositories() -> list[RepositoryReference]:
+    """The installed model repositories, sorted as models are."""
+    return _find(REPOSITORIES_GROUP, RepositoryReference)
 
 
 def look_into(folder: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""The model plugins that are installed for another Python interpreter, as that interpreter lists them."""
+"""The plugins of models and repositories that another Python interpreter has, as that interpreter lists them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytriton_plugins.discovery.entry_points import framework_version
-from pytriton_plugins.discovery.references import ModelReference
+from pytriton_plugins.discovery.references import ModelReference, Reference, RepositoryReference
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
@@ -29,12 +29,23 @@ found = []
 for point in importlib.metadata.entry_points(group="pytriton_plugins.models"):
     dist = point.dist
     found.append([point.name, point.value.partition("[")[0].strip(), dist.metadata["Name"], dist.version])
+repositories = []
+for point in importlib.metadata.entry_points(group="pytriton_plugins.repositories"):
+    top, _, rest = point.value.partition("[")[0].strip().partition(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    folders = [] if spec is None else list(spec.submodule_search_locations or [])
+    folder = "/".join([str(folders[0]), *rest.split(".")]).rstrip("/") if folders else ""
+    repositories.append([point.name, point.value, point.dist.metadata["Name"], point.dist.version, folder])
 missing = [name for name in ("pytriton_plugins", "numpy") if importlib.util.find_spec(name) is None]
 try:
     framework = importlib.metadata.version("pytriton-plugins")
 except importlib.metadata.PackageNotFoundError:
     framework = ""
 answer = {"found": sorted(found), "missing": missing, "version": list(sys.version_info[:2]), "framework": framework}
+answer["repositories"] = sorted(repositories)
 print(json.dumps(answer))
 """
 
@@ -59,6 +70,19 @@ def find_models_of(python: Path, here: Sequence[ModelReference]) -> list[ModelRe
     if references:
         _warn_of_another_version(python, answer["framework"])
     return references
+
+
+def find_repositories_of(python: Path, here: Sequence[Reference]) -> list[RepositoryReference]:
+    """The model repositories installed for ``python`` that are not among ``here``; ConfigError if it cannot be asked.
+
+    Triton reads their files, so that interpreter needs neither this package nor numpy.
+    """
+    known = {(reference.plugin, reference.distribution) for reference in here}
+    return [
+        RepositoryReference(one_line(plugin), one_line(value), distribution, version, str(python), folder)
+        for plugin, value, distribution, version, folder in _ask(python)["repositories"]
+        if (plugin, distribution) not in known
+    ]
 
 
 def _warn_of_another_version(python: Path, theirs: str) -> None:

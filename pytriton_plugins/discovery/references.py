@@ -61,6 +61,17 @@ class HookReference(Reference):
     """A plugin that provides hooks: ``value`` names a module or an object."""
 
 
+@attrs.frozen
+class RepositoryReference(Reference):
+    """A model repository. ``value`` is a folder's path, or of a distribution ``pkg.folder`` or ``pkg``.
+
+    ``folder``: where the folder is, as another interpreter, ``python``, has found it; "" as long as nothing has looked.
+    """
+
+    python: str = ""
+    folder: str = ""
+
+
 def without_name(reference: Reference, message: str) -> str:
     """``message`` without a target at its beginning, for a line that names the plugin already."""
     if reference.distribution:

@@ -69,15 +69,27 @@ def _reference_of(target: str) -> ModelReference:
 
 
 def select_models(
-    found: Sequence[ModelReference], wanted: Sequence[str] = (), disabled: Sequence[str] = ()
+    found: Sequence[ModelReference],
+    wanted: Sequence[str] = (),
+    disabled: Sequence[str] = (),
+    others: Sequence[Reference] = (),
 ) -> list[ModelReference]:
-    """Those that ``wanted`` names (none: all) less those that ``disabled`` names; ConfigError for an unknown one."""
-    known = sorted({reference.plugin for reference in found})
-    unknown = [name for name in wanted if not any(_has_name(reference, name) for reference in found)]
+    """Those that ``wanted`` names (none: all) less those that ``disabled`` names; ConfigError for an unknown one.
+
+    ``others`` may be named as well.
+    """
+    named = [*found, *others]
+    known = sorted({reference.plugin for reference in named})
+    unknown = [name for name in wanted if not any(_has_name(reference, name) for reference in named)]
     if unknown:
         hints = [suggestion(name, known) or f"; installed are {', '.join(known) or 'none'}" for name in unknown]
-        named = zip(map(one_line, unknown), hints, strict=True)
-        raise ConfigError(*[f"no model plugin named {name}{hint}; see 'pytriton-host list'" for name, hint in named])
+        hinted = zip(map(one_line, unknown), hints, strict=True)
+        raise ConfigError(*[f"no model plugin named {name}{hint}; see 'pytriton-host list'" for name, hint in hinted])
+    return chosen(found, wanted, disabled)
+
+
+def chosen(found: Sequence[R], wanted: Sequence[str], disabled: Sequence[str]) -> list[R]:
+    """Those that ``wanted`` names (none: all) less those that ``disabled`` names."""
     return [each for each in without(found, disabled) if not wanted or any(_has_name(each, name) for name in wanted)]
 
 

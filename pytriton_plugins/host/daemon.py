@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pytriton_plugins.host.config_parts import server_settings
 from pytriton_plugins.host.control.attach_socket import AttachSocket
 from pytriton_plugins.host.control.handlers import Handlers
+from pytriton_plugins.host.control.repository_commands import RepositoryCommands
 from pytriton_plugins.host.control.server import ControlServer
-from pytriton_plugins.host.control.target_commands import TargetCommands
 from pytriton_plugins.host.metrics_exporter import MetricsExporter
 from pytriton_plugins.host.notifier import HookNotifier
 from pytriton_plugins.host.readiness import ReadinessController
@@ -77,11 +77,12 @@ class Daemon:
         self._notifier = HookNotifier()
         self.readiness = ReadinessController(self)
         self.registry = ModelRegistry(self.config, self.hooks, paths.repository, self._notifier, self)
+        self.registry.repositories.use(prepared.repositories)
         self._admission = Admission(self.registry)
         self._exporter = MetricsExporter(self.registry)
         self._export: asyncio.Task[None] | None = None
         self._report = StartupReport(self.registry, log)
-        self._commands = TargetCommands(self.registry, self._admission)
+        self._commands = RepositoryCommands(self.registry, self._admission, self.found.path)
         self._attach_socket = AttachSocket(paths.folder, Attaching(self.registry, self._admission))
         self._control = ControlServer(paths.folder, Handlers(self, self._commands).commands)
 
@@ -178,9 +179,8 @@ class Daemon:
     async def _announce(self, plugins: list[asyncio.Task[None]]) -> None:
         """Once every plugin serves or has failed, show what is served, and why the host is not ready if it is not."""
         await asyncio.gather(*plugins)
-        warn_of_unknown_names(self.config, self.registry.records)
-        self.registry.callers.everything_is_known()
-        await asyncio.gather(*[model.settled() for model in self.registry.models.values()])
+        warn_of_unknown_names(self.config, self.registry.records, self.registry.repositories.names)
+        await self.registry.callers.settle()
         if self._stop.is_set():
             return
         self._state = "serving"
@@ -224,6 +224,7 @@ class Daemon:
     async def _end_everything(self) -> None:
         """In any case nothing that the host or a plugin started outlives it."""
         discard(self._export, self._aborted)
+        self.registry.repositories.close()
         self._attach_socket.close()
         self._control.close()
         await kill_children(_END_TIMEOUT)
@@ -240,9 +241,8 @@ class Daemon:
 
     def status(self) -> HostStatus:
         """What hooks see."""
-        models = sorted(self.registry.models.values(), key=lambda model: (model.name, model.declaration.version))
-        statuses = tuple(model.status() for model in models)
-        return HostStatus(statuses, self._state, self.config.address, self._ports, self._paths.folder)
+        models = self.registry.served.statuses()
+        return HostStatus(models, self._state, self.config.address, self._ports, self._paths.folder)
 
     # For the control socket.
 

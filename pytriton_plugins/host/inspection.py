@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,6 +13,7 @@ from pytriton_plugins.config.resolver import ModelResolver
 from pytriton_plugins.discovery.conflicts import ProvidedModel, model_conflicts
 from pytriton_plugins.errors import HookError
 from pytriton_plugins.host.config_parts import launch_settings
+from pytriton_plugins.host.repositories.checks import checked_beside
 from pytriton_plugins.host.supervision.plugins import PluginImporter
 from pytriton_plugins.host.supervision.records import PluginFailed, warn_of_unknown_names
 from pytriton_plugins.host.system.child import kill_children
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.discovery.references import ModelReference
     from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.repositories.found import FoundRepository
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.workers.launching import LaunchSettings
     from pytriton_plugins.model.declaration import ModelDeclaration
@@ -42,20 +44,41 @@ class InspectedPlugin:
     error: str = ""
 
 
-def inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
-    """Import every plugin in a child of its own and return what came of it, in the order of ``records``."""
-    return asyncio.run(_inspect(config, hooks, records))
+def inspect(
+    config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], others: Iterable[str] = ()
+) -> list[InspectedPlugin]:
+    """Import every plugin in a child of its own and return what came of it, in the order of ``records``.
+
+    ``others``: the names of repositories and their models, which the configuration may have as well.
+    """
+    return asyncio.run(_inspect(config, hooks, records, others))
 
 
-async def _inspect(config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord]) -> list[InspectedPlugin]:
+async def _inspect(
+    config: HostConfig, hooks: HookManager, records: Sequence[PluginRecord], others: Iterable[str]
+) -> list[InspectedPlugin]:
     workers = _Workers(launch_settings(config), hooks)
     importer = PluginImporter(ModelResolver(config, hooks), start_queue(config.start_parallelism), workers)
     try:
         inspected = await asyncio.gather(*(_inspected(importer, record) for record in records))
     finally:
         await kill_children(_END_TIMEOUT)
-    warn_of_unknown_names(config, records)
+    warn_of_unknown_names(config, records, others)
     return _with_conflicts(inspected)
+
+
+def inspect_beside(
+    plugins: Sequence[InspectedPlugin], repositories: Sequence[FoundRepository]
+) -> tuple[list[InspectedPlugin], list[FoundRepository]]:
+    """Both with the errors that come of each other: a name of two models, an ensemble without one of its models."""
+    places = {model.name: f"plugin {each.reference.label}" for each in plugins for model in each.models}
+    checked, shared = checked_beside(repositories, places)
+    return [_with_shared(each, shared) for each in plugins], checked
+
+
+def _with_shared(plugin: InspectedPlugin, shared: Mapping[str, str]) -> InspectedPlugin:
+    error = next((shared[model.name] for model in plugin.models if model.name in shared), "")
+    return plugin if plugin.error or not error else attrs.evolve(plugin, error=error)
 
 
 class _Workers:

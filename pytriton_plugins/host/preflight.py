@@ -15,10 +15,13 @@ from pytriton_plugins.discovery.selection import check_requirements, select_hook
 from pytriton_plugins.errors import ConfigError, HookError
 from pytriton_plugins.hooks.manager import HookManager
 from pytriton_plugins.host.config_parts import port_settings, server_settings
+from pytriton_plugins.host.repositories.finding import read_repositories, warn_of_unused_tables
+from pytriton_plugins.host.repositories.found import FoundRepository
 from pytriton_plugins.host.supervision.records import PluginRecord, find_plugins
 from pytriton_plugins.host.system.network import served_address
 from pytriton_plugins.host.system.ports import choose_ports
 from pytriton_plugins.host.system.resource_limits import Demand, check_limits
+from pytriton_plugins.host.triton.backends import backend_folders
 from pytriton_plugins.host.triton.locate import FoundServer, find_tritonserver
 from pytriton_plugins.host.triton.options import ServerSettings, check_known_options, check_server_options
 from pytriton_plugins.values import Ports, ServerOptions
@@ -33,6 +36,7 @@ class PreparedStart:
     config: HostConfig
     hooks: HookManager
     records: list[PluginRecord]
+    repositories: list[FoundRepository]
     found: FoundServer
     ports: Ports
 
@@ -46,8 +50,12 @@ def prepare(config: HostConfig) -> PreparedStart:
     with problems:
         check_server_options(server_settings(config))
     hooks = _hooks_of(config, problems)
-    records = problems.attempt(lambda: _found_plugins(config, hooks)) or []
+    records = problems.attempt(lambda: find_plugins(config, hooks))
     found = problems.attempt(lambda: find_tritonserver(config.tritonserver, hooks))
+    repositories = problems.attempt(lambda: _found_repositories(config, found))
+    with problems:
+        _check_not_empty(config, records, repositories)
+    records, repositories = records or [], repositories or []
     if found is not None:
         with problems:
             config = with_server_options(config, hooks, found)
@@ -61,7 +69,7 @@ def prepare(config: HostConfig) -> PreparedStart:
     assert reachable is not None
     assert found is not None
     assert ports is not None
-    return PreparedStart(reachable, hooks, records, found, ports)
+    return PreparedStart(reachable, hooks, records, repositories, found, ports)
 
 
 def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
@@ -82,14 +90,21 @@ def _hooks_of(config: HostConfig, problems: Problems) -> HookManager:
     return hooks
 
 
-def _found_plugins(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
-    records = find_plugins(config, hooks)
-    if not records and not config.may_attach and not config.only_targets:
+def _found_repositories(config: HostConfig, server: FoundServer | None) -> list[FoundRepository]:
+    repositories = read_repositories(config, backend_folders(server.path) if server is not None else ())
+    warn_of_unused_tables(config, [model for each in repositories for model in each.models])
+    return repositories
+
+
+def _check_not_empty(
+    config: HostConfig, records: list[PluginRecord] | None, repositories: list[FoundRepository] | None
+) -> None:
+    """Raises ConfigError where nothing is to be served; None: what there is has an error of its own."""
+    if records == [] and repositories == [] and not config.may_attach and not config.only_targets:
         raise ConfigError(
             "there is nothing to serve: no model plugin is installed; install one, or name a file: "
             "pytriton-host serve model.py"
         )
-    return records
 
 
 def with_address(config: HostConfig) -> HostConfig:

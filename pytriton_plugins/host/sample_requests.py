@@ -183,14 +183,21 @@ def _curl(declaration: ModelDeclaration, base: str, needed: Sequence[Tensor], fi
 
 def _curl_json(declaration: ModelDeclaration, base: str, needed: Sequence[Tensor]) -> str:
     """The shorter form by `generate` if its JSON can name the inputs; empty if JSON cannot carry them."""
-    if not _NOT_IN_GENERATE & {tensor.name for tensor in needed}:
+    if declaration.sequence is None and not _NOT_IN_GENERATE & {tensor.name for tensor in needed}:
         one = {tensor.name: _items(tensor) if tensor.shape else _items(tensor)[0] for tensor in needed}
         command = f"curl -sN {base}/generate_stream" if declaration.streams else f"curl -s {base}/generate"
         return f"{command} -d {shlex.quote(json.dumps(one))}"
     if declaration.streams:
         return ""
     inputs = [{**_described(declaration, tensor), "data": _items(tensor)} for tensor in needed]
-    return f"curl -s {base}/infer -d {shlex.quote(json.dumps({'inputs': inputs}))}"
+    return f"curl -s {base}/infer -d {shlex.quote(json.dumps({'inputs': inputs, **_sequence(declaration)}))}"
+
+
+def _sequence(declaration: ModelDeclaration) -> dict[str, Any]:
+    """The parameters that make a request a sequence of its own."""
+    if declaration.sequence is None:
+        return {}
+    return {"parameters": {"sequence_id": 1, "sequence_start": True, "sequence_end": True}}
 
 
 def _curl_binary(
@@ -208,7 +215,7 @@ def _curl_binary(
             tails.append(f"tail -c {size} {files[tensor.name][0]}; ")
         else:
             inputs.append({**_described(declaration, tensor), "data": _items(tensor)})
-    head = json.dumps({"inputs": inputs}, separators=(",", ":"))
+    head = json.dumps({"inputs": inputs, **_sequence(declaration)}, separators=(",", ":"))
     return (
         f"{{ printf %s {shlex.quote(head)}; {''.join(tails)}}} | curl -s {base}/infer "
         f"-H 'Inference-Header-Content-Length: {len(head)}' --data-binary @-"

@@ -96,7 +96,7 @@ async def drain(
 
 
 class DrainWait:
-    """Waits until no request is in flight, and logs how many are."""
+    """Waits until no request is in flight and no sequence is live, and logs how many are."""
 
     def __init__(self, server: TritonServer, timeout: float, hurry: Hurry) -> None:
         self._server = server
@@ -105,6 +105,7 @@ class DrainWait:
         self._loop = asyncio.get_running_loop()
         self._until = self._loop.time() + timeout
         self._in_flight = 0
+        self._live = 0
         self._next_log = 0.0
 
     async def run(self, at_least: float, hurried: asyncio.Future[Any]) -> float:
@@ -131,12 +132,14 @@ class DrainWait:
                 return False
             try:
                 self._in_flight = await self._server.held_requests() + await _waiting(self._server)
+                self._live = await self._server.live_sequences()
             except ServerError:
                 return False
-            idle = idle + 1 if self._in_flight == 0 else 0
-            if self._in_flight:
+            is_busy = self._in_flight + self._live > 0
+            idle = 0 if is_busy else idle + 1
+            if is_busy:
                 self._log()
-            await asyncio.sleep(_BUSY_POLL_INTERVAL if self._in_flight else _POLL_INTERVAL)
+            await asyncio.sleep(_BUSY_POLL_INTERVAL if is_busy else _POLL_INTERVAL)
         return True
 
     def _log(self) -> None:
@@ -146,17 +149,21 @@ class DrainWait:
             return
         left = max(0.0, self._until - now)
         more = "" if self._next_log else "; a second signal ends the wait"
-        _LOG.info("waiting for %s in flight, %.0f s at most%s", _requests(self._in_flight), left, more)
+        _LOG.info("waiting for %s in flight, %.0f s at most%s", self._waits_for(), left, more)
         self._next_log = now + _LOG_INTERVAL
 
+    def _waits_for(self) -> str:
+        counts = ((self._in_flight, "request"), (self._live, "live sequence"))
+        return " and ".join(_counted(count, thing) for count, thing in counts if count)
+
     def _log_failures(self, why: str) -> None:
-        if self._in_flight:
-            fail = "fails" if self._in_flight == 1 else "fail"
-            _LOG.warning("%s; %s in flight %s", why, _requests(self._in_flight), fail)
+        count = self._in_flight + self._live
+        if count:
+            _LOG.warning("%s; %s in flight %s", why, self._waits_for(), "fails" if count == 1 else "fail")
 
 
-def _requests(count: int) -> str:
-    return f"{count} request{'' if count == 1 else 's'}"
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 async def _waiting(server: TritonServer) -> int:

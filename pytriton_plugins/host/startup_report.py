@@ -30,6 +30,9 @@ _FILE_WIDTH = 10_000
 _MAX_STATE = 24
 """Characters of a state in the table on a terminal. A longer one stands below: it would widen every row."""
 
+_NO_WORKERS = "-"
+"""Of a model that Triton's own backends run."""
+
 _MAX_NAMES = 5
 """Names of one kind in the progress line."""
 
@@ -84,8 +87,9 @@ class StartupReport:
         ``served``: the port of each protocol by name, None for one that is switched off.
         """
         self.end_progress()
-        rows = [*self._models(), *self._broken()]
+        rows = [*self._models(), *self._of_repositories(), *self._broken()]
         loaded = [model.declaration for model in self._registry.models.values() if model.loaded]
+        loaded += [each for model in self._registry.repositories.ready() if (each := model.found.declaration)]
         columns = self._log.columns
         # The text is made by the thread that writes it: with hundreds of models that takes too long for this loop.
         self._log.print(lambda: _text(rows, loaded, reasons, address, ports, served, columns))
@@ -96,11 +100,20 @@ class StartupReport:
             names = (model.name, str(status.version), reference.plugin, reference.label)
             yield Row(*names, str(status.workers), f"model {model.name}", status.reason)
 
+    def _of_repositories(self) -> Iterable[Row]:
+        for model in self._registry.repositories.models.values():
+            reference = model.found.reference
+            for status in model.statuses():
+                names = (model.name, str(status.version), reference.plugin, reference.label)
+                yield Row(*names, _NO_WORKERS, f"model {model.name}", status.reason)
+
     def _broken(self) -> Iterable[Row]:
         for record in self._registry.records:
             if record.error:
                 names = ("-", "-", record.reference.plugin, record.reference.label)
                 yield Row(*names, "0", f"plugin {record.reference.plugin}", record.error)
+        for each in self._registry.repositories.broken():
+            yield Row(each.model or "-", "-", each.plugin, each.label, _NO_WORKERS, each.subject, each.error)
 
 
 def _text(
@@ -182,6 +195,7 @@ def awaited(registry: ModelRegistry) -> str:
     importing = [record.reference.plugin for record in records if not registry.turns.awaits(record)]
     loading = [model.name for model in models if not model.waits]
     waiting = len(records) + len(models) - len(importing) - len(loading)
+    loading += registry.repositories.loading()
     parts = [f"importing {first_few(importing, _MAX_NAMES)}"] if importing else []
     parts += [f"loading {first_few(loading, _MAX_NAMES)}"] if loading else []
     parts += [f"{waiting} wait{'s' if waiting == 1 else ''} for a turn to start"] if waiting else []

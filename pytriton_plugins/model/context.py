@@ -14,6 +14,36 @@ if TYPE_CHECKING:
     from pytriton_plugins.worker.nested.models import Models
 
 
+class CurrentSequence:
+    """The sequence that a request belongs to: ``ctx.sequence``, and ``request.sequence`` in a list of requests."""
+
+    __slots__ = ("_place", "_state")
+
+    def __init__(self, state: RequestState, place: int) -> None:
+        self._state = state
+        self._place = place
+
+    @property
+    def id(self) -> int | str:
+        """The id that the client gave it."""
+        return self._state.detail(self._place).correlation_id
+
+    @property
+    def start(self) -> bool:
+        """Whether this is its first request; ``state`` is empty then."""
+        return self._state.detail(self._place).sequence_start
+
+    @property
+    def end(self) -> bool:
+        """Whether this is its last request; ``state`` is dropped after it."""
+        return self._state.detail(self._place).sequence_end
+
+    @property
+    def state(self) -> dict[Any, Any]:
+        """A dict of this sequence: made at its start, dropped at its end or after ``max_idle``."""
+        return self._state.sequence_state(self._place)
+
+
 class Request(Mapping[str, Any]):
     """One request of a batch: a read-only mapping of its ``inputs``, always true, and equal to itself only.
 
@@ -67,6 +97,12 @@ class Request(Mapping[str, Any]):
     def sequence_end(self) -> bool:
         """Whether its client says that it is the last of its sequence."""
         return self._state.detail(self._place).sequence_end
+
+    @property
+    def sequence(self) -> CurrentSequence:
+        """The sequence that it belongs to; raises RuntimeError in a model without ``sequence=``."""
+        self._state.check_sequences()
+        return CurrentSequence(self._state, self._place)
 
     @property
     def timeout(self) -> float | None:
@@ -134,6 +170,16 @@ class Context:
     def deadline(self) -> float | None:
         """The time of `time.monotonic` at which the model's ``timeout`` for the batch ends; None without a timeout."""
         return self._state.deadline
+
+    @property
+    def sequence(self) -> CurrentSequence:
+        """The sequence of the call's only request.
+
+        Raises RuntimeError in a model without ``sequence=``, and in a call with several requests: each has its own.
+        """
+        if len(self.requests) > 1:
+            raise RuntimeError("ctx.sequence: the call has several requests; use the sequence of each request")
+        return self.requests[0].sequence
 
     @property
     def worker(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pytriton_plugins.model.callee import Callee, callees_from_json
+from pytriton_plugins.model.sequence import Sequence, read_sequence
 from pytriton_plugins.model.tensors import Tensor, dtype_by_triton_name
 
 Kind = Literal["function", "class"]
@@ -38,7 +39,8 @@ class ModelDeclaration:
     ``object_name``: the callable's name in its module. ``settings``: the parameters of its ``__init__``, and whether
     each is required; None: any. ``equal_shapes``: the requests of a list have equal shapes. ``lenient``: outputs may
     be missing, and have any shape. Both are for attached callables of other packages' kinds.
-    ``calls``: the models that the callable calls by its `Context`.
+    ``calls``: the models that the callable calls by its `Context`. ``sequence``: how its requests form sequences; None
+    for a model without state.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ModelDeclaration:
     equal_shapes: bool = False
     lenient: bool = False
     calls: tuple[Callee, ...] = ()
+    sequence: Sequence | None = None
 
     @property
     def batched(self) -> bool:
@@ -105,7 +108,8 @@ class ModelDeclaration:
     def from_json(cls, plain: dict[str, Any]) -> ModelDeclaration:
         """The same from a trusted source; `declared_fields` reads what another process has sent."""
         tensors = {side: tuple(tensor_from_json(item) for item in plain[side]) for side in ("inputs", "outputs")}
-        return cls(**{**plain, **tensors, "calls": callees_from_json(plain.get("calls", []))})
+        calls, sequence = callees_from_json(plain.get("calls", [])), read_sequence(plain.get("sequence"))
+        return cls(**{**plain, **tensors, "calls": calls, "sequence": sequence})
 
 
 def wrong_name(name: object) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from pytriton_plugins.errors import DeclarationError, known_keywords
 from pytriton_plugins.model.call_rules import STRICT, CallRules
+from pytriton_plugins.model.call_settings import Settings, check_settings
 from pytriton_plugins.model.callable_form import Form, check_inputs, form_of, refuse, without_defaults
 from pytriton_plugins.model.declaration import (
-    INT32,
-    MAX_SLOTS,
-    MAX_TIMEOUT,
     Answers,
     ModelDeclaration,
     wrong_name,
@@ -19,6 +17,9 @@ from pytriton_plugins.model.declaration import (
 from pytriton_plugins.model.declared_calls import callees_of
 from pytriton_plugins.model.declared_tensors import input_tensors, is_empty, output_tensors
 from pytriton_plugins.model.tensors import Tensor
+
+if TYPE_CHECKING:
+    from pytriton_plugins.model import sequence as sequences
 
 ASYNC_SLOTS = 8
 """The default ``max_concurrency`` of an async callable."""
@@ -47,6 +48,7 @@ def infer_func(
     timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
     calls: Sequence[str | tuple[str, int]] = (),
+    sequence: sequences.Sequence | None = None,
 ) -> Callable[[Marked], Marked]: ...
 
 
@@ -67,6 +69,7 @@ def infer_func(
     timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
     calls: Any = (),
+    sequence: sequences.Sequence | None = None,
 ) -> Any:
     """Mark a function or a class as a model; it stays directly callable.
 
@@ -76,11 +79,11 @@ def infer_func(
     response for each ``yield``. A plain callable runs in ``threads`` threads of its worker; an ``async`` one has up to
     ``max_concurrency`` batches in flight (8). A call that takes longer than ``timeout`` seconds fails its requests;
     its worker is ended and replaced. ``calls``: the models that it calls by ``ctx.models``, a name or a name and a
-    version each; it is served once they are. Raises DeclarationError for a callable that cannot be served.
+    version each; it is served once they are. ``sequence``: its requests form sequences, each with a state in one
+    worker. Raises DeclarationError for a callable that cannot be served.
     """
-    settings = Settings(
-        name, version, max_batch_size, workers, threads, max_concurrency, retry_alone, timeout, triton_config, calls
-    )
+    own = (timeout, triton_config, calls, sequence)
+    settings = Settings(name, version, max_batch_size, workers, threads, max_concurrency, retry_alone, *own)
 
     def mark(marked: Any) -> Any:
         declaration = _declared(marked, settings, inputs, outputs)
@@ -98,21 +101,6 @@ def declaration_of(marked: object) -> ModelDeclaration | None:
     """What `infer_func` stored on ``marked`` itself (a subclass of a marked class is not marked); None otherwise."""
     own = getattr(marked, "__dict__", {}).get(_ATTRIBUTE)
     return own if isinstance(own, ModelDeclaration) else None
-
-
-class Settings(NamedTuple):
-    """The arguments of `infer_func` beside the tensors."""
-
-    name: str | None
-    version: int
-    max_batch_size: int
-    workers: int
-    threads: int
-    max_concurrency: int | None
-    retry_alone: bool
-    timeout: float | None
-    triton_config: dict[str, Any] | None
-    calls: Any = ()
 
 
 def _declared(marked: Any, settings: Settings, inputs: Any, outputs: Any) -> ModelDeclaration:
@@ -143,7 +131,7 @@ def declaration_from(
     if not form.requests:
         parameters = without_defaults(form.parameters, input_list) if defaults else form.parameters
         check_inputs(where, input_list, parameters, form.context)
-    _check_settings(where, settings)
+    check_settings(where, settings)
     model_name = _model_name(where, settings.name, object_name)
     declaration = ModelDeclaration(
         name=model_name,
@@ -165,8 +153,9 @@ def declaration_from(
         equal_shapes=rules.equal_shapes and bool(form.requests),
         lenient=rules.lenient,
         calls=callees_of(where, settings.calls, model_name, settings.version, form),
+        sequence=settings.sequence,
     )
-    if declaration.triton_config:
+    if declaration.triton_config or declaration.sequence:
         _check_with_config(where, declaration)
     return declaration
 
@@ -199,35 +188,3 @@ def _model_name(where: str, given: Any, default: str) -> str:
     if problem:
         refuse(where, problem)
     return str(name)
-
-
-def _check_settings(where: str, settings: Settings) -> None:
-    for name, minimum, note in (("version", 1, ""), ("max_batch_size", 0, " (0: no batch axis)"), ("workers", 1, "")):
-        value = getattr(settings, name)
-        if type(value) is not int or not minimum <= value <= INT32:
-            refuse(where, f"{name}={value!r}; write a whole number from {minimum} up{note}")
-    for name, slots in (("threads", settings.threads), ("max_concurrency", settings.max_concurrency)):
-        is_default = name == "max_concurrency" and slots is None
-        if not is_default and (type(slots) is not int or not 1 <= slots <= MAX_SLOTS):
-            refuse(where, f"{name}={slots!r}; write a whole number from 1 to {MAX_SLOTS}")
-    if type(settings.retry_alone) is not bool:
-        refuse(where, f"retry_alone={settings.retry_alone!r}; write True or False")
-    timeout = settings.timeout
-    if timeout is not None and (type(timeout) not in (int, float) or not 0.001 <= timeout <= MAX_TIMEOUT):
-        refuse(where, f"timeout={timeout!r}; write seconds from 0.001 to {MAX_TIMEOUT}, or omit it")
-    if settings.triton_config is not None:
-        _check_triton_config(where, settings.triton_config)
-
-
-def _check_triton_config(where: str, config: Any) -> None:
-    import json  # only the few models with a configuration pay for it
-
-    if not isinstance(config, dict):
-        kind = type(config).__name__
-        refuse(where, f'triton_config is a {kind}; write a dict such as {{"response_cache": {{"enable": True}}}}')
-    try:
-        json.dumps(config, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        refuse(
-            where, f"triton_config cannot be written as JSON ({error}); use str, numbers, bool, lists and dicts in it"
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytriton_plugins.model.sequence import direct_problem
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.model.warmup import warmup_problem
 
@@ -22,6 +23,7 @@ _DAEMON_KEYS = {
     "platform": "",
     "ensemble_scheduling": "",
     "model_transaction_policy": "",
+    "sequence_batching": "sequence=",
 }
 """Top-level keys that the daemon writes from the declaration, and what an author writes instead."""
 
@@ -36,7 +38,24 @@ def config_problems(declaration: ModelDeclaration) -> list[str]:
     config = declaration.triton_config
     warmup = warmup_problem(declaration) if "model_warmup" in config else ""
     cache = response_cache_problem(declaration) if caches_responses(config) else ""
-    return [*key_problems(config), *([f"triton_config: {warmup}"] if warmup else []), *([cache] if cache else [])]
+    sequence = sequence_problem(declaration)
+    return [
+        *key_problems(config),
+        *([sequence] if sequence else []),
+        *([f"triton_config: {warmup}"] if warmup else []),
+        *([cache] if cache else []),
+    ]
+
+
+def sequence_problem(declaration: ModelDeclaration) -> str:
+    """What contradicts the model's ``sequence``; empty for nothing."""
+    if declaration.sequence is None:
+        return ""
+    if not declaration.has_details:
+        return "sequence=: the callable cannot see its sequence; add a parameter ctx: Context, or take list[Request]"
+    if "dynamic_batching" in declaration.triton_config:
+        return "triton_config has 'dynamic_batching' beside sequence=, and Triton has one batcher a model; remove it"
+    return direct_problem(declaration.sequence, declaration.max_batch_size)
 
 
 def key_problems(config: Mapping[str, Any]) -> list[str]:
@@ -54,11 +73,6 @@ def key_problem(key: str) -> str:
         )
     if key in _UNSUPPORTED_KEYS:
         return f"triton_config has {key!r}, which is not supported: no such tensor would be added; remove it"
-    if key == "sequence_batching":
-        return (
-            "triton_config has sequence_batching, which is not supported: the requests of a sequence would reach any "
-            "worker, and the callable could not tell the sequences apart; remove it"
-        )
     if key != key.lower():  # Triton takes responseCache for response_cache as well, and we would not
         return f"triton_config has {key!r}; write {_in_snake_case(key)!r}"
     return ""

@@ -16,7 +16,7 @@ import attrs
 from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.text import one_line
 
-Kind = Literal["model", "hooks"]
+Kind = Literal["model", "hooks", "repository"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PLACES = re.compile("DISTRIBUTION|PACKAGE|PLUGIN|VERSION")

@@ -15,7 +15,7 @@ import numpy as np
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import known_keywords
 from pytriton_plugins.model.call_rules import STRICT, CallRules
-from pytriton_plugins.model.infer_func import Settings
+from pytriton_plugins.model.call_settings import Settings
 from pytriton_plugins.script.attachment import Attachment
 from pytriton_plugins.script.calls import callables_of, declared, where_of
 from pytriton_plugins.script.connection import connect

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from pytriton_plugins.model.call_rules import STRICT, CallRules
+from pytriton_plugins.model.call_settings import Settings
 from pytriton_plugins.model.callable_form import form_of_any, refuse
 from pytriton_plugins.model.callee import callees_problem
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.model.infer_func import Settings, declaration_from, declaration_of
+from pytriton_plugins.model.infer_func import declaration_from, declaration_of
 
 Attachable = Any
 """A callable, or a list of them: the workers of one model."""

@@ -24,6 +24,7 @@ class HostKeywords(TypedDict, total=False):
     optional: str | Sequence[str]
     require: str | Sequence[str]
     plugins_dir: Path | str | None
+    model_repositories: Path | str | Sequence[Path | str]
     skip_broken_hooks: bool
     workers: int | None
     shm_initial: int | str

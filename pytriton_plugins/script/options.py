@@ -75,14 +75,22 @@ def _texts(setting: Setting, value: object) -> object:
     if setting.flag:
         return setting.parse(value)
     if not setting.repeated:
-        parsed = setting.parse(os.fspath(value) if isinstance(value, os.PathLike) else value)
-        return str(parsed.expanduser().absolute() if isinstance(parsed, Path) else value)
-    listed = [value] if isinstance(value, str) else value
+        parsed = setting.parse(_plain(value))
+        return str(_typed(parsed) if isinstance(parsed, Path) else value)
+    listed = [os.fspath(value)] if isinstance(value, (str, os.PathLike)) else value
     if not isinstance(listed, Mapping) and isinstance(listed, (list, tuple)):
-        listed = ["=".join(map(str, each)) if isinstance(each, tuple) else each for each in listed]
+        listed = ["=".join(map(str, each)) if isinstance(each, tuple) else _plain(each) for each in listed]
     parsed = setting.parse(listed)
     assert isinstance(parsed, tuple)
-    return ["=".join(each) if isinstance(each, tuple) else each for each in parsed]
+    return ["=".join(each) if isinstance(each, tuple) else _typed(each) for each in parsed]
+
+
+def _plain(value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _typed(value: object) -> object:
+    return str(value.expanduser().absolute()) if isinstance(value, Path) else value
 
 
 def _add(setting: Setting, text: object, options: list[str], variables: dict[str, str]) -> None:

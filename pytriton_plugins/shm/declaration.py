@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.model.tensors import Tensor
 
 _MAX_UINT32 = 2**32 - 1
+_SEQUENCE, _SHARED = 2048, 4096
 
 
 class QueuePolicy(NamedTuple):
@@ -64,6 +65,8 @@ def pack_declaration(
         min(round(queue.delay * 1e6), _MAX_UINT32),
         len(queue.preferred),
     )
+    if model.sequence is not None:
+        head += wire.DECLARED_SEQUENCE.pack(model.sequence.max_live, ceil(model.sequence.max_idle * 1000))
     head += struct.pack(f"<{len(queue.preferred)}I", *queue.preferred)
     return head + name + b"".join(_pack_tensor(tensor) for tensor in (*model.inputs, *model.outputs))
 
@@ -71,7 +74,8 @@ def pack_declaration(
 def _flags(model: ModelDeclaration, *, loopback: bool, lend: bool, spare: bool, own_timeouts: bool) -> int:
     form = (model.has_details, model.streams, model.apart, model.is_async)
     flags = (model.batched, loopback, lend, *form, spare, own_timeouts, model.lenient)
-    return sum(1 << bit for bit, is_set in enumerate(flags) if is_set)
+    sequence = (_SEQUENCE | (_SHARED if model.takes_requests else 0)) if model.sequence is not None else 0
+    return sum(1 << bit for bit, is_set in enumerate(flags) if is_set) | sequence
 
 
 def _pack_tensor(tensor: Tensor) -> bytes:

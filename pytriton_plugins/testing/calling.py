@@ -51,12 +51,12 @@ def call_batch(
 
     All have the same optional inputs, as in every batch.
     ``details`` of each request beside its tensors, for a callable that reads them: ``id``, ``correlation_id``,
-    ``sequence_start``, ``sequence_end``, ``timeout`` in seconds, ``parameters``, ``headers``.
+    ``sequence_start``, ``sequence_end``, ``timeout`` in seconds, ``parameters``, ``headers``. Without them, each
+    request to a model with sequences is a sequence of its own.
     ``models``: as in `call_model`.
     """
     declaration, callable_ = _callable(marked)
-    if declaration.streams:
-        raise DeclarationError(f"model {declaration.name!r} yields its responses; use call_stream")
+    _refuse_stream(declaration)
     arrays = [_wire_arrays(declaration, request) for request in requests]
     if any(set(request) != set(arrays[0]) for request in arrays):
         raise DeclarationError(
@@ -64,13 +64,51 @@ def call_batch(
         )
     headers = {_HEADER_PREFIX + name.lower(): name.lower() for each in details for name in each.get("headers", ())}
     with open_channel(declaration, callable_, headers=headers, models=models) as channel:
-        outcomes = channel.send(*arrays, details=[_detail(each) for each in details]).outcomes
-    return [
-        RequestError(outcome.message, outcome.code)
-        if isinstance(outcome, RequestFailure)
-        else _python_outputs(declaration, outcome)
-        for outcome in outcomes
-    ]
+        sent = [_detail(each) for each in details or _alone(declaration, len(arrays))]
+        outcomes = channel.send(*arrays, details=sent).outcomes
+    return [_answer(declaration, outcome) for outcome in outcomes]
+
+
+def call_sequence(
+    marked: Any,
+    requests: Sequence[Mapping[str, Any]],
+    *,
+    correlation_id: int | str = 1,
+    models: Mapping[Any, Any] | None = None,
+) -> list[Arrays | RequestError]:
+    """The outputs, or the error, of each request of one sequence, sent one after the other to a callable that returns.
+
+    The first request starts the sequence and the last one ends it. ``marked`` and ``models`` are as in `call_model`, and the
+    inputs of each request too.
+    """
+    declaration, callable_ = _callable(marked)
+    _refuse_stream(declaration)
+    if declaration.sequence is None:
+        raise DeclarationError(f"model {declaration.name!r} has no sequences; use call_model")
+    answers = []
+    with open_channel(declaration, callable_, models=models) as channel:
+        for place, request in enumerate(requests, 1):
+            detail = Detail("", correlation_id, (), 0, place == 1, place == len(requests))
+            (outcome,) = channel.send(_wire_arrays(declaration, request), details=[detail]).outcomes
+            answers.append(_answer(declaration, outcome))
+    return answers
+
+
+def _answer(declaration: ModelDeclaration, outcome: Arrays | RequestFailure) -> Arrays | RequestError:
+    if isinstance(outcome, RequestFailure):
+        return RequestError(outcome.message, outcome.code)
+    return _python_outputs(declaration, outcome)
+
+
+def _refuse_stream(declaration: ModelDeclaration) -> None:
+    if declaration.streams:
+        raise DeclarationError(f"model {declaration.name!r} yields its responses; use call_stream")
+
+
+def _alone(declaration: ModelDeclaration, count: int) -> list[dict[str, Any]]:
+    """The details of requests that are a sequence each."""
+    ends = {"sequence_start": True, "sequence_end": True}
+    return [{"correlation_id": place, **ends} for place in range(1, count + 1)] if declaration.sequence else []
 
 
 def call_stream(marked: Any, /, *, models: Mapping[Any, Any] | None = None, **inputs: Any) -> Iterator[Arrays]:
@@ -82,7 +120,8 @@ def call_stream(marked: Any, /, *, models: Mapping[Any, Any] | None = None, **in
     if not declaration.streams:
         raise DeclarationError(f"model {declaration.name!r} returns its response; use call_model")
     with open_channel(declaration, callable_, models=models) as channel:
-        answered = channel.send(_wire_arrays(declaration, inputs))
+        details = [_detail(each) for each in _alone(declaration, 1)]
+        answered = channel.send(_wire_arrays(declaration, inputs), details=details)
     for part in answered.parts:
         yield _python_outputs(declaration, part)
     (end,) = answered.outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_REASON = re.compile(r"not ready: (plugin .*|model [^:]*: (.*))")
+_REASON = re.compile(r"not ready: (plugin .*|repository .*|model [^:]*: (.*))")
 
 
 def is_settled(output: str) -> bool:

@@ -20,6 +20,7 @@ from pytriton_plugins.worker.blocks.response_buffer import SegmentSource
 from pytriton_plugins.worker.calling.errors import RequestFailure
 from pytriton_plugins.worker.calling.request_state import SharedState
 from pytriton_plugins.worker.calling.runner import BatchRunner, MarkedCallable
+from pytriton_plugins.worker.calling.sequences import keeper_of
 from pytriton_plugins.worker.channels.dispatch import server_class
 
 
@@ -59,7 +60,8 @@ class ServedChannel(ChannelEnd):
         """Whether requests for segments are refused."""
         self.ended_by: BaseException | None = None
         """The exception that ended the worker's loop before its channel."""
-        self.shared = SharedState(declaration.name, declaration.timeout, headers)
+        keeper = keeper_of(declaration.name, declaration.sequence)
+        self.shared = SharedState(declaration.name, declaration.timeout, headers, sequences=keeper)
         runner = BatchRunner(declaration, callable_)
         server = new_server(theirs, response, declaration, runner, self, self.shared)
         self._thread = threading.Thread(target=self._serve, args=(server, theirs), daemon=True)

@@ -15,6 +15,7 @@ from pytriton_plugins.text.exceptions import is_a, name_of, text_of
 from pytriton_plugins.worker.calling.errors import ENDS, end_reason, one_line
 from pytriton_plugins.worker.calling.request_state import SharedState
 from pytriton_plugins.worker.calling.runner import BatchRunner
+from pytriton_plugins.worker.calling.sequences import keeper_of
 from pytriton_plugins.worker.channels.dispatch import NewServer, serve_in_loop, server_class
 from pytriton_plugins.worker.link import WorkerLink
 from pytriton_plugins.worker.metrics.registry import Metrics
@@ -108,7 +109,14 @@ class WorkerSession:
         self._runner = BatchRunner(declaration, callable_, self._link, self._process.ends, self._process.calls)
         headers = self._order.get("headers") or {}
         place = self._order.get("worker", 0)
-        self._shared = SharedState(declaration.name, declaration.timeout, headers, Metrics(self._link), place)
+        self._shared = SharedState(
+            declaration.name,
+            declaration.timeout,
+            headers,
+            Metrics(self._link),
+            place,
+            keeper_of(declaration.name, declaration.sequence, self._order.get("max_idle")),
+        )
 
     async def _warm_up(self) -> None:
         samples = self._order.get("warmup")

@@ -77,6 +77,7 @@ def test_every_setting_from_a_variable(tmp_path: Path) -> None:
         "disable": ("guard", ("guard",)),
         "require": ("acme-resnet>=1.2, numpy", ("acme-resnet>=1.2", "numpy")),
         "plugins_dir": ("more", tmp_path / "more"),
+        "model_repositories": ("onnx,/srv/models", (tmp_path / "onnx", Path("/srv/models"))),
         "skip_broken_hooks": ("yes", True),
         "reload": ("1", True),
     }
@@ -275,6 +276,7 @@ server_options = {log-verbose = 1}
 worker = 2
 timeout = "long"
 shm = {initial = "x", maximum = 1}
+sequence = {max_idle = 0, max_live = "3", strategy = "oldest"}
 triton_config = {dynamic_batchin = {}, response_cache = {enable = 1}, name = "other"}
 
 [plugins]
@@ -298,6 +300,9 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "models.resnet.timeout: invalid duration 'long': expected seconds such as 20, or 500ms, 2m",
         "models.resnet.shm.initial: invalid size 'x': expected a number of bytes, or text such as 16MiB or 2GiB",
         "unknown key models.resnet.shm.maximum",
+        "models.resnet.sequence.max_idle: invalid idle time 0: expected seconds from 0.05 to 604800",
+        "models.resnet.sequence.max_live: invalid number of live sequences '3': expected 1 to 65536",
+        "unknown key models.resnet.sequence.strategy",
         "models.resnet: triton_config has 'name', which the daemon writes itself",
         "models.resnet: triton_config: unknown key dynamic_batchin",
         "models.resnet: triton_config: response_cache.enable: invalid value 1: expected true or false",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from pytriton_plugins.config.host_config import HostConfig
 from pytriton_plugins.config.resolver import EffectiveModel, ModelResolver, policy_of
 from pytriton_plugins.config.tables import ModelSettings, Tables
+from pytriton_plugins.errors import ConfigError
 from pytriton_plugins.hooks import hookimpl
 from pytriton_plugins.hooks.manager import BUILT_IN, HookManager
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.sequence import Sequence
 from pytriton_plugins.values import ShmPolicy
 
 MODEL = ModelDeclaration("resnet", 1, "class", "Resnet", (), (), workers=3)
@@ -35,6 +39,17 @@ def test_a_model_without_settings_is_served_as_declared() -> None:
         load_timeout=60.0,
     )
     assert policy_of(HostConfig(), HookManager(), MODEL).plugin == BUILT_IN
+
+
+def test_the_configuration_overrides_the_limits_of_sequences() -> None:
+    table = ModelSettings(sequence_max_idle=5.0, sequence_max_live=7)
+    resolver = ModelResolver(HostConfig(tables=Tables({"resnet": table})), HookManager())
+    declared = dataclasses.replace(MODEL, context="ctx", sequence=Sequence(strategy="direct"))
+    effective = resolver.resolve(resolver.configured(declared))
+    assert effective.declaration.sequence == Sequence(5.0, 7, "direct")
+    assert effective.order()["max_idle"] == 5.0
+    with pytest.raises(ConfigError, match=r"^\[models.resnet.sequence\]: the model has no sequences; remove"):
+        resolver.configured(MODEL)
 
 
 def test_the_configuration_overrides_hook_plugins_and_those_the_default() -> None:

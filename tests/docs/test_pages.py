@@ -238,7 +238,8 @@ def test_toml_blocks_are_valid(block: Any, tmp_path: Path) -> None:
         config = load_config((), {}, {}, tmp_path)
         assert config.fixed or config.tables.plugins or config.tables.models
     else:
-        assert {"pytriton_plugins.models", "pytriton_plugins.hooks"} & set(document["project"]["entry-points"])
+        groups = {f"pytriton_plugins.{kind}" for kind in ("models", "hooks", "repositories")}
+        assert groups & set(document["project"]["entry-points"])
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
@@ -270,7 +271,7 @@ def test_the_containerfile_ends_as_the_command_writes_it() -> None:
 
 
 def test_every_block_says_what_it_is() -> None:
-    known = {"python", "toml", "console", "yaml", "dockerfile", "text", "json", "haproxy", "ini"}
+    known = {"python", "toml", "console", "yaml", "dockerfile", "text", "json", "haproxy", "ini", "protobuf"}
     every = blocks(*known, "", "sh", "bash")
     assert {block.language for block in every} <= known
     fences = sum(len(re.findall(r"^ *```", path.read_text(), re.MULTILINE)) for path in PAGES)

@@ -99,6 +99,12 @@ class Site:
         wait_until(lambda: self.statuses(*names) == wanted, LIMIT, f"{names} answer {status}")
 
 
+def pids(site: Site, name: str) -> list[int]:
+    """The processes of the model's connected workers."""
+    found: list[int] = site.model(name)["workers"]["pids"]
+    return found
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("calls")
@@ -138,7 +144,8 @@ def test_status_shows_the_calls(site: Site) -> None:
 
 
 def test_an_unloaded_callee(whole: Site) -> None:
-    workers = whole.model("middle")["workers"]["pids"]
+    wait_until(lambda: len(pids(whole, "middle")) == 2, LIMIT, "both workers are connected")
+    workers = pids(whole, "middle")
     assert whole.done("unload", "embed") == [
         "model embed version 1: unloaded",
         "warning: model middle version 1 calls embed, and is not served until embed is loaded again",
@@ -152,7 +159,7 @@ def test_an_unloaded_callee(whole: Site) -> None:
     wait_until(lambda: f"model middle: {UNLOADED}" in whole.host.log, LIMIT, "the log has the reason")
     assert whole.done("load", "embed") == ["model embed version 1: serving"]
     whole.wait_for(200, "top", "middle")
-    assert whole.model("middle")["workers"]["pids"] == workers
+    assert pids(whole, "middle") == workers
 
 
 def test_what_a_caller_runs_may_finish(whole: Site, folder: Path) -> None:
@@ -183,7 +190,8 @@ def test_a_caller_is_loaded_only_after_its_callee(whole: Site) -> None:
 def test_a_callee_without_a_live_worker(whole: Site, folder: Path) -> None:
     """Its callers stay loaded: their requests wait for the next worker."""
     (folder / "hold").touch()
-    os.kill(whole.model("embed")["workers"]["pids"][0], signal.SIGKILL)
+    wait_until(lambda: pids(whole, "embed"), LIMIT, "its worker is connected")
+    os.kill(pids(whole, "embed")[0], signal.SIGKILL)
     wait_until(lambda: whole.host.status("/v2/health/ready") == 400, LIMIT, "not ready")
     wait_until(lambda: "it has no live worker" in whole.reason("middle"), LIMIT, "the caller names the reason")
     assert whole.reason("middle").startswith("calls embed, which is not served: it has no live worker")
@@ -196,12 +204,12 @@ def test_a_callee_that_is_reloaded_with_another_declaration(whole: Site, folder:
     source = folder / "embed.py"
     source.write_text(source.read_text().replace("timeout=9", "timeout=8"))
     assert whole.done("reload", "embed") == ["model embed version 1: serving"]
-    assert whole.statuses("top", "middle") == [200, 200, 200]
+    whole.wait_for(200, "top", "middle")
     assert whole.host.log.count("not ready: model middle: calls") == before
 
 
 def test_a_callee_that_is_given_up_and_loaded_again(whole: Site) -> None:
-    os.kill(whole.model("brittle")["workers"]["pids"][0], signal.SIGKILL)
+    os.kill(pids(whole, "brittle")[0], signal.SIGKILL)
     whole.wait_for(400, "holder")
     assert whole.reason("holder") == "calls brittle, which is not served: its worker has ended"
     whole.ask("load", "brittle")

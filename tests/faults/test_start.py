@@ -152,7 +152,8 @@ def test_a_backend_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
     library.write_text("no library")
     broken = tmp_path / "sitecustomize.py"
     broken.write_text(
-        f"import pytriton_plugins.host.triton.options as t, pathlib\nt.BACKENDS = pathlib.Path({str(tmp_path)!r})\n"
+        "import pytriton_plugins.host.triton.server as server, pathlib\n"
+        f"server.joined_backends = lambda *_: pathlib.Path({str(tmp_path)!r})\n"
     )
     with run_host(MODELS / "kinds.py", ready=False, env={"PYTHONPATH": path_with(tmp_path)}) as host:
         assert host.process.wait(60) == 1

@@ -24,6 +24,21 @@ from tests.support.sandbox.leftovers import Mark
 
 LIFE = MODELS / "life.py"
 SOURCE = Path(__file__).parents[1] / "support" / "backend" / "newer_server.c"
+CALLS = """
+import os, time
+import numpy as np
+from pathlib import Path
+from pytriton_plugins import Tensor, infer_func
+
+while Path({hold!r}).exists():
+    time.sleep(0.01)
+
+Path({pid_file!r}).write_text(str(os.getpid()))
+
+@infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("y", np.float32, (-1,))])
+def embed(x):
+    return x
+"""
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +90,23 @@ def test_a_model_without_a_live_worker_is_not_ready(asked: tuple[RunningHost, Ma
     give_up(host, mark)
     wait_until(lambda: answers(path) == {"the model has no live worker"}, 20, "the instances say so")
     wait_until(lambda: host.status("/v2/health/ready") == 400, 20, "not ready")
+
+
+def test_a_model_whose_callee_has_no_live_worker_is_not_ready(newer: Path, tmp_path: Path) -> None:
+    mark, path, hold = Mark(), tmp_path / "asked", tmp_path / "hold"
+    pid_file = tmp_path / "pid"
+    (tmp_path / "calls.py").write_text(CALLS.format(hold=str(hold), pid_file=str(pid_file)))
+    env = {**mark.env, "NEWER_SERVER": str(path)}
+    with run_host(
+        tmp_path / "calls.py", f"{MODELS / 'callers.py'}:middle", options=[f"--tritonserver={newer}"], env=env
+    ):
+        wait_until(lambda: answers(path) == {"ready"}, 20, "the instances are asked and ready")
+        hold.touch()
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+        expected = {"the model has no live worker", "a model that the model calls is not served"}
+        wait_until(lambda: answers(path) == expected, 20, "both models say so")
+        hold.unlink()
+        wait_until(lambda: answers(path) == {"ready"}, 20, "they are ready again")
 
 
 @pytest.mark.parametrize("asked", [["--optional=life"]], indirect=True)

@@ -132,7 +132,10 @@ def within(part: Any, shown: Any) -> bool:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("triton_config.sequence_batching = {}", "triton_config has sequence_batching, which is not supported: the re"),
+        (
+            "triton_config.sequence_batching = {}",
+            "triton_config has 'sequence_batching', which the daemon writes itself; w",
+        ),
         (
             "triton_config.instance_group = []",
             "triton_config has 'instance_group', which the daemon writes itself; wr",

@@ -45,7 +45,7 @@ def a_host(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[Daemon, L
     with restored_loggers():
         run_dir, log = RunDir(folder), set_up_logging("info")
         try:
-            prepared = PreparedStart(HostConfig(address=address), HookManager(), [], found, PORTS)
+            prepared = PreparedStart(HostConfig(address=address), HookManager(), [], [], found, PORTS)
             yield Daemon(prepared, HostPaths.within(run_dir.path), run_dir, RecentErrors(), log), log
         finally:
             log.close(30)

@@ -64,6 +64,7 @@ def test_the_json_form() -> None:
         "equal_shapes": False,
         "lenient": False,
         "calls": [],
+        "sequence": None,
     }
 
 

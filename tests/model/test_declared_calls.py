@@ -10,9 +10,10 @@ import pytest
 
 from pytriton_plugins import Context, Request, Tensor, infer_func
 from pytriton_plugins.errors import DeclarationError
+from pytriton_plugins.model.call_settings import Settings
 from pytriton_plugins.model.callee import Callee
 from pytriton_plugins.model.declaration import ModelDeclaration
-from pytriton_plugins.model.infer_func import Settings, declaration_of
+from pytriton_plugins.model.infer_func import declaration_of
 from pytriton_plugins.script.calls import declared, where_of
 
 X = Tensor("x", np.float32, ())

@@ -28,6 +28,15 @@ LABELS: list[Any] = ["/etc/hostname", "labels.txt", 3, [], [1], ["a\nb"], {"a": 
 TEXTS: list[Any] = [1, None, ["x"], "\ud800"]
 CALLS: list[Any] = [None, "m", {"a": 1}, [3], ["ab"], [["a"], 3], [["a", "1"]], [["a", -1]], [["a", True]], [["", 0]]]
 CALLS += [[["a\nb", 0]], [["a", 0], ["a", 0]], [["m", 0]], [["m", 1]], [["a", 1, 2]], [[]], [["x" * 256, 0]]]
+SEQUENCE: dict[str, Any] = {"max_idle": 60.0, "max_live": 256, "strategy": "direct"}
+IDLE: list[Any] = [0, "1", None, True, float("inf"), float("nan"), 1e9]
+LIVE: list[Any] = [0, 1.5, True, "1", 65537]
+SEQUENCES: list[dict[str, Any]] = [
+    *[{"max_idle": value} for value in IDLE],
+    *[{"max_live": value} for value in LIVE],
+    *[{"strategy": value} for value in ("newest", None)],
+    {"more": 1},
+]
 WRONG: list[dict[str, Any]] = [
     *[{"version": value} for value in (0, 1.0, True, "1", 2**31, None)],
     *[{"slots": value} for value in (2.0, 0, 257, True, "2")],
@@ -60,6 +69,8 @@ WRONG: list[dict[str, Any]] = [
     ],
     *[{"context": "ctx", "calls": value} for value in CALLS],
     {"context": "", "calls": [["a", 0]]},
+    *[{"sequence": {**SEQUENCE, **change}} for change in SEQUENCES],
+    {"sequence": 1},
     {"more": 1},
 ]
 
@@ -77,6 +88,11 @@ def test_a_package_without_calls_declares_none() -> None:
 
 def test_an_honest_one_is_read() -> None:
     assert read_declaration(json.loads(json.dumps(PLAIN))).to_json() == PLAIN
+
+
+def test_one_with_a_sequence_is_read() -> None:
+    plain = {**PLAIN, "sequence": SEQUENCE}
+    assert read_declaration(json.loads(json.dumps(plain))).to_json() == plain
 
 
 @pytest.mark.parametrize("changes", WRONG, ids=range(len(WRONG)))

@@ -697,7 +697,7 @@ def test_a_mistake_is_one_sentence_where_it_is_made(make: Callable[[], Any], mes
 
 ALL_ARGUMENTS = (
     "its arguments are inputs, outputs, name, version, max_batch_size, workers, threads, max_concurrency, retry_alone, "
-    "timeout, triton_config, calls"
+    "timeout, triton_config, calls, sequence"
 )
 
 

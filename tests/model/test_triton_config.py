@@ -75,7 +75,10 @@ def test_models_that_a_cache_would_answer_wrongly(model: ModelDeclaration, probl
         ),
         ({"backend": "python"}, "triton_config has 'backend', which the daemon writes itself; remove it"),
         ({"responseCache": {}}, "triton_config has 'responseCache'; write 'response_cache'"),
-        ({"sequence_batching": {}}, "triton_config has sequence_batching, which is not supported: the requests of a "),
+        (
+            {"sequence_batching": {}},
+            "triton_config has 'sequence_batching', which the daemon writes itself; write sequence=… instead",
+        ),
     ],
 )
 def test_keys_that_are_not_for_authors(config: dict[str, Any], problem: str) -> None:

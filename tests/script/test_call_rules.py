@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins import Request, Tensor
 from pytriton_plugins.model.call_rules import CallRules
-from pytriton_plugins.model.infer_func import Settings
+from pytriton_plugins.model.call_settings import Settings
 from pytriton_plugins.script.attach import attach_by_rules
 from pytriton_plugins.script.attachment import Attachment
 from pytriton_plugins.testing import RunningHost

@@ -35,6 +35,10 @@ def test_type_checkers_know_every_keyword() -> None:
         ({"reload": True, "shm_lend": False}, ["--reload", "--no-shm-lend"]),
         ({"shm_lend": True}, ["--shm-lend"]),
         ({"run_dir": Path("/run/x")}, ["--run-dir=/run/x"]),
+        (
+            {"model_repositories": [Path("/a"), "b"]},
+            ["--model-repository=/a", f"--model-repository={Path('b').absolute()}"],
+        ),
         ({"plugins_dir": "more"}, [f"--plugins-dir={Path('more').absolute()}"]),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.sequence import Sequence
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.declaration import QueuePolicy, pack_declaration
 from tests.support.backend.golden import golden
@@ -56,3 +57,14 @@ def test_declarations() -> None:
 def test_declarations_of_each_form(section: str, declaration: ModelDeclaration) -> None:
     packed = pack_declaration(declaration, wait=61.5, largest_response=1 << 20, trim_after=120, queue=QUEUE)
     assert packed == golden("declaration", section) + golden("declaration", "declaration")[4:]
+
+
+@pytest.mark.parametrize(
+    ("section", "form"),
+    [("sequence", {"context": "ctx"}), ("shared_sequences", {"requests": "requests"})],
+)
+def test_declarations_with_sequences(section: str, form: dict[str, str]) -> None:
+    declaration = replace(DECLARATION, sequence=Sequence(max_idle=1.5, max_live=300), **form)  # type: ignore[arg-type]
+    packed = pack_declaration(declaration, wait=61.5, largest_response=1 << 20, trim_after=120, queue=QUEUE)
+    whole = golden("declaration", "declaration")
+    assert packed == golden("declaration", section) + whole[4:64] + golden("declaration", "live_and_idle") + whole[64:]

@@ -52,6 +52,7 @@ LINK_MESSAGES = {
     "take_back": LinkMessage(LinkKind.GIVE_UP, model=5),
     "count": LinkMessage(LinkKind.COUNT, token=TOKEN),
     "retire": LinkMessage(LinkKind.RETIRE, channel=6),
+    "retire_after_sequences": LinkMessage(LinkKind.RETIRE, channel=6, value=30_000),
     "busy": LinkMessage(LinkKind.BUSY, channel=6, token=TOKEN),
     "metric": LinkMessage(LinkKind.METRIC, token=TOKEN),
     "backend_hello": LinkMessage(LinkKind.BACKEND_HELLO, token=2, value=1),

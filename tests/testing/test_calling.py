@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytriton_plugins import Context, RequestError, Tensor, infer_func
+from pytriton_plugins import Context, RequestError, Sequence, Tensor, infer_func
 from pytriton_plugins.errors import DeclarationError
-from pytriton_plugins.testing import call_batch, call_model, call_stream
+from pytriton_plugins.testing import call_batch, call_model, call_sequence, call_stream
 
 Array = NDArray[Any]
 
@@ -179,3 +179,32 @@ def test_the_wrong_way_to_call_is_told() -> None:
         call_model(counted, count=[1])
     with pytest.raises(DeclarationError, match="returns its response; use call_model"):
         list(call_stream(awaited, count=[1]))
+
+
+@infer_func(inputs=[Tensor("x", np.int64, ())], outputs=[Tensor("sum", np.int64, ())], sequence=Sequence())
+class Summed:
+    """Answers the sum of a sequence."""
+
+    def __call__(self, x: Array, ctx: Context) -> Array:
+        if x[0] < 0:
+            raise RequestError("negative")
+        state = ctx.sequence.state
+        state["sum"] = state.get("sum", 0) + x[0] + (100 if ctx.sequence.end else 0)
+        return np.array([state["sum"]])
+
+
+def test_the_requests_of_a_sequence() -> None:
+    answers = call_sequence(Summed, [{"x": [1]}, {"x": [-1]}, {"x": [2]}], correlation_id="a")
+    assert [answer if isinstance(answer, RequestError) else answer["sum"].item() for answer in answers[::2]] == [1, 103]
+    assert isinstance(answers[1], RequestError)
+    assert answers[1].message == "negative"
+
+
+def test_a_single_request_to_a_model_with_sequences_is_a_sequence() -> None:
+    assert call_model(Summed, x=[5])["sum"].item() == 105
+    assert call_model(Summed, x=[1])["sum"].item() == 101
+
+
+def test_a_sequence_of_a_model_without_them() -> None:
+    with pytest.raises(DeclarationError, match="has no sequences; use call_model"):
+        call_sequence(scaled, [{"x": [[1, 2]]}])

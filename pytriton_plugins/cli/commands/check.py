@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import sys
@@ -19,8 +20,11 @@ from pytriton_plugins.errors import PytritonPluginsError, ShmError
 from pytriton_plugins.text import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.repositories.found import FoundRepository
     from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.model.declaration import ModelDeclaration
 
@@ -78,14 +82,16 @@ def run_checks(config: HostConfig) -> Iterator[Check]:
     yield from _attempt("drain", lambda: _drain(config, hooks))
     yield from _attempt("ports", lambda: _ports(config, hooks))
     records: list[PluginRecord] = []
+    repositories: list[FoundRepository] = []
     try:
+        repositories = _repositories(config, hooks)
         records = find_plugins(config, hooks)
     except PytritonPluginsError as error:
         yield from _bad("plugins", error)
     else:
-        if not records:
+        if not records and not repositories:
             yield Check(False, "plugins", "no model plugin is installed; install one, or name a file")
-    yield from _models(config, hooks, records)
+    yield from _models(config, hooks, records, repositories)
 
 
 def _hook_plugins(hooks: HookManager, broken: dict[str, str]) -> Iterator[Check]:
@@ -159,27 +165,59 @@ def _ports(config: HostConfig, hooks: HookManager) -> str:
     return f"{free} on {config.address} are free"
 
 
-def _models(config: HostConfig, hooks: HookManager, records: list[PluginRecord]) -> Iterator[Check]:
-    from pytriton_plugins.host.inspection import inspect
+def _repositories(config: HostConfig, hooks: HookManager) -> list[FoundRepository]:
+    from pytriton_plugins.host.repositories.finding import read_repositories, warn_of_unused_tables
+    from pytriton_plugins.host.triton.backends import backend_folders
+    from pytriton_plugins.host.triton.locate import find_tritonserver
+
+    backends: tuple[Path, ...] = ()
+    with contextlib.suppress(PytritonPluginsError):  # it has a line of its own
+        backends = backend_folders(find_tritonserver(config.tritonserver, hooks).path)
+    repositories = read_repositories(config, backends)
+    warn_of_unused_tables(config, [model for each in repositories for model in each.models])
+    return repositories
+
+
+def _models(
+    config: HostConfig, hooks: HookManager, records: list[PluginRecord], repositories: list[FoundRepository]
+) -> Iterator[Check]:
+    from pytriton_plugins.host.inspection import inspect, inspect_beside
+    from pytriton_plugins.host.repositories.found import names_of
 
     models: list[ModelDeclaration] = []
-    for each in inspect(config, hooks, records):
+    plugins, read = inspect_beside(inspect(config, hooks, records, names_of(repositories)), repositories)
+    for each in plugins:
         models += each.models
         names = ", ".join(f"{model.name} version {model.version}" for model in each.models)
         detail = each.error or names or "none of its models is enabled"
         yield Check(not each.error, f"plugin {each.reference.label}", detail)
-    yield from _calls(config, models)
+    for repository in read:
+        yield from _models_of(repository)
+    nodes = [node for each in read for model in each.models if not model.error for node in model.nodes()]
+    yield from _calls(config, models, nodes)
     yield from _limits(config, models)
     yield from _attempt("memory", lambda: _memory(config, hooks, models))
 
 
-def _calls(config: HostConfig, models: list[ModelDeclaration]) -> Iterator[Check]:
-    """A line for each model that calls others."""
+def _models_of(repository: FoundRepository) -> Iterator[Check]:
+    """One line for the models that can be served, and one for each that cannot."""
+    label = f"repository {repository.reference.label}"
+    served = (model for model in repository.models if not model.error)
+    names = [f"{model.name} version {version}" for model in served for version in model.versions]
+    if repository.error or names:
+        yield Check(not repository.error, label, repository.error or ", ".join(names))
+    for model in repository.models:
+        if model.error:
+            yield Check(False, f"model {model.name} of {label}", model.error)
+
+
+def _calls(config: HostConfig, models: list[ModelDeclaration], others: list[ModelDeclaration]) -> Iterator[Check]:
+    """A line for each model that calls others; ``others``: those of repositories."""
     from pytriton_plugins.model.call_graph import call_problems
 
     for model in models:
         if model.calls:
-            problems = call_problems(model, models, lambda name: config.model(name).enabled)
+            problems = call_problems(model, [*models, *others], lambda name: config.model(name).enabled)
             detail = "; also: ".join(problems) or f"calls {', '.join(map(str, model.calls))}"
             yield Check(not problems, f"model {model.name} version {model.version}", detail)
 

@@ -17,6 +17,7 @@ from pytriton_plugins.cli.output.messages import explain
 if TYPE_CHECKING:
     from pytriton_plugins.config.host_config import HostConfig
     from pytriton_plugins.hooks.manager import HookManager
+    from pytriton_plugins.host.repositories.found import FoundRepository
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 
@@ -73,16 +74,40 @@ def effective(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any
 
 def effective_models(config: HostConfig, hooks: HookManager) -> Iterator[tuple[str, Any, str]]:
     """The effective settings of every model: the file overrides an option, hooks, and the author's declaration."""
-    for each in inspected(config, hooks):
+    plugins, repositories = inspected(config, hooks)
+    for each in plugins:
         if each.error:
             yield f"plugin {each.reference.label}", each.error, "broken"
         for model in each.models:
             for name, value, source in _effective_model(config, hooks, model):
                 yield f"{model.name} {model.version}: {name}", value, source
 
+    for repository in repositories:
+        yield from _effective_repository(config, repository)
+
+
+def _effective_repository(config: HostConfig, repository: FoundRepository) -> Iterator[tuple[str, Any, str]]:
+    label = f"repository {repository.reference.label}"
+    if repository.error:
+        yield label, repository.error, "broken"
+    for model in repository.models:
+        if model.error:
+            yield f"model {model.name} of {label}", model.error, "broken"
+        for version in model.versions:
+            name, _, source = _required(config, model.name)
+            yield f"{model.name} {version}: {name}", model.required, source
+
+
+def _required(config: HostConfig, model: str) -> tuple[str, Any, str]:
+    from pytriton_plugins.config.overrides import is_required
+
+    source = config.sources["optional"] if model in config.optional else _in_file(config, f"models.{model}")
+    is_given = config.model(model).required is not None or model in config.optional
+    return "required", is_required(config, model), source if is_given else "default"
+
 
 def _effective_model(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Iterator[tuple[str, Any, str]]:
-    from pytriton_plugins.config.overrides import is_required, worker_count
+    from pytriton_plugins.config.overrides import worker_count
 
     given = config.model(model.name)
     file = _in_file(config, f"models.{model.name}")
@@ -93,9 +118,7 @@ def _effective_model(config: HostConfig, hooks: HookManager, model: ModelDeclara
     yield "max_batch_size", model.max_batch_size, file if given.max_batch_size else author
     yield "triton_config", model.triton_config, file if given.triton_config else author
     yield "calls", tuple(map(str, model.calls)), author
-    source = config.sources["optional"] if model.name in config.optional else file
-    is_given = given.required is not None or model.name in config.optional
-    yield "required", is_required(config, model.name), source if is_given else "default"
+    yield _required(config, model.name)
     yield from _effective_policy(config, hooks, model, file)
 
 

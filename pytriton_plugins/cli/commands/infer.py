@@ -67,7 +67,8 @@ def command(
     """Send one request to MODEL and show the response.
 
     Names, dtypes and shapes of the model's inputs come from the server; a missing batch axis is added. Responses of a
-    model that streams are shown one by one, with --json as one object a line.
+    model that streams are shown one by one, with --json as one object a line. For a model with state the request is a
+    sequence of its own.
 
     \b
       pytriton-host infer add_sub a=1,2,3 b=4,5,6
@@ -84,10 +85,10 @@ def command(
         described = client.model(model, model_version)
         arrays = build_inputs(described, given)
         if described.streams:
-            for result in client.stream(model, model_version, arrays):
+            for result in client.stream(described, model_version, arrays):
                 click.echo(json.dumps(to_json(result))) if as_json else print_result(result)
             return
-        result = client.infer(model, model_version, arrays)
+        result = client.infer(described, model_version, arrays)
     if as_json:
         click.echo(json.dumps(to_json(result), indent=2))
     else:

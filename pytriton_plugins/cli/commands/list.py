@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,10 +13,15 @@ from pytriton_plugins.cli.environment import inspected, loaded_config, loaded_ho
 from pytriton_plugins.cli.options import config_option
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from pytriton_plugins.config.host_config import HostConfig
-    from pytriton_plugins.discovery.references import ModelReference, Reference
+    from pytriton_plugins.discovery.references import ModelReference, Reference, RepositoryReference
     from pytriton_plugins.host.inspection import InspectedPlugin
+    from pytriton_plugins.host.repositories.found import FoundRepository
     from pytriton_plugins.model.declaration import ModelDeclaration
+
+    Looked: TypeAlias = InspectedPlugin | FoundRepository
 
 
 @click.command("list")
@@ -33,17 +38,19 @@ def command(ctx: click.Context, /, show_models: bool, as_json: bool, **options: 
     from pytriton_plugins.discovery.entry_points import find_hooks
 
     config = loaded_config(ctx)
-    models, hooks = _found_models(config), find_hooks()
+    models, repositories, hooks = _found_models(config), _found_repositories(config), find_hooks()
     with only_our_output():
-        looked_at = inspected(config, loaded_hooks(config, {})) if show_models else []
-    found = {each.reference.place: each for each in looked_at}
+        plugins, read = inspected(config, loaded_hooks(config, {})) if show_models else ([], [])
+    found: dict[str, Looked] = {each.reference.place: each for each in plugins}
+    found |= {each.reference.place: each for each in read}
     if as_json:
-        plain = [_plain(item) | _models(found.get(item.place)) for item in models]
-        click.echo(json.dumps({"schema": 1, "models": plain, "hooks": list(map(_plain, hooks))}, indent=2))
+        plain = [[_plain(item) | _models(found.get(item.place)) for item in items] for items in (models, repositories)]
+        content = {"schema": 1, "models": plain[0], "repositories": plain[1], "hooks": list(map(_plain, hooks))}
+        click.echo(json.dumps(content, indent=2))
         return
-    if models or hooks:
-        _print_table(models, hooks, found)
-    if not models:
+    if models or repositories or hooks:
+        _print_table({"models": models, "repository": repositories, "hooks": hooks}, found, looked=show_models)
+    if not models and not repositories:
         click.echo(
             f"no model plugin is installed in {sys.executable}; "
             "install one, or serve a file: pytriton-host serve model.py"
@@ -61,16 +68,41 @@ def _found_models(config: HostConfig) -> list[ModelReference]:
     return found
 
 
-def _models(inspected: InspectedPlugin | None) -> dict[str, Any]:
+def _found_repositories(config: HostConfig) -> list[RepositoryReference]:
+    from pytriton_plugins.discovery.repositories import configured_repository
+    from pytriton_plugins.host.repositories.finding import installed_repositories
+
+    return [*map(configured_repository, config.model_repositories), *installed_repositories(config)]
+
+
+def _models(inspected: Looked | None) -> dict[str, Any]:
     if inspected is None:
         return {}
     from pytriton_plugins.model.callee import callees_in_json
 
     models = [
         {"model": model.name, "version": model.version, "calls": callees_in_json(model.calls)}
-        for model in inspected.models
+        for model in _served(inspected)
     ]
-    return {"declares": models, "error": inspected.error}
+    return {"declares": models, "error": _error(inspected)}
+
+
+def _served(inspected: Looked) -> list[ModelDeclaration]:
+    """The models that would be served; an ensemble calls what it contains."""
+    from pytriton_plugins.host.inspection import InspectedPlugin
+
+    if isinstance(inspected, InspectedPlugin):
+        return list(inspected.models)
+    return [node for model in inspected.models if not model.error for node in model.nodes()]
+
+
+def _error(inspected: Looked) -> str:
+    """Of the plugin, or of the repository and each model in it."""
+    from pytriton_plugins.host.inspection import InspectedPlugin
+
+    if isinstance(inspected, InspectedPlugin) or inspected.error:
+        return inspected.error
+    return "; ".join(f"model {model.name}: {model.error}" for model in inspected.models if model.error)
 
 
 def _plain(item: Reference) -> dict[str, Any]:
@@ -79,33 +111,30 @@ def _plain(item: Reference) -> dict[str, Any]:
     return plain | ({"python": python} if python else {})
 
 
-def _print_table(
-    models: Sequence[ModelReference], hooks: Sequence[Reference], inspected: dict[str, InspectedPlugin]
-) -> None:
+def _print_table(found: Mapping[str, Sequence[Reference]], inspected: dict[str, Looked], *, looked: bool) -> None:
+    """One row for each plugin of each kind in ``found``."""
     from pytriton_plugins.cli.output.tables import print_table
 
     headings = ["plugin", "provides", "reference", "distribution", "version"]
-    rows = [
-        [item.plugin, kind, item.value, item.distribution, item.version]
-        for kind, references in (("models", models), ("hooks", hooks))
-        for item in references
-    ]
-    pythons = [item.python for item in models] + [""] * len(hooks)
+    items = [(kind, item) for kind, references in found.items() for item in references]
+    rows = [[item.plugin, kind, item.value, item.distribution, item.version] for kind, item in items]
+    pythons = [getattr(item, "python", "") for _, item in items]
     if any(pythons):
         headings.append("python")
         rows = [[*row, python] for row, python in zip(rows, pythons, strict=True)]
-    if inspected:
+    if looked:
         headings.append("models")
-        texts = [_text(inspected.get(item.place)) for item in models] + [""] * len(hooks)
+        texts = ["" if kind == "hooks" else _text(inspected.get(item.place)) for kind, item in items]
         rows = [[*row, text] for row, text in zip(rows, texts, strict=True)]
     print_table(headings, rows)
 
 
-def _text(inspected: InspectedPlugin | None) -> str:
+def _text(inspected: Looked | None) -> str:
     if inspected is None:
         return "not served: the configuration leaves it out"
-    names = ", ".join(map(_name, inspected.models))
-    return f"broken: {inspected.error}" if inspected.error else names
+    error = _error(inspected)
+    names = ", ".join(map(_name, _served(inspected)))
+    return f"broken: {error}" if error else names
 
 
 def _name(model: ModelDeclaration) -> str:

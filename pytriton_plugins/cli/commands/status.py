@@ -126,13 +126,12 @@ def model_rows(status: dict[str, Any]) -> list[list[str]]:
 
 def _model_row(model: dict[str, Any]) -> list[str]:
     workers, memory, requests = model["workers"], model["memory"], model["requests"]
+    if model["repository"]:  # Triton's own backends run it
+        return [*_beginning(model), *["-"] * 4]
     attached = ["attached"] if model["attached"] else []
     sizes = "/".join(_mib(memory[name]) for name in ("touched", "in_use", "max"))
     return [
-        model["model"],
-        str(model["version"]),
-        "ready" if model["ready"] else model["reason"],
-        "yes" if model["required"] else "no",
+        *_beginning(model),
         " ".join([f"{workers['live']}/{workers['wanted']}", *attached, *map(str, workers["pids"])]),
         str(model["restarts"]),
         sizes,
@@ -140,8 +139,14 @@ def _model_row(model: dict[str, Any]) -> list[str]:
     ]
 
 
+def _beginning(model: dict[str, Any]) -> list[str]:
+    state = "ready" if model["ready"] else model["reason"]
+    return [model["model"], str(model["version"]), state, "yes" if model["required"] else "no"]
+
+
 def _broken(plugin: dict[str, Any]) -> tuple[str, str]:
-    return plugin["plugin"] + ("" if plugin["required"] else " (optional)"), plugin["error"]
+    of = f"model {model} of " if (model := plugin.get("model")) else ""
+    return of + plugin["plugin"] + ("" if plugin["required"] else " (optional)"), plugin["error"]
 
 
 def _mib(size: int) -> str:

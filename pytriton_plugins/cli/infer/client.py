@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,14 +135,15 @@ class Client:
             config = self._connection.get_model_config(name, version, **self._json)
         return model_info(metadata, config.get("config", config))
 
-    def infer(self, name: str, version: str, arrays: dict[str, Array]) -> Result:
+    def infer(self, model: ModelInfo, version: str, arrays: dict[str, Array]) -> Result:
         """Send one request and wait for its response."""
         inputs = [self._input(key, array) for key, array in arrays.items()]
         with self._explained():
-            return self._result(name, self._connection.infer(name, inputs, version))
+            return self._result(model.name, self._connection.infer(model.name, inputs, version, **_sequence(model)))
 
-    def stream(self, name: str, version: str, arrays: dict[str, Array]) -> Iterator[Result]:
+    def stream(self, model: ModelInfo, version: str, arrays: dict[str, Array]) -> Iterator[Result]:
         """Send one request and yield each response as it arrives; ConfigError over HTTP."""
+        name = model.name
         if not self._is_grpc:
             raise ConfigError(
                 f"model {one_line(name)} streams its responses; {self.address.instead}, or use curl -N with "
@@ -151,7 +153,9 @@ class Client:
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._connection.start_stream(lambda result, error: answers.put(error or result))
         try:
-            self._connection.async_stream_infer(name, inputs, version, enable_empty_final_response=True)
+            self._connection.async_stream_infer(
+                name, inputs, version, enable_empty_final_response=True, **_sequence(model)
+            )
             while True:
                 with self._explained():
                     answer = answers.get()
@@ -194,6 +198,13 @@ class Client:
         if models:
             return f"; it serves {first_few(models, _MAX_LISTED)}"
         return "; the table that 'pytriton-host serve' prints lists its models"
+
+
+def _sequence(model: ModelInfo) -> dict[str, Any]:
+    """A sequence of one request, for a model with state."""
+    if not model.sequences:
+        return {}
+    return {"sequence_id": random.getrandbits(62) + 1, "sequence_start": True, "sequence_end": True}
 
 
 def _library(address: Address) -> ModuleType:

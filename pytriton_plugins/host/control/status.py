@@ -7,16 +7,24 @@ import contextlib
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.discovery.entry_points import framework_version
 from pytriton_plugins.errors import ServerError
+from pytriton_plugins.host.control.repository_status import (
+    broken_repositories,
+    name_and_version,
+    repository_models,
+    summaries,
+)
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.queue_depth import waiting_by_model
 from pytriton_plugins.model.callee import callees_in_json
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.control.view import DaemonView
+    from pytriton_plugins.host.supervision.records import PluginRecord
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
     from pytriton_plugins.host.triton.server import TritonServer
 
@@ -41,7 +49,9 @@ class StatusReader:
         status = daemon.status()
         server = daemon.registry.running
         version, waiting = await asyncio.gather(self._version(server), _waiting(server))
-        models = sorted(daemon.registry.models.values(), key=lambda model: (model.name, model.declaration.version))
+        registry = daemon.registry
+        models = sorted(registry.models.values(), key=lambda model: (model.name, model.declaration.version))
+        own = await asyncio.gather(*[_model(model, server, waiting) for model in models])
         return {
             "schema": 1,
             "pid": os.getpid(),
@@ -58,12 +68,8 @@ class StatusReader:
                 "version": version,
                 "restarts": daemon.server_restarts,
             },
-            "models": await asyncio.gather(*[_model(model, server, waiting) for model in models]),
-            "broken": [
-                {"plugin": record.reference.label, "required": record.required, "error": record.error}
-                for record in daemon.registry.records
-                if record.error
-            ],
+            "models": sorted([*own, *repository_models(registry.repositories)], key=name_and_version),
+            "broken": [*_broken_plugins(registry.records), *broken_repositories(registry.repositories)],
             "errors": daemon.errors.lines,
         }
 
@@ -93,7 +99,8 @@ def summary(daemon: DaemonView) -> dict[str, Any]:
                 "inputs": [tensor.name for tensor in model.declaration.inputs],
             }
             for model in daemon.registry.models.values()
-        ],
+        ]
+        + summaries(daemon.registry.repositories),
     }
 
 
@@ -101,6 +108,14 @@ def models_of(daemon: DaemonView, target: str) -> list[dict[str, Any]]:
     """The name and version of each model that is served from ``target``."""
     models = [model for model in daemon.registry.models.values() if model.reference.plugin == target]
     return [{"model": model.name, "version": model.declaration.version} for model in models]
+
+
+def _broken_plugins(records: Sequence[PluginRecord]) -> list[dict[str, Any]]:
+    return [
+        {"plugin": record.reference.label, "required": record.required, "error": record.error}
+        for record in records
+        if record.error
+    ]
 
 
 async def _waiting(server: TritonServer | None) -> Waiting | None:
@@ -120,6 +135,7 @@ async def _model(model: ModelSupervisor, server: TritonServer | None, waiting: W
         "model": status.name,
         "version": status.version,
         "plugin": model.reference.label,
+        "repository": "",
         "attached": model.is_attached,
         "ready": status.ready,
         "reason": status.reason,

@@ -7,9 +7,12 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import attrs
+
 from pytriton_plugins.config.overrides import worker_count
 from pytriton_plugins.discovery.conflicts import ModelConflict, ProvidedModel, model_conflicts
 from pytriton_plugins.errors import LimitError
+from pytriton_plugins.host.repositories.checks import two_places
 from pytriton_plugins.host.supervision.records import PluginFailed, is_required
 from pytriton_plugins.host.system.resource_limits import Demand, check_descriptors
 from pytriton_plugins.model.call_graph import cycle_problem
@@ -62,10 +65,12 @@ class Admission:
         check_descriptors(Demand.of(demand))
 
     def check_tensors(self, reference: ModelReference, declarations: Sequence[ModelDeclaration]) -> None:
-        """Raises PluginFailed for a model with other tensors than another version of it.
+        """Raises PluginFailed for a model with other tensors than another version of it, or a repository's name.
 
         Versions of one name share Triton's configuration.
         """
+        for reason in self._taken(reference, declarations).values():
+            raise PluginFailed(reason)
         for declaration in declarations:
             for other in self._registry.models.values():
                 if other.name != declaration.name or other.declaration.version == declaration.version:
@@ -99,6 +104,8 @@ class Admission:
         try:
             plugin = await self._registry.importer.run(record)
             try:
+                taken = self._taken(plugin.reference, plugin.models)
+                plugin = attrs.evolve(plugin, models=[each for each in plugin.models if each.name not in taken])
                 self.check_tensors(plugin.reference, plugin.models)
                 self.check_descriptors(plugin.models)
             except (PluginFailed, LimitError):
@@ -107,8 +114,16 @@ class Admission:
         except PluginFailed as error:
             self._failed(record, error)
             return
-        record.error = ""
+        record.error = next(iter(taken.values()), "")
+        for name, reason in taken.items():
+            self._registry.repositories.give_up(name, reason)
         self._start_models(record, plugin, self._without_conflicts(record, plugin.models))
+
+    def _taken(self, reference: ModelReference, declarations: Sequence[ModelDeclaration]) -> dict[str, str]:
+        """The names that a repository has a model of as well, and the message about each."""
+        repositories, place = self._registry.repositories.models, f"plugin {reference.label}"
+        names = [each.name for each in declarations if each.name in repositories]
+        return {name: two_places(name, place, repositories[name].found.place) for name in names}
 
     def _failed(self, record: PluginRecord, error: Exception) -> None:
         record.error = str(error)

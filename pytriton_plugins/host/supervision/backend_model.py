@@ -32,6 +32,7 @@ class BackendModel:
         self._ledger = ledger
         self._declaring = asyncio.Lock()
         self._server: TritonServer | None = None
+        self._not_ready = ""
 
     async def declare(self, server: TritonServer) -> None:
         """Declare the model to this server, once."""
@@ -48,6 +49,7 @@ class BackendModel:
                     queue=own_policy(declaration),
                 )
                 await server.declare(self._number, message)
+                self._not_ready = ""
                 self._server = server
 
     def introduce(self, channel: int, sock: socket.socket, request: Grant) -> None:
@@ -56,9 +58,9 @@ class BackendModel:
         message = LinkMessage(LinkKind.CHANNEL, model=self._number, channel=channel, segment=request.number)
         self._server.link.send(message, sock.fileno(), request.descriptor)
 
-    def retire(self, channel: int) -> None:
-        """Send the channel's worker no more batches."""
-        self._send(LinkMessage(LinkKind.RETIRE, channel=channel))
+    def retire(self, channel: int, sequences: float = 0.0) -> None:
+        """Send the channel's worker no more batches, but those of its live sequences for ``sequences`` seconds."""
+        self._send(LinkMessage(LinkKind.RETIRE, channel=channel, value=round(sequences * 1000)))
 
     def gone(self, channel: int) -> None:
         """The channel's worker has ended."""
@@ -66,8 +68,17 @@ class BackendModel:
 
     def give_up(self, reason: str) -> None:
         """Have requests that wait for a worker, and later ones, fail at once with ``reason``."""
+        self._say(1, reason)
+
+    def set_ready(self, why_not: str) -> None:
+        """Have Triton, where it asks, told that the model is not ready; empty: that it is."""
+        if why_not != self._not_ready:
+            self._not_ready = why_not
+            self._say(2 if why_not else 0, why_not)
+
+    def _say(self, value: int, reason: str) -> None:
         text = in_bytes(reason, MAX_ERROR_TEXT).encode()
-        self._send(LinkMessage(LinkKind.GIVE_UP, model=self._number, value=1, payload=text))
+        self._send(LinkMessage(LinkKind.GIVE_UP, model=self._number, value=value, payload=text))
 
     def _send(self, message: LinkMessage) -> None:
         if self._server is not None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.errors import PytritonPluginsError, ServerGone
+from pytriton_plugins.host.supervision.supervisor import READY_GRACE
 from pytriton_plugins.host.tasks import background
 from pytriton_plugins.model.call_graph import callers_of, cycle_problem
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
 
 _LOG = logging.getLogger("pytriton.host")
+_MARGIN = 0.05
 _RETRY_DELAY = 1.0
 """Seconds until a load or unload that has failed is tried again."""
 
@@ -38,25 +40,41 @@ class Callers:
         self._loader = loader
         self._every = every
         self._followed: dict[ModelSupervisor, asyncio.Task[None]] = {}
+        self._later: asyncio.TimerHandle | None = None
+        self._refused: dict[ModelSupervisor, str] = {}
+        """Those that are about to be given up, and why."""
 
-    def everything_is_known(self) -> None:
-        """The plugins of the start are imported: what has no model by now has to be loaded by an operator."""
+    async def settle(self) -> None:
+        """Return when every model serves or has failed.
+
+        The plugins of the start are imported: what has no model by now has to be loaded by an operator.
+        """
         self._served.all_known = True
         self.look()
+        await self._served.settle()
 
     def look(self) -> None:
-        """A model may have come or gone."""
+        """A model, or a worker, may have come or gone."""
+        self._look()
+        if self._later is not None:
+            self._later.cancel()
+        # A model without a live worker counts as not ready only then.
+        self._later = asyncio.get_running_loop().call_later(READY_GRACE + _MARGIN, self._look)
+
+    def _look(self) -> None:
         for model in [model for model in self._every() if model.declaration.calls and not model.error]:
             if self._change_of(model) is not None and model not in self._followed:
                 self._followed[model] = background(self._follow(model))
             if self._served.awaits_callees(model.declaration):
                 model.unserved = ""
-            elif not model.loaded or model.held:
+                model.set_ready(self._served.call_problem(model.declaration))
+            elif (not model.loaded or model.held) and model not in self._refused:
                 self._settle(model)
 
     def why_not(self, declaration: ModelDeclaration) -> str:
         """Why a model that is loaded while others serve is refused for its calls; empty if it is not."""
         others = [each.declaration for each in self._every() if not _is_same(each.declaration, declaration)]
+        others += self._served.ensembles()
         if problem := cycle_problem(declaration, others):
             return problem
         if self._served.awaits_callees(declaration):
@@ -67,9 +85,11 @@ class Callers:
         """Give up the models of the start whose calls form a cycle."""
         every = {model: model.declaration for model in self._every()}
         for model, declaration in every.items():
-            if not model.error and (problem := cycle_problem(declaration, every.values())):
-                # Not at once: the task that holds its worker, and releases it, may not have begun.
-                asyncio.get_running_loop().call_soon(model.give_up, problem)
+            models = [*every.values(), *self._served.ensembles()]
+            if not model.error and (problem := cycle_problem(declaration, models)):
+                self._refused[model] = problem
+        # Not at once: the task that holds a worker, and releases it, may not have begun.
+        asyncio.get_running_loop().call_soon(self._give_up_refused)
 
     def lost_by(self, model: ModelSupervisor) -> list[str]:
         """A line for each model that is not served because this one is not: those that call it, and their callers."""
@@ -84,6 +104,13 @@ class Callers:
                     lines[caller.name, caller.version] = f"{what}, and is not served until {model.name} is loaded again"
                     lost.append(caller)
         return [lines[key] for key in sorted(lines)]
+
+    def _give_up_refused(self) -> None:
+        while self._refused:
+            model = next(iter(self._refused))
+            if not model.error:
+                model.give_up(self._refused[model])
+            del self._refused[model]
 
     def _settle(self, model: ModelSupervisor) -> None:
         """Nothing that goes on by itself has the model loaded, so nothing waits for it either."""
@@ -119,7 +146,8 @@ class Callers:
     async def _withdraw(self, model: ModelSupervisor) -> None:
         """Unload it, so that Triton takes no request that it could not answer; those that run may finish."""
         if not model.held:
-            model.hold()
+            model.held = True
+            self.look()  # its own callers
         await self._loader.unload(model)
 
 

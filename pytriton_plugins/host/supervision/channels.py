@@ -126,11 +126,14 @@ class WorkerChannels:
         for channel in slots.channels:
             self._backend.gone(channel)
 
-    def retire(self, worker: Worker) -> None:
-        """Send the worker no more batches; it finishes those that it has, and ends."""
+    def retire(self, worker: Worker, sequences: float = 0.0) -> None:
+        """Send the worker no more batches; it finishes those that it has, and ends.
+
+        Its live sequences go on there for ``sequences`` seconds at most.
+        """
         worker.finish()
         for channel in self.channels_of(worker):
-            self._backend.retire(channel)
+            self._backend.retire(channel, sequences)
 
     def channels_of(self, worker: Worker) -> list[int]:
         slots = self._live.get(worker.number)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 from pytriton_plugins.discovery.conflicts import plugin_conflicts
-from pytriton_plugins.discovery.entry_points import find_hooks, find_models
+from pytriton_plugins.discovery.entry_points import find_hooks, find_models, find_repositories
 from pytriton_plugins.discovery.environments import find_models_of
 from pytriton_plugins.discovery.namesakes import is_module
 from pytriton_plugins.discovery.references import ModelReference
@@ -80,8 +80,9 @@ def _installed(config: HostConfig, hooks: HookManager) -> list[PluginRecord]:
     found: list[ModelReference] = [answer.value for answer in gathered.answers]
     for environment in config.tables.environments:
         found += find_models_of(environment.python, found)
-    warn_of_unknown(config.disable, [*found, *find_hooks()])
-    selected = select_models(found, config.plugins, config.disable)
+    repositories = find_repositories()
+    warn_of_unknown(config.disable, [*found, *find_hooks(), *repositories])
+    selected = select_models(found, config.plugins, config.disable, repositories)
     conflicts = plugin_conflicts(selected)
     return [PluginRecord(reference, error=conflicts.get(reference.label, "")) for reference in selected]
 
@@ -133,12 +134,12 @@ async def as_installed(reference: ModelReference) -> ModelReference:
     return await asyncio.to_thread(find) if reference.distribution else reference
 
 
-def warn_of_unknown_names(config: HostConfig, records: Sequence[PluginRecord]) -> None:
+def warn_of_unknown_names(config: HostConfig, records: Sequence[PluginRecord], others: Iterable[str] = ()) -> None:
     """Log names in the configuration that no model has, once all plugins are imported: a broken one may have them.
 
-    Those of targets that are added later are not known yet.
+    ``others``: names of repositories and their models. Those of targets that are added later are not known yet.
     """
     if not config.only_targets and all(record.declared for record in records):
-        models = frozenset().union(*(record.declared for record in records))
+        models = frozenset(others).union(*(record.declared for record in records))
         plugins = frozenset().union(*(record.reference.names for record in records))
         warn_of_unknown_models(config.tables.models, config.optional, models, plugins)

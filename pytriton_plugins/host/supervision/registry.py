@@ -13,6 +13,7 @@ from pytriton_plugins.host.config_parts import launch_settings
 from pytriton_plugins.host.memory.allocator import SegmentRequest
 from pytriton_plugins.host.memory.ledger import Budget
 from pytriton_plugins.host.metrics.registry import MetricsRegistry, Model
+from pytriton_plugins.host.repositories.finding import repository_models
 from pytriton_plugins.host.supervision.callers import Callers
 from pytriton_plugins.host.supervision.current_server import CurrentServer
 from pytriton_plugins.host.supervision.loader import ModelLoader
@@ -68,7 +69,8 @@ class ModelRegistry:
         """The numbers of those of which hooks know."""
         self.current_server = CurrentServer()
         self.loader = ModelLoader(config, hooks, repository, self.current_server, self.models)
-        self.served = ServedModels(config, self.models)
+        self.repositories = repository_models(config, repository, self)
+        self.served = ServedModels(config, self.models, self.repositories)
         self.callers = Callers(self.served, self.loader, self.models, self.all_models)
         self.importer = PluginImporter(self.resolver, self.turns, self)
         self._notifier = notifier
@@ -95,10 +97,8 @@ class ModelRegistry:
             for record in self.records
             if record.error and record.required
         ]
-        return broken + [
-            NamedVerdict(f"model {status.name}", Verdict(status.ready, status.reason))
-            for _, status in self.required_models()
-        ]
+        own = [NamedVerdict(f"model {one.name}", Verdict(one.ready, one.reason)) for _, one in self.required_models()]
+        return [*broken, *own, *self.repositories.verdicts()]
 
     def required_models(self) -> list[tuple[ModelDeclaration, ModelStatus]]:
         return [
@@ -194,6 +194,7 @@ class ModelRegistry:
                 self._passing.discard(model)
                 model.retire()
             model.server_ended()
+        self.repositories.server_ended()
         self.changed()
 
     # The context of supervisors.
@@ -205,6 +206,7 @@ class ModelRegistry:
         self._daemon.abort(error)
 
     def changed(self) -> None:
+        self.repositories.wake()
         self.callers.look()
         self._daemon.changed()
 

@@ -1,7 +1,8 @@
-"""Whether a model is served, by name and version, and why not: for models that call others."""
+"""Whether a model is served, by name and version, and why not: of plugins, attached callables and repositories."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytriton_plugins.config.host_config import HostConfig
+    from pytriton_plugins.host.repositories.model import RepositoryModel
+    from pytriton_plugins.host.repositories.models import RepositoryModels
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
     from pytriton_plugins.model.declaration import ModelDeclaration
+    from pytriton_plugins.values import ModelStatus
 
 
 class ServedModels:
-    """Looks among the models of the registry; a version of 0 means any."""
+    """Looks among all models of the daemon; a version of 0 means any."""
 
-    def __init__(self, config: HostConfig, models: Mapping[tuple[str, int], ModelSupervisor]) -> None:
+    def __init__(
+        self,
+        config: HostConfig,
+        models: Mapping[tuple[str, int], ModelSupervisor],
+        repositories: RepositoryModels,
+    ) -> None:
         self._config = config
         self._models = models
+        self._repositories = repositories
         self.all_known = False
         """Every plugin of the start was imported or has failed: a name without a model has none."""
         self._asked: list[ModelSupervisor] = []
@@ -29,12 +39,16 @@ class ServedModels:
 
     def why_not(self, name: str, version: int = 0) -> str:
         """Why a call of this model would not be answered now; empty if it would."""
+        if repository := self._of_repository(name):
+            return repository.why_not(version)
         found = self._found(name, version)
         served = [model for model in found if model.is_served]
         return self._reason((served or found)[-1]) if found else self._why_unknown(name, version)
 
     def why_not_loaded(self, name: str, version: int = 0) -> str:
         """Why Triton does not have this model; empty if it does, with or without a live worker."""
+        if repository := self._of_repository(name):
+            return repository.why_not(version)
         found = self._found(name, version)
         if any(model.is_served for model in found):
             return ""
@@ -42,6 +56,8 @@ class ServedModels:
 
     def awaits(self, name: str, version: int = 0) -> bool:
         """Whether this model is not loaded, and will be, or fail, without a change by an operator."""
+        if repository := self._of_repository(name):
+            return repository.is_awaited
         found = self._found(name, version)
         return any(model.is_coming for model in found) if found else not self.all_known
 
@@ -59,6 +75,24 @@ class ServedModels:
             not self.why_not_loaded(callee.name, callee.version) or self.awaits(callee.name, callee.version)
             for callee in declaration.calls
         )
+
+    def statuses(self) -> tuple[ModelStatus, ...]:
+        """One for each model and version, in this order."""
+        models = [*(each.status() for each in self._models.values()), *self._repositories.statuses()]
+        return tuple(sorted(models, key=lambda model: (model.name, model.version)))
+
+    async def settle(self) -> None:
+        """All plugins are imported: return when every model serves or has failed."""
+        self._repositories.begin()
+        await asyncio.gather(*[model.settled() for model in self._models.values()])
+        await self._repositories.settle()
+
+    def ensembles(self) -> list[ModelDeclaration]:
+        """The models of repositories, of which ensembles call those that they contain."""
+        return self._repositories.nodes()
+
+    def _of_repository(self, name: str) -> RepositoryModel | None:
+        return self._repositories.models.get(name)
 
     def _problem(self, declaration: ModelDeclaration, why_not: Callable[[str, int], str]) -> str:
         for callee in declaration.calls:
@@ -82,5 +116,8 @@ class ServedModels:
             self._asked.pop()
 
     def _why_unknown(self, name: str, version: int) -> str:
-        declarations = [model.declaration for model in self._models.values()]
+        broken = (each.error for each in self._repositories.broken() if each.model == name)
+        if error := next(broken, ""):
+            return error
+        declarations = [*(model.declaration for model in self._models.values()), *self.ensembles()]
         return why_unknown(Callee(name, version), declarations, lambda each: self._config.model(each).enabled)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from pytriton_plugins.host.memory.ledger import in_mib, ledger_of
 from pytriton_plugins.host.supervision.backend_model import BackendModel
 from pytriton_plugins.host.supervision.channels import WorkerChannels
 from pytriton_plugins.host.supervision.place import WorkerPlace
+from pytriton_plugins.host.triton.repository import MODEL_NUMBERS
 from pytriton_plugins.host.workers.worker import Worker, WorkerFailed
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.values import ModelStatus
@@ -50,13 +50,12 @@ class SwapResult(NamedTuple):
 class ModelSupervisor:
     """Keeps the workers of one model alive and connected. The end of one costs only the requests that it runs."""
 
-    _numbers = itertools.count(1)
     is_attached = False
     """Its workers are in processes that are not the daemon's."""
 
     def __init__(self, host: ModelContext, reference: ModelReference, declaration: ModelDeclaration) -> None:
         """Raises HookError while the host starts, from a hook plugin that is asked for the model's policy."""
-        self.number = next(self._numbers)
+        self.number = next(MODEL_NUMBERS)
         self.reference = reference
         self.declaration = declaration
         self.effective = host.resolver.resolve(declaration)
@@ -143,7 +142,7 @@ class ModelSupervisor:
         dismissed: the next one imports the change anyway.
         """
         before, self.reference = self.reference, reference
-        live = self.live.workers
+        live = [worker for worker in self.live.workers if not worker.expected_to_end]
         if not live and first is not None:
             first.dismiss()
         for done, worker in enumerate(live):
@@ -158,7 +157,7 @@ class ModelSupervisor:
                 return SwapResult(done, len(live))
             self._places.append(place)
             # One that has ended meanwhile has a successor of its own, which has imported the change as well.
-            self.live.retire(worker if worker in self.live.workers else trial.result())
+            self.live.retire(worker if worker in self.live.workers else trial.result(), self.effective.drain_timeout)
         return SwapResult(len(live), len(live))
 
     def retire(self) -> None:
@@ -180,10 +179,9 @@ class ModelSupervisor:
         self._settled.set()
         self._host.changed()
 
-    def hold(self) -> None:
-        """It is about to be unloaded in Triton, until what it calls is served again. Its workers stay."""
-        self.held = True
-        self._host.changed()
+    def set_ready(self, why_not: str) -> None:
+        """Have servers that ask their models told that it is not ready; empty: that it is."""
+        self._link.set_ready(why_not)
 
     def settle_unserved(self, problem: str) -> None:
         """Nothing waits for it any longer: a model that it calls is not served until an operator changes that."""

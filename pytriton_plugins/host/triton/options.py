@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import attrs
 
-import pytriton_plugins.backend
 from pytriton_plugins.config.problems import Problems
 from pytriton_plugins.config.readers import CLOSED_CATEGORIES
 from pytriton_plugins.errors import ConfigError, ServerError
 from pytriton_plugins.host.system.network import OFF, ON, Options, bracketed, http_option, is_off
+from pytriton_plugins.host.triton.backends import BACKENDS
 from pytriton_plugins.host.triton.locate import FoundServer, knows_option, server_options
 from pytriton_plugins.host.triton.repository import GATES
 from pytriton_plugins.text import one_line
@@ -21,7 +21,6 @@ from pytriton_plugins.text.suggestions import suggestion
 from pytriton_plugins.values import Ports
 
 _LOG = logging.getLogger("pytriton.host")
-BACKENDS = Path(pytriton_plugins.backend.__file__).parent / "lib"
 SECRET_HEADER = "pytriton-host"
 _LOAD_THREADS = 16
 _EXIT_TIMEOUT = 1
@@ -165,11 +164,17 @@ def _of_front_end(name: str) -> str:
 
 
 def command_line(
-    found: FoundServer, settings: ServerSettings, ports: Ports, repository: Path, secret: str
+    found: FoundServer,
+    settings: ServerSettings,
+    ports: Ports,
+    repository: Path,
+    secret: str,
+    backends: Path = BACKENDS,
 ) -> list[str]:
     """How this tritonserver is started; raises ServerError when it lacks an option that keeps clients out."""
     replaced = {name for name, _ in settings.options} - _ADDED
-    defaults = {**_our_options(settings, ports, repository, secret), **_cache_options(found, settings.options)}
+    ours_by_name = {**_our_options(settings, ports, repository, secret), "backend-directory": str(backends)}
+    defaults = {**ours_by_name, **_cache_options(found, settings.options)}
     ours = [item for item in defaults.items() if item[0] not in replaced and _has_option(found.path, item[0])]
     flags = [f"--{name}={value}" if value else f"--{name}" for name, value in (*ours, *settings.options)]
     return [str(found.path), *flags]

@@ -27,10 +27,12 @@ _LEVELS = {"I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR, "F": log
 
 _NOISE = (
     GATES[0],  # the daemon reports it; the other gate's name begins like it
-    "Unable to allocate pinned system memory",  # these four: no GPU, and none is needed
+    "Unable to allocate pinned system memory",  # these six: no GPU, and none is needed
     "CudaDriverHelper has not been initialized",
     "DCGM unable to start",
     "CUDA memory pool disabled",
+    "unable to create stream for",  # this and the next one: of an ensemble
+    "no pinned memory pool, falling back",
     "Failed to set config modification time",  # the configuration came in the call that loads
     "into response cache: Response buffer from output was nullptr",  # an error, which the backend keeps out of it
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from pytriton_plugins.config.mappings import merge
 from pytriton_plugins.errors import ServerError
 from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.sequence import Sequence, direct_instances
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.declaration import QueuePolicy
 
@@ -19,10 +22,19 @@ CATEGORY = "model-repository"
 GATES = ("pytriton_gate", "pytriton_gate_2")
 """Models of our backend that fail to load while the daemon is not ready: Triton's own readiness follows them."""
 
+MODEL_NUMBERS = itertools.count(1)
+"""The number of each model in the backend, which is used once."""
+
 SPARE_INSTANCES = 2
 """Instances beside one for each channel, for threads that wait for a worker or fetch requests (backend/queue.c)."""
 
-OURS = ("name", "backend", "version_policy", "input", "output", "instance_group", "model_transaction_policy")
+SPARE_SLOTS = 1024
+"""Slots of Triton's sequence batcher beside four for each live sequence."""
+
+OURS = (
+    *("name", "backend", "version_policy", "input", "output", "instance_group", "model_transaction_policy"),
+    "sequence_batching",
+)
 """Keys of a model's configuration that hook plugins cannot change: the daemon relies on them."""
 
 NOT_FOR_TRITON = ("model_warmup",)
@@ -147,16 +159,37 @@ def plain_config(model: ModelDeclaration) -> dict[str, Any]:
 
 
 def _our_config(model: ModelDeclaration, batches: int, versions: tuple[int, ...]) -> dict[str, Any]:
-    config = {
+    config: dict[str, Any] = {
         "name": model.name,
         "backend": BACKEND,
         "max_batch_size": model.max_batch_size,
         "version_policy": {"specific": {"versions": list(versions)}},
         "input": [_input(tensor) for tensor in model.inputs],
         "output": [_output(index, tensor) for index, tensor in enumerate(model.outputs)],
-        "instance_group": [{"count": batches + SPARE_INSTANCES, "kind": "KIND_CPU"}],
+        "instance_group": [{"count": _instances(model, batches), "kind": "KIND_CPU"}],
     }
+    if model.sequence is not None:
+        config["sequence_batching"] = _sequence_batching(model.sequence, _instances(model, batches))
     return {**config, "model_transaction_policy": {"decoupled": True}} if model.streams else config
+
+
+def _instances(model: ModelDeclaration, batches: int) -> int:
+    count = batches + SPARE_INSTANCES
+    if model.sequence is None or model.sequence.strategy == "oldest":
+        return count
+    return max(count, direct_instances(model.sequence, model.max_batch_size))
+
+
+def _sequence_batching(sequence: Sequence, instances: int) -> dict[str, Any]:
+    """With more slots than live sequences, so that the backend answers the start of one too many.
+
+    A sequence that the backend has refused has its slot until Triton finds it idle.
+    """
+    idle = {"max_sequence_idle_microseconds": math.ceil(sequence.max_idle * 1e6)}
+    if sequence.strategy == "direct":
+        return {**idle, "direct": {}}
+    slots = math.ceil((SPARE_SLOTS + 4 * sequence.max_live) / instances)
+    return {**idle, "oldest": {"max_candidate_sequences": slots}}
 
 
 def _input(tensor: Tensor) -> dict[str, Any]:

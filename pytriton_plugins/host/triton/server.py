@@ -21,9 +21,10 @@ from pytriton_plugins.host.system.resource_limits import lack_of_descriptors, se
 from pytriton_plugins.host.tasks import discard
 from pytriton_plugins.host.timeouts import within
 from pytriton_plugins.host.triton.backend_link import ANSWER_TIMEOUT, BackendLink, BackendListener, inherited_by
+from pytriton_plugins.host.triton.backends import BACKENDS, joined_backends
 from pytriton_plugins.host.triton.grpc_control import GrpcControl
 from pytriton_plugins.host.triton.locate import FoundServer, cannot_be_run
-from pytriton_plugins.host.triton.options import BACKENDS, SECRET_HEADER, ServerSettings, command_line, exit_seconds
+from pytriton_plugins.host.triton.options import SECRET_HEADER, ServerSettings, command_line, exit_seconds
 from pytriton_plugins.host.triton.output import GATE_CLOSED, ServerOutput, front_end_failure
 from pytriton_plugins.host.triton.repository import BACKEND, CATEGORY, GATES, create_repository
 from pytriton_plugins.shm.long import sealed_file
@@ -87,12 +88,13 @@ class TritonServer:
             )
         try:
             create_repository(run_dir / "repository")
+            backends = joined_backends(found.path, run_dir)
         except OSError as error:
             raise ServerError(
                 f"run directory {run_dir}: {error.strerror}; make room there, or name another with --run-dir"
             ) from None
         secret = secrets.token_hex(16)
-        command = command_line(found, settings, ports, run_dir / "repository", secret)
+        command = command_line(found, settings, ports, run_dir / "repository", secret, backends)
         _LOG.info("starting %s, %s", found.path, found.source)
         link = BackendLink(listener)
         try:
@@ -220,7 +222,11 @@ class TritonServer:
 
     async def held_requests(self, timeout: float = ANSWER_TIMEOUT) -> int:
         """How many requests the backend has not answered yet; raises ServerError when it does not reply in time."""
-        return await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)
+        return (await self.link.ask(LinkMessage(LinkKind.COUNT), timeout)) & 0xFFFFFFFF
+
+    async def live_sequences(self) -> int:
+        """How many sequences have started and not ended; raises ServerError."""
+        return await self.link.ask(LinkMessage(LinkKind.COUNT)) >> 32
 
     async def is_busy(self, channel: int) -> bool:
         """Whether a batch is with the worker behind the channel; raises ServerError."""

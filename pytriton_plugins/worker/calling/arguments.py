@@ -34,10 +34,13 @@ class ArgumentBuilder:
         self._prefix = f"model {declaration.name!r}"
         self._context = declaration.context
         self._requests = declaration.requests
+        self._has_sequences = declaration.sequence is not None
         self._is_apart, self._is_batched = declaration.apart, declaration.batched
 
     def build(self, batch: Batch) -> dict[str, Any]:
-        """All keywords for ``batch``. Raises RequestError if a client sent text that is not UTF-8."""
+        """All keywords for ``batch``. Raises RequestError if a client sent text that is not UTF-8, or has no state."""
+        if self._has_sequences and batch.state is not None:
+            batch.state.begin_sequences(batch.first, len(batch.rows))
         if not self._context and not self._requests:
             return self.keywords(batch.arrays)
         inputs = self._inputs(batch) if self._requests else None

@@ -13,6 +13,7 @@ from pytriton_plugins.errors import RequestError
 from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
+from pytriton_plugins.worker.calling.sequences import ChannelSequences, SequenceKeeper
 from pytriton_plugins.worker.metrics.registry import Metrics
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class SharedState(NamedTuple):
 
     worker: int = 0
     """The place among the workers of the model."""
+
+    sequences: SequenceKeeper | None = None
+    """None: the model has no sequences."""
 
 
 class OutputMemory(Protocol):
@@ -57,11 +61,13 @@ class RequestState:
         view: memoryview,
         offset: int,
         memory: OutputMemory,
+        sequences: ChannelSequences | None = None,
         channel: CallChannel | None = None,
     ) -> None:
         """``offset``: where the details begin in the request segment that ``view`` shows; 0: there are none.
 
-        ``channel``: None while models cannot be called.
+        ``sequences``: the states of the channel; None for a model without sequences, and in its warm-up. ``channel``:
+        None while models cannot be called.
         """
         self._shared = shared
         self._view = view
@@ -72,6 +78,8 @@ class RequestState:
         )
         self._details: list[Detail] | None = None
         self._is_closed = False
+        self._sequences = sequences
+        self._states: dict[int, dict[Any, Any]] = {}
         self._memory = memory
         self._channel = channel
         self._models: Models | None = None
@@ -111,6 +119,20 @@ class RequestState:
         if self._details is None:
             self._details = read_details(memoryview(self._copy), 0) if self._copy else []
         return self._details[place] if place < len(self._details) else Detail()
+
+    def begin_sequences(self, first: int, count: int) -> None:
+        """Find or make the states for the requests from place ``first`` on; raises RequestError for one without."""
+        for place in range(first, first + count) if self._sequences is not None else ():
+            detail = self.detail(place)
+            assert self._sequences is not None
+            self._states[place] = self._sequences.begin(detail.correlation_id, start=detail.sequence_start)
+
+    def check_sequences(self) -> None:
+        if self._shared.sequences is None:
+            raise RuntimeError("the model has no sequences; write @infer_func(…, sequence=Sequence())")
+
+    def sequence_state(self, place: int) -> dict[Any, Any]:
+        return self._states.setdefault(place, {})  # a warm-up has new ones
 
     def parameters(self, place: int) -> dict[str, Value]:
         headers = self._shared.headers
@@ -159,6 +181,10 @@ class RequestState:
         """The batch is answered: from now on the backend writes flags of another batch."""
         self._is_closed = True
         self._models = None
+        for place in self._states if self._sequences is not None else ():
+            detail = self.detail(place)
+            assert self._sequences is not None
+            self._sequences.end(detail.correlation_id, last=detail.sequence_end)
 
     def _check_open(self) -> None:
         if self._is_closed:

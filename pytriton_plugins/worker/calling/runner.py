@@ -61,7 +61,8 @@ class BatchRunner:
         self._ends = ends
         self._model = declaration.name
         self._batched = declaration.batched
-        self._retry_alone = declaration.retry_alone
+        # A second call would change the state of a sequence again.
+        self._retry_alone = declaration.retry_alone and declaration.sequence is None
         self.callable = callable_
         self.arguments = ArgumentBuilder(declaration, rules)
         self.context = declaration.context

@@ -56,6 +56,7 @@ class ChannelServer:
         self._has_details = declaration.has_details
         self._declaration = declaration
         self._source = source
+        self._sequences = self._shared.sequences.new_channel() if self._shared.sequences else None
         self._observer = observer
         self._number = 0
         """Of the running batch."""
@@ -121,7 +122,7 @@ class ChannelServer:
         if not self._has_details:
             return None
         self._writer.requests = len(plan.rows)
-        return RequestState(self._shared, self._reader.view, plan.details, self._writer, self)
+        return RequestState(self._shared, self._reader.view, plan.details, self._writer, self._sequences, self)
 
     def open_models(self, state: RequestState) -> Models:
         """What ``ctx.models`` of the running batch is."""

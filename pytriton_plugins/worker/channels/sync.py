@@ -86,7 +86,7 @@ class SyncServer(ThreadCallsServer):
         state = self.new_state(plan)
         assert state is not None
         try:
-            if plan.views is None or self._reader.copies:
+            if plan.views is None or self._reader.copies or self._sequences is not None:
                 batch = self._reader.batch(plan, state)
                 return self.write(batch, self._runner.run(batch))
             return self._answer_views(plan, state)

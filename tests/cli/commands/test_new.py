@@ -43,9 +43,9 @@ def installed(wheel: Path, folder: Path) -> Path:
     return python
 
 
-@pytest.mark.parametrize("kind", ["model", "hooks"])
+@pytest.mark.parametrize("kind", ["model", "hooks", "repository"])
 def test_a_project_passes_its_own_tests_in_a_fresh_environment(called: Called, tmp_path: Path, kind: str) -> None:
-    ran = called("new", "acme-thing", *(["--hooks"] if kind == "hooks" else []))
+    ran = called("new", "acme-thing", *([] if kind == "model" else [f"--{kind}"]))
     assert ran.code == 0, ran.err
     assert f"acme-thing{os.sep}pyproject.toml" in ran.out
     project = tmp_path / "acme-thing"

@@ -9,7 +9,7 @@ from tests.support.docs.example_projects import hook_files, projects
 
 EXAMPLES = ROOT / "examples"
 
-PROJECTS = ("add-sub", "file-topics", "file-type", "text-embedding")
+PROJECTS = ("acme-standard", "add-sub", "file-topics", "file-type", "text-embedding")
 """Folders of examples/ that no page shows in full."""
 
 _MARKED = re.compile(r"^@infer_func\b.*?^(?:async )?(?:def|class) (\w+)", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,7 @@ from pytriton.serving.model import BoundModel, native_tensors
 from pytriton.serving.model_options import triton_config
 from pytriton_plugins.errors import DeclarationError, PytritonPluginsError
 from pytriton_plugins.model.call_rules import CallRules
-from pytriton_plugins.model.infer_func import Settings
+from pytriton_plugins.model.call_settings import Settings
 from pytriton_plugins.script.attach import attach_by_rules
 from pytriton_plugins.script.attachment import Attachment
 

@@ -1,0 +1,50 @@
+/* Queues the requests of sequences, and runs them in threads of our own. */
+#include "sequence_runner.h"
+
+#include "execute.h"
+#include "sequence_queue.h"
+
+/* Queues a request, or sends its error response. */
+static void queue_sequence(Instance *instance, TritonRequest *triton) {
+  Failure failure = {.code = 0};
+  Request *request = accept_request(instance, triton);
+  if (request == NULL || sequence_queue_append(instance->pool, request, &failure)) return;
+  reject_request(instance, triton, &failure);
+  request_free(&instance->pool->declaration, request);
+}
+
+void execute_sequences(Instance *instance, TritonRequest **requests, uint32_t count) {
+  pool_count_requests(instance->pool, (int)count);
+  for (uint32_t i = 0; i < count; i++) {
+    if (sequences_is_null(requests[i]))
+      drop_request(instance, requests[i]);
+    else
+      queue_sequence(instance, requests[i]);
+  }
+}
+
+static void *run_sequences(void *argument) {
+  Instance *instance = argument;
+  Channel *channel;
+  Failure failure;
+  for (;;) {
+    failure.code = 0;
+    switch (sequence_queue_await(instance->pool, &instance->batch, &channel, &failure, &instance->stopping)) {
+      case WORK_RUN: execute_on_channel(instance, channel); break;
+      case WORK_FAIL: execute_rejection(instance, &failure); break;
+      case WORK_NONE: return NULL;
+    }
+    release_answered(instance);
+  }
+}
+
+bool sequence_runner_start(Instance *instance) {
+  instance->has_runner = pthread_create(&instance->runner, NULL, run_sequences, instance) == 0;
+  return instance->has_runner;
+}
+
+void sequence_runner_stop(Instance *instance) {
+  if (!instance->has_runner) return;
+  sequence_queue_stop(instance->pool, &instance->stopping);
+  pthread_join(instance->runner, NULL);
+}

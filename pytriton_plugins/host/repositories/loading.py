@@ -1,0 +1,100 @@
+"""Loads models of repositories into Triton and unloads them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytriton_plugins.errors import ServerError, ServerGone
+from pytriton_plugins.host.supervision.loader import RELOADED
+from pytriton_plugins.host.triton.repository import MODEL_NUMBERS, plain_config
+from pytriton_plugins.model.declaration import ModelDeclaration
+from pytriton_plugins.model.tensors import Tensor
+from pytriton_plugins.shm.declaration import pack_declaration
+
+if TYPE_CHECKING:
+    from pytriton_plugins.host.repositories.found import FoundModel
+    from pytriton_plugins.host.triton.server import TritonServer
+
+_LOG = logging.getLogger("pytriton.host")
+_POLL_INTERVAL = 0.02
+"""Seconds between two looks whether Triton has released a model."""
+
+_ANSWER_TIMEOUT = 5.0
+_STAND_IN = (Tensor("none", "uint8", (1,)),)
+
+
+class RepositoryLoader:
+    """Gives Triton each model by links in the daemon's own repository, so it sees none that was not checked.
+
+    The model's folder there is the daemon's: Triton cannot list its models while one of the folders is gone.
+    """
+
+    def __init__(self, folder: Path, timeout: float) -> None:
+        """``folder``: the repository that tritonserver was started with; ``timeout``: seconds of one load."""
+        self._folder = folder
+        self._timeout = timeout
+
+    async def load(self, found: FoundModel, server: TritonServer, *, again: int = 0) -> None:
+        """Load the model; raises ServerError with why not, ServerGone if the server ends.
+
+        ``again``: the number of the reload of a model that is loaded: Triton passes over a load of what it has.
+        """
+        config = dict(found.triton_config)
+        if again:
+            config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(again)}}
+        try:
+            self._link(found)
+            await server.load(found.name, config, self._timeout)
+        except ServerGone:
+            raise
+        except ServerError as error:
+            if not again:
+                await self._forget(found, server)
+            raise ServerError(str(error).replace("; correct triton_config", "; correct config.pbtxt")) from None
+        except OSError as error:
+            raise ServerError(f"it cannot be linked into {self._folder}: {error.strerror}; make room there") from None
+        _LOG.info("model %s of repository %s: serving", found.name, found.reference.label)
+
+    async def unload(self, name: str, server: TritonServer) -> None:
+        """Unload the model, and wait until its last request has ended; raises ServerError."""
+        await server.control.unload(name, timeout=self._timeout)
+        until = asyncio.get_running_loop().time() + self._timeout
+        while await _is_held(name, server):
+            if asyncio.get_running_loop().time() > until:
+                raise ServerError(f"model {name}: Triton did not release it within {self._timeout:g} s")
+            await asyncio.sleep(_POLL_INTERVAL)
+
+    def unlink(self, name: str) -> None:
+        """Have Triton see the model no longer: a plugin may have its name from now on."""
+        shutil.rmtree(self._folder / name, ignore_errors=True)  # links are removed, and not followed
+
+    def _link(self, found: FoundModel) -> None:
+        self.unlink(found.name)
+        path = self._folder / found.name
+        path.mkdir()
+        for each in found.folder.absolute().iterdir():
+            (path / each.name).symlink_to(each)
+
+    async def _forget(self, found: FoundModel, server: TritonServer) -> None:
+        """Undo a failed first load, which would hold Triton's readiness at 400: load an empty model, and unload it."""
+        self.unlink(found.name)
+        for version in found.versions:
+            (self._folder / found.name / str(version)).mkdir(parents=True, exist_ok=True)
+            stand_in = _stand_in(found.name, version)
+            await server.declare(next(MODEL_NUMBERS), pack_declaration(stand_in, wait=0, largest_response=0))
+        config: dict[str, Any] = plain_config(_stand_in(found.name, found.versions[-1]))
+        config["version_policy"] = {"specific": {"versions": list(found.versions)}}
+        await server.forget(found.name, config, self._timeout)
+
+
+async def _is_held(name: str, server: TritonServer) -> bool:
+    states = await server.control.states(_ANSWER_TIMEOUT)
+    return any(model == name and state in ("READY", "UNLOADING") for (model, _), state in states.items())
+
+
+def _stand_in(name: str, version: int) -> ModelDeclaration:
+    return ModelDeclaration(name, version, "function", name, _STAND_IN, _STAND_IN)
