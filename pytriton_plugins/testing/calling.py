@@ -78,8 +78,8 @@ def call_sequence(
 ) -> list[Arrays | RequestError]:
     """The outputs, or the error, of each request of one sequence, sent one after the other to a callable that returns.
 
-    The first request starts the sequence and the last one ends it. ``marked`` and ``models`` are as in `call_model`, and the
-    inputs of each request too.
+    The first request starts the sequence and the last one ends it. ``marked``, ``models`` and the inputs of each request
+    are as in `call_model`.
     """
     declaration, callable_ = _callable(marked)
     _refuse_stream(declaration)
