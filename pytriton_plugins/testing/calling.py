@@ -78,7 +78,7 @@ def call_sequence(
 ) -> list[Arrays | RequestError]:
     """The outputs, or the error, of each request of one sequence, sent one after the other to a callable that returns.
 
-    The first request starts the sequence and the last one ends it. ``marked``, ``models`` and the inputs of each request
+    The first request starts the sequence and the last one ends it. ``marked``, ``models`` and the inputs of each one
     are as in `call_model`.
     """
     declaration, callable_ = _callable(marked)
