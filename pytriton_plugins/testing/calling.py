@@ -70,14 +70,16 @@ def call_batch(
 
 
 def call_sequence(
-    marked: Any, requests: Sequence[Mapping[str, Any]], *,
+    marked: Any,
+    requests: Sequence[Mapping[str, Any]],
+    *,
     correlation_id: int | str = 1,
     models: Mapping[Any, Any] | None = None,
 ) -> list[Arrays | RequestError]:
     """The outputs, or the error, of each request of one sequence, sent one after the other to a callable that returns.
 
-    The first request starts the sequence and the last one ends it. ``marked`` is as in `call_model`, and the inputs of
-    each request, and ``models``, too.
+    The first request starts the sequence and the last one ends it. ``marked``, ``models`` and the inputs of each one
+    are as in `call_model`.
     """
     declaration, callable_ = _callable(marked)
     _refuse_stream(declaration)

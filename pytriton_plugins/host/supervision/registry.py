@@ -279,8 +279,7 @@ class ModelRegistry:
         for model in self.all_models():
             if worker.number in model.live:
                 token, size, segment = (number_of(message, key) for key in ("token", "bytes", "segment"))
-                is_call = message.get("call") is True
-                request = SegmentRequest(worker.number, segment, size, beside=size, calls=is_call)
+                request = SegmentRequest(worker.number, segment, size, size, message.get("call") is True)
                 model.on_need(request, partial(worker.answer_need, token))
 
     def on_worker_metrics(self, worker: Worker, message: dict[str, Any]) -> None:

@@ -66,8 +66,8 @@ class RequestState:
     ) -> None:
         """``offset``: where the details begin in the request segment that ``view`` shows; 0: there are none.
 
-        ``sequences``: the states of the channel; None for a model without sequences, and in its warm-up.
-        ``channel``: None while models cannot be called.
+        ``sequences``: the states of the channel; None for a model without sequences, and in its warm-up. ``channel``:
+        None while models cannot be called.
         """
         self._shared = shared
         self._view = view
@@ -180,11 +180,11 @@ class RequestState:
     def close(self) -> None:
         """The batch is answered: from now on the backend writes flags of another batch."""
         self._is_closed = True
+        self._models = None
         for place in self._states if self._sequences is not None else ():
             detail = self.detail(place)
             assert self._sequences is not None
             self._sequences.end(detail.correlation_id, last=detail.sequence_end)
-        self._models = None
 
     def _check_open(self) -> None:
         if self._is_closed:

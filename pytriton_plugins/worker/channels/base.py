@@ -54,9 +54,9 @@ class ChannelServer:
         self._reader = RequestReader(declaration, runner.arguments)
         self._writer = ResponseWriter(declaration, response, source)
         self._has_details = declaration.has_details
-        self._sequences = self._shared.sequences.new_channel() if self._shared.sequences else None
         self._declaration = declaration
         self._source = source
+        self._sequences = self._shared.sequences.new_channel() if self._shared.sequences else None
         self._observer = observer
         self._number = 0
         """Of the running batch."""
