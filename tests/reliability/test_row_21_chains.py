@@ -18,19 +18,22 @@ from tests.support.measure.figures import FULL, figure
 from tests.support.measure.growth import Holding, holding, segment_inodes, steady_slope
 from tests.support.paths import MODELS
 from tests.support.sandbox.leftovers import Mark, tritonserver
-from tests.support.traffic.chain import CHAIN, all_workers, ask, error_of, hold, passed, right
+from tests.support.traffic.chain import CHAIN, Held, all_workers, ask, error_of, hold, passed, right
 from tests.support.traffic.clients import Crowd
 from tests.support.traffic.load import Load, Sent
 from tests.support.traffic.scrape import values
 
-SECONDS, CLIENTS, WORKERS = (60.0, 32, 3) if FULL else (6.0, 12, 2)
-KILL_EACH = 2.0
+SECONDS, CLIENTS, WORKERS = (60.0, 32, 3) if FULL else (4.5, 12, 2)
+KILL_EACH = 2.0 if FULL else 1.5
 SAMPLE_EACH = 0.25
 PAUSE = 0.002
 """Seconds between two requests of a client, so that all of them can be held back for a sample."""
 
 DEATHS = 5 if FULL else 2
 """Of tritonserver: with one more than five within a minute the host gives up."""
+
+RECONNECT = 2.0
+"""Seconds after which a client of gRPC surely tries again to connect."""
 
 TOLD = 1.0
 MEGABYTE = 1e6
@@ -53,6 +56,21 @@ class Kill:
         """Whether the request was in flight, and its error names this model and the calls that led to it."""
         error = failed.error.partition("] ")[2] or failed.error
         return failed.began <= self.gone and failed.ended >= self.began and error == error_of(self.model)
+
+
+@attrs.frozen
+class Outage:
+    """The end of a tritonserver: the times of the signal, of its end, of the first answer after it, and of readiness."""
+
+    began: float
+    gone: float
+    answered: float
+    ready: float
+
+    def explains(self, failed: Sent) -> bool:
+        """Whether the request was in flight at the end, or was sent to a closed port."""
+        is_answer = "model" in failed.error or "answer" in failed.error
+        return failed.ended >= self.began and failed.began <= self.ready + RECONNECT and not is_answer
 
 
 class Run:
@@ -205,25 +223,29 @@ def test_killed_tritonserver(tmp_path: Path) -> None:
     """Requests in flight fail at once, the same workers serve again, and nothing is left."""
     mark = Mark()
     env = {**mark.env, "HELD": str(tmp_path)}
-    kills: list[tuple[float, float]] = []
-    back: list[float] = []
+    outages: list[Outage] = []
     with run_host(MODELS / "chain.py", options=["--workers=2"], env=env) as host:
         with Crowd(host, 2) as crowd:
             run, workers = Run(host, tmp_path, crowd, 2), mark.workers().keys()
             with Load(host, "a", ask, clients=16, pause=PAUSE, right=right, by=passed) as load:
                 for _ in range(DEATHS):
                     held = hold(crowd, tmp_path, CHAIN[-1])
-                    kills.append(kill(tritonserver(host)))
-                    assert held.answer.result().error
-                    held.gate.open()
-                    answered = wait_until(lambda: load.answered_after(kills[-1][1]), 15, "requests are answered again")
-                    back.append((answered or 0) - kills[-1][1])
-                    host.wait_ready()
-            told = [each for began, _ in kills for each in load.in_flight(began)]
-            print(len(told), back)
-            print([each for each in load.failed if not any(a <= each.ended and each.began <= b + 1 for a, b in kills)])
-            print({each.error for each in load.failed})
+                    outages.append(outage(host, load, held))
             run.show_what_is_left("tritonserver killed")
         assert mark.workers().keys() == workers
         assert host.stop() == 0
     assert mark.processes() == {}
+    assert [each for each in load.failed if not any(outage.explains(each) for outage in outages)] == []
+    told = [each.ended - outage.began for outage in outages for each in load.in_flight(outage.began)]
+    figure(21, "tritonserver killed: until the clients of calls in flight know", told, limit=TOLD)
+    figure(21, "tritonserver killed: until requests are answered", [each.answered - each.gone for each in outages])
+
+
+def outage(host: RunningHost, load: Load, held: Held) -> Outage:
+    """Kill tritonserver while a worker of the last model holds a request, and wait for the next one."""
+    began, gone = kill(tritonserver(host))
+    assert held.answer.result().error
+    held.gate.open()
+    wait_until(lambda: load.answered_after(gone), 15, "requests are answered again")
+    host.wait_ready()
+    return Outage(began, gone, load.answered_after(gone) or 0.0, time.monotonic())
