@@ -60,7 +60,7 @@ class Kill:
 
 @attrs.frozen
 class Outage:
-    """The end of a tritonserver: the times of the signal, of its end, of the first answer after it, and of readiness."""
+    """The end of a tritonserver: the times of the signal, its end, the first answer after it, and readiness."""
 
     began: float
     gone: float
@@ -68,9 +68,9 @@ class Outage:
     ready: float
 
     def explains(self, failed: Sent) -> bool:
-        """Whether the request was in flight at the end, or was sent to a closed port."""
-        is_answer = "model" in failed.error or "answer" in failed.error
-        return failed.ended >= self.began and failed.began <= self.ready + RECONNECT and not is_answer
+        """Whether the request was in flight at the end, or was sent while no tritonserver served the model."""
+        is_other = any(part in failed.error for part in ("a wrong answer", "call of model", "worker"))
+        return failed.ended >= self.began and failed.began <= self.ready + RECONNECT and not is_other
 
 
 class Run:
