@@ -74,8 +74,8 @@ class LostSequences:
         self._host = host
         self._live = live
         pool, share = ThreadPoolExecutor(clients), count // clients
-        self.pids: dict[int, int] = {}
-        """How often each worker has answered, in the order of their first answers."""
+        self.pids: dict[int, None] = {}
+        """The workers that have answered, in the order of their first answers."""
         self.losses: list[Loss] = []
         self._running = [pool.submit(self._run, first + 1, share) for first in range(0, count, share)]
 
@@ -101,7 +101,7 @@ class LostSequences:
                     self.losses.append(loss)
                 elif not sequence.is_lost and sequence.pid:
                     answered += 1
-                    self.pids[sequence.pid] = self.pids.get(sequence.pid, 0) + 1
+                    self.pids[sequence.pid] = None
                 if sequence.is_over:
                     running.remove(sequence)
         return answered
