@@ -169,7 +169,11 @@ def test_what_triton_refuses_is_the_reason(broken: Broken) -> None:
 
 def test_a_repository_that_is_none_is_a_row(broken: Broken) -> None:
     missing, config = broken.folder.parent / "missing", broken.folder.parent / "host.toml"
-    errors = {each["plugin"]: each["error"] for each in broken.status["broken"] if each["model"] == ""}
+    errors = {
+        each["plugin"]: each["error"]
+        for each in broken.status["broken"]
+        if each["plugin"].startswith("/") and not each["model"]
+    }
     assert errors == {
         str(missing): f"{missing} does not exist; correct the path or create it",
         str(config): f"{config} is not a folder; name the folder that has the models",

@@ -136,6 +136,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert read(folder).error == "config.pbtxt is not a file; write one"
 
 
+def test_a_pipe_among_the_files_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(write(tmp_path, "m", of_backend("any")) / "1" / "labels.txt")
+    assert read(tmp_path / "m").error == "1/labels.txt is not a file: Triton ends when it reads it; remove it"
+
+
 @pytest.mark.parametrize(
     ("content", "error"),
     [
