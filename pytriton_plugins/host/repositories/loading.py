@@ -52,9 +52,9 @@ class RepositoryLoader:
         config = {**found.triton_config, "version_policy": _only(found.versions)}  # more may have come into the folder
         if again:
             config["parameters"] = {**config.get("parameters", {}), RELOADED: {"string_value": str(again)}}
+        self._link(found, await asyncio.to_thread(_children, found))
+        write_config(self._folder, found.name, config)
         try:
-            self._link(found, await asyncio.to_thread(_children, found))
-            write_config(self._folder, found.name, config)
             await server.load(found.name, config, self._timeout)
         except ServerGone:
             raise
