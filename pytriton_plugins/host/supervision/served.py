@@ -48,7 +48,7 @@ class ServedModels:
     def why_not_loaded(self, name: str, version: int = 0) -> str:
         """Why Triton does not have this model; empty if it does, with or without a live worker."""
         if repository := self._of_repository(name):
-            return repository.why_not(version)
+            return repository.why_not_loaded(version)
         found = self._found(name, version)
         if any(model.is_served for model in found):
             return ""
