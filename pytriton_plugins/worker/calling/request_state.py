@@ -5,8 +5,9 @@ A batch that is called again, request by request, keeps its state without the fa
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
@@ -83,6 +84,10 @@ class RequestState:
         self._memory = memory
         self._channel = channel
         self._models: Models | None = None
+        self._opening = threading.Lock()
+        """Threads of the callable may ask for the models at once, and when the batch is answered."""
+        self._alone: int | None = None
+        """The place of the request that runs alone."""
         self.started = time.monotonic()
         self.deadline = self.started + shared.timeout if shared.timeout else None
         self.failures: dict[int, RequestFailure] = {}
@@ -95,17 +100,21 @@ class RequestState:
 
     @property
     def models(self) -> Models:
-        self._check_open()
-        if self._models is None:
-            if self._channel is None:
-                raise RuntimeError("ctx.models: there is no channel to Triton yet; call models in requests only")
-            self._models = self._channel.open_models(self)
-        return self._models
+        if (models := self._models) is not None:
+            return models
+        with self._opening:
+            self._check_open()
+            if self._models is None:
+                if self._channel is None:
+                    raise RuntimeError("ctx.models: there is no channel to Triton yet; call models in requests only")
+                self._models = self._channel.open_models(self)
+            return self._models
 
-    def timeouts(self) -> list[int]:
-        """The timeout of each request in microseconds; 0 for none."""
-        self.detail(0)
-        return [detail.timeout for detail in self._details or ()]
+    @property
+    def running(self) -> Sequence[Detail]:
+        """The details of the requests that the callable runs now: of all of them, or of the one that runs alone."""
+        first = self.detail(self._alone or 0)
+        return self._details or () if self._alone is None else (first,)
 
     @property
     def worker(self) -> int:
@@ -177,10 +186,16 @@ class RequestState:
             if not first <= parameter.request < end
         }
 
+    def run_alone(self, place: int) -> None:
+        """The callable runs this request alone from now on: its calls are for that one."""
+        self._alone = place
+        self._models = None
+
     def close(self) -> None:
         """The batch is answered: from now on the backend writes flags of another batch."""
-        self._is_closed = True
-        self._models = None
+        with self._opening:
+            self._is_closed = True
+            self._models = None
         for place in self._states if self._sequences is not None else ():
             detail = self.detail(place)
             assert self._sequences is not None

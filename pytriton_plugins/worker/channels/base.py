@@ -131,7 +131,7 @@ class ChannelServer:
         if self._calls is None:
             from pytriton_plugins.worker.nested.memory import CallMemory
 
-            memory = CallMemory(self._source, self._writer.segment.number)
+            memory = CallMemory(self._source, self._writer)
             self._calls = self._new_exchange(memory)
             self._directory = CallDirectory(self._declaration, self._runner.undeclared)
         self._calls.begin(self._number, state)

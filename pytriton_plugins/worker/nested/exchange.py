@@ -45,8 +45,7 @@ class Exchange(ABC):
         self._lock = threading.RLock()
         """A stream may be dropped, and abandoned, by the garbage collector while this thread has it."""
         self._open: dict[int, OpenCall] = {}
-        self._last = 0
-        self._batch = 0
+        self._last = self._batch = 0
         self._caller: object = None
         self._dropped: deque[OpenCall] = deque()
         """Streams that were dropped while another thread had the lock."""
@@ -68,8 +67,18 @@ class Exchange(ABC):
         """Give the memory back to the system; no call is open."""
         self._memory.trim()
 
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a child of the one that has the channel."""
+        return os.getpid() != self._pid
+
     def abandon(self, call: OpenCall) -> None:
         """The caller does not want the call any more; may be called by any thread, and again."""
+        self._dropped.append(call)
+        self._abandon_dropped_by_others()
+
+    def drop(self, call: OpenCall) -> None:
+        """The same in the garbage collector, which must not wait: the thread that has the lock does it afterwards."""
         self._dropped.append(call)
         if self._lock.acquire(blocking=False):
             try:
@@ -79,7 +88,7 @@ class Exchange(ABC):
 
     def check(self, caller: object) -> None:
         """Raise RuntimeError unless the batch of ``caller`` may call models in this process."""
-        if os.getpid() != self._pid:
+        if self.is_forked:
             raise RuntimeError("ctx.models: this process was forked from the worker; call models in the worker itself")
         if caller is None or caller is not self._caller:
             raise RuntimeError("ctx.models: the batch of this Context is answered; call models during the call only")
@@ -164,10 +173,16 @@ class Exchange(ABC):
         if flags:
             segment.close_unsent()
 
+    def _abandon_dropped_by_others(self) -> None:
+        """To be called after the lock was released: another thread may have found it taken."""
+        if self._dropped and not self.is_forked:  # in a forked child the lock may be taken for ever
+            with self._lock:
+                self._abandon_dropped()
+
     def _abandon_dropped(self) -> None:
         while self._dropped:
             call = self._dropped.popleft()
-            if call.ended or call.abandoned or os.getpid() != self._pid:
+            if call.ended or call.abandoned or self.is_forked:
                 continue
             call.abandoned = True
             try:

@@ -44,11 +44,9 @@ class Caller(Protocol):
     def deadline(self) -> float | None:
         """When the model's timeout ends."""
 
-    def detail(self, place: int) -> Detail:
-        """The details of a request."""
-
-    def timeouts(self) -> Sequence[int]:
-        """The timeout of each request in microseconds; 0 for none."""
+    @property
+    def running(self) -> Sequence[Detail]:
+        """The details of the requests that its callable runs now; none if the batch has none."""
 
 
 class CallDirectory:
@@ -62,7 +60,9 @@ class CallDirectory:
 
     def target(self, key: Any) -> Target:
         """The model of ``ctx.models[key]``; raises TypeError."""
-        found = self._targets.get(key) if isinstance(key, (str, tuple)) else None
+        if not isinstance(key, str):
+            key = checked_key(key)  # a part of it may have no hash
+        found = self._targets.get(key)
         if found is None:
             name, version = checked_key(key)
             found = self._targets[key] = Target(name, version)
@@ -111,7 +111,8 @@ class Models:
             self._exchange.check(caller)
             assert caller is not None
             self._limit = _limit(caller)
-            self._options = CallOptions((), b"", 0, checked_id(target, caller.detail(0).id), 0, 0, 0)
+            id = caller.running[0].id if caller.running else ""
+            self._options = CallOptions((), b"", 0, checked_id(target, id), 0, 0, 0)
         return self._options, self._limit
 
     def _request(
@@ -167,7 +168,8 @@ class CalledModel:
             numbers, ``str`` and ``bytes`` are converted as numpy does it
         :param outputs: the wanted outputs; all without names
         :param parameters: of the request
-        :param timeout: seconds for the response; never longer than what the callers' own timeouts leave
+        :param timeout: seconds for the response; never longer than the rest of the callers' own timeouts, of which the
+            clients' count from the start of the batch
         :param id: of the request; that of the first request of the batch without one
         :param priority: in the queue of the called model, 1 is the highest; 0 is the model's default
         :param sequence_id: of the sequence that it belongs to, with ``sequence_start`` and ``sequence_end``
@@ -242,7 +244,7 @@ def _limit(caller: Caller) -> Limit | None:
         left = caller.deadline - caller.started
         seconds = left - min(0.2, left / 10)
         limits.append(Limit(caller.started + seconds, seconds, f"the timeout of model {caller.model!r}"))
-    timeouts = caller.timeouts()
+    timeouts = [detail.timeout for detail in caller.running]
     if timeouts and all(timeouts):
         seconds = max(timeouts) / 1e6
         limits.append(Limit(caller.started + seconds, seconds, "the timeout of the client"))

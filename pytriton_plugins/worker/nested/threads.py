@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import threading
@@ -76,16 +75,23 @@ class ThreadExchange(Exchange):
         return await asyncio.to_thread(self.next_response, call)
 
     def next_message(self) -> bytes:
-        """Wait for a message that is not about a call; empty at the end of the channel."""
+        """Wait for a message that is not about a call; empty at the end of the channel.
+
+        Raises ProtocolError if the backend has broken the protocol.
+        """
         self._wait(lambda: bool(self._others) or self._has_ended, None)
-        return self._others.popleft() if self._others else b""
+        if self._others:
+            return self._others.popleft()
+        if self._broken is not None:
+            raise self._broken
+        return b""
 
     def end(self) -> list[bytes]:
         """End the calls of the batch before it is answered; the messages that nobody has taken.
 
         Raises ProtocolError if the backend has broken the protocol.
         """
-        if os.getpid() != self._pid:
+        if self.is_forked:
             raise ProtocolError("a forked child cannot answer")
         with self._lock:
             self._caller = None
@@ -127,6 +133,7 @@ class ThreadExchange(Exchange):
     def _wait(self, is_done: Callable[[], bool], deadline: float | None) -> bool:
         """Wait until ``is_done``, which is called with the lock held; False when it is late."""
         while True:
+            self._abandon_dropped_by_others()
             with self._lock:
                 if is_done():
                     return True
@@ -156,11 +163,13 @@ class ThreadExchange(Exchange):
                     if is_done():
                         return True
                     self._wake_those_done()
+                self._abandon_dropped_by_others()
         finally:
             with self._lock:
                 self._is_reading = False
                 self._wake_those_done()
                 self._wake_reader()
+            self._abandon_dropped_by_others()
 
     def _read(self, deadline: float | None) -> bytes | None:
         """The next message, empty at the end of the channel; None when it is late."""
