@@ -133,7 +133,8 @@ class ThreadExchange(Exchange):
     def _wait(self, is_done: Callable[[], bool], deadline: float | None) -> bool:
         """Wait until ``is_done``, which is called with the lock held; False when it is late."""
         while True:
-            self._abandon_dropped_by_others()
+            if self._dropped:
+                self._abandon_dropped_by_others()
             with self._lock:
                 if is_done():
                     return True
@@ -163,13 +164,15 @@ class ThreadExchange(Exchange):
                     if is_done():
                         return True
                     self._wake_those_done()
-                self._abandon_dropped_by_others()
+                if self._dropped:
+                    self._abandon_dropped_by_others()
         finally:
             with self._lock:
                 self._is_reading = False
                 self._wake_those_done()
                 self._wake_reader()
-            self._abandon_dropped_by_others()
+            if self._dropped:
+                self._abandon_dropped_by_others()
 
     def _read(self, deadline: float | None) -> bytes | None:
         """The next message, empty at the end of the channel; None when it is late."""
