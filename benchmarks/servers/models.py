@@ -18,6 +18,7 @@ Kind = Literal[
     "faulty",
     "nested_call",
     "nested_grpc",
+    "chained",
     "pipeline",
     "doubled",
     "shifted",
@@ -74,10 +75,7 @@ class Models:
 OF_THE_SOAK = Models((Model("identity", "identity"), Model("strings", "strings"), Model("slow", "slow")))
 OF_THE_TABLE = Models((Model("identity", "identity"), Model("strings", "strings")))
 OF_OUR_CALLS = Models(
-    tuple(
-        Model(kind, kind)
-        for kind in ("identity", "nested_call", "nested_grpc", "doubled", "shifted", "halved", "pipeline")
-    )
+    tuple(Model(kind, kind) for kind in ("identity", *NESTED, "doubled", "shifted", "halved", "chained", "pipeline"))
 )
 OF_BLS = Models((Model("identity", "identity"), Model("nested_call", "nested_call")))
 
