@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
-from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
+from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_copy, response_parameter
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
 from pytriton_plugins.worker.calling.sequences import ChannelSequences, SequenceKeeper
@@ -76,7 +76,7 @@ class RequestState:
         self._copy = (
             bytes(view[offset : offset + int.from_bytes(view[offset : offset + 8], "little")]) if offset else b""
         )
-        self._details: list[Detail] | None = None
+        self._details: tuple[Detail, ...] | None = None
         self._is_closed = False
         self._sequences = sequences
         self._states: dict[int, dict[Any, Any]] = {}
@@ -102,10 +102,12 @@ class RequestState:
             self._models = self._channel.open_models(self)
         return self._models
 
-    def timeouts(self) -> list[int]:
-        """The timeout of each request in microseconds; 0 for none."""
-        self.detail(0)
-        return [detail.timeout for detail in self._details or ()]
+    @property
+    def details(self) -> tuple[Detail, ...]:
+        """The details of each request, none if there are none; for equal ones mostly the same object."""
+        if self._details is None:
+            self._details = read_copy(self._copy)
+        return self._details
 
     @property
     def worker(self) -> int:
@@ -116,9 +118,8 @@ class RequestState:
         return self._shared.metrics or Metrics()
 
     def detail(self, place: int) -> Detail:
-        if self._details is None:
-            self._details = read_details(memoryview(self._copy), 0) if self._copy else []
-        return self._details[place] if place < len(self._details) else Detail()
+        details = self.details
+        return details[place] if place < len(details) else Detail()
 
     def begin_sequences(self, first: int, count: int) -> None:
         """Find or make the states for the requests from place ``first`` on; raises RequestError for one without."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import threading
@@ -17,12 +18,17 @@ from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.nested.memory import CallMemory, Region
 from pytriton_plugins.worker.nested.open_call import OpenCall
 from pytriton_plugins.worker.nested.placing import Place, place
+from pytriton_plugins.worker.nested.repeats import Answer, Sent
 from pytriton_plugins.worker.nested.request import CallRequest
 from pytriton_plugins.worker.nested.results import Outputs, ResultReader, error_of, outputs_of
 
 T = TypeVar("T")
 
 ENDED = "the tritonserver has ended"
+
+_forks = itertools.count(1)
+_fork = 0
+"""Changes in each child that this process forks; a system call for each check would cost more."""
 
 
 class RequestSegment(Protocol):
@@ -33,6 +39,14 @@ class RequestSegment(Protocol):
         """The segment; None if there is none."""
 
 
+def _on_fork() -> None:
+    global _fork
+    _fork = next(_forks)
+
+
+os.register_at_fork(after_in_child=_on_fork)
+
+
 class Exchange(ABC):
     """Sends calls and takes their results; all of it with the lock held, where other threads may call too."""
 
@@ -41,7 +55,7 @@ class Exchange(ABC):
         self._memory = memory
         self._requests = requests
         self._results = ResultReader()
-        self._pid = os.getpid()
+        self._fork = _fork
         self._lock = threading.RLock()
         """A stream may be dropped, and abandoned, by the garbage collector while this thread has it."""
         self._open: dict[int, OpenCall] = {}
@@ -54,6 +68,11 @@ class Exchange(ABC):
         """Calls whose response finds no memory until another call ends, and the bytes that it needs."""
         self._has_ended = False
         self._broken: ProtocolError | None = None
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a child of the one that has the channel."""
+        return _fork != self._fork
 
     @property
     def is_active(self) -> bool:
@@ -79,7 +98,7 @@ class Exchange(ABC):
 
     def check(self, caller: object) -> None:
         """Raise RuntimeError unless the batch of ``caller`` may call models in this process."""
-        if os.getpid() != self._pid:
+        if _fork != self._fork:
             raise RuntimeError("ctx.models: this process was forked from the worker; call models in the worker itself")
         if caller is None or caller is not self._caller:
             raise RuntimeError("ctx.models: the batch of this Context is answered; call models during the call only")
@@ -109,7 +128,7 @@ class Exchange(ABC):
         """The same for ``await``."""
 
     @abstractmethod
-    def _send(self, message: bytes, descriptor: int) -> None:
+    def _send(self, message: bytes | bytearray, descriptor: int) -> None:
         """Send a message; ``descriptor`` -1: none."""
 
     @abstractmethod
@@ -123,7 +142,8 @@ class Exchange(ABC):
     def _try_open(self, request: CallRequest, streams: bool) -> OpenCall | None:
         """Send a call; None if others must end first. Raises ModelCallError and RuntimeError."""
         self.check(request.caller)
-        self._abandon_dropped()
+        if self._dropped:
+            self._abandon_dropped()
         if self._has_ended:
             raise request.target.error("UNAVAILABLE", ENDED)
         if len(self._open) >= wire.MAX_OPEN_CALLS:
@@ -132,6 +152,8 @@ class Exchange(ABC):
                     "UNAVAILABLE", f"{len(self._open)} streams of this batch are open and not read; close some of them"
                 )
             return None
+        if not streams and (call := self._send_again(request)) is not None:
+            return call
         try:
             region, places = self._patiently(lambda: place(request, self._memory, self._requests.segment))
         except ShmError as error:
@@ -144,30 +166,58 @@ class Exchange(ABC):
             region.release()
             raise
 
-    def _send_call(self, request: CallRequest, region: Region, places: list[Place], streams: bool) -> OpenCall:
-        payload = request.payload(region, places)
-        self._last += 1
-        call = OpenCall(self._last, request, region, self._memory.split(region) if streams else region, streams)
+    def _send_again(self, request: CallRequest) -> OpenCall | None:
+        """Send a call like an earlier one from the same place in the segment; None if there was none."""
+        template = request.inputs.template
+        if template.size < 0:
+            return None
+        region = self._memory.again(template.size, request.target.size(request.options.outputs))
+        if region is None:
+            return None
+        message = None
+        try:
+            if (sent := region.sent.get(template)) is not None:
+                message = sent.again(request, region, self._batch, self._last + 1)
+        finally:
+            if message is None:
+                region.release()
+        if message is None:
+            return None
+        return self._opened_with(OpenCall(self._last + 1, request, region, region, False), message)
+
+    def _opened_with(self, call: OpenCall, message: bytes | bytearray, descriptor: int = -1) -> OpenCall:
+        self._last = call.number
         self._open[call.number] = call
         try:
-            self._send_with_segment(wire.CALL, call, payload)
+            self._send(message, descriptor)
         except OSError:
             self._end_all()
-            raise request.target.error("UNAVAILABLE", ENDED) from None
+            raise call.request.target.error("UNAVAILABLE", ENDED) from None
         return call
 
-    def _send_with_segment(self, kind: int, call: OpenCall, payload: bytes) -> None:
+    def _send_call(self, request: CallRequest, region: Region, places: list[Place], streams: bool) -> OpenCall:
+        payload = request.payload(region, places)
+        area = self._memory.split(region) if streams else region
+        call = OpenCall(self._last + 1, request, region, area, streams)
+        segment = region.segment
+        message = self._message(wire.CALL, call, payload)
+        self._opened_with(call, message, segment.unsent)
+        if segment.unsent >= 0:
+            segment.close_unsent()
+        elif not streams and request.inputs.template.size >= 0:
+            region.add_sent(request.inputs.template, Sent(request.options, message))
+        return call
+
+    def _message(self, kind: int, call: OpenCall, payload: bytes) -> bytes:
         segment = call.region.segment
         flags = wire.NEW_SEGMENT if segment.unsent >= 0 else 0
         head = wire.CHANNEL_MESSAGE.pack(kind, flags, 0, segment.number, self._batch, call.number, len(payload))
-        self._send(head + payload, segment.unsent)
-        if flags:
-            segment.close_unsent()
+        return head + payload
 
     def _abandon_dropped(self) -> None:
         while self._dropped:
             call = self._dropped.popleft()
-            if call.ended or call.abandoned or os.getpid() != self._pid:
+            if call.ended or call.abandoned or self.is_forked:
                 continue
             call.abandoned = True
             try:
@@ -210,9 +260,14 @@ class Exchange(ABC):
             return
         call.region = region
         try:
-            self._send_with_segment(wire.ROOM, call, wire.CALL_ROOM.pack(region.area, region.end - region.area))
+            self._send(
+                self._message(wire.ROOM, call, wire.CALL_ROOM.pack(region.area, region.end - region.area)),
+                region.segment.unsent,
+            )
         except OSError:
             self._end_all()
+        else:
+            region.segment.close_unsent()
 
     def _fail(self, call: OpenCall, error: ModelCallError) -> None:
         """End a call that the backend has not ended."""
@@ -225,11 +280,14 @@ class Exchange(ABC):
         call = self._open.get(number)
         if call is None:
             raise ProtocolError(f"channel: a result of call {number}, which is not open")
+        if flags == wire.FINAL and (answer := call.region.answers.get(payload)) is not None and self._is_wanted(call):
+            self._on_equal_response(call, answer)
+            return
         result = self._results.read(payload)
         if flags & wire.NO_ROOM:
             self._on_no_room(call, result.needed)
         else:
-            self._on_response(call, result)
+            self._on_response(call, result, payload)
         if flags & wire.FINAL:
             self._on_end(call, is_usable=not flags & wire.LINGERS)
         elif not flags & wire.NO_ROOM and not call.streams and call.outputs is not None:
@@ -244,14 +302,31 @@ class Exchange(ABC):
         if not call.abandoned:
             self._give_room(call, needed)
 
-    def _on_response(self, call: OpenCall, result: Result) -> None:
+    def _is_wanted(self, call: OpenCall) -> bool:
+        """Whether the response becomes views of the region."""
+        return not (call.streams or call.abandoned or call.error is not None or self._memory.copies)
+
+    def _on_equal_response(self, call: OpenCall, answer: Answer) -> None:
+        """Take a response that equals an earlier one in the same region."""
+        region, request = call.region, call.request
+        call.outputs = answer.outputs()
+        if region.area + max(wire.aligned(answer.size), wire.ALIGNMENT) != region.end:
+            request.target.learn(request.options.outputs, answer.size)
+        region.release(answer.end)
+        self._on_end(call, is_usable=True)
+        self._wake(call)
+
+    def _on_response(self, call: OpenCall, result: Result, payload: bytes) -> None:
         target, region, kept = call.request.target, call.region, 0
         if result.code:
             call.error = call.error or error_of(result, target.name)
         elif result.response and not call.abandoned:
             call.outputs, kept = outputs_of(result, region, copies=self._memory.copies)
             used = max((output.offset + output.length for output in result.outputs), default=0) - region.area
-            target.learn(call.request.options.outputs, max(used, wire.ALIGNMENT))
+            used = max(used, wire.ALIGNMENT)
+            target.learn(call.request.options.outputs, used)
+            if self._is_wanted(call) and all(array.base is region.bytes for array in call.outputs.values()):
+                region.add_answer(payload, Answer(call.outputs, kept, used))
         region.release(kept)
 
     def _on_end(self, call: OpenCall, *, is_usable: bool) -> None:
@@ -263,11 +338,15 @@ class Exchange(ABC):
                 region.release()
         if not is_usable:
             self._memory.retire()
+        if self._lacking:
+            self._give_rooms()
+        self._wake_turn()
+
+    def _give_rooms(self) -> None:
         lacking, self._lacking = self._lacking, []
         for other, size in lacking:
             if not other.ended and not other.abandoned:
                 self._give_room(other, size)
-        self._wake_turn()
 
     def _end_all(self) -> None:
         """The channel has ended."""

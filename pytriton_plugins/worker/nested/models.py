@@ -44,11 +44,9 @@ class Caller(Protocol):
     def deadline(self) -> float | None:
         """When the model's timeout ends."""
 
-    def detail(self, place: int) -> Detail:
-        """The details of a request."""
-
-    def timeouts(self) -> Sequence[int]:
-        """The timeout of each request in microseconds; 0 for none."""
+    @property
+    def details(self) -> Sequence[Detail]:
+        """The details of each request."""
 
 
 class CallDirectory:
@@ -59,6 +57,8 @@ class CallDirectory:
         self._declaration = declaration
         self._undeclared = undeclared
         self._targets: dict[Any, Target] = {}
+        self._details: Sequence[Detail] | None = None
+        """Of the last batch."""
 
     def target(self, key: Any) -> Target:
         """The model of ``ctx.models[key]``; raises TypeError."""
@@ -68,6 +68,15 @@ class CallDirectory:
             found = self._targets[key] = Target(name, version)
             self._note(name, version)
         return found
+
+    def defaults(self, target: Target, details: Sequence[Detail]) -> tuple[CallOptions, int]:
+        """The options that requests with these details hand on, and how many microseconds they leave; 0: no limit."""
+        if details is not self._details:
+            id = checked_id(target, details[0].id if details else "")
+            timeouts = [detail.timeout for detail in details]
+            self._defaults = CallOptions((), b"", 0, id, 0, 0, 0), max(timeouts) if timeouts and all(timeouts) else 0
+            self._details = details
+        return self._defaults
 
     def _note(self, name: str, version: int) -> None:
         declaration = self._declaration
@@ -110,8 +119,10 @@ class Models:
             caller = self._caller()
             self._exchange.check(caller)
             assert caller is not None
-            self._limit = _limit(caller)
-            self._options = CallOptions((), b"", 0, checked_id(target, caller.detail(0).id), 0, 0, 0)
+            options, timeout = self._directory.defaults(target, caller.details)
+            if timeout or caller.deadline is not None:
+                self._limit = _limit(caller, timeout)
+            self._options = options
         return self._options, self._limit
 
     def _request(
@@ -235,16 +246,15 @@ def checked_key(key: Any) -> tuple[str, int]:
     return name, version
 
 
-def _limit(caller: Caller) -> Limit | None:
+def _limit(caller: Caller, timeout: int) -> Limit | None:
     """The time that the batch's requests leave: of the model's timeout a little less, so that its worker can answer."""
     limits = []
     if caller.deadline is not None:
         left = caller.deadline - caller.started
         seconds = left - min(0.2, left / 10)
         limits.append(Limit(caller.started + seconds, seconds, f"the timeout of model {caller.model!r}"))
-    timeouts = caller.timeouts()
-    if timeouts and all(timeouts):
-        seconds = max(timeouts) / 1e6
+    if timeout:
+        seconds = timeout / 1e6
         limits.append(Limit(caller.started + seconds, seconds, "the timeout of the client"))
     return min(limits, default=None)
 

@@ -132,7 +132,7 @@ class TaskExchange(Exchange):
             raise RuntimeError(f"{problem}; write {hint}")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def _send(self, message: bytes, descriptor: int) -> None:
+    def _send(self, message: bytes | bytearray, descriptor: int) -> None:
         send(self._sock, message, (descriptor,) if descriptor >= 0 else ())
 
     def _wake(self, call: OpenCall) -> None:

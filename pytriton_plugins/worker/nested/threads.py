@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import threading
@@ -85,10 +84,13 @@ class ThreadExchange(Exchange):
 
         Raises ProtocolError if the backend has broken the protocol.
         """
-        if os.getpid() != self._pid:
+        if self.is_forked:
             raise ProtocolError("a forked child cannot answer")
         with self._lock:
             self._caller = None
+            if not (self._open or self._is_reading or self._waiting or self._others or self._broken):
+                self._memory.end_batch()
+                return []
             for call in [*self._open.values()]:
                 self.abandon(call)
         self._wait(lambda: not self._open, None)
@@ -148,44 +150,46 @@ class ThreadExchange(Exchange):
     def _read_until(self, is_done: Callable[[], bool], deadline: float | None) -> bool:
         try:
             while True:
-                message = self._read(deadline)
-                if message is None:
+                size = self._read(deadline)
+                if size < 0:
                     return False
                 with self._lock:
-                    self._dispatch(message)
+                    self._dispatch(size)
                     if is_done():
                         return True
                     self._wake_those_done()
         finally:
             with self._lock:
                 self._is_reading = False
-                self._wake_those_done()
-                self._wake_reader()
+                if self._waiting:
+                    self._wake_those_done()
+                    self._wake_reader()
 
-    def _read(self, deadline: float | None) -> bytes | None:
-        """The next message, empty at the end of the channel; None when it is late."""
+    def _read(self, deadline: float | None) -> int:
+        """The size of the next message, 0 at the end of the channel; -1 when it is late."""
         if deadline is not None and not self._poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            return None
+            return -1
         try:
-            size = self._sock.recv_into(self._buffer)
+            return self._sock.recv_into(self._buffer)
         except ConnectionResetError:  # the backend closed and left a message of ours unread; its own may still come
-            size = self._sock.recv_into(self._buffer)
-        return bytes(self._view[:size])
+            return self._sock.recv_into(self._buffer)
 
-    def _dispatch(self, message: bytes) -> None:
-        if not message:
+    def _dispatch(self, size: int) -> None:
+        if not size:
             self._end_all()
             return
         try:
-            kind, flags, _, _, batch, number, length = wire.CHANNEL_MESSAGE.unpack_from(message)
-            if kind in _OTHERS:
-                self._others.append(message)
-            elif kind != wire.RESULT:
-                raise ProtocolError(f"channel: unexpected message of kind {kind} during a batch")
-            elif batch != self._batch or length != len(message) - _HEAD:
-                raise ProtocolError("channel: a result of another batch or length")
+            if size < _HEAD:
+                raise ProtocolError(f"channel: a message of {size} bytes")
+            kind, flags, _, _, batch, number, length = wire.CHANNEL_MESSAGE.unpack_from(self._buffer)
+            if kind == wire.RESULT:
+                if batch != self._batch or length != size - _HEAD:
+                    raise ProtocolError("channel: a result of another batch or length")
+                self._on_result(flags, number, bytes(self._view[_HEAD:size]))
+            elif kind in _OTHERS:
+                self._others.append(bytes(self._view[:size]))
             else:
-                self._on_result(flags, number, message[_HEAD:])
+                raise ProtocolError(f"channel: unexpected message of kind {kind} during a batch")
         except Exception as error:
             self._broken = error if isinstance(error, ProtocolError) else ProtocolError(f"channel: {error}")
             self._end_all()
@@ -222,7 +226,7 @@ class ThreadExchange(Exchange):
                     raise
                 time.sleep(0.002)
 
-    def _send(self, message: bytes, descriptor: int) -> None:
+    def _send(self, message: bytes | bytearray, descriptor: int) -> None:
         if descriptor < 0:
             self._sock.send(message, NO_SIGNAL)
         else:
