@@ -314,7 +314,8 @@ class Exchange(ABC):
             request.target.learn(request.options.outputs, answer.size)
         region.release(answer.end)
         self._on_end(call, is_usable=True)
-        self._wake(call)
+        if call.waiter is not None:
+            self._wake(call)
 
     def _on_response(self, call: OpenCall, result: Result, payload: bytes) -> None:
         target, region, kept = call.request.target, call.region, 0
@@ -333,9 +334,10 @@ class Exchange(ABC):
         del self._open[call.number]
         call.ended = True
         call.held = None
-        for region in (call.first, call.region):
-            if region.in_call:
-                region.release()
+        if call.first.in_call:
+            call.first.release()
+        if call.region.in_call:
+            call.region.release()
         if not is_usable:
             self._memory.retire()
         if self._lacking:

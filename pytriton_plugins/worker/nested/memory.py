@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-import sys
+from sys import getrefcount
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -41,7 +41,7 @@ class Region:
     Inputs come first, and from ``area`` on results. A region that is free can be used again.
     """
 
-    __slots__ = ("_unreferenced", "answers", "area", "bytes", "end", "in_call", "origin", "segment", "sent", "start")
+    __slots__ = ("unreferenced", "answers", "area", "bytes", "end", "in_call", "origin", "segment", "sent", "start")
 
     def __init__(self, segment: Segment, start: int, size: int, inputs: int) -> None:
         self.segment = segment
@@ -55,7 +55,7 @@ class Region:
         """By their payloads, results that were in this region."""
         self.bytes: NDArray[np.uint8] = np.frombuffer(segment.view[start : self.end], np.uint8)
         """From ``origin`` on; every result in this region has it as its base."""
-        self._unreferenced = sys.getrefcount(self.bytes)
+        self.unreferenced = getrefcount(self.bytes)
 
     def renew(self) -> None:
         """A call uses it, as it was at first."""
@@ -72,15 +72,15 @@ class Region:
     def add_answer(self, payload: bytes, answer: Answer) -> None:
         """Remember a result, whose arrays are views of `bytes`."""
         if len(self.answers) >= _MAX_REPEATS:
-            self._unreferenced -= sum(len(known.arrays) for known in self.answers.values())
+            self.unreferenced -= sum(len(known.arrays) for known in self.answers.values())
             self.answers.clear()
         self.answers[payload] = answer
-        self._unreferenced += len(answer.arrays)
+        self.unreferenced += len(answer.arrays)
 
     @property
     def is_used(self) -> bool:
         """Whether a call uses it, or an array refers to it."""
-        return self.in_call or sys.getrefcount(self.bytes) > self._unreferenced
+        return self.in_call or getrefcount(self.bytes) > self.unreferenced
 
     def release(self, end: int = 0) -> None:
         """No call uses it any more; it holds results up to ``end``."""
@@ -175,9 +175,9 @@ class CallMemory:
 
     def end_batch(self) -> None:
         """The calls of a batch are over: a segment with results that the callable keeps is not used again."""
-        if not self._regions and not self._replaced and not self._kept and self._refusal is None:
-            return
         self._sweep()
+        if not (self._regions or self._replaced or self._kept or self._refusal is not None):
+            return
         is_kept = bool(self._regions) or (bool(self._replaced) and any(region.is_used for region in self._replaced))
         if self._regions:
             self.retire()
@@ -222,7 +222,8 @@ class CallMemory:
         """Where ``size`` bytes are free: the place in the list of regions, and the offset; -1 if nowhere."""
         assert self._segment is not None
         start = 0
-        self._sweep()
+        if self._regions:
+            self._sweep()
         for index, region in enumerate(self._regions):
             if region.start - start >= size:
                 return index, start
@@ -231,4 +232,7 @@ class CallMemory:
 
     def _sweep(self) -> None:
         if self._regions:
-            self._regions = [region for region in self._regions if region.is_used]
+            # As `is_used`, for every call.
+            self._regions = [
+                region for region in self._regions if region.in_call or getrefcount(region.bytes) > region.unreferenced
+            ]

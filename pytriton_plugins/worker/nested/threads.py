@@ -44,8 +44,15 @@ class ThreadExchange(Exchange):
         """Messages that are not about calls, and were read by a call."""
 
     def call(self, request: CallRequest) -> Outputs:
-        call = self._opened(request, streams=False)
-        outputs = self._next(call)
+        self.check(request.caller)  # before the lock, which another thread may hold for ever in a forked child
+        with self._lock:
+            call = self._try_open(request, streams=False)
+            is_reader = call is not None and not self._is_reading
+            if is_reader:
+                self._is_reading = True
+        if call is None:
+            call = self._opened(request, streams=False)
+        outputs = self._next(call, is_reader=is_reader)
         if outputs is None:
             raise no_single_response(request)
         return outputs
@@ -103,7 +110,7 @@ class ThreadExchange(Exchange):
         return messages
 
     def _opened(self, request: CallRequest, *, streams: bool) -> OpenCall:
-        self.check(request.caller)  # before the lock, which another thread may hold for ever in a forked child
+        self.check(request.caller)
         while True:
             with self._lock:
                 turn = self._turns
@@ -113,10 +120,12 @@ class ThreadExchange(Exchange):
             if not self._wait(lambda turn=turn: self._turns != turn or self._has_ended, request.deadline):  # type: ignore[misc]
                 raise request.late()
 
-    def _next(self, call: OpenCall) -> Outputs | None:
+    def _next(self, call: OpenCall, *, is_reader: bool = False) -> Outputs | None:
+        """The next response; None for the end. ``is_reader``: nobody else reads, and nobody will."""
         call.awaited = True
         try:
-            if not self._wait(call.has_news, call.request.deadline):
+            wait = self._read_until if is_reader else self._wait
+            if not wait(call.has_news, call.request.deadline):
                 raise call.request.late()
             return self._take(call)
         except BaseException:
@@ -148,22 +157,30 @@ class ThreadExchange(Exchange):
                     return is_done()
 
     def _read_until(self, is_done: Callable[[], bool], deadline: float | None) -> bool:
+        is_reading = True
         try:
-            while True:
+            while is_reading:
                 size = self._read(deadline)
-                if size < 0:
-                    return False
                 with self._lock:
-                    self._dispatch(size)
-                    if is_done():
-                        return True
-                    self._wake_those_done()
-        finally:
-            with self._lock:
-                self._is_reading = False
-                if self._waiting:
-                    self._wake_those_done()
-                    self._wake_reader()
+                    if size >= 0:
+                        self._dispatch(size)
+                    is_reading = size >= 0 and not is_done()
+                    if not is_reading:
+                        self._end_reading()
+                    elif self._waiting:
+                        self._wake_those_done()
+            return size >= 0
+        except BaseException:
+            if is_reading:
+                with self._lock:
+                    self._end_reading()
+            raise
+
+    def _end_reading(self) -> None:
+        self._is_reading = False
+        if self._waiting:
+            self._wake_those_done()
+            self._wake_reader()
 
     def _read(self, deadline: float | None) -> int:
         """The size of the next message, 0 at the end of the channel; -1 when it is late."""
