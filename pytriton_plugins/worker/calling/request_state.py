@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
-from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_copy, response_parameter
+from pytriton_plugins.shm.details import (
+    MAX_PARAMETERS,
+    Detail,
+    Value,
+    details_size,
+    is_cancelled,
+    read_copy,
+    response_parameter,
+)
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
 from pytriton_plugins.worker.calling.sequences import ChannelSequences, SequenceKeeper
@@ -55,6 +63,11 @@ class CallChannel(Protocol):
 class RequestState:
     """The details of one batch, readable after it too, and the failures and parameters of its responses."""
 
+    _details: tuple[Detail, ...] | None = None
+    _is_closed = False
+    _models: Models | None = None
+    deadline: float | None = None
+
     def __init__(
         self,
         shared: SharedState,
@@ -73,18 +86,14 @@ class RequestState:
         self._view = view
         self._offset = offset
         # The next batch overwrites the segment, and details are rarely read: so copied now, parsed when read.
-        self._copy = (
-            bytes(view[offset : offset + int.from_bytes(view[offset : offset + 8], "little")]) if offset else b""
-        )
-        self._details: tuple[Detail, ...] | None = None
-        self._is_closed = False
+        self._copy = bytes(view[offset : offset + details_size(view, offset)]) if offset else b""
         self._sequences = sequences
         self._states: dict[int, dict[Any, Any]] = {}
         self._memory = memory
         self._channel = channel
-        self._models: Models | None = None
         self.started = time.monotonic()
-        self.deadline = self.started + shared.timeout if shared.timeout else None
+        if shared.timeout:
+            self.deadline = self.started + shared.timeout
         self.failures: dict[int, RequestFailure] = {}
         self.response_parameters: dict[tuple[int, bytes], ResponseParameter] = {}
         """By place and name; several threads of the callable may write them, and failures too."""

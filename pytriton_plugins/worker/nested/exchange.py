@@ -174,16 +174,14 @@ class Exchange(ABC):
         region = self._memory.again(template.size, request.target.size(request.options.outputs))
         if region is None:
             return None
-        message = None
+        message, number = None, self._last + 1
         try:
             if (sent := region.sent.get(template)) is not None:
-                message = sent.again(request, region, self._batch, self._last + 1)
+                message = sent.again(request, region, self._batch, number)
         finally:
             if message is None:
                 region.release()
-        if message is None:
-            return None
-        return self._opened_with(OpenCall(self._last + 1, request, region, region, False), message)
+        return None if message is None else self._opened_with(OpenCall(number, request, region, region, False), message)
 
     def _opened_with(self, call: OpenCall, message: bytes | bytearray, descriptor: int = -1) -> OpenCall:
         self._last = call.number
@@ -205,7 +203,7 @@ class Exchange(ABC):
         if segment.unsent >= 0:
             segment.close_unsent()
         elif not streams and request.inputs.template.size >= 0:
-            region.add_sent(request.inputs.template, Sent(request.options, message))
+            region.add_sent(request.inputs.template, Sent(request, region, message))
         return call
 
     def _message(self, kind: int, call: OpenCall, payload: bytes) -> bytes:

@@ -41,7 +41,7 @@ class Region:
     Inputs come first, and from ``area`` on results. A region that is free can be used again.
     """
 
-    __slots__ = ("unreferenced", "answers", "area", "bytes", "end", "in_call", "origin", "segment", "sent", "start")
+    __slots__ = ("answers", "area", "bytes", "end", "in_call", "origin", "segment", "sent", "start", "unreferenced")
 
     def __init__(self, segment: Segment, start: int, size: int, inputs: int) -> None:
         self.segment = segment
@@ -56,12 +56,6 @@ class Region:
         self.bytes: NDArray[np.uint8] = np.frombuffer(segment.view[start : self.end], np.uint8)
         """From ``origin`` on; every result in this region has it as its base."""
         self.unreferenced = getrefcount(self.bytes)
-
-    def renew(self) -> None:
-        """A call uses it, as it was at first."""
-        self.start = self.origin
-        self.end = self.origin + len(self.bytes)
-        self.in_call = True
 
     def add_sent(self, key: object, sent: Sent) -> None:
         """Remember a message."""
@@ -136,14 +130,14 @@ class CallMemory:
         if self._segment is None:
             return None
         size = inputs + max((area + ALIGNMENT - 1) & -ALIGNMENT, ALIGNMENT)
-        index, start = self._gap(size)
+        index, start = self._gap(size) if self._regions else (0, 0)
         return self._renewed(index, (start, inputs, size)) if index >= 0 else None
 
     def _renewed(self, index: int, key: tuple[int, int, int]) -> Region | None:
         region = self._known.get(key)
-        if region is None or region.is_used:
+        if region is None or region.in_call or getrefcount(region.bytes) > region.unreferenced:
             return None
-        region.renew()
+        region.start, region.end, region.in_call = region.origin, region.origin + key[2], True
         self._regions.insert(index, region)
         return region
 

@@ -115,15 +115,14 @@ class Models:
 
     def _defaults(self, target: Target) -> tuple[CallOptions, Limit | None]:
         """The options and the limit that the batch's requests hand on; raises RuntimeError once it is answered."""
-        if self._options is None:
-            caller = self._caller()
-            self._exchange.check(caller)
-            assert caller is not None
-            options, timeout = self._directory.defaults(target, caller.details)
-            if timeout or caller.deadline is not None:
-                self._limit = _limit(caller, timeout)
-            self._options = options
-        return self._options, self._limit
+        caller = self._caller()
+        self._exchange.check(caller)
+        assert caller is not None
+        options, timeout = self._directory.defaults(target, caller.details)
+        if timeout or caller.deadline is not None:
+            self._limit = _limit(caller, timeout)
+        self._options = options
+        return options, self._limit
 
     def _request(
         self,
@@ -133,7 +132,9 @@ class Models:
         given: tuple[Any, ...],
         flags: int = 0,
     ) -> CallRequest:
-        options, limit = self._defaults(target)
+        options, limit = self._options, self._limit
+        if options is None:
+            options, limit = self._defaults(target)
         if flags or given != _NOTHING_GIVEN:
             options, limit = _chosen(target, options, limit, given, flags)
         arrays = target.builder.build(inputs, named, options.outputs)

@@ -15,7 +15,7 @@ from pytriton_plugins.worker.nested.results import Array, Outputs
 
 if TYPE_CHECKING:
     from pytriton_plugins.worker.nested.memory import Region
-    from pytriton_plugins.worker.nested.request import CallOptions, CallRequest
+    from pytriton_plugins.worker.nested.request import CallRequest
 
 _NUMBERS, _AT_NUMBERS = struct.Struct("<QQ").pack_into, 16
 _TIMEOUT, _AT_TIMEOUT = struct.Struct("<Q").pack_into, wire.CHANNEL_MESSAGE.size + 16
@@ -24,11 +24,14 @@ _TIMEOUT, _AT_TIMEOUT = struct.Struct("<Q").pack_into, wire.CHANNEL_MESSAGE.size
 class Sent:
     """A CALL whose inputs are small and lie in one region."""
 
-    __slots__ = ("_message", "_options")
+    __slots__ = ("_is_limited", "_message", "_options", "_places")
 
-    def __init__(self, options: CallOptions, message: bytes) -> None:
-        self._options = options
+    def __init__(self, request: CallRequest, region: Region, message: bytes) -> None:
+        self._options = request.options
+        self._is_limited = request.limit is not None
         self._message = bytearray(message)
+        start = region.origin
+        self._places = [slice(start + at, start + end) for at, end in request.inputs.template.spans]
 
     def again(self, request: CallRequest, region: Region, batch: int, number: int) -> bytearray | None:
         """The message for a call like it, whose inputs are written to its region; None for other options.
@@ -38,12 +41,13 @@ class Sent:
         if request.options is not self._options and request.options != self._options:
             return None
         message = self._message
-        _TIMEOUT(message, _AT_TIMEOUT, request.microseconds())
+        if self._is_limited or request.limit is not None:
+            _TIMEOUT(message, _AT_TIMEOUT, request.microseconds())
+            self._is_limited = request.limit is not None
         _NUMBERS(message, _AT_NUMBERS, batch, number)
-        mapping, start = region.segment.mapping, region.origin
-        inputs = request.inputs
-        for array, (at, end) in zip(inputs.arrays, inputs.template.spans, strict=True):
-            mapping[start + at : start + end] = array.tobytes()
+        mapping, arrays = region.segment.mapping, request.inputs.arrays
+        for index, place in enumerate(self._places):
+            mapping[place] = arrays[index].tobytes()
         return message
 
 
