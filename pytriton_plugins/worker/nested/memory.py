@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 from sys import getrefcount
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,8 @@ from pytriton_plugins.errors import ShmError
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.shm.wire import ALIGNMENT, aligned
 
-if TYPE_CHECKING:
-    from pytriton_plugins.worker.nested.repeats import Answer, Sent
-
 _MAX_KEPT = 3
 """Batches in a row of which the callable kept results. After them it gets copies: new segments would cost more."""
-
 
 _MAX_KNOWN, _MAX_REPEATS = 64, 8
 """Regions that are kept for calls like earlier ones, and in each of them messages and answers."""
@@ -49,22 +45,24 @@ class Region:
         self.area = start + inputs
         self.end = start + size
         self.in_call = True
-        self.sent: dict[object, Sent] = {}
-        """By their inputs' template, messages whose inputs were in this region."""
-        self.answers: dict[bytes, Answer] = {}
-        """By their payloads, results that were in this region."""
+        self.sent: dict[object, Any] = {}
+        """By the template of their inputs, which were in this region: a `Sent` for each."""
+        self.answers: dict[bytes, Any] = {}
+        """By the payload of a result, which was in this region: an `Answer` for each."""
         self.bytes: NDArray[np.uint8] = np.frombuffer(segment.view[start : self.end], np.uint8)
         """From ``origin`` on; every result in this region has it as its base."""
         self.unreferenced = getrefcount(self.bytes)
 
-    def add_sent(self, key: object, sent: Sent) -> None:
+    def add_sent(self, key: object, sent: object) -> None:
         """Remember a message."""
         if len(self.sent) >= _MAX_REPEATS:
             self.sent.clear()
         self.sent[key] = sent
 
-    def add_answer(self, payload: bytes, answer: Answer) -> None:
+    def add_answer(self, payload: bytes, answer: Any) -> None:
         """Remember a result, whose arrays are views of `bytes`."""
+        if payload in self.answers:
+            return
         if len(self.answers) >= _MAX_REPEATS:
             self.unreferenced -= sum(len(known.arrays) for known in self.answers.values())
             self.answers.clear()
