@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import send
-from pytriton_plugins.worker.nested.exchange import Exchange, RequestSegment, no_single_response
+from pytriton_plugins.worker.nested.exchange import Exchange, no_single_response
 from pytriton_plugins.worker.nested.memory import CallMemory
 from pytriton_plugins.worker.nested.open_call import OpenCall
 from pytriton_plugins.worker.nested.request import CallRequest
 from pytriton_plugins.worker.nested.results import Outputs
+from pytriton_plugins.worker.nested.sender import RequestSegment
 
 T = TypeVar("T")
 _HEAD = wire.CHANNEL_MESSAGE.size
@@ -145,7 +146,7 @@ class TaskExchange(Exchange):
             raise RuntimeError(f"{problem}; write {hint}")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def _send(self, message: bytes, descriptor: int) -> None:
+    def _send(self, message: bytes | bytearray, descriptor: int) -> None:
         send(self._sock, message, (descriptor,) if descriptor >= 0 else ())
 
     def _wake(self, call: OpenCall) -> None:
