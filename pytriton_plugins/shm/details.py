@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from pytriton_plugins.shm.wire import ResponseParameter
 Value = str | int | bool | float
 
 _HEAD = struct.Struct("<QIxxxx")
+_SIZE = struct.Struct("<Q").unpack_from
 _FLAG = struct.Struct("<I")
 _DETAIL = struct.Struct("<IIQIIIIQ")
 PARAMETER = struct.Struct("<IIIxxxx")
@@ -41,9 +43,29 @@ class Detail(NamedTuple):
     sequence_end: bool = False
 
 
+def details_size(view: memoryview, offset: int) -> int:
+    """The bytes of the details at ``offset``."""
+    size: int = _SIZE(view, offset)[0]
+    return size
+
+
 def flags_size(count: int) -> int:
     """Bytes from the start of the details of ``count`` requests to the end of their flags."""
     return _HEAD.size + (count * _FLAG.size + 7) // 8 * 8
+
+
+_MAX_REMEMBERED = 4096
+"""Bytes."""
+
+
+def read_copy(copy: bytes) -> tuple[Detail, ...]:
+    """The details in ``copy``, none if it is empty; equal short ones are parsed once. Raises ProtocolError."""
+    return _remembered(copy) if len(copy) <= _MAX_REMEMBERED else tuple(read_details(memoryview(copy), 0))
+
+
+@functools.lru_cache(64)
+def _remembered(copy: bytes) -> tuple[Detail, ...]:
+    return tuple(read_details(memoryview(copy), 0)) if copy else ()
 
 
 def read_details(view: memoryview, offset: int) -> list[Detail]:

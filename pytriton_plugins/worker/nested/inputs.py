@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from pytriton_plugins.worker.calling.conversion import as_array
 Array = NDArray[Any]
 _MAX_TEMPLATES = 256
 _DTYPES: dict[np.dtype[Any], DType] = {dtype.numpy: dtype for dtype in NUMERIC}
+MAX_SMALL = 1 << 14
+"""Bytes of an input up to which it is cheaper to copy it twice than to find its place."""
+
 _PLACED = 16
 """Bytes of an input's entry behind its place: offset and length."""
 
@@ -26,7 +30,7 @@ _PLACED = 16
 class InputsTemplate:
     """The part of a payload that is equal in all calls with these names, dtypes, shapes and requested outputs."""
 
-    __slots__ = ("dtypes", "head", "pack", "parts", "size")
+    __slots__ = ("dtypes", "pack", "parts", "size", "spans")
 
     def __init__(self, tensors: Sequence[tuple[str, DType, tuple[int, ...]]], outputs: Sequence[str]) -> None:
         self.dtypes = [dtype for _, dtype, _ in tensors]
@@ -42,6 +46,20 @@ class InputsTemplate:
         layout = "".join(f"{len(part)}sIQQ" for part in parts) + f"{len(tail)}s"
         self.pack = struct.Struct(f"<{layout}").pack
         """Takes each part, and after each but the last one place, offset and length of an input."""
+        self.spans: list[tuple[int, int]] = []
+        """Start and end of each input, one behind the other."""
+        self.size = self._small_size([(dtype, prod(shape)) for _, dtype, shape in tensors])
+        """The bytes of all inputs if they are small and have no strings, else -1."""
+
+    def _small_size(self, tensors: Sequence[tuple[DType, int]]) -> int:
+        start = 0
+        for dtype, count in tensors:
+            length = count * dtype.item_size
+            if not dtype.item_size or length > MAX_SMALL:
+                return -1
+            self.spans.append((start, start + length))
+            start = wire.aligned(start + length)
+        return start
 
 
 class Inputs:
