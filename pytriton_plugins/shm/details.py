@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import struct
 from typing import Any, NamedTuple
 
@@ -52,20 +51,6 @@ def details_size(view: memoryview, offset: int) -> int:
 def flags_size(count: int) -> int:
     """Bytes from the start of the details of ``count`` requests to the end of their flags."""
     return _HEAD.size + (count * _FLAG.size + 7) // 8 * 8
-
-
-_MAX_REMEMBERED = 4096
-"""Bytes."""
-
-
-def read_copy(copy: bytes) -> tuple[Detail, ...]:
-    """The details in ``copy``, none if it is empty; equal short ones are parsed once. Raises ProtocolError."""
-    return _remembered(copy) if len(copy) <= _MAX_REMEMBERED else tuple(read_details(memoryview(copy), 0))
-
-
-@functools.lru_cache(64)
-def _remembered(copy: bytes) -> tuple[Detail, ...]:
-    return tuple(read_details(memoryview(copy), 0)) if copy else ()
 
 
 def read_details(view: memoryview, offset: int) -> list[Detail]:

@@ -17,7 +17,7 @@ from pytriton_plugins.shm.details import (
     Value,
     details_size,
     is_cancelled,
-    read_copy,
+    read_details,
     response_parameter,
 )
 from pytriton_plugins.shm.wire import ResponseParameter
@@ -64,7 +64,7 @@ class CallChannel(Protocol):
 class RequestState:
     """The details of one batch, readable after it too, and the failures and parameters of its responses."""
 
-    _details: tuple[Detail, ...] | None = None
+    _details: list[Detail] | None = None
     _is_closed = False
     _models: Models | None = None
     _alone: int | None = None
@@ -89,7 +89,7 @@ class RequestState:
         self._view = view
         self._offset = offset
         # The next batch overwrites the segment, and details are rarely read: so copied now, parsed when read.
-        self._copy = bytes(view[offset : offset + details_size(view, offset)]) if offset else b""
+        self.packed_details = bytes(view[offset : offset + details_size(view, offset)]) if offset else b""
         self._sequences = sequences
         self._states: dict[int, dict[Any, Any]] = {}
         self._memory = memory
@@ -125,10 +125,15 @@ class RequestState:
         return self.details if self._alone is None else (self.detail(self._alone),)
 
     @property
-    def details(self) -> tuple[Detail, ...]:
-        """The details of each request, none if there are none; for equal ones mostly the same object."""
+    def running_key(self) -> tuple[bytes, int | None]:
+        """Equal for batches with equal details in `running`."""
+        return self.packed_details, self._alone
+
+    @property
+    def details(self) -> list[Detail]:
+        """The details of each request, none if there are none."""
         if self._details is None:
-            self._details = read_copy(self._copy)
+            self._details = read_details(memoryview(self.packed_details), 0) if self.packed_details else []
         return self._details
 
     @property

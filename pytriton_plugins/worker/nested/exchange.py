@@ -109,7 +109,7 @@ class Exchange(Sender):
         """Take a response that equals an earlier one in the same region."""
         region, request = call.region, call.request
         call.outputs = answer.outputs()
-        if region.area + max(wire.aligned(answer.size), wire.ALIGNMENT) != region.end:
+        if answer.full != region.end:
             request.target.learn(request.options.outputs, answer.size)
         region.release(answer.end)
         self._on_end(call, is_usable=True)
@@ -126,7 +126,7 @@ class Exchange(Sender):
             used = max(used, wire.ALIGNMENT)
             target.learn(call.request.options.outputs, used)
             if self._is_wanted(call) and all(array.base is region.bytes for array in call.outputs.values()):
-                region.add_answer(payload, Answer(call.outputs, kept, used))
+                region.add_answer(payload, Answer(call.outputs, region, kept, used))
         region.release(kept)
 
     def _on_end(self, call: OpenCall, *, is_usable: bool) -> None:

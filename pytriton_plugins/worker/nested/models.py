@@ -13,6 +13,7 @@ from pytriton_plugins.text import one_line
 from pytriton_plugins.worker.log import report
 from pytriton_plugins.worker.nested.call_stream import CallStream
 from pytriton_plugins.worker.nested.request import (
+    NO_OPTIONS,
     CallOptions,
     CallRequest,
     Limit,
@@ -48,6 +49,10 @@ class Caller(Protocol):
     def running(self) -> Sequence[Detail]:
         """The details of the requests that its callable runs now; none if the batch has none."""
 
+    @property
+    def running_key(self) -> tuple[bytes, int | None]:
+        """Equal for equal details in `running`."""
+
 
 class CallDirectory:
     """The models that one channel has called, and which of them its model declares."""
@@ -57,8 +62,9 @@ class CallDirectory:
         self._declaration = declaration
         self._undeclared = undeclared
         self._targets: dict[Any, Target] = {}
-        self._details: Sequence[Detail] | None = None
-        """Of the last batch."""
+        self._running: tuple[bytes, int | None] | None = None
+        """The key of the last requests, which hand on `_defaults`."""
+        self._defaults = NO_OPTIONS, 0
 
     def target(self, key: Any) -> Target:
         """The model of ``ctx.models[key]``; raises TypeError."""
@@ -71,13 +77,15 @@ class CallDirectory:
             self._note(name, version)
         return found
 
-    def defaults(self, target: Target, details: Sequence[Detail]) -> tuple[CallOptions, int]:
-        """The options that requests with these details hand on, and how many microseconds they leave; 0: no limit."""
-        if details is not self._details:
-            id = checked_id(target, details[0].id if details else "")
+    def defaults(self, target: Target, caller: Caller) -> tuple[CallOptions, int]:
+        """The options that the requests of a batch hand on, and how many microseconds they leave; 0: no limit."""
+        key = caller.running_key
+        if key != self._running:
+            details = caller.running
+            options = CallOptions((), b"", 0, checked_id(target, details[0].id if details else ""), 0, 0, 0)
             timeouts = [detail.timeout for detail in details]
-            self._defaults = CallOptions((), b"", 0, id, 0, 0, 0), max(timeouts) if timeouts and all(timeouts) else 0
-            self._details = details
+            self._defaults = options, max(timeouts) if timeouts and all(timeouts) else 0
+            self._running = key
         return self._defaults
 
     def _note(self, name: str, version: int) -> None:
@@ -118,9 +126,10 @@ class Models:
     def _defaults(self, target: Target) -> tuple[CallOptions, Limit | None]:
         """The options and the limit that the batch's requests hand on; raises RuntimeError once it is answered."""
         caller = self._caller()
-        self._exchange.check(caller)
+        if caller is None:
+            self._exchange.check(None)
         assert caller is not None
-        options, timeout = self._directory.defaults(target, caller.running)
+        options, timeout = self._directory.defaults(target, caller)
         if timeout or caller.deadline is not None:
             self._limit = _limit(caller, timeout)
         self._options = options

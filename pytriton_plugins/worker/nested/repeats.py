@@ -54,14 +54,16 @@ class Sent:
 class Answer:
     """A successful RESULT of a call with one response: numbers only, so that equal payloads have equal outputs."""
 
-    __slots__ = ("arrays", "end", "parameters", "size")
+    __slots__ = ("arrays", "end", "full", "parameters", "size")
 
-    def __init__(self, outputs: Outputs, end: int, size: int) -> None:
+    def __init__(self, outputs: Outputs, region: Region, end: int, size: int) -> None:
         """``end``: of the outputs in the segment; ``size``: the bytes from the start of the area to there."""
         self.arrays: tuple[tuple[str, Array], ...] = tuple((name, array.view()) for name, array in outputs.items())
         self.parameters: Mapping[str, Value] = outputs.parameters
         self.end = end
         self.size = size
+        self.full = region.area + wire.aligned(size)
+        """The end of an area of this size."""
 
     def outputs(self) -> Outputs:
         """New views of the region."""

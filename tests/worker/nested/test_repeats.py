@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytriton_plugins import Context, Tensor, infer_func
+from pytriton_plugins.errors import ModelCallError
 from pytriton_plugins.model.infer_func import declaration_of
 from pytriton_plugins.shm.details import Detail
 from pytriton_plugins.shm.segment import Segment
@@ -56,6 +57,20 @@ def threads(x: Any, ctx: Context) -> Any:
     return np.full(x.shape, len(wrong), np.float32)
 
 
+@infer_func(inputs=X, outputs=Y, name="kinds")
+def kinds(x: Any, ctx: Context) -> Any:
+    """Inputs of one name and shape: numbers, texts, and what is neither."""
+    values = [np.array(["a"], object), np.array([None], object), np.array(["b"], object), x[0, :1], 7]
+    return np.array([[isinstance(call(ctx, value), str) for value in values]], np.float32)
+
+
+def call(ctx: Context, value: Any) -> Any:
+    try:
+        return ctx.models["double"](x=value)
+    except ModelCallError as error:
+        return str(error)
+
+
 def sent(channel: Any, value: float, **details: Any) -> Any:
     (outputs,) = channel.send({"x": np.full((1, 2), value, np.float32)}, details=[Detail(**details)]).outcomes
     assert isinstance(outputs, Mapping)
@@ -83,6 +98,13 @@ def test_equal_calls_hand_on_the_id_and_the_timeout_of_their_request() -> None:
         calls = channel.called.calls[::4]
     assert [call.id for call in calls] == ["a", "a", "b", "b", ""]
     assert [call.timeout > 0 for call in calls] == [False, True, False, False, False]
+
+
+def test_inputs_of_the_same_shape_are_checked_each_time() -> None:
+    with opened(kinds) as channel:
+        for _ in range(2):
+            assert sent(channel, 1).tolist() == [[0, 1, 0, 0, 0]]
+        assert [call.inputs[0].dtype for call in channel.called.calls] == [13, 13, 11, 9] * 2
 
 
 def test_results_that_are_kept_stay_as_they_were() -> None:
