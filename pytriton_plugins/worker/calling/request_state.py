@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
@@ -120,7 +120,7 @@ class RequestState:
             return self._models
 
     @property
-    def running(self) -> tuple[Detail, ...]:
+    def running(self) -> Sequence[Detail]:
         """The details of the requests that the callable runs now: of all of them, or of the one that runs alone."""
         return self.details if self._alone is None else (self.detail(self._alone),)
 
