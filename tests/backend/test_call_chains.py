@@ -10,6 +10,8 @@ import pytest
 from pytriton_plugins.shm import wire
 from tests.support.backend.caller import Caller
 from tests.support.backend.calling import MODELS, X, ended, run_calling, started
+from tests.support.backend.parts import Parts
+from tests.support.backend.parts import Parts
 from tests.support.backend.server import TIMEOUT, Backend
 
 UNAVAILABLE = wire.OUTCOME_CODES["UNAVAILABLE"]
@@ -89,6 +91,31 @@ def begun(slots: list[Caller]) -> Caller:
     slots.remove(worker)
     worker.begin()
     return worker
+
+
+def test_a_free_slot_does_not_help_a_call_that_runs_in_another(backend: Backend) -> None:
+    a, answer = started(backend)
+    slots = [Caller(backend, 2) for _ in range(2)]
+    a.call("b", ("x", X))
+    b = begun(slots)
+    refused(b, b.call("a", ("x", X)), "a → b → a")
+    answered(a, b)
+    ended(a, answer)
+
+
+def test_a_stream_that_is_not_read_does_not_hide_a_chain(backend: Backend) -> None:
+    a, answer = started(backend)
+    parts = Parts(backend)
+    stream = a.call("parts", ("x", X), flags=wire.CALL_STREAM)
+    parts.begin()
+    parts.send([1])
+    parts.taken()
+    assert a.result().number == stream
+    refused(a, a.call("a", ("x", X)), "a → a")
+    parts.send(None)
+    a.room(stream)
+    assert a.result().flags == wire.FINAL
+    ended(a, answer)
 
 
 def test_two_models_that_call_each_other_at_the_same_time(backend: Backend) -> None:
