@@ -56,9 +56,7 @@ LINK_MESSAGES = {
     "retire_after_sequences": LinkMessage(LinkKind.RETIRE, channel=6, value=30_000),
     "busy": LinkMessage(LinkKind.BUSY, channel=6, token=TOKEN),
     "metric": LinkMessage(LinkKind.METRIC, token=TOKEN),
-    "ensemble": LinkMessage(
-        LinkKind.ENSEMBLE, token=TOKEN, payload=pack_ensemble("e", 3, [("golden", -1), ("é", 2)])
-    ),
+    "ensemble": LinkMessage(LinkKind.ENSEMBLE, token=TOKEN, payload=pack_ensemble("e", 3, [("golden", -1), ("é", 2)])),
     "ensemble_withdrawn": LinkMessage(LinkKind.ENSEMBLE, token=TOKEN, payload=pack_ensemble("e", 3, [])),
     "backend_hello": LinkMessage(LinkKind.BACKEND_HELLO, token=2, value=1),
     "ack": LinkMessage(LinkKind.ACK, token=TOKEN),
