@@ -61,7 +61,7 @@ static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, 
   Answer answer;
   Exchange result;
   times->compute_start = times->response_start = clock_ns();
-  if (!channel_send(channel, length)) return EXCHANGE_NOT_SENT;
+  if (!channel_send(channel, batch, length)) return EXCHANGE_NOT_SENT;
   release_answered(instance);
   uint32_t timeout_ms = batch->declaration->timeout_ms;
   uint64_t until = timeout_ms == 0 ? UINT64_MAX : times->compute_start + timeout_ms * NS_PER_MS;

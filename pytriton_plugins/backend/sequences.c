@@ -209,6 +209,11 @@ void sequences_finish(Pool *pool, const Batch *batch) {
   pthread_mutex_unlock(&pool->lock);
 }
 
+Channel *sequences_channel(Pool *pool, uint64_t number) {
+  Sequence *sequence = find(&pool->sequences, &(SequenceId){number, ""});
+  return sequence == NULL ? NULL : sequence->channel;
+}
+
 void sequences_free(Pool *pool) {
   for (Sequence *after, *sequence = pool->sequences.all; sequence != NULL; sequence = after) {
     after = sequence->after;

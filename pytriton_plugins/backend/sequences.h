@@ -66,6 +66,9 @@ void sequences_describe_unknown(const struct Pool *pool, uint64_t number, const 
 /* Forgets sequences that have been idle for too long. */
 void sequences_expire(struct Pool *pool, uint64_t now);
 
+/* The channel that has the state of the sequence with this number; NULL: any may get its next request. */
+struct Channel *sequences_channel(struct Pool *pool, uint64_t number);
+
 void sequences_free(struct Pool *pool);
 
 /* Takes the lock itself: the requests of the batch are answered. */

@@ -18,10 +18,12 @@ from pytriton_plugins.host.triton.repository import MODEL_NUMBERS, plain_config,
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
 from pytriton_plugins.shm.declaration import pack_declaration
+from pytriton_plugins.shm.ensemble import pack_ensemble
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
-    from pytriton_plugins.host.repositories.found import FoundModel
+    from pytriton_plugins.host.repositories.found import FoundModel, Step
     from pytriton_plugins.host.triton.server import TritonServer
 
 _LOG = logging.getLogger("pytriton.host")
@@ -43,6 +45,8 @@ class RepositoryLoader:
         """``folder``: the repository that tritonserver was started with; ``timeout``: seconds of one load."""
         self._folder = folder
         self._timeout = timeout
+        self._ensembles: dict[str, Sequence[int]] = {}
+        """The versions of ensembles that a backend has been told of, by name."""
 
     async def load(self, found: FoundModel, server: TritonServer, *, again: int = 0) -> None:
         """Load the model; raises ServerError with why not, ServerGone if the server ends.
@@ -55,6 +59,7 @@ class RepositoryLoader:
         self._link(found, await asyncio.to_thread(_children, found))
         write_config(self._folder, found.name, config)
         try:
+            await self._tell(found.name, found.versions if found.steps else (), found.steps, server)
             await server.load(found.name, config, self._timeout)
         except ServerGone:
             raise
@@ -67,6 +72,7 @@ class RepositoryLoader:
     async def unload(self, name: str, server: TritonServer) -> None:
         """Unload the model, and wait until its last request has ended; raises ServerError."""
         await server.control.unload(name, timeout=self._timeout)
+        await self._tell(name, (), (), server)
         until = asyncio.get_running_loop().time() + self._timeout
         while await _is_held(name, server):
             if asyncio.get_running_loop().time() > until:
@@ -76,6 +82,16 @@ class RepositoryLoader:
     def unlink(self, name: str) -> None:
         """Have Triton see the model no longer: a plugin may have its name from now on."""
         shutil.rmtree(self._folder / name, ignore_errors=True)  # links are removed, and not followed
+
+    async def _tell(self, name: str, versions: Sequence[int], steps: Sequence[Step], server: TritonServer) -> None:
+        """Tell the backend what the versions of an ensemble contain; it finds calls that wait for themselves."""
+        plain = [(step.model, step.version or -1) for step in steps]
+        gone = [each for each in self._ensembles.pop(name, ()) if each not in versions]
+        for version in (*gone, *versions):
+            payload = pack_ensemble(name, version, () if version in gone else plain)
+            await server.link.ask(LinkMessage(LinkKind.ENSEMBLE, payload=payload))
+        if versions:
+            self._ensembles[name] = versions
 
     def _link(self, found: FoundModel, children: Iterable[Path]) -> None:
         path = self._folder / found.name
@@ -113,6 +129,7 @@ class RepositoryLoader:
             await server.declare(next(MODEL_NUMBERS), pack_declaration(stand_in, wait=0, largest_response=0))
         config: dict[str, Any] = plain_config(_stand_in(found.name, found.versions[-1]))
         config["version_policy"] = _only(found.versions)
+        await self._tell(found.name, (), (), server)
         await server.forget(found.name, config, self._timeout)
 
 
