@@ -10,7 +10,7 @@ import pytest
 from pytriton_plugins.client import AsyncClient, Client, InvalidInput, Unsupported
 
 UNSUPPORTED = "^model remembered_twice: HTTP streams have no sequence_id=; write grpc://… for such a request$"
-FLAGS: tuple[dict[str, bool], ...] = ({"sequence_start": True}, {}, {"sequence_end": True})
+FLAGS: tuple[dict[str, Any], ...] = ({"sequence_start": True}, {}, {"sequence_end": True})
 """The options of three requests of a sequence."""
 
 
