@@ -14,6 +14,7 @@ enum { MAX_CONSECUTIVE_BATCHES = 256 }; /* then another thread continues: Triton
 
 void execute_rejection(Instance *instance, const Failure *failure) {
   uint64_t now = clock_ns();
+  sequences_reject(instance->pool, &instance->batch);
   batch_fail(&instance->batch, failure);
   mark_answered(instance, (Times){.start = now, .compute_start = now, .compute_end = now});
 }
