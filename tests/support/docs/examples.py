@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import http.client
 import os
 import subprocess
@@ -41,7 +42,7 @@ def kind(block: Block) -> str:
         return "test"
     if stem.startswith("client"):
         return "client"
-    if all(line.startswith(("from ", "import ")) for line in block.text.splitlines()):
+    if all(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in ast.parse(block.text).body):
         return "imports"
     return "hooks" if "@hookimpl" in block.text else "model" if "@infer_func" in block.text else "unknown"
 
