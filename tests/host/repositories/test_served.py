@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
+from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.host.control.client import find_host
@@ -61,8 +62,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     install_model(site, "user", "x", calls=["again"])
     write(install_repository(site, "pair"), "both", ensemble("plus", "twice"))
     write(folder, "again", ensemble("both", "plus"), ("1", "3"))
+    install_model(site, "loop", "ctx.models['round'](x=x)['y']")
+    write(folder, "round", ensemble("loop"))
     env = {"PYTHONPATH": path_with(site)}
-    names = ("plus", "twice", "user", "pair")
+    names = ("plus", "twice", "user", "loop", "pair")
     options = [*(f"--plugin={name}" for name in names), f"--model-repository={folder}"]
     with run_host(options=options, env=env) as host:
         host.wait_settled()
@@ -72,6 +75,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_ensembles_of_two_repositories_over_two_plugins_answer(served: Served) -> None:
     assert served.values("both") == [4, 6]
     assert served.values("again") == [5, 7]
+
+
+def refuses_the_chain(served: Served) -> None:
+    text = "model round: this call can only wait for itself: round → loop → round"
+    with pytest.raises(InferenceServerException, match=text):
+        served.values("loop")
+
+
+def test_a_model_that_calls_an_ensemble_that_contains_it_is_refused(served: Served) -> None:
+    refuses_the_chain(served)
 
 
 def test_the_table_and_the_lines_to_paste_have_them(served: Served) -> None:
@@ -194,6 +207,7 @@ def test_another_tritonserver_gets_them_again(served: Served) -> None:
     wait_until(lambda: served.ask("status")["tritonserver"]["pid"] not in (None, before), 60, "another one runs")
     served.wait_ready()
     assert served.values("again") == [5, 7]
+    refuses_the_chain(served)
 
 
 def test_list_and_check_have_them(served: Served) -> None:
@@ -201,6 +215,7 @@ def test_list_and_check_have_them(served: Served) -> None:
         "--plugin=plus",
         "--plugin=twice",
         "--plugin=user",
+        "--plugin=loop",
         "--plugin=pair",
         f"--model-repository={served.folder}",
     ]
