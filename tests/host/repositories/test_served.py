@@ -221,7 +221,7 @@ def test_list_and_check_have_them(served: Served) -> None:
     ]
     checked = call_host("check", *options, env={**served.env, "PYTRITON_HOST_HTTP_PORT": "0"}).stdout.splitlines()
     assert "ok   repository pair (acme-pair 1.0): both version 1" in checked
-    assert f"ok   repository {served.folder}: again version 3" in checked
+    assert f"ok   repository {served.folder}: again version 3, round version 1" in checked
     assert "ok   model user version 1: calls again" in checked
     listed = call_host("list", env={**served.env, "COLUMNS": "200"}).stdout.splitlines()
     assert ["pair", "repository", "acme_pair.models", "acme-pair", "1.0"] in [line.split() for line in listed]
