@@ -13,7 +13,7 @@ MAX_STEPS = 200
 
 
 def pack_ensemble(name: str, version: int, steps: Iterable[tuple[str, int]]) -> bytes:
-    """What this version contains: names and versions, -1 for the newest. Without steps the ensemble does not exist any more."""
+    """What this version contains: names and versions, -1 for the newest. No steps: the ensemble is gone."""
     packed = []
     for model, number in islice(steps, MAX_STEPS):
         text = model.encode()
