@@ -34,9 +34,28 @@ static void drop_replies(Call *call) {
   call->held_bytes = 0;
 }
 
+/* The segments of lingering calls, each counted once. The channel has others, so no memory policy counts these. */
+static void hold_mapping(Call *call, Mapping *mapping) {
+  if (mapping != NULL && atomic_fetch_add(&mapping->lingering, 1) == 0)
+    atomic_fetch_add(&call->calls->lingering_bytes, mapping->size);
+}
+
+static void stop_holding_mapping(Call *call, Mapping *mapping) {
+  if (mapping != NULL && atomic_fetch_sub(&mapping->lingering, 1) == 1)
+    atomic_fetch_sub(&call->calls->lingering_bytes, mapping->size);
+}
+
+static void stop_lingering(Call *call) {
+  stop_holding_mapping(call, call->inputs);
+  stop_holding_mapping(call, call->request);
+  stop_holding_mapping(call, call->area_mapping);
+  atomic_fetch_sub(&call->calls->lingering, 1);
+}
+
 void call_release(Call *call) {
   if (atomic_fetch_sub(&call->references, 1) > 1) return;
   drop_replies(call);
+  if (call->is_lingering) stop_lingering(call);
   mapping_release(call->inputs);
   mapping_release(call->request);
   mapping_release(call->area_mapping);
@@ -45,7 +64,6 @@ void call_release(Call *call) {
     call->memory = memory->next;
     free(memory);
   }
-  if (call->is_lingering) atomic_fetch_sub(&call->calls->lingering, 1);
   calls_release(call->calls);
   free(call->failure);
   free(call);
@@ -70,6 +88,9 @@ void call_detach(Call *call) {
   if (call->is_complete) return;
   call->is_lingering = true;
   atomic_fetch_add(&call->calls->lingering, 1);
+  hold_mapping(call, call->inputs);
+  hold_mapping(call, call->request);
+  hold_mapping(call, call->area_mapping);
   if (call->inference != NULL && INFERENCE(Cancel) != NULL) failure_log(INFERENCE(Cancel)(call->inference), "cancelling a call");
 }
 

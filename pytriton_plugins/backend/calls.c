@@ -11,13 +11,14 @@
 
 enum { MAX_UNSENT = 4 * WIRE_MAX_CALLS };
 
-Calls *calls_new(CallServer *server, int socket) {
+Calls *calls_new(CallServer *server, const Declaration *declaration, int socket) {
   Calls *calls = calloc(1, sizeof *calls);
   if (calls == NULL) return NULL;
   atomic_init(&calls->references, 1);
   pthread_mutex_init(&calls->lock, NULL);
   calls->server = call_server_share(server);
   calls->socket = socket;
+  calls->max_lingering_bytes = declaration->largest_response;
   calls->segment.descriptor = -1;
   calls->end = &calls->first;
   return calls;
@@ -228,6 +229,9 @@ static bool is_refused(Calls *calls, Failure *failure) {
     failure_set(failure, TRITON_ERROR_CANCELLED, "no client waits for the request any more");
   else if (atomic_load(&calls->lingering) >= WIRE_MAX_LINGERING)
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "%d abandoned calls still run in the called models", WIRE_MAX_LINGERING);
+  else if (atomic_load(&calls->lingering_bytes) > calls->max_lingering_bytes)
+    failure_set(failure, TRITON_ERROR_UNAVAILABLE, "abandoned calls still run in the called models, and hold %.1f MiB",
+                (double)atomic_load(&calls->lingering_bytes) / (1 << 20));
   return failure->code != 0;
 }
 

@@ -17,6 +17,8 @@ typedef struct Unsent {
 typedef struct Calls {
   atomic_int references;
   atomic_int lingering; /* calls that ended for the worker, but not for the called model */
+  atomic_uint_fast64_t lingering_bytes; /* of the segments that these calls use */
+  uint64_t max_lingering_bytes;
   CallServer *server;   /* a reference */
   pthread_mutex_t lock; /* guards everything below until `segment` */
   int socket;           /* of the channel; -1: the worker gets no further results */
@@ -37,7 +39,7 @@ typedef struct Calls {
 } Calls;
 
 /* NULL: out of memory. */
-Calls *calls_new(CallServer *server, int socket);
+Calls *calls_new(CallServer *server, const Declaration *declaration, int socket);
 
 static inline Calls *calls_share(Calls *calls) {
   atomic_fetch_add(&calls->references, 1);

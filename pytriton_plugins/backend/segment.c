@@ -34,6 +34,7 @@ static Mapping *map(int descriptor, uint64_t size, bool writable) {
     return NULL;
   }
   atomic_init(&mapping->references, 1);
+  atomic_init(&mapping->lingering, 0);
   mapping->bytes = bytes;
   mapping->size = size;
   return mapping;

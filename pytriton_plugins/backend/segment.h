@@ -9,6 +9,7 @@
 /* The mapped bytes of a segment, which a call can use for longer than the channel does. */
 typedef struct {
   atomic_int references;
+  atomic_int lingering; /* calls that have ended for the worker, but not for the called model */
   uint8_t *bytes;
   uint64_t size;
 } Mapping;

@@ -112,9 +112,16 @@ def begun(backend: Backend, sequence: int) -> tuple[Caller, Any]:
     return worker, answer
 
 
+def another_worker(backend: Backend) -> Caller:
+    """A free worker, of which the backend knows."""
+    worker = Caller(backend, 8)
+    backend.call(backend.server.held_requests())  # its answer follows all messages
+    return worker
+
+
 def test_a_sequence_that_calls_itself(backend: Backend) -> None:
     caller, answer = begun(backend, 7)
-    Caller(backend, 8)  # the sequence has its state in the other one
+    another_worker(backend)  # the sequence has its state in the other one
     refused(caller, caller.call("stateful", ("x", X), correlation=7), "stateful → stateful")
     caller.finish()
     answer.result(TIMEOUT)
@@ -126,7 +133,7 @@ def test_a_sequence_whose_worker_waits_for_the_call(backend: Backend) -> None:
     answer.result(TIMEOUT)
     answer = ask(backend, 11)
     worker.begin()
-    Caller(backend, 8)
+    another_worker(backend)
     b = called(worker, "b")
     refused(b, b.call("stateful", ("x", X), correlation=9), "stateful → b → stateful")
     answered(worker, b)
@@ -136,7 +143,7 @@ def test_a_sequence_whose_worker_waits_for_the_call(backend: Backend) -> None:
 
 def test_a_sequence_that_another_worker_can_run(backend: Backend) -> None:
     caller, answer = begun(backend, 13)
-    other = Caller(backend, 8)
+    other = another_worker(backend)
     caller.call("stateful", ("x", X), correlation=15, flags=wire.CALL_START)
     other.begin()
     answered(caller, other)

@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 
 from pytriton_plugins.shm import wire
+from pytriton_plugins.shm.calls import Call
 from pytriton_plugins.shm.declaration import pack_declaration
 from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.testing import wait_until
-from tests.support.backend.caller import Caller, caller_model
-from tests.support.backend.calling import LIMIT, X, ended, run_calling, started
+from tests.support.backend.caller import HALF, Caller, caller_model
+from tests.support.backend.calling import LIMIT, PARTS, X, begun, ended, run_calling, started
+from tests.support.backend.parts import Parts
 from tests.support.backend.server import TIMEOUT, WAIT, Backend, error_of
 
 CODES = wire.OUTCOME_CODES
+MAX_HELD = 1024
 CUT = wire.FINAL | wire.LINGERS
 
 
@@ -105,6 +108,43 @@ def test_abandoned_calls_that_still_run_are_limited(backend: Backend) -> None:
     for each in workers:
         each.finish()
     wait_until(lambda: echoes(caller), TIMEOUT, "calls are possible again")
+    ended(caller, answer)
+
+
+def test_the_memory_of_abandoned_calls_is_limited(backend: Backend) -> None:
+    """The segments of calls that still run count, each once; the limit is that of one response."""
+    caller, answer = started(backend)
+    slots, workers = [Caller(backend, 3) for _ in range(3)], []
+    for number in range(1, 4):
+        descriptor = caller.renew_segment() if number != 2 else -1
+        caller.send_call(Call("c", [caller.put("x", X)], area=(HALF, HALF)), descriptor)
+        workers.append(begun(slots))
+        caller.abandon(number)
+        assert caller.failure(number, CUT)[0] == CODES["CANCELLED"]
+    text = "abandoned calls still run in the called models, and hold 2.0 MiB"
+    assert caller.failure(caller.call("echo", ("a", X[0]))) == (CODES["UNAVAILABLE"], text)
+    for each in workers:
+        each.finish()
+    wait_until(lambda: echoes(caller), TIMEOUT, "calls are possible again")
+    ended(caller, answer)
+
+
+def test_the_responses_that_wait_for_the_caller_are_limited(backend: Backend) -> None:
+    long = replace(PARTS, name="long")
+    backend.serve(11, long, pack_declaration(long, wait=WAIT, largest_response=1 << 23))
+    caller, answer = started(backend)
+    parts = Parts(backend, 11)
+    number = caller.call("long", ("x", X), flags=wire.CALL_STREAM)
+    parts.begin()
+    for _ in range(1 + MAX_HELD + 1):
+        parts.send([1])
+        parts.taken()
+    assert caller.result().result.response
+    text = "model long: 1025 responses with 0.1 MiB wait for the caller; read them faster, or end the stream earlier"
+    assert caller.failure(number, CUT) == (CODES["UNAVAILABLE"], text)
+    parts.send([1])
+    wait_until(lambda: parts.taken() == wire.CANCELLED, TIMEOUT, "the stream is cancelled")
+    parts.send(None)
     ended(caller, answer)
 
 

@@ -15,6 +15,7 @@ import attrs
 import numpy as np
 import pytest
 import tritonclient.grpc
+from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.discovery.entry_points import REPOSITORIES_GROUP
 from pytriton_plugins.errors import ControlError
@@ -75,8 +76,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     install_model(site, "user", "x", calls=["again"])
     write(install_repository(site, "pair"), "both", ensemble("plus", "twice"))
     write(folder, "again", ensemble("both", "plus"), ("1", "3"))
+    install_model(site, "loop", "ctx.models['round'](x=x)['y']")
+    write(folder, "round", ensemble("loop"))
     env = {"PYTHONPATH": path_with(site)}
-    names = ("acme-plus", "twice", "user", "pair")
+    names = ("acme-plus", "twice", "user", "loop", "pair")
     options = [*(f"--plugin={name}" for name in names), f"--model-repository={folder}"]
     with run_host(options=options, env=env) as host:
         host.wait_settled()
@@ -86,6 +89,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_ensembles_of_two_repositories_over_two_plugins_answer(served: Served) -> None:
     assert served.values("both") == [4, 6]
     assert served.values("again") == [5, 7]
+
+
+def refuses_the_chain(served: Served) -> None:
+    text = "model round: this call can only wait for itself: round → loop → round"
+    with pytest.raises(InferenceServerException, match=text):
+        served.values("loop")
+
+
+def test_a_model_that_calls_an_ensemble_that_contains_it_is_refused(served: Served) -> None:
+    refuses_the_chain(served)
 
 
 def test_the_table_and_the_lines_to_paste_have_them(served: Served) -> None:
@@ -241,6 +254,7 @@ def test_another_tritonserver_gets_what_was_checked(served: Served) -> None:
         assert client.is_model_ready("again", "3")
         assert not client.is_model_ready("again", "5")
     assert served.values("again") == [5, 7]
+    refuses_the_chain(served)
     shutil.rmtree(served.folder / "linked")
     (served.folder / "again" / "5").rmdir()
 
@@ -291,12 +305,13 @@ def test_list_and_check_have_them(served: Served) -> None:
         "--plugin=plus",
         "--plugin=twice",
         "--plugin=user",
+        "--plugin=loop",
         "--plugin=pair",
         f"--model-repository={served.folder}",
     ]
     checked = call_host("check", *options, env={**served.env, "PYTRITON_HOST_HTTP_PORT": "0"}).stdout.splitlines()
     assert "ok   repository pair (acme-pair 1.0): both version 1" in checked
-    assert f"ok   repository {served.folder}: again version 3" in checked
+    assert f"ok   repository {served.folder}: again version 3, round version 1" in checked
     assert "ok   model user version 1: calls again" in checked
     listed = call_host("list", env={**served.env, "COLUMNS": "200"}).stdout.splitlines()
     assert ["pair", "repository", "acme_pair.models", "acme-pair", "1.0"] in [line.split() for line in listed]

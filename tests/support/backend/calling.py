@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -85,3 +86,12 @@ def answered(caller: Caller, worker: Caller) -> None:
     """The called worker answers, and the caller gets the result."""
     worker.finish()
     assert caller.result().result.code == 0
+
+
+def begun(slots: list[Caller]) -> Caller:
+    """The worker among the idle ones that got a batch."""
+    ready, _, _ = select.select([each.worker.sock for each in slots], [], [], TIMEOUT)
+    (worker,) = (each for each in slots if each.worker.sock in ready)
+    slots.remove(worker)
+    worker.begin()
+    return worker

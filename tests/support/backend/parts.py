@@ -14,10 +14,10 @@ from tests.support.backend.worker_end import WorkerEnd
 
 
 class Parts:
-    """The worker of the stream."""
+    """The worker of a stream; 7 is the number of `PARTS`."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.worker: WorkerEnd = backend.connect(7)
+    def __init__(self, backend: Backend, model: int = 7) -> None:
+        self.worker: WorkerEnd = backend.connect(model)
         self.segment = 0
 
     def begin(self) -> None:
