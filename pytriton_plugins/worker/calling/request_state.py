@@ -5,8 +5,9 @@ A batch that is called again, request by request, keeps its state without the fa
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
@@ -66,6 +67,8 @@ class RequestState:
     _details: list[Detail] | None = None
     _is_closed = False
     _models: Models | None = None
+    _alone: int | None = None
+    """The place of the request that runs alone."""
     deadline: float | None = None
 
     def __init__(
@@ -91,6 +94,8 @@ class RequestState:
         self._states: dict[int, dict[Any, Any]] = {}
         self._memory = memory
         self._channel = channel
+        self._opening = threading.Lock()
+        """Threads of the callable may ask for the models at once, and when the batch is answered."""
         self.started = time.monotonic()
         if shared.timeout:
             self.deadline = self.started + shared.timeout
@@ -104,12 +109,25 @@ class RequestState:
 
     @property
     def models(self) -> Models:
-        self._check_open()
-        if self._models is None:
-            if self._channel is None:
-                raise RuntimeError("ctx.models: there is no channel to Triton yet; call models in requests only")
-            self._models = self._channel.open_models(self)
-        return self._models
+        if (models := self._models) is not None:
+            return models
+        with self._opening:
+            self._check_open()
+            if self._models is None:
+                if self._channel is None:
+                    raise RuntimeError("ctx.models: there is no channel to Triton yet; call models in requests only")
+                self._models = self._channel.open_models(self)
+            return self._models
+
+    @property
+    def running(self) -> Sequence[Detail]:
+        """The details of the requests that the callable runs now: of all of them, or of the one that runs alone."""
+        return self.details if self._alone is None else (self.detail(self._alone),)
+
+    @property
+    def running_key(self) -> tuple[bytes, int | None]:
+        """Equal for batches with equal details in `running`."""
+        return self.packed_details, self._alone
 
     @property
     def details(self) -> list[Detail]:
@@ -187,10 +205,16 @@ class RequestState:
             if not first <= parameter.request < end
         }
 
+    def run_alone(self, place: int) -> None:
+        """The callable runs this request alone from now on: its calls are for that one."""
+        self._alone = place
+        self._models = None
+
     def close(self) -> None:
         """The batch is answered: from now on the backend writes flags of another batch."""
-        self._is_closed = True
-        self._models = None
+        with self._opening:
+            self._is_closed = True
+            self._models = None
         for place in self._states if self._sequences is not None else ():
             detail = self.detail(place)
             assert self._sequences is not None

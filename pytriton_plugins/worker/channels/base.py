@@ -137,7 +137,7 @@ class ChannelServer:
 
         self._new_models = Models
         self._directory = CallDirectory(self._declaration, self._runner.undeclared)
-        return self._new_exchange(CallMemory(self._source, self._writer.segment.number))
+        return self._new_exchange(CallMemory(self._source, self._writer))
 
     def _new_exchange(self, memory: CallMemory) -> Exchange:
         raise NotImplementedError

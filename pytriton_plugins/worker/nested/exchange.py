@@ -64,7 +64,7 @@ class Exchange(Sender):
         """The response that has come; None for the end. Raises ModelCallError."""
         outputs, call.outputs = call.outputs, None
         if outputs is None and call.error is not None:
-            raise call.error
+            raise call.take_error()
         return outputs
 
     def _ask_next(self, call: OpenCall) -> None:

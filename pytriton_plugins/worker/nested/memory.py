@@ -31,6 +31,12 @@ class CallSegmentSource(Protocol):
         """
 
 
+class ResponseSegment(Protocol):
+    """Knows the response segment of the channel, which may be replaced."""
+
+    segment: Segment
+
+
 class Region:
     """Bytes ``start`` to ``end`` of a segment; ``in_call`` while a call may read or write them.
 
@@ -87,10 +93,12 @@ class CallMemory:
     A segment that was replaced stays mapped as long as an array refers to it.
     """
 
-    def __init__(self, source: CallSegmentSource, beside: int) -> None:
-        """``beside``: the number of the channel's response segment."""
+    def __init__(self, source: CallSegmentSource, beside: ResponseSegment) -> None:
+        """``beside``: knows the channel's response segment."""
         self._source = source
-        self._last = beside
+        self._beside = beside
+        self._last = 0
+        """The number of the last segment; 0: there was none."""
         self._segment: Segment | None = None
         self._regions: list[Region] = []
         """In the order of their places in the segment."""
@@ -205,7 +213,7 @@ class CallMemory:
         if self._refusal is not None and size >= self._refusal[0]:
             raise self._refusal[1]
         try:
-            return self._source.request_call_segment(size, self._last)
+            return self._source.request_call_segment(size, self._last or self._beside.segment.number)
         except ShmError as error:
             self._refusal = size, error
             raise

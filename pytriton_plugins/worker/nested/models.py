@@ -46,12 +46,12 @@ class Caller(Protocol):
         """When the model's timeout ends."""
 
     @property
-    def details(self) -> Sequence[Detail]:
-        """The details of each request."""
+    def running(self) -> Sequence[Detail]:
+        """The details of the requests that its callable runs now; none if the batch has none."""
 
     @property
-    def packed_details(self) -> bytes:
-        """The same as the backend wrote them."""
+    def running_key(self) -> tuple[bytes, int | None]:
+        """Equal for equal details in `running`."""
 
 
 class CallDirectory:
@@ -62,13 +62,15 @@ class CallDirectory:
         self._declaration = declaration
         self._undeclared = undeclared
         self._targets: dict[Any, Target] = {}
-        self._details: bytes | None = None
-        """Of the last batch, whose requests hand on `_defaults`."""
+        self._running: tuple[bytes, int | None] | None = None
+        """The key of the last requests, which hand on `_defaults`."""
         self._defaults = NO_OPTIONS, 0
 
     def target(self, key: Any) -> Target:
         """The model of ``ctx.models[key]``; raises TypeError."""
-        found = self._targets.get(key) if isinstance(key, (str, tuple)) else None
+        if not isinstance(key, str):
+            key = checked_key(key)  # a part of it may have no hash
+        found = self._targets.get(key)
         if found is None:
             name, version = checked_key(key)
             found = self._targets[key] = Target(name, version)
@@ -77,13 +79,13 @@ class CallDirectory:
 
     def defaults(self, target: Target, caller: Caller) -> tuple[CallOptions, int]:
         """The options that the requests of a batch hand on, and how many microseconds they leave; 0: no limit."""
-        packed = caller.packed_details
-        if packed != self._details:
-            details = caller.details
+        key = caller.running_key
+        if key != self._running:
+            details = caller.running
             options = CallOptions((), b"", 0, checked_id(target, details[0].id if details else ""), 0, 0, 0)
             timeouts = [detail.timeout for detail in details]
             self._defaults = options, max(timeouts) if timeouts and all(timeouts) else 0
-            self._details = packed
+            self._running = key
         return self._defaults
 
     def _note(self, name: str, version: int) -> None:
@@ -188,7 +190,8 @@ class CalledModel:
             numbers, ``str`` and ``bytes`` are converted as numpy does it
         :param outputs: the wanted outputs; all without names
         :param parameters: of the request
-        :param timeout: seconds for the response; never longer than what the callers' own timeouts leave
+        :param timeout: seconds for the response; never longer than the rest of the callers' own timeouts, of which the
+            clients' count from the start of the batch
         :param id: of the request; that of the first request of the batch without one
         :param priority: in the queue of the called model, 1 is the highest; 0 is the model's default
         :param sequence_id: of the sequence that it belongs to, with ``sequence_start`` and ``sequence_end``

@@ -50,6 +50,16 @@ class OpenCall:
     def has_news(self) -> bool:
         return self.ended or self.outputs is not None or self.error is not None
 
+    def take_error(self) -> ModelCallError:
+        """The error, to be raised at once.
+
+        The call forgets it: the error's frames refer to the call, and to the arrays of the batch, whose segments would
+        stay until the garbage collector finds the circle.
+        """
+        error, self.error = self.error, None
+        assert error is not None
+        return error
+
     @property
     def is_idle(self) -> bool:
         """Whether nobody waits for it: a stream that is not read."""

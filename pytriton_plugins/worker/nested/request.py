@@ -150,7 +150,11 @@ def _names(target: Target, outputs: object) -> tuple[str, ...]:
         return ()
     if isinstance(outputs, str) or not isinstance(outputs, Iterable):
         raise _mistake(target, f"outputs={one_line(repr(outputs), 60)} is not a list; write a list of names")
-    return tuple(outputs)
+    names = tuple(outputs)
+    for name in names:
+        if not isinstance(name, str):
+            raise _mistake(target, f"outputs: {one_line(repr(name), 60)} is not a name; write a list of names")
+    return names
 
 
 def _items(target: Target, parameters: object) -> Iterable[tuple[object, object]]:

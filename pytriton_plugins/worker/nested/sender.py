@@ -75,6 +75,11 @@ class Sender(ABC):
     def abandon(self, call: OpenCall) -> None:
         """The caller does not want the call any more; may be called by any thread, and again."""
         self._dropped.append(call)
+        self._abandon_dropped_by_others()
+
+    def drop(self, call: OpenCall) -> None:
+        """The same in the garbage collector, which must not wait: the thread that has the lock does it afterwards."""
+        self._dropped.append(call)
         if self._lock.acquire(blocking=False):
             try:
                 self._abandon_dropped()
@@ -173,6 +178,12 @@ class Sender(ABC):
         flags = wire.NEW_SEGMENT if segment.unsent >= 0 else 0
         head = wire.CHANNEL_MESSAGE.pack(kind, flags, 0, segment.number, self._batch, call.number, len(payload))
         return head + payload
+
+    def _abandon_dropped_by_others(self) -> None:
+        """To be called after the lock was released: another thread may have found it taken."""
+        if self._dropped and not self.is_forked:  # in a forked child the lock may be taken for ever
+            with self._lock:
+                self._abandon_dropped()
 
     def _abandon_dropped(self) -> None:
         while self._dropped:

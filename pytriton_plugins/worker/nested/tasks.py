@@ -27,10 +27,18 @@ _HEAD = wire.CHANNEL_MESSAGE.size
 class TaskExchange(Exchange):
     """Tasks of the loop call; other threads have the loop call for them."""
 
-    def __init__(self, sock: socket.socket, memory: CallMemory, requests: RequestSegment) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        memory: CallMemory,
+        requests: RequestSegment,
+        loop: asyncio.AbstractEventLoop,
+        thread: int,
+    ) -> None:
+        """``loop`` serves the channel, in the thread with the identifier ``thread``; any thread may be the first."""
         super().__init__(sock, memory, requests)
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self._loop = loop
+        self._thread = thread
         self._turns: deque[asyncio.Future[bool]] = deque()
 
     def call(self, request: CallRequest) -> Outputs:
@@ -65,6 +73,7 @@ class TaskExchange(Exchange):
             raise ProtocolError("channel: a result of another batch or length")
         with self._lock:
             self._on_result(flags, number, message[_HEAD:])
+        self._abandon_dropped_by_others()
 
     def channel_ended(self) -> None:
         """No further result comes."""
@@ -77,10 +86,14 @@ class TaskExchange(Exchange):
             self._caller = None
             for call in [*self._open.values()]:
                 self.abandon(call)
+        turn = None
         while self._open:
-            turn = self._turn()
+            if turn is None or turn.done():  # one that is left behind would be woken in place of the next
+                turn = self._turn()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([turn])
+        if turn is not None:
+            turn.cancel()
         self._wake_turn()
         self._memory.end_batch()
 

@@ -83,9 +83,16 @@ class ThreadExchange(Exchange):
         return await asyncio.to_thread(self.next_response, call)
 
     def next_message(self) -> bytes:
-        """Wait for a message that is not about a call; empty at the end of the channel."""
+        """Wait for a message that is not about a call; empty at the end of the channel.
+
+        Raises ProtocolError if the backend has broken the protocol.
+        """
         self._wait(lambda: bool(self._others) or self._has_ended, None)
-        return self._others.popleft() if self._others else b""
+        if self._others:
+            return self._others.popleft()
+        if self._broken is not None:
+            raise self._broken
+        return b""
 
     def end(self) -> list[bytes]:
         """End the calls of the batch before it is answered; the messages that nobody has taken.
@@ -139,6 +146,8 @@ class ThreadExchange(Exchange):
     def _wait(self, is_done: Callable[[], bool], deadline: float | None) -> bool:
         """Wait until ``is_done``, which is called with the lock held; False when it is late."""
         while True:
+            if self._dropped:
+                self._abandon_dropped_by_others()
             with self._lock:
                 if is_done():
                     return True
@@ -159,6 +168,8 @@ class ThreadExchange(Exchange):
 
     def _read_until(self, is_done: Callable[[], bool], deadline: float | None) -> bool:
         is_reading = True
+        if self._dropped:
+            self._abandon_dropped_by_others()
         try:
             while is_reading:
                 size = self._read(deadline)
@@ -170,6 +181,8 @@ class ThreadExchange(Exchange):
                         self._end_reading()
                     elif self._waiting:
                         self._wake_those_done()
+                if self._dropped:
+                    self._abandon_dropped_by_others()
             return size >= 0
         except BaseException:
             if is_reading:

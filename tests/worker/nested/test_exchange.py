@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -119,6 +120,35 @@ def test_a_call_that_lingers_leaves_its_segment(marked: Any) -> None:
             (failure,) = channel.send(ONE).outcomes
             assert failure == RequestFailure("CANCELLED", "call of model 'called': over")
     assert len(set(segments)) == 2
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_error_of_a_call_keeps_no_arrays(is_async: bool) -> None:
+    """Also without the garbage collector."""
+    seen: list[weakref.ref[Any]] = []
+
+    @infer_func(inputs=X, outputs=Y, name="caller")
+    def fails(x: Any, ctx: Context) -> Any:
+        seen.append(weakref.ref(x))
+        return ctx.models["called"](x=x)["y"]
+
+    @infer_func(inputs=X, outputs=Y, name="caller")
+    async def afails(x: Any, ctx: Context) -> Any:
+        seen.append(weakref.ref(x))
+        return (await ctx.models["called"].call(x=x))["y"]
+
+    marked: Any = afails if is_async else fails
+    with open_channel(declared(marked), marked) as channel:
+        error = pack_error(
+            "INVALID_ARG", "over"
+        )  # others are logged with their frames, and pytest keeps what is logged
+        channel.called = Scripted(channel, lambda message, call: [result(message, error)])
+        gc.disable()
+        try:
+            assert channel.send(ONE).outcomes == [RequestFailure("INVALID_ARG", "call of model 'called': over")]
+            assert [each() for each in seen] == [None]
+        finally:
+            gc.enable()
 
 
 @pytest.mark.parametrize("marked", [caller, acaller])

@@ -122,14 +122,17 @@ def test_threads_get_their_own_results() -> None:
 
 
 class OneSegment:
-    """Grants segments of one size."""
+    """Grants segments of one size, also for responses."""
+
+    def __init__(self) -> None:
+        self.segment = new_segment(1024)
 
     def request_call_segment(self, size: int, replaced: int) -> Segment:
         return new_segment(1024)
 
 
 def test_a_region_is_only_used_again_where_there_is_room() -> None:
-    memory = CallMemory(OneSegment(), 1)
+    memory = CallMemory(OneSegment(), OneSegment())
     whole = memory.take(64, 960)
     whole.release()
     assert memory.again(64, 960) is whole
