@@ -170,6 +170,9 @@ class ModelCallError(PytritonPluginsError):
         self.code = code
         self.message = message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.code, self.message), vars(self)
+
 
 def check_code(code: object) -> ErrorCode:
     """``code`` as a plain text; raises ValueError for an unknown one, with the code that was meant or all of them."""

@@ -14,7 +14,8 @@ TITLES = {
     "calls": "ctx.models",
     "grpc": "tritonclient",
     "bls": "BLS",
-    "pipeline": "three calls",
+    "chained": "the first calls two",
+    "pipeline": "a fourth calls three",
     "ensemble": "ensemble",
 }
 """The ways: ours first, those that it is compared with after it."""
@@ -26,7 +27,10 @@ MODELS = {"calls": "nested_call", "grpc": "nested_grpc", "bls": "nested_call"}
 
 @frozen
 class Row:
-    """One row: `limits` has the most that the time of `ours` may be, of the time of each of the other ways."""
+    """One row: `limits` has the most that the time of `ours` may be, of the time of each of the other ways.
+
+    `further`: a second way of ours, which is compared with the same ones, without limits.
+    """
 
     name: str
     title: str
@@ -38,10 +42,16 @@ class Row:
     """Timed calls of a request that calls the identity model; a quarter as many come before them."""
     load: Load | None = None
     """Of a pipeline, what perf_analyzer sends."""
+    further: tuple[str, ...] = ()
 
     @property
     def ways(self) -> tuple[str, ...]:
-        return (self.ours, *self.others)
+        return (self.ours, *self.further, *self.others)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The ways whose times are compared."""
+        return tuple((own, other) for own in (self.ours, *self.further) for other in self.others)
 
 
 def nested(name: str, title: str, elements: int, calls: int, limits: Mapping[str, float]) -> Row:
@@ -50,8 +60,9 @@ def nested(name: str, title: str, elements: int, calls: int, limits: Mapping[str
 
 
 def pipeline(load: Load) -> Row:
-    """A row of three models: a fourth calls them, or they are the steps of an ensemble."""
-    return Row(load.name, f"{load.title}, three models", "pipeline", ("ensemble",), {"ensemble": 1.3}, load=load)
+    """A row of three models: the first one calls the others, a fourth calls all, or they are steps of an ensemble."""
+    title, limits = f"{load.title}, three models", {"ensemble": 1.3}
+    return Row(load.name, title, "chained", ("ensemble",), limits, load=load, further=("pipeline",))
 
 
 ROWS = (

@@ -18,17 +18,17 @@ def ratios(timings: list[Timing], row: str, above: str, below: str) -> list[floa
 
 def ratios_table(study: Study) -> str:
     """The ratios of each row with their limits, in Markdown."""
-    rows = [[row.title, _pair(row, way), *_ratio(study, row, way)] for row in study.rows for way in row.others]
+    rows = [[row.title, _pair(*pair), *_ratio(study, row, *pair)] for row in study.rows for pair in row.pairs]
     return markdown(["row", "times", "ratio", "limit"], rows)
 
 
-def _pair(row: Row, way: str) -> str:
-    return f"{TITLES[row.ours]} ÷ {TITLES[way]}"
+def _pair(above: str, below: str) -> str:
+    return f"{TITLES[above]} ÷ {TITLES[below]}"
 
 
-def _ratio(study: Study, row: Row, way: str) -> list[str]:
-    found = ratios(study.timings, row.name, row.ours, way)
-    limit = row.limits.get(way)
+def _ratio(study: Study, row: Row, above: str, below: str) -> list[str]:
+    found = ratios(study.timings, row.name, above, below)
+    limit = row.limits.get(below) if above == row.ours else None
     shown = f"{median(found):.2f} ({min(found):.2f} to {max(found):.2f})" if found else "–"
     return [shown, "–" if limit is None else f"{limit:.2f}"]
 
@@ -66,7 +66,7 @@ def verdicts(study: Study) -> list[tuple[str, bool]]:
         for way, limit in row.limits.items():
             if values := ratios(study.timings, row.name, row.ours, way):
                 met = median(values) <= limit
-                text = f"{row.title}: {_pair(row, way)} is {median(values):.2f}, limit {limit:.2f}"
+                text = f"{row.title}: {_pair(row.ours, way)} is {median(values):.2f}, limit {limit:.2f}"
                 found.append((f"{text}: {'met' if met else 'not met'}", met))
     return found
 
@@ -79,10 +79,10 @@ def objections(study: Study) -> list[str]:
     if missing := [row.title for row in ROWS if row not in study.rows]:
         found.append(f"left out: {'; '.join(missing)}")
     for row in study.rows:
-        for way in row.others:
-            pairs = len(ratios(study.timings, row.name, row.ours, way))
-            if pairs < ROUNDS_THAT_COUNT and server_of(way) not in study.skipped:
-                text = f"{row.title}: {pairs} pairs of {TITLES[row.ours]} and {TITLES[way]}"
+        for above, below in row.pairs:
+            pairs = len(ratios(study.timings, row.name, above, below))
+            if pairs < ROUNDS_THAT_COUNT and server_of(below) not in study.skipped:
+                text = f"{row.title}: {pairs} pairs of {TITLES[above]} and {TITLES[below]}"
                 found.append(f"{text}, {ROUNDS_THAT_COUNT} are needed")
     return found
 
@@ -104,7 +104,7 @@ def _failures(study: Study) -> list[str]:
 
 
 def _facts_of_row(study: Study, row: Row) -> dict[str, object]:
-    found = {f"{row.ours}/{way}": ratios(study.timings, row.name, row.ours, way) for way in row.others}
+    found = {f"{above}/{below}": ratios(study.timings, row.name, above, below) for above, below in row.pairs}
     return {
         "times": {way: _times(study, row, way) for way in row.ways},
         "ratios": {pair: spread(values) for pair, values in found.items() if values},

@@ -18,14 +18,18 @@ Kind = Literal[
     "faulty",
     "nested_call",
     "nested_grpc",
+    "chained",
     "pipeline",
     "doubled",
     "shifted",
     "halved",
 ]
 DataType = Literal["FP32", "BYTES", "INT64"]
-NESTED = ("nested_call", "nested_grpc")
+NESTED: tuple[Kind, ...] = ("nested_call", "nested_grpc")
 """They call the identity model and return the time of each call."""
+
+PIPELINE: tuple[Kind, ...] = ("doubled", "shifted", "halved", "chained", "pipeline")
+"""Three steps, the first of them once more with calls of the others, and a model that only calls the three."""
 
 
 @frozen
@@ -73,12 +77,7 @@ class Models:
 
 OF_THE_SOAK = Models((Model("identity", "identity"), Model("strings", "strings"), Model("slow", "slow")))
 OF_THE_TABLE = Models((Model("identity", "identity"), Model("strings", "strings")))
-OF_OUR_CALLS = Models(
-    tuple(
-        Model(kind, kind)
-        for kind in ("identity", "nested_call", "nested_grpc", "doubled", "shifted", "halved", "pipeline")
-    )
-)
+OF_OUR_CALLS = Models(tuple(Model(kind, kind) for kind in ("identity", *NESTED, *PIPELINE)))
 OF_BLS = Models((Model("identity", "identity"), Model("nested_call", "nested_call")))
 
 

@@ -12,6 +12,7 @@ Call *call_new(Calls *calls, const CallMessage *message, uint64_t number) {
   atomic_init(&call->references, 1);
   call->calls = calls_share(calls);
   call->number = number;
+  call->wait.correlation = message->head.correlation;
   call->end = &call->first;
   call->is_stream = message->head.flags & WIRE_CALL_STREAM;
   call->inputs = segment_share(&calls->segment);
@@ -52,11 +53,13 @@ void call_release(Call *call) {
 
 void call_expect(Call *call, TritonInference *inference) {
   call->inference = inference;
+  call->wait.request = inference;
   atomic_fetch_add(&call->references, 2);
 }
 
 void call_refused(Call *call) {
   call->inference = NULL;
+  call->wait.request = NULL;
   call->is_complete = true;
   atomic_fetch_sub(&call->references, 2);
 }
@@ -112,11 +115,14 @@ static bool send_reply(Call *call) {
   Reply *reply = call->first;
   uint8_t *segment = call->area_mapping == NULL ? NULL : call->area_mapping->bytes;
   call->awaits_room = true;
+  call->asks_room = false;
   if (!reply_place(reply, (ReplyArea){segment, call->area_offset, call->area_length})) {
-    if (reply->is_lost)
+    if (reply->is_lost) {
       fail_without_memory(call);
-    else
-      calls_send_result(call, WIRE_NO_ROOM, NULL, NULL, reply->needed);
+      return false;
+    }
+    call->asks_room = true;
+    calls_send_result(call, WIRE_NO_ROOM, NULL, NULL, reply->needed);
     return false;
   }
   call->first = reply->next;
@@ -214,6 +220,7 @@ void call_released(TritonInference *inference, uint32_t flags, void *user) {
   if (!(flags & TRITON_RELEASE_ALL)) return;
   pthread_mutex_lock(&call->calls->lock);
   call->inference = NULL;
+  call->wait.request = NULL;
   pthread_mutex_unlock(&call->calls->lock);
   failure_log(INFERENCE(Delete)(inference), "deleting the request of a call");
   call_release(call);

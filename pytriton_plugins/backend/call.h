@@ -5,9 +5,9 @@
 #include "call_message.h"
 #include "call_reply.h"
 #include "call_server.h"
+#include "call_wait.h"
 
 struct Calls;
-struct Pool;
 
 /* Memory that Triton reads until it releases the request. */
 typedef struct CallMemory {
@@ -22,8 +22,7 @@ typedef struct Call {
   struct Calls *calls; /* a reference */
   struct Call *next;   /* open calls of the channel */
   uint64_t number;
-  uint64_t order;             /* among all calls of this backend */
-  struct Pool *target;        /* NULL: not a model of this backend */
+  CallWait wait;
   TritonInference *inference; /* NULL: not sent yet, or released */
   Mapping *inputs, *request;  /* the segments that have the inputs; request NULL: none */
   CallMemory *memory;
@@ -37,6 +36,7 @@ typedef struct Call {
   bool is_stream;    /* any number of responses */
   bool is_complete;  /* the model sends no further response */
   bool awaits_room;  /* the next response waits for ROOM */
+  bool asks_room;    /* it is there, and the worker was told its size */
   bool is_lingering; /* ended for the worker before the model answered */
   Failure *failure;  /* the end, after the responses that wait; NULL: success */
   char model[WIRE_MAX_MODEL_NAME + 1];

@@ -2,10 +2,11 @@
 #ifndef PYTRITON_CALL_CHAIN_H
 #define PYTRITON_CALL_CHAIN_H
 
-#include "pool.h"
+#include "call_wait.h"
+#include "failure.h"
 
-/* Whether a call of the model can only wait for itself, and is the one to refuse. `order` is the order of the call. Fills
- * the failure then, with the chain of models. */
-bool call_chain_is_stuck(Pool *target, uint64_t order, Failure *failure);
+/* Whether the call that waits can only wait for itself, and is the one to refuse. Fills the failure then, with the chain of
+ * models. */
+bool call_chain_is_stuck(const CallWait *wait, Failure *failure);
 
 #endif

@@ -154,11 +154,11 @@ static bool open_call(Calls *calls, Call *call, Failure *failure) {
   pthread_mutex_lock(&calls->lock);
   call->next = calls->open;
   call->is_open = true;
-  call->order = 1 + atomic_fetch_add(&calls->server->opened, 1);
+  call->wait.order = 1 + atomic_fetch_add(&calls->server->opened, 1);
   calls->open = call;
   calls->count++;
   pthread_mutex_unlock(&calls->lock);
-  bool is_stuck = call->target != NULL && call_chain_is_stuck(call->target, call->order, failure);
+  bool is_stuck = call->wait.count > 0 && call_chain_is_stuck(&call->wait, failure);
   pthread_mutex_lock(&calls->lock);
   if (is_stuck) {
     call->is_complete = true;
@@ -194,7 +194,7 @@ bool call_request_send(Calls *calls, const Batch *batch, const Segment *request,
     return false;
   }
   TritonInference *inference = make_request(call, request, message, failure);
-  if (inference != NULL) call->target = link_find_called(calls->server->link, call->model, message->head.version);
+  if (inference != NULL) link_find_called(calls->server->link, call->model, message->head.version, &call->wait);
   bool is_open = inference != NULL && open_call(calls, call, failure);
   if (is_open)
     send_request(calls, call, inference, make_trace(batch));

@@ -37,6 +37,7 @@ void calls_release(Calls *calls) {
   if (atomic_fetch_sub(&calls->references, 1) > 1) return;
   segment_close(&calls->segment);
   drop_unsent(calls);
+  free(calls->requests);
   pthread_mutex_destroy(&calls->lock);
   call_server_release(calls->server);
   free(calls);
@@ -63,12 +64,21 @@ void calls_close(Calls *calls) {
   calls_release(calls);
 }
 
-void calls_begin(Calls *calls, uint64_t batch) {
+void calls_begin(Calls *calls, uint64_t number, const Batch *batch) {
   calls->is_cancelled = false;
   pthread_mutex_lock(&calls->lock);
-  calls->batch = batch;
+  calls->batch = number;
   calls->used_request = false;
+  bool has_room = batch_reserve((void **)&calls->requests, &calls->request_capacity, batch->count, sizeof *calls->requests);
+  calls->request_count = has_room ? batch->count : 0;
+  for (uint32_t i = 0; i < calls->request_count; i++) calls->requests[i] = batch->requests[i]->triton;
   pthread_mutex_unlock(&calls->lock);
+}
+
+bool calls_have_request(const Calls *calls, const void *request) {
+  uint32_t i = 0;
+  while (i < calls->request_count && calls->requests[i] != request) i++;
+  return i < calls->request_count;
 }
 
 bool calls_are_open(Calls *calls) {
@@ -258,22 +268,21 @@ const char *calls_handle(Calls *calls, const Batch *batch, const Segment *reques
 
 void calls_check_chains(Calls *calls) {
   struct {
-    uint64_t number, order;
-    struct Pool *target;
+    uint64_t number;
+    CallWait wait;
   } waiting[WIRE_MAX_CALLS];
   uint32_t count = 0;
   Failure failure;
   pthread_mutex_lock(&calls->lock);
   for (Call *call = calls->open; call != NULL; call = call->next) {
     waiting[count].number = call->number;
-    waiting[count].order = call->order;
-    waiting[count++].target = call->target;
+    waiting[count++].wait = call->wait;
   }
   pthread_mutex_unlock(&calls->lock);
   for (uint32_t i = 0; i < count; i++) {
-    if (waiting[i].target == NULL) continue;
+    if (waiting[i].wait.count == 0) continue;
     pthread_mutex_lock(&calls->server->chains);
-    if (call_chain_is_stuck(waiting[i].target, waiting[i].order, &failure)) {
+    if (call_chain_is_stuck(&waiting[i].wait, &failure)) {
       pthread_mutex_lock(&calls->lock);
       Call *call = find(calls, waiting[i].number);
       if (call != NULL) call_fail(call, &failure);

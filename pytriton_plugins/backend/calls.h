@@ -25,6 +25,9 @@ typedef struct Calls {
   uint32_t count;
   Unsent *first, **end;
   uint32_t unsent;
+  void const **requests; /* Triton's of the batch, so that a call finds where it runs */
+  uint32_t request_count;
+  size_t request_capacity;
   bool used_request; /* a lingering call of the batch has inputs in the request segment */
   uint8_t result[WIRE_MAX_MESSAGE];
   Segment segment;                   /* the call segment; this and everything below is used by the thread that has the channel */
@@ -46,8 +49,11 @@ void calls_release(Calls *calls);
 /* Ends all calls without a result, because the channel is closed or its worker is lost; gives up the channel's reference. */
 void calls_close(Calls *calls);
 
-/* A new batch begins. */
-void calls_begin(Calls *calls, uint64_t batch);
+/* A new batch begins, with its number. */
+void calls_begin(Calls *calls, uint64_t number, const Batch *batch);
+
+/* With the lock held: whether the request is in the batch, or was in the last one. */
+bool calls_have_request(const Calls *calls, const void *request);
 
 /* Ends all open calls without a result: the exchange has failed. */
 void calls_drop(Calls *calls);

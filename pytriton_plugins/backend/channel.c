@@ -44,13 +44,13 @@ static bool send_loans(Channel *channel) {
   return true;
 }
 
-bool channel_send(Channel *channel, uint64_t length) {
+bool channel_send(Channel *channel, const Batch *batch, uint64_t length) {
   bool is_new = channel->request.descriptor >= 0, lends = channel->loans.unsent > 0;
   uint32_t flags = (is_new ? WIRE_NEW_SEGMENT : 0) | (lends ? WIRE_NEW_LOAN : 0);
   WireChannelMessage message = {
       .kind = WIRE_EXECUTE, .flags = flags, .segment = channel->request.number, .batch = ++channel->batch, .length = length};
   channel->sent_followup = false;
-  if (channel->calls != NULL) calls_begin(channel->calls, channel->batch);
+  if (channel->calls != NULL) calls_begin(channel->calls, channel->batch, batch);
   return sockets_send(channel->socket, &message, sizeof message, -1, SEND_TIMEOUT_MS) && (!is_new || send_segment(channel)) &&
          (!lends || send_loans(channel));
 }

@@ -45,8 +45,8 @@ typedef enum {
   EXCHANGE_TIMED_OUT, /* the worker did not answer in time */
 } Exchange;
 
-/* Sends the block of length bytes at the start of the request segment to the worker. False: the worker ended. */
-bool channel_send(Channel *channel, uint64_t length);
+/* Sends the batch, whose block of length bytes is at the start of the request segment to the worker. False: the worker ended. */
+bool channel_send(Channel *channel, const Batch *batch, uint64_t length);
 
 /* Waits for the answer until a time in nanoseconds of CLOCK_MONOTONIC, and meanwhile reports cancelled requests to the
  * worker. problem names a violation of the protocol. */

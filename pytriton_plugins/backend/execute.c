@@ -14,6 +14,7 @@ enum { MAX_CONSECUTIVE_BATCHES = 256 }; /* then another thread continues: Triton
 
 void execute_rejection(Instance *instance, const Failure *failure) {
   uint64_t now = clock_ns();
+  sequences_reject(instance->pool, &instance->batch);
   batch_fail(&instance->batch, failure);
   mark_answered(instance, (Times){.start = now, .compute_start = now, .compute_end = now});
 }
@@ -61,7 +62,7 @@ static Exchange exchange(Instance *instance, Channel *channel, uint64_t length, 
   Answer answer;
   Exchange result;
   times->compute_start = times->response_start = clock_ns();
-  if (!channel_send(channel, length)) return EXCHANGE_NOT_SENT;
+  if (!channel_send(channel, batch, length)) return EXCHANGE_NOT_SENT;
   release_answered(instance);
   uint32_t timeout_ms = batch->declaration->timeout_ms;
   uint64_t until = timeout_ms == 0 ? UINT64_MAX : times->compute_start + timeout_ms * NS_PER_MS;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 enum { SEND_TIMEOUT_MS = 2000, REPLY_TIMEOUT_MS = 5000 };
+enum { MAX_DEPTH = 8 }; /* of ensembles within ensembles */
 
 Link *link_new(int descriptor, Failure *failure) {
   Link *link = calloc(1, sizeof *link);
@@ -33,6 +34,7 @@ void link_free(Link *link) {
     link->pools = pool->next;
     pool_free(pool);
   }
+  ensembles_free(link->ensembles);
   metrics_table_free(link->metrics);
   call_server_release(link->calls);
   close(link->socket);
@@ -69,16 +71,38 @@ Pool *link_find_pool(Link *link, const char *name, uint64_t version) {
   return pool;
 }
 
-Pool *link_find_called(Link *link, const char *name, int64_t version) {
-  Pool *found = NULL;
+static void add_target(CallWait *wait, Pool *pool) {
+  for (uint32_t i = 0; i < wait->count; i++)
+    if (wait->targets[i] == pool) return;
+  if (wait->count < MAX_CALL_TARGETS) wait->targets[wait->count++] = pool;
+}
+
+static bool has_name(const Pool *pool, const char *name, int64_t version) {
+  const Declaration *declaration = &pool->declaration;
+  return (version < 0 || declaration->version == (uint64_t)version) && strcmp(declaration->name, name) == 0;
+}
+
+/* While a model is loaded again, two pools have its name and version, and Triton chooses one of them. */
+static void add_pools(const Link *link, const char *name, int64_t version, CallWait *wait) {
+  int64_t newest = -1;
+  for (Pool *pool = link->pools; pool != NULL; pool = pool->next)
+    if (has_name(pool, name, version) && pool->declaration.version > newest && pool_has_model(pool)) newest = pool->declaration.version;
+  for (Pool *pool = link->pools; pool != NULL && newest >= 0; pool = pool->next)
+    if (has_name(pool, name, newest) && pool_has_model(pool)) add_target(wait, pool);
+}
+
+static void add_called(const Link *link, const char *name, int64_t version, uint32_t depth, CallWait *wait) {
+  const Ensemble *ensemble = ensembles_find(link->ensembles, name, version);
+  if (ensemble == NULL) add_pools(link, name, version, wait);
+  if (ensemble == NULL || depth >= MAX_DEPTH) return;
+  if (depth == 0) wait->ensemble = ensemble->name;
+  for (uint32_t i = 0; i < ensemble->count; i++) add_called(link, ensemble->steps[i].name, ensemble->steps[i].version, depth + 1, wait);
+}
+
+void link_find_called(Link *link, const char *name, int64_t version, CallWait *wait) {
   pthread_mutex_lock(&link->lock);
-  for (Pool *pool = link->pools; pool != NULL; pool = pool->next) {
-    const Declaration *declaration = &pool->declaration;
-    if (strcmp(declaration->name, name) != 0 || (version >= 0 && declaration->version != (uint64_t)version)) continue;
-    if ((found == NULL || declaration->version > found->declaration.version) && pool_has_model(pool)) found = pool;
-  }
+  add_called(link, name, version, 0, wait);
   pthread_mutex_unlock(&link->lock);
-  return found;
 }
 
 bool link_need_segment(Link *link, Channel *channel, uint64_t bytes, Failure *failure) {

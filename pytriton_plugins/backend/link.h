@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "call_server.h"
+#include "call_wait.h"
+#include "ensembles.h"
 #include "metrics_table.h"
 #include "pending_replies.h"
 #include "pool.h"
@@ -20,6 +22,7 @@ typedef struct Link {
   MetricsTable *metrics; /* used by the reader only */
   pthread_mutex_t lock;  /* guards everything below */
   Pool *pools;           /* newest first */
+  Ensemble *ensembles;
   bool gate_open;
   bool stopping;
 } Link;
@@ -39,8 +42,8 @@ bool link_gate_is_open(Link *link);
 /* The newest pool with the name and version, or NULL. Pools live as long as the link. */
 Pool *link_find_pool(Link *link, const char *name, uint64_t version);
 
-/* The pool of the model that Triton would call; version -1: the newest. NULL: not a model of this backend. */
-Pool *link_find_called(Link *link, const char *name, int64_t version);
+/* Fills in the models of this backend that a call of the name waits for; version -1: the newest. */
+void link_find_called(Link *link, const char *name, int64_t version, CallWait *wait);
 
 /* Asks the daemon for a request segment of at least `bytes` bytes, which replaces the channel's. False, with failure
  * filled, when there is none. */

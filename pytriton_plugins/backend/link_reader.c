@@ -143,6 +143,14 @@ static const char *handle_metric(Link *link, const WireLink *message, const uint
   return problem;
 }
 
+static const char *handle_ensemble(Link *link, const WireLink *message, const uint8_t *payload, size_t length) {
+  pthread_mutex_lock(&link->lock);
+  const char *problem = ensembles_apply(&link->ensembles, payload, length);
+  pthread_mutex_unlock(&link->lock);
+  if (problem == NULL) acknowledge(link, message->token, 0);
+  return problem;
+}
+
 /* NULL, or what is wrong with the message. A zero byte follows the payload. */
 static const char *dispatch(Link *link, const WireLink *message, const uint8_t *payload, size_t length, Descriptors *received) {
   switch (message->kind) {
@@ -159,6 +167,7 @@ static const char *dispatch(Link *link, const WireLink *message, const uint8_t *
     case LINK_GIVE_UP: return handle_give_up(link, message, (const char *)payload);
     case LINK_BUSY: handle_busy(link, message); return NULL;
     case LINK_METRIC: return handle_metric(link, message, payload, length);
+    case LINK_ENSEMBLE: return handle_ensemble(link, message, payload, length);
     default: return "a message of an unknown kind";
   }
 }

@@ -14,6 +14,12 @@ bool sequence_queue_append(Pool *pool, Request *request, Failure *failure) {
   return admitted;
 }
 
+void sequence_queue_refuse(Pool *pool, TritonRequest *request) {
+  pthread_mutex_lock(&pool->lock);
+  sequences_refuse(pool, request);
+  pthread_mutex_unlock(&pool->lock);
+}
+
 /* The free channel with the fewest sequences. */
 static Channel *least_loaded(const Pool *pool) {
   Channel *best = NULL;

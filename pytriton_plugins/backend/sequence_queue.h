@@ -7,6 +7,9 @@
 /* Appends a request. False, with failure filled: its sequence is unknown, lost, or one too many. */
 bool sequence_queue_append(Pool *pool, Request *request, Failure *failure);
 
+/* A request cannot be read: the sequence that it would start has not started. */
+void sequence_queue_refuse(Pool *pool, TritonRequest *request);
+
 /* With the lock held: moves the next requests of sequences with the same free channel to the batch, and takes the channel.
  * NULL: none can run. */
 Channel *sequence_queue_take(Pool *pool, Batch *batch);

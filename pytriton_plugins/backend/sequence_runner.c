@@ -1,16 +1,21 @@
 /* Queues the requests of sequences, and runs them in threads of our own. */
 #include "sequence_runner.h"
 
+#include "clock.h"
 #include "execute.h"
 #include "sequence_queue.h"
 
 /* Queues a request, or sends its error response. */
 static void queue_sequence(Instance *instance, TritonRequest *triton) {
   Failure failure = {.code = 0};
-  Request *request = accept_request(instance, triton);
-  if (request == NULL || sequence_queue_append(instance->pool, request, &failure)) return;
+  const Declaration *declaration = &instance->pool->declaration;
+  Request *request = request_new(declaration, triton, clock_ns(), &failure);
+  if (request == NULL)
+    sequence_queue_refuse(instance->pool, triton);
+  else if (sequence_queue_append(instance->pool, request, &failure))
+    return;
   reject_request(instance, triton, &failure);
-  request_free(&instance->pool->declaration, request);
+  if (request != NULL) request_free(declaration, request);
 }
 
 void execute_sequences(Instance *instance, TritonRequest **requests, uint32_t count) {

@@ -88,6 +88,15 @@ static void free_if_over(Sequences *table, Sequence *sequence) {
   if (channel != NULL) pool_drop_if_over(channel);
 }
 
+/* Later requests find it. */
+static void list(Pool *pool, Sequence *sequence) {
+  Sequence **bucket = bucket_of(&pool->sequences, &(SequenceId){sequence->number, sequence->text});
+  sequence->next = *bucket;
+  *bucket = sequence;
+  sequence->listed = true;
+  count_live(pool, 1);
+}
+
 /* Later requests do not find it any more. */
 static void unlist(Pool *pool, Sequence *sequence) {
   Sequence **place = bucket_of(&pool->sequences, &(SequenceId){sequence->number, sequence->text});
@@ -132,14 +141,12 @@ static Sequence *add(Pool *pool, const SequenceId *id, Failure *failure) {
     failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: out of memory for a sequence", declaration->name);
     return NULL;
   }
-  Sequence **bucket = bucket_of(&pool->sequences, id);
-  *sequence = (Sequence){.number = id->number, .next = *bucket, .listed = true};
+  *sequence = (Sequence){.number = id->number};
   memcpy(sequence->text, id->text, length);
-  *bucket = sequence;
   sequence->after = pool->sequences.all;
   if (sequence->after != NULL) sequence->after->before = sequence;
   pool->sequences.all = sequence;
-  count_live(pool, 1);
+  list(pool, sequence);
   return sequence;
 }
 
@@ -164,6 +171,7 @@ bool sequences_admit(Pool *pool, Request *request, Failure *failure) {
     sequence = NULL;
   }
   request->starts = (flags & TRITON_SEQUENCE_START) != 0;
+  request->ends = (flags & TRITON_SEQUENCE_END) != 0;
   if (request->starts && (sequence = start(pool, sequence, &id, failure)) == NULL) return false;
   if (sequence == NULL) {
     sequences_describe_unknown(pool, id.number, id.text, failure);
@@ -176,7 +184,7 @@ bool sequences_admit(Pool *pool, Request *request, Failure *failure) {
     sequence->requests++;
     request->sequence = sequence;
   }
-  if (flags & TRITON_SEQUENCE_END) {
+  if (request->ends) {
     unlist(pool, sequence);
     free_if_over(&pool->sequences, sequence);
   }
@@ -188,11 +196,37 @@ void sequences_lose(Pool *pool, const Channel *channel, SequenceLoss loss) {
     if (sequence->channel == channel) lose(pool, sequence, loss);
 }
 
+/* Its last request does not reach the worker, which keeps the state until it is idle: it counts as long. */
+static void list_again(Pool *pool, Sequence *sequence) {
+  SequenceId id = {sequence->number, sequence->text};
+  if (sequence->listed || sequence->loss != SEQUENCE_KEPT || find(&pool->sequences, &id) != NULL) return;
+  list(pool, sequence);
+}
+
 void sequences_fail(Pool *pool, const Batch *batch) {
   for (uint32_t i = 0; i < batch->count; i++) {
     Request *request = batch->requests[i];
-    if (request->sequence != NULL && request->starts) lose(pool, request->sequence, SEQUENCE_NOT_STARTED);
+    if (request->sequence == NULL) continue;
+    if (request->starts)
+      lose(pool, request->sequence, SEQUENCE_NOT_STARTED);
+    else if (request->ends)
+      list_again(pool, request->sequence);
+    request->ends = false; /* once: it may be called again for the batch */
   }
+}
+
+void sequences_refuse(Pool *pool, TritonRequest *request) {
+  if (!(flags_of(request) & TRITON_SEQUENCE_START)) return;
+  SequenceId id = id_of(request);
+  Sequence *sequence = find(&pool->sequences, &id);
+  if (sequence != NULL) lose(pool, sequence, SEQUENCE_NOT_STARTED);
+}
+
+void sequences_reject(Pool *pool, const Batch *batch) {
+  if (!pool->declaration.sequence) return;
+  pthread_mutex_lock(&pool->lock);
+  sequences_fail(pool, batch);
+  pthread_mutex_unlock(&pool->lock);
 }
 
 void sequences_finish(Pool *pool, const Batch *batch) {
@@ -207,6 +241,11 @@ void sequences_finish(Pool *pool, const Batch *batch) {
     free_if_over(&pool->sequences, sequence);
   }
   pthread_mutex_unlock(&pool->lock);
+}
+
+Channel *sequences_channel(Pool *pool, uint64_t number) {
+  Sequence *sequence = find(&pool->sequences, &(SequenceId){number, ""});
+  return sequence == NULL ? NULL : sequence->channel;
 }
 
 void sequences_free(Pool *pool) {

@@ -54,8 +54,12 @@ void sequences_pin(Sequence *sequence, struct Channel *channel);
 /* The state of all sequences of the channel is lost. */
 void sequences_lose(struct Pool *pool, const struct Channel *channel, SequenceLoss loss);
 
-/* The requests of the batch fail without having run: those that start a sequence do not start it. */
+/* The requests of the batch fail without having run: those that start a sequence do not start it, and those that end
+ * one leave its state, which is live until it is idle. */
 void sequences_fail(struct Pool *pool, const Batch *batch);
+
+/* The same for a request that was never admitted. */
+void sequences_refuse(struct Pool *pool, TritonRequest *request);
 
 /* Fills the failure of a request whose sequence is lost. */
 void sequences_describe_loss(const struct Pool *pool, const Sequence *sequence, Failure *failure);
@@ -66,9 +70,15 @@ void sequences_describe_unknown(const struct Pool *pool, uint64_t number, const 
 /* Forgets sequences that have been idle for too long. */
 void sequences_expire(struct Pool *pool, uint64_t now);
 
+/* The channel that has the state of the sequence with this number; NULL: any may get its next request. */
+struct Channel *sequences_channel(struct Pool *pool, uint64_t number);
+
 void sequences_free(struct Pool *pool);
 
-/* Takes the lock itself: the requests of the batch are answered. */
+/* These two take the lock themselves. The requests of the batch cannot run: as sequences_fail. */
+void sequences_reject(struct Pool *pool, const Batch *batch);
+
+/* The requests of the batch are answered. */
 void sequences_finish(struct Pool *pool, const Batch *batch);
 
 #endif

@@ -81,6 +81,7 @@ enum WireLinkKind {
   LINK_RETIRE,
   LINK_METRIC,
   LINK_BUSY,
+  LINK_ENSEMBLE,
   LINK_BACKEND_HELLO = 101,
   LINK_ACK,
   LINK_NEED,
@@ -229,6 +230,18 @@ typedef struct {
   uint16_t name_length, value_length;
 } WireLabel;
 
+/* Followed by the name, and by the steps. */
+typedef struct {
+  int64_t version;
+  uint32_t name_length, step_count;
+} WireEnsemble;
+
+/* Followed by the name of the model. */
+typedef struct {
+  int64_t version;
+  uint32_t name_length, reserved;
+} WireEnsembleStep;
+
 static_assert(sizeof(WireChannelMessage) == 40, "docs/reference/protocol.md");
 static_assert(sizeof(WireCall) == 96, "docs/reference/protocol.md");
 static_assert(sizeof(WireCallTensor) == 24, "docs/reference/protocol.md");
@@ -247,6 +260,8 @@ static_assert(sizeof(WireLink) == 32, "docs/reference/protocol.md");
 static_assert(sizeof(WireDeclaration) == 64, "docs/reference/protocol.md");
 static_assert(sizeof(WireDeclaredSequence) == 8, "docs/reference/protocol.md");
 static_assert(sizeof(WireDeclaredTensor) == 8, "docs/reference/protocol.md");
+static_assert(sizeof(WireEnsemble) == 16, "docs/reference/protocol.md");
+static_assert(sizeof(WireEnsembleStep) == 16, "docs/reference/protocol.md");
 static_assert(sizeof(WireMetric) == 16, "docs/reference/protocol.md");
 static_assert(sizeof(WireChange) == 16, "docs/reference/protocol.md");
 static_assert(sizeof(WireLabel) == 4, "docs/reference/protocol.md");

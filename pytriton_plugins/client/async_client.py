@@ -15,6 +15,7 @@ from pytriton_plugins.client.errors import ClientClosed, ClientError, Unavailabl
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.model_base import ModelBase
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
+from pytriton_plugins.client.sequences import SequenceId
 from pytriton_plugins.client.transport.connection import AsyncTransport, ConnectionOptions, Key
 from pytriton_plugins.client.transport.response_time import in_time
 from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, SERVER, Waiting
@@ -158,11 +159,16 @@ class AsyncModel(ModelBase[AsyncClient]):
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         outputs: Sequence[str] | None = None,
+        sequence_id: SequenceId = None,
+        sequence_start: bool = False,
+        sequence_end: bool = False,
         **named: Any,
     ) -> Result:
         """Send one request and return its outputs by name; the parameters are those of `Model`."""
+        sequence = sequence_id, sequence_start, sequence_end
+        options = version, timeout, headers, parameters, id, outputs, sequence
         try:
-            call = self._call(inputs, named, version, timeout, headers, parameters, id, outputs)
+            call = self._call(inputs, named, *options)
             return await self._client._infer(call)
         except ClientError as error:
             raise shortened(error) from None
@@ -179,13 +185,17 @@ class AsyncModel(ModelBase[AsyncClient]):
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         outputs: Sequence[str] | None = None,
+        sequence_id: SequenceId = None,
+        sequence_start: bool = False,
+        sequence_end: bool = False,
         **named: Any,
     ) -> AsyncGenerator[Result, None]:
         """Send one request and yield each response as it arrives; closing the generator cancels the request.
 
         ``timeout`` is for the whole stream, and ``response_timeout`` for each response.
         """
-        options = version, timeout, headers, parameters, id, outputs
+        sequence = sequence_id, sequence_start, sequence_end
+        options = version, timeout, headers, parameters, id, outputs, sequence
         try:
             call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
             return self._client._stream(call)

@@ -21,6 +21,7 @@ from pytriton_plugins.client.request import (
     checked_timeout,
     checked_version,
 )
+from pytriton_plugins.client.sequences import SequenceOptions, sequence_parameters, with_sequence
 from pytriton_plugins.client.transport.connection import Key
 from pytriton_plugins.text import one_line
 
@@ -72,6 +73,7 @@ class Defaults:
         parameters: Mapping[str, Parameter] | None,
         id: str,
         outputs: Any,
+        sequence: SequenceOptions,
         response_timeout: float | None = None,
         stream: bool = False,
     ) -> Call:
@@ -80,10 +82,11 @@ class Defaults:
         number = checked_version(version) or key[1]
         merged = {**self.headers, **checked_headers(headers)}
         between = checked_timeout(response_timeout)
+        chained = sequence_parameters(sequence)
         given = {"version": version, "timeout": timeout, "headers": headers, "parameters": parameters, "id": id}
-        given |= {"outputs": outputs, "response_timeout": response_timeout}
+        given |= {"outputs": outputs, "response_timeout": response_timeout, **chained}
         written = frozenset(name for name, value in given.items() if _is_written(value))
-        told, wanted = {} if parameters is None else parameters, () if outputs is None else outputs
+        told, wanted = with_sequence(parameters, chained), () if outputs is None else outputs
         options = Options(number, seconds, merged, told, checked_text("id", str(id)), wanted, between, written)
         deadline = None if seconds is None else time.monotonic() + seconds
         return Call((key[0], number), inputs, named, options, deadline, stream)

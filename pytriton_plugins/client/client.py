@@ -16,6 +16,7 @@ from pytriton_plugins.client.errors import ClientError, Unavailable, shortened
 from pytriton_plugins.client.guard import Guard
 from pytriton_plugins.client.model_base import ModelBase
 from pytriton_plugins.client.request import Parameter, Request, Result, Version, checked_timeout
+from pytriton_plugins.client.sequences import SequenceId
 from pytriton_plugins.client.transport.connection import ConnectionOptions, Key, Transport
 from pytriton_plugins.client.waiting import ATTEMPT, POLL_INTERVAL, SERVER, Waiting
 
@@ -163,6 +164,9 @@ class Model(ModelBase[Client]):
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         outputs: Sequence[str] | None = None,
+        sequence_id: SequenceId = None,
+        sequence_start: bool = False,
+        sequence_end: bool = False,
         **named: Any,
     ) -> Result:
         """Send one request and return its outputs by name.
@@ -172,12 +176,16 @@ class Model(ModelBase[Client]):
         :param version: of the model; the newest without one
         :param timeout: seconds for the response, which the server and the model learn too; None is the client's
         :param headers: sent with the request, besides the client's
-        :param parameters: of the request, also Triton's own such as ``priority`` and ``sequence_id``
+        :param parameters: of the request, also Triton's own such as ``priority``
         :param id: of the request
         :param outputs: the wanted outputs; all without names
+        :param sequence_id: a number above 0 or a text, for a model that keeps state between requests
+        :param sequence_start: whether it is the first request of the sequence; ``sequence_end``: the last one
         """
+        sequence = sequence_id, sequence_start, sequence_end
+        options = version, timeout, headers, parameters, id, outputs, sequence
         try:
-            return self._client._infer(self._call(inputs, named, version, timeout, headers, parameters, id, outputs))
+            return self._client._infer(self._call(inputs, named, *options))
         except ClientError as error:
             raise shortened(error) from None
 
@@ -192,6 +200,9 @@ class Model(ModelBase[Client]):
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         outputs: Sequence[str] | None = None,
+        sequence_id: SequenceId = None,
+        sequence_start: bool = False,
+        sequence_end: bool = False,
         **named: Any,
     ) -> Future[Result]:
         """Send one request, as a call does, and return a future; ``cancel`` of the future cancels the request.
@@ -199,8 +210,10 @@ class Model(ModelBase[Client]):
         What is wrong with the inputs is raised here, and what the server answers by the future. Over gRPC it is tried
         once: the future ends in Unavailable where no connection can be made.
         """
+        sequence = sequence_id, sequence_start, sequence_end
+        options = version, timeout, headers, parameters, id, outputs, sequence
         try:
-            return self._client._submit(self._call(inputs, named, version, timeout, headers, parameters, id, outputs))
+            return self._client._submit(self._call(inputs, named, *options))
         except ClientError as error:
             raise shortened(error) from None
 
@@ -216,6 +229,9 @@ class Model(ModelBase[Client]):
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         outputs: Sequence[str] | None = None,
+        sequence_id: SequenceId = None,
+        sequence_start: bool = False,
+        sequence_end: bool = False,
         **named: Any,
     ) -> Generator[Result, None, None]:
         """Send one request, as a call does, and yield each response as it arrives.
@@ -223,7 +239,8 @@ class Model(ModelBase[Client]):
         Closing the generator, or leaving its loop, cancels the request. ``timeout`` is for the whole stream, and
         ``response_timeout`` for each response. Over HTTP one row is sent, as JSON.
         """
-        options = version, timeout, headers, parameters, id, outputs
+        sequence = sequence_id, sequence_start, sequence_end
+        options = version, timeout, headers, parameters, id, outputs, sequence
         try:
             call = self._call(inputs, named, *options, response_timeout=response_timeout, stream=True)
             return self._client._stream(call)

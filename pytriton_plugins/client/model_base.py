@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pytriton_plugins.client.calls import Call, Defaults, Descriptions
 from pytriton_plugins.client.request import Parameter, Version
+from pytriton_plugins.client.sequences import NO_SEQUENCE, SequenceOptions
 
 
 class Owner(Protocol):
@@ -42,6 +43,7 @@ class ModelBase(Generic[Client]):
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         outputs: Sequence[str] | None = None,
+        sequence: SequenceOptions = NO_SEQUENCE,
         *,
         response_timeout: float | None = None,
         stream: bool = False,
@@ -56,6 +58,7 @@ class ModelBase(Generic[Client]):
             parameters=parameters,
             id=id,
             outputs=outputs,
+            sequence=sequence,
             response_timeout=response_timeout,
             stream=stream,
         )

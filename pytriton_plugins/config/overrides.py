@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,12 @@ def is_required(config: HostConfig, name: str) -> bool:
     """Whether the daemon is not ready without this model."""
     required = config.model(name).required
     return name not in config.optional and (required is None or required)
+
+
+def is_required_of(config: HostConfig, name: str, repository: Set[str]) -> bool:
+    """The same of a model of the repository with the names ``repository``; the model's own table overrides these."""
+    is_optional = not repository.isdisjoint(config.optional) and config.model(name).required is None
+    return is_required(config, name) and not is_optional
 
 
 def worker_count(config: HostConfig, declaration: ModelDeclaration) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.errors import ErrorCode, RequestError, known_keywords
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from pytriton_plugins.worker.calling.request_state import RequestState
     from pytriton_plugins.worker.metrics.registry import Metrics
     from pytriton_plugins.worker.nested.models import Models
+
+
+_LOCK = threading.Lock()
 
 
 class CurrentSequence:
@@ -150,11 +154,21 @@ class Request(Mapping[str, Any]):
 class Context:
     """Passed to the parameter that is annotated ``Context``: one for each call."""
 
-    __slots__ = ("_state", "requests")
+    __slots__ = ("_requests", "_state")
 
-    def __init__(self, state: RequestState, requests: Sequence[Request]) -> None:
+    def __init__(self, state: RequestState, requests: Sequence[Request] | Callable[[], Sequence[Request]]) -> None:
+        """``requests``: a function that is called once makes them when they are asked for."""
         self._state = state
-        self.requests = requests
+        self._requests = requests
+
+    @property
+    def requests(self) -> Sequence[Request]:
+        """The requests of the batch, in the order of their rows."""
+        if callable(self._requests):
+            with _LOCK:  # the same ones for all threads of the callable
+                if callable(self._requests):
+                    self._requests = self._requests()
+        return self._requests
 
     @property
     def requested_outputs(self) -> frozenset[str]:

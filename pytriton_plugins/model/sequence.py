@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -52,7 +53,16 @@ def sequence_value_problem(sequence: Sequence) -> str:
 
 
 def direct_instances(sequence: Sequence, max_batch_size: int) -> int:
-    """The instances whose slots are more than the live sequences: Triton lets the start of any other one wait."""
+    """Instances with two slots for each live sequence, and with fewer only where these would be too many instances.
+
+    A start that is refused has a slot until Triton finds it idle, and without a free one the next start waits.
+    """
+    wanted = math.ceil(2 * sequence.max_live / max(1, max_batch_size))
+    return max(_least_instances(sequence, max_batch_size), min(wanted, DIRECT_INSTANCES))
+
+
+def _least_instances(sequence: Sequence, max_batch_size: int) -> int:
+    """Those whose slots are more than the live sequences."""
     return sequence.max_live // max(1, max_batch_size) + 1
 
 
@@ -60,7 +70,7 @@ def direct_problem(sequence: Sequence | None, max_batch_size: int) -> str:
     """Why the direct strategy has too few slots for ``max_live``; empty if it has enough."""
     if sequence is None or sequence.strategy != "direct":
         return ""
-    if direct_instances(sequence, max_batch_size) <= DIRECT_INSTANCES:
+    if _least_instances(sequence, max_batch_size) <= DIRECT_INSTANCES:
         return ""
     most = (DIRECT_INSTANCES - 1) * max(1, max_batch_size)
     return (

@@ -25,6 +25,7 @@ from pytriton_plugins.shm.wire import VERSION
 
 if TYPE_CHECKING:
     from pytriton_plugins.model.declaration import ModelDeclaration
+    from pytriton_plugins.model.sequence import Sequence as SequenceSettings
     from pytriton_plugins.model.tensors import Tensor
 
 ATTACH_TIMEOUT = 60.0
@@ -51,6 +52,7 @@ class AttachKeywords(TypedDict, total=False):
     timeout: float | None
     triton_config: dict[str, Any] | None
     calls: Sequence[str | tuple[str, int]]
+    sequence: SequenceSettings | None
     attach_timeout: float
 
 
@@ -70,6 +72,7 @@ def attach(
     timeout: float | None = None,
     triton_config: dict[str, Any] | None = None,
     calls: Sequence[str | tuple[str, int]] = (),
+    sequence: SequenceSettings | None = None,
     attach_timeout: float = ATTACH_TIMEOUT,
     remove_added: Callable[[str, int], None] | None = None,
 ) -> Attachment:
@@ -82,9 +85,8 @@ def attach(
     ``remove_added`` removes a model of a name and version that the daemon's own workers serve for this process.
     Raises DeclarationError for a callable that cannot be served, and AttachError if the daemon does not accept it.
     """
-    settings = Settings(
-        name, version, max_batch_size, 1, threads, max_concurrency, retry_alone, timeout, triton_config, calls
-    )
+    batching = max_batch_size, 1, threads, max_concurrency, retry_alone
+    settings = Settings(name, version, *batching, timeout, triton_config, calls, sequence)
     return attach_by_rules(
         daemon, callable, settings, inputs, outputs, remove_added=remove_added, attach_timeout=attach_timeout
     )

@@ -13,6 +13,7 @@ from pytriton_plugins.shm.wire import ResponseParameter
 Value = str | int | bool | float
 
 _HEAD = struct.Struct("<QIxxxx")
+_SIZE = struct.Struct("<Q").unpack_from
 _FLAG = struct.Struct("<I")
 _DETAIL = struct.Struct("<IIQIIIIQ")
 PARAMETER = struct.Struct("<IIIxxxx")
@@ -39,6 +40,12 @@ class Detail(NamedTuple):
     timeout: int = 0
     sequence_start: bool = False
     sequence_end: bool = False
+
+
+def details_size(view: memoryview, offset: int) -> int:
+    """The bytes of the details at ``offset``."""
+    size: int = _SIZE(view, offset)[0]
+    return size
 
 
 def flags_size(count: int) -> int:

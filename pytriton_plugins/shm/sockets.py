@@ -26,7 +26,9 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def send(sock: socket.socket, data: bytes, descriptors: tuple[int, ...] = (), *, deadline: float = 5.0) -> None:
+def send(
+    sock: socket.socket, data: bytes | bytearray, descriptors: tuple[int, ...] = (), *, deadline: float = 5.0
+) -> None:
     """Send one message within ``deadline`` seconds; raises OSError when the peer is gone or does not read."""
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
     end = time.monotonic() + deadline

@@ -81,6 +81,7 @@ class LinkKind:
     RETIRE = 11
     METRIC = 12
     BUSY = 13
+    ENSEMBLE = 14
     BACKEND_HELLO = 101
     ACK = 102
     NEED = 103

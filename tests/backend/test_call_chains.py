@@ -9,37 +9,15 @@ import pytest
 
 from pytriton_plugins.shm import wire
 from tests.support.backend.caller import Caller
-from tests.support.backend.calling import MODELS, X, ended, run_calling, started
+from tests.support.backend.calling import MODELS, X, answered, called, ended, refused, run_calling, started
+from tests.support.backend.parts import Parts
 from tests.support.backend.server import TIMEOUT, Backend
-
-UNAVAILABLE = wire.OUTCOME_CODES["UNAVAILABLE"]
 
 
 @pytest.fixture(scope="module")
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     with run_calling(tmp_path_factory.mktemp("chains")) as running:
         yield running
-
-
-def refused(caller: Caller, number: int, chain: str, flags: int = wire.FINAL) -> None:
-    """The next result refuses the call."""
-    target = chain.split()[0]
-    text = f"model {target}: this call can only wait for itself: {chain}"
-    assert caller.failure(number, flags) == (UNAVAILABLE, text)
-
-
-def called(caller: Caller, model: str) -> Caller:
-    """A worker of the model that has a batch of the caller."""
-    worker = Caller(caller.backend, MODELS.index(model) + 1)
-    caller.call(model, ("x", X))
-    worker.begin()
-    return worker
-
-
-def answered(caller: Caller, worker: Caller) -> None:
-    """The called worker answers, and the caller gets the result."""
-    worker.finish()
-    assert caller.result().result.code == 0
 
 
 def test_a_model_that_calls_itself(backend: Backend) -> None:
@@ -89,6 +67,31 @@ def begun(slots: list[Caller]) -> Caller:
     slots.remove(worker)
     worker.begin()
     return worker
+
+
+def test_a_free_slot_does_not_help_a_call_that_runs_in_another(backend: Backend) -> None:
+    a, answer = started(backend)
+    slots = [Caller(backend, 2) for _ in range(2)]
+    a.call("b", ("x", X))
+    b = begun(slots)
+    refused(b, b.call("a", ("x", X)), "a → b → a")
+    answered(a, b)
+    ended(a, answer)
+
+
+def test_a_stream_that_is_not_read_does_not_hide_a_chain(backend: Backend) -> None:
+    a, answer = started(backend)
+    parts = Parts(backend)
+    stream = a.call("parts", ("x", X), flags=wire.CALL_STREAM)
+    parts.begin()
+    parts.send([1])
+    parts.taken()
+    assert a.result().number == stream
+    refused(a, a.call("a", ("x", X)), "a → a")
+    parts.send(None)
+    a.room(stream)
+    assert a.result().flags == wire.FINAL
+    ended(a, answer)
 
 
 def test_two_models_that_call_each_other_at_the_same_time(backend: Backend) -> None:

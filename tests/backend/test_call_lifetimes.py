@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +125,38 @@ def test_nothing_is_left_of_many_calls(backend: Backend) -> None:
         assert caller.failure(caller.call("nothing", ("x", X)))[0] == CODES["NOT_FOUND"]
     assert len(backend.descriptors("")) <= before + 4  # memory of Triton's allocator may be one mapping more
     ended(caller, answer)
+
+
+def traced(file: Path) -> dict[str, dict[str, Any]]:
+    """The spans of complete traces by model, the last one of each."""
+    spans: dict[str, dict[str, Any]] = {}
+    for each in sorted(file.parent.glob(file.name + ".*")):
+        with contextlib.suppress(ValueError):  # it is being written
+            for event in json.loads(each.read_text()):
+                times = {time["name"] for time in event.get("timestamps", [])}
+                span = spans.setdefault(str(event["id"]), {"times": set()})
+                span.update(event)
+                span["times"] |= times
+    return {span["model_name"]: span for span in spans.values() if "model_name" in span}
+
+
+def test_the_trace_of_a_call_that_lingers_is_complete(tmp_path: Path) -> None:
+    """The trace of the caller's request has its data, and exists as long."""
+    file = tmp_path / "trace.json"
+    values = ("rate=1", "level=TIMESTAMPS", f"triton,file={file}", "triton,log-frequency=1")
+    with run_calling(tmp_path, options=[("trace-config", value) for value in values]) as backend:
+        caller, answer = started(backend)
+        b = called(caller)
+        caller.worker.close()
+        assert "its worker ended while it ran this request" in error_of(answer).message()
+        wait_until(b.is_cancelled, TIMEOUT, "the called model sees it")
+        b.finish()
+        for _ in range(3):
+            ended(*started(backend, "c"))
+        wait_until(lambda: "b" in traced(file), TIMEOUT, "the trace is written")
+        spans = traced(file)
+        assert spans["b"]["parent_id"] == spans["a"]["id"]
+        assert {"COMPUTE_END", "REQUEST_END"} <= spans["b"]["times"]
 
 
 def test_a_server_that_stops_while_calls_are_open_has_traced_them(tmp_path: Path) -> None:

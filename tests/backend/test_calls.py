@@ -12,13 +12,13 @@ import tritonclient.grpc
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.calls import Call, CallInput, call_message
 from pytriton_plugins.shm.sockets import receive
-from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, TensorEntry
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.caller import FP32, HALF, Caller
 from tests.support.backend.calling import X, ended, run_calling, started
 from tests.support.backend.golden import golden
+from tests.support.backend.parts import Parts
 from tests.support.backend.server import TIMEOUT, Backend, sealed
-from tests.support.backend.worker_end import WorkerEnd
 
 
 @pytest.fixture(scope="module")
@@ -131,35 +131,6 @@ def test_an_error_of_the_called_model_has_its_code_and_text(backend: Backend) ->
     called.fail(wire.OUTCOME_CODES["ALREADY_EXISTS"], "it is there already")
     assert caller.failure(number) == (wire.OUTCOME_CODES["ALREADY_EXISTS"], "it is there already")
     ended(caller, answer)
-
-
-class Parts:
-    """The worker of the stream."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.worker: WorkerEnd = backend.connect(7)
-        self.segment = 0
-
-    def begin(self) -> None:
-        self.batch = self.worker.receive()
-
-    def send(self, values: list[float] | None) -> None:
-        """A response with the values, or the end."""
-        data = np.array(values or [], np.float32).tobytes()
-        entries = [] if values is None else [TensorEntry(0, FP32, 0, 1, 512, len(data), (1, len(data) // 4))]
-        block = wire.response_block([(0, b"")], entries)
-        self.segment += 1
-        segment = sealed(4096, bytes(block).ljust(512, b"\0") + data)
-        kind = wire.DONE if values is None else wire.PART
-        message = ChannelMessage(kind, wire.NEW_SEGMENT, 0, self.segment, self.batch.batch, 0, len(block))
-        self.worker.send(wire.CHANNEL_MESSAGE.pack(*message), segment)
-        os.close(segment)
-
-    def taken(self) -> int:
-        """The flags of the next TAKEN."""
-        message = ChannelMessage._make(wire.CHANNEL_MESSAGE.unpack(self.worker.sock.recv(64)))
-        assert message.kind == wire.TAKEN
-        return message.flags
 
 
 def test_a_stream_sends_a_response_for_each_room(backend: Backend) -> None:

@@ -56,14 +56,21 @@ def _end_sequences(backend: Backend) -> Iterator[None]:
 
 
 def ask(
-    backend: Backend, model: str, sequence: int, *, start: bool = False, end: bool = False, timeout: float = TIMEOUT
+    backend: Backend,
+    model: str,
+    sequence: int,
+    *,
+    start: bool = False,
+    end: bool = False,
+    timeout: float = TIMEOUT,
+    columns: int = 1,
 ) -> Answer:
     """Send a request in the background; the future has the message of its error."""
-    return backend.clients.submit(_ask, backend.grpc, model, sequence, start, end, timeout)
+    return backend.clients.submit(_ask, backend.grpc, model, sequence, start, end, timeout, columns)
 
 
-def _ask(url: str, model: str, sequence: int, start: bool, end: bool, timeout: float) -> str:
-    inputs = asked_inputs(tritonclient.grpc, {"x": np.zeros((1, 1), np.float32)})
+def _ask(url: str, model: str, sequence: int, start: bool, end: bool, timeout: float, columns: int) -> str:
+    inputs = asked_inputs(tritonclient.grpc, {"x": np.zeros((1, columns), np.float32)})
     flags = {"sequence_id": sequence, "sequence_start": start, "sequence_end": end}
     with tritonclient.grpc.InferenceServerClient(url) as client:
         try:
@@ -96,6 +103,11 @@ def run(worker: WorkerEnd) -> list[int | str]:
     message, sequences = take(worker)
     answer(worker, message)
     return sequences
+
+
+def live(backend: Backend) -> float | None:
+    """The live sequences of the model ``shared``, by their gauge."""
+    return value(backend.metrics, "pytriton_live_sequences", model="shared", version=str(SHARED.version))
 
 
 def waiting(backend: Backend, model: str, count: int) -> None:
@@ -263,6 +275,35 @@ def test_a_sequence_whose_start_is_cancelled_has_not_started(backend: Backend) -
     expected = "sequence 1 did not start: its first request failed; start it again (sequence_start)"
     assert ask(backend, "shared", 1).result(TIMEOUT) == expected
     backend.connect(1)
+
+
+def test_an_end_that_is_cancelled_leaves_the_state_and_counts_as_live(backend: Backend) -> None:
+    """The worker has the state until it is idle, unless the sequence starts again."""
+    worker = backend.connect(1)
+    started = ask(backend, "shared", 1, start=True)
+    assert run(worker) == [1]
+    other = ask(backend, "shared", 2, start=True)
+    held, _ = take(worker)
+    assert "Deadline Exceeded" in ask(backend, "shared", 1, end=True, timeout=0.5).result(TIMEOUT)
+    wait_until(lambda: live(backend) == 2, TIMEOUT, "the ended one counts again")
+    answer(worker, held)
+    again = ask(backend, "shared", 1, start=True)
+    assert run(worker) == [1]
+    assert [each.result(TIMEOUT) for each in (started, other, again)] == ["seen"] * 3
+    assert live(backend) == 2
+
+
+def test_a_repeated_start_without_memory_has_not_started(backend: Backend) -> None:
+    """Its sequence does not go on with the state of the one before."""
+    worker = backend.connect(1, size=4096)
+    started = ask(backend, "shared", 1, start=True)
+    assert run(worker) == [1]
+    again = ask(backend, "shared", 1, start=True, columns=4096)
+    token = backend.needs.get(timeout=TIMEOUT).token
+    backend.send(LinkMessage(LinkKind.REFUSED, token=token, payload=b"no memory"))
+    assert (started.result(TIMEOUT), again.result(TIMEOUT)) == ("seen", "no memory")
+    expected = "sequence 1 did not start: its first request failed; start it again (sequence_start)"
+    assert ask(backend, "shared", 1).result(TIMEOUT) == expected
 
 
 def test_requests_without_a_worker_fail_when_the_model_is_given_up(backend: Backend) -> None:

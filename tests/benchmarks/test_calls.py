@@ -18,7 +18,7 @@ from benchmarks.models.timed_calls import nanoseconds
 from benchmarks.perf_analyzer import Window
 from benchmarks.servers.models import OF_OUR_CALLS
 
-TIMES = {"calls": 100.0, "grpc": 400.0, "bls": 200.0, "pipeline": 260.0, "ensemble": 200.0}
+TIMES = {"calls": 100.0, "grpc": 400.0, "bls": 200.0, "chained": 260.0, "pipeline": 300.0, "ensemble": 200.0}
 NESTED, PIPELINE = ROWS[0], ROWS[3]
 
 
@@ -41,7 +41,8 @@ def test_the_tables_have_ratios_limits_and_latencies() -> None:
     assert ratios_table(some).splitlines()[2:] == [
         "| 64 B, nested call | ctx.models ÷ tritonclient | 0.25 (0.25 to 0.25) | 0.60 |",
         "| 64 B, nested call | ctx.models ÷ BLS | 0.50 (0.50 to 0.50) | 0.75 |",
-        "| 64 B gRPC, 1 client, three models | three calls ÷ ensemble | 1.30 (1.30 to 1.30) | 1.30 |",
+        "| 64 B gRPC, 1 client, three models | the first calls two ÷ ensemble | 1.30 (1.30 to 1.30) | 1.30 |",
+        "| 64 B gRPC, 1 client, three models | a fourth calls three ÷ ensemble | 1.50 (1.50 to 1.50) | – |",
     ]
     assert times_table(some).splitlines()[3] == "| 64 B, nested call | tritonclient | 400 | 800 |"
 
@@ -61,7 +62,7 @@ def test_five_rounds_with_every_row_count() -> None:
 def test_four_rounds_do_not_count() -> None:
     found = objections(study(rounds=4))
     assert found[0] == "64 B, nested call: 4 pairs of ctx.models and tritonclient, 5 are needed"
-    assert len(found) == sum(len(row.others) for row in ROWS)
+    assert len(found) == sum(len(row.pairs) for row in ROWS)
 
 
 def test_some_rows_and_a_peer_that_is_skipped_do_not_count() -> None:
@@ -87,10 +88,14 @@ def test_the_file_has_the_time_of_each_round() -> None:
     assert found["rows"] == {
         "grpc-1": {
             "times": {
-                "pipeline": {"us": [260.0, 260.0], "p50_us": 260.0, "p99_us": 520.0},
+                "chained": {"us": [260.0, 260.0], "p50_us": 260.0, "p99_us": 520.0},
+                "pipeline": {"us": [300.0, 300.0], "p50_us": 300.0, "p99_us": 600.0},
                 "ensemble": {"us": [200.0, None], "p50_us": 200.0, "p99_us": 400.0},
             },
-            "ratios": {"pipeline/ensemble": {"median": 1.3, "least": 1.3, "most": 1.3, "pairs": 1}},
+            "ratios": {
+                "chained/ensemble": {"median": 1.3, "least": 1.3, "most": 1.3, "pairs": 1},
+                "pipeline/ensemble": {"median": 1.5, "least": 1.5, "most": 1.5, "pairs": 1},
+            },
         }
     }
 
@@ -116,3 +121,9 @@ def test_the_ensemble_has_the_models_of_the_pipeline() -> None:
     steps = [line.split('"')[1] for line in text.splitlines() if "model_name" in line]
     assert steps == ["doubled", "shifted", "halved"]
     assert set(steps) < set(OF_OUR_CALLS.names)
+
+
+def test_only_the_pipeline_of_as_many_models_as_the_ensemble_has_the_limit() -> None:
+    slow = study(pipeline=1000.0)
+    assert limits_not_met(slow) == []
+    assert list(PIPELINE.pairs) == [("chained", "ensemble"), ("pipeline", "ensemble")]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from pytriton_plugins.testing import RunningHost, wait_until
 from tests.support.docs.blocks import ROOT, blocks
@@ -30,6 +30,12 @@ STREAMS: list[tuple[str, Inputs, str, list[Any]]] = [
     ("spelled", {"word": ("BYTES", [["aß"]])}, "letter", ["a", "ß"]),
 ]
 
+SEQUENCES: list[tuple[str, str, Any, str, list[float]]] = [
+    ("running_average", "value", np.float32, "average", [1, 1.5, 3]),
+    ("history", "token", np.int64, "length", [1, 2, 3]),
+]
+"""Models with state: the answers to 1, 2 and 6 in one sequence."""
+
 
 @pytest.mark.parametrize(("model", "inputs", "expected"), CALLS, ids=[call[0] for call in CALLS])
 @pytest.mark.parametrize("way", WAYS)
@@ -47,6 +53,22 @@ def test_streams_answer(model: str, inputs: Inputs, output: str, expected: list[
     assert ([as_json(value) for part in parts for value in part], error) == (expected, "")
     plain = {name: np.array(data, object).item() for name, (_, data) in inputs.items()}
     assert [event[output] for event in http_stream(host, model, plain)] == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "dtype", "output", "expected"), SEQUENCES, ids=[each[0] for each in SEQUENCES]
+)
+def test_models_with_state_answer(
+    model: str, given: str, dtype: Any, output: str, expected: list[float], host: RunningHost
+) -> None:
+    answers = []
+    with tritonclient.grpc.InferenceServerClient(host.grpc) as client:
+        for place, value in enumerate([1, 2, 6]):
+            tensor = tritonclient.grpc.InferInput(given, [1, 1], np_to_triton_dtype(dtype))
+            tensor.set_data_from_numpy(np.full((1, 1), value, dtype))
+            flags = {"sequence_id": 7, "sequence_start": place == 0, "sequence_end": place == 2}
+            answers.append(client.infer(model, [tensor], **flags).as_numpy(output).item())
+    assert answers == expected
 
 
 def test_warm_up_comes_before_all_requests(host: RunningHost) -> None:
@@ -84,6 +106,7 @@ def test_no_model_is_left_out(host: RunningHost) -> None:
     asked = {model.partition("/versions/")[::2] for model in [*(call[0] for call in CALLS), *(s[0] for s in STREAMS)]}
     assert {(name, version or newest.get(name, "1")) for name, version in asked} == served - {
         ("Warmed", "1"),
+        *((model, "1") for model, *_ in SEQUENCES),
         ("seen", "1"),
         ("level", "1"),
         ("raise_code", "1"),

@@ -24,14 +24,23 @@ SETTINGS = """
 [models.lone.shm]
 initial = "1MiB"
 max = "4MiB"
+
+[models.slow.settings]
+folder = "{folder}"
 """
 LOST = "model lone: its worker ended while it ran this request"
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
-    settings = tmp_path_factory.mktemp("calls") / "pytriton-host.toml"
-    settings.write_text(SETTINGS)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the model slow looks for a file."""
+    return tmp_path_factory.mktemp("calls")
+
+
+@pytest.fixture(scope="module")
+def host(folder: Path) -> Iterator[RunningHost]:
+    settings = folder / "pytriton-host.toml"
+    settings.write_text(SETTINGS.format(folder=folder))
     with run_host(MODELS / "calls.py", options=[f"--config={settings}"]) as running:
         yield running
 
@@ -96,6 +105,12 @@ def lines(code: str) -> np.ndarray:
 )
 def test_a_call_returns_the_outputs(reply: Reply, code: str, what: str) -> None:
     assert reply(code) == what
+
+
+def test_a_scalar_output_of_a_called_model_is_returned_as_it_is(host: RunningHost) -> None:
+    for _ in range(2):
+        answer = attempt(host, "grpc", "classify", {"image": np.array([[b"\7\1"], [b"\2\3"]], object)})
+        assert (answer.error, answer.outputs["label"].tolist()) == ("", [[b"cat"], ["d\u00f6g".encode()]])
 
 
 @pytest.mark.parametrize(
@@ -179,6 +194,14 @@ def test_a_model_calls_while_it_streams(host: RunningHost, model: str, parts: li
             "INVALID_ARG: call of model 'double': outputs='y' is not a list; write a list of names",
         ),
         (
+            "models['double'], x=x, outputs=['y', ['y']]",
+            "INVALID_ARG: call of model 'double': outputs: ['y'] is not a name; write a list of names",
+        ),
+        (
+            "lambda: models['double', []]",
+            """TypeError: invalid model ('double', []): write ctx.models["NAME"] or ctx.models["NAME", VERSION]""",
+        ),
+        (
             "models['double'], x=x, parameters={'a': None}",
             "INVALID_ARG: call of model 'double': parameter 'a' is a NoneType; pass a text, a number, or true or false",
         ),
@@ -219,6 +242,20 @@ def test_the_client_gets_the_error_of_a_chain_of_five(answered: Callable[..., An
     assert answer.status == "StatusCode.INVALID_ARGUMENT"
     chain = "call of model 'lone': call of model 'hurried': call of model 'wait': call of model 'outer': "
     assert answer.error.startswith(f"{chain}unexpected shape for input 'x' for model 'outer'.")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "text"),
+    [
+        ('ValueError("one\\ntwo: /no/such/file")', "INTERNAL", "ValueError: one\\ntwo: /no/such/file"),
+        ('RequestError("one\\n\\x1b[2Jtwo", "NOT_FOUND")', "NOT_FOUND", "one\\n\\x1b[2Jtwo"),
+    ],
+)
+def test_the_client_gets_an_error_of_the_called_model_on_one_line(
+    answered: Callable[..., Answered], fault: str, status: str, text: str
+) -> None:
+    answer = answered(f"models['lone'](code=[{f'raise {fault}'!r}])")
+    assert (answer.status, answer.error) == (f"StatusCode.{status}", f"call of model 'lone': {text}")
 
 
 def test_many_clients_of_a_model_that_calls(host: RunningHost) -> None:
@@ -281,6 +318,13 @@ def test_the_timeout_of_the_client_ends_a_call(host: RunningHost) -> None:
     assert error == "UNAVAILABLE: call of model 'wait': no response within 0.05 s (the timeout of the client)"
 
 
+def test_the_timeout_of_the_caller_ends_a_call(reply: Reply) -> None:
+    late = "UNAVAILABLE: call of model 'wait': no response within 0.9 s (the timeout of model 'hurried')"
+    code = "reply = error(models['wait'], code=['await asyncio.sleep(60)'])"
+    # The worker has a tenth of a second for its answer, which is not enough on a machine that does something else.
+    wait_until(lambda: reply(code, "hurried") == late, what="the caller answers in time")
+
+
 def test_a_call_to_oneself_without_a_free_slot_is_refused(reply: Reply) -> None:
     code = "reply = error(models['lone'], code=['reply = 1'])"
     error = reply(code, "lone")
@@ -333,6 +377,20 @@ def test_the_called_model_is_unloaded_loaded_and_reloaded(host: RunningHost, rep
         assert answer.result().outputs["reply"].item() == b"b'held'"
         assert reload.wait(60) == 0
     assert reply("reply = models['lone'](code=['reply = 1'])['reply'].item()") == "b'1'"
+
+
+def test_the_called_model_is_loading(host: RunningHost, reply: Reply, folder: Path) -> None:
+    pid = f"--pid={host.process.pid}"
+    assert call_host("models", "unload", "slow", pid).returncode == 0
+    (folder / "hold").touch()
+    load = subprocess.Popen([sys.executable, "-c", PROGRAM, "models", "load", "slow", pid])
+    wait_until((folder / "begun").exists, what="the model's set-up has begun")
+    error = reply("reply = error(models['slow'], x=x)", "lone")
+    (folder / "hold").unlink()
+    assert load.wait(60) == 0
+    assert error.startswith(("NOT_FOUND: call of model 'slow': ", "UNAVAILABLE: call of model 'slow': "))
+    wait_until(lambda: host.status("/v2/models/slow/ready") == 200, what="it is loaded")
+    assert reply("reply = models['slow'](x=x)['y'].sum()", "lone") == "4.0"
 
 
 def test_the_called_model_loses_its_worker(host: RunningHost, reply: Reply, tmp_path: Path) -> None:

@@ -216,6 +216,20 @@ def test_a_callee_that_is_given_up_and_loaded_again(whole: Site) -> None:
     whole.wait_for(200, "holder")
 
 
+def test_a_return_that_triton_refuses(whole: Site) -> None:
+    """Readiness and `status` have the reason, and the model can be unloaded and loaded again."""
+    (folder,) = whole.folder.glob("*/repository/middle")
+    whole.ask("unload", "embed")
+    whole.wait_for(400, "middle")
+    broken = folder / "libtriton_pytriton.so"  # Triton looks there first
+    broken.touch()
+    whole.ask("load", "embed")
+    wait_until(lambda: "libtriton_pytriton.so" in whole.reason("middle"), LIMIT, "the reason is Triton's")
+    broken.unlink()
+    assert whole.done("unload", "middle")[0] == "model middle version 1: unloaded"
+    assert whole.done("load", "middle") == ["model middle version 1: serving"]
+
+
 def test_a_cycle_that_is_loaded_while_others_serve(whole: Site, folder: Path) -> None:
     (folder / "cycle.py").write_text(models(("b", ["a"]), ("a", ["c"]), ("c", [("b", 1)])))
     chain = r"the declared calls form a cycle: a → c → b → a; remove one of them from calls=\[…\]"

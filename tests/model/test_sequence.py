@@ -65,19 +65,25 @@ def test_a_callable_that_cannot_see_its_sequence() -> None:
         infer_func(inputs=X, outputs=Y, sequence=Sequence())(plain)
 
 
+DIRECT = {"max_sequence_idle_microseconds": 500_000, "direct": {}}
+
+
 @pytest.mark.parametrize(
-    ("sequence", "instances", "batching"),
+    ("sequence", "rows", "instances", "batching"),
     [
-        (Sequence(), 3, {"max_sequence_idle_microseconds": 60_000_000, "oldest": {"max_candidate_sequences": 683}}),
-        (Sequence(0.5, 100, "direct"), 4, {"max_sequence_idle_microseconds": 500_000, "direct": {}}),
+        (Sequence(), 32, 3, {"max_sequence_idle_microseconds": 60_000_000, "oldest": {"max_candidate_sequences": 683}}),
+        (Sequence(0.5, 100, "direct"), 32, 7, DIRECT),
+        (Sequence(0.5, 8, "direct"), 1, 16, DIRECT),
+        (Sequence(0.5, 30, "direct"), 1, 32, DIRECT),
+        (Sequence(0.5, 991, "direct"), 32, 32, DIRECT),
     ],
 )
 def test_triton_has_more_slots_than_sequences_may_be_live(
-    sequence: Sequence, instances: int, batching: dict[str, Any]
+    sequence: Sequence, rows: int, instances: int, batching: dict[str, Any]
 ) -> None:
-    """The backend answers the start of one too many; in Triton it would wait."""
+    """The backend answers the starts of those too many; in Triton they would wait."""
 
-    @infer_func(inputs=X, outputs=Y, sequence=sequence, max_batch_size=32)
+    @infer_func(inputs=X, outputs=Y, sequence=sequence, max_batch_size=rows)
     def marked(requests: list[Request]) -> Any:
         return requests
 

@@ -18,7 +18,8 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from pytriton_plugins import Context, Request, Tensor, infer_func
+from pytriton_plugins import Context, Request, Sequence, Tensor, infer_func
+from pytriton_plugins.client import Client
 from pytriton_plugins.errors import AttachError, DeclarationError
 from pytriton_plugins.script.attach import attach
 from pytriton_plugins.script.attachment import Attachment
@@ -68,6 +69,26 @@ THREE = {
     "async": awaited,
     "a list of requests": one_by_one,
 }
+
+
+def test_a_callable_with_sequences(host: RunningHost, run_dir: Path) -> None:
+    def summed(x: Array, ctx: Context) -> Array:
+        state = ctx.sequence.state
+        state["sum"] = state.get("sum", 0) + x
+        total: Array = state["sum"]
+        return total
+
+    model = attach(run_dir, summed, inputs=[X], outputs=[Y], sequence=Sequence(max_live=9))
+    with Client(f"grpc://{host.grpc}") as client:
+        flags: list[dict[str, Any]] = [{"sequence_start": True}, {}, {"sequence_end": True}]
+        sums = [client["summed"](x=[[2]], sequence_id=7, **each)["y"].item() for each in flags]
+    model.remove()
+    assert sums == [2, 4, 6]
+
+
+def test_a_sequence_that_is_wrong(run_dir: Path) -> None:
+    with pytest.raises(DeclarationError, match=r"the callable cannot see its sequence; add a parameter ctx: Context"):
+        attach(run_dir, lambda x: x, name="blind", inputs=[X], outputs=[Y], sequence=Sequence())
 
 
 @pytest.mark.parametrize("kind", THREE)

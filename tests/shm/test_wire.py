@@ -8,6 +8,7 @@ from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.model.tensors import NUMERIC
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.details import Value, response_parameter
+from pytriton_plugins.shm.ensemble import pack_ensemble
 from pytriton_plugins.shm.wire import ChannelMessage, LinkKind, LinkMessage, MetricEntry, TensorEntry
 from pytriton_plugins.testing.blocks import request_block
 from tests.support.backend.golden import golden, sections
@@ -55,6 +56,8 @@ LINK_MESSAGES = {
     "retire_after_sequences": LinkMessage(LinkKind.RETIRE, channel=6, value=30_000),
     "busy": LinkMessage(LinkKind.BUSY, channel=6, token=TOKEN),
     "metric": LinkMessage(LinkKind.METRIC, token=TOKEN),
+    "ensemble": LinkMessage(LinkKind.ENSEMBLE, token=TOKEN, payload=pack_ensemble("e", 3, [("golden", -1), ("é", 2)])),
+    "ensemble_withdrawn": LinkMessage(LinkKind.ENSEMBLE, token=TOKEN, payload=pack_ensemble("e", 3, [])),
     "backend_hello": LinkMessage(LinkKind.BACKEND_HELLO, token=2, value=1),
     "ack": LinkMessage(LinkKind.ACK, token=TOKEN),
     "ack_count": LinkMessage(LinkKind.ACK, token=TOKEN, value=1),

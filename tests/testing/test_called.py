@@ -87,6 +87,65 @@ def test_what_stands_for_a_model(inner: Any) -> None:
     assert [part["y"].tolist() for part in call_stream(parts, models={"inner": inner}, x=ONE)] == [[[0, 0]], [[3, 6]]]
 
 
+TEXT, FOUND = [Tensor("text", str, ())], [Tensor("label", str, ()), Tensor("score", np.float32, ())]
+
+
+@infer_func(inputs=TEXT, outputs=FOUND)
+def labels(text: Any) -> Any:
+    return {"label": text, "score": np.arange(len(text), dtype=np.float32)}
+
+
+@infer_func(inputs=TEXT, outputs=FOUND, calls=["labels"])
+def whole(text: Any, ctx: Context) -> Any:
+    return ctx.models["labels"](text=text[:, np.newaxis])
+
+
+@infer_func(inputs=TEXT, outputs=FOUND, calls=["labels"])
+async def awhole(text: Any, ctx: Context) -> Any:
+    return (*(await ctx.models["labels"].call(text=text[:, np.newaxis])).values(),)
+
+
+@infer_func(inputs=TEXT, outputs=FOUND, calls=["labels"])
+def by_request(requests: list[Request], ctx: Context) -> Any:
+    return [ctx.models["labels"](text=request["text"][:, np.newaxis]) for request in requests]
+
+
+@infer_func(inputs=TEXT, outputs=FOUND, calls=["labels"])
+def streamed(text: Any, ctx: Context) -> Iterator[Any]:
+    yield ctx.models["labels"](text=text[:, np.newaxis])
+
+
+@infer_func(inputs=TEXT, outputs=FOUND, calls=["labels"])
+async def astreamed(text: Any, ctx: Context) -> AsyncIterator[Any]:
+    yield await ctx.models["labels"].call(text=text[:, np.newaxis])
+
+
+@infer_func(inputs=TEXT, outputs=FOUND, calls=["labels"], max_batch_size=0)
+def unbatched(text: Any, ctx: Context) -> Any:
+    found = ctx.models["labels"](text=text.reshape(1, 1))
+    return {name: output[0] for name, output in found.items()}
+
+
+@pytest.mark.parametrize("marked", [whole, awhole, by_request, streamed, astreamed])
+def test_scalar_outputs_of_a_called_model_are_returned_as_they_are(marked: Any) -> None:
+    if marked in (streamed, astreamed):
+        (found,) = call_stream(marked, models={"labels": labels}, text=["a", "ü"])
+    else:
+        found = call_model(marked, models={"labels": labels}, text=["a", "ü"])
+    assert (found["label"].tolist(), found["score"].tolist()) == (["a", "ü"], [0, 1])
+
+
+def test_scalar_outputs_of_a_called_model_without_a_batch_axis() -> None:
+    found = call_model(unbatched, models={"labels": labels}, text="ü")
+    assert (found["label"].item(), found["score"].item()) == ("ü", 0)
+
+
+def test_a_string_of_a_called_model_is_checked() -> None:
+    found = {"label": np.array([[b"a"], [b"\xff"]], object), "score": np.ones((2, 1), np.float32)}
+    with pytest.raises(RequestError, match="output 'label': string 1 is not UTF-8"):
+        call_model(whole, models={"labels": lambda text: found}, text=["a", "b"])
+
+
 @pytest.mark.parametrize("marked", [summed, asummed])
 @pytest.mark.parametrize("inner", [counted, generated, agenerated])
 def test_streams(marked: Any, inner: Any) -> None:

@@ -1,4 +1,4 @@
-"""Calls three models, one after the other, as the ensemble does."""
+"""A fourth model, which only calls the three of the ensemble, one after the other."""
 
 from __future__ import annotations
 

@@ -94,16 +94,21 @@ def _effective_repository(config: HostConfig, repository: FoundRepository) -> It
         if model.error:
             yield f"model {model.name} of {label}", model.error, "broken"
         for version in model.versions:
-            name, _, source = _required(config, model.name)
-            yield f"{model.name} {version}: {name}", model.required, source
+            name, value, source = _required(config, model.name, repository.reference.names)
+            yield f"{model.name} {version}: {name}", value, source
 
 
-def _required(config: HostConfig, model: str) -> tuple[str, Any, str]:
-    from pytriton_plugins.config.overrides import is_required
+def _required(config: HostConfig, model: str, repository: frozenset[str] = frozenset()) -> tuple[str, Any, str]:
+    """``repository``: the names of the repository that has the model."""
+    from pytriton_plugins.config.overrides import is_required_of
 
-    source = config.sources["optional"] if model in config.optional else _in_file(config, f"models.{model}")
-    is_given = config.model(model).required is not None or model in config.optional
-    return "required", is_required(config, model), source if is_given else "default"
+    if model in config.optional:
+        source = config.sources["optional"]
+    elif config.model(model).required is not None:
+        source = _in_file(config, f"models.{model}")
+    else:
+        source = "default" if repository.isdisjoint(config.optional) else config.sources["optional"]
+    return "required", is_required_of(config, model, repository), source
 
 
 def _effective_model(config: HostConfig, hooks: HookManager, model: ModelDeclaration) -> Iterator[tuple[str, Any, str]]:

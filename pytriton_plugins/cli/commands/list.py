@@ -132,9 +132,12 @@ def _print_table(found: Mapping[str, Sequence[Reference]], inspected: dict[str, 
 def _text(inspected: Looked | None) -> str:
     if inspected is None:
         return "not served: the configuration leaves it out"
+    from pytriton_plugins.host.inspection import InspectedPlugin
+
     error = _error(inspected)
-    names = ", ".join(map(_name, _served(inspected)))
-    return f"broken: {error}" if error else names
+    broken = f"broken: {error}" if error else ""
+    served = [] if broken and isinstance(inspected, InspectedPlugin) else _served(inspected)
+    return "; ".join(filter(None, [", ".join(map(_name, served)), broken]))
 
 
 def _name(model: ModelDeclaration) -> str:

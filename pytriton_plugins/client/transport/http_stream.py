@@ -23,8 +23,9 @@ _INSTEAD = "write grpc://… for such a request"
 
 def encode(request: Request) -> tuple[dict[str, str], bytes]:
     """The headers and the body; raises Unsupported for what ``generate_stream`` cannot carry."""
-    if request.id or request.outputs:
-        raise _unsupported(request, f"HTTP streams have no {'id=' if request.id else 'outputs='}")
+    given = {"id": request.id, "outputs": request.outputs, "sequence_id": request.parameters.get("sequence_id")}
+    if missing := next((name for name, value in given.items() if value), ""):
+        raise _unsupported(request, f"HTTP streams have no {missing}=")
     for item in request.info.outputs:
         _check_output(request, item)
     values = {name: _values(request, name, *tensor) for name, tensor in request.inputs.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -15,7 +16,9 @@ from pytriton_plugins.host.control.target_commands import TargetCommands
 from pytriton_plugins.host.repositories.checks import two_places
 from pytriton_plugins.host.repositories.finding import read_repositories
 from pytriton_plugins.host.repositories.model import UNLOADED, RepositoryModel
+from pytriton_plugins.host.supervision.records import find_plugins
 from pytriton_plugins.host.triton.backends import backend_folders
+from pytriton_plugins.model.call_graph import in_load_order
 
 if TYPE_CHECKING:
     from pytriton_plugins.host.control.server import Progress
@@ -52,12 +55,43 @@ class RepositoryCommands(TargetCommands):
             return await super().load(name, version, progress)
         found = await self._read()
         new = next((model for each in found for model in each.models if model.name == name), None)
+        if new is not None:
+            return await self._load_alone(new, version, progress)
         models = self._of_repository(name, found)
-        if new is None and not models:
+        if not models:
             return await super().load(name, version, progress)
+        return await self._load_both(name, version, models, progress)
+
+    async def _load_both(
+        self, name: str, version: int | None, models: Sequence[FoundModel], progress: Progress
+    ) -> list[str]:
+        """Load what is down of the plugin of that name, and of the repository, whose ensembles may contain it."""
+        done: list[str] = []
+        problems: list[str] = []
+        loads = [functools.partial(self._load_alone, each, version, progress) for each in _in_load_order(models)]
+        if await self._has_plugin_to_load(name):
+            loads.insert(0, functools.partial(super().load, name, version, progress))
+        for load in loads:
+            try:
+                done += await load()
+            except ControlError as error:
+                problems += error.problems
+        if problems:
+            for line in done:
+                progress(line)
+            raise ControlError(*problems)
+        return done
+
+    async def _has_plugin_to_load(self, name: str) -> bool:
+        """Whether a plugin of that name has a model that is down, or none that is known: it may be a new one."""
+        if known := self._finder.of_plugin(name, None):
+            return any(model.error for model in known)
+        installed = await asyncio.to_thread(find_plugins, self._registry.config, self._registry.hooks)
+        return any(name in record.reference.names for record in installed)
+
+    async def _load_alone(self, new: FoundModel, version: int | None, progress: Progress) -> list[str]:
         async with self._alone(progress):
-            chosen = [new] if new is not None else models
-            return [await self._load_one(each, version, progress) for each in chosen]
+            return [await self._load_one(new, version, progress)]
 
     async def reload(self, name: str, version: int | None, progress: Progress) -> list[str]:
         """Read a model's folder again, and serve what is in it now; if that fails the old one serves on."""
@@ -77,7 +111,7 @@ class RepositoryCommands(TargetCommands):
             return [await self._reload_one(model, new, progress)]
 
     async def _unload_one(self, model: RepositoryModel, version: int | None, progress: Progress) -> str:
-        async with self._alone(progress), self._repositories.lock:
+        async with self._alone(progress), self._repositories.changing(model.name):
             _check_version(model.name, version)
             if model.unloaded:
                 raise ControlError(f"model {model.name} is unloaded already")
@@ -97,12 +131,14 @@ class RepositoryCommands(TargetCommands):
             raise ControlError(f"model {name} of repository {new.reference.label}: {new.error}")
         if clash := next((each for each in self._registry.models.values() if each.name == name), None):
             raise ControlError(two_places(name, f"plugin {clash.reference.label}", new.place))
-        async with repositories.lock:
+        async with repositories.changing(name):
             model = repositories.put(new)
             if model.ready and not model.why_not():
                 raise ControlError(f"model {name}: served already")
             progress(f"model {name}: loading it in Triton")
-            model.found, was_out = new, model.unloaded
+            was_out = model.unloaded
+            if not model.ready:
+                model.found = new
             model.forget_error()
             if model.wants_load:
                 await repositories.load(model, await self._registry.server())
@@ -116,18 +152,17 @@ class RepositoryCommands(TargetCommands):
 
     async def _reload_one(self, model: RepositoryModel, new: FoundModel, progress: Progress) -> str:
         repositories = self._repositories
-        async with repositories.lock:
-            progress(f"model {model.name}: loading it in Triton")
-            again = next(self._reloads) if model.ready else 0
-            before, model.found = model.found, new
-            try:
+        try:
+            async with repositories.changing(model.name):
+                progress(f"model {model.name}: loading it in Triton")
+                again = next(self._reloads) if model.ready else 0
                 await repositories.loader.load(new, await self._registry.server(), again=again)
-            except ServerError as error:
-                model.found = before
-                raise ControlError(f"model {model.name}: {error}{_remains(model)}") from None
-            model.forget_error()
-            model.ready = new.versions
-        self._registry.changed()
+                model.found, model.ready = new, new.versions
+                model.forget_error()
+        except ServerError as error:
+            raise ControlError(f"model {model.name}: {error}{_remains(model)}") from None
+        finally:
+            self._registry.changed()
         return f"model {model.name}: serving"
 
     async def _read(self) -> list[FoundRepository]:
@@ -161,13 +196,19 @@ class RepositoryCommands(TargetCommands):
             self._registry.changed()
 
     async def _release(self, model: RepositoryModel) -> None:
-        async with self._repositories.lock:
+        async with self._repositories.changing(model.name):
             model.ready = ()
             self._registry.changed()
             try:
                 await self._repositories.loader.unload(model.name, await self._registry.server())
             except ServerError as error:
                 raise ControlError(f"model {model.name}: {error}") from None
+
+
+def _in_load_order(models: Sequence[FoundModel]) -> list[FoundModel]:
+    """Each ensemble after the models that it contains."""
+    names = [node.name for node in in_load_order([node for model in models for node in model.nodes()])]
+    return sorted(models, key=lambda model: names.index(model.name) if model.name in names else len(names))
 
 
 def _check_version(name: str, version: int | None) -> None:

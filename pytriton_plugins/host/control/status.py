@@ -112,7 +112,7 @@ def models_of(daemon: DaemonView, target: str) -> list[dict[str, Any]]:
 
 def _broken_plugins(records: Sequence[PluginRecord]) -> list[dict[str, Any]]:
     return [
-        {"plugin": record.reference.label, "required": record.required, "error": record.error}
+        {"plugin": record.reference.label, "model": "", "required": record.required, "error": record.error}
         for record in records
         if record.error
     ]

@@ -58,10 +58,13 @@ def as_json(config: ModelConfig) -> dict[str, Any]:
 
 def backend_of(config: Mapping[str, Any]) -> str:
     """The backend's name, ``ensemble`` for an ensemble; raises ServerError for one that no repository may have."""
-    platform = config.get("platform", "")
+    platform, backend = config.get("platform", ""), config.get("backend", "")
     if platform == ENSEMBLE:
+        if backend:  # Triton would take it instead of the ensemble
+            names = f"it names {one_line(repr(backend), 80)}"
+            raise ServerError(f"{CONFIG}: an ensemble has no backend, but {names}; remove backend")
         return ENSEMBLE
-    backend = config.get("backend", "") or _PLATFORMS.get(platform, "")
+    backend = backend or _PLATFORMS.get(platform, "")
     if not backend:
         raise ServerError(f"{CONFIG}: it names neither a backend nor a platform of Triton; write backend or platform")
     if not _BACKEND.fullmatch(backend):
@@ -96,8 +99,18 @@ def _files(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for sample in config.get("model_warmup", []):
         for tensor in sample.get("inputs", {}).values():
             yield "input_data_file", tensor.get("input_data_file", "")
+    for state in config.get("sequence_batching", {}).get("state", []):
+        for initial in state.get("initial_state", []):
+            yield "data_file", initial.get("data_file", "")
     for agent in config.get("model_repository_agents", {}).get("agents", []):
         yield "model_repository_agents", agent.get("name", "")
+
+
+def check_tensor_names(config: Mapping[str, Any]) -> None:
+    """Raises ServerError for an input or output without a name."""
+    for side in ("input", "output"):
+        if not all(tensor.get("name") for tensor in config.get(side, [])):
+            raise ServerError(f"{CONFIG}: an {side} has no name; write name")
 
 
 def steps_of(config: Mapping[str, Any]) -> tuple[Step, ...]:
@@ -140,7 +153,7 @@ def declared(config: Mapping[str, Any], version: int) -> ModelDeclaration | None
 
 
 def _tensor(tensor: Mapping[str, Any]) -> Tensor:
-    kind = tensor["data_type"].removeprefix("TYPE_")
+    kind = str(tensor["data_type"]).removeprefix("TYPE_")  # a number where this tritonclient has no name for it
     dtype = dtype_by_triton_name("BYTES" if kind == "STRING" else kind, str)
     shape = tuple(int(dim) for dim in tensor.get("dims", []))
     return Tensor(tensor["name"], dtype, shape, optional=tensor.get("optional", False))

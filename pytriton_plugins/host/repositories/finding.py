@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from pytriton_plugins.config.overrides import is_required
+from pytriton_plugins.config.overrides import is_required_of
 from pytriton_plugins.config.tables import ModelSettings
 from pytriton_plugins.discovery.entry_points import find_repositories
 from pytriton_plugins.discovery.environments import find_repositories_of
@@ -66,9 +66,9 @@ def _enabled(config: HostConfig, repository: FoundRepository) -> FoundRepository
 
 
 def _configured(config: HostConfig, repository: FoundRepository) -> FoundRepository:
-    required = not repository.reference.names & set(config.optional)
-    models = [attrs.evolve(each, required=required and is_required(config, each.name)) for each in repository.models]
-    return attrs.evolve(repository, models=tuple(models), required=required)
+    names = repository.reference.names
+    models = [attrs.evolve(each, required=is_required_of(config, each.name, names)) for each in repository.models]
+    return attrs.evolve(repository, models=tuple(models), required=names.isdisjoint(config.optional))
 
 
 def warn_of_unused_tables(config: HostConfig, models: Collection[FoundModel]) -> None:

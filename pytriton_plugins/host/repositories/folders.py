@@ -42,7 +42,7 @@ def _is_model(entry: os.DirEntry[str]) -> bool:
 
 
 def check_links(folder: Path, repository: Path) -> None:
-    """Raises ServerError for a link in ``folder`` to a place outside of ``repository``, OSError."""
+    """Raises ServerError for a link in ``folder`` to a place outside of ``repository``, or a pipe; OSError."""
     home = os.path.realpath(repository)
     for path in _links(folder):
         target = os.path.realpath(path)
@@ -54,7 +54,7 @@ def check_links(folder: Path, repository: Path) -> None:
 
 
 def _links(folder: Path) -> Iterator[str]:
-    """The links among ``folder`` and all below it, without following them."""
+    """The links among ``folder`` and all below it, without following them; ServerError for a pipe or device."""
     if folder.is_symlink():
         yield str(folder)
     waiting, count = [str(folder)], 0
@@ -68,6 +68,9 @@ def _links(folder: Path) -> Iterator[str]:
                     yield entry.path
                 elif entry.is_dir():
                     waiting.append(entry.path)
+                elif not entry.is_file() and entry.name != CONFIG:
+                    path = one_line(os.path.relpath(entry.path, folder))
+                    raise ServerError(f"{path} is not a file: Triton ends when it reads it; remove it")
 
 
 def config_text(folder: Path) -> str:

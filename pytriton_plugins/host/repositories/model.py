@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pytriton_plugins.values import ModelStatus
@@ -20,6 +20,9 @@ _IN_BETWEEN = ("LOADING", "UNLOADING")
 
 States = Mapping[tuple[str, str], str]
 """Triton's state of each name and version."""
+
+WhyNot = Callable[[str, int], str]
+"""Why a model with this name and version cannot be used."""
 
 
 class RepositoryModel:
@@ -51,29 +54,39 @@ class RepositoryModel:
     @property
     def wants_load(self) -> bool:
         """Whether it can be loaded now, and is not."""
-        return not (self.ready or self.error or self.is_paused or self.why_steps_are_not_served())
+        return not (self.ready or self.error or self.is_paused or self.why_steps_are_not_loaded())
 
     @property
     def is_awaited(self) -> bool:
         """Whether it is not served yet and may still be, without anyone's doing."""
         if self.ready or self.error:
             return False
-        missing = [step for step in self.found.steps if self._served.why_not(*step)]
+        missing = [step for step in self.found.steps if self._served.why_not_loaded(*step)]
         return all(self._served.awaits(*step) for step in missing)
 
     def why_not(self, version: int = 0) -> str:
         """Why this version, or 0 any, cannot be called; empty if it can."""
+        return self._why_not(version, self._served.why_not)
+
+    def why_not_loaded(self, version: int = 0) -> str:
+        """Why Triton does not have this version, or 0 any; empty if it does, with or without a worker below it."""
+        return self._why_not(version, self._served.why_not_loaded)
+
+    def _why_not(self, version: int, why_not: WhyNot) -> str:
         if version and version not in self.found.versions:
             return f"it serves no version {version}"
         if not self.ready:
-            return self.error or self.why_steps_are_not_served() or _LOADS
+            return self.error or self._why_steps(why_not) or _LOADS
         if version and version not in self.ready:
             return self.error or _LOADS
-        return self.why_steps_are_not_served()
+        return self._why_steps(why_not)
 
-    def why_steps_are_not_served(self) -> str:
-        """Why the first model that it names and that is not served is not; empty if there is none."""
-        reasons = ((step.model, self._served.why_not(*step)) for step in self.found.steps)
+    def why_steps_are_not_loaded(self) -> str:
+        """Why Triton does not have the first model that it names and lacks; empty if there is none."""
+        return self._why_steps(self._served.why_not_loaded)
+
+    def _why_steps(self, why_not: WhyNot) -> str:
+        reasons = ((step.model, why_not(*step)) for step in self.found.steps)
         return next((f"contains {name}, which is not served: {reason}" for name, reason in reasons if reason), "")
 
     def statuses(self) -> Iterator[ModelStatus]:
@@ -124,7 +137,7 @@ class RepositoryModel:
         self._missed += 1
         if self._missed < 2:
             return False
-        if shared and not self.why_steps_are_not_served():
+        if shared and not self.why_steps_are_not_loaded():
             _LOG.warning("model %s: %s", self.name, UNLOADED_BY_CLIENT)
             self.take_out(UNLOADED_BY_CLIENT)
         return True

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytriton_plugins.errors import ServerError, ServerGone
@@ -55,12 +56,15 @@ class RepositoryModels:
         self.repositories: Sequence[FoundRepository] = ()
         self.models: dict[str, RepositoryModel] = {}
         self.loader = loader
-        self.lock = asyncio.Lock()
-        """Held while models of repositories are loaded or unloaded."""
         self._host = host
         self._shared = shared
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._changes: Counter[str] = Counter()
+        """How often a model of that name was loaded or unloaded."""
+        self._loads: dict[str, asyncio.Task[None]] = {}
+        """The loads that run, or wait for another change of that name."""
 
     def use(self, repositories: Sequence[FoundRepository]) -> None:
         """Serve the models of ``repositories``."""
@@ -92,7 +96,16 @@ class RepositoryModels:
 
     def close(self) -> None:
         """Change nothing any more."""
-        discard(self._task)
+        discard(self._task, *self._loads.values())
+
+    @contextlib.asynccontextmanager
+    async def changing(self, name: str) -> AsyncIterator[None]:
+        """Held while a model of that name is loaded or unloaded."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            try:
+                yield
+            finally:
+                self._changes[name] += 1
 
     def wake(self) -> None:
         """Look now: a model that an ensemble names may serve, or serve no longer."""
@@ -105,6 +118,9 @@ class RepositoryModels:
             server = await self._host.current_server.get()
             try:
                 await self._look(server)
+                while self._loads:
+                    await asyncio.wait([*self._loads.values()])
+                    await self._look(server)
                 return
             except ServerError:
                 await server.ends_soon()
@@ -163,27 +179,51 @@ class RepositoryModels:
                 await server.ends_soon()
             except ServerError as error:
                 _LOG.warning("the models of repositories cannot be looked at: %s", error)
+            except Exception:  # without this task no model of a repository would be loaded again
+                _LOG.exception("internal error in the look at the models of repositories")
             with contextlib.suppress(TimeoutError):
                 await within(self._wake.wait(), _SHARED_INTERVAL if self._shared else POLL_INTERVAL)
 
     async def _look(self, server: TritonServer) -> None:
-        """Take over what Triton says, and load what can be; raises ServerError without an answer."""
-        async with self.lock:
-            states = await server.control.states(_ANSWER_TIMEOUT)
-            changes = [model.see(states, shared=self._shared) for model in self.models.values()]
-            while batch := [model for model in self.models.values() if model.wants_load]:
-                await asyncio.gather(*(self.load(model, server) for model in batch))
-                changes.append(True)
-        if any(changes):
+        """Take over what Triton says, and begin to load what can be; raises ServerError without an answer."""
+        changes = {name: self._changes[name] for name in self.models if not self._is_changing(name)}
+        states = await server.control.states(_ANSWER_TIMEOUT)
+        seen = [
+            self.models[name].see(states, shared=self._shared)
+            for name, count in changes.items()
+            if not self._is_changing(name) and count == self._changes[name]  # else the answer may be older than that
+        ]
+        for model in self.models.values():
+            if model.wants_load and model.name not in self._loads:
+                self._loads[model.name] = background(self._load_alone(model, server))
+        if any(seen):
             self._host.changed()
 
+    def _is_changing(self, name: str) -> bool:
+        return name in self._locks and self._locks[name].locked()
+
+    async def _load_alone(self, model: RepositoryModel, server: TritonServer) -> None:
+        try:
+            async with self.changing(model.name):
+                if model.wants_load:
+                    await self.load(model, server)
+        except ServerGone:
+            self.wake()  # the next server gets it
+            return
+        finally:
+            del self._loads[model.name]
+        self._host.changed()
+
     async def load(self, model: RepositoryModel, server: TritonServer) -> None:
-        """Load the model; the caller holds the lock. Its error says why not. Raises ServerGone."""
+        """Load the model, which the caller is `changing`. Its error says why not. Raises ServerGone."""
         try:
             await self.loader.load(model.found, server)
             model.ready = model.found.versions
         except ServerGone:
             raise
         except ServerError as error:
-            if not model.why_steps_are_not_served():  # else it is loaded when they are back
+            if not model.why_steps_are_not_loaded():  # else it is loaded when they are back
                 model.fail(str(error))
+        except Exception:
+            _LOG.exception("model %s: internal error in its load", model.name)
+            model.fail("internal error in its load; report it with the traceback in the log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from pytriton_plugins.host.repositories.found import FoundModel, FoundRepository
 from pytriton_plugins.host.triton.repository import BACKEND
 from pytriton_plugins.model.declaration import wrong_name
 from pytriton_plugins.text import one_line
+
+_LOG = logging.getLogger("pytriton.host")
 
 
 def read_repository(reference: RepositoryReference, backends: Sequence[Path]) -> FoundRepository:
@@ -47,6 +50,9 @@ def read_model(folder: Path, reference: RepositoryReference, backends: Sequence[
         problem = f"its folder cannot be read: {error.strerror}; correct its permissions"
     except ServerError as error:
         problem = str(error)
+    except Exception:  # one folder must not end the start of all models
+        _LOG.exception("model %s of repository %s: internal error", name, reference.label)
+        problem = "internal error; report it with the traceback in the log"
     return FoundModel(name, folder, reference, error=problem)
 
 
@@ -57,6 +63,7 @@ def _read(folder: Path, reference: RepositoryReference, backends: Sequence[Path]
     config = configs.as_json(configs.parsed(config_text(folder), folder.name))
     backend = configs.backend_of(config)
     configs.check_files(config)
+    configs.check_tensor_names(config)
     versions = configs.served_versions(config, version_folders(folder))
     steps = configs.steps_of(config) if backend == configs.ENSEMBLE else ()
     if not steps:

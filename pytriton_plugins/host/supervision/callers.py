@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("pytriton.host")
 _MARGIN = 0.05
-_RETRY_DELAY = 1.0
-"""Seconds until a load or unload that has failed is tried again."""
+_RETRY_DELAY, _LONGEST_DELAY = 1.0, 30.0
+"""Seconds until a load or unload that has failed is tried again: each time twice as many."""
 
 
 class Callers:
@@ -120,6 +120,7 @@ class Callers:
             model.settle_unserved(problem)
 
     async def _follow(self, model: ModelSupervisor) -> None:
+        delay = _RETRY_DELAY
         try:
             while (change := self._change_of(model)) is not None:
                 try:
@@ -128,8 +129,12 @@ class Callers:
                     return  # its workers have the next server load it
                 except PytritonPluginsError as error:
                     model.worker_failed(str(error))
-                    await asyncio.sleep(_RETRY_DELAY)
+                    model.refusal = str(error)
+                    self.look()
+                    await asyncio.sleep(delay)
+                    delay = min(2 * delay, _LONGEST_DELAY)
         finally:
+            model.refusal = ""
             del self._followed[model]
             self.look()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytriton_plugins.model.call_graph import why_unknown
 from pytriton_plugins.model.callee import Callee
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pytriton_plugins.host.supervision.supervisor import ModelSupervisor
     from pytriton_plugins.model.declaration import ModelDeclaration
     from pytriton_plugins.values import ModelStatus
+
+Answer = TypeVar("Answer", str, bool)
+_CYCLE = "it calls itself over other models"
 
 
 class ServedModels:
@@ -34,28 +37,37 @@ class ServedModels:
         self._repositories = repositories
         self.all_known = False
         """Every plugin of the start was imported or has failed: a name without a model has none."""
-        self._asked: list[ModelSupervisor] = []
-        """Those whose callees are being looked at: calls may form a cycle."""
+        self._answers: dict[tuple[str, str, int], Any] = {}
+        """Those of the look that is going on: many ways may lead to a model, and calls may form a cycle."""
 
     def why_not(self, name: str, version: int = 0) -> str:
         """Why a call of this model would not be answered now; empty if it would."""
+        return self._look(self._why_not, name, version, of_cycle=_CYCLE)
+
+    def _why_not(self, name: str, version: int) -> str:
         if repository := self._of_repository(name):
             return repository.why_not(version)
         found = self._found(name, version)
         served = [model for model in found if model.is_served]
-        return self._reason((served or found)[-1]) if found else self._why_unknown(name, version)
+        return (served or found)[-1].status().reason if found else self._why_unknown(name, version)
 
     def why_not_loaded(self, name: str, version: int = 0) -> str:
         """Why Triton does not have this model; empty if it does, with or without a live worker."""
+        return self._look(self._why_not_loaded, name, version, of_cycle=_CYCLE)
+
+    def _why_not_loaded(self, name: str, version: int) -> str:
         if repository := self._of_repository(name):
-            return repository.why_not(version)
+            return repository.why_not_loaded(version)
         found = self._found(name, version)
         if any(model.is_served for model in found):
             return ""
-        return self._reason(found[-1]) if found else self._why_unknown(name, version)
+        return found[-1].status().reason if found else self._why_unknown(name, version)
 
     def awaits(self, name: str, version: int = 0) -> bool:
         """Whether this model is not loaded, and will be, or fail, without a change by an operator."""
+        return self._look(self._awaits, name, version, of_cycle=False)
+
+    def _awaits(self, name: str, version: int) -> bool:
         if repository := self._of_repository(name):
             return repository.is_awaited
         found = self._found(name, version)
@@ -106,14 +118,20 @@ class ServedModels:
         chosen = [model for model in found if version in (0, model.declaration.version)]
         return sorted(chosen, key=lambda model: model.declaration.version)
 
-    def _reason(self, model: ModelSupervisor) -> str:
-        if model in self._asked:
-            return "it calls itself over other models"
-        self._asked.append(model)
+    def _look(self, ask: Callable[[str, int], Answer], name: str, version: int, *, of_cycle: Answer) -> Answer:
+        """The answer about a model, which is asked once a look; ``of_cycle`` while its own answer depends on it."""
+        key = (ask.__name__, name, version)
+        if key in self._answers:
+            known: Answer = self._answers[key]
+            return known
+        is_outermost = not self._answers
+        self._answers[key] = of_cycle
         try:
-            return model.status().reason
+            answer = self._answers[key] = ask(name, version)
         finally:
-            self._asked.pop()
+            if is_outermost:
+                self._answers.clear()
+        return answer
 
     def _why_unknown(self, name: str, version: int) -> str:
         broken = (each.error for each in self._repositories.broken() if each.model == name)

@@ -67,6 +67,8 @@ class ModelSupervisor:
         """Triton has it only once it has the models that it calls."""
         self.unserved = ""
         """The problem of a model that it calls, if only an operator can settle it."""
+        self.refusal = ""
+        """Why Triton has refused the return of a caller, which is tried again."""
         self.error = ""
         self.unloaded = False
         """It was given up on purpose, and does not count against readiness."""
@@ -113,7 +115,7 @@ class ModelSupervisor:
         if problem := self._host.served.call_problem(self.declaration):
             return problem
         if not self.is_served:
-            return _WAITS if self.waits else _LOADS
+            return self.refusal or (_WAITS if self.waits else _LOADS)
         if self.live.seconds_without > READY_GRACE:
             return _NO_WORKER + (", and the next one waits for its turn to start" if self.waits else "")
         return ""
@@ -126,7 +128,7 @@ class ModelSupervisor:
     @property
     def is_coming(self) -> bool:
         """Whether it is not served, and will be, or fail, by itself."""
-        return not self.is_served and not self.error and not self.unserved
+        return not (self.is_served or self.error or self.unserved or self.refusal)
 
     @property
     def waits(self) -> bool:

@@ -63,7 +63,7 @@ class ArgumentBuilder:
             for rows, end in zip(batch.rows, ends, strict=True)
         ]
 
-    def context(self, state: RequestState | None, requests: list[Request]) -> Context:
+    def context(self, state: RequestState | None, requests: list[Request] | Callable[[], list[Request]]) -> Context:
         """The value of the parameter that is annotated ``Context``."""
         assert state is not None
         return Context(state, requests)

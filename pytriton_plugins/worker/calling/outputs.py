@@ -96,6 +96,8 @@ class _Output:
 
     def in_wire_shape(self, array: Array, rows: int | None) -> Array:
         shape = array.shape
+        if not self._declared and shape == ((1,) if rows is None else (rows, 1)):
+            return array  # an output of a called model has it already
         if len(shape) != self._rank or (rows is not None and shape[0] != rows):
             self._refuse(shape, rows)
         for axis, dim in self._fixed:

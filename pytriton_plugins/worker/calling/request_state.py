@@ -5,12 +5,21 @@ A batch that is called again, request by request, keeps its state without the fa
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytriton_plugins.errors import RequestError
-from pytriton_plugins.shm.details import MAX_PARAMETERS, Detail, Value, is_cancelled, read_details, response_parameter
+from pytriton_plugins.shm.details import (
+    MAX_PARAMETERS,
+    Detail,
+    Value,
+    details_size,
+    is_cancelled,
+    read_details,
+    response_parameter,
+)
 from pytriton_plugins.shm.wire import ResponseParameter
 from pytriton_plugins.worker.calling.errors import RequestFailure, failure_of
 from pytriton_plugins.worker.calling.sequences import ChannelSequences, SequenceKeeper
@@ -55,6 +64,13 @@ class CallChannel(Protocol):
 class RequestState:
     """The details of one batch, readable after it too, and the failures and parameters of its responses."""
 
+    _details: list[Detail] | None = None
+    _is_closed = False
+    _models: Models | None = None
+    _alone: int | None = None
+    """The place of the request that runs alone."""
+    deadline: float | None = None
+
     def __init__(
         self,
         shared: SharedState,
@@ -73,18 +89,16 @@ class RequestState:
         self._view = view
         self._offset = offset
         # The next batch overwrites the segment, and details are rarely read: so copied now, parsed when read.
-        self._copy = (
-            bytes(view[offset : offset + int.from_bytes(view[offset : offset + 8], "little")]) if offset else b""
-        )
-        self._details: list[Detail] | None = None
-        self._is_closed = False
+        self.packed_details = bytes(view[offset : offset + details_size(view, offset)]) if offset else b""
         self._sequences = sequences
         self._states: dict[int, dict[Any, Any]] = {}
         self._memory = memory
         self._channel = channel
-        self._models: Models | None = None
+        self._opening = threading.Lock()
+        """Threads of the callable may ask for the models at once, and when the batch is answered."""
         self.started = time.monotonic()
-        self.deadline = self.started + shared.timeout if shared.timeout else None
+        if shared.timeout:
+            self.deadline = self.started + shared.timeout
         self.failures: dict[int, RequestFailure] = {}
         self.response_parameters: dict[tuple[int, bytes], ResponseParameter] = {}
         """By place and name; several threads of the callable may write them, and failures too."""
@@ -95,17 +109,32 @@ class RequestState:
 
     @property
     def models(self) -> Models:
-        self._check_open()
-        if self._models is None:
-            if self._channel is None:
-                raise RuntimeError("ctx.models: there is no channel to Triton yet; call models in requests only")
-            self._models = self._channel.open_models(self)
-        return self._models
+        if (models := self._models) is not None:
+            return models
+        with self._opening:
+            self._check_open()
+            if self._models is None:
+                if self._channel is None:
+                    raise RuntimeError("ctx.models: there is no channel to Triton yet; call models in requests only")
+                self._models = self._channel.open_models(self)
+            return self._models
 
-    def timeouts(self) -> list[int]:
-        """The timeout of each request in microseconds; 0 for none."""
-        self.detail(0)
-        return [detail.timeout for detail in self._details or ()]
+    @property
+    def running(self) -> Sequence[Detail]:
+        """The details of the requests that the callable runs now: of all of them, or of the one that runs alone."""
+        return self.details if self._alone is None else (self.detail(self._alone),)
+
+    @property
+    def running_key(self) -> tuple[bytes, int | None]:
+        """Equal for batches with equal details in `running`."""
+        return self.packed_details, self._alone
+
+    @property
+    def details(self) -> list[Detail]:
+        """The details of each request, none if there are none."""
+        if self._details is None:
+            self._details = read_details(memoryview(self.packed_details), 0) if self.packed_details else []
+        return self._details
 
     @property
     def worker(self) -> int:
@@ -116,9 +145,8 @@ class RequestState:
         return self._shared.metrics or Metrics()
 
     def detail(self, place: int) -> Detail:
-        if self._details is None:
-            self._details = read_details(memoryview(self._copy), 0) if self._copy else []
-        return self._details[place] if place < len(self._details) else Detail()
+        details = self.details
+        return details[place] if place < len(details) else Detail()
 
     def begin_sequences(self, first: int, count: int) -> None:
         """Find or make the states for the requests from place ``first`` on; raises RequestError for one without."""
@@ -177,10 +205,16 @@ class RequestState:
             if not first <= parameter.request < end
         }
 
+    def run_alone(self, place: int) -> None:
+        """The callable runs this request alone from now on: its calls are for that one."""
+        self._alone = place
+        self._models = None
+
     def close(self) -> None:
         """The batch is answered: from now on the backend writes flags of another batch."""
-        self._is_closed = True
-        self._models = None
+        with self._opening:
+            self._is_closed = True
+            self._models = None
         for place in self._states if self._sequences is not None else ():
             detail = self.detail(place)
             assert self._sequences is not None

@@ -184,7 +184,8 @@ class BatchRunner:
     def _failed(self, batch: Batch, error: BaseException, *, called: bool) -> Steps[list[Outcome]]:
         count = len(batch.rows)
         # If the callable has not run yet, single calls repeat none of its effects.
-        if not is_a(error, *self._ends, Cancelled) and count > 1 and (self._retry_alone or not called):
+        retries = count > 1 and (self._retry_alone or not called) and not _is_cancelled_call(error)
+        if retries and not is_a(error, *self._ends, Cancelled):
             self._log(logging.WARNING, f"a batch of {count} requests failed; each request runs alone", error)
             return (yield from self._run_alone(batch))
         return [Outcome(0, count, None, self._failure(error, count))]
@@ -195,6 +196,8 @@ class BatchRunner:
         if batch.state is not None:
             batch.state.reset(batch.first, batch.first + len(batch.rows))
         for index, rows in enumerate(batch.rows):
+            if batch.state is not None:
+                batch.state.run_alone(batch.first + index)
             (outcome,) = yield from self._call(batch.single(index, start))
             outcomes.append(Outcome(index, 1, outcome.outputs, outcome.error))
             start += rows
@@ -220,6 +223,11 @@ class BatchRunner:
         if not is_answer and not is_a(error, RequestError):
             remedy = f"; {READ_ONLY}" if writes_input(error) else ""
             report(level, "model %s: %s%s", self._model, event, remedy, error=error)
+
+
+def _is_cancelled_call(error: BaseException) -> bool:
+    """Whether it tells the callable that no client waits any more."""
+    return is_a(error, ModelCallError) and getattr(error, "code", "") == "CANCELLED"
 
 
 def _throwable(error: BaseException) -> BaseException:

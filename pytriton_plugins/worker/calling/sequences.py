@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SLACK = 1.0
 """Seconds beyond ``max_idle`` after which a state is dropped here: the backend refuses requests before that."""
 
+LONGEST_WAIT = 60.0
+"""Seconds beyond that while the channel is in use: a request may wait in the backend for those of other sequences."""
+
 Id = int | str
 
 
@@ -36,6 +39,7 @@ class ChannelSequences:
         self._keeper = keeper
         self._lock = threading.Lock()
         self._kept: dict[Id, _Kept] = {}
+        self._used_at = 0.0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -58,15 +62,18 @@ class ChannelSequences:
     def end(self, sequence: Id, *, last: bool) -> None:
         """The request is answered; drop the state after the last one."""
         with self._lock:
+            self._used_at = time.monotonic()
             if last:
                 self._kept.pop(sequence, None)
             elif (kept := self._kept.get(sequence)) is not None:
                 kept.in_use = False
-                kept.used_at = time.monotonic()
+                kept.used_at = self._used_at
 
-    def expire(self, before: float) -> None:
-        """Drop the states that were last used before the time ``before`` of `time.monotonic`."""
+    def expire(self, now: float, max_idle: float) -> None:
+        """Drop the states that are idle at the time ``now`` of `time.monotonic`."""
         with self._lock:
+            is_used = now < self._used_at + SLACK or any(kept.in_use for kept in self._kept.values())
+            before = now - max_idle - SLACK - (LONGEST_WAIT if is_used else 0.0)
             idle = [sequence for sequence, kept in self._kept.items() if not kept.in_use and kept.used_at < before]
             for sequence in idle:
                 del self._kept[sequence]
@@ -115,7 +122,7 @@ class SequenceKeeper:
         with self._lock:
             channels = list(self._channels)
         for channel in channels:
-            channel.expire(time.monotonic() - self._max_idle - SLACK)
+            channel.expire(time.monotonic(), self._max_idle)
 
     def _has_any(self) -> bool:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from pytriton_plugins.shm import wire
@@ -33,7 +34,8 @@ class AsyncServer(StreamServer):
 
     async def serve(self) -> None:
         """Answer batches until the channel ends."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._ended: asyncio.Future[None] = loop.create_future()
         loop.add_reader(self._sock, self._on_readable)
         try:
@@ -95,7 +97,8 @@ class AsyncServer(StreamServer):
         position = await self._answer(message)
         if self._is_unwanted:
             # Until the next step asyncio holds the error by which it cancelled, and with that the callable's frames.
-            await asyncio.sleep(0)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
         if self._tasks is not None and self._tasks.is_active:
             await self._tasks.end()
         if not self._ended.done():
@@ -115,7 +118,7 @@ class AsyncServer(StreamServer):
     def _new_exchange(self, memory: CallMemory) -> Exchange:
         from pytriton_plugins.worker.nested.tasks import TaskExchange
 
-        self._tasks = TaskExchange(self._sock, memory, self._reader)
+        self._tasks = TaskExchange(self._sock, memory, self._reader, self._loop, self._thread)
         return self._tasks
 
     async def _answer_batch(self, number: int, batch: Batch) -> BlockPosition:

@@ -126,16 +126,18 @@ class ChannelServer:
 
     def open_models(self, state: RequestState) -> Models:
         """What ``ctx.models`` of the running batch is."""
-        from pytriton_plugins.worker.nested.models import CallDirectory, Models  # few models call others
-
         if self._calls is None:
-            from pytriton_plugins.worker.nested.memory import CallMemory
-
-            memory = CallMemory(self._source, self._writer.segment.number)
-            self._calls = self._new_exchange(memory)
-            self._directory = CallDirectory(self._declaration, self._runner.undeclared)
+            self._calls = self._begin_calls()
         self._calls.begin(self._number, state)
-        return Models(self._calls, self._directory, state)
+        return self._new_models(self._calls, self._directory, state)
+
+    def _begin_calls(self) -> Exchange:
+        from pytriton_plugins.worker.nested.memory import CallMemory  # few models call others
+        from pytriton_plugins.worker.nested.models import CallDirectory, Models
+
+        self._new_models = Models
+        self._directory = CallDirectory(self._declaration, self._runner.undeclared)
+        return self._new_exchange(CallMemory(self._source, self._writer))
 
     def _new_exchange(self, memory: CallMemory) -> Exchange:
         raise NotImplementedError

@@ -96,11 +96,14 @@ class SyncStreamServer(ThreadCallsServer, StreamServer):
 
     def _is_wanted(self) -> bool:
         """Wait until the backend has taken the response; whether a client wants the next one."""
-        while (message := self.receive()) is not None:
-            if message.kind == wire.TAKEN:
-                return not message.flags & wire.CANCELLED
-            if message.kind != wire.CANCEL:
-                raise EndOfChannel from ProtocolError(f"channel: unexpected message of kind {message.kind} in a stream")
+        try:
+            while (message := self.receive()) is not None:
+                if message.kind == wire.TAKEN:
+                    return not message.flags & wire.CANCELLED
+                if message.kind != wire.CANCEL:
+                    raise ProtocolError(f"channel: unexpected message of kind {message.kind} in a stream")
+        except ProtocolError as error:
+            raise EndOfChannel from error
         raise EndOfChannel
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+from pytriton_plugins.model.context import Context
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import NO_SIGNAL, send
 from pytriton_plugins.worker.blocks.request_reader import RequestPlan
@@ -95,9 +97,13 @@ class SyncServer(ThreadCallsServer):
 
     def _answer_views(self, plan: RequestPlan, state: RequestState) -> BlockPosition:
         runner, writer = self._runner, self._writer
-        without_arrays = Batch({}, plan.rows, plan.requested, state=state)
-        arguments = {name: view.view() for name, view in plan.views or ()}
-        arguments[runner.context] = runner.arguments.context(state, requests_of(without_arrays))
+        arguments: dict[str, Any] = {}
+        for name, view in plan.views or ():
+            arguments[name] = view.view()
+        # Most callables do not look at the requests.
+        arguments[runner.context] = Context(
+            state, lambda: requests_of(Batch({}, plan.rows, plan.requested, state=state))
+        )
         try:
             result = self._callable(**arguments)
         except BaseException as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from pytriton_plugins.text import one_line
 
 if TYPE_CHECKING:
     from pytriton_plugins.worker.nested.exchange import Exchange
@@ -20,6 +23,8 @@ class CallStream:
         self._request = request
         self._call: OpenCall | None = None
         self._is_over = False
+        self._reading = threading.Lock()
+        """Held while a thread or task waits for a response."""
 
     def __iter__(self) -> CallStream:
         return self
@@ -27,6 +32,7 @@ class CallStream:
     def __next__(self) -> Outputs:
         if self._is_over:
             raise StopIteration
+        self._begin_reading()
         try:
             if self._call is None:
                 self._call = self._exchange.open_stream(self._request)
@@ -34,6 +40,8 @@ class CallStream:
         except BaseException:
             self.close()
             raise
+        finally:
+            self._reading.release()
         if outputs is None:
             self._is_over = True
             raise StopIteration
@@ -45,6 +53,7 @@ class CallStream:
     async def __anext__(self) -> Outputs:
         if self._is_over:
             raise StopAsyncIteration
+        self._begin_reading()
         try:
             if self._call is None:
                 self._call = await self._exchange.open_stream_async(self._request)
@@ -52,6 +61,8 @@ class CallStream:
         except BaseException:
             self.close()
             raise
+        finally:
+            self._reading.release()
         if outputs is None:
             self._is_over = True
             raise StopAsyncIteration
@@ -77,4 +88,11 @@ class CallStream:
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        if self._call is not None and not self._call.ended:
+            self._exchange.drop(self._call)
+
+    def _begin_reading(self) -> None:
+        if not self._reading.acquire(blocking=False):
+            name = one_line(repr(self._request.target.name))
+            problem = f"ctx.models: another thread or task reads this stream of model {name}"
+            raise RuntimeError(f"{problem}; read it in one of them")

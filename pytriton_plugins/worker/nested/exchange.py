@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import threading
-from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from abc import abstractmethod
 
-from pytriton_plugins.errors import ModelCallError, ProtocolError, ShmError
+from pytriton_plugins.errors import ModelCallError, ProtocolError
 from pytriton_plugins.shm import wire
-from pytriton_plugins.shm.calls import Result, abandon_message
-from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.nested.memory import CallMemory, Region
+from pytriton_plugins.shm.calls import Result
+from pytriton_plugins.worker.nested.memory import CallMemory
 from pytriton_plugins.worker.nested.open_call import OpenCall
-from pytriton_plugins.worker.nested.placing import Place, place
+from pytriton_plugins.worker.nested.repeats import Answer
 from pytriton_plugins.worker.nested.request import CallRequest
 from pytriton_plugins.worker.nested.results import Outputs, ResultReader, error_of, outputs_of
-
-T = TypeVar("T")
-
-ENDED = "the tritonserver has ended"
+from pytriton_plugins.worker.nested.sender import RequestSegment, Sender
 
 
-class RequestSegment(Protocol):
-    """Knows the segment that has the running batch."""
-
-    @property
-    def segment(self) -> Segment | None:
-        """The segment; None if there is none."""
-
-
-class Exchange(ABC):
+class Exchange(Sender):
     """Sends calls and takes their results; all of it with the lock held, where other threads may call too."""
 
     def __init__(self, sock: socket.socket, memory: CallMemory, requests: RequestSegment) -> None:
-        self._sock = sock
-        self._memory = memory
-        self._requests = requests
+        super().__init__(sock, memory, requests)
         self._results = ResultReader()
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
-        """A stream may be dropped, and abandoned, by the garbage collector while this thread has it."""
-        self._open: dict[int, OpenCall] = {}
-        self._last = 0
-        self._batch = 0
-        self._caller: object = None
-        self._dropped: deque[OpenCall] = deque()
-        """Streams that were dropped while another thread had the lock."""
-        self._lacking: list[tuple[OpenCall, int]] = []
-        """Calls whose response finds no memory until another call ends, and the bytes that it needs."""
-        self._has_ended = False
-        self._broken: ProtocolError | None = None
 
     @property
     def is_active(self) -> bool:
@@ -67,22 +35,6 @@ class Exchange(ABC):
     def trim(self) -> None:
         """Give the memory back to the system; no call is open."""
         self._memory.trim()
-
-    def abandon(self, call: OpenCall) -> None:
-        """The caller does not want the call any more; may be called by any thread, and again."""
-        self._dropped.append(call)
-        if self._lock.acquire(blocking=False):
-            try:
-                self._abandon_dropped()
-            finally:
-                self._lock.release()
-
-    def check(self, caller: object) -> None:
-        """Raise RuntimeError unless the batch of ``caller`` may call models in this process."""
-        if os.getpid() != self._pid:
-            raise RuntimeError("ctx.models: this process was forked from the worker; call models in the worker itself")
-        if caller is None or caller is not self._caller:
-            raise RuntimeError("ctx.models: the batch of this Context is answered; call models during the call only")
 
     @abstractmethod
     def call(self, request: CallRequest) -> Outputs:
@@ -108,73 +60,6 @@ class Exchange(ABC):
     async def next_response_async(self, call: OpenCall) -> Outputs | None:
         """The same for ``await``."""
 
-    @abstractmethod
-    def _send(self, message: bytes, descriptor: int) -> None:
-        """Send a message; ``descriptor`` -1: none."""
-
-    @abstractmethod
-    def _wake(self, call: OpenCall) -> None:
-        """The call has news."""
-
-    @abstractmethod
-    def _wake_turn(self) -> None:
-        """A call has ended: one that waits for its turn may be sent."""
-
-    def _try_open(self, request: CallRequest, streams: bool) -> OpenCall | None:
-        """Send a call; None if others must end first. Raises ModelCallError and RuntimeError."""
-        self.check(request.caller)
-        self._abandon_dropped()
-        if self._has_ended:
-            raise request.target.error("UNAVAILABLE", ENDED)
-        if len(self._open) >= wire.MAX_OPEN_CALLS:
-            if self._is_stuck():
-                raise request.target.error(
-                    "UNAVAILABLE", f"{len(self._open)} streams of this batch are open and not read; close some of them"
-                )
-            return None
-        try:
-            region, places = self._patiently(lambda: place(request, self._memory, self._requests.segment))
-        except ShmError as error:
-            if not self._is_stuck():
-                return None
-            raise request.target.error("UNAVAILABLE", str(error)) from None
-        try:
-            return self._send_call(request, region, places, streams)
-        except BaseException:
-            region.release()
-            raise
-
-    def _send_call(self, request: CallRequest, region: Region, places: list[Place], streams: bool) -> OpenCall:
-        payload = request.payload(region, places)
-        self._last += 1
-        call = OpenCall(self._last, request, region, self._memory.split(region) if streams else region, streams)
-        self._open[call.number] = call
-        try:
-            self._send_with_segment(wire.CALL, call, payload)
-        except OSError:
-            self._end_all()
-            raise request.target.error("UNAVAILABLE", ENDED) from None
-        return call
-
-    def _send_with_segment(self, kind: int, call: OpenCall, payload: bytes) -> None:
-        segment = call.region.segment
-        flags = wire.NEW_SEGMENT if segment.unsent >= 0 else 0
-        head = wire.CHANNEL_MESSAGE.pack(kind, flags, 0, segment.number, self._batch, call.number, len(payload))
-        self._send(head + payload, segment.unsent)
-        if flags:
-            segment.close_unsent()
-
-    def _abandon_dropped(self) -> None:
-        while self._dropped:
-            call = self._dropped.popleft()
-            if call.ended or call.abandoned or os.getpid() != self._pid:
-                continue
-            call.abandoned = True
-            try:
-                self._send(abandon_message(call.number, self._batch), -1)
-            except OSError:
-                self._end_all()
-
     def _take(self, call: OpenCall) -> Outputs | None:
         """The response that has come; None for the end. Raises ModelCallError."""
         outputs, call.outputs = call.outputs, None
@@ -189,47 +74,19 @@ class Exchange(ABC):
         if not call.has_news() and not call.region.in_call and not call.abandoned:
             self._give_room(call, request.target.size(request.options.outputs))
 
-    def _is_stuck(self, call: OpenCall | None = None) -> bool:
-        """Whether no other call than ``call`` runs, whose end would free memory or a place."""
-        lacking = {each for each, _ in self._lacking}
-        return all(each is call or each in lacking or each.is_idle for each in self._open.values())
-
-    def _patiently(self, take: Callable[[], T], call: OpenCall | None = None) -> T:
-        """The result of ``take``; raises ShmError. Where threads are about to drop results, it waits for them."""
-        return take()
-
-    def _give_room(self, call: OpenCall, size: int) -> None:
-        """Send ROOM, now or when another call has ended."""
-        try:
-            region = self._patiently(lambda: self._memory.take(0, size), call)
-        except ShmError as error:
-            if self._is_stuck(call):
-                self._fail(call, call.request.target.error("UNAVAILABLE", str(error)))
-            else:
-                self._lacking.append((call, size))
-            return
-        call.region = region
-        try:
-            self._send_with_segment(wire.ROOM, call, wire.CALL_ROOM.pack(region.area, region.end - region.area))
-        except OSError:
-            self._end_all()
-
-    def _fail(self, call: OpenCall, error: ModelCallError) -> None:
-        """End a call that the backend has not ended."""
-        call.error = error
-        self.abandon(call)
-        self._wake(call)
-
     def _on_result(self, flags: int, number: int, payload: bytes) -> None:
         """Take a RESULT; raises ProtocolError."""
         call = self._open.get(number)
         if call is None:
             raise ProtocolError(f"channel: a result of call {number}, which is not open")
+        if flags == wire.FINAL and (answer := call.region.answers.get(payload)) is not None and self._is_wanted(call):
+            self._on_equal_response(call, answer)
+            return
         result = self._results.read(payload)
         if flags & wire.NO_ROOM:
             self._on_no_room(call, result.needed)
         else:
-            self._on_response(call, result)
+            self._on_response(call, result, payload)
         if flags & wire.FINAL:
             self._on_end(call, is_usable=not flags & wire.LINGERS)
         elif not flags & wire.NO_ROOM and not call.streams and call.outputs is not None:
@@ -244,40 +101,53 @@ class Exchange(ABC):
         if not call.abandoned:
             self._give_room(call, needed)
 
-    def _on_response(self, call: OpenCall, result: Result) -> None:
+    def _is_wanted(self, call: OpenCall) -> bool:
+        """Whether the response becomes views of the region."""
+        return not (call.streams or call.abandoned or call.error is not None or self._memory.copies)
+
+    def _on_equal_response(self, call: OpenCall, answer: Answer) -> None:
+        """Take a response that equals an earlier one in the same region."""
+        region, request = call.region, call.request
+        call.outputs = answer.outputs()
+        if answer.full != region.end:
+            request.target.learn(request.options.outputs, answer.size)
+        region.release(answer.end)
+        self._on_end(call, is_usable=True)
+        if call.waiter is not None:
+            self._wake(call)
+
+    def _on_response(self, call: OpenCall, result: Result, payload: bytes) -> None:
         target, region, kept = call.request.target, call.region, 0
         if result.code:
             call.error = call.error or error_of(result, target.name)
         elif result.response and not call.abandoned:
             call.outputs, kept = outputs_of(result, region, copies=self._memory.copies)
             used = max((output.offset + output.length for output in result.outputs), default=0) - region.area
-            target.learn(call.request.options.outputs, max(used, wire.ALIGNMENT))
+            used = max(used, wire.ALIGNMENT)
+            target.learn(call.request.options.outputs, used)
+            if self._is_wanted(call) and all(array.base is region.bytes for array in call.outputs.values()):
+                region.add_answer(payload, Answer(call.outputs, region, kept, used))
         region.release(kept)
 
     def _on_end(self, call: OpenCall, *, is_usable: bool) -> None:
         del self._open[call.number]
         call.ended = True
         call.held = None
-        for region in (call.first, call.region):
-            if region.in_call:
-                region.release()
+        if call.first.in_call:
+            call.first.release()
+        if call.region.in_call:
+            call.region.release()
         if not is_usable:
             self._memory.retire()
+        if self._lacking:
+            self._give_rooms()
+        self._wake_turn()
+
+    def _give_rooms(self) -> None:
         lacking, self._lacking = self._lacking, []
         for other, size in lacking:
             if not other.ended and not other.abandoned:
                 self._give_room(other, size)
-        self._wake_turn()
-
-    def _end_all(self) -> None:
-        """The channel has ended."""
-        self._has_ended = True
-        for call in [*self._open.values()]:
-            call.error = call.error or call.request.target.error("UNAVAILABLE", ENDED)
-            call.ended, call.held = True, None
-            self._wake(call)
-        self._open.clear()
-        self._wake_turn()
 
 
 def no_single_response(request: CallRequest) -> ModelCallError:

@@ -13,6 +13,7 @@ from pytriton_plugins.text import one_line
 from pytriton_plugins.worker.log import report
 from pytriton_plugins.worker.nested.call_stream import CallStream
 from pytriton_plugins.worker.nested.request import (
+    NO_OPTIONS,
     CallOptions,
     CallRequest,
     Limit,
@@ -44,11 +45,13 @@ class Caller(Protocol):
     def deadline(self) -> float | None:
         """When the model's timeout ends."""
 
-    def detail(self, place: int) -> Detail:
-        """The details of a request."""
+    @property
+    def running(self) -> Sequence[Detail]:
+        """The details of the requests that its callable runs now; none if the batch has none."""
 
-    def timeouts(self) -> Sequence[int]:
-        """The timeout of each request in microseconds; 0 for none."""
+    @property
+    def running_key(self) -> tuple[bytes, int | None]:
+        """Equal for equal details in `running`."""
 
 
 class CallDirectory:
@@ -59,15 +62,31 @@ class CallDirectory:
         self._declaration = declaration
         self._undeclared = undeclared
         self._targets: dict[Any, Target] = {}
+        self._running: tuple[bytes, int | None] | None = None
+        """The key of the last requests, which hand on `_defaults`."""
+        self._defaults = NO_OPTIONS, 0
 
     def target(self, key: Any) -> Target:
         """The model of ``ctx.models[key]``; raises TypeError."""
-        found = self._targets.get(key) if isinstance(key, (str, tuple)) else None
+        if not isinstance(key, str):
+            key = checked_key(key)  # a part of it may have no hash
+        found = self._targets.get(key)
         if found is None:
             name, version = checked_key(key)
             found = self._targets[key] = Target(name, version)
             self._note(name, version)
         return found
+
+    def defaults(self, target: Target, caller: Caller) -> tuple[CallOptions, int]:
+        """The options that the requests of a batch hand on, and how many microseconds they leave; 0: no limit."""
+        key = caller.running_key
+        if key != self._running:
+            details = caller.running
+            options = CallOptions((), b"", 0, checked_id(target, details[0].id if details else ""), 0, 0, 0)
+            timeouts = [detail.timeout for detail in details]
+            self._defaults = options, max(timeouts) if timeouts and all(timeouts) else 0
+            self._running = key
+        return self._defaults
 
     def _note(self, name: str, version: int) -> None:
         declaration = self._declaration
@@ -106,13 +125,15 @@ class Models:
 
     def _defaults(self, target: Target) -> tuple[CallOptions, Limit | None]:
         """The options and the limit that the batch's requests hand on; raises RuntimeError once it is answered."""
-        if self._options is None:
-            caller = self._caller()
-            self._exchange.check(caller)
-            assert caller is not None
-            self._limit = _limit(caller)
-            self._options = CallOptions((), b"", 0, checked_id(target, caller.detail(0).id), 0, 0, 0)
-        return self._options, self._limit
+        caller = self._caller()
+        if caller is None:
+            self._exchange.check(None)
+        assert caller is not None
+        options, timeout = self._directory.defaults(target, caller)
+        if timeout or caller.deadline is not None:
+            self._limit = _limit(caller, timeout)
+        self._options = options
+        return options, self._limit
 
     def _request(
         self,
@@ -122,7 +143,9 @@ class Models:
         given: tuple[Any, ...],
         flags: int = 0,
     ) -> CallRequest:
-        options, limit = self._defaults(target)
+        options, limit = self._options, self._limit
+        if options is None:
+            options, limit = self._defaults(target)
         if flags or given != _NOTHING_GIVEN:
             options, limit = _chosen(target, options, limit, given, flags)
         arrays = target.builder.build(inputs, named, options.outputs)
@@ -167,7 +190,8 @@ class CalledModel:
             numbers, ``str`` and ``bytes`` are converted as numpy does it
         :param outputs: the wanted outputs; all without names
         :param parameters: of the request
-        :param timeout: seconds for the response; never longer than what the callers' own timeouts leave
+        :param timeout: seconds for the response; never longer than the rest of the callers' own timeouts, of which the
+            clients' count from the start of the batch
         :param id: of the request; that of the first request of the batch without one
         :param priority: in the queue of the called model, 1 is the highest; 0 is the model's default
         :param sequence_id: of the sequence that it belongs to, with ``sequence_start`` and ``sequence_end``
@@ -235,16 +259,15 @@ def checked_key(key: Any) -> tuple[str, int]:
     return name, version
 
 
-def _limit(caller: Caller) -> Limit | None:
+def _limit(caller: Caller, timeout: int) -> Limit | None:
     """The time that the batch's requests leave: of the model's timeout a little less, so that its worker can answer."""
     limits = []
     if caller.deadline is not None:
         left = caller.deadline - caller.started
         seconds = left - min(0.2, left / 10)
         limits.append(Limit(caller.started + seconds, seconds, f"the timeout of model {caller.model!r}"))
-    timeouts = caller.timeouts()
-    if timeouts and all(timeouts):
-        seconds = max(timeouts) / 1e6
+    if timeout:
+        seconds = timeout / 1e6
         limits.append(Limit(caller.started + seconds, seconds, "the timeout of the client"))
     return min(limits, default=None)
 

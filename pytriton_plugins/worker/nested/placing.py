@@ -11,15 +11,13 @@ from pytriton_plugins.errors import ShmError
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Encoded, encode, write, write_fixed
 from pytriton_plugins.shm.segment import Segment
+from pytriton_plugins.worker.nested.inputs import MAX_SMALL
 from pytriton_plugins.worker.nested.memory import CallMemory, Region
 from pytriton_plugins.worker.nested.request import FIRST_AREA, CallRequest
 
 Array = NDArray[Any]
 Place = tuple[int, int, int]
 """The segment (`wire.IN_CALL_SEGMENT`), offset and length of an input."""
-
-_MAX_SMALL = 1 << 14
-"""Bytes up to which it is cheaper to copy an array twice than to find its place."""
 
 _NEW = -1
 """In the place of a segment: the offset counts from the start of the region that is not there yet."""
@@ -69,7 +67,7 @@ def _laid_out(
             unwritten.append((len(places), encoded))
         else:
             length = array.nbytes
-            found = _found(array, memory, batch) if length > _MAX_SMALL else None
+            found = _found(array, memory, batch) if length > MAX_SMALL else None
             if found is not None:
                 places.append(found)
                 continue
@@ -94,7 +92,7 @@ def _found(array: Array, memory: CallMemory, batch: Segment | None) -> Place | N
 def _write(each: Array | Encoded, segment: Segment, at: int) -> None:
     if not isinstance(each, np.ndarray):
         write(each, segment, at)
-    elif each.nbytes > _MAX_SMALL:
+    elif each.nbytes > MAX_SMALL:
         write_fixed(each, each.dtype, segment, at)
     else:
         segment.mapping[at : at + each.nbytes] = each.tobytes()

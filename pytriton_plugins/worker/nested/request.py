@@ -89,7 +89,7 @@ class CallRequest:
         target, options = self.target, self.options
         counts = len(places), len(options.outputs), options.parameter_count, len(options.id)
         area = region.area, region.end - region.area
-        numbers = target.version, self._microseconds(), options.priority, options.correlation
+        numbers = target.version, self.microseconds(), options.priority, options.correlation
         head = wire.CALL_HEADER.pack(options.flags, len(target.packed_name), *numbers, *counts, *area)
         tail = self.inputs.packed(places) if places or options.outputs else b""
         payload = head + target.packed_name + options.id + tail + options.parameters
@@ -102,7 +102,8 @@ class CallRequest:
         assert self.limit is not None
         return self.target.error("UNAVAILABLE", f"no response within {self.limit.seconds:.3g} s ({self.limit.source})")
 
-    def _microseconds(self) -> int:
+    def microseconds(self) -> int:
+        """What is left of the time; 0 without a limit. Raises ModelCallError if nothing is."""
         if self.limit is None:
             return 0
         left = self.limit.deadline - time.monotonic()
@@ -149,7 +150,11 @@ def _names(target: Target, outputs: object) -> tuple[str, ...]:
         return ()
     if isinstance(outputs, str) or not isinstance(outputs, Iterable):
         raise _mistake(target, f"outputs={one_line(repr(outputs), 60)} is not a list; write a list of names")
-    return tuple(outputs)
+    names = tuple(outputs)
+    for name in names:
+        if not isinstance(name, str):
+            raise _mistake(target, f"outputs: {one_line(repr(name), 60)} is not a name; write a list of names")
+    return names
 
 
 def _items(target: Target, parameters: object) -> Iterable[tuple[object, object]]:

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 from pytriton_plugins.errors import ProtocolError
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import send
-from pytriton_plugins.worker.nested.exchange import Exchange, RequestSegment, no_single_response
+from pytriton_plugins.worker.nested.exchange import Exchange, no_single_response
 from pytriton_plugins.worker.nested.memory import CallMemory
 from pytriton_plugins.worker.nested.open_call import OpenCall
 from pytriton_plugins.worker.nested.request import CallRequest
 from pytriton_plugins.worker.nested.results import Outputs
+from pytriton_plugins.worker.nested.sender import RequestSegment
 
 T = TypeVar("T")
 _HEAD = wire.CHANNEL_MESSAGE.size
@@ -26,10 +27,18 @@ _HEAD = wire.CHANNEL_MESSAGE.size
 class TaskExchange(Exchange):
     """Tasks of the loop call; other threads have the loop call for them."""
 
-    def __init__(self, sock: socket.socket, memory: CallMemory, requests: RequestSegment) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        memory: CallMemory,
+        requests: RequestSegment,
+        loop: asyncio.AbstractEventLoop,
+        thread: int,
+    ) -> None:
+        """``loop`` serves the channel, in the thread with the identifier ``thread``; any thread may be the first."""
         super().__init__(sock, memory, requests)
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self._loop = loop
+        self._thread = thread
         self._turns: deque[asyncio.Future[bool]] = deque()
 
     def call(self, request: CallRequest) -> Outputs:
@@ -64,6 +73,7 @@ class TaskExchange(Exchange):
             raise ProtocolError("channel: a result of another batch or length")
         with self._lock:
             self._on_result(flags, number, message[_HEAD:])
+        self._abandon_dropped_by_others()
 
     def channel_ended(self) -> None:
         """No further result comes."""
@@ -76,10 +86,14 @@ class TaskExchange(Exchange):
             self._caller = None
             for call in [*self._open.values()]:
                 self.abandon(call)
+        turn = None
         while self._open:
-            turn = self._turn()
+            if turn is None or turn.done():  # one that is left behind would be woken in place of the next
+                turn = self._turn()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([turn])
+        if turn is not None:
+            turn.cancel()
         self._wake_turn()
         self._memory.end_batch()
 
@@ -132,7 +146,7 @@ class TaskExchange(Exchange):
             raise RuntimeError(f"{problem}; write {hint}")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def _send(self, message: bytes, descriptor: int) -> None:
+    def _send(self, message: bytes | bytearray, descriptor: int) -> None:
         send(self._sock, message, (descriptor,) if descriptor >= 0 else ())
 
     def _wake(self, call: OpenCall) -> None:

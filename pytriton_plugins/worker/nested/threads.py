@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import threading
@@ -14,11 +13,12 @@ from typing import TypeVar
 from pytriton_plugins.errors import ProtocolError, ShmError
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.sockets import NO_SIGNAL, send
-from pytriton_plugins.worker.nested.exchange import Exchange, RequestSegment, no_single_response
+from pytriton_plugins.worker.nested.exchange import Exchange, no_single_response
 from pytriton_plugins.worker.nested.memory import CallMemory
 from pytriton_plugins.worker.nested.open_call import OpenCall
 from pytriton_plugins.worker.nested.request import CallRequest
 from pytriton_plugins.worker.nested.results import Outputs
+from pytriton_plugins.worker.nested.sender import RequestSegment
 
 T = TypeVar("T")
 _OTHERS = (wire.TAKEN, wire.CANCEL, wire.FORGET, wire.TRIM)
@@ -45,8 +45,15 @@ class ThreadExchange(Exchange):
         """Messages that are not about calls, and were read by a call."""
 
     def call(self, request: CallRequest) -> Outputs:
-        call = self._opened(request, streams=False)
-        outputs = self._next(call)
+        self.check(request.caller)  # before the lock, which another thread may hold for ever in a forked child
+        with self._lock:
+            call = self._try_open(request, streams=False)
+            is_reader = call is not None and not self._is_reading
+            if is_reader:
+                self._is_reading = True
+        if call is None:
+            call = self._opened(request, streams=False)
+        outputs = self._next(call, is_reader=is_reader)
         if outputs is None:
             raise no_single_response(request)
         return outputs
@@ -76,19 +83,29 @@ class ThreadExchange(Exchange):
         return await asyncio.to_thread(self.next_response, call)
 
     def next_message(self) -> bytes:
-        """Wait for a message that is not about a call; empty at the end of the channel."""
+        """Wait for a message that is not about a call; empty at the end of the channel.
+
+        Raises ProtocolError if the backend has broken the protocol.
+        """
         self._wait(lambda: bool(self._others) or self._has_ended, None)
-        return self._others.popleft() if self._others else b""
+        if self._others:
+            return self._others.popleft()
+        if self._broken is not None:
+            raise self._broken
+        return b""
 
     def end(self) -> list[bytes]:
         """End the calls of the batch before it is answered; the messages that nobody has taken.
 
         Raises ProtocolError if the backend has broken the protocol.
         """
-        if os.getpid() != self._pid:
+        if self.is_forked:
             raise ProtocolError("a forked child cannot answer")
         with self._lock:
             self._caller = None
+            if not (self._open or self._is_reading or self._waiting or self._others or self._broken):
+                self._memory.end_batch()
+                return []
             for call in [*self._open.values()]:
                 self.abandon(call)
         self._wait(lambda: not self._open, None)
@@ -101,7 +118,7 @@ class ThreadExchange(Exchange):
         return messages
 
     def _opened(self, request: CallRequest, *, streams: bool) -> OpenCall:
-        self.check(request.caller)  # before the lock, which another thread may hold for ever in a forked child
+        self.check(request.caller)
         while True:
             with self._lock:
                 turn = self._turns
@@ -111,10 +128,12 @@ class ThreadExchange(Exchange):
             if not self._wait(lambda turn=turn: self._turns != turn or self._has_ended, request.deadline):  # type: ignore[misc]
                 raise request.late()
 
-    def _next(self, call: OpenCall) -> Outputs | None:
+    def _next(self, call: OpenCall, *, is_reader: bool = False) -> Outputs | None:
+        """The next response; None for the end. ``is_reader``: nobody else reads, and nobody will."""
         call.awaited = True
         try:
-            if not self._wait(call.has_news, call.request.deadline):
+            wait = self._read_until if is_reader else self._wait
+            if not wait(call.has_news, call.request.deadline):
                 raise call.request.late()
             return self._take(call)
         except BaseException:
@@ -127,6 +146,8 @@ class ThreadExchange(Exchange):
     def _wait(self, is_done: Callable[[], bool], deadline: float | None) -> bool:
         """Wait until ``is_done``, which is called with the lock held; False when it is late."""
         while True:
+            if self._dropped:
+                self._abandon_dropped_by_others()
             with self._lock:
                 if is_done():
                     return True
@@ -146,46 +167,60 @@ class ThreadExchange(Exchange):
                     return is_done()
 
     def _read_until(self, is_done: Callable[[], bool], deadline: float | None) -> bool:
+        is_reading = True
+        if self._dropped:
+            self._abandon_dropped_by_others()
         try:
-            while True:
-                message = self._read(deadline)
-                if message is None:
-                    return False
+            while is_reading:
+                size = self._read(deadline)
                 with self._lock:
-                    self._dispatch(message)
-                    if is_done():
-                        return True
-                    self._wake_those_done()
-        finally:
-            with self._lock:
-                self._is_reading = False
-                self._wake_those_done()
-                self._wake_reader()
+                    if size >= 0:
+                        self._dispatch(size)
+                    is_reading = size >= 0 and not is_done()
+                    if not is_reading:
+                        self._end_reading()
+                    elif self._waiting:
+                        self._wake_those_done()
+                if self._dropped:
+                    self._abandon_dropped_by_others()
+            return size >= 0
+        except BaseException:
+            if is_reading:
+                with self._lock:
+                    self._end_reading()
+            raise
 
-    def _read(self, deadline: float | None) -> bytes | None:
-        """The next message, empty at the end of the channel; None when it is late."""
+    def _end_reading(self) -> None:
+        self._is_reading = False
+        if self._waiting:
+            self._wake_those_done()
+            self._wake_reader()
+
+    def _read(self, deadline: float | None) -> int:
+        """The size of the next message, 0 at the end of the channel; -1 when it is late."""
         if deadline is not None and not self._poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            return None
+            return -1
         try:
-            size = self._sock.recv_into(self._buffer)
+            return self._sock.recv_into(self._buffer)
         except ConnectionResetError:  # the backend closed and left a message of ours unread; its own may still come
-            size = self._sock.recv_into(self._buffer)
-        return bytes(self._view[:size])
+            return self._sock.recv_into(self._buffer)
 
-    def _dispatch(self, message: bytes) -> None:
-        if not message:
+    def _dispatch(self, size: int) -> None:
+        if not size:
             self._end_all()
             return
         try:
-            kind, flags, _, _, batch, number, length = wire.CHANNEL_MESSAGE.unpack_from(message)
-            if kind in _OTHERS:
-                self._others.append(message)
-            elif kind != wire.RESULT:
-                raise ProtocolError(f"channel: unexpected message of kind {kind} during a batch")
-            elif batch != self._batch or length != len(message) - _HEAD:
-                raise ProtocolError("channel: a result of another batch or length")
+            if size < _HEAD:
+                raise ProtocolError(f"channel: a message of {size} bytes")
+            kind, flags, _, _, batch, number, length = wire.CHANNEL_MESSAGE.unpack_from(self._buffer)
+            if kind == wire.RESULT:
+                if batch != self._batch or length != size - _HEAD:
+                    raise ProtocolError("channel: a result of another batch or length")
+                self._on_result(flags, number, bytes(self._view[_HEAD:size]))
+            elif kind in _OTHERS:
+                self._others.append(bytes(self._view[:size]))
             else:
-                self._on_result(flags, number, message[_HEAD:])
+                raise ProtocolError(f"channel: unexpected message of kind {kind} during a batch")
         except Exception as error:
             self._broken = error if isinstance(error, ProtocolError) else ProtocolError(f"channel: {error}")
             self._end_all()
@@ -222,7 +257,7 @@ class ThreadExchange(Exchange):
                     raise
                 time.sleep(0.002)
 
-    def _send(self, message: bytes, descriptor: int) -> None:
+    def _send(self, message: bytes | bytearray, descriptor: int) -> None:
         if descriptor < 0:
             self._sock.send(message, NO_SIGNAL)
         else:

@@ -33,7 +33,7 @@ class Broken:
 
     def error(self, model: str) -> str:
         """Of the row for the model that cannot be read."""
-        (found,) = {each["error"] for each in self.status["broken"] if each.get("model") == model}
+        (found,) = {each["error"] for each in self.status["broken"] if each["model"] == model}
         return str(found)
 
     def reason(self, model: str) -> str:
@@ -169,7 +169,11 @@ def test_what_triton_refuses_is_the_reason(broken: Broken) -> None:
 
 def test_a_repository_that_is_none_is_a_row(broken: Broken) -> None:
     missing, config = broken.folder.parent / "missing", broken.folder.parent / "host.toml"
-    errors = {each["plugin"]: each["error"] for each in broken.status["broken"] if each.get("model") == ""}
+    errors = {
+        each["plugin"]: each["error"]
+        for each in broken.status["broken"]
+        if each["plugin"].startswith("/") and not each["model"]
+    }
     assert errors == {
         str(missing): f"{missing} does not exist; correct the path or create it",
         str(config): f"{config} is not a folder; name the folder that has the models",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import numpy as np
 import tritonclient.grpc
 
 from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
 from tests.support.models.repositories import ensemble, install_model, write
 from tests.support.sandbox.fake_distributions import path_with
+from tests.support.traffic.clients import infer
 
 
 def reason(host: RunningHost, model: str) -> str:
@@ -29,5 +31,7 @@ def test_the_daemon_follows_a_client(tmp_path: Path) -> None:
     ):
         client.unload_model("both")
         wait_until(lambda: reason(host, "both") == "it was unloaded by a client of Triton's API", 30)
+        write(tmp_path / "models", "both", ensemble("plus"), ("1", "2"))  # what nobody has checked
         client.load_model("both")
         wait_until(lambda: reason(host, "both") == "", 30)
+        assert infer(host, "grpc", "both", {"x": np.array([[1]], np.float32)})["y"].tolist() == [[3]]

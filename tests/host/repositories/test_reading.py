@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -64,6 +67,10 @@ def test_an_ensemble_names_each_model_once(tmp_path: Path) -> None:
         ('model_repository_agents { agents { name: "../agent" } }', "model_repository_agents: '../agent'"),
         ('model_operations { op_library_filename: "/lib/x.so" }', "op_library_filename: '/lib/x.so'"),
         ('runtime: "../model.py"', "runtime: '../model.py'"),
+        (
+            'sequence_batching { state { initial_state { data_file: "../../../../etc/passwd" } } }',
+            "data_file: '../../../../etc/passwd'",
+        ),
     ],
 )
 def test_files_outside_of_the_folder_are_refused(tmp_path: Path, more: str, error: str) -> None:
@@ -71,11 +78,67 @@ def test_files_outside_of_the_folder_are_refused(tmp_path: Path, more: str, erro
     assert found.error == f"config.pbtxt: {error} is outside of the model's folder; move the file into it"
 
 
+def test_a_type_that_this_version_does_not_know_is_left_to_triton(tmp_path: Path) -> None:
+    found = read(write(tmp_path, "m", of_backend("any", 'input { name: "z" data_type: 77 dims: 1 }')))
+    assert found.error == ""
+    assert found.declaration is None
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_a_tensor_without_a_name_is_refused(tmp_path: Path, side: str) -> None:
+    found = read(write(tmp_path, "m", of_backend("any", f"{side} {{ data_type: TYPE_FP32 dims: 1 }}")))
+    assert found.error == f"config.pbtxt: an {side} has no name; write name"
+
+
+def test_an_ensemble_with_a_backend_is_refused(tmp_path: Path) -> None:
+    found = read(write(tmp_path, "m", f'backend: "../../evil"\n{ensemble("other")}'))
+    assert found.error == "config.pbtxt: an ensemble has no backend, but it names '../../evil'; remove backend"
+
+
+def test_a_bug_in_the_reading_is_the_row_of_that_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write(tmp_path, "m", of_backend("any"))
+    no_folders = cast("Any", [None])
+    found = read_model(folder, configured_repository(tmp_path), no_folders)
+    assert found.error == "internal error; report it with the traceback in the log"
+    assert "Traceback" in caplog.text
+
+
+@contextlib.contextmanager
+def without_permission(folder: Path) -> Iterator[None]:
+    """This process may not read ``folder``; root may read every folder."""
+    folder.chmod(0)
+    user = os.geteuid()
+    os.seteuid(65534 if user == 0 else user)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o755)
+
+
+def test_a_repository_or_model_without_permission_is_a_row(tmp_path: Path) -> None:
+    folder = write(tmp_path, "m", ensemble("other"))
+    reference = configured_repository(tmp_path)
+    read_repository(reference, ())  # which imports what another user may not
+    with without_permission(tmp_path):
+        assert read_repository(reference, ()).error == (
+            f"{tmp_path} cannot be read: Permission denied; correct its permissions"
+        )
+        assert read_model(folder, reference, ()).error == (
+            "its folder cannot be read: Permission denied; correct its permissions"
+        )
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     folder = write(tmp_path, "m", "")
     (folder / "config.pbtxt").unlink()
     os.mkfifo(folder / "config.pbtxt")
     assert read(folder).error == "config.pbtxt is not a file; write one"
+
+
+def test_a_pipe_among_the_files_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(write(tmp_path, "m", of_backend("any")) / "1" / "labels.txt")
+    assert read(tmp_path / "m").error == "1/labels.txt is not a file: Triton ends when it reads it; remove it"
 
 
 @pytest.mark.parametrize(

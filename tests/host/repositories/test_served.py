@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
+import tritonclient.grpc
 
+from pytriton_plugins.discovery.entry_points import REPOSITORIES_GROUP
 from pytriton_plugins.errors import ControlError
 from pytriton_plugins.host.control.client import find_host
 from pytriton_plugins.testing import RunningHost, run_host, wait_until
@@ -23,14 +26,22 @@ from tests.support.sandbox.fake_distributions import path_with
 from tests.support.traffic.clients import infer
 
 X = np.array([[1, 2]], np.float32)
+HELD = """
+import time
+from pathlib import Path
+
+while Path({hold!r}).exists():
+    time.sleep(0.01)
+"""
 
 
 @attrs.frozen
 class Served:
-    """A daemon, the repository folder of its option, and the variables of its commands."""
+    """A daemon, the repository folder of its option, where plugins are installed, and the variables of its commands."""
 
     host: RunningHost
     folder: Path
+    site: Path
     env: dict[str, str]
 
     def ask(self, command: str, **more: Any) -> dict[str, Any]:
@@ -57,16 +68,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Two plugins; an ensemble over them from a distribution, and one over that ensemble from a folder."""
     site, folder = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("models")
     install_model(site, "plus", "x + 1")
+    (site / "acme_plus.py").write_text(
+        HELD.format(hold=str(folder.parent / "hold")) + (site / "acme_plus.py").read_text()
+    )
     install_model(site, "twice", "x * 2")
     install_model(site, "user", "x", calls=["again"])
     write(install_repository(site, "pair"), "both", ensemble("plus", "twice"))
     write(folder, "again", ensemble("both", "plus"), ("1", "3"))
     env = {"PYTHONPATH": path_with(site)}
-    names = ("plus", "twice", "user", "pair")
+    names = ("acme-plus", "twice", "user", "pair")
     options = [*(f"--plugin={name}" for name in names), f"--model-repository={folder}"]
     with run_host(options=options, env=env) as host:
         host.wait_settled()
-        yield Served(host, folder, env)
+        yield Served(host, folder, site, env)
 
 
 def test_ensembles_of_two_repositories_over_two_plugins_answer(served: Served) -> None:
@@ -188,12 +202,88 @@ def test_a_model_of_a_plugin_with_the_name_of_a_repositorys_is_not_loaded(served
     assert served.values("both") == [4, 6]
 
 
-def test_another_tritonserver_gets_them_again(served: Served) -> None:
+def test_a_load_without_room_is_the_reason_and_nothing_else(served: Served) -> None:
+    command = Path(f"/proc/{served.ask('status')['tritonserver']['pid']}/cmdline").read_text().split("\0")
+    (repository,) = [Path(each.partition("=")[2]) for each in command if each.startswith("--model-repository=")]
+    served.change("unload", "again")
+    shutil.rmtree(repository / "again")
+    (repository / "again").touch()
+    problem = f"model again: it cannot be linked into {repository}: File exists; restart the daemon"
+    with pytest.raises(ControlError, match=f"^{re.escape(problem)}$"):
+        served.change("load", "again")
+    assert "internal error" not in served.host.log
+    (repository / "again").unlink()
+    assert served.change("load", "again") == ["model again: serving"]
+    served.wait_ready()
+
+
+def test_another_tritonserver_gets_what_was_checked(served: Served) -> None:
+    """A version that came meanwhile is not served, nor a model with a new link out, or without its folder."""
+    for name in ("linked", "gone"):
+        write(served.folder, name, ensemble("plus"))
+        served.change("load", name)
+    (served.folder / "again" / "5").mkdir()
+    (served.folder / "linked" / "1" / "weights").symlink_to("/etc/hostname")
+    shutil.rmtree(served.folder / "gone")
     before = served.ask("status")["tritonserver"]["pid"]
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: served.ask("status")["tritonserver"]["pid"] not in (None, before), 60, "another one runs")
+    target, gone = os.path.realpath("/etc/hostname"), served.folder / "gone"
+    reasons = {
+        "linked": f"linked/1/weights is a link to {target}, outside of the repository; copy the file into it",
+        "gone": f"its folder {gone} cannot be read: No such file or directory; restore it, or correct its permissions",
+    }
+    wait_until(lambda: reasons.items() <= served.reasons().items(), 60, "both say why they are not served")
+    for name in ("linked", "gone"):
+        served.change("unload", name)
     served.wait_ready()
+    with tritonclient.grpc.InferenceServerClient(served.host.grpc) as client:
+        assert client.is_model_ready("again", "3")
+        assert not client.is_model_ready("again", "5")
     assert served.values("again") == [5, 7]
+    shutil.rmtree(served.folder / "linked")
+    (served.folder / "again" / "5").rmdir()
+
+
+def test_a_caller_of_an_ensemble_stays_while_a_worker_below_it_is_away(served: Served) -> None:
+    withdrawn = served.host.log.count("model user: not served")
+    (served.folder.parent / "hold").touch()
+    (plus,) = [each for each in served.ask("status")["models"] if each["model"] == "plus"]
+    os.kill(plus["workers"]["pids"][0], signal.SIGKILL)
+    reason = "calls again, which is not served: contains both, which is not served: contains plus, which is not served"
+    wait_until(
+        lambda: served.reasons()["user"] == f"{reason}: it has no live worker", 60, "the caller names the reason"
+    )
+    assert served.values("user") == [1, 2]
+    (served.folder.parent / "hold").unlink()
+    served.wait_ready()
+    assert served.host.log.count("model user: not served") == withdrawn
+
+
+def test_a_plugin_and_a_repository_of_one_name_are_loaded_in_the_order_of_their_calls(served: Served) -> None:
+    """They are installed while the daemon serves, in the distribution acme-plus."""
+    site = served.site
+    points = site / "acme_plus-1.0.dist-info" / "entry_points.txt"
+    before = points.read_text()
+    install_model(site, "core", "x * 3")
+    write(install_repository(site, "combo"), "a_outer", ensemble("b_inner", "plus"))
+    write(site / "acme_combo" / "models", "b_inner", ensemble("core"))
+    points.write_text(f"{before}combo = acme_core\n[{REPOSITORIES_GROUP}]\ncombo = acme_combo.models\n")
+    assert served.change("load", "combo") == [
+        "model core version 1: serving",
+        "model b_inner: serving",
+        "model a_outer: serving",
+    ]
+    assert served.values("a_outer") == [4, 7]
+    for name in ("a_outer", "b_inner", "core"):
+        served.change("unload", name)
+    write(site / "acme_combo" / "models", "c_bad", "")
+    with pytest.raises(ControlError, match=r"^model c_bad of repository combo .*: config.pbtxt: it names neither"):
+        served.change("load", "combo")
+    assert served.values("a_outer") == [4, 7]
+    for name in ("a_outer", "b_inner", "core"):
+        served.change("unload", name)
+    points.write_text(before)
 
 
 def test_list_and_check_have_them(served: Served) -> None:

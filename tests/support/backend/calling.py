@@ -13,6 +13,7 @@ import numpy as np
 
 from pytriton_plugins.model.declaration import ModelDeclaration
 from pytriton_plugins.model.tensors import Tensor
+from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.declaration import pack_declaration
 from tests.support.backend.caller import Caller, caller_model
 from tests.support.backend.server import TIMEOUT, WAIT, Arrays, Backend, run_backend
@@ -33,6 +34,7 @@ ECHO = ModelDeclaration(
 PARTS = replace(caller_model("parts"), answers="stream", context="")
 """Model 7, a stream; its worker is a test too."""
 
+UNAVAILABLE = wire.OUTCOME_CODES["UNAVAILABLE"]
 X = np.array([[1, 2, 3]], np.float32)
 
 
@@ -62,3 +64,24 @@ def ended(caller: Caller, answer: Future[Arrays]) -> None:
     """The batch ends well."""
     caller.finish()
     assert answer.result(TIMEOUT)["y"].tolist() == X.tolist()
+
+
+def refused(caller: Caller, number: int, chain: str, flags: int = wire.FINAL) -> None:
+    """The next result refuses the call."""
+    target = chain.split()[0]
+    text = f"model {target}: this call can only wait for itself: {chain}"
+    assert caller.failure(number, flags) == (UNAVAILABLE, text)
+
+
+def called(caller: Caller, model: str) -> Caller:
+    """A worker of the model that has a batch of the caller."""
+    worker = Caller(caller.backend, MODELS.index(model) + 1)
+    caller.call(model, ("x", X))
+    worker.begin()
+    return worker
+
+
+def answered(caller: Caller, worker: Caller) -> None:
+    """The called worker answers, and the caller gets the result."""
+    worker.finish()
+    assert caller.result().result.code == 0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytriton_plugins import Context, RequestError, Tensor, infer_func
+from pytriton_plugins import Context, RequestError, Sequence, Tensor, infer_func
 from pytriton_plugins.errors import ErrorCode
 
 Array = NDArray[Any]
@@ -138,3 +138,21 @@ def endless(x: Array) -> Iterator[Array]:
             time.sleep(0.01)
     finally:
         print(f"endless: {x[0]} closed", flush=True)
+
+
+@infer_func(inputs=[Tensor("x", np.int32, ())], outputs=[Tensor("sum", np.int32, ())], sequence=Sequence())
+def remembered(x: Array, ctx: Context) -> Array:
+    """The sum of its sequence so far."""
+    return _remembered(x, ctx)
+
+
+@infer_func(inputs=[Tensor("x", np.int32, ())], outputs=[Tensor("sum", np.int32, ())], sequence=Sequence())
+def remembered_twice(x: Array, ctx: Context) -> Iterator[Array]:
+    """The sum of its sequence so far, in two responses."""
+    yield from [_remembered(x, ctx)] * 2
+
+
+def _remembered(x: Array, ctx: Context) -> Array:
+    state = ctx.sequence.state
+    state["sum"] = state.get("sum", 0) + x
+    return np.array(state["sum"])

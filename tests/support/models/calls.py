@@ -104,6 +104,41 @@ def outer(x: Any, ctx: Context) -> Any:
     return ctx.models["double"](x=x)["y"]
 
 
+@infer_func(inputs=X, outputs=Y, name="slow")
+class Slow:
+    """Its set-up takes as long as there is a file ``hold`` in a folder."""
+
+    def __init__(self, folder: str = "") -> None:
+        hold = Path(folder, "hold")
+        if folder and hold.exists():
+            Path(folder, "begun").touch()
+            while hold.exists():
+                time.sleep(0.002)
+
+    def __call__(self, x: Any) -> Any:
+        return x
+
+
+@infer_func(inputs=[Tensor("pixels", np.float32, (-1,))], outputs=[Tensor("scores", np.float32, (-1,))])
+def resnet(pixels: Any) -> Any:
+    return pixels / 255
+
+
+@infer_func(inputs=[Tensor("scores", np.float32, (-1,))], outputs=[Tensor("label", str, ())])
+def labels(scores: Any) -> Any:
+    return np.array(["cat", "d\u00f6g"], object)[scores.argmax(axis=1)]
+
+
+def decode(image: Any) -> Any:
+    return np.array([[*each] for each in image], np.float32)
+
+
+@infer_func(inputs=[Tensor("image", bytes, ())], outputs=[Tensor("label", str, ())], calls=["resnet", "labels"])
+def classify(image: Any, ctx: Context) -> Any:
+    scores = ctx.models["resnet"](pixels=decode(image))["scores"]
+    return ctx.models["labels"](scores=scores)["label"]
+
+
 @infer_func(inputs=X, outputs=Y, max_batch_size=0)
 def count(x: Any) -> Iterator[Any]:
     for number in range(int(x[0])):

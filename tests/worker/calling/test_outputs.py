@@ -327,11 +327,12 @@ def test_running_out_of_memory_is_not_a_wrong_result() -> None:
         ((), (3,), 8, " has 3 rows, expected 8: got shape (3,) for (B,)"),
         ((-1,), (8,), 8, " has shape (8,), expected (8, -1): the declared (B, -1) with 8 rows"),
         ((4,), (8, 5), 8, " has shape (8, 5), expected (8, 4): the declared (B, 4) with 8 rows"),
-        ((), (8, 1), 8, " has shape (8, 1), expected (8,): the declared (B,) with 8 rows"),
+        ((), (8, 2), 8, " has shape (8, 2), expected (8,): the declared (B,) with 8 rows"),
         ((-1, 3), (8, 2, 3, 1), 8, " has shape (8, 2, 3, 1), expected (8, -1, 3): the declared (B, -1, 3) with 8 rows"),
         ((-1,), (), None, " has shape (), expected (-1,)"),
         ((2, -1), (3, 4), None, " has shape (3, 4), expected (2, -1)"),
-        ((), (1,), None, " has shape (1,), expected ()"),
+        ((), (2,), None, " has shape (2,), expected ()"),
+        ((), (1, 1), None, " has shape (1, 1), expected ()"),
     ],
 )
 def test_wrong_shapes_name_got_and_expected(shape: Any, got: Any, rows: int | None, problem: str) -> None:
@@ -344,7 +345,11 @@ def test_wrong_shapes_name_got_and_expected(shape: Any, got: Any, rows: int | No
         ((-1,), (3, 0), 3, (3, 0)),
         ((-1, 2), (0, 2), None, (0, 2)),
         ((), (3,), 3, (3, 1)),
+        ((), (3, 1), 3, (3, 1)),
+        ((), (1, 1), 1, (1, 1)),
+        ((), (0, 1), 0, (0, 1)),
         ((), (), None, (1,)),
+        ((), (1,), None, (1,)),
         ((1,), (3, 1), 3, (3, 1)),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from pytriton_plugins.testing import wait_until
 from pytriton_plugins.testing.served import ServedChannel, open_channel
 from pytriton_plugins.worker.calling import sequences
 from pytriton_plugins.worker.calling.errors import RequestFailure
-from pytriton_plugins.worker.calling.sequences import SequenceKeeper
+from pytriton_plugins.worker.calling.sequences import ChannelSequences, SequenceKeeper
 
 X = Tensor("x", np.int64, (1,))
 MODEL = ModelDeclaration("m", 1, "function", "m", (X,), (Tensor("sum", np.int64, (1,)),))
@@ -145,6 +146,7 @@ def test_every_form_of_callable(answers: Any) -> None:
 
 def test_an_idle_state_is_dropped_and_one_in_use_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequences, "SLACK", 0.01)
+    monkeypatch.setattr(sequences, "LONGEST_WAIT", 0.05)
     states = SequenceKeeper("m", 0.05).new_channel()
     states.begin("idle", start=True)
     states.begin("used", start=True)
@@ -153,6 +155,32 @@ def test_an_idle_state_is_dropped_and_one_in_use_is_not(monkeypatch: pytest.Monk
     with pytest.raises(RequestError, match="sequence idle has no state"):
         states.begin("idle", start=False)
     assert states.begin("used", start=False) == {}
+
+
+def test_a_state_is_kept_while_its_next_request_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of another sequence runs, or ran a moment ago."""
+    monkeypatch.setattr(sequences, "SLACK", 1000.0)
+    states = ChannelSequences(SequenceKeeper("m", 60))
+    for sequence in (1, 2):
+        states.begin(sequence, start=True)
+    states.end(2, last=False)
+    now = time.monotonic()
+    states.expire(now + 1050, 0)
+    assert len(states) == 2
+    states.end(1, last=True)
+    states.expire(now + 900, -150)  # idle since 50 s
+    assert len(states) == 1
+    states.expire(time.monotonic() + 1050, 0)
+    assert len(states) == 0
+
+
+def test_a_state_is_dropped_although_its_channel_is_always_in_use() -> None:
+    states = ChannelSequences(SequenceKeeper("m", 60))
+    for sequence in (1, 2):
+        states.begin(sequence, start=True)
+    states.end(2, last=False)
+    states.expire(time.monotonic() + 60 + sequences.LONGEST_WAIT + sequences.SLACK, 60)
+    assert len(states) == 1
 
 
 def test_the_states_end_with_their_channel() -> None:

@@ -51,6 +51,11 @@ RESULTS: dict[str, tuple[tuple[Tensor, ...], Callable[[Array], Any]]] = {
     "dict": ((Y, Z), lambda x: {"y": x, "z": x[:, 0].astype(np.int64)}),
     "dict in another order": ((Y, S), lambda x: {"s": x[:, :1], "y": x}),
     "tuple": ((Y, Z), lambda x: (x, x[:, 0].astype(np.int64))),
+    "scalars as clients get them": ((Y, Z), lambda x: {"y": x, "z": x[:, :1].astype(np.int64)}),
+    "scalars in both shapes in turn": (
+        (Y, Z),
+        lambda x: (x, x[:, 0].astype(np.int64) if x[0, 0] % 2 else x[:, :1].astype(np.int64)),
+    ),
     "array": ((Y,), lambda x: x),
     "an array that is not contiguous": ((Y,), lambda x: np.asfortranarray(np.vstack([x, x]))[: len(x)]),
     "list": ((Y,), lambda x: x.tolist()),
