@@ -13,11 +13,7 @@ MAX_STEPS = 200
 
 
 def pack_ensemble(name: str, version: int, steps: Iterable[tuple[str, int]]) -> bytes:
-<<<<<<< HEAD
     """What this version contains: names and versions, -1 for the newest. Without steps it is an ensemble no longer."""
-=======
-    """What this version contains: names and versions, -1 for the newest. No steps: the ensemble is gone."""
->>>>>>> mend-be
     packed = []
     for model, number in islice(steps, MAX_STEPS):
         text = model.encode()

@@ -91,7 +91,7 @@ def test_a_reload_leaves_live_sequences_with_the_old_worker(tmp_path: Path) -> N
         assert new.pid != old
         assert [client.send(1, 1), client.send(1, 1, end=True)] == [Summed(2, old, 1), Summed(3, old, 1)]
         wait_until(lambda: not Path(f"/proc/{old}").exists(), what="the old worker ends")
-        assert workers(host.metrics, "summed") == 1
+        wait_until(lambda: workers(host.metrics, "summed") == 1, what="one worker is counted")
         assert client.send(1, 1, start=True).pid == new.pid
 
 
