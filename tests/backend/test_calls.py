@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator
 
 import numpy as np
@@ -95,10 +96,13 @@ def test_what_triton_refuses_is_an_error_of_the_call(
 
 def test_several_calls_are_open_at_once(backend: Backend) -> None:
     caller, answer = started(backend)
-    called = [Caller(backend, 2) for _ in range(2)]
-    numbers = [caller.call("b", ("x", X + i)) for i in range(2)]
-    for each in called:
-        each.begin()
+    idle = {each.worker.sock: each for each in (Caller(backend, 2), Caller(backend, 2))}
+    numbers, called = [], []
+    for place in range(2):  # one after the other: calls that wait at the same time may join one batch
+        numbers.append(caller.call("b", ("x", X + place)))
+        (sock,), _, _ = select.select(idle, (), (), TIMEOUT)
+        called.append(idle.pop(sock))
+        called[place].begin()
     called[1].finish()
     called[0].finish()
     results = [caller.result() for _ in numbers]
