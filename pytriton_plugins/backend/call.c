@@ -36,13 +36,11 @@ static void drop_replies(Call *call) {
 
 /* The segments of lingering calls, each counted once. The channel has others, so no memory policy counts these. */
 static void hold_mapping(Call *call, Mapping *mapping) {
-  if (mapping != NULL && atomic_fetch_add(&mapping->lingering, 1) == 0)
-    atomic_fetch_add(&call->calls->lingering_bytes, mapping->size);
+  if (mapping != NULL && atomic_fetch_add(&mapping->lingering, 1) == 0) atomic_fetch_add(&call->calls->lingering_bytes, mapping->size);
 }
 
 static void stop_holding_mapping(Call *call, Mapping *mapping) {
-  if (mapping != NULL && atomic_fetch_sub(&mapping->lingering, 1) == 1)
-    atomic_fetch_sub(&call->calls->lingering_bytes, mapping->size);
+  if (mapping != NULL && atomic_fetch_sub(&mapping->lingering, 1) == 1) atomic_fetch_sub(&call->calls->lingering_bytes, mapping->size);
 }
 
 static void stop_lingering(Call *call) {

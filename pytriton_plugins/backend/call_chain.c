@@ -174,7 +174,8 @@ static void describe(Node *node, const CallWait *wait, Failure *failure) {
     append(&chain, node->via);
     ends = node->via == wait->ensemble;
   }
-  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: this call can only wait for itself: %.*s", called, (int)chain.length, chain.text);
+  failure_set(failure, TRITON_ERROR_UNAVAILABLE, "model %s: this call can only wait for itself: %.*s", called, (int)chain.length,
+              chain.text);
 }
 
 bool call_chain_is_stuck(const CallWait *wait, Failure *failure) {

@@ -16,7 +16,7 @@ typedef struct Unsent {
 /* The channel has a reference, and each call. */
 typedef struct Calls {
   atomic_int references;
-  atomic_int lingering; /* calls that ended for the worker, but not for the called model */
+  atomic_int lingering;                 /* calls that ended for the worker, but not for the called model */
   atomic_uint_fast64_t lingering_bytes; /* of the segments that these calls use */
   uint64_t max_lingering_bytes;
   CallServer *server;   /* a reference */

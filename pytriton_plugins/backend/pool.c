@@ -75,7 +75,8 @@ const char *pool_add_channel(Pool *pool, uint32_t number, int socket, uint32_t s
     *channel = (Channel){.number = number, .socket = socket, .pool = pool, .declaration = &pool->declaration};
     channel->response.descriptor = -1;
     loans_init(&channel->loans);
-    if (pool->declaration.details) channel->calls = calls_new(pool->calls, &pool->declaration, socket); /* NULL: its worker cannot call models */
+    if (pool->declaration.details)
+      channel->calls = calls_new(pool->calls, &pool->declaration, socket); /* NULL: its worker cannot call models */
     refusal = segment_open(&channel->request, segment, descriptor, true);
   } else {
     close(descriptor);
