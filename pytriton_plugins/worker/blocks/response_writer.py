@@ -112,7 +112,7 @@ class ResponseWriter(ResponseBuffer):
 
     def _arrays(self, result: Any) -> tuple[list[Array], Layout]:
         """The arrays of ``result`` in declared order and their layout, if they are as declared; else nothing."""
-        if not isinstance(result, dict):
+        if type(result) is not dict:
             values = result if type(result) is tuple else (result,)
             if len(values) != len(self._names):
                 return [], ()
