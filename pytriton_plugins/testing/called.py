@@ -36,6 +36,11 @@ class CallEnd:
         self.calls: list[Call] = []
         """Those that were read."""
 
+    @property
+    def segment(self) -> Segment | None:
+        """The call segment that the channel has now."""
+        return self._segments[max(self._segments)] if self._segments else None
+
     def takes(self, message: wire.ChannelMessage) -> bool:
         """Whether the message is about a call."""
         return message.kind in _CALL_KINDS

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import mmap
+import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,7 +17,13 @@ from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fix
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.blocks.response_buffer import ResponseBuffer, SegmentSource
-from pytriton_plugins.worker.blocks.response_template import BlockPosition, Layout, ResponseTemplate, Templates
+from pytriton_plugins.worker.blocks.response_template import (
+    BlockPosition,
+    Layout,
+    LentOutput,
+    ResponseTemplate,
+    Templates,
+)
 from pytriton_plugins.worker.calling.batch import Outcome
 from pytriton_plugins.worker.calling.errors import RequestFailure, one_line
 from pytriton_plugins.worker.log import report
@@ -40,6 +47,24 @@ _PLACE_BITS = 48
 _RESPONSE = 1 << 62
 """With this bit a place is an offset in the response segment."""
 
+_CALLS = 1 << 61
+"""With this bit a place is an offset in the call segment."""
+
+_NO_MEMORY = (0, 0, 0)
+_AT_FLAGS, _AT_OFFSET = 6, 16
+"""Of a tensor entry."""
+
+
+class CallResults(Protocol):
+    """Knows where the results of calls lie."""
+
+    @property
+    def segment(self) -> Segment | None:
+        """The call segment that the backend has; None if there is none."""
+
+    def finish(self) -> bool:
+        """End the calls of the batch, so that nothing is written to the segment; False if some still run."""
+
 
 class ResponseWriter(ResponseBuffer):
     """Writes the responses of one channel into ``segment``."""
@@ -53,10 +78,34 @@ class ResponseWriter(ResponseBuffer):
         self._written_template: ResponseTemplate | None = None
         self._inputs: list[tuple[int, int, int]] = []
         """The memory of inputs: the place of the first byte, its address, and the size."""
+        self._mappings: tuple[type, ...] = (dict,)
+        self._calls: CallResults | None = None
+        self._call_memory = _NO_MEMORY
+        """The number, address and size of the segment in which the results of the running batch may lie."""
 
     def take_inputs(self, inputs: Mapping[int, Segment | Loan]) -> None:
         """Inputs lie in these from now on, the request segment by the number 0: returned inputs are not copied."""
         self._inputs = [(number << _PLACE_BITS, memory.address, memory.size) for number, memory in inputs.items()]
+
+    def take_calls(self, calls: CallResults, outputs: type[dict[str, Array]]) -> None:
+        """Results of calls lie there from now on: those that are returned unchanged are not copied.
+
+        ``outputs``: what a call returns.
+        """
+        self._calls = calls
+        self._mappings = (dict, outputs)
+
+    def copy_lent(self, calls: Segment) -> None:
+        """Copy the outputs of the written block that stay in ``calls``: the callable keeps them, and may change them."""
+        template = self._written_template
+        if template is None or not template.lent:
+            return
+        self._written_template = None
+        segment = self.segment
+        for entry, source, start, length in template.lent:
+            segment.bytes[start : start + length] = calls.bytes[source : source + length]
+            struct.pack_into("<H", segment.view, template.offset + entry + _AT_FLAGS, 0)
+            struct.pack_into("<Q", segment.view, template.offset + entry + _AT_OFFSET, start)
 
     def trim(self) -> None:
         """Give the segment's memory back to the system; its content is lost."""
@@ -67,7 +116,7 @@ class ResponseWriter(ResponseBuffer):
         """Write the callable's result if there is a template for its layout, else None."""
         arrays, layout = self._arrays(result)
         template = templates.get(layout)
-        if template is None:
+        if template is None or (template.lent and not self._can_lend()):
             return None
         segment = self.segment
         for index, array in enumerate(arrays):
@@ -87,12 +136,20 @@ class ResponseWriter(ResponseBuffer):
         if not arrays or len(outcomes) != 1 or outcomes[0].error:
             return
         entries, places, offset = [], [], wire.aligned(self.reserved)
+        lent: list[LentOutput] = []
         tensors, whole = self._entries(outcomes[0], offset)
         for (entry, _), array in zip(tensors, arrays, strict=True):
             place = self._place(array) if array.nbytes > _MAX_SMALL or self.reserved else -1
             if place & _RESPONSE and place >= 0:
                 entries.append(entry._replace(offset=place ^ _RESPONSE))
                 places.append((place, 0))
+            elif place & _CALLS and place >= 0:
+                at = wire.RESPONSE_HEADER.size + wire.OUTCOME.size * outcomes[0].requests
+                at += wire.TENSOR_ENTRY.size * len(entries)
+                lent.append(LentOutput(at, place ^ _CALLS, offset, entry.length))
+                entries.append(entry._replace(offset=place ^ _CALLS, flags=wire.IN_CALLS))
+                places.append((place, 0))
+                offset = wire.aligned(offset + entry.length)
             elif place >= 0:
                 loan = place >> _PLACE_BITS
                 flags = loan << wire.LOAN_SHIFT if loan else wire.IN_REQUEST
@@ -108,11 +165,13 @@ class ResponseWriter(ResponseBuffer):
             return  # it was refused: outputs that stay where they are count against the model's limit too
         if len(templates) >= min(_MAX_TEMPLATES, _MAX_TEMPLATE_BYTES // len(block)):
             templates.clear()
-        templates[layout] = ResponseTemplate(places, block, offset, end)
+        templates[layout] = ResponseTemplate(places, lent, block, offset, end)
 
     def _arrays(self, result: Any) -> tuple[list[Array], Layout]:
         """The arrays of ``result`` in declared order and their layout, if they are as declared; else nothing."""
-        if type(result) is not dict:
+        if self._calls is not None:
+            self._call_memory = _memory_of(self._calls)
+        if type(result) not in self._mappings:
             values = result if type(result) is tuple else (result,)
             if len(values) != len(self._names):
                 return [], ()
@@ -129,13 +188,23 @@ class ResponseWriter(ResponseBuffer):
                 layout.append(self._place(array))
         return (arrays, tuple(layout)) if len(arrays) == len(result) else ([], ())
 
+    def _can_lend(self) -> bool:
+        """Whether results of calls stay where they are: nothing is written to the call segment until the next batch."""
+        calls = self._calls
+        return calls is not None and calls.finish() and _memory_of(calls) == self._call_memory
+
     def _place(self, array: Array) -> int:
-        """The place of an array in the memory of inputs or in the response, if its bytes are the output's; else -1."""
+        """The place of an array in memory that the backend has already, if its bytes are the output's; else -1."""
         address = int(array.__array_interface__["data"][0])
         for place, start, size in self._inputs:
             at = address - start
             if at >= 0 and at + array.nbytes <= size:
                 return place + at if at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
+        if self._calls is not None:
+            _, start, size = self._call_memory
+            at = address - start
+            if at >= 0 and at + array.nbytes <= size:
+                return at | _CALLS if at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
         at = self._position_in_response(array)
         return at | _RESPONSE if at >= 0 else -1
 
@@ -214,6 +283,11 @@ class ResponseWriter(ResponseBuffer):
             tensors.append((entry, encoded))
             position = wire.aligned(position + encoded.size)
         return tensors, position
+
+
+def _memory_of(calls: CallResults) -> tuple[int, int, int]:
+    segment = calls.segment
+    return _NO_MEMORY if segment is None else (segment.number, segment.address, segment.size)
 
 
 def _packed(failure: RequestFailure) -> tuple[int, bytes]:
