@@ -31,7 +31,7 @@ class LentOutput(NamedTuple):
 class ResponseTemplate:
     """The block of a batch without failures, and the start and end of each output.
 
-    The end is 0 for an output that stays where it is: in the memory of an input or of a call, or in the response already.
+    The end is 0 for an output that stays where it is: in the memory of an input or of a call, or in the response.
     """
 
     __slots__ = ("block", "end", "lent", "offset", "places", "position")

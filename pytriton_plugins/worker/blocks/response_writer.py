@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import mmap
-import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fixed
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
+from pytriton_plugins.worker.blocks.call_results import CallResults, CallSegment, copy_back
 from pytriton_plugins.worker.blocks.response_buffer import ResponseBuffer, SegmentSource
 from pytriton_plugins.worker.blocks.response_template import (
     BlockPosition,
@@ -50,21 +50,6 @@ _RESPONSE = 1 << 62
 _CALLS = 1 << 61
 """With this bit a place is an offset in the call segment."""
 
-_NO_MEMORY = (0, 0, 0)
-_AT_FLAGS, _AT_OFFSET = 6, 16
-"""Of a tensor entry."""
-
-
-class CallResults(Protocol):
-    """Knows where the results of calls lie."""
-
-    @property
-    def segment(self) -> Segment | None:
-        """The call segment that the backend has; None if there is none."""
-
-    def finish(self) -> bool:
-        """End the calls of the batch, so that nothing is written to the segment; False if some still run."""
-
 
 class ResponseWriter(ResponseBuffer):
     """Writes the responses of one channel into ``segment``."""
@@ -79,9 +64,7 @@ class ResponseWriter(ResponseBuffer):
         self._inputs: list[tuple[int, int, int]] = []
         """The memory of inputs: the place of the first byte, its address, and the size."""
         self._mappings: tuple[type, ...] = (dict,)
-        self._calls: CallResults | None = None
-        self._call_memory = _NO_MEMORY
-        """The number, address and size of the segment in which the results of the running batch may lie."""
+        self._calls: CallSegment | None = None
 
     def take_inputs(self, inputs: Mapping[int, Segment | Loan]) -> None:
         """Inputs lie in these from now on, the request segment by the number 0: returned inputs are not copied."""
@@ -92,20 +75,15 @@ class ResponseWriter(ResponseBuffer):
 
         ``outputs``: what a call returns.
         """
-        self._calls = calls
+        self._calls = CallSegment(calls)
         self._mappings = (dict, outputs)
 
     def copy_lent(self, calls: Segment) -> None:
-        """Copy the outputs of the written block that stay in ``calls``: the callable keeps them, and may change them."""
+        """Copy outputs of the written block that lie in ``calls``: the callable keeps them, and may change them."""
         template = self._written_template
-        if template is None or not template.lent:
-            return
-        self._written_template = None
-        segment = self.segment
-        for entry, source, start, length in template.lent:
-            segment.bytes[start : start + length] = calls.bytes[source : source + length]
-            struct.pack_into("<H", segment.view, template.offset + entry + _AT_FLAGS, 0)
-            struct.pack_into("<Q", segment.view, template.offset + entry + _AT_OFFSET, start)
+        if template is not None and template.lent:
+            self._written_template = None
+            copy_back(template, calls, self.segment)
 
     def trim(self) -> None:
         """Give the segment's memory back to the system; its content is lost."""
@@ -116,7 +94,7 @@ class ResponseWriter(ResponseBuffer):
         """Write the callable's result if there is a template for its layout, else None."""
         arrays, layout = self._arrays(result)
         template = templates.get(layout)
-        if template is None or (template.lent and not self._can_lend()):
+        if template is None or (template.lent and not (self._calls and self._calls.stays())):
             return None
         segment = self.segment
         for index, array in enumerate(arrays):
@@ -170,7 +148,7 @@ class ResponseWriter(ResponseBuffer):
     def _arrays(self, result: Any) -> tuple[list[Array], Layout]:
         """The arrays of ``result`` in declared order and their layout, if they are as declared; else nothing."""
         if self._calls is not None:
-            self._call_memory = _memory_of(self._calls)
+            self._calls.look()
         if type(result) not in self._mappings:
             values = result if type(result) is tuple else (result,)
             if len(values) != len(self._names):
@@ -188,11 +166,6 @@ class ResponseWriter(ResponseBuffer):
                 layout.append(self._place(array))
         return (arrays, tuple(layout)) if len(arrays) == len(result) else ([], ())
 
-    def _can_lend(self) -> bool:
-        """Whether results of calls stay where they are: nothing is written to the call segment until the next batch."""
-        calls = self._calls
-        return calls is not None and calls.finish() and _memory_of(calls) == self._call_memory
-
     def _place(self, array: Array) -> int:
         """The place of an array in memory that the backend has already, if its bytes are the output's; else -1."""
         address = int(array.__array_interface__["data"][0])
@@ -200,11 +173,8 @@ class ResponseWriter(ResponseBuffer):
             at = address - start
             if at >= 0 and at + array.nbytes <= size:
                 return place + at if at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
-        if self._calls is not None:
-            _, start, size = self._call_memory
-            at = address - start
-            if at >= 0 and at + array.nbytes <= size:
-                return at | _CALLS if at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
+        if self._calls is not None and (at := self._calls.offset(address, array)) >= 0:
+            return at | _CALLS
         at = self._position_in_response(array)
         return at | _RESPONSE if at >= 0 else -1
 
@@ -283,11 +253,6 @@ class ResponseWriter(ResponseBuffer):
             tensors.append((entry, encoded))
             position = wire.aligned(position + encoded.size)
         return tensors, position
-
-
-def _memory_of(calls: CallResults) -> tuple[int, int, int]:
-    segment = calls.segment
-    return _NO_MEMORY if segment is None else (segment.number, segment.address, segment.size)
 
 
 def _packed(failure: RequestFailure) -> tuple[int, bytes]:
