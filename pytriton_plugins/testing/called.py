@@ -31,15 +31,12 @@ class CallEnd:
         self._sock = sock
         self._callees = callees
         self._segments: dict[int, Segment] = {}
+        self.segment: Segment | None = None
+        """The call segment that the channel has now."""
         self._open: dict[int, _Running] = {}
         self._lock = threading.Lock()
         self.calls: list[Call] = []
         """Those that were read."""
-
-    @property
-    def segment(self) -> Segment | None:
-        """The call segment that the channel has now."""
-        return self._segments[max(self._segments)] if self._segments else None
 
     def takes(self, message: wire.ChannelMessage) -> bool:
         """Whether the message is about a call."""
@@ -50,7 +47,8 @@ class CallEnd:
     ) -> None:
         """Take a CALL, ROOM or ABANDON; ``request`` is the segment with the batch."""
         for descriptor in descriptors:
-            self._segments[message.segment] = Segment(message.segment, descriptor, writable=True)
+            self.segment = Segment(message.segment, descriptor, writable=True)
+            self._segments[message.segment] = self.segment
             os.close(descriptor)
         number = message.offset
         if message.kind == wire.CALL:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Protocol
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.blocks.response_template import ResponseTemplate
-
-_AT_FLAGS, _AT_OFFSET = 6, 16
-"""Of a tensor entry."""
 
 
 class CallResults(Protocol):
@@ -49,11 +44,3 @@ class CallSegment:
     def _now(self) -> tuple[int, int, int]:
         segment = self._calls.segment
         return (0, 0, 0) if segment is None else (segment.number, segment.address, segment.size)
-
-
-def copy_back(template: ResponseTemplate, calls: Segment, response: Segment) -> None:
-    """Copy outputs from ``calls`` to the places in ``response`` that the template has for them; change its block."""
-    for entry, source, start, length in template.lent:
-        response.bytes[start : start + length] = calls.bytes[source : source + length]
-        struct.pack_into("<H", response.view, template.offset + entry + _AT_FLAGS, 0)
-        struct.pack_into("<Q", response.view, template.offset + entry + _AT_OFFSET, start)

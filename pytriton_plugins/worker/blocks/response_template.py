@@ -16,31 +16,18 @@ Layout = tuple[tuple[int, ...] | int, ...]
 """The shape of each output; after the shape of a large one its place in memory that the backend has already, or -1."""
 
 
-class LentOutput(NamedTuple):
-    """An output that stays in the call segment."""
-
-    entry: int
-    """Where its entry lies in the block."""
-    source: int
-    """Its offset in the call segment."""
-    start: int
-    """Its place in the response segment, should it be copied after all."""
-    length: int
-
-
 class ResponseTemplate:
     """The block of a batch without failures, and the start and end of each output.
 
     The end is 0 for an output that stays where it is: in the memory of an input or of a call, or in the response.
     """
 
-    __slots__ = ("block", "end", "lent", "offset", "places", "position")
+    __slots__ = ("block", "end", "in_calls", "offset", "places", "position")
 
-    def __init__(
-        self, places: list[tuple[int, int]], lent: list[LentOutput], block: bytes, offset: int, end: int
-    ) -> None:
+    def __init__(self, places: list[tuple[int, int]], in_calls: bool, block: bytes, offset: int, end: int) -> None:
         self.places = places
-        self.lent = lent
+        self.in_calls = in_calls
+        """Whether an output stays in the call segment."""
         self.block = block
         self.offset = offset
         self.end = end

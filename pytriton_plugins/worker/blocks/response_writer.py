@@ -15,15 +15,9 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fixed
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
-from pytriton_plugins.worker.blocks.call_results import CallResults, CallSegment, copy_back
+from pytriton_plugins.worker.blocks.call_results import CallResults, CallSegment
 from pytriton_plugins.worker.blocks.response_buffer import ResponseBuffer, SegmentSource
-from pytriton_plugins.worker.blocks.response_template import (
-    BlockPosition,
-    Layout,
-    LentOutput,
-    ResponseTemplate,
-    Templates,
-)
+from pytriton_plugins.worker.blocks.response_template import BlockPosition, Layout, ResponseTemplate, Templates
 from pytriton_plugins.worker.calling.batch import Outcome
 from pytriton_plugins.worker.calling.errors import RequestFailure, one_line
 from pytriton_plugins.worker.log import report
@@ -78,13 +72,6 @@ class ResponseWriter(ResponseBuffer):
         self._calls = CallSegment(calls)
         self._mappings = (dict, outputs)
 
-    def copy_lent(self, calls: Segment) -> None:
-        """Copy outputs of the written block that lie in ``calls``: the callable keeps them, and may change them."""
-        template = self._written_template
-        if template is not None and template.lent:
-            self._written_template = None
-            copy_back(template, calls, self.segment)
-
     def trim(self) -> None:
         """Give the segment's memory back to the system; its content is lost."""
         self.segment.mapping.madvise(mmap.MADV_REMOVE)
@@ -94,7 +81,7 @@ class ResponseWriter(ResponseBuffer):
         """Write the callable's result if there is a template for its layout, else None."""
         arrays, layout = self._arrays(result)
         template = templates.get(layout)
-        if template is None or (template.lent and not (self._calls and self._calls.stays())):
+        if template is None or (template.in_calls and not (self._calls and self._calls.stays())):
             return None
         segment = self.segment
         for index, array in enumerate(arrays):
@@ -114,7 +101,6 @@ class ResponseWriter(ResponseBuffer):
         if not arrays or len(outcomes) != 1 or outcomes[0].error:
             return
         entries, places, offset = [], [], wire.aligned(self.reserved)
-        lent: list[LentOutput] = []
         tensors, whole = self._entries(outcomes[0], offset)
         for (entry, _), array in zip(tensors, arrays, strict=True):
             place = self._place(array) if array.nbytes > _MAX_SMALL or self.reserved else -1
@@ -122,12 +108,8 @@ class ResponseWriter(ResponseBuffer):
                 entries.append(entry._replace(offset=place ^ _RESPONSE))
                 places.append((place, 0))
             elif place & _CALLS and place >= 0:
-                at = wire.RESPONSE_HEADER.size + wire.OUTCOME.size * outcomes[0].requests
-                at += wire.TENSOR_ENTRY.size * len(entries)
-                lent.append(LentOutput(at, place ^ _CALLS, offset, entry.length))
                 entries.append(entry._replace(offset=place ^ _CALLS, flags=wire.IN_CALLS))
                 places.append((place, 0))
-                offset = wire.aligned(offset + entry.length)
             elif place >= 0:
                 loan = place >> _PLACE_BITS
                 flags = loan << wire.LOAN_SHIFT if loan else wire.IN_REQUEST
@@ -143,7 +125,8 @@ class ResponseWriter(ResponseBuffer):
             return  # it was refused: outputs that stay where they are count against the model's limit too
         if len(templates) >= min(_MAX_TEMPLATES, _MAX_TEMPLATE_BYTES // len(block)):
             templates.clear()
-        templates[layout] = ResponseTemplate(places, lent, block, offset, end)
+        in_calls = any(entry.flags == wire.IN_CALLS for entry in entries)
+        templates[layout] = ResponseTemplate(places, in_calls, block, offset, end)
 
     def _arrays(self, result: Any) -> tuple[list[Array], Layout]:
         """The arrays of ``result`` in declared order and their layout, if they are as declared; else nothing."""

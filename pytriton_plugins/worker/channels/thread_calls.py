@@ -36,8 +36,8 @@ class ThreadCallsServer(ChannelServer):
     def end_batch(self) -> None:
         """End the calls of the batch and release its results; only the callable can still refer to them."""
         self.end_calls()
-        if self._threads is not None and (kept := self._threads.end_batch()) is not None:
-            self._writer.copy_lent(kept)
+        if self._threads is not None:
+            self._threads.end_batch()
 
     def _new_exchange(self, memory: CallMemory) -> Exchange:
         from pytriton_plugins.worker.nested.results import Outputs

@@ -35,15 +35,11 @@ class Exchange(Sender):
         self._batch, self._caller = batch, caller
         self._has_begun = True
 
-    def end_batch(self) -> Segment | None:
-        """The calls of the batch have ended, and only the callable can still refer to results.
-
-        Returns the segment in which it keeps some, which is not used again; None if there is none.
-        """
-        if not self._has_begun:
-            return None
-        self._has_begun = False
-        return self._memory.end_batch()
+    def end_batch(self) -> None:
+        """The calls of the batch have ended, and only the callable can still refer to results."""
+        if self._has_begun:
+            self._has_begun = False
+            self._memory.end_batch()
 
     @property
     def segment(self) -> Segment | None:

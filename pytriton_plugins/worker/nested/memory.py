@@ -173,15 +173,11 @@ class CallMemory:
         self._regions = []
         self._known.clear()
 
-    def end_batch(self) -> Segment | None:
-        """The calls of a batch are over: a segment with results that the callable keeps is not used again.
-
-        Returns this segment; None if there is none.
-        """
+    def end_batch(self) -> None:
+        """The calls of a batch are over: a segment with results that the callable keeps is not used again."""
         self._sweep()
         if not (self._regions or self._replaced or self._kept or self._refusal is not None):
-            return None
-        kept = self._segment if self._regions else None
+            return
         is_kept = bool(self._regions) or (bool(self._replaced) and any(region.is_used for region in self._replaced))
         if self._regions:
             self.retire()
@@ -191,7 +187,6 @@ class CallMemory:
         elif self._kept < _MAX_KEPT:
             self._kept = 0
         self._refusal = None
-        return kept
 
     def trim(self) -> None:
         """Give the segment's memory back to the system, unless a result is in it."""
