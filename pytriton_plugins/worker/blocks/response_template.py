@@ -13,7 +13,10 @@ class BlockPosition(NamedTuple):
 
 
 Layout = tuple[tuple[int, ...] | int, ...]
-"""The shape of each output; after the shape of a large one its place in memory that the backend has already, or -1."""
+"""The shape of each output; after the shape of a large one its place in memory that the backend has already, or -1.
+
+For all places in the call segment it is the same: those change with the calls, and are written into the block.
+"""
 
 
 class ResponseTemplate:
@@ -24,10 +27,12 @@ class ResponseTemplate:
 
     __slots__ = ("block", "end", "in_calls", "offset", "places", "position")
 
-    def __init__(self, places: list[tuple[int, int]], in_calls: bool, block: bytes, offset: int, end: int) -> None:
+    def __init__(
+        self, places: list[tuple[int, int]], in_calls: list[tuple[int, int]], block: bytes, offset: int, end: int
+    ) -> None:
         self.places = places
         self.in_calls = in_calls
-        """Whether an output stays in the call segment."""
+        """The outputs that stay in the call segment: their number, and where in the segment their offset is written."""
         self.block = block
         self.offset = offset
         self.end = end

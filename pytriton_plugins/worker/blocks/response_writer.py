@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,9 @@ _RESPONSE = 1 << 62
 
 _CALLS = 1 << 61
 """With this bit a place is an offset in the call segment."""
+
+_OFFSET, _AT_OFFSET = struct.Struct("<Q").pack_into, 16
+"""Of a tensor entry."""
 
 
 class ResponseWriter(ResponseBuffer):
@@ -93,6 +97,8 @@ class ResponseWriter(ResponseBuffer):
         if template is not self._written_template:
             segment.mapping[template.offset : template.end] = template.block
             self._written_template = template
+        for index, at in template.in_calls:
+            _OFFSET(segment.view, at, self._place(arrays[index]) ^ _CALLS)
         return template.position
 
     def add_template(self, templates: Templates, result: Any, outcomes: list[Outcome]) -> None:
@@ -125,7 +131,12 @@ class ResponseWriter(ResponseBuffer):
             return  # it was refused: outputs that stay where they are count against the model's limit too
         if len(templates) >= min(_MAX_TEMPLATES, _MAX_TEMPLATE_BYTES // len(block)):
             templates.clear()
-        in_calls = any(entry.flags == wire.IN_CALLS for entry in entries)
+        first = offset + wire.RESPONSE_HEADER.size + wire.OUTCOME.size * outcomes[0].requests + _AT_OFFSET
+        in_calls = [
+            (index, first + wire.TENSOR_ENTRY.size * index)
+            for index, entry in enumerate(entries)
+            if entry.flags == wire.IN_CALLS
+        ]
         templates[layout] = ResponseTemplate(places, in_calls, block, offset, end)
 
     def _arrays(self, result: Any) -> tuple[list[Array], Layout]:
@@ -146,7 +157,8 @@ class ResponseWriter(ResponseBuffer):
             arrays.append(array)
             layout.append(array.shape)
             if array.nbytes > _MAX_SMALL or self.reserved:
-                layout.append(self._place(array))
+                place = self._place(array)
+                layout.append(_CALLS if place & _CALLS and place >= 0 else place)
         return (arrays, tuple(layout)) if len(arrays) == len(result) else ([], ())
 
     def _place(self, array: Array) -> int:
