@@ -113,6 +113,21 @@ def test_results_that_are_kept_stay_as_they_were() -> None:
     assert [(each[0, 0], each[0, -1]) for each in kept] == [(2, 2), (6, 6), (10, 10)]
 
 
+def test_results_at_changing_places_stay_there() -> None:
+    sizes = iter([LARGE * 4, 4, 100, 1000])
+
+    def body(x: Any, ctx: Context) -> Any:
+        before = ctx.models["double"](x=np.zeros((1, next(sizes)), np.float32))
+        if len(before["y"][0]) > LARGE:
+            del before  # room for all later calls in one segment
+        return ctx.models["double"](x=x)["y"]
+
+    with opened(body) as channel:
+        found = [(answered(channel, value), channel.entries[0].offset) for value in (1, 2, 3, 4)]
+    assert [each for each, _ in found] == [([2], 0), ([4], 1), ([6], 1), ([8], 1)]
+    assert len({offset for _, offset in found[1:]}) == 3
+
+
 def test_a_result_of_an_earlier_batch_is_copied() -> None:
     kept: list[Any] = []
 
