@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "calls.h"
 #include "channel.h"
 #include "clock.h"
 #include "queue.h"
@@ -46,13 +47,19 @@ static bool ensure_request_segment(Instance *instance, Channel *channel, Failure
   return link_need_segment(instance->link, channel, bytes, failure);
 }
 
+static Area area_of(const Segment *segment) {
+  return (Area){segment->bytes, segment->size};
+}
+
 /* Sends the responses of the batch, or the next response of a stream. */
 static bool respond(Instance *instance, Channel *channel, Answer answer, Times *times, const char **problem) {
-  Area response = {channel->response.bytes, channel->response.size}, request = {channel->request.bytes, channel->request.size};
   Batch *batch = &instance->batch;
+  Areas areas = {.response = area_of(&channel->response), .request = area_of(&channel->request)};
+  /* Between the responses of a stream calls go on, and write to their segment. */
+  if (channel->calls != NULL && !batch->declaration->stream) areas.calls = area_of(&channel->calls->segment);
   bool is_streaming = batch->declaration->stream && !batch->requests[0]->failed; /* a failed stream gets no further response */
   uint64_t arrived = is_streaming ? clock_ns() : 0;
-  if (!respond_batch(batch, answer, response, request, problem)) return false;
+  if (!respond_batch(batch, answer, &areas, problem)) return false;
   if (is_streaming) response_report(instance, times, arrived, answer.more);
   return true;
 }

@@ -200,7 +200,7 @@ static void limit_stream(Batch *batch, const ResponseBlock *block) {
   batch_fail_request(batch, batch->requests[0], &failure);
 }
 
-bool respond_batch(Batch *batch, Answer answer, Area response, Area request, const char **problem) {
+bool respond_batch(Batch *batch, Answer answer, const Areas *areas, const char **problem) {
   Area unchecked = answer.block;
   uint64_t cover_count = (uint64_t)batch->count * batch->declaration->output_count;
   *problem = "a response block of an impossible length";
@@ -210,7 +210,7 @@ bool respond_batch(Batch *batch, Answer answer, Area response, Area request, con
   if (!batch_reserve((void **)&batch->cover, &batch->cover_capacity, cover_count, sizeof *batch->cover)) return false;
   memcpy(batch->block, unchecked.bytes, unchecked.size);
   if (cover_count > 0) memset(batch->cover, 0, cover_count * sizeof *batch->cover); /* a model may have no outputs */
-  ResponseBlock block = {.batch = batch, .response = response, .request = request, .ends = !answer.more};
+  ResponseBlock block = {.batch = batch, .areas = *areas, .ends = !answer.more};
   *problem = response_block_check(batch, unchecked.size, &block);
   if (*problem != NULL) return false;
   if (answer.more) limit_stream(batch, &block);

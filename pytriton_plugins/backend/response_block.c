@@ -15,7 +15,7 @@ static const char *check_shape(const Batch *batch, const WireTensor *entry, cons
 }
 
 static const uint8_t *within(Area area, uint64_t offset, uint64_t length) {
-  return offset <= area.size && length <= area.size - offset ? area.bytes + offset : NULL;
+  return area.bytes != NULL && offset <= area.size && length <= area.size - offset ? area.bytes + offset : NULL;
 }
 
 const uint8_t *response_block_lent_data(const Batch *batch, const WireTensor *entry) {
@@ -30,8 +30,9 @@ const uint8_t *response_block_lent_data(const Batch *batch, const WireTensor *en
 
 const uint8_t *response_block_data(const ResponseBlock *block, const WireTensor *entry) {
   switch (entry->flags) {
-    case 0: return within(block->response, entry->offset, entry->length);
-    case WIRE_IN_REQUEST: return within(block->request, entry->offset, entry->length);
+    case 0: return within(block->areas.response, entry->offset, entry->length);
+    case WIRE_IN_REQUEST: return within(block->areas.request, entry->offset, entry->length);
+    case WIRE_IN_CALLS: return within(block->areas.calls, entry->offset, entry->length);
     default: return response_block_lent_data(block->batch, entry);
   }
 }

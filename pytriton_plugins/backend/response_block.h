@@ -10,6 +10,11 @@ typedef struct {
   uint64_t size;
 } Area;
 
+/* Where outputs may lie, beside loans. */
+typedef struct {
+  Area response, request, calls; /* `calls` is empty where a worker must not answer with results of its calls */
+} Areas;
+
 typedef struct {
   Area block;   /* in the response segment; it must not be read twice */
   bool more;    /* a response of a stream, and not the last one */
@@ -22,7 +27,7 @@ typedef struct {
   const WireTensor *entries;
   const WireResponseParameter *parameters;
   uint32_t entry_count, parameter_count;
-  Area response, request;
+  Areas areas;
   bool ends;           /* the last answer to the batch; only a stream has several */
   const char *problem; /* a violation of the protocol that was found while the tensors were read */
   bool lent;           /* some outputs lie in a lent input */

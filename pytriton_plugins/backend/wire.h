@@ -59,7 +59,7 @@ enum WireCallPlace { WIRE_IN_CALL_SEGMENT, WIRE_IN_REQUEST_SEGMENT };
 /* Open calls of a channel; calls that ended for the worker, but not for the called model; waiting responses of a call. */
 enum { WIRE_MAX_CALLS = 64, WIRE_MAX_LINGERING = 64, WIRE_MAX_HELD = 1024, WIRE_MAX_HELD_BYTES = 64 << 20 };
 enum { WIRE_MAX_MODEL_NAME = 255 };
-enum WireTensorFlag { WIRE_IN_REQUEST = 1 };
+enum WireTensorFlag { WIRE_IN_REQUEST = 1, WIRE_IN_CALLS = 2 };
 enum { WIRE_LOAN_SHIFT = 8 }; /* the bits above of the flags of a tensor: the number of a loan */
 enum WireParameterType { WIRE_STRING = 1, WIRE_INT = 2, WIRE_BOOL = 3, WIRE_DOUBLE = 4 };
 enum WireCorrelationKind { WIRE_NO_CORRELATION = 0, WIRE_NUMBER = 1, WIRE_TEXT = 2 };

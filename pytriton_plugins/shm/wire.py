@@ -23,7 +23,7 @@ MAX_OPEN_CALLS = 64
 IN_CALL_SEGMENT, IN_REQUEST_SEGMENT = 0, 1
 """The place of an input of a call."""
 
-IN_REQUEST = 1
+IN_REQUEST, IN_CALLS = 1, 2
 LOAN_SHIFT = 8
 """From this bit on a tensor entry's flags are the number of the loan that has its data."""
 

@@ -31,6 +31,8 @@ class CallEnd:
         self._sock = sock
         self._callees = callees
         self._segments: dict[int, Segment] = {}
+        self.segment: Segment | None = None
+        """The call segment that the channel has now."""
         self._open: dict[int, _Running] = {}
         self._lock = threading.Lock()
         self.calls: list[Call] = []
@@ -45,7 +47,8 @@ class CallEnd:
     ) -> None:
         """Take a CALL, ROOM or ABANDON; ``request`` is the segment with the batch."""
         for descriptor in descriptors:
-            self._segments[message.segment] = Segment(message.segment, descriptor, writable=True)
+            self.segment = Segment(message.segment, descriptor, writable=True)
+            self._segments[message.segment] = self.segment
             os.close(descriptor)
         number = message.offset
         if message.kind == wire.CALL:

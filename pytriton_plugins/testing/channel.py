@@ -84,7 +84,7 @@ class ChannelEnd:
 
     @property
     def given_back(self) -> int:
-        """How many outputs of the last batch stayed where their inputs lie."""
+        """How many outputs of the last batch stayed where an input or the result of a call lies."""
         return sum(entry.flags != 0 for entry in self.entries)
 
     def send(self, *requests: Arrays, details: Details = (), most: int | None = None) -> Answered:
@@ -247,7 +247,8 @@ class ChannelEnd:
             if entry.flags >> wire.LOAN_SHIFT:
                 array = view_array(self._answered_loans[entry.flags >> wire.LOAN_SHIFT], entry, tensor.dtype)
             else:
-                segment = self._answered_request if entry.flags else self._response
+                segments = {wire.IN_REQUEST: self._answered_request, wire.IN_CALLS: self.called.segment}
+                segment = segments[entry.flags] if entry.flags else self._response
                 assert segment is not None
                 array = read_array(segment, entry, tensor.dtype)
             start = sum(rows[entry.first : index])

@@ -13,7 +13,7 @@ import tritonclient.grpc
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.calls import Call, CallInput, call_message
 from pytriton_plugins.shm.sockets import receive
-from pytriton_plugins.shm.wire import LinkKind, LinkMessage
+from pytriton_plugins.shm.wire import LinkKind, LinkMessage, TensorEntry
 from pytriton_plugins.testing import wait_until
 from tests.support.backend.caller import FP32, HALF, Caller
 from tests.support.backend.calling import X, ended, run_calling, started
@@ -51,6 +51,33 @@ def test_an_input_of_the_batch_is_called_where_it_is(backend: Backend) -> None:
     assert [each.name for each in result.result.outputs] == ["b"]
     assert caller.output(result).tolist() == [1, 2, 3]
     ended(caller, answer)
+
+
+def test_a_result_of_a_call_is_returned_where_it_is(backend: Backend) -> None:
+    """In the segment that the channel has now, also when a later call has brought it."""
+    for is_replaced in (False, True):
+        caller, answer = started(backend)
+        caller.call("echo", ("a", X[0]), outputs=["b"], area=64)
+        result = caller.result()
+        if is_replaced:
+            caller.send_call(Call("nothing", []), caller.renew_segment())
+            caller.memory.view[HALF : HALF + 12] = np.array([4, 5, 6], np.float32).tobytes()
+            caller.result()
+        ((_, dtype, _, offset, length),) = result.result.outputs
+        caller.finish_with(TensorEntry(0, dtype, 0, 1, offset, length, (1, 3), wire.IN_CALLS))
+        assert answer.result(TIMEOUT)["y"].tolist() == ([[4, 5, 6]] if is_replaced else X.tolist())
+        backend.disconnect(caller.worker)
+
+
+def test_the_golden_response_in_the_call_segment(backend: Backend) -> None:
+    caller, answer = started(backend)
+    descriptor = caller.renew_segment()
+    caller.memory.view[64:72] = golden("response", "tensors")[:8]
+    caller.send_call(Call("nothing", []), descriptor)
+    caller.failure(1)
+    caller.finish_by(golden("response", "called"))
+    assert answer.result(TIMEOUT)["y"].tolist() == [[10, 20]]
+    backend.disconnect(caller.worker)
 
 
 def test_a_response_that_does_not_fit_waits_for_room(backend: Backend) -> None:

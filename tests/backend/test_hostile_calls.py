@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tritonclient.utils import InferenceServerException
 
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.calls import Call, CallInput, abandon_message, room_message
-from pytriton_plugins.shm.wire import ChannelMessage
+from pytriton_plugins.shm.wire import ChannelMessage, TensorEntry
 from tests.support.backend.caller import BYTES, FP32, HALF, SEGMENT_SIZE, Caller
-from tests.support.backend.calling import X, ended, run_calling, started
+from tests.support.backend.calling import LIMIT, STREAM, X, ended, run_calling, started
 from tests.support.backend.server import TIMEOUT, Backend, error_of, sealed
 
 A = CallInput("a", FP32, (3,), 0, 12)
@@ -191,6 +193,93 @@ def test_a_broken_table_of_strings_is_an_error_of_the_call(backend: Backend, tab
     ended(caller, answer)
 
 
+Y = TensorEntry(0, FP32, 0, 1, HALF, 12, (1, 3), wire.IN_CALLS)
+IN_A_CALL = "an output outside its segment"
+RETURNED: dict[str, tuple[TensorEntry, str]] = {
+    "beyond the end": (Y._replace(offset=SEGMENT_SIZE), IN_A_CALL),
+    "across the end": (Y._replace(offset=SEGMENT_SIZE - 64, length=128, dims=(1, 32)), IN_A_CALL),
+    "an offset that overflows": (Y._replace(offset=2**64 - 64, length=128, dims=(1, 32)), IN_A_CALL),
+    "an odd place": (Y._replace(offset=HALF + 8), IN_A_CALL),
+    "in the request segment too": (Y._replace(flags=wire.IN_CALLS | wire.IN_REQUEST), IN_A_CALL),
+    "in a loan too": (Y._replace(flags=wire.IN_CALLS | 1 << wire.LOAN_SHIFT), IN_A_CALL),
+    "too short": (Y._replace(length=8), "an output whose length does not fit its shape"),
+    "more than the limit": (
+        Y._replace(offset=0, length=LIMIT + 4, dims=(1, LIMIT // 4 + 1)),
+        "more output than the model's limit allows",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_a_wrong_place_of_an_output_in_the_call_segment(backend: Backend, name: str) -> None:
+    entry, expected = RETURNED[name]
+
+    def act(caller: Caller) -> None:
+        caller.send_call(Call("nothing", []), caller.renew_segment(SEGMENT_SIZE + (64 if "limit" in name else 0)))
+        caller.result()
+        caller.finish_with(entry)
+
+    provoke(backend, act, expected)
+
+
+def test_an_output_in_a_call_segment_that_was_never_sent(backend: Backend) -> None:
+    caller, answer = started(backend)
+    caller.finish_with(Y._replace(offset=0, length=0, dims=(1, 0)))
+    assert IN_A_CALL in error_of(answer).message()
+    assert backend.lost.get(timeout=TIMEOUT) == caller.worker.number
+    backend.forget()
+
+
+def test_a_response_of_a_stream_in_the_call_segment(backend: Backend) -> None:
+    """Its calls go on, and results may be written there."""
+    caller, answer = started(backend)
+    stream = Caller(backend, STREAM)
+    number = caller.call("stream", ("x", X))
+    stream.begin()
+    stream.send_call(Call("nothing", []), stream.renew_segment())
+    stream.result()
+    stream.finish_with(Y, kind=wire.PART)
+    code, text = caller.failure(number)
+    assert (code, IN_A_CALL in text) == (wire.OUTCOME_CODES["INTERNAL"], True), text
+    assert backend.lost.get(timeout=TIMEOUT) == stream.worker.number
+    ended(caller, answer)
+    backend.forget()
+
+
+def test_an_output_in_a_call_segment_that_was_replaced_by_a_smaller_one(backend: Backend) -> None:
+    def act(caller: Caller) -> None:
+        for size in (SEGMENT_SIZE, HALF):
+            caller.send_call(Call("nothing", []), caller.renew_segment(size))
+            caller.result()
+        caller.finish_with(Y)
+
+    provoke(backend, act, IN_A_CALL)
+
+
+def test_the_bytes_of_an_output_in_the_call_segment_change_all_the_time(backend: Backend) -> None:
+    """Only the output itself may be wrong."""
+    caller, answer = started(backend)
+    caller.send_call(Call("nothing", []), caller.renew_segment())
+    caller.result()
+    size = SEGMENT_SIZE - HALF
+    is_over = threading.Event()
+
+    def write() -> None:
+        value = 0
+        while not is_over.is_set():
+            caller.memory.bytes[HALF:] = value = (value + 1) % 256
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        caller.finish_with(Y._replace(length=size, dims=(1, size // 4)))
+        assert answer.result(TIMEOUT)["y"].shape == (1, size // 4)
+    finally:
+        is_over.set()
+        writer.join()
+    backend.disconnect(caller.worker)
+
+
 extreme = st.sampled_from([0, 1, 2, 7, 8, 63, 64, 255, 256, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 64, 2**64 - 1])
 value = extreme | st.integers(0, 2**64 - 1) | st.integers(0, SEGMENT_SIZE)
 change = st.tuples(st.integers(0, len(PACKED) - 1), st.sampled_from([1, 2, 4, 8]), value)
@@ -225,6 +314,40 @@ def test_messages_changed_at_random(backend: Backend) -> None:
         backend.disconnect(caller.worker)
         error_of(answer)
         assert backend.alive
+
+    try_one()
+    ended(*started(backend))
+
+
+entry_change = st.tuples(st.integers(0, wire.TENSOR_ENTRY.size - 1), st.sampled_from([1, 2, 4, 8]), value)
+
+
+def test_outputs_in_the_call_segment_changed_at_random(backend: Backend) -> None:
+    whole = wire.response_block([(0, b"")], [Y])
+    start = len(whole) - wire.TENSOR_ENTRY.size
+
+    @settings(
+        max_examples=150,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(st.lists(entry_change, min_size=1, max_size=2), st.sampled_from([SEGMENT_SIZE, HALF]))
+    def try_one(changes: list[tuple[int, int, int]], last: int) -> None:
+        caller, answer = started(backend)
+        for size in (SEGMENT_SIZE, last):
+            caller.send_call(Call("nothing", []), caller.renew_segment(size))
+            caller.result()
+        block = bytearray(whole)
+        for at, size, number in changes:
+            end = min(start + at + size, len(block))
+            block[start + at : end] = (number % (1 << 8 * size)).to_bytes(size, "little")[: end - start - at]
+        caller.finish_by(bytes(block))
+        error = answer.exception(TIMEOUT)
+        assert error is None or isinstance(error, InferenceServerException)
+        assert backend.alive
+        backend.disconnect(caller.worker)
 
     try_one()
     ended(*started(backend))

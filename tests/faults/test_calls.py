@@ -264,6 +264,18 @@ def test_many_clients_of_a_model_that_calls(host: RunningHost) -> None:
         assert [answer.result().outputs["y"].tolist() for answer in answers] == [[[2 * i, 2 * i]] for i in range(200)]
 
 
+@pytest.mark.parametrize("model", ["outer", "keep", "outermost"])
+def test_results_of_calls_that_are_returned_unchanged(host: RunningHost, model: str) -> None:
+    """They stay in the call segment, which the next batch uses again, unless the callable keeps some."""
+    with Crowd(host, 4) as crowd:
+        inputs = [np.full((1 + value % 2, 20_000 + value % 3), value, np.float32) for value in range(120)]
+        answers = [crowd.send(model, {"x": x}) for x in inputs]
+        for x, answer in zip(inputs, answers, strict=True):
+            outputs = answer.result(60).outputs
+            assert outputs["y"].shape == x.shape
+            assert (outputs["y"] == 2 * x).all()
+
+
 def test_a_call_after_the_batch_was_answered(reply: Reply) -> None:
     code = """kept += [models, models['double'], models['count'].stream(x=np.float32([9]))]
 next(kept[2])

@@ -181,6 +181,11 @@ def test_blocks_of_a_lent_tensor() -> None:
     assert wire.response_block([(0, b"")], [entry]) == golden("response", "lent")
 
 
+def test_a_response_block_of_a_result_of_a_call() -> None:
+    entry = ONE_OUTPUT[0]._replace(offset=64, flags=wire.IN_CALLS)
+    assert wire.response_block([(0, b"")], [entry]) == golden("response", "called")
+
+
 def test_data_types_have_the_documents_numbers_and_sizes() -> None:
     names = ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"]
     sizes = [1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8]

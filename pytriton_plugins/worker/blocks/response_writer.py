@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.arrays import Array, Encoded, encode, write, write_fixed
 from pytriton_plugins.shm.loan import Loan
 from pytriton_plugins.shm.segment import Segment
+from pytriton_plugins.worker.blocks.call_results import CallResults, CallSegment
 from pytriton_plugins.worker.blocks.response_buffer import ResponseBuffer, SegmentSource
 from pytriton_plugins.worker.blocks.response_template import BlockPosition, Layout, ResponseTemplate, Templates
 from pytriton_plugins.worker.calling.batch import Outcome
@@ -40,6 +42,12 @@ _PLACE_BITS = 48
 _RESPONSE = 1 << 62
 """With this bit a place is an offset in the response segment."""
 
+_CALLS = 1 << 61
+"""With this bit a place is an offset in the call segment."""
+
+_OFFSET, _AT_OFFSET = struct.Struct("<Q").pack_into, 16
+"""Of a tensor entry."""
+
 
 class ResponseWriter(ResponseBuffer):
     """Writes the responses of one channel into ``segment``."""
@@ -53,10 +61,20 @@ class ResponseWriter(ResponseBuffer):
         self._written_template: ResponseTemplate | None = None
         self._inputs: list[tuple[int, int, int]] = []
         """The memory of inputs: the place of the first byte, its address, and the size."""
+        self._mappings: tuple[type, ...] = (dict,)
+        self._calls: CallSegment | None = None
 
     def take_inputs(self, inputs: Mapping[int, Segment | Loan]) -> None:
         """Inputs lie in these from now on, the request segment by the number 0: returned inputs are not copied."""
         self._inputs = [(number << _PLACE_BITS, memory.address, memory.size) for number, memory in inputs.items()]
+
+    def take_calls(self, calls: CallResults, outputs: type[dict[str, Array]]) -> None:
+        """Results of calls lie there from now on: those that are returned unchanged are not copied.
+
+        ``outputs``: what a call returns.
+        """
+        self._calls = CallSegment(calls)
+        self._mappings = (dict, outputs)
 
     def trim(self) -> None:
         """Give the segment's memory back to the system; its content is lost."""
@@ -67,7 +85,7 @@ class ResponseWriter(ResponseBuffer):
         """Write the callable's result if there is a template for its layout, else None."""
         arrays, layout = self._arrays(result)
         template = templates.get(layout)
-        if template is None:
+        if template is None or (template.in_calls and not (self._calls and self._calls.stays())):
             return None
         segment = self.segment
         for index, array in enumerate(arrays):
@@ -79,6 +97,8 @@ class ResponseWriter(ResponseBuffer):
         if template is not self._written_template:
             segment.mapping[template.offset : template.end] = template.block
             self._written_template = template
+        for index, at in template.in_calls:
+            _OFFSET(segment.view, at, self._place(arrays[index]) ^ _CALLS)
         return template.position
 
     def add_template(self, templates: Templates, result: Any, outcomes: list[Outcome]) -> None:
@@ -92,6 +112,9 @@ class ResponseWriter(ResponseBuffer):
             place = self._place(array) if array.nbytes > _MAX_SMALL or self.reserved else -1
             if place & _RESPONSE and place >= 0:
                 entries.append(entry._replace(offset=place ^ _RESPONSE))
+                places.append((place, 0))
+            elif place & _CALLS and place >= 0:
+                entries.append(entry._replace(offset=place ^ _CALLS, flags=wire.IN_CALLS))
                 places.append((place, 0))
             elif place >= 0:
                 loan = place >> _PLACE_BITS
@@ -108,11 +131,19 @@ class ResponseWriter(ResponseBuffer):
             return  # it was refused: outputs that stay where they are count against the model's limit too
         if len(templates) >= min(_MAX_TEMPLATES, _MAX_TEMPLATE_BYTES // len(block)):
             templates.clear()
-        templates[layout] = ResponseTemplate(places, block, offset, end)
+        first = offset + wire.RESPONSE_HEADER.size + wire.OUTCOME.size * outcomes[0].requests + _AT_OFFSET
+        in_calls = [
+            (index, first + wire.TENSOR_ENTRY.size * index)
+            for index, entry in enumerate(entries)
+            if entry.flags == wire.IN_CALLS
+        ]
+        templates[layout] = ResponseTemplate(places, in_calls, block, offset, end)
 
     def _arrays(self, result: Any) -> tuple[list[Array], Layout]:
         """The arrays of ``result`` in declared order and their layout, if they are as declared; else nothing."""
-        if type(result) is not dict:
+        if self._calls is not None:
+            self._calls.look()
+        if type(result) not in self._mappings:
             values = result if type(result) is tuple else (result,)
             if len(values) != len(self._names):
                 return [], ()
@@ -126,16 +157,19 @@ class ResponseWriter(ResponseBuffer):
             arrays.append(array)
             layout.append(array.shape)
             if array.nbytes > _MAX_SMALL or self.reserved:
-                layout.append(self._place(array))
+                place = self._place(array)
+                layout.append(_CALLS if place & _CALLS and place >= 0 else place)
         return (arrays, tuple(layout)) if len(arrays) == len(result) else ([], ())
 
     def _place(self, array: Array) -> int:
-        """The place of an array in the memory of inputs or in the response, if its bytes are the output's; else -1."""
+        """The place of an array in memory that the backend has already, if its bytes are the output's; else -1."""
         address = int(array.__array_interface__["data"][0])
         for place, start, size in self._inputs:
             at = address - start
             if at >= 0 and at + array.nbytes <= size:
                 return place + at if at % wire.ALIGNMENT == 0 and array.flags.c_contiguous else -1
+        if self._calls is not None and (at := self._calls.offset(address, array)) >= 0:
+            return at | _CALLS
         at = self._position_in_response(array)
         return at | _RESPONSE if at >= 0 else -1
 

@@ -52,7 +52,7 @@ class SyncStreamServer(ThreadCallsServer, StreamServer):
                 if message.kind == wire.EXECUTE:
                     self._number = message.batch
                     position = self._stream(message)
-                    self.end_calls()
+                    self.end_batch()
                     self.answer(wire.DONE, message.batch, position)
                 else:
                     self.handle_idle_message(message.kind, message.segment)

@@ -44,7 +44,7 @@ class SyncServer(ThreadCallsServer):
             self._number = batch
             offset, length = self._answer(number, offset, length)
             if self._calls is not None:
-                self.end_calls()
+                self.end_batch()
             # The steps of `ChannelServer.answer`, repeated here because every batch passes them.
             flags = wire.RETIRED if self._reader.is_kept() else 0
             segment = self._writer.segment

@@ -33,8 +33,16 @@ class ThreadCallsServer(ChannelServer):
             assert message is not None
             self.handle_idle_message(message.kind, message.segment)
 
+    def end_batch(self) -> None:
+        """End the calls of the batch and release its results; only the callable can still refer to them."""
+        self.end_calls()
+        if self._threads is not None:
+            self._threads.end_batch()
+
     def _new_exchange(self, memory: CallMemory) -> Exchange:
+        from pytriton_plugins.worker.nested.results import Outputs
         from pytriton_plugins.worker.nested.threads import ThreadExchange
 
         self._threads = ThreadExchange(self._sock, memory, self._reader)
+        self._writer.take_calls(self._threads, Outputs)
         return self._threads

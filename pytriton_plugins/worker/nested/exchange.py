@@ -8,6 +8,7 @@ from abc import abstractmethod
 from pytriton_plugins.errors import ModelCallError, ProtocolError
 from pytriton_plugins.shm import wire
 from pytriton_plugins.shm.calls import Result
+from pytriton_plugins.shm.segment import Segment
 from pytriton_plugins.worker.nested.memory import CallMemory
 from pytriton_plugins.worker.nested.open_call import OpenCall
 from pytriton_plugins.worker.nested.repeats import Answer
@@ -22,6 +23,7 @@ class Exchange(Sender):
     def __init__(self, sock: socket.socket, memory: CallMemory, requests: RequestSegment) -> None:
         super().__init__(sock, memory, requests)
         self._results = ResultReader()
+        self._has_begun = False
 
     @property
     def is_active(self) -> bool:
@@ -31,6 +33,18 @@ class Exchange(Sender):
     def begin(self, batch: int, caller: object) -> None:
         """Calls belong to this batch from now on."""
         self._batch, self._caller = batch, caller
+        self._has_begun = True
+
+    def end_batch(self) -> None:
+        """The calls of the batch have ended, and only the callable can still refer to results."""
+        if self._has_begun:
+            self._has_begun = False
+            self._memory.end_batch()
+
+    @property
+    def segment(self) -> Segment | None:
+        """The call segment, which the backend has if a result is in it; None if there is none."""
+        return self._memory.segment
 
     def trim(self) -> None:
         """Give the memory back to the system; no call is open."""

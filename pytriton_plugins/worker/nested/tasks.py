@@ -95,7 +95,7 @@ class TaskExchange(Exchange):
         if turn is not None:
             turn.cancel()
         self._wake_turn()
-        self._memory.end_batch()
+        self.end_batch()
 
     async def _opened(self, request: CallRequest, *, streams: bool) -> OpenCall:
         try:

@@ -94,6 +94,16 @@ class ThreadExchange(Exchange):
             raise self._broken
         return b""
 
+    def finish(self) -> bool:
+        """End the calls of the batch if none is open and no other thread waits; else False, and nothing is done."""
+        if self.is_forked:  # the lock may be taken for ever
+            return False
+        with self._lock:
+            if self._open or self._is_reading or self._waiting or self._others or self._broken:
+                return False
+            self._caller = None
+        return True
+
     def end(self) -> list[bytes]:
         """End the calls of the batch before it is answered; the messages that nobody has taken.
 
@@ -101,18 +111,16 @@ class ThreadExchange(Exchange):
         """
         if self.is_forked:
             raise ProtocolError("a forked child cannot answer")
+        if self.finish():
+            return []
         with self._lock:
             self._caller = None
-            if not (self._open or self._is_reading or self._waiting or self._others or self._broken):
-                self._memory.end_batch()
-                return []
             for call in [*self._open.values()]:
                 self.abandon(call)
         self._wait(lambda: not self._open, None)
         self._wait_for_readers()
         if self._broken is not None:
             raise self._broken
-        self._memory.end_batch()
         messages = [*self._others]
         self._others.clear()
         return messages

@@ -162,12 +162,20 @@ class Caller:
         entry = TensorEntry(0, x.dtype, 0, len(block.rows), x.offset, x.length, x.dims, wire.IN_REQUEST)
         self._answer(wire.response_block([(0, b"")] * len(block.rows), [entry]))
 
+    def finish_with(self, *outputs: TensorEntry, kind: int = wire.DONE) -> None:
+        """Answer the batch of one request with these entries."""
+        self._answer(wire.response_block([(0, b"")], [*outputs]), kind)
+
     def fail(self, code: int, text: str) -> None:
         """Answer the batch of one request with an error."""
         self._answer(wire.response_block([(code, text.encode())], []))
 
-    def _answer(self, content: bytearray) -> None:
+    def finish_by(self, block: bytes) -> None:
+        """Answer the batch with the bytes of a block."""
+        self._answer(bytearray(block))
+
+    def _answer(self, content: bytearray, kind: int = wire.DONE) -> None:
         self._answers += 1
         segment = sealed(1 << 12, bytes(content))
-        done = ChannelMessage(wire.DONE, wire.NEW_SEGMENT, 0, 900 + self._answers, self.batch.batch, 0, len(content))
+        done = ChannelMessage(kind, wire.NEW_SEGMENT, 0, 900 + self._answers, self.batch.batch, 0, len(content))
         self.send(wire.CHANNEL_MESSAGE.pack(*done), segment)

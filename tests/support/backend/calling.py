@@ -35,6 +35,9 @@ ECHO = ModelDeclaration(
 PARTS = replace(caller_model("parts"), answers="stream", context="")
 """Model 7, a stream; its worker is a test too."""
 
+STREAM = 8
+"""A stream whose worker may call others."""
+
 UNAVAILABLE = wire.OUTCOME_CODES["UNAVAILABLE"]
 X = np.array([[1, 2, 3]], np.float32)
 
@@ -48,6 +51,8 @@ def run_calling(folder: Path, **settings: Any) -> Iterator[Backend]:
             running.serve(number, model, pack_declaration(model, wait=WAIT, largest_response=LIMIT), instances=4)
         running.serve(6, ECHO, pack_declaration(ECHO, wait=1.0, largest_response=LIMIT, loopback=True))
         running.serve(7, PARTS, pack_declaration(PARTS, wait=WAIT, largest_response=LIMIT))
+        stream = replace(caller_model("stream"), answers="stream")
+        running.serve(STREAM, stream, pack_declaration(stream, wait=WAIT, largest_response=LIMIT))
         yield running
         if running.alive:
             running.forget()

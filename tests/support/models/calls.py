@@ -104,6 +104,25 @@ def outer(x: Any, ctx: Context) -> Any:
     return ctx.models["double"](x=x)["y"]
 
 
+KEPT: list[Any] = []
+
+
+@infer_func(inputs=X, outputs=Y, calls=["double"])
+def keep(x: Any, ctx: Context) -> Any:
+    """Returns what a call has returned, keeps some of it, and changes what an earlier batch has kept."""
+    y = ctx.models["double"](x=x)["y"]
+    for kept in KEPT:
+        kept += 1
+    if x[0, 0] % 3 == 0:
+        KEPT[:] = [y]
+    return y
+
+
+@infer_func(inputs=X, outputs=Y, calls=["keep"])
+def outermost(x: Any, ctx: Context) -> Any:
+    return ctx.models["keep"](x=x)
+
+
 @infer_func(inputs=X, outputs=Y, name="slow")
 class Slow:
     """Its set-up takes as long as there is a file ``hold`` in a folder."""
