@@ -20,6 +20,8 @@ GOOD = """
 import numpy as np
 from pytriton_plugins import Tensor, infer_func
 
+pytestmark = pytest.mark.counted
+
 @infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("y", np.float32, (-1,))])
 def model(x):
     return x * FACTOR
