@@ -16,11 +16,10 @@ from tests.support.measure.figures import figure
 from tests.support.traffic.clients import PROTOCOLS, infer
 from tests.support.traffic.load import Load
 
+pytestmark = pytest.mark.counted
 GOOD = """
 import numpy as np
 from pytriton_plugins import Tensor, infer_func
-
-pytestmark = pytest.mark.counted
 
 @infer_func(inputs=[Tensor("x", np.float32, (-1,))], outputs=[Tensor("y", np.float32, (-1,))])
 def model(x):
